@@ -1,0 +1,40 @@
+/**
+ * Every kind of failure tsign can report. The code decides the exit code (each command has its own table, anything else
+ * is 1) and is what tests assert; the message is for people.
+ */
+export type ErrorCode =
+  | "usage" // the command line is wrong
+  | "input" // a file, key, reference or answer of the user's is not what it should be
+  | "unsupported" // understood, but not available in this version
+  | "auth" // a registry or service refuses the credentials
+  | "network" // nothing answered, or the connection broke
+  | "timeout" // --timeout or a request's own limit ran out
+  | "registry" // a registry or service answered wrongly, or with an error
+  | "limit" // something from outside is larger than allowed
+  | "image-not-found" // the image to verify does not exist
+  | "no-signatures" // the image has no signature of any form
+  | "no-match" // signatures in the legacy form exist, none passes
+  | "no-match-bundle" // only bundles exist, none passes
+  | "bad-signature" // a blob's signature does not verify
+  | "bad-bundle" // a bundle, envelope or payload cannot be read
+  | "cancelled" // the user said no, or Ctrl-C
+  | "internal"; // a defect of tsign's own
+
+/**
+ * The only error tsign throws on purpose. `message`: what failed, with the value, lower case, without a final stop.
+ * `hint`: what to do next. Neither may hold a secret: redact when building it.
+ */
+export class TsignError extends Error {
+  override readonly name = "TsignError";
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** Exit codes by error code, for the commands where cosign has codes other than 1. */
+export type ExitCodes = Partial<Record<ErrorCode, number>>;

@@ -1,0 +1,66 @@
+import type { TransparencyLogEntry } from "@sigstore/bundle";
+import type { Digest, HashName } from "../format/digest.ts";
+
+/** Where a piece of evidence was found: for messages only, never for decisions. */
+export interface Origin {
+  readonly kind: "sig-tag" | "referrer" | "layout" | "file";
+  /** E.g. `registry/repo:sha256-….sig, layer 2` or a file name. */
+  readonly where: string;
+}
+
+/** A simple-signing payload (`.sig` layer) and the signature over its bytes. */
+export interface SimpleSigningContent {
+  readonly kind: "simple-signing";
+  /** The payload exactly as stored and signed. */
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** A signature over an artifact's bytes (blob signature, bundle with a messageSignature). */
+export interface BlobContent {
+  readonly kind: "blob";
+  readonly signature: Uint8Array;
+  /** The artifact's digest as the bundle states it; legacy forms state none. */
+  readonly stated?: { readonly algorithm: HashName; readonly digest: Uint8Array };
+}
+
+/** A DSSE envelope: exactly one signature, over PAE(payloadType, payload). */
+export interface DsseContent {
+  readonly kind: "dsse";
+  readonly payloadType: string;
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** The key the evidence claims to be made with. `public-key` and `none` say nothing that is trusted. */
+export type EvidenceKey =
+  | { readonly kind: "certificate"; readonly leaf: Uint8Array; readonly chain: readonly Uint8Array[] }
+  | { readonly kind: "public-key"; readonly hint: string }
+  | { readonly kind: "none" };
+
+/**
+ * One signature in tsign's own terms, whatever it was stored as. Readers make it and refuse what they cannot read; they
+ * never verify. Writers turn it back into a `.sig` layer, a bundle referrer or files.
+ */
+export interface Evidence {
+  readonly origin: Origin;
+  readonly content: SimpleSigningContent | BlobContent | DsseContent;
+  readonly key: EvidenceKey;
+  readonly log: readonly TransparencyLogEntry[];
+  /** DER TimeStampResp (RFC 3161 §2.4.2). */
+  readonly timestamps: readonly Uint8Array[];
+  /** Annotations of the layer or referrer it was stored with. Not trusted. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** A candidate that could not be read: it is reported as failed and hides no other. */
+export interface Unreadable {
+  readonly origin: Origin;
+  readonly unreadable: string;
+}
+
+/** What was found for one image. */
+export interface Found {
+  readonly subject: Digest;
+  readonly candidates: readonly (Evidence | Unreadable)[];
+}

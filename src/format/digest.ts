@@ -1,0 +1,88 @@
+import { createHash, type Hash } from "node:crypto";
+import { TsignError } from "../errors.ts";
+
+/** Hash functions that signatures and digests may use. Names as node:crypto and OCI spell them. */
+export type HashName = "sha256" | "sha384" | "sha512";
+
+/** A content digest as OCI writes it: `sha256:<64 lower-case hex>` or `sha512:<128>` (OCI image spec, descriptor.md). */
+export type Digest = `sha256:${string}` | `sha512:${string}`;
+
+const HEX_LENGTH = { sha256: 64, sha512: 128 } as const;
+
+/** Whether the text is a well-formed digest of a supported algorithm. */
+export function isDigest(text: string): text is Digest {
+  const [algorithm, hex, ...rest] = text.split(":");
+  if (rest.length > 0 || hex === undefined || (algorithm !== "sha256" && algorithm !== "sha512")) return false;
+  return hex.length === HEX_LENGTH[algorithm] && /^[0-9a-f]+$/.test(hex);
+}
+
+/** Splits a digest into its algorithm and its raw bytes. */
+export function parseDigest(digest: Digest): { algorithm: "sha256" | "sha512"; hex: string; bytes: Uint8Array } {
+  const [algorithm, hex] = digest.split(":") as ["sha256" | "sha512", string];
+  return { algorithm, hex, bytes: Buffer.from(hex, "hex") };
+}
+
+/** Raw digest of the bytes. */
+export function hash(name: HashName, bytes: Uint8Array): Uint8Array {
+  return createHash(name).update(bytes).digest();
+}
+
+/** OCI digest of the bytes. */
+export function digestOf(bytes: Uint8Array, algorithm: "sha256" | "sha512" = "sha256"): Digest {
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+}
+
+/**
+ * What the signature checks need of a message: its digests, and its bytes when it is small enough to keep. Large files
+ * become one by `readMessage`, in constant memory.
+ */
+export interface Message {
+  /** Bytes. */
+  readonly size: number;
+  /** Raw digest. Throws TsignError "internal" when that hash was not asked for while reading. */
+  digest(name: HashName): Uint8Array;
+  /** The whole message, when it was kept. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** A message that is in memory already. */
+export function messageOf(bytes: Uint8Array): Message {
+  const digests = new Map<HashName, Uint8Array>();
+  return {
+    size: bytes.length,
+    bytes,
+    digest(name) {
+      const known = digests.get(name) ?? hash(name, bytes);
+      digests.set(name, known);
+      return known;
+    },
+  };
+}
+
+/** Reads a stream once, hashing it; its bytes are kept only while they are no more than `keepBytes`. */
+export async function readMessage(
+  chunks: AsyncIterable<Uint8Array>,
+  options: { hashes: readonly HashName[]; keepBytes: number; onProgress?: (bytes: number) => void },
+): Promise<Message> {
+  const hashes = new Map<HashName, Hash>(options.hashes.map((name) => [name, createHash(name)]));
+  let kept: Uint8Array[] | undefined = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    for (const h of hashes.values()) h.update(chunk);
+    if (kept && size <= options.keepBytes) kept.push(chunk.slice());
+    else kept = undefined;
+    options.onProgress?.(size);
+  }
+  if (kept) return messageOf(Buffer.concat(kept));
+  const digests = new Map([...hashes].map(([name, h]) => [name, h.digest()]));
+  return {
+    size,
+    bytes: undefined,
+    digest(name) {
+      const known = digests.get(name);
+      if (!known) throw new TsignError("internal", `the message was not hashed with ${name}`);
+      return known;
+    },
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * Everything from outside the program, in one value: streams, terminal, environment, clock, files, processes, network.
+ * Domain functions take the part they need (`Pick<Io, "http" | "signal">`); only commands see all of it. The real one is
+ * `systemIo()` in io-system.ts, tests make their own.
+ */
+export interface Io {
+  readonly stdin: AsyncIterable<Uint8Array>;
+  /** Results, and nothing else. */
+  readonly stdout: Sink;
+  /** Notices, warnings, progress, errors. */
+  readonly stderr: Sink;
+  readonly tty: Terminal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute path that relative file names are resolved against. */
+  readonly cwd: string;
+  readonly files: Files;
+  now(): Date;
+  random(bytes: number): Uint8Array;
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+  /** One HTTP exchange: no redirect is followed, nothing is retried or limited. Only src/http.ts calls it. */
+  http(request: HttpRequest): Promise<HttpResponse>;
+  /** Runs a program to its end, its output collected (at most 1 MiB each). Throws TsignError "input" when it cannot start. */
+  spawn(file: string, args: readonly string[], options?: SpawnOptions): Promise<Spawned>;
+  /** Serves HTTP on a loopback address until closed. Port 0 takes a free one. */
+  listen(options: { host: string; port: number }, handler: Handler): Promise<Listening>;
+  /** Aborted by Ctrl-C and when --timeout runs out. */
+  readonly signal: AbortSignal;
+}
+
+export interface Sink {
+  write(data: string | Uint8Array): unknown;
+}
+
+export interface Terminal {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Columns of the terminal on stderr; 80 when unknown. */
+  readonly columns: number;
+  /** Asks on the terminal. With `secret` the answer is not echoed. Throws TsignError "cancelled" on Ctrl-C. */
+  prompt(question: string, options: { secret: boolean }): Promise<string>;
+}
+
+/** File access. Paths may be relative to `cwd`. A failure is a TsignError "input" that names the path and the reason. */
+export interface Files {
+  /** Whole content; TsignError "limit" when longer than `maxBytes`. */
+  read(path: string, options: { maxBytes: number }): Promise<Uint8Array>;
+  /** Content in pieces of 1 MiB, read ahead by one. A piece is valid until the next one is asked for. */
+  chunks(path: string): AsyncIterable<Uint8Array>;
+  /** What is at the path; undefined when nothing is. */
+  stat(path: string): Promise<{ kind: "file" | "directory" | "other"; size: number } | undefined>;
+  /** Writes the whole content or nothing: to a temporary file beside the target, then renamed over it. */
+  write(path: string, data: Uint8Array | string, options: { mode: number }): Promise<void>;
+  makeDirectory(path: string, options?: { mode: number }): Promise<void>;
+  /** Names in a directory, sorted; empty when it does not exist. */
+  list(path: string): Promise<string[]>;
+  /** Removes a file or an empty directory tree; nothing happens when it is not there. */
+  remove(path: string): Promise<void>;
+}
+
+export interface HttpRequest {
+  url: URL;
+  method: string;
+  /** Lower-case names. */
+  headers: Record<string, string>;
+  /** A stream is sent with the content-length given in `headers`, or chunked without one. */
+  body?: Uint8Array | AsyncIterable<Uint8Array>;
+  tls?: TlsOptions;
+  /** URL of the HTTP proxy to go through. */
+  proxy?: string;
+  signal: AbortSignal;
+}
+
+export interface TlsOptions {
+  /** PEM certificates trusted besides the system's. */
+  ca?: string;
+  /** PEM client certificate and key. */
+  cert?: string;
+  key?: string;
+  serverName?: string;
+  /** Accept any server certificate. */
+  insecure?: boolean;
+}
+
+export interface HttpResponse {
+  status: number;
+  /** Lower-case names; repeated headers joined with ", ". */
+  headers: Record<string, string>;
+  body: AsyncIterable<Uint8Array>;
+  /** Drops the connection without reading the rest of the body. */
+  discard(): void;
+}
+
+export interface SpawnOptions {
+  stdin?: string;
+  /** Replaces the environment. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** Connects the child to tsign's own stdin, stdout and stderr; the collected output is then empty. */
+  inherit?: boolean;
+}
+
+export interface Spawned {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface ServerRequest {
+  method: string;
+  /** Path and query, as sent. */
+  url: string;
+  headers: Record<string, string>;
+  body: AsyncIterable<Uint8Array>;
+}
+
+export interface ServerResponse {
+  status: number;
+  headers?: Record<string, string>;
+  body?: Uint8Array | string | AsyncIterable<Uint8Array>;
+}
+
+export type Handler = (request: ServerRequest) => Promise<ServerResponse>;
+
+export interface Listening {
+  port: number;
+  close(): Promise<void>;
+}

@@ -1,0 +1,64 @@
+import type { Digest } from "../format/digest.ts";
+
+/** OCI descriptor (image-spec descriptor.md); fields tsign does not use are kept as they came. */
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly platform?: Readonly<Record<string, unknown>>;
+}
+
+/** An image manifest, or an index (`manifests` instead of `layers`), of the OCI or the Docker family. */
+export interface Manifest {
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  readonly config?: Descriptor;
+  readonly layers: readonly Descriptor[];
+  /** Children of an index; undefined for an image. */
+  readonly manifests?: readonly Descriptor[];
+  readonly subject?: Descriptor;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** A manifest as it was fetched: digest and size checked over `bytes`, which are never re-serialised. */
+export interface StoredManifest {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+  readonly manifest: Manifest;
+}
+
+/**
+ * One repository's content, wherever it lies: a registry or an OCI layout on disk. Whatever is returned was checked
+ * against its digest and size. A definite "not there" is `undefined`; anything else that goes wrong is thrown
+ * (TsignError network, timeout, auth, registry, limit), never turned into absence.
+ */
+export interface ImageStore {
+  /** For messages: `registry/repository`, or the layout's path. */
+  readonly name: string;
+  /** Descriptor of what a tag or digest points at, without fetching it where the store can say so. */
+  resolve(tagOrDigest: string): Promise<Descriptor | undefined>;
+  manifest(tagOrDigest: string): Promise<StoredManifest | undefined>;
+  /** A whole blob; TsignError "limit" when the descriptor's size is over `maxBytes`. */
+  blob(descriptor: Descriptor, options: { maxBytes: number }): Promise<Uint8Array>;
+  /** A blob in pieces; a wrong digest or size is thrown at the end, so a consumer must not act before that. */
+  blobStream(descriptor: Descriptor): AsyncIterable<Uint8Array>;
+  /** Descriptors of all manifests whose subject is the digest, by the referrers API or the fallback tag, unfiltered. */
+  referrers(subject: Digest): Promise<readonly Descriptor[]>;
+  tags(): Promise<string[]>;
+  /** Stores a blob unless it is there. */
+  putBlob(
+    content: Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> },
+  ): Promise<Descriptor>;
+  /** Stores a manifest under its digest, and under the tag if one is given. */
+  putManifest(bytes: Uint8Array, options: { mediaType: string; tag?: string }): Promise<Descriptor>;
+  /**
+   * Stores a manifest that has a `subject`, and makes `referrers(subject)` list it: where the store has no referrers API
+   * the fallback index `sha256-<hex>` is merged and re-read until our entry is in it.
+   */
+  putReferrer(bytes: Uint8Array, options: { mediaType: string }): Promise<Descriptor>;
+  /** Deletes a tag or a digest; false when it was not there. */
+  delete(tagOrDigest: string): Promise<boolean>;
+}
