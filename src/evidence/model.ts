@@ -32,9 +32,19 @@ export interface DsseContent {
   readonly signature: Uint8Array;
 }
 
-/** The key the evidence claims to be made with. `public-key` and `none` say nothing that is trusted. */
+/**
+ * The key the evidence claims to be made with; nothing of it is trusted. In a bundle the certificate is the key
+ * (`binding`): checking with another key is refused. The legacy forms store one beside the signature, for whoever wants it.
+ */
 export type EvidenceKey =
-  | { readonly kind: "certificate"; readonly leaf: Uint8Array; readonly chain: readonly Uint8Array[] }
+  | {
+      readonly kind: "certificate";
+      /** DER (RFC 5280). */
+      readonly leaf: Uint8Array;
+      /** DER, from the leaf's issuer upwards. */
+      readonly chain: readonly Uint8Array[];
+      readonly binding: boolean;
+    }
   | { readonly kind: "public-key"; readonly hint: string }
   | { readonly kind: "none" };
 

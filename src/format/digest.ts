@@ -39,6 +39,8 @@ export function digestOf(bytes: Uint8Array, algorithm: "sha256" | "sha512" = "sh
 export interface Message {
   /** Bytes. */
   readonly size: number;
+  /** The hashes `digest` can give. */
+  readonly hashes: readonly HashName[];
   /** Raw digest. Throws TsignError "internal" when that hash was not asked for while reading. */
   digest(name: HashName): Uint8Array;
   /** The whole message, when it was kept. */
@@ -50,6 +52,7 @@ export function messageOf(bytes: Uint8Array): Message {
   const digests = new Map<HashName, Uint8Array>();
   return {
     size: bytes.length,
+    hashes: ["sha256", "sha384", "sha512"],
     bytes,
     digest(name) {
       const known = digests.get(name) ?? hash(name, bytes);
@@ -75,9 +78,14 @@ export async function readMessage(
     options.onProgress?.(size);
   }
   if (kept) return messageOf(Buffer.concat(kept));
-  const digests = new Map([...hashes].map(([name, h]) => [name, h.digest()]));
+  return messageOfDigests(new Map([...hashes].map(([name, h]) => [name, h.digest()])), size);
+}
+
+/** A message known by its digests only. `size` is 0 when unknown. */
+export function messageOfDigests(digests: ReadonlyMap<HashName, Uint8Array>, size = 0): Message {
   return {
     size,
+    hashes: [...digests.keys()],
     bytes: undefined,
     digest(name) {
       const known = digests.get(name);

@@ -1,0 +1,46 @@
+import { TsignError } from "./errors.ts";
+import type { Io } from "./io.ts";
+
+/** The largest file read whole by name: keys, signatures, certificates, bundles given on the command line. Bytes. */
+const MAX_SMALL_FILE = 128 * 1024 * 1024;
+
+/**
+ * A blob as the command line names it: `-` for stdin, an http(s) URL, `env://NAME`, otherwise a file.
+ *
+ * @throws TsignError "input" for another scheme or an unset variable
+ */
+export async function* openBlob(io: Io, reference: string): AsyncIterable<Uint8Array> {
+  if (reference === "-") return yield* io.stdin;
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(reference)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case undefined:
+      return yield* io.files.chunks(reference);
+    case "http":
+    case "https":
+      return yield* (await import("./http.ts")).streamUrl(io, reference);
+    case "env": {
+      const name = reference.slice("env://".length);
+      const value = io.env[name];
+      if (value === undefined) throw new TsignError("input", `the environment variable ${name} is not set`);
+      return yield Buffer.from(value);
+    }
+    default:
+      throw new TsignError("input", `unrecognized scheme: ${scheme}://`);
+  }
+}
+
+/**
+ * The whole content of a blob reference, for what is small by nature.
+ *
+ * @throws TsignError "limit" above 128 MiB
+ */
+export async function readBlob(io: Io, reference: string): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of openBlob(io, reference)) {
+    size += piece.length;
+    if (size > MAX_SMALL_FILE) throw new TsignError("limit", `${reference} is larger than ${MAX_SMALL_FILE} bytes`);
+    pieces.push(piece.slice());
+  }
+  return Buffer.concat(pieces);
+}

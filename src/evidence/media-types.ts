@@ -1,0 +1,24 @@
+/** Names fixed by cosign's storage specification and the Sigstore bundle format. */
+export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
+export const BUNDLE_MEDIA_TYPE_PREFIX = "application/vnd.dev.sigstore.bundle";
+export const SIMPLE_SIGNING_MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json";
+export const SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json";
+export const IN_TOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json";
+/** Predicate of the statement that `sign` makes in the bundle form. */
+export const SIGN_PREDICATE_TYPE = "https://sigstore.dev/cosign/sign/v1";
+
+/** Annotations of a legacy signature's layer. */
+export const ANNOTATION = {
+  signature: "dev.cosignproject.cosign/signature",
+  certificate: "dev.sigstore.cosign/certificate",
+  chain: "dev.sigstore.cosign/chain",
+  logEntry: "dev.sigstore.cosign/bundle",
+  timestamp: "dev.sigstore.cosign/rfc3161timestamp",
+} as const;
+
+/** Most layers read from one signature image, and most referrers read of one image: cosign's own bound. */
+export const MAX_CANDIDATES = 1000;
+/** Most log entries and timestamps in one bundle; real ones have one or two. */
+export const MAX_PROOFS = 32;
+/** A bundle may hold a whole SBOM as its payload; cosign's default for any attachment. */
+export const DEFAULT_MAX_ATTACHMENT = 128 * 1024 * 1024;

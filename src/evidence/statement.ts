@@ -1,0 +1,60 @@
+import { TsignError } from "../errors.ts";
+import { isObject, parseJson } from "../format/json.ts";
+import { IN_TOTO_PAYLOAD_TYPE } from "./media-types.ts";
+import type { DsseContent } from "./model.ts";
+
+const STATEMENT_TYPES = new Set(["https://in-toto.io/Statement/v0.1", "https://in-toto.io/Statement/v1"]);
+/** A subject list longer than this is refused before anything is computed (users.md: CVE-2024-45395). */
+const MAX_SUBJECTS = 1024;
+
+/** One subject of an in-toto statement (in-toto attestation framework, statement.md). */
+export interface StatementSubject {
+  readonly name: string;
+  /** Hex digests by algorithm name. */
+  readonly digest: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, unknown>>;
+}
+
+/** An in-toto statement. Not trusted before its envelope's signature is. */
+export interface Statement {
+  readonly predicateType: string;
+  readonly subjects: readonly StatementSubject[];
+}
+
+/**
+ * Reads the in-toto statement a DSSE envelope carries.
+ *
+ * @throws TsignError "bad-bundle"
+ */
+export function readStatement(content: DsseContent): Statement {
+  if (content.payloadType !== IN_TOTO_PAYLOAD_TYPE) {
+    throw new TsignError("bad-bundle", `the envelope's payload type is "${content.payloadType}", not in-toto`);
+  }
+  const value = parseJson(content.payload, "the statement");
+  if (!isObject(value) || typeof value["_type"] !== "string" || !STATEMENT_TYPES.has(value["_type"])) {
+    throw new TsignError("bad-bundle", "the envelope's payload is not an in-toto statement");
+  }
+  const { predicateType, subject } = value;
+  if (typeof predicateType !== "string" || predicateType === "" || !Array.isArray(subject)) {
+    throw new TsignError("bad-bundle", "the statement has no predicateType or no subject");
+  }
+  if (subject.length > MAX_SUBJECTS) {
+    throw new TsignError("bad-bundle", `the statement has more than ${MAX_SUBJECTS} subjects`);
+  }
+  return { predicateType, subjects: subject.map(readSubject) };
+}
+
+function readSubject(value: unknown): StatementSubject {
+  const digest = isObject(value) ? value["digest"] : undefined;
+  if (!isObject(value) || !isObject(digest)) throw new TsignError("bad-bundle", "a subject has no digest");
+  const entries = Object.entries(digest);
+  if (!entries.every((entry): entry is [string, string] => typeof entry[1] === "string")) {
+    throw new TsignError("bad-bundle", "a subject's digest is not text");
+  }
+  const { name, annotations } = value;
+  return {
+    name: typeof name === "string" ? name : "",
+    digest: Object.fromEntries(entries),
+    annotations: isObject(annotations) ? annotations : {},
+  };
+}

@@ -1,0 +1,37 @@
+import { TsignError } from "../errors.ts";
+import { readCertificates } from "../evidence/read-legacy.ts";
+import type { PublicKey } from "../keys/types.ts";
+import { parseCertificate, verifyCertificatePath } from "../trust/certificate-path.ts";
+import type { SigningCertificate } from "./sign.ts";
+
+/**
+ * Reads the certificate a user wants stored with signatures, and refuses one that no verifier could use: of another key,
+ * or without a path to the root that its own chain ends in, at the time it was issued.
+ *
+ * @param options.certificate PEM or DER
+ * @param options.chain PEM from the leaf's issuer to the root; empty for none
+ * @throws TsignError "input" or "untrusted"
+ */
+export function readSigningCertificate(options: {
+  certificate: Uint8Array;
+  chain: Uint8Array;
+  key: PublicKey;
+}): SigningCertificate {
+  const text = Buffer.from(options.certificate).toString("latin1");
+  const [leaf] = text.includes("-----BEGIN") ? readCertificates(text, "--certificate") : [options.certificate];
+  if (!leaf) throw new TsignError("input", "--certificate holds no certificate");
+  const { native } = parseCertificate(leaf);
+  if (!native.publicKey.equals(options.key.object)) {
+    throw new TsignError("input", "the public key of --certificate is not the one of --key");
+  }
+  const chain = readCertificates(Buffer.from(options.chain).toString("latin1"), "--certificate-chain");
+  const root = chain.at(-1);
+  if (options.chain.length > 0 && !root) {
+    throw new TsignError("input", "--certificate-chain holds no certificate");
+  }
+  if (root) {
+    const authorities = { roots: [root], intermediates: chain.slice(0, -1) };
+    verifyCertificatePath({ leaf, authorities, at: native.validFromDate });
+  }
+  return { leaf: native.raw, chain };
+}

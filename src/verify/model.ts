@@ -1,0 +1,86 @@
+import type { X509Certificate } from "@sigstore/core";
+import type { Evidence } from "../evidence/model.ts";
+import type { Digest, HashName, Message } from "../format/digest.ts";
+import type { PublicKey } from "../keys/types.ts";
+import type { CertificateAuthorities } from "../trust/certificate-path.ts";
+
+/** What the evidence has to be about. */
+export type Subject =
+  | { readonly kind: "image"; readonly digest: Digest }
+  | { readonly kind: "blob"; readonly message: Message };
+
+/** What the verifier trusts, and the time it believes to be now. */
+export interface TrustMaterial {
+  readonly authorities: CertificateAuthorities;
+  readonly now: Date;
+}
+
+/** Compares a name found in a certificate: `matches` is given the name, `text` is for messages. */
+export interface NamePattern {
+  readonly text: string;
+  matches(name: string): boolean;
+}
+
+/** Whose certificate is accepted. Both parts must hold; workflow claims are compared exactly. */
+export interface IdentityPolicy {
+  readonly subject: readonly NamePattern[];
+  readonly issuer: readonly NamePattern[];
+  /** Extension OID to required text: `--certificate-github-workflow-*`. */
+  readonly extensions: ReadonlyMap<string, string>;
+}
+
+/** Claims the signed document has to make. */
+export interface ClaimsPolicy {
+  /** Annotations that must be among the signed ones. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Predicate types of statements that count; undefined for any. */
+  readonly predicateTypes: readonly string[] | undefined;
+}
+
+/**
+ * What has to hold. There is no empty policy: a key or an identity is always required, and whatever is left unchecked is
+ * named so.
+ */
+export interface Policy {
+  readonly signer:
+    | { readonly kind: "key"; readonly key: PublicKey; readonly hashes: readonly HashName[] }
+    | { readonly kind: "identity"; readonly identity: IdentityPolicy };
+  readonly claims: ClaimsPolicy | "insecureSkip";
+  readonly log: "insecureSkip";
+  readonly sct: "insecureSkip";
+}
+
+export type CheckName = "key" | "sct" | "log" | "signature" | "claims" | "identity";
+
+/** One step of a verification, as data: text, JSON and later reports are made from it. */
+export interface Check {
+  readonly name: CheckName;
+  readonly outcome: "passed" | "failed" | "skipped";
+  /** Why: what was checked, expected and found. */
+  readonly detail: string;
+}
+
+/** Who made a verified signature. */
+export type VerifiedSigner =
+  | { readonly kind: "key"; readonly key: PublicKey }
+  | { readonly kind: "certificate"; readonly key: PublicKey; readonly leaf: X509Certificate };
+
+/** The outcome for one piece of evidence. Checks after a failed one were not made. */
+export type Verdict =
+  | {
+      readonly ok: true;
+      readonly evidence: Evidence;
+      readonly checks: readonly Check[];
+      readonly signer: VerifiedSigner;
+    }
+  | { readonly ok: false; readonly evidence: Evidence; readonly checks: readonly Check[]; readonly failed: Check };
+
+/** Thrown by a step to say that its check failed; `verify` turns it into a Verdict, it never leaves the folder. */
+export class CheckFailed extends Error {
+  readonly check: CheckName;
+
+  constructor(check: CheckName, detail: string) {
+    super(detail);
+    this.check = check;
+  }
+}
