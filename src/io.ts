@@ -21,10 +21,14 @@ export interface Io {
   http(request: HttpRequest): Promise<HttpResponse>;
   /** Runs a program to its end, its output collected (at most 1 MiB each). Throws TsignError "input" when it cannot start. */
   spawn(file: string, args: readonly string[], options?: SpawnOptions): Promise<Spawned>;
+  /** Starts a program that outlives this one, without input and output. */
+  detach(file: string, args: readonly string[]): Promise<void>;
   /** Serves HTTP on a loopback address until closed. Port 0 takes a free one. */
   listen(options: { host: string; port: number }, handler: Handler): Promise<Listening>;
   /** Aborted by Ctrl-C and when --timeout runs out. */
   readonly signal: AbortSignal;
+  /** How this program was started, for starting it again: the Node binary and the script it runs. */
+  readonly launcher: { readonly node: string; readonly script: string };
 }
 
 export interface Sink {

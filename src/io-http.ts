@@ -1,0 +1,133 @@
+import http from "node:http";
+import https from "node:https";
+import { Readable } from "node:stream";
+import tls from "node:tls";
+import { TsignError } from "./errors.ts";
+import type { Handler, HttpRequest, HttpResponse, Listening, ServerRequest, TlsOptions } from "./io.ts";
+
+const agents = new Map<string, http.Agent | https.Agent>();
+
+/** One agent for each way of connecting, so that connections are kept and TLS settings reach only who they are meant for. */
+function agentFor(url: URL, options: TlsOptions | undefined, proxy: string | undefined): http.Agent | https.Agent {
+  const id = JSON.stringify([url.protocol, options, proxy]);
+  const known = agents.get(id);
+  if (known) return known;
+  const proxyEnv = proxy ? { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } : undefined;
+  const common = { keepAlive: true, ...(proxyEnv ? { proxyEnv } : {}) };
+  const agent =
+    url.protocol === "https:" ? new https.Agent({ ...common, ...tlsOptions(options) }) : new http.Agent(common);
+  agents.set(id, agent);
+  return agent;
+}
+
+function tlsOptions(options: TlsOptions | undefined): https.AgentOptions {
+  if (!options) return {};
+  return {
+    ...(options.ca ? { ca: [...tls.getCACertificates("default"), options.ca] } : {}),
+    ...(options.cert ? { cert: options.cert } : {}),
+    ...(options.key ? { key: options.key } : {}),
+    ...(options.serverName ? { servername: options.serverName } : {}),
+    ...(options.insecure ? { rejectUnauthorized: false } : {}),
+  };
+}
+
+/** One HTTP exchange (Io.http). */
+export function exchange(request: HttpRequest): Promise<HttpResponse> {
+  const { url, method, headers, body, signal } = request;
+  const send = url.protocol === "https:" ? https.request : http.request;
+  return new Promise((done, fail) => {
+    const outgoing = send(url, { method, headers, signal, agent: agentFor(url, request.tls, request.proxy) });
+    const failed = (cause: unknown) => {
+      outgoing.destroy();
+      fail(signal.aborted && signal.reason instanceof TsignError ? signal.reason : networkError(url, cause));
+    };
+    outgoing.on("error", failed);
+    outgoing.on("response", (incoming) => {
+      done({
+        status: incoming.statusCode ?? 0,
+        headers: joinHeaders(incoming.headers),
+        body: bodyOf(incoming, url, signal),
+        discard: () => incoming.destroy(),
+      });
+    });
+    if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
+    else Readable.from(body, { objectMode: true }).on("error", failed).pipe(outgoing);
+  });
+}
+
+function joinHeaders(headers: http.IncomingHttpHeaders): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")]),
+  );
+}
+
+async function* bodyOf(incoming: http.IncomingMessage, url: URL, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  try {
+    for await (const piece of incoming) yield piece as Buffer;
+    if (!incoming.complete) throw new Error("the connection was closed before the end of the answer");
+  } catch (cause) {
+    if (signal.aborted && signal.reason instanceof TsignError) throw signal.reason;
+    throw cause instanceof TsignError ? cause : networkError(url, cause);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection was reset",
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "the name could not be looked up",
+  ETIMEDOUT: "the connection timed out",
+  EHOSTUNREACH: "no route to the host",
+  EPROTO: "the server does not speak TLS",
+  ERR_SSL_WRONG_VERSION_NUMBER: "the server does not speak TLS",
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: "the server does not speak TLS",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "the server's certificate is self-signed",
+  SELF_SIGNED_CERT_IN_CHAIN: "the server's certificate is of an unknown authority",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the server's certificate is of an unknown authority",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the server's certificate is of an unknown authority",
+  CERT_HAS_EXPIRED: "the server's certificate has expired",
+};
+
+function networkError(url: URL, cause: unknown): TsignError {
+  const { code, errors, message } = cause as { code?: string; errors?: { code?: string }[]; message?: string };
+  const known = code ?? errors?.[0]?.code ?? "";
+  const reason = REASONS[known] ?? message ?? "unknown reason";
+  return new TsignError("network", `cannot reach ${url.protocol}//${url.host}: ${reason}`, { cause });
+}
+
+/** Serves HTTP on a loopback address (Io.listen). */
+export function listen(options: { host: string; port: number }, handler: Handler): Promise<Listening> {
+  const server = http.createServer((incoming, outgoing) => {
+    const request: ServerRequest = {
+      method: incoming.method ?? "GET",
+      url: incoming.url ?? "/",
+      headers: joinHeaders(incoming.headers),
+      body: incoming,
+    };
+    handler(request)
+      .then(({ status, headers = {}, body = "" }) => {
+        outgoing.writeHead(status, headers);
+        if (typeof body === "string" || body instanceof Uint8Array) outgoing.end(body);
+        else
+          Readable.from(body)
+            .on("error", () => outgoing.destroy())
+            .pipe(outgoing);
+      })
+      .catch(() => outgoing.destroy());
+  });
+  return new Promise((done, fail) => {
+    server.on("error", (cause) => {
+      fail(new TsignError("input", `cannot listen on ${options.host}:${options.port}: ${cause.message}`, { cause }));
+    });
+    server.listen(options.port, options.host, () => {
+      const address = server.address();
+      const port = typeof address === "object" && address ? address.port : options.port;
+      const close = () =>
+        new Promise<void>((closed) => {
+          server.close(() => closed());
+          server.closeAllConnections();
+        });
+      done({ port, close });
+    });
+  });
+}
