@@ -37,10 +37,13 @@ export interface Signer {
   sign(message: Uint8Array | AsyncIterable<Uint8Array>): Promise<SignatureResult>;
 }
 
-/** Checks one signature. Pure, never throws on a bad signature. `hashes`: tried in order; for Ed25519, pure then ph. */
+/**
+ * Checks one signature; false for a bad one, whatever is wrong with it. `hashes` are tried in order; Ed25519 has none to
+ * choose and is tried pure, then pre-hashed. Asynchronous because code that only large messages need is loaded on demand.
+ */
 export type VerifySignature = (options: {
   key: PublicKey;
   message: Message;
   signature: Uint8Array;
   hashes: readonly HashName[];
-}) => boolean;
+}) => Promise<boolean>;

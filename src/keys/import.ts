@@ -1,0 +1,40 @@
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import { TsignError } from "../errors.ts";
+import { type PemBlock, readPem } from "../format/pem.ts";
+import { weaknessOf } from "./weakness.ts";
+
+const PARSERS: Readonly<Record<string, "pkcs1" | "sec1" | "pkcs8">> = {
+  "RSA PRIVATE KEY": "pkcs1",
+  "EC PRIVATE KEY": "sec1",
+  "PRIVATE KEY": "pkcs8",
+};
+
+/**
+ * Reads a private key that another program made: PKCS#1, SEC 1 (with or without the EC PARAMETERS block that openssl puts
+ * before it) or PKCS#8, not encrypted.
+ *
+ * @throws TsignError "input", naming the weakness of a weak key
+ */
+export function importPrivateKey(text: string): KeyObject {
+  const block = readPem(text).find((each) => each.label !== "EC PARAMETERS");
+  if (!block) throw new TsignError("input", "the key to import is not PEM");
+  if (text.includes("Proc-Type: 4,ENCRYPTED") || block.label === "ENCRYPTED PRIVATE KEY") {
+    throw new TsignError("input", "the key to import is encrypted", {
+      hint: "decrypt it first: openssl pkey -in FILE",
+    });
+  }
+  const key = parsePrivateKey(block);
+  const weakness = weaknessOf(key);
+  if (weakness) throw new TsignError("input", weakness);
+  return key;
+}
+
+function parsePrivateKey(block: PemBlock): KeyObject {
+  const type = PARSERS[block.label];
+  if (!type) throw new TsignError("input", `unsupported private key: ${block.label}`);
+  try {
+    return createPrivateKey({ key: Buffer.from(block.bytes), format: "der", type });
+  } catch (cause) {
+    throw new TsignError("input", `error parsing the ${block.label.toLowerCase()}`, { cause });
+  }
+}

@@ -1,0 +1,6 @@
+export { importPrivateKey } from "./import.ts";
+export { readKeyFile, writeKeyFile } from "./key-file.ts";
+export { defaultHashes, keyHint, publicKeyFromObject, publicKeyFromPem } from "./public-key.ts";
+export { generatePrivateKey, loadPublicKey, loadSigner, refuseUnavailable } from "./reference.ts";
+export { MAX_ED25519_MESSAGE, signerFromKey } from "./signer.ts";
+export { verifySignature } from "./verify.ts";

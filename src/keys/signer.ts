@@ -1,0 +1,56 @@
+import { createHash, createSign, type KeyObject, sign as signWhole } from "node:crypto";
+import { TsignError } from "../errors.ts";
+import { publicKeyFromObject } from "./public-key.ts";
+import type { SignatureResult, Signer } from "./types.ts";
+
+/** Pure Ed25519 (RFC 8032 §5.1.6) needs the whole message in memory; larger ones are refused. Bytes. */
+export const MAX_ED25519_MESSAGE = 128 * 1024 * 1024;
+
+/** A signer over a private key in memory. */
+export function signerFromKey(privateKey: KeyObject): Signer {
+  const publicKey = publicKeyFromObject(privateKey);
+  return {
+    publicKey,
+    sign: (message) =>
+      publicKey.kind.type === "ed25519"
+        ? signPure(privateKey, message)
+        : signHashed(privateKey, { message, algorithm: publicKey.hash }),
+  };
+}
+
+/** The signature and the digest in one pass; node:crypto signs only what it hashed itself, hence two hashes. */
+async function signHashed(
+  key: KeyObject,
+  options: { message: Uint8Array | AsyncIterable<Uint8Array>; algorithm: "sha256" | "sha384" | "sha512" },
+): Promise<SignatureResult> {
+  const { algorithm } = options;
+  const signer = createSign(algorithm);
+  const digest = createHash(algorithm);
+  for await (const piece of pieces(options.message)) {
+    signer.update(piece);
+    digest.update(piece);
+  }
+  return { signature: signer.sign(key), digest: { algorithm, value: digest.digest() } };
+}
+
+async function signPure(key: KeyObject, message: Uint8Array | AsyncIterable<Uint8Array>): Promise<SignatureResult> {
+  const kept: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of pieces(message)) {
+    size += piece.length;
+    if (size > MAX_ED25519_MESSAGE) {
+      throw new TsignError("limit", `an Ed25519 key signs at most ${MAX_ED25519_MESSAGE} bytes`, {
+        hint: "Ed25519 has to hold the whole message; use an ECDSA or RSA key for larger files",
+      });
+    }
+    kept.push(piece.slice());
+  }
+  const whole = Buffer.concat(kept);
+  const value = createHash("sha256").update(whole).digest();
+  return { signature: signWhole(null, whole, key), digest: { algorithm: "sha256", value } };
+}
+
+async function* pieces(message: Uint8Array | AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  if (message instanceof Uint8Array) yield message;
+  else yield* message;
+}

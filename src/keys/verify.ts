@@ -1,0 +1,92 @@
+import { constants, createHash, publicDecrypt, verify } from "node:crypto";
+import type { HashName, Message } from "../format/digest.ts";
+import type { PublicKey, VerifySignature } from "./types.ts";
+
+/** DigestInfo up to the digest (RFC 8017 §9.2, note 1). */
+const DIGEST_INFO: Readonly<Record<HashName, string>> = {
+  sha256: "3031300d060960864801650304020105000420",
+  sha384: "3041300d060960864801650304020205000430",
+  sha512: "3051300d060960864801650304020305000440",
+};
+
+/** See VerifySignature. A message that was too large to keep is checked by its digests. */
+export const verifySignature: VerifySignature = async ({ key, message, signature, hashes }) => {
+  if (key.kind.type === "ed25519") return verifyEd25519(key, message, signature);
+  for (const name of hashes) {
+    const valid = message.bytes
+      ? verifyBytes(key, { bytes: message.bytes, name, signature })
+      : await verifyDigest(key, { digest: message.digest(name), name, signature });
+    if (valid) return true;
+  }
+  return false;
+};
+
+function verifyBytes(key: PublicKey, by: { bytes: Uint8Array; name: HashName; signature: Uint8Array }): boolean {
+  try {
+    return verify(by.name, by.bytes, key.object, by.signature);
+  } catch {
+    return false; // an encoding OpenSSL refuses
+  }
+}
+
+async function verifyDigest(
+  key: PublicKey,
+  by: { digest: Uint8Array; name: HashName; signature: Uint8Array },
+): Promise<boolean> {
+  if (key.kind.type === "rsa") return verifyRsaDigest(key, by);
+  if (key.kind.type !== "ecdsa") return false;
+  // node:crypto cannot verify ECDSA over a digest it did not make itself.
+  const { p256, p384, p521 } = await import("@noble/curves/nist.js");
+  const curve = { "P-256": p256, "P-384": p384, "P-521": p521 }[key.kind.curve];
+  try {
+    return curve.verify(by.signature, by.digest, ecPoint(key), { prehash: false, lowS: false, format: "der" });
+  } catch {
+    return false;
+  }
+}
+
+/** The uncompressed point (SEC 1 §2.3.3). */
+function ecPoint(key: PublicKey): Uint8Array {
+  const { x = "", y = "" } = key.object.export({ format: "jwk" });
+  return Buffer.concat([Buffer.from([4]), Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]);
+}
+
+/** RSASSA-PKCS1-v1_5 by comparing the whole decrypted block with the only right one (RFC 8017 §8.2.2). */
+function verifyRsaDigest(key: PublicKey, by: { digest: Uint8Array; name: HashName; signature: Uint8Array }): boolean {
+  try {
+    const block = publicDecrypt({ key: key.object, padding: constants.RSA_PKCS1_PADDING }, by.signature);
+    return block.equals(Buffer.concat([Buffer.from(DIGEST_INFO[by.name], "hex"), by.digest]));
+  } catch {
+    return false;
+  }
+}
+
+/** Pure Ed25519 over the bytes, then Ed25519ph, with which cosign signs images (RFC 8032 §5.1). */
+async function verifyEd25519(key: PublicKey, message: Message, signature: Uint8Array): Promise<boolean> {
+  if (message.bytes && verifyPure(key, message.bytes, signature)) return true;
+  if (signature.length !== 64 || !message.hashes.includes("sha512")) return false;
+  const { eddsa } = await import("@noble/curves/abstract/edwards.js");
+  const { ed25519 } = await import("@noble/curves/ed25519.js");
+  const sha512 = (bytes: Uint8Array) => Uint8Array.from(createHash("sha512").update(bytes).digest());
+  const prehashed = eddsa(ed25519.Point, Object.assign(sha512, { outputLen: 64, blockLen: 128, create: unused }), {
+    // The message is the SHA-512 digest already; dom2(1, context) of RFC 8032 §5.1 with an empty context.
+    prehash: (digest: Uint8Array) => Uint8Array.from(digest),
+    domain: (data: Uint8Array) =>
+      Uint8Array.from(Buffer.concat([Buffer.from("SigEd25519 no Ed25519 collisions\x01\x00", "latin1"), data])),
+    zip215: false,
+  });
+  const raw = Buffer.from(key.object.export({ format: "jwk" }).x ?? "", "base64url");
+  return prehashed.verify(Uint8Array.from(signature), Uint8Array.from(message.digest("sha512")), Uint8Array.from(raw));
+}
+
+function verifyPure(key: PublicKey, bytes: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return verify(null, bytes, key.object, signature);
+  } catch {
+    return false;
+  }
+}
+
+function unused(): never {
+  throw new Error("the streaming form of this hash is not used");
+}
