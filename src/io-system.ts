@@ -28,7 +28,9 @@ export function systemIo(): Io {
     now: () => new Date(),
     random: (bytes) => randomBytes(bytes),
     sleep: async (milliseconds, signal) => {
-      await delay(milliseconds, undefined, signal ? { signal } : {});
+      await delay(milliseconds, undefined, signal ? { signal } : {}).catch((cause) => {
+        throw signal?.reason ?? cause;
+      });
     },
     http: async (request) => (await import("./io-http.ts")).exchange(request),
     listen: async (options, handler) => (await import("./io-http.ts")).listen(options, handler),

@@ -1,0 +1,36 @@
+import type { RegistryOptions } from "../../oci/open.ts";
+import { type FlagValues, flag } from "../define.ts";
+
+/** How a registry is reached: shared by every command that talks to one. */
+export const registryFlags = {
+  allowHttpRegistry: flag.bool("use http for the registry, also where it is not on this machine or a private network"),
+  allowInsecureRegistry: flag.bool("accept any TLS certificate of the registry, and http"),
+  k8sKeychain: flag.bool("also use the credentials of cloud registries", { unavailable: "cloud registry keychains" }),
+  registryCacert: flag.string("PEM file of authorities trusted for the registry's TLS certificate"),
+  registryClientCert: flag.string("PEM file of a TLS client certificate for the registry"),
+  registryClientKey: flag.string("PEM file of that certificate's private key"),
+  registryPassword: flag.string("password for the registry", { secret: true }),
+  registryServerName: flag.string("name expected in the registry's TLS certificate"),
+  registryToken: flag.string("bearer token for the registry", { secret: true }),
+  registryUsername: flag.string("user name for the registry"),
+};
+
+/** Deprecated everywhere it is. */
+export const attachmentTagPrefix = flag.string("prefix of the tags that attachments are kept under", {
+  deprecated: "setting the attachment tag prefix is no longer supported when OCI referrers become the default behavior",
+});
+
+/** The flags as the registry layer takes them. */
+export function registryOptions(flags: FlagValues<typeof registryFlags>): RegistryOptions {
+  return {
+    allowInsecure: flags.allowInsecureRegistry,
+    allowHttp: flags.allowHttpRegistry,
+    username: flags.registryUsername,
+    password: flags.registryPassword,
+    token: flags.registryToken,
+    caFile: flags.registryCacert,
+    clientCertFile: flags.registryClientCert,
+    clientKeyFile: flags.registryClientKey,
+    serverName: flags.registryServerName,
+  };
+}
