@@ -29,11 +29,14 @@ export class TsignError extends Error {
   override readonly name = "TsignError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  /** Exit code in place of the command's own table: that of a program tsign ran for the user. */
+  readonly exitCode: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown; exitCode?: number } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint;
+    this.exitCode = options.exitCode;
   }
 }
 

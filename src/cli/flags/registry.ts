@@ -15,9 +15,9 @@ export const registryFlags = {
   registryUsername: flag.string("user name for the registry"),
 };
 
-/** Deprecated everywhere it is. */
+/** Deprecated wherever it is. */
 export const attachmentTagPrefix = flag.string("prefix of the tags that attachments are kept under", {
-  deprecated: "setting the attachment tag prefix is no longer supported when OCI referrers become the default behavior",
+  deprecated: "referrers need no tags",
 });
 
 /** The flags as the registry layer takes them. */

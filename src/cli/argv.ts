@@ -1,0 +1,110 @@
+import { TsignError } from "../errors.ts";
+import type { Flag, Flags } from "./define.ts";
+
+/** Old names of flags, accepted everywhere. `cert-email` leads to a flag that no command has, as in cosign. */
+const ALIASES: Readonly<Record<string, string>> = {
+  cert: "certificate",
+  "cert-chain": "certificate-chain",
+  "cert-email": "certificate-email",
+  "cert-identity": "certificate-identity",
+  "cert-oidc-issuer": "certificate-oidc-issuer",
+  "output-cert": "output-certificate",
+};
+
+/** `registryCacert` → `registry-cacert`. */
+export function flagName(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/**
+ * cosign's own rewriting, done before anything is parsed: `--x` becomes `-x`, `-word` becomes `--word`, `-version` the
+ * command. Each is warned about. What comes after `--` is left alone.
+ */
+export function rewriteDashes(argv: readonly string[]): { argv: string[]; warnings: string[] } {
+  const warnings: string[] = [];
+  const rewrite = (from: string, to: string) => {
+    warnings.push(
+      `the ${from} flag is deprecated and will be removed in a future release. Please use the ${to} flag instead.`,
+    );
+    return to;
+  };
+  const end = argv.indexOf("--");
+  const rewritten = argv.map((argument, index) => {
+    if (end >= 0 && index >= end) return argument;
+    if (argument === "-version") return "version";
+    if (/^--[^-=]$/.test(argument)) return rewrite(argument, argument.slice(1));
+    if (/^-[^-]./.test(argument)) return rewrite(argument, `-${argument}`);
+    return argument;
+  });
+  return { argv: rewritten, warnings };
+}
+
+/** One flag on the command line: its key in the definition and the text it was given. */
+export interface GivenFlag {
+  readonly key: string;
+  readonly value: string;
+}
+
+/**
+ * Tells flags from positional arguments as pflag does: anywhere in the line, `--name value`, `--name=value`, `-n value`,
+ * booleans alone or with `=`, and `--` before arguments that only look like flags.
+ *
+ * @throws TsignError "usage"
+ */
+export function splitArguments(argv: readonly string[], flags: Flags): { given: GivenFlag[]; positionals: string[] } {
+  const given: GivenFlag[] = [];
+  const positionals: string[] = [];
+  for (let index = 0; index < argv.length; index++) {
+    const argument = argv[index] ?? "";
+    if (argument === "--") {
+      positionals.push(...argv.slice(index + 1));
+      break;
+    }
+    if (!argument.startsWith("-") || argument === "-") {
+      positionals.push(argument);
+      continue;
+    }
+    const [written = "", ...rest] = argument.split("=");
+    const [key, flag] = findFlag(written, flags);
+    if (rest.length > 0) given.push({ key, value: rest.join("=") });
+    else if (flag.kind === "bool") given.push({ key, value: "true" });
+    else {
+      const value = argv[++index];
+      if (value === undefined) throw new TsignError("usage", `flag needs an argument: ${written}`);
+      given.push({ key, value });
+    }
+  }
+  return { given, positionals };
+}
+
+function findFlag(written: string, flags: Flags): [string, Flag] {
+  const long = written.startsWith("--");
+  const name = long ? (ALIASES[written.slice(2)] ?? written.slice(2)) : written.slice(1);
+  for (const [key, flag] of Object.entries(flags)) {
+    if (long ? flagName(key) === name : flag.short === name) return [key, flag];
+  }
+  if (!long) throw new TsignError("usage", `unknown shorthand flag: '${name}' in ${written}`);
+  const near = nearest(name, Object.keys(flags).map(flagName));
+  throw new TsignError("usage", `unknown flag: --${name}`, near ? { hint: `did you mean --${near}?` } : {});
+}
+
+/** The most similar word, when one is near enough to have been meant. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const scored = candidates.map((candidate) => ({ candidate, distance: editDistance(word, candidate) }));
+  const [best] = scored.sort((a, b) => a.distance - b.distance);
+  return best && best.distance <= Math.max(1, Math.floor(word.length / 4)) ? best.candidate : undefined;
+}
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,19 @@
+import type { Io } from "../io.ts";
+import { flagName, type GivenFlag } from "./argv.ts";
+import type { Flags } from "./define.ts";
+
+/** The variable that sets a flag: `--tlog-upload` is COSIGN_TLOG_UPLOAD. */
+export function flagVariable(key: string): string {
+  return `COSIGN_${flagName(key).toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** These are read too late to act in cosign, and so are not read here. */
+const UNBOUND = new Set(["help", "outputFile", "verbose"]);
+
+/** Values of flags that are not on the command line, from COSIGN_<FLAG> variables that are set and not empty. */
+export function environmentFlags(env: Io["env"], flags: Flags, given: ReadonlySet<string>): GivenFlag[] {
+  return Object.keys(flags).flatMap((key) => {
+    const value = UNBOUND.has(key) || given.has(key) ? undefined : env[flagVariable(key)];
+    return value ? [{ key, value }] : [];
+  });
+}

@@ -1,0 +1,61 @@
+import { flag } from "../define.ts";
+
+const FULCIO = "certificates from Fulcio";
+const REKOR = "transparency logs";
+const TSA = "timestamp authorities";
+const IN_BUNDLE = "the bundle of --bundle holds it";
+const IN_CONFIG = "name services in a --signing-config file";
+
+/** Everything `sign` and `sign-blob` share besides the key. */
+export const signingFlags = {
+  bundle: flag.string("file to write the bundle to"),
+  certificate: flag.string("PEM or DER file of a certificate of the key, stored with the signature"),
+  certificateChain: flag.string("PEM file of that certificate's chain, the root last"),
+  fulcioAuthFlow: flag.string("way of logging in for a certificate", { unavailable: FULCIO }),
+  fulcioUrl: flag.string("certificate authority", {
+    default: "https://fulcio.sigstore.dev",
+    deprecated: IN_CONFIG,
+    unavailable: FULCIO,
+  }),
+  identityToken: flag.string("OIDC token, or a file that holds one", { unavailable: FULCIO, secret: true }),
+  insecureSkipVerify: flag.bool("has no effect: the certificate's SCT is not checked when signing", {
+    deprecated: "the certificate's SCT is not checked when signing",
+  }),
+  issueCertificate: flag.bool("get a certificate for the given key", {
+    deprecated: "certificates are for keyless signing",
+    unavailable: FULCIO,
+  }),
+  newBundleFormat: flag.bool("store a Sigstore bundle instead of the legacy form", {
+    default: true,
+    deprecated: "the bundle form is the one to keep",
+  }),
+  oidcClientId: flag.string("OAuth client id", { default: "sigstore", unavailable: FULCIO }),
+  oidcClientSecretFile: flag.string("file of the OAuth client secret", { unavailable: FULCIO }),
+  oidcIssuer: flag.string("OIDC issuer", {
+    default: "https://oauth2.sigstore.dev/auth",
+    deprecated: IN_CONFIG,
+    unavailable: FULCIO,
+  }),
+  oidcProvider: flag.string("where to take the ambient OIDC token from", { unavailable: FULCIO }),
+  oidcRedirectUrl: flag.string("where the OIDC login leads back to", { unavailable: FULCIO }),
+  outputCertificate: flag.string("file to write the certificate to", { deprecated: IN_BUNDLE }),
+  outputSignature: flag.string("file to write the signature to", { deprecated: IN_BUNDLE }),
+  rekorUrl: flag.string("transparency log", {
+    default: "https://rekor.sigstore.dev",
+    deprecated: IN_CONFIG,
+    unavailable: REKOR,
+  }),
+  signingConfig: flag.string("file that names the services to sign with"),
+  timestampClientCacert: flag.string("PEM file of authorities for the timestamp server's TLS", { unavailable: TSA }),
+  timestampClientCert: flag.string("PEM file of a TLS client certificate for it", { unavailable: TSA }),
+  timestampClientKey: flag.string("PEM file of that certificate's key", { unavailable: TSA }),
+  timestampServerName: flag.string("name expected in its TLS certificate", { unavailable: TSA }),
+  timestampServerUrl: flag.string("timestamp server", { deprecated: IN_CONFIG, unavailable: TSA }),
+  tlogUpload: flag.bool("record the signature in a transparency log", {
+    default: true,
+    deprecated: "a --signing-config file without logs says it better",
+  }),
+  trustedRoot: flag.string("trusted root file that a new bundle is checked with"),
+  useSigningConfig: flag.bool("take the services from the signing config that TUF distributes", { default: true }),
+  yes: flag.bool("answer every question with yes", { short: "y" }),
+};

@@ -1,0 +1,54 @@
+import { flag } from "../define.ts";
+
+const LOG = "transparency logs";
+const TSA = "timestamp authorities";
+const IN_BUNDLE = "bundles hold it";
+const IN_ROOT = "a --trusted-root file holds it";
+
+/** Everything `verify` and `verify-blob` share besides the key. */
+export const verificationFlags = {
+  caIntermediates: flag.string("PEM file of intermediate certificate authorities", { deprecated: IN_ROOT }),
+  caRoots: flag.string("PEM file of root certificate authorities", { deprecated: IN_ROOT }),
+  certificate: flag.string("PEM or DER file of the certificate to verify with", { deprecated: IN_BUNDLE }),
+  certificateChain: flag.string("PEM file of the certificate's chain, the root last", { deprecated: IN_ROOT }),
+  certificateGithubWorkflowName: flag.string("workflow name the certificate must state"),
+  certificateGithubWorkflowRef: flag.string("workflow ref the certificate must state"),
+  certificateGithubWorkflowRepository: flag.string("workflow repository the certificate must state"),
+  certificateGithubWorkflowSha: flag.string("workflow commit the certificate must state"),
+  certificateGithubWorkflowTrigger: flag.string("workflow trigger the certificate must state"),
+  certificateIdentity: flag.string("name the certificate must be for"),
+  certificateIdentityRegexp: flag.string("pattern (RE2) that name must match"),
+  certificateOidcIssuer: flag.string("OIDC issuer the certificate must state"),
+  certificateOidcIssuerRegexp: flag.string("pattern (RE2) that issuer must match"),
+  experimentalOci11: flag.bool("has no effect: referrers are always looked at", {
+    deprecated: "referrers are always looked at",
+  }),
+  insecureIgnoreSct: flag.bool("do not require that the certificate was made public"),
+  insecureIgnoreTlog: flag.bool("do not require that the signature was made public"),
+  maxWorkers: flag.int("how many signatures are fetched at a time", { default: 10 }),
+  newBundleFormat: flag.bool("also accept Sigstore bundles", {
+    default: true,
+    deprecated: "both forms are always accepted; false looks at the legacy form only",
+  }),
+  offline: flag.bool("has no effect: nothing is looked up online", { deprecated: "nothing is looked up online" }),
+  privateInfrastructure: flag.bool("do not require that the signature was made public, without a warning", {
+    deprecated: "use --insecure-ignore-tlog",
+  }),
+  rekorUrl: flag.string("transparency log", {
+    default: "https://rekor.sigstore.dev",
+    deprecated: IN_BUNDLE,
+    unavailable: LOG,
+  }),
+  sct: flag.string("file of a detached certificate timestamp", { deprecated: IN_BUNDLE, unavailable: LOG }),
+  signature: flag.string("file, URL or base64 text of the signature", { deprecated: IN_BUNDLE }),
+  signatureDigestAlgorithm: flag.string("hash the signature was made with; by default the key's own, then SHA-256", {
+    default: "sha256",
+    deprecated: "the key says which",
+  }),
+  timestampCertificateChain: flag.string("PEM file of the timestamp authority's chain", {
+    deprecated: IN_ROOT,
+    unavailable: TSA,
+  }),
+  trustedRoot: flag.string("trusted root file"),
+  useSignedTimestamps: flag.bool("require a signed timestamp", { unavailable: TSA }),
+};

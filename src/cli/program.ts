@@ -1,0 +1,172 @@
+import { Command as Commander } from "commander";
+import { TsignError } from "../errors.ts";
+import type { Io } from "../io.ts";
+import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./argv.ts";
+import { type Command, type Flags, flag } from "./define.ts";
+import { environmentFlags } from "./environment.ts";
+import { commandHelp, groupHelp } from "./help.ts";
+import { type Entry, TABLE } from "./table.ts";
+import { parseValue } from "./values.ts";
+
+/** Flags of every command. */
+export const GLOBAL_FLAGS = {
+  help: flag.bool("print what the command does and its flags", { short: "h" }),
+  outputFile: flag.string("file that takes what would go to stdout"),
+  timeout: flag.duration("time the whole command may take", { short: "t", default: 180_000 }),
+  verbose: flag.bool("show every HTTP exchange, and the causes of errors, on stderr", { short: "d" }),
+};
+
+/** A command line understood: either text to print, or a command with all it needs to run. */
+export type Request =
+  | { readonly kind: "print"; readonly text: string }
+  | {
+      readonly kind: "run";
+      readonly entry: Entry;
+      readonly command: Command;
+      readonly args: readonly string[];
+      readonly flags: Readonly<Record<string, unknown>>;
+      readonly given: ReadonlySet<string>;
+    };
+
+/**
+ * Understands a command line the way cosign (cobra) does, in cobra's order: flags, notices, number of arguments,
+ * environment, exclusive groups.
+ *
+ * @param argv without node and script
+ * @throws TsignError "usage" or "unsupported"
+ */
+export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "env" | "stderr">): Promise<Request> {
+  const rewritten = rewriteDashes(argv);
+  for (const warning of rewritten.warnings) io.stderr.write(`WARNING: ${warning}\n`);
+  const { entry, group, rest } = findCommand(helpAsFlag(rewritten.argv));
+  if (!entry) return parseGroup(group, rest);
+  const { default: command } = await entry.load();
+  const known = { ...command.flags, ...GLOBAL_FLAGS };
+  const line = splitArguments(rest, known);
+  if (line.given.some(({ key, value }) => key === "help" && value === "true")) {
+    return { kind: "print", text: commandHelp(entry, command, GLOBAL_FLAGS) };
+  }
+  warnDeprecated(line.given, { entry, command, io });
+  requireArity(command, line.positionals);
+  const onLine = new Set(line.given.map(({ key }) => key));
+  const fromEnvironment = command.bindEnvironment === false ? [] : environmentFlags(io.env, known, onLine);
+  const values = await parseFlags(entry, { flags: known, given: [...line.given, ...fromEnvironment] });
+  const given = new Set([...onLine, ...fromEnvironment.map(({ key }) => key)]);
+  requireExclusive(command, given);
+  refuseUnavailable(known, values, given);
+  return { kind: "run", entry, command, args: line.positionals, flags: values, given };
+}
+
+/** `help verify` is `verify --help`. */
+function helpAsFlag(argv: readonly string[]): readonly string[] {
+  return argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
+}
+
+/** The longest run of words that names a command or group, global flags passed over; what remains are its arguments. */
+function findCommand(argv: readonly string[]): { entry?: Entry; group: string[]; rest: string[] } {
+  const group: string[] = [];
+  const rest = [...argv];
+  for (let index = 0; index < rest.length; ) {
+    const word = rest[index] ?? "";
+    if (word === "--") break;
+    if (word.startsWith("-") && word !== "-") {
+      index += takesValue(word) ? 2 : 1;
+      continue;
+    }
+    const words = [...group, word];
+    const below = TABLE.filter((entry) => words.every((each, position) => entry.words[position] === each));
+    if (below.length === 0) break;
+    group.push(word);
+    rest.splice(index, 1);
+    const [only] = below;
+    if (only?.words.length === words.length) return { entry: only, group, rest };
+  }
+  return { group, rest };
+}
+
+function takesValue(word: string): boolean {
+  return ["--timeout", "-t", "--output-file"].includes(word);
+}
+
+/** A group alone prints its help; so does a word below it that means nothing, but not one at the top. */
+function parseGroup(group: readonly string[], rest: readonly string[]): Request {
+  const { positionals } = splitArguments(rest, GLOBAL_FLAGS);
+  const [unknown] = positionals;
+  if (group.length === 0 && unknown !== undefined && !rest.includes("--help")) {
+    const near = nearest(unknown, [...new Set(TABLE.map(({ words }) => words[0] ?? ""))]);
+    const hint = near
+      ? `did you mean ${near}? \`tsign --help\` lists the commands`
+      : "`tsign --help` lists the commands";
+    throw new TsignError("usage", `unknown command "${unknown}" for "tsign"`, { hint });
+  }
+  return { kind: "print", text: groupHelp(group, GLOBAL_FLAGS) };
+}
+
+function warnDeprecated(
+  given: readonly GivenFlag[],
+  { entry, command, io }: { entry: Entry; command: Command; io: Pick<Io, "stderr"> },
+): void {
+  for (const key of new Set(given.map((each) => each.key))) {
+    const text = command.flags[key]?.deprecated;
+    if (text) io.stderr.write(`Flag --${flagName(key)} has been deprecated, ${text}\n`);
+  }
+  if (command.deprecated) io.stderr.write(`Command "${entry.words.at(-1)}" is deprecated, ${command.deprecated}\n`);
+}
+
+function requireArity({ args }: Command, positionals: readonly string[]): void {
+  const { length } = positionals;
+  if (length >= args.min && length <= args.max) return;
+  const expected =
+    args.min === args.max
+      ? `accepts ${args.min} arg(s)`
+      : length < args.min
+        ? `requires at least ${args.min} arg(s)`
+        : `accepts at most ${args.max} arg(s)`;
+  throw new TsignError("usage", `${expected}, ${length < args.min ? "only " : ""}received ${length}`);
+}
+
+/** commander collects the values; what they mean is decided by their kind. */
+async function parseFlags(
+  entry: Entry,
+  { flags, given }: { flags: Flags; given: readonly GivenFlag[] },
+): Promise<Record<string, unknown>> {
+  const texts = new Map<string, string[]>();
+  const program = new Commander(entry.words.join(" ")).exitOverride().helpOption(false);
+  program.configureOutput({ writeErr: () => {} });
+  for (const key of Object.keys(flags)) {
+    program.option(`--${flagName(key)} <value>`, "", (text: string) => {
+      texts.set(key, [...(texts.get(key) ?? []), text]);
+    });
+  }
+  const line = given.map(({ key, value }) => `--${flagName(key)}=${value}`);
+  await program.parseAsync(line, { from: "user" });
+  return Object.fromEntries(
+    Object.entries(flags).map(([key, each]) => {
+      const shown = each.short ? `-${each.short}, --${flagName(key)}` : `--${flagName(key)}`;
+      const found = texts.get(key);
+      return [key, found ? parseValue(each, found, shown) : each.default];
+    }),
+  );
+}
+
+function requireExclusive(command: Command, given: ReadonlySet<string>): void {
+  for (const group of command.exclusive ?? []) {
+    const set = group.filter((key) => given.has(key)).map(flagName);
+    if (set.length < 2) continue;
+    const all = group.map(flagName).join(" ");
+    const which = set.sort().join(" ");
+    throw new TsignError(
+      "usage",
+      `if any flags in the group [${all}] are set none of the others can be; [${which}] were all set`,
+    );
+  }
+}
+
+/** No flag is ignored: one that needs what this version does not have is refused, unless it says what is so anyway. */
+function refuseUnavailable(flags: Flags, values: Readonly<Record<string, unknown>>, given: ReadonlySet<string>): void {
+  for (const key of given) {
+    const each = flags[key];
+    if (!each?.unavailable || String(values[key]) === String(each.default)) continue;
+    throw new TsignError("unsupported", `--${flagName(key)} needs ${each.unavailable}, not available in this version`);
+  }
+}

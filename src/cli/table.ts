@@ -1,0 +1,66 @@
+import type { Command } from "./define.ts";
+
+/** A command as the program knows it before its module is loaded. */
+export interface Entry {
+  /** `["download", "signature"]`. */
+  readonly words: readonly string[];
+  readonly summary: string;
+  /** Left out of help, still works. */
+  readonly hidden?: boolean;
+  load(): Promise<{ default: Command }>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a command's flags are its own affair, and the table holds all of them
+type Module = { default: Command<any> };
+
+const entry = (words: string, summary: string, load: () => Promise<Module>, more: Partial<Entry> = {}): Entry => ({
+  words: words.split(" "),
+  summary,
+  load,
+  ...more,
+});
+
+/** Every command. A module is loaded when its command is asked for, and only then: start-up time depends on it. */
+export const TABLE: readonly Entry[] = [
+  entry("clean", "Remove signatures and attestations from an image", () => import("../commands/clean.ts")),
+  entry("completion", "Print a shell's completion script", () => import("../commands/completion.ts")),
+  entry(
+    "download signature",
+    "Print the signatures of an image as JSON lines",
+    () => import("../commands/download/signature.ts"),
+  ),
+  entry("env", "Print the environment variables tsign reads", () => import("../commands/env.ts")),
+  entry("generate-key-pair", "Make a new key pair", () => import("../commands/generate-key-pair.ts")),
+  entry(
+    "import-key-pair",
+    "Encrypt an existing private key for signing",
+    () => import("../commands/import-key-pair.ts"),
+  ),
+  entry("login", "Store the credentials of a registry", () => import("../commands/login.ts")),
+  entry("public-key", "Print the public half of a key", () => import("../commands/public-key.ts")),
+  entry("sandbox down", "Stop the sandbox", () => import("../commands/sandbox/down.ts")),
+  entry("sandbox env", "Print the sandbox's environment for a shell", () => import("../commands/sandbox/env.ts")),
+  entry("sandbox exec", "Run a command inside a sandbox of its own", () => import("../commands/sandbox/exec.ts")),
+  entry("sandbox push", "Push a small image into the sandbox", () => import("../commands/sandbox/push.ts")),
+  entry("sandbox status", "Say whether a sandbox is running", () => import("../commands/sandbox/status.ts")),
+  entry(
+    "sandbox up",
+    "Start a registry on this machine to learn and test with",
+    () => import("../commands/sandbox/up.ts"),
+  ),
+  entry("sign", "Sign container images", () => import("../commands/sign.ts")),
+  entry("sign-blob", "Sign files", () => import("../commands/sign-blob.ts")),
+  entry("tree", "Show what is attached to an image", () => import("../commands/tree.ts")),
+  entry("triangulate", "Print where an image's signatures are kept", () => import("../commands/triangulate.ts"), {
+    hidden: true,
+  }),
+  entry("verify", "Verify signatures of container images", () => import("../commands/verify.ts")),
+  entry("verify-blob", "Verify the signature of a file", () => import("../commands/verify-blob.ts")),
+  entry("version", "Print the version", () => import("../commands/version.ts")),
+];
+
+/** What a group of commands is about. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  download: "Fetch what is attached to an image",
+  sandbox: "Run a registry on this machine to learn and test with",
+};

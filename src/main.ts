@@ -1,0 +1,99 @@
+import type { Command } from "./cli/define.ts";
+import { parseCommandLine, type Request } from "./cli/program.ts";
+import { formatDuration } from "./cli/values.ts";
+import { type ExitCodes, TsignError } from "./errors.ts";
+import type { Io, Sink } from "./io.ts";
+
+/**
+ * The whole program as a function.
+ *
+ * @param argv the command line without node and script
+ * @returns the exit code; never 0 when anything was thrown
+ */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  let exitCodes: ExitCodes = {};
+  let verbose = false;
+  try {
+    const request = await parseCommandLine(argv, io);
+    if (request.kind === "print") io.stdout.write(request.text);
+    else {
+      exitCodes = request.command.exitCodes ?? {};
+      verbose = request.flags["verbose"] === true;
+      await runCommand(request, verbose ? withTrace(io) : io);
+    }
+    return 0;
+  } catch (error) {
+    const known = error instanceof TsignError ? error : unexpected(error);
+    report(known, { stderr: io.stderr, verbose });
+    return known.exitCode ?? exitCodes[known.code] ?? 1;
+  }
+}
+
+async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io): Promise<void> {
+  const { command, args, given } = request;
+  const { timeout, outputFile, ...flags } = request.flags;
+  const invocation = { args, flags, given } as Parameters<Command["run"]>[1];
+  const captured: Uint8Array[] = [];
+  const toFile = typeof outputFile === "string" && outputFile !== "";
+  const stdout: Sink = toFile ? { write: (data) => captured.push(Buffer.from(data)) } : io.stdout;
+  try {
+    await withTimeout(Number(timeout), { ...io, stdout }, (limited) => command.run(limited, invocation));
+  } finally {
+    if (toFile) await io.files.write(String(outputFile), Buffer.concat(captured), { mode: 0o644 });
+  }
+}
+
+/** Runs until the time is over or the user interrupts, whatever the command is waiting for. */
+async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promise<void>): Promise<void> {
+  const timer = new AbortController();
+  const done = new AbortController();
+  const signal = AbortSignal.any([io.signal, timer.signal]);
+  io.sleep(milliseconds, done.signal).then(
+    () =>
+      timer.abort(new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}`)),
+    () => {},
+  );
+  const stopped = new Promise<never>((_, fail) => {
+    signal.addEventListener("abort", () => fail(signal.reason), { once: true });
+  });
+  try {
+    await Promise.race([run({ ...io, signal }), stopped]);
+  } finally {
+    done.abort();
+  }
+}
+
+/** Shows what goes over the network, without queries and credentials. */
+function withTrace(io: Io): Io {
+  return {
+    ...io,
+    async http(request) {
+      const response = await io.http(request);
+      io.stderr.write(`${request.method} ${request.url.origin}${request.url.pathname}: ${response.status}\n`);
+      return response;
+    },
+  };
+}
+
+function unexpected(error: unknown): TsignError {
+  const text = error instanceof Error ? error.message : String(error);
+  return new TsignError("internal", `unexpected: ${text}`, {
+    cause: error,
+    hint: "this is a defect of tsign: please report it with the command that led to it",
+  });
+}
+
+/** One line for what failed, one for what to do; where it came from only on request. */
+function report(error: TsignError, { stderr, verbose }: { stderr: Sink; verbose: boolean }): void {
+  if (error.message !== "") stderr.write(`Error: ${printable(error.message)}\n`);
+  if (error.hint) stderr.write(`hint: ${printable(error.hint)}\n`);
+  if (!verbose) return;
+  for (let { cause } = error; cause instanceof Error; cause = cause.cause) {
+    stderr.write(`caused by: ${printable(cause.message)}\n`);
+  }
+}
+
+/** Text from outside may hold escapes that a terminal would obey. */
+function printable(text: string): string {
+  return text.replace(/(?!\n)[\p{Cc}\u2028\u2029]/gu, "\uFFFD");
+}
