@@ -60,6 +60,7 @@ export function systemIo(): Io {
       child.unref();
     },
     signal: abort.signal,
+    platform: { runtime: `node ${process.version}`, os: process.platform, arch: process.arch },
     launcher: { node: process.execPath, script: process.argv[1] ?? "" },
   };
 }

@@ -27,6 +27,8 @@ export interface Io {
   listen(options: { host: string; port: number }, handler: Handler): Promise<Listening>;
   /** Aborted by Ctrl-C and when --timeout runs out. */
   readonly signal: AbortSignal;
+  /** E.g. `node v26.10.0`, `linux`, `x64`. */
+  readonly platform: { readonly runtime: string; readonly os: string; readonly arch: string };
   /** How this program was started, for starting it again: the Node binary and the script it runs. */
   readonly launcher: { readonly node: string; readonly script: string };
 }

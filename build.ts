@@ -1,0 +1,43 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { build } from "esbuild";
+
+/** Bundles the program into dist/: one small chunk for each command, loaded when it is asked for. */
+const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
+
+function git(...args: string[]): string {
+  try {
+    return execFileSync("git", args, {
+      cwd: import.meta.dirname,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+  } catch {
+    return "unknown"; // a packed release has no history
+  }
+}
+
+rmSync(new URL("dist", import.meta.url), { recursive: true, force: true });
+await build({
+  absWorkingDir: import.meta.dirname,
+  entryPoints: { main: "bin/main.ts" },
+  outdir: "dist",
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  format: "esm",
+  splitting: true,
+  minify: true,
+  platform: "node",
+  target: "node24",
+  // The registry library brings a fetch of its own, which nothing calls.
+  alias: { "node-fetch": "./src/oci/registry/fetch-classes.ts" },
+  define: {
+    TSIGN_VERSION: JSON.stringify(`v${version}`),
+    TSIGN_COMMIT: JSON.stringify(git("rev-parse", "HEAD")),
+    TSIGN_DATE: JSON.stringify(git("log", "-1", "--format=%cI")),
+  },
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+  logLevel: "warning",
+});

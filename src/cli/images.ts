@@ -1,0 +1,88 @@
+import { TsignError } from "../errors.ts";
+import type { Digest } from "../format/digest.ts";
+import type { Io } from "../io.ts";
+import { openRegistry } from "../oci/open.ts";
+import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
+import { attachmentTag } from "../oci/tags.ts";
+import type { Descriptor, ImageStore } from "../oci/types.ts";
+import type { FlagValues } from "./define.ts";
+import { type registryFlags, registryOptions } from "./flags/registry.ts";
+
+type Flags = FlagValues<typeof registryFlags> & {
+  readonly attachment: string;
+  readonly attachmentTagPrefix: string;
+};
+
+/** An image that a command works on, pinned to a digest. */
+export interface SignedImage {
+  readonly ref: Reference;
+  readonly store: ImageStore;
+  readonly digest: Digest;
+  /** Undefined when the image was named by digest and not looked at. */
+  readonly descriptor: Descriptor | undefined;
+}
+
+/**
+ * Finds out which digest an image reference means; from here on only that digest counts.
+ *
+ * @throws TsignError "image-not-found"
+ */
+export async function resolveImage(
+  io: Io,
+  options: { text: string; flags: Flags; mustExist: boolean; warnAboutTags: boolean },
+): Promise<SignedImage> {
+  const { text, flags } = options;
+  const ref = parseReference(text);
+  const store = await openRegistry(io, ref, registryOptions(flags));
+  if (!ref.digest && options.warnAboutTags) warnAboutTag(io, text);
+  if (ref.digest && !options.mustExist && flags.attachment === "") {
+    return { ref, store, digest: ref.digest, descriptor: undefined };
+  }
+  const image = await store.resolve(ref.identifier);
+  if (!image) throw new TsignError("image-not-found", `no such image: ${formatReference(ref)}`);
+  if (flags.attachment === "") return { ref, store, digest: image.digest, descriptor: image };
+  const tag = attachmentTag(image.digest, "sbom", flags.attachmentTagPrefix);
+  const attached = await store.resolve(tag);
+  if (!attached)
+    throw new TsignError("image-not-found", `no ${flags.attachment} is attached to ${formatReference(ref)}`);
+  return { ref, store, digest: attached.digest, descriptor: attached };
+}
+
+function warnAboutTag(io: Io, text: string): void {
+  io.stderr.write(
+    `WARNING: Image reference ${text} uses a tag, not a digest, to identify the image to sign.\n` +
+      "    This can lead you to sign a different image than the intended one. Use a digest\n" +
+      "    (registry/repository@sha256:…) instead; a later version may refuse tags.\n\n",
+  );
+}
+
+/** An image, and if it is an index everything below it, each digest once. */
+export async function withChildren(image: SignedImage): Promise<SignedImage[]> {
+  const found = new Map<Digest, SignedImage>();
+  const visit = async (each: SignedImage, depth: number): Promise<void> => {
+    if (found.has(each.digest)) return;
+    if (depth > 8) throw new TsignError("limit", `${image.ref.name}@${image.digest} is nested deeper than 8 indexes`);
+    found.set(each.digest, each);
+    const stored = await each.store.manifest(each.digest);
+    if (!stored) throw new TsignError("image-not-found", `no such image: ${each.ref.name}@${each.digest}`);
+    for (const child of stored.manifest.manifests ?? []) {
+      await visit({ ...each, digest: child.digest, descriptor: child }, depth + 1);
+    }
+  };
+  await visit(image, 0);
+  return [...found.values()];
+}
+
+/**
+ * `key=value` pairs, split at the first `=`; a later key wins.
+ *
+ * @throws TsignError "usage"
+ */
+export function parseAnnotations(pairs: readonly string[]): Record<string, string> {
+  const entries = pairs.map((pair) => {
+    const equals = pair.indexOf("=");
+    if (equals < 0) throw new TsignError("usage", `unable to parse annotation: ${pair}`, { hint: "write key=value" });
+    return [pair.slice(0, equals), pair.slice(equals + 1)] as const;
+  });
+  return Object.fromEntries(entries);
+}

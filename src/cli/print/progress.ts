@@ -1,0 +1,72 @@
+import type { Io } from "../../io.ts";
+
+type ProgressIo = Pick<Io, "stderr" | "tty" | "now" | "env">;
+
+/** A line on the terminal that says how far a long step is. */
+export interface Progress {
+  update(done: number): void;
+  /** Erases the line. */
+  end(): void;
+}
+
+/** Nothing is shown for what takes less. Milliseconds. */
+const PATIENCE = 1000;
+const INTERVAL = 200;
+
+/**
+ * Progress of a long step, on a terminal's stderr, and only once it has taken a second. Without a terminal, or with
+ * NO_COLOR or TERM=dumb, nothing is written.
+ *
+ * @param total 0 when unknown
+ */
+export function progress(io: ProgressIo, label: string, options: { total: number; unit: "bytes" | "items" }): Progress {
+  const plain = !io.tty.stderr || Boolean(io.env["NO_COLOR"]) || io.env["TERM"] === "dumb";
+  const started = io.now().getTime();
+  let shown = 0;
+  return {
+    update(done) {
+      const now = io.now().getTime();
+      if (plain || now - started < PATIENCE || now - shown < INTERVAL) return;
+      shown = now;
+      const amount = options.unit === "bytes" ? formatBytes(done) : String(done);
+      const total = options.unit === "bytes" ? formatBytes(options.total) : String(options.total);
+      const share = options.total > 0 ? ` of ${total} (${Math.floor((100 * done) / options.total)} %)` : "";
+      io.stderr.write(`\r\u001b[K${`${label}: ${amount}${share}`.slice(0, io.tty.columns - 1)}`);
+    },
+    end() {
+      if (shown > 0) io.stderr.write("\r\u001b[K");
+    },
+  };
+}
+
+/** Passes a blob's pieces on and shows how far it is. */
+export async function watched(
+  io: ProgressIo & Pick<Io, "files">,
+  label: string,
+  source: { file: string; pieces: AsyncIterable<Uint8Array> },
+): Promise<AsyncIterable<Uint8Array>> {
+  if (!io.tty.stderr) return source.pieces;
+  const isPath = source.file !== "-" && !source.file.includes("://");
+  const total = isPath ? ((await io.files.stat(source.file))?.size ?? 0) : 0;
+  const line = progress(io, `${label} ${source.file}`, { total, unit: "bytes" });
+  return (async function* () {
+    let done = 0;
+    try {
+      for await (const piece of source.pieces) {
+        yield piece;
+        done += piece.length;
+        line.update(done);
+      }
+    } finally {
+      line.end();
+    }
+  })();
+}
+
+/** `1.5 GiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power === 0 ? value : value.toFixed(1)} ${units[power]}`;
+}

@@ -1,0 +1,145 @@
+import { ANNOTATION } from "../../evidence/media-types.ts";
+import type { Origin, Unreadable } from "../../evidence/model.ts";
+import { readSimpleSigning } from "../../evidence/read-legacy.ts";
+import { readStatement } from "../../evidence/statement.ts";
+import type { Digest } from "../../format/digest.ts";
+import { goJson } from "../../format/go-json.ts";
+import type { Sink } from "../../io.ts";
+import { certificateIssuer, certificateNames } from "../../verify/identity.ts";
+import type { Verdict, VerifiedSigner } from "../../verify/model.ts";
+
+export type Verified = Extract<Verdict, { ok: true }>;
+
+const EXTENSION_NAMES: readonly (readonly [string, string])[] = [
+  ["1.3.6.1.4.1.57264.1.2", "githubWorkflowTrigger"],
+  ["1.3.6.1.4.1.57264.1.3", "githubWorkflowSha"],
+  ["1.3.6.1.4.1.57264.1.4", "githubWorkflowName"],
+  ["1.3.6.1.4.1.57264.1.5", "githubWorkflowRepository"],
+  ["1.3.6.1.4.1.57264.1.6", "githubWorkflowRef"],
+];
+
+/** What was checked of every signature that is about to be printed, on stderr. */
+export function printHeader(
+  stderr: Sink,
+  options: { name: string; verified: readonly Verified[]; claims: boolean; annotations: boolean },
+): void {
+  const checks = [
+    options.annotations ? "The specified annotations were verified." : "",
+    options.claims ? "The cosign claims were validated" : "",
+    options.verified.some(({ signer }) => signer.kind === "key")
+      ? "The signatures were verified against the specified public key"
+      : "The code-signing certificate was verified using trusted certificate authority certificates",
+  ];
+  const bullets = checks.filter((check) => check !== "").map((check) => `  - ${check}\n`);
+  stderr.write(
+    `\nVerification for ${options.name} --\n` +
+      `The following checks were performed on each of these signatures:\n${bullets.join("")}`,
+  );
+}
+
+/** The verified signatures as cosign's JSON: one line, between an empty one and the end. */
+export function printJson(
+  stdout: Sink,
+  options: { reference: string; subject: Digest; verified: readonly Verified[] },
+) {
+  const entries = options.verified.map((each) => toCosignJson(each, options));
+  stdout.write(`\n${goJson(entries)}\n`);
+}
+
+/** The signed payloads, a line each; who signed them goes to stderr. */
+export function printText(stdout: Sink, stderr: Sink, verified: readonly Verified[]): void {
+  for (const { evidence, signer } of verified) {
+    if (signer.kind === "certificate") {
+      stderr.write(`Certificate subject: ${certificateNames(signer.leaf).join(", ")}\n`);
+      stderr.write(`Certificate issuer URL: ${certificateIssuer(signer.leaf) ?? ""}\n`);
+    }
+    const { content } = evidence;
+    if (content.kind === "blob") stdout.write("\n");
+    else stdout.write(`${Buffer.from(content.payload).toString("utf8")}\n`);
+  }
+}
+
+function toCosignJson(
+  { evidence, signer }: Verified,
+  { reference, subject }: { reference: string; subject: Digest },
+): unknown {
+  const { content, annotations } = evidence;
+  if (content.kind === "simple-signing") {
+    const claims = readSimpleSigning(content.payload);
+    const optional = { ...claims.optional, ...certificateFacts(signer), ...storedProofs(annotations) };
+    const keys = Object.keys(optional).sort();
+    return {
+      critical: {
+        identity: { "docker-reference": claims.dockerReference },
+        image: { "docker-manifest-digest": claims.manifestDigest },
+        type: claims.type,
+      },
+      optional: keys.length === 0 ? null : Object.fromEntries(keys.map((key) => [key, optional[key]])),
+    };
+  }
+  const statement = content.kind === "dsse" ? readStatement(content) : undefined;
+  const signed = statement?.subjects.at(-1)?.annotations ?? {};
+  return {
+    critical: {
+      identity: { "docker-reference": reference },
+      image: { "docker-manifest-digest": subject },
+      type: statement?.predicateType ?? "",
+    },
+    optional: Object.fromEntries(
+      Object.keys(signed)
+        .sort()
+        .map((key) => [key, signed[key]]),
+    ),
+  };
+}
+
+function certificateFacts(signer: VerifiedSigner): Record<string, unknown> {
+  if (signer.kind !== "certificate") return {};
+  const { leaf } = signer;
+  const facts: Record<string, unknown> = {};
+  const issuer = certificateIssuer(leaf);
+  const [name] = certificateNames(leaf);
+  if (name !== undefined) facts["Subject"] = name;
+  if (issuer !== undefined) {
+    facts["Issuer"] = issuer;
+    facts["1.3.6.1.4.1.57264.1.1"] = issuer;
+  }
+  for (const [oid, key] of EXTENSION_NAMES) {
+    const value = leaf.extension(oid)?.value.toString("utf8");
+    if (value !== undefined) Object.assign(facts, { [oid]: value, [key]: value });
+  }
+  return facts;
+}
+
+/** The log entry and timestamp stored with a legacy signature, as they are: nothing of them was checked here. */
+function storedProofs(annotations: Readonly<Record<string, string>>): Record<string, unknown> {
+  const proofs: Record<string, unknown> = {};
+  for (const [key, annotation] of [
+    ["Bundle", ANNOTATION.logEntry],
+    ["RFC3161Timestamp", ANNOTATION.timestamp],
+  ] as const) {
+    const text = annotations[annotation];
+    if (!text) continue;
+    try {
+      proofs[key] = JSON.parse(text);
+    } catch {
+      // not part of what was verified, and not worth failing for
+    }
+  }
+  return proofs;
+}
+
+/** Why each candidate failed, a line each. */
+export function printFailures(
+  stderr: Sink,
+  failures: readonly { readonly origin: Origin; readonly step: string; readonly reason: string }[],
+): void {
+  for (const { origin, step, reason } of failures) stderr.write(`  ${origin.where}: ${step}: ${reason}\n`);
+}
+
+/** A candidate that did not pass, in the terms of the report. */
+export function failureOf(candidate: Exclude<Verdict, { ok: true }> | Unreadable) {
+  return "unreadable" in candidate
+    ? { origin: candidate.origin, step: "unreadable", reason: candidate.unreadable }
+    : { origin: candidate.evidence.origin, step: candidate.failed.name, reason: candidate.failed.detail };
+}

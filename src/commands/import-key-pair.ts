@@ -1,0 +1,31 @@
+import { readBlob } from "../blob.ts";
+import { defineCommand, flag } from "../cli/define.ts";
+import { writeKeyPair } from "../cli/key-files.ts";
+import { TsignError } from "../errors.ts";
+import { importPrivateKey } from "../keys/index.ts";
+
+export default defineCommand({
+  usage: "--key <file> [flags]",
+  summary: "Encrypt an existing private key for signing",
+  about:
+    "Takes an unencrypted RSA, ECDSA or Ed25519 private key in PEM (PKCS#1, SEC 1 or PKCS#8), checks that it is not weak, and " +
+    "writes it as PREFIX.key, encrypted, with PREFIX.pub beside it.",
+  examples: [
+    "tsign import-key-pair --key openssl.pem",
+    "tsign import-key-pair --key openssl.pem --output-key-prefix release",
+  ],
+  args: { min: 0, max: Number.POSITIVE_INFINITY },
+  flags: {
+    key: flag.string("PEM file of the private key", { short: "k" }),
+    outputKeyPrefix: flag.string("name of the key files, without .key and .pub", {
+      short: "o",
+      default: "import-cosign",
+    }),
+    yes: flag.bool("overwrite an existing key without asking", { short: "y" }),
+  },
+  async run(io, { flags }) {
+    if (flags.key === "") throw new TsignError("usage", "--key is required: the PEM file of the key to import");
+    const key = importPrivateKey(Buffer.from(await readBlob(io, flags.key)).toString("utf8"));
+    await writeKeyPair(io, { key, prefix: flags.outputKeyPrefix, assumeYes: flags.yes });
+  },
+});

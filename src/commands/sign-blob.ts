@@ -1,0 +1,124 @@
+import { openBlob } from "../blob.ts";
+import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
+import { keyFlags } from "../cli/flags/key.ts";
+import { signingFlags } from "../cli/flags/signing.ts";
+import { watched } from "../cli/print/progress.ts";
+import { openIdentity, requireOfflineSigning } from "../cli/signing.ts";
+import { TsignError } from "../errors.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { writeBundle } from "../evidence/write-bundle.ts";
+import { certificatePem } from "../evidence/write-legacy.ts";
+import { encodeBase64 } from "../format/base64.ts";
+import type { Io } from "../io.ts";
+import { signBlob } from "../sign/sign.ts";
+
+const ALGORITHMS = [
+  "ecdsa-sha2-256-nistp256",
+  "ecdsa-sha2-384-nistp384",
+  "ecdsa-sha2-512-nistp521",
+  "rsa-sign-pkcs1-2048-sha256",
+  "rsa-sign-pkcs1-3072-sha256",
+  "rsa-sign-pkcs1-4096-sha256",
+];
+
+const flags = {
+  ...keyFlags,
+  ...signingFlags,
+  b64: flag.bool("write signature and certificate as base64", {
+    default: true,
+    deprecated: "the bundle of --bundle encodes what needs it",
+  }),
+  output: flag.string("old name of --output-signature", { deprecated: "the bundle of --bundle holds it" }),
+  rfc3161Timestamp: flag.string("file to write the signed timestamp to", {
+    deprecated: "the bundle of --bundle holds it",
+    unavailable: "timestamp authorities",
+  }),
+  signingAlgorithm: flag.string("algorithm of the key made for keyless signing", {
+    default: "ecdsa-sha2-256-nistp256",
+  }),
+};
+
+type BlobFlags = FlagValues<typeof flags>;
+
+export default defineCommand({
+  usage: "[flags] <file…>",
+  summary: "Sign files",
+  about:
+    "Signs files, `-` for stdin, or URLs. The default form writes a Sigstore bundle to --bundle; with " +
+    "--new-bundle-format=false the base64 signature goes to stdout or --output-signature.\nA file of any size is read once, " +
+    "in constant memory; with an Ed25519 key it may have at most 128 MiB.",
+  examples: [
+    "tsign sign-blob --key cosign.key --use-signing-config=false --tlog-upload=false --bundle app.sigstore.json app.tar.gz",
+  ],
+  args: { min: 1, max: Number.POSITIVE_INFINITY },
+  flags,
+  exclusive: [["useSigningConfig", "signingConfig"]],
+  async run(io, { args, flags, given }) {
+    if (flags.newBundleFormat && flags.bundle === "") {
+      throw new TsignError("usage", "must specify --bundle with --new-bundle-format", {
+        hint: "--bundle FILE says where the signature goes",
+      });
+    }
+    if (!ALGORITHMS.includes(flags.signingAlgorithm)) {
+      throw new TsignError("usage", `unknown signing algorithm: ${flags.signingAlgorithm}`, {
+        hint: ALGORITHMS.join(", "),
+      });
+    }
+    if (given.has("signingAlgorithm") && flags.key !== "") {
+      io.stderr.write("WARNING: --signing-algorithm has no effect with --key\n");
+    }
+    if (args.length > 1 && (flags.bundle !== "" || signaturePath(flags) !== "")) {
+      throw new TsignError("usage", "several files cannot be signed into one output file", {
+        hint: "sign them one by one, or without an output file",
+      });
+    }
+    await requireOfflineSigning(io, flags, { bundlePathCounts: true });
+    const by = await openIdentity(io, flags);
+    for (const file of args) {
+      if (file !== "-") io.stderr.write(`Using payload from: ${file}\n`);
+      const evidence = await signBlob(by, await watched(io, "signing", { file, pieces: openBlob(io, file) }));
+      await (flags.newBundleFormat ? writeNew(io, flags, evidence) : writeLegacy(io, flags, evidence));
+    }
+  },
+});
+
+async function writeNew(io: Io, flags: BlobFlags, evidence: Evidence): Promise<void> {
+  await writeFile(io, { path: flags.bundle, what: "bundle", content: writeBundle(evidence) });
+  await writeParts(io, flags, evidence);
+}
+
+async function writeLegacy(io: Io, flags: BlobFlags, evidence: Evidence): Promise<void> {
+  if (flags.bundle !== "") {
+    const { key } = evidence;
+    const cert = key.kind === "certificate" ? encodeBase64(Buffer.from(certificatePem(key.leaf))) : undefined;
+    const content = JSON.stringify({
+      base64Signature: encodeBase64(evidence.content.signature),
+      ...(cert ? { cert } : {}),
+    });
+    await writeFile(io, { path: flags.bundle, what: "bundle", content });
+  }
+  await writeParts(io, flags, evidence);
+  if (signaturePath(flags) !== "") return;
+  const { signature } = evidence.content;
+  io.stdout.write(flags.b64 ? `${encodeBase64(signature)}\n` : signature);
+}
+
+/** --output-signature and --output-certificate. */
+async function writeParts(io: Io, flags: BlobFlags, { content, key }: Evidence): Promise<void> {
+  const encoded = flags.b64 ? encodeBase64(content.signature) : content.signature;
+  await writeFile(io, { path: signaturePath(flags), what: "signature", content: encoded });
+  if (key.kind !== "certificate") return;
+  const pem = certificatePem(key.leaf);
+  const certificate = flags.b64 ? encodeBase64(Buffer.from(pem)) : pem;
+  await writeFile(io, { path: flags.outputCertificate, what: "certificate", content: certificate });
+}
+
+function signaturePath(flags: BlobFlags): string {
+  return flags.outputSignature || flags.output;
+}
+
+async function writeFile(io: Io, file: { path: string; what: string; content: string | Uint8Array }): Promise<void> {
+  if (file.path === "") return;
+  await io.files.write(file.path, file.content, { mode: 0o600 });
+  io.stderr.write(`Wrote ${file.what} to file ${file.path}\n`);
+}

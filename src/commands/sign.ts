@@ -1,0 +1,182 @@
+import { readBlob } from "../blob.ts";
+import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
+import { keyFlags } from "../cli/flags/key.ts";
+import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
+import { signingFlags } from "../cli/flags/signing.ts";
+import { parseAnnotations, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
+import { writeSignatureFiles } from "../cli/print/signature-files.ts";
+import { openIdentity, requireOfflineSigning } from "../cli/signing.ts";
+import { TsignError } from "../errors.ts";
+import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
+import { writeBundle } from "../evidence/write-bundle.ts";
+import { putBundleReferrer } from "../evidence/write-referrer.ts";
+import type { Io } from "../io.ts";
+import { attachmentRepository } from "../oci/attachments.ts";
+import { openRegistry } from "../oci/open.ts";
+import { type SignedClaims, signStatement, simpleSigningPayload } from "../sign/payload.ts";
+import { type SigningIdentity, signInTotoStatement, signPayload } from "../sign/sign.ts";
+import { storeLegacyReferrer, storeLegacySignature } from "../sign/store.ts";
+
+const REFERRERS = "referrers hold it";
+
+const flags = {
+  ...keyFlags,
+  ...signingFlags,
+  ...registryFlags,
+  annotations: flag.strings("key=value pairs to sign with the image", { short: "a" }),
+  attachment: flag.string("sign what is attached to the image instead: sbom", { deprecated: REFERRERS }),
+  attachmentTagPrefix,
+  outputPayload: flag.string("file to write the signed payload to", { deprecated: "the bundle of --bundle holds it" }),
+  payload: flag.string("file, or URL, of a payload to sign instead of one made for the image", {
+    deprecated: "the bundle form makes its own",
+  }),
+  recordCreationTimestamp: flag.bool("record when the signature image was made", {
+    deprecated: "the bundle form always records it",
+  }),
+  recursive: flag.bool("also sign every image of an index", { short: "r" }),
+  registryReferrersMode: flag.choice(["", "legacy", "oci-1-1"], "how a legacy signature is attached", {
+    default: "",
+    typeName: "registryReferrersMode",
+  }),
+  signContainerIdentity: flag.strings("name to sign the image under, instead of its repository's", {
+    deprecated: "the bundle form signs no name",
+  }),
+  upload: flag.bool("store the signature in the registry", { default: true }),
+};
+
+type SignFlags = FlagValues<typeof flags>;
+
+/** One image, and what to sign it with and how. */
+interface Signing {
+  readonly io: Io;
+  readonly flags: SignFlags;
+  readonly by: SigningIdentity;
+  readonly image: SignedImage;
+  readonly claims: SignedClaims;
+}
+
+export default defineCommand({
+  usage: "[flags] <image…>",
+  summary: "Sign container images",
+  about:
+    "Signs what each image reference points at and stores the signature beside the image: as a Sigstore bundle that refers " +
+    "to it, or in the legacy form under the tag sha256-<digest>.sig.\nWithout services, sign with " +
+    "--use-signing-config=false --tlog-upload=false.",
+  examples: [
+    "tsign sign --key cosign.key --use-signing-config=false --tlog-upload=false registry.example/app@sha256:…",
+    "tsign sign --key cosign.key --use-signing-config=false --tlog-upload=false -a env=prod --recursive registry.example/app:v1",
+  ],
+  args: { min: 1, max: Number.POSITIVE_INFINITY },
+  flags,
+  exclusive: [["useSigningConfig", "signingConfig"]],
+  async run(io, { args, flags }) {
+    await requireOfflineSigning(io, flags, { bundlePathCounts: false });
+    refuseContradictions(io, flags);
+    const annotations = parseAnnotations(flags.annotations);
+    const images: SignedImage[] = [];
+    for (const text of args) {
+      const image = await resolveImage(io, { text, flags, mustExist: flags.newBundleFormat, warnAboutTags: true });
+      images.push(...(flags.recursive ? await withChildren(image) : [image]));
+    }
+    const by = await openIdentity(io, flags);
+    for (const image of images) {
+      const signing = { io, flags, by, image, claims: { digest: image.digest, annotations } };
+      await (flags.newBundleFormat ? signAsBundle(signing) : signAsLegacy(signing));
+    }
+  },
+});
+
+/** Flags that mean nothing in the form asked for are not passed over in silence. */
+function refuseContradictions(io: Io, flags: SignFlags): void {
+  if (flags.registryReferrersMode === "oci-1-1" && !/^(1|t|true)$/i.test(io.env["COSIGN_EXPERIMENTAL"] ?? "")) {
+    throw new TsignError("usage", "--registry-referrers-mode=oci-1-1 is experimental", {
+      hint: "set COSIGN_EXPERIMENTAL=1 to use it",
+    });
+  }
+  if (flags.attachment !== "" && flags.attachment !== "sbom") {
+    throw new TsignError("usage", `specified image attachment ${flags.attachment} not specified. Can be 'sbom'`);
+  }
+  if (!flags.newBundleFormat) {
+    if (flags.bundle !== "") io.stderr.write("WARNING: --bundle has no effect with --new-bundle-format=false\n");
+    return;
+  }
+  if (!flags.upload && flags.bundle === "") {
+    throw new TsignError("usage", "must enable upload or specify a bundle path with --bundle");
+  }
+  const legacyOnly = {
+    "--payload": flags.payload !== "",
+    "--sign-container-identity": flags.signContainerIdentity.length > 0,
+    "--record-creation-timestamp": flags.recordCreationTimestamp,
+    "--registry-referrers-mode": flags.registryReferrersMode !== "",
+  };
+  for (const [name, set] of Object.entries(legacyOnly)) {
+    if (set) io.stderr.write(`WARNING: ${name} has no effect in the bundle form\n`);
+  }
+}
+
+async function signAsBundle({ io, flags, by, image, claims }: Signing): Promise<void> {
+  const statement = signStatement(claims);
+  const evidence = await signInTotoStatement(by, statement);
+  const bundle = writeBundle(evidence);
+  await writeSignatureFiles(io, { flags, image, evidence, payload: statement });
+  if (flags.bundle !== "") {
+    await io.files.write(flags.bundle, bundle, { mode: 0o600 });
+    io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
+  }
+  if (!flags.upload) return;
+  const target = attachmentRepository(io.env, image.ref);
+  const store = target === image.ref ? image.store : await openRegistry(io, target, registryOptions(flags));
+  io.stderr.write(`Pushing signature to: ${target.name}\n`);
+  await putBundleReferrer({
+    store,
+    subject: image.descriptor ?? (await requireDescriptor(image)),
+    bundle,
+    predicateType: SIGN_PREDICATE_TYPE,
+    created: io.now(),
+  });
+}
+
+async function signAsLegacy(signing: Signing): Promise<void> {
+  const { io, flags, by, image, claims } = signing;
+  const names = flags.signContainerIdentity.length > 0 ? flags.signContainerIdentity : [image.ref.name];
+  const payloads =
+    flags.payload === ""
+      ? names.map((dockerReference) => simpleSigningPayload({ ...claims, dockerReference }))
+      : [await readBlob(io, flags.payload)];
+  for (const payload of payloads) {
+    const evidence = await signPayload(by, payload);
+    await writeSignatureFiles(io, { flags, image, evidence, payload, append: payload !== payloads[0] });
+    if (flags.upload) await storeLegacy(signing, evidence);
+  }
+}
+
+async function storeLegacy({ io, flags, by, image }: Signing, evidence: Awaited<ReturnType<typeof signPayload>>) {
+  const target = attachmentRepository(io.env, image.ref);
+  const store = target === image.ref ? image.store : await openRegistry(io, target, registryOptions(flags));
+  const referrer = flags.registryReferrersMode === "oci-1-1";
+  const style = {
+    dockerMediaTypes: /^(1|t|true)$/i.test(io.env["COSIGN_DOCKER_MEDIA_TYPES"] ?? ""),
+    created: flags.recordCreationTimestamp ? creationTime(io) : undefined,
+    subject: referrer ? (image.descriptor ?? (await requireDescriptor(image))) : undefined,
+  };
+  io.stderr.write(`Pushing signature to: ${target.name}\n`);
+  if (referrer) await storeLegacyReferrer({ store, evidence, style });
+  else {
+    const { digest } = image;
+    const tagPrefix = flags.attachmentTagPrefix;
+    await storeLegacySignature({ io, store, digest, tagPrefix, evidence, key: by.signer.publicKey, style });
+  }
+}
+
+/** Now, or what SOURCE_DATE_EPOCH (seconds since 1970) says, for reproducible images. */
+function creationTime(io: Io): string {
+  const epoch = io.env["SOURCE_DATE_EPOCH"];
+  const time = epoch && /^\d+$/.test(epoch) ? new Date(Number(epoch) * 1000) : io.now();
+  return time.toISOString().replace(/\.000Z$/, "Z");
+}
+
+async function requireDescriptor({ store, ref, digest }: SignedImage) {
+  const descriptor = await store.resolve(digest);
+  if (!descriptor) throw new TsignError("image-not-found", `no such image: ${ref.name}@${digest}`);
+  return descriptor;
+}

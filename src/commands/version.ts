@@ -1,0 +1,34 @@
+import { defineCommand, flag } from "../cli/define.ts";
+import { VERSION } from "../version.ts";
+
+const PLATFORM: Readonly<Record<string, string>> = { x64: "amd64", win32: "windows" };
+
+export default defineCommand({
+  usage: "[flags]",
+  summary: "Print the version",
+  about: "Prints the version of tsign and of what it runs on.",
+  examples: ["tsign version", "tsign version --json"],
+  args: { min: 0, max: Number.POSITIVE_INFINITY },
+  flags: { json: flag.bool("print JSON instead of text") },
+  bindEnvironment: false,
+  async run(io, { flags }) {
+    const { runtime, os, arch } = io.platform;
+    const facts = {
+      gitVersion: VERSION.version,
+      gitCommit: VERSION.commit,
+      gitTreeState: VERSION.commit === "unknown" ? "unknown" : "clean",
+      buildDate: VERSION.date,
+      goVersion: runtime,
+      compiler: "esbuild",
+      platform: `${PLATFORM[os] ?? os}/${PLATFORM[arch] ?? arch}`,
+    };
+    if (flags.json) {
+      io.stdout.write(`${JSON.stringify(facts, null, 2)}\n`);
+      return;
+    }
+    const lines = Object.entries({ ...facts, goVersion: undefined, runtime }).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${`${name.charAt(0).toUpperCase()}${name.slice(1)}:`.padEnd(15)}${value}`],
+    );
+    io.stdout.write(`tsign: signs and verifies container images and files\n\n${lines.join("\n")}\n\n`);
+  },
+});

@@ -1,0 +1,11 @@
+/**
+ * Stands in for node-fetch in the built program: oci-registry-client needs its classes, which the platform has, and never
+ * its fetch, because every request goes through our transport.
+ */
+const { Headers, Request, Response } = globalThis;
+
+export { Headers, Request, Response };
+
+export default function fetch(): never {
+  throw new Error("oci-registry-client must not use a transport of its own");
+}
