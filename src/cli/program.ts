@@ -36,6 +36,7 @@ export type Request =
  * @throws TsignError "usage" or "unsupported"
  */
 export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "env" | "stderr">): Promise<Request> {
+  if (argv[0] === "__complete" || argv[0] === "__completeNoDesc") return completions(argv);
   const rewritten = rewriteDashes(argv);
   for (const warning of rewritten.warnings) io.stderr.write(`WARNING: ${warning}\n`);
   const { entry, group, rest } = findCommand(helpAsFlag(rewritten.argv));
@@ -55,6 +56,13 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
   requireExclusive(command, given);
   refuseUnavailable(known, values, given);
   return { kind: "run", entry, command, args: line.positionals, flags: values, given };
+}
+
+/** What the completion scripts ask for. */
+async function completions([asked, ...words]: readonly string[]): Promise<Request> {
+  const { complete, formatCompletion } = await import("./completion.ts");
+  const completion = await complete(words, GLOBAL_FLAGS);
+  return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }) };
 }
 
 /** `help verify` is `verify --help`. */

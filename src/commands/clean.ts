@@ -1,0 +1,74 @@
+import { defineCommand, flag } from "../cli/define.ts";
+import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
+import { resolveImage } from "../cli/images.ts";
+import { TsignError } from "../errors.ts";
+import { removeBundles, removeTag } from "../evidence/remove.ts";
+import { attachmentRepository } from "../oci/attachments.ts";
+import { openRegistry } from "../oci/open.ts";
+import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
+import { confirm } from "../prompt.ts";
+
+type CleanType = "signature" | "attestation" | "referrer" | "sbom" | "all";
+
+const TAGS: Readonly<Record<CleanType, readonly AttachmentKind[]>> = {
+  signature: ["sig"],
+  attestation: ["att"],
+  sbom: ["sbom"],
+  referrer: [],
+  all: ["sig", "att", "sbom"],
+};
+const NAMES: Readonly<Record<CleanType, string>> = {
+  signature: "signatures stored by tag",
+  attestation: "attestations stored by tag",
+  sbom: "SBOMs stored by tag",
+  referrer: "bundles that refer to it",
+  all: "signatures, attestations and SBOMs, stored by tag or as bundles",
+};
+
+export default defineCommand({
+  usage: "[flags] <image>",
+  summary: "Remove signatures and attestations from an image",
+  about:
+    "Deletes what cosign and tsign have attached to an image; the image itself stays. Asks first, unless --force is given.",
+  examples: ["tsign clean registry.example/app:v1", "tsign clean --type signature --force registry.example/app:v1"],
+  args: { min: 1, max: 1 },
+  flags: {
+    ...registryFlags,
+    attachmentTagPrefix,
+    force: flag.bool("do not ask", { short: "f" }),
+    type: flag.choice(["signature", "attestation", "referrer", "sbom", "all"], "what to remove", {
+      default: "all",
+      typeName: "CLEAN_TYPE",
+    }),
+  },
+  async run(io, { args: [text = ""], flags }) {
+    const image = await resolveImage(io, {
+      text,
+      flags: { ...flags, attachment: "" },
+      mustExist: true,
+      warnAboutTags: false,
+    });
+    if (!flags.force)
+      await confirm(io, { assumeYes: false, warning: `this removes from ${text}: ${NAMES[flags.type]}` });
+    const kept = attachmentRepository(io.env, image.ref);
+    const store = kept === image.ref ? image.store : await openRegistry(io, kept, registryOptions(flags));
+    let failed: TsignError | undefined;
+    const attempt = async (remove: () => Promise<readonly string[]>) => {
+      try {
+        for (const where of await remove()) io.stderr.write(`Removed ${where} from ${text}\n`);
+      } catch (error) {
+        if (!(error instanceof TsignError) || error.code === "cancelled") throw error;
+        io.stderr.write(`could not delete: ${error.message}\n`);
+        failed ??= error;
+      }
+    };
+    for (const kind of TAGS[flags.type]) {
+      const tag = attachmentTag(image.digest, kind, flags.attachmentTagPrefix);
+      await attempt(async () => ((await removeTag(store, tag, image.digest)) ? [`${store.name}:${tag}`] : []));
+    }
+    if (flags.type === "all" || flags.type === "referrer") {
+      await attempt(async () => (await removeBundles(store, image.digest)).map((digest) => `${store.name}@${digest}`));
+    }
+    if (failed) throw new TsignError(failed.code, `not everything could be removed from ${text}`);
+  },
+});

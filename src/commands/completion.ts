@@ -1,0 +1,21 @@
+import { COMPLETION_SCRIPTS } from "../cli/completion-scripts.ts";
+import { defineCommand } from "../cli/define.ts";
+import { TsignError } from "../errors.ts";
+
+export default defineCommand({
+  usage: "bash|zsh|fish|powershell",
+  summary: "Print a shell's completion script",
+  about: "Prints the script that completes tsign's commands and flags in a shell.",
+  examples: ["source <(tsign completion bash)", "tsign completion fish | source"],
+  args: { min: 1, max: 1 },
+  flags: {},
+  bindEnvironment: false,
+  async run(io, { args: [shell = ""] }) {
+    const script = Object.hasOwn(COMPLETION_SCRIPTS, shell) ? COMPLETION_SCRIPTS[shell] : undefined;
+    if (script === undefined) {
+      const known = Object.keys(COMPLETION_SCRIPTS).join(", ");
+      throw new TsignError("usage", `invalid argument "${shell}" for "tsign completion"`, { hint: known });
+    }
+    io.stdout.write(script);
+  },
+});

@@ -1,0 +1,15 @@
+import { defineCommand } from "../../cli/define.ts";
+import { sandboxRegistry } from "../../sandbox/state.ts";
+
+export default defineCommand({
+  usage: "",
+  summary: "Say whether a sandbox is running",
+  about: "Prints the address of the running sandbox's registry, and fails when there is none.",
+  examples: ["tsign sandbox status"],
+  args: { min: 0, max: 0 },
+  flags: {},
+  bindEnvironment: false,
+  async run(io) {
+    io.stdout.write(`running: ${await sandboxRegistry(io)}\n`);
+  },
+});

@@ -1,0 +1,98 @@
+import { defineCommand, flag } from "../cli/define.ts";
+import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
+import { resolveImage, type SignedImage } from "../cli/images.ts";
+import type { Io } from "../io.ts";
+import { attachmentRepository } from "../oci/attachments.ts";
+import { openRegistry } from "../oci/open.ts";
+import { parseReference } from "../oci/ref.ts";
+import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
+import type { Descriptor, ImageStore } from "../oci/types.ts";
+
+const TAGGED: readonly { kind: AttachmentKind; title: string }[] = [
+  { kind: "sig", title: "🔐 Signatures for an image tag" },
+  { kind: "att", title: "💾 Attestations for an image tag" },
+  { kind: "sbom", title: "📦 SBOMs for an image tag" },
+];
+const PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
+
+/** One thing attached to the image: what it is, where, and what it is made of. */
+interface Attached {
+  readonly title: string;
+  readonly where: string;
+  readonly layers: readonly Descriptor[];
+}
+
+export default defineCommand({
+  usage: "[flags] <image>",
+  summary: "Show what is attached to an image",
+  about:
+    "Shows everything stored beside an image: legacy signatures, attestations and SBOMs by tag, and all referrers.",
+  examples: ["tsign tree registry.example/app:v1"],
+  args: { min: 1, max: 1 },
+  flags: {
+    ...registryFlags,
+    attachmentTagPrefix,
+    experimentalOci11: flag.bool("also show referrers", {
+      default: true,
+      deprecated: "referrers are always looked at",
+    }),
+    registryReferrersMode: flag.choice(["", "legacy", "oci-1-1"], "legacy leaves the referrers out", {
+      default: "",
+      typeName: "registryReferrersMode",
+    }),
+  },
+  async run(io, { args: [text = ""], flags }) {
+    parseReference(text);
+    io.stdout.write(`📦 Supply Chain Security Related artifacts for an image: ${text}\n`);
+    const image = await resolveImage(io, {
+      text,
+      flags: { ...flags, attachment: "" },
+      mustExist: true,
+      warnAboutTags: false,
+    });
+    const kept = attachmentRepository(io.env, image.ref);
+    const store = kept === image.ref ? image.store : await openRegistry(io, kept, registryOptions(flags));
+    const referrers = flags.experimentalOci11 && flags.registryReferrersMode !== "legacy";
+    const attached = [
+      ...(await findTagged(store, image, flags.attachmentTagPrefix)),
+      ...(referrers ? await findReferrers(io, store, image) : []),
+    ];
+    if (attached.length === 0) io.stdout.write(`No Supply Chain Security Related Artifacts found for image ${text}\n`);
+    for (const each of attached) printAttached(io, each);
+  },
+});
+
+async function findTagged(store: ImageStore, { digest }: SignedImage, prefix: string): Promise<Attached[]> {
+  const found = await Promise.all(
+    TAGGED.map(async ({ kind, title }) => {
+      const tag = attachmentTag(digest, kind, prefix);
+      const stored = await store.manifest(tag);
+      return stored ? [{ title, where: `${store.name}:${tag}`, layers: stored.manifest.layers }] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** What each referrer is, is read from its own manifest: listings are known to leave it out or to have it wrong. */
+async function findReferrers(io: Io, store: ImageStore, { digest }: SignedImage): Promise<Attached[]> {
+  const attached: Attached[] = [];
+  for (const descriptor of await store.referrers(digest)) {
+    const where = `${store.name}@${descriptor.digest}`;
+    const stored = await store.manifest(descriptor.digest);
+    if (!stored) {
+      io.stderr.write(`WARNING: ${where} is listed as a referrer, but not there\n`);
+      continue;
+    }
+    const { annotations, artifactType, config, layers } = stored.manifest;
+    const type = annotations[PREDICATE_TYPE] ?? artifactType ?? config?.mediaType ?? "unknown";
+    attached.push({ title: `🔗 ${type} artifacts via OCI referrer`, where, layers });
+  }
+  return attached.sort((a, b) => (a.title < b.title ? -1 : a.title > b.title ? 1 : 0));
+}
+
+function printAttached(io: Io, { title, where, layers }: Attached): void {
+  io.stdout.write(`└── ${title}: ${where}\n`);
+  layers.forEach((layer, index) => {
+    io.stdout.write(`   ${index === layers.length - 1 ? "└──" : "├──"} 🍒 ${layer.digest}\n`);
+  });
+}

@@ -1,0 +1,268 @@
+import { createHash, randomUUID } from "node:crypto";
+import type { Handler, ServerRequest, ServerResponse } from "../io.ts";
+
+/** The OCI registry of the sandbox: in memory, bounded, open to everyone on this machine. */
+export interface RegistryOptions {
+  /** Whether it has the referrers API of OCI 1.1. */
+  readonly referrers: boolean;
+  /** Bytes it keeps at most. */
+  readonly maxBytes?: number;
+}
+
+interface StoredManifest {
+  readonly bytes: Buffer;
+  readonly mediaType: string;
+}
+
+interface Repository {
+  readonly manifests: Map<string, StoredManifest>;
+  readonly tags: Map<string, string>;
+}
+
+interface State {
+  readonly blobs: Map<string, Buffer>;
+  readonly uploads: Map<string, Buffer>;
+  readonly repositories: Map<string, Repository>;
+  readonly options: RegistryOptions;
+  bytes: number;
+}
+
+const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
+const MAX_MANIFEST = 4 * 1024 * 1024;
+const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
+
+/** Handles the OCI distribution API (distribution spec 1.1): blobs, manifests, tags and, if asked for, referrers. */
+export function createRegistryHandler(options: RegistryOptions): Handler {
+  const state: State = { blobs: new Map(), uploads: new Map(), repositories: new Map(), options, bytes: 0 };
+  return async (request) => {
+    try {
+      return await route(state, request);
+    } catch (error) {
+      if (error instanceof Refusal) return errorResponse(error);
+      throw error;
+    }
+  };
+}
+
+/** An answer other than success. */
+class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+function errorResponse({ status, code, message }: Refusal): ServerResponse {
+  return json(status, { errors: [{ code, message }] });
+}
+
+function json(status: number, value: unknown, headers: Record<string, string> = {}): ServerResponse {
+  const body = JSON.stringify(value);
+  const length = String(Buffer.byteLength(body));
+  return { status, headers: { "content-type": "application/json", "content-length": length, ...headers }, body };
+}
+
+/** Only programs on this machine may ask: a page of some web site in the user's browser may not (DNS rebinding). */
+function requireLocal({ headers }: ServerRequest): void {
+  const host = (headers["host"] ?? "").replace(/:\d+$/, "");
+  if (!/^(localhost|127\.0\.0\.1|\[::1\])$/.test(host) || headers["origin"] !== undefined) {
+    throw new Refusal(403, "DENIED", "the sandbox answers programs on this machine only");
+  }
+}
+
+async function route(state: State, request: ServerRequest): Promise<ServerResponse> {
+  requireLocal(request);
+  const url = new URL(request.url, "http://sandbox.invalid");
+  if (url.pathname === "/v2/" || url.pathname === "/v2") return json(200, {});
+  const [, name = "", kind = "", rest = ""] =
+    /^\/v2\/([a-z0-9._/-]+?)\/(manifests|blobs|referrers|tags)\/(.*)$/.exec(decodeURIComponent(url.pathname)) ?? [];
+  switch (kind) {
+    case "manifests":
+      return manifests(state, { request, name, identifier: rest });
+    case "blobs":
+      return blobs(state, { request, name, rest, query: url.searchParams });
+    case "referrers":
+      return referrers(state, { name, subject: rest, artifactType: url.searchParams.get("artifactType") });
+    case "tags":
+      return tags(state, name, url.searchParams);
+    default:
+      throw new Refusal(404, "UNSUPPORTED", "no such endpoint");
+  }
+}
+
+function repository(state: State, name: string): Repository {
+  const known = state.repositories.get(name) ?? { manifests: new Map(), tags: new Map() };
+  state.repositories.set(name, known);
+  return known;
+}
+
+async function readBody(state: State, request: ServerRequest, limit: number): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of request.body) {
+    size += piece.length;
+    if (size > limit || state.bytes + size > (state.options.maxBytes ?? DEFAULT_MAX_BYTES)) {
+      throw new Refusal(413, "SIZE_INVALID", "too much for the sandbox");
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
+
+function digestOf(bytes: Uint8Array, algorithm = "sha256"): string {
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+}
+
+function matches(bytes: Uint8Array, digest: string): boolean {
+  const [algorithm = ""] = digest.split(":");
+  return /^sha(256|512)$/.test(algorithm) && digestOf(bytes, algorithm) === digest;
+}
+
+async function manifests(
+  state: State,
+  { request, name, identifier }: { request: ServerRequest; name: string; identifier: string },
+): Promise<ServerResponse> {
+  const repo = repository(state, name);
+  if (request.method === "PUT") return putManifest(state, { request, name, identifier });
+  const digest = identifier.includes(":") ? identifier : (repo.tags.get(identifier) ?? "");
+  const stored = repo.manifests.get(digest);
+  if (!stored) throw new Refusal(404, "MANIFEST_UNKNOWN", `no manifest ${identifier}`);
+  if (request.method === "DELETE") {
+    if (digest !== identifier) repo.tags.delete(identifier);
+    else {
+      repo.manifests.delete(digest);
+      for (const [tag, target] of repo.tags) if (target === digest) repo.tags.delete(tag);
+    }
+    return { status: 202 };
+  }
+  const headers = {
+    "content-type": stored.mediaType,
+    "content-length": String(stored.bytes.length),
+    "docker-content-digest": digest,
+  };
+  return { status: 200, headers, body: request.method === "HEAD" ? "" : stored.bytes };
+}
+
+async function putManifest(
+  state: State,
+  { request, name, identifier }: { request: ServerRequest; name: string; identifier: string },
+): Promise<ServerResponse> {
+  const repo = repository(state, name);
+  const bytes = await readBody(state, request, MAX_MANIFEST);
+  const parsed = parseManifest(bytes);
+  const byDigest = identifier.includes(":");
+  const digest = byDigest ? identifier : digestOf(bytes);
+  if (byDigest && !matches(bytes, identifier))
+    throw new Refusal(400, "DIGEST_INVALID", "the content has another digest");
+  for (const { digest: layer = "" } of [...(parsed.layers ?? []), ...(parsed.config ? [parsed.config] : [])]) {
+    if (!state.blobs.has(layer)) throw new Refusal(400, "MANIFEST_BLOB_UNKNOWN", `no blob ${layer}`);
+  }
+  const mediaType = request.headers["content-type"] ?? parsed.mediaType ?? "";
+  repo.manifests.set(digest, { bytes, mediaType });
+  if (!byDigest) repo.tags.set(identifier, digest);
+  state.bytes += bytes.length;
+  const subject = parsed.subject?.digest;
+  const headers: Record<string, string> = {
+    location: `/v2/${name}/manifests/${digest}`,
+    "docker-content-digest": digest,
+  };
+  if (subject && state.options.referrers) headers["oci-subject"] = subject;
+  return { status: 201, headers };
+}
+
+interface ParsedManifest {
+  mediaType?: string;
+  artifactType?: string;
+  annotations?: Record<string, string>;
+  subject?: { digest?: string };
+  config?: { digest?: string; mediaType?: string };
+  layers?: { digest?: string }[];
+}
+
+function parseManifest(bytes: Buffer): ParsedManifest {
+  try {
+    return JSON.parse(bytes.toString("utf8")) as ParsedManifest;
+  } catch {
+    throw new Refusal(400, "MANIFEST_INVALID", "the manifest is not JSON");
+  }
+}
+
+async function blobs(
+  state: State,
+  by: { request: ServerRequest; name: string; rest: string; query: URLSearchParams },
+): Promise<ServerResponse> {
+  const { request, name, rest, query } = by;
+  if (rest.startsWith("uploads")) return uploads(state, { request, name, id: rest.slice("uploads/".length), query });
+  const bytes = state.blobs.get(rest);
+  if (!bytes) throw new Refusal(404, "BLOB_UNKNOWN", `no blob ${rest}`);
+  if (request.method === "DELETE") {
+    state.blobs.delete(rest);
+    return { status: 202 };
+  }
+  const headers = {
+    "content-type": "application/octet-stream",
+    "content-length": String(bytes.length),
+    "docker-content-digest": rest,
+  };
+  return { status: 200, headers, body: request.method === "HEAD" ? "" : bytes };
+}
+
+/** POST opens an upload (or stores at once with ?digest=), PATCH adds to it, PUT ends it. */
+async function uploads(
+  state: State,
+  { request, name, id, query }: { request: ServerRequest; name: string; id: string; query: URLSearchParams },
+): Promise<ServerResponse> {
+  const digest = query.get("digest");
+  const before = request.method === "POST" ? Buffer.alloc(0) : state.uploads.get(id);
+  if (!before) throw new Refusal(404, "BLOB_UPLOAD_UNKNOWN", "no such upload");
+  const bytes = Buffer.concat([before, await readBody(state, request, state.options.maxBytes ?? DEFAULT_MAX_BYTES)]);
+  if (digest !== null) {
+    state.uploads.delete(id);
+    if (!matches(bytes, digest)) throw new Refusal(400, "DIGEST_INVALID", "the content has another digest");
+    if (!state.blobs.has(digest)) state.bytes += bytes.length;
+    state.blobs.set(digest, bytes);
+    return { status: 201, headers: { location: `/v2/${name}/blobs/${digest}`, "docker-content-digest": digest } };
+  }
+  const upload = id || randomUUID();
+  state.uploads.set(upload, bytes);
+  const location = `/v2/${name}/blobs/uploads/${upload}`;
+  return {
+    status: 202,
+    headers: { location, range: `0-${Math.max(0, bytes.length - 1)}`, "docker-upload-uuid": upload },
+  };
+}
+
+function referrers(
+  state: State,
+  { name, subject, artifactType }: { name: string; subject: string; artifactType: string | null },
+): ServerResponse {
+  if (!state.options.referrers) throw new Refusal(404, "UNSUPPORTED", "no referrers API");
+  const entries = [...repository(state, name).manifests].flatMap(([digest, { bytes, mediaType }]) => {
+    const manifest = parseManifest(bytes);
+    if (manifest.subject?.digest !== subject) return [];
+    const type = manifest.artifactType ?? manifest.config?.mediaType;
+    const { annotations } = manifest;
+    return [{ mediaType, digest, size: bytes.length, artifactType: type, ...(annotations ? { annotations } : {}) }];
+  });
+  const manifests = artifactType === null ? entries : entries.filter((entry) => entry.artifactType === artifactType);
+  const headers = {
+    "content-type": INDEX_TYPE,
+    ...(artifactType === null ? {} : { "oci-filters-applied": "artifactType" }),
+  };
+  return json(200, { schemaVersion: 2, mediaType: INDEX_TYPE, manifests }, headers);
+}
+
+function tags(state: State, name: string, query: URLSearchParams): ServerResponse {
+  const all = [...repository(state, name).tags.keys()].sort();
+  const last = query.get("last");
+  const count = Number(query.get("n") ?? all.length);
+  const from = last === null ? all : all.filter((tag) => tag > last);
+  const page = from.slice(0, count);
+  const more = page.length < from.length && page.length > 0;
+  const link = `</v2/${name}/tags/list?n=${count}&last=${page.at(-1)}>; rel="next"`;
+  return json(200, { name, tags: page }, more ? { link } : {});
+}
