@@ -1,33 +1,15 @@
-import { createHash, randomUUID } from "node:crypto";
 import type { Handler, ServerRequest, ServerResponse } from "../io.ts";
+import { blobs } from "./registry-blobs.ts";
+import {
+  digestOf,
+  matches,
+  Refusal,
+  type RegistryOptions,
+  type Repository,
+  readBody,
+  type State,
+} from "./registry-state.ts";
 
-/** The OCI registry of the sandbox: in memory, bounded, open to everyone on this machine. */
-export interface RegistryOptions {
-  /** Whether it has the referrers API of OCI 1.1. */
-  readonly referrers: boolean;
-  /** Bytes it keeps at most. */
-  readonly maxBytes?: number;
-}
-
-interface StoredManifest {
-  readonly bytes: Buffer;
-  readonly mediaType: string;
-}
-
-interface Repository {
-  readonly manifests: Map<string, StoredManifest>;
-  readonly tags: Map<string, string>;
-}
-
-interface State {
-  readonly blobs: Map<string, Buffer>;
-  readonly uploads: Map<string, Buffer>;
-  readonly repositories: Map<string, Repository>;
-  readonly options: RegistryOptions;
-  bytes: number;
-}
-
-const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
 const MAX_MANIFEST = 4 * 1024 * 1024;
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 
@@ -42,18 +24,6 @@ export function createRegistryHandler(options: RegistryOptions): Handler {
       throw error;
     }
   };
-}
-
-/** An answer other than success. */
-class Refusal extends Error {
-  readonly status: number;
-  readonly code: string;
-
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
 }
 
 function errorResponse({ status, code, message }: Refusal): ServerResponse {
@@ -98,28 +68,6 @@ function repository(state: State, name: string): Repository {
   const known = state.repositories.get(name) ?? { manifests: new Map(), tags: new Map() };
   state.repositories.set(name, known);
   return known;
-}
-
-async function readBody(state: State, request: ServerRequest, limit: number): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of request.body) {
-    size += piece.length;
-    if (size > limit || state.bytes + size > (state.options.maxBytes ?? DEFAULT_MAX_BYTES)) {
-      throw new Refusal(413, "SIZE_INVALID", "too much for the sandbox");
-    }
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
-}
-
-function digestOf(bytes: Uint8Array, algorithm = "sha256"): string {
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
-}
-
-function matches(bytes: Uint8Array, digest: string): boolean {
-  const [algorithm = ""] = digest.split(":");
-  return /^sha(256|512)$/.test(algorithm) && digestOf(bytes, algorithm) === digest;
 }
 
 async function manifests(
@@ -189,51 +137,6 @@ function parseManifest(bytes: Buffer): ParsedManifest {
   } catch {
     throw new Refusal(400, "MANIFEST_INVALID", "the manifest is not JSON");
   }
-}
-
-async function blobs(
-  state: State,
-  by: { request: ServerRequest; name: string; rest: string; query: URLSearchParams },
-): Promise<ServerResponse> {
-  const { request, name, rest, query } = by;
-  if (rest.startsWith("uploads")) return uploads(state, { request, name, id: rest.slice("uploads/".length), query });
-  const bytes = state.blobs.get(rest);
-  if (!bytes) throw new Refusal(404, "BLOB_UNKNOWN", `no blob ${rest}`);
-  if (request.method === "DELETE") {
-    state.blobs.delete(rest);
-    return { status: 202 };
-  }
-  const headers = {
-    "content-type": "application/octet-stream",
-    "content-length": String(bytes.length),
-    "docker-content-digest": rest,
-  };
-  return { status: 200, headers, body: request.method === "HEAD" ? "" : bytes };
-}
-
-/** POST opens an upload (or stores at once with ?digest=), PATCH adds to it, PUT ends it. */
-async function uploads(
-  state: State,
-  { request, name, id, query }: { request: ServerRequest; name: string; id: string; query: URLSearchParams },
-): Promise<ServerResponse> {
-  const digest = query.get("digest");
-  const before = request.method === "POST" ? Buffer.alloc(0) : state.uploads.get(id);
-  if (!before) throw new Refusal(404, "BLOB_UPLOAD_UNKNOWN", "no such upload");
-  const bytes = Buffer.concat([before, await readBody(state, request, state.options.maxBytes ?? DEFAULT_MAX_BYTES)]);
-  if (digest !== null) {
-    state.uploads.delete(id);
-    if (!matches(bytes, digest)) throw new Refusal(400, "DIGEST_INVALID", "the content has another digest");
-    if (!state.blobs.has(digest)) state.bytes += bytes.length;
-    state.blobs.set(digest, bytes);
-    return { status: 201, headers: { location: `/v2/${name}/blobs/${digest}`, "docker-content-digest": digest } };
-  }
-  const upload = id || randomUUID();
-  state.uploads.set(upload, bytes);
-  const location = `/v2/${name}/blobs/uploads/${upload}`;
-  return {
-    status: 202,
-    headers: { location, range: `0-${Math.max(0, bytes.length - 1)}`, "docker-upload-uuid": upload },
-  };
 }
 
 function referrers(

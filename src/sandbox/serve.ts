@@ -1,5 +1,6 @@
 import type { Handler, Io, Listening } from "../io.ts";
-import { createRegistryHandler, type RegistryOptions } from "./registry.ts";
+import { createRegistryHandler } from "./registry.ts";
+import type { RegistryOptions } from "./registry-state.ts";
 
 export const SANDBOX_NOTICE =
   "The sandbox is for learning and tests: it is open to every program on this machine and forgets everything when it ends.";

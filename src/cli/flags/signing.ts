@@ -31,6 +31,7 @@ export const signingFlags = {
   }),
   oidcClientId: flag.string("OAuth client id", { default: "sigstore", unavailable: FULCIO }),
   oidcClientSecretFile: flag.string("file of the OAuth client secret", { unavailable: FULCIO }),
+  oidcDisableAmbientProviders: flag.bool("do not take an OIDC token from the environment", { unavailable: FULCIO }),
   oidcIssuer: flag.string("OIDC issuer", {
     default: "https://oauth2.sigstore.dev/auth",
     deprecated: IN_CONFIG,

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { test } from "node:test";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const MAX_LINES = 250;
+
+/** From the bottom up: a layer imports itself and what stands before it. Folders of one row do not import each other. */
+const LAYERS: string[][] = [
+  ["errors.ts", "io.ts", "version.ts"],
+  ["format", "proxy.ts"],
+  ["http-retry.ts", "http.ts", "prompt.ts"],
+  ["blob.ts"],
+  ["oci", "keys", "trust"],
+  ["evidence"],
+  ["sign", "verify"],
+  ["cli"],
+  ["sandbox"],
+  ["commands"],
+  ["main.ts"],
+];
+/** The outside world's own module, which nothing but bin/ and the tests import. */
+const SYSTEM = ["io-system.ts", "io-http.ts"];
+
+interface Source {
+  path: string;
+  text: string;
+  imports: { target: string; lazy: boolean; typeOnly: boolean }[];
+}
+
+function sources(): Source[] {
+  const files = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+    .map((file) => {
+      const text = readFileSync(join(ROOT, "src", file), "utf8");
+      const statements = text.matchAll(/^(?:import|export) (type )?[^;]*?from "([^"]+)";|import\("([^"]+)"\)/gm);
+      const imports = [...statements].map(([, typeOnly, fixed, lazy]) => {
+        const target = fixed ?? lazy ?? "";
+        const own = target.startsWith(".")
+          ? relative(join(ROOT, "src"), resolve(ROOT, "src", dirname(file), target))
+          : target;
+        return { target: own, lazy: lazy !== undefined, typeOnly: typeOnly !== undefined };
+      });
+      return { path: file, text, imports };
+    });
+}
+
+const all = sources();
+const layerOf = (path: string) => LAYERS.findIndex((row) => row.includes(path.split("/")[0] ?? ""));
+const isOwn = (target: string) => target.endsWith(".ts");
+
+test("a module imports only what lies below it", () => {
+  const wrong: string[] = [];
+  for (const { path, imports } of all) {
+    if (SYSTEM.includes(path)) continue;
+    assert.notEqual(layerOf(path), -1, `${path} is in no layer`);
+    for (const { target } of imports.filter(({ target }) => isOwn(target))) {
+      const [from, to] = [path.split("/")[0], target.split("/")[0]];
+      const siblings = layerOf(path) === layerOf(target) && from !== to && !from?.endsWith(".ts");
+      if (SYSTEM.includes(target) || layerOf(target) > layerOf(path) || siblings) wrong.push(`${path} → ${target}`);
+    }
+  }
+  // The table is how the program reaches its commands, lazily.
+  assert.deepEqual(
+    wrong.filter((each) => !each.startsWith("cli/table.ts → commands/")),
+    [],
+  );
+});
+
+test("one command never imports another", () => {
+  const wrong = all
+    .filter(({ path }) => path.startsWith("commands/"))
+    .flatMap(({ path, imports }) => imports.filter(({ target }) => target.startsWith("commands/")).map(() => path));
+  assert.deepEqual(wrong, []);
+});
+
+test("only io-system.ts and io-http.ts reach outside", () => {
+  const outside =
+    /\bprocess\.|\bconsole\.|\bfetch\(|new Date\(\)|Date\.now|from "node:(fs|child_process|http|https|net)/;
+  const wrong = all.filter(({ path, text }) => !SYSTEM.includes(path) && outside.test(withoutComments(text)));
+  // BlockList of node:net computes with addresses; the fetch of fetch-classes.ts throws.
+  const known = ["proxy.ts", "oci/registry/fetch-classes.ts"];
+  assert.deepEqual(
+    wrong.map(({ path }) => path).filter((path) => !known.includes(path)),
+    [],
+  );
+});
+
+test("verify is pure: it imports nothing that could reach outside", () => {
+  for (const { path, imports } of all.filter(({ path }) => path.startsWith("verify/"))) {
+    for (const { target } of imports) {
+      assert.doesNotMatch(target, /^(http|blob|prompt|io)\.ts|^oci\/(open|registry)|^node:(fs|http|net)/, path);
+    }
+  }
+});
+
+test("commander is known to cli/program.ts alone", () => {
+  const users = all.filter(({ imports }) => imports.some(({ target }) => target === "commander"));
+  assert.deepEqual(
+    users.map(({ path }) => path),
+    ["cli/program.ts"],
+  );
+});
+
+test("what starts the program, and the blob commands, load no schema library", () => {
+  for (const start of ["main.ts", "commands/version.ts", "commands/sign-blob.ts", "commands/verify-blob.ts"]) {
+    const loaded = new Set<string>();
+    const visit = (path: string): void => {
+      if (loaded.has(path)) return;
+      loaded.add(path);
+      const imports = all.find((each) => each.path === path)?.imports ?? [];
+      for (const { target, lazy, typeOnly } of imports) if (!lazy && !typeOnly) visit(target);
+    };
+    visit(start);
+    for (const heavy of ["zod", "zod/mini", "oci-registry-client", "re2js"])
+      assert.ok(!loaded.has(heavy), `${start} loads ${heavy}`);
+  }
+});
+
+test(`no source file is longer than ${MAX_LINES} lines`, () => {
+  const long = all.filter(({ text }) => text.split("\n").length > MAX_LINES + 1);
+  assert.deepEqual(
+    long.map(({ path }) => path),
+    [],
+  );
+});
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+}

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder, testRegistry } from "./support/test-io.ts";
+
+/** A folder with key pairs `a` and `b`, a registry, and a small image in it. */
+async function workshop(context: TestContext, options = { referrers: true }) {
+  const cwd = temporaryFolder(context);
+  const registry = await testRegistry(context, options);
+  const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: registry };
+  const tsign = (...argv: string[]) => run(argv, { cwd, env });
+  for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
+  const pushed = await tsign("sandbox", "push", "app:v1");
+  assert.equal(pushed.code, 0, pushed.stderr);
+  const image = pushed.stdout.trim();
+  return { cwd, env, registry, tsign, image, tag: image.replace(/@.*/, ":v1") };
+}
+
+const FORMS = { bundle: [], legacy: [LEGACY] } as const;
+
+for (const [form, flags] of Object.entries(FORMS)) {
+  for (const referrers of [true, false]) {
+    test(`an image signed as ${form} verifies with its key and no other${referrers ? "" : ", without the referrers API"}`, async (t) => {
+      const { tsign, image, tag } = await workshop(t, { referrers });
+      const signed = await tsign("sign", "--key", "a.key", ...OFFLINE, ...flags, image);
+      assert.equal(signed.code, 0, signed.stderr);
+
+      const good = await tsign("verify", "--key", "a.pub", NO_LOG, tag);
+      assert.equal(good.code, 0, good.stderr);
+      const [entry, ...others] = JSON.parse(good.stdout);
+      assert.equal(others.length, 0);
+      assert.equal(entry.critical.image["docker-manifest-digest"], image.split("@")[1]);
+
+      const other = await tsign("verify", "--key", "b.pub", NO_LOG, image);
+      assert.equal(other.code, form === "legacy" ? 12 : 1);
+      assert.match(other.stderr, /signature: not made by this key/);
+      assert.equal(other.stdout, "");
+    });
+  }
+}
+
+test("signatures of both forms are judged together, and one good one is enough", async (t) => {
+  const { tsign, image } = await workshop(t);
+  await tsign("sign", "--key", "a.key", ...OFFLINE, LEGACY, image);
+  await tsign("sign", "--key", "b.key", ...OFFLINE, image);
+  for (const key of ["a.pub", "b.pub"]) {
+    const verified = await tsign("verify", "--key", key, NO_LOG, image);
+    assert.equal(verified.code, 0, verified.stderr);
+    assert.equal(JSON.parse(verified.stdout).length, 1);
+  }
+});
+
+test("an unsigned image, a missing one, and a changed one have their own exit codes", async (t) => {
+  const { tsign, image, tag, cwd } = await workshop(t);
+  assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 10);
+  assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, tag.replace(":v1", ":absent"))).code, 11);
+  await tsign("sign", "--key", "a.key", ...OFFLINE, image);
+  writeFileSync(join(cwd, "other"), "changed");
+  await tsign("sandbox", "push", "app:v1", "other");
+  const changed = await tsign("verify", "--key", "a.pub", NO_LOG, tag);
+  assert.equal(changed.code, 10);
+  assert.match(changed.stderr, /no signatures found/);
+});
+
+test("annotations are signed, shown, and demanded", async (t) => {
+  const { tsign, image } = await workshop(t);
+  for (const flags of [[], [LEGACY]]) {
+    await tsign("sign", "--key", "a.key", ...OFFLINE, ...flags, "-a", "env=prod,tier=1", image);
+  }
+  const good = await tsign("verify", "--key", "a.pub", NO_LOG, "-a", "env=prod", image);
+  assert.equal(good.code, 0, good.stderr);
+  assert.deepEqual(
+    JSON.parse(good.stdout).map((entry: { optional: unknown }) => entry.optional),
+    [
+      { env: "prod", tier: "1" },
+      { env: "prod", tier: "1" },
+    ],
+  );
+  for (const demand of ["env=test", "owner=me"]) {
+    const bad = await tsign("verify", "--key", "a.pub", NO_LOG, "-a", demand, image);
+    assert.equal(bad.code, 12);
+    assert.match(bad.stderr, /claims: missing or incorrect annotation/);
+  }
+});
+
+test("the same payload by the same key is stored once in the legacy form", async (t) => {
+  const { tsign, image } = await workshop(t);
+  for (const key of ["a.key", "a.key", "b.key"]) await tsign("sign", "--key", key, ...OFFLINE, LEGACY, image);
+  const listed = await tsign("download", "signature", image);
+  assert.equal(listed.stdout.trim().split("\n").length, 2);
+});
+
+test("several images are judged each on its own, and one failure fails the command", async (t) => {
+  const { tsign, image } = await workshop(t);
+  await tsign("sign", "--key", "a.key", ...OFFLINE, image);
+  const unsigned = (await tsign("sandbox", "push", "web:v1")).stdout.trim();
+  const both = await tsign("verify", "--key", "a.pub", NO_LOG, unsigned, image);
+  assert.equal(both.code, 10);
+  assert.equal(both.stdout.trim().split("\n").length, 1, "the good one is printed all the same");
+});
+
+test("every kind of key signs and verifies in every form, without further flags", async (t) => {
+  const { tsign, cwd } = await workshop(t);
+  const kinds = {
+    rsa: generateKeyPairSync("rsa", { modulusLength: 2048 }),
+    p256: generateKeyPairSync("ec", { namedCurve: "P-256" }),
+    p384: generateKeyPairSync("ec", { namedCurve: "P-384" }),
+    p521: generateKeyPairSync("ec", { namedCurve: "P-521" }),
+    ed25519: generateKeyPairSync("ed25519"),
+  };
+  writeFileSync(join(cwd, "blob"), "content");
+  writeFileSync(join(cwd, "tampered"), "contend");
+  for (const [kind, { privateKey }] of Object.entries(kinds)) {
+    writeFileSync(join(cwd, `${kind}.pem`), privateKey.export({ type: "pkcs8", format: "pem" }));
+    const imported = await tsign("import-key-pair", "--key", `${kind}.pem`, "-o", kind);
+    assert.equal(imported.code, 0, imported.stderr);
+    for (const [form, flags] of Object.entries(FORMS)) {
+      const image = (await tsign("sandbox", "push", `${kind}-${form}:v1`)).stdout.trim();
+      assert.equal((await tsign("sign", "--key", `${kind}.key`, ...OFFLINE, ...flags, image)).code, 0);
+      const verified = await tsign("verify", "--key", `${kind}.pub`, NO_LOG, image);
+      assert.equal(verified.code, 0, `${kind} ${form}: ${verified.stderr}`);
+      assert.notEqual((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 0);
+
+      const bundle = ["--bundle", `${kind}-${form}.json`];
+      assert.equal((await tsign("sign-blob", "--key", `${kind}.key`, ...OFFLINE, ...flags, ...bundle, "blob")).code, 0);
+      const good = await tsign("verify-blob", "--key", `${kind}.pub`, NO_LOG, ...bundle, "blob");
+      assert.equal(good.code, 0, `${kind} ${form}: ${good.stderr}`);
+      assert.equal((await tsign("verify-blob", "--key", `${kind}.pub`, NO_LOG, ...bundle, "tampered")).code, 1);
+      assert.equal((await tsign("verify-blob", "--key", "a.pub", NO_LOG, ...bundle, "blob")).code, 1);
+    }
+  }
+});
+
+test("a legacy bundle's bare public key never takes the place of --key or an identity", async (t) => {
+  const { tsign, cwd } = await workshop(t);
+  writeFileSync(join(cwd, "blob"), "content");
+  const signed = await tsign("sign-blob", "--key", "b.key", ...OFFLINE, LEGACY, "blob");
+  const cert = Buffer.from((await tsign("public-key", "--key", "b.key")).stdout).toString("base64");
+  writeFileSync(join(cwd, "b.json"), JSON.stringify({ base64Signature: signed.stdout.trim(), cert }));
+  assert.equal((await tsign("verify-blob", "--key", "b.pub", NO_LOG, "--bundle", "b.json", "blob")).code, 0);
+  const other = await tsign("verify-blob", "--key", "a.pub", NO_LOG, "--bundle", "b.json", "blob");
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /another key than --key/);
+  const who = ["--certificate-identity", "me@example.com", "--certificate-oidc-issuer", "https://issuer.example"];
+  const identity = await tsign("verify-blob", ...who, NO_LOG, "--insecure-ignore-sct", "--bundle", "b.json", "blob");
+  assert.equal(identity.code, 1);
+  assert.match(identity.stderr, /no identity to verify/);
+});
+
+test("what this version cannot do is refused in one line, never ignored", async (t) => {
+  const { tsign, image } = await workshop(t);
+  const cases: [string[], RegExp][] = [
+    [["sign", image], /Fulcio/],
+    [["sign", "--key", "a.key", image], /signing config comes from TUF/],
+    [["sign", "--key", "a.key", "--use-signing-config=false", image], /log is not available/],
+    [["sign", "--key", "a.key", ...OFFLINE, "--timestamp-server-url", "https://tsa.example", image], /timestamp/],
+    [["sign", "--key", "awskms:///alias/x", ...OFFLINE, image], /AWS KMS/],
+    [["sign", "--sk", ...OFFLINE, image], /hardware/],
+    [["verify", "--key", "a.pub", image], /transparency log is not available/],
+    [["verify", "--key", "a.pub", NO_LOG, "--use-signed-timestamps", image], /timestamp/],
+  ];
+  for (const [argv, reason] of cases) {
+    const refused = await tsign(...argv);
+    assert.equal(refused.code, 1, argv.join(" "));
+    assert.match(refused.stderr, reason);
+    assert.equal(refused.stderr.split("\n").filter((line) => line.startsWith("Error: ")).length, 1);
+  }
+});

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { Io, Terminal } from "../../src/io.ts";
+import { systemFiles, systemIo } from "../../src/io-system.ts";
+import { main } from "../../src/main.ts";
+import { createRegistryHandler } from "../../src/sandbox/registry.ts";
+
+const real = systemIo();
+
+export interface TestIo extends Io {
+  /** What was written so far. */
+  out(): string;
+  err(): string;
+}
+
+export interface TestOptions {
+  cwd?: string;
+  env?: Record<string, string | undefined>;
+  stdin?: string | Uint8Array;
+  tty?: Partial<Terminal>;
+  io?: Partial<Io>;
+}
+
+/** A new folder, removed with the test. */
+export function temporaryFolder(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "tsign-test-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The real files and loopback network, everything else in the test's hands: no terminal, an empty environment. */
+export function testIo({ cwd = tmpdir(), env = {}, stdin = "", tty = {}, io = {} }: TestOptions = {}): TestIo {
+  const written = { out: [] as Uint8Array[], err: [] as Uint8Array[] };
+  const text = (pieces: Uint8Array[]) => Buffer.concat(pieces).toString("utf8");
+  return {
+    ...real,
+    stdin: (async function* () {
+      if (stdin.length > 0) yield Buffer.from(stdin);
+    })(),
+    stdout: { write: (data) => written.out.push(Buffer.from(data)) },
+    stderr: { write: (data) => written.err.push(Buffer.from(data)) },
+    tty: {
+      stdin: false,
+      stdout: false,
+      stderr: false,
+      columns: 80,
+      prompt: () => Promise.reject(new Error("a prompt without a terminal")),
+      ...tty,
+    },
+    env: { HOME: cwd, ...env },
+    cwd,
+    files: systemFiles(cwd),
+    out: () => text(written.out),
+    err: () => text(written.err),
+    ...io,
+  };
+}
+
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command line in this process. */
+export async function run(argv: string[], options: TestOptions = {}): Promise<Outcome> {
+  const io = testIo(options);
+  const code = await main(argv, io);
+  return { code, stdout: io.out(), stderr: io.err() };
+}
+
+/** An empty registry for the test: `localhost:<port>`. */
+export async function testRegistry(context: TestContext, options = { referrers: true }): Promise<string> {
+  const { port, close } = await real.listen({ host: "127.0.0.1", port: 0 }, createRegistryHandler(options));
+  context.after(close);
+  return `localhost:${port}`;
+}
+
+/** Flags of signing and verifying with a key and no service. */
+export const OFFLINE = ["--use-signing-config=false", "--tlog-upload=false"];
+export const LEGACY = "--new-bundle-format=false";
+export const NO_LOG = "--insecure-ignore-tlog";
