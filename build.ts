@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 /** Bundles the program into dist/: one small chunk for each command, loaded when it is asked for. */
@@ -18,7 +18,7 @@ function git(...args: string[]): string {
 }
 
 rmSync(new URL("dist", import.meta.url), { recursive: true, force: true });
-await build({
+const { outputFiles } = await build({
   absWorkingDir: import.meta.dirname,
   entryPoints: { main: "bin/main.ts" },
   outdir: "dist",
@@ -36,8 +36,14 @@ await build({
     TSIGN_COMMIT: JSON.stringify(git("rev-parse", "HEAD")),
     TSIGN_DATE: JSON.stringify(git("log", "-1", "--format=%cI")),
   },
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
   logLevel: "warning",
+  write: false,
 });
+
+// CommonJS dependencies ask for node's own modules by `require`, which ES modules lack: given to the one chunk in which
+// esbuild put its stand-in, so that a start without such dependencies does not pay for it.
+const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);\n';
+mkdirSync(new URL("dist", import.meta.url));
+for (const { path, text } of outputFiles) {
+  writeFileSync(path, text.includes("Dynamic require of") ? REQUIRE + text : text);
+}

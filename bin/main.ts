@@ -1,4 +1,3 @@
-import process from "node:process";
 import { systemIo } from "../src/io-system.ts";
 import { main } from "../src/main.ts";
 

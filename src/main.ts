@@ -35,9 +35,11 @@ async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io): P
   const invocation = { args, flags, given } as Parameters<Command["run"]>[1];
   const captured: Uint8Array[] = [];
   const toFile = typeof outputFile === "string" && outputFile !== "";
-  const stdout: Sink = toFile ? { write: (data) => captured.push(Buffer.from(data)) } : io.stdout;
+  const sink: Sink = { write: (data) => captured.push(Buffer.from(data)) };
   try {
-    await withTimeout(Number(timeout), { ...io, stdout }, (limited) => command.run(limited, invocation));
+    await withTimeout(Number(timeout), toFile ? withParts(io, { stdout: sink }) : io, (limited) =>
+      command.run(limited, invocation),
+    );
   } finally {
     if (toFile) await io.files.write(String(outputFile), Buffer.concat(captured), { mode: 0o644 });
   }
@@ -57,22 +59,26 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
   });
   try {
-    await Promise.race([run({ ...io, signal }), stopped]);
+    await Promise.race([run(withParts(io, { signal })), stopped]);
   } finally {
     done.abort();
   }
 }
 
+/** The same Io with some parts replaced; the others stay unopened until they are used. */
+function withParts(io: Io, parts: Partial<Io>): Io {
+  return Object.create(io, Object.getOwnPropertyDescriptors(parts));
+}
+
 /** Shows what goes over the network, without queries and credentials. */
 function withTrace(io: Io): Io {
-  return {
-    ...io,
+  return withParts(io, {
     async http(request) {
       const response = await io.http(request);
       io.stderr.write(`${request.method} ${request.url.origin}${request.url.pathname}: ${response.status}\n`);
       return response;
     },
-  };
+  });
 }
 
 function unexpected(error: unknown): TsignError {

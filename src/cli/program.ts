@@ -1,4 +1,3 @@
-import { Command as Commander } from "commander";
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./argv.ts";
@@ -138,6 +137,8 @@ async function parseFlags(
   entry: Entry,
   { flags, given }: { flags: Flags; given: readonly GivenFlag[] },
 ): Promise<Record<string, unknown>> {
+  if (given.length === 0) return Object.fromEntries(Object.entries(flags).map(([key, each]) => [key, each.default]));
+  const { Command: Commander } = await import("commander");
   const texts = new Map<string, string[]>();
   const program = new Commander(entry.words.join(" ")).exitOverride().helpOption(false);
   program.configureOutput({ writeErr: () => {} });

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Io, Terminal } from "../../src/io.ts";
-import { systemFiles, systemIo } from "../../src/io-system.ts";
+import { systemFiles } from "../../src/io-files.ts";
+import { systemIo } from "../../src/io-system.ts";
 import { main } from "../../src/main.ts";
 import { createRegistryHandler } from "../../src/sandbox/registry.ts";
 
