@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { attachmentTag, fallbackTag } from "../src/oci/tags.ts";
+import { attachReferrer, descriptorOf, storageWorkshop } from "./support/storage.ts";
+import { LEGACY, OFFLINE, run, testIo } from "./support/test-io.ts";
+
+const SIGN = "https://sigstore.dev/cosign/sign/v1";
+
+for (const referrers of [true, false]) {
+  const where = referrers ? "" : ", without the referrers API";
+
+  test(`tree shows legacy tags, then referrers, in the same order every time${where}`, async (t) => {
+    const { ok, image, ref, digest, sign, store } = await storageWorkshop(t, { referrers });
+    await sign(LEGACY);
+    await sign();
+    await attachReferrer(store, await descriptorOf(store, digest), {
+      layer: "packages",
+      layerType: "text/plain",
+      more: { artifactType: "application/vnd.example.sbom" },
+    });
+    const first = await ok("tree", image);
+    assert.equal((await ok("tree", image)).stdout, first.stdout);
+    const lines = first.stdout.trimEnd().split("\n");
+    assert.equal(lines[0], `📦 Supply Chain Security Related artifacts for an image: ${image}`);
+    const tag = `${ref.name}:${attachmentTag(digest, "sig")}`;
+    assert.equal(lines[1], `└── 🔐 Signatures for an image tag: ${tag}`);
+    assert.match(lines[2] ?? "", /^ {3}└── 🍒 sha256:[0-9a-f]{64}$/);
+    assert.ok(
+      lines[3]?.startsWith(`└── 🔗 application/vnd.example.sbom artifacts via OCI referrer: ${ref.name}@sha256:`),
+    );
+    assert.ok(lines[5]?.startsWith(`└── 🔗 ${SIGN} artifacts via OCI referrer: ${ref.name}@sha256:`));
+    assert.equal(lines.length, 7);
+
+    const tagsOnly = await ok("tree", "--experimental-oci11=false", image);
+    assert.doesNotMatch(tagsOnly.stdout, /referrer/);
+    assert.match(tagsOnly.stderr, /^Flag --experimental-oci11 has been deprecated/);
+  });
+
+  test(`clean removes what sign stored, its listing too, and nothing else${where}`, async (t) => {
+    const { ok, tsign, image, digest, sign, store } = await storageWorkshop(t, { referrers });
+    await sign(LEGACY);
+    await sign();
+    const other = await attachReferrer(store, await descriptorOf(store, digest), {
+      layer: "packages",
+      layerType: "text/plain",
+    });
+    const cleaned = await ok("clean", "--force", image);
+    assert.equal(cleaned.stdout, "");
+    assert.equal(cleaned.stderr.match(/^Removed /gm)?.length, 2);
+    const left = await store.referrers(digest);
+    assert.deepEqual(
+      left.map((each) => each.digest),
+      [other.digest],
+    );
+    assert.equal((await tsign("verify", "--key", "a.pub", "--insecure-ignore-tlog", image)).code, 10);
+    assert.ok(await store.resolve(digest), "the image stays");
+    assert.deepEqual(await store.tags(), referrers ? ["v1"] : [fallbackTag(digest), "v1"]);
+    assert.equal((await ok("clean", "--force", image)).stderr, "", "a second time there is nothing to do");
+  });
+
+  test(`the last bundle takes the fallback index along${where}`, async (t) => {
+    const { ok, image, sign, store } = await storageWorkshop(t, { referrers });
+    await sign();
+    await ok("clean", "--force", "--type", "referrer", image);
+    assert.deepEqual(await store.tags(), ["v1"]);
+  });
+
+  test(`download signature prints bundles before legacy signatures, which it prints when there are none${where}`, async (t) => {
+    const { ok, tsign, image, sign, cwd } = await storageWorkshop(t, { referrers });
+    const none = await tsign("download", "signature", image);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /^Error: .*: no signatures associated\n$/);
+    assert.equal(none.stdout, "");
+
+    await sign(LEGACY, "-a", "env=prod");
+    const legacy = JSON.parse((await ok("download", "signature", image)).stdout);
+    assert.deepEqual(Object.keys(legacy), [
+      "Base64Signature",
+      "Payload",
+      "Cert",
+      "Chain",
+      "Bundle",
+      "RFC3161Timestamp",
+    ]);
+    assert.equal(JSON.parse(Buffer.from(legacy.Payload, "base64").toString()).optional.env, "prod");
+
+    await sign("--bundle", "b.json");
+    const bundles = await ok("download", "signature", image);
+    const written = Buffer.from(await testIo({ cwd }).files.read("b.json", { maxBytes: 1e6 })).toString();
+    assert.equal(bundles.stdout, `${written.trimEnd()}\n`);
+  });
+}
+
+test("tree says when there is nothing, and fails for an image that is not there", async (t) => {
+  const { ok, tsign, image, ref } = await storageWorkshop(t);
+  assert.match((await ok("tree", image)).stdout, /^📦 .*\nNo Supply Chain Security Related Artifacts found for image /);
+  const absent = await tsign("tree", `${ref.name}:absent`);
+  assert.equal(absent.code, 1);
+  assert.match(absent.stdout, /^📦 .*\n$/, "the header comes before the registry is asked");
+  assert.match(absent.stderr, /no such image/);
+});
+
+test("clean --type removes what it names and leaves the rest", async (t) => {
+  const { ok, digest, image, sign, store } = await storageWorkshop(t);
+  const tags = (["sig", "att", "sbom"] as const).map((kind) => attachmentTag(digest, kind));
+  await sign(LEGACY);
+  await sign();
+  const stored = (await store.manifest(tags[0] ?? "")) ?? assert.fail("no signature");
+  for (const tag of tags) await store.putManifest(stored.bytes, { mediaType: stored.descriptor.mediaType, tag });
+  for (const [type, gone] of [
+    ["attestation", "att"],
+    ["sbom", "sbom"],
+    ["signature", "sig"],
+  ] as const) {
+    const cleaned = await ok("clean", "-f", "--type", type, image);
+    assert.match(cleaned.stderr, new RegExp(`^Removed .*\\.${gone} from .*\n`));
+  }
+  assert.deepEqual(await store.tags(), ["v1"]);
+  assert.equal((await store.referrers(digest)).length, 1);
+  await ok("clean", "-f", "--type", "referrer", image);
+  assert.equal((await store.referrers(digest)).length, 0);
+});
+
+test("clean asks first, and only y goes on", async (t) => {
+  const { cwd, env, image, digest, sign, store } = await storageWorkshop(t);
+  await sign(LEGACY);
+  const tag = attachmentTag(digest, "sig");
+  for (const stdin of ["", "n\n", "\n", "yes\n"]) {
+    const refused = await run(["clean", image], { cwd, env, stdin });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /WARNING: .*\nAre you sure you would like to continue\? \[y\/N\] /);
+    assert.ok(await store.resolve(tag), `kept after ${JSON.stringify(stdin)}`);
+  }
+  assert.equal((await run(["clean", image], { cwd, env, stdin: "y\n" })).code, 0);
+  assert.equal(await store.resolve(tag), undefined);
+});
+
+test("what --type and --registry-referrers-mode do not know is refused before anything is asked or removed", async (t) => {
+  const { tsign, digest, image, sign, store } = await storageWorkshop(t);
+  await sign(LEGACY);
+  const cases: [string[], RegExp][] = [
+    [["clean", "-f", "--type", "everything", image], /invalid argument "everything" for "--type" flag/],
+    [["tree", "--registry-referrers-mode", "new", image], /must be one of "legacy", "oci-1-1"/],
+    [["triangulate", "--type", "picture", image], /unknown attachment type picture/],
+    [["clean", "-f"], /accepts 1 arg/],
+    [["tree", image, image], /accepts 1 arg/],
+  ];
+  for (const [argv, reason] of cases) {
+    const refused = await tsign(...argv);
+    assert.equal(refused.code, 1, argv.join(" "));
+    assert.match(refused.stderr, reason);
+    assert.equal(refused.stdout, "");
+  }
+  assert.ok(await store.resolve(attachmentTag(digest, "sig")));
+});
+
+test("COSIGN_REPOSITORY and the tag prefix move everything, and clean follows them", async (t) => {
+  const { cwd, env, registry, image, digest, store } = await storageWorkshop(t);
+  const moved = { ...env, COSIGN_REPOSITORY: `${registry}/kept/elsewhere` };
+  const prefix = ["--attachment-tag-prefix", "pre-"];
+  const there = async (...argv: string[]) => {
+    const outcome = await run(argv, { cwd, env: moved });
+    assert.equal(outcome.code, 0, outcome.stderr);
+    return outcome.stdout;
+  };
+  await there("sign", "--key", "a.key", ...OFFLINE, LEGACY, ...prefix, image);
+  await there("sign", "--key", "a.key", ...OFFLINE, image);
+  assert.deepEqual(await store.tags(), ["v1"], "nothing is stored with the image");
+
+  const tag = `${registry}/kept/elsewhere:pre-${attachmentTag(digest, "sig")}`;
+  assert.equal(await there("triangulate", ...prefix, image), `${tag}\n`);
+  const tree = await there("tree", ...prefix, image);
+  assert.ok(tree.includes(`Signatures for an image tag: ${tag}\n`));
+  assert.ok(tree.includes(`OCI referrer: ${registry}/kept/elsewhere@sha256:`));
+  assert.match(await there("download", "signature", ...prefix, image), /"mediaType":/);
+  await there("clean", "-f", ...prefix, image);
+  assert.match(await there("tree", ...prefix, image), /No Supply Chain/);
+
+  const bad = await run(["tree", image], { cwd, env: { ...env, COSIGN_REPOSITORY: "not a repository" } });
+  assert.equal(bad.code, 1);
+  assert.match(bad.stderr, /parsing \$COSIGN_REPOSITORY/);
+});
+
+test("triangulate prints the tag of each kind, or the digest, whether or not anything is there", async (t) => {
+  const { ok, tsign, image, ref, digest } = await storageWorkshop(t);
+  const byTag = `${ref.name}:v1`;
+  const expected = {
+    signature: `${ref.name}:${attachmentTag(digest, "sig")}`,
+    attestation: `${ref.name}:${attachmentTag(digest, "att")}`,
+    sbom: `${ref.name}:${attachmentTag(digest, "sbom")}`,
+    digest: image,
+  };
+  for (const [type, where] of Object.entries(expected)) {
+    for (const text of [image, byTag]) {
+      assert.equal((await ok("triangulate", "--type", type, text)).stdout, `${where}\n`);
+    }
+  }
+  assert.match((await ok("triangulate", image)).stderr, /^Command "triangulate" is deprecated, /);
+  const absent = await tsign("triangulate", `${ref.name}:absent`);
+  assert.equal(absent.code, 1);
+  assert.match(absent.stderr, /no such image/);
+});

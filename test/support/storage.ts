@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { openRegistry } from "../../src/oci/open.ts";
+import { parseReference } from "../../src/oci/ref.ts";
+import type { Descriptor, ImageStore } from "../../src/oci/types.ts";
+import { OFFLINE, run, temporaryFolder, testIo, testRegistry } from "./test-io.ts";
+
+const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+
+const noOptions = {
+  allowInsecure: false,
+  allowHttp: false,
+  username: "",
+  password: "",
+  token: "",
+  caFile: "",
+  clientCertFile: "",
+  clientKeyFile: "",
+  serverName: "",
+};
+
+/** A registry with an image, a key pair `a`, and direct access to the image's repository. */
+export async function storageWorkshop(context: TestContext, options = { referrers: true }) {
+  const cwd = temporaryFolder(context);
+  const registry = await testRegistry(context, options);
+  const env: Record<string, string> = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: registry };
+  const tsign = (...argv: string[]) => run(argv, { cwd, env });
+  const ok = async (...argv: string[]) => {
+    const outcome = await tsign(...argv);
+    assert.equal(outcome.code, 0, `${argv.join(" ")}: ${outcome.stderr}`);
+    return outcome;
+  };
+  await ok("generate-key-pair", "--output-key-prefix", "a");
+  const image = (await ok("sandbox", "push", "app:v1")).stdout.trim();
+  const ref = parseReference(image);
+  const digest = ref.digest ?? assert.fail("no digest");
+  const sign = (...flags: string[]) => ok("sign", "--key", "a.key", ...OFFLINE, ...flags, image);
+  const store = await openRegistry(testIo({ cwd }), ref, noOptions);
+  return { cwd, env, registry, tsign, ok, image, ref, digest, sign, store };
+}
+
+/** Stores a manifest that refers to the image, as any client may. */
+export async function attachReferrer(
+  store: ImageStore,
+  subject: Descriptor,
+  manifest: { layer: string; layerType: string; more?: Record<string, unknown> },
+): Promise<Descriptor> {
+  const config = await store.putBlob(Buffer.from("{}"));
+  const layer = await store.putBlob(Buffer.from(manifest.layer));
+  const bytes = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MANIFEST,
+      config: { ...config, mediaType: "application/vnd.oci.empty.v1+json" },
+      layers: [{ ...layer, mediaType: manifest.layerType }],
+      subject,
+      ...manifest.more,
+    }),
+  );
+  return store.putReferrer(bytes, { mediaType: MANIFEST });
+}
+
+export async function descriptorOf(store: ImageStore, digest: string): Promise<Descriptor> {
+  return (await store.resolve(digest)) ?? assert.fail(`${digest} is not there`);
+}
