@@ -25,9 +25,7 @@ export function systemIo(): Io {
     get stderr() {
       return process.stderr;
     },
-    get tty() {
-      return systemTerminal();
-    },
+    tty: systemTerminal(),
     env: process.env,
     cwd: process.cwd(),
     files: lazyFiles(process.cwd()),
@@ -98,10 +96,18 @@ function lazyFiles(cwd: string): Files {
 
 function systemTerminal(): Terminal {
   return {
-    stdin: process.stdin.isTTY === true,
-    stdout: process.stdout.isTTY === true,
-    stderr: process.stderr.isTTY === true,
-    columns: process.stderr.columns ?? 80,
+    get stdin() {
+      return process.stdin.isTTY === true;
+    },
+    get stdout() {
+      return process.stdout.isTTY === true;
+    },
+    get stderr() {
+      return process.stderr.isTTY === true;
+    },
+    get columns() {
+      return process.stderr.columns ?? 80;
+    },
     async prompt(question, { secret }) {
       const { createInterface } = await import("node:readline");
       const { Writable } = await import("node:stream");

@@ -51,7 +51,7 @@ export interface Terminal {
 export interface Files {
   /** Whole content; TsignError "limit" when longer than `maxBytes`. */
   read(path: string, options: { maxBytes: number }): Promise<Uint8Array>;
-  /** Content in pieces of 1 MiB, read ahead by one. A piece is valid until the next one is asked for. */
+  /** Content in pieces of at most 1 MiB. A piece is valid until the next one is asked for. */
   chunks(path: string): AsyncIterable<Uint8Array>;
   /** What is at the path; undefined when nothing is. */
   stat(path: string): Promise<{ kind: "file" | "directory" | "other"; size: number } | undefined>;

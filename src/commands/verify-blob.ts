@@ -12,7 +12,6 @@ import { type HashName, type Message, messageOfDigests, readMessage } from "../f
 import type { Io } from "../io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { parseCertificate } from "../trust/certificate-path.ts";
 import { verify } from "../verify/verify.ts";
 
 /** Blobs up to this size are kept and checked as they are; larger ones by their digest. Bytes. */
@@ -57,7 +56,7 @@ export default defineCommand({
     }
     const verification = await readVerification(io, flags, "blob");
     const evidence = await readEvidence(io, flags, verification);
-    const key = keyOf(evidence, verification);
+    const key = await keyOf(evidence, verification);
     const hashes = new Set<HashName>(key ? hashesFor(key, evidence, verification) : ["sha256"]);
     const message = await readSubject(io, { file, hashes: [...hashes], key, bundle: flags.bundle !== "" });
     const policy = {
@@ -104,9 +103,10 @@ function withCertificate(evidence: Evidence, certificate: Verification["certific
 }
 
 /** The key the signature will be checked with, to know how to read the file; undefined when there is none to be had. */
-function keyOf(evidence: Evidence, { signer }: Verification): PublicKey | undefined {
+async function keyOf(evidence: Evidence, { signer }: Verification): Promise<PublicKey | undefined> {
   if (signer.kind === "key") return signer.key;
   if (evidence.key.kind !== "certificate") return undefined;
+  const { parseCertificate } = await import("../trust/certificate-path.ts");
   return publicKeyFromObject(parseCertificate(evidence.key.leaf).native.publicKey);
 }
 

@@ -1,10 +1,8 @@
 import type { Evidence } from "../evidence/model.ts";
 import { defaultHashes } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { verifyCertificate } from "./certificate.ts";
 import { verifyClaims, verifyStatedDigest } from "./claims.ts";
 import { signedMessage, verifyEntity } from "./entity.ts";
-import { verifyIdentity } from "./identity.ts";
 import {
   type Check,
   CheckFailed,
@@ -33,7 +31,7 @@ export async function verify(
   const pass = (name: CheckName, detail: string) => checks.push({ name, outcome: "passed", detail });
   const skip = (name: CheckName, detail: string) => checks.push({ name, outcome: "skipped", detail });
   try {
-    const signer = signerOf(evidence, trust, policy);
+    const signer = await signerOf(evidence, trust, policy);
     pass("key", signer.kind === "key" ? "the given public key" : "a certificate with a path to a trusted root");
     if (signer.kind === "certificate") skip("sct", "certificate transparency is not checked");
     skip("log", "the transparency log is not checked");
@@ -48,6 +46,7 @@ export async function verify(
     else pass("claims", verifyClaims(evidence.content, subject, policy.claims));
 
     if (policy.signer.kind === "identity" && signer.kind === "certificate") {
+      const { verifyIdentity } = await import("./identity.ts");
       pass("identity", verifyIdentity(signer.leaf, policy.signer.identity));
     }
     return { ok: true, evidence, checks, signer };
@@ -59,7 +58,7 @@ export async function verify(
 }
 
 /** The key that must have signed: the policy's, or the certificate's once its path to a root holds. */
-function signerOf(evidence: Evidence, trust: TrustMaterial, policy: Policy): VerifiedSigner {
+async function signerOf(evidence: Evidence, trust: TrustMaterial, policy: Policy): Promise<VerifiedSigner> {
   if (policy.signer.kind === "key") {
     if (evidence.key.kind === "certificate" && evidence.key.binding) {
       throw new CheckFailed("key", "signed with a certificate, not with a bare key");
@@ -69,6 +68,7 @@ function signerOf(evidence: Evidence, trust: TrustMaterial, policy: Policy): Ver
   if (evidence.key.kind !== "certificate") {
     throw new CheckFailed("key", "signed with a bare key, there is no certificate to identify the signer");
   }
+  const { verifyCertificate } = await import("./certificate.ts"); // loaded for certificates only
   return verifyCertificate(evidence.key, trust);
 }
 
