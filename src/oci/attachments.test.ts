@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TsignError } from "../errors.ts";
+import { attachmentRepository, maxAttachmentSize } from "./attachments.ts";
+import { parseReference } from "./ref.ts";
+
+const image = parseReference("registry.example/team/app:v1");
+const MIB = 1024 * 1024;
+
+test("attachments lie with the image, or in the repository COSIGN_REPOSITORY names, exactly as given", () => {
+  assert.equal(attachmentRepository({}, image), image);
+  assert.equal(attachmentRepository({ COSIGN_REPOSITORY: "" }, image), image);
+  const { name } = attachmentRepository({ COSIGN_REPOSITORY: "other.example:5000/sigs" }, image);
+  assert.equal(name, "other.example:5000/sigs");
+  assert.equal(attachmentRepository({ COSIGN_REPOSITORY: "me/sigs" }, image).name, "index.docker.io/me/sigs");
+});
+
+test("a COSIGN_REPOSITORY that is none is an error, never the image's own", () => {
+  for (const value of ["not a repository", "registry.example/App", "registry.example/"]) {
+    assert.throws(
+      () => attachmentRepository({ COSIGN_REPOSITORY: value }, image),
+      (error: unknown) =>
+        error instanceof TsignError && error.code === "input" && /COSIGN_REPOSITORY/.test(error.message),
+      value,
+    );
+  }
+});
+
+test("COSIGN_MAX_ATTACHMENT_SIZE is a size with a unit; what is none leaves the default", () => {
+  const cases: [string | undefined, number][] = [
+    [undefined, 128 * MIB],
+    ["1000", 1000],
+    ["10b", 10],
+    ["64MiB", 64 * MIB],
+    ["1.5 kib", 1536],
+    ["1GB", 1e9],
+    ["", 128 * MIB],
+    ["much", 128 * MIB],
+    ["-5", 128 * MIB],
+    ["0", 128 * MIB],
+    ["1.2.3", 128 * MIB],
+  ];
+  for (const [value, bytes] of cases)
+    assert.equal(maxAttachmentSize({ COSIGN_MAX_ATTACHMENT_SIZE: value }), bytes, String(value));
+});
