@@ -25,10 +25,13 @@ function git(...args: string[]): string {
 const lightBuiltins: Plugin = {
   name: "light-builtins",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path, importer }) => ({
-      path: path === "node:child_process" && importer.includes("commander") ? "none" : path,
-      namespace: "builtin",
-    }));
+    onResolve({ filter: /^node:/ }, ({ path, importer, kind }) => {
+      if (kind === "dynamic-import") return { path, external: true }; // asked for when it is needed
+      return {
+        path: path === "node:child_process" && importer.includes("commander") ? "none" : path,
+        namespace: "builtin",
+      };
+    });
     onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
       contents: path === "none" ? "" : `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
     }));

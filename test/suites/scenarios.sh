@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Runs the shared black-box scenarios of the areas tsign covers, four ways: alone, signing for cosign, verifying what cosign
+# signed, and on a registry without the referrers API. Prints `N passed, N failed` last.
+# TSIGN_SHARED: folder of the shared scenarios; PATH: the tools of tools.sh.
+set -uo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+shared=${TSIGN_SHARED:-$root/../shared}
+[ -x "$shared/scenarios/run-scenarios" ] || {
+  echo "no scenarios in $shared: set TSIGN_SHARED to the shared folder" >&2
+  echo '0 passed, 1 failed'
+  exit 1
+}
+tools=$(dirname "$(command -v crane)")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The areas, the scenarios that need later commands, and those in which tsign differs on purpose.
+areas=(keys sign verify blob registry cli mixed storage)
+filters=()
+for area in "${areas[@]}"; do filters+=(--filter "area:$area"); done
+sed 's/ *#.*//; /^$/d' "$root/test/suites/scenarios-later.txt" >"$work/later"
+python3 -c 'import json, sys; print("\n".join(d["scenario"] for d in json.load(open(sys.argv[1])) if "scenario" in d))' \
+  "$root/fixtures/differences.json" >"$work/different"
+cat "$work/later" "$work/different" >"$work/except"
+
+passed=0 failed=0
+run() { # NAME FLAGS...
+  local name=$1 counts
+  shift
+  echo "== scenarios: $name"
+  (cd "$shared/scenarios" && ./run-scenarios --tools "$tools" --strict -j 2 "${filters[@]}" "$@" scenarios) >"$work/log" 2>&1
+  grep -A 40 '^FAIL\|^skip' "$work/log"
+  counts=$(tail -n 1 "$work/log")
+  echo "$counts"
+  case $counts in
+    *' passed, '*) ;;
+    *) cat "$work/log"; failed=$((failed + 1)); return ;;
+  esac
+  passed=$((passed + $(sed -E 's/^([0-9]+) passed.*/\1/' <<<"$counts")))
+  failed=$((failed + $(sed -E 's/.* ([0-9]+) failed.*/\1/' <<<"$counts")))
+  case $counts in *skipped*) failed=$((failed + $(sed -E 's/.* ([0-9]+) skipped.*/\1/' <<<"$counts"))) ;; esac
+}
+
+tsign=$root/bin/tsign
+run 'tsign alone' --sign "$tsign" --except "$work/except"
+run 'tsign signs, cosign verifies' --sign "$tsign" --verify cosign --except "$work/except"
+run 'cosign signs, tsign verifies' --sign cosign --verify "$tsign" --except "$work/except"
+run 'tsign alone, no referrers API' --sign "$tsign" --registry plain --except "$work/except"
+
+echo '== scenarios that need later commands: none may pass'
+(cd "$shared/scenarios" && ./run-scenarios --tools "$tools" -j 2 --sign "$tsign" --list "$work/later" scenarios) >"$work/log" 2>&1
+if grep '^ok ' "$work/log"; then
+  echo 'take these out of scenarios-later.txt'
+  failed=$((failed + 1))
+else
+  passed=$((passed + 1))
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
