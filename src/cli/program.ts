@@ -97,8 +97,9 @@ function takesValue(word: string): boolean {
 
 /** A group alone prints its help; so does a word below it that means nothing, but not one at the top. */
 function parseGroup(group: readonly string[], rest: readonly string[]): Request {
-  const { positionals } = splitArguments(rest, GLOBAL_FLAGS);
-  const [unknown] = positionals;
+  const [first = ""] = rest;
+  const named = group.length === 0 && first !== "" && !first.startsWith("-"); // its flags are as unknown as it is
+  const unknown = named ? first : splitArguments(rest, GLOBAL_FLAGS).positionals[0];
   if (group.length === 0 && unknown !== undefined && !rest.includes("--help")) {
     const near = nearest(unknown, [...new Set(TABLE.map(({ words }) => words[0] ?? ""))]);
     const hint = near
@@ -113,11 +114,11 @@ function warnDeprecated(
   given: readonly GivenFlag[],
   { entry, command, io }: { entry: Entry; command: Command; io: Pick<Io, "stderr"> },
 ): void {
+  if (command.deprecated) io.stderr.write(`Command "${entry.words.at(-1)}" is deprecated, ${command.deprecated}\n`);
   for (const key of new Set(given.map((each) => each.key))) {
     const text = command.flags[key]?.deprecated;
     if (text) io.stderr.write(`Flag --${flagName(key)} has been deprecated, ${text}\n`);
   }
-  if (command.deprecated) io.stderr.write(`Command "${entry.words.at(-1)}" is deprecated, ${command.deprecated}\n`);
 }
 
 function requireArity({ args }: Command, positionals: readonly string[]): void {
@@ -129,7 +130,10 @@ function requireArity({ args }: Command, positionals: readonly string[]): void {
       : length < args.min
         ? `requires at least ${args.min} arg(s)`
         : `accepts at most ${args.max} arg(s)`;
-  throw new TsignError("usage", `${expected}, ${length < args.min ? "only " : ""}received ${length}`);
+  throw new TsignError(
+    "usage",
+    `${expected}, ${length < args.min && args.min !== args.max ? "only " : ""}received ${length}`,
+  );
 }
 
 /** commander collects the values; what they mean is decided by their kind. */

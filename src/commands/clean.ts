@@ -2,10 +2,13 @@ import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
 import { resolveImage } from "../cli/images.ts";
 import { TsignError } from "../errors.ts";
-import { removeBundles, removeTag } from "../evidence/remove.ts";
+import { findBundles, removeBundles, removeTag } from "../evidence/remove.ts";
+import type { Digest } from "../format/digest.ts";
+import type { Io } from "../io.ts";
 import { attachmentRepository } from "../oci/attachments.ts";
 import { openRegistry } from "../oci/open.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
+import type { ImageStore } from "../oci/types.ts";
 import { confirm } from "../prompt.ts";
 
 type CleanType = "signature" | "attestation" | "referrer" | "sbom" | "all";
@@ -45,7 +48,7 @@ export default defineCommand({
     const image = await resolveImage(io, {
       text,
       flags: { ...flags, attachment: "" },
-      mustExist: true,
+      mustExist: false, // what is left of an image that is gone can be removed by its digest
       warnAboutTags: false,
     });
     if (!flags.force)
@@ -68,7 +71,16 @@ export default defineCommand({
     }
     if (flags.type === "all" || flags.type === "referrer") {
       await attempt(async () => (await removeBundles(store, image.digest)).map((digest) => `${store.name}@${digest}`));
-    }
+    } else if (flags.type === "signature" || flags.type === "attestation")
+      await warnAboutReferrers(io, store, image.digest);
     if (failed) throw new TsignError(failed.code, `not everything could be removed from ${text}`);
   },
 });
+
+/** Whoever removes the signatures stored by tag may take the image for unsigned while bundles still sign it. */
+async function warnAboutReferrers(io: Io, store: ImageStore, image: Digest): Promise<void> {
+  const { length } = await findBundles(store, image);
+  if (length > 0) {
+    io.stderr.write(`WARNING: ${length} bundle(s) still refer to the image; --type referrer removes them\n`);
+  }
+}

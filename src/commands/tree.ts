@@ -1,6 +1,8 @@
 import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
 import { resolveImage, type SignedImage } from "../cli/images.ts";
+import { TsignError } from "../errors.ts";
+import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
 import { attachmentRepository } from "../oci/attachments.ts";
 import { openRegistry } from "../oci/open.ts";
@@ -13,6 +15,8 @@ const TAGGED: readonly { kind: AttachmentKind; title: string }[] = [
   { kind: "att", title: "💾 Attestations for an image tag" },
   { kind: "sbom", title: "📦 SBOMs for an image tag" },
 ];
+/** Not the fault of what is looked at. */
+const UNEXPECTED = new Set(["internal", "cancelled", "timeout", "auth", "network"]);
 const PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
 
 /** One thing attached to the image: what it is, where, and what it is made of. */
@@ -73,19 +77,25 @@ async function findTagged(store: ImageStore, { digest }: SignedImage, prefix: st
   return found.flat();
 }
 
-/** What each referrer is, is read from its own manifest: listings are known to leave it out or to have it wrong. */
+/**
+ * What each referrer is, is read from its own manifest: listings are known to leave it out or to have it wrong. One that
+ * cannot be read hides no other.
+ */
 async function findReferrers(io: Io, store: ImageStore, { digest }: SignedImage): Promise<Attached[]> {
   const attached: Attached[] = [];
   for (const descriptor of await store.referrers(digest)) {
     const where = `${store.name}@${descriptor.digest}`;
-    const stored = await store.manifest(descriptor.digest);
-    if (!stored) {
-      io.stderr.write(`WARNING: ${where} is listed as a referrer, but not there\n`);
-      continue;
+    try {
+      const stored = await store.manifest(descriptor.digest);
+      if (!stored) throw new TsignError("registry", "listed as a referrer, but not there");
+      const { annotations, artifactType, config, layers, manifests } = stored.manifest;
+      const type = annotations[PREDICATE_TYPE] ?? artifactType ?? config?.mediaType ?? "unknown";
+      const title = `🔗 ${printable(type)} artifacts via OCI referrer`;
+      attached.push({ title, where, layers: manifests ?? layers });
+    } catch (error) {
+      if (!(error instanceof TsignError) || UNEXPECTED.has(error.code)) throw error;
+      io.stderr.write(`WARNING: ${where} cannot be read: ${printable(error.message)}\n`);
     }
-    const { annotations, artifactType, config, layers } = stored.manifest;
-    const type = annotations[PREDICATE_TYPE] ?? artifactType ?? config?.mediaType ?? "unknown";
-    attached.push({ title: `🔗 ${type} artifacts via OCI referrer`, where, layers });
   }
   return attached.sort((a, b) => (a.title < b.title ? -1 : a.title > b.title ? 1 : 0));
 }

@@ -67,7 +67,7 @@ async function readReferrer(
     if (layer && others.length === 0 && layer.mediaType.startsWith(BUNDLE_MEDIA_TYPE_PREFIX)) {
       if (!options.forms.bundle) return [];
       const bytes = await store.blob(layer, { maxBytes: options.maxBytes });
-      return [{ ...readBundle(bytes, origin), annotations: stored.manifest.annotations }];
+      return [{ ...readBundle(bytes, origin), annotations: stored.manifest.annotations, document: bytes }];
     }
     if (options.forms.legacy && isSignatureImage(stored)) {
       return await readSignatureImage({ store, stored, where, kind: "referrer", options });
@@ -78,7 +78,8 @@ async function readReferrer(
   }
 }
 
-function isSignatureImage({ manifest }: StoredManifest): boolean {
+/** Whether a referrer is a legacy signature image (cosign's OCI 1.1 mode). */
+export function isSignatureImage({ manifest }: StoredManifest): boolean {
   return (
     (manifest.artifactType ?? manifest.config?.mediaType) === SIGNATURE_ARTIFACT_TYPE ||
     (manifest.layers.length > 0 && manifest.layers.every((layer) => layer.mediaType === SIMPLE_SIGNING_MEDIA_TYPE))

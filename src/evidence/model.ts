@@ -61,6 +61,8 @@ export interface Evidence {
   readonly timestamps: readonly Uint8Array[];
   /** Annotations of the layer or referrer it was stored with. Not trusted. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** The bundle it was read from, byte for byte, where it was one in a registry. */
+  readonly document?: Uint8Array;
 }
 
 /** A candidate that could not be read: it is reported as failed and hides no other. */

@@ -2,7 +2,8 @@ import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import { withoutReferrers } from "../oci/registry/fallback-index.ts";
 import { fallbackTag } from "../oci/tags.ts";
-import type { ImageStore } from "../oci/types.ts";
+import type { ImageStore, StoredManifest } from "../oci/types.ts";
+import { isSignatureImage } from "./find.ts";
 import { BUNDLE_MEDIA_TYPE_PREFIX } from "./media-types.ts";
 
 /**
@@ -23,6 +24,31 @@ export async function removeTag(store: ImageStore, tag: string, image: Digest): 
   }
 }
 
+/** What the listing of an image's referrers says about signatures: those that are there, and entries of ones that are not. */
+interface Listed {
+  readonly digest: Digest;
+  readonly there: boolean;
+}
+
+/**
+ * The referrers of an image that are signatures or attestations in a form tsign knows, and listed ones that are gone. A
+ * fallback index may be anyone's: what it lists counts only if its own `subject` is the image.
+ */
+export async function findBundles(store: ImageStore, image: Digest): Promise<Listed[]> {
+  const found: Listed[] = [];
+  for (const { digest } of await store.referrers(image)) {
+    const stored = await store.manifest(digest);
+    if (!stored) found.push({ digest, there: false });
+    else if (stored.manifest.subject?.digest === image && isSignature(stored)) found.push({ digest, there: true });
+  }
+  return found;
+}
+
+function isSignature(stored: StoredManifest): boolean {
+  const [layer] = stored.manifest.layers;
+  return layer?.mediaType.startsWith(BUNDLE_MEDIA_TYPE_PREFIX) === true || isSignatureImage(stored);
+}
+
 /**
  * Deletes the bundles that refer to an image, and what lists them in a registry without the referrers API, so that no
  * listing points at what is gone.
@@ -31,15 +57,15 @@ export async function removeTag(store: ImageStore, tag: string, image: Digest): 
  */
 export async function removeBundles(store: ImageStore, image: Digest): Promise<Digest[]> {
   const removed: Digest[] = [];
-  for (const { digest } of await store.referrers(image)) {
-    const stored = await store.manifest(digest);
-    const [layer] = stored?.manifest.layers ?? [];
-    const isBundle = stored === undefined || layer?.mediaType.startsWith(BUNDLE_MEDIA_TYPE_PREFIX);
-    if (!isBundle) continue;
-    await store.delete(digest);
-    removed.push(digest);
+  const gone = new Set<string>();
+  try {
+    for (const { digest, there } of await findBundles(store, image)) {
+      if (there && (await store.delete(digest))) removed.push(digest);
+      gone.add(digest);
+    }
+  } finally {
+    await unlist(store, image, gone); // what could be deleted is not listed, even when the rest could not
   }
-  await unlist(store, image, new Set(removed));
   return removed;
 }
 

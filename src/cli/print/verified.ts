@@ -4,6 +4,7 @@ import { readSimpleSigning } from "../../evidence/read-legacy.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import type { Digest } from "../../format/digest.ts";
 import { goJson } from "../../format/go-json.ts";
+import { printable } from "../../format/printable.ts";
 import type { Sink } from "../../io.ts";
 import { certificateIssuer, certificateNames } from "../../verify/identity.ts";
 import type { Verdict, VerifiedSigner } from "../../verify/model.ts";
@@ -137,9 +138,11 @@ export function printFailures(
   for (const { origin, step, reason } of failures) stderr.write(`  ${origin.where}: ${step}: ${reason}\n`);
 }
 
-/** A candidate that did not pass, in the terms of the report. */
+/** A candidate that did not pass, in the terms of the report. Reasons quote what strangers wrote. */
 export function failureOf(candidate: Exclude<Verdict, { ok: true }> | Unreadable) {
-  return "unreadable" in candidate
-    ? { origin: candidate.origin, step: "unreadable", reason: candidate.unreadable }
-    : { origin: candidate.evidence.origin, step: candidate.failed.name, reason: candidate.failed.detail };
+  const [origin, step, reason] =
+    "unreadable" in candidate
+      ? [candidate.origin, "unreadable", candidate.unreadable]
+      : [candidate.evidence.origin, candidate.failed.name, candidate.failed.detail];
+  return { origin, step, reason: printable(reason) };
 }

@@ -5,9 +5,10 @@ import { TsignError } from "../../errors.ts";
 import { findEvidence } from "../../evidence/find.ts";
 import { ANNOTATION } from "../../evidence/media-types.ts";
 import type { Evidence, Unreadable } from "../../evidence/model.ts";
-import { writeBundle } from "../../evidence/write-bundle.ts";
+import { readCertificates } from "../../evidence/read-legacy.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { goJson } from "../../format/go-json.ts";
+import { printable } from "../../format/printable.ts";
 import { attachmentRepository, maxAttachmentSize } from "../../oci/attachments.ts";
 import { openRegistry } from "../../oci/open.ts";
 import { formatReference } from "../../oci/ref.ts";
@@ -41,12 +42,14 @@ export default defineCommand({
     });
     const readable = found.filter((each): each is Evidence => !("unreadable" in each));
     for (const each of found) {
-      if ("unreadable" in each) io.stderr.write(`WARNING: ${each.origin.where} cannot be read: ${each.unreadable}\n`);
+      if ("unreadable" in each) {
+        io.stderr.write(`WARNING: ${printable(`${each.origin.where} cannot be read: ${each.unreadable}`)}\n`);
+      }
     }
-    const bundles = readable.filter(({ content }) => content.kind !== "simple-signing");
-    const chosen = bundles.length > 0 ? bundles : readable;
-    if (chosen.length === 0) throw nothing(formatReference(image.ref), found);
-    for (const each of chosen) io.stdout.write(`${bundles.length > 0 ? writeBundle(each) : legacyLine(each)}\n`);
+    const bundles = readable.flatMap(({ document }) => (document ? [bundleLine(document)] : []));
+    const lines = bundles.length > 0 ? bundles : new Set(readable.map(legacyLine)); // an OCI 1.1 image repeats layers
+    if (readable.length === 0) throw nothing(formatReference(image.ref), found);
+    for (const line of lines) io.stdout.write(`${line}\n`);
   },
 });
 
@@ -55,8 +58,13 @@ function nothing(name: string, found: readonly (Evidence | Unreadable)[]): Tsign
   return new TsignError("no-signatures", `${name}: no signatures associated${unreadable}`);
 }
 
-/** One legacy signature under cosign's field names; certificates are PEM text. */
-function legacyLine({ content, annotations }: Evidence): string {
+/** A bundle as it is stored, but compact: put together anew it could claim a version that it is not of. */
+function bundleLine(document: Uint8Array): string {
+  return JSON.stringify(JSON.parse(Buffer.from(document).toString("utf8")));
+}
+
+/** One legacy signature under cosign's field names, with the base64 DER of certificates where cosign has it. */
+function legacyLine({ content, key, annotations }: Evidence): string {
   const json = (text: string | undefined): unknown => {
     try {
       return text ? JSON.parse(text) : null;
@@ -64,11 +72,13 @@ function legacyLine({ content, annotations }: Evidence): string {
       return null;
     }
   };
+  const certificate = (der: Uint8Array) => ({ Raw: encodeBase64(der) });
+  const chain = readCertificates(annotations[ANNOTATION.chain] ?? "", ANNOTATION.chain);
   return goJson({
     Base64Signature: encodeBase64(content.signature),
     Payload: content.kind === "simple-signing" ? encodeBase64(content.payload) : "",
-    Cert: annotations[ANNOTATION.certificate] || null,
-    Chain: annotations[ANNOTATION.chain] || null,
+    Cert: key.kind === "certificate" ? certificate(key.leaf) : null,
+    Chain: chain.length > 0 ? chain.map(certificate) : null,
     Bundle: json(annotations[ANNOTATION.logEntry]),
     RFC3161Timestamp: json(annotations[ANNOTATION.timestamp]),
   });

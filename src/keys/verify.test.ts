@@ -1,0 +1,298 @@
+import assert from "node:assert/strict";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as nodeSign,
+} from "node:crypto";
+import { describe, test } from "node:test";
+import { ed25519ph } from "@noble/curves/ed25519.js";
+import { p256, p384, p521 } from "@noble/curves/nist.js";
+import { type HashName, type Message, messageOf, messageOfDigests } from "../format/digest.ts";
+import { defaultHashes, publicKeyFromObject } from "./public-key.ts";
+import { signerFromKey } from "./signer.ts";
+import { verifySignature } from "./verify.ts";
+
+const ALL: readonly HashName[] = ["sha256", "sha384", "sha512"];
+const text = Buffer.from("what is signed\n");
+const digests = (bytes: Uint8Array) =>
+  messageOfDigests(new Map(ALL.map((name) => [name, createHash(name).update(bytes).digest()])), bytes.length);
+const forms: readonly [string, (bytes: Uint8Array) => Message][] = [
+  ["the message", messageOf],
+  ["its digest", digests],
+];
+const ec = (namedCurve: string) => generateKeyPairSync("ec", { namedCurve }).privateKey;
+const rsa = (modulusLength: number) => generateKeyPairSync("rsa", { modulusLength }).privateKey;
+const keys: Readonly<Record<string, () => [KeyObject, KeyObject]>> = {
+  "RSA 2048": () => [rsa(2048), rsa(2048)],
+  "P-256": () => [ec("P-256"), ec("P-256")],
+  "P-384": () => [ec("P-384"), ec("P-384")],
+  "P-521": () => [ec("P-521"), ec("P-521")],
+};
+
+for (const [name, make] of Object.entries(keys)) {
+  const [privateKey, other] = make();
+  const key = publicKeyFromObject(privateKey);
+  for (const [form, message] of forms) {
+    describe(`${name}, checked by ${form}`, () => {
+      test("what signerFromKey signs verifies with the key's own hashes", async () => {
+        const { signature } = await signerFromKey(privateKey).sign(text);
+        assert.equal(
+          await verifySignature({ key, message: message(text), signature, hashes: defaultHashes(key) }),
+          true,
+        );
+      });
+
+      for (const hash of ALL) {
+        test(`${hash} verifies with ${hash} and with no other`, async () => {
+          const signature = nodeSign(hash, text, privateKey);
+          for (const tried of ALL) {
+            const valid = await verifySignature({ key, message: message(text), signature, hashes: [tried] });
+            assert.equal(valid, tried === hash, tried);
+          }
+          assert.equal(await verifySignature({ key, message: message(text), signature, hashes: ALL }), true);
+        });
+      }
+
+      test("no hash to try is a no", async () => {
+        const signature = nodeSign(key.hash, text, privateKey);
+        assert.equal(await verifySignature({ key, message: message(text), signature, hashes: [] }), false);
+      });
+
+      test("another message, another key, a flipped bit, a cut or longer signature are a no", async () => {
+        const signature = nodeSign(key.hash, text, privateKey);
+        const hashes = [key.hash];
+        const yes = { key, message: message(text), signature, hashes };
+        const no = [
+          { ...yes, message: message(Buffer.from("what is signed")) },
+          { ...yes, message: message(Buffer.alloc(0)) },
+          { ...yes, key: publicKeyFromObject(other) },
+          { ...yes, signature: signature.subarray(0, -1) },
+          { ...yes, signature: signature.subarray(1) },
+          { ...yes, signature: Buffer.concat([signature, Buffer.from([0])]) },
+          { ...yes, signature: Buffer.alloc(0) },
+          { ...yes, signature: Buffer.alloc(signature.length) },
+          ...[0, 1, 3, 5, signature.length >> 1, signature.length - 1].map((at) => ({
+            ...yes,
+            signature: signature.map((byte, index) => (index === at ? byte ^ 1 : byte)),
+          })),
+        ];
+        assert.equal(await verifySignature(yes), true);
+        for (const [index, each] of no.entries()) assert.equal(await verifySignature(each), false, `case ${index}`);
+      });
+    });
+  }
+}
+
+describe("encodings of ECDSA signatures", () => {
+  const curves = { "P-256": p256, "P-384": p384, "P-521": p521 };
+  const integer = (value: bigint, padding = ""): string => {
+    let hex = value.toString(16);
+    if (hex.length % 2) hex = `0${hex}`;
+    if (Number.parseInt(hex.slice(0, 2), 16) > 127) hex = `00${hex}`;
+    return element("02", padding + hex);
+  };
+  const element = (tag: string, content: string): string => {
+    const length = content.length / 2;
+    return tag + (length > 127 ? "81" : "") + length.toString(16).padStart(2, "0") + content;
+  };
+  const sequence = (...parts: string[]) => Buffer.from(element("30", parts.join("")), "hex");
+
+  for (const [name, curve] of Object.entries(curves)) {
+    const privateKey = ec(name);
+    const key = publicKeyFromObject(privateKey);
+    const raw = nodeSign(key.hash, text, { key: privateKey, dsaEncoding: "ieee-p1363" }).toString("hex");
+    const r = BigInt(`0x${raw.slice(0, raw.length / 2)}`);
+    const s = BigInt(`0x${raw.slice(raw.length / 2)}`);
+    const n = curve.Point.Fn.ORDER;
+    const hashes = [key.hash];
+    for (const [form, message] of forms) {
+      const check = (signature: Uint8Array) => verifySignature({ key, message: message(text), signature, hashes });
+
+      test(`${name} by ${form}: both s and n - s are valid, as they are for OpenSSL and Go`, async () => {
+        assert.equal(await check(sequence(integer(r), integer(s))), true);
+        assert.equal(await check(sequence(integer(r), integer(n - s))), true);
+      });
+
+      const bad: [string, Uint8Array][] = [
+        ["r + n", sequence(integer(r + n), integer(s))],
+        ["s + n", sequence(integer(r), integer(s + n))],
+        ["r = 0", sequence(integer(0n), integer(s))],
+        ["s = 0", sequence(integer(r), integer(0n))],
+        ["s = n", sequence(integer(r), integer(n))],
+        ["r and s exchanged", sequence(integer(s), integer(r))],
+        ["a needless leading zero", sequence(integer(r, "0000"), integer(s))],
+        ["a third integer", sequence(integer(r), integer(s), integer(1n))],
+        ["one integer", sequence(integer(r))],
+        ["the raw form r || s", Buffer.from(raw, "hex")],
+        ["a byte after the sequence", Buffer.concat([sequence(integer(r), integer(s)), Buffer.from([0])])],
+        ["an indefinite length", Buffer.from(`3080${integer(r)}${integer(s)}0000`, "hex")],
+        ["a length of 2^31", Buffer.from("308480000000", "hex")],
+        ["text", Buffer.from("not a signature")],
+      ];
+      for (const [what, signature] of bad) {
+        test(`${name} by ${form}: ${what} is a no`, async () => assert.equal(await check(signature), false));
+      }
+    }
+  }
+});
+
+describe("encodings of RSA signatures", () => {
+  const privateKey = rsa(2048);
+  const key = publicKeyFromObject(privateKey);
+  const digest = createHash("sha256").update(text).digest("hex");
+  const { n = "", d = "" } = privateKey.export({ format: "jwk" });
+  const [modulus, exponent] = [n, d].map((part) => BigInt(`0x${Buffer.from(part, "base64url").toString("hex")}`));
+  /** m^d mod n of any padded block, as a signer with bad intent would. */
+  const rawSign = (block: string): Uint8Array => {
+    let [result, base, power] = [1n, BigInt(`0x${block}`), exponent ?? 0n];
+    for (; power > 0n; power >>= 1n, base = (base * base) % (modulus ?? 1n)) {
+      if (power & 1n) result = (result * base) % (modulus ?? 1n);
+    }
+    return Buffer.from(result.toString(16).padStart(512, "0"), "hex");
+  };
+  const padded = (content: string) => `0001${"ff".repeat(253 - content.length / 2)}00${content}`;
+  const info = "3031300d060960864801650304020105000420";
+
+  for (const [form, message] of forms) {
+    const check = (signature: Uint8Array) =>
+      verifySignature({ key, message: message(text), signature, hashes: ["sha256"] });
+
+    test(`by ${form}: the one right block is a yes`, async () => {
+      assert.equal(await check(rawSign(padded(info + digest))), true);
+    });
+
+    const bad: [string, string][] = [
+      ["a DigestInfo without its NULL", padded(`302f300b0609608648016503040201${"0420"}${digest}`)],
+      ["the digest without a DigestInfo", padded(digest)],
+      ["another hash's name", padded(`3031300d060960864801650304020205000420${digest}`)],
+      ["a byte after the digest", padded(`${info}${digest}00`)],
+      ["short padding and garbage at the end", `0001${"ff".repeat(8)}00${info}${digest}${"00".repeat(194)}`],
+      ["encryption's block type", `0002${"ff".repeat(253 - 51)}00${info}${digest}`],
+    ];
+    for (const [what, block] of bad) {
+      test(`by ${form}: ${what} is a no`, async () => assert.equal(await check(rawSign(block)), false));
+    }
+
+    test(`by ${form}: a signature not below the modulus is a no`, async () => {
+      const value = BigInt(`0x${Buffer.from(rawSign(padded(info + digest))).toString("hex")}`) + (modulus ?? 0n);
+      const hex = value.toString(16).padStart(514, "0");
+      assert.equal(await check(Buffer.from(hex, "hex")), false);
+      assert.equal(await check(Buffer.from(hex.slice(-512), "hex")), false);
+    });
+  }
+});
+
+describe("Ed25519", () => {
+  /** RFC 8032 §7.1 and §7.3: seed, message, signature. */
+  const vectors = {
+    "pure, test 1": [
+      "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+      "",
+      "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    ],
+    "pure, test 2": [
+      "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+      "72",
+      "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    ],
+    "pre-hashed, abc": [
+      "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+      "616263",
+      "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406",
+    ],
+  } as const;
+  const fromSeed = (seed: string) =>
+    createPrivateKey({
+      key: Buffer.from(`302e020100300506032b657004220420${seed}`, "hex"),
+      format: "der",
+      type: "pkcs8",
+    });
+  const L = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const hashes = ["sha512", "sha256"] as const;
+
+  for (const [name, [seed, message, signature]] of Object.entries(vectors)) {
+    test(`RFC 8032, ${name}`, async () => {
+      const key = publicKeyFromObject(fromSeed(seed));
+      const yes = {
+        key,
+        message: messageOf(Buffer.from(message, "hex")),
+        signature: Buffer.from(signature, "hex"),
+        hashes,
+      };
+      assert.equal(await verifySignature(yes), true);
+      assert.equal(await verifySignature({ ...yes, message: messageOf(Buffer.from("ff", "hex")) }), false);
+      assert.equal(await verifySignature({ ...yes, key: publicKeyFromObject(fromSeed("01".repeat(32))) }), false);
+    });
+  }
+
+  test("signerFromKey makes the RFC's pure signature", async () => {
+    const [seed, message, signature] = vectors["pure, test 2"];
+    const made = await signerFromKey(fromSeed(seed)).sign(Buffer.from(message, "hex"));
+    assert.equal(Buffer.from(made.signature).toString("hex"), signature);
+  });
+
+  const seed = "02".repeat(32);
+  const key = publicKeyFromObject(fromSeed(seed));
+  const ph = ed25519ph.sign(Uint8Array.from(text), Uint8Array.from(Buffer.from(seed, "hex")));
+  const pure = nodeSign(null, text, fromSeed(seed));
+
+  for (const [form, message] of forms) {
+    test(`the pre-hashed form verifies by ${form}`, async () => {
+      assert.equal(await verifySignature({ key, message: message(text), signature: ph, hashes }), true);
+      assert.equal(await verifySignature({ key, message: message(Buffer.from("x")), signature: ph, hashes }), false);
+    });
+  }
+
+  test("the pure form verifies by the message and cannot by its digest", async () => {
+    assert.equal(await verifySignature({ key, message: messageOf(text), signature: pure, hashes }), true);
+    assert.equal(await verifySignature({ key, message: digests(text), signature: pure, hashes }), false);
+  });
+
+  test("a message hashed with SHA-256 alone is a no, not an error", async () => {
+    const message = messageOfDigests(new Map([["sha256", createHash("sha256").update(text).digest()]]));
+    assert.equal(await verifySignature({ key, message, signature: ph, hashes }), false);
+  });
+
+  test("a pure signature of the SHA-512 digest is not taken for a pre-hashed one", async () => {
+    const signature = nodeSign(null, createHash("sha512").update(text).digest(), fromSeed(seed));
+    for (const [, message] of forms) {
+      assert.equal(await verifySignature({ key, message: message(text), signature, hashes }), false);
+    }
+  });
+
+  test("altered, cut and malleable signatures are a no", async () => {
+    for (const signature of [Uint8Array.from(ph), Uint8Array.from(pure)]) {
+      const s = BigInt(`0x${Buffer.from(signature.slice(32)).reverse().toString("hex")}`) + L;
+      const plusL = Buffer.concat([
+        signature.slice(0, 32),
+        Buffer.from(s.toString(16).padStart(64, "0"), "hex").reverse(),
+      ]);
+      const bad = [
+        signature.map((byte, at) => (at === 0 ? byte ^ 1 : byte)),
+        signature.map((byte, at) => (at === 40 ? byte ^ 1 : byte)),
+        signature.slice(0, 63),
+        Buffer.concat([signature, Buffer.from([0])]),
+        Buffer.alloc(0),
+        Buffer.alloc(64),
+        Buffer.alloc(64, 255),
+        plusL,
+      ];
+      for (const each of bad) {
+        for (const [, message] of forms) {
+          assert.equal(await verifySignature({ key, message: message(text), signature: each, hashes }), false);
+        }
+      }
+    }
+  });
+
+  test("a public key of small order verifies nothing pre-hashed", async () => {
+    const identity = `01${"00".repeat(31)}`;
+    const spki = Buffer.from(`302a300506032b6570032100${identity}`, "hex");
+    const small = publicKeyFromObject(createPublicKey({ key: spki, format: "der", type: "spki" }));
+    const signature = Buffer.from(identity + "00".repeat(32), "hex"); // R = S·B + k·A for every message
+    assert.equal(await verifySignature({ key: small, message: digests(text), signature, hashes }), false);
+  });
+});
