@@ -6,7 +6,7 @@ import type { TestEvent } from "node:test/reporters";
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncIterable<string> {
   const count = { passed: 0, failed: 0, skipped: 0 };
   for await (const { type, data } of events) {
-    if (type === "test:stderr") yield data.message;
+    if (type === "test:stderr" || type === "test:stdout") yield data.message;
     if (type !== "test:pass" && type !== "test:fail") continue;
     const { details, skip, file = "", line } = data;
     if (details.type === "suite") continue;
