@@ -1,0 +1,39 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Page, referencePages } from "../../src/cli/reference.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+interface Difference {
+  id: string;
+  command: string;
+  cosign: string;
+  tsign: string;
+  reason: string;
+}
+
+/** Every generated page, by its path below docs/. */
+export async function generatedPages(): Promise<Page[]> {
+  const reference = await referencePages();
+  return [...reference.map(({ file, text }) => ({ file: `reference/${file}`, text })), differencesPage()];
+}
+
+function differencesPage(): Page {
+  const list = JSON.parse(readFileSync(join(ROOT, "fixtures/differences.json"), "utf8")) as Difference[];
+  const commands = [...new Set(list.map(({ command }) => command))].sort();
+  const sections = commands.map((command) => {
+    const entries = list.filter((each) => each.command === command);
+    const rows = entries.map(({ cosign, tsign, reason }) => `| ${cosign} | ${tsign} | ${reason} |`);
+    return `## ${command || "Every command"}\n\n| cosign 3.1.2 | tsign | why |\n|---|---|---|\n${rows.join("\n")}`;
+  });
+  const title =
+    "# Where tsign differs from cosign on purpose\n\nGenerated from `fixtures/differences.json` by `npm run docs`. Whatever is not " +
+    "listed here and differs is a defect.";
+  return { file: "differences.md", text: `${[title, ...sections].join("\n\n")}\n` };
+}
+
+if (import.meta.main) {
+  rmSync(join(ROOT, "docs/reference"), { recursive: true, force: true });
+  mkdirSync(join(ROOT, "docs/reference"));
+  for (const { file, text } of await generatedPages()) writeFileSync(join(ROOT, "docs", file), text);
+}
