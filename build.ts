@@ -75,5 +75,5 @@ for (const args of [
   ["version"],
   ["verify-blob", "--key", "none", "--insecure-ignore-tlog", "--bundle", "package.json", "-"],
 ]) {
-  spawnSync(process.execPath, ["dist/main.mjs", ...args], { cwd: import.meta.dirname, stdio: "ignore" });
+  spawnSync("bin/tsign", args, { cwd: import.meta.dirname, stdio: "ignore" });
 }
