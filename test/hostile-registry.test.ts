@@ -1,0 +1,316 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { TsignError } from "../src/errors.ts";
+import { digestOf } from "../src/format/digest.ts";
+import { resolveLocation } from "../src/http.ts";
+import type { Handler, Io, ServerRequest, ServerResponse } from "../src/io.ts";
+import { openRegistry, type RegistryOptions } from "../src/oci/open.ts";
+import { parseReference } from "../src/oci/ref.ts";
+import type { Descriptor, ImageStore } from "../src/oci/types.ts";
+import { createRegistryHandler } from "../src/sandbox/registry.ts";
+import { NO_LOG, OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
+
+/** A registry that does whatever the test wants; every request it got is kept. */
+async function registry(
+  context: TestContext,
+  answer: (request: ServerRequest) => Promise<ServerResponse> | ServerResponse,
+) {
+  const seen: ServerRequest[] = [];
+  const handler: Handler = async (request) => {
+    seen.push(request);
+    return answer(request);
+  };
+  const { port, close } = await testIo().listen({ host: "127.0.0.1", port: 0 }, handler);
+  context.after(close);
+  return { address: `localhost:${port}`, origin: `http://localhost:${port}`, seen };
+}
+
+const OPTIONS: RegistryOptions = {
+  allowInsecure: false,
+  allowHttp: false,
+  username: "",
+  password: "",
+  token: "",
+  caFile: "",
+  clientCertFile: "",
+  clientKeyFile: "",
+  serverName: "",
+};
+
+/** Time passes a thousand times as fast, so that limits of seconds are reached in milliseconds. */
+function hurried(): Pick<Io, "sleep" | "now"> {
+  const io = testIo();
+  const start = Date.now();
+  return {
+    sleep: (milliseconds, signal) => io.sleep(milliseconds / 1000, signal),
+    now: () => new Date(start + (Date.now() - start) * 1000),
+  };
+}
+
+function open(address: string, options: Partial<RegistryOptions> = {}): Promise<ImageStore> {
+  return openRegistry(testIo({ io: hurried() }), parseReference(`${address}/app`), { ...OPTIONS, ...options });
+}
+
+async function fails(promise: Promise<unknown>, code: string, message: RegExp): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof TsignError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
+const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
+const MANIFEST = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST_TYPE, layers: [] }));
+const ok = (body: Uint8Array | string, type: string): ServerResponse => ({
+  status: 200,
+  headers: { "content-type": type },
+  body,
+});
+
+async function* endless(piece: Uint8Array) {
+  for (;;) yield piece;
+}
+
+test("a manifest that is not the one asked for is refused, the right one is not", async (t) => {
+  const { address } = await registry(t, () => ok(MANIFEST, MANIFEST_TYPE));
+  const store = await open(address);
+  assert.equal((await store.manifest(digestOf(MANIFEST)))?.descriptor.size, MANIFEST.length);
+  await fails(store.manifest(digestOf(Buffer.from("other"))), "registry", /another content/);
+});
+
+test("a digest header that does not fit the bytes is refused", async (t) => {
+  const lie = digestOf(Buffer.from("other"));
+  const { address } = await registry(t, () => ({
+    ...ok(MANIFEST, MANIFEST_TYPE),
+    headers: { "content-type": MANIFEST_TYPE, "docker-content-digest": lie },
+  }));
+  await fails((await open(address)).manifest("v1"), "registry", /another content/);
+});
+
+test("a blob with other content, too few or too many bytes is refused", async (t) => {
+  const content = Buffer.from("content");
+  const bodies: Record<string, Buffer> = {
+    good: content,
+    other: Buffer.from("contend"),
+    short: Buffer.from("con"),
+    long: Buffer.from("contents"),
+  };
+  let body = "good";
+  const { address } = await registry(t, () => ok(bodies[body] ?? "", "application/octet-stream"));
+  const store = await open(address);
+  const blob = { mediaType: "x/y", digest: digestOf(content), size: content.length };
+  assert.deepEqual(Buffer.from(await store.blob(blob, { maxBytes: 100 })), content);
+  for (const [name, reason] of [
+    ["other", /another content/],
+    ["short", /ends after 3 of its 7 bytes/],
+    ["long", /longer than its 7 bytes/],
+  ] as const) {
+    body = name;
+    await fails(store.blob(blob, { maxBytes: 100 }), "registry", reason);
+  }
+  await fails(store.blob(blob, { maxBytes: 3 }), "limit", /more than the 3 allowed/);
+});
+
+test("endless bodies end in an error, wherever they come", async (t) => {
+  const { address } = await registry(t, ({ url }) =>
+    ok(endless(Buffer.alloc(65_536, 32)) as never, url.includes("referrers") ? INDEX_TYPE : MANIFEST_TYPE),
+  );
+  const store = await open(address);
+  await fails(store.manifest("v1"), "limit", /larger than/);
+  await fails(store.referrers(digestOf(MANIFEST)), "limit", /larger than/);
+  await fails(
+    store.blob({ mediaType: "x/y", digest: digestOf(MANIFEST), size: 10 }, { maxBytes: 100 }),
+    "registry",
+    /longer than/,
+  );
+});
+
+test("endless pages and pages at another host end in an error", async (t) => {
+  let page = 0;
+  let link = () => `</v2/app/referrers/x?page=${++page}>; rel="next"`;
+  const { address } = await registry(t, () => ({
+    status: 200,
+    headers: { "content-type": INDEX_TYPE, link: link() },
+    body: JSON.stringify({ schemaVersion: 2, manifests: [] }),
+  }));
+  const store = await open(address);
+  await fails(store.referrers(digestOf(MANIFEST)), "limit", /without an end/);
+  assert.ok(page <= 101);
+  link = () => '<http://elsewhere.example/v2/app/referrers/x>; rel="next"';
+  await fails(store.referrers(digestOf(MANIFEST)), "registry", /another host/);
+});
+
+test("a listing with too many entries is refused", async (t) => {
+  const entry = { mediaType: MANIFEST_TYPE, size: 2, digest: digestOf(MANIFEST) };
+  const body = JSON.stringify({ schemaVersion: 2, manifests: Array.from({ length: 1001 }, () => entry) });
+  const { address } = await registry(t, () => ok(body, INDEX_TYPE));
+  await fails((await open(address)).referrers(digestOf(MANIFEST)), "limit", /more than 1000 referrers/);
+});
+
+test("a listing that fails is an error, and never an image without signatures", async (t) => {
+  const cwd = temporaryFolder(t);
+  const good = createRegistryHandler({ referrers: true });
+  let status = 500;
+  const { address } = await registry(t, (request) =>
+    request.url.includes("/referrers/") ? { status, body: "no" } : good(request),
+  );
+  const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: address };
+  const io = hurried();
+  await run(["generate-key-pair"], { cwd, env });
+  const image = (await run(["sandbox", "push", "app"], { cwd, env })).stdout.trim();
+  for (status of [500, 401, 403, 429]) {
+    const verified = await run(["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env, io });
+    assert.equal(verified.code, 1, `${status}: ${verified.stderr}`);
+    assert.match(verified.stderr, new RegExp(`answered ${status}`));
+  }
+  status = 404;
+  assert.equal((await run(["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env, io })).code, 10);
+});
+
+test("one candidate that cannot be fetched is named, and hides no other", async (t) => {
+  const cwd = temporaryFolder(t);
+  const good = createRegistryHandler({ referrers: true });
+  const missing: Descriptor = { mediaType: MANIFEST_TYPE, digest: digestOf(Buffer.from("gone")), size: 4 };
+  const { address } = await registry(t, async (request) => {
+    const answer = await good(request);
+    if (!request.url.includes("/referrers/")) return answer;
+    const index = JSON.parse(String(answer.body));
+    index.manifests.unshift(missing);
+    return { status: 200, headers: { "content-type": INDEX_TYPE }, body: JSON.stringify(index) };
+  });
+  const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: address };
+  await run(["generate-key-pair"], { cwd, env });
+  const image = (await run(["sandbox", "push", "app"], { cwd, env })).stdout.trim();
+  const alone = await run(["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env });
+  assert.notEqual(alone.code, 0);
+  assert.match(alone.stderr, /unreadable: listed as a referrer, but not there/);
+  await run(["sign", "--key", "cosign.key", ...OFFLINE, image], { cwd, env });
+  const both = await run(["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env });
+  assert.equal(both.code, 0, both.stderr);
+});
+
+test("a server that stalls or drips ends in a time-out", async (t) => {
+  const io = testIo();
+  const never = new Promise<ServerResponse>(() => {});
+  const silent = await registry(t, ({ url }) => (url === "/v2/" ? { status: 200 } : never));
+  await fails((await open(silent.address)).manifest("v1"), "timeout", /no answer from/);
+  const drip = async function* () {
+    for (;;) {
+      yield Buffer.from(" ");
+      await io.sleep(10);
+    }
+  };
+  const dripping = await registry(t, () => ok(drip() as never, MANIFEST_TYPE));
+  await fails((await open(dripping.address)).manifest("v1"), "timeout", /slower than/);
+});
+
+test("a registry in trouble is asked again, as long after as it says, and not for ever", async (t) => {
+  let answers: ServerResponse[] = [];
+  const { address, seen } = await registry(t, () => answers.shift() ?? { status: 503 });
+  const pauses: number[] = [];
+  const io = { ...hurried(), sleep: async (milliseconds: number) => void pauses.push(milliseconds) };
+  const store = await openRegistry(
+    testIo({
+      io: {
+        ...io,
+        sleep: (ms, signal) =>
+          signal?.aborted === false && ms < 31_000 && ms !== 30_000 ? io.sleep(ms) : hurried().sleep(ms, signal),
+      },
+    }),
+    parseReference(`${address}/app`),
+    OPTIONS,
+  );
+  answers = [{ status: 503, headers: { "retry-after": "7" } }, { status: 429 }, ok(MANIFEST, MANIFEST_TYPE)];
+  assert.ok(await store.manifest("v1"));
+  assert.ok(
+    pauses.some((pause) => pause === 7000),
+    String(pauses),
+  );
+  seen.length = 0;
+  await fails(store.manifest("v1"), "registry", /answered 503/);
+  assert.equal(seen.length, 4);
+});
+
+test("a bearer token stays with the registry: not on redirects, not to foreign upload locations", async (t) => {
+  const content = Buffer.from("content");
+  const other = await registry(t, ({ method }) => (method === "GET" ? ok(content, "x/y") : { status: 201 }));
+  const first = await registry(t, ({ method, url }) => {
+    if (url.includes("/uploads/")) return { status: 202, headers: { location: `${other.origin}/upload` } };
+    if (method === "HEAD") return { status: 404 };
+    return { status: 307, headers: { location: `${other.origin}/storage` } };
+  });
+  // The challenge comes first, so that the client has something to leak.
+  let challenged = false;
+  const guarded = await registry(t, async (request) => {
+    if (!challenged || !request.headers["authorization"]) {
+      challenged = true;
+      return { status: 401, headers: { "www-authenticate": `Bearer realm="http://localhost/token",service="x"` } };
+    }
+    if (request.url.includes("/uploads/")) return { status: 202, headers: { location: `${other.origin}/upload` } };
+    if (request.method === "HEAD") return { status: 404 };
+    return { status: 307, headers: { location: `${other.origin}/storage` } };
+  });
+  for (const [server, token] of [
+    [first, ""],
+    [guarded, "sesame"],
+  ] as const) {
+    const store = await open(server.address, { token });
+    const blob = { mediaType: "x/y", digest: digestOf(content), size: content.length };
+    assert.deepEqual(Buffer.from(await store.blob(blob, { maxBytes: 100 })), content);
+    assert.equal((await store.putBlob(content)).digest, blob.digest);
+  }
+  assert.ok(guarded.seen.some(({ headers }) => headers["authorization"] === "Bearer sesame"));
+  assert.ok(other.seen.length >= 4);
+  for (const { headers } of other.seen) assert.equal(headers["authorization"], undefined);
+});
+
+test("a password goes only to a realm that may have it", async (t) => {
+  const realms: [string, RegExp][] = [
+    ["http://192.168.7.7/token", /not https/],
+    ["https://169.254.169.254/token", /private or link-local/],
+    ["https://10.1.2.3/token", /private or link-local/],
+    ["http://tokens.example/token", /not https/],
+  ];
+  for (const [realm, reason] of realms) {
+    const { address } = await registry(t, () => ({
+      status: 401,
+      headers: { "www-authenticate": `Bearer realm="${realm}",service="x"` },
+    }));
+    await fails((await open(address, { username: "me", password: "secret" })).manifest("v1"), "auth", reason);
+  }
+});
+
+test("a password is traded for a token at the registry's own realm, and renewed when it expires", async (t) => {
+  let issued = 0;
+  const server = await registry(t, (request) => {
+    if (request.url.startsWith("/token")) {
+      assert.equal(request.headers["authorization"], `Basic ${Buffer.from("me:secret").toString("base64")}`);
+      return ok(JSON.stringify({ access_token: `t${++issued}`, expires_in: 3600 }), "application/json");
+    }
+    if (request.headers["authorization"] !== `Bearer t${issued}` || issued === 0) {
+      const realm = `http://${request.headers["host"]}/token?x=1`;
+      return { status: 401, headers: { "www-authenticate": `Bearer realm="${realm}",service="svc"` } };
+    }
+    return ok(MANIFEST, MANIFEST_TYPE);
+  });
+  const store = await open(server.address, { username: "me", password: "secret" });
+  assert.ok(await store.manifest("v1"));
+  assert.ok(await store.manifest("v1"));
+  assert.equal(issued, 1);
+  assert.match(
+    server.seen.find(({ url }) => url.startsWith("/token"))?.url ?? "",
+    /x=1.*scope=repository%3Aapp%3Apull/,
+  );
+  issued = 7; // the registry forgets the token
+  assert.ok(await store.manifest("v1"));
+  assert.equal(issued, 8);
+});
+
+test("a redirect never leads from https to http, nor anywhere but to http", () => {
+  const from = new URL("https://registry.example/v2/");
+  assert.equal(resolveLocation(from, "/other").href, "https://registry.example/other");
+  assert.throws(() => resolveLocation(from, "http://registry.example/x"), /from https to http/);
+  assert.throws(() => resolveLocation(from, "file:///etc/passwd"), /not an http address/);
+});
