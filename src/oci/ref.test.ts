@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TsignError } from "../errors.ts";
+import { formatReference, parseReference, parseRepository, withDigest } from "./ref.ts";
+
+const SHA256 = `sha256:${"a".repeat(64)}`;
+const SHA512 = `sha512:${"b".repeat(128)}`;
+
+test("references are read as go-containerregistry reads them", () => {
+  const cases: [string, string][] = [
+    ["ubuntu", "index.docker.io/library/ubuntu:latest"],
+    ["me/app:v1", "index.docker.io/me/app:v1"],
+    ["docker.io/library/ubuntu", "index.docker.io/library/ubuntu:latest"],
+    ["registry.example/app", "registry.example/app:latest"],
+    ["registry.example:5000/a/b:v1.2_3-4", "registry.example:5000/a/b:v1.2_3-4"],
+    ["localhost/app:v1", "localhost/app:v1"],
+    ["localhost:5000/app", "localhost:5000/app:latest"],
+    ["[2001:db8::1]:5000/app:v1", "[2001:db8::1]:5000/app:v1"],
+    [`registry.example/app@${SHA256}`, `registry.example/app@${SHA256}`],
+    [`registry.example/app:v1@${SHA256}`, `registry.example/app@${SHA256}`],
+    [`registry.example/app@${SHA512}`, `registry.example/app@${SHA512}`],
+    ["r.example/foo--bar/x", "r.example/foo--bar/x:latest"],
+  ];
+  for (const [text, name] of cases) assert.equal(formatReference(parseReference(text)), name);
+});
+
+test("what is no reference is an error that shows it", () => {
+  const wrong = [
+    "",
+    "not a reference!",
+    "registry.example/UPPER",
+    "UPPER/Case@sha256:00",
+    "registry.example/app:",
+    "registry.example/app:v 1",
+    "registry.example/app@sha256:abc",
+    `registry.example/app@${SHA256.toUpperCase()}`,
+    `registry.example/app@md5:${"a".repeat(32)}`,
+    `a@${SHA256}@${SHA256}`,
+    "http://registry.example/app",
+    "registry.example/",
+    `registry.example/app:${"v".repeat(129)}`,
+  ];
+  for (const text of wrong) {
+    assert.throws(
+      () => parseReference(text),
+      (error) =>
+        error instanceof TsignError && error.code === "input" && error.message.includes("could not parse reference"),
+      text,
+    );
+  }
+});
+
+test("a reference can be pinned, and a repository read alone", () => {
+  const pinned = withDigest(parseReference("registry.example/app:v1"), `sha256:${"c".repeat(64)}`);
+  assert.equal(formatReference(pinned), `registry.example/app@sha256:${"c".repeat(64)}`);
+  assert.equal(parseRepository("registry.example/sigs").name, "registry.example/sigs");
+});
