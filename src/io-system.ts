@@ -111,9 +111,9 @@ function systemTerminal(): Terminal {
     async prompt(question, { secret }) {
       const { createInterface } = await import("node:readline");
       const { Writable } = await import("node:stream");
-      process.stderr.write(question);
       const output = new Writable({ write: (_chunk, _encoding, done) => done() }); // nothing typed is echoed by readline
       const reader = createInterface({ input: process.stdin, output, terminal: secret });
+      process.stderr.write(question); // only now: from here on the terminal does not echo
       try {
         return await new Promise<string>((answer, fail) => {
           reader.once("line", answer);

@@ -4,6 +4,7 @@ import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
 import { parseAnnotations, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
+import { progress } from "../cli/print/progress.ts";
 import { writeSignatureFiles } from "../cli/print/signature-files.ts";
 import { openIdentity, requireOfflineSigning } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
@@ -79,10 +80,13 @@ export default defineCommand({
       images.push(...(flags.recursive ? await withChildren(image) : [image]));
     }
     const by = await openIdentity(io, flags);
-    for (const image of images) {
+    const line = progress(io, "signing images", { total: images.length, unit: "items" });
+    for (const [index, image] of images.entries()) {
+      line.update(index);
       const signing = { io, flags, by, image, claims: { digest: image.digest, annotations } };
       await (flags.newBundleFormat ? signAsBundle(signing) : signAsLegacy(signing));
     }
+    line.end();
   },
 });
 

@@ -4,6 +4,7 @@ import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { parseAnnotations, resolveImage } from "../cli/images.ts";
+import { progress } from "../cli/print/progress.ts";
 import { failureOf, printFailures, printHeader, printJson, printText, type Verified } from "../cli/print/verified.ts";
 import { readVerification, type Verification } from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
@@ -80,7 +81,9 @@ export default defineCommand({
       sct: "insecureSkip",
     };
     let firstFailure: unknown;
-    for (const text of args) {
+    const line = progress(io, "verifying images", { total: args.length, unit: "items" });
+    for (const [index, text] of args.entries()) {
+      line.update(index);
       try {
         await verifyImage(io, { text, flags, verification, policy });
       } catch (error) {
@@ -90,6 +93,7 @@ export default defineCommand({
         firstFailure ??= error;
       }
     }
+    line.end();
     if (firstFailure) throw firstFailure;
   },
 });

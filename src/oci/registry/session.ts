@@ -60,7 +60,7 @@ export class RegistrySession {
     return this.#authorized(request, (exchange) => this.#transport.stream(exchange));
   }
 
-  async #authorized<T extends { status: number; headers: Readonly<Record<string, string>> }>(
+  async #authorized<T extends { status: number; headers: Readonly<Record<string, string>>; url: URL }>(
     request: RegistryRequest,
     send: (exchange: Exchange) => Promise<T>,
   ): Promise<T> {
@@ -75,7 +75,8 @@ export class RegistrySession {
     };
     const first = await attempt();
     const challenge = first.headers["www-authenticate"];
-    if (first.status !== 401 || !own || challenge === undefined) return first;
+    // Only the registry itself may ask for credentials, not a host it redirected to.
+    if (first.status !== 401 || first.url.origin !== origin.origin || challenge === undefined) return first;
     if ("discard" in first && typeof first.discard === "function") first.discard();
     this.#challenge = challenge;
     this.#authorizations.clear();

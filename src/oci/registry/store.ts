@@ -84,7 +84,8 @@ function place(repository: Repository, identifier: string): string {
 async function resolve(connection: Connection, identifier: string): Promise<Descriptor | undefined> {
   const { session, repository } = connection;
   const path = manifestPath(repository, identifier);
-  const answer = await session.read({ method: "HEAD", path, headers: { accept: ACCEPT }, action: "pull" }, 0);
+  const head = { method: "HEAD", path, headers: { accept: ACCEPT }, followRedirects: true, action: "pull" } as const;
+  const answer = await session.read(head, 0);
   if (answer.status === 404) return undefined;
   const digest = answer.headers["docker-content-digest"] ?? "";
   const size = Number(answer.headers["content-length"] || Number.NaN);
@@ -107,7 +108,8 @@ async function getManifest(connection: Connection, identifier: string): Promise<
   const client = protocolClient(repository, {
     send: async ({ path, headers }) => {
       const accept = { ...headers, accept: ACCEPT };
-      answer = await session.read({ method: "GET", path, headers: accept, action: "pull" }, MAX_MANIFEST);
+      const get = { method: "GET", path, headers: accept, followRedirects: true, action: "pull" } as const;
+      answer = await session.read(get, MAX_MANIFEST);
       return answer;
     },
   });
