@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import type { Evidence } from "../evidence/model.ts";
+import { type Digest, digestOf, hash, messageOf, messageOfDigests } from "../format/digest.ts";
+import { defaultHashes, publicKeyFromObject, signerFromKey } from "../keys/index.ts";
+import { signStatement, simpleSigningPayload } from "../sign/payload.ts";
+import { type SigningIdentity, signBlob, signInTotoStatement, signPayload } from "../sign/sign.ts";
+import type { IdentityPolicy, Policy, Subject, TrustMaterial } from "./model.ts";
+import { exactly, matching } from "./patterns.ts";
+import { verify } from "./verify.ts";
+
+const DIGEST = digestOf(Buffer.from("an image"));
+const OTHER = digestOf(Buffer.from("another image"));
+const IMAGE: Subject = { kind: "image", digest: DIGEST };
+const SIGN = "https://sigstore.dev/cosign/sign/v1";
+const TRUST: TrustMaterial = { authorities: { roots: [], intermediates: [] }, now: new Date() };
+
+const newKey = (): KeyObject => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+const KEY = newKey();
+const by: SigningIdentity = { signer: signerFromKey(KEY) };
+
+function keyPolicy(key: KeyObject, claims: Policy["claims"] = { annotations: {}, predicateTypes: [SIGN] }): Policy {
+  const publicKey = publicKeyFromObject(key);
+  const signer = { kind: "key", key: publicKey, hashes: defaultHashes(publicKey) } as const;
+  return { signer, claims, log: "insecureSkip", sct: "insecureSkip" };
+}
+
+const FORMS: Record<string, (digest: Digest, annotations?: Record<string, string>) => Promise<Evidence>> = {
+  "simple signing": (digest, annotations = {}) =>
+    signPayload(by, simpleSigningPayload({ digest, annotations, dockerReference: "r.example/app" })),
+  statement: (digest, annotations = {}) => signInTotoStatement(by, signStatement({ digest, annotations })),
+};
+
+async function failsAt(
+  evidence: Evidence,
+  step: string,
+  options: { subject?: Subject; policy?: Policy; trust?: TrustMaterial } = {},
+) {
+  const verdict = await verify(
+    evidence,
+    options.subject ?? IMAGE,
+    options.trust ?? TRUST,
+    options.policy ?? keyPolicy(KEY),
+  );
+  assert.ok(!verdict.ok, "this must not verify");
+  assert.equal(verdict.failed.name, step, verdict.failed.detail);
+  return verdict.failed.detail;
+}
+
+for (const [form, sign] of Object.entries(FORMS)) {
+  test(`${form}: a good one passes, and every check is told`, async () => {
+    const verdict = await verify(await sign(DIGEST), IMAGE, TRUST, keyPolicy(KEY));
+    assert.ok(verdict.ok);
+    const outcomes = verdict.checks.map(({ name, outcome }) => `${name} ${outcome}`);
+    assert.deepEqual(outcomes, ["key passed", "log skipped", "signature passed", "claims passed"]);
+  });
+
+  test(`${form}: another key, another image, any changed byte fails`, async () => {
+    const good = await sign(DIGEST);
+    await failsAt(good, "signature", { policy: keyPolicy(newKey()) });
+    await failsAt(await sign(OTHER), "claims");
+    await failsAt(good, "claims", { subject: { kind: "image", digest: OTHER } });
+    const { content } = good;
+    assert.ok(content.kind !== "blob");
+    const flip = (bytes: Uint8Array, index: number) =>
+      Buffer.from(bytes).fill((bytes[index] ?? 0) ^ 1, index, index + 1);
+    for (const index of [0, 40, content.payload.length - 1]) {
+      await failsAt({ ...good, content: { ...content, payload: flip(content.payload, index) } }, "signature");
+    }
+    await failsAt({ ...good, content: { ...content, signature: flip(content.signature, 10) } }, "signature");
+    await failsAt({ ...good, content: { ...content, signature: new Uint8Array() } }, "signature");
+  });
+
+  test(`${form}: annotations are compared exactly, and prototypes are none`, async () => {
+    const good = await sign(DIGEST, { env: "prod" });
+    const demand = (annotations: Record<string, string>) => keyPolicy(KEY, { annotations, predicateTypes: [SIGN] });
+    assert.ok((await verify(good, IMAGE, TRUST, demand({ env: "prod" }))).ok);
+    for (const wrong of [{ env: "test" }, { env: "prod", x: "y" }, { toString: "x" }, { ENV: "prod" }]) {
+      await failsAt(good, "claims", { policy: demand(wrong as Record<string, string>) });
+    }
+  });
+}
+
+test("an attestation is no signature, but passes where any predicate does", async () => {
+  const statement = Buffer.from(
+    Buffer.from(signStatement({ digest: DIGEST, annotations: {} }))
+      .toString()
+      .replace(SIGN, "https://slsa.dev/provenance/v1"),
+  );
+  const attestation = await signInTotoStatement(by, statement);
+  assert.match(await failsAt(attestation, "claims"), /no signature/);
+  assert.ok(
+    (await verify(attestation, IMAGE, TRUST, keyPolicy(KEY, { annotations: {}, predicateTypes: undefined }))).ok,
+  );
+});
+
+test("statements that two readers could read differently, or that say too little, fail", async () => {
+  const hex = DIGEST.slice(7);
+  const base = `"_type":"https://in-toto.io/Statement/v1","predicateType":"${SIGN}","predicate":{}`;
+  const statements: Record<string, string> = {
+    "repeated key": `{${base},"subject":[{"digest":{"sha256":"${"0".repeat(64)}"}}],"subject":[{"digest":{"sha256":"${hex}"}}]}`,
+    "no subject": `{${base},"subject":[]}`,
+    "empty digest": `{${base},"subject":[{"digest":{}}]}`,
+    "only an unknown algorithm": `{${base},"subject":[{"digest":{"sha1":"${hex}"}}]}`,
+    "unknown type": `{${base.replace("Statement/v1", "Statement/v9")},"subject":[{"digest":{"sha256":"${hex}"}}]}`,
+    "not JSON": "{",
+    "an array": "[]",
+  };
+  for (const [name, statement] of Object.entries(statements)) {
+    assert.ok(await failsAt(await signInTotoStatement(by, Buffer.from(statement)), "claims"), name);
+  }
+});
+
+test("blobs: the artifact, its stated digest and the signature must all agree", async () => {
+  const artifact = Buffer.from("artifact");
+  const pieces = async function* () {
+    yield artifact;
+  };
+  const good = await signBlob(by, pieces());
+  const policy = keyPolicy(KEY, { annotations: {}, predicateTypes: undefined });
+  const subject: Subject = { kind: "blob", message: messageOf(artifact) };
+  assert.ok((await verify(good, subject, TRUST, policy)).ok);
+  const byDigest: Subject = {
+    kind: "blob",
+    message: messageOfDigests(new Map([["sha256", hash("sha256", artifact)]])),
+  };
+  assert.ok((await verify(good, byDigest, TRUST, policy)).ok, "a digest is enough");
+  await failsAt(good, "claims", { policy, subject: { kind: "blob", message: messageOf(Buffer.from("artifacT")) } });
+  const { content } = good;
+  assert.ok(content.kind === "blob" && content.stated);
+  const otherDigest = { ...content.stated, digest: hash("sha256", Buffer.from("x")) };
+  await failsAt({ ...good, content: { ...content, stated: otherDigest } }, "claims", { policy, subject });
+});
+
+test("a bundle's certificate cannot be passed over by verifying with a key, a legacy one can", async () => {
+  const good = await FORMS["statement"]!(DIGEST);
+  const leaf = der("leaf");
+  await failsAt({ ...good, key: { kind: "certificate", leaf, chain: [], binding: true } }, "key");
+  const offered = { ...good, key: { kind: "certificate", leaf, chain: [], binding: false } as const };
+  assert.ok((await verify(offered, IMAGE, TRUST, keyPolicy(KEY))).ok);
+});
+
+const read = (name: string) => readFileSync(new URL(`../../fixtures/certs/${name}`, import.meta.url));
+const der = (name: string) => new X509Certificate(read(`${name}.pem`)).raw;
+const ISSUED = new X509Certificate(read("leaf.pem")).validFromDate;
+const SOON = new Date(ISSUED.getTime() + 3_600_000);
+const LATER = new Date(ISSUED.getTime() + 3 * 86_400_000);
+const NEVER = new Date("2099-01-01");
+
+const WHO: IdentityPolicy = {
+  subject: [exactly("dev@example.com")],
+  issuer: [exactly("https://issuer.example")],
+  extensions: new Map(),
+};
+
+function identityPolicy(identity: Partial<IdentityPolicy> = {}): Policy {
+  const claims = { annotations: {}, predicateTypes: [SIGN] };
+  return {
+    signer: { kind: "identity", identity: { ...WHO, ...identity } },
+    claims,
+    log: "insecureSkip",
+    sct: "insecureSkip",
+  };
+}
+
+async function certified(leaf = "leaf", chain: string[] = []): Promise<Evidence> {
+  const signer = signerFromKey(createPrivateKey(read("leaf.key")));
+  const certificate = { leaf: der(leaf), chain: chain.map(der) };
+  return signInTotoStatement({ signer, certificate }, signStatement({ digest: DIGEST, annotations: {} }));
+}
+
+function trusting(roots: string[], intermediates: string[], now = SOON): TrustMaterial {
+  return { authorities: { roots: roots.map(der), intermediates: intermediates.map(der) }, now };
+}
+
+test("a certificate with a path to a trusted root passes, for its own names only", async () => {
+  const evidence = await certified();
+  const trust = trusting(["root"], ["intermediate"]);
+  for (const name of ["dev@example.com", "https://ci.example/workflow"]) {
+    assert.ok((await verify(evidence, IMAGE, trust, identityPolicy({ subject: [exactly(name)] }))).ok, name);
+  }
+  assert.ok(
+    (await verify(await certified("leaf", ["intermediate"]), IMAGE, trusting(["root"], []), identityPolicy())).ok,
+  );
+  const wrong: Partial<IdentityPolicy>[] = [
+    { subject: [exactly("dev@example.co")] },
+    { subject: [exactly("dev@example.com.evil")] },
+    { subject: [await matching("^ev")] },
+    { subject: [exactly("dev@example.com"), await matching("other")] },
+    { subject: [] },
+    { issuer: [exactly("https://issuer.example/")] },
+    { issuer: [] },
+    { extensions: new Map([["1.3.6.1.4.1.57264.1.5", "org/other"]]) },
+    { extensions: new Map([["1.3.6.1.4.1.57264.1.6", "refs/heads/main"]]) },
+  ];
+  for (const identity of wrong) await failsAt(evidence, "identity", { trust, policy: identityPolicy(identity) });
+  const right: Partial<IdentityPolicy>[] = [
+    { subject: [await matching("^dev@")], issuer: [await matching("issuer")] },
+    { extensions: new Map([["1.3.6.1.4.1.57264.1.5", "org/repo"]]) },
+  ];
+  for (const identity of right) assert.ok((await verify(evidence, IMAGE, trust, identityPolicy(identity))).ok);
+});
+
+test("a certificate without a sound path fails, whatever it says", async () => {
+  const policy = identityPolicy();
+  const cases: [string, Evidence, TrustMaterial][] = [
+    ["no root", await certified(), trusting([], ["intermediate"])],
+    ["another root", await certified(), trusting(["other-root"], ["intermediate"])],
+    ["no intermediate", await certified(), trusting(["root"], [])],
+    ["an intermediate is no root", await certified("leaf", ["intermediate", "root"]), trusting(["other-root"], [])],
+    ["expired", await certified(), trusting(["root"], ["intermediate"], NEVER)],
+    ["not valid yet", await certified(), trusting(["root"], ["intermediate"], new Date("2001-01-01"))],
+  ];
+  for (const [, evidence, trust] of cases) await failsAt(evidence, "key", { policy, trust });
+});
+
+test("a certificate of another kind, or under an authority that may not, fails before its signature counts", async () => {
+  const policy = identityPolicy();
+  for (const [leaf, intermediates, now] of [
+    ["leaf-server", ["intermediate"], SOON],
+    ["leaf-below-pathlen", ["intermediate", "below-pathlen"], SOON],
+    ["leaf-of-leaf", ["intermediate", "not-an-authority"], SOON],
+    ["leaf-of-a-day", ["intermediate-of-a-day"], LATER],
+    ["root", [], SOON],
+  ] as const) {
+    await failsAt(await certified(leaf), "key", { policy, trust: trusting(["root"], [...intermediates], now) });
+  }
+  // The same intermediate while it is valid: only then does the signature matter, which is by another key.
+  const valid = trusting(["root"], ["intermediate-of-a-day"]);
+  await failsAt(await certified("leaf-of-a-day"), "signature", { policy, trust: valid });
+});
+
+test("a bare key has no identity", async () => {
+  await failsAt(await FORMS["statement"]!(DIGEST), "key", { policy: identityPolicy(), trust: trusting(["root"], []) });
+});
+
+test("patterns are RE2's: unanchored, linear, and refused when they are none", async () => {
+  assert.ok((await matching("b+")).matches("abc"));
+  assert.ok(!(await matching("^b")).matches("abc"));
+  assert.ok(!(await matching("^(a+)+$")).matches(`${"a".repeat(50_000)}b`), "no backtracking");
+  await assert.rejects(matching("("), /error parsing regexp/);
+  await assert.rejects(matching("(?=x)"), /error parsing regexp/);
+  await assert.rejects(matching("a".repeat(5000)), /longer than/);
+});
