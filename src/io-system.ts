@@ -1,6 +1,8 @@
 import { TsignError } from "./errors.ts";
 import type { Files, Io, Terminal } from "./io.ts";
 
+/** The longest a timer can wait, 24 days; more would be taken for nothing. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 /** How many bytes of a child's output are kept. */
 const MAX_OUTPUT = 1024 * 1024;
 
@@ -37,10 +39,13 @@ export function systemIo(): Io {
           clearTimeout(timer);
           fail(signal?.reason);
         };
-        const timer = setTimeout(() => {
-          signal?.removeEventListener("abort", stopped);
-          done();
-        }, milliseconds);
+        const timer = setTimeout(
+          () => {
+            signal?.removeEventListener("abort", stopped);
+            done();
+          },
+          Math.min(milliseconds, LONGEST_TIMER),
+        );
         if (signal?.aborted) stopped();
         else signal?.addEventListener("abort", stopped, { once: true });
       }),
