@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TsignError } from "../errors.ts";
+import { digestOf } from "../format/digest.ts";
+import { appendToTag, type Merge } from "./append.ts";
+import { withReferrer } from "./registry/fallback-index.ts";
+import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
+
+const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
+const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
+
+/** A tag that holds a list of words, and what others do to it while a writer waits. */
+function fakeTag(meanwhile: ((words: string[]) => string[])[] = []) {
+  let words: string[] | undefined;
+  const stored = (): StoredManifest | undefined => {
+    if (!words) return undefined;
+    const bytes = Buffer.from(JSON.stringify(words));
+    const descriptor = { mediaType: INDEX_TYPE, digest: digestOf(bytes), size: bytes.length };
+    return { descriptor, bytes, manifest: { mediaType: INDEX_TYPE, layers: [], annotations: {} } };
+  };
+  const store = {
+    name: `fake${Math.random()}`,
+    manifest: async () => stored(),
+    resolve: async () => stored()?.descriptor,
+    putManifest: async (bytes: Uint8Array) => {
+      words = JSON.parse(Buffer.from(bytes).toString()) as string[];
+      return stored()?.descriptor as Descriptor;
+    },
+  } as unknown as ImageStore;
+  const merge =
+    (word: string): Merge =>
+    async (current) => {
+      const before = current ? (JSON.parse(Buffer.from(current.bytes).toString()) as string[]) : [];
+      return before.includes(word)
+        ? undefined
+        : { bytes: Buffer.from(JSON.stringify([...before, word])), mediaType: INDEX_TYPE };
+    };
+  const io = {
+    now: () => new Date(),
+    signal: new AbortController().signal,
+    sleep: async () => {
+      words = meanwhile.shift()?.(words ?? []) ?? words;
+    },
+  };
+  return { io, store, merge, words: () => words };
+}
+
+test("what we add is there in the end, whatever others overwrite meanwhile", async () => {
+  const tag = fakeTag([() => ["theirs"], (words) => [...words, "third"]]);
+  await appendToTag({ ...tag, tag: "t", merge: tag.merge("ours") });
+  assert.deepEqual(tag.words(), ["theirs", "ours", "third"]);
+});
+
+test("an append that finds its part there writes nothing", async () => {
+  const tag = fakeTag();
+  await appendToTag({ ...tag, tag: "t", merge: tag.merge("ours") });
+  const before = tag.words();
+  await appendToTag({ ...tag, tag: "t", merge: tag.merge("ours") });
+  assert.equal(tag.words(), before);
+});
+
+test("writers of one process wait for each other", async () => {
+  const tag = fakeTag();
+  const words = Array.from({ length: 20 }, (_, index) => `w${index}`);
+  await Promise.all(words.map((word) => appendToTag({ ...tag, tag: "t", merge: tag.merge(word) })));
+  assert.deepEqual(tag.words(), words);
+});
+
+test("who is overwritten for ever gets an error, not a silent loss", async () => {
+  const tag = fakeTag(Array.from({ length: 100 }, () => () => ["theirs"]));
+  await assert.rejects(appendToTag({ ...tag, tag: "t", merge: tag.merge("ours") }), /keep overwriting/);
+});
+
+const entry = (name: string, more: Partial<Descriptor> = {}): Descriptor => ({
+  mediaType: MANIFEST_TYPE,
+  digest: digestOf(Buffer.from(name)),
+  size: 1,
+  ...more,
+});
+
+function index(manifests: Descriptor[]): StoredManifest {
+  const descriptor = entry("index");
+  return {
+    descriptor,
+    bytes: new Uint8Array(),
+    manifest: { mediaType: INDEX_TYPE, layers: [], manifests, annotations: {} },
+  };
+}
+
+test("a fallback index keeps its entries, repairs poor ones, and takes a new one once", async () => {
+  const rich = entry("rich", { artifactType: "x/rich", annotations: { a: "b" } });
+  const poor = entry("poor");
+  const gone = entry("gone");
+  const store = {
+    manifest: async (digest: string): Promise<StoredManifest | undefined> => {
+      if (digest !== poor.digest) return undefined;
+      const manifest = { mediaType: MANIFEST_TYPE, artifactType: "x/poor", layers: [], annotations: { c: "d" } };
+      return { descriptor: poor, bytes: new Uint8Array(), manifest };
+    },
+  } as unknown as ImageStore;
+  const added = entry("new", { artifactType: "x/new", annotations: {} });
+  const written = await withReferrer(store, index([rich, poor, gone]), added);
+  const { manifests } = JSON.parse(Buffer.from(written?.bytes ?? []).toString()) as { manifests: Descriptor[] };
+  const byDigest = new Map(manifests.map((each) => [each.digest, each]));
+  assert.deepEqual(byDigest.get(rich.digest), rich);
+  assert.equal(byDigest.get(poor.digest)?.artifactType, "x/poor");
+  assert.deepEqual(byDigest.get(poor.digest)?.annotations, { c: "d" });
+  assert.deepEqual(byDigest.get(gone.digest), gone);
+  assert.ok(byDigest.has(added.digest));
+  assert.deepEqual(
+    manifests.map(({ digest }) => digest),
+    [...byDigest.keys()].sort(),
+  );
+  assert.equal(await withReferrer(store, index(manifests), added), undefined);
+  const image = { ...index([]), manifest: { mediaType: MANIFEST_TYPE, layers: [], annotations: {} } };
+  await assert.rejects(withReferrer(store, image, added), (error) => error instanceof TsignError);
+});
