@@ -15,7 +15,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   let verbose = false;
   try {
     const request = await parseCommandLine(argv, io);
-    if (request.kind === "print") io.stdout.write(request.text);
+    if (request.kind === "print") io[request.on].write(request.text);
     else {
       exitCodes = request.command.exitCodes ?? {};
       verbose = request.flags["verbose"] === true;

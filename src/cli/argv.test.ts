@@ -59,6 +59,7 @@ test("one dash with a word becomes two, two with a letter become one, as in cosi
   assert.deepEqual(argv, ["--key", "x", "-y", "-o", "-", "--", "-abc"]);
   assert.equal(warnings.length, 2);
   assert.deepEqual(rewriteDashes(["-version"]).argv, ["version"]);
+  assert.equal(rewriteDashes(["-version"]).warnings.length, 1);
 });
 
 test("values are read as pflag reads them", () => {

@@ -31,7 +31,12 @@ export function rewriteDashes(argv: readonly string[]): { argv: string[]; warnin
   const end = argv.indexOf("--");
   const rewritten = argv.map((argument, index) => {
     if (end >= 0 && index >= end) return argument;
-    if (argument === "-version") return "version";
+    if (argument === "-version") {
+      warnings.push(
+        "the -version flag is deprecated and will be removed in a future release. Please use the version subcommand instead.",
+      );
+      return "version";
+    }
     if (/^--[^-=]$/.test(argument)) return rewrite(argument, argument.slice(1));
     if (/^-[^-]./.test(argument)) return rewrite(argument, `-${argument}`);
     return argument;

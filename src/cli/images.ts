@@ -32,6 +32,9 @@ export async function resolveImage(
   options: { text: string; flags: Flags; mustExist: boolean; warnAboutTags: boolean },
 ): Promise<SignedImage> {
   const { text, flags } = options;
+  if (flags.attachment !== "" && flags.attachment !== "sbom") {
+    throw new TsignError("usage", `specified image attachment ${flags.attachment} not specified. Can be 'sbom'`);
+  }
   const ref = parseReference(text);
   const store = await openRegistry(io, ref, registryOptions(flags));
   if (!ref.digest && options.warnAboutTags) warnAboutTag(io, text);

@@ -17,7 +17,7 @@ export const GLOBAL_FLAGS = {
 
 /** A command line understood: either text to print, or a command with all it needs to run. */
 export type Request =
-  | { readonly kind: "print"; readonly text: string }
+  | { readonly kind: "print"; readonly text: string; readonly on: "stdout" | "stderr" }
   | {
       readonly kind: "run";
       readonly entry: Entry;
@@ -44,7 +44,7 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
   const known = { ...command.flags, ...GLOBAL_FLAGS };
   const line = splitArguments(rest, known);
   if (line.given.some(({ key, value }) => key === "help" && value === "true")) {
-    return { kind: "print", text: commandHelp(entry, command, GLOBAL_FLAGS) };
+    return { kind: "print", text: commandHelp(entry, command, GLOBAL_FLAGS), on: "stdout" };
   }
   warnDeprecated(line.given, { entry, command, io });
   requireArity(command, line.positionals);
@@ -61,7 +61,7 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
 async function completions([asked, ...words]: readonly string[]): Promise<Request> {
   const { complete, formatCompletion } = await import("./completion.ts");
   const completion = await complete(words, GLOBAL_FLAGS);
-  return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }) };
+  return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }), on: "stdout" };
 }
 
 /** `help verify` is `verify --help`. */
@@ -107,7 +107,9 @@ function parseGroup(group: readonly string[], rest: readonly string[]): Request 
       : "`tsign --help` lists the commands";
     throw new TsignError("usage", `unknown command "${unknown}" for "tsign"`, { hint });
   }
-  return { kind: "print", text: groupHelp(group, GLOBAL_FLAGS) };
+  const help = groupHelp(group, GLOBAL_FLAGS);
+  if (group.length > 0 || unknown === undefined) return { kind: "print", text: help, on: "stdout" };
+  return { kind: "print", text: `Unknown help topic [\`${unknown}\`]\n${help}`, on: "stderr" };
 }
 
 function warnDeprecated(

@@ -97,9 +97,6 @@ function refuseContradictions(io: Io, flags: SignFlags): void {
       hint: "set COSIGN_EXPERIMENTAL=1 to use it",
     });
   }
-  if (flags.attachment !== "" && flags.attachment !== "sbom") {
-    throw new TsignError("usage", `specified image attachment ${flags.attachment} not specified. Can be 'sbom'`);
-  }
   if (!flags.newBundleFormat) {
     if (flags.bundle !== "") io.stderr.write("WARNING: --bundle has no effect with --new-bundle-format=false\n");
     return;

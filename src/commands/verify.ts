@@ -126,8 +126,9 @@ async function verifyImage(
   }
   const claims = policy.claims !== "insecureSkip";
   printHeader(io.stderr, { name: target.name, verified, claims, annotations: claims && flags.annotations.length > 0 });
-  if (flags.output === "text") printText(io.stdout, io.stderr, verified);
-  else printJson(io.stdout, { reference: target.reference, subject: target.digest, verified });
+  const printed = { reference: target.reference, subject: target.digest, verified };
+  if (flags.output === "text") printText(io, printed);
+  else printJson(io.stdout, printed);
 }
 
 async function openTarget(io: Io, text: string, flags: VerifyFlags): Promise<Target> {

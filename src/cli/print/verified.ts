@@ -47,16 +47,24 @@ export function printJson(
   stdout.write(`\n${goJson(entries)}\n`);
 }
 
-/** The signed payloads, a line each; who signed them goes to stderr. */
-export function printText(stdout: Sink, stderr: Sink, verified: readonly Verified[]): void {
-  for (const { evidence, signer } of verified) {
+/** A line for each: a legacy payload as it was signed, a bundle in the same shape. Who signed goes to stderr. */
+export function printText(
+  io: { stdout: Sink; stderr: Sink },
+  options: { reference: string; subject: Digest; verified: readonly Verified[] },
+): void {
+  const { stdout, stderr } = io;
+  for (const each of options.verified) {
+    const { evidence, signer } = each;
     if (signer.kind === "certificate") {
       stderr.write(`Certificate subject: ${certificateNames(signer.leaf).join(", ")}\n`);
       stderr.write(`Certificate issuer URL: ${certificateIssuer(signer.leaf) ?? ""}\n`);
     }
     const { content } = evidence;
-    if (content.kind === "blob") stdout.write("\n");
-    else stdout.write(`${Buffer.from(content.payload).toString("utf8")}\n`);
+    const line =
+      content.kind === "simple-signing"
+        ? Buffer.from(content.payload).toString("utf8")
+        : goJson(toCosignJson(each, options));
+    stdout.write(`${line}\n`);
   }
 }
 
