@@ -8,7 +8,7 @@ import { openRegistry, type RegistryOptions } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import type { Descriptor, ImageStore } from "../src/oci/types.ts";
 import { createRegistryHandler } from "../src/sandbox/registry.ts";
-import { NO_LOG, OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
+import { NO_LOG, OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
 /** A registry that does whatever the test wants; every request it got is kept. */
 async function registry(
@@ -25,18 +25,6 @@ async function registry(
   return { address: `localhost:${port}`, origin: `http://localhost:${port}`, seen };
 }
 
-const OPTIONS: RegistryOptions = {
-  allowInsecure: false,
-  allowHttp: false,
-  username: "",
-  password: "",
-  token: "",
-  caFile: "",
-  clientCertFile: "",
-  clientKeyFile: "",
-  serverName: "",
-};
-
 /** Time passes a thousand times as fast, so that limits of seconds are reached in milliseconds. */
 function hurried(): Pick<Io, "sleep" | "now"> {
   const io = testIo();
@@ -48,7 +36,7 @@ function hurried(): Pick<Io, "sleep" | "now"> {
 }
 
 function open(address: string, options: Partial<RegistryOptions> = {}): Promise<ImageStore> {
-  return openRegistry(testIo({ io: hurried() }), parseReference(`${address}/app`), { ...OPTIONS, ...options });
+  return openRegistry(testIo({ io: hurried() }), parseReference(`${address}/app`), { ...PLAIN_REGISTRY, ...options });
 }
 
 async function fails(promise: Promise<unknown>, code: string, message: RegExp): Promise<void> {
@@ -220,7 +208,7 @@ test("a registry in trouble is asked again, as long after as it says, and not fo
       },
     }),
     parseReference(`${address}/app`),
-    OPTIONS,
+    PLAIN_REGISTRY,
   );
   answers = [{ status: 503, headers: { "retry-after": "7" } }, { status: 429 }, ok(MANIFEST, MANIFEST_TYPE)];
   assert.ok(await store.manifest("v1"));

@@ -1,6 +1,7 @@
 import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import type { Io } from "../io.ts";
+import { attachmentRepository } from "../oci/attachments.ts";
 import { openRegistry } from "../oci/open.ts";
 import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
 import { attachmentTag } from "../oci/tags.ts";
@@ -49,6 +50,16 @@ export async function resolveImage(
   if (!attached)
     throw new TsignError("image-not-found", `no ${flags.attachment} is attached to ${formatReference(ref)}`);
   return { ref, store, digest: attached.digest, descriptor: attached };
+}
+
+/** Where what is attached to an image is kept: beside it, or in COSIGN_REPOSITORY. */
+export async function openAttachments(
+  io: Io,
+  image: Pick<SignedImage, "ref" | "store">,
+  flags: FlagValues<typeof registryFlags>,
+): Promise<ImageStore> {
+  const repository = attachmentRepository(io.env, image.ref);
+  return repository === image.ref ? image.store : openRegistry(io, repository, registryOptions(flags));
 }
 
 function warnAboutTag(io: Io, text: string): void {

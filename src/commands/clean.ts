@@ -1,12 +1,10 @@
 import { defineCommand, flag } from "../cli/define.ts";
-import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
-import { resolveImage } from "../cli/images.ts";
+import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
+import { openAttachments, resolveImage } from "../cli/images.ts";
 import { TsignError } from "../errors.ts";
 import { findBundles, removeBundles, removeTag } from "../evidence/remove.ts";
 import type { Digest } from "../format/digest.ts";
 import type { Io } from "../io.ts";
-import { attachmentRepository } from "../oci/attachments.ts";
-import { openRegistry } from "../oci/open.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
 import type { ImageStore } from "../oci/types.ts";
 import { confirm } from "../prompt.ts";
@@ -53,8 +51,7 @@ export default defineCommand({
     });
     if (!flags.force)
       await confirm(io, { assumeYes: false, warning: `this removes from ${text}: ${NAMES[flags.type]}` });
-    const kept = attachmentRepository(io.env, image.ref);
-    const store = kept === image.ref ? image.store : await openRegistry(io, kept, registryOptions(flags));
+    const store = await openAttachments(io, image, flags);
     let failed: TsignError | undefined;
     const attempt = async (remove: () => Promise<readonly string[]>) => {
       try {

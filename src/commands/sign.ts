@@ -1,9 +1,9 @@
 import { readBlob } from "../blob.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
-import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
+import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
-import { parseAnnotations, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
+import { openAttachments, parseAnnotations, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
 import { progress } from "../cli/print/progress.ts";
 import { writeSignatureFiles } from "../cli/print/signature-files.ts";
 import { openIdentity, requireOfflineSigning } from "../cli/signing.ts";
@@ -12,8 +12,6 @@ import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import type { Io } from "../io.ts";
-import { attachmentRepository } from "../oci/attachments.ts";
-import { openRegistry } from "../oci/open.ts";
 import { type SignedClaims, signStatement, simpleSigningPayload } from "../sign/payload.ts";
 import { type SigningIdentity, signInTotoStatement, signPayload } from "../sign/sign.ts";
 import { storeLegacyReferrer, storeLegacySignature } from "../sign/store.ts";
@@ -125,9 +123,8 @@ async function signAsBundle({ io, flags, by, image, claims }: Signing): Promise<
     io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
   }
   if (!flags.upload) return;
-  const target = attachmentRepository(io.env, image.ref);
-  const store = target === image.ref ? image.store : await openRegistry(io, target, registryOptions(flags));
-  io.stderr.write(`Pushing signature to: ${target.name}\n`);
+  const store = await openAttachments(io, image, flags);
+  io.stderr.write(`Pushing signature to: ${store.name}\n`);
   await putBundleReferrer({
     store,
     subject: image.descriptor ?? (await requireDescriptor(image)),
@@ -152,15 +149,14 @@ async function signAsLegacy(signing: Signing): Promise<void> {
 }
 
 async function storeLegacy({ io, flags, by, image }: Signing, evidence: Awaited<ReturnType<typeof signPayload>>) {
-  const target = attachmentRepository(io.env, image.ref);
-  const store = target === image.ref ? image.store : await openRegistry(io, target, registryOptions(flags));
+  const store = await openAttachments(io, image, flags);
   const referrer = flags.registryReferrersMode === "oci-1-1";
   const style = {
     dockerMediaTypes: /^(1|t|true)$/i.test(io.env["COSIGN_DOCKER_MEDIA_TYPES"] ?? ""),
     created: flags.recordCreationTimestamp ? creationTime(io) : undefined,
     subject: referrer ? (image.descriptor ?? (await requireDescriptor(image))) : undefined,
   };
-  io.stderr.write(`Pushing signature to: ${target.name}\n`);
+  io.stderr.write(`Pushing signature to: ${store.name}\n`);
   if (referrer) await storeLegacyReferrer({ store, evidence, style });
   else {
     const { digest } = image;

@@ -1,11 +1,9 @@
 import { defineCommand, flag } from "../cli/define.ts";
-import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
-import { resolveImage, type SignedImage } from "../cli/images.ts";
+import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
+import { openAttachments, resolveImage, type SignedImage } from "../cli/images.ts";
 import { TsignError } from "../errors.ts";
 import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
-import { attachmentRepository } from "../oci/attachments.ts";
-import { openRegistry } from "../oci/open.ts";
 import { parseReference } from "../oci/ref.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
@@ -54,8 +52,7 @@ export default defineCommand({
       mustExist: true,
       warnAboutTags: false,
     });
-    const kept = attachmentRepository(io.env, image.ref);
-    const store = kept === image.ref ? image.store : await openRegistry(io, kept, registryOptions(flags));
+    const store = await openAttachments(io, image, flags);
     const referrers = flags.experimentalOci11 && flags.registryReferrersMode !== "legacy";
     const attached = [
       ...(await findTagged(store, image, flags.attachmentTagPrefix)),

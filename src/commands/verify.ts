@@ -1,9 +1,9 @@
 import { readBlob } from "../blob.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
-import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
+import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
-import { parseAnnotations, resolveImage } from "../cli/images.ts";
+import { openAttachments, parseAnnotations, resolveImage } from "../cli/images.ts";
 import { progress } from "../cli/print/progress.ts";
 import { failureOf, printFailures, printHeader, printJson, printText, type Verified } from "../cli/print/verified.ts";
 import { readVerification, type Verification } from "../cli/verification.ts";
@@ -15,9 +15,8 @@ import { readSignatureFiles } from "../evidence/read-files.ts";
 import { readStatement } from "../evidence/statement.ts";
 import type { Digest } from "../format/digest.ts";
 import type { Io } from "../io.ts";
-import { attachmentRepository, maxAttachmentSize } from "../oci/attachments.ts";
+import { maxAttachmentSize } from "../oci/attachments.ts";
 import { openLayout } from "../oci/layout/layout.ts";
-import { openRegistry } from "../oci/open.ts";
 import { formatReference } from "../oci/ref.ts";
 import type { ImageStore } from "../oci/types.ts";
 import { simpleSigningPayload } from "../sign/payload.ts";
@@ -139,8 +138,7 @@ async function openTarget(io: Io, text: string, flags: VerifyFlags): Promise<Tar
     return { name: text, reference: text, digest: image.digest, store: layout, signatures: layout, repository };
   }
   const { ref, store, digest } = await resolveImage(io, { text, flags, mustExist: false, warnAboutTags: false });
-  const kept = attachmentRepository(io.env, ref);
-  const signatures = kept === ref ? store : await openRegistry(io, kept, registryOptions(flags));
+  const signatures = await openAttachments(io, { ref, store }, flags);
   const name = formatReference(ref);
   return { name, reference: name, digest, store, signatures, repository: ref.name };
 }

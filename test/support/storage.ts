@@ -3,21 +3,9 @@ import type { TestContext } from "node:test";
 import { openRegistry } from "../../src/oci/open.ts";
 import { parseReference } from "../../src/oci/ref.ts";
 import type { Descriptor, ImageStore } from "../../src/oci/types.ts";
-import { OFFLINE, run, temporaryFolder, testIo, testRegistry } from "./test-io.ts";
+import { OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo, testRegistry } from "./test-io.ts";
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-
-const noOptions = {
-  allowInsecure: false,
-  allowHttp: false,
-  username: "",
-  password: "",
-  token: "",
-  caFile: "",
-  clientCertFile: "",
-  clientKeyFile: "",
-  serverName: "",
-};
 
 /** A registry with an image, a key pair `a`, and direct access to the image's repository. */
 export async function storageWorkshop(context: TestContext, options = { referrers: true }) {
@@ -35,7 +23,7 @@ export async function storageWorkshop(context: TestContext, options = { referrer
   const ref = parseReference(image);
   const digest = ref.digest ?? assert.fail("no digest");
   const sign = (...flags: string[]) => ok("sign", "--key", "a.key", ...OFFLINE, ...flags, image);
-  const store = await openRegistry(testIo({ cwd }), ref, noOptions);
+  const store = await openRegistry(testIo({ cwd }), ref, PLAIN_REGISTRY);
   return { cwd, env, registry, tsign, ok, image, ref, digest, sign, store };
 }
 

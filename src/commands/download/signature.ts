@@ -1,6 +1,6 @@
 import { defineCommand } from "../../cli/define.ts";
-import { attachmentTagPrefix, registryFlags, registryOptions } from "../../cli/flags/registry.ts";
-import { resolveImage } from "../../cli/images.ts";
+import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
+import { openAttachments, resolveImage } from "../../cli/images.ts";
 import { TsignError } from "../../errors.ts";
 import { findEvidence } from "../../evidence/find.ts";
 import { ANNOTATION } from "../../evidence/media-types.ts";
@@ -9,8 +9,7 @@ import { readCertificates } from "../../evidence/read-legacy.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { goJson } from "../../format/go-json.ts";
 import { printable } from "../../format/printable.ts";
-import { attachmentRepository, maxAttachmentSize } from "../../oci/attachments.ts";
-import { openRegistry } from "../../oci/open.ts";
+import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { formatReference } from "../../oci/ref.ts";
 
 const WORKERS = 10;
@@ -31,8 +30,7 @@ export default defineCommand({
       mustExist: true,
       warnAboutTags: false,
     });
-    const kept = attachmentRepository(io.env, image.ref);
-    const store = kept === image.ref ? image.store : await openRegistry(io, kept, registryOptions(flags));
+    const store = await openAttachments(io, image, flags);
     const found = await findEvidence(store, {
       subject: image.digest,
       forms: { legacy: true, bundle: true },

@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder, testIo, testRegistry } from "../../../test/support/test-io.ts";
+import {
+  LEGACY,
+  NO_LOG,
+  OFFLINE,
+  PLAIN_REGISTRY,
+  run,
+  temporaryFolder,
+  testIo,
+  testRegistry,
+} from "../../../test/support/test-io.ts";
 import { TsignError } from "../../errors.ts";
 import { digestOf } from "../../format/digest.ts";
 import type { Io } from "../../io.ts";
@@ -10,18 +19,6 @@ import { openRegistry } from "../open.ts";
 import { parseReference } from "../ref.ts";
 import { attachmentTag } from "../tags.ts";
 import { openLayout } from "./layout.ts";
-
-const NO_FLAGS = {
-  allowInsecure: false,
-  allowHttp: false,
-  username: "",
-  password: "",
-  token: "",
-  caFile: "",
-  clientCertFile: "",
-  clientKeyFile: "",
-  serverName: "",
-};
 
 /** A folder as `save` writes it, with a legacy signature and a bundle, and the keys that made them. */
 async function savedImage(context: TestContext) {
@@ -35,7 +32,7 @@ async function savedImage(context: TestContext) {
   const io = testIo({ cwd });
   const ref = parseReference(image);
   assert.ok(ref.digest);
-  const store = await openRegistry(io, ref, NO_FLAGS);
+  const store = await openRegistry(io, ref, PLAIN_REGISTRY);
   mkdirSync(join(cwd, "saved/blobs/sha256"), { recursive: true });
   const write = (bytes: Uint8Array) => writeFileSync(join(cwd, "saved/blobs/sha256", digestOf(bytes).slice(7)), bytes);
   const keep = async (identifier: string) => {
