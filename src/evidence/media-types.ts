@@ -20,5 +20,3 @@ export const ANNOTATION = {
 export const MAX_CANDIDATES = 1000;
 /** Most log entries and timestamps in one bundle; real ones have one or two. */
 export const MAX_PROOFS = 32;
-/** A bundle may hold a whole SBOM as its payload; cosign's default for any attachment. */
-export const DEFAULT_MAX_ATTACHMENT = 128 * 1024 * 1024;

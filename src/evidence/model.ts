@@ -1,5 +1,5 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
-import type { Digest, HashName } from "../format/digest.ts";
+import type { HashName } from "../format/digest.ts";
 
 /** Where a piece of evidence was found: for messages only, never for decisions. */
 export interface Origin {
@@ -69,10 +69,4 @@ export interface Evidence {
 export interface Unreadable {
   readonly origin: Origin;
   readonly unreadable: string;
-}
-
-/** What was found for one image. */
-export interface Found {
-  readonly subject: Digest;
-  readonly candidates: readonly (Evidence | Unreadable)[];
 }
