@@ -49,6 +49,11 @@ test("signatures of both forms are judged together, and one good one is enough",
     const verified = await tsign("verify", "--key", key, NO_LOG, image);
     assert.equal(verified.code, 0, verified.stderr);
     assert.equal(JSON.parse(verified.stdout).length, 1);
+    assert.match(
+      verified.stderr,
+      /not counted:\n.*signature: not made by this key/,
+      "the other one is named, with its reason",
+    );
   }
 });
 

@@ -125,6 +125,10 @@ async function verifyImage(
   }
   const claims = policy.claims !== "insecureSkip";
   printHeader(io.stderr, { name: target.name, verified, claims, annotations: claims && flags.annotations.length > 0 });
+  if (failures.length > 0) {
+    io.stderr.write("Found too, and not counted:\n");
+    printFailures(io.stderr, failures);
+  }
   const printed = { reference: target.reference, subject: target.digest, verified };
   if (flags.output === "text") printText(io, printed);
   else printJson(io.stdout, printed);
