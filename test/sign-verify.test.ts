@@ -165,6 +165,8 @@ test("what this version cannot do is refused in one line, never ignored", async 
     [["sign", "--sk", ...OFFLINE, image], /hardware/],
     [["verify", "--key", "a.pub", image], /transparency log is not available/],
     [["verify", "--key", "a.pub", NO_LOG, "--use-signed-timestamps", image], /timestamp/],
+    [["verify", "--key", "a.pub", NO_LOG, "--payload", "a.pub", image], /--payload is for --signature/],
+    [["sign", "--key", "a.key", ...OFFLINE, "--trusted-root", "a.pub", image], /not a trusted root/],
   ];
   for (const [argv, reason] of cases) {
     const refused = await tsign(...argv);

@@ -45,6 +45,10 @@ export async function requireOfflineSigning(
       hint: "add --use-signing-config=false --tlog-upload=false",
     });
   }
+  if (flags.trustedRoot !== "") {
+    const { readTrustedRoot } = await import("../trust/trusted-root.ts");
+    readTrustedRoot(await readBlob(io, flags.trustedRoot), { path: flags.trustedRoot, at: io.now() });
+  }
   if (flags.signingConfig !== "") {
     return requireNoServices(await readBlob(io, flags.signingConfig), flags.signingConfig);
   }

@@ -79,6 +79,9 @@ export default defineCommand({
       log: "insecureSkip",
       sct: "insecureSkip",
     };
+    if (flags.payload !== "" && flags.signature === "") {
+      throw new TsignError("usage", "--payload is for --signature: without one, payloads come from the registry");
+    }
     let firstFailure: unknown;
     const line = progress(io, "verifying images", { total: args.length, unit: "items" });
     for (const [index, text] of args.entries()) {

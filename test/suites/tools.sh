@@ -25,7 +25,8 @@ go_tool() {
   if [ -x "$bin/$name" ] && [ "$(cat "$bin/.$name.version" 2>/dev/null)" = "$package@$version" ]; then return; fi
   say "building $name $version"
   work=$(mktemp -d)
-  (cd "$work" && GOFLAGS='' GOBIN=$work go install -ldflags='-s -w' "$package@$version")
+  build() { (cd "$work" && GOFLAGS='' GOBIN=$work go install -ldflags='-s -w' "$package@$version"); }
+  build || build # a download may break off
   mv "$work/${package##*/}" "$bin/$name"
   rm -rf "$work"
   echo "$package@$version" >"$bin/.$name.version"

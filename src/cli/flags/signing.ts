@@ -56,7 +56,9 @@ export const signingFlags = {
     default: true,
     deprecated: "a --signing-config file without logs says it better",
   }),
-  trustedRoot: flag.string("trusted root file that a new bundle is checked with"),
+  trustedRoot: flag.string(
+    "trusted root file; it must be a sound one, but a signature by a key alone needs nothing of it",
+  ),
   useSigningConfig: flag.bool("take the services from the signing config that TUF distributes", { default: true }),
   yes: flag.bool("answer every question with yes", { short: "y" }),
 };
