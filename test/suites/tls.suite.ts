@@ -70,6 +70,9 @@ test("registries over TLS: the CA, the name and the client certificate decide", 
   const image = await roundTrip(plain, ca, cwd);
   await roundTrip(plain, ["--allow-insecure-registry"], cwd);
   await refused(image, [], /unknown authority|self-signed/);
+  // As Go programs do: the system's authorities, which SSL_CERT_FILE names.
+  const system = { SSL_CERT_FILE: join(cwd, "ca.pem") };
+  await must(TSIGN, ["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env: system });
   await refused(image, ["--registry-cacert", "missing.pem"], /cannot read missing.pem/);
   await refused(image, ["--registry-cacert", "cosign.pub"], /no PEM block of type CERTIFICATE/);
 
