@@ -6,8 +6,10 @@ export type TransportIo = Pick<Io, "http" | "sleep" | "now" | "env" | "signal">;
 
 /** Bounds of one exchange. Milliseconds, but for the rate. */
 export interface Limits {
-  /** Until the answer's head has arrived. */
+  /** Until the answer's head has arrived, besides what sending the body may take. */
   readonly answer: number;
+  /** A body that is sent may take as long as at this many bytes a millisecond. */
+  readonly minUploadRate: number;
   /** Between two pieces of a body. */
   readonly idle: number;
   /** For a whole body that is read into memory. */
@@ -23,6 +25,7 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Limits = {
   answer: 30_000,
+  minUploadRate: 16,
   idle: 30_000,
   body: 60_000,
   minRate: 1024,

@@ -12,7 +12,7 @@ export interface Exchange {
   readonly url: URL;
   /** Lower-case names. `authorization` is dropped as soon as a redirect leaves the URL's origin. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** A function gives a stream anew for each attempt; without one a stream cannot be retried. */
+  /** A function gives a stream anew for each attempt. */
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>);
   readonly followRedirects?: boolean;
 }
@@ -50,10 +50,7 @@ export function createTransport(
     read: (exchange, { maxBytes }) =>
       retrying(io, limits, async () => {
         const response = await once(exchange);
-        const bytes =
-          exchange.method === "HEAD"
-            ? new Uint8Array() // its content-length is that of the body a GET would have
-            : await readWhole(response, { maxBytes, url: response.url });
+        const bytes = await readWhole(response, { maxBytes, url: response.url, method: exchange.method });
         return { status: response.status, headers: response.headers, bytes, url: response.url };
       }),
   };
@@ -114,7 +111,8 @@ async function sendOne(
   const sameOrigin = url.origin === exchange.url.origin;
   const stop = new AbortController();
   const signal = AbortSignal.any([io.signal, stop.signal]);
-  const late = new TsignError("timeout", `no answer from ${url.host} within ${limits.answer / 1000} s`);
+  const allowed = limits.answer + Number(headers["content-length"] ?? 0) / limits.minUploadRate;
+  const late = new TsignError("timeout", `no answer from ${url.host} within ${Math.round(allowed / 1000)} s`);
   const request = io.http({
     url,
     method,
@@ -126,7 +124,7 @@ async function sendOne(
     ...(tls && sameOrigin ? { tls } : {}),
     ...(proxy ? { proxy } : {}),
   });
-  const response = await withDeadline(io, request, { milliseconds: limits.answer, stop, error: late });
+  const response = await withDeadline(io, request, { milliseconds: allowed, stop, error: late });
   return { ...response, body: paced(io, response, { limits, stop, host: url.host }) };
 }
 
@@ -178,8 +176,12 @@ async function* paced(
   }
 }
 
-async function readWhole(response: HttpResponse, by: { maxBytes: number; url: URL }): Promise<Uint8Array> {
-  const stated = Number(response.headers["content-length"] ?? 0);
+async function readWhole(
+  response: HttpResponse,
+  by: { maxBytes: number; url: URL; method: Exchange["method"] },
+): Promise<Uint8Array> {
+  // In an answer to HEAD it is the length of the body that a GET would have.
+  const stated = by.method === "HEAD" ? 0 : Number(response.headers["content-length"] ?? 0);
   const tooLarge = () => new TsignError("limit", `the answer of ${by.url.host} is larger than ${by.maxBytes} bytes`);
   if (stated > by.maxBytes) {
     response.discard();

@@ -91,7 +91,10 @@ const REASONS: Readonly<Record<string, string>> = {
 function networkError(url: URL, cause: unknown): TsignError {
   const { code, errors, message } = cause as { code?: string; errors?: { code?: string }[]; message?: string };
   const known = code ?? errors?.[0]?.code ?? "";
-  const reason = REASONS[known] ?? message ?? "unknown reason";
+  // OpenSSL's own text: "…:SSL routines:<function>:<reason>:<file>…", where an alert is the server's refusal.
+  const alert = /:SSL routines:[^:]*:([^:]*\balert\b[^:]*):/.exec(message ?? "")?.[1];
+  const refused = alert && `it refuses the TLS handshake (${alert})`;
+  const reason = refused ?? REASONS[known] ?? message ?? "unknown reason";
   return new TsignError("network", `cannot reach ${url.protocol}//${url.host}: ${reason}`, { cause });
 }
 

@@ -47,7 +47,7 @@ export function isLoopback(hostname: string): boolean {
   );
 }
 
-/** A private, link-local or loopback address (RFC 1918, RFC 3927, RFC 4193, RFC 4291). Names are not looked up. */
+/** A private, shared, link-local, loopback or unspecified address (RFC 1918, 3927, 4193, 4291, 6598). Names are not looked up. */
 export function isPrivateAddress(hostname: string): boolean {
   const host = bareHost(hostname);
   return isIP(host) !== 0 && (isLoopback(host) || local.check(host, isIP(host) === 6 ? "ipv6" : "ipv4"));
@@ -73,5 +73,8 @@ for (const [network, bits] of [
   local.addSubnet(network, bits);
 }
 local.addSubnet("169.254.0.0", 16);
+local.addSubnet("100.64.0.0", 10);
+local.addSubnet("0.0.0.0", 8);
+local.addAddress("::", "ipv6");
 local.addSubnet("fe80::", 10, "ipv6");
 local.addSubnet("fc00::", 7, "ipv6");

@@ -25,13 +25,13 @@ async function registry(
   return { address: `localhost:${port}`, origin: `http://localhost:${port}`, seen };
 }
 
-/** Time passes a thousand times as fast, so that limits of seconds are reached in milliseconds. */
+/** Time passes a hundred times as fast, so that limits of half a minute are reached in a third of a second. */
 function hurried(): Pick<Io, "sleep" | "now"> {
   const io = testIo();
   const start = Date.now();
   return {
-    sleep: (milliseconds, signal) => io.sleep(milliseconds / 1000, signal),
-    now: () => new Date(start + (Date.now() - start) * 1000),
+    sleep: (milliseconds, signal) => io.sleep(milliseconds / 100, signal),
+    now: () => new Date(start + (Date.now() - start) * 100),
   };
 }
 

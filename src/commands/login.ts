@@ -26,14 +26,21 @@ export default defineCommand({
     if (flags.passwordStdin && flags.password !== "") {
       throw new TsignError("usage", "--password and --password-stdin exclude one another");
     }
-    const password = flags.passwordStdin ? await passwordFromStdin(io) : flags.password;
-    if (flags.username === "" && password === "") {
+    const password = flags.passwordStdin
+      ? await passwordFromStdin(io)
+      : flags.password || (await askPassword(io, flags));
+    if (password === "") {
       throw new TsignError("usage", "username and password required", { hint: "-u NAME --password-stdin" });
     }
     const canonical = registry === "docker.io" ? "index.docker.io" : registry;
     await storeCredentials(io, { registry: canonical, username: flags.username, password });
   },
 });
+
+/** Only a person at a terminal is asked; a script without a password gets an error, not an empty password. */
+async function askPassword(io: Io, { username }: { username: string }): Promise<string> {
+  return username !== "" && io.tty.stdin ? io.tty.prompt("Password: ", { secret: true }) : "";
+}
 
 async function passwordFromStdin(io: Io): Promise<string> {
   let text = "";

@@ -1,12 +1,10 @@
-import { TsignError } from "../errors.ts";
 import type { Io, TlsOptions } from "../io.ts";
 import type { Repository } from "./ref.ts";
 import { type Credentials, findCredentials } from "./registry/keychain.ts";
 import { RegistrySession } from "./registry/session.ts";
 import { registryStore } from "./registry/store.ts";
+import { readTlsFiles } from "./tls-files.ts";
 import type { ImageStore } from "./types.ts";
-
-const MAX_PEM = 16 * 1024 * 1024;
 
 /** How a registry is reached: the `--registry-*` and `--allow-*` flags. Empty text means not given. */
 export interface RegistryOptions {
@@ -44,21 +42,10 @@ function givenCredentials({ username, password, token }: RegistryOptions): Crede
 }
 
 async function tlsOptions(io: Io, options: RegistryOptions): Promise<TlsOptions> {
-  const { caFile, clientCertFile, clientKeyFile, serverName, allowInsecure } = options;
-  if ((clientCertFile === "") !== (clientKeyFile === "")) {
-    throw new TsignError("usage", "--registry-client-cert and --registry-client-key go together");
-  }
+  const { serverName, allowInsecure } = options;
   return {
-    ...(caFile ? { ca: await readPemFile(io, caFile, "CERTIFICATE") } : {}),
-    ...(clientCertFile ? { cert: await readPemFile(io, clientCertFile, "CERTIFICATE") } : {}),
-    ...(clientKeyFile ? { key: await readPemFile(io, clientKeyFile, "PRIVATE KEY") } : {}),
+    ...(await readTlsFiles(io, options)),
     ...(serverName ? { serverName } : {}),
     ...(allowInsecure ? { insecure: true } : {}),
   };
-}
-
-async function readPemFile(io: Io, path: string, label: string): Promise<string> {
-  const text = Buffer.from(await io.files.read(path, { maxBytes: MAX_PEM })).toString("latin1");
-  if (!text.includes(`${label}-----`)) throw new TsignError("input", `${path} holds no PEM block of type ${label}`);
-  return text;
 }

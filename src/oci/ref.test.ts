@@ -11,6 +11,11 @@ test("references are read as go-containerregistry reads them", () => {
     ["ubuntu", "index.docker.io/library/ubuntu:latest"],
     ["me/app:v1", "index.docker.io/me/app:v1"],
     ["docker.io/library/ubuntu", "index.docker.io/library/ubuntu:latest"],
+    ["docker.io/ubuntu", "index.docker.io/library/ubuntu:latest"],
+    ["index.docker.io/ubuntu", "index.docker.io/library/ubuntu:latest"],
+    ["docker.io/me/app", "index.docker.io/me/app:latest"],
+    ["registry-1.docker.io/app", "registry-1.docker.io/app:latest"],
+    [`registry.example/app:${"v".repeat(128)}`, `registry.example/app:${"v".repeat(128)}`],
     ["registry.example/app", "registry.example/app:latest"],
     ["registry.example:5000/a/b:v1.2_3-4", "registry.example:5000/a/b:v1.2_3-4"],
     ["localhost/app:v1", "localhost/app:v1"],
@@ -38,6 +43,10 @@ test("what is no reference is an error that shows it", () => {
     `a@${SHA256}@${SHA256}`,
     "http://registry.example/app",
     "registry.example/",
+    "a",
+    "registry.example/a",
+    "docker.io/a",
+    `registry.example/app:@${SHA256}`,
     `registry.example/app:${"v".repeat(129)}`,
   ];
   for (const text of wrong) {

@@ -4,7 +4,7 @@ import { type Digest, isDigest } from "../format/digest.ts";
 const DOCKER_HUB = "index.docker.io";
 const DEFAULT_TAG = "latest";
 const REPOSITORY = /^[a-z0-9._/-]{2,255}$/;
-const TAG = /^[A-Za-z0-9._-]{1,127}$/;
+const TAG = /^[A-Za-z0-9._-]{1,128}$/;
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$/;
 
 /** A repository of a registry. */
@@ -54,15 +54,14 @@ export function parseRepository(text: string, original = text): Repository {
   const slash = text.indexOf("/");
   const first = text.slice(0, Math.max(slash, 0));
   const named = /[.:[]/.test(first) || first === "localhost";
-  const registry = named ? first : DOCKER_HUB;
+  const registry = !named || first === "docker.io" ? DOCKER_HUB : first;
   const path = named ? text.slice(slash + 1) : text;
   if (!HOST.test(registry)) throw invalid(original, `"${registry}" is not a registry's host`);
   const repository = registry === DOCKER_HUB && !path.includes("/") ? `library/${path}` : path;
-  if (path === "" || !REPOSITORY.test(repository)) {
+  if (!REPOSITORY.test(path) || !REPOSITORY.test(repository)) {
     throw invalid(original, `"${path}" is not a repository (lower-case letters, digits and ._-/)`);
   }
-  const canonical = registry === "docker.io" ? DOCKER_HUB : registry;
-  return { registry: canonical, repository, name: `${canonical}/${repository}` };
+  return { registry, repository, name: `${registry}/${repository}` };
 }
 
 /** The full name of a reference: `registry/repository:tag` or `registry/repository@digest`. */

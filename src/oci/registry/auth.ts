@@ -1,5 +1,7 @@
 import { TsignError } from "../../errors.ts";
-import type { Transport } from "../../http.ts";
+import { createTransport, type Exchange, type Transport } from "../../http.ts";
+import type { TransportIo } from "../../http-retry.ts";
+import type { TlsOptions } from "../../io.ts";
 import { isLoopback, isPrivateAddress } from "../../proxy.ts";
 import type { Repository } from "../ref.ts";
 import type { Credentials } from "./keychain.ts";
@@ -17,9 +19,12 @@ const DEFAULT_LIFETIME = 60_000;
 /** A token is renewed so long before it expires. Milliseconds. */
 const MARGIN = 5_000;
 const MAX_TOKEN_ANSWER = 1024 * 1024;
+const UNKNOWN_WAY = "it asks for a way of login that tsign does not know";
 
 export interface AuthenticateOptions {
-  readonly transport: Transport;
+  readonly io: TransportIo;
+  /** How the registry is reached. */
+  readonly tls: TlsOptions;
   readonly repository: Repository;
   readonly credentials: Credentials;
   /** The WWW-Authenticate header that was answered. */
@@ -42,16 +47,17 @@ export async function authenticate(options: AuthenticateOptions): Promise<Author
   if (/^basic\b/i.test(options.challenge.trim())) return basic(options);
   let expires: number | undefined;
   const client = protocolClient(repository, {
-    ...(credentials.kind === "password" ? { username: credentials.username, password: credentials.password } : {}),
-    send: async ({ path, headers }) => {
-      const answer = await fetchToken(path, headers, options);
+    send: async ({ path }) => {
+      const answer = await fetchToken(path, options);
       expires = options.now + tokenLifetime(answer) - MARGIN;
       return answer;
     },
   });
-  const info = await client.performLogin({ pingRes: challengeResponse(options.challenge), scope: options.scope });
-  if (info.type !== "Bearer" || !info.token)
-    throw refused(options, "it asks for a way of login that tsign does not know");
+  const challenge = challengeResponse(options.challenge);
+  const info = await client.performLogin({ pingRes: challenge, scope: options.scope }).catch((error: unknown) => {
+    throw error instanceof TsignError ? error : refused(options, UNKNOWN_WAY);
+  });
+  if (info.type !== "Bearer" || !info.token) throw refused(options, UNKNOWN_WAY);
   return { header: `Bearer ${info.token}`, expires };
 }
 
@@ -62,22 +68,21 @@ function basic(options: AuthenticateOptions): Authorization {
   if (options.origin.protocol === "http:" && !isLoopback(options.origin.hostname)) {
     throw refused(options, "a password is not sent over http");
   }
-  const pair = Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64");
-  return { header: `Basic ${pair}`, expires: undefined };
+  return { header: basicHeader(credentials), expires: undefined };
+}
+
+/** In UTF-8 (RFC 7617 §2.1); the library's own takes Latin-1 only. */
+function basicHeader({ username, password }: { username: string; password: string }): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 }
 
 /** The token answer, in the one spelling the library reads. */
-async function fetchToken(
-  address: string,
-  headers: Readonly<Record<string, string>>,
-  options: AuthenticateOptions,
-): Promise<ProtocolAnswer> {
+async function fetchToken(address: string, options: AuthenticateOptions): Promise<ProtocolAnswer> {
   const url = tokenUrl(address, options);
-  const { credentials, transport } = options;
-  const answer =
-    credentials.kind === "refresh-token"
-      ? await transport.read(refreshExchange(url, credentials.token), { maxBytes: MAX_TOKEN_ANSWER })
-      : await transport.read({ method: "GET", url, headers }, { maxBytes: MAX_TOKEN_ANSWER });
+  const { credentials } = options;
+  const exchange =
+    credentials.kind === "refresh-token" ? refreshExchange(url, credentials.token) : get(url, credentials);
+  const answer = await realmTransport(url, options).read(exchange, { maxBytes: MAX_TOKEN_ANSWER });
   if (answer.status !== 200) throw refused(options, `${url.host} answered ${answer.status} when asked for a token`);
   let token: { token?: unknown; access_token?: unknown; expires_in?: unknown };
   try {
@@ -89,6 +94,22 @@ async function fetchToken(
   if (typeof value !== "string" || value === "") throw refused(options, `${url.host} answered without a token`);
   const normal = { token: value, expires_in: token.expires_in };
   return { status: 200, headers: {}, bytes: Buffer.from(JSON.stringify(normal)) };
+}
+
+function get(url: URL, credentials: Credentials): Exchange {
+  if (credentials.kind !== "password") return { method: "GET", url };
+  const withAccount = new URL(url);
+  withAccount.searchParams.set("account", credentials.username);
+  return { method: "GET", url: withAccount, headers: { authorization: basicHeader(credentials) } };
+}
+
+/**
+ * Another host than the registry's gets neither its client certificate nor its leniency, which would show the password to
+ * whoever stands between; only authorities the user trusts for the registry count for the realm it names as well.
+ */
+function realmTransport(realm: URL, { io, tls, origin }: AuthenticateOptions): Transport {
+  if (realm.origin === origin.origin) return createTransport(io, { tls });
+  return createTransport(io, tls.ca === undefined ? {} : { tls: { ca: tls.ca } });
 }
 
 function tokenLifetime(answer: ProtocolAnswer): number {
@@ -104,7 +125,7 @@ function tokenUrl(address: string, options: AuthenticateOptions): URL {
   // The library appends its query with "?" even to a realm that has one.
   const [base = "", ...queries] = address.split("?");
   const url = URL.parse(queries.length > 0 ? `${base}?${queries.join("&")}` : base);
-  if (!url) throw refused(options, "its token realm is not a URL");
+  if (!url || url.hostname === "undefined") throw refused(options, "its token realm is not a URL");
   const { origin } = options;
   const local = isLoopback(url.hostname) && isLoopback(origin.hostname);
   if (url.protocol !== "https:" && !local) throw refused(options, `its token realm ${url.host} is not https`);
@@ -115,7 +136,7 @@ function tokenUrl(address: string, options: AuthenticateOptions): URL {
 }
 
 /** OAuth2 refresh (distribution spec, "OAuth2 Token Authentication"). */
-function refreshExchange(url: URL, token: string) {
+function refreshExchange(url: URL, token: string): Exchange {
   const form = new URLSearchParams({ grant_type: "refresh_token", refresh_token: token, client_id: "tsign" });
   for (const name of ["service", "scope"]) {
     const values = url.searchParams.getAll(name);
@@ -123,7 +144,7 @@ function refreshExchange(url: URL, token: string) {
   }
   const target = new URL(url.origin + url.pathname);
   const headers = { "content-type": "application/x-www-form-urlencoded" };
-  return { method: "POST", url: target, headers, body: Buffer.from(form.toString()) } as const;
+  return { method: "POST", url: target, headers, body: Buffer.from(form.toString()) };
 }
 
 function refused(options: AuthenticateOptions, reason: string): TsignError {

@@ -6,7 +6,7 @@ import type { Repository } from "../ref.ts";
 import type { Descriptor } from "../types.ts";
 import { type RegistrySession, statusError } from "./session.ts";
 
-/** A blob to store: its bytes, or a stream that can be read again for a second attempt. */
+/** A blob to store: its bytes, or a stream. One that can be iterated anew is sent again where that may help. */
 export type BlobSource = Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> };
 
 const BLOB_TYPE = "application/octet-stream";
@@ -89,11 +89,29 @@ export async function storeBlob(
       method: "PUT",
       path: target.href,
       headers: { "content-type": BLOB_TYPE, "content-length": String(size) },
-      body: source instanceof Uint8Array ? source : () => source.chunks,
+      body: source instanceof Uint8Array ? source : replayable(source.chunks, repository),
       action: "push",
     },
     0,
   );
   if (stored.status !== 201 && stored.status !== 204) throw statusError(stored, what, repository.registry);
   return descriptor;
+}
+
+/** A generator's content is gone once it was sent: a second attempt would send nothing and wait for ever. */
+function replayable(chunks: AsyncIterable<Uint8Array>, repository: Repository): () => AsyncIterable<Uint8Array> {
+  let sent = false;
+  return () => {
+    if (sent && Object.is(chunks[Symbol.asyncIterator](), chunks)) {
+      throw new TsignError(
+        "network",
+        `an upload to ${repository.name} broke off and its content cannot be read again`,
+        {
+          hint: "run the command again",
+        },
+      );
+    }
+    sent = true;
+    return chunks;
+  };
 }

@@ -29,10 +29,7 @@ export type ProtocolSend = (request: {
  * foreign hosts, checks no digest and has no time-out, so `_api`, through which every request goes, is replaced, and so
  * is `login`, because our transport answers challenges itself.
  */
-export function protocolClient(
-  repository: Repository,
-  options: { send: ProtocolSend; username?: string; password?: string },
-): RegistryClientV2 {
+export function protocolClient(repository: Repository, options: { send: ProtocolSend }): RegistryClientV2 {
   const client = new RegistryClientV2({
     repo: {
       index: { name: repository.registry, official: false, scheme: "https" },
@@ -43,8 +40,6 @@ export function protocolClient(
     },
     acceptOCIManifests: true,
     acceptManifestLists: true,
-    ...(options.username === undefined ? {} : { username: options.username }),
-    ...(options.password === undefined ? {} : { password: options.password }),
   });
   const request = async ({ method, path, headers = [], expectStatus = [200] }: ProtocolRequest) => {
     const answer = await options.send({ method, path, headers: Object.fromEntries(headers) });

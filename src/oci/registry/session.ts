@@ -31,6 +31,8 @@ export interface RegistryRequest {
 }
 
 const MAX_ERROR_BODY = 64 * 1024;
+/** Asking whether a server speaks TLS, once. */
+const PROBE_LIMITS = { answer: 10_000, attempts: 1 };
 
 /**
  * A connection to one repository: it finds out the scheme, answers challenges, remembers tokens, and sends them to the
@@ -91,7 +93,8 @@ export class RegistrySession {
     if (known && (known.expires === undefined || known.expires > now)) return known.header;
     this.#credentials ??= this.#options.credentials();
     const fresh = await authenticate({
-      transport: this.#transport,
+      io,
+      tls: this.#options.tls,
       repository,
       credentials: await this.#credentials,
       challenge: this.#challenge ?? "",
@@ -129,18 +132,45 @@ function isHttpHost(hostname: string): boolean {
   return named || isRfc1918(host);
 }
 
-/** Whether a server answers over TLS at all; a certificate it is right to refuse counts as speaking it. */
+/** Nothing listens for TLS there, hangs up on it, or is let through by the proxy. */
+const NO_ANSWER = new Set([
+  "EAI_AGAIN",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "ERR_PROXY_TUNNEL",
+  "ETIMEDOUT",
+]);
+
+/** Whether a server answers over TLS at all; one that talks TLS and is refused, or refuses us, is never asked over http. */
 async function speaksTls({ io, tls }: SessionOptions, url: URL): Promise<boolean> {
+  const transport = createTransport(io, { tls, limits: PROBE_LIMITS });
   try {
-    const signal = AbortSignal.any([io.signal, AbortSignal.timeout(10_000)]);
-    const response = await io.http({ url: new URL("/v2/", url), method: "HEAD", headers: {}, tls, signal });
-    response.discard();
+    await transport.read({ method: "HEAD", url: new URL("/v2/", url) }, { maxBytes: 0 });
     return true;
   } catch (error) {
     if (io.signal.aborted) throw io.signal.reason;
-    const { code } = ((error as { cause?: { code?: string } }).cause ?? {}) as { code?: string };
-    return /CERT|SIGNATURE|ALTNAME/.test(code ?? "");
+    if (!(error instanceof TsignError)) throw error;
+    return error.code !== "timeout" && !isNotTls(error.cause);
   }
+}
+
+/** An alert is TLS; an answer that OpenSSL cannot make sense of is not. */
+function isNotTls(cause: unknown): boolean {
+  const {
+    code = "",
+    errors,
+    message = "",
+  } = (cause ?? {}) as {
+    code?: string;
+    errors?: { code?: string }[];
+    message?: string;
+  };
+  if (code === "EPROTO") return !/\balert\b/.test(message);
+  const known = code || (errors?.[0]?.code ?? "");
+  return NO_ANSWER.has(known) || /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/.test(known);
 }
 
 /**

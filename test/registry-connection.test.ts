@@ -1,0 +1,13 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { type TestContext, test } from "node:test";
+import { TsignError } from "../src/errors.ts";
+import { digestOf } from "../src/format/digest.ts";
+import type { HttpRequest, Io, ServerRequest } from "../src/io.ts";
+import { openRegistry, type RegistryOptions } from "../src/oci/open.ts";
+import { parseReference } from "../src/oci/ref.ts";
+import type { ImageStore } from "../src/oci/types.ts";
+import { PLAIN_REGISTRY, temporaryFolder, testIo } from "./support/test-io.ts";
