@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { TsignError } from "../src/errors.ts";
@@ -117,6 +117,24 @@ test("login writes what docker reads, and keeps what else is there", async (t) =
   assert.equal((await login(["registry.example", "-p", "x", "--password-stdin"])).code, 1);
   const { stdout, stderr } = await login(["registry.example", "-u", "me", "-p", "s:ecret"]);
   assert.doesNotMatch(stdout + stderr, /ecret/);
+});
+
+test("login without a password asks a person, and never stores an empty one", async (t) => {
+  const cwd = temporaryFolder(t);
+  const file = join(cwd, ".docker/config.json");
+  for (const argv of [
+    ["-u", "me"],
+    ["-u", "me", "-p", ""],
+    ["-u", "me", "--password-stdin"],
+  ]) {
+    const { code, stderr } = await run(["login", "registry.example", ...argv], { cwd });
+    assert.equal(code, 1);
+    assert.match(stderr, /username and password required/);
+  }
+  assert.equal(existsSync(file), false);
+  const tty = { stdin: true, prompt: async () => "s:ecret" };
+  assert.equal((await run(["login", "registry.example", "-u", "me"], { cwd, tty })).code, 0);
+  assert.deepEqual(JSON.parse(readFileSync(file, "utf8")).auths, { "registry.example": AUTH });
 });
 
 test("basic and bearer registries: the flags, the stored login, and nothing else opens them", async (t) => {
