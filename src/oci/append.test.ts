@@ -71,6 +71,70 @@ test("who is overwritten for ever gets an error, not a silent loss", async () =>
   await assert.rejects(appendToTag({ ...tag, tag: "t", merge: tag.merge("ours") }), /keep overwriting/);
 });
 
+/** A clock that jumps to the next event as soon as nothing else is left to do. */
+function virtualClock() {
+  let time = 0;
+  const events: { at: number; happen: () => void }[] = [];
+  const sleep = (milliseconds: number) =>
+    new Promise<void>((happen) => {
+      events.push({ at: time + milliseconds, happen });
+      events.sort((a, b) => a.at - b.at);
+    });
+  const runUntil = async (finished: Promise<unknown>) => {
+    let over = false;
+    finished.finally(() => (over = true)).catch(() => {});
+    while (!over) {
+      await new Promise((done) => setImmediate(done)); // lets everything that waits for no event go on
+      const next = events.shift();
+      if (next) time = next.at;
+      next?.happen();
+    }
+  };
+  return { sleep, runUntil, now: () => new Date(time) };
+}
+
+/** Numbers that look random and are the same each time (a linear congruential generator). */
+function pseudoRandom(seed: number) {
+  let state = seed;
+  return () => {
+    state = (state * 1664525 + 1013904223) % 2 ** 32;
+    return state / 2 ** 32;
+  };
+}
+
+for (const seed of [1, 2, 3, 4]) {
+  test(`thirty processes that stall now and then lose nothing (seed ${seed})`, async () => {
+    const clock = virtualClock();
+    const random = pseudoRandom(seed);
+    const tag = fakeTag();
+    const delay = () => clock.sleep(1 + 10 * random() + (random() < 0.1 ? 150 * random() : 0));
+    const slow =
+      (name: "manifest" | "resolve" | "putManifest") =>
+      async (...args: never[]) => {
+        await delay();
+        const result = await (tag.store[name] as (...args: never[]) => Promise<unknown>)(...args);
+        await delay();
+        return result;
+      };
+    const io = { ...tag.io, now: clock.now, sleep: clock.sleep };
+    const words = Array.from({ length: 30 }, (_, index) => `w${index}`);
+    const writers = words.map(async (word) => {
+      await clock.sleep(1000 * random());
+      const store = {
+        name: word,
+        manifest: slow("manifest"),
+        resolve: slow("resolve"),
+        putManifest: slow("putManifest"),
+      };
+      await appendToTag({ io, store: store as unknown as ImageStore, tag: "t", merge: tag.merge(word) });
+    });
+    const all = Promise.all(writers);
+    await clock.runUntil(all);
+    await all;
+    assert.deepEqual(tag.words()?.toSorted(), words.toSorted());
+  });
+}
+
 const entry = (name: string, more: Partial<Descriptor> = {}): Descriptor => ({
   mediaType: MANIFEST_TYPE,
   digest: digestOf(Buffer.from(name)),
