@@ -140,13 +140,13 @@ test("files of certificates and keys are what they should be, or an error", asyn
   const cases: [Partial<RegistryOptions>, string, RegExp][] = [
     [{ caFile: broken }, "input", /holds a certificate that cannot be read/],
     [{ caFile: second }, "input", /holds a certificate that cannot be read/],
-    [{ caFile: text }, "input", /holds no PEM certificate/],
-    [{ caFile: CLIENT.clientKeyFile }, "input", /holds no PEM certificate/],
+    [{ caFile: text }, "input", /holds no PEM block of type CERTIFICATE/],
+    [{ caFile: CLIENT.clientKeyFile }, "input", /holds no PEM block of type CERTIFICATE/],
     [{ caFile: join(folder, "absent.pem") }, "input", /no such file/],
     [{ clientCertFile: CLIENT.clientCertFile }, "usage", /go together/],
     [{ clientKeyFile: CLIENT.clientKeyFile }, "usage", /go together/],
     [{ ...CLIENT, clientKeyFile: join(TLS, "server.key") }, "input", /is not that of the certificate/],
-    [{ ...CLIENT, clientKeyFile: CLIENT.clientCertFile }, "input", /holds no PEM private key/],
+    [{ ...CLIENT, clientKeyFile: CLIENT.clientCertFile }, "input", /holds no PEM block of type PRIVATE KEY/],
     [{ ...CLIENT, clientKeyFile: join(TLS, "client-encrypted.key") }, "input", /is encrypted/],
   ];
   for (const [options, code, message] of cases) await fails(open("localhost:1", options), code, message);

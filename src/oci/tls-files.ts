@@ -40,7 +40,7 @@ function pemOf(certificates: readonly Uint8Array[]): string {
 
 async function readCertificates(io: Pick<Io, "files">, path: string): Promise<X509Certificate[]> {
   const blocks = (await readBlocks(io, path)).filter(({ label }) => /^((X509|TRUSTED) )?CERTIFICATE$/.test(label));
-  if (blocks.length === 0) throw new TsignError("input", `${path} holds no PEM certificate`);
+  if (blocks.length === 0) throw new TsignError("input", `${path} holds no PEM block of type CERTIFICATE`);
   return blocks.map(({ bytes }) => {
     try {
       return new X509Certificate(bytes);
@@ -52,7 +52,7 @@ async function readCertificates(io: Pick<Io, "files">, path: string): Promise<X5
 
 async function readKey(io: Pick<Io, "files">, path: string): Promise<KeyObject> {
   const block = (await readBlocks(io, path)).find(({ label }) => label.endsWith("PRIVATE KEY"));
-  if (!block) throw new TsignError("input", `${path} holds no PEM private key`);
+  if (!block) throw new TsignError("input", `${path} holds no PEM block of type PRIVATE KEY`);
   if (block.label.startsWith("ENCRYPTED")) {
     throw new TsignError("input", `the private key in ${path} is encrypted: a TLS client key must not be`);
   }
