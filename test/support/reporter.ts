@@ -1,27 +1,44 @@
-import { relative } from "node:path";
+import { relative, resolve } from "node:path";
 import process from "node:process";
 import type { TestEvent } from "node:test/reporters";
 
-/** Prints what failed and why, then one line: `N passed, N failed`. A run of no test is a failure. */
+/**
+ * Prints what failed and why, then one line: `N passed, N failed`. A run of no test is a failure, and so is a file
+ * without tests, or one whose process ended before all its tests had run: the runner itself takes both for passed.
+ */
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncIterable<string> {
   const count = { passed: 0, failed: 0, skipped: 0 };
+  const started = new Set<string>();
+  const ended = new Set<string>();
   for await (const { type, data } of events) {
     if (type === "test:stderr" || type === "test:stdout") yield data.message;
+    if (type === "test:summary" && data.file !== undefined) ended.add(data.file);
     if (type !== "test:pass" && type !== "test:fail") continue;
-    const { details, skip, file = "", line } = data;
-    if (details.type === "suite") continue;
-    if (skip !== undefined && skip !== false) {
-      count.skipped++;
-      yield `skipped: ${data.name}: ${skip}\n`;
-    } else if (type === "test:pass") count.passed++;
-    else {
-      count.failed++;
+    const { details, skip, file = "", line, name } = data;
+    const isFile = data.nesting === 0 && resolve(name) === file; // stands for a file that said nothing itself
+    if (!isFile) started.add(file);
+    if (type === "test:fail") {
       const { error } = data.details;
+      // Of these the tests inside are told already.
+      if (details.type === "suite" && "failureType" in error && error.failureType === "subtestsFailed") continue;
+      count.failed++;
       const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.message);
-      yield `\nFAILED ${data.name} (${relative(process.cwd(), file)}:${line})\n${cause}\n`;
-    }
+      yield `\nFAILED ${name} (${relative(process.cwd(), file)}:${line})\n${cause}\n`;
+    } else if (details.type === "suite") continue;
+    else if (skip !== undefined && skip !== false) {
+      count.skipped++;
+      yield `skipped: ${name}: ${skip}\n`;
+    } else if (isFile) {
+      count.failed++;
+      yield `\nFAILED ${name}: it has no test, or ended before the first\n`;
+    } else count.passed++;
   }
-  if (count.passed + count.failed === 0) process.exitCode = 1;
+  for (const file of started) {
+    if (ended.has(file)) continue;
+    count.failed++;
+    yield `\nFAILED ${relative(process.cwd(), file)}: it ended before all its tests had run\n`;
+  }
+  if (count.failed > 0 || count.passed === 0) process.exitCode = 1;
   const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : "";
   yield `${count.passed} passed, ${count.failed} failed${skipped}\n`;
 }
