@@ -11,6 +11,8 @@ export interface Completion {
   readonly directive: number;
 }
 
+type Candidates = Completion["candidates"];
+
 /**
  * Candidates for the last word of a command line: commands, flags, or the values of a choice. Files are the shell's own
  * affair.
@@ -18,38 +20,62 @@ export interface Completion {
 export async function complete(words: readonly string[], global: Flags): Promise<Completion> {
   const current = words.at(-1) ?? "";
   const before = words.slice(0, -1);
-  const command = before.filter((word) => !word.startsWith("-"));
-  const entry = TABLE.find(({ words: own }) => own.every((word, index) => command[index] === word));
-  if (!entry) return { candidates: commandsBelow(command, current), directive: DIRECTIVE.noFiles };
-  const { default: definition } = await entry.load();
-  const flags = { ...definition.flags, ...global };
-  const choices = choicesOf(flags, { previous: before.at(-1) ?? "", current });
-  if (choices) return { candidates: choices, directive: DIRECTIVE.noFiles };
-  if (!current.startsWith("-")) return { candidates: [], directive: DIRECTIVE.default };
-  const candidates = shownFlags(flags)
-    .map(([key, flag]) => ({ word: `--${flagName(key)}`, about: flag.description }))
-    .filter(({ word }) => word.startsWith(current));
-  return { candidates, directive: DIRECTIVE.noFiles };
+  const named = commandWords(before, global);
+  const entry = TABLE.find(({ words: own }) => own.every((word, index) => named[index] === word));
+  const definition = entry ? (await entry.load()).default : undefined;
+  const flags = { ...definition?.flags, ...global };
+  const ended = before.includes("--");
+  const values = ended ? undefined : valuesOf(flags, { previous: before.at(-1) ?? "", current });
+  if (values) return values;
+  if (current.startsWith("-") && !ended) return proposal(flagsBelow(flags), current);
+  if (!entry) return proposal(commandsBelow(named[0] === "help" ? named.slice(1) : named), current);
+  const atFirst = named.length === entry.words.length;
+  const choices = atFirst ? definition?.args.choices : undefined;
+  return choices ? proposal(choices.map(bare), current) : { candidates: [], directive: DIRECTIVE.default };
 }
 
-function commandsBelow(prefix: readonly string[], current: string): Completion["candidates"] {
+const bare = (word: string) => ({ word, about: "" });
+
+function proposal(candidates: Candidates, current: string): Completion {
+  return { candidates: candidates.filter(({ word }) => word.startsWith(current)), directive: DIRECTIVE.noFiles };
+}
+
+/** The words that are neither flags nor the values of flags that every command has. */
+function commandWords(before: readonly string[], global: Flags): string[] {
+  const takesValue = Object.entries(global).flatMap(([key, { kind, short }]) =>
+    kind === "bool" ? [] : [`--${flagName(key)}`, ...(short ? [`-${short}`] : [])],
+  );
+  return before.filter((word, index) => !word.startsWith("-") && !takesValue.includes(before[index - 1] ?? ""));
+}
+
+function flagsBelow(flags: Flags): Candidates {
+  return shownFlags(flags).map(([key, flag]) => ({ word: `--${flagName(key)}`, about: flag.description }));
+}
+
+function commandsBelow(prefix: readonly string[]): Candidates {
   const found = new Map<string, string>();
   for (const { words, summary, hidden } of TABLE) {
     const word = words[prefix.length];
     if (hidden || word === undefined || !prefix.every((each, index) => words[index] === each)) continue;
-    if (word.startsWith(current)) found.set(word, words.length > prefix.length + 1 ? (GROUPS[word] ?? "") : summary);
+    found.set(word, words.length > prefix.length + 1 ? (GROUPS[word] ?? "") : summary);
   }
+  if (prefix.length === 0) found.set("help", "Print what a command does and its flags");
   return [...found].map(([word, about]) => ({ word, about }));
 }
 
-/** The values of the flag just before, or of the one in `--flag=…`. */
-function choicesOf(flags: Flags, line: { previous: string; current: string }): Completion["candidates"] | undefined {
-  const [written = "", value] = line.current.startsWith("--") ? line.current.split("=") : [line.previous, line.current];
-  if (!written.startsWith("-") || value === undefined) return undefined;
+/** The values of the flag just before, or of the one in `--flag=…`; undefined when the word is no value of a flag. */
+function valuesOf(flags: Flags, line: { previous: string; current: string }): Completion | undefined {
+  const assigned = /^(--[^=]+)=(.*)$/.exec(line.current);
+  const [written, value] = assigned ? [assigned[1] ?? "", assigned[2] ?? ""] : [line.previous, line.current];
+  if (!written.startsWith("-") || written.includes("=")) return undefined;
   try {
     const [given] = splitArguments([`${written}=`], flags).given;
-    const choices = flags[given?.key ?? ""]?.choices?.filter((choice) => choice !== "" && choice.startsWith(value));
-    return choices?.map((word) => ({ word, about: "" }));
+    const flag = flags[given?.key ?? ""];
+    if (flag === undefined || (flag.kind === "bool" && !assigned)) return undefined;
+    const choices = flag.kind === "bool" ? ["true", "false"] : (flag.choices ?? []).filter((choice) => choice !== "");
+    return choices.length > 0
+      ? proposal(choices.map(bare), value)
+      : { candidates: [], directive: flag.kind === "string" ? DIRECTIVE.default : DIRECTIVE.noFiles };
   } catch {
     return undefined; // not a flag
   }

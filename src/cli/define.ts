@@ -11,7 +11,7 @@ export interface Flag<T = unknown> {
   readonly default: T;
   /** One letter. */
   readonly short?: string;
-  /** Allowed values of a choice. */
+  /** Allowed values of a choice; of a string, values worth proposing in a shell. */
   readonly choices?: readonly string[];
   /** pflag's type name where it is not the kind's own (a custom pflag.Value), for the surface test. */
   readonly typeName?: string;
@@ -28,7 +28,10 @@ export type Flags = Readonly<Record<string, Flag>>;
 /** The values `run` gets: every flag has one, its default when it was not given. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
 
-type Options<T> = { default?: T } & Pick<Flag, "short" | "deprecated" | "unavailable" | "secret" | "typeName">;
+type Options<T> = { default?: T } & Pick<
+  Flag,
+  "short" | "choices" | "deprecated" | "unavailable" | "secret" | "typeName"
+>;
 
 /** Constructors of flags; a default that is not given is false, "", [] or 0. */
 export const flag = {
@@ -65,12 +68,12 @@ export const flag = {
   choice: <const C extends string>(
     choices: readonly C[],
     description: string,
-    options: Options<NoInfer<C>> & { default: NoInfer<C> },
+    options: Omit<Options<NoInfer<C>>, "choices"> & { default: NoInfer<C> },
   ): Flag<C> => ({ kind: "choice", choices, description, ...options }),
 };
 
-/** How many positional arguments a command takes. */
-export type Arity = { readonly min: number; readonly max: number };
+/** How many positional arguments a command takes, and where these are words of its own, which. */
+export type Arity = { readonly min: number; readonly max: number; readonly choices?: readonly string[] };
 
 /** What `run` is given besides Io. */
 export interface Invocation<F extends Flags> {

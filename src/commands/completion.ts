@@ -7,7 +7,7 @@ export default defineCommand({
   summary: "Print a shell's completion script",
   about: "Prints the script that completes tsign's commands and flags in a shell.",
   examples: ["source <(tsign completion bash)", "tsign completion fish | source"],
-  args: { min: 1, max: 1 },
+  args: { min: 1, max: 1, choices: Object.keys(COMPLETION_SCRIPTS) },
   flags: {},
   bindEnvironment: false,
   async run(io, { args: [shell = ""] }) {

@@ -20,7 +20,10 @@ export default defineCommand({
   flags: {
     ...registryFlags,
     attachmentTagPrefix,
-    type: flag.string("what to look for: signature, attestation, sbom or digest", { default: "signature" }),
+    type: flag.string("what to look for: signature, attestation, sbom or digest", {
+      default: "signature",
+      choices: ["signature", "attestation", "sbom", "digest"],
+    }),
   },
   deprecated: "use `tsign tree`, which shows referrers too",
   async run(io, { args: [text = ""], flags }) {

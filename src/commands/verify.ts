@@ -32,7 +32,11 @@ const flags = {
   attachmentTagPrefix,
   checkClaims: flag.bool("compare what is signed with the image", { default: true }),
   localImage: flag.bool("the arguments are folders that `save` wrote"),
-  output: flag.string("json, or text for the signed payloads alone", { short: "o", default: "json" }),
+  output: flag.string("json, or text for the signed payloads alone", {
+    short: "o",
+    default: "json",
+    choices: ["json", "text"],
+  }),
   payload: flag.string("file or URL of the payload that --signature is over", {
     deprecated: "the bundle form makes its own",
   }),
