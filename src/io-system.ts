@@ -3,6 +3,8 @@ import type { Files, Io, Terminal } from "./io.ts";
 
 /** The longest a timer can wait, 24 days; more would be taken for nothing. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+/** With the exit code that a shell shows for a program the signal ended. */
+const interrupted = (exitCode: number) => new TsignError("cancelled", "interrupted", { exitCode });
 /** How many bytes of a child's output are kept. */
 const MAX_OUTPUT = 1024 * 1024;
 
@@ -13,9 +15,8 @@ const MAX_OUTPUT = 1024 * 1024;
  */
 export function systemIo(): Io {
   const abort = new AbortController();
-  const stop = () => abort.abort(new TsignError("cancelled", "interrupted"));
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  process.once("SIGINT", () => abort.abort(interrupted(130)));
+  process.once("SIGTERM", () => abort.abort(interrupted(143)));
   return {
     // Opening a stream takes time: only those that are used are.
     get stdin() {
@@ -122,7 +123,7 @@ function systemTerminal(): Terminal {
       try {
         return await new Promise<string>((answer, fail) => {
           reader.once("line", answer);
-          reader.once("SIGINT", () => fail(new TsignError("cancelled", "interrupted")));
+          reader.once("SIGINT", () => fail(interrupted(130)));
           reader.once("close", () => answer(""));
         });
       } finally {

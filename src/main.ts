@@ -50,9 +50,11 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
   const timer = new AbortController();
   const done = new AbortController();
   const signal = AbortSignal.any([io.signal, timer.signal]);
+  const late = new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}`);
+  if (milliseconds < 1) throw late; // no timer is as short
+  signal.throwIfAborted();
   io.sleep(milliseconds, done.signal).then(
-    () =>
-      timer.abort(new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}`)),
+    () => timer.abort(late),
     () => {},
   );
   const stopped = new Promise<never>((_, fail) => {
@@ -74,9 +76,15 @@ function withParts(io: Io, parts: Partial<Io>): Io {
 function withTrace(io: Io): Io {
   return withParts(io, {
     async http(request) {
-      const response = await io.http(request);
-      io.stderr.write(`${request.method} ${request.url.origin}${request.url.pathname}: ${response.status}\n`);
-      return response;
+      const exchange = `${request.method} ${request.url.origin}${request.url.pathname}`;
+      try {
+        const response = await io.http(request);
+        io.stderr.write(`${exchange}: ${response.status}\n`);
+        return response;
+      } catch (error) {
+        io.stderr.write(`${exchange}: ${printable(error instanceof Error ? error.message : String(error))}\n`);
+        throw error;
+      }
     },
   });
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TsignError } from "../src/errors.ts";
 import { run } from "./support/test-io.ts";
 
 test("an unknown command is told as such, whatever flags come with it", async () => {
@@ -28,4 +29,77 @@ test("the number of arguments is told as cobra does", async () => {
 test("a deprecated command says so before its flags do", async () => {
   const { stderr } = await run(["triangulate", "--attachment-tag-prefix", "x", "--type", "nonsense", "image"]);
   assert.match(stderr, /^Command "triangulate" is deprecated, .*\nFlag --attachment-tag-prefix has been deprecated, /);
+});
+
+test("flags may stand before the command; one that is not every command's takes the next word", async () => {
+  const fine = await run(["--bogus", "5s", "-t=5s", "--verbose", "completion", "bash"]);
+  assert.match(fine.stderr, /unknown flag: --bogus/, "the command was found, and does not know it");
+  const before = await run(["--show-descriptions=false", "--timeout", "5s", "env"]);
+  assert.equal(before.code, 0, before.stderr);
+  assert.doesNotMatch(before.stdout, /^#/m);
+  const swallowed = await run(["--json", "version"]);
+  assert.equal(swallowed.code, 1);
+  assert.match(swallowed.stderr, /unknown flag: --json/);
+});
+
+test("help on help, and on nothing, is the program's own; on what is unknown it is told as such", async () => {
+  for (const argv of [[], ["help"], ["help", "help"], ["help", "--help"], ["--", "version"]]) {
+    const shown = await run(argv);
+    assert.equal(shown.code, 0, argv.join(" "));
+    assert.match(shown.stdout, /Commands:/);
+    assert.equal(shown.stderr, "");
+  }
+  const topic = await run(["help", "bogus"]);
+  assert.equal(topic.code, 0);
+  assert.match(topic.stderr, /^Unknown help topic \[`bogus`\]/);
+  const command = await run(["bogus", "--help"]);
+  assert.equal(command.code, 1);
+  assert.match(command.stderr, /^Error: unknown command "bogus"/);
+});
+
+test("a value that cannot be read is told before the number of arguments is", async () => {
+  const refused = await run(["verify", "--max-workers=x"]);
+  assert.match(refused.stderr, /invalid argument "x" for "--max-workers"/);
+});
+
+test("COSIGN_<FLAG> sets what the command line does not, and is read by its kind", async () => {
+  const sign = (env: Record<string, string>, ...argv: string[]) => run(["sign", ...argv, "image"], { env });
+  const bad = await sign({ COSIGN_TLOG_UPLOAD: "maybe" });
+  assert.match(bad.stderr, /invalid argument "maybe" for "--tlog-upload"/);
+  const unavailable = await sign({ COSIGN_SK: "true" });
+  assert.match(unavailable.stderr, /--sk needs PIV hardware keys/);
+  assert.doesNotMatch((await sign({ COSIGN_SK: "true" }, "--sk=false")).stderr, /--sk/);
+  const list = await sign({ COSIGN_ANNOTATIONS: 'a=b,"c' });
+  assert.match(list.stderr, /--annotations" flag: bad quotes/);
+  const unbound = await run(["version"], {
+    env: { COSIGN_JSON: "true", COSIGN_OUTPUT_FILE: "x", COSIGN_HELP: "true" },
+  });
+  assert.match(unbound.stdout, /^tsign: /);
+});
+
+test("a time that is over at the start is over", async () => {
+  for (const timeout of ["0", "1ns", "-1s"]) {
+    const late = await run(["env", `--timeout=${timeout}`]);
+    assert.equal(late.code, 1);
+    assert.match(late.stderr, /^Error: the command took longer than --timeout -?[01]n?s\n$/);
+    assert.equal(late.stdout, "");
+  }
+});
+
+test("--verbose shows exchanges that fail, and no query", async () => {
+  const shown = await run(["tree", "--verbose", "localhost:1/app:v1"], {
+    io: {
+      http: () => Promise.reject(new Error("broken\u001b[2J")),
+      sleep: (time) => (time < 60_000 ? Promise.resolve() : new Promise(() => {})),
+    },
+  });
+  assert.equal(shown.code, 1);
+  assert.match(shown.stderr, /^[A-Z]+ https?:\/\/localhost:1\/v2\/\S*: broken\uFFFD\[2J$/m);
+});
+
+test("what ends a command from outside has the exit code a shell expects", async () => {
+  const abort = new AbortController();
+  abort.abort(new TsignError("cancelled", "interrupted", { exitCode: 130 }));
+  const stopped = await run(["env"], { io: { signal: abort.signal } });
+  assert.deepEqual(stopped, { code: 130, stdout: "", stderr: "Error: interrupted\n" });
 });

@@ -40,6 +40,8 @@ test("what is no flag, or lacks its value, is an error with a hint where one is 
     [["-z"], /unknown shorthand flag: 'z'/],
     [["--key"], /flag needs an argument: --key/],
     [["--cert-email", "x"], /unknown flag: --certificate-email/],
+    [["---key"], /bad flag syntax: ---key/],
+    [["--=x"], /bad flag syntax: --=x/],
   ];
   for (const [argv, message, hint] of cases) {
     assert.throws(
@@ -93,6 +95,10 @@ test("durations are Go's", () => {
   for (const text of ["", "3", "m", "3 m", "3mx"]) assert.equal(parseDuration(text), undefined, text);
   assert.equal(formatDuration(180_000), "3m0s");
   assert.equal(formatDuration(3_661_500), "1h1m1.5s");
+  assert.equal(formatDuration(1.5), "1.5ms");
+  assert.equal(formatDuration(1e-6), "1ns");
+  assert.equal(formatDuration(0.0025), "2.5µs");
+  assert.equal(formatDuration(-2000), "-2s");
 });
 
 test("a near word is found, a far one is not", () => {

@@ -69,6 +69,7 @@ export function splitArguments(argv: readonly string[], flags: Flags): { given: 
       positionals.push(argument);
       continue;
     }
+    if (/^--[-=]/.test(argument)) throw new TsignError("usage", `bad flag syntax: ${argument}`);
     const [written = "", ...rest] = argument.split("=");
     const [key, flag] = findFlag(written, flags);
     if (rest.length > 0) given.push({ key, value: rest.join("=") });

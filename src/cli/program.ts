@@ -38,8 +38,9 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
   if (argv[0] === "__complete" || argv[0] === "__completeNoDesc") return completions(argv);
   const rewritten = rewriteDashes(argv);
   for (const warning of rewritten.warnings) io.stderr.write(`WARNING: ${warning}\n`);
-  const { entry, group, rest } = findCommand(helpAsFlag(rewritten.argv));
-  if (!entry) return parseGroup(group, rest);
+  const asked = rewritten.argv[0] === "help"; // `help verify` is `verify --help`
+  const { entry, group, rest } = findCommand(asked ? [...rewritten.argv.slice(1), "--help"] : rewritten.argv);
+  if (!entry) return parseGroup(group, rest, { asked });
   const { default: command } = await entry.load();
   const known = { ...command.flags, ...GLOBAL_FLAGS };
   const line = splitArguments(rest, known);
@@ -47,10 +48,10 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
     return { kind: "print", text: commandHelp(entry, command, GLOBAL_FLAGS), on: "stdout" };
   }
   warnDeprecated(line.given, { entry, command, io });
-  requireArity(command, line.positionals);
   const onLine = new Set(line.given.map(({ key }) => key));
   const fromEnvironment = command.bindEnvironment === false ? [] : environmentFlags(io.env, known, onLine);
   const values = await parseFlags(entry, { flags: known, given: [...line.given, ...fromEnvironment] });
+  requireArity(command, line.positionals);
   const given = new Set([...onLine, ...fromEnvironment.map(({ key }) => key)]);
   requireExclusive(command, given);
   refuseUnavailable(known, values, given);
@@ -64,13 +65,8 @@ async function completions([asked, ...words]: readonly string[]): Promise<Reques
   return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }), on: "stdout" };
 }
 
-/** `help verify` is `verify --help`. */
-function helpAsFlag(argv: readonly string[]): readonly string[] {
-  return argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
-}
-
-/** The longest run of words that names a command or group, global flags passed over; what remains are its arguments. */
-function findCommand(argv: readonly string[]): { entry?: Entry; group: string[]; rest: string[] } {
+/** The longest run of words that names a command or group, flags passed over; what remains are its arguments. */
+export function findCommand(argv: readonly string[]): { entry?: Entry; group: string[]; rest: string[] } {
   const group: string[] = [];
   const rest = [...argv];
   for (let index = 0; index < rest.length; ) {
@@ -91,23 +87,30 @@ function findCommand(argv: readonly string[]): { entry?: Entry; group: string[];
   return { group, rest };
 }
 
+/** Before the command is known, any flag but the booleans of every command is taken to have a value, as in cobra. */
 function takesValue(word: string): boolean {
-  return ["--timeout", "-t", "--output-file"].includes(word);
+  return !word.includes("=") && !["--help", "-h", "--verbose", "-d"].includes(word);
 }
 
-/** A group alone prints its help; so does a word below it that means nothing, but not one at the top. */
-function parseGroup(group: readonly string[], rest: readonly string[]): Request {
+/**
+ * A group alone prints its help; so does a word below it that means nothing. At the top such a word is an error, unless
+ * help was asked for (`asked`) with `help WORD`.
+ */
+function parseGroup(group: readonly string[], rest: readonly string[], { asked }: { asked: boolean }): Request {
+  const help = groupHelp(group, GLOBAL_FLAGS);
   const [first = ""] = rest;
+  if (group.length === 0 && (first === "--" || (asked && first === "help"))) {
+    return { kind: "print", text: help, on: "stdout" };
+  }
   const named = group.length === 0 && first !== "" && !first.startsWith("-"); // its flags are as unknown as it is
   const unknown = named ? first : splitArguments(rest, GLOBAL_FLAGS).positionals[0];
-  if (group.length === 0 && unknown !== undefined && !rest.includes("--help")) {
+  if (group.length === 0 && unknown !== undefined && !asked) {
     const near = nearest(unknown, [...new Set(TABLE.map(({ words }) => words[0] ?? ""))]);
     const hint = near
       ? `did you mean ${near}? \`tsign --help\` lists the commands`
       : "`tsign --help` lists the commands";
     throw new TsignError("usage", `unknown command "${unknown}" for "tsign"`, { hint });
   }
-  const help = groupHelp(group, GLOBAL_FLAGS);
   if (group.length > 0 || unknown === undefined) return { kind: "print", text: help, on: "stdout" };
   return { kind: "print", text: `Unknown help topic [\`${unknown}\`]\n${help}`, on: "stderr" };
 }

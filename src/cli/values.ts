@@ -61,12 +61,22 @@ export function parseDuration(text: string): number | undefined {
 
 /** A duration as Go prints it: `3m0s`. */
 export function formatDuration(milliseconds: number): string {
+  if (milliseconds !== 0 && Math.abs(milliseconds) < 1000) return shortDuration(milliseconds);
+  if (milliseconds < 0) return `-${formatDuration(-milliseconds)}`;
   const seconds = milliseconds / 1000;
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor(seconds / 60) % 60;
   const rest = `${Math.round((seconds % 60) * 1000) / 1000}s`;
   if (hours > 0) return `${hours}h${minutes}m${rest}`;
   return minutes > 0 ? `${minutes}m${rest}` : rest;
+}
+
+/** Below a second the unit is the largest that leaves a number of one or more: `1.5ms`. */
+function shortDuration(milliseconds: number): string {
+  const nanoseconds = Math.round(milliseconds * 1e6);
+  const size = Math.abs(nanoseconds);
+  if (size >= 1e6) return `${nanoseconds / 1e6}ms`;
+  return size >= 1e3 ? `${nanoseconds / 1e3}µs` : `${nanoseconds}ns`;
 }
 
 /** One line of CSV (RFC 4180), which is how pflag reads a list. */
