@@ -40,7 +40,7 @@ export async function readBlob(io: Io, reference: string): Promise<Uint8Array> {
   for await (const piece of openBlob(io, reference)) {
     size += piece.length;
     if (size > MAX_SMALL_FILE) throw new TsignError("limit", `${reference} is larger than ${MAX_SMALL_FILE} bytes`);
-    pieces.push(piece.slice());
+    pieces.push(new Uint8Array(piece));
   }
   return Buffer.concat(pieces);
 }

@@ -34,7 +34,7 @@ export function systemFiles(cwd: string): Files {
       for await (const piece of this.chunks(path)) {
         size += piece.length;
         if (size > maxBytes) throw new TsignError("limit", `${path} is larger than ${maxBytes} bytes`);
-        pieces.push(piece.slice());
+        pieces.push(new Uint8Array(piece));
       }
       return Buffer.concat(pieces);
     },

@@ -73,7 +73,8 @@ export async function readMessage(
   for await (const chunk of chunks) {
     size += chunk.length;
     for (const h of hashes.values()) h.update(chunk);
-    if (kept && size <= options.keepBytes) kept.push(chunk.slice());
+    // Copied: the reader uses its buffer again, and Buffer.slice() would share it.
+    if (kept && size <= options.keepBytes) kept.push(new Uint8Array(chunk));
     else kept = undefined;
     options.onProgress?.(size);
   }

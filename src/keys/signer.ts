@@ -43,7 +43,7 @@ async function signPure(key: KeyObject, message: Uint8Array | AsyncIterable<Uint
         hint: "Ed25519 has to hold the whole message; use an ECDSA or RSA key for larger files",
       });
     }
-    kept.push(piece.slice());
+    kept.push(new Uint8Array(piece));
   }
   const whole = Buffer.concat(kept);
   const value = createHash("sha256").update(whole).digest();

@@ -51,7 +51,7 @@ export async function openLayout(io: LayoutIo, path: string): Promise<LayoutStor
         );
       }
       const pieces: Uint8Array[] = [];
-      for await (const piece of store.blobStream(descriptor)) pieces.push(piece.slice());
+      for await (const piece of store.blobStream(descriptor)) pieces.push(new Uint8Array(piece));
       return Buffer.concat(pieces);
     },
     blobStream: (descriptor) =>

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { digestOf, isDigest, messageOfDigests, parseDigest, readMessage } from "./digest.ts";
+
+const text = Buffer.from("a message that is read in more than one piece");
+
+/** Reuses one buffer for all pieces, as file reading does. */
+async function* reused(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.alloc(7);
+  for (let at = 0; at < bytes.length; at += buffer.length) {
+    const piece = bytes.subarray(at, at + buffer.length);
+    buffer.set(piece);
+    yield buffer.subarray(0, piece.length);
+  }
+}
+
+for (const keepBytes of [text.length, text.length + 1, text.length - 1, 0]) {
+  test(`a message of ${text.length} bytes, of which ${keepBytes} may be kept, is what was read`, async () => {
+    const message = await readMessage(reused(text), { hashes: ["sha256", "sha512"], keepBytes });
+    assert.equal(message.size, text.length);
+    for (const name of ["sha256", "sha512"] as const) {
+      assert.deepEqual(Buffer.from(message.digest(name)), createHash(name).update(text).digest());
+    }
+    const kept = keepBytes >= text.length;
+    assert.deepEqual(message.bytes && Buffer.from(message.bytes), kept ? text : undefined);
+  });
+}
+
+test("a digest that was not asked for is a defect, not a wrong answer", async () => {
+  const message = await readMessage(reused(text), { hashes: ["sha256"], keepBytes: 0 });
+  assert.throws(() => message.digest("sha384"), { code: "internal" });
+  assert.throws(() => messageOfDigests(new Map()).digest("sha256"), { code: "internal" });
+});
+
+test("only whole, lower-case digests of known algorithms are digests", () => {
+  const hex = createHash("sha256").update(text).digest("hex");
+  const long = createHash("sha512").update(text).digest("hex");
+  for (const good of [`sha256:${hex}`, `sha512:${long}`]) assert.equal(isDigest(good), true, good);
+  const bad = ["", hex, "sha256:", `sha256:${hex}0`, `sha256:${hex.slice(1)}`, `sha256:${long}`, `sha512:${hex}`];
+  const worse = [
+    `sha256:${hex.toUpperCase()}A`,
+    `sha256:${"g".repeat(64)}`,
+    `sha1:${hex}`,
+    `sha256:${hex}:x`,
+    `sha256:${hex}\n`,
+  ];
+  for (const each of [...bad, ...worse]) assert.equal(isDigest(each), false, each);
+});
+
+test("a digest comes apart into what it was made of", () => {
+  const { algorithm, hex, bytes } = parseDigest(digestOf(text, "sha512"));
+  assert.equal(algorithm, "sha512");
+  assert.equal(hex, createHash("sha512").update(text).digest("hex"));
+  assert.equal(Buffer.from(bytes).toString("hex"), hex);
+});
