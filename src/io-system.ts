@@ -124,7 +124,9 @@ function systemTerminal(): Terminal {
         return await new Promise<string>((answer, fail) => {
           reader.once("line", answer);
           reader.once("SIGINT", () => fail(interrupted(130)));
-          reader.once("close", () => answer(""));
+          // An empty password is given by Enter; the end of the input is none.
+          const ended = new TsignError("cancelled", "the input ended before a password was given");
+          reader.once("close", () => (secret ? fail(ended) : answer("")));
         });
       } finally {
         reader.close();

@@ -5,13 +5,28 @@ export interface PemBlock {
   readonly bytes: Uint8Array;
 }
 
-/** Every PEM block of a text, in order; text between blocks and header lines (`Proc-Type: …`) are passed over. */
+/**
+ * Every PEM block of a text, in order; text between blocks and header lines (`Proc-Type: …`) are passed over, and so is a
+ * begin line that the next end line does not belong to. The time is linear in the text: it may come from a URL.
+ */
 export function readPem(text: string): PemBlock[] {
-  const blocks = text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----\r?\n([\s\S]*?)-----END \1-----/g);
-  return [...blocks].map(([, label = "", body = ""]) => {
-    const lines = body.split(/\r?\n/).filter((line) => !line.includes(":"));
-    return { label, bytes: Buffer.from(lines.join(""), "base64") };
-  });
+  const blocks: PemBlock[] = [];
+  const begin = /-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n/g;
+  let end = -1;
+  for (let found = begin.exec(text); found; found = begin.exec(text)) {
+    const from = begin.lastIndex;
+    if (end < from) end = text.indexOf("-----END ", from);
+    if (end < 0) break;
+    const [, label = ""] = found;
+    if (text.startsWith(`-----END ${label}-----`, end))
+      blocks.push({ label, bytes: decodeBody(text.slice(from, end)) });
+  }
+  return blocks;
+}
+
+function decodeBody(body: string): Uint8Array {
+  const lines = body.split(/\r?\n/).filter((line) => !line.includes(":"));
+  return Buffer.from(lines.join(""), "base64");
 }
 
 /** A PEM block with lines of 64 characters and a final newline, as Go's encoding/pem writes it. */
