@@ -14,6 +14,7 @@ import { defaultHashes, publicKeyFromObject, signerFromKey } from "../src/keys/i
 import { readManifest } from "../src/oci/manifest.ts";
 import { signStatement, simpleSigningPayload } from "../src/sign/payload.ts";
 import { signInTotoStatement, signPayload } from "../src/sign/sign.ts";
+import { ALWAYS, NO_TRUST } from "../src/trust/material.ts";
 import type { Policy } from "../src/verify/model.ts";
 import { verify } from "../src/verify/verify.ts";
 
@@ -26,9 +27,10 @@ const POLICY: Policy = {
   signer: { kind: "key", key: publicKey, hashes: defaultHashes(publicKey) },
   claims: { annotations: {}, predicateTypes: ["https://sigstore.dev/cosign/sign/v1"] },
   log: "insecureSkip",
+  timestamp: "optional",
   sct: "insecureSkip",
 };
-const TRUST = { authorities: { roots: [], intermediates: [] }, now: new Date() };
+const TRUST = { ...NO_TRUST, now: new Date() };
 
 /** The same numbers in every run (a linear congruential generator, Numerical Recipes' constants). */
 function numbers(seed: number): (below: number) => number {
@@ -116,11 +118,12 @@ test("a mutated certificate, legacy bundle or manifest crashes nothing", async (
     extensions: new Map(),
   };
   const policy: Policy = { ...POLICY, signer: { kind: "identity", identity } };
-  const authorities = {
+  const authority = {
     roots: [read("root.pem"), read("intermediate.pem")].map((pem) => new X509Certificate(pem).raw),
     intermediates: [],
+    validFor: ALWAYS,
   };
-  const trust = { authorities, now: new X509Certificate(leaf).validFromDate };
+  const trust = { ...NO_TRUST, authorities: [authority], now: new X509Certificate(leaf).validFromDate };
   const subject = { kind: "image", digest: DIGEST } as const;
   assert.ok((await verify(signed, subject, trust, policy)).ok);
   const pick = numbers(3);

@@ -47,7 +47,7 @@ export async function requireOfflineSigning(
   }
   if (flags.trustedRoot !== "") {
     const { readTrustedRoot } = await import("../trust/trusted-root.ts");
-    readTrustedRoot(await readBlob(io, flags.trustedRoot), { path: flags.trustedRoot, at: io.now() });
+    readTrustedRoot(await readBlob(io, flags.trustedRoot), flags.trustedRoot);
   }
   if (flags.signingConfig !== "") {
     return requireNoServices(await readBlob(io, flags.signingConfig), flags.signingConfig);

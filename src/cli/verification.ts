@@ -5,18 +5,20 @@ import { readCertificates } from "../evidence/read-legacy.ts";
 import type { HashName } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { defaultHashes, loadPublicKey } from "../keys/index.ts";
-import type { CertificateAuthorities } from "../trust/certificate-path.ts";
+import type { TrustedMaterial } from "../trust/material.ts";
 import type { IdentityPolicy, Policy, TrustMaterial } from "../verify/model.ts";
 import type { FlagValues } from "./define.ts";
 import type { keyFlags } from "./flags/key.ts";
 import type { verificationFlags } from "./flags/verification.ts";
+import { loadTrust, type Needs } from "./trust.ts";
 
 type Flags = FlagValues<typeof verificationFlags & typeof keyFlags>;
 
 /** What the flags of a verification mean, parsed once. */
 export interface Verification {
   readonly trust: TrustMaterial;
-  readonly signer: Policy["signer"];
+  /** All of it but what the signed document must claim. */
+  readonly policy: Omit<Policy, "claims">;
   /** A certificate to verify with instead of the one stored with the signature. */
   readonly certificate: Extract<Evidence["key"], { kind: "certificate" }> | undefined;
 }
@@ -46,12 +48,23 @@ export async function readVerification(io: Io, flags: Flags, what: string): Prom
   }
   if (flags.maxWorkers < 1) throw new TsignError("usage", "--max-workers must be greater than 0");
   const identity = flags.key === "" ? await readIdentity(flags) : undefined;
-  requireSkippedLog(io, flags, { what, certificate: identity !== undefined });
-  const trust = { authorities: await readAuthorities(io, flags), now: io.now() };
+  warnAboutSkippedLog(io, flags, what);
+  const policy: Verification["policy"] = {
+    signer: identity ? { kind: "identity", identity } : await readKeyPolicy(io, flags),
+    log: flags.insecureIgnoreTlog || flags.privateInfrastructure ? "insecureSkip" : "required",
+    timestamp: flags.useSignedTimestamps || flags.timestampCertificateChain !== "" ? "required" : "optional",
+    sct: flags.insecureIgnoreSct
+      ? "insecureSkip"
+      : { detached: flags.sct === "" ? undefined : await readBlob(io, flags.sct) },
+  };
+  const trusted = await loadTrust(io, flags, needsOf(policy));
   const certificate = flags.certificate === "" ? undefined : await readGivenCertificate(io, flags);
-  if (identity) return { trust, signer: { kind: "identity", identity }, certificate };
+  return { trust: { ...trusted, now: io.now() }, policy, certificate };
+}
+
+async function readKeyPolicy(io: Io, flags: Flags): Promise<Policy["signer"]> {
   const key = await loadPublicKey(io, flags.key);
-  return { trust, signer: { kind: "key", key, hashes: readHashes(flags) ?? defaultHashes(key) }, certificate };
+  return { kind: "key", key, hashes: readHashes(flags) ?? defaultHashes(key) };
 }
 
 /** The hash the user named; undefined when it was left to the key. */
@@ -89,50 +102,23 @@ async function readIdentity(flags: Flags): Promise<IdentityPolicy> {
   return { subject, issuer, extensions };
 }
 
-/** This version checks neither log nor SCT: only who says that they need not be checked gets an answer. */
-function requireSkippedLog(io: Io, flags: Flags, options: { what: string; certificate: boolean }): void {
-  if (!flags.insecureIgnoreTlog && !flags.privateInfrastructure) {
-    throw new TsignError("unsupported", "checking the transparency log is not available in this version", {
-      hint: "--insecure-ignore-tlog verifies without it, --private-infrastructure the same without a warning",
-    });
-  }
-  if (options.certificate && !flags.insecureIgnoreSct) {
-    throw new TsignError("unsupported", "checking certificate transparency is not available in this version", {
-      hint: "--insecure-ignore-sct verifies without it",
-    });
-  }
-  if (flags.privateInfrastructure) return;
+/** What of the distributed trust these flags make necessary. */
+function needsOf(policy: Verification["policy"]): Needs {
+  const needs = new Set<keyof TrustedMaterial>();
+  if (policy.signer.kind === "identity") needs.add("authorities");
+  if (policy.signer.kind === "identity" && policy.sct !== "insecureSkip") needs.add("ctLogs");
+  if (policy.log === "required") needs.add("logs");
+  if (policy.timestamp === "required") needs.add("timestampAuthorities");
+  return needs;
+}
+
+/** Says that the log is left out, unless the user has no public log in the first place. */
+function warnAboutSkippedLog(io: Io, flags: Flags, what: string): void {
+  if (!flags.insecureIgnoreTlog || flags.privateInfrastructure) return;
   io.stderr.write(
     "WARNING: Skipping tlog verification is an insecure practice that lacks transparency and auditability verification " +
-      `for the ${options.what}.\n`,
+      `for the ${what}.\n`,
   );
-}
-
-async function readAuthorities(io: Io, flags: Flags): Promise<CertificateAuthorities> {
-  if (flags.certificateChain !== "" && (flags.caRoots !== "" || flags.caIntermediates !== "")) {
-    throw new TsignError("usage", "--certificate-chain and --ca-roots or --ca-intermediates exclude one another");
-  }
-  const fromRoot = await readRootFile(io, flags.trustedRoot);
-  const chain = await readPemCertificates(io, flags.certificateChain);
-  const roots = await readPemCertificates(io, flags.caRoots);
-  const intermediates = await readPemCertificates(io, flags.caIntermediates);
-  return {
-    roots: [...fromRoot.roots, ...chain.slice(-1), ...roots],
-    intermediates: [...fromRoot.intermediates, ...chain.slice(0, -1), ...intermediates],
-  };
-}
-
-async function readRootFile(io: Io, path: string): Promise<CertificateAuthorities> {
-  if (path === "") return { roots: [], intermediates: [] };
-  const { readTrustedRoot } = await import("../trust/trusted-root.ts");
-  return readTrustedRoot(await readBlob(io, path), { path, at: io.now() });
-}
-
-async function readPemCertificates(io: Io, path: string): Promise<Uint8Array[]> {
-  if (path === "") return [];
-  const certificates = readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
-  if (certificates.length === 0) throw new TsignError("input", `${path} holds no certificate`);
-  return certificates;
 }
 
 async function readGivenCertificate(io: Io, flags: Flags): Promise<Verification["certificate"]> {

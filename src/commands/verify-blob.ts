@@ -59,12 +59,7 @@ export default defineCommand({
     const key = await keyOf(evidence, verification);
     const hashes = new Set<HashName>(key ? hashesFor(key, evidence, verification) : ["sha256"]);
     const message = await readSubject(io, { file, hashes: [...hashes], key, bundle: flags.bundle !== "" });
-    const policy = {
-      signer: verification.signer,
-      claims: { annotations: {}, predicateTypes: undefined },
-      log: "insecureSkip",
-      sct: "insecureSkip",
-    } as const;
+    const policy = { ...verification.policy, claims: { annotations: {}, predicateTypes: undefined } };
     const verdict = await verify(evidence, { kind: "blob", message }, verification.trust, policy);
     if (!verdict.ok) {
       const { name, detail } = verdict.failed;
@@ -77,7 +72,7 @@ export default defineCommand({
 });
 
 /** The bundle, whichever form its bytes have, or the detached signature. */
-async function readEvidence(io: Io, flags: BlobFlags, { signer, certificate }: Verification): Promise<Evidence> {
+async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: Verification): Promise<Evidence> {
   if (flags.bundle === "") return withCertificate(await readBlobSignature(io, flags.signature), certificate);
   if (flags.signature !== "") throw new TsignError("usage", "--bundle and --signature exclude one another");
   const bytes = await readBlob(io, flags.bundle);
@@ -88,10 +83,10 @@ async function readEvidence(io: Io, flags: BlobFlags, { signer, certificate }: V
   const { evidence, statedKey } = readLegacyBlobBundle(bytes, flags.bundle);
   if (statedKey) {
     // cosign lets this key take the place of --key (GHSA-fx35-mq7g-6g98): here it may only repeat it.
-    if (signer.kind !== "key") {
+    if (policy.signer.kind !== "key") {
       throw new TsignError("bad-signature", `${flags.bundle} was made with a bare key, there is no identity to verify`);
     }
-    if (!statedKey.object.equals(signer.key.object)) {
+    if (!statedKey.object.equals(policy.signer.key.object)) {
       throw new TsignError("bad-signature", `${flags.bundle} was made with another key than --key`);
     }
   }
@@ -103,14 +98,14 @@ function withCertificate(evidence: Evidence, certificate: Verification["certific
 }
 
 /** The key the signature will be checked with, to know how to read the file; undefined when there is none to be had. */
-async function keyOf(evidence: Evidence, { signer }: Verification): Promise<PublicKey | undefined> {
+async function keyOf(evidence: Evidence, { policy: { signer } }: Verification): Promise<PublicKey | undefined> {
   if (signer.kind === "key") return signer.key;
   if (evidence.key.kind !== "certificate") return undefined;
   const { parseCertificate } = await import("../trust/certificate-path.ts");
   return publicKeyFromObject(parseCertificate(evidence.key.leaf).native.publicKey);
 }
 
-function hashesFor(key: PublicKey, evidence: Evidence, { signer }: Verification): HashName[] {
+function hashesFor(key: PublicKey, evidence: Evidence, { policy: { signer } }: Verification): HashName[] {
   const stated = evidence.content.kind === "blob" ? evidence.content.stated?.algorithm : undefined;
   const tried = signer.kind === "key" ? signer.hashes : [key.hash];
   return [...tried, key.hash, "sha256", ...(stated ? [stated] : [])];

@@ -76,12 +76,10 @@ export default defineCommand({
   async run(io, { args, flags }) {
     const verification = await readVerification(io, flags, "signature");
     const policy: Policy = {
-      signer: verification.signer,
+      ...verification.policy,
       claims: flags.checkClaims
         ? { annotations: parseAnnotations(flags.annotations), predicateTypes: [SIGN_PREDICATE_TYPE] }
         : "insecureSkip",
-      log: "insecureSkip",
-      sct: "insecureSkip",
     };
     if (flags.payload !== "" && flags.signature === "") {
       throw new TsignError("usage", "--payload is for --signature: without one, payloads come from the registry");

@@ -59,6 +59,8 @@ export interface Evidence {
   readonly log: readonly TransparencyLogEntry[];
   /** DER TimeStampResp (RFC 3161 §2.4.2). */
   readonly timestamps: readonly Uint8Array[];
+  /** What the timestamps are over, where that is not the signature. */
+  readonly timestamped?: Uint8Array;
   /** Annotations of the layer or referrer it was stored with. Not trusted. */
   readonly annotations: Readonly<Record<string, string>>;
   /** The bundle it was read from, byte for byte, where it was one in a registry. */

@@ -5,6 +5,7 @@ import { isObject, parseJson } from "../format/json.ts";
 import type { Io } from "../io.ts";
 import { publicKeyFromPem } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
+import { readLegacyLogEntry } from "./legacy-proofs.ts";
 import type { Evidence, EvidenceKey } from "./model.ts";
 import { readCertificates } from "./read-legacy.ts";
 
@@ -58,7 +59,9 @@ export function readLegacyBlobBundle(bytes: Uint8Array, path: string): LegacyBlo
   const signature = decodeBase64(json["base64Signature"]);
   if (!signature) throw new TsignError("bad-bundle", `the base64Signature of ${path} is not base64`);
   const { key, statedKey } = readLegacyKey(json["cert"], path);
-  return { evidence: fileEvidence(path, { kind: "blob", signature }, key), statedKey };
+  const { rekorBundle } = json;
+  const log = rekorBundle ? [readLegacyLogEntry(rekorBundle, `the rekorBundle of ${path}`)] : [];
+  return { evidence: { ...fileEvidence(path, { kind: "blob", signature }, key), log }, statedKey };
 }
 
 function readLegacyKey(cert: unknown, path: string): { key: EvidenceKey; statedKey: PublicKey | undefined } {

@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { parseJson } from "../format/json.ts";
+import { readLegacyLogEntry, readLegacyTimestamp } from "./legacy-proofs.ts";
 import { ANNOTATION } from "./media-types.ts";
 import type { Evidence, EvidenceKey, Origin } from "./model.ts";
 
@@ -13,8 +14,8 @@ export interface SignatureLayer {
 }
 
 /**
- * Reads a simple-signing layer (cosign's SIGNATURE_SPEC, "Storage") into Evidence. The log entry and timestamp stay in
- * `annotations` until something can verify them.
+ * Reads a simple-signing layer (cosign's SIGNATURE_SPEC, "Storage") into Evidence, with the log entry and the timestamp
+ * that its annotations hold.
  *
  * @throws TsignError "bad-bundle"
  */
@@ -27,9 +28,19 @@ export function readSignatureLayer({ payload, annotations, origin }: SignatureLa
     origin,
     content: { kind: "simple-signing", payload, signature },
     key: layerKey(annotations),
-    log: [],
-    timestamps: [],
+    ...layerProofs(annotations),
     annotations,
+  };
+}
+
+/** The log entry and timestamp stored beside a legacy signature. */
+export function layerProofs(annotations: Readonly<Record<string, string>>): Pick<Evidence, "log" | "timestamps"> {
+  const entry = annotations[ANNOTATION.logEntry];
+  const timestamp = annotations[ANNOTATION.timestamp];
+  const what = `the annotation ${ANNOTATION.logEntry}`;
+  return {
+    log: entry ? [readLegacyLogEntry(parseJson(Buffer.from(entry), what), what)] : [],
+    timestamps: timestamp ? [readLegacyTimestamp(timestamp, `the annotation ${ANNOTATION.timestamp}`)] : [],
   };
 }
 

@@ -5,6 +5,7 @@ import { digestOf } from "../format/digest.ts";
 import { goJson } from "../format/go-json.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";
+import { toLegacyLogEntry, writeLegacyTimestamp } from "./legacy-proofs.ts";
 import { ANNOTATION, SIGNATURE_ARTIFACT_TYPE, SIMPLE_SIGNING_MEDIA_TYPE } from "./media-types.ts";
 import type { Evidence } from "./model.ts";
 
@@ -39,6 +40,10 @@ export function signatureLayer(evidence: Evidence): Descriptor {
     annotations[ANNOTATION.certificate] = certificatePem(key.leaf);
     annotations[ANNOTATION.chain] = key.chain.map(certificatePem).join("");
   }
+  const [entry] = evidence.log.flatMap((each) => toLegacyLogEntry(each) ?? []);
+  if (entry) annotations[ANNOTATION.logEntry] = goJson(entry);
+  const [timestamp] = evidence.timestamps;
+  if (timestamp) annotations[ANNOTATION.timestamp] = writeLegacyTimestamp(timestamp);
   return {
     mediaType: SIMPLE_SIGNING_MEDIA_TYPE,
     size: content.payload.length,

@@ -2,7 +2,13 @@ import { X509Certificate } from "node:crypto";
 import { X509Certificate as Asn1Certificate } from "@sigstore/core";
 import { TsignError } from "../errors.ts";
 
-const OID = { codeSigning: "1.3.6.1.5.5.7.3.3", anyUsage: "2.5.29.37.0", nameConstraints: "2.5.29.30" } as const;
+const OID = {
+  codeSigning: "1.3.6.1.5.5.7.3.3",
+  timeStamping: "1.3.6.1.5.5.7.3.8",
+  anyUsage: "2.5.29.37.0",
+  extendedKeyUsage: "2.5.29.37",
+  nameConstraints: "2.5.29.30",
+} as const;
 /** A path longer than this is refused; Fulcio's has three certificates. */
 const MAX_PATH = 8;
 
@@ -25,14 +31,25 @@ export interface Certificate {
  */
 export function parseCertificate(der: Uint8Array): Certificate {
   try {
-    return { native: new X509Certificate(der), asn1: Asn1Certificate.parse(Buffer.from(der)) };
+    const native = new X509Certificate(der);
+    void native.publicKey; // read only now, and it may not be one
+    return { native, asn1: Asn1Certificate.parse(Buffer.from(der)) };
   } catch (cause) {
     throw new TsignError("untrusted", "a certificate cannot be read", { cause });
   }
 }
 
+/** A path that holds: the leaf, and who issued it. */
+export interface CertificatePath {
+  readonly leaf: Certificate;
+  readonly issuer: Certificate;
+}
+
+/** What a leaf has to be for: signing artifacts, or timestamps and nothing else (RFC 3161 §2.3). */
+export type Purpose = "codeSigning" | "timeStamping";
+
 /**
- * Checks that a leaf certificate is for code signing and has a path to a trusted root in which every certificate is valid
+ * Checks that a leaf certificate is for its purpose and has a path to a trusted root in which every certificate is valid
  * at the time, is a CA where it has to be, and respects the path length (RFC 5280 §6.1; policies are not used, and a CA
  * with name constraints is not accepted).
  *
@@ -43,8 +60,9 @@ export function verifyCertificatePath(options: {
   leaf: Uint8Array;
   authorities: CertificateAuthorities;
   at: Date;
-}): Certificate {
-  const { authorities, at } = options;
+  purpose?: Purpose;
+}): CertificatePath {
+  const { authorities, at, purpose = "codeSigning" } = options;
   const leaf = parseCertificate(options.leaf);
   if (authorities.roots.length === 0) throw new TsignError("untrusted", "no certificate authority is trusted");
   if (!isValidAt(leaf.native, at)) {
@@ -54,37 +72,46 @@ export function verifyCertificatePath(options: {
       `the certificate is valid from ${validFrom} to ${validTo}, not at ${at.toISOString()}`,
     );
   }
-  const usages = leaf.native.keyUsage ?? []; // extended key usage, as OIDs
-  if (leaf.native.ca || !usages.some(allowsCodeSigning)) {
-    throw new TsignError("untrusted", "the certificate is not for code signing");
+  if (leaf.native.ca || !isFor(leaf, purpose)) {
+    const use = purpose === "codeSigning" ? "code signing" : "timestamps alone";
+    throw new TsignError("untrusted", `the certificate is not for ${use}`);
   }
   const pool = {
     roots: authorities.roots.map(parseCertificate),
     intermediates: authorities.intermediates.map(parseCertificate),
     at,
+    purpose,
   };
-  if (!reachesRoot([leaf], pool)) {
-    throw new TsignError("untrusted", "the certificate has no valid path to a trusted root");
-  }
-  return leaf;
+  const issuer = issuerOf([leaf], pool);
+  if (!issuer) throw new TsignError("untrusted", "the certificate has no valid path to a trusted root");
+  return { leaf, issuer };
+}
+
+/** A signing certificate names its use among others, a timestamp authority's names its one alone, as critical. */
+function isFor({ native, asn1 }: Certificate, purpose: Purpose): boolean {
+  const usages = native.keyUsage ?? []; // extended key usage, as OIDs
+  if (purpose === "codeSigning") return usages.some((usage) => allows(usage, purpose));
+  const critical = asn1.extension(OID.extendedKeyUsage)?.critical ?? false;
+  return critical && usages.length === 1 && usages[0] === OID.timeStamping;
 }
 
 interface Pool {
   readonly roots: readonly Certificate[];
   readonly intermediates: readonly Certificate[];
   readonly at: Date;
+  readonly purpose: Purpose;
 }
 
-/** Depth-first search for a path from the last certificate to a root. */
-function reachesRoot(path: readonly Certificate[], pool: Pool): boolean {
+/** Who issued the last certificate, if a path leads on from there to a root: a depth-first search. */
+function issuerOf(path: readonly Certificate[], pool: Pool): Certificate | undefined {
   const last = path.at(-1);
-  if (!last || path.length > MAX_PATH) return false;
-  const mayIssue = (candidate: Certificate) =>
-    issued(candidate, last) && isAuthority(candidate, path.length - 1, pool.at);
-  if (pool.roots.some(mayIssue)) return true;
+  if (!last || path.length > MAX_PATH) return undefined;
+  const mayIssue = (candidate: Certificate) => issued(candidate, last) && isAuthority(candidate, path.length - 1, pool);
+  const root = pool.roots.find(mayIssue);
+  if (root) return root;
   return pool.intermediates
     .filter((next) => mayIssue(next) && !path.some((known) => known.native.raw.equals(next.native.raw)))
-    .some((next) => reachesRoot([...path, next], pool));
+    .find((next) => issuerOf([...path, next], pool) !== undefined);
 }
 
 function issued(issuer: Certificate, subject: Certificate): boolean {
@@ -92,20 +119,20 @@ function issued(issuer: Certificate, subject: Certificate): boolean {
 }
 
 /** @param below how many CA certificates lie between it and the leaf */
-function isAuthority({ native, asn1 }: Certificate, below: number, at: Date): boolean {
+function isAuthority({ native, asn1 }: Certificate, below: number, { at, purpose }: Pool): boolean {
   const limit = asn1.extBasicConstraints?.pathLenConstraint;
   const usages = native.keyUsage ?? [];
   return (
     native.ca &&
     isValidAt(native, at) &&
     (limit === undefined || Number(limit) >= below) &&
-    (usages.length === 0 || usages.some(allowsCodeSigning)) &&
+    (usages.length === 0 || usages.some((usage) => allows(usage, purpose))) &&
     asn1.extension(OID.nameConstraints) === undefined
   );
 }
 
-function allowsCodeSigning(usage: string): boolean {
-  return usage === OID.codeSigning || usage === OID.anyUsage;
+function allows(usage: string, purpose: Purpose): boolean {
+  return usage === OID[purpose] || usage === OID.anyUsage;
 }
 
 function isValidAt(certificate: X509Certificate, time: Date): boolean {

@@ -1,51 +1,131 @@
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { isObject, parseJson } from "../format/json.ts";
-import type { CertificateAuthorities } from "./certificate-path.ts";
+import type { Authority, Log, Period, TimestampAuthority, TrustedMaterial } from "./material.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
 
+type Json = Record<string, unknown>;
+
 /**
- * The certificate authorities of a trusted root file (protobuf-specs, sigstore_trustroot.proto) whose period of trust holds
- * at a time. The last certificate of a chain is its root.
+ * Reads a trusted root (protobuf-specs, sigstore_trustroot.proto) whole. Strict, because all else rests on it: every log
+ * and authority must say from when on it is trusted, and every key and certificate must parse.
  *
- * @param at authorities that were not trusted then are left out
+ * @param path for messages
  * @throws TsignError "untrusted"
  */
-export function readTrustedRoot(bytes: Uint8Array, options: { path: string; at: Date }): CertificateAuthorities {
-  const { path, at } = options;
-  const invalid = (reason: string) => new TsignError("untrusted", `${path} is not a trusted root: ${reason}`);
+export function readTrustedRoot(bytes: Uint8Array, path: string): TrustedMaterial {
+  const invalid = (reason: string, cause?: unknown) =>
+    new TsignError("untrusted", `${path} is not a trusted root: ${reason}`, { cause });
   let json: unknown;
   try {
     json = parseJson(bytes, path);
   } catch (cause) {
-    throw new TsignError("untrusted", `${path} is not a trusted root: it is not valid JSON`, { cause });
+    throw invalid("it is not valid JSON", cause);
   }
   if (!isObject(json) || json["mediaType"] !== MEDIA_TYPE) throw invalid(`its mediaType is not ${MEDIA_TYPE}`);
-  const authorities = json["certificateAuthorities"] ?? [];
-  if (!Array.isArray(authorities)) throw invalid("certificateAuthorities is not a list");
-  const chains = authorities.filter((each) => isTrustedAt(each, at)).map((each) => readChain(each, invalid));
+  const read = <T>(field: string, one: (value: Json) => T): T[] => {
+    const list = json[field] ?? [];
+    if (!Array.isArray(list)) throw invalid(`${field} is not a list`);
+    return list.map((each: unknown, index) => {
+      if (!isObject(each)) throw invalid(`${field}[${index}] is not an object`);
+      try {
+        return one(each);
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : "";
+        throw invalid(`${field}[${index}]: ${reason}`, cause);
+      }
+    });
+  };
   return {
-    roots: chains.flatMap((chain) => chain.slice(-1)),
-    intermediates: chains.flatMap((chain) => chain.slice(0, -1)),
+    authorities: read("certificateAuthorities", readAuthority),
+    logs: read("tlogs", readLog),
+    ctLogs: read("ctlogs", readLog),
+    timestampAuthorities: read("timestampAuthorities", readTimestampAuthority),
   };
 }
 
-function isTrustedAt(authority: unknown, at: Date): boolean {
-  const period = isObject(authority) ? authority["validFor"] : undefined;
-  if (!isObject(period) || typeof period["start"] !== "string") return false;
-  const start = Date.parse(period["start"]);
-  const end = typeof period["end"] === "string" ? Date.parse(period["end"]) : Number.POSITIVE_INFINITY;
-  return start <= at.getTime() && at.getTime() <= end;
+/** The last certificate of a chain is its root. */
+function readAuthority(json: Json): Authority {
+  const chain = readChain(json);
+  return { roots: chain.slice(-1), intermediates: chain.slice(0, -1), validFor: readPeriod(json["validFor"]) };
 }
 
-function readChain(authority: unknown, invalid: (reason: string) => TsignError): Uint8Array[] {
-  const chain = isObject(authority) ? authority["certChain"] : undefined;
-  const certificates = isObject(chain) ? chain["certificates"] : undefined;
-  if (!Array.isArray(certificates) || certificates.length === 0) throw invalid("an authority has no certificates");
-  return certificates.map((each) => {
-    const raw = isObject(each) && typeof each["rawBytes"] === "string" ? decodeBase64(each["rawBytes"]) : undefined;
-    if (!raw) throw invalid("a certificate is not base64");
-    return raw;
+/** The first certificate is the one that signs, unless it is an authority itself. */
+function readTimestampAuthority(json: Json): TimestampAuthority {
+  const chain = readChain(json);
+  const [first] = chain;
+  const leaf = first && !new X509Certificate(first).ca ? first : undefined;
+  const authorities = leaf ? chain.slice(1) : chain;
+  return {
+    leaf,
+    roots: authorities.length > 0 ? authorities.slice(-1) : chain.slice(-1),
+    intermediates: authorities.slice(0, -1),
+    validFor: readPeriod(json["validFor"]),
+  };
+}
+
+function readLog(json: Json): Log {
+  const { publicKey: key, logId, checkpointKeyId } = json;
+  if (!isObject(key)) throw new Error("it has no public key");
+  const id = isObject(checkpointKeyId) ? checkpointKeyId["keyId"] : isObject(logId) ? logId["keyId"] : undefined;
+  const { baseUrl } = json;
+  const object = readKey(readBytes(key["rawBytes"], "the public key"), String(key["keyDetails"] ?? ""));
+  return {
+    baseUrl: typeof baseUrl === "string" ? baseUrl : "",
+    id: id === undefined ? logIdOf(object) : readBytes(id, "the log id"),
+    key: object,
+    validFor: readPeriod(key["validFor"]),
+  };
+}
+
+/** The usual id of a log: SHA-256 of its SubjectPublicKeyInfo (RFC 6962 §3.2). */
+export function logIdOf(key: KeyObject): Uint8Array {
+  return createHash("sha256")
+    .update(key.export({ type: "spki", format: "der" }))
+    .digest();
+}
+
+function readKey(der: Uint8Array, details: string): KeyObject {
+  const type = details === "PKCS1_RSA_PKCS1V5" || details === "PKCS1_RSA_PSS" ? "pkcs1" : "spki";
+  try {
+    return createPublicKey({ key: Buffer.from(der), format: "der", type });
+  } catch (cause) {
+    throw new Error(`the public key of type ${details || "unknown"} cannot be read`, { cause });
+  }
+}
+
+function readPeriod(json: unknown): Period {
+  if (!isObject(json)) throw new Error("it has no validFor");
+  const time = (field: string): Date | undefined => {
+    const text = json[field];
+    if (text === undefined || text === null) return undefined;
+    const date = new Date(typeof text === "string" && text.includes("T") ? text : Number.NaN);
+    if (Number.isNaN(date.getTime())) throw new Error(`validFor.${field} is no time`);
+    return date;
+  };
+  const start = time("start");
+  if (!start) throw new Error("validFor has no start");
+  return { start, end: time("end") };
+}
+
+function readChain(json: Json): Uint8Array[] {
+  const { certChain } = json;
+  const certificates = isObject(certChain) ? certChain["certificates"] : undefined;
+  if (!Array.isArray(certificates) || certificates.length === 0) throw new Error("it has no certificates");
+  return certificates.map((each: unknown) => {
+    const der = readBytes(isObject(each) ? each["rawBytes"] : undefined, "a certificate");
+    try {
+      return new X509Certificate(der).raw;
+    } catch (cause) {
+      throw new Error("a certificate cannot be read", { cause });
+    }
   });
+}
+
+function readBytes(value: unknown, what: string): Uint8Array {
+  const bytes = typeof value === "string" && value !== "" ? decodeBase64(value) : undefined;
+  if (!bytes) throw new Error(`${what} is not base64`);
+  return bytes;
 }

@@ -1,24 +1,58 @@
 import { TsignError } from "../errors.ts";
 import type { EvidenceKey } from "../evidence/model.ts";
 import { publicKeyFromObject } from "../keys/index.ts";
-import { verifyCertificatePath } from "../trust/certificate-path.ts";
-import { CheckFailed, type TrustMaterial, type VerifiedSigner } from "./model.ts";
+import type { PublicKey } from "../keys/types.ts";
+import { type CertificatePath, parseCertificate, verifyCertificatePath } from "../trust/certificate-path.ts";
+import { isWithin } from "../trust/material.ts";
+import { CheckFailed, type TrustMaterial } from "./model.ts";
+
+type CertificateKey = Extract<EvidenceKey, { kind: "certificate" }>;
 
 /**
- * The signer a certificate stands for, once its path to a trusted root holds now. The chain stored with the evidence only
- * helps to find that path.
+ * The key a certificate is for, before anything of it is believed.
  *
+ * @throws CheckFailed when it cannot be read
+ */
+export function certifiedKey(key: CertificateKey): PublicKey {
+  return asCheck(() => publicKeyFromObject(parseCertificate(key.leaf).native.publicKey));
+}
+
+/**
+ * Checks that the certificate has a path to a trusted root at every one of the times, each time by authorities that are
+ * trusted for it. The chain stored with the evidence only helps to find that path.
+ *
+ * @param times at least one
+ * @returns the path found
  * @throws CheckFailed
  */
-export function verifyCertificate(
-  key: Extract<EvidenceKey, { kind: "certificate" }>,
-  trust: TrustMaterial,
-): Extract<VerifiedSigner, { kind: "certificate" }> {
-  const { roots, intermediates } = trust.authorities;
-  const authorities = { roots, intermediates: [...intermediates, ...key.chain] };
+export function verifyCertificate(key: CertificateKey, trust: TrustMaterial, times: readonly Date[]): CertificatePath {
+  const paths = times.map((at) => pathAt(key, trust, at));
+  const [path] = paths;
+  if (!path) throw new CheckFailed("time", "there is no trusted time to judge the certificate at");
+  return path;
+}
+
+function pathAt(key: CertificateKey, trust: TrustMaterial, at: Date): CertificatePath {
+  const trusted = trust.authorities.filter(({ validFor }) => isWithin(validFor, at));
+  if (trusted.length === 0) {
+    const reason = trust.authorities.length === 0 ? "" : ` for ${at.toISOString()}`;
+    throw new CheckFailed("key", `no certificate authority is trusted${reason}`);
+  }
+  let failure: unknown;
+  for (const { roots, intermediates } of trusted) {
+    const authorities = { roots, intermediates: [...intermediates, ...key.chain] };
+    try {
+      return asCheck(() => verifyCertificatePath({ leaf: key.leaf, authorities, at }));
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+function asCheck<T>(check: () => T): T {
   try {
-    const leaf = verifyCertificatePath({ leaf: key.leaf, authorities, at: trust.now });
-    return { kind: "certificate", key: publicKeyFromObject(leaf.native.publicKey), leaf: leaf.asn1 };
+    return check();
   } catch (error) {
     if (error instanceof TsignError) throw new CheckFailed("key", error.message);
     throw error;

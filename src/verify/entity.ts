@@ -1,11 +1,14 @@
 import { timingSafeEqual } from "node:crypto";
 import { type SignedEntity, VerificationError, Verifier } from "@sigstore/verify";
 import type { Evidence } from "../evidence/model.ts";
-import { hash, type Message, messageOf, messageOfDigests, parseDigest } from "../format/digest.ts";
+import { type HashName, hash, type Message, messageOf, messageOfDigests, parseDigest } from "../format/digest.ts";
 import { preAuthEncoding } from "../format/dsse.ts";
 import { verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { CheckFailed, type CheckName, type Policy, type Subject } from "./model.ts";
+import { checkpointName, type KnownEntry } from "./log.ts";
+import { CheckFailed, type CheckName, type Subject } from "./model.ts";
+
+const HASH_BY_LENGTH: Readonly<Record<number, HashName>> = { 32: "sha256", 48: "sha384", 64: "sha512" };
 
 /**
  * The message a signature covers: the simple-signing payload, the DSSE pre-authentication encoding, or the subject itself
@@ -20,47 +23,58 @@ export function signedMessage(content: Evidence["content"], subject: Subject): M
 }
 
 /**
- * Hands evidence to @sigstore/verify's Verifier, which checks in this order timestamps, key, log entries and signature.
- * The signature is ours to check (the library knows no digest-only messages, Ed25519ph or second hash), and is checked
- * before, because a large message takes an asynchronous step; the library's SignatureContent then gives that outcome.
+ * Hands evidence to @sigstore/verify's Verifier: it checks that each log entry is included (SET, checkpoint, Merkle path),
+ * that it is about this signature over this content, that none counts twice, and then the signature. The signature is ours
+ * to check (the library knows no digest-only messages, Ed25519ph or second hash), and is checked before, because a large
+ * message takes an asynchronous step; the library's SignatureContent then gives that outcome.
  *
+ * @param options.entries each must hold; empty where the log is not checked
  * @throws CheckFailed naming the step that failed
  */
 export async function verifyEntity(options: {
   evidence: Evidence;
   message: Message;
   key: PublicKey;
-  hashes: Extract<Policy["signer"], { kind: "key" }>["hashes"];
+  hashes: readonly HashName[];
+  entries: readonly KnownEntry[];
 }): Promise<void> {
-  const { evidence, message, key, hashes } = options;
+  const { evidence, message, key, hashes, entries } = options;
   const { content } = evidence;
   const known = hashes.filter((name) => message.hashes.includes(name));
   const valid = await verifySignature({ key, message, signature: content.signature, hashes: known });
   const entity: SignedEntity = {
     key: { $case: "public-key", hint: "" },
-    timestamps: [], // the policy knows only "insecureSkip" for the log
-    tlogEntries: [],
+    timestamps: [], // src/verify/verify.ts has judged them
+    tlogEntries: entries.map(({ entry }) => entry),
     signature: {
       signature: Buffer.from(content.signature),
       compareSignature: (other) => sameBytes(content.signature, other),
       compareDigest: (other) => content.kind === "dsse" && sameBytes(hash("sha256", content.payload), other),
-      compareSignedDigest: (other) => sameBytes(message.digest("sha256"), other),
+      compareSignedDigest: (other) => isDigestOf(message, other),
       verifySignature: (with_) => valid && with_.equals(key.object),
     },
   };
   const trust = {
     certificateAuthorities: [],
     timestampAuthorities: [],
-    tlogs: [],
+    tlogs: entries.map(({ entry, log }) => ({
+      baseURL: checkpointName(entry, log),
+      logID: Buffer.from(log.id),
+      publicKey: log.key,
+      validFor: { start: log.validFor.start, end: log.validFor.end ?? new Date(8_640_000_000_000_000) },
+    })),
     ctlogs: [],
     publicKey: () => ({ publicKey: key.object, validFor: () => true }),
   };
+  const thresholds = { tlogThreshold: entries.length, ctlogThreshold: 0, timestampThreshold: 0 };
   try {
-    new Verifier(trust, { tlogThreshold: 0, ctlogThreshold: 0, timestampThreshold: 0 }).verify(entity);
+    new Verifier(trust, thresholds).verify(entity);
   } catch (error) {
-    if (!(error instanceof VerificationError)) throw error;
-    const step = stepOf(error.code);
-    throw new CheckFailed(step, step === "signature" ? "not made by this key over this content" : error.message);
+    // A body or proof without the fields its kind has makes the library throw TypeErrors of its own.
+    if (!(error instanceof VerificationError) && entries.length === 0) throw error;
+    const step = error instanceof VerificationError ? stepOf(error.code) : "log";
+    const reason = error instanceof VerificationError ? error.message : "the log entry cannot be read";
+    throw new CheckFailed(step, step === "signature" ? "not made by this key over this content" : reason);
   }
 }
 
@@ -68,6 +82,12 @@ function stepOf(code: VerificationError["code"]): CheckName {
   if (code === "SIGNATURE_ERROR") return "signature";
   if (code === "CERTIFICATE_ERROR" || code === "PUBLIC_KEY_ERROR") return "key";
   return "log";
+}
+
+/** A log entry's digest is of whichever hash its length says; one the message was not hashed with is not its own. */
+function isDigestOf(message: Message, digest: Uint8Array): boolean {
+  const name = HASH_BY_LENGTH[digest.length];
+  return name !== undefined && message.hashes.includes(name) && sameBytes(message.digest(name), digest);
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -2,7 +2,7 @@ import type { X509Certificate } from "@sigstore/core";
 import type { Evidence } from "../evidence/model.ts";
 import type { Digest, HashName, Message } from "../format/digest.ts";
 import type { PublicKey } from "../keys/types.ts";
-import type { CertificateAuthorities } from "../trust/certificate-path.ts";
+import type { TrustedMaterial } from "../trust/material.ts";
 
 /** What the evidence has to be about. */
 export type Subject =
@@ -10,8 +10,7 @@ export type Subject =
   | { readonly kind: "blob"; readonly message: Message };
 
 /** What the verifier trusts, and the time it believes to be now. */
-export interface TrustMaterial {
-  readonly authorities: CertificateAuthorities;
+export interface TrustMaterial extends TrustedMaterial {
   readonly now: Date;
 }
 
@@ -46,11 +45,15 @@ export interface Policy {
     | { readonly kind: "key"; readonly key: PublicKey; readonly hashes: readonly HashName[] }
     | { readonly kind: "identity"; readonly identity: IdentityPolicy };
   readonly claims: ClaimsPolicy | "insecureSkip";
-  readonly log: "insecureSkip";
-  readonly sct: "insecureSkip";
+  /** Whether the signature must be in a trusted transparency log. */
+  readonly log: "required" | "insecureSkip";
+  /** Whether a signed timestamp (RFC 3161) must be there; otherwise one that verifies is used, and none is needed. */
+  readonly timestamp: "required" | "optional";
+  /** Whether the certificate must have been made public; `detached` is an SCT that came beside it (RFC 6962 §3.2). */
+  readonly sct: { readonly detached: Uint8Array | undefined } | "insecureSkip";
 }
 
-export type CheckName = "key" | "sct" | "log" | "signature" | "claims" | "identity";
+export type CheckName = "log" | "time" | "key" | "sct" | "signature" | "claims" | "identity";
 
 /** One step of a verification, as data: text, JSON and later reports are made from it. */
 export interface Check {

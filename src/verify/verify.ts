@@ -3,6 +3,7 @@ import { defaultHashes } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { verifyClaims, verifyStatedDigest } from "./claims.ts";
 import { signedMessage, verifyEntity } from "./entity.ts";
+import type { KnownEntry } from "./log.ts";
 import {
   type Check,
   CheckFailed,
@@ -18,8 +19,9 @@ import {
  * The only code in tsign that says yes. It judges one piece of evidence and returns every check with its outcome; it reads
  * nothing from outside, and throws only for a defect of its own, never because of what the evidence holds.
  *
- * The order is that of the Sigstore client specification: the key (a certificate's path to a root), SCT, log, signature,
- * what the signed document claims, and whose it is.
+ * The order is that of the Sigstore client specification, "Verification": the signature and its log entries are bound to
+ * one another and to a key; these give trusted times; at these the key must be the policy's, or its certificate have a path
+ * to a root and be public; then what the signed document claims, and whose it is.
  */
 export async function verify(
   evidence: Evidence,
@@ -31,20 +33,20 @@ export async function verify(
   const pass = (name: CheckName, detail: string) => checks.push({ name, outcome: "passed", detail });
   const skip = (name: CheckName, detail: string) => checks.push({ name, outcome: "skipped", detail });
   try {
-    const signer = await signerOf(evidence, trust, policy);
-    pass("key", signer.kind === "key" ? "the given public key" : "a certificate with a path to a trusted root");
-    if (signer.kind === "certificate") skip("sct", "certificate transparency is not checked");
-    skip("log", "the transparency log is not checked");
-
+    const key = await claimedKey(evidence, policy);
     const message = signedMessage(evidence.content, subject);
-    const hashes = policy.signer.kind === "key" ? policy.signer.hashes : defaultHashes(signer.key);
+    const hashes = policy.signer.kind === "key" ? policy.signer.hashes : defaultHashes(key);
     verifyStatedDigest(evidence.content, message);
-    await verifyEntity({ evidence, message, key: signer.key, hashes });
-    pass("signature", `valid for ${describeKey(signer.key)}`);
-
+    const entries = policy.log === "required" ? await trustedEntries(evidence, trust, key) : [];
+    await verifyEntity({ evidence, message, key, hashes, entries });
+    if (policy.log === "required") pass("log", "included in a trusted transparency log");
+    else skip("log", "the transparency log is not checked");
+    pass("signature", `valid for ${describeKey(key)}`);
+    const times = await trustedTimes({ evidence, entries, trust, policy });
+    if (times.length > 0) pass("time", times.map((time) => time.toISOString()).join(", "));
+    const signer = await verifySigner({ evidence, key, times, trust, policy, pass, skip });
     if (policy.claims === "insecureSkip") skip("claims", "the signed claims are not checked");
     else pass("claims", verifyClaims(evidence.content, subject, policy.claims));
-
     if (policy.signer.kind === "identity" && signer.kind === "certificate") {
       const { verifyIdentity } = await import("./identity.ts");
       pass("identity", verifyIdentity(signer.leaf, policy.signer.identity));
@@ -57,19 +59,94 @@ export async function verify(
   }
 }
 
-/** The key that must have signed: the policy's, or the certificate's once its path to a root holds. */
-async function signerOf(evidence: Evidence, trust: TrustMaterial, policy: Policy): Promise<VerifiedSigner> {
+/** The key that must have signed: the policy's, or the certificate's, of which nothing is believed yet. */
+async function claimedKey(evidence: Evidence, policy: Policy): Promise<PublicKey> {
   if (policy.signer.kind === "key") {
     if (evidence.key.kind === "certificate" && evidence.key.binding) {
       throw new CheckFailed("key", "signed with a certificate, not with a bare key");
     }
-    return { kind: "key", key: policy.signer.key };
+    return policy.signer.key;
   }
   if (evidence.key.kind !== "certificate") {
     throw new CheckFailed("key", "signed with a bare key, there is no certificate to identify the signer");
   }
-  const { verifyCertificate } = await import("./certificate.ts"); // loaded for certificates only
-  return verifyCertificate(evidence.key, trust);
+  const { certifiedKey } = await import("./certificate.ts"); // loaded for certificates only
+  return certifiedKey(evidence.key);
+}
+
+async function trustedEntries(evidence: Evidence, trust: TrustMaterial, key: PublicKey): Promise<KnownEntry[]> {
+  const { entriesOfTrustedLogs, verifyEntry } = await import("./log.ts");
+  const entries = entriesOfTrustedLogs(evidence, trust.logs);
+  for (const each of entries) verifyEntry(each, { evidence, key });
+  return entries;
+}
+
+/**
+ * Every time the signature is known to have existed at: promised by the logs whose entries hold, and signed by trusted
+ * timestamp authorities. A log must have been trusted at all of them.
+ */
+async function trustedTimes(by: {
+  evidence: Evidence;
+  entries: readonly KnownEntry[];
+  trust: TrustMaterial;
+  policy: Policy;
+}): Promise<Date[]> {
+  const { evidence, entries, trust, policy } = by;
+  const promised = entries.length === 0 ? [] : await promisedTimes(entries);
+  const signed: Date[] = [];
+  if (evidence.timestamps.length > 0) {
+    const { verifyTimestamp } = await import("./timestamp.ts");
+    for (const response of evidence.timestamps) {
+      const time = verifyTimestamp(
+        response,
+        evidence.timestamped ?? evidence.content.signature,
+        trust.timestampAuthorities,
+      );
+      if (time) signed.push(time);
+    }
+  }
+  if (policy.timestamp === "required" && signed.length === 0) {
+    const found = evidence.timestamps.length > 0 ? "its signed timestamps are of no trusted authority" : "it has none";
+    throw new CheckFailed("time", `a signed timestamp is required: ${found}`);
+  }
+  const { isWithin } = await import("../trust/material.ts");
+  for (const time of signed) {
+    const ended = entries.find(({ log }) => !isWithin(log.validFor, time));
+    if (ended) throw new CheckFailed("log", `${ended.log.baseUrl} is not trusted for ${time.toISOString()}`);
+  }
+  return [...promised, ...signed];
+}
+
+async function promisedTimes(entries: readonly KnownEntry[]): Promise<Date[]> {
+  const { integratedTime } = await import("./log.ts");
+  return entries.flatMap(({ entry }) => integratedTime(entry) ?? []);
+}
+
+/** Judges the certificate at the trusted times; without a log to give one, at the present. A bare key has none. */
+async function verifySigner(by: {
+  evidence: Evidence;
+  key: PublicKey;
+  times: readonly Date[];
+  trust: TrustMaterial;
+  policy: Policy;
+  pass: (name: CheckName, detail: string) => void;
+  skip: (name: CheckName, detail: string) => void;
+}): Promise<VerifiedSigner> {
+  const { evidence, key, trust, policy, pass, skip } = by;
+  if (policy.signer.kind === "key" || evidence.key.kind !== "certificate") {
+    pass("key", "the given public key");
+    return { kind: "key", key };
+  }
+  const times = by.times.length === 0 && policy.log === "insecureSkip" ? [trust.now] : by.times;
+  const { verifyCertificate } = await import("./certificate.ts");
+  const path = verifyCertificate(evidence.key, trust, times);
+  pass("key", "a certificate with a path to a trusted root");
+  if (policy.sct === "insecureSkip") skip("sct", "certificate transparency is not checked");
+  else {
+    const { verifyScts } = await import("./sct.ts");
+    pass("sct", verifyScts(path, { logs: trust.ctLogs, detached: policy.sct.detached }));
+  }
+  return { kind: "certificate", key, leaf: path.leaf.asn1 };
 }
 
 function describeKey({ kind }: PublicKey): string {

@@ -1,7 +1,5 @@
 import { flag } from "../define.ts";
 
-const LOG = "transparency logs";
-const TSA = "timestamp authorities";
 const IN_BUNDLE = "bundles hold it";
 const IN_ROOT = "a --trusted-root file holds it";
 
@@ -37,9 +35,8 @@ export const verificationFlags = {
   rekorUrl: flag.string("transparency log", {
     default: "https://rekor.sigstore.dev",
     deprecated: IN_BUNDLE,
-    unavailable: LOG,
   }),
-  sct: flag.string("file of a detached certificate timestamp", { deprecated: IN_BUNDLE, unavailable: LOG }),
+  sct: flag.string("file of a detached certificate timestamp", { deprecated: IN_BUNDLE }),
   signature: flag.string("file, URL or base64 text of the signature", { deprecated: IN_BUNDLE }),
   signatureDigestAlgorithm: flag.string("hash the signature was made with; by default the key's own, then SHA-256", {
     default: "sha256",
@@ -47,8 +44,7 @@ export const verificationFlags = {
   }),
   timestampCertificateChain: flag.string("PEM file of the timestamp authority's chain", {
     deprecated: IN_ROOT,
-    unavailable: TSA,
   }),
   trustedRoot: flag.string("trusted root file"),
-  useSignedTimestamps: flag.bool("require a signed timestamp", { unavailable: TSA }),
+  useSignedTimestamps: flag.bool("require a signed timestamp"),
 };

@@ -1,0 +1,141 @@
+import { createPublicKey, X509Certificate } from "node:crypto";
+import { readBlob } from "../blob.ts";
+import { TsignError } from "../errors.ts";
+import { readCertificates } from "../evidence/read-legacy.ts";
+import { readPem } from "../format/pem.ts";
+import type { Io } from "../io.ts";
+import {
+  ALWAYS,
+  type Authority,
+  type Log,
+  NO_TRUST,
+  type TimestampAuthority,
+  type TrustedMaterial,
+} from "../trust/material.ts";
+
+/** Files that take the place of the trusted root's parts, as cosign's variables do. */
+const OVERRIDES = {
+  authorities: "SIGSTORE_ROOT_FILE",
+  logs: "SIGSTORE_REKOR_PUBLIC_KEY",
+  ctLogs: "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",
+  timestampAuthorities: "SIGSTORE_TSA_CERTIFICATE_FILE",
+} as const;
+
+/** What of the trusted material a command will need. */
+export type Needs = ReadonlySet<keyof TrustedMaterial>;
+
+/** The flags that name trust. */
+export interface TrustFlags {
+  readonly trustedRoot: string;
+  readonly certificateChain: string;
+  readonly caRoots: string;
+  readonly caIntermediates: string;
+  readonly timestampCertificateChain: string;
+}
+
+/**
+ * Whom to trust: what the flags name takes precedence part by part; then the SIGSTORE_* files; then --trusted-root, or the
+ * root that TUF distributes, which is asked for only when a part of it is needed.
+ *
+ * @throws TsignError
+ */
+export async function loadTrust(io: Io, flags: TrustFlags, needs: Needs): Promise<TrustedMaterial> {
+  if (flags.certificateChain !== "" && (flags.caRoots !== "" || flags.caIntermediates !== "")) {
+    throw new TsignError("usage", "--certificate-chain and --ca-roots or --ca-intermediates exclude one another");
+  }
+  const named = { ...(await readOverrides(io, flags)), ...(await readFlags(io, flags)) };
+  if (flags.trustedRoot !== "") {
+    const { readTrustedRoot } = await import("../trust/trusted-root.ts");
+    return { ...readTrustedRoot(await readBlob(io, flags.trustedRoot), flags.trustedRoot), ...named };
+  }
+  const missing = [...needs].filter((part) => named[part] === undefined);
+  if (missing.length === 0) return { ...NO_TRUST, ...named };
+  return { ...(await distributedRoot(io)), ...named };
+}
+
+/** The trusted root of the TUF repository in use. */
+async function distributedRoot(_io: Io): Promise<TrustedMaterial> {
+  throw new TsignError("untrusted", "no trusted root is given", { hint: "pass --trusted-root FILE" });
+}
+
+async function readFlags(io: Io, flags: TrustFlags): Promise<Partial<TrustedMaterial>> {
+  const chain = await readPemCertificates(io, flags.certificateChain);
+  const roots = await readPemCertificates(io, flags.caRoots);
+  const intermediates = await readPemCertificates(io, flags.caIntermediates);
+  const authority: Authority = {
+    roots: [...chain.slice(-1), ...roots],
+    intermediates: [...chain.slice(0, -1), ...intermediates],
+    validFor: ALWAYS,
+  };
+  const timestamps = await readPemCertificates(io, flags.timestampCertificateChain);
+  return {
+    ...(authority.roots.length > 0 ? { authorities: [authority] } : {}),
+    ...(timestamps.length > 0 ? { timestampAuthorities: [timestampAuthority(timestamps)] } : {}),
+  };
+}
+
+async function readOverrides(io: Io, flags: TrustFlags): Promise<Partial<TrustedMaterial>> {
+  const file = (part: keyof typeof OVERRIDES) => (flags.trustedRoot === "" ? (io.env[OVERRIDES[part]] ?? "") : "");
+  const certificates = await readPemCertificates(io, file("authorities"));
+  const timestamps = await readPemCertificates(io, file("timestampAuthorities"));
+  const logs = await readLogs(io, file("logs"));
+  const ctLogs = await readLogs(io, file("ctLogs"));
+  const isRoot = (der: Uint8Array) => {
+    const { subject, issuer } = new X509Certificate(der);
+    return subject === issuer;
+  };
+  const authority: Authority = {
+    roots: certificates.filter(isRoot),
+    intermediates: certificates.filter((der) => !isRoot(der)),
+    validFor: ALWAYS,
+  };
+  return {
+    ...(certificates.length > 0 ? { authorities: [authority] } : {}),
+    ...(timestamps.length > 0 ? { timestampAuthorities: [timestampAuthority(timestamps)] } : {}),
+    ...(logs.length > 0 ? { logs } : {}),
+    ...(ctLogs.length > 0 ? { ctLogs } : {}),
+  };
+}
+
+/** A chain from the certificate that signs timestamps to its root. */
+function timestampAuthority(chain: readonly Uint8Array[]): TimestampAuthority {
+  const isAuthority = (der: Uint8Array) => new X509Certificate(der).ca;
+  const authorities = chain.filter(isAuthority);
+  const leaves = chain.filter((der) => !isAuthority(der));
+  if (leaves.length > 1 || authorities.length === 0) {
+    throw new TsignError(
+      "untrusted",
+      "a timestamp authority's chain has one signing certificate and at least one root",
+    );
+  }
+  return {
+    leaf: leaves[0],
+    roots: authorities.slice(-1),
+    intermediates: authorities.slice(0, -1),
+    validFor: ALWAYS,
+  };
+}
+
+/** Public keys of logs, one PEM block each; their id is the usual one. */
+async function readLogs(io: Io, path: string): Promise<Log[]> {
+  if (path === "") return [];
+  const { logIdOf } = await import("../trust/trusted-root.ts");
+  const blocks = readPem(Buffer.from(await readBlob(io, path)).toString("latin1"));
+  if (blocks.length === 0) throw new TsignError("input", `${path} holds no public key`);
+  return blocks.map(({ label, bytes }) => {
+    try {
+      const type = label === "RSA PUBLIC KEY" ? "pkcs1" : "spki";
+      const key = createPublicKey({ key: Buffer.from(bytes), format: "der", type });
+      return { baseUrl: path, id: logIdOf(key), key, validFor: ALWAYS };
+    } catch (cause) {
+      throw new TsignError("input", `${path} holds something that is no public key`, { cause });
+    }
+  });
+}
+
+async function readPemCertificates(io: Io, path: string): Promise<Uint8Array[]> {
+  if (path === "") return [];
+  const certificates = readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
+  if (certificates.length === 0) throw new TsignError("input", `${path} holds no certificate`);
+  return certificates;
+}

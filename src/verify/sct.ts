@@ -1,0 +1,177 @@
+import { createHash, verify as verifyBytes } from "node:crypto";
+import { EXTENSION_OID_SCT } from "@sigstore/core";
+import { decodeBase64 } from "../format/base64.ts";
+import { isObject, parseJson } from "../format/json.ts";
+import type { CertificatePath } from "../trust/certificate-path.ts";
+import { isWithin, type Log } from "../trust/material.ts";
+import { CheckFailed } from "./model.ts";
+
+/** LogEntryType of RFC 6962 §3.1, and what of the certificate the log signed. */
+const ENTRY = { certificate: 0, precertificate: 1 } as const;
+/** HashAlgorithm of RFC 5246 §7.4.1.4.1. */
+const HASHES: Readonly<Record<number, string>> = { 4: "sha256", 5: "sha384", 6: "sha512" };
+const MAX_SCTS = 32;
+
+/** A signed certificate timestamp (RFC 6962 §3.2). */
+interface Sct {
+  readonly logId: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly timestamp: bigint;
+  readonly extensions: Uint8Array;
+  readonly hash: number;
+  readonly signature: Uint8Array;
+}
+
+/**
+ * Checks that the certificate was made public: at least one SCT, embedded in it or given beside it, by a trusted log that
+ * was trusted when it gave it. SCTs of unknown logs do not count; a wrong one in a known log's name fails.
+ *
+ * @param options.detached JSON of RFC 6962 §4.1 (`--sct`), when there is one
+ * @returns how it was found, for the report
+ * @throws CheckFailed
+ */
+export function verifyScts(
+  path: CertificatePath,
+  options: { logs: readonly Log[]; detached: Uint8Array | undefined },
+): string {
+  const { detached, logs } = options;
+  const embedded = path.leaf.asn1.extension(EXTENSION_OID_SCT);
+  const scts = embedded ? readEmbedded(embedded.valueObj.subs[0]?.value) : detached ? [readDetached(detached)] : [];
+  if (scts.length === 0) throw new CheckFailed("sct", "the certificate has no signed certificate timestamp");
+  const entry = embedded ? precertificate(path) : wholeCertificate(path);
+  const known = new Set<string>();
+  for (const sct of scts) {
+    const log = logs.find((each) => Buffer.compare(each.id, sct.logId) === 0);
+    if (!log) continue;
+    const time = new Date(Number(sct.timestamp));
+    if (!isWithin(log.validFor, time)) {
+      throw new CheckFailed("sct", `${log.baseUrl} is not trusted for ${time.toISOString()}`);
+    }
+    if (!isSigned(sct, { entry, embedded: embedded !== undefined, log })) {
+      throw new CheckFailed("sct", `the signature of ${log.baseUrl} is wrong`);
+    }
+    known.add(Buffer.from(sct.logId).toString("hex"));
+  }
+  if (known.size === 0) throw new CheckFailed("sct", "its signed certificate timestamps are of no trusted log");
+  return `public in ${known.size === 1 ? "a trusted log" : `${known.size} trusted logs`}`;
+}
+
+/** The digitally-signed struct of RFC 6962 §3.2. */
+function isSigned(sct: Sct, by: { entry: Uint8Array; embedded: boolean; log: Log }): boolean {
+  const head = Buffer.alloc(12);
+  head.writeBigUInt64BE(sct.timestamp, 2); // after version 1 (0) and certificate_timestamp (0)
+  head.writeUInt16BE(by.embedded ? ENTRY.precertificate : ENTRY.certificate, 10);
+  const extensions = Buffer.concat([uint(sct.extensions.length, 2), sct.extensions]);
+  const hash = HASHES[sct.hash];
+  if (!hash) return false;
+  try {
+    return verifyBytes(hash, Buffer.concat([head, by.entry, extensions]), by.log.key, sct.signature);
+  } catch {
+    return false; // an encoding OpenSSL refuses
+  }
+}
+
+/** The certificate without its SCTs, and the hash of its issuer's key: what a log signs before there is a certificate. */
+function precertificate({ leaf, issuer }: CertificatePath): Uint8Array {
+  const clone = leaf.asn1.clone();
+  const position = clone.extensions.findIndex((each) => each.subs[0]?.toOID() === EXTENSION_OID_SCT);
+  clone.extensions.splice(position, 1);
+  const tbs = clone.tbsCertificate.toDER();
+  const issuerKey = createHash("sha256").update(issuer.native.publicKey.export({ type: "spki", format: "der" }));
+  return Buffer.concat([issuerKey.digest(), uint(tbs.length, 3), tbs]);
+}
+
+function wholeCertificate({ leaf }: CertificatePath): Uint8Array {
+  const der = leaf.native.raw;
+  return Buffer.concat([uint(der.length, 3), der]);
+}
+
+/** SignedCertificateTimestampList (RFC 6962 §3.3). */
+function readEmbedded(list: Uint8Array | undefined): Sct[] {
+  const reader = new Reader(list ?? new Uint8Array());
+  const inner = new Reader(reader.opaque(2));
+  reader.end();
+  const scts: Sct[] = [];
+  while (inner.left > 0) {
+    if (scts.length === MAX_SCTS) throw new CheckFailed("sct", `the certificate has more than ${MAX_SCTS} timestamps`);
+    scts.push(readSct(new Reader(inner.opaque(2))));
+  }
+  return scts;
+}
+
+function readSct(reader: Reader): Sct {
+  if (reader.uint(1) !== 0) throw unreadable();
+  const logId = reader.bytes(32);
+  const timestamp = Buffer.from(reader.bytes(8)).readBigUInt64BE();
+  const extensions = reader.opaque(2);
+  const sct = { logId, timestamp, extensions, ...readSignature(reader) };
+  reader.end();
+  return sct;
+}
+
+function readSignature(reader: Reader): { hash: number; signature: Uint8Array } {
+  const hash = reader.uint(1);
+  reader.uint(1); // the signature algorithm, which the log's key fixes
+  return { hash, signature: reader.opaque(2) };
+}
+
+function readDetached(json: Uint8Array): Sct {
+  const value = parseJson(json, "the detached SCT");
+  if (!isObject(value)) throw unreadable();
+  const bytes = (field: string): Uint8Array => {
+    const text = value[field] ?? "";
+    const decoded = typeof text === "string" ? decodeBase64(text) : undefined;
+    if (!decoded) throw unreadable();
+    return decoded;
+  };
+  const { timestamp, sct_version: version } = value;
+  if (version !== 0 || typeof timestamp !== "number" || !Number.isSafeInteger(timestamp) || timestamp < 0) {
+    throw unreadable();
+  }
+  const signed = new Reader(bytes("signature"));
+  const signature = readSignature(signed);
+  signed.end();
+  return { logId: bytes("id"), timestamp: BigInt(timestamp), extensions: bytes("extensions"), ...signature };
+}
+
+function unreadable(): CheckFailed {
+  return new CheckFailed("sct", "a signed certificate timestamp cannot be read");
+}
+
+function uint(value: number, bytes: number): Uint8Array {
+  const buffer = Buffer.alloc(bytes);
+  buffer.writeUIntBE(value, 0, bytes);
+  return buffer;
+}
+
+/** Reads the presentation language of TLS (RFC 5246 §4): big-endian numbers, vectors with their length before them. */
+class Reader {
+  readonly #bytes: Uint8Array;
+  #position = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.#position;
+  }
+
+  bytes(length: number): Uint8Array {
+    if (this.left < length) throw unreadable();
+    this.#position += length;
+    return this.#bytes.subarray(this.#position - length, this.#position);
+  }
+
+  uint(length: number): number {
+    return Buffer.from(this.bytes(length)).readUIntBE(0, length);
+  }
+
+  opaque(lengthBytes: number): Uint8Array {
+    return this.bytes(this.uint(lengthBytes));
+  }
+
+  end(): void {
+    if (this.left > 0) throw unreadable();
+  }
+}
