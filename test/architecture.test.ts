@@ -14,6 +14,7 @@ const LAYERS: string[][] = [
   ["blob.ts"],
   ["oci", "keys", "trust"],
   ["evidence"],
+  ["services"],
   ["sign", "verify"],
   ["cli"],
   ["sandbox"],

@@ -158,16 +158,14 @@ test("a legacy bundle's bare public key never takes the place of --key or an ide
 test("what this version cannot do is refused in one line, never ignored", async (t) => {
   const { tsign, image } = await workshop(t);
   const cases: [string[], RegExp][] = [
-    [["sign", image], /Fulcio/],
-    [["sign", "--key", "a.key", image], /signing config comes from TUF/],
-    [["sign", "--key", "a.key", "--use-signing-config=false", image], /log is not available/],
-    [["sign", "--key", "a.key", ...OFFLINE, "--timestamp-server-url", "https://tsa.example", image], /timestamp/],
     [["sign", "--key", "awskms:///alias/x", ...OFFLINE, image], /AWS KMS/],
     [["sign", "--sk", ...OFFLINE, image], /hardware/],
     [["verify", "--key", "a.pub", image], /no trusted root is given/],
     [["verify", "--key", "a.pub", NO_LOG, "--use-signed-timestamps", image], /no trusted root is given/],
     [["verify", "--key", "a.pub", NO_LOG, "--payload", "a.pub", image], /--payload is for --signature/],
-    [["sign", "--key", "a.key", ...OFFLINE, "--trusted-root", "a.pub", image], /not a trusted root/],
+    [["sign", "--key", "a.key", "--rekor-url", "https://rekor.example", image], /service URLs and use signing config/],
+    [["sign", "--key", "a.key", "--signing-config", "a.pub", image], /not a signing config/],
+    [["sign", "--key", "a.key", ...OFFLINE, "--timestamp-client-cert", "a.pub", image], /need one another/],
   ];
   for (const [argv, reason] of cases) {
     const refused = await tsign(...argv);

@@ -1,80 +1,165 @@
 import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
+import type { Evidence } from "../evidence/model.ts";
 import type { Io } from "../io.ts";
+import { DEFAULT_SIGNING_ALGORITHM, ephemeralSigner } from "../keys/ephemeral.ts";
 import { loadSigner } from "../keys/index.ts";
-import { readPassword } from "../prompt.ts";
+import type { Signer } from "../keys/types.ts";
+import { confirm, readPassword } from "../prompt.ts";
 import { readSigningCertificate } from "../sign/certificate.ts";
-import type { SigningIdentity } from "../sign/sign.ts";
-import { requireNoServices } from "../sign/signing-config.ts";
+import { recordEvidence } from "../sign/record.ts";
+import type { SigningCertificate, SigningIdentity } from "../sign/sign.ts";
+import type { TrustedMaterial } from "../trust/material.ts";
+import type { Subject } from "../verify/model.ts";
 import type { FlagValues } from "./define.ts";
 import type { keyFlags } from "./flags/key.ts";
 import type { signingFlags } from "./flags/signing.ts";
+import { checkCertificate, checkSignature } from "./signing-check.ts";
+import { readSigningServices, type SigningServices } from "./signing-services.ts";
+import { loadTrust } from "./trust.ts";
 
 type Flags = FlagValues<typeof signingFlags & typeof keyFlags>;
 
-const OFFLINE_HINT = "with a key and without services: --use-signing-config=false --tlog-upload=false";
+/** Everything decided before anything is signed: who signs, and who makes it public and dates it. */
+export interface Signing {
+  readonly by: SigningIdentity;
+  readonly services: SigningServices;
+  /**
+   * Has a new signature recorded and dated, and makes sure that it verifies, before it is stored anywhere.
+   *
+   * @throws TsignError
+   */
+  complete(evidence: Evidence, subject: Subject): Promise<Evidence>;
+}
 
 /**
- * Checks which services the flags ask for, in cosign's order, and refuses what this version cannot do. What remains is
- * signing with a key alone.
+ * Opens the key, or makes one and gets it a certificate for the identity the signer proves. What will be public for ever
+ * is said before.
  *
- * @throws TsignError "usage", "unsupported" or "input"
+ * @param options.signingAlgorithm of the key that is made
+ * @throws TsignError
  */
-export async function requireOfflineSigning(
+export async function openSigning(
   io: Io,
   flags: Flags,
-  options: { bundlePathCounts: boolean },
-): Promise<void> {
-  const configured = flags.useSigningConfig || flags.signingConfig !== "";
-  if (flags.key === "") {
-    throw new TsignError(
-      "unsupported",
-      "signing without --key needs certificates from Fulcio, not available in this version",
-      {
-        hint: "make a key with `tsign generate-key-pair` and pass it as --key",
-      },
-    );
-  }
-  if (configured && !flags.tlogUpload) {
-    throw new TsignError("usage", "--tlog-upload=false contradicts the signing config, which says what is logged", {
-      hint: "add --use-signing-config=false, or pass a --signing-config without logs",
-    });
-  }
-  if (configured && !flags.newBundleFormat && !(options.bundlePathCounts && flags.bundle !== "")) {
-    throw new TsignError("usage", "the legacy form (--new-bundle-format=false) cannot be made with a signing config", {
-      hint: "add --use-signing-config=false --tlog-upload=false",
-    });
-  }
-  if (flags.trustedRoot !== "") {
-    const { readTrustedRoot } = await import("../trust/trusted-root.ts");
-    readTrustedRoot(await readBlob(io, flags.trustedRoot), flags.trustedRoot);
-  }
-  if (flags.signingConfig !== "") {
-    return requireNoServices(await readBlob(io, flags.signingConfig), flags.signingConfig);
-  }
-  if (configured) {
-    throw new TsignError("unsupported", "the default signing config comes from TUF, not available in this version", {
-      hint: OFFLINE_HINT,
-    });
-  }
-  if (flags.tlogUpload) {
-    throw new TsignError("unsupported", "recording signatures in a log is not available in this version", {
-      hint: OFFLINE_HINT,
-    });
+  options: { bundlePathCounts: boolean; signingAlgorithm?: string },
+): Promise<Signing> {
+  const services = await readSigningServices(io, flags, options);
+  const keyless = flags.key === "";
+  const certified = keyless || flags.issueCertificate;
+  requireDatedCertificate(services, certified);
+  const trust = await trustForSigning(io, flags, { services, certified });
+  const signer = keyless
+    ? ephemeralSigner(options.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
+    : await loadSigner(io, flags.key, () => readPassword(io, { confirm: false }));
+  await announce(io, flags, { services, certified });
+  const certificate = certified
+    ? await issueCertificate(io, flags, { services, signer, trust })
+    : await readGivenCertificate(io, flags, signer);
+  const by = { signer, ...(certificate ? { certificate } : {}) };
+  const { witnesses } = services;
+  return {
+    by,
+    services,
+    async complete(evidence, subject) {
+      const recorded = await recordEvidence(io, evidence, { key: signer.publicKey, witnesses });
+      if (trust)
+        await checkSignature({ evidence: recorded, subject, signer, certified, witnesses, trust, now: io.now() });
+      return recorded;
+    },
+  };
+}
+
+/** A certificate of minutes is worth nothing without something that says when it was used. */
+function requireDatedCertificate({ witnesses }: SigningServices, certified: boolean): void {
+  const dated = witnesses.timestampAuthorities.length > 0 || witnesses.logs.some(({ version }) => version === 1);
+  if (!certified || dated) return;
+  throw new TsignError("usage", "a short-lived certificate needs a timestamp authority, and none is configured", {
+    hint: "name one in the signing config (tsaUrls), or by --timestamp-server-url with --use-signing-config=false",
+  });
+}
+
+/** What new signatures are checked with. Without it one can still sign, as with cosign, but is told so. */
+async function trustForSigning(
+  io: Io,
+  flags: Flags,
+  { services, certified }: { services: SigningServices; certified: boolean },
+): Promise<TrustedMaterial | undefined> {
+  const { logs, timestampAuthorities } = services.witnesses;
+  const needs = new Set<keyof TrustedMaterial>();
+  if (certified) needs.add("authorities").add("ctLogs");
+  if (logs.length > 0) needs.add("logs");
+  if (timestampAuthorities.length > 0) needs.add("timestampAuthorities");
+  const named = { certificateChain: "", caRoots: "", caIntermediates: "", timestampCertificateChain: "" };
+  if (flags.trustedRoot !== "") return loadTrust(io, { ...named, trustedRoot: flags.trustedRoot }, needs);
+  if (!services.configured && !certified) return undefined;
+  if (needs.size === 0) return undefined;
+  try {
+    return await loadTrust(io, { ...named, trustedRoot: "" }, needs);
+  } catch (error) {
+    if (!(error instanceof TsignError)) throw error;
+    io.stderr.write(`WARNING: the new signature cannot be checked before it is stored: ${error.message}\n`);
+    return undefined;
   }
 }
 
-/** Opens the key, and the certificate if one is to be stored with the signature. */
-export async function openIdentity(io: Io, flags: Flags): Promise<SigningIdentity> {
-  const signer = await loadSigner(io, flags.key, () => readPassword(io, { confirm: false }));
+/** Says what becomes public, and asks where cosign asks: when URL flags and not a signing config name the log. */
+async function announce(
+  io: Io,
+  flags: Flags,
+  { services, certified }: { services: SigningServices; certified: boolean },
+): Promise<void> {
+  const { logs } = services.witnesses;
+  if (logs.length === 0 && !certified) return;
+  const hosts = [...(certified ? [services.certificateAuthority] : []), ...logs.map(({ url }) => url)];
+  const where = hosts.flatMap((url) => url?.host ?? []).join(" and ");
+  const what = certified
+    ? "your identity (such as your e-mail address) and the signature"
+    : "your key and the signature";
+  const notice = `${what} become part of public records at ${where}, which cannot be undone.`;
+  if (services.configured || logs.length === 0) io.stderr.write(`Note: ${notice}\n`);
+  else await confirm(io, { assumeYes: flags.yes, warning: notice });
+}
+
+async function issueCertificate(
+  io: Io,
+  flags: Flags,
+  by: { services: SigningServices; signer: Signer; trust: TrustedMaterial | undefined },
+): Promise<SigningCertificate> {
+  const { certificateAuthority: url, oidcIssuer: issuer } = by.services;
+  if (!url || !issuer) {
+    throw new TsignError("usage", `the signing config names no ${url ? "OIDC issuer" : "certificate authority"}`, {
+      hint: "sign with --key, or name one in the signing config (caUrls, oidcUrls)",
+    });
+  }
+  const { obtainIdentityToken } = await import("../services/oidc/identity-token.ts");
+  const { requestCertificate } = await import("../services/fulcio.ts");
+  const token = await obtainIdentityToken(io, {
+    identityToken: flags.identityToken,
+    flow: flags.fulcioAuthFlow,
+    issuer,
+    clientId: flags.oidcClientId,
+    clientSecretFile: flags.oidcClientSecretFile,
+    redirectUrl: flags.oidcRedirectUrl,
+    provider: flags.oidcProvider,
+    disableAmbient: flags.oidcDisableAmbientProviders,
+    yes: flags.yes,
+  });
+  const { subject, raw } = token;
+  const issued = await requestCertificate(io, { url, token: raw, subject, signer: by.signer });
+  await checkCertificate({ issued, subject, trust: by.trust, now: io.now() });
+  return issued;
+}
+
+/** A certificate the user has already, to be stored with the signature. */
+async function readGivenCertificate(io: Io, flags: Flags, signer: Signer): Promise<SigningCertificate | undefined> {
   if (flags.certificate === "") {
     if (flags.certificateChain !== "") throw new TsignError("usage", "--certificate-chain needs --certificate");
-    return { signer };
+    return undefined;
   }
-  const certificate = readSigningCertificate({
+  return readSigningCertificate({
     certificate: await readBlob(io, flags.certificate),
     chain: flags.certificateChain === "" ? new Uint8Array() : await readBlob(io, flags.certificateChain),
     key: signer.publicKey,
   });
-  return { signer, certificate };
 }

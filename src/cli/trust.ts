@@ -58,6 +58,17 @@ async function distributedRoot(_io: Io): Promise<TrustedMaterial> {
   throw new TsignError("untrusted", "no trusted root is given", { hint: "pass --trusted-root FILE" });
 }
 
+/**
+ * The signing config of the TUF repository in use, as its JSON.
+ *
+ * @throws TsignError
+ */
+export async function distributedSigningConfig(_io: Io): Promise<Uint8Array> {
+  throw new TsignError("untrusted", "no signing config is given", {
+    hint: "pass --signing-config FILE; with a key and without services: --use-signing-config=false --tlog-upload=false",
+  });
+}
+
 async function readFlags(io: Io, flags: TrustFlags): Promise<Partial<TrustedMaterial>> {
   const chain = await readPemCertificates(io, flags.certificateChain);
   const roots = await readPemCertificates(io, flags.caRoots);

@@ -3,23 +3,17 @@ import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
 import { watched } from "../cli/print/progress.ts";
-import { openIdentity, requireOfflineSigning } from "../cli/signing.ts";
+import { openSigning } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
+import { toLegacyLogEntry, writeLegacyTimestamp } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
 import { certificatePem } from "../evidence/write-legacy.ts";
 import { encodeBase64 } from "../format/base64.ts";
+import { goJson } from "../format/go-json.ts";
 import type { Io } from "../io.ts";
-import { signBlob } from "../sign/sign.ts";
-
-const ALGORITHMS = [
-  "ecdsa-sha2-256-nistp256",
-  "ecdsa-sha2-384-nistp384",
-  "ecdsa-sha2-512-nistp521",
-  "rsa-sign-pkcs1-2048-sha256",
-  "rsa-sign-pkcs1-3072-sha256",
-  "rsa-sign-pkcs1-4096-sha256",
-];
+import { DEFAULT_SIGNING_ALGORITHM, SIGNING_ALGORITHMS } from "../keys/ephemeral.ts";
+import { signBlob, statedMessage } from "../sign/sign.ts";
 
 const flags = {
   ...keyFlags,
@@ -31,10 +25,9 @@ const flags = {
   output: flag.string("old name of --output-signature", { deprecated: "the bundle of --bundle holds it" }),
   rfc3161Timestamp: flag.string("file to write the signed timestamp to", {
     deprecated: "the bundle of --bundle holds it",
-    unavailable: "timestamp authorities",
   }),
   signingAlgorithm: flag.string("algorithm of the key made for keyless signing", {
-    default: "ecdsa-sha2-256-nistp256",
+    default: DEFAULT_SIGNING_ALGORITHM,
   }),
 };
 
@@ -59,9 +52,9 @@ export default defineCommand({
         hint: "--bundle FILE says where the signature goes",
       });
     }
-    if (!ALGORITHMS.includes(flags.signingAlgorithm)) {
+    if (!SIGNING_ALGORITHMS.includes(flags.signingAlgorithm)) {
       throw new TsignError("usage", `unknown signing algorithm: ${flags.signingAlgorithm}`, {
-        hint: ALGORITHMS.join(", "),
+        hint: SIGNING_ALGORITHMS.join(", "),
       });
     }
     if (given.has("signingAlgorithm") && flags.key !== "") {
@@ -72,11 +65,13 @@ export default defineCommand({
         hint: "sign them one by one, or without an output file",
       });
     }
-    await requireOfflineSigning(io, flags, { bundlePathCounts: true });
-    const by = await openIdentity(io, flags);
+    const { signingAlgorithm } = flags;
+    const signing = await openSigning(io, flags, { bundlePathCounts: true, signingAlgorithm });
     for (const file of args) {
       if (file !== "-") io.stderr.write(`Using payload from: ${file}\n`);
-      const evidence = await signBlob(by, await watched(io, "signing", { file, pieces: openBlob(io, file) }));
+      const pieces = await watched(io, "signing", { file, pieces: openBlob(io, file) });
+      const signed = await signBlob(signing.by, pieces);
+      const evidence = await signing.complete(signed, { kind: "blob", message: statedMessage(signed) });
       await (flags.newBundleFormat ? writeNew(io, flags, evidence) : writeLegacy(io, flags, evidence));
     }
   },
@@ -91,9 +86,11 @@ async function writeLegacy(io: Io, flags: BlobFlags, evidence: Evidence): Promis
   if (flags.bundle !== "") {
     const { key } = evidence;
     const cert = key.kind === "certificate" ? encodeBase64(Buffer.from(certificatePem(key.leaf))) : undefined;
-    const content = JSON.stringify({
+    const [rekorBundle] = evidence.log.flatMap((entry) => toLegacyLogEntry(entry) ?? []);
+    const content = goJson({
       base64Signature: encodeBase64(evidence.content.signature),
       ...(cert ? { cert } : {}),
+      ...(rekorBundle ? { rekorBundle } : {}),
     });
     await writeFile(io, { path: flags.bundle, what: "bundle", content });
   }
@@ -103,10 +100,15 @@ async function writeLegacy(io: Io, flags: BlobFlags, evidence: Evidence): Promis
   io.stdout.write(flags.b64 ? `${encodeBase64(signature)}\n` : signature);
 }
 
-/** --output-signature and --output-certificate. */
-async function writeParts(io: Io, flags: BlobFlags, { content, key }: Evidence): Promise<void> {
+/** --output-signature, --rfc3161-timestamp and --output-certificate. */
+async function writeParts(io: Io, flags: BlobFlags, { content, key, timestamps }: Evidence): Promise<void> {
   const encoded = flags.b64 ? encodeBase64(content.signature) : content.signature;
   await writeFile(io, { path: signaturePath(flags), what: "signature", content: encoded });
+  const [timestamp] = timestamps;
+  if (timestamp) {
+    const document = writeLegacyTimestamp(timestamp);
+    await writeFile(io, { path: flags.rfc3161Timestamp, what: "timestamp", content: document });
+  }
   if (key.kind !== "certificate") return;
   const pem = certificatePem(key.leaf);
   const certificate = flags.b64 ? encodeBase64(Buffer.from(pem)) : pem;

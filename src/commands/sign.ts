@@ -6,14 +6,15 @@ import { signingFlags } from "../cli/flags/signing.ts";
 import { openAttachments, parseAnnotations, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
 import { progress } from "../cli/print/progress.ts";
 import { writeSignatureFiles } from "../cli/print/signature-files.ts";
-import { openIdentity, requireOfflineSigning } from "../cli/signing.ts";
+import { openSigning, type Signing as Session } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
+import type { Evidence } from "../evidence/model.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import type { Io } from "../io.ts";
 import { type SignedClaims, signStatement, simpleSigningPayload } from "../sign/payload.ts";
-import { type SigningIdentity, signInTotoStatement, signPayload } from "../sign/sign.ts";
+import { signInTotoStatement, signPayload } from "../sign/sign.ts";
 import { storeLegacyReferrer, storeLegacySignature } from "../sign/store.ts";
 
 const REFERRERS = "referrers hold it";
@@ -49,7 +50,7 @@ type SignFlags = FlagValues<typeof flags>;
 interface Signing {
   readonly io: Io;
   readonly flags: SignFlags;
-  readonly by: SigningIdentity;
+  readonly session: Session;
   readonly image: SignedImage;
   readonly claims: SignedClaims;
 }
@@ -69,7 +70,6 @@ export default defineCommand({
   flags,
   exclusive: [["useSigningConfig", "signingConfig"]],
   async run(io, { args, flags }) {
-    await requireOfflineSigning(io, flags, { bundlePathCounts: false });
     refuseContradictions(io, flags);
     const annotations = parseAnnotations(flags.annotations);
     const images: SignedImage[] = [];
@@ -77,11 +77,11 @@ export default defineCommand({
       const image = await resolveImage(io, { text, flags, mustExist: flags.newBundleFormat, warnAboutTags: true });
       images.push(...(flags.recursive ? await withChildren(image) : [image]));
     }
-    const by = await openIdentity(io, flags);
+    const session = await openSigning(io, flags, { bundlePathCounts: false });
     const line = progress(io, "signing images", { total: images.length, unit: "items" });
     for (const [index, image] of images.entries()) {
       line.update(index);
-      const signing = { io, flags, by, image, claims: { digest: image.digest, annotations } };
+      const signing = { io, flags, session, image, claims: { digest: image.digest, annotations } };
       await (flags.newBundleFormat ? signAsBundle(signing) : signAsLegacy(signing));
     }
     line.end();
@@ -113,9 +113,10 @@ function refuseContradictions(io: Io, flags: SignFlags): void {
   }
 }
 
-async function signAsBundle({ io, flags, by, image, claims }: Signing): Promise<void> {
+async function signAsBundle({ io, flags, session, image, claims }: Signing): Promise<void> {
   const statement = signStatement(claims);
-  const evidence = await signInTotoStatement(by, statement);
+  const signed = await signInTotoStatement(session.by, statement);
+  const evidence = await session.complete(signed, { kind: "image", digest: image.digest });
   const bundle = writeBundle(evidence);
   await writeSignatureFiles(io, { flags, image, evidence, payload: statement });
   if (flags.bundle !== "") {
@@ -135,20 +136,21 @@ async function signAsBundle({ io, flags, by, image, claims }: Signing): Promise<
 }
 
 async function signAsLegacy(signing: Signing): Promise<void> {
-  const { io, flags, by, image, claims } = signing;
+  const { io, flags, session, image, claims } = signing;
   const names = flags.signContainerIdentity.length > 0 ? flags.signContainerIdentity : [image.ref.name];
   const payloads =
     flags.payload === ""
       ? names.map((dockerReference) => simpleSigningPayload({ ...claims, dockerReference }))
       : [await readBlob(io, flags.payload)];
   for (const payload of payloads) {
-    const evidence = await signPayload(by, payload);
+    const signed = await signPayload(session.by, payload);
+    const evidence = await session.complete(signed, { kind: "image", digest: image.digest });
     await writeSignatureFiles(io, { flags, image, evidence, payload, append: payload !== payloads[0] });
     if (flags.upload) await storeLegacy(signing, evidence);
   }
 }
 
-async function storeLegacy({ io, flags, by, image }: Signing, evidence: Awaited<ReturnType<typeof signPayload>>) {
+async function storeLegacy({ io, flags, session, image }: Signing, evidence: Evidence) {
   const store = await openAttachments(io, image, flags);
   const referrer = flags.registryReferrersMode === "oci-1-1";
   const style = {
@@ -161,7 +163,7 @@ async function storeLegacy({ io, flags, by, image }: Signing, evidence: Awaited<
   else {
     const { digest } = image;
     const tagPrefix = flags.attachmentTagPrefix;
-    await storeLegacySignature({ io, store, digest, tagPrefix, evidence, key: by.signer.publicKey, style });
+    await storeLegacySignature({ io, store, digest, tagPrefix, evidence, key: session.by.signer.publicKey, style });
   }
 }
 

@@ -1,5 +1,7 @@
+import { TsignError } from "../errors.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "../evidence/media-types.ts";
 import type { Evidence, EvidenceKey, Origin } from "../evidence/model.ts";
+import { type Message, messageOfDigests } from "../format/digest.ts";
 import { preAuthEncoding } from "../format/dsse.ts";
 import { keyHint } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
@@ -42,6 +44,16 @@ export async function signBlob(by: SigningIdentity, blob: AsyncIterable<Uint8Arr
   const { signature, digest } = await by.signer.sign(blob);
   const stated = { algorithm: digest.algorithm, digest: digest.value };
   return evidence({ kind: "blob", signature, stated }, bundleKey(by));
+}
+
+/**
+ * The blob of a new signature, known by the digest it states.
+ *
+ * @throws TsignError "internal" for other content
+ */
+export function statedMessage({ content }: Evidence): Message {
+  if (content.kind !== "blob" || !content.stated) throw new TsignError("internal", "the signature states no digest");
+  return messageOfDigests(new Map([[content.stated.algorithm, content.stated.digest]]));
 }
 
 function evidence(content: Evidence["content"], key: EvidenceKey): Evidence {

@@ -1,8 +1,5 @@
 import { flag } from "../define.ts";
 
-const FULCIO = "certificates from Fulcio";
-const REKOR = "transparency logs";
-const TSA = "timestamp authorities";
 const IN_BUNDLE = "the bundle of --bundle holds it";
 const IN_CONFIG = "name services in a --signing-config file";
 
@@ -11,54 +8,48 @@ export const signingFlags = {
   bundle: flag.string("file to write the bundle to"),
   certificate: flag.string("PEM or DER file of a certificate of the key, stored with the signature"),
   certificateChain: flag.string("PEM file of that certificate's chain, the root last"),
-  fulcioAuthFlow: flag.string("way of logging in for a certificate", { unavailable: FULCIO }),
+  fulcioAuthFlow: flag.string("way of logging in for a certificate"),
   fulcioUrl: flag.string("certificate authority", {
     default: "https://fulcio.sigstore.dev",
     deprecated: IN_CONFIG,
-    unavailable: FULCIO,
   }),
-  identityToken: flag.string("OIDC token, or a file that holds one", { unavailable: FULCIO, secret: true }),
+  identityToken: flag.string("OIDC token, or a file that holds one", { secret: true }),
   insecureSkipVerify: flag.bool("has no effect: the certificate's SCT is not checked when signing", {
     deprecated: "the certificate's SCT is not checked when signing",
   }),
   issueCertificate: flag.bool("get a certificate for the given key", {
     deprecated: "certificates are for keyless signing",
-    unavailable: FULCIO,
   }),
   newBundleFormat: flag.bool("store a Sigstore bundle instead of the legacy form", {
     default: true,
     deprecated: "the bundle form is the one to keep",
   }),
-  oidcClientId: flag.string("OAuth client id", { default: "sigstore", unavailable: FULCIO }),
-  oidcClientSecretFile: flag.string("file of the OAuth client secret", { unavailable: FULCIO }),
-  oidcDisableAmbientProviders: flag.bool("do not take an OIDC token from the environment", { unavailable: FULCIO }),
+  oidcClientId: flag.string("OAuth client id", { default: "sigstore" }),
+  oidcClientSecretFile: flag.string("file of the OAuth client secret"),
+  oidcDisableAmbientProviders: flag.bool("do not take an OIDC token from the environment"),
   oidcIssuer: flag.string("OIDC issuer", {
     default: "https://oauth2.sigstore.dev/auth",
     deprecated: IN_CONFIG,
-    unavailable: FULCIO,
   }),
-  oidcProvider: flag.string("where to take the ambient OIDC token from", { unavailable: FULCIO }),
-  oidcRedirectUrl: flag.string("where the OIDC login leads back to", { unavailable: FULCIO }),
+  oidcProvider: flag.string("where to take the ambient OIDC token from"),
+  oidcRedirectUrl: flag.string("where the OIDC login leads back to"),
   outputCertificate: flag.string("file to write the certificate to", { deprecated: IN_BUNDLE }),
   outputSignature: flag.string("file to write the signature to", { deprecated: IN_BUNDLE }),
   rekorUrl: flag.string("transparency log", {
     default: "https://rekor.sigstore.dev",
     deprecated: IN_CONFIG,
-    unavailable: REKOR,
   }),
   signingConfig: flag.string("file that names the services to sign with"),
-  timestampClientCacert: flag.string("PEM file of authorities for the timestamp server's TLS", { unavailable: TSA }),
-  timestampClientCert: flag.string("PEM file of a TLS client certificate for it", { unavailable: TSA }),
-  timestampClientKey: flag.string("PEM file of that certificate's key", { unavailable: TSA }),
-  timestampServerName: flag.string("name expected in its TLS certificate", { unavailable: TSA }),
-  timestampServerUrl: flag.string("timestamp server", { deprecated: IN_CONFIG, unavailable: TSA }),
+  timestampClientCacert: flag.string("PEM file of authorities for the timestamp server's TLS"),
+  timestampClientCert: flag.string("PEM file of a TLS client certificate for it"),
+  timestampClientKey: flag.string("PEM file of that certificate's key"),
+  timestampServerName: flag.string("name expected in its TLS certificate"),
+  timestampServerUrl: flag.string("timestamp server", { deprecated: IN_CONFIG }),
   tlogUpload: flag.bool("record the signature in a transparency log", {
     default: true,
     deprecated: "a --signing-config file without logs says it better",
   }),
-  trustedRoot: flag.string(
-    "trusted root file; it must be a sound one, but a signature by a key alone needs nothing of it",
-  ),
+  trustedRoot: flag.string("trusted root file: the new signature must verify with it before it is stored"),
   useSigningConfig: flag.bool("take the services from the signing config that TUF distributes", { default: true }),
   yes: flag.bool("answer every question with yes", { short: "y" }),
 };

@@ -1,0 +1,89 @@
+import { TsignError } from "../errors.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { defaultHashes } from "../keys/index.ts";
+import type { Signer } from "../keys/types.ts";
+import type { Witnesses } from "../sign/record.ts";
+import type { SigningCertificate } from "../sign/sign.ts";
+import type { TrustedMaterial } from "../trust/material.ts";
+import { certificateNames } from "../verify/identity.ts";
+import { CheckFailed, type Policy, type Subject } from "../verify/model.ts";
+import { verify } from "../verify/verify.ts";
+
+/**
+ * Checks a certificate just issued before anything is signed with it: for the identity that was proven, by a trusted
+ * authority, made public.
+ *
+ * @param options.subject what the token says the signer is; compared where it is an e-mail address, as other identities
+ * are put into the certificate in a form of Fulcio's own
+ * @throws TsignError "untrusted"
+ */
+export async function checkCertificate(options: {
+  issued: SigningCertificate;
+  subject: string;
+  trust: TrustedMaterial | undefined;
+  now: Date;
+}): Promise<void> {
+  const { issued, subject, trust, now } = options;
+  const { parseCertificate } = await import("../trust/certificate-path.ts");
+  const leaf = parseCertificate(issued.leaf);
+  const names = certificateNames(leaf.asn1);
+  if (subject.includes("@") && !names.includes(subject)) {
+    throw new TsignError("untrusted", `the certificate was issued for ${names.join(", ") || "nobody"}, not ${subject}`);
+  }
+  if (!trust) return;
+  const { verifyCertificate } = await import("../verify/certificate.ts");
+  const { verifyScts } = await import("../verify/sct.ts");
+  // Fulcio's clock may be ahead of ours by a little: the certificate's own first moment counts then.
+  const at = new Date(Math.max(now.getTime(), leaf.native.validFromDate.getTime()));
+  try {
+    const key = { kind: "certificate", ...issued, binding: true } as const;
+    const path = verifyCertificate(key, { ...trust, now }, [at]);
+    verifyScts(path, { logs: trust.ctLogs, detached: undefined });
+  } catch (error) {
+    if (!(error instanceof CheckFailed)) throw error;
+    throw new TsignError("untrusted", `the certificate just issued does not hold: ${error.check}: ${error.message}`, {
+      hint: "is the trusted root the one of the services signed with?",
+    });
+  }
+}
+
+/**
+ * Verifies a signature before it is stored, with all that its verifiers will ask for.
+ *
+ * @throws TsignError "untrusted"
+ */
+export async function checkSignature(options: {
+  evidence: Evidence;
+  subject: Subject;
+  signer: Signer;
+  certified: boolean;
+  witnesses: Witnesses;
+  trust: TrustedMaterial;
+  now: Date;
+}): Promise<void> {
+  const { evidence, subject, signer, certified, witnesses, trust, now } = options;
+  // Pure Ed25519 over a file needs the file again, which is gone.
+  if (signer.publicKey.kind.type === "ed25519" && evidence.content.kind === "blob") return;
+  const anyone = [{ text: "anyone", matches: () => true }];
+  const key = { kind: "key", key: signer.publicKey, hashes: defaultHashes(signer.publicKey) } as const;
+  const policy: Policy = {
+    signer: certified
+      ? { kind: "identity", identity: { subject: anyone, issuer: anyone, extensions: new Map() } }
+      : key,
+    log: witnesses.logs.length > 0 ? "required" : "insecureSkip",
+    timestamp: witnesses.timestampAuthorities.length > 0 ? "required" : "optional",
+    sct: certified ? { detached: undefined } : "insecureSkip",
+    claims: "insecureSkip",
+  };
+  // A certificate of the user's own is theirs to vouch for; the key is what signed.
+  const judged: Evidence =
+    certified || evidence.key.kind !== "certificate"
+      ? evidence
+      : { ...evidence, key: { ...evidence.key, binding: false } };
+  const verdict = await verify(judged, subject, { ...trust, now }, policy);
+  if (verdict.ok) return;
+  const { name, detail } = verdict.failed;
+  throw new TsignError("untrusted", `the new signature does not verify and was not stored: ${name}: ${detail}`, {
+    hint: "is the trusted root the one of the services signed with?",
+  });
+}

@@ -1,0 +1,106 @@
+import { readBlob } from "../blob.ts";
+import { TsignError } from "../errors.ts";
+import type { Io, TlsOptions } from "../io.ts";
+import type { Witnesses } from "../sign/record.ts";
+import { readSigningConfig, selectServices } from "../trust/signing-config.ts";
+import type { FlagValues } from "./define.ts";
+import { signingFlags } from "./flags/signing.ts";
+import { distributedSigningConfig } from "./trust.ts";
+
+type Flags = FlagValues<typeof signingFlags>;
+
+/** The services to sign with, wherever they were named. */
+export interface SigningServices {
+  /** Whether a signing config names them, and not the URL flags. */
+  readonly configured: boolean;
+  readonly certificateAuthority: URL | undefined;
+  readonly oidcIssuer: URL | undefined;
+  readonly witnesses: Witnesses;
+}
+
+/**
+ * The services a signing is to use: those of the signing config (a file, or the one that TUF distributes), or, with
+ * --use-signing-config=false, those of the URL flags. What contradicts is refused, in cosign's order.
+ *
+ * @param options.bundlePathCounts whether --bundle makes the legacy form possible with a signing config
+ * @throws TsignError
+ */
+export async function readSigningServices(
+  io: Io,
+  flags: Flags,
+  options: { bundlePathCounts: boolean },
+): Promise<SigningServices> {
+  if (!flags.useSigningConfig && flags.signingConfig === "") return servicesOfFlags(io, flags);
+  refuseContradictions(flags, options);
+  const bytes =
+    flags.signingConfig === "" ? await distributedSigningConfig(io) : await readBlob(io, flags.signingConfig);
+  const config = readSigningConfig(bytes, flags.signingConfig || "the distributed signing config");
+  const random = (below: number) => Buffer.from(io.random(4)).readUInt32BE() % below;
+  const selected = selectServices(config, { now: io.now(), random });
+  const tls = await timestampTls(io, flags);
+  return {
+    configured: true,
+    certificateAuthority: selected.certificateAuthority?.url,
+    oidcIssuer: selected.oidcIssuer?.url,
+    witnesses: {
+      logs: selected.logs.map(({ url, version }) => ({ url, version })),
+      timestampAuthorities: selected.timestampAuthorities.map(({ url }) => ({ url, tls })),
+    },
+  };
+}
+
+async function servicesOfFlags(io: Io, flags: Flags): Promise<SigningServices> {
+  const timestamps = flags.timestampServerUrl;
+  const tls = await timestampTls(io, flags);
+  return {
+    configured: false,
+    certificateAuthority: serviceUrl(flags.fulcioUrl, "--fulcio-url"),
+    oidcIssuer: serviceUrl(flags.oidcIssuer, "--oidc-issuer"),
+    witnesses: {
+      logs: flags.tlogUpload ? [{ url: serviceUrl(flags.rekorUrl, "--rekor-url"), version: 1 }] : [],
+      timestampAuthorities: timestamps === "" ? [] : [{ url: serviceUrl(timestamps, "--timestamp-server-url"), tls }],
+    },
+  };
+}
+
+function serviceUrl(text: string, flag: string): URL {
+  const url = URL.parse(text);
+  if (url?.protocol === "https:" || url?.protocol === "http:") return url;
+  throw new TsignError("usage", `${flag} is not an http(s) URL: "${text}"`);
+}
+
+function refuseContradictions(flags: Flags, options: { bundlePathCounts: boolean }): void {
+  const changed = (["rekorUrl", "fulcioUrl", "oidcIssuer", "timestampServerUrl"] as const).filter(
+    (name) => flags[name] !== signingFlags[name].default,
+  );
+  if (changed.length > 0) {
+    throw new TsignError("usage", "cannot specify service URLs and use signing config", {
+      hint: "name the services in a --signing-config file, or add --use-signing-config=false",
+    });
+  }
+  if (!flags.tlogUpload) {
+    throw new TsignError("usage", "--tlog-upload=false contradicts the signing config, which says what is logged", {
+      hint: "add --use-signing-config=false, or pass a --signing-config without logs",
+    });
+  }
+  if (!flags.newBundleFormat && !(options.bundlePathCounts && flags.bundle !== "")) {
+    throw new TsignError("usage", "the legacy form (--new-bundle-format=false) cannot be made with a signing config", {
+      hint: "add --use-signing-config=false",
+    });
+  }
+}
+
+/** TLS of the timestamp authority, from the --timestamp-client-* flags. */
+async function timestampTls(io: Io, flags: Flags): Promise<TlsOptions | undefined> {
+  const read = async (path: string) =>
+    path === "" ? undefined : Buffer.from(await readBlob(io, path)).toString("latin1");
+  const [ca, cert, key] = await Promise.all(
+    [flags.timestampClientCacert, flags.timestampClientCert, flags.timestampClientKey].map(read),
+  );
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TsignError("usage", "--timestamp-client-cert and --timestamp-client-key need one another");
+  }
+  const serverName = flags.timestampServerName;
+  if (!ca && !cert && serverName === "") return undefined;
+  return { ...(ca ? { ca } : {}), ...(cert && key ? { cert, key } : {}), ...(serverName ? { serverName } : {}) };
+}

@@ -1,0 +1,77 @@
+import { TsignError } from "../errors.ts";
+import { printable } from "../format/printable.ts";
+import { type Answer, createTransport, type Transport } from "../http.ts";
+import type { TransportIo } from "../http-retry.ts";
+import type { TlsOptions } from "../io.ts";
+
+/** Answers of Sigstore's services are small: certificates, log entries, timestamps. Bytes. */
+const MAX_ANSWER = 8 * 1024 * 1024;
+const MAX_REASON = 300;
+
+/** A service that is spoken to over HTTP, and how to call it in messages: `Fulcio`, `Rekor`. */
+export interface ServiceClient {
+  readonly name: string;
+  readonly url: URL;
+  readonly transport: Transport;
+}
+
+/** @param options.tls for a service with a private authority or client certificates */
+export function serviceClient(
+  io: TransportIo,
+  options: { name: string; url: URL; tls?: TlsOptions | undefined },
+): ServiceClient {
+  const { name, url, tls } = options;
+  return { name, url, transport: createTransport(io, tls ? { tls } : {}) };
+}
+
+/** The URL of an API path under the service's own, whether that ends in a slash or not. */
+export function apiUrl({ url }: ServiceClient, path: string): URL {
+  const base = new URL(url);
+  base.pathname = `${base.pathname.replace(/\/+$/, "")}${path}`;
+  return base;
+}
+
+/** POSTs a document and returns the answer, whatever its status. */
+export async function post(
+  client: ServiceClient,
+  by: { url: URL; body: Uint8Array; headers: Readonly<Record<string, string>> },
+): Promise<Answer> {
+  const { url, body } = by;
+  const headers = { ...by.headers, "content-length": String(body.length) };
+  return client.transport.read({ method: "POST", url, headers, body }, { maxBytes: MAX_ANSWER });
+}
+
+/** GETs a document and returns the answer, whatever its status. */
+export async function get(client: ServiceClient, url: URL): Promise<Answer> {
+  return client.transport.read(
+    { method: "GET", url, headers: { accept: "application/json" } },
+    { maxBytes: MAX_ANSWER },
+  );
+}
+
+/**
+ * The error for an answer that is not the one hoped for. The service's own words are quoted, without control characters;
+ * what was sent is not.
+ */
+export function refusal(client: ServiceClient, answer: Answer, hint?: string): TsignError {
+  const reason = printable(reasonOf(answer)).slice(0, MAX_REASON);
+  const said = reason === "" ? "" : `: ${reason}`;
+  const code = answer.status === 401 || answer.status === 403 ? "auth" : "registry";
+  return new TsignError(
+    code,
+    `${client.name} at ${client.url.host} answered ${answer.status}${said}`,
+    hint ? { hint } : {},
+  );
+}
+
+/** The `message` of a JSON answer, else its text. */
+function reasonOf({ bytes }: Answer): string {
+  const text = Buffer.from(bytes.subarray(0, 4096)).toString("utf8").trim();
+  try {
+    const json: unknown = JSON.parse(text);
+    if (typeof json === "object" && json !== null && "message" in json) return String(json.message);
+  } catch {
+    // it is plain text
+  }
+  return text.replaceAll(/\s+/g, " ");
+}

@@ -1,0 +1,179 @@
+import type { TransparencyLogEntry } from "@sigstore/bundle";
+import { TsignError } from "../errors.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { decodeBase64, encodeBase64 } from "../format/base64.ts";
+import { type HashName, hash, type Message } from "../format/digest.ts";
+import { isObject, parseJson } from "../format/json.ts";
+import type { TransportIo } from "../http-retry.ts";
+import { apiUrl, get, post, refusal, type ServiceClient, serviceClient } from "./exchange.ts";
+
+const ENTRIES = "/api/v1/log/entries";
+/** Most entries a search is answered with before it is refused. */
+const MAX_FOUND = 100;
+
+/** What is asked of the log: a signature, over what, by whom. */
+export interface LogRequest {
+  readonly content: Evidence["content"];
+  /** What the signature covers; known by its digest. */
+  readonly message: Message;
+  readonly hash: HashName;
+  /** PEM of the certificate, or of the bare public key. */
+  readonly verifier: string;
+}
+
+/** An envelope as Go's JSON of the protobuf message writes it. */
+function envelopeJson(content: Extract<Evidence["content"], { kind: "dsse" }>): string {
+  return JSON.stringify({
+    payload: encodeBase64(content.payload),
+    payloadType: content.payloadType,
+    signatures: [{ sig: encodeBase64(content.signature) }],
+  });
+}
+
+/** The entry proposed for a signature: `dsse` for an envelope, else `hashedrekord` (rekor's pkg/types). */
+export function proposedEntry({ content, message, hash: name, verifier }: LogRequest): Record<string, unknown> {
+  const key = encodeBase64(Buffer.from(verifier));
+  if (content.kind === "dsse") {
+    const proposedContent = { envelope: envelopeJson(content), verifiers: [key] };
+    return { apiVersion: "0.0.1", kind: "dsse", spec: { proposedContent } };
+  }
+  return {
+    apiVersion: "0.0.1",
+    kind: "hashedrekord",
+    spec: {
+      data: { hash: { algorithm: name, value: Buffer.from(message.digest(name)).toString("hex") } },
+      signature: { content: encodeBase64(content.signature), publicKey: { content: key } },
+    },
+  };
+}
+
+/** The `intoto` entry older clients made of an envelope, to search for. */
+function intotoEntry({ content, verifier }: LogRequest): Record<string, unknown>[] {
+  if (content.kind !== "dsse") return [];
+  const envelope = envelopeJson(content);
+  const value = Buffer.from(hash("sha256", Buffer.from(envelope))).toString("hex");
+  const spec = {
+    content: { envelope, hash: { algorithm: "sha256", value } },
+    publicKey: encodeBase64(Buffer.from(verifier)),
+  };
+  return [{ apiVersion: "0.0.1", kind: "intoto", spec }];
+}
+
+/**
+ * Records a signature in a Rekor v1 log (POST /api/v1/log/entries). When the log has it already (409), that entry is
+ * fetched and used. The entry is not verified here: src/verify does, before it is stored.
+ *
+ * @throws TsignError
+ */
+export async function uploadEntry(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry> {
+  const client = serviceClient(io, { name: "Rekor", url });
+  const answer = await postJson(client, ENTRIES, proposedEntry(request));
+  if (answer.status === 409) return fetchExisting(client, answer.headers["location"]);
+  if (answer.status !== 201 && answer.status !== 200) throw refusal(client, answer);
+  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's answer"), client);
+  if (!entry) throw malformed(client);
+  return entry;
+}
+
+async function fetchExisting(client: ServiceClient, location: string | undefined): Promise<TransparencyLogEntry> {
+  const uuid = /\/api\/v1\/log\/entries\/([0-9a-f]{64,80})$/.exec(location ?? "")?.[1];
+  if (!uuid) throw malformed(client);
+  const answer = await get(client, apiUrl(client, `${ENTRIES}/${uuid}`));
+  if (answer.status !== 200) throw refusal(client, answer);
+  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's answer"), client);
+  if (!entry) throw malformed(client);
+  return entry;
+}
+
+/**
+ * The entries a Rekor v1 log has for a signature (POST /api/v1/log/entries/retrieve), for one that was stored without.
+ *
+ * @throws TsignError
+ */
+export async function searchEntries(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry[]> {
+  const client = serviceClient(io, { name: "Rekor", url });
+  const query = { entries: [proposedEntry(request), ...intotoEntry(request)] };
+  const answer = await postJson(client, `${ENTRIES}/retrieve`, query);
+  if (answer.status !== 200) throw refusal(client, answer);
+  const found = parseJson(answer.bytes, "Rekor's answer");
+  if (!Array.isArray(found) || found.length > MAX_FOUND) throw malformed(client);
+  return found.flatMap((each: unknown) => readEntries(each, client));
+}
+
+/**
+ * The entry at an index of the log, for bundles that lack a proof (GET /api/v1/log/entries?logIndex=).
+ *
+ * @throws TsignError
+ */
+export async function entryAtIndex(io: TransportIo, url: URL, logIndex: string): Promise<TransparencyLogEntry> {
+  const client = serviceClient(io, { name: "Rekor", url });
+  const address = apiUrl(client, ENTRIES);
+  address.searchParams.set("logIndex", logIndex);
+  const answer = await get(client, address);
+  if (answer.status !== 200) throw refusal(client, answer);
+  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's answer"), client);
+  if (!entry) throw malformed(client);
+  return entry;
+}
+
+function postJson(client: ServiceClient, path: string, body: unknown) {
+  const headers = { "content-type": "application/json", accept: "application/json" };
+  return post(client, { url: apiUrl(client, path), headers, body: Buffer.from(JSON.stringify(body)) });
+}
+
+/** A LogEntry of rekor's openapi.yaml: entries by their UUID. */
+function readEntries(json: unknown, client: ServiceClient): TransparencyLogEntry[] {
+  if (!isObject(json)) throw malformed(client);
+  return Object.values(json).map((each) => readEntry(each, client));
+}
+
+function readEntry(json: unknown, client: ServiceClient): TransparencyLogEntry {
+  const value = isObject(json) ? json : {};
+  const verification = isObject(value["verification"]) ? value["verification"] : {};
+  const body = readBase64(value["body"]);
+  const promise = readBase64(verification["signedEntryTimestamp"]);
+  const { logID, logIndex, integratedTime } = value;
+  if (!body || typeof logID !== "string" || !isCount(logIndex) || !isCount(integratedTime)) {
+    throw malformed(client);
+  }
+  return {
+    logIndex: String(logIndex),
+    logId: { keyId: Buffer.from(logID, "hex") },
+    kindVersion: kindOf(body),
+    integratedTime: String(integratedTime),
+    inclusionPromise: promise ? { signedEntryTimestamp: Buffer.from(promise) } : undefined,
+    inclusionProof: readProof(verification["inclusionProof"]) as never, // absent only where the promise is all there is
+    canonicalizedBody: Buffer.from(body),
+  };
+}
+
+function kindOf(body: Uint8Array): { kind: string; version: string } {
+  const json = parseJson(body, "the log entry");
+  const { kind, apiVersion } = isObject(json) ? json : {};
+  return { kind: String(kind), version: String(apiVersion) };
+}
+
+function readProof(json: unknown): TransparencyLogEntry["inclusionProof"] | undefined {
+  if (!isObject(json)) return undefined;
+  const { logIndex, treeSize, rootHash, hashes, checkpoint } = json;
+  if (!isCount(logIndex) || !isCount(treeSize) || !Array.isArray(hashes)) return undefined;
+  return {
+    logIndex: String(logIndex),
+    treeSize: String(treeSize),
+    rootHash: Buffer.from(String(rootHash), "hex"),
+    hashes: hashes.map((each) => Buffer.from(String(each), "hex")),
+    checkpoint: { envelope: String(checkpoint ?? "") },
+  };
+}
+
+function readBase64(value: unknown): Uint8Array | undefined {
+  return typeof value === "string" ? decodeBase64(value) : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function malformed({ url }: ServiceClient): TsignError {
+  return new TsignError("registry", `Rekor at ${url.host} answered with something that is no log entry`);
+}

@@ -1,0 +1,73 @@
+import type { TransparencyLogEntry as LogEntry } from "@sigstore/bundle";
+import { TransparencyLogEntry } from "@sigstore/protobuf-specs";
+import { TsignError } from "../errors.ts";
+import { encodeBase64 } from "../format/base64.ts";
+import { parseJson } from "../format/json.ts";
+import type { TransportIo } from "../http-retry.ts";
+import type { KeyKind } from "../keys/types.ts";
+import { apiUrl, post, refusal, type ServiceClient, serviceClient } from "./exchange.ts";
+
+/** What is asked of the log: a signature over a digest, and the key or certificate it was made with. */
+export interface LogRequestV2 {
+  /** Of the message; of an envelope's pre-authentication encoding. */
+  readonly digest: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly verifier:
+    | { readonly kind: "certificate"; readonly der: Uint8Array }
+    | { readonly kind: "public-key"; readonly spki: Uint8Array };
+  readonly key: KeyKind;
+}
+
+/** PublicKeyDetails of sigstore_common.proto for a key and the hash it is used with. */
+export function keyDetails(key: KeyKind): string {
+  switch (key.type) {
+    case "ecdsa":
+      return {
+        "P-256": "PKIX_ECDSA_P256_SHA_256",
+        "P-384": "PKIX_ECDSA_P384_SHA_384",
+        "P-521": "PKIX_ECDSA_P521_SHA_512",
+      }[key.curve];
+    case "rsa":
+      return `PKIX_RSA_PKCS1V15_${key.bits}_SHA256`;
+    case "ed25519":
+      return "PKIX_ED25519_PH";
+  }
+}
+
+/**
+ * Records a signature in a Rekor v2 log (POST /api/v2/log/entries, rekor-tiles' api/proto). The answer waits until the
+ * entry is included. It is not verified here: src/verify does, before it is stored.
+ *
+ * @throws TsignError
+ */
+export async function uploadEntryV2(io: TransportIo, url: URL, request: LogRequestV2): Promise<LogEntry> {
+  const client = serviceClient(io, { name: "Rekor", url });
+  const { digest, signature, verifier, key } = request;
+  const material =
+    verifier.kind === "certificate"
+      ? { x509Certificate: { rawBytes: encodeBase64(verifier.der) } }
+      : { publicKey: { rawBytes: encodeBase64(verifier.spki) } };
+  const body = JSON.stringify({
+    hashedRekordRequestV002: {
+      digest: encodeBase64(digest),
+      signature: { content: encodeBase64(signature), verifier: { ...material, keyDetails: keyDetails(key) } },
+    },
+  });
+  const answer = await post(client, {
+    url: apiUrl(client, "/api/v2/log/entries"),
+    headers: { "content-type": "application/json", accept: "application/json" },
+    body: Buffer.from(body),
+  });
+  if (answer.status !== 201 && answer.status !== 200) throw refusal(client, answer);
+  return readEntry(answer.bytes, client);
+}
+
+function readEntry(bytes: Uint8Array, client: ServiceClient): LogEntry {
+  const json = parseJson(bytes, "Rekor's answer");
+  const { logId, kindVersion, inclusionProof, ...rest } = TransparencyLogEntry.fromJSON(json);
+  if (!logId || !kindVersion || !inclusionProof?.checkpoint || rest.canonicalizedBody.length === 0) {
+    throw new TsignError("registry", `Rekor at ${client.url.host} answered with something that is no log entry`);
+  }
+  const { checkpoint } = inclusionProof;
+  return { ...rest, logId, kindVersion, inclusionProof: { ...inclusionProof, checkpoint } };
+}
