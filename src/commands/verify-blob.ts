@@ -2,9 +2,11 @@ import { openBlob, readBlob } from "../blob.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
+import { withLoggedEntry } from "../cli/log-lookup.ts";
 import { watched } from "../cli/print/progress.ts";
 import { readVerification, type Verification } from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
+import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { looksLikeBundle, readBundle } from "../evidence/read-bundle.ts";
 import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
@@ -24,7 +26,6 @@ const flags = {
   bundle: flag.string("file of the bundle, in either form"),
   rfc3161Timestamp: flag.string("file of the signed timestamp", {
     deprecated: "bundles hold it",
-    unavailable: "timestamp authorities",
   }),
 };
 
@@ -55,11 +56,12 @@ export default defineCommand({
       throw new TsignError("usage", "missing flag '--signature'", { hint: "or --bundle, which holds the signature" });
     }
     const verification = await readVerification(io, flags, "blob");
-    const evidence = await readEvidence(io, flags, verification);
-    const key = await keyOf(evidence, verification);
-    const hashes = new Set<HashName>(key ? hashesFor(key, evidence, verification) : ["sha256"]);
+    const found = await readEvidence(io, flags, verification);
+    const key = await keyOf(found, verification);
+    const hashes = new Set<HashName>(key ? hashesFor(key, found, verification) : ["sha256"]);
     const message = await readSubject(io, { file, hashes: [...hashes], key, bundle: flags.bundle !== "" });
     const policy = { ...verification.policy, claims: { annotations: {}, predicateTypes: undefined } };
+    const evidence = await withLoggedEntry(io, found, { policy, flags, blob: message });
     const verdict = await verify(evidence, { kind: "blob", message }, verification.trust, policy);
     if (!verdict.ok) {
       const { name, detail } = verdict.failed;
@@ -73,7 +75,10 @@ export default defineCommand({
 
 /** The bundle, whichever form its bytes have, or the detached signature. */
 async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: Verification): Promise<Evidence> {
-  if (flags.bundle === "") return withCertificate(await readBlobSignature(io, flags.signature), certificate);
+  const timestamps = await readTimestamps(io, flags);
+  if (flags.bundle === "") {
+    return withCertificate({ ...(await readBlobSignature(io, flags.signature)), timestamps }, certificate);
+  }
   if (flags.signature !== "") throw new TsignError("usage", "--bundle and --signature exclude one another");
   const bytes = await readBlob(io, flags.bundle);
   if (looksLikeBundle(bytes)) {
@@ -90,7 +95,17 @@ async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: V
       throw new TsignError("bad-signature", `${flags.bundle} was made with another key than --key`);
     }
   }
-  return withCertificate(evidence, certificate);
+  return withCertificate({ ...evidence, timestamps }, certificate);
+}
+
+/** The timestamp that came beside a legacy signature; bundles hold theirs. */
+async function readTimestamps(io: Io, flags: BlobFlags): Promise<Uint8Array[]> {
+  if (flags.rfc3161Timestamp === "") return [];
+  if (!flags.useSignedTimestamps && flags.timestampCertificateChain === "") {
+    throw new TsignError("usage", "--rfc3161-timestamp needs --use-signed-timestamps or --timestamp-certificate-chain");
+  }
+  const text = Buffer.from(await readBlob(io, flags.rfc3161Timestamp)).toString("utf8");
+  return [readLegacyTimestamp(text, flags.rfc3161Timestamp)];
 }
 
 function withCertificate(evidence: Evidence, certificate: Verification["certificate"]): Evidence {

@@ -4,6 +4,7 @@ import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { openAttachments, parseAnnotations, resolveImage } from "../cli/images.ts";
+import { withLoggedEntry } from "../cli/log-lookup.ts";
 import { progress } from "../cli/print/progress.ts";
 import { failureOf, printFailures, printHeader, printJson, printText, type Verified } from "../cli/print/verified.ts";
 import { readVerification, type Verification } from "../cli/verification.ts";
@@ -116,7 +117,9 @@ async function verifyImage(
   const failures: ReturnType<typeof failureOf>[] = [];
   for (const candidate of candidates) {
     const verdict =
-      "unreadable" in candidate ? candidate : await verify(candidate, subject, by.verification.trust, policy);
+      "unreadable" in candidate
+        ? candidate
+        : await verify(await withLoggedEntry(io, candidate, { policy, flags }), subject, by.verification.trust, policy);
     if ("ok" in verdict && verdict.ok) verified.push(verdict);
     else failures.push(failureOf(verdict));
   }

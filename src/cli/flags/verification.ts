@@ -28,7 +28,9 @@ export const verificationFlags = {
     default: true,
     deprecated: "both forms are always accepted; false looks at the legacy form only",
   }),
-  offline: flag.bool("has no effect: nothing is looked up online", { deprecated: "nothing is looked up online" }),
+  offline: flag.bool("do not look a legacy signature up in the log when it came without its entry", {
+    deprecated: "bundles hold their log entries",
+  }),
   privateInfrastructure: flag.bool("do not require that the signature was made public, without a warning", {
     deprecated: "use --insecure-ignore-tlog",
   }),

@@ -1,0 +1,53 @@
+import { TsignError } from "../errors.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { certificatePem } from "../evidence/write-legacy.ts";
+import { type Message, messageOf } from "../format/digest.ts";
+import type { TransportIo } from "../http-retry.ts";
+import { publicKeyFromObject } from "../keys/index.ts";
+import type { PublicKey } from "../keys/types.ts";
+import type { Policy } from "../verify/model.ts";
+
+/**
+ * Looks a legacy signature up in the log when it was stored without its entry, as cosign does; bundles hold theirs or fail.
+ * What the log answers is evidence like any other and is verified as such. Of several entries the oldest counts: anyone
+ * may record a signature again, but nobody can do it earlier.
+ *
+ * @param options.blob what a blob's signature is over
+ * @throws TsignError when the log cannot be asked
+ */
+export async function withLoggedEntry(
+  io: TransportIo,
+  evidence: Evidence,
+  options: {
+    policy: Pick<Policy, "log" | "signer">;
+    flags: { rekorUrl: string; offline: boolean };
+    blob?: Message;
+  },
+): Promise<Evidence> {
+  const { policy, flags, blob } = options;
+  const { content } = evidence;
+  const message = content.kind === "simple-signing" ? messageOf(content.payload) : blob;
+  const isBundle = content.kind === "dsse" || (content.kind === "blob" && content.stated !== undefined);
+  if (policy.log !== "required" || evidence.log.length > 0 || isBundle || flags.offline || !message) return evidence;
+  const key = await keyOf(evidence, policy);
+  if (!key || !message.hashes.includes(key.hash)) return evidence;
+  const url = URL.parse(flags.rekorUrl);
+  if (!url) throw new TsignError("usage", `--rekor-url is not a URL: "${flags.rekorUrl}"`);
+  const { searchEntries } = await import("../services/rekor-v1.ts");
+  const verifier = evidence.key.kind === "certificate" ? certificatePem(evidence.key.leaf) : key.pem;
+  const found = await searchEntries(io, url, { content, message, hash: key.hash, verifier });
+  const oldest = found.toSorted((a, b) => Number(a.integratedTime) - Number(b.integratedTime)).slice(0, 1);
+  return { ...evidence, log: oldest };
+}
+
+async function keyOf(evidence: Evidence, { signer }: Pick<Policy, "signer">): Promise<PublicKey | undefined> {
+  if (signer.kind === "key") return signer.key;
+  if (evidence.key.kind !== "certificate") return undefined;
+  const { parseCertificate } = await import("../trust/certificate-path.ts");
+  try {
+    return publicKeyFromObject(parseCertificate(evidence.key.leaf).native.publicKey);
+  } catch (error) {
+    if (error instanceof TsignError) return undefined; // verify says what is wrong with it
+    throw error;
+  }
+}
