@@ -36,6 +36,11 @@ export const TABLE: readonly Entry[] = [
     "Encrypt an existing private key for signing",
     () => import("../commands/import-key-pair.ts"),
   ),
+  entry(
+    "initialize",
+    "Fetch the trust root that signatures are made and verified with",
+    () => import("../commands/initialize.ts"),
+  ),
   entry("login", "Store the credentials of a registry", () => import("../commands/login.ts")),
   entry("public-key", "Print the public half of a key", () => import("../commands/public-key.ts")),
   entry("sandbox down", "Stop the sandbox", () => import("../commands/sandbox/down.ts")),

@@ -54,8 +54,10 @@ export async function loadTrust(io: Io, flags: TrustFlags, needs: Needs): Promis
 }
 
 /** The trusted root of the TUF repository in use. */
-async function distributedRoot(_io: Io): Promise<TrustedMaterial> {
-  throw new TsignError("untrusted", "no trusted root is given", { hint: "pass --trusted-root FILE" });
+async function distributedRoot(io: Io): Promise<TrustedMaterial> {
+  const { loadTrustedRoot } = await import("../services/tuf/index.ts");
+  const { readTrustedRoot } = await import("../trust/trusted-root.ts");
+  return readTrustedRoot(await loadTrustedRoot(io), "the distributed trusted root");
 }
 
 /**
@@ -63,10 +65,9 @@ async function distributedRoot(_io: Io): Promise<TrustedMaterial> {
  *
  * @throws TsignError
  */
-export async function distributedSigningConfig(_io: Io): Promise<Uint8Array> {
-  throw new TsignError("untrusted", "no signing config is given", {
-    hint: "pass --signing-config FILE; with a key and without services: --use-signing-config=false --tlog-upload=false",
-  });
+export async function distributedSigningConfig(io: Io): Promise<Uint8Array> {
+  const { loadSigningConfig } = await import("../services/tuf/index.ts");
+  return loadSigningConfig(io);
 }
 
 async function readFlags(io: Io, flags: TrustFlags): Promise<Partial<TrustedMaterial>> {

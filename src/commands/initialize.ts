@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import { readBlob } from "../blob.ts";
+import { defineCommand, flag } from "../cli/define.ts";
+import { TsignError } from "../errors.ts";
+import type { Io } from "../io.ts";
+import { cacheFolder, openCache } from "../services/tuf/cache.ts";
+import { openTuf } from "../services/tuf/index.ts";
+import { DEFAULT_MIRROR, embeddedRoot, parseMirror, STAGING_MIRROR } from "../services/tuf/mirrors.ts";
+
+export default defineCommand({
+  usage: "[flags]",
+  summary: "Fetch the trust root that signatures are made and verified with",
+  about:
+    "Follows a TUF repository from a root that is trusted to its trusted root and signing config, and keeps them in " +
+    "$TUF_ROOT or ~/.sigstore/root, where later commands find them. Without flags it is Sigstore's public instance, whose " +
+    "root tsign carries; another mirror needs its --root once.",
+  examples: [
+    "tsign initialize",
+    "tsign initialize --mirror https://tuf.example --root root.json --root-checksum sha256:…",
+    "tsign initialize --staging",
+  ],
+  args: { min: 0, max: 0 },
+  flags: {
+    mirror: flag.string("URL of the TUF repository", { default: DEFAULT_MIRROR }),
+    root: flag.string("file or URL of the repository's root"),
+    rootChecksum: flag.string("SHA-256 or SHA-512 checksum of that root, in hex, needed where it comes from a URL"),
+    staging: flag.bool("use Sigstore's test instance"),
+  },
+  async run(io, { flags }) {
+    const mirror = flags.staging ? new URL(STAGING_MIRROR) : parseMirror(flags.mirror, "--mirror");
+    const root = flags.staging || flags.root === "" ? undefined : await readRoot(io, flags);
+    const cache = await openCache(io, mirror);
+    const anchor = root ?? embeddedRoot(mirror) ?? cache.root;
+    if (!anchor) {
+      throw new TsignError("usage", `no root is known for ${mirror.href}`, { hint: "pass it as --root FILE" });
+    }
+    // What was kept of another root counts for nothing now.
+    const fresh = { ...cache, known: { timestamp: undefined, snapshot: undefined, targets: undefined } };
+    const tuf = await openTuf(io, { mirror, anchor, cache: fresh });
+    await tuf.target("trusted_root.json");
+    try {
+      await tuf.target("signing_config.v0.2.json");
+    } catch (error) {
+      if (!(error instanceof TsignError)) throw error;
+      io.stderr.write(`WARNING: there is no signing config: ${error.message}\n`);
+    }
+    const address = mirror.href.replace(/\/$/, "");
+    await io.files.write(`${cacheFolder(io)}/remote.json`, JSON.stringify({ mirror: address }), { mode: 0o600 });
+  },
+});
+
+async function readRoot(io: Io, flags: { root: string; rootChecksum: string }): Promise<Uint8Array> {
+  const bytes = await readBlob(io, flags.root);
+  if (flags.rootChecksum === "") {
+    if (/^https?:\/\//.test(flags.root)) {
+      io.stderr.write("WARNING: the root comes from a URL and is not compared with anything: pass --root-checksum\n");
+    }
+    return bytes;
+  }
+  const [, algorithm, hex = ""] = /^(?:(sha256|sha512):)?([0-9a-fA-F]+)$/.exec(flags.rootChecksum) ?? [];
+  const name = algorithm ?? (hex.length === 128 ? "sha512" : "sha256");
+  if (hex.length !== (name === "sha512" ? 128 : 64)) {
+    throw new TsignError("usage", `--root-checksum is not a SHA-256 or SHA-512 checksum: "${flags.rootChecksum}"`);
+  }
+  const found = createHash(name).update(bytes).digest("hex");
+  if (found !== hex.toLowerCase()) {
+    throw new TsignError("untrusted", `${flags.root} has the ${name} ${found}, not ${hex}; nothing was changed`);
+  }
+  return bytes;
+}

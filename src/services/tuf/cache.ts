@@ -1,0 +1,132 @@
+import { TsignError } from "../../errors.ts";
+import type { Io } from "../../io.ts";
+import { MAX_METADATA } from "./metadata.ts";
+import type { Known, Repository, Source } from "./workflow.ts";
+
+type CacheIo = Pick<Io, "env" | "files" | "stderr" | "now">;
+
+/** Longest target that is kept, in bytes. */
+export const MAX_TARGET = 16 * 1024 * 1024;
+/** Names that are files everywhere: no separator, no drive, no device, nothing hidden. */
+const SAFE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+
+/**
+ * What is kept of a TUF repository between runs, in cosign's layout, so that both programs use one cache: the latest
+ * metadata, the targets, and besides every root on the way, which makes it possible to follow a rotation offline.
+ */
+export interface Cache {
+  readonly known: Known;
+  readonly root: Uint8Array | undefined;
+  /** The cache as a source of its own, for when the mirror cannot be reached. */
+  readonly source: Source;
+  target(name: string): Promise<Uint8Array | undefined>;
+  /** Writes all or, where that fails, warns: a cache that cannot be written denies nobody a verification. */
+  keep(repository: Repository, targets: ReadonlyMap<string, Uint8Array>): Promise<void>;
+}
+
+/** The folder of all caches: $TUF_ROOT, else ~/.sigstore/root. */
+export function cacheFolder(io: Pick<Io, "env">): string {
+  return io.env["TUF_ROOT"] || `${io.env["HOME"] ?? ""}/.sigstore/root`;
+}
+
+/** The name of a mirror's folder: its host and path, as sigstore-go names it. */
+export function mirrorFolder(mirror: URL): string {
+  const path = `${mirror.host}${mirror.pathname}`.replace(/\/+$/, "");
+  return path.toLowerCase().replaceAll(/[/:]/g, "-");
+}
+
+/** Opens what is kept of a mirror; nothing of it is trusted yet. */
+export async function openCache(io: CacheIo, mirror: URL): Promise<Cache> {
+  const folder = `${cacheFolder(io)}/${mirrorFolder(mirror)}`;
+  const read = async (name: string, maxBytes: number): Promise<Uint8Array | undefined> => {
+    try {
+      return (await io.files.stat(`${folder}/${name}`)) && (await io.files.read(`${folder}/${name}`, { maxBytes }));
+    } catch (error) {
+      if (error instanceof TsignError) return undefined; // unreadable is as good as absent
+      throw error;
+    }
+  };
+  const [root, timestamp, snapshot, targets] = await Promise.all(
+    (["root", "timestamp", "snapshot", "targets"] as const).map((kind) => read(`${kind}.json`, MAX_METADATA[kind])),
+  );
+  const target = async (name: string) => (SAFE_NAME.test(name) ? read(`targets/${name}`, MAX_TARGET) : undefined);
+  return {
+    known: { timestamp, snapshot, targets },
+    root,
+    target,
+    source: cacheSource({ folder, root, timestamp, snapshot, targets, read, target }),
+    keep: (repository, content) => keep(io, { folder, repository, content }),
+  };
+}
+
+function cacheSource(kept: {
+  folder: string;
+  root: Uint8Array | undefined;
+  timestamp: Uint8Array | undefined;
+  snapshot: Uint8Array | undefined;
+  targets: Uint8Array | undefined;
+  read: (name: string, maxBytes: number) => Promise<Uint8Array | undefined>;
+  target: (name: string) => Promise<Uint8Array | undefined>;
+}): Source {
+  const present = (bytes: Uint8Array | undefined, name: string): Uint8Array => {
+    if (bytes) return bytes;
+    throw new TsignError("input", `${kept.folder} has no ${name}`);
+  };
+  return {
+    async root(version) {
+      const passed = await kept.read(`root_history/${version}.root.json`, MAX_METADATA.root);
+      if (passed) return passed;
+      return kept.root && versionOf(kept.root) === version ? kept.root : undefined;
+    },
+    timestamp: async () => present(kept.timestamp, "timestamp.json"),
+    metadata: async (kind) => present(kept[kind], `${kind}.json`),
+    target: async (name) => present(await kept.target(name), `targets/${name}`),
+  };
+}
+
+function versionOf(root: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(root).toString("utf8")).signed.version;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Metadata last and the timestamp at the very end: whoever reads meanwhile finds old and new files that fit together. */
+async function keep(
+  io: CacheIo,
+  by: { folder: string; repository: Repository; content: ReadonlyMap<string, Uint8Array> },
+): Promise<void> {
+  const { folder, repository, content } = by;
+  const { rotations, root, timestamp, snapshot, targets } = repository;
+  try {
+    await io.files.makeDirectory(`${folder}/targets`);
+    if (rotations.length > 0) await io.files.makeDirectory(`${folder}/root_history`);
+    for (const each of rotations) {
+      await replace(io, `${folder}/root_history/${each.metadata.signed.version}.root.json`, each.bytes);
+    }
+    for (const [name, bytes] of content) {
+      if (!SAFE_NAME.test(name)) throw new TsignError("untrusted", `TUF: a target is named "${name}"`);
+      await replace(io, `${folder}/targets/${name}`, bytes);
+    }
+    await replace(io, `${folder}/root.json`, root.bytes);
+    await replace(io, `${folder}/targets.json`, targets.bytes);
+    await replace(io, `${folder}/snapshot.json`, snapshot.bytes);
+    await replace(io, `${folder}/timestamp.json`, timestamp.bytes);
+    const state = JSON.stringify({ lastTimestamp: io.now().toISOString() });
+    await io.files.write(`${folder}.json`, state, { mode: 0o600 });
+  } catch (error) {
+    if (!(error instanceof TsignError)) throw error;
+    io.stderr.write(`WARNING: trust material could not be kept for the next run: ${error.message}\n`);
+  }
+}
+
+/** Writes a file unless it has that content already: parallel runs then write next to nothing. */
+async function replace(io: CacheIo, path: string, bytes: Uint8Array): Promise<void> {
+  const known = await io.files.stat(path);
+  if (known?.size === bytes.length) {
+    const existing = await io.files.read(path, { maxBytes: bytes.length });
+    if (Buffer.compare(existing, bytes) === 0) return;
+  }
+  await io.files.write(path, bytes, { mode: 0o644 });
+}

@@ -1,0 +1,86 @@
+import { createHash } from "node:crypto";
+import { Metadata, type MetadataKind, type Root, type Snapshot, type Targets, type Timestamp } from "@tufjs/models";
+import { TsignError } from "../../errors.ts";
+import { isObject, parseJson } from "../../format/json.ts";
+
+/** Longest metadata of each role that is read, in bytes (go-tuf's defaults). */
+export const MAX_METADATA = { root: 512_000, timestamp: 16_384, snapshot: 2_000_000, targets: 5_000_000 } as const;
+/** Most rotations of the root followed in one go. */
+export const MAX_ROTATIONS = 256;
+
+export interface Kinds {
+  root: Root;
+  timestamp: Timestamp;
+  snapshot: Snapshot;
+  targets: Targets;
+}
+
+/** A role's metadata with the bytes it was read from. */
+export interface Read<K extends keyof Kinds> {
+  readonly metadata: Metadata<Kinds[K]>;
+  readonly bytes: Uint8Array;
+}
+
+/** What a TUF repository or cache said that does not hold; another source may be tried. */
+export function untrusted(what: string, cause?: unknown): TsignError {
+  return new TsignError("untrusted", `TUF: ${what}`, { cause });
+}
+
+/**
+ * Reads metadata without believing it.
+ *
+ * @throws TsignError "untrusted"
+ */
+export function readMetadata<K extends keyof Kinds>(kind: K, bytes: Uint8Array): Read<K> {
+  try {
+    const json = parseJson(bytes, `${kind}.json`);
+    if (!isObject(json)) throw new Error("it is no object");
+    const metadata = Metadata.fromJSON(kind as MetadataKind.Root, json as Parameters<typeof Metadata.fromJSON>[1]);
+    return { metadata: metadata as unknown as Metadata<Kinds[K]>, bytes };
+  } catch (cause) {
+    throw untrusted(`${kind}.json cannot be read`, cause);
+  }
+}
+
+/**
+ * Checks that enough keys of the root's role have signed it (TUF specification, 5.3.4 and the like).
+ *
+ * @throws TsignError "untrusted"
+ */
+export function requireSigned<K extends keyof Kinds>(root: Metadata<Root>, kind: K, read: Read<K>): void {
+  try {
+    root.verifyDelegate(kind, read.metadata);
+  } catch (cause) {
+    throw untrusted(`${kind}.json is not signed by enough of the root's keys`, cause);
+  }
+}
+
+/** Checks that a file is what the metadata above it says: version, length, hashes. */
+export function requireMeta(
+  kind: "snapshot" | "targets",
+  meta: { version: number; length?: number; hashes?: Record<string, string> },
+  read: Read<"snapshot"> | Read<"targets">,
+): void {
+  const { version } = read.metadata.signed;
+  if (version !== meta.version) throw untrusted(`${kind}.json has version ${version}, not ${meta.version}`);
+  requireContent(`${kind}.json`, read.bytes, meta);
+}
+
+/**
+ * Checks length and hashes, as far as they are given.
+ *
+ * @throws TsignError "untrusted"
+ */
+export function requireContent(
+  name: string,
+  bytes: Uint8Array,
+  expected: { length?: number; hashes?: Record<string, string> },
+): void {
+  if (expected.length !== undefined && expected.length !== bytes.length) {
+    throw untrusted(`${name} has ${bytes.length} bytes, not ${expected.length}`);
+  }
+  for (const [algorithm, hex] of Object.entries(expected.hashes ?? {})) {
+    if (algorithm !== "sha256" && algorithm !== "sha512") throw untrusted(`${name} is hashed with ${algorithm}`);
+    if (createHash(algorithm).update(bytes).digest("hex") !== hex) throw untrusted(`${name} has another ${algorithm}`);
+  }
+}
