@@ -51,6 +51,7 @@ export function systemIo(): Io {
         else signal?.addEventListener("abort", stopped, { once: true });
       }),
     http: async (request) => (await import("./io-http.ts")).exchange(request),
+    unixCall: async (call) => (await import("./io-unix.ts")).unixCall(call),
     listen: async (options, handler) => (await import("./io-http.ts")).listen(options, handler),
     spawn: async (file, args, options = {}) => {
       const { spawn } = await import("node:child_process");

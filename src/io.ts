@@ -23,6 +23,8 @@ export interface Io {
   spawn(file: string, args: readonly string[], options?: SpawnOptions): Promise<Spawned>;
   /** Starts a program that outlives this one, without input and output. */
   detach(file: string, args: readonly string[]): Promise<void>;
+  /** One unary gRPC exchange on a Unix socket. Throws TsignError "network". */
+  unixCall(call: UnixCall): Promise<UnixCallAnswer>;
   /** Serves HTTP on a loopback address until closed. Port 0 takes a free one. */
   listen(options: { host: string; port: number }, handler: Handler): Promise<Listening>;
   /** Aborted by Ctrl-C and when --timeout runs out. */
@@ -109,6 +111,22 @@ export interface Spawned {
   code: number;
   stdout: string;
   stderr: string;
+}
+
+/** A request of HTTP/2 on a Unix socket: what gRPC services of this machine speak. */
+export interface UnixCall {
+  readonly socket: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A gRPC frame. */
+  readonly body: Uint8Array;
+}
+
+export interface UnixCallAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly trailers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
 }
 
 export interface ServerRequest {

@@ -53,7 +53,7 @@ export async function confirm(
 }
 
 /** The first line of a stream, without its end; "" for an empty stream. */
-async function readLine(stream: AsyncIterable<Uint8Array>): Promise<string> {
+export async function readLine(stream: AsyncIterable<Uint8Array>): Promise<string> {
   let text = "";
   for await (const piece of stream) {
     text += Buffer.from(piece).toString("utf8");

@@ -22,7 +22,7 @@ const LAYERS: string[][] = [
   ["main.ts"],
 ];
 /** The outside world's own module, which nothing but bin/ and the tests import. */
-const SYSTEM = ["io-system.ts", "io-files.ts", "io-http.ts"];
+const SYSTEM = ["io-system.ts", "io-files.ts", "io-http.ts", "io-unix.ts"];
 
 interface Source {
   path: string;

@@ -1,6 +1,7 @@
 import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
+import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
 import { DEFAULT_SIGNING_ALGORITHM, ephemeralSigner } from "../keys/ephemeral.ts";
 import { loadSigner } from "../keys/index.ts";
@@ -52,7 +53,7 @@ export async function openSigning(
   const signer = keyless
     ? ephemeralSigner(options.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
     : await loadSigner(io, flags.key, () => readPassword(io, { confirm: false }));
-  await announce(io, flags, { services, certified });
+  if (!certified) await announce(io, flags, { services, who: "your key" });
   const certificate = certified
     ? await issueCertificate(io, flags, { services, signer, trust })
     : await readGivenCertificate(io, flags, signer);
@@ -103,21 +104,21 @@ async function trustForSigning(
   }
 }
 
-/** Says what becomes public, and asks where cosign asks: when URL flags and not a signing config name the log. */
+/**
+ * Says what becomes public before it does, and asks where cosign asks: when URL flags and not a signing config name the log.
+ *
+ * @param by.who what tells who signed: a key, or an identity with a certificate
+ */
 async function announce(
   io: Io,
   flags: Flags,
-  { services, certified }: { services: SigningServices; certified: boolean },
+  by: { services: SigningServices; who: string; authority?: URL },
 ): Promise<void> {
-  const { logs } = services.witnesses;
-  if (logs.length === 0 && !certified) return;
-  const hosts = [...(certified ? [services.certificateAuthority] : []), ...logs.map(({ url }) => url)];
-  const where = hosts.flatMap((url) => url?.host ?? []).join(" and ");
-  const what = certified
-    ? "your identity (such as your e-mail address) and the signature"
-    : "your key and the signature";
-  const notice = `${what} become part of public records at ${where}, which cannot be undone.`;
-  if (services.configured || logs.length === 0) io.stderr.write(`Note: ${notice}\n`);
+  const { logs } = by.services.witnesses;
+  const hosts = [by.authority, ...logs.map(({ url }) => url)].flatMap((url) => url?.host ?? []);
+  if (hosts.length === 0) return;
+  const notice = `${by.who} and the signature become part of public records at ${hosts.join(" and ")}, which cannot be undone.`;
+  if (by.services.configured || logs.length === 0) io.stderr.write(`Note: ${notice}\n`);
   else await confirm(io, { assumeYes: flags.yes, warning: notice });
 }
 
@@ -146,6 +147,7 @@ async function issueCertificate(
     yes: flags.yes,
   });
   const { subject, raw } = token;
+  await announce(io, flags, { services: by.services, who: `your identity ${printable(subject)}`, authority: url });
   const issued = await requestCertificate(io, { url, token: raw, subject, signer: by.signer });
   await checkCertificate({ issued, subject, trust: by.trust, now: io.now() });
   return issued;

@@ -25,6 +25,12 @@ export const TABLE: readonly Entry[] = [
   entry("clean", "Remove signatures and attestations from an image", () => import("../commands/clean.ts")),
   entry("completion", "Print a shell's completion script", () => import("../commands/completion.ts")),
   entry(
+    "debug providers",
+    "Print where an identity token could come from without a login",
+    () => import("../commands/debug/providers.ts"),
+    { hidden: true },
+  ),
+  entry(
     "download signature",
     "Print the signatures of an image as JSON lines",
     () => import("../commands/download/signature.ts"),

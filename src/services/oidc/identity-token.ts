@@ -1,45 +1,146 @@
 import { readBlob } from "../../blob.ts";
 import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io.ts";
+import { confirm } from "../../prompt.ts";
+import { AMBIENT_PROVIDERS } from "./ambient.ts";
+import type { Client } from "./client.ts";
+import { type IdentityToken, looksLikeToken, readIdentityToken } from "./token.ts";
 
-/** An OIDC identity token. */
-export interface IdentityToken {
-  readonly raw: string;
-  /** What Fulcio's proof of possession is over: the verified e-mail, else the subject. */
-  readonly subject: string;
-  readonly issuer: string;
-  readonly expires: Date | undefined;
-  /** Where it came from, for messages. */
-  readonly source: string;
-}
+/** Ways of logging in that `--fulcio-auth-flow` names. */
+const FLOWS = ["normal", "device", "token", "client_credentials", "token_exchange", "oob"] as const;
+type Flow = (typeof FLOWS)[number];
 
 export interface IdentityTokenOptions {
-  readonly identityToken?: string;
-  readonly flow?: string;
+  /** The token itself, or a file or URL that holds it; empty for none. */
+  readonly identityToken: string;
+  /** One of FLOWS; empty leaves the choice to tsign. */
+  readonly flow: string;
   readonly issuer: URL;
   readonly clientId: string;
-  readonly clientSecretFile?: string;
-  readonly redirectUrl?: string;
-  readonly provider?: string;
+  readonly clientSecretFile: string;
+  readonly redirectUrl: string;
+  /** Name of the only ambient provider to use; empty for the first that has a token. */
+  readonly provider: string;
   readonly disableAmbient: boolean;
   readonly yes: boolean;
 }
 
+/**
+ * The signer's identity token, in cosign's order: the one given; an ambient provider's; a login. Without a terminal
+ * nothing is opened or waited for unless a flow was asked for by name: it fails at once and says what is missing.
+ *
+ * @throws TsignError
+ */
 export async function obtainIdentityToken(io: Io, options: IdentityTokenOptions): Promise<IdentityToken> {
-  const given = options.identityToken || io.env["SIGSTORE_ID_TOKEN"] || "";
-  if (given === "") throw new TsignError("auth", "no identity token", { hint: "--identity-token" });
-  const raw =
-    given.split(".").length === 3 && given.startsWith("ey")
-      ? given
-      : Buffer.from(await readBlob(io, given))
-          .toString()
-          .trim();
-  const claims = JSON.parse(Buffer.from(raw.split(".")[1] ?? "", "base64url").toString());
-  return {
-    raw,
-    subject: claims.email || claims.sub,
-    issuer: claims.iss,
-    expires: undefined,
-    source: "--identity-token",
-  };
+  const flow = parseFlow(options.flow);
+  if (options.identityToken !== "") {
+    const given = await readGiven(io, options.identityToken);
+    return flow === "token_exchange" ? login(io, options, { flow, subjectToken: given.raw }) : given;
+  }
+  if (!options.disableAmbient) {
+    const ambient = await ambientToken(io, options.provider);
+    if (ambient) return ambient;
+  }
+  if (flow === "token" || flow === "token_exchange") {
+    throw new TsignError("usage", `--fulcio-auth-flow=${flow} needs --identity-token`);
+  }
+  if (!flow && !io.tty.stdin) throw noIdentity(io);
+  return login(io, options, { flow: flow ?? "normal" });
+}
+
+function parseFlow(text: string): Flow | undefined {
+  if (text === "") return undefined;
+  const flow = FLOWS.find((each) => each === text);
+  if (!flow) throw new TsignError("usage", `unsupported oauth flow: ${text}`, { hint: FLOWS.join(", ") });
+  return flow;
+}
+
+async function readGiven(io: Io, given: string): Promise<IdentityToken> {
+  const isToken = looksLikeToken(given);
+  const isPlace = isToken || given.includes("://") || given === "-" || (await io.files.stat(given)) !== undefined;
+  // Not quoted: a token that was cut off is a secret still.
+  if (!isPlace) throw new TsignError("input", "--identity-token is neither a token nor a file");
+  const source = isToken ? "--identity-token" : given;
+  const text = isToken ? given : Buffer.from(await readBlob(io, given)).toString("utf8");
+  return readIdentityToken(text, { source, now: io.now() });
+}
+
+/** The first token that can be had; a provider that is there and fails is told, and the next one tried. */
+async function ambientToken(io: Io, only: string): Promise<IdentityToken | undefined> {
+  const named = only === "" ? undefined : AMBIENT_PROVIDERS.find(({ name }) => name === only);
+  if (only !== "" && !named) {
+    const hint = AMBIENT_PROVIDERS.map(({ name }) => name).join(", ");
+    throw new TsignError("usage", `${only} is not a valid provider`, { hint });
+  }
+  let failure: TsignError | undefined;
+  for (const provider of named ? [named] : AMBIENT_PROVIDERS) {
+    if (!named && !(await provider.enabled(io))) continue;
+    try {
+      return readIdentityToken(await provider.token(io), { source: provider.name, now: io.now() });
+    } catch (error) {
+      if (!(error instanceof TsignError)) throw error;
+      failure ??= new TsignError(error.code, `${provider.name}: ${error.message}`, {
+        ...(error.hint ? { hint: error.hint } : {}),
+        cause: error,
+      });
+      if (!named) io.stderr.write(`WARNING: no identity token from ${provider.name}: ${error.message}\n`);
+    }
+  }
+  if (failure) throw failure;
+  return undefined;
+}
+
+function noIdentity(io: Pick<Io, "env">): TsignError {
+  if (io.env["GITHUB_ACTIONS"] === "true") {
+    return new TsignError("auth", "this GitHub Actions job may not ask for an identity token", {
+      hint: "give the job the permission `id-token: write`",
+    });
+  }
+  return new TsignError("auth", "there is no identity token, and no terminal to log in at", {
+    hint:
+      "pass --identity-token, set SIGSTORE_ID_TOKEN, let the CI job have an OIDC token, or name a flow: " +
+      "--fulcio-auth-flow=device",
+  });
+}
+
+async function login(io: Io, options: IdentityTokenOptions, by: { flow: Flow; subjectToken?: string }) {
+  const { issuer } = options;
+  const client: Client = { issuer, clientId: options.clientId, clientSecret: await readSecret(io, options) };
+  const interactive = io.tty.stdin && options.flow === "";
+  if (interactive) {
+    const warning = "your identity (such as your e-mail address) will be part of public records for ever.";
+    await confirm(io, { assumeYes: options.yes, warning });
+  }
+  const token = await runFlow(io, client, { ...by, redirectUrl: options.redirectUrl });
+  return readIdentityToken(token, { source: issuer.host, now: io.now() });
+}
+
+async function runFlow(
+  io: Io,
+  client: Client,
+  by: { flow: Flow; subjectToken?: string; redirectUrl: string },
+): Promise<string> {
+  const flows = () => import("./flows.ts");
+  switch (by.flow) {
+    case "device":
+      return (await flows()).deviceToken(io, client);
+    case "client_credentials":
+      return (await flows()).clientCredentialsToken(io, client);
+    case "token_exchange":
+      return (await flows()).exchangedToken(io, client, by.subjectToken ?? "");
+    case "oob":
+      return (await flows()).outOfBandToken(io, client);
+    default:
+      return (await import("./browser.ts")).browserToken(io, client, { redirectUrl: by.redirectUrl || undefined });
+  }
+}
+
+async function readSecret(io: Io, { clientSecretFile: path }: IdentityTokenOptions): Promise<string | undefined> {
+  if (path === "") return undefined;
+  const bytes = await readBlob(io, path);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes).trim();
+  } catch (cause) {
+    throw new TsignError("input", `${path} does not hold a client secret: it is not UTF-8 text`, { cause });
+  }
 }

@@ -1,0 +1,15 @@
+import { defineCommand } from "../../cli/define.ts";
+import { AMBIENT_PROVIDERS } from "../../services/oidc/ambient.ts";
+
+export default defineCommand({
+  usage: "",
+  summary: "Print where an identity token could come from without a login",
+  about: "Prints the ambient providers in the order they are tried in, and whether each is there.",
+  examples: ["tsign debug providers"],
+  args: { min: 0, max: 0 },
+  flags: {},
+  bindEnvironment: false,
+  async run(io) {
+    for (const provider of AMBIENT_PROVIDERS) io.stdout.write(`${provider.name}: ${await provider.enabled(io)}\n`);
+  },
+});

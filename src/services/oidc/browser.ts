@@ -1,0 +1,160 @@
+import * as openid from "openid-client";
+import { TsignError } from "../../errors.ts";
+import type { Io, ServerRequest, ServerResponse } from "../../io.ts";
+import { asTsignErrors, type Client, discover, identityTokenOf, SCOPE } from "./client.ts";
+import { type FlowIo, outOfBandToken } from "./flows.ts";
+import { loginPage } from "./page.ts";
+
+export type BrowserIo = FlowIo & Pick<Io, "spawn" | "listen" | "platform">;
+
+/** How long a login may take, in milliseconds. */
+const PATIENCE = 120_000;
+const DEFAULT_PATH = "/auth/callback";
+
+/**
+ * The code flow in the user's browser (RFC 8252): PKCE, state and nonce, and a redirect to this machine alone. The page
+ * the browser ends on tells how it went. Where no browser can be opened, the code is carried over by hand.
+ *
+ * @param options.redirectUrl where the issuer sends the browser back to, when it knows only one address
+ * @throws TsignError
+ */
+export async function browserToken(
+  io: BrowserIo,
+  client: Client,
+  options: { redirectUrl: string | undefined },
+): Promise<string> {
+  const configuration = await discover(io, client);
+  const redirect = parseRedirect(options.redirectUrl);
+  const checks = {
+    pkceCodeVerifier: openid.randomPKCECodeVerifier(),
+    expectedState: openid.randomState(),
+    expectedNonce: openid.randomNonce(),
+    idTokenExpected: true,
+  };
+  const login = pendingLogin();
+  const exchange = (address: URL) =>
+    asTsignErrors(client.issuer, async () => {
+      const answer = await openid.authorizationCodeGrant(configuration, address, checks);
+      return identityTokenOf(client.issuer, answer);
+    });
+  let base = redirect;
+  const server = await io.listen({ host: "127.0.0.1", port: Number(redirect.port || 0) }, (request) =>
+    answerRedirect(request, { base, state: checks.expectedState, exchange, login }),
+  );
+  try {
+    base = new URL(redirect);
+    if (redirect.port === "") base.port = String(server.port);
+    const url = openid.buildAuthorizationUrl(configuration, {
+      redirect_uri: base.href,
+      scope: SCOPE,
+      code_challenge: await openid.calculatePKCECodeChallenge(checks.pkceCodeVerifier),
+      code_challenge_method: "S256",
+      state: checks.expectedState,
+      nonce: checks.expectedNonce,
+      access_type: "online",
+    });
+    io.stderr.write(`Your browser will now be opened to:\n${url.href}\n`);
+    const done = new AbortController();
+    const late = io.sleep(PATIENCE, AbortSignal.any([io.signal, done.signal])).then(() => {
+      throw new TsignError("timeout", `nobody logged in within ${PATIENCE / 1000} s`);
+    });
+    late.catch(() => {});
+    const failed = openBrowser(io, url);
+    try {
+      const outcome = await Promise.race([login.token, late, failed]);
+      if (typeof outcome === "string") return outcome;
+    } finally {
+      done.abort();
+    }
+    io.stderr.write("No browser could be opened.\n");
+  } finally {
+    // The last page is on its way to the browser.
+    await io.sleep(100);
+    await server.close();
+  }
+  return outOfBandToken(io, client);
+}
+
+interface PendingLogin {
+  readonly token: Promise<string>;
+  resolve(token: string): void;
+  reject(error: unknown): void;
+}
+
+function pendingLogin(): PendingLogin {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  promise.catch(() => {}); // it may fail before anyone waits
+  return { token: promise, resolve, reject };
+}
+
+/** Resolves, to nothing, when there is no browser; never while one is open. */
+async function openBrowser(io: BrowserIo, url: URL): Promise<undefined> {
+  const [file, ...args] = opener(io.platform.os);
+  try {
+    const { code } = await io.spawn(file, [...args, url.href]);
+    if (code !== 0) return undefined;
+  } catch {
+    return undefined; // there is no such program
+  }
+  return new Promise(() => {}); // opened: the login decides
+}
+
+function opener(os: string): [string, ...string[]] {
+  if (os === "darwin") return ["open"];
+  if (os === "win32") return ["rundll32", "url.dll,FileProtocolHandler"];
+  return ["xdg-open"];
+}
+
+/** Only an address on this machine: the code must not be sent over a network. */
+function parseRedirect(text: string | undefined): URL {
+  if (!text) return new URL(`http://localhost${DEFAULT_PATH}`);
+  const url = URL.parse(text);
+  const isLocal = url && ["localhost", "127.0.0.1"].includes(url.hostname) && url.protocol === "http:";
+  if (!isLocal) {
+    throw new TsignError("usage", `--oidc-redirect-url is not an address on this machine: "${text}"`, {
+      hint: "such as http://localhost:8080/auth/callback",
+    });
+  }
+  return url;
+}
+
+/** Takes the one redirect that belongs to this login, and tells the browser how it went. */
+async function answerRedirect(
+  request: ServerRequest,
+  by: { base: URL; state: string; exchange: (address: URL) => Promise<string>; login: PendingLogin },
+): Promise<ServerResponse> {
+  const { base, state, exchange, login } = by;
+  const address = new URL(request.url, base);
+  const host = request.headers["host"] ?? "";
+  const isOurs = host === base.host || host === `127.0.0.1:${base.port}`;
+  if (request.method !== "GET" || !isOurs || address.pathname !== base.pathname) {
+    return { status: 404, body: "" };
+  }
+  if (address.searchParams.get("state") !== state) {
+    const error = new TsignError("auth", "the browser came back from another login (its state is not the one sent)", {
+      hint: "run the command again, and finish the login in the page it opens",
+    });
+    login.reject(error);
+    return page(400, loginPage({ ok: false, reason: error.message }));
+  }
+  try {
+    const token = await exchange(address);
+    login.resolve(token);
+    return page(200, loginPage({ ok: true }));
+  } catch (error) {
+    login.reject(error);
+    const reason = error instanceof Error ? error.message : "it failed";
+    return page(400, loginPage({ ok: false, reason }));
+  }
+}
+
+function page(status: number, body: string): ServerResponse {
+  const headers = {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    connection: "close",
+  };
+  return { status, headers, body };
+}

@@ -1,0 +1,96 @@
+import * as openid from "openid-client";
+import { TsignError } from "../../errors.ts";
+import { printable } from "../../format/printable.ts";
+import type { TransportIo } from "../../http-retry.ts";
+import type { Io } from "../../io.ts";
+import { readLine } from "../../prompt.ts";
+import { asTsignErrors, type Client, discover, identityTokenOf, SCOPE } from "./client.ts";
+
+export type FlowIo = TransportIo & Pick<Io, "stderr" | "stdin" | "tty">;
+
+const OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob";
+
+/**
+ * The code flow with the code carried over by hand, for where no browser can be opened: the user logs in elsewhere and
+ * types, or pipes in, what the issuer shows. PKCE binds the code to this run.
+ *
+ * @throws TsignError
+ */
+export async function outOfBandToken(io: FlowIo, client: Client): Promise<string> {
+  const configuration = await discover(io, client);
+  const verifier = openid.randomPKCECodeVerifier();
+  const nonce = openid.randomNonce();
+  const url = openid.buildAuthorizationUrl(configuration, {
+    redirect_uri: OUT_OF_BAND,
+    scope: SCOPE,
+    code_challenge: await openid.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: "S256",
+    nonce,
+    access_type: "online",
+  });
+  io.stderr.write(`Go to the following link in a browser:\n\n\t${url.href}\n\n`);
+  const code = (await askForCode(io)).trim();
+  if (code === "") throw new TsignError("cancelled", "no code was entered");
+  const answer = new URL(OUT_OF_BAND);
+  answer.search = new URLSearchParams({ code }).toString();
+  return asTsignErrors(client.issuer, async () => {
+    const checks = { pkceCodeVerifier: verifier, expectedNonce: nonce, idTokenExpected: true };
+    return identityTokenOf(client.issuer, await openid.authorizationCodeGrant(configuration, answer, checks));
+  });
+}
+
+async function askForCode(io: FlowIo): Promise<string> {
+  if (io.tty.stdin) return io.tty.prompt("Enter verification code: ", { secret: false });
+  io.stderr.write("Enter verification code: ");
+  const line = await readLine(io.stdin);
+  io.stderr.write("\n");
+  return line;
+}
+
+/**
+ * The device flow (RFC 8628): the user approves a short code in a browser anywhere, while this run asks again and again.
+ *
+ * @throws TsignError
+ */
+export async function deviceToken(io: FlowIo, client: Client): Promise<string> {
+  const configuration = await discover(io, client);
+  return asTsignErrors(client.issuer, async () => {
+    const started = await openid.initiateDeviceAuthorization(configuration, { scope: SCOPE });
+    const where = started.verification_uri_complete ?? started.verification_uri;
+    io.stderr.write(
+      `Enter the verification code ${printable(started.user_code)} in your browser at: ${printable(where)}\n` +
+        `Code will be valid for ${started.expires_in} seconds\n`,
+    );
+    const { signal } = io;
+    const answer = await openid.pollDeviceAuthorizationGrant(configuration, started, undefined, { signal });
+    io.stderr.write("Token received!\n");
+    return identityTokenOf(client.issuer, answer);
+  });
+}
+
+/** The client's own identity (RFC 6749 §4.4), for issuers that give one an identity token. */
+export async function clientCredentialsToken(io: FlowIo, client: Client): Promise<string> {
+  const configuration = await discover(io, client);
+  return asTsignErrors(client.issuer, async () => {
+    const answer = await openid.clientCredentialsGrant(configuration, { scope: SCOPE });
+    return identityTokenOf(client.issuer, answer);
+  });
+}
+
+/** Gives one token for another issuer's (RFC 8693 §2.1): the given identity token for one of this issuer's. */
+export async function exchangedToken(io: FlowIo, client: Client, subjectToken: string): Promise<string> {
+  const configuration = await discover(io, client);
+  return asTsignErrors(client.issuer, async () => {
+    const idToken = "urn:ietf:params:oauth:token-type:id_token";
+    const answer = await openid.genericGrantRequest(configuration, "urn:ietf:params:oauth:grant-type:token-exchange", {
+      subject_token: subjectToken,
+      subject_token_type: idToken,
+      requested_token_type: idToken,
+      scope: SCOPE,
+      audience: client.clientId,
+    });
+    // RFC 8693 §2.2.1 gives every kind of token in access_token.
+    const { issued_token_type: type, access_token: token } = answer;
+    return type === idToken ? token : identityTokenOf(client.issuer, answer);
+  });
+}

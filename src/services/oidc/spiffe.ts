@@ -1,0 +1,58 @@
+import { TsignError } from "../../errors.ts";
+import type { Io } from "../../io.ts";
+
+const METHOD = "/SpiffeWorkloadAPI/FetchJWTSVID";
+
+/**
+ * A JWT-SVID from the SPIFFE Workload API (SPIFFE_Workload_API.md, 6.2), over gRPC on its socket. The two messages are
+ * small enough to be written and read here, field by field: JWTSVIDRequest { repeated string audience = 1 } and
+ * JWTSVIDResponse { repeated JWTSVID svids = 1 }, JWTSVID { string spiffe_id = 1; string svid = 2 }.
+ *
+ * @throws TsignError "auth"
+ */
+export async function spiffeToken(io: Pick<Io, "unixCall">, socket: string, audience: string): Promise<string> {
+  const text = Buffer.from(audience);
+  const message = Buffer.concat([Buffer.from([0x0a, text.length]), text]);
+  const frame = Buffer.concat([Buffer.alloc(5), message]);
+  frame.writeUInt32BE(message.length, 1);
+  const answer = await io.unixCall({
+    socket,
+    path: METHOD,
+    headers: { "content-type": "application/grpc", te: "trailers", "workload.spiffe.io": "true" },
+    body: frame,
+  });
+  const status = answer.trailers["grpc-status"] ?? answer.headers["grpc-status"];
+  if (answer.status !== 200 || (status !== undefined && status !== "0")) {
+    const reason = status === "7" ? "no identity is registered for this workload" : `status ${status ?? answer.status}`;
+    throw new TsignError("auth", `the SPIFFE Workload API at ${socket} gave no token: ${reason}`);
+  }
+  const body = Buffer.from(answer.body);
+  const length = body.length >= 5 ? body.readUInt32BE(1) : -1;
+  const svid = length >= 0 && body.length >= 5 + length ? fieldOf(body.subarray(5, 5 + length), 1) : undefined;
+  const token = svid && fieldOf(svid, 2);
+  if (!token) throw new TsignError("auth", `the SPIFFE Workload API at ${socket} answered without a token`);
+  return token.toString("utf8");
+}
+
+/** The first length-delimited field of a number in a protobuf message that has no other kind of field. */
+function fieldOf(message: Buffer, number: number): Buffer | undefined {
+  let position = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = message[position++] ?? 0;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    return Number.MAX_SAFE_INTEGER;
+  };
+  while (position < message.length) {
+    const tag = varint();
+    if ((tag & 7) !== 2) return undefined;
+    const length = varint();
+    if (position + length > message.length) return undefined;
+    if (tag >> 3 === number) return message.subarray(position, position + length);
+    position += length;
+  }
+  return undefined;
+}
