@@ -1,0 +1,214 @@
+import { readBlob } from "../blob.ts";
+import { type ExitCodes, TsignError } from "../errors.ts";
+import { findEvidence } from "../evidence/find.ts";
+import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
+import type { Evidence, Unreadable } from "../evidence/model.ts";
+import { readSignatureFiles } from "../evidence/read-files.ts";
+import { readStatement } from "../evidence/statement.ts";
+import type { Digest } from "../format/digest.ts";
+import type { Io } from "../io.ts";
+import { maxAttachmentSize } from "../oci/attachments.ts";
+import { openLayout } from "../oci/layout/layout.ts";
+import { formatReference } from "../oci/ref.ts";
+import type { ImageStore } from "../oci/types.ts";
+import { simpleSigningPayload } from "../sign/payload.ts";
+import type { Policy } from "../verify/model.ts";
+import { verify } from "../verify/verify.ts";
+import { type FlagValues, flag } from "./define.ts";
+import { keyFlags } from "./flags/key.ts";
+import { attachmentTagPrefix, registryFlags } from "./flags/registry.ts";
+import { verificationFlags } from "./flags/verification.ts";
+import { openAttachments, parseAnnotations, resolveImage } from "./images.ts";
+import { withLoggedEntry } from "./log-lookup.ts";
+import { progress } from "./print/progress.ts";
+import { failureOf, printFailures, printHeader, printJson, printText, type Verified } from "./print/verified.ts";
+import { readVerification, type Verification } from "./verification.ts";
+
+/** Flags of every command that verifies images. */
+export const imageVerificationFlags = {
+  ...keyFlags,
+  ...verificationFlags,
+  ...registryFlags,
+  annotations: flag.strings("key=value pairs that must be signed", { short: "a" }),
+  attachment: flag.string("verify what is attached to the image instead: sbom", { deprecated: "referrers hold it" }),
+  attachmentTagPrefix,
+  checkClaims: flag.bool("compare what is signed with the image", { default: true }),
+  localImage: flag.bool("the arguments are folders that `save` wrote"),
+  output: flag.string("json, or text for the signed payloads alone", {
+    short: "o",
+    default: "json",
+    choices: ["json", "text"],
+  }),
+  payload: flag.string("file or URL of the payload that --signature is over", {
+    deprecated: "the bundle form makes its own",
+  }),
+};
+
+export type ImageVerificationFlags = FlagValues<typeof imageVerificationFlags>;
+
+/** An image to verify, wherever it lies. */
+interface Target {
+  /** As the header names it. */
+  readonly name: string;
+  readonly reference: string;
+  readonly digest: Digest;
+  readonly store: ImageStore;
+  /** Where its signatures are. */
+  readonly signatures: ImageStore;
+  readonly repository: string;
+}
+
+/** Of these, at most one each. */
+export const EXCLUSIVE_FLAGS = [
+  ["caRoots", "certificateChain"],
+  ["caIntermediates", "certificateChain"],
+] as const;
+
+/** cosign's own, for the commands that verify images. */
+export const IMAGE_EXIT_CODES: ExitCodes = { "no-signatures": 10, "image-not-found": 11, "no-match": 12 };
+
+/**
+ * Verifies each image and prints what is good of it. All are judged, also after one has failed.
+ *
+ * @param images references, or folders with --local-image
+ * @throws TsignError the first failure
+ */
+export async function verifyImages(io: Io, images: readonly string[], flags: ImageVerificationFlags): Promise<void> {
+  const verification = await readVerification(io, flags, "signature");
+  const policy: Policy = {
+    ...verification.policy,
+    claims: flags.checkClaims
+      ? { annotations: parseAnnotations(flags.annotations), predicateTypes: [SIGN_PREDICATE_TYPE] }
+      : "insecureSkip",
+  };
+  if (flags.payload !== "" && flags.signature === "") {
+    throw new TsignError("usage", "--payload is for --signature: without one, payloads come from the registry");
+  }
+  let firstFailure: unknown;
+  const line = progress(io, "verifying images", { total: images.length, unit: "items" });
+  for (const [index, text] of images.entries()) {
+    line.update(index);
+    try {
+      await verifyImage(io, { text, flags, verification, policy });
+    } catch (error) {
+      if (images.length > 1 && error instanceof TsignError && !io.signal.aborted) {
+        io.stderr.write(`${text}: ${error.message}\n`);
+      }
+      firstFailure ??= error;
+    }
+  }
+  line.end();
+  if (firstFailure) throw firstFailure;
+}
+
+async function verifyImage(
+  io: Io,
+  by: { text: string; flags: ImageVerificationFlags; verification: Verification; policy: Policy },
+): Promise<void> {
+  const { flags, policy } = by;
+  const target = await openTarget(io, by.text, flags);
+  const found = await candidatesOf(io, target, by);
+  const { candidates, otherTypes } = withoutAttestations(found);
+  if (candidates.length === 0) throw await nothingFound(target, otherTypes);
+  const subject = { kind: "image", digest: target.digest } as const;
+  const verified: Verified[] = [];
+  const failures: ReturnType<typeof failureOf>[] = [];
+  for (const candidate of candidates) {
+    const verdict =
+      "unreadable" in candidate
+        ? candidate
+        : await verify(await withLoggedEntry(io, candidate, { policy, flags }), subject, by.verification.trust, policy);
+    if ("ok" in verdict && verdict.ok) verified.push(verdict);
+    else failures.push(failureOf(verdict));
+  }
+  if (verified.length === 0) {
+    printFailures(io.stderr, failures);
+    const legacy = candidates.some(({ origin }) => origin.kind === "sig-tag" || origin.kind === "file");
+    throw new TsignError(
+      legacy ? "no-match" : "no-match-bundle",
+      `no matching signatures: ${candidates.length} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
+    );
+  }
+  const claims = policy.claims !== "insecureSkip";
+  printHeader(io.stderr, { name: target.name, verified, claims, annotations: claims && flags.annotations.length > 0 });
+  if (failures.length > 0) {
+    io.stderr.write("Found too, and not counted:\n");
+    printFailures(io.stderr, failures);
+  }
+  const printed = { reference: target.reference, subject: target.digest, verified };
+  if (flags.output === "text") printText(io, printed);
+  else printJson(io.stdout, printed);
+}
+
+async function openTarget(io: Io, text: string, flags: ImageVerificationFlags): Promise<Target> {
+  if (flags.localImage) {
+    const layout = await openLayout(io, text);
+    const image = await layout.image();
+    const repository = image.annotations?.["org.opencontainers.image.ref.name"] ?? "";
+    return { name: text, reference: text, digest: image.digest, store: layout, signatures: layout, repository };
+  }
+  const { ref, store, digest } = await resolveImage(io, { text, flags, mustExist: false, warnAboutTags: false });
+  const signatures = await openAttachments(io, { ref, store }, flags);
+  const name = formatReference(ref);
+  return { name, reference: name, digest, store, signatures, repository: ref.name };
+}
+
+/** What is stored with the image, or the one signature the user brought along. */
+async function candidatesOf(
+  io: Io,
+  target: Target,
+  by: { flags: ImageVerificationFlags; verification: Verification },
+): Promise<(Evidence | Unreadable)[]> {
+  const { flags, verification } = by;
+  const found =
+    flags.signature === ""
+      ? await findEvidence(target.signatures, {
+          subject: target.digest,
+          forms: { legacy: true, bundle: flags.newBundleFormat },
+          tagPrefix: flags.attachmentTagPrefix,
+          maxBytes: maxAttachmentSize(io.env),
+          workers: flags.maxWorkers,
+        })
+      : [await readGivenSignature(io, target, flags)];
+  const { certificate } = verification;
+  return certificate ? found.map((each) => ("unreadable" in each ? each : { ...each, key: certificate })) : found;
+}
+
+async function readGivenSignature(io: Io, target: Target, flags: ImageVerificationFlags): Promise<Evidence> {
+  if (flags.payload === "") {
+    io.stderr.write("WARNING: --payload is not given: the signature is taken to be over the payload sign makes\n");
+  }
+  const payload =
+    flags.payload === ""
+      ? simpleSigningPayload({ digest: target.digest, annotations: {}, dockerReference: target.repository })
+      : await readBlob(io, flags.payload);
+  return readSignatureFiles(io, { signature: flags.signature, payload });
+}
+
+/** An attestation is no signature: a statement with another predicate says something else than "I signed this". */
+function withoutAttestations(found: readonly (Evidence | Unreadable)[]) {
+  const otherTypes = new Set<string>();
+  const candidates = found.filter((each) => {
+    if ("unreadable" in each || each.content.kind !== "dsse") return true;
+    try {
+      const { predicateType } = readStatement(each.content);
+      if (predicateType === SIGN_PREDICATE_TYPE) return true;
+      otherTypes.add(predicateType);
+      return false;
+    } catch {
+      return true; // reported as failed by verify
+    }
+  });
+  return { candidates, otherTypes };
+}
+
+async function nothingFound(target: Target, otherTypes: ReadonlySet<string>): Promise<TsignError> {
+  if (!(await target.store.resolve(target.digest))) {
+    return new TsignError("image-not-found", `no such image: ${target.name}`);
+  }
+  const hint =
+    otherTypes.size > 0
+      ? `it has attestations, which are no signatures: ${[...otherTypes].join(", ")}`
+      : "is COSIGN_REPOSITORY set as it was when signing?";
+  return new TsignError("no-signatures", `no signatures found for ${target.name}`, { hint });
+}
