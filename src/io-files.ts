@@ -15,6 +15,7 @@ import {
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { TsignError } from "./errors.ts";
@@ -39,9 +40,9 @@ export function systemFiles(cwd: string): Files {
       return Buffer.concat(pieces);
     },
     chunks: (path) => readPieces(path, at(path)),
-    async stat(path) {
+    async stat(path, options = { links: "followed" }) {
       try {
-        const found = statSync(at(path));
+        const found = options.links === "shown" ? lstatSync(at(path)) : statSync(at(path));
         const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
         return { kind, size: found.size };
       } catch (cause) {
@@ -51,9 +52,10 @@ export function systemFiles(cwd: string): Files {
     },
     async write(path, data, { mode }) {
       try {
-        writeWhole(at(path), data, mode);
+        if (typeof data === "string" || data instanceof Uint8Array) writeWhole(at(path), data, mode);
+        else await writePieces(at(path), data, mode);
       } catch (cause) {
-        throw fileError("write", path, cause);
+        throw cause instanceof TsignError ? cause : fileError("write", path, cause);
       }
     },
     async makeDirectory(path, options = { mode: 0o777 }) {
@@ -137,6 +139,24 @@ function writeWhole(path: string, data: Uint8Array | string, mode: number): void
     chmodSync(temporary, mode); // whatever the umask says
     renameSync(temporary, target);
   } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw cause;
+  }
+}
+
+/** A file from a stream, put in its place when the stream has ended well. */
+async function writePieces(path: string, pieces: AsyncIterable<Uint8Array>, mode: number): Promise<void> {
+  const temporary = join(dirname(path), `.tsign-${crypto.randomUUID()}.tmp`);
+  const file = openSync(temporary, "wx", mode);
+  let open = true;
+  try {
+    for await (const piece of pieces) for (let at = 0; at < piece.length; ) at += writeSync(file, piece, at);
+    open = false;
+    closeSync(file);
+    chmodSync(temporary, mode);
+    renameSync(temporary, path);
+  } catch (cause) {
+    if (open) closeSync(file);
     rmSync(temporary, { force: true });
     throw cause;
   }

@@ -93,7 +93,7 @@ function lazyFiles(cwd: string): Files {
     async *chunks(path) {
       yield* (await load()).chunks(path);
     },
-    stat: async (path) => (await load()).stat(path),
+    stat: async (path, options) => (await load()).stat(path, options),
     write: async (path, data, options) => (await load()).write(path, data, options),
     makeDirectory: async (path, options) => (await load()).makeDirectory(path, options),
     list: async (path) => (await load()).list(path),

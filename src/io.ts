@@ -55,10 +55,16 @@ export interface Files {
   read(path: string, options: { maxBytes: number }): Promise<Uint8Array>;
   /** Content in pieces of at most 1 MiB. A piece is valid until the next one is asked for. */
   chunks(path: string): AsyncIterable<Uint8Array>;
-  /** What is at the path; undefined when nothing is. */
-  stat(path: string): Promise<{ kind: "file" | "directory" | "other"; size: number } | undefined>;
-  /** Writes the whole content or nothing: to a temporary file beside the target, then renamed over it. */
-  write(path: string, data: Uint8Array | string, options: { mode: number }): Promise<void>;
+  /** What is at the path; undefined when nothing is. With `links: "shown"` a symbolic link is "other", not what it points at. */
+  stat(
+    path: string,
+    options?: { links: "followed" | "shown" },
+  ): Promise<{ kind: "file" | "directory" | "other"; size: number } | undefined>;
+  /**
+   * Writes the whole content or nothing: to a temporary file beside the target, then renamed over it. A stream that throws
+   * leaves nothing behind.
+   */
+  write(path: string, data: Uint8Array | string | AsyncIterable<Uint8Array>, options: { mode: number }): Promise<void>;
   makeDirectory(path: string, options?: { mode: number }): Promise<void>;
   /** Names in a directory, sorted; empty when it does not exist. */
   list(path: string): Promise<string[]>;

@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
+import { inParallel } from "../oci/parallel.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";
 import {
@@ -114,19 +115,4 @@ async function readSignatureImage(from: {
 function reason(error: unknown): string {
   if (!(error instanceof TsignError) || error.code === "internal" || error.code === "cancelled") throw error;
   return error.message;
-}
-
-/** Maps in order, at most `limit` at a time. */
-async function inParallel<T, R>(
-  items: readonly T[],
-  limit: number,
-  map: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = new Array(items.length);
-  const queue = items.entries();
-  const worker = async () => {
-    for (const [index, item] of queue) results[index] = await map(item, index);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
 }

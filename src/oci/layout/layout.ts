@@ -1,72 +1,102 @@
 import { createHash } from "node:crypto";
 import { TsignError } from "../../errors.ts";
-import { type Digest, digestOf, isDigest, parseDigest } from "../../format/digest.ts";
+import { digestOf, isDigest } from "../../format/digest.ts";
 import { isObject, parseJson } from "../../format/json.ts";
-import type { Io } from "../../io.ts";
 import { readManifest } from "../manifest.ts";
-import { checked } from "../registry/blobs.ts";
 import { fallbackTag } from "../tags.ts";
-import type { Descriptor, ImageStore, StoredManifest } from "../types.ts";
+import type { Descriptor, ImageStore } from "../types.ts";
+import {
+  fileSize,
+  type LayoutIo,
+  MAX_MANIFEST,
+  readBlobFile,
+  readManifestFile,
+  refuseLinkedFolders,
+  writeBlobFile,
+} from "./files.ts";
 
-const MAX_MANIFEST = 4 * 1024 * 1024;
 /** Most blobs looked at when searching for referrers. */
 const MAX_SCANNED = 10_000;
-const KIND = "dev.cosignproject.cosign/";
-const REF_NAME = "org.opencontainers.image.ref.name";
 const OCTETS = "application/octet-stream";
+const KIND = "dev.cosignproject.cosign/";
+/** Annotation of an entry of index.json: what is kept under that tag (OCI image spec, annotations.md). */
+const REF_NAME = "org.opencontainers.image.ref.name";
+
+/** An entry of index.json: what it stands for, as cosign marks it, or the tag it would have in a registry. */
+export type EntryName = { readonly kind: "image" | "imageIndex" | "sigs" | "atts" } | { readonly tag: string };
 
 /** An OCI layout on disk (OCI image spec, image-layout.md), as `save` writes it. */
 export interface LayoutStore extends ImageStore {
   /** The image the layout was saved for. */
   image(): Promise<Descriptor>;
+  /** Replaces what index.json lists. Until then a folder that is written anew is no layout, or still the former one. */
+  commit(entries: readonly { descriptor: Descriptor; name: EntryName }[]): Promise<void>;
 }
-
-type LayoutIo = Pick<Io, "files">;
 
 /**
  * Opens the layout in a folder. Of what `save` writes, the legacy signatures are an entry of index.json marked
  * `kind: …/sigs`; bundles are blobs whose `subject` is the image.
  *
- * @throws TsignError "input" when the folder is no layout
+ * @throws TsignError "input" when the folder is no layout, or holds links
  */
 export async function openLayout(io: LayoutIo, path: string): Promise<LayoutStore> {
   const entries = await readIndex(io, path);
-  const place = (digest: Digest) => blobPath(path, digest);
+  await refuseLinkedFolders(io, path);
+  return layoutStore(io, path, entries);
+}
+
+/**
+ * A folder to write a layout into, made if need be. Blobs that lie there already stay.
+ *
+ * @throws TsignError "input" when it holds links
+ */
+export async function createLayout(io: LayoutIo, path: string): Promise<LayoutStore> {
+  await io.files.makeDirectory(path);
+  await refuseLinkedFolders(io, path);
+  for (const name of ["index.json", "oci-layout"]) await fileSize(io, `${path}/${name}`);
+  await io.files.makeDirectory(`${path}/blobs/sha256`);
+  return layoutStore(io, path, []);
+}
+
+function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutStore {
+  let scanned: ReturnType<typeof scanSubjects> | undefined;
   const store: LayoutStore = {
     name: path,
     image: async () => imageOf(entries, path),
     async resolve(identifier) {
       if (!isDigest(identifier)) return entryFor(entries, identifier);
-      return (await readStored(io, path, identifier))?.descriptor;
+      return (await readManifestFile(io, path, identifier))?.descriptor;
     },
     async manifest(identifier) {
       const digest = isDigest(identifier) ? identifier : entryFor(entries, identifier)?.digest;
-      return digest && readStored(io, path, digest);
+      return digest && readManifestFile(io, path, digest);
     },
     async blob(descriptor, { maxBytes }) {
       if (descriptor.size > maxBytes) {
-        throw new TsignError(
-          "limit",
-          `${path}@${descriptor.digest} has ${descriptor.size} bytes, more than ${maxBytes}`,
-        );
+        const what = `${path}@${descriptor.digest} has ${descriptor.size} bytes`;
+        throw new TsignError("limit", `${what}, more than ${maxBytes}`);
       }
       const pieces: Uint8Array[] = [];
       for await (const piece of store.blobStream(descriptor)) pieces.push(new Uint8Array(piece));
       return Buffer.concat(pieces);
     },
-    blobStream: (descriptor) =>
-      checked(io.files.chunks(place(descriptor.digest)), descriptor, `${path}@${descriptor.digest}`),
-    referrers: (subject) => scanReferrers(io, path, subject),
+    blobStream: (descriptor) => readBlobFile(io, path, descriptor),
+    async referrers(subject) {
+      scanned ??= scanSubjects(io, path);
+      return (await scanned).get(subject) ?? [];
+    },
     tags: async () => entries.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []),
     async putBlob(content) {
-      if (!(content instanceof Uint8Array)) throw new TsignError("internal", "a layout stores whole blobs only");
-      const digest = digestOf(content);
-      await writeBlob(io, { path, digest, content });
-      return { mediaType: OCTETS, digest, size: content.length };
+      const { digest, size } =
+        content instanceof Uint8Array ? { digest: digestOf(content), size: content.length } : content;
+      const pieces = content instanceof Uint8Array ? content : content.chunks;
+      await writeBlobFile(io, path, { digest, size, content: pieces });
+      return { mediaType: OCTETS, digest, size };
     },
     async putManifest(bytes, { mediaType, tag }) {
       const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
-      await writeBlob(io, { path, digest: descriptor.digest, content: bytes });
+      await writeBlobFile(io, path, { digest: descriptor.digest, size: bytes.length, content: bytes });
+      scanned = undefined;
       if (tag !== undefined) await writeIndex(io, path, withTag(entries, descriptor, tag));
       return descriptor;
     },
@@ -78,16 +108,29 @@ export async function openLayout(io: LayoutIo, path: string): Promise<LayoutStor
       await writeIndex(io, path, entries);
       return true;
     },
+    async commit(named) {
+      entries.splice(0, entries.length, ...named.map(indexEntry));
+      await io.files.write(`${path}/oci-layout`, OCI_LAYOUT, { mode: 0o644 });
+      await writeIndex(io, path, entries);
+    },
   };
   return store;
+}
+
+const OCI_LAYOUT = JSON.stringify({ imageLayoutVersion: "1.0.0" }, null, 4);
+
+function indexEntry({ descriptor, name }: { descriptor: Descriptor; name: EntryName }): Descriptor {
+  const { mediaType, size, digest, artifactType } = descriptor;
+  const annotations = "kind" in name ? { kind: `${KIND}${name.kind}` } : { [REF_NAME]: name.tag };
+  return { mediaType, size, digest, annotations, ...(artifactType ? { artifactType } : {}) };
 }
 
 async function readIndex(io: LayoutIo, path: string): Promise<Descriptor[]> {
   const notLayout = (reason: string) => new TsignError("input", `${path} is not a saved image: ${reason}`);
   const file = `${path}/index.json`;
-  if (!(await io.files.stat(file))) throw notLayout("it has no index.json");
+  if ((await fileSize(io, file)) === undefined) throw notLayout("it has no index.json");
   const bytes = await io.files.read(file, { maxBytes: MAX_MANIFEST });
-  if (!(await io.files.stat(`${path}/oci-layout`))) throw notLayout("it has no oci-layout file");
+  if ((await fileSize(io, `${path}/oci-layout`)) === undefined) throw notLayout("it has no oci-layout file");
   try {
     const index = readManifest(bytes, { servedType: "application/vnd.oci.image.index.v1+json", where: file });
     return [...(index.manifests ?? [])];
@@ -98,7 +141,7 @@ async function readIndex(io: LayoutIo, path: string): Promise<Descriptor[]> {
 
 /** The entry marked as the image; without marks, the only one. */
 function imageOf(entries: readonly Descriptor[], path: string): Descriptor {
-  const marked = entries.find(({ annotations }) => /image(Index)?$/.test(kindOf(annotations)));
+  const marked = entries.find(({ annotations }) => /^image(Index)?$/.test(kindOf(annotations)));
   const [only, ...others] = entries;
   const image = marked ?? (others.length === 0 ? only : undefined);
   if (!image) throw new TsignError("input", `${path}/index.json does not say which of its entries is the image`);
@@ -120,51 +163,32 @@ function entryFor(entries: readonly Descriptor[], tag: string): Descriptor | und
   return entries.find(({ annotations }) => kindOf(annotations) === suffix);
 }
 
-async function readStored(io: LayoutIo, path: string, digest: Digest): Promise<StoredManifest | undefined> {
-  const file = blobPath(path, digest);
-  if (!(await io.files.stat(file))) return undefined;
-  const bytes = await io.files.read(file, { maxBytes: MAX_MANIFEST });
-  const where = `${path}@${digest}`;
-  const { algorithm } = parseDigest(digest);
-  if (digestOf(bytes, algorithm) !== digest) throw new TsignError("registry", `${where} has another content`);
-  const manifest = readManifest(bytes, { servedType: "", where });
-  return { descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length }, bytes, manifest };
-}
-
-/** The blobs that are manifests with this subject; larger files and those that are no manifest are passed over. */
-async function scanReferrers(io: LayoutIo, path: string, subject: Digest): Promise<Descriptor[]> {
+/** The blobs that are manifests with a subject, by it; larger files and those that are no manifest are passed over. */
+async function scanSubjects(io: LayoutIo, path: string): Promise<ReadonlyMap<string, Descriptor[]>> {
   const names = (await io.files.list(`${path}/blobs/sha256`)).filter((name) => isDigest(`sha256:${name}`));
   if (names.length > MAX_SCANNED) throw new TsignError("limit", `${path} has more than ${MAX_SCANNED} blobs`);
-  const found: Descriptor[] = [];
+  const found = new Map<string, Descriptor[]>();
   for (const name of names) {
     const file = `${path}/blobs/sha256/${name}`;
-    const size = (await io.files.stat(file))?.size ?? 0;
-    if (size === 0 || size > MAX_MANIFEST) continue;
+    const { kind, size } = (await io.files.stat(file, { links: "shown" })) ?? { kind: "other", size: 0 };
+    if (kind !== "file" || size === 0 || size > MAX_MANIFEST) continue;
     const bytes = await io.files.read(file, { maxBytes: MAX_MANIFEST });
-    if (bytes[0] !== 0x7b || !refersTo(bytes, subject)) continue;
+    const subject = bytes[0] === 0x7b ? subjectOf(bytes) : undefined;
+    if (subject === undefined) continue;
     const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}` as const;
-    found.push({ mediaType: OCTETS, digest, size });
+    found.set(subject, [...(found.get(subject) ?? []), { mediaType: OCTETS, digest, size }]);
   }
   return found;
 }
 
-function refersTo(bytes: Uint8Array, subject: Digest): boolean {
+function subjectOf(bytes: Uint8Array): string | undefined {
   try {
     const value = parseJson(bytes, "a blob");
-    return isObject(value) && isObject(value["subject"]) && value["subject"]["digest"] === subject;
+    const subject = isObject(value) && isObject(value["subject"]) ? value["subject"]["digest"] : undefined;
+    return typeof subject === "string" ? subject : undefined;
   } catch {
-    return false; // some other file that starts with a brace
+    return undefined; // some other file that starts with a brace
   }
-}
-
-function blobPath(path: string, digest: Digest): string {
-  const { algorithm, hex } = parseDigest(digest);
-  return `${path}/blobs/${algorithm}/${hex}`;
-}
-
-async function writeBlob(io: LayoutIo, blob: { path: string; digest: Digest; content: Uint8Array }): Promise<void> {
-  await io.files.makeDirectory(`${blob.path}/blobs/${parseDigest(blob.digest).algorithm}`);
-  await io.files.write(blobPath(blob.path, blob.digest), blob.content, { mode: 0o644 });
 }
 
 function withTag(entries: Descriptor[], descriptor: Descriptor, tag: string): readonly Descriptor[] {
