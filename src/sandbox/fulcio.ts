@@ -1,0 +1,152 @@
+import { createHash, generateKeyPairSync } from "node:crypto";
+import { writePem } from "../format/pem.ts";
+import type { ServerResponse } from "../io.ts";
+import type { Clock } from "./clock.ts";
+import { type CtLog, SCT_LIST_OID } from "./ct.ts";
+import { type Identity, identityOf, subjectAlternativeName } from "./identity.ts";
+import { answer, bytesOf, type Call, json, jsonOf, Refused, type Service, textAt } from "./service.ts";
+import { type Verifier, verifierOf, verifyMessage } from "./signature.ts";
+import { AUDIENCE, type TokenMaker } from "./token.ts";
+import {
+  type Authority,
+  distinguishedName,
+  EKU_CODE_SIGNING,
+  extension,
+  serialNumber,
+  signCertificate,
+  tbsCertificate,
+  usualExtensions,
+} from "./x509.ts";
+
+const LIFETIME = 10 * 60 * 1000;
+/** gRPC's codes for the statuses used, as Fulcio's gateway answers. */
+const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 404: 5, 429: 8, 500: 13, 501: 12 };
+
+interface Options {
+  readonly root: Authority;
+  readonly intermediate: Authority;
+  readonly ct: CtLog;
+  readonly tokens: TokenMaker;
+  readonly issuers: { people: string; ci: string };
+  readonly clock: Clock;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/** Fulcio's APIs, version 2 (fulcio.proto) and version 1 (what cosign 2 speaks). */
+export function createFulcio(options: Options): Service {
+  const issuing = [options.intermediate.certificate, options.root.certificate].map(pem);
+  return {
+    name: "fulcio",
+    maxBody: 256 * 1024,
+    failure: (status, message) => json({ code: GRPC_CODES[status] ?? 2, message, details: [] }, { status }),
+    routes: {
+      "POST /api/v2/signingCert": async (call) => {
+        const body = jsonOf(call);
+        const leaf = await issue(options, call, {
+          publicKey: textAt(body, "publicKeyRequest.publicKey.content"),
+          proof: textAt(body, "publicKeyRequest.proofOfPossession"),
+        });
+        return json({ signedCertificateEmbeddedSct: { chain: { certificates: [pem(leaf), ...issuing] } } });
+      },
+      "POST /api/v1/signingCert": async (call) => {
+        const body = jsonOf(call);
+        const leaf = await issue(options, call, {
+          publicKey: publicKeyOfV1(textAt(body, "publicKey.content")),
+          proof: textAt(body, "signedEmailAddress"),
+        });
+        return chain([pem(leaf), ...issuing], 201);
+      },
+      "GET /api/v2/trustBundle": () => json({ chains: [{ certificates: issuing }] }),
+      "GET /api/v1/rootCert": () => chain(issuing, 200),
+      "GET /api/v2/configuration": () => {
+        const issuer = (issuerUrl: string, challengeClaim: string) => ({
+          issuerUrl,
+          audience: AUDIENCE,
+          challengeClaim,
+        });
+        return json({ issuers: [issuer(options.issuers.people, "email"), issuer(options.issuers.ci, "sub")] });
+      },
+    },
+  };
+}
+
+function pem(der: Uint8Array): string {
+  return writePem("CERTIFICATE", der);
+}
+
+function chain(certificates: readonly string[], status: number): ServerResponse {
+  return answer(certificates.join(""), { status, type: "application/pem-certificate-chain" });
+}
+
+/** Version 1 takes base64 of PEM or of DER. */
+function publicKeyOfV1(content: string): string {
+  const bytes = bytesOf(content, "publicKey.content");
+  const text = bytes.toString("latin1");
+  return text.startsWith("-----BEGIN") ? text : writePem("PUBLIC KEY", bytes);
+}
+
+/** Checks token and proof of possession, and issues a certificate with an SCT. */
+async function issue(options: Options, call: Call, request: { publicKey: string; proof: string }): Promise<Buffer> {
+  const identity = identityOf(bearerClaims(options, call), options.issuers);
+  const verifier = verifierOf(request.publicKey);
+  if (verifier.certificate) throw new Refused(400, "a public key is needed, not a certificate");
+  requireSupported(verifier);
+  const proof = bytesOf(request.proof, "the proof of possession");
+  if (!verifyMessage(verifier.key, Buffer.from(identity.subject), proof)) {
+    throw new Refused(400, "The signature supplied in the request could not be verified");
+  }
+  const spki = call.faults.has("other-key") ? otherKey() : verifier.der;
+  return certify(options, { identity, spki, spoilt: call.faults.has("bad-sct") });
+}
+
+function bearerClaims({ tokens, issuers }: Options, { headers }: Call): Record<string, unknown> {
+  const [, token] = /^bearer (\S+)$/i.exec(headers["authorization"] ?? "") ?? [];
+  const claims = token === undefined ? undefined : tokens.check(token);
+  const audiences = [claims?.["aud"]].flat();
+  const known = claims?.["iss"] === issuers.people || claims?.["iss"] === issuers.ci;
+  if (!claims || !known || !audiences.includes(AUDIENCE)) {
+    throw new Refused(401, "There was an error processing the identity token");
+  }
+  return claims;
+}
+
+function requireSupported({ key }: Verifier): void {
+  const { namedCurve = "", modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
+  const curve = ["prime256v1", "secp384r1", "secp521r1"].includes(namedCurve);
+  const rsa = key.asymmetricKeyType === "rsa" && modulusLength >= 2048 && modulusLength <= 4096;
+  if (!curve && !rsa && key.asymmetricKeyType !== "ed25519") {
+    throw new Refused(400, "The public key supplied in the request is insecure");
+  }
+}
+
+function otherKey(): Buffer {
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return publicKey.export({ type: "spki", format: "der" });
+}
+
+async function certify(
+  { intermediate, ct, clock, random }: Options,
+  request: { identity: Identity; spki: Buffer; spoilt: boolean },
+): Promise<Buffer> {
+  const { identity, spki, spoilt } = request;
+  const now = clock();
+  const content = {
+    serial: serialNumber(random),
+    issuer: intermediate.name,
+    subject: distinguishedName(),
+    notBefore: now,
+    notAfter: new Date(now.getTime() + LIFETIME),
+    spki,
+    issuerKey: intermediate.key,
+  };
+  const extensions = [
+    ...usualExtensions({ spki, issuerSpki: intermediate.spki, extendedKeyUsage: EKU_CODE_SIGNING }),
+    subjectAlternativeName(identity),
+    ...identity.extensions,
+  ];
+  // The log signs the certificate as it would be without the SCT (RFC 6962 §3.2).
+  const issuerKeyHash = createHash("sha256").update(intermediate.spki).digest();
+  const sct = await ct.embed({ tbs: tbsCertificate({ ...content, extensions }), issuerKeyHash, spoilt });
+  const tbs = tbsCertificate({ ...content, extensions: [...extensions, extension(SCT_LIST_OID, sct)] });
+  return signCertificate(tbs, intermediate.key);
+}

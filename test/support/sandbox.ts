@@ -1,0 +1,118 @@
+import { TsignError } from "../../src/errors.ts";
+import type { Handler, HttpRequest, HttpResponse, Io, ServerResponse } from "../../src/io.ts";
+import { systemIo } from "../../src/io-system.ts";
+import type { Clock } from "../../src/sandbox/clock.ts";
+import { createFaults, type Fault, type Faults } from "../../src/sandbox/faults.ts";
+import { GITHUB_JOB, person } from "../../src/sandbox/oidc.ts";
+import { createRegistryHandler } from "../../src/sandbox/registry.ts";
+import { createHandler } from "../../src/sandbox/server.ts";
+import { openSigstore, type Sigstore } from "../../src/sandbox/sigstore.ts";
+import type { Claims } from "../../src/sandbox/token.ts";
+import type { Addresses } from "../../src/sandbox/trust.ts";
+
+const real = systemIo();
+/** Nothing listens there: a request that misses the sandbox fails at once. */
+const BASE = "http://127.0.0.1:1";
+
+/** A Sigstore deployment in this process, without a socket. */
+export interface TestSigstore {
+  /** Where the services seem to be: `at.fulcio`, `at.rekor1`, `at.tsa` (the whole URL), `at.issuer`, `at.tuf`. */
+  readonly at: Addresses;
+  /** `127.0.0.1:1`: the sandbox's registry, by the same way. */
+  readonly registry: string;
+  /** For `testIo({ io })` and `run(argv, { io })`: requests to `at` reach the sandbox, others the network. */
+  readonly io: Pick<Io, "http" | "now">;
+  /** JSON text of trusted_root.json, for both Rekors. */
+  readonly trustedRoot: string;
+  /** JSON texts of signing configs. */
+  readonly signingConfig: { readonly rekor1: string; readonly rekor1Tsa: string; readonly rekor2: string };
+  /** PEM files and the rest (src/sandbox/sigstore.ts). */
+  readonly files: Sigstore["files"];
+  /** An ID token of a person; claims add to the usual ones or replace them. `ttl` in seconds. */
+  mint(email: string, claims?: Claims, options?: { aud?: string; ttl?: number }): string;
+  /** An ID token of a GitHub Actions job, by the issuer `at.ciIssuer`. */
+  mintJob(claims?: Claims, options?: { aud?: string; ttl?: number }): string;
+  readonly faults: Faults;
+  /** `METHOD path` of every request so far. */
+  readonly requests: readonly string[];
+}
+
+/** Starts one. With a clock, `io.now` goes by it too. */
+export async function testSigstore(
+  options: { clock?: Clock; faults?: readonly Fault[]; folder?: string } = {},
+): Promise<TestSigstore> {
+  const clock = options.clock ?? real.now;
+  const { folder } = options;
+  const sigstore = await openSigstore({ ...real, now: clock }, { base: BASE, clock, folder });
+  const faults = createFaults(options.faults);
+  const registry = createRegistryHandler({ referrers: true });
+  const handler = createHandler({ services: sigstore.services, registry, faults, sleep: real.sleep });
+  const requests: string[] = [];
+  const { files, at, tokens } = sigstore;
+  const mint = (issuer: string, claims: Claims, { aud, ttl }: { aud?: string; ttl?: number }) =>
+    tokens.mint({
+      issuer,
+      claims,
+      ...(aud === undefined ? {} : { audience: aud }),
+      ...(ttl === undefined ? {} : { lifetime: ttl }),
+    });
+  return {
+    at,
+    registry: new URL(BASE).host,
+    io: {
+      now: clock,
+      http: async (request) => {
+        if (request.url.origin !== BASE && request.url.host !== "localhost:1") return real.http(request);
+        requests.push(`${request.method} ${request.url.pathname}`);
+        return exchange(handler, request);
+      },
+    },
+    trustedRoot: files["trusted_root.json"],
+    signingConfig: {
+      rekor1: files["signing_config.rekor1.json"],
+      rekor1Tsa: files["signing_config.rekor1-tsa.json"],
+      rekor2: files["signing_config.json"],
+    },
+    files,
+    mint: (email, claims = {}, more = {}) => mint(at.issuer, { ...person(email), ...claims }, more),
+    mintJob: (claims = {}, more = {}) => mint(at.ciIssuer, { ...GITHUB_JOB, ...claims }, more),
+    faults,
+    requests,
+  };
+}
+
+/** What a socket would do between Io.http and a handler. */
+export async function exchange(handler: Handler, request: HttpRequest): Promise<HttpResponse> {
+  request.signal.throwIfAborted();
+  const { url, method } = request;
+  const body = request.body instanceof Uint8Array ? [request.body] : (request.body ?? []);
+  const broken = (cause: unknown) => new TsignError("network", `cannot reach ${url.origin}: broken off`, { cause });
+  let response: ServerResponse;
+  try {
+    response = await handler({
+      method,
+      url: url.pathname + url.search,
+      headers: { host: url.host, ...request.headers },
+      body: (async function* () {
+        for await (const piece of body) yield piece;
+      })(),
+    });
+  } catch (cause) {
+    throw broken(cause);
+  }
+  request.signal.throwIfAborted();
+  const sent = method === "HEAD" ? "" : (response.body ?? "");
+  return {
+    status: response.status,
+    headers: response.headers ?? {},
+    body: (async function* () {
+      try {
+        if (typeof sent === "string" || sent instanceof Uint8Array) yield Buffer.from(sent);
+        else for await (const piece of sent) yield piece;
+      } catch (cause) {
+        throw broken(cause);
+      }
+    })(),
+    discard: () => {},
+  };
+}
