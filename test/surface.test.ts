@@ -46,6 +46,7 @@ const PFLAG_TYPE: Record<Flag["kind"], string> = {
   bool: "bool",
   string: "string",
   strings: "stringSlice",
+  texts: "stringArray",
   int: "int",
   duration: "duration",
   choice: "string",

@@ -1,8 +1,8 @@
 import type { ExitCodes } from "../errors.ts";
 import type { Io } from "../io.ts";
 
-/** How a flag's text is read, as pflag does: `strings` splits at commas, `duration` is Go's (`1h2m3s`), in milliseconds. */
-export type FlagKind = "bool" | "string" | "strings" | "int" | "duration" | "choice";
+/** How a flag's text is read, as pflag does: `strings` splits at commas, `texts` does not, `duration` is Go's (`1h2m3s`), in milliseconds. */
+export type FlagKind = "bool" | "string" | "strings" | "texts" | "int" | "duration" | "choice";
 
 /** One flag. Its long name is its key in `flags` in kebab case: `registryCacert` is `--registry-cacert`. */
 export interface Flag<T = unknown> {
@@ -49,6 +49,12 @@ export const flag = {
   }),
   strings: (description: string, options: Options<readonly string[]> = {}): Flag<readonly string[]> => ({
     kind: "strings",
+    description,
+    ...options,
+    default: options.default ?? [],
+  }),
+  texts: (description: string, options: Options<readonly string[]> = {}): Flag<readonly string[]> => ({
+    kind: "texts",
     description,
     ...options,
     default: options.default ?? [],

@@ -68,6 +68,7 @@ export function valueName(flag: Flag): string {
     case "bool":
       return "";
     case "string":
+    case "texts":
       return " <text>";
     case "strings":
       return " <text,…>";

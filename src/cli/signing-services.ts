@@ -5,7 +5,7 @@ import type { Witnesses } from "../sign/record.ts";
 import { readSigningConfig, selectServices } from "../trust/signing-config.ts";
 import type { FlagValues } from "./define.ts";
 import { signingFlags } from "./flags/signing.ts";
-import { distributedSigningConfig } from "./trust.ts";
+import { distributedTarget } from "./trust.ts";
 
 type Flags = FlagValues<typeof signingFlags>;
 
@@ -33,7 +33,9 @@ export async function readSigningServices(
   if (!flags.useSigningConfig && flags.signingConfig === "") return servicesOfFlags(io, flags);
   refuseContradictions(flags, options);
   const bytes =
-    flags.signingConfig === "" ? await distributedSigningConfig(io) : await readBlob(io, flags.signingConfig);
+    flags.signingConfig === ""
+      ? await distributedTarget(io, "signing_config.v0.2.json")
+      : await readBlob(io, flags.signingConfig);
   const config = readSigningConfig(bytes, flags.signingConfig || "the distributed signing config");
   const random = (below: number) => Buffer.from(io.random(4)).readUInt32BE() % below;
   const selected = selectServices(config, { now: io.now(), random });

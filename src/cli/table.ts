@@ -61,10 +61,20 @@ export const TABLE: readonly Entry[] = [
   ),
   entry("sign", "Sign container images", () => import("../commands/sign.ts")),
   entry("sign-blob", "Sign files", () => import("../commands/sign-blob.ts")),
+  entry(
+    "signing-config create",
+    "Write a file that names the services to sign with",
+    () => import("../commands/signing-config/create.ts"),
+  ),
   entry("tree", "Show what is attached to an image", () => import("../commands/tree.ts")),
   entry("triangulate", "Print where an image's signatures are kept", () => import("../commands/triangulate.ts"), {
     hidden: true,
   }),
+  entry(
+    "trusted-root create",
+    "Write a file of everything signatures are verified against",
+    () => import("../commands/trusted-root/create.ts"),
+  ),
   entry("verify", "Verify signatures of container images", () => import("../commands/verify.ts")),
   entry("verify-blob", "Verify the signature of a file", () => import("../commands/verify-blob.ts")),
   entry("version", "Print the version", () => import("../commands/version.ts")),

@@ -55,19 +55,18 @@ export async function loadTrust(io: Io, flags: TrustFlags, needs: Needs): Promis
 
 /** The trusted root of the TUF repository in use. */
 async function distributedRoot(io: Io): Promise<TrustedMaterial> {
-  const { loadTrustedRoot } = await import("../services/tuf/index.ts");
   const { readTrustedRoot } = await import("../trust/trusted-root.ts");
-  return readTrustedRoot(await loadTrustedRoot(io), "the distributed trusted root");
+  return readTrustedRoot(await distributedTarget(io, "trusted_root.json"), "the distributed trusted root");
 }
 
 /**
- * The signing config of the TUF repository in use, as its JSON.
+ * A file of the TUF repository in use: `trusted_root.json`, `signing_config.v0.2.json`.
  *
  * @throws TsignError
  */
-export async function distributedSigningConfig(io: Io): Promise<Uint8Array> {
-  const { loadSigningConfig } = await import("../services/tuf/index.ts");
-  return loadSigningConfig(io);
+export async function distributedTarget(io: Io, name: string): Promise<Uint8Array> {
+  const { loadTarget } = await import("../services/tuf/index.ts");
+  return loadTarget(io, name);
 }
 
 async function readFlags(io: Io, flags: TrustFlags): Promise<Partial<TrustedMaterial>> {

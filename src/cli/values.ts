@@ -27,6 +27,8 @@ export function parseValue(flag: Flag, texts: readonly string[], shown: string):
   switch (flag.kind) {
     case "string":
       return text;
+    case "texts":
+      return texts.filter((each) => each !== "");
     case "strings":
       return texts.flatMap((each) => splitList(each, shown));
     case "bool":

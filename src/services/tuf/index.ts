@@ -21,14 +21,13 @@ export interface Tuf {
 
 const opened = new WeakMap<object, Promise<Tuf>>();
 
-/** trusted_root.json of the repository in use. */
-export async function loadTrustedRoot(io: TufIo): Promise<Uint8Array> {
-  return (await currentRepository(io)).target("trusted_root.json");
-}
-
-/** signing_config.v0.2.json of the repository in use. */
-export async function loadSigningConfig(io: TufIo): Promise<Uint8Array> {
-  return (await currentRepository(io)).target("signing_config.v0.2.json");
+/**
+ * A target of the repository in use: `trusted_root.json`, `signing_config.v0.2.json`.
+ *
+ * @throws TsignError
+ */
+export async function loadTarget(io: TufIo, name: string): Promise<Uint8Array> {
+  return (await currentRepository(io)).target(name);
 }
 
 /** Follows the repository once for all that one command asks of it. */

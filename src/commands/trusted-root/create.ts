@@ -1,0 +1,175 @@
+import { X509Certificate } from "node:crypto";
+import { readBlob } from "../../blob.ts";
+import { defineCommand, type FlagValues, flag } from "../../cli/define.ts";
+import { parseServiceSpec, type ServiceSpec, validityOf } from "../../cli/service-spec.ts";
+import { distributedTarget } from "../../cli/trust.ts";
+import { TsignError } from "../../errors.ts";
+import { readCertificates } from "../../evidence/read-legacy.ts";
+import { isObject, parseJson } from "../../format/json.ts";
+import type { Io } from "../../io.ts";
+import { readTrustedRoot } from "../../trust/trusted-root.ts";
+import { certificateAuthority, logInstance } from "../../trust/write-trusted-root.ts";
+
+const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
+const LISTS = ["tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities"] as const;
+const old = (name: string) => ({ deprecated: `use --${name} instead` });
+
+const flags = {
+  certificateChain: flag.texts("a certificate authority's chain, the root last", old("fulcio")),
+  ctfe: flag.texts("a certificate transparency log: url=…,public-key=FILE,start-time=…[,end-time=…,origin=…]"),
+  ctfeEndTime: flag.texts("until when --ctfe-key is trusted", old("ctfe")),
+  ctfeKey: flag.texts("public key file of a certificate transparency log", old("ctfe")),
+  ctfeStartTime: flag.texts("from when on --ctfe-key is trusted", old("ctfe")),
+  ctfeUrl: flag.texts("address of the log of --ctfe-key", old("ctfe")),
+  fulcio: flag.texts("a certificate authority: url=…,certificate-chain=FILE[,start-time=…,end-time=…]"),
+  fulcioUri: flag.texts("address of the authority of --certificate-chain", old("fulcio")),
+  noDefaultCtfe: flag.bool("leave out the distributed certificate transparency logs"),
+  noDefaultFulcio: flag.bool("leave out the distributed certificate authorities"),
+  noDefaultRekor: flag.bool("leave out the distributed transparency logs"),
+  noDefaultTsa: flag.bool("leave out the distributed timestamp authorities"),
+  out: flag.string("file to write to instead of stdout"),
+  rekor: flag.texts("a transparency log: url=…,public-key=FILE,start-time=…[,end-time=…,origin=…]"),
+  rekorEndTime: flag.texts("until when --rekor-key is trusted", old("rekor")),
+  rekorKey: flag.texts("public key file of a transparency log, with a comma its origin", old("rekor")),
+  rekorStartTime: flag.texts("from when on --rekor-key is trusted", old("rekor")),
+  rekorUrl: flag.texts("address of the log of --rekor-key", old("rekor")),
+  timestampCertificateChain: flag.texts("a timestamp authority's chain, the root last", old("tsa")),
+  timestampUri: flag.texts("address of the authority of --timestamp-certificate-chain", old("tsa")),
+  tsa: flag.texts("a timestamp authority: url=…,certificate-chain=FILE[,start-time=…,end-time=…]"),
+  withDefaultServices: flag.bool("start from the trusted root that TUF distributes"),
+};
+
+type CreateFlags = FlagValues<typeof flags>;
+type Instance = Record<string, unknown>;
+type Root = Record<(typeof LISTS)[number], Instance[]>;
+
+export default defineCommand({
+  usage: "[flags]",
+  summary: "Write a file of everything signatures are verified against",
+  about:
+    "Writes a trusted root, for --trusted-root: certificate authorities, transparency logs and timestamp authorities, each " +
+    "with the time it is trusted for. Flags may be repeated; keys and chains are PEM files.",
+  examples: [
+    "tsign trusted-root create --fulcio url=https://fulcio.example,certificate-chain=fulcio.pem " +
+      "--rekor url=https://rekor.example,public-key=rekor.pub,start-time=2026-01-01T00:00:00Z --out trusted_root.json",
+    "tsign trusted-root create --with-default-services --out trusted_root.json",
+  ],
+  args: { min: 0, max: Number.POSITIVE_INFINITY },
+  flags,
+  bindEnvironment: false,
+  async run(io, { flags }) {
+    const root = await startingPoint(io, flags);
+    root.certificateAuthorities.push(...(await authorities(io, fulcioSpecs(flags), "fulcio")));
+    root.ctlogs.push(...(await logs(io, logSpecs(flags, "ctfe"), "ctfe")));
+    root.timestampAuthorities.push(...(await authorities(io, tsaSpecs(flags), "tsa")));
+    root.tlogs.push(...(await logs(io, logSpecs(flags, "rekor"), "rekor")));
+    const filled = LISTS.filter((name) => root[name].length > 0).map((name) => [name, byStart(root[name])]);
+    const text = JSON.stringify({ mediaType: MEDIA_TYPE, ...Object.fromEntries(filled) });
+    readTrustedRoot(Buffer.from(text), "the new trusted root");
+    if (flags.out === "") io.stdout.write(`${text}\n`);
+    else await io.files.write(flags.out, text, { mode: 0o600 });
+  },
+});
+
+async function startingPoint(io: Io, flags: CreateFlags): Promise<Root> {
+  const root: Root = { tlogs: [], certificateAuthorities: [], ctlogs: [], timestampAuthorities: [] };
+  if (!flags.withDefaultServices) return root;
+  const json = parseJson(await distributedTarget(io, "trusted_root.json"), "the distributed trusted root");
+  const leftOut = {
+    tlogs: flags.noDefaultRekor,
+    certificateAuthorities: flags.noDefaultFulcio,
+    ctlogs: flags.noDefaultCtfe,
+    timestampAuthorities: flags.noDefaultTsa,
+  };
+  for (const name of LISTS) {
+    const list = isObject(json) ? json[name] : undefined;
+    if (!leftOut[name] && Array.isArray(list)) root[name].push(...(list as Instance[]));
+  }
+  return root;
+}
+
+/** Both grammars of one service cannot be mixed: which of them is meant would be a guess. */
+function eitherWay(name: string, specs: readonly string[], parallel: readonly (readonly string[])[]): void {
+  if (specs.length > 0 && parallel.some((list) => list.length > 0)) {
+    throw new TsignError("usage", `cannot use --${name} and old ${name} flags at the same time`);
+  }
+}
+
+function fulcioSpecs(flags: CreateFlags): ServiceSpec[] {
+  eitherWay("fulcio", flags.fulcio, [flags.certificateChain, flags.fulcioUri]);
+  const chains = flags.certificateChain.map((path, index) => chainSpec(path, flags.fulcioUri[index]));
+  return [...chains, ...authoritySpecs(flags.fulcio, "fulcio")];
+}
+
+function tsaSpecs(flags: CreateFlags): ServiceSpec[] {
+  eitherWay("tsa", flags.tsa, [flags.timestampCertificateChain, flags.timestampUri]);
+  const chains = flags.timestampCertificateChain.map((path, index) => chainSpec(path, flags.timestampUri[index]));
+  return [...chains, ...authoritySpecs(flags.tsa, "tsa")];
+}
+
+function chainSpec(path: string, url: string | undefined): ServiceSpec {
+  return { url: url ?? "", "certificate-chain": path };
+}
+
+function authoritySpecs(texts: readonly string[], what: string): ServiceSpec[] {
+  const required = ["url", "certificate-chain"];
+  return texts.map((text) => parseServiceSpec(text, { what, required, optional: ["start-time", "end-time"] }));
+}
+
+function logSpecs(flags: CreateFlags, what: "ctfe" | "rekor"): ServiceSpec[] {
+  const parallel = {
+    key: flags[`${what}Key`],
+    url: flags[`${what}Url`],
+    start: flags[`${what}StartTime`],
+    end: flags[`${what}EndTime`],
+  };
+  eitherWay(what, flags[what], Object.values(parallel));
+  const required = ["url", "public-key", "start-time"];
+  const specs = flags[what].map((text) => parseServiceSpec(text, { what, required, optional: ["end-time", "origin"] }));
+  const keys = parallel.key.map((text, index) => {
+    const [path = "", origin] = text.split(",");
+    const start = parallel.start[index] ?? "1970-01-01T00:00:00Z"; // as cosign: since ever
+    const more = { ...(origin ? { origin } : {}), ...(parallel.end[index] ? { "end-time": parallel.end[index] } : {}) };
+    return { url: parallel.url[index] ?? "", "public-key": path, "start-time": start, ...more };
+  });
+  return [...keys, ...specs];
+}
+
+async function logs(io: Io, specs: readonly ServiceSpec[], what: string): Promise<Instance[]> {
+  return Promise.all(
+    specs.map(async (spec) => {
+      const path = spec["public-key"] ?? "";
+      const pem = Buffer.from(await readBlob(io, path)).toString("latin1");
+      const { url = "", origin } = spec;
+      try {
+        return logInstance({ url, pem, validFor: validityOf(spec, { what }), origin });
+      } catch (cause) {
+        if (cause instanceof TsignError) throw cause;
+        throw new TsignError("input", `${path} holds no public key in PEM`, { cause });
+      }
+    }),
+  );
+}
+
+async function authorities(io: Io, specs: readonly ServiceSpec[], what: "fulcio" | "tsa"): Promise<Instance[]> {
+  return Promise.all(
+    specs.map(async (spec) => {
+      const path = spec["certificate-chain"] ?? "";
+      const chain = readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
+      if (chain.length === 0) throw new TsignError("input", `${path} holds no certificate`);
+      // Trust begins with the root, or with the one certificate that signs timestamps.
+      const dated = new X509Certificate((what === "fulcio" ? chain.at(-1) : chain[0]) ?? "");
+      const start = dated.validFromDate.toISOString().replace(/\.000Z$/, "Z");
+      return certificateAuthority({ url: spec["url"] ?? "", chain, validFor: validityOf(spec, { what, start }) });
+    }),
+  );
+}
+
+function byStart(instances: readonly Instance[]): Instance[] {
+  const start = (instance: Instance): string => {
+    const key = instance["publicKey"];
+    const period = isObject(key) ? key["validFor"] : instance["validFor"];
+    return isObject(period) && typeof period["start"] === "string" ? period["start"] : "";
+  };
+  return instances.toSorted((a, b) => (start(a) < start(b) ? -1 : start(a) > start(b) ? 1 : 0));
+}
