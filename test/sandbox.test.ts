@@ -25,7 +25,7 @@ test("a sandbox starts in the background, serves, and stops", (t) => {
   assert.match(tsign(cwd, "sandbox", "up").stderr, /a sandbox is running/);
   const status = tsign(cwd, "sandbox", "status");
   assert.match(status.stdout, /^running: localhost:\d+\n$/);
-  assert.match(tsign(cwd, "sandbox", "env").stdout, /^export TSIGN_SANDBOX=localhost:\d+\n$/);
+  assert.match(tsign(cwd, "sandbox", "env").stdout, /^export TSIGN_SANDBOX=localhost:\d+\n/);
   assert.match(tsign(cwd, "sandbox", "push", "app:v1").stdout, /^localhost:\d+\/app@sha256:[0-9a-f]{64}\n$/);
   assert.match(tsign(cwd, "sandbox", "down").stderr, /Stopped the sandbox/);
   assert.equal(tsign(cwd, "sandbox", "status").code, 1);
@@ -62,8 +62,9 @@ async function ask(context: TestContext, headers: Record<string, string>, path =
 test("the sandbox answers programs of this machine, and no web page", async (t) => {
   assert.equal(await ask(t, {}), 200);
   assert.equal(await ask(t, { origin: "https://evil.example" }), 403);
-  assert.equal(await ask(t, { host: "evil.example" }), 403);
-  assert.equal(await ask(t, { host: "localhost.evil.example" }), 403);
+  assert.equal(await ask(t, { "sec-fetch-site": "cross-site" }), 403);
+  assert.equal(await ask(t, { host: "evil.example" }), 421);
+  assert.equal(await ask(t, { host: "localhost.evil.example" }), 421);
 });
 
 test("the registry checks what it is given", async (t) => {

@@ -52,11 +52,13 @@ export const TABLE: readonly Entry[] = [
   entry("sandbox down", "Stop the sandbox", () => import("../commands/sandbox/down.ts")),
   entry("sandbox env", "Print the sandbox's environment for a shell", () => import("../commands/sandbox/env.ts")),
   entry("sandbox exec", "Run a command inside a sandbox of its own", () => import("../commands/sandbox/exec.ts")),
+  entry("sandbox fault", "Make the sandbox fail on purpose", () => import("../commands/sandbox/fault.ts")),
   entry("sandbox push", "Push a small image into the sandbox", () => import("../commands/sandbox/push.ts")),
   entry("sandbox status", "Say whether a sandbox is running", () => import("../commands/sandbox/status.ts")),
+  entry("sandbox token", "Print an identity token of the sandbox", () => import("../commands/sandbox/token.ts")),
   entry(
     "sandbox up",
-    "Start a registry on this machine to learn and test with",
+    "Start a Sigstore and a registry on this machine to learn and test with",
     () => import("../commands/sandbox/up.ts"),
   ),
   entry("sign", "Sign container images", () => import("../commands/sign.ts")),
@@ -83,5 +85,5 @@ export const TABLE: readonly Entry[] = [
 /** What a group of commands is about. */
 export const GROUPS: Readonly<Record<string, string>> = {
   download: "Fetch what is attached to an image",
-  sandbox: "Run a registry on this machine to learn and test with",
+  sandbox: "Run a Sigstore and a registry on this machine to learn and test with",
 };

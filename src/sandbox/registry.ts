@@ -1,4 +1,5 @@
 import type { Handler, ServerRequest, ServerResponse } from "../io.ts";
+import { guard } from "./guard.ts";
 import { blobs } from "./registry-blobs.ts";
 import {
   digestOf,
@@ -36,16 +37,9 @@ function json(status: number, value: unknown, headers: Record<string, string> = 
   return { status, headers: { "content-type": "application/json", "content-length": length, ...headers }, body };
 }
 
-/** Only programs on this machine may ask: a page of some web site in the user's browser may not (DNS rebinding). */
-function requireLocal({ headers }: ServerRequest): void {
-  const host = (headers["host"] ?? "").replace(/:\d+$/, "");
-  if (!/^(localhost|127\.0\.0\.1|\[::1\])$/.test(host) || headers["origin"] !== undefined) {
-    throw new Refusal(403, "DENIED", "the sandbox answers programs on this machine only");
-  }
-}
-
 async function route(state: State, request: ServerRequest): Promise<ServerResponse> {
-  requireLocal(request);
+  const refusal = guard(request);
+  if (refusal) throw new Refusal(refusal.status, "DENIED", refusal.reason);
   const url = new URL(request.url, "http://sandbox.invalid");
   if (url.pathname === "/v2/" || url.pathname === "/v2") return json(200, {});
   const [, name = "", kind = "", rest = ""] =

@@ -1,6 +1,11 @@
 import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { printable } from "../format/printable.ts";
+import { createTransport, type Exchange } from "../http.ts";
 import type { Io } from "../io.ts";
+import { runtimeFolder } from "./serve.ts";
+
+const MAX_ANSWER = 1024 * 1024;
 
 /** The sandbox that runs in the background, as its starter wrote it down. */
 export interface RunningSandbox {
@@ -9,10 +14,8 @@ export interface RunningSandbox {
   readonly token: string;
 }
 
-/** The user's own folder for it. */
 function statePath(env: Io["env"]): string {
-  const base = env["XDG_RUNTIME_DIR"] || `${env["HOME"] ?? ""}/.cache`;
-  return `${base}/tsign/sandbox.json`;
+  return `${runtimeFolder(env)}/sandbox.json`;
 }
 
 /** Writes down a sandbox that has started, for its owner alone. */
@@ -65,4 +68,36 @@ export async function sandboxRegistry(io: Pick<Io, "env" | "files" | "http" | "s
   const running = await findSandbox(io);
   if (!running) throw new TsignError("input", "no sandbox is running", { hint: "tsign sandbox up" });
   return `localhost:${running.port}`;
+}
+
+/**
+ * Asks the sandbox a command is meant for; the text of its answer.
+ *
+ * @throws TsignError "input" when none is running, "registry" when it refuses
+ */
+export async function askRunning(
+  io: Pick<Io, "env" | "files" | "http" | "signal" | "now" | "sleep">,
+  exchange: Pick<Exchange, "method"> & { path: string; body?: string },
+): Promise<string> {
+  const { method, path, body } = exchange;
+  const url = new URL(path, `http://${await sandboxRegistry(io)}`);
+  const sent = body === undefined ? {} : { body: Buffer.from(body) };
+  const headers = { "content-length": String(Buffer.byteLength(body ?? "")) };
+  const { status, bytes } = await createTransport(io).read({ method, url, headers, ...sent }, { maxBytes: MAX_ANSWER });
+  const text = Buffer.from(bytes).toString("utf8");
+  if (status < 200 || status > 299) {
+    throw new TsignError("registry", `the sandbox on ${url.host} refuses: ${printable(text.trim())}`);
+  }
+  return text;
+}
+
+/** The variables by which programs find the sandbox a command is meant for. */
+export async function sandboxEnvironment(io: Parameters<typeof askRunning>[0]): Promise<Record<string, string>> {
+  const text = await askRunning(io, { method: "GET", path: "/sandbox/environment" });
+  const variables = parseJson(Buffer.from(text), "the sandbox's environment");
+  if (!isObject(variables)) throw new TsignError("registry", "what answers is not the sandbox");
+  const pairs = Object.entries(variables).filter(
+    ([name, value]) => /^[A-Z0-9_]+$/.test(name) && typeof value === "string",
+  );
+  return Object.fromEntries(pairs) as Record<string, string>;
 }

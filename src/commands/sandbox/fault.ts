@@ -1,0 +1,27 @@
+import { defineCommand, flag } from "../../cli/define.ts";
+import { TsignError } from "../../errors.ts";
+import { FAULTS, parseFault } from "../../sandbox/faults.ts";
+import { SERVICES } from "../../sandbox/service.ts";
+import { askRunning } from "../../sandbox/state.ts";
+
+const LIST = Object.entries(FAULTS).map(([name, about]) => `  ${name.padEnd(17)} ${about}`);
+
+export default defineCommand({
+  usage: "[flags] [service:fault[=value][*times]…]",
+  summary: "Make the sandbox fail on purpose",
+  about: `Switches on what goes wrong from now on. The services are ${SERVICES.join(", ")}; the faults:\n\n${LIST.join("\n")}`,
+  examples: [
+    "tsign sandbox fault rekor1:no-etag",
+    "tsign sandbox fault 'tsa:slow=500*1'",
+    "tsign sandbox fault --clear",
+  ],
+  args: { min: 0, max: Number.POSITIVE_INFINITY },
+  flags: { clear: flag.bool("switch all faults off first") },
+  bindEnvironment: false,
+  async run(io, { args, flags }) {
+    if (args.length === 0 && !flags.clear) throw new TsignError("usage", "name a fault, or --clear");
+    for (const text of args) parseFault(text);
+    if (flags.clear) await askRunning(io, { method: "DELETE", path: "/sandbox/faults" });
+    if (args.length > 0) await askRunning(io, { method: "POST", path: "/sandbox/faults", body: args.join("\n") });
+  },
+});

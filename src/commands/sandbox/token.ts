@@ -1,0 +1,32 @@
+import { defineCommand, flag } from "../../cli/define.ts";
+import { TsignError } from "../../errors.ts";
+import { askRunning } from "../../sandbox/state.ts";
+
+export default defineCommand({
+  usage: "[flags]",
+  summary: "Print an identity token of the sandbox",
+  about:
+    "Prints an ID token that the sandbox's certificate authority accepts: for any e-mail address, or, with --github, for a " +
+    "GitHub Actions job. No other Sigstore accepts it.",
+  examples: [
+    "tsign sandbox token --email alice@example.com",
+    'tsign sandbox token --github --claims \'{"ref":"refs/tags/v1"}\'',
+  ],
+  args: { min: 0, max: 0 },
+  flags: {
+    email: flag.string("whose token it is", { default: "tester@example.com" }),
+    github: flag.bool("a GitHub Actions job's token, by the issuer at /ci"),
+    aud: flag.string("audience", { default: "sigstore" }),
+    ttl: flag.duration("how long it holds, 1h by default; below zero it has expired", { default: 3_600_000 }),
+    claims: flag.string("JSON object of claims to add or replace"),
+  },
+  bindEnvironment: false,
+  async run(io, { flags, given }) {
+    if (flags.github && given.has("email")) throw new TsignError("usage", "a GitHub job has no --email");
+    const query = new URLSearchParams({ aud: flags.aud, ttl: String(Math.round(flags.ttl / 1000)) });
+    if (!flags.github) query.set("email", flags.email);
+    if (flags.claims !== "") query.set("claims", flags.claims);
+    const path = `${flags.github ? "/ci" : ""}/mint?${query}`;
+    io.stdout.write(`${await askRunning(io, { method: "GET", path })}\n`);
+  },
+});
