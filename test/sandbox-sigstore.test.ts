@@ -1,183 +1,15 @@
 import assert from "node:assert/strict";
-import { createHash, generateKeyPairSync, type KeyObject, sign, X509Certificate } from "node:crypto";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { type Bundle, bundleFromJSON } from "@sigstore/bundle";
+import type { Bundle } from "@sigstore/bundle";
 import { TrustedRoot } from "@sigstore/protobuf-specs";
 import { toSignedEntity, toTrustMaterial, Verifier } from "@sigstore/verify";
-import { preAuthEncoding } from "../src/format/dsse.ts";
-import { writePem } from "../src/format/pem.ts";
 import { parseClock } from "../src/sandbox/clock.ts";
-import { integer, NULL, octetString, oid, sequence } from "../src/sandbox/der.ts";
+import type { Fault } from "../src/sandbox/faults.ts";
 import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
-import { testIo } from "./support/test-io.ts";
-
-const ALICE = "alice@example.com";
-const STATEMENT = "application/vnd.in-toto+json";
-
-interface Answered {
-  status: number;
-  headers: Record<string, string>;
-  bytes: Buffer;
-  json: () => Record<string, never>;
-}
-
-async function ask(
-  { io, at }: TestSigstore,
-  method: string,
-  path: string,
-  { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {},
-): Promise<Answered> {
-  const sent = body === undefined || body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body));
-  const url = new URL(path, at.base);
-  const { signal } = testIo();
-  const response = await io.http({ url, method, headers, ...(sent ? { body: sent } : {}), signal });
-  const pieces: Uint8Array[] = [];
-  for await (const piece of response.body) pieces.push(piece);
-  const bytes = Buffer.concat(pieces);
-  return { status: response.status, headers: response.headers, bytes, json: () => JSON.parse(bytes.toString()) };
-}
-
-const CURVES = { "P-256": "ECDSA", "P-384": "ECDSA", "P-521": "ECDSA" } as const;
-
-function keyOf(kind: keyof typeof CURVES | "RSA" | "Ed25519") {
-  if (kind === "RSA") return generateKeyPairSync("rsa", { modulusLength: 2048 });
-  return kind === "Ed25519" ? generateKeyPairSync("ed25519") : generateKeyPairSync("ec", { namedCurve: kind });
-}
-
-/** A certificate from Fulcio for a key. */
-async function certify(
-  sandbox: TestSigstore,
-  pair: { publicKey: KeyObject; privateKey: KeyObject },
-  { token = sandbox.mint(ALICE), subject = ALICE, hash = "sha256" as string | null } = {},
-) {
-  const proof = sign(hash, Buffer.from(subject), pair.privateKey);
-  const content = pair.publicKey.export({ type: "spki", format: "pem" });
-  return ask(sandbox, "POST", "/api/v2/signingCert", {
-    headers: { authorization: `Bearer ${token}` },
-    body: { publicKeyRequest: { publicKey: { algorithm: "", content }, proofOfPossession: proof.toString("base64") } },
-  });
-}
-
-function leafOf(answered: Answered): X509Certificate {
-  const chain = answered.json()["signedCertificateEmbeddedSct"] as unknown as { chain: { certificates: string[] } };
-  return new X509Certificate(chain.chain.certificates[0] ?? "");
-}
-
-/** A timestamp request of cosign 3, or with nonce and certReq one of cosign 2. */
-function timestampRequest(signature: Uint8Array, { full = false, hash = "2.16.840.1.101.3.4.2.1" } = {}): Buffer {
-  const digest = createHash("sha256").update(signature).digest();
-  const more = full ? [integer(123456789), Buffer.from([0x01, 0x01, 0xff])] : [];
-  return sequence(integer(1), sequence(sequence(oid(hash), NULL), octetString(digest)), ...more);
-}
-
-async function timestamp(sandbox: TestSigstore, signature: Uint8Array, options = {}): Promise<Buffer> {
-  const headers = { "content-type": "application/timestamp-query" };
-  const body = timestampRequest(signature, options);
-  return (await ask(sandbox, "POST", "/api/v1/timestamp", { body, headers })).bytes;
-}
-
-/** An entry of Rekor v1 as a bundle holds it. */
-function v1Entry(answered: Answered) {
-  const { etag = "" } = answered.headers;
-  const entry = answered.json()[etag] as unknown as {
-    body: string;
-    integratedTime: number;
-    logID: string;
-    logIndex: number;
-    verification: {
-      signedEntryTimestamp: string;
-      inclusionProof: { checkpoint: string; hashes: string[]; logIndex: number; rootHash: string; treeSize: number };
-    };
-  };
-  const hex = (text: string) => Buffer.from(text, "hex").toString("base64");
-  const { inclusionProof: proof, signedEntryTimestamp } = entry.verification;
-  const { kind, apiVersion } = JSON.parse(Buffer.from(entry.body, "base64").toString());
-  return {
-    logIndex: String(entry.logIndex),
-    logId: { keyId: hex(entry.logID) },
-    kindVersion: { kind, version: apiVersion },
-    integratedTime: String(entry.integratedTime),
-    inclusionPromise: { signedEntryTimestamp },
-    inclusionProof: {
-      logIndex: String(proof.logIndex),
-      rootHash: hex(proof.rootHash),
-      treeSize: String(proof.treeSize),
-      hashes: proof.hashes.map(hex),
-      checkpoint: { envelope: proof.checkpoint },
-    },
-    canonicalizedBody: entry.body,
-  };
-}
-
-const b64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString("base64");
-const pemOf = (certificate: X509Certificate) => writePem("CERTIFICATE", certificate.raw);
-const verifierOf = ({ raw }: X509Certificate) => ({
-  x509Certificate: { rawBytes: b64(raw) },
-  keyDetails: "PKIX_ECDSA_P256_SHA_256",
-});
-
-type Rekor = "rekor1" | "rekor2";
-
-/** Signs a message or a statement, and puts everything into a bundle. */
-async function bundleOf(
-  sandbox: TestSigstore,
-  { rekor, dsse, tsa, token }: { rekor: Rekor; dsse: boolean; tsa: boolean; token?: string },
-): Promise<Bundle> {
-  const pair = keyOf("P-256");
-  const subject = token ? { token, subject: "repo:acme/widget:ref:refs/heads/main" } : {};
-  const leaf = leafOf(await certify(sandbox, pair, subject));
-  const content = Buffer.from(dsse ? '{"_type":"https://in-toto.io/Statement/v1"}' : "hello");
-  const message = dsse ? preAuthEncoding(STATEMENT, content) : content;
-  const signature = sign("sha256", message, pair.privateKey);
-  const digest = createHash("sha256").update(message).digest();
-  const envelope = { payload: b64(content), payloadType: STATEMENT, signatures: [{ sig: b64(signature) }] };
-  const v1Body = dsse
-    ? {
-        kind: "dsse",
-        apiVersion: "0.0.1",
-        spec: { proposedContent: { envelope: JSON.stringify(envelope), verifiers: [b64(pemOf(leaf))] } },
-      }
-    : hashedRekord(digest.toString("hex"), signature, pemOf(leaf));
-  const v2Body = dsse
-    ? { dsseRequestV002: { envelope, verifiers: [verifierOf(leaf)] } }
-    : {
-        hashedRekordRequestV002: {
-          digest: b64(digest),
-          signature: { content: b64(signature), verifier: verifierOf(leaf) },
-        },
-      };
-  const path = `/api/v${rekor === "rekor1" ? 1 : 2}/log/entries`;
-  const answered = await ask(sandbox, "POST", path, { body: rekor === "rekor1" ? v1Body : v2Body });
-  assert.equal(answered.status, 201, answered.bytes.toString());
-  const stamps = tsa ? [{ signedTimestamp: b64(await timestamp(sandbox, signature)) }] : [];
-  return bundleFromJSON({
-    mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json",
-    verificationMaterial: {
-      certificate: { rawBytes: b64(leaf.raw) },
-      tlogEntries: [rekor === "rekor1" ? v1Entry(answered) : answered.json()],
-      timestampVerificationData: { rfc3161Timestamps: stamps },
-    },
-    ...(dsse
-      ? { dsseEnvelope: envelope }
-      : {
-          messageSignature: {
-            messageDigest: { algorithm: "SHA2_256", digest: b64(digest) },
-            signature: b64(signature),
-          },
-        }),
-  });
-}
-
-function hashedRekord(value: string, signature: Uint8Array, pem: string, algorithm = "sha256") {
-  return {
-    kind: "hashedrekord",
-    apiVersion: "0.0.1",
-    spec: {
-      data: { hash: { algorithm, value } },
-      signature: { content: b64(signature), publicKey: { content: b64(pem) } },
-    },
-  };
-}
+import { ALICE, bundleOf, certify, keyOf, leafOf } from "./support/sandbox-client.ts";
+import { temporaryFolder, testIo } from "./support/test-io.ts";
 
 /** Verifies with sigstore-js. */
 function verify(sandbox: TestSigstore, bundle: Bundle, identity = ALICE, issuer = sandbox.at.issuer): void {
@@ -227,4 +59,51 @@ test("a clock that stands still, or runs beside the real one, dates everything",
     const leaf = leafOf(await certify(sandbox, keyOf("P-256")));
     assert.ok(Math.abs(leaf.validFromDate.getTime() - sandbox.io.now().getTime()) < 5000);
   }
+});
+
+test("faults reach the bundle, and sigstore-js refuses it", async () => {
+  const [message, stamped] = [KINDS[0], KINDS[3]];
+  const refused: [Fault["service"], Fault["kind"], (typeof KINDS)[number]][] = [
+    ["rekor1", "bad-set", message],
+    ["rekor1", "bad-proof", message],
+    ["rekor1", "stale-checkpoint", message],
+    ["rekor1", "bad-checkpoint", message],
+    ["rekor2", "bad-proof", stamped],
+    ["rekor2", "stale-checkpoint", stamped],
+    ["rekor2", "bad-checkpoint", stamped],
+    ["fulcio", "bad-sct", message],
+    ["tsa", "wrong-imprint", stamped],
+    ["tsa", "rejected", stamped],
+  ];
+  const sandbox = await testSigstore();
+  for (const kind of [message, stamped]) verify(sandbox, await bundleOf(sandbox, kind));
+  for (const [service, kind, made] of refused) {
+    sandbox.faults.add({ service, kind, times: 1 });
+    const bundle = await bundleOf(sandbox, made);
+    assert.throws(() => verify(sandbox, bundle), `${service}:${kind}`);
+    verify(sandbox, await bundleOf(sandbox, made));
+  }
+});
+
+test("a workflow's certificate is good for its own identity", async () => {
+  const sandbox = await testSigstore();
+  const bundle = await bundleOf(sandbox, { ...KINDS[0], token: sandbox.mintJob() });
+  const workflow = "https://github.com/acme/widget/.github/workflows/release.yml@refs/heads/main";
+  verify(sandbox, bundle, workflow, sandbox.at.ciIssuer);
+  assert.throws(() => verify(sandbox, bundle, workflow));
+});
+
+test("what was signed before a restart is still good after it", async (t) => {
+  const folder = temporaryFolder(t);
+  const before = await testSigstore({ folder });
+  const bundles = await Promise.all(KINDS.map((kind) => bundleOf(before, kind)));
+  const after = await testSigstore({ folder });
+  assert.equal(after.trustedRoot, before.trustedRoot);
+  assert.equal(after.files["tuf_root.json"], before.files["tuf_root.json"]);
+  for (const bundle of bundles) verify(after, bundle);
+  for (const kind of KINDS) verify(before, await bundleOf(after, kind));
+  for (const name of readdirSync(join(folder, "keys")))
+    assert.equal(statSync(join(folder, "keys", name)).mode & 0o777, 0o600);
+  assert.equal(statSync(join(folder, "keys")).mode & 0o777, 0o700);
+  await assert.rejects(testSigstore({ folder, clock: () => new Date("2020-01-01") }), /the clock stands before/);
 });

@@ -3,7 +3,7 @@ import { writePem } from "../format/pem.ts";
 import type { ServerResponse } from "../io.ts";
 import type { Clock } from "./clock.ts";
 import { type CtLog, SCT_LIST_OID } from "./ct.ts";
-import { type Identity, identityOf, subjectAlternativeName } from "./identity.ts";
+import { BAD_TOKEN, type Identity, identityOf, subjectAlternativeName } from "./identity.ts";
 import { answer, bytesOf, type Call, json, jsonOf, Refused, type Service, textAt } from "./service.ts";
 import { type Verifier, verifierOf, verifyMessage } from "./signature.ts";
 import { AUDIENCE, type TokenMaker } from "./token.ts";
@@ -20,7 +20,7 @@ import {
 
 const LIFETIME = 10 * 60 * 1000;
 /** gRPC's codes for the statuses used, as Fulcio's gateway answers. */
-const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 404: 5, 429: 8, 500: 13, 501: 12 };
+const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 404: 5, 429: 8, 500: 13, 501: 12 };
 
 interface Options {
   readonly root: Authority;
@@ -92,7 +92,7 @@ async function issue(options: Options, call: Call, request: { publicKey: string;
   if (verifier.certificate) throw new Refused(400, "a public key is needed, not a certificate");
   requireSupported(verifier);
   const proof = bytesOf(request.proof, "the proof of possession");
-  if (!verifyMessage(verifier.key, Buffer.from(identity.subject), proof)) {
+  if (!verifyMessage(verifier.key, Buffer.from(identity.subject), { signature: proof })) {
     throw new Refused(400, "The signature supplied in the request could not be verified");
   }
   const spki = call.faults.has("other-key") ? otherKey() : verifier.der;
@@ -105,7 +105,7 @@ function bearerClaims({ tokens, issuers }: Options, { headers }: Call): Record<s
   const audiences = [claims?.["aud"]].flat();
   const known = claims?.["iss"] === issuers.people || claims?.["iss"] === issuers.ci;
   if (!claims || !known || !audiences.includes(AUDIENCE)) {
-    throw new Refused(401, "There was an error processing the identity token");
+    throw new Refused(400, BAD_TOKEN);
   }
   return claims;
 }

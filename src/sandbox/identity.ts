@@ -6,6 +6,8 @@ import { extension } from "./x509.ts";
 const FULCIO = "1.3.6.1.4.1.57264.1";
 const USERNAME_DOMAIN = "sandbox.test";
 const GITHUB = "https://github.com";
+/** How Fulcio answers a token it does not take. */
+export const BAD_TOKEN = "There was an error processing the identity token";
 
 /** What a certificate says of the token's owner. */
 export interface Identity {
@@ -26,21 +28,22 @@ export interface Identity {
 export function identityOf(claims: Claims, issuers: { people: string; ci: string }): Identity {
   const issuer = textAt(claims, "iss");
   if (issuer === issuers.ci) return workflow(claims, issuer);
-  const extensions = [legacy(1, issuer), current(8, issuer)];
-  const { email, sub } = claims;
+  const sub = textAt(claims, "sub");
+  const extensions = [legacy(1, issuer), current(8, issuer), current(24, sub)];
+  const { email } = claims;
   if (typeof email === "string" && email !== "") {
     const verified = valueAt(claims, "email_verified");
-    if (verified !== true && verified !== "true") throw new Refused(400, "email_verified claim was false");
+    if (verified !== true && verified !== "true")
+      throw new Refused(400, `${BAD_TOKEN}: email_verified claim was false`);
     return { subject: email, generalName: implicit(1, Buffer.from(email)), extensions };
   }
-  const subject = textAt({ sub }, "sub");
-  const isUri = /^[a-z][a-z0-9+.-]*:\/\//i.test(subject);
-  const userName = sequenceOfUserName(`${subject}!${USERNAME_DOMAIN}`);
-  return { subject, generalName: isUri ? implicit(6, Buffer.from(subject)) : userName, extensions };
+  const isUri = /^[a-z][a-z0-9+.-]*:\/\//i.test(sub);
+  const generalName = isUri ? implicit(6, Buffer.from(sub)) : userName(`${sub}!${USERNAME_DOMAIN}`);
+  return { subject: sub, generalName, extensions };
 }
 
 /** otherName of type 1.3.6.1.4.1.57264.1.7: `name!domain`. */
-function sequenceOfUserName(text: string): Buffer {
+function userName(text: string): Buffer {
   return explicit(0, oid(`${FULCIO}.7`), explicit(0, utf8String(text)));
 }
 
@@ -84,6 +87,8 @@ function workflow(claims: Claims, issuer: string): Identity {
     legacy(6, claim("ref")),
     current(8, issuer),
     ...values.map((value, index) => current(9 + index, value)),
+    ...(typeof claims["environment"] === "string" ? [current(23, claims["environment"])] : []),
+    current(24, claim("sub")),
   ];
   return { subject: claim("sub"), generalName: implicit(6, Buffer.from(signer)), extensions };
 }

@@ -59,9 +59,13 @@ export function usualHash(key: KeyObject): Hash {
   return curve === "secp521r1" || key.asymmetricKeyType === "ed25519" ? "sha512" : "sha256";
 }
 
-/** Whether a signature over a message is good: ECDSA, RSASSA-PKCS1-v1_5 or pure Ed25519. */
-export function verifyMessage(key: KeyObject, message: Uint8Array, signature: Uint8Array): boolean {
-  const hash = key.asymmetricKeyType === "ed25519" ? null : usualHash(key);
+/** Whether a signature over a message is good: ECDSA or RSASSA-PKCS1-v1_5 with a hash, or pure Ed25519. */
+export function verifyMessage(
+  key: KeyObject,
+  message: Uint8Array,
+  { signature, hash: named = usualHash(key) }: { signature: Uint8Array; hash?: Hash },
+): boolean {
+  const hash = key.asymmetricKeyType === "ed25519" ? null : named;
   try {
     return verify(hash, message, key, signature);
   } catch {

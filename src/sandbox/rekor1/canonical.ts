@@ -95,12 +95,12 @@ function parseEnvelope(text: string): Envelope {
   return { payloadType: textAt(value, "payloadType"), payload, signatures };
 }
 
-/** For each signature the verifier that accepts it. */
+/** For each signature the verifier that accepts it: of envelopes Rekor v1 checks SHA-256 alone, whatever the key. */
 function matchSignatures(envelope: Envelope, verifiers: readonly Verifier[]): { sig: Buffer; verifier: Verifier }[] {
   if (envelope.signatures.length === 0) throw new Refused(400, "the envelope has no signatures");
   const message = preAuthEncoding(envelope.payloadType, envelope.payload);
   return envelope.signatures.map(({ sig }) => {
-    const verifier = verifiers.find(({ key }) => verifyMessage(key, message, sig));
+    const verifier = verifiers.find(({ key }) => verifyMessage(key, message, { signature: sig, hash: "sha256" }));
     if (!verifier) throw new Refused(400, "could not verify envelope: no verifier accepts a signature");
     return { sig, verifier };
   });
@@ -150,19 +150,19 @@ function intoto2(spec: unknown): CanonicalEntry {
   const payload = bytesOf(twice(spec, "content.envelope.payload"), "payload");
   const proposed = listAt(spec, "content.envelope.signatures").map((each) => ({
     sig: bytesOf(twice(each, "sig"), "sig"),
+    publicKey: textAt(each, "publicKey"),
     verifier: pemVerifier(each, "publicKey"),
     keyid: String(valueAt(each, "keyid") ?? ""),
   }));
   const verifiers = proposed.map(({ verifier }) => verifier);
   matchSignatures({ payloadType, payload, signatures: proposed }, verifiers);
-  const signatures = proposed.map(({ sig, verifier, keyid }) => ({
+  const signatures = proposed.map(({ sig, publicKey, keyid }) => ({
     sig: Buffer.from(sig.toString("base64")).toString("base64"),
-    publicKey: encodedPem(verifier),
+    publicKey,
     keyid: keyid === "" ? undefined : keyid,
   }));
-  const hash = valueAt(spec, "content.hash")
-    ? { algorithm: "sha256", value: textAt(spec, "content.hash.value") }
-    : undefined;
+  // Rekor keeps the envelope's digest as it was proposed.
+  const hash = { algorithm: textAt(spec, "content.hash.algorithm"), value: textAt(spec, "content.hash.value") };
   const payloadHash = { algorithm: "sha256", value: sha256(payload) };
   const body = entryBody("intoto", "0.0.2", { content: { envelope: { payloadType, signatures }, hash, payloadHash } });
   const index = [`sha256:${payloadHash.value}`, ...subjectKeys(payload), ...verifiers.flatMap(ownerKeys)];

@@ -94,7 +94,7 @@ function dsse(request: unknown): CanonicalEntry {
   const verifiers = listAt(request, "verifiers").map(verifierAt);
   const signatures = listAt(request, "envelope.signatures").map((each) => {
     const signature = bytesOf(textAt(each, "sig"), "sig");
-    const by = verifiers.find(({ verifier }) => verifyMessage(verifier.key, message, signature));
+    const by = verifiers.find(({ verifier }) => verifyMessage(verifier.key, message, { signature }));
     if (!by) throw new Refused(400, "invalid dsse request: no verifier accepts a signature");
     return { content: signature.toString("base64"), verifier: by.written };
   });
