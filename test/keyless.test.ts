@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { openRegistry } from "../src/oci/open.ts";
+import { parseReference } from "../src/oci/ref.ts";
+import { pushImage } from "../src/sandbox/push.ts";
+import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
+import { LEGACY, type Outcome, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
+
+const ALICE = "alice@example.com";
+
+/** A sandbox, a folder with a file to sign in it, and tsign inside both. */
+async function workshop(t: TestContext, options: Parameters<typeof testSigstore>[0] = {}) {
+  const sigstore = await testSigstore(options);
+  const cwd = temporaryFolder(t);
+  const write = (name: string, content: string | Uint8Array) => writeFileSync(join(cwd, name), content);
+  write("blob", "content");
+  write("root.json", sigstore.trustedRoot);
+  for (const [name, text] of Object.entries(sigstore.signingConfig)) write(`${name}.json`, text);
+  for (const [name, text] of Object.entries(sigstore.files)) write(name, text);
+  const tsign = (argv: readonly string[], env: Record<string, string> = {}): Promise<Outcome> =>
+    run([...argv], { cwd, io: sigstore.io, env });
+  return { sigstore, cwd, write, tsign, read: (name: string) => readFileSync(join(cwd, name), "utf8") };
+}
+
+const ROOT = ["--trusted-root", "root.json"];
+const as = (sigstore: TestSigstore, email = ALICE) => ["--yes", "--identity-token", sigstore.mint(email)];
+const by = (sigstore: TestSigstore, email = ALICE, issuer = sigstore.at.issuer) => [
+  ...["--certificate-identity", email],
+  ...["--certificate-oidc-issuer", issuer],
+];
+
+const CONFIGS = ["rekor1", "rekor1Tsa", "rekor2"] as const;
+
+for (const config of CONFIGS) {
+  test(`${config}: a file signed keyless verifies for its signer, and for nobody else`, async (t) => {
+    const { sigstore, tsign, write } = await workshop(t);
+    const signed = await tsign([
+      ...["sign-blob", ...as(sigstore), "--signing-config", `${config}.json`, ...ROOT],
+      ...["--bundle", "b.json", "blob"],
+    ]);
+    assert.equal(signed.code, 0, signed.stderr);
+    assert.match(signed.stderr, /your identity alice@example.com .* public records/, "said before it is done");
+    const verify = (who: readonly string[], more: readonly string[] = ROOT) =>
+      tsign(["verify-blob", ...who, ...more, "--bundle", "b.json", "blob"]);
+    const good = await verify(by(sigstore));
+    assert.equal(good.code, 0, good.stderr);
+    for (const [who, reason] of [
+      [by(sigstore, "mallory@example.com"), /identity: expected mallory@example.com, got alice@example.com/],
+      [by(sigstore, "alice@example.co"), /identity: expected/],
+      [by(sigstore, ALICE, "https://issuer.example"), /expected issuer https:\/\/issuer.example/],
+    ] as const) {
+      const refused = await verify(who);
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, reason);
+    }
+    write("blob", "altered");
+    assert.equal((await verify(by(sigstore))).code, 1, "an altered file");
+  });
+
+  test(`${config}: each part of the trusted root is needed`, async (t) => {
+    const { sigstore, tsign, write } = await workshop(t);
+    const signing = ["sign-blob", ...as(sigstore), "--signing-config", `${config}.json`, ...ROOT];
+    assert.equal((await tsign([...signing, "--bundle", "b.json", "blob"])).code, 0);
+    const parts = [
+      "certificateAuthorities",
+      "ctlogs",
+      "tlogs",
+      ...(config === "rekor2" ? ["timestampAuthorities"] : []),
+    ];
+    for (const part of parts) {
+      write("less.json", JSON.stringify({ ...JSON.parse(sigstore.trustedRoot), [part]: [] }));
+      const refused = await tsign([
+        ...["verify-blob", ...by(sigstore), "--trusted-root", "less.json", "--bundle", "b.json", "blob"],
+      ]);
+      assert.equal(refused.code, 1, part);
+      assert.match(refused.stderr, /does not verify blob/, part);
+    }
+  });
+}
+
+test("an image signed keyless verifies in both forms, and says who signed", async (t) => {
+  const { sigstore, tsign } = await workshop(t);
+  const image = `${sigstore.registry}/app:v1`;
+  const pushed = await pushSample(sigstore);
+  const legacy = [
+    ...[LEGACY, "--use-signing-config=false", "--fulcio-url", sigstore.at.fulcio, "--rekor-url", sigstore.at.rekor1],
+    ...["--oidc-issuer", sigstore.at.issuer, ...ROOT],
+  ];
+  for (const form of [["--signing-config", "rekor2.json", ...ROOT], legacy]) {
+    const signed = await tsign(["sign", ...as(sigstore), ...form, `${sigstore.registry}/app@${pushed}`]);
+    assert.equal(signed.code, 0, signed.stderr);
+  }
+  const verified = await tsign(["verify", ...by(sigstore), ...ROOT, image]);
+  assert.equal(verified.code, 0, verified.stderr);
+  const entries = JSON.parse(verified.stdout) as { optional: Record<string, unknown> }[];
+  assert.equal(entries.length, 2, "one of each form");
+  assert.ok(entries.some(({ optional }) => optional["Subject"] === ALICE));
+  const refused = await tsign(["verify", ...by(sigstore, "mallory@example.com"), ...ROOT, image]);
+  assert.equal(refused.code, 12);
+  assert.equal(refused.stdout, "");
+});
+
+/** A small image in the sandbox's registry, under app:v1. */
+async function pushSample({ io, registry }: TestSigstore): Promise<string> {
+  const store = await openRegistry(testIo({ io }), parseReference(`${registry}/app:v1`), PLAIN_REGISTRY);
+  const pushed = await pushImage(store, { file: "hello", content: Buffer.from("hello"), tag: "v1" });
+  return pushed.digest;
+}
+
+test("a broken service stores nothing, and says which one it was", async (t) => {
+  for (const [service, kind, reason] of [
+    ["fulcio", "bad-sct", /certificate just issued does not hold: sct/],
+    ["fulcio", "other-key", /Fulcio .* certificate of another key/],
+    ["fulcio", "garbage", /answered|cannot be read|not valid JSON/],
+    ["rekor1", "bad-set", /does not verify and was not stored: log: inclusion promise/],
+    ["rekor1", "bad-proof", /does not verify and was not stored: log/],
+    ["rekor1", "bad-checkpoint", /does not verify and was not stored: log/],
+    ["rekor1", "stale-checkpoint", /does not verify and was not stored: log/],
+    ["tsa", "wrong-imprint", /does not verify and was not stored: time/],
+    ["tsa", "wrong-nonce", /timestamp authority .* answered another request/],
+    ["tsa", "rejected", /timestamp/],
+  ] as const) {
+    const { sigstore, tsign, cwd } = await workshop(t, { faults: [{ service, kind }] });
+    const signing = ["sign-blob", ...as(sigstore), "--signing-config", "rekor1Tsa.json", ...ROOT];
+    const failed = await tsign([...signing, "--bundle", "b.json", "blob"]);
+    assert.equal(failed.code, 1, `${service} ${kind}`);
+    assert.match(failed.stderr, reason, `${service} ${kind}`);
+    assert.throws(() => readFileSync(join(cwd, "b.json")), `${service} ${kind}`);
+    assert.ok(!failed.stderr.includes(sigstore.mint(ALICE).slice(0, 20)), "no token is printed");
+  }
+});
+
+test("a service that is busy is asked again", async (t) => {
+  const busy = { kind: "rate-limit", value: "1", times: 1 } as const;
+  const faults = [{ service: "fulcio", ...busy } as const, { service: "rekor2", ...busy } as const];
+  const { sigstore, tsign } = await workshop(t, { faults });
+  const signing = ["sign-blob", ...as(sigstore), "--signing-config", "rekor2.json", ...ROOT];
+  const signed = await tsign([...signing, "--bundle", "b.json", "blob"]);
+  assert.equal(signed.code, 0, signed.stderr);
+});
+
+test("a signature the log has already is fetched from it: the same file signed twice with an RSA key", async (t) => {
+  const { sigstore, tsign, write } = await workshop(t);
+  const { generateKeyPairSync } = await import("node:crypto");
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  write("rsa.pem", privateKey.export({ type: "pkcs1", format: "pem" }));
+  const env = { COSIGN_PASSWORD: "" };
+  assert.equal((await tsign(["import-key-pair", "--key", "rsa.pem", "--output-key-prefix", "rsa"], env)).code, 0);
+  for (const bundle of ["1.json", "2.json"]) {
+    const signing = ["sign-blob", "--yes", "--key", "rsa.key", "--signing-config", "rekor1.json", ...ROOT];
+    const signed = await tsign([...signing, "--bundle", bundle, "blob"], env);
+    assert.equal(signed.code, 0, signed.stderr);
+    const verified = await tsign(["verify-blob", "--key", "rsa.pub", ...ROOT, "--bundle", bundle, "blob"]);
+    assert.equal(verified.code, 0, verified.stderr);
+  }
+  assert.ok(sigstore.requests.some((request) => /^GET \/api\/v1\/log\/entries\/[0-9a-f]{64}/.test(request)));
+});
+
+test("tokens that cannot work fail before anything is sent", async (t) => {
+  const { sigstore, tsign, write } = await workshop(t);
+  const { io } = sigstore;
+  write("token", sigstore.mint(ALICE));
+  const sign = (token: string) =>
+    tsign([
+      ...["sign-blob", "--yes", "--identity-token", token, "--signing-config", "rekor2.json", ...ROOT],
+      ...["--bundle", "b.json", "blob"],
+    ]);
+  assert.equal((await sign("token")).code, 0, "a file that holds one");
+  const sent = sigstore.requests.length;
+  for (const [token, reason] of [
+    [sigstore.mint(ALICE, {}, { ttl: -60 }), /expired at/],
+    [sigstore.mint(ALICE, { email_verified: false }), /not verified/],
+    ["eyJub3RhdG9rZW4", /neither a token nor a file/],
+  ] as const) {
+    const failed = await sign(token);
+    assert.equal(failed.code, 1);
+    assert.match(failed.stderr, reason);
+    assert.ok(!failed.stderr.includes(token.slice(0, 15)), "no token is printed");
+  }
+  assert.equal(sigstore.requests.length, sent);
+  const nothing = await run(
+    ["sign-blob", "--yes", "--signing-config", "rekor2.json", ...ROOT, "--bundle", "b.json", "blob"],
+    { cwd: (await workshop(t)).cwd, io },
+  );
+  assert.equal(nothing.code, 1);
+  assert.match(nothing.stderr, /no identity token, and no terminal/);
+});
