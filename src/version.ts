@@ -5,6 +5,9 @@ declare const TSIGN_DATE: string | undefined;
 
 const DEVELOPMENT = "v0.1.0-devel";
 
+/** The trust that tsign carries: the package it comes from, and its TUF root. A test compares them with the package. */
+export const CARRIED_TRUST = { package: "@sigstore/tuf 5.0.1", rootVersion: 16, rootExpires: "2027-04-22T19:27:31Z" };
+
 /** What this program was built from. */
 export const VERSION = {
   version: typeof TSIGN_VERSION === "string" ? TSIGN_VERSION : DEVELOPMENT,

@@ -187,3 +187,23 @@ test("tokens that cannot work fail before anything is sent", async (t) => {
   assert.equal(nothing.code, 1);
   assert.match(nothing.stderr, /no identity token, and no terminal/);
 });
+
+test("a pattern that lets in more than one name is accepted, and the name it let in is shown", async (t) => {
+  const { sigstore, tsign } = await workshop(t);
+  const signing = ["sign-blob", ...as(sigstore), "--signing-config", "rekor1.json", ...ROOT];
+  assert.equal((await tsign([...signing, "--bundle", "b.json", "blob"])).code, 0);
+  const verify = (pattern: string) => {
+    const issuer = ["--certificate-oidc-issuer", sigstore.at.issuer];
+    const who = ["--certificate-identity-regexp", pattern, ...issuer];
+    return tsign(["verify-blob", ...who, ...ROOT, "--bundle", "b.json", "blob"]);
+  };
+  for (const loose of ["alice", ".*", "^.*$", "^alice@example.com", "^bob$|alice", "^alice@example.com\\\\$|."]) {
+    const { code, stderr } = await verify(loose);
+    assert.equal(code, 0, `${loose}: ${stderr}`);
+    assert.match(stderr, /Signed by exactly: alice@example.com of issuer/, loose);
+  }
+  const exact = await verify("^(alice|bob)@example\\.com$");
+  assert.equal(exact.code, 0, exact.stderr);
+  assert.doesNotMatch(exact.stderr, /WARNING/);
+  assert.equal((await verify("^bob@example\\.com$")).code, 1);
+});

@@ -21,7 +21,15 @@ import { verificationFlags } from "./flags/verification.ts";
 import { openAttachments, parseAnnotations, resolveImage } from "./images.ts";
 import { withLoggedEntry } from "./log-lookup.ts";
 import { progress } from "./print/progress.ts";
-import { failureOf, printFailures, printHeader, printJson, printText, type Verified } from "./print/verified.ts";
+import {
+  failureOf,
+  printFailures,
+  printHeader,
+  printJson,
+  printText,
+  type Verified,
+  warnAboutLoosePatterns,
+} from "./print/verified.ts";
 import { readVerification, type Verification } from "./verification.ts";
 
 /** Flags of every command that verifies images. */
@@ -114,10 +122,8 @@ async function verifyImage(
   const verified: Verified[] = [];
   const failures: ReturnType<typeof failureOf>[] = [];
   for (const candidate of candidates) {
-    const verdict =
-      "unreadable" in candidate
-        ? candidate
-        : await verify(await withLoggedEntry(io, candidate, { policy, flags }), subject, by.verification.trust, policy);
+    const logged = "unreadable" in candidate ? candidate : await lookUp(io, candidate, { policy, flags });
+    const verdict = "unreadable" in logged ? logged : await verify(logged, subject, by.verification.trust, policy);
     if ("ok" in verdict && verdict.ok) verified.push(verdict);
     else failures.push(failureOf(verdict));
   }
@@ -130,7 +136,9 @@ async function verifyImage(
     );
   }
   const claims = policy.claims !== "insecureSkip";
-  printHeader(io.stderr, { name: target.name, verified, claims, annotations: claims && flags.annotations.length > 0 });
+  const annotations = claims && flags.annotations.length > 0;
+  printHeader(io.stderr, { name: target.name, verified, claims, annotations, log: policy.log === "required" });
+  warnAboutLoosePatterns(io.stderr, policy.signer, verified);
   if (failures.length > 0) {
     io.stderr.write("Found too, and not counted:\n");
     printFailures(io.stderr, failures);
@@ -138,6 +146,20 @@ async function verifyImage(
   const printed = { reference: target.reference, subject: target.digest, verified };
   if (flags.output === "text") printText(io, printed);
   else printJson(io.stdout, printed);
+}
+
+/** A log that cannot be asked fails the one signature that came without its entry, and hides no other. */
+async function lookUp(
+  io: Io,
+  candidate: Evidence,
+  by: { policy: Policy; flags: ImageVerificationFlags },
+): Promise<Evidence | Unreadable> {
+  try {
+    return await withLoggedEntry(io, candidate, by);
+  } catch (error) {
+    if (!(error instanceof TsignError) || io.signal.aborted) throw error;
+    return { origin: candidate.origin, unreadable: `it came without its log entry, and ${error.message}` };
+  }
 }
 
 async function openTarget(io: Io, text: string, flags: ImageVerificationFlags): Promise<Target> {

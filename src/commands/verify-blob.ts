@@ -69,6 +69,10 @@ export default defineCommand({
         ...(isTooLarge(message, key) ? { hint: "pure Ed25519 signatures are checked up to 128 MiB" } : {}),
       });
     }
+    if (policy.signer.kind === "identity") {
+      const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
+      warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
+    }
     io.stderr.write("Verified OK\n");
   },
 });

@@ -1,5 +1,5 @@
 import { defineCommand, flag } from "../cli/define.ts";
-import { VERSION } from "../version.ts";
+import { CARRIED_TRUST, VERSION } from "../version.ts";
 
 const PLATFORM: Readonly<Record<string, string>> = { x64: "amd64", win32: "windows" };
 
@@ -20,6 +20,9 @@ export default defineCommand({
       buildDate: VERSION.date,
       goVersion: runtime,
       compiler: "esbuild",
+      trustPackage: CARRIED_TRUST.package,
+      tufRootVersion: String(CARRIED_TRUST.rootVersion),
+      tufRootExpires: CARRIED_TRUST.rootExpires,
       platform: `${PLATFORM[os] ?? os}/${PLATFORM[arch] ?? arch}`,
     };
     if (flags.json) {

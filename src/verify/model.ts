@@ -17,6 +17,8 @@ export interface TrustMaterial extends TrustedMaterial {
 /** Compares a name found in a certificate: `matches` is given the name, `text` is for messages. */
 export interface NamePattern {
   readonly text: string;
+  /** Matches more names than a reader may think: a pattern that is not anchored at both ends, or takes anything. */
+  readonly loose?: boolean;
   matches(name: string): boolean;
 }
 

@@ -19,8 +19,29 @@ export async function matching(pattern: string): Promise<NamePattern> {
   const { RE2JS } = await import("re2js");
   try {
     const compiled = RE2JS.compile(pattern);
-    return { text: `a match of ${pattern}`, matches: (name) => compiled.matcher(name).find() };
+    const matches = (name: string) => compiled.matcher(name).find();
+    return { text: `a match of ${pattern}`, matches, loose: isLoose(pattern, matches) };
   } catch (cause) {
     throw new TsignError("usage", `error parsing regexp: ${pattern}`, { cause });
   }
+}
+
+/** Names nobody has: a pattern that takes them takes anything. */
+const NONSENSE = ["", "\u0001 nobody \u0001", "https://nobody.invalid/?x=\u0001", "nobody\u0001@nobody.invalid"];
+
+/** Anchored at both ends, with alternatives inside them only, and not for everyone: anything else is easily mistaken. */
+function isLoose(pattern: string, matches: (name: string) => boolean): boolean {
+  const anchored = /^(\^|\\A)/.test(pattern) && /(\$|\\z)$/.test(pattern) && !/\\\$$/.test(pattern);
+  return !anchored || hasOuterAlternative(pattern) || NONSENSE.some(matches);
+}
+
+/** Whether a `|` stands outside every group and class: then an anchor holds for one side of it only. */
+function hasOuterAlternative(pattern: string): boolean {
+  let depth = 0;
+  for (const [token] of pattern.matchAll(/\\.|\[(?:\\.|[^\]])*\]|./gs)) {
+    if (token === "(") depth++;
+    else if (token === ")") depth--;
+    else if (token === "|" && depth === 0) return true;
+  }
+  return false;
 }

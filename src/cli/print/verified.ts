@@ -7,7 +7,7 @@ import { goJson } from "../../format/go-json.ts";
 import { printable } from "../../format/printable.ts";
 import type { Sink } from "../../io.ts";
 import { certificateIssuer, certificateNames } from "../../verify/identity.ts";
-import type { Verdict, VerifiedSigner } from "../../verify/model.ts";
+import type { Policy, Verdict, VerifiedSigner } from "../../verify/model.ts";
 
 export type Verified = Extract<Verdict, { ok: true }>;
 
@@ -19,14 +19,40 @@ const EXTENSION_NAMES: readonly (readonly [string, string])[] = [
   ["1.3.6.1.4.1.57264.1.6", "githubWorkflowRef"],
 ];
 
+/**
+ * Says whom a pattern let in, when it may let in more than its author thinks: not anchored, or for anyone.
+ *
+ * @param verified what passed; nothing is said of bare keys
+ */
+export function warnAboutLoosePatterns(stderr: Sink, signer: Policy["signer"], verified: readonly Verified[]): void {
+  if (signer.kind !== "identity") return;
+  const loose = [...signer.identity.subject, ...signer.identity.issuer].filter((pattern) => pattern.loose);
+  if (loose.length === 0) return;
+  const found = new Set(
+    verified.flatMap((each) =>
+      each.signer.kind === "certificate"
+        ? [
+            `${certificateNames(each.signer.leaf).join(", ")} of issuer ${certificateIssuer(each.signer.leaf) ?? "none"}`,
+          ]
+        : [],
+    ),
+  );
+  const patterns = loose.map(({ text }) => text).join(" and ");
+  stderr.write(
+    `WARNING: ${patterns} lets in more names than one, not anchored by ^ and $ or for anyone. ` +
+      `Signed by exactly: ${printable([...found].join("; "))}\n`,
+  );
+}
+
 /** What was checked of every signature that is about to be printed, on stderr. */
 export function printHeader(
   stderr: Sink,
-  options: { name: string; verified: readonly Verified[]; claims: boolean; annotations: boolean },
+  options: { name: string; verified: readonly Verified[]; claims: boolean; annotations: boolean; log: boolean },
 ): void {
   const checks = [
     options.annotations ? "The specified annotations were verified." : "",
     options.claims ? "The cosign claims were validated" : "",
+    options.log ? "Existence of the claims in the transparency log was verified offline" : "",
     options.verified.some(({ signer }) => signer.kind === "key")
       ? "The signatures were verified against the specified public key"
       : "The code-signing certificate was verified using trusted certificate authority certificates",

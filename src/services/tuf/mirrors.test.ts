@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { CARRIED_TRUST } from "../../version.ts";
+import { DEFAULT_MIRROR, embeddedRoot, STAGING_MIRROR } from "./mirrors.ts";
+
+test("what version says of the trust that tsign carries is what it carries", () => {
+  const manifest = new URL("../../../node_modules/@sigstore/tuf/package.json", import.meta.url);
+  const { name, version } = JSON.parse(readFileSync(manifest, "utf8"));
+  assert.equal(CARRIED_TRUST.package, `${name} ${version}`);
+  const { signed } = JSON.parse(Buffer.from(embeddedRoot(new URL(DEFAULT_MIRROR)) ?? "").toString("utf8"));
+  assert.equal(CARRIED_TRUST.rootVersion, signed.version);
+  assert.equal(CARRIED_TRUST.rootExpires, signed.expires);
+});
+
+test("the roots of the public and the test instance are known, and no other", () => {
+  assert.ok(embeddedRoot(new URL(`${STAGING_MIRROR}/`)));
+  assert.equal(embeddedRoot(new URL("https://tuf-repo-cdn.sigstore.dev.evil.example")), undefined);
+});
