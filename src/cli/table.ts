@@ -24,6 +24,7 @@ const entry = (words: string, summary: string, load: () => Promise<Module>, more
 export const TABLE: readonly Entry[] = [
   entry("clean", "Remove signatures and attestations from an image", () => import("../commands/clean.ts")),
   entry("completion", "Print a shell's completion script", () => import("../commands/completion.ts")),
+  entry("copy", "Copy an image and what is attached to it", () => import("../commands/copy.ts"), { hidden: true }),
   entry(
     "debug providers",
     "Print where an identity token could come from without a login",
@@ -47,6 +48,7 @@ export const TABLE: readonly Entry[] = [
     "Fetch the trust root that signatures are made and verified with",
     () => import("../commands/initialize.ts"),
   ),
+  entry("load", "Load a saved image and what is attached to it into a registry", () => import("../commands/load.ts")),
   entry("login", "Store the credentials of a registry", () => import("../commands/login.ts")),
   entry("public-key", "Print the public half of a key", () => import("../commands/public-key.ts")),
   entry("sandbox down", "Stop the sandbox", () => import("../commands/sandbox/down.ts")),
@@ -61,6 +63,7 @@ export const TABLE: readonly Entry[] = [
     "Start a Sigstore and a registry on this machine to learn and test with",
     () => import("../commands/sandbox/up.ts"),
   ),
+  entry("save", "Save an image and what is attached to it to a folder", () => import("../commands/save.ts")),
   entry("sign", "Sign container images", () => import("../commands/sign.ts")),
   entry("sign-blob", "Sign files", () => import("../commands/sign-blob.ts")),
   entry(

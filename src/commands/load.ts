@@ -1,0 +1,57 @@
+import { defineCommand, flag } from "../cli/define.ts";
+import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
+import { findImageTree } from "../cli/image-tree.ts";
+import { openAttachments } from "../cli/images.ts";
+import { requireFlag } from "../cli/required.ts";
+import { TsignError } from "../errors.ts";
+import { mergeLayers } from "../evidence/merge-legacy.ts";
+import type { Digest } from "../format/digest.ts";
+import { appendToTag } from "../oci/append.ts";
+import { openLayout } from "../oci/layout/layout.ts";
+import { openRegistry } from "../oci/open.ts";
+import { inParallel } from "../oci/parallel.ts";
+import { parseReference } from "../oci/ref.ts";
+import { attachmentTag } from "../oci/tags.ts";
+import { transferManifest } from "../oci/transfer.ts";
+
+/** Attachments on their way at a time. */
+const WORKERS = 4;
+
+export default defineCommand({
+  usage: "[flags] <image>",
+  summary: "Load a saved image and what is attached to it into a registry",
+  about:
+    "Pushes what `save` of tsign or cosign wrote: the image, all its platforms, and their signatures, attestations, SBOMs " +
+    "and other referrers. Signatures the image has there already are kept. The tag is set last.",
+  examples: ["tsign load --dir app mirror.example/app:v1"],
+  args: { min: 1, max: 1 },
+  flags: { ...registryFlags, attachmentTagPrefix, dir: flag.string("folder that `save` wrote") },
+  async run(io, { args: [text = ""], flags }) {
+    requireFlag(flags, "dir");
+    const ref = parseReference(text);
+    const layout = await openLayout(io, flags.dir);
+    const { digest } = await layout.image();
+    requireSame(ref.digest, digest, flags.dir);
+    const tree = await findImageTree({ images: layout, attachments: layout }, digest, { tagPrefix: "" });
+    const store = await openRegistry(io, ref, registryOptions(flags));
+    const attachments = await openAttachments(io, { ref, store }, flags);
+    const root = await transferManifest({ from: layout, to: store }, digest);
+    await inParallel(tree.attached, WORKERS, async (each) => {
+      const { tagged, kind } = each;
+      const stored = await transferManifest({ from: layout, to: attachments }, each.digest, { referrer: !tagged });
+      if (!tagged || kind === "other") return;
+      const tag = attachmentTag(each.subject, kind, flags.attachmentTagPrefix);
+      const merge = mergeLayers({ store: attachments, added: stored, exclusive: kind === "sbom" });
+      await appendToTag({ io, store: attachments, tag, merge });
+    });
+    if (ref.digest) return;
+    await store.putManifest(root.bytes, { mediaType: root.descriptor.mediaType, tag: ref.identifier });
+  },
+});
+
+function requireSame(asked: Digest | undefined, saved: Digest, dir: string): void {
+  if (asked === undefined || asked === saved) return;
+  throw new TsignError("input", `${dir} holds ${saved}, not ${asked}`, {
+    hint: "name the destination by tag, or by the saved digest",
+  });
+}

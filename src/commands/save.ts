@@ -1,0 +1,74 @@
+import { defineCommand, flag } from "../cli/define.ts";
+import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
+import { findImageTree } from "../cli/image-tree.ts";
+import { openAttachments, resolveImage } from "../cli/images.ts";
+import { requireFlag } from "../cli/required.ts";
+import type { Attached } from "../evidence/attached.ts";
+import type { Digest } from "../format/digest.ts";
+import { createLayout, type EntryName } from "../oci/layout/layout.ts";
+import { attachmentTag } from "../oci/tags.ts";
+import { transferManifest } from "../oci/transfer.ts";
+import type { Descriptor, StoredManifest } from "../oci/types.ts";
+
+interface Entry {
+  readonly descriptor: Descriptor;
+  readonly name: EntryName;
+}
+
+export default defineCommand({
+  usage: "[flags] <image>",
+  summary: "Save an image and what is attached to it to a folder",
+  about:
+    "Writes an OCI layout with the image, all its platforms, and their signatures, attestations, SBOMs and other referrers. " +
+    "`tsign load` and `cosign load` put it into another registry; `verify --local-image` verifies it where it is.",
+  examples: [
+    "tsign save --dir app registry.example/app:v1",
+    "tsign verify --key cosign.pub --insecure-ignore-tlog --local-image app",
+  ],
+  args: { min: 1, max: 1 },
+  flags: { ...registryFlags, attachmentTagPrefix, dir: flag.string("folder to write to") },
+  async run(io, { args: [text = ""], flags }) {
+    requireFlag(flags, "dir");
+    const image = await resolveImage(io, {
+      text,
+      flags: { ...flags, attachment: "" },
+      mustExist: true,
+      warnAboutTags: false,
+    });
+    const attachments = await openAttachments(io, image, flags);
+    const tree = await findImageTree({ images: image.store, attachments }, image.digest, {
+      tagPrefix: flags.attachmentTagPrefix,
+    });
+    const layout = await createLayout(io, flags.dir);
+    const root = await transferManifest({ from: image.store, to: layout, thorough: true }, tree.root);
+    const entries: Entry[] = [imageEntry(root)];
+    for (const each of tree.attached) {
+      const stored = await transferManifest({ from: attachments, to: layout, thorough: true }, each.digest);
+      if (each.tagged) entries.push({ descriptor: asListed(stored), name: nameOf(each, tree.root) });
+    }
+    await layout.commit(entries.sort((a, b) => order(a) - order(b)));
+  },
+});
+
+function imageEntry(stored: StoredManifest): Entry {
+  return { descriptor: asListed(stored), name: { kind: stored.manifest.manifests ? "imageIndex" : "image" } };
+}
+
+/** cosign marks what belongs to the image itself; the rest has the tag it would have in a registry. */
+function nameOf({ kind, subject }: Attached, root: Digest): EntryName {
+  if (subject === root && kind === "sig") return { kind: "sigs" };
+  if (subject === root && kind === "att") return { kind: "atts" };
+  return { tag: attachmentTag(subject, kind === "other" ? "sbom" : kind) };
+}
+
+/** As go-containerregistry lists it: an image has the type of its config. */
+function asListed({ descriptor, manifest }: StoredManifest): Descriptor {
+  const artifactType = manifest.manifests ? undefined : manifest.config?.mediaType;
+  return artifactType ? { ...descriptor, artifactType } : descriptor;
+}
+
+const ORDER = ["image", "imageIndex", "sigs", "atts"];
+
+function order({ name }: Entry): number {
+  return "kind" in name ? ORDER.indexOf(name.kind) : ORDER.length;
+}

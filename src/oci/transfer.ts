@@ -1,0 +1,79 @@
+import { TsignError } from "../errors.ts";
+import { type Digest, isDigest, parseDigest } from "../format/digest.ts";
+import { inParallel } from "./parallel.ts";
+import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
+
+/** Most blobs on their way at a time. */
+const WORKERS = 4;
+/** Indexes in indexes; real ones have one level. */
+const MAX_DEPTH = 8;
+/** Layers that may be fetched from elsewhere only (image spec, "Non-Distributable Layers"): no registry need have them. */
+const NOT_DISTRIBUTED = /(\.nondistributable\.|\.foreign\.)/;
+
+export interface Transfer {
+  readonly from: ImageStore;
+  readonly to: ImageStore;
+  /** Looks at every blob, also below a manifest that is there: unlike a registry's, a folder may be half written. */
+  readonly thorough?: boolean;
+  /** Told before a manifest is stored. */
+  readonly onManifest?: (descriptor: Descriptor) => void;
+}
+
+/**
+ * Copies a manifest, byte for byte, after everything it is made of: blobs, and of an index its children. What the
+ * destination has already is not sent again.
+ *
+ * @param options.referrer stores it so that its subject's referrers list it
+ * @returns the manifest as it was read
+ * @throws TsignError "image-not-found" when the source does not have it, or a part of it
+ */
+export async function transferManifest(
+  transfer: Transfer,
+  digest: Digest,
+  options: { referrer: boolean } = { referrer: false },
+): Promise<StoredManifest> {
+  return transferAt(transfer, digest, { ...options, depth: 0 });
+}
+
+async function transferAt(
+  transfer: Transfer,
+  digest: Digest,
+  { referrer, depth }: { referrer: boolean; depth: number },
+): Promise<StoredManifest> {
+  const { from, to } = transfer;
+  if (depth > MAX_DEPTH) throw new TsignError("limit", `${from.name} nests indexes deeper than ${MAX_DEPTH} levels`);
+  const stored = await from.manifest(digest);
+  if (!stored) throw new TsignError("image-not-found", `${from.name}@${digest} is not there`);
+  const { manifest, descriptor, bytes } = stored;
+  requireSha256(from, digest);
+  if (!referrer && !transfer.thorough && (await to.resolve(digest))) return stored;
+  const { config, layers, manifests = [] } = manifest;
+  for (const child of manifests) await transferAt(transfer, child.digest, { referrer: false, depth: depth + 1 });
+  const blobs = new Map([...(config ? [config] : []), ...layers].map((each) => [each.digest, each]));
+  await inParallel([...blobs.values()], WORKERS, (blob) => transferBlob(transfer, blob));
+  transfer.onManifest?.(descriptor);
+  const { mediaType } = descriptor;
+  await (referrer ? to.putReferrer(bytes, { mediaType }) : to.putManifest(bytes, { mediaType }));
+  return stored;
+}
+
+async function transferBlob({ from, to }: Transfer, blob: Descriptor): Promise<void> {
+  if (NOT_DISTRIBUTED.test(blob.mediaType)) return;
+  // Made anew for each attempt, so that an upload that broke off can be sent again.
+  const chunks = { [Symbol.asyncIterator]: () => from.blobStream(blob)[Symbol.asyncIterator]() };
+  await to.putBlob({ digest: blob.digest, size: blob.size, chunks });
+}
+
+/** A manifest is stored under its sha256; a copy under another digest would not be found by those who pinned it. */
+function requireSha256(from: ImageStore, digest: Digest): void {
+  if (parseDigest(digest).algorithm === "sha256") return;
+  throw new TsignError("unsupported", `${from.name}@${digest}: only manifests with a sha256 digest can be copied`);
+}
+
+/** What the user may name of a manifest: the digest a tag or digest stands for. */
+export async function requireDigest(store: ImageStore, identifier: string): Promise<Digest> {
+  const found = await store.resolve(identifier);
+  if (found) return found.digest;
+  const separator = isDigest(identifier) ? "@" : ":";
+  throw new TsignError("image-not-found", `no such image: ${store.name}${separator}${identifier}`);
+}
