@@ -22,6 +22,7 @@ const entry = (words: string, summary: string, load: () => Promise<Module>, more
 
 /** Every command. A module is loaded when its command is asked for, and only then: start-up time depends on it. */
 export const TABLE: readonly Entry[] = [
+  entry("bundle inspect", "Show what a Sigstore bundle holds", () => import("../commands/bundle/inspect.ts")),
   entry("clean", "Remove signatures and attestations from an image", () => import("../commands/clean.ts")),
   entry("completion", "Print a shell's completion script", () => import("../commands/completion.ts")),
   entry("copy", "Copy an image and what is attached to it", () => import("../commands/copy.ts"), { hidden: true }),
@@ -87,6 +88,7 @@ export const TABLE: readonly Entry[] = [
 
 /** What a group of commands is about. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  bundle: "Make, convert and look into Sigstore bundles",
   download: "Fetch what is attached to an image",
   sandbox: "Run a Sigstore and a registry on this machine to learn and test with",
 };

@@ -99,8 +99,12 @@ const BYTES_FIELDS = new Set([
   "keyId",
 ]);
 
-/** The generated parser skips what is not base64; a field that must be bytes and is not is refused here. */
-function refuseBadBytes(value: unknown, field: string): void {
+/**
+ * The generated parser skips what is not base64; a field that must be bytes and is not is refused here.
+ *
+ * @throws TsignError "bad-bundle"
+ */
+export function refuseBadBytes(value: unknown, field: string): void {
   if (Array.isArray(value)) for (const item of value) refuseBadBytes(item, field);
   else if (isObject(value)) for (const [key, item] of Object.entries(value)) refuseBadBytes(item, key);
   else if (BYTES_FIELDS.has(field) && value !== null && (typeof value !== "string" || !decodeBase64(value))) {

@@ -1,0 +1,26 @@
+import { readBlob } from "../../blob.ts";
+import { defineCommand } from "../../cli/define.ts";
+import { inspectBundle } from "../../cli/inspect/bundle.ts";
+
+export default defineCommand({
+  usage: "<bundle>",
+  summary: "Show what a Sigstore bundle holds",
+  about:
+    "Shows certificate, log entries, timestamps and content of a bundle, and what of them is not as it should be. Nothing is " +
+    "verified, and nothing is looked up.",
+  examples: [
+    "tsign bundle inspect app.sigstore.json",
+    "tsign download signature registry.example/app:v1 | tsign bundle inspect -",
+  ],
+  args: { min: 1, max: 1 },
+  flags: {},
+  bindEnvironment: false,
+  async run(io, { args: [file = ""] }) {
+    const text = inspectBundle(await readBlob(io, file));
+    io.stderr.write(
+      "WARNING: This command only shows what the bundle holds.\n" +
+        "It verifies neither signatures nor certificates nor the transparency log.\n\n",
+    );
+    io.stdout.write(text);
+  },
+});
