@@ -22,7 +22,17 @@ const entry = (words: string, summary: string, load: () => Promise<Module>, more
 
 /** Every command. A module is loaded when its command is asked for, and only then: start-up time depends on it. */
 export const TABLE: readonly Entry[] = [
+  entry(
+    "bundle create",
+    "Make a Sigstore bundle of a signature and what belongs to it",
+    () => import("../commands/bundle/create.ts"),
+  ),
   entry("bundle inspect", "Show what a Sigstore bundle holds", () => import("../commands/bundle/inspect.ts")),
+  entry(
+    "bundle upgrade",
+    "Convert an older Sigstore bundle to version 0.3",
+    () => import("../commands/bundle/upgrade.ts"),
+  ),
   entry("clean", "Remove signatures and attestations from an image", () => import("../commands/clean.ts")),
   entry("completion", "Print a shell's completion script", () => import("../commands/completion.ts")),
   entry("copy", "Copy an image and what is attached to it", () => import("../commands/copy.ts"), { hidden: true }),

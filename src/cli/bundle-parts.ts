@@ -1,0 +1,134 @@
+import { readBlob } from "../blob.ts";
+import { TsignError } from "../errors.ts";
+import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import type { DsseContent, Evidence, EvidenceKey } from "../evidence/model.ts";
+import { looksLikeEnvelope, readEnvelope } from "../evidence/read-envelope.ts";
+import { readLegacyBlobBundle, readSignature } from "../evidence/read-files.ts";
+import { readCertificates } from "../evidence/read-legacy.ts";
+import { certificatePem } from "../evidence/write-legacy.ts";
+import { decodeBase64 } from "../format/base64.ts";
+import { type HashName, type Message, messageOf } from "../format/digest.ts";
+import { preAuthEncoding } from "../format/dsse.ts";
+import type { Io } from "../io.ts";
+import { keyHint, loadPublicKey, publicKeyFromObject, verifySignature } from "../keys/index.ts";
+import type { PublicKey } from "../keys/types.ts";
+
+const HASHES: readonly HashName[] = ["sha256", "sha384", "sha512"];
+
+/** Where the parts of a bundle are; empty text for what is not given. */
+export interface PartFiles {
+  readonly artifact: string;
+  readonly attestation: string;
+  readonly bundle: string;
+  readonly certificate: string;
+  readonly key: string;
+  readonly rfc3161Timestamp: string;
+  readonly signature: string;
+}
+
+/** The parts of a bundle, put together, and what a log knows the signature by. */
+export interface Assembled {
+  readonly evidence: Evidence;
+  /** What the signature is over. */
+  readonly message: Message;
+  readonly hash: HashName;
+  /** PEM of the certificate or of the key. */
+  readonly verifier: string;
+}
+
+/**
+ * Puts a signature and what belongs to it together. The signature must be one over the artifact, by the key or certificate
+ * that is given: a bundle of anything else would never verify.
+ *
+ * @param artifact the artifact's digests, and its bytes where it is small
+ * @throws TsignError
+ */
+export async function assembleBundle(io: Io, files: PartFiles, artifact: Message): Promise<Assembled> {
+  const legacy = files.bundle === "" ? undefined : readLegacyBlobBundle(await readBlob(io, files.bundle), files.bundle);
+  const content = await readContent(io, files, legacy?.evidence.content.signature);
+  const { key, publicKey } = await readKey(io, files, legacy);
+  const message = content.kind === "dsse" ? messageOf(preAuthEncoding(content.payloadType, content.payload)) : artifact;
+  const hash = await hashOf(publicKey, { message, signature: content.signature });
+  if (!hash) {
+    const what = content.kind === "dsse" ? "what the attestation holds" : files.artifact;
+    throw new TsignError("bad-signature", `the signature is not of ${what}, or not by this key`);
+  }
+  const timestamps = files.rfc3161Timestamp === "" ? [] : [await readTimestamp(io, files.rfc3161Timestamp)];
+  const evidence: Evidence = {
+    origin: { kind: "file", where: files.bundle || files.attestation || files.signature },
+    content:
+      content.kind === "dsse" ? content : { ...content, stated: { algorithm: hash, digest: artifact.digest(hash) } },
+    key,
+    log: legacy?.evidence.log ?? [],
+    timestamps: [...(legacy?.evidence.timestamps ?? []), ...timestamps],
+    annotations: {},
+  };
+  return { evidence, message, hash, verifier: key.kind === "certificate" ? certificatePem(key.leaf) : publicKey.pem };
+}
+
+/** An attestation's signature is in its envelope, which the old bundle holds in place of a signature. */
+async function readContent(
+  io: Io,
+  files: PartFiles,
+  bundled: Uint8Array | undefined,
+): Promise<DsseContent | { kind: "blob"; signature: Uint8Array }> {
+  if (files.attestation !== "") return readEnvelope(await readBlob(io, files.attestation), files.attestation);
+  if (!bundled && files.signature === "") {
+    throw new TsignError("usage", "must at least supply signature via --bundle, --signature or --attestation");
+  }
+  const signature = bundled ?? (await readSignature(io, files.signature));
+  return looksLikeEnvelope(signature)
+    ? readEnvelope(signature, files.bundle || files.signature)
+    : { kind: "blob", signature };
+}
+
+async function readKey(
+  io: Io,
+  files: PartFiles,
+  legacy: ReturnType<typeof readLegacyBlobBundle> | undefined,
+): Promise<{ key: EvidenceKey; publicKey: PublicKey }> {
+  const given = files.certificate === "" ? undefined : await readCertificateFile(io, files.certificate);
+  const stored = legacy?.evidence.key.kind === "certificate" ? legacy.evidence.key.leaf : undefined;
+  const leaf = given ?? (files.key === "" ? stored : undefined);
+  if (leaf) {
+    const { parseCertificate } = await import("../trust/certificate-path.ts");
+    const publicKey = publicKeyFromObject(parseCertificate(leaf).native.publicKey);
+    return { key: { kind: "certificate", leaf, chain: [], binding: true }, publicKey };
+  }
+  const publicKey = files.key === "" ? legacy?.statedKey : await loadPublicKey(io, files.key);
+  if (!publicKey) {
+    throw new TsignError("usage", "a bundle needs the key or the certificate that the signature was made with", {
+      hint: "--key or --certificate",
+    });
+  }
+  return { key: { kind: "public-key", hint: keyHint(publicKey) }, publicKey };
+}
+
+/** PEM, DER, or base64 of either. */
+async function readCertificateFile(io: Io, file: string): Promise<Uint8Array> {
+  const bytes = await readBlob(io, file);
+  const text = Buffer.from(bytes).toString("latin1").trim();
+  const decoded = text.includes("-----BEGIN") ? bytes : (decodeBase64(text) ?? bytes);
+  const [leaf] = readCertificates(Buffer.from(decoded).toString("latin1"), file);
+  return leaf ?? decoded;
+}
+
+/** The key's own hash first, then whichever the signature holds under. */
+async function hashOf(
+  key: PublicKey,
+  { message, signature }: { message: Message; signature: Uint8Array },
+): Promise<HashName | undefined> {
+  for (const hash of new Set([key.hash, ...HASHES])) {
+    if (await verifySignature({ key, message, signature, hashes: [hash] })) {
+      return key.kind.type === "ed25519" ? "sha256" : hash;
+    }
+  }
+  return undefined;
+}
+
+/** cosign's JSON, or the DER itself. */
+async function readTimestamp(io: Io, file: string): Promise<Uint8Array> {
+  const bytes = await readBlob(io, file);
+  const text = Buffer.from(bytes).toString("utf8");
+  return text.trimStart().startsWith("{") ? readLegacyTimestamp(text, file) : bytes;
+}

@@ -1,0 +1,77 @@
+import type { TransparencyLogEntry } from "@sigstore/bundle";
+import { openBlob } from "../../blob.ts";
+import { type Assembled, assembleBundle } from "../../cli/bundle-parts.ts";
+import { defineCommand, flag } from "../../cli/define.ts";
+import { watched } from "../../cli/print/progress.ts";
+import { parseServiceUrl } from "../../cli/service-url.ts";
+import { TsignError } from "../../errors.ts";
+import { writeBundle } from "../../evidence/write-bundle.ts";
+import { readMessage } from "../../format/digest.ts";
+import type { Io } from "../../io.ts";
+import { MAX_ED25519_MESSAGE } from "../../keys/index.ts";
+
+const HARDWARE = "PIV hardware keys";
+
+export default defineCommand({
+  usage: "[flags]",
+  summary: "Make a Sigstore bundle of a signature and what belongs to it",
+  about:
+    "Puts a signature, or an attestation, together with its key or certificate, log entry and timestamp. The parts come from " +
+    "files of their own, or from a bundle of the old format. The log entry with its proof is looked up in the transparency " +
+    "log, unless --ignore-tlog is given. A signature that is not of the artifact is refused.",
+  examples: [
+    "tsign bundle create --artifact app.tar.gz --signature app.sig --key cosign.pub --ignore-tlog --out app.sigstore.json",
+    "tsign bundle create --artifact app.tar.gz --bundle old.json --out app.sigstore.json",
+  ],
+  args: { min: 0, max: Number.POSITIVE_INFINITY },
+  flags: {
+    artifact: flag.string("file that was signed"),
+    attestation: flag.string("file of the attestation: a DSSE envelope"),
+    bundle: flag.string("bundle of the old format to take the parts from"),
+    certificate: flag.string("certificate file: PEM, DER, or base64 of either"),
+    ignoreTlog: flag.bool("make a bundle without a log entry"),
+    key: flag.string("public key: file, env://NAME or URL"),
+    out: flag.string("file to write to instead of stdout"),
+    rekorUrl: flag.string("transparency log to find the entry in", {
+      default: "https://rekor.sigstore.dev",
+      deprecated: "the log of an entry is named in the trusted root",
+    }),
+    rfc3161Timestamp: flag.string("file of the signed timestamp"),
+    signature: flag.string("file of the signature, in base64 or raw"),
+    sk: flag.bool("use a key on a hardware security token", { unavailable: HARDWARE }),
+    slot: flag.string("slot of the hardware security token", { default: "signature", unavailable: HARDWARE }),
+  },
+  bindEnvironment: false,
+  async run(io, { flags }) {
+    if (flags.artifact === "") throw new TsignError("usage", "must supply --artifact");
+    const url = parseServiceUrl(flags.rekorUrl, "rekorUrl");
+    const pieces = await watched(io, "reading", { file: flags.artifact, pieces: openBlob(io, flags.artifact) });
+    const hashes = ["sha256", "sha384", "sha512"] as const;
+    const artifact = await readMessage(pieces, { hashes, keepBytes: MAX_ED25519_MESSAGE });
+    const assembled = await assembleBundle(io, flags, artifact);
+    const log = flags.ignoreTlog ? [] : [await findEntry(io, url, assembled)];
+    const text = writeBundle({ ...assembled.evidence, log });
+    if (flags.out === "") io.stdout.write(`${text}\n`);
+    else await io.files.write(flags.out, text, { mode: 0o600 });
+  },
+});
+
+/** The oldest entry of the signature; a bundle of the old format says which one it is. */
+async function findEntry(io: Io, url: URL, { evidence, ...by }: Assembled): Promise<TransparencyLogEntry> {
+  const { entryAtIndex, searchEntries } = await import("../../services/rekor-v1.ts");
+  const [known] = evidence.log;
+  if (!known) {
+    const found = await searchEntries(io, url, { content: evidence.content, ...by });
+    const [oldest] = found.toSorted((a, b) => Number(a.integratedTime) - Number(b.integratedTime));
+    if (oldest) return oldest;
+    throw new TsignError("input", `${url.host} has no entry for the signature`, {
+      hint: "--rekor-url names another log, --ignore-tlog makes a bundle without an entry",
+    });
+  }
+  const entry = await entryAtIndex(io, url, known.logIndex);
+  const same =
+    Buffer.compare(entry.logId.keyId, known.logId.keyId) === 0 &&
+    Buffer.compare(entry.canonicalizedBody, known.canonicalizedBody) === 0;
+  if (!same) throw new TsignError("registry", `${url.host} has another entry at index ${known.logIndex}`);
+  return entry;
+}
