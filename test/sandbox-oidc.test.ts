@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { createHash, createPublicKey, verify } from "node:crypto";
+import { test } from "node:test";
+import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
+import { ALICE, ask, certify, keyOf, leafOf } from "./support/sandbox-client.ts";
+
+const VERIFIER = "a-verifier-of-more-than-forty-three-characters-00";
+const CHALLENGE = createHash("sha256").update(VERIFIER).digest("base64url");
+const CALLBACK = "http://localhost:12345/auth/callback";
+const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
+
+const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+
+async function post(sandbox: TestSigstore, path: string, form: Record<string, string>) {
+  return ask(sandbox, "POST", path, { body: Buffer.from(new URLSearchParams(form).toString()) });
+}
+
+function authUrl(changes: Record<string, string | undefined> = {}): string {
+  const query = new URLSearchParams();
+  const parameters = {
+    response_type: "code",
+    client_id: "sigstore",
+    redirect_uri: CALLBACK,
+    scope: "openid email",
+    state: "the state",
+    nonce: "the nonce",
+    code_challenge: CHALLENGE,
+    code_challenge_method: "S256",
+    ...changes,
+  };
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, value);
+  return `/auth?${query}`;
+}
+
+async function codeFor(sandbox: TestSigstore, changes = {}): Promise<string> {
+  const page = await ask(sandbox, "GET", authUrl(changes));
+  const [, request] = /name="request" value="([^"]+)"/.exec(page.bytes.toString()) ?? [];
+  const answered = await ask(
+    sandbox,
+    "GET",
+    `/auth/approve?${new URLSearchParams({ request: request ?? "", email: ALICE })}`,
+  );
+  assert.equal(answered.status, 302);
+  const location = new URL(answered.headers["location"] ?? "");
+  assert.equal(location.origin + location.pathname, CALLBACK);
+  assert.equal(location.searchParams.get("state"), "the state");
+  return location.searchParams.get("code") ?? "";
+}
+
+const redeem = (code: string, changes = {}) => ({
+  grant_type: "authorization_code",
+  code,
+  client_id: "sigstore",
+  redirect_uri: CALLBACK,
+  code_verifier: VERIFIER,
+  ...changes,
+});
+
+test("discovery leads to the keys that sign the tokens", async () => {
+  const sandbox = await testSigstore();
+  for (const [issuer, token] of [
+    [sandbox.at.issuer, sandbox.mint(ALICE)],
+    [sandbox.at.ciIssuer, sandbox.mintJob()],
+  ] as const) {
+    const document = (await ask(sandbox, "GET", `${issuer}/.well-known/openid-configuration`)).json() as unknown as {
+      issuer: string;
+      jwks_uri: string;
+    };
+    assert.equal(document.issuer, issuer);
+    assert.equal(claimsOf(token).iss, issuer);
+    const keys = (await ask(sandbox, "GET", document.jwks_uri)).json() as unknown as {
+      keys: { kid: string; kty: string }[];
+    };
+    const { kid, alg } = JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString());
+    assert.equal(alg, "RS256");
+    const key = keys.keys.find((each) => each.kid === kid);
+    assert.ok(key && !("d" in key));
+    const [header, payload, signature = ""] = token.split(".");
+    const object = createPublicKey({ key, format: "jwk" });
+    assert.ok(verify("sha256", Buffer.from(`${header}.${payload}`), object, Buffer.from(signature, "base64url")));
+  }
+});
+
+test("authorization code with PKCE gives a token that Fulcio takes, once", async () => {
+  const sandbox = await testSigstore();
+  const code = await codeFor(sandbox);
+  const answered = await post(sandbox, "/token", redeem(code));
+  assert.equal(answered.status, 200);
+  assert.equal(answered.headers["cache-control"], "no-store");
+  const { id_token } = answered.json() as unknown as { id_token: string };
+  const claims = claimsOf(id_token);
+  assert.equal(claims.email, ALICE);
+  assert.equal(claims.nonce, "the nonce");
+  assert.equal(claims.aud, "sigstore");
+  leafOf(await certify(sandbox, keyOf("P-256"), { token: id_token }));
+  assert.equal((await post(sandbox, "/token", redeem(code))).status, 400);
+});
+
+test("with login_hint nobody is asked, and without a browser the code is shown", async () => {
+  const sandbox = await testSigstore();
+  assert.equal((await ask(sandbox, "GET", authUrl({ login_hint: ALICE }))).status, 302);
+  const oob = await ask(sandbox, "GET", authUrl({ login_hint: ALICE, redirect_uri: "urn:ietf:wg:oauth:2.0:oob" }));
+  assert.equal(oob.status, 200);
+  assert.match(oob.bytes.toString(), /<code>[\w-]{32}<\/code>/);
+});
+
+test("codes go only to this machine, and only to who began", async () => {
+  const sandbox = await testSigstore();
+  for (const redirect_uri of [
+    "https://evil.example/",
+    "http://localhost.evil.example/",
+    "javascript:alert(1)",
+    "",
+    undefined,
+  ]) {
+    assert.equal((await ask(sandbox, "GET", authUrl({ redirect_uri, login_hint: ALICE }))).status, 400);
+  }
+  for (const changes of [
+    { code_challenge_method: "plain" },
+    { code_challenge: undefined },
+    { response_type: "token" },
+  ]) {
+    assert.equal((await ask(sandbox, "GET", authUrl({ ...changes, login_hint: ALICE }))).status, 400);
+  }
+  for (const changes of [
+    { code_verifier: "another-verifier" },
+    { redirect_uri: "http://localhost:1/" },
+    { client_id: "other" },
+    { code: "x" },
+  ]) {
+    const answered = await post(sandbox, "/token", redeem(await codeFor(sandbox), changes));
+    assert.equal(answered.status, 400);
+    assert.equal((answered.json() as unknown as { error: string }).error, "invalid_grant");
+  }
+  assert.equal((await ask(sandbox, "GET", "/auth/approve?request=x&email=a")).status, 400);
+});
+
+test("device flow: pending until somebody signs in, then a token, once", async () => {
+  const sandbox = await testSigstore();
+  const device = (
+    await post(sandbox, "/device/code", { client_id: "sigstore", scope: "openid email" })
+  ).json() as unknown as {
+    device_code: string;
+    user_code: string;
+    verification_uri_complete: string;
+  };
+  const poll = () =>
+    post(sandbox, "/token", { grant_type: DEVICE_GRANT, device_code: device.device_code, client_id: "sigstore" });
+  assert.match((await poll()).bytes.toString(), /authorization_pending/);
+  const page = await ask(sandbox, "GET", device.verification_uri_complete);
+  assert.match(page.bytes.toString(), new RegExp(device.user_code));
+  assert.equal((await ask(sandbox, "GET", "/device/approve?user_code=AAAA-AAAA")).status, 400);
+  const query = new URLSearchParams({ user_code: device.user_code.toLowerCase(), email: ALICE });
+  assert.equal((await ask(sandbox, "GET", `/device/approve?${query}`)).status, 200);
+  const { id_token } = (await poll()).json() as unknown as { id_token: string };
+  assert.equal(claimsOf(id_token).email, ALICE);
+  assert.match((await poll()).bytes.toString(), /expired_token/);
+});
+
+test("client credentials, token exchange, minting and the ambient token of a job", async () => {
+  const sandbox = await testSigstore();
+  const credentials = await post(sandbox, "/token", { grant_type: "client_credentials", client_id: "sigstore" });
+  assert.equal(credentials.status, 200);
+  const exchange = (subject_token: string) =>
+    post(sandbox, "/token", {
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      subject_token,
+      audience: "sigstore",
+    });
+  const other = sandbox.mint(ALICE, {}, { aud: "elsewhere" });
+  const { id_token } = (await exchange(other)).json() as unknown as { id_token: string };
+  assert.equal(claimsOf(id_token).email, ALICE);
+  assert.equal(claimsOf(id_token).aud, "sigstore");
+  assert.equal((await exchange(sandbox.mint(ALICE, {}, { ttl: -1 }))).status, 400);
+  assert.equal((await post(sandbox, "/token", { grant_type: "password" })).status, 400);
+
+  const claims = JSON.stringify({ groups: ["x"] });
+  const query = new URLSearchParams({ email: ALICE, aud: "a", ttl: "5", claims });
+  const minted = claimsOf((await ask(sandbox, "GET", `/mint?${query}`)).bytes.toString());
+  assert.deepEqual([minted.email, minted.aud, minted.exp - minted.iat, minted.groups], [ALICE, "a", 5, ["x"]]);
+  for (const bad of ["ttl=x", "claims=x", "claims=[]"])
+    assert.equal((await ask(sandbox, "GET", `/mint?${bad}`)).status, 400);
+
+  const headers = { authorization: "Bearer x" };
+  const ambient = await ask(sandbox, "GET", "/ci/gha?v=1&audience=sigstore", { headers });
+  const { value } = ambient.json() as unknown as { value: string };
+  assert.equal(claimsOf(value).iss, sandbox.at.ciIssuer);
+  assert.equal((await ask(sandbox, "GET", "/ci/gha?audience=sigstore")).status, 401);
+});
+
+test("what a user types is never markup", async () => {
+  const sandbox = await testSigstore();
+  const page = await ask(
+    sandbox,
+    "GET",
+    `/device?${new URLSearchParams({ user_code: '"><script>alert(1)</script>' })}`,
+  );
+  assert.doesNotMatch(page.bytes.toString(), /<script>/);
+  assert.match(page.headers["content-security-policy"] ?? "", /default-src 'none'/);
+});
