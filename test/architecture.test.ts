@@ -97,6 +97,16 @@ test("verify is pure: it imports nothing that could reach outside", () => {
   }
 });
 
+test("the sandbox shares no code with what it is there to test", () => {
+  const tested = /^(sign|verify|trust|keys|evidence)\//;
+  const wrong = all
+    .filter(({ path }) => path.startsWith("sandbox/"))
+    .flatMap(({ path, imports }) =>
+      imports.filter(({ target }) => tested.test(target) || target.startsWith("@sigstore/")).map(() => path),
+    );
+  assert.deepEqual(wrong, []);
+});
+
 test("commander is known to cli/program.ts alone", () => {
   const users = all.filter(({ imports }) => imports.some(({ target }) => target === "commander"));
   assert.deepEqual(

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { resolve } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
+import { shellExports } from "../src/sandbox/environment.ts";
+import { parseFault } from "../src/sandbox/faults.ts";
+import { type SandboxOptions, startSandbox } from "../src/sandbox/serve.ts";
 import { findSandbox } from "../src/sandbox/state.ts";
-import { temporaryFolder, testIo, testRegistry } from "./support/test-io.ts";
+import { run, temporaryFolder, testIo, testRegistry } from "./support/test-io.ts";
 
 const MAIN = resolve(import.meta.dirname, "../bin/main.ts");
 
@@ -22,10 +26,12 @@ test("a sandbox starts in the background, serves, and stops", (t) => {
   const up = tsign(cwd, "sandbox", "up");
   assert.equal(up.code, 0, up.stderr);
   assert.match(up.stderr, /for learning and tests/);
+  assert.match(up.stderr, /Fulcio: +http:\/\/127\.0\.0\.1:\d+\n/);
   assert.match(tsign(cwd, "sandbox", "up").stderr, /a sandbox is running/);
   const status = tsign(cwd, "sandbox", "status");
   assert.match(status.stdout, /^running: localhost:\d+\n$/);
   assert.match(tsign(cwd, "sandbox", "env").stdout, /^export TSIGN_SANDBOX=localhost:\d+\n/);
+  assert.match(tsign(cwd, "sandbox", "token").stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
   assert.match(tsign(cwd, "sandbox", "push", "app:v1").stdout, /^localhost:\d+\/app@sha256:[0-9a-f]{64}\n$/);
   assert.match(tsign(cwd, "sandbox", "down").stderr, /Stopped the sandbox/);
   assert.equal(tsign(cwd, "sandbox", "status").code, 1);
@@ -91,4 +97,77 @@ test("the registry checks what it is given", async (t) => {
   assert.equal(await send("PUT", "/v2/app/manifests/v1", "{}"), 201);
   assert.equal(await send("GET", "/v2/app/manifests/v2", ""), 404);
   assert.equal(await send("GET", "/v2/app/nonsense/x", ""), 404);
+});
+
+/** A sandbox in this process, and a way to run commands inside it. */
+async function inside(context: TestContext, options: Partial<SandboxOptions> = {}) {
+  const cwd = temporaryFolder(context);
+  const io = testIo({ cwd, env: { HOME: cwd } });
+  const sandbox = await startSandbox(io, { port: 0, referrers: true, ...options });
+  context.after(() => sandbox.close());
+  const env = { HOME: cwd, ...sandbox.variables };
+  return { cwd, sandbox, tsign: (...argv: string[]) => run(argv, { cwd, env }) };
+}
+
+const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+
+test("tokens are of whom, for whom and for how long they are asked for", async (t) => {
+  const { sandbox, tsign } = await inside(t);
+  const token = async (...flags: string[]) => claimsOf((await tsign("sandbox", "token", ...flags)).stdout);
+  const plain = await token("--email", "alice@example.com");
+  assert.deepEqual([plain.email, plain.aud, plain.iss], ["alice@example.com", "sigstore", sandbox.sigstore.at.issuer]);
+  const other = await token("--aud", "other", "--ttl=-1m", "--claims", '{"email_verified":false}');
+  assert.deepEqual([other.aud, other.exp - other.iat, other.email_verified], ["other", -60, false]);
+  assert.equal((await token("--github", "--claims", '{"ref":"refs/tags/v1"}')).ref, "refs/tags/v1");
+  assert.equal((await tsign("sandbox", "token", "--github", "--email", "a@b.c")).code, 1);
+  const bad = await tsign("sandbox", "token", "--claims", "[]");
+  assert.match(bad.stderr, /claims is not a JSON object/);
+});
+
+test("env is what a shell evaluates, and every file it names is there", async (t) => {
+  const { cwd, sandbox, tsign } = await inside(t);
+  const { stdout } = await tsign("sandbox", "env");
+  for (const [name, value] of Object.entries(sandbox.variables)) {
+    assert.ok(stdout.includes(`export ${name}='${value}'\n`) || stdout.includes(`export ${name}=${value}\n`), name);
+    if (value.startsWith(cwd) && name !== "TUF_ROOT") assert.ok(existsSync(value), name);
+  }
+  await sandbox.close();
+  assert.equal(existsSync(sandbox.variables["TSIGN_SANDBOX_TRUSTED_ROOT"] ?? ""), false);
+  assert.equal(shellExports({ A: "it's" }), "export A='it'\\''s'\n");
+});
+
+test("faults are switched on and off by command", async (t) => {
+  const { tsign } = await inside(t, { faults: [parseFault("oidc:status=418*1")] });
+  assert.match((await tsign("sandbox", "token")).stderr, /refuses: failed on purpose/);
+  assert.equal((await tsign("sandbox", "token")).code, 0);
+  assert.equal((await tsign("sandbox", "fault", "oidc:status=418")).code, 0);
+  assert.equal((await tsign("sandbox", "token")).code, 1);
+  assert.equal((await tsign("sandbox", "fault", "--clear")).code, 0);
+  assert.equal((await tsign("sandbox", "token")).code, 0);
+  assert.match((await tsign("sandbox", "fault")).stderr, /name a fault/);
+  assert.match((await tsign("sandbox", "fault", "oidc:nonsense")).stderr, /is not a fault/);
+});
+
+test("a state folder keeps port and keys; another port is refused", async (t) => {
+  const state = join(temporaryFolder(t), "state");
+  const first = await inside(t, { state });
+  await first.sandbox.close();
+  const second = await inside(t, { state });
+  assert.equal(second.sandbox.port, first.sandbox.port);
+  assert.equal(second.sandbox.sigstore.files["trusted_root.json"], first.sandbox.sigstore.files["trusted_root.json"]);
+  // The port is the lock: two sandboxes never write one state.
+  await assert.rejects(inside(t, { state }), /cannot listen/);
+  await second.sandbox.close();
+  await assert.rejects(inside(t, { state, port: 1 }), /has the port/);
+  assert.equal(statSync(state).mode & 0o777, 0o700);
+});
+
+test("a clock or a fault that is none starts nothing", async (t) => {
+  const cwd = temporaryFolder(t);
+  for (const flags of [
+    ["--clock", "tomorrow"],
+    ["--fault", "x"],
+  ]) {
+    assert.equal((await run(["sandbox", "exec", ...flags, "--", "true"], { cwd })).code, 1);
+  }
 });

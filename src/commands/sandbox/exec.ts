@@ -12,7 +12,7 @@ export default defineCommand({
     `PATH, and ends with the command's exit code. ${SANDBOX_NOTICE}`,
   examples: [
     "tsign sandbox exec -- sh -c 'tsign sandbox push hello && tsign tree $TSIGN_SANDBOX/hello:latest'",
-    "tsign sandbox exec --clock -24h -- make test",
+    "tsign sandbox exec --clock=-24h -- make test",
   ],
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags: { ...sandboxFlags },
