@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Bundle } from "@sigstore/bundle";
@@ -106,4 +106,14 @@ test("what was signed before a restart is still good after it", async (t) => {
     assert.equal(statSync(join(folder, "keys", name)).mode & 0o777, 0o600);
   assert.equal(statSync(join(folder, "keys")).mode & 0o777, 0o700);
   await assert.rejects(testSigstore({ folder, clock: () => new Date("2020-01-01") }), /the clock stands before/);
+});
+
+test("a damaged state is said, and not written over", async (t) => {
+  const folder = temporaryFolder(t);
+  const sandbox = await testSigstore({ folder });
+  for (let count = 0; count < 2; count++) await bundleOf(sandbox, KINDS[0]);
+  rmSync(join(folder, "rekor1", "000000000"));
+  await assert.rejects(testSigstore({ folder }), /rekor1 is damaged: entry 0 is missing/);
+  writeFileSync(join(folder, "keys", "tsa.key"), "no key");
+  await assert.rejects(testSigstore({ folder }), /tsa\.key is not a private key/);
 });

@@ -1,3 +1,4 @@
+import { TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
 
 const MAX_ENTRY = 64 * 1024 * 1024;
@@ -17,8 +18,10 @@ export async function openJournal(io: Pick<Io, "files">, folder: string | undefi
   if (folder === undefined) return { entries: [], append: async () => {} };
   const names = (await io.files.list(folder)).filter((name) => /^\d{9}$/.test(name));
   const entries: Buffer[] = [];
-  for (const name of names)
+  for (const [index, name] of names.entries()) {
+    if (Number(name) !== index) throw new TsignError("input", `${folder} is damaged: entry ${index} is missing`);
     entries.push(Buffer.from(await io.files.read(`${folder}/${name}`, { maxBytes: MAX_ENTRY })));
+  }
   let next = entries.length;
   await io.files.makeDirectory(folder, { mode: 0o700 });
   return {

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
+import { TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
 
 const generate = promisify(generateKeyPair);
@@ -34,11 +35,19 @@ export function openKeyring(io: Pick<Io, "files">, folder: string | undefined): 
   return {
     async key(name, kind) {
       const pem = await kept(`${name}.key`, async () => Buffer.from(await newKey(kind)));
-      const key = createPrivateKey(pem);
+      const key = readKey(pem, `${folder}/${name}.key`);
       return { key, spki: createPublicKey(key).export({ type: "spki", format: "der" }) };
     },
     document: (name, make) => kept(name, async () => make()),
   };
+}
+
+function readKey(pem: Buffer, path: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch (cause) {
+    throw new TsignError("input", `${path} is not a private key`, { cause });
+  }
 }
 
 async function newKey(kind: KeyKind): Promise<string> {

@@ -78,6 +78,7 @@ export async function startSandbox(io: SandboxIo, options: SandboxOptions): Prom
     const registry = createRegistryHandler({ referrers: options.referrers });
     const services = createHandler({ services: sigstore.services, registry, faults, sleep: io.sleep });
     const control = createControl({ ...(options.token ? { token: options.token } : {}), variables, faults });
+    if (state === undefined) await io.files.remove(folder); // of one that was killed: its TUF cache trusts other keys
     await writeFiles(io, folder, { ...sigstore.files, ...(state === undefined ? {} : { port: String(taken) }) });
     main.set((request) => (request.url.startsWith("/sandbox/") ? control.handler(request) : services(request)));
     return { port: taken, sigstore, registries, variables, faults, stopped: control.stopped, close };

@@ -1,4 +1,5 @@
 import { sign } from "node:crypto";
+import { parseJson } from "../../format/json.ts";
 import { canonicalJson } from "../canonical.ts";
 import { type Clock, unixSeconds } from "../clock.ts";
 import type { FaultSwitches } from "../faults.ts";
@@ -143,7 +144,7 @@ function writeStored({ body, integratedTime, keys, attestation }: Stored): Buffe
 }
 
 function readStored(bytes: Buffer): Stored {
-  const kept = JSON.parse(bytes.toString("utf8")) as {
+  const kept = parseJson(bytes, "an entry of the sandbox's log") as {
     body: string;
     integratedTime: number;
     keys: string[];
