@@ -21,20 +21,23 @@ function tsign(cwd: string, ...args: string[]) {
 
 test("a sandbox starts in the background, serves, and stops", (t) => {
   const cwd = temporaryFolder(t);
-  t.after(() => tsign(cwd, "sandbox", "down"));
   assert.equal(tsign(cwd, "sandbox", "status").code, 1);
-  const up = tsign(cwd, "sandbox", "up");
-  assert.equal(up.code, 0, up.stderr);
-  assert.match(up.stderr, /for learning and tests/);
-  assert.match(up.stderr, /Fulcio: +http:\/\/127\.0\.0\.1:\d+\n/);
-  assert.match(tsign(cwd, "sandbox", "up").stderr, /a sandbox is running/);
-  const status = tsign(cwd, "sandbox", "status");
-  assert.match(status.stdout, /^running: localhost:\d+\n$/);
-  assert.match(tsign(cwd, "sandbox", "env").stdout, /^export TSIGN_SANDBOX=localhost:\d+\n/);
-  assert.match(tsign(cwd, "sandbox", "token").stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
-  assert.match(tsign(cwd, "sandbox", "push", "app:v1").stdout, /^localhost:\d+\/app@sha256:[0-9a-f]{64}\n$/);
-  assert.match(tsign(cwd, "sandbox", "down").stderr, /Stopped the sandbox/);
-  assert.equal(tsign(cwd, "sandbox", "status").code, 1);
+  try {
+    const up = tsign(cwd, "sandbox", "up");
+    assert.equal(up.code, 0, up.stderr);
+    assert.match(up.stderr, /for learning and tests/);
+    assert.match(up.stderr, /Fulcio: +http:\/\/127\.0\.0\.1:\d+\n/);
+    assert.match(tsign(cwd, "sandbox", "up").stderr, /a sandbox is running/);
+    const status = tsign(cwd, "sandbox", "status");
+    assert.match(status.stdout, /^running: localhost:\d+\n$/);
+    assert.match(tsign(cwd, "sandbox", "env").stdout, /^export TSIGN_SANDBOX=localhost:\d+\n/);
+    assert.match(tsign(cwd, "sandbox", "token").stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    assert.match(tsign(cwd, "sandbox", "push", "app:v1").stdout, /^localhost:\d+\/app@sha256:[0-9a-f]{64}\n$/);
+    assert.match(tsign(cwd, "sandbox", "down").stderr, /Stopped the sandbox/);
+    assert.equal(tsign(cwd, "sandbox", "status").code, 1);
+  } finally {
+    tsign(cwd, "sandbox", "down"); // before the folder that says where it is goes
+  }
 });
 
 test("a command inside a sandbox finds it, and its exit code is passed on", (t) => {
