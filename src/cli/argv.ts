@@ -11,8 +11,9 @@ const ALIASES: Readonly<Record<string, string>> = {
   "output-cert": "output-certificate",
 };
 
-/** `registryCacert` → `registry-cacert`. */
+/** `registryCacert` → `registry-cacert`. One flag of cosign's is written as its key. */
 export function flagName(key: string): string {
+  if (key === "digestAlg") return key;
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 

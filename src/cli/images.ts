@@ -62,6 +62,18 @@ export async function openAttachments(
   return repository === image.ref ? image.store : openRegistry(io, repository, registryOptions(flags));
 }
 
+/**
+ * `--registry-referrers-mode=oci-1-1` is behind COSIGN_EXPERIMENTAL, as in cosign.
+ *
+ * @throws TsignError "usage"
+ */
+export function requireExperimental(io: Pick<Io, "env">, mode: string): void {
+  if (mode !== "oci-1-1" || /^(1|t|true)$/i.test(io.env["COSIGN_EXPERIMENTAL"] ?? "")) return;
+  throw new TsignError("usage", "--registry-referrers-mode=oci-1-1 is experimental", {
+    hint: "set COSIGN_EXPERIMENTAL=1 to use it",
+  });
+}
+
 function warnAboutTag(io: Io, text: string): void {
   io.stderr.write(
     `WARNING: Image reference ${text} uses a tag, not a digest, to identify the image to sign.\n` +

@@ -7,7 +7,7 @@ import type { FlagValues } from "./define.ts";
 import { signingFlags } from "./flags/signing.ts";
 import { distributedTarget } from "./trust.ts";
 
-type Flags = FlagValues<typeof signingFlags>;
+type Flags = Omit<FlagValues<typeof signingFlags>, "outputCertificate" | "outputSignature">;
 
 /** The services to sign with, wherever they were named. */
 export interface SigningServices {

@@ -19,7 +19,7 @@ import { checkCertificate, checkSignature } from "./signing-check.ts";
 import { readSigningServices, type SigningServices } from "./signing-services.ts";
 import { loadTrust } from "./trust.ts";
 
-type Flags = FlagValues<typeof signingFlags & typeof keyFlags>;
+type Flags = Omit<FlagValues<typeof signingFlags & typeof keyFlags>, "outputCertificate" | "outputSignature">;
 
 /** Everything decided before anything is signed: who signs, and who makes it public and dates it. */
 export interface Signing {

@@ -23,6 +23,19 @@ const entry = (words: string, summary: string, load: () => Promise<Module>, more
 /** Every command. A module is loaded when its command is asked for, and only then: start-up time depends on it. */
 export const TABLE: readonly Entry[] = [
   entry(
+    "attach attestation",
+    "Attach attestations made elsewhere to an image",
+    () => import("../commands/attach/attestation.ts"),
+  ),
+  entry("attach sbom", "Attach a software bill of materials to an image", () => import("../commands/attach/sbom.ts")),
+  entry(
+    "attach signature",
+    "Attach a signature made elsewhere to an image",
+    () => import("../commands/attach/signature.ts"),
+  ),
+  entry("attest", "Attest something about container images", () => import("../commands/attest.ts")),
+  entry("attest-blob", "Attest something about a file", () => import("../commands/attest-blob.ts")),
+  entry(
     "bundle create",
     "Make a Sigstore bundle of a signature and what belongs to it",
     () => import("../commands/bundle/create.ts"),
@@ -41,6 +54,16 @@ export const TABLE: readonly Entry[] = [
     "Print where an identity token could come from without a login",
     () => import("../commands/debug/providers.ts"),
     { hidden: true },
+  ),
+  entry(
+    "download attestation",
+    "Print the attestations of an image as JSON lines",
+    () => import("../commands/download/attestation.ts"),
+  ),
+  entry(
+    "download sbom",
+    "Print the software bill of materials attached to an image",
+    () => import("../commands/download/sbom.ts"),
   ),
   entry(
     "download signature",
@@ -92,7 +115,17 @@ export const TABLE: readonly Entry[] = [
     () => import("../commands/trusted-root/create.ts"),
   ),
   entry("verify", "Verify signatures of container images", () => import("../commands/verify.ts")),
+  entry(
+    "verify-attestation",
+    "Verify attestations of container images",
+    () => import("../commands/verify-attestation.ts"),
+  ),
   entry("verify-blob", "Verify the signature of a file", () => import("../commands/verify-blob.ts")),
+  entry(
+    "verify-blob-attestation",
+    "Verify an attestation of a file",
+    () => import("../commands/verify-blob-attestation.ts"),
+  ),
   entry("version", "Print the version", () => import("../commands/version.ts")),
 ];
 

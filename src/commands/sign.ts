@@ -3,7 +3,14 @@ import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
-import { openAttachments, parseAnnotations, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
+import {
+  openAttachments,
+  parseAnnotations,
+  requireExperimental,
+  resolveImage,
+  type SignedImage,
+  withChildren,
+} from "../cli/images.ts";
 import { progress } from "../cli/print/progress.ts";
 import { writeSignatureFiles } from "../cli/print/signature-files.ts";
 import { openSigning, type Signing as Session } from "../cli/signing.ts";
@@ -90,11 +97,7 @@ export default defineCommand({
 
 /** Flags that mean nothing in the form asked for are not passed over in silence. */
 function refuseContradictions(io: Io, flags: SignFlags): void {
-  if (flags.registryReferrersMode === "oci-1-1" && !/^(1|t|true)$/i.test(io.env["COSIGN_EXPERIMENTAL"] ?? "")) {
-    throw new TsignError("usage", "--registry-referrers-mode=oci-1-1 is experimental", {
-      hint: "set COSIGN_EXPERIMENTAL=1 to use it",
-    });
-  }
+  requireExperimental(io, flags.registryReferrersMode);
   if (!flags.newBundleFormat) {
     if (flags.bundle !== "") io.stderr.write("WARNING: --bundle has no effect with --new-bundle-format=false\n");
     return;

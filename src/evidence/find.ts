@@ -11,12 +11,14 @@ import {
 } from "./media-types.ts";
 import type { Evidence, Origin, Unreadable } from "./model.ts";
 import { readBundle } from "./read-bundle.ts";
-import { readSignatureLayer } from "./read-legacy.ts";
+import { readAttestationLayer, readSignatureLayer } from "./read-legacy.ts";
 
 export interface FindOptions {
   readonly subject: Digest;
   /** Which stored forms to look for. */
   readonly forms: { readonly legacy: boolean; readonly bundle: boolean };
+  /** Which legacy tag to look under: of signatures by default. */
+  readonly attachment?: "sig" | "att";
   readonly tagPrefix: string;
   /** Largest payload or bundle, in bytes. */
   readonly maxBytes: number;
@@ -39,9 +41,11 @@ export async function findEvidence(store: ImageStore, options: FindOptions): Pro
 }
 
 async function findTagged(store: ImageStore, options: FindOptions): Promise<(Evidence | Unreadable)[]> {
-  const tag = attachmentTag(options.subject, "sig", options.tagPrefix);
+  const attachment = options.attachment ?? "sig";
+  const tag = attachmentTag(options.subject, attachment, options.tagPrefix);
   const stored = await store.manifest(tag);
-  return stored ? readSignatureImage({ store, stored, where: `${store.name}:${tag}`, kind: "sig-tag", options }) : [];
+  const kind = attachment === "att" ? "att-tag" : "sig-tag";
+  return stored ? readSignatureImage({ store, stored, where: `${store.name}:${tag}`, kind, options }) : [];
 }
 
 async function findReferring(store: ImageStore, options: FindOptions): Promise<(Evidence | Unreadable)[]> {
@@ -70,7 +74,7 @@ async function readReferrer(
       const bytes = await store.blob(layer, { maxBytes: options.maxBytes });
       return [{ ...readBundle(bytes, origin), annotations: stored.manifest.annotations, document: bytes }];
     }
-    if (options.forms.legacy && isSignatureImage(stored)) {
+    if (options.forms.legacy && options.attachment !== "att" && isSignatureImage(stored)) {
       return await readSignatureImage({ store, stored, where, kind: "referrer", options });
     }
     return [];
@@ -104,7 +108,8 @@ async function readSignatureImage(from: {
     try {
       const payload = payloads.get(layer.digest) ?? from.store.blob(layer, { maxBytes: from.options.maxBytes });
       payloads.set(layer.digest, payload);
-      return readSignatureLayer({ payload: await payload, annotations: layer.annotations ?? {}, origin });
+      const read = from.kind === "att-tag" ? readAttestationLayer : readSignatureLayer;
+      return read({ payload: await payload, annotations: layer.annotations ?? {}, origin });
     } catch (error) {
       return { origin, unreadable: reason(error) };
     }

@@ -2,6 +2,8 @@
 export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 export const BUNDLE_MEDIA_TYPE_PREFIX = "application/vnd.dev.sigstore.bundle";
 export const SIMPLE_SIGNING_MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json";
+/** A layer of an `.att` image: a DSSE envelope. */
+export const DSSE_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json";
 export const SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json";
 export const IN_TOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json";
 /** Predicate of the statement that `sign` makes in the bundle form. */
@@ -14,6 +16,8 @@ export const ANNOTATION = {
   chain: "dev.sigstore.cosign/chain",
   logEntry: "dev.sigstore.cosign/bundle",
   timestamp: "dev.sigstore.cosign/rfc3161timestamp",
+  /** Of an `.att` layer. */
+  predicateType: "predicateType",
 } as const;
 
 /** Most layers read from one signature image, and most referrers read of one image: cosign's own bound. */

@@ -3,7 +3,7 @@ import type { HashName } from "../format/digest.ts";
 
 /** Where a piece of evidence was found: for messages only, never for decisions. */
 export interface Origin {
-  readonly kind: "sig-tag" | "referrer" | "layout" | "file";
+  readonly kind: "sig-tag" | "att-tag" | "referrer" | "layout" | "file";
   /** E.g. `registry/repo:sha256-….sig, layer 2` or a file name. */
   readonly where: string;
 }
@@ -59,7 +59,7 @@ export interface Evidence {
   readonly log: readonly TransparencyLogEntry[];
   /** DER TimeStampResp (RFC 3161 §2.4.2). */
   readonly timestamps: readonly Uint8Array[];
-  /** What the timestamps are over, where that is not the signature. */
+  /** What the timestamps may be over besides the signature: of an `.att` layer, the whole envelope. */
   readonly timestamped?: Uint8Array;
   /** Annotations of the layer or referrer it was stored with. Not trusted. */
   readonly annotations: Readonly<Record<string, string>>;

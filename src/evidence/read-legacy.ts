@@ -2,11 +2,12 @@ import { X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { parseJson } from "../format/json.ts";
+import { readEnvelope } from "./envelope.ts";
 import { readLegacyLogEntry, readLegacyTimestamp } from "./legacy-proofs.ts";
 import { ANNOTATION } from "./media-types.ts";
 import type { Evidence, EvidenceKey, Origin } from "./model.ts";
 
-/** One layer of a `.sig` image: the stored payload and what its descriptor says about it. */
+/** One layer of a `.sig` or `.att` image: the stored payload and what its descriptor says about it. */
 export interface SignatureLayer {
   readonly payload: Uint8Array;
   readonly annotations: Readonly<Record<string, string>>;
@@ -41,6 +42,23 @@ export function layerProofs(annotations: Readonly<Record<string, string>>): Pick
   return {
     log: entry ? [readLegacyLogEntry(parseJson(Buffer.from(entry), what), what)] : [],
     timestamps: timestamp ? [readLegacyTimestamp(timestamp, `the annotation ${ANNOTATION.timestamp}`)] : [],
+  };
+}
+
+/**
+ * Reads an `.att` layer, a DSSE envelope with its certificate, log entry and timestamp in annotations. cosign 2 had the
+ * whole layer timestamped, cosign 3 the signature.
+ *
+ * @throws TsignError "bad-bundle"
+ */
+export function readAttestationLayer({ payload, annotations, origin }: SignatureLayer): Evidence {
+  return {
+    origin,
+    content: readEnvelope(payload, "the layer"),
+    key: layerKey(annotations),
+    ...layerProofs(annotations),
+    timestamped: payload,
+    annotations,
   };
 }
 

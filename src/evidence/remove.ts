@@ -69,6 +69,19 @@ export async function removeBundles(store: ImageStore, image: Digest): Promise<D
   return removed;
 }
 
+/** Deletes some of an image's referrers, and what lists them. */
+export async function removeListed(store: ImageStore, image: Digest, digests: readonly Digest[]): Promise<void> {
+  const gone = new Set<string>();
+  try {
+    for (const digest of digests) {
+      await store.delete(digest);
+      gone.add(digest);
+    }
+  } finally {
+    await unlist(store, image, gone);
+  }
+}
+
 async function unlist(store: ImageStore, image: Digest, gone: ReadonlySet<string>): Promise<void> {
   const tag = fallbackTag(image);
   const index = gone.size > 0 ? await store.manifest(tag) : undefined;

@@ -6,7 +6,7 @@ import { goJson } from "../format/go-json.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";
 import { toLegacyLogEntry, writeLegacyTimestamp } from "./legacy-proofs.ts";
-import { ANNOTATION, SIGNATURE_ARTIFACT_TYPE, SIMPLE_SIGNING_MEDIA_TYPE } from "./media-types.ts";
+import { ANNOTATION, DSSE_MEDIA_TYPE, SIGNATURE_ARTIFACT_TYPE, SIMPLE_SIGNING_MEDIA_TYPE } from "./media-types.ts";
 import type { Evidence } from "./model.ts";
 
 const ZERO_TIME = "0001-01-01T00:00:00Z";
@@ -31,11 +31,33 @@ export function certificatePem(der: Uint8Array): string {
  * chain written together.
  */
 export function signatureLayer(evidence: Evidence): Descriptor {
-  const { content, key } = evidence;
+  const { content } = evidence;
   if (content.kind !== "simple-signing") {
     throw new TsignError("internal", `a signature image cannot hold ${content.kind} content`);
   }
-  const annotations: Record<string, string> = { [ANNOTATION.signature]: encodeBase64(content.signature) };
+  const signature = { [ANNOTATION.signature]: encodeBase64(content.signature) };
+  return layerOf(evidence, { mediaType: SIMPLE_SIGNING_MEDIA_TYPE, blob: content.payload, annotations: signature });
+}
+
+/** The descriptor of an attestation's layer: its envelope is the blob, and holds the signature. */
+export function attestationLayer(
+  evidence: Evidence,
+  by: { envelope: Uint8Array; predicateType: string | undefined },
+): Descriptor {
+  const { envelope: blob, predicateType } = by;
+  const annotations = {
+    [ANNOTATION.signature]: "",
+    ...(predicateType ? { [ANNOTATION.predicateType]: predicateType } : {}),
+  };
+  return layerOf(evidence, { mediaType: DSSE_MEDIA_TYPE, blob, annotations });
+}
+
+function layerOf(
+  evidence: Evidence,
+  layer: { mediaType: string; blob: Uint8Array; annotations: Readonly<Record<string, string>> },
+): Descriptor {
+  const { key } = evidence;
+  const annotations: Record<string, string> = { ...layer.annotations };
   if (key.kind === "certificate") {
     annotations[ANNOTATION.certificate] = certificatePem(key.leaf);
     annotations[ANNOTATION.chain] = key.chain.map(certificatePem).join("");
@@ -45,9 +67,9 @@ export function signatureLayer(evidence: Evidence): Descriptor {
   const [timestamp] = evidence.timestamps;
   if (timestamp) annotations[ANNOTATION.timestamp] = writeLegacyTimestamp(timestamp);
   return {
-    mediaType: SIMPLE_SIGNING_MEDIA_TYPE,
-    size: content.payload.length,
-    digest: digestOf(content.payload),
+    mediaType: layer.mediaType,
+    size: layer.blob.length,
+    digest: digestOf(layer.blob),
     annotations: Object.fromEntries(Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }
@@ -72,12 +94,14 @@ export async function signatureImage(options: {
   current: StoredManifest | undefined;
   layer: Descriptor;
   style: SignatureImageStyle;
+  /** Of a referrer; a signature by default. */
+  artifactType?: string;
 }): Promise<{ bytes: Uint8Array; mediaType: string }> {
-  const { store, current, layer, style } = options;
+  const { store, current, layer, style, artifactType = SIGNATURE_ARTIFACT_TYPE } = options;
   const family = (current ? current.manifest.mediaType === DOCKER.manifest : style.dockerMediaTypes) ? DOCKER : OCI;
   const layers = [...(current?.manifest.layers ?? []), layer];
   const config = await store.putBlob(Buffer.from(goJson(await nextConfig(options, layers))));
-  const configType = style.subject ? SIGNATURE_ARTIFACT_TYPE : (current?.manifest.config?.mediaType ?? family.config);
+  const configType = style.subject ? artifactType : (current?.manifest.config?.mediaType ?? family.config);
   const annotations = current?.manifest.annotations ?? {};
   const manifest = {
     schemaVersion: 2,
@@ -85,7 +109,7 @@ export async function signatureImage(options: {
     config: { mediaType: configType, size: config.size, digest: config.digest },
     layers: layers.map(orderDescriptor),
     ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
-    ...(style.subject ? { subject: plainDescriptor(style.subject), artifactType: SIGNATURE_ARTIFACT_TYPE } : {}),
+    ...(style.subject ? { subject: plainDescriptor(style.subject), artifactType } : {}),
   };
   return { bytes: Buffer.from(goJson(manifest)), mediaType: family.manifest };
 }

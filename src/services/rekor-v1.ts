@@ -1,5 +1,6 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
+import { writeEnvelope } from "../evidence/envelope.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { type HashName, hash, type Message } from "../format/digest.ts";
@@ -21,20 +22,11 @@ export interface LogRequest {
   readonly verifier: string;
 }
 
-/** An envelope as Go's JSON of the protobuf message writes it. */
-function envelopeJson(content: Extract<Evidence["content"], { kind: "dsse" }>): string {
-  return JSON.stringify({
-    payload: encodeBase64(content.payload),
-    payloadType: content.payloadType,
-    signatures: [{ sig: encodeBase64(content.signature) }],
-  });
-}
-
 /** The entry proposed for a signature: `dsse` for an envelope, else `hashedrekord` (rekor's pkg/types). */
 export function proposedEntry({ content, message, hash: name, verifier }: LogRequest): Record<string, unknown> {
   const key = encodeBase64(Buffer.from(verifier));
   if (content.kind === "dsse") {
-    const proposedContent = { envelope: envelopeJson(content), verifiers: [key] };
+    const proposedContent = { envelope: writeEnvelope(content), verifiers: [key] };
     return { apiVersion: "0.0.1", kind: "dsse", spec: { proposedContent } };
   }
   return {
@@ -50,7 +42,7 @@ export function proposedEntry({ content, message, hash: name, verifier }: LogReq
 /** The `intoto` entry older clients made of an envelope, to search for. */
 function intotoEntry({ content, verifier }: LogRequest): Record<string, unknown>[] {
   if (content.kind !== "dsse") return [];
-  const envelope = envelopeJson(content);
+  const envelope = writeEnvelope(content);
   const value = Buffer.from(hash("sha256", Buffer.from(envelope))).toString("hex");
   const spec = {
     content: { envelope, hash: { algorithm: "sha256", value } },

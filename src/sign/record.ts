@@ -39,10 +39,10 @@ export async function recordEvidence(
 
 function timestamp(
   io: RecordIo,
-  { content }: Evidence,
+  { content, timestamped }: Evidence,
   { url, tls }: Witnesses["timestampAuthorities"][number],
 ): Promise<Uint8Array> {
-  return requestTimestamp(io, { url, tls, message: content.signature, nonce: io.random(16) });
+  return requestTimestamp(io, { url, tls, message: timestamped ?? content.signature, nonce: io.random(16) });
 }
 
 async function entry(

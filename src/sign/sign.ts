@@ -28,11 +28,18 @@ export async function signPayload(by: SigningIdentity, payload: Uint8Array): Pro
   return evidence({ kind: "simple-signing", payload, signature }, legacyKey(by));
 }
 
-/** Signs an in-toto statement in a DSSE envelope: evidence for a bundle. */
-export async function signInTotoStatement(by: SigningIdentity, statement: Uint8Array): Promise<Evidence> {
+/**
+ * Signs an in-toto statement in a DSSE envelope: evidence for a bundle, or, not binding, for an `.att` layer, which keeps
+ * the certificate beside the envelope.
+ */
+export async function signInTotoStatement(
+  by: SigningIdentity,
+  statement: Uint8Array,
+  { binding }: { binding: boolean } = { binding: true },
+): Promise<Evidence> {
   const { signature } = await by.signer.sign(preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, statement));
   const content = { kind: "dsse", payloadType: IN_TOTO_PAYLOAD_TYPE, payload: statement, signature } as const;
-  return evidence(content, bundleKey(by));
+  return evidence(content, binding ? bundleKey(by) : legacyKey(by));
 }
 
 /**

@@ -36,6 +36,8 @@ export interface ClaimsPolicy {
   readonly annotations: Readonly<Record<string, string>>;
   /** Predicate types of statements that count; undefined for any. */
   readonly predicateTypes: readonly string[] | undefined;
+  /** Whether the document must be about what is being verified. Default "required". */
+  readonly subject?: "required" | "insecureSkip";
 }
 
 /**

@@ -50,13 +50,13 @@ interface Token {
  * names, who is trusted as a timestamp authority at that very time (RFC 3161 §2.4.2, RFC 5652 §5).
  *
  * @param response DER TimeStampResp
- * @param message the bytes that were timestamped: a signature
+ * @param messages what may have been timestamped: the signature, or what holds it
  * @returns undefined when no trusted authority is the signer, which says nothing about the message
  * @throws CheckFailed for a token in a trusted authority's name that does not hold, and for one that cannot be read
  */
 export function verifyTimestamp(
   response: Uint8Array,
-  message: Uint8Array,
+  messages: readonly Uint8Array[],
   authorities: readonly TimestampAuthority[],
 ): Date | undefined {
   const token = readToken(response);
@@ -65,7 +65,7 @@ export function verifyTimestamp(
     try {
       const leaf = signingCertificate(token, authority);
       if (!leaf) continue;
-      verifyToken(token, { leaf, authority, message });
+      verifyToken(token, { leaf, authority, messages });
       return token.time;
     } catch (error) {
       if (!(error instanceof TsignError) && !(error instanceof CheckFailed)) throw error;
@@ -78,15 +78,15 @@ export function verifyTimestamp(
 
 function verifyToken(
   token: Token,
-  by: { leaf: X509Certificate; authority: TimestampAuthority; message: Uint8Array },
+  by: { leaf: X509Certificate; authority: TimestampAuthority; messages: readonly Uint8Array[] },
 ): void {
-  const { leaf, authority, message } = by;
+  const { leaf, authority, messages } = by;
   if (!isWithin(authority.validFor, token.time)) {
     throw new CheckFailed("time", `its authority is not trusted for ${token.time.toISOString()}`);
   }
   verifyCertificatePath({ leaf: leaf.raw, authorities: authority, at: token.time, purpose: "timeStamping" });
   const { algorithm, digest } = token.imprint;
-  if (Buffer.compare(hash(algorithm, message), digest) !== 0) {
+  if (!messages.some((message) => Buffer.compare(hash(algorithm, message), digest) === 0)) {
     throw new CheckFailed("time", "it is over another signature");
   }
   verifyAttributes(token, leaf);

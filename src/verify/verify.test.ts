@@ -91,7 +91,7 @@ test("an attestation is no signature, but passes where any predicate does", asyn
       .replace(SIGN, "https://slsa.dev/provenance/v1"),
   );
   const attestation = await signInTotoStatement(by, statement);
-  assert.match(await failsAt(attestation, "claims"), /no signature/);
+  assert.match(await failsAt(attestation, "claims"), /does not count here/);
   assert.ok(
     (await verify(attestation, IMAGE, TRUST, keyPolicy(KEY, { annotations: {}, predicateTypes: undefined }))).ok,
   );

@@ -96,12 +96,9 @@ async function trustedTimes(by: {
   const signed: Date[] = [];
   if (evidence.timestamps.length > 0) {
     const { verifyTimestamp } = await import("./timestamp.ts");
+    const messages = [evidence.content.signature, ...(evidence.timestamped ? [evidence.timestamped] : [])];
     for (const response of evidence.timestamps) {
-      const time = verifyTimestamp(
-        response,
-        evidence.timestamped ?? evidence.content.signature,
-        trust.timestampAuthorities,
-      );
+      const time = verifyTimestamp(response, messages, trust.timestampAuthorities);
       if (time) signed.push(time);
     }
   }

@@ -1,0 +1,85 @@
+import { readBlob } from "../blob.ts";
+import { TsignError } from "../errors.ts";
+import { IN_TOTO_PAYLOAD_TYPE } from "../evidence/media-types.ts";
+import { readStatement } from "../evidence/statement.ts";
+import type { Io } from "../io.ts";
+import { attestationStatement, predicateTypeOf } from "../sign/predicates.ts";
+
+/** Rekor refuses a larger `dsse` entry, which holds the whole envelope (its max_request_body_size by default). Bytes. */
+const MAX_LOGGED_ENVELOPE = 32 * 1024 * 1024;
+
+interface Flags {
+  readonly predicate: string;
+  readonly statement: string;
+  readonly type: string;
+  readonly rekorEntryType: string;
+}
+
+/** A predicate or a whole statement, read once for all that is attested. */
+export type Attested =
+  | { readonly kind: "predicate"; readonly path: string; readonly bytes: Uint8Array }
+  | { readonly kind: "statement"; readonly path: string; readonly bytes: Uint8Array; readonly predicateType: string };
+
+/**
+ * Reads what is to be attested.
+ *
+ * @throws TsignError "usage" when neither or both of --predicate and --statement are given, "input" for no statement
+ */
+export async function readAttested(io: Io, flags: Flags): Promise<Attested> {
+  if (!["dsse", "intoto"].includes(flags.rekorEntryType)) {
+    throw new TsignError("usage", `unknown rekor-entry-type: ${flags.rekorEntryType}`, { hint: "dsse or intoto" });
+  }
+  if ((flags.predicate === "") === (flags.statement === "")) {
+    throw new TsignError("usage", "one of --predicate or --statement must be set");
+  }
+  const path = flags.predicate || flags.statement;
+  const name = path === "-" ? "standard input" : path;
+  io.stderr.write(`Using payload from: ${name}\n`);
+  const bytes = await readBlob(io, path);
+  if (flags.predicate !== "") return { kind: "predicate", path: name, bytes };
+  try {
+    const { predicateType } = readStatement({
+      kind: "dsse",
+      payloadType: IN_TOTO_PAYLOAD_TYPE,
+      payload: bytes,
+      signature: new Uint8Array(),
+    });
+    return { kind: "statement", path: name, bytes, predicateType };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "";
+    throw new TsignError("input", `${name} is not an in-toto statement: ${reason}`, { cause });
+  }
+}
+
+/** The statement about a subject, and what it is of. */
+export function statementAbout(
+  io: Pick<Io, "now">,
+  attested: Attested,
+  by: { type: string; subject: { name: string; sha256: string } },
+): { statement: Uint8Array; predicateType: string } {
+  if (attested.kind === "statement") return { statement: attested.bytes, predicateType: attested.predicateType };
+  const { type, subject } = by;
+  const { bytes: predicate, path } = attested;
+  const statement = attestationStatement({ type, predicate, path, subject, now: io.now() });
+  return { statement, predicateType: predicateTypeOf(type) };
+}
+
+/**
+ * Says before anything is uploaded that it will be too large: for whoever reads it, or for the log.
+ *
+ * @param options.maxBytes of COSIGN_MAX_ATTACHMENT_SIZE
+ * @throws TsignError "limit"
+ */
+export function requireSize(statement: Uint8Array, options: { maxBytes: number; logsEnvelope: boolean }): void {
+  const size = Math.ceil(statement.length / 3) * 4 + 512; // as base64 in its envelope
+  if (size > options.maxBytes) {
+    throw new TsignError("limit", `the attestation has about ${size} bytes, more than ${options.maxBytes}`, {
+      hint: "verifiers refuse it too: set COSIGN_MAX_ATTACHMENT_SIZE for both",
+    });
+  }
+  if (options.logsEnvelope && size > MAX_LOGGED_ENVELOPE) {
+    throw new TsignError("limit", `the attestation has about ${size} bytes, more than the log takes`, {
+      hint: "sign with a log of Rekor v2, which records its digest alone, or without a log",
+    });
+  }
+}

@@ -1,0 +1,103 @@
+import { readBlob } from "../../blob.ts";
+import { defineCommand, flag } from "../../cli/define.ts";
+import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
+import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
+import { TsignError } from "../../errors.ts";
+import { readEnvelope } from "../../evidence/envelope.ts";
+import type { Evidence } from "../../evidence/model.ts";
+import { looksLikeBundle, readBundle } from "../../evidence/read-bundle.ts";
+import { readStatement } from "../../evidence/statement.ts";
+import { putBundleReferrer } from "../../evidence/write-referrer.ts";
+import type { Io } from "../../io.ts";
+import { maxAttachmentSize } from "../../oci/attachments.ts";
+import type { ImageStore } from "../../oci/types.ts";
+import { storeLegacyAttestation } from "../../sign/store-attestation.ts";
+
+/** What one file holds: bundles or envelopes, each a JSON document of its own. */
+type Attached =
+  | { readonly kind: "bundle"; readonly text: string; readonly predicateType: string }
+  | { readonly kind: "envelope"; readonly evidence: Evidence; readonly envelope: Uint8Array };
+
+export default defineCommand({
+  usage: "[flags] <image>",
+  summary: "Attach attestations made elsewhere to an image",
+  about:
+    "Stores attestations with an image: Sigstore bundles as referrers, DSSE envelopes in the legacy form. A file may hold " +
+    "several, one after the other. All of them are read before any is stored; nothing is verified.",
+  examples: ["tsign attach attestation --attestation app.att.json registry.example/app@sha256:…"],
+  args: { min: 1, max: 1 },
+  flags: {
+    ...registryFlags,
+    attachmentTagPrefix,
+    attestation: flag.texts("file of bundles or envelopes; may be repeated"),
+  },
+  async run(io, { args: [text = ""], flags }) {
+    if (flags.attestation.length === 0) throw new TsignError("usage", "--attestation names no file");
+    const attached: Attached[] = [];
+    for (const path of flags.attestation) {
+      io.stderr.write(`Using payload from: ${path}\n`);
+      attached.push(...readDocuments(await readBlob(io, path), path));
+    }
+    const named = { ...flags, attachment: "" };
+    const mustExist = attached.some(({ kind }) => kind === "bundle");
+    const image = await resolveImage(io, { text, flags: named, mustExist, warnAboutTags: true });
+    const store = await openAttachments(io, image, flags);
+    for (const each of attached) await storeOne(io, each, { image, store, tagPrefix: flags.attachmentTagPrefix });
+  },
+});
+
+async function storeOne(
+  io: Io,
+  attached: Attached,
+  to: { image: SignedImage; store: ImageStore; tagPrefix: string },
+): Promise<void> {
+  const { image, store, tagPrefix } = to;
+  if (attached.kind === "bundle") {
+    const subject = image.descriptor ?? (await image.store.resolve(image.digest));
+    if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
+    const { text: bundle, predicateType } = attached;
+    await putBundleReferrer({ store, subject, bundle, predicateType, created: io.now() });
+    return;
+  }
+  const { evidence, envelope } = attached;
+  await storeLegacyAttestation({
+    io,
+    store,
+    digest: image.digest,
+    tagPrefix,
+    attestation: { evidence, envelope, predicateType: undefined },
+    replace: false,
+    maxBytes: maxAttachmentSize(io.env),
+    style: { dockerMediaTypes: false, created: undefined, subject: undefined },
+  });
+}
+
+/** One JSON document, or several, a line each as `download attestation` prints them. */
+function readDocuments(bytes: Uint8Array, path: string): Attached[] {
+  const text = Buffer.from(bytes).toString("utf8").trim();
+  const documents = isJson(text) ? [text] : text.split("\n").filter((line) => line.trim() !== "");
+  if (documents.length === 0) throw new TsignError("input", `${path} holds no attestation`);
+  return documents.map((document) => readDocument(document, path));
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readDocument(text: string, path: string): Attached {
+  const bytes = Buffer.from(text);
+  const origin = { kind: "file", where: path } as const;
+  if (looksLikeBundle(bytes)) {
+    const { content } = readBundle(bytes, origin);
+    if (content.kind !== "dsse") throw new TsignError("input", `${path} is the signature of a file, no attestation`);
+    return { kind: "bundle", text, predicateType: readStatement(content).predicateType };
+  }
+  const content = readEnvelope(bytes, path);
+  const evidence: Evidence = { origin, content, key: { kind: "none" }, log: [], timestamps: [], annotations: {} };
+  return { kind: "envelope", evidence, envelope: bytes };
+}

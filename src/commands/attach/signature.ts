@@ -1,0 +1,120 @@
+import { readBlob } from "../../blob.ts";
+import { defineCommand, type FlagValues, flag } from "../../cli/define.ts";
+import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
+import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
+import { TsignError } from "../../errors.ts";
+import type { Evidence } from "../../evidence/model.ts";
+import { looksLikeBundle, readBundle } from "../../evidence/read-bundle.ts";
+import { readLegacyBlobBundle } from "../../evidence/read-files.ts";
+import { readCertificates } from "../../evidence/read-legacy.ts";
+import { readStatement } from "../../evidence/statement.ts";
+import { signatureImage, signatureLayer } from "../../evidence/write-legacy.ts";
+import { putBundleReferrer } from "../../evidence/write-referrer.ts";
+import { decodeBase64 } from "../../format/base64.ts";
+import type { Io } from "../../io.ts";
+import { appendToTag } from "../../oci/append.ts";
+import { attachmentTag } from "../../oci/tags.ts";
+import type { ImageStore, StoredManifest } from "../../oci/types.ts";
+import { simpleSigningPayload } from "../../sign/payload.ts";
+
+const flags = {
+  ...registryFlags,
+  attachmentTagPrefix,
+  bundle: flag.string("the same as --payload"),
+  certificate: flag.string("PEM file of the certificate the signature was made with"),
+  certificateChain: flag.string("PEM file of the certificate's chain, the root last"),
+  payload: flag.string("file of what was signed, or of a Sigstore bundle; without it, the payload `sign` makes"),
+  rekorResponse: flag.string("file of the log entry: a legacy bundle of `sign-blob`"),
+  signature: flag.string("file of the base64 signature, - for stdin"),
+  tsr: flag.string("file of the signed timestamp, a DER TimeStampResp"),
+};
+
+type AttachFlags = FlagValues<typeof flags>;
+
+export default defineCommand({
+  usage: "[flags] <image>",
+  summary: "Attach a signature made elsewhere to an image",
+  about:
+    "Stores a signature with an image, in the legacy form or, from a Sigstore bundle, as a referrer. Nothing is verified.",
+  examples: ["tsign attach signature --signature app.sig --payload payload.json registry.example/app@sha256:…"],
+  args: { min: 1, max: 1 },
+  flags,
+  async run(io, { args: [text = ""], flags }) {
+    const path = flags.payload || flags.bundle;
+    const payload = path === "" ? undefined : await readBlob(io, path);
+    const isBundle = payload !== undefined && looksLikeBundle(payload);
+    if (!isBundle && flags.signature === "") throw new TsignError("usage", "--signature names no file");
+    const named = { ...flags, attachment: "" };
+    const evidence = isBundle ? undefined : await readParts(io, flags);
+    const image = await resolveImage(io, { text, flags: named, mustExist: isBundle, warnAboutTags: true });
+    const store = await openAttachments(io, image, flags);
+    if (isBundle) return attachBundle(io, { bytes: payload, path, image, store });
+    const signed = payload ?? impliedPayload(image);
+    await attachLegacy(io, { evidence: evidence?.(signed), image, store, tagPrefix: flags.attachmentTagPrefix });
+  },
+});
+
+function impliedPayload({ digest, ref }: SignedImage): Uint8Array {
+  return simpleSigningPayload({ digest, annotations: {}, dockerReference: ref.name });
+}
+
+async function attachBundle(
+  io: Io,
+  by: { bytes: Uint8Array; path: string; image: SignedImage; store: ImageStore },
+): Promise<void> {
+  const { bytes, path, image, store } = by;
+  const { content } = readBundle(bytes, { kind: "file", where: path });
+  if (content.kind !== "dsse") throw new TsignError("input", `${path} is the signature of a file, not of an image`);
+  const { predicateType } = readStatement(content);
+  const subject = image.descriptor ?? (await image.store.resolve(image.digest));
+  if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
+  const bundle = Buffer.from(bytes).toString("utf8");
+  await putBundleReferrer({ store, subject, bundle, predicateType, created: io.now() });
+}
+
+async function attachLegacy(
+  io: Io,
+  by: { evidence: Evidence | undefined; image: SignedImage; store: ImageStore; tagPrefix: string },
+): Promise<void> {
+  const { evidence, image, store, tagPrefix } = by;
+  if (evidence?.content.kind !== "simple-signing") throw new TsignError("internal", "a signature without its payload");
+  await store.putBlob(evidence.content.payload);
+  const layer = signatureLayer(evidence);
+  const style = { dockerMediaTypes: false, created: undefined, subject: undefined };
+  const annotations = JSON.stringify(layer.annotations);
+  const merge = async (current: StoredManifest | undefined) => {
+    const layers = current?.manifest.layers ?? [];
+    const isThere = layers.some(
+      (each) => each.digest === layer.digest && JSON.stringify(each.annotations) === annotations,
+    );
+    return isThere ? undefined : signatureImage({ store, current, layer, style });
+  };
+  await appendToTag({ io, store, tag: attachmentTag(image.digest, "sig", tagPrefix), merge });
+}
+
+/** Reads all the parts first; what is missing or wrong fails before anything is stored. */
+async function readParts(io: Io, flags: AttachFlags): Promise<(payload: Uint8Array) => Evidence> {
+  const encoded = Buffer.from(await readBlob(io, flags.signature))
+    .toString("latin1")
+    .trim();
+  const signature = decodeBase64(encoded);
+  if (!signature || signature.length === 0) throw new TsignError("input", `${flags.signature} is not base64`);
+  const certificates = async (path: string) =>
+    path === "" ? [] : readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
+  const [leaf] = await certificates(flags.certificate);
+  const chain = await certificates(flags.certificateChain);
+  if (flags.certificate !== "" && !leaf) throw new TsignError("input", `${flags.certificate} holds no certificate`);
+  const log =
+    flags.rekorResponse === ""
+      ? []
+      : readLegacyBlobBundle(await readBlob(io, flags.rekorResponse), flags.rekorResponse).evidence.log;
+  const timestamps = flags.tsr === "" ? [] : [await readBlob(io, flags.tsr)];
+  return (payload) => ({
+    origin: { kind: "file", where: flags.signature },
+    content: { kind: "simple-signing", payload, signature },
+    key: leaf ? { kind: "certificate", leaf, chain, binding: false } : { kind: "none" },
+    log,
+    timestamps,
+    annotations: {},
+  });
+}

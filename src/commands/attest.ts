@@ -1,0 +1,137 @@
+import { readAttested, requireSize, statementAbout } from "../cli/attesting.ts";
+import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
+import { attestingFlags } from "../cli/flags/attesting.ts";
+import { keyFlags } from "../cli/flags/key.ts";
+import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
+import { openAttachments, resolveImage, type SignedImage } from "../cli/images.ts";
+import { openSigning, type Signing } from "../cli/signing.ts";
+import { TsignError } from "../errors.ts";
+import { writeEnvelope } from "../evidence/envelope.ts";
+import { removeListed } from "../evidence/remove.ts";
+import { writeBundle } from "../evidence/write-bundle.ts";
+import { putBundleReferrer } from "../evidence/write-referrer.ts";
+import { parseDigest } from "../format/digest.ts";
+import type { Io } from "../io.ts";
+import { maxAttachmentSize } from "../oci/attachments.ts";
+import { requirePredicateType } from "../sign/predicates.ts";
+import { signInTotoStatement } from "../sign/sign.ts";
+import { bundlesOfType, storeLegacyAttestation } from "../sign/store-attestation.ts";
+
+const flags = {
+  ...keyFlags,
+  ...attestingFlags,
+  ...registryFlags,
+  attachmentTagPrefix,
+  noUpload: flag.bool("do not store the attestation in the registry"),
+  recordCreationTimestamp: flag.bool("record when the attestation image was made", {
+    deprecated: "the bundle form always records it",
+  }),
+  replace: flag.bool("take the place of the image's attestations of the same type", {
+    deprecated: "verifiers accept any of several attestations",
+  }),
+};
+
+type AttestFlags = FlagValues<typeof flags>;
+
+/** One image, and what to say of it. */
+interface Attesting {
+  readonly io: Io;
+  readonly flags: AttestFlags;
+  readonly session: Signing;
+  readonly image: SignedImage;
+  readonly statement: Uint8Array;
+  readonly predicateType: string;
+}
+
+export default defineCommand({
+  usage: "[flags] <image…>",
+  summary: "Attest something about container images",
+  about:
+    "Signs an in-toto statement that says something about each image, a software bill of materials or how it was built, and " +
+    "stores it beside the image. The predicate is stored as it was written.",
+  examples: [
+    "tsign attest --type spdxjson --predicate sbom.spdx.json registry.example/app@sha256:…",
+    "tsign attest --key cosign.key --type slsaprovenance1 --predicate provenance.json registry.example/app@sha256:…",
+  ],
+  args: { min: 1, max: Number.POSITIVE_INFINITY },
+  flags,
+  exclusive: [
+    ["useSigningConfig", "signingConfig"],
+    ["predicate", "statement"],
+  ],
+  async run(io, { args, flags }) {
+    if (flags.noUpload && flags.newBundleFormat && flags.bundle === "") {
+      throw new TsignError("usage", "must enable upload or specify a bundle path with --bundle");
+    }
+    if (flags.statement === "") requirePredicateType(flags.type);
+    const attested = await readAttested(io, flags);
+    const images: SignedImage[] = [];
+    for (const text of args) {
+      const named = { ...flags, attachment: "" };
+      images.push(
+        await resolveImage(io, { text, flags: named, mustExist: flags.newBundleFormat, warnAboutTags: true }),
+      );
+    }
+    const session = await openSigning(io, flags, { bundlePathCounts: false });
+    for (const image of images) {
+      const subject = { name: image.ref.name, sha256: parseDigest(image.digest).hex };
+      const about = statementAbout(io, attested, { type: flags.type, subject });
+      const logsEnvelope = session.services.witnesses.logs.some(({ version }) => version === 1);
+      requireSize(about.statement, { maxBytes: maxAttachmentSize(io.env), logsEnvelope });
+      const attesting = { io, flags, session, image, ...about };
+      await (flags.newBundleFormat ? attestAsBundle(attesting) : attestAsLegacy(attesting));
+    }
+  },
+});
+
+async function attestAsBundle(attesting: Attesting): Promise<void> {
+  const { io, flags, session, image, statement, predicateType } = attesting;
+  const signed = await signInTotoStatement(session.by, statement);
+  const evidence = await session.complete(signed, { kind: "image", digest: image.digest });
+  const bundle = writeBundle(evidence);
+  if (flags.bundle !== "") {
+    await io.files.write(flags.bundle, bundle, { mode: 0o600 });
+    io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
+  }
+  if (flags.noUpload) return;
+  const store = await openAttachments(io, image, flags);
+  const outdated = flags.replace ? await bundlesOfType(store, image.digest, predicateType) : [];
+  const subject = image.descriptor ?? (await image.store.resolve(image.digest));
+  if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
+  await putBundleReferrer({ store, subject, bundle, predicateType, created: io.now() });
+  // Only now: whatever breaks off, one attestation of the type is there.
+  await removeListed(store, image.digest, outdated);
+}
+
+async function attestAsLegacy(attesting: Attesting): Promise<void> {
+  const { io, flags, session, image, statement, predicateType } = attesting;
+  const signed = await signInTotoStatement(session.by, statement, { binding: false });
+  if (signed.content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
+  const envelope = Buffer.from(writeEnvelope(signed.content));
+  const subject = { kind: "image", digest: image.digest } as const;
+  const evidence = await session.complete({ ...signed, timestamped: envelope }, subject);
+  if (flags.noUpload) {
+    io.stdout.write(`${envelope.toString("utf8")}\n`);
+    return;
+  }
+  const store = await openAttachments(io, image, flags);
+  await storeLegacyAttestation({
+    io,
+    store,
+    digest: image.digest,
+    tagPrefix: flags.attachmentTagPrefix,
+    attestation: { evidence, envelope, predicateType },
+    replace: flags.replace,
+    maxBytes: maxAttachmentSize(io.env),
+    style: {
+      dockerMediaTypes: /^(1|t|true)$/i.test(io.env["COSIGN_DOCKER_MEDIA_TYPES"] ?? ""),
+      created: flags.recordCreationTimestamp
+        ? io
+            .now()
+            .toISOString()
+            .replace(/\.\d+Z$/, "Z")
+        : undefined,
+      subject: undefined,
+    },
+  });
+}

@@ -1,0 +1,84 @@
+import { defineCommand, flag } from "../../cli/define.ts";
+import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
+import { openAttachments, resolveImage } from "../../cli/images.ts";
+import { imageForPlatform } from "../../cli/platform.ts";
+import { TsignError } from "../../errors.ts";
+import { findEvidence } from "../../evidence/find.ts";
+import type { Evidence } from "../../evidence/model.ts";
+import { readStatement } from "../../evidence/statement.ts";
+import { encodeBase64 } from "../../format/base64.ts";
+import { printable } from "../../format/printable.ts";
+import { maxAttachmentSize } from "../../oci/attachments.ts";
+import { formatReference } from "../../oci/ref.ts";
+import { PREDICATE_ALIASES, predicateTypeOf, requirePredicateType } from "../../sign/predicates.ts";
+
+const WORKERS = 10;
+
+export default defineCommand({
+  usage: "[flags] <image>",
+  summary: "Print the attestations of an image as JSON lines",
+  about:
+    "Prints every bundle stored with an image, then every legacy envelope, a line each, or those of one predicate type. " +
+    "Nothing is verified.",
+  examples: [
+    "tsign download attestation --predicate-type spdxjson registry.example/app:v1 | jq -r .dsseEnvelope.payload",
+  ],
+  args: { min: 1, max: 1 },
+  flags: {
+    ...registryFlags,
+    attachmentTagPrefix,
+    platform: flag.string("the image of an index for this platform: linux/amd64"),
+    predicateType: flag.string("print attestations of this type only: an alias or a URI", {
+      choices: PREDICATE_ALIASES,
+    }),
+  },
+  async run(io, { args: [text = ""], flags }) {
+    if (flags.predicateType !== "") requirePredicateType(flags.predicateType);
+    const named = { ...flags, attachment: "" };
+    const image = await resolveImage(io, { text, flags: named, mustExist: true, warnAboutTags: false });
+    const digest =
+      flags.platform === "" ? image.digest : await imageForPlatform(image.store, image.digest, flags.platform);
+    const store = await openAttachments(io, image, flags);
+    const found = await findEvidence(store, {
+      subject: digest,
+      forms: { legacy: true, bundle: true },
+      attachment: "att",
+      tagPrefix: flags.attachmentTagPrefix,
+      maxBytes: maxAttachmentSize(io.env),
+      workers: WORKERS,
+    });
+    for (const each of found) {
+      if ("unreadable" in each) {
+        io.stderr.write(`WARNING: ${printable(`${each.origin.where} cannot be read: ${each.unreadable}`)}\n`);
+      }
+    }
+    const readable = found.filter((each): each is Evidence => !("unreadable" in each));
+    const wanted = readable.filter((each) => isOf(each, flags.predicateType));
+    if (wanted.length === 0 && (flags.predicateType !== "" || found.length > readable.length)) {
+      const what = flags.predicateType === "" ? "attestations" : `attestations of type ${flags.predicateType}`;
+      throw new TsignError("no-signatures", `no ${what} found for ${formatReference(image.ref)}`);
+    }
+    const bundles = wanted.filter(({ document }) => document !== undefined);
+    const envelopes = wanted.filter(({ document }) => document === undefined);
+    for (const each of [...bundles, ...envelopes]) io.stdout.write(`${lineOf(each)}\n`);
+  },
+});
+
+function isOf({ content }: Evidence, type: string): boolean {
+  if (content.kind !== "dsse") return false;
+  if (type === "") return true;
+  try {
+    return readStatement(content).predicateType === predicateTypeOf(type);
+  } catch {
+    return false; // of no type that can be told
+  }
+}
+
+/** A bundle as it is stored, but on one line; an envelope as cosign prints it. */
+function lineOf({ content, document }: Evidence): string {
+  if (document) return JSON.stringify(JSON.parse(Buffer.from(document).toString("utf8")));
+  if (content.kind !== "dsse") throw new TsignError("internal", "a signature among attestations");
+  const { payloadType, payload, signature } = content;
+  const signatures = [{ keyid: "", sig: encodeBase64(signature) }];
+  return JSON.stringify({ payloadType, payload: encodeBase64(payload), signatures });
+}

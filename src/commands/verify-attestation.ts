@@ -1,0 +1,184 @@
+import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
+import { keyFlags } from "../cli/flags/key.ts";
+import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
+import { verificationFlags } from "../cli/flags/verification.ts";
+import { openAttachments, resolveImage } from "../cli/images.ts";
+import { withLoggedEntry } from "../cli/log-lookup.ts";
+import { requirePolicies } from "../cli/policies.ts";
+import { failureOf, printFailures, printHeader, type Verified, warnAboutLoosePatterns } from "../cli/print/verified.ts";
+import { readVerification, type Verification } from "../cli/verification.ts";
+import { TsignError } from "../errors.ts";
+import { writeEnvelope } from "../evidence/envelope.ts";
+import { findEvidence } from "../evidence/find.ts";
+import type { Evidence, Unreadable } from "../evidence/model.ts";
+import { readStatement } from "../evidence/statement.ts";
+import type { Digest } from "../format/digest.ts";
+import { printable } from "../format/printable.ts";
+import type { Io } from "../io.ts";
+import { maxAttachmentSize } from "../oci/attachments.ts";
+import { openLayout } from "../oci/layout/layout.ts";
+import { formatReference } from "../oci/ref.ts";
+import type { ImageStore } from "../oci/types.ts";
+import { PREDICATE_ALIASES, predicateTypeOf } from "../sign/predicates.ts";
+import type { Policy } from "../verify/model.ts";
+import { verify } from "../verify/verify.ts";
+
+const { signature: _signature, ...shared } = verificationFlags;
+
+const flags = {
+  ...keyFlags,
+  ...shared,
+  ...registryFlags,
+  attachmentTagPrefix,
+  checkClaims: flag.bool("compare what is signed with the image", { default: true }),
+  localImage: flag.bool("the arguments are folders that `save` wrote"),
+  output: flag.string("has no effect: envelopes are printed as JSON lines", { short: "o", default: "json" }),
+  policy: flag.strings("CUE or Rego file that every attestation of the type must satisfy"),
+  type: flag.string("what the attestation must be: an alias or a URI", {
+    default: "custom",
+    choices: PREDICATE_ALIASES,
+  }),
+};
+
+type VerifyFlags = FlagValues<typeof flags>;
+
+/** An image, and where its attestations are. */
+interface Target {
+  readonly name: string;
+  readonly digest: Digest;
+  readonly attestations: ImageStore;
+}
+
+export default defineCommand({
+  usage: "[flags] <image…>",
+  summary: "Verify attestations of container images",
+  about:
+    "Finds every attestation of each image, in both stored forms, and succeeds if at least one of the type asked for is by " +
+    "the key or identity given and about the image. With --policy every such one must satisfy all policies. Prints the " +
+    "envelopes of the good ones, a line each; for the others it tells why they failed.",
+  examples: [
+    "tsign verify-attestation --type slsaprovenance1 --certificate-identity ci@example.com " +
+      "--certificate-oidc-issuer https://issuer.example registry.example/app@sha256:…",
+    "tsign verify-attestation --key cosign.pub --type spdxjson registry.example/app:v1 | jq -r .payload | base64 -d",
+  ],
+  args: { min: 1, max: Number.POSITIVE_INFINITY },
+  flags,
+  exclusive: [
+    ["caRoots", "certificateChain"],
+    ["caIntermediates", "certificateChain"],
+  ],
+  async run(io, { args, flags }) {
+    const verification = await readVerification(io, { ...flags, signature: "" }, "attestation");
+    const predicateTypes = [predicateTypeOf(flags.type)];
+    const subject = flags.checkClaims ? "required" : "insecureSkip";
+    const policy: Policy = { ...verification.policy, claims: { annotations: {}, predicateTypes, subject } };
+    for (const text of args) await verifyImage(io, { text, flags, verification, policy });
+  },
+});
+
+async function verifyImage(
+  io: Io,
+  by: { text: string; flags: VerifyFlags; verification: Verification; policy: Policy },
+): Promise<void> {
+  const { flags, verification, policy } = by;
+  const target = await openTarget(io, by.text, flags);
+  const found = await findEvidence(target.attestations, {
+    subject: target.digest,
+    forms: { legacy: true, bundle: flags.newBundleFormat },
+    attachment: "att",
+    tagPrefix: flags.attachmentTagPrefix,
+    maxBytes: maxAttachmentSize(io.env),
+    workers: flags.maxWorkers,
+  });
+  const { candidates, otherTypes } = ofType(found, predicateTypeOf(flags.type));
+  if (candidates.length === 0) throw nothingFound(target, predicateTypeOf(flags.type), otherTypes);
+  const verified: Verified[] = [];
+  const failures: ReturnType<typeof failureOf>[] = [];
+  for (const candidate of candidates) {
+    const judged =
+      "unreadable" in candidate ? candidate : await judge(io, candidate, { flags, target, policy, verification });
+    if ("ok" in judged && judged.ok) verified.push(judged);
+    else failures.push(failureOf(judged));
+  }
+  if (verified.length === 0) {
+    printFailures(io.stderr, failures);
+    const [first] = failures;
+    throw new TsignError(
+      "no-match-bundle",
+      `no matching attestations: ${candidates.length} found for ${target.name}, none passes (${first?.step}: ${first?.reason})`,
+    );
+  }
+  if (flags.policy.length > 0) await requirePolicies(io, flags.policy, verified.map(payloadOf));
+  const log = policy.log === "required";
+  printHeader(io.stderr, { name: target.name, verified, claims: flags.checkClaims, annotations: false, log });
+  warnAboutLoosePatterns(io.stderr, policy.signer, verified);
+  if (failures.length > 0) {
+    io.stderr.write("Found too, and not counted:\n");
+    printFailures(io.stderr, failures);
+  }
+  for (const { evidence } of verified) {
+    if (evidence.content.kind === "dsse") io.stdout.write(`${writeEnvelope(evidence.content)}\n`);
+  }
+}
+
+function payloadOf({ evidence }: Verified): { where: string; statement: Uint8Array } {
+  const statement = evidence.content.kind === "dsse" ? evidence.content.payload : new Uint8Array();
+  return { where: evidence.origin.where, statement };
+}
+
+async function judge(
+  io: Io,
+  candidate: Evidence,
+  by: { flags: VerifyFlags; target: Target; policy: Policy; verification: Verification },
+) {
+  const { flags, target, policy, verification } = by;
+  const { certificate, trust } = verification;
+  const given = certificate && candidate.key.kind !== "certificate" ? { ...candidate, key: certificate } : candidate;
+  try {
+    const logged = candidate.origin.kind === "att-tag" ? await withLoggedEntry(io, given, { policy, flags }) : given;
+    return await verify(logged, { kind: "image", digest: target.digest }, trust, policy);
+  } catch (error) {
+    if (!(error instanceof TsignError) || io.signal.aborted) throw error;
+    return { origin: candidate.origin, unreadable: error.message };
+  }
+}
+
+async function openTarget(io: Io, text: string, flags: VerifyFlags): Promise<Target> {
+  if (flags.localImage) {
+    const layout = await openLayout(io, text);
+    const { digest } = await layout.image();
+    return { name: text, digest, attestations: layout };
+  }
+  const named = { ...flags, attachment: "" };
+  const { ref, store, digest } = await resolveImage(io, { text, flags: named, mustExist: true, warnAboutTags: false });
+  return { name: formatReference(ref), digest, attestations: await openAttachments(io, { ref, store }, flags) };
+}
+
+/** Attestations of the type, and what cannot be told: a signature or another type says something else. */
+function ofType(found: readonly (Evidence | Unreadable)[], wanted: string) {
+  const otherTypes = new Set<string>();
+  const candidates = found.filter((each) => {
+    if ("unreadable" in each) return true;
+    if (each.content.kind !== "dsse") return false;
+    try {
+      const { predicateType } = readStatement(each.content);
+      if (predicateType === wanted) return true;
+      otherTypes.add(predicateType);
+      return false;
+    } catch {
+      return true; // reported as failed by verify
+    }
+  });
+  return { candidates, otherTypes };
+}
+
+function nothingFound(target: Target, wanted: string, otherTypes: ReadonlySet<string>): TsignError {
+  if (otherTypes.size === 0)
+    return new TsignError("no-match-bundle", `no matching attestations: ${target.name} has none`);
+  const found = printable([...otherTypes].join(","));
+  return new TsignError(
+    "no-match-bundle",
+    `none of the attestations of ${target.name} matched the predicate type: ${wanted}, found: ${found}`,
+    { hint: "--type takes any of those found" },
+  );
+}

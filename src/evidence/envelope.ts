@@ -1,0 +1,34 @@
+import { TsignError } from "../errors.ts";
+import { decodeBase64, encodeBase64 } from "../format/base64.ts";
+import { isObject, parseJson } from "../format/json.ts";
+import type { DsseContent } from "./model.ts";
+
+/**
+ * Reads a DSSE envelope (DSSE envelope.md, JSON). Exactly one signature: with more, readers disagree on who signed.
+ *
+ * @throws TsignError "bad-bundle"
+ */
+export function readEnvelope(bytes: Uint8Array, what: string): DsseContent {
+  const json = parseJson(bytes, what);
+  const { payloadType, payload, signatures } = isObject(json) ? json : {};
+  const decoded = typeof payload === "string" ? decodeBase64(payload) : undefined;
+  if (typeof payloadType !== "string" || !decoded || !Array.isArray(signatures)) {
+    throw new TsignError("bad-bundle", `${what} is not a DSSE envelope`);
+  }
+  const [only, ...others] = signatures as unknown[];
+  const text = isObject(only) ? only["sig"] : undefined;
+  const signature = typeof text === "string" ? decodeBase64(text) : undefined;
+  if (!signature || signature.length === 0 || others.length > 0) {
+    throw new TsignError("bad-bundle", `${what} has ${signatures.length} signatures, expected one that can be read`);
+  }
+  return { kind: "dsse", payloadType, payload: decoded, signature };
+}
+
+/** An envelope as cosign 3 writes it. A log entry is over these very bytes: what is logged must be what is stored. */
+export function writeEnvelope({ payload, payloadType, signature }: DsseContent): string {
+  return JSON.stringify({
+    payload: encodeBase64(payload),
+    payloadType,
+    signatures: [{ sig: encodeBase64(signature) }],
+  });
+}

@@ -1,0 +1,101 @@
+import { TsignError } from "../errors.ts";
+import { isObject, parseJson } from "../format/json.ts";
+
+const STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1";
+
+/** The names `--type` knows, and the predicate type each stands for. */
+const ALIASES: Readonly<Record<string, string>> = {
+  custom: "https://cosign.sigstore.dev/attestation/v1",
+  slsaprovenance: "https://slsa.dev/provenance/v0.2",
+  slsaprovenance02: "https://slsa.dev/provenance/v0.2",
+  slsaprovenance1: "https://slsa.dev/provenance/v1",
+  link: "https://in-toto.io/Link/v1",
+  spdx: "https://spdx.dev/Document",
+  spdxjson: "https://spdx.dev/Document",
+  cyclonedx: "https://cyclonedx.org/bom",
+  vuln: "https://cosign.sigstore.dev/attestation/vuln/v1",
+  openvex: "https://openvex.dev/ns",
+};
+
+/** Fields without which a predicate is not of its type, by alias. */
+const REQUIRED: Readonly<Record<string, readonly string[]>> = {
+  link: ["_type", "name", "materials", "products", "byproducts", "command", "environment"],
+};
+
+export const PREDICATE_ALIASES: readonly string[] = Object.keys(ALIASES);
+
+/** The predicate type a `--type` stands for: an alias's URI, else itself. */
+export function predicateTypeOf(type: string): string {
+  return Object.hasOwn(ALIASES, type) ? (ALIASES[type] ?? type) : type;
+}
+
+/**
+ * Refuses a `--type` that is neither an alias nor a URI.
+ *
+ * @throws TsignError "usage"
+ */
+export function requirePredicateType(type: string): void {
+  if (Object.hasOwn(ALIASES, type) || /^([a-z][a-z0-9+.-]*:|\/)\S+$/i.test(type)) return;
+  throw new TsignError("usage", `invalid predicate type: ${type}`, {
+    hint: `${PREDICATE_ALIASES.join(", ")}, or a URI`,
+  });
+}
+
+/**
+ * The in-toto statement about a subject that carries a predicate (in-toto attestation framework; v0.1, as cosign's). The
+ * predicate's JSON goes in as it was written, so that no number loses digits and no field is dropped.
+ *
+ * @param options.predicate the document: JSON of an object; text for `spdx` and `custom`
+ * @param options.digest hex SHA-256 of the subject
+ * @param options.now for `custom`, which says when it was made
+ * @throws TsignError "input" for a document that is not of its type
+ */
+export function attestationStatement(options: {
+  type: string;
+  predicate: Uint8Array;
+  path: string;
+  subject: { name: string; sha256: string };
+  now: Date;
+}): Uint8Array {
+  const { type, subject } = options;
+  const about = JSON.stringify([{ name: subject.name, digest: { sha256: subject.sha256 } }]);
+  const head = `{"_type":"${STATEMENT_TYPE}","subject":${about},"predicateType":${JSON.stringify(predicateTypeOf(type))}`;
+  return Buffer.from(`${head},"predicate":${predicateJson(options)}}`);
+}
+
+function predicateJson(options: { type: string; predicate: Uint8Array; path: string; now: Date }): string {
+  const { type, predicate, path, now } = options;
+  if (type === "custom") {
+    const timestamp = now.toISOString().replace(/\.\d+Z$/, "Z");
+    return JSON.stringify({ Data: readText(predicate, path), Timestamp: timestamp });
+  }
+  if (type === "spdx") return JSON.stringify(readText(predicate, path));
+  const json = parsePredicate(predicate, options);
+  const missing = (REQUIRED[type] ?? []).find((field) => !Object.hasOwn(json, field));
+  if (missing) throw new TsignError("input", `${path} is no ${type} predicate: the field ${missing} is missing`);
+  return readText(predicate, path).trim();
+}
+
+function parsePredicate(
+  predicate: Uint8Array,
+  { type, path }: { type: string; path: string },
+): Record<string, unknown> {
+  let json: unknown;
+  try {
+    json = parseJson(predicate, path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "";
+    throw new TsignError("input", `invalid JSON payload for predicate type ${type}: ${reason}`, { cause });
+  }
+  if (!isObject(json)) throw new TsignError("input", `${path} is no ${type} predicate: it is not a JSON object`);
+  if (Object.hasOwn(json, "__proto__")) throw new TsignError("input", `${path} has a field named __proto__`);
+  return json;
+}
+
+function readText(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new TsignError("input", `${path} is not UTF-8 text`, { cause });
+  }
+}

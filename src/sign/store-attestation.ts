@@ -1,0 +1,92 @@
+import { readEnvelope } from "../evidence/envelope.ts";
+import { DSSE_MEDIA_TYPE } from "../evidence/media-types.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { findBundles } from "../evidence/remove.ts";
+import { readStatement } from "../evidence/statement.ts";
+import { attestationLayer, type SignatureImageStyle, signatureImage } from "../evidence/write-legacy.ts";
+import type { Digest } from "../format/digest.ts";
+import type { Io } from "../io.ts";
+import { appendToTag } from "../oci/append.ts";
+import { attachmentTag } from "../oci/tags.ts";
+import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";
+
+/** An attestation to store in the legacy form. */
+export interface LegacyAttestation {
+  readonly evidence: Evidence;
+  /** The DSSE envelope's JSON: the very bytes that were logged and timestamped. */
+  readonly envelope: Uint8Array;
+  /** Written as an annotation; undefined for an envelope that came from elsewhere. */
+  readonly predicateType: string | undefined;
+}
+
+/**
+ * Adds an attestation to the `.att` image of a digest, so that those others add meanwhile are kept.
+ *
+ * @param options.replace takes the place of every attestation of the same predicate type
+ */
+export async function storeLegacyAttestation(options: {
+  io: Pick<Io, "sleep" | "now" | "signal">;
+  store: ImageStore;
+  digest: Digest;
+  tagPrefix: string;
+  attestation: LegacyAttestation;
+  replace: boolean;
+  maxBytes: number;
+  style: SignatureImageStyle;
+}): Promise<Descriptor> {
+  const { io, store, attestation, replace, style, maxBytes } = options;
+  const layer = attestationLayer(attestation.evidence, attestation);
+  await store.putBlob(attestation.envelope);
+  const merge = async (current: StoredManifest | undefined) => {
+    const layers = current?.manifest.layers ?? [];
+    const { predicateType } = attestation;
+    const outdated =
+      replace && predicateType !== undefined
+        ? await layersOfType(store, layers, { predicateType, except: layer.digest, maxBytes })
+        : new Set<Descriptor>();
+    const isThere = layers.some((each) => isSame(each, layer));
+    if (isThere && outdated.size === 0) return undefined;
+    const kept = layers.filter((each) => !outdated.has(each) && !isSame(each, layer));
+    const base = current && { ...current, manifest: { ...current.manifest, layers: kept } };
+    return signatureImage({ store, current: base, layer, style });
+  };
+  return appendToTag({ io, store, tag: attachmentTag(options.digest, "att", options.tagPrefix), merge });
+}
+
+function isSame(existing: Descriptor, layer: Descriptor): boolean {
+  const wanted = Object.entries(layer.annotations ?? {});
+  return existing.digest === layer.digest && wanted.every(([name, value]) => existing.annotations?.[name] === value);
+}
+
+async function layersOfType(
+  store: ImageStore,
+  layers: readonly Descriptor[],
+  by: { predicateType: string; except: Digest; maxBytes: number },
+): Promise<Set<Descriptor>> {
+  const found = new Set<Descriptor>();
+  for (const layer of layers) {
+    if (layer.digest === by.except || layer.mediaType !== DSSE_MEDIA_TYPE) continue;
+    const bytes = await store.blob(layer, { maxBytes: by.maxBytes });
+    if (predicateTypeIn(bytes) === by.predicateType) found.add(layer);
+  }
+  return found;
+}
+
+/** What an envelope's statement is of; undefined for what cannot be read, which is nobody's to replace. */
+function predicateTypeIn(envelope: Uint8Array): string | undefined {
+  try {
+    return readStatement(readEnvelope(envelope, "")).predicateType;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Digests of the bundles of an image that are annotated with a predicate type. */
+export async function bundlesOfType(store: ImageStore, image: Digest, predicateType: string): Promise<Digest[]> {
+  const found: Digest[] = [];
+  for (const { digest, there } of await findBundles(store, image)) {
+    const stored = there ? await store.manifest(digest) : undefined;
+    if (stored?.manifest.annotations["dev.sigstore.bundle.predicateType"] === predicateType) found.push(digest);
+  }
+  return found;
+}
