@@ -9,12 +9,24 @@ async function words(...line: string[]): Promise<{ words: string[]; directive: n
 }
 
 test("commands, their groups and help are proposed, hidden ones are not", async () => {
-  assert.deepEqual((await words("ver")).words, ["verify", "verify-attestation", "verify-blob", "verify-blob-attestation", "version"]);
+  assert.deepEqual((await words("ver")).words, [
+    "verify",
+    "verify-attestation",
+    "verify-blob",
+    "verify-blob-attestation",
+    "version",
+  ]);
   assert.deepEqual((await words("triang")).words, []);
   assert.ok((await words("")).words.includes("help"));
-  assert.deepEqual((await words("download", "")).words, ["signature"]);
-  assert.deepEqual((await words("help", "download", "")).words, ["signature"]);
-  assert.deepEqual((await words("help", "ver")).words, ["verify", "verify-attestation", "verify-blob", "verify-blob-attestation", "version"]);
+  assert.deepEqual((await words("download", "")).words, ["attestation", "sbom", "signature"]);
+  assert.deepEqual((await words("help", "download", "")).words, ["attestation", "sbom", "signature"]);
+  assert.deepEqual((await words("help", "ver")).words, [
+    "verify",
+    "verify-attestation",
+    "verify-blob",
+    "verify-blob-attestation",
+    "version",
+  ]);
   assert.deepEqual((await words("bogus", "")).words, []);
 });
 
