@@ -3,14 +3,15 @@ import { defineCommand, type FlagValues, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
 import { TsignError } from "../../errors.ts";
+import { readLegacyLogEntry } from "../../evidence/legacy-proofs.ts";
 import type { Evidence } from "../../evidence/model.ts";
 import { looksLikeBundle, readBundle } from "../../evidence/read-bundle.ts";
-import { readLegacyBlobBundle } from "../../evidence/read-files.ts";
 import { readCertificates } from "../../evidence/read-legacy.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import { signatureImage, signatureLayer } from "../../evidence/write-legacy.ts";
 import { putBundleReferrer } from "../../evidence/write-referrer.ts";
 import { decodeBase64 } from "../../format/base64.ts";
+import { isObject, parseJson } from "../../format/json.ts";
 import type { Io } from "../../io.ts";
 import { appendToTag } from "../../oci/append.ts";
 import { attachmentTag } from "../../oci/tags.ts";
@@ -104,10 +105,7 @@ async function readParts(io: Io, flags: AttachFlags): Promise<(payload: Uint8Arr
   const [leaf] = await certificates(flags.certificate);
   const chain = await certificates(flags.certificateChain);
   if (flags.certificate !== "" && !leaf) throw new TsignError("input", `${flags.certificate} holds no certificate`);
-  const log =
-    flags.rekorResponse === ""
-      ? []
-      : readLegacyBlobBundle(await readBlob(io, flags.rekorResponse), flags.rekorResponse).evidence.log;
+  const log = flags.rekorResponse === "" ? [] : [await readLogEntry(io, flags.rekorResponse)];
   const timestamps = flags.tsr === "" ? [] : [await readBlob(io, flags.tsr)];
   return (payload) => ({
     origin: { kind: "file", where: flags.signature },
@@ -117,4 +115,10 @@ async function readParts(io: Io, flags: AttachFlags): Promise<(payload: Uint8Arr
     timestamps,
     annotations: {},
   });
+}
+
+/** The `rekorBundle` of a legacy blob bundle, whatever else the file holds. */
+async function readLogEntry(io: Io, path: string) {
+  const json = parseJson(await readBlob(io, path), path);
+  return readLegacyLogEntry(isObject(json) ? json["rekorBundle"] : undefined, `the rekorBundle of ${path}`);
 }
