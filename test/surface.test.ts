@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { flagName } from "../src/cli/argv.ts";
 import type { Flag } from "../src/cli/define.ts";
-import { TABLE } from "../src/cli/table.ts";
+import { GROUPS, TABLE } from "../src/cli/table.ts";
 import { formatDuration } from "../src/cli/values.ts";
 
 interface SurfaceFlag {
@@ -19,13 +19,15 @@ const read = <T>(name: string): T =>
 const surface = read<{ command: string; flags: SurfaceFlag[] }[]>("surface/cosign-3.1.2.json");
 const missing = read<string[]>("surface/missing.json");
 const differences = read<{ id: string; command: string; flags?: string[] }[]>("differences.json");
-/** Built into the program rather than the table. */
+/** Built into the program rather than the table; so is the help of a group, which `debug` is. */
 const BUILT_IN = ["help"];
 
 const own = new Map(TABLE.map((entry) => [entry.words.join(" "), entry]));
 
 test("every command of cosign is there, or on the list of those to come, which only shrinks", () => {
-  const absent = surface.map(({ command }) => command).filter((name) => !own.has(name) && !BUILT_IN.includes(name));
+  const absent = surface
+    .map(({ command }) => command)
+    .filter((name) => !own.has(name) && !BUILT_IN.includes(name) && !(name in GROUPS));
   console.log(
     `${surface.length - absent.length} of cosign's ${surface.length} commands; missing: ${absent.join(", ")}`,
   );

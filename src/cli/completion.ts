@@ -1,7 +1,7 @@
 import { flagName, splitArguments } from "./argv.ts";
 import type { Flags } from "./define.ts";
 import { shownFlags } from "./help.ts";
-import { GROUPS, TABLE } from "./table.ts";
+import { GROUPS, isListed, TABLE } from "./table.ts";
 
 /** What the shell does with an answer (cobra's ShellCompDirective). */
 export const DIRECTIVE = { default: 0, noFiles: 4 } as const;
@@ -54,10 +54,12 @@ function flagsBelow(flags: Flags): Candidates {
 
 function commandsBelow(prefix: readonly string[]): Candidates {
   const found = new Map<string, string>();
-  for (const { words, summary, hidden } of TABLE) {
+  for (const entry of TABLE) {
+    const { words, summary } = entry;
     const word = words[prefix.length];
-    if (hidden || word === undefined || !prefix.every((each, index) => words[index] === each)) continue;
-    found.set(word, words.length > prefix.length + 1 ? (GROUPS[word] ?? "") : summary);
+    if (!isListed(entry, prefix) || word === undefined || !prefix.every((each, index) => words[index] === each))
+      continue;
+    found.set(word, words.length > prefix.length + 1 ? (GROUPS[word]?.about ?? "") : summary);
   }
   if (prefix.length === 0) found.set("help", "Print what a command does and its flags");
   return [...found].map(([word, about]) => ({ word, about }));

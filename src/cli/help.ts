@@ -1,7 +1,7 @@
 import { flagName } from "./argv.ts";
 import type { Command, Flag, Flags } from "./define.ts";
 import { flagVariable } from "./environment.ts";
-import { type Entry, GROUPS, TABLE } from "./table.ts";
+import { type Entry, GROUPS, isListed, TABLE } from "./table.ts";
 import { formatDuration } from "./values.ts";
 
 const WIDTH = 100;
@@ -22,15 +22,17 @@ export function commandHelp(entry: Entry, command: Command, global: Flags): stri
 /** The help of the program or of a group: its commands, a line each. */
 export function groupHelp(prefix: readonly string[], global: Flags): string {
   const depth = prefix.length;
-  const below = TABLE.filter((entry) => !entry.hidden && prefix.every((word, index) => entry.words[index] === word));
+  const below = TABLE.filter(
+    (entry) => isListed(entry, prefix) && prefix.every((word, index) => entry.words[index] === word),
+  );
   const lines = new Map<string, string>();
   for (const entry of below) {
     const word = entry.words[depth] ?? "";
-    lines.set(word, entry.words.length > depth + 1 ? (GROUPS[word] ?? "") : entry.summary);
+    lines.set(word, entry.words.length > depth + 1 ? (GROUPS[word]?.about ?? "") : entry.summary);
   }
   const width = Math.max(...[...lines.keys()].map((word) => word.length));
   const commands = [...lines].map(([word, summary]) => `  ${word.padEnd(width)}  ${summary}`);
-  const title = GROUPS[prefix.join(" ")] ?? "Sign and verify container images and files.";
+  const title = GROUPS[prefix.join(" ")]?.about ?? "Sign and verify container images and files.";
   const name = ["tsign", ...prefix].join(" ");
   return `${[
     title,

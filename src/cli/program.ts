@@ -4,7 +4,7 @@ import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from
 import { type Command, type Flags, flag } from "./define.ts";
 import { environmentFlags } from "./environment.ts";
 import { commandHelp, groupHelp } from "./help.ts";
-import { type Entry, TABLE } from "./table.ts";
+import { type Entry, GROUPS, TABLE } from "./table.ts";
 import { parseValue } from "./values.ts";
 
 /** Flags of every command. */
@@ -40,7 +40,11 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
   for (const warning of rewritten.warnings) io.stderr.write(`WARNING: ${warning}\n`);
   const asked = rewritten.argv[0] === "help"; // `help verify` is `verify --help`
   const { entry, group, rest } = findCommand(asked ? [...rewritten.argv.slice(1), "--help"] : rewritten.argv);
-  if (!entry) return parseGroup(group, rest, { asked });
+  if (!entry) {
+    const { deprecated } = GROUPS[group.join(" ")] ?? {};
+    if (deprecated && !asked) io.stderr.write(`Command "${group.join(" ")}" is deprecated, ${deprecated}\n`);
+    return parseGroup(group, rest, { asked });
+  }
   const { default: command } = await entry.load();
   const known = { ...command.flags, ...GLOBAL_FLAGS };
   const line = splitArguments(rest, known);

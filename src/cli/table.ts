@@ -53,7 +53,6 @@ export const TABLE: readonly Entry[] = [
     "debug providers",
     "Print where an identity token could come from without a login",
     () => import("../commands/debug/providers.ts"),
-    { hidden: true },
   ),
   entry(
     "download attestation",
@@ -71,6 +70,12 @@ export const TABLE: readonly Entry[] = [
     () => import("../commands/download/signature.ts"),
   ),
   entry("env", "Print the environment variables tsign reads", () => import("../commands/env.ts")),
+  entry(
+    "generate",
+    "Print the payload that a legacy signature of an image is over",
+    () => import("../commands/generate.ts"),
+    { hidden: true },
+  ),
   entry("generate-key-pair", "Make a new key pair", () => import("../commands/generate-key-pair.ts")),
   entry(
     "import-key-pair",
@@ -114,6 +119,8 @@ export const TABLE: readonly Entry[] = [
     "Write a file of everything signatures are verified against",
     () => import("../commands/trusted-root/create.ts"),
   ),
+  entry("upload blob", "Store files in a registry", () => import("../commands/upload/blob.ts")),
+  entry("upload wasm", "Store a WebAssembly module in a registry", () => import("../commands/upload/wasm.ts")),
   entry("verify", "Verify signatures of container images", () => import("../commands/verify.ts")),
   entry(
     "verify-attestation",
@@ -129,9 +136,25 @@ export const TABLE: readonly Entry[] = [
   entry("version", "Print the version", () => import("../commands/version.ts")),
 ];
 
-/** What a group of commands is about. */
-export const GROUPS: Readonly<Record<string, string>> = {
-  bundle: "Make, convert and look into Sigstore bundles",
-  download: "Fetch what is attached to an image",
-  sandbox: "Run a Sigstore and a registry on this machine to learn and test with",
+/** A word that commands share; alone it prints their help. */
+export interface Group {
+  readonly about: string;
+  /** Left out of the program's help, still works. */
+  readonly hidden?: boolean;
+  /** Printed as `Command "x" is deprecated, <text>` when the word stands alone. */
+  readonly deprecated?: string;
+}
+
+export const GROUPS: Readonly<Record<string, Group>> = {
+  bundle: { about: "Make, convert and look into Sigstore bundles" },
+  debug: { about: "Show what tsign finds around it", hidden: true },
+  download: { about: "Fetch what is attached to an image" },
+  sandbox: { about: "Run a Sigstore and a registry on this machine to learn and test with" },
+  upload: { about: "Store files in a registry", hidden: true, deprecated: "`oras push` stores files in a registry" },
 };
+
+/** Whether help and completion show a command among those below a prefix: none, or the words of its group. */
+export function isListed(entry: Entry, prefix: readonly string[]): boolean {
+  const [group = ""] = entry.words;
+  return entry.hidden !== true && (prefix.length > 0 || GROUPS[group]?.hidden !== true);
+}
