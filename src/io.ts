@@ -106,7 +106,7 @@ export interface HttpResponse {
 }
 
 export interface SpawnOptions {
-  stdin?: string;
+  stdin?: string | Uint8Array;
   /** Replaces the environment. */
   env?: Readonly<Record<string, string | undefined>>;
   /** Connects the child to tsign's own stdin, stdout and stderr; the collected output is then empty. */

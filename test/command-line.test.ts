@@ -66,9 +66,9 @@ test("COSIGN_<FLAG> sets what the command line does not, and is read by its kind
   const sign = (env: Record<string, string>, ...argv: string[]) => run(["sign", ...argv, "image"], { env });
   const bad = await sign({ COSIGN_TLOG_UPLOAD: "maybe" });
   assert.match(bad.stderr, /invalid argument "maybe" for "--tlog-upload"/);
-  const unavailable = await sign({ COSIGN_SK: "true" });
-  assert.match(unavailable.stderr, /--sk needs PIV hardware keys/);
-  assert.doesNotMatch((await sign({ COSIGN_SK: "true" }, "--sk=false")).stderr, /--sk/);
+  const both = await sign({ COSIGN_SK: "true" }, "--key=cosign.key");
+  assert.match(both.stderr, /--key and --sk exclude one another/);
+  assert.doesNotMatch((await sign({ COSIGN_SK: "true" }, "--key=cosign.key", "--sk=false")).stderr, /--sk/);
   const list = await sign({ COSIGN_ANNOTATIONS: 'a=b,"c' });
   assert.match(list.stderr, /--annotations" flag: bad quotes/);
   const unbound = await run(["version"], {

@@ -105,8 +105,9 @@ test("keys are named by file, environment or URL; an error page is no key", asyn
     ["missing.pub", /no such file/],
     ["cosign.key", /tsign public-key/],
     ["ftp://x/y", /unrecognized scheme: ftp/],
-    ["awskms:///alias/x", /AWS KMS/],
-    ["k8s://ns/name", /Kubernetes/],
+    ["hashivault://name", /VAULT_ADDR is not set/],
+    ["gitlab://group/project", /GITLAB_TOKEN is not set/],
+    ["pkcs11:token=t;object=o", /no PKCS#11 module/],
   ] as const) {
     const refused = await verify(key);
     assert.equal(refused.code, 1);

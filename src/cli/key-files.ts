@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
-import { publicKeyFromObject, writeKeyFile } from "../keys/index.ts";
+import { publicKeyFromObject, requireProvider, withoutPin, writeKeyFile } from "../keys/index.ts";
 import { confirm, readPassword } from "../prompt.ts";
 
 /**
@@ -36,15 +36,41 @@ export async function writeKeyPair(
   io.stderr.write(`Private key written to ${privatePath}\nPublic key written to ${publicPath}\n`);
 }
 
-/** Refuses to make keys where this version cannot keep them. */
-export function refuseKeyServices(kms: string, destination: string | undefined): void {
-  const place = kms || destination;
-  if (!place) return;
-  throw new TsignError(
-    "unsupported",
-    `${place}: making keys in KMS, Kubernetes, GitHub or GitLab is not available in this version`,
-    {
-      hint: "without arguments, generate-key-pair writes the key to a file",
-    },
-  );
+/**
+ * Makes a key in a key management service, where it stays, and writes its public half to PREFIX.pub (0600, as cosign does).
+ *
+ * @throws TsignError
+ */
+export async function createServiceKey(io: Io, reference: string, prefix: string): Promise<void> {
+  const provider = await requireProvider(io, reference);
+  if (!provider.create) {
+    throw new TsignError("usage", `--kms cannot make keys in ${provider.service}: ${withoutPin(reference)}`, {
+      hint: provider.store
+        ? `tsign generate-key-pair ${reference} keeps a key pair there`
+        : "make the key with the vendor's tool, then use it by its reference",
+    });
+  }
+  const path = `${prefix}.pub`;
+  await io.files.write(path, (await provider.create()).pem, { mode: 0o600 });
+  io.stderr.write(`Public key written to ${path}\n`);
+}
+
+/**
+ * Makes a key pair and keeps it, encrypted, with its password, in a service for secrets; the public key is also written to
+ * cosign.pub (0600), whatever the prefix.
+ *
+ * @throws TsignError
+ */
+export async function storeKeyPair(io: Io, reference: string, key: KeyObject): Promise<void> {
+  const provider = await requireProvider(io, reference);
+  if (!provider.store) {
+    throw new TsignError("usage", `${provider.service} does not keep key pairs: ${withoutPin(reference)}`, {
+      hint: `tsign generate-key-pair --kms ${withoutPin(reference)} makes a key that stays there`,
+    });
+  }
+  const password = await readPassword(io, { confirm: true });
+  const publicKey = publicKeyFromObject(key).pem;
+  const lines = await provider.store({ privateKey: await writeKeyFile(io, key, password), publicKey, password });
+  await io.files.write("cosign.pub", publicKey, { mode: 0o600 });
+  io.stderr.write(`${[...lines, "Public key written to cosign.pub"].join("\n")}\n`);
 }

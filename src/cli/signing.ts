@@ -13,7 +13,7 @@ import type { SigningCertificate, SigningIdentity } from "../sign/sign.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
 import type { Subject } from "../verify/model.ts";
 import type { FlagValues } from "./define.ts";
-import type { keyFlags } from "./flags/key.ts";
+import { type keyFlags, keyReference } from "./flags/key.ts";
 import type { signingFlags } from "./flags/signing.ts";
 import { checkCertificate, checkSignature } from "./signing-check.ts";
 import { readSigningServices, type SigningServices } from "./signing-services.ts";
@@ -46,13 +46,14 @@ export async function openSigning(
   options: { bundlePathCounts: boolean; signingAlgorithm?: string },
 ): Promise<Signing> {
   const services = await readSigningServices(io, flags, options);
-  const keyless = flags.key === "";
+  const reference = keyReference(flags);
+  const keyless = reference === "";
   const certified = keyless || flags.issueCertificate;
   requireDatedCertificate(services, certified);
   const trust = await trustForSigning(io, flags, { services, certified });
   const signer = keyless
     ? ephemeralSigner(options.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
-    : await loadSigner(io, flags.key, () => readPassword(io, { confirm: false }));
+    : await loadSigner(io, reference, () => readPassword(io, { confirm: false }));
   if (!certified) await announce(io, flags, { services, who: "your key" });
   const certificate = certified
     ? await issueCertificate(io, flags, { services, signer, trust })

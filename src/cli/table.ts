@@ -82,6 +82,7 @@ export const TABLE: readonly Entry[] = [
     "Encrypt an existing private key for signing",
     () => import("../commands/import-key-pair.ts"),
   ),
+  entry("key test", "Try out a key: sign and verify once", () => import("../commands/key/test.ts")),
   entry(
     "initialize",
     "Fetch the trust root that signatures are made and verified with",
@@ -149,6 +150,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   bundle: { about: "Make, convert and look into Sigstore bundles" },
   debug: { about: "Show what tsign finds around it", hidden: true },
   download: { about: "Fetch what is attached to an image" },
+  key: { about: "Look after keys" },
   sandbox: { about: "Run a Sigstore and a registry on this machine to learn and test with" },
   upload: { about: "Store files in a registry", hidden: true, deprecated: "`oras push` stores files in a registry" },
 };

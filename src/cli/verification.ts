@@ -8,7 +8,7 @@ import { defaultHashes, loadPublicKey } from "../keys/index.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
 import type { IdentityPolicy, Policy, TrustMaterial } from "../verify/model.ts";
 import type { FlagValues } from "./define.ts";
-import type { keyFlags } from "./flags/key.ts";
+import { type keyFlags, keyReference } from "./flags/key.ts";
 import type { verificationFlags } from "./flags/verification.ts";
 import { loadTrust, type Needs } from "./trust.ts";
 
@@ -38,7 +38,8 @@ const WORKFLOW_EXTENSIONS = {
  * @throws TsignError
  */
 export async function readVerification(io: Io, flags: Flags, what: string): Promise<Verification> {
-  const ways = [flags.key, flags.certificateIdentity, flags.certificateIdentityRegexp].filter((each) => each !== "");
+  const reference = keyReference(flags);
+  const ways = [reference, flags.certificateIdentity, flags.certificateIdentityRegexp].filter((each) => each !== "");
   if (ways.length > 1) {
     throw new TsignError(
       "usage",
@@ -47,10 +48,10 @@ export async function readVerification(io: Io, flags: Flags, what: string): Prom
     );
   }
   if (flags.maxWorkers < 1) throw new TsignError("usage", "--max-workers must be greater than 0");
-  const identity = flags.key === "" ? await readIdentity(flags) : undefined;
+  const identity = reference === "" ? await readIdentity(flags) : undefined;
   warnAboutSkippedLog(io, flags, what);
   const policy: Verification["policy"] = {
-    signer: identity ? { kind: "identity", identity } : await readKeyPolicy(io, flags),
+    signer: identity ? { kind: "identity", identity } : await readKeyPolicy(io, flags, reference),
     log: flags.insecureIgnoreTlog || flags.privateInfrastructure ? "insecureSkip" : "required",
     timestamp: flags.useSignedTimestamps || flags.timestampCertificateChain !== "" ? "required" : "optional",
     sct: flags.insecureIgnoreSct
@@ -62,8 +63,8 @@ export async function readVerification(io: Io, flags: Flags, what: string): Prom
   return { trust: { ...trusted, now: io.now() }, policy, certificate };
 }
 
-async function readKeyPolicy(io: Io, flags: Flags): Promise<Policy["signer"]> {
-  const key = await loadPublicKey(io, flags.key);
+async function readKeyPolicy(io: Io, flags: Flags, reference: string): Promise<Policy["signer"]> {
+  const key = await loadPublicKey(io, reference);
   return { kind: "key", key, hashes: readHashes(flags) ?? defaultHashes(key) };
 }
 

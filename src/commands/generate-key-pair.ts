@@ -1,21 +1,30 @@
 import { defineCommand, flag } from "../cli/define.ts";
-import { refuseKeyServices, writeKeyPair } from "../cli/key-files.ts";
+import { createServiceKey, storeKeyPair, writeKeyPair } from "../cli/key-files.ts";
 import { generatePrivateKey } from "../keys/index.ts";
 
 export default defineCommand({
-  usage: "[flags]",
+  usage: "[flags] [k8s://NAMESPACE/SECRET | gitlab://PROJECT | github://OWNER[/REPO]]",
   summary: "Make a new key pair",
   about:
     "Makes an ECDSA P-256 key pair: an encrypted private key in PREFIX.key and the public key in PREFIX.pub. The password is " +
-    "taken from COSIGN_PASSWORD, asked for on a terminal, or read from stdin.",
-  examples: ["tsign generate-key-pair", "COSIGN_PASSWORD=secret tsign generate-key-pair --output-key-prefix release"],
+    "taken from COSIGN_PASSWORD, asked for on a terminal, or read from stdin.\nWith --kms the key is made in a service and stays " +
+    "there: awskms:///alias/NAME, gcpkms://projects/…, azurekms://VAULT/NAME, hashivault://NAME, openbao://NAME, or a plugin's " +
+    "scheme. With an argument the pair is kept in a Kubernetes secret, or in the variables of a forge.",
+  examples: [
+    "tsign generate-key-pair",
+    "COSIGN_PASSWORD=secret tsign generate-key-pair --output-key-prefix release",
+    "tsign generate-key-pair --kms awskms:///alias/release",
+    "tsign generate-key-pair k8s://team/signing-key",
+  ],
   args: { min: 0, max: 1 },
   flags: {
-    kms: flag.string("key management service to make the key in", { unavailable: "key management services" }),
+    kms: flag.string("key management service to make the key in, and the key's name there"),
     outputKeyPrefix: flag.string("name of the key files, without .key and .pub", { default: "cosign" }),
   },
   async run(io, { args, flags }) {
-    refuseKeyServices(flags.kms, args[0]);
+    const [place] = args;
+    if (flags.kms !== "") return createServiceKey(io, flags.kms, flags.outputKeyPrefix);
+    if (place !== undefined) return storeKeyPair(io, place, generatePrivateKey());
     await writeKeyPair(io, { key: generatePrivateKey(), prefix: flags.outputKeyPrefix, assumeYes: false });
   },
 });

@@ -1,20 +1,31 @@
 import { defineCommand, flag } from "../cli/define.ts";
-import { keyFlags } from "../cli/flags/key.ts";
+import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { TsignError } from "../errors.ts";
-import { loadSigner } from "../keys/index.ts";
+import type { Io } from "../io.ts";
+import { loadSigner, openProvider } from "../keys/index.ts";
+import type { PublicKey } from "../keys/types.ts";
 import { readPassword } from "../prompt.ts";
 
 export default defineCommand({
   usage: "--key <key> [flags]",
   summary: "Print the public half of a key",
-  about: "Prints the PEM public key of a private key file, to stdout or --outfile.",
-  examples: ["tsign public-key --key cosign.key", "tsign public-key --key env://SIGNING_KEY --outfile cosign.pub"],
+  about: "Prints the PEM public key of a private key file, or of a key in a service, to stdout or --outfile.",
+  examples: [
+    "tsign public-key --key cosign.key",
+    "tsign public-key --key awskms:///alias/release --outfile cosign.pub",
+  ],
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: { ...keyFlags, outfile: flag.string("file to write the public key to, instead of stdout") },
   async run(io, { flags }) {
-    if (flags.key === "")
+    const reference = keyReference(flags);
+    if (reference === "")
       throw new TsignError("usage", "--key is required: the private key to print the public half of");
-    const { publicKey } = await loadSigner(io, flags.key, () => readPassword(io, { confirm: false }));
+    const publicKey = await readPublicKey(io, reference);
+    if (publicKey.padding === "pss") {
+      io.stderr.write(
+        "WARNING: this key signs with RSASSA-PSS, which PEM does not say: verify with the reference itself\n",
+      );
+    }
     if (flags.outfile === "") {
       io.stdout.write(publicKey.pem);
       return;
@@ -23,3 +34,10 @@ export default defineCommand({
     io.stderr.write(`Public key written to ${flags.outfile}\n`);
   },
 });
+
+/** A service gives the public half without being asked for the private one. */
+async function readPublicKey(io: Io, reference: string): Promise<PublicKey> {
+  const provider = await openProvider(io, reference);
+  if (provider) return provider.publicKey();
+  return (await loadSigner(io, reference, () => readPassword(io, { confirm: false }))).publicKey;
+}

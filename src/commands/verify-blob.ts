@@ -1,6 +1,6 @@
 import { openBlob, readBlob } from "../blob.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
-import { keyFlags } from "../cli/flags/key.ts";
+import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
 import { watched } from "../cli/print/progress.ts";
@@ -49,7 +49,7 @@ export default defineCommand({
     ["caIntermediates", "certificateChain"],
   ],
   async run(io, { args: [file = ""], flags }) {
-    if (flags.key === "" && flags.certificate === "" && flags.bundle === "") {
+    if (keyReference(flags) === "" && flags.certificate === "" && flags.bundle === "") {
       throw new TsignError("usage", "verify-blob needs --key, --certificate or --bundle");
     }
     if (flags.signature === "" && flags.bundle === "") {

@@ -55,7 +55,7 @@ export function keyHint(key: PublicKey): string {
 
 /** The hashes a signature by this key is tried with: the key's own, then SHA-256, which cosign uses whatever the key. */
 export function defaultHashes(key: PublicKey): readonly HashName[] {
-  return key.hash === "sha256" ? ["sha256"] : [key.hash, "sha256"];
+  return [...new Set<HashName>([key.hash, ...(key.earlier ?? []).map(({ hash }) => hash), "sha256"])];
 }
 
 function kindOf(key: KeyObject): KeyKind {

@@ -10,18 +10,22 @@ export type KeyKind =
 /** A public key, ready to verify with. */
 export interface PublicKey {
   readonly kind: KeyKind;
-  /** The key's own hash: SHA-256 for RSA and P-256, SHA-384 for P-384, SHA-512 for P-521 and Ed25519ph. */
+  /** The key's own hash: SHA-256 for RSA (but for what its service demands) and P-256, SHA-384 for P-384, SHA-512 for P-521 and Ed25519ph. */
   readonly hash: HashName;
   /** DER SubjectPublicKeyInfo (RFC 5280 §4.1). */
   readonly spki: Uint8Array;
   /** The same as PEM, label PUBLIC KEY, with a final newline. */
   readonly pem: string;
   readonly object: KeyObject;
+  /** How an RSA key signs where its service allows only that: RSASSA-PSS (RFC 8017 §8.1). PKCS#1 v1.5 without it. */
+  readonly padding?: "pss";
+  /** Keys this one took the place of in its service, which still says that they count. */
+  readonly earlier?: readonly PublicKey[];
 }
 
 /** What a message is hashed with and how: Ed25519 has a pure and a pre-hashed form (RFC 8032 §5.1). */
 export interface SignatureResult {
-  /** Raw signature: ASN.1 DER for ECDSA, PKCS#1 v1.5 for RSA, 64 bytes for Ed25519. */
+  /** Raw signature: ASN.1 DER for ECDSA, PKCS#1 v1.5 (or the key's padding) for RSA, 64 bytes for Ed25519. */
   readonly signature: Uint8Array;
   /** Digest of the message under `PublicKey.hash` (SHA-256 for Ed25519, which signs the message itself). */
   readonly digest: { readonly algorithm: HashName; readonly value: Uint8Array };

@@ -3,14 +3,22 @@ import type { HashName, Message } from "../format/digest.ts";
 import type { PublicKey, VerifySignature } from "./types.ts";
 
 /** DigestInfo up to the digest (RFC 8017 §9.2, note 1). */
-const DIGEST_INFO: Readonly<Record<HashName, string>> = {
+export const DIGEST_INFO: Readonly<Record<HashName, string>> = {
   sha256: "3031300d060960864801650304020105000420",
   sha384: "3041300d060960864801650304020205000430",
   sha512: "3051300d060960864801650304020305000440",
 };
 
 /** See VerifySignature. A message that was too large to keep is checked by its digests. */
-export const verifySignature: VerifySignature = async ({ key, message, signature, hashes }) => {
+export const verifySignature: VerifySignature = async (options) => {
+  for (const key of [options.key, ...(options.key.earlier ?? [])]) {
+    if (await verifyWith({ ...options, key })) return true;
+  }
+  return false;
+};
+
+const verifyWith: VerifySignature = async ({ key, message, signature, hashes }) => {
+  if (key.padding === "pss") return (await import("./pss.ts")).verifyPss({ key, message, signature, hashes });
   if (key.kind.type === "ed25519") return verifyEd25519(key, message, signature);
   for (const name of hashes) {
     const valid = message.bytes

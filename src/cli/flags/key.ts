@@ -1,11 +1,23 @@
+import { TsignError } from "../../errors.ts";
+import { securityKeyReference } from "../../keys/index.ts";
 import { flag } from "../define.ts";
-
-/** What the hardware flags wait for. */
-const HARDWARE = "PIV hardware keys";
 
 /** The key to sign or verify with. */
 export const keyFlags = {
-  key: flag.string("file, env://NAME or URL of the key"),
-  sk: flag.bool("use a key on a hardware security token", { unavailable: HARDWARE }),
-  slot: flag.string("slot of the hardware security token", { unavailable: HARDWARE }),
+  key: flag.string("file, env://NAME, URL of the key, or its name in a key service"),
+  sk: flag.bool("use a key on a hardware security token (PIV, through PKCS#11)"),
+  slot: flag.string("slot of the hardware security token", {
+    choices: ["authentication", "signature", "card-authentication", "key-management"],
+  }),
 };
+
+/**
+ * The reference of the key that --key, or --sk with --slot, names; "" when neither is given.
+ *
+ * @throws TsignError "usage" for both
+ */
+export function keyReference(flags: { readonly key: string; readonly sk: boolean; readonly slot: string }): string {
+  if (!flags.sk) return flags.key;
+  if (flags.key !== "") throw new TsignError("usage", "--key and --sk exclude one another");
+  return securityKeyReference(flags.slot);
+}

@@ -1,0 +1,75 @@
+import { TsignError } from "../../errors.ts";
+import { type LoadPackage, loadPackages } from "./packages.ts";
+import type { ProviderIo } from "./types.ts";
+
+export const SERVICE = "Azure Key Vault";
+
+export interface AzureKey {
+  readonly id?: string;
+  readonly key?: {
+    readonly kty?: string;
+    readonly crv?: string;
+    readonly n?: Uint8Array;
+    readonly e?: Uint8Array;
+    readonly x?: Uint8Array;
+    readonly y?: Uint8Array;
+    readonly keyOps?: readonly string[];
+  };
+  readonly properties?: { readonly enabled?: boolean };
+}
+
+export interface AzureClient {
+  getKey(name: string, options: { version?: string }): Promise<AzureKey>;
+  createKey(name: string, type: string, options: Record<string, unknown>): Promise<AzureKey>;
+  /** Raw: r and s side by side for ECDSA. */
+  sign(id: string, algorithm: string, digest: Uint8Array): Promise<Uint8Array>;
+}
+
+/** The parts of @azure/keyvault-keys and @azure/identity that are used. */
+interface Keys {
+  readonly KeyClient: new (url: string, credential: unknown) => Pick<AzureClient, "getKey" | "createKey">;
+  readonly CryptographyClient: new (
+    id: string,
+    credential: unknown,
+  ) => { sign(algorithm: string, digest: Uint8Array): Promise<{ result: Uint8Array }> };
+}
+interface Identity {
+  readonly DefaultAzureCredential: new (options: { authorityHost?: string }) => unknown;
+}
+
+/** Where each cloud logs in (AZURE_ENVIRONMENT, as sigstore reads it). */
+const AUTHORITIES: Readonly<Record<string, string>> = {
+  "": "",
+  AZUREPUBLICCLOUD: "",
+  AZURECLOUD: "",
+  AZUREUSGOVERNMENT: "https://login.microsoftonline.us",
+  AZUREUSGOVERNMENTCLOUD: "https://login.microsoftonline.us",
+  AZURECHINACLOUD: "https://login.chinacloudapi.cn",
+};
+
+/** The SDK's clients, with the credentials that its own chain finds. */
+export async function connectAzure(
+  io: ProviderIo,
+  { host, load }: { host: string; load?: LoadPackage | undefined },
+): Promise<AzureClient> {
+  const environment = (io.env["AZURE_ENVIRONMENT"] ?? "").toUpperCase();
+  const known = Object.hasOwn(AUTHORITIES, environment) ? AUTHORITIES[environment] : undefined;
+  if (known === undefined) {
+    throw new TsignError("usage", `AZURE_ENVIRONMENT is ${environment}`, {
+      hint: "AZUREPUBLICCLOUD, AZUREUSGOVERNMENTCLOUD or AZURECHINACLOUD",
+    });
+  }
+  const [{ KeyClient, CryptographyClient }, { DefaultAzureCredential }] = await loadPackages<[Keys, Identity]>(
+    ["@azure/keyvault-keys", "@azure/identity"],
+    { scheme: "azurekms://", load },
+  );
+  const authorityHost = io.env["AZURE_AUTHORITY_HOST"] || known;
+  const credential = new DefaultAzureCredential(authorityHost ? { authorityHost } : {});
+  const client = new KeyClient(`https://${host}`, credential);
+  return {
+    getKey: (name, options) => client.getKey(name, options),
+    createKey: (name, type, options) => client.createKey(name, type, options),
+    sign: async (id, algorithm, digest) =>
+      (await new CryptographyClient(id, credential).sign(algorithm, digest)).result,
+  };
+}

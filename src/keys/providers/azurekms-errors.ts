@@ -1,0 +1,48 @@
+import { TsignError } from "../../errors.ts";
+import { SERVICE } from "./azurekms-client.ts";
+
+const LOOKED =
+  "looked in AZURE_TENANT_ID with AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, workload and managed identity, and the Azure " +
+  "tools' logins; `az login` makes one";
+
+/** Whether there is no such key, and nothing else is wrong. */
+export function isAbsent(error: unknown): boolean {
+  return (error as { statusCode?: number }).statusCode === 404;
+}
+
+/** What an error of the Azure SDK means, in one line. */
+export function readableAzureError(error: unknown, { action, name }: { action: string; name: string }): unknown {
+  if (error instanceof TsignError || !(error instanceof Error)) return error;
+  const { statusCode, code } = error as { statusCode?: number; code?: string };
+  const said = error.message.split("\n", 1)[0]?.slice(0, 400) ?? "";
+  const made = (kind: "auth" | "input" | "registry" | "network", text: string, hint?: string) =>
+    new TsignError(kind, text, { cause: error, ...(hint ? { hint } : {}) });
+  if (/CredentialUnavailable|AggregateAuthentication/.test(error.name)) {
+    const refused = /AADSTS\d+[^\n]*/.exec(error.message)?.[0];
+    if (refused) return made("auth", `Entra does not accept the credentials: ${refused.slice(0, 200)}`, LOOKED);
+    return made("auth", `no credentials for ${SERVICE}`, LOOKED);
+  }
+  if (error.name === "AuthenticationError")
+    return made("auth", `Entra does not accept the credentials: ${said}`, LOOKED);
+  switch (statusCode) {
+    case 400:
+      return made("input", `${SERVICE} refuses to ${action} with ${name}: ${said}`);
+    case 401:
+      return made("auth", `${SERVICE} does not accept the credentials`, LOOKED);
+    case 403:
+      return made("auth", `no permission to ${action} the key ${name} in ${SERVICE}: ${said}`, permissionHint(action));
+    case 404:
+      return made("input", `no such key in ${SERVICE}: ${name}`);
+    case 429:
+      return made("registry", `${SERVICE} is still throttling after several tries`);
+    default:
+  }
+  if (code && /^E[A-Z]+$|REQUEST_SEND_ERROR/.test(code)) return made("network", `cannot reach ${SERVICE}: ${said}`);
+  return made("registry", `${SERVICE} cannot ${action} the key ${name}: ${said}`);
+}
+
+function permissionHint(action: string): string {
+  return action === "create"
+    ? "the role Key Vault Crypto Officer, or the access policy's key permission `create`, has it"
+    : `the role Key Vault Crypto User, or the access policy's key permission \`${action}\`, has it`;
+}

@@ -1,0 +1,45 @@
+import { type LoadPackage, loadPackages } from "./packages.ts";
+
+export const SERVICE = "Google Cloud KMS";
+/** For one call with its repetitions. Milliseconds. */
+const TIMEOUT = 30_000;
+
+/** The calls used, each giving its answer alone. */
+export interface GcpClient {
+  getPublicKey(request: { name: string }): Promise<{ pem?: string; algorithm?: string }>;
+  listCryptoKeyVersions(request: { parent: string; filter: string; orderBy: string }): Promise<{ name?: string }[]>;
+  asymmetricSign(request: Record<string, unknown>): Promise<{
+    signature?: Uint8Array;
+    signatureCrc32c?: { value?: string | number };
+    verifiedDigestCrc32c?: boolean;
+    verifiedDataCrc32c?: boolean;
+  }>;
+  createKeyRing(request: Record<string, unknown>): Promise<unknown>;
+  createCryptoKey(request: Record<string, unknown>): Promise<unknown>;
+}
+
+const METHODS = [
+  "getPublicKey",
+  "listCryptoKeyVersions",
+  "asymmetricSign",
+  "createKeyRing",
+  "createCryptoKey",
+] as const;
+
+/** The part of @google-cloud/kms that is used: every method answers with a list, the answer first. */
+type SdkClient = Record<(typeof METHODS)[number], (request: unknown, options: unknown) => Promise<unknown[]>>;
+interface Sdk {
+  readonly KeyManagementServiceClient: new () => SdkClient;
+}
+
+/** Google's client: credentials, endpoint and proxy are its own affair, and gRPC's. */
+export async function connectGcp(load: LoadPackage | undefined): Promise<GcpClient> {
+  const packages = await loadPackages<[Sdk & { default?: Sdk }]>(["@google-cloud/kms"], { scheme: "gcpkms://", load });
+  const [{ default: inner, KeyManagementServiceClient = inner?.KeyManagementServiceClient }] = packages;
+  const client = new (KeyManagementServiceClient as Sdk["KeyManagementServiceClient"])();
+  const calls = METHODS.map((method) => [
+    method,
+    async (request: unknown) => (await client[method](request, { timeout: TIMEOUT }))[0],
+  ]);
+  return Object.fromEntries(calls) as GcpClient;
+}

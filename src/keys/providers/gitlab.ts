@@ -1,0 +1,128 @@
+import { TsignError } from "../../errors.ts";
+import { readKeyFile } from "../key-file.ts";
+import { publicKeyFromPem } from "../public-key.ts";
+import { signerFromKey } from "../signer.ts";
+import { ask, createService, type Reply, type Service, textAt } from "./rest.ts";
+import type { KeyPair, OpenProvider, ProviderIo } from "./types.ts";
+
+const SERVICE = "GitLab";
+const NAMES = {
+  password: "COSIGN_PASSWORD",
+  privateKey: "COSIGN_PRIVATE_KEY",
+  publicKey: "COSIGN_PUBLIC_KEY",
+} as const;
+
+/** A project or a group, whichever the path names. */
+interface Owner {
+  readonly service: Service;
+  readonly kind: "project" | "group";
+  readonly variables: string;
+}
+
+/**
+ * Key pairs in the CI/CD variables of a GitLab project or group: `gitlab://PATH`. GITLAB_HOST is the server, GITLAB_TOKEN
+ * authenticates (scope `api`).
+ */
+export const openGitlab: OpenProvider = (io, reference) => {
+  const path = reference.slice("gitlab://".length);
+  if (path === "") {
+    throw new TsignError("input", `${reference} names no project`, { hint: "write gitlab://GROUP/PROJECT or an id" });
+  }
+  const read = async (name: string) => readVariable(await findOwner(io, path), name);
+  return {
+    service: SERVICE,
+    publicKey: async () => publicKeyFromPem(await read(NAMES.publicKey)),
+    signer: async () => {
+      const owner = await findOwner(io, path);
+      const password = await readVariable(owner, NAMES.password);
+      return signerFromKey(
+        await readKeyFile(await readVariable(owner, NAMES.privateKey), async () => Buffer.from(password)),
+      );
+    },
+    facts: async () => {
+      const { kind, service } = await findOwner(io, path);
+      return { id: `${NAMES.privateKey} of the ${kind} ${path} at ${service.base}` };
+    },
+    store: async (pair) => storePair(await findOwner(io, path), pair),
+  };
+};
+
+async function findOwner(io: ProviderIo, path: string): Promise<Owner> {
+  const service = connect(io);
+  let last: Reply | undefined;
+  for (const kind of ["project", "group"] as const) {
+    const owner = `/api/v4/${kind}s/${encodeURIComponent(path)}`;
+    last = await ask(service, { path: owner });
+    if (last.status === 200) return { service, kind, variables: `${owner}/variables` };
+    if (last.status !== 404) break;
+  }
+  const { status } = last ?? { status: 404 };
+  if (status === 404) {
+    throw new TsignError("input", `${path} is neither a project nor a group at ${service.base}`, {
+      hint: "it may also be hidden from this token; GITLAB_HOST names another server",
+    });
+  }
+  throw refusal(service, { status, action: `look up ${path}` });
+}
+
+function connect(io: ProviderIo): Service {
+  const token = io.env["GITLAB_TOKEN"];
+  if (!token) {
+    throw new TsignError("auth", `no token for ${SERVICE}: GITLAB_TOKEN is not set`, {
+      hint: "an access token with the scope `api`, of a maintainer",
+    });
+  }
+  const host = io.env["GITLAB_HOST"] || "https://gitlab.com";
+  const base = /^https?:\/\//.test(host) ? host : `https://${host}`;
+  return createService(io, { name: SERVICE, base, variable: "GITLAB_HOST", headers: { "private-token": token } });
+}
+
+async function readVariable({ service, kind, variables }: Owner, name: string): Promise<string> {
+  const reply = await ask(service, { path: `${variables}/${name}` });
+  if (reply.status === 404) {
+    throw new TsignError("input", `the ${kind} has no variable ${name}`, {
+      hint: "`tsign generate-key-pair gitlab://PATH` makes a key pair there",
+    });
+  }
+  if (reply.status !== 200) throw refusal(service, { status: reply.status, action: `read the variable ${name}` });
+  return textAt(reply.body, "value");
+}
+
+/** One after the other, as cosign does; what was written before a failure is named by it. */
+async function storePair({ service, kind, variables }: Owner, pair: KeyPair): Promise<string[]> {
+  const values = [
+    ["password", { value: Buffer.from(pair.password).toString("utf8"), environment_scope: "*" }],
+    ["privateKey", { value: pair.privateKey }],
+    ["publicKey", { value: pair.publicKey }],
+  ] as const;
+  const lines: string[] = [];
+  for (const [part, value] of values) {
+    const key = NAMES[part];
+    const json = { key, variable_type: "env_var", masked: false, protected: false, ...value };
+    const reply = await ask(service, { path: variables, json });
+    if (reply.status >= 300) throw refusal(service, { ...reply, action: `create the variable ${key}`, done: lines });
+    lines.push(`${key} written to the variables of the ${kind}`);
+  }
+  return lines;
+}
+
+function refusal(
+  { base }: Service,
+  failed: { status: number; action: string; body?: unknown; done?: readonly string[] },
+): TsignError {
+  const { status, action, done = [] } = failed;
+  const after = done.length > 0 ? ` (already done: ${done.join(", ")})` : "";
+  if (status === 401) return new TsignError("auth", `${SERVICE} at ${base} does not accept GITLAB_TOKEN`);
+  if (status === 403) {
+    return new TsignError("auth", `no permission at ${SERVICE} to ${action}${after}`, {
+      hint: "the token needs the scope `api` and the role Maintainer",
+    });
+  }
+  if (status === 429) return new TsignError("registry", `${SERVICE} is still throttling after several tries${after}`);
+  if (status === 400 && /taken/.test(JSON.stringify(failed.body ?? ""))) {
+    return new TsignError("input", `cannot ${action}: it is there already${after}`, {
+      hint: "an existing key pair is never replaced; delete its variables first if it is not needed",
+    });
+  }
+  return new TsignError("registry", `${SERVICE} answered ${status} to: ${action}${after}`);
+}

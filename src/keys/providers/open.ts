@@ -1,0 +1,52 @@
+import { TsignError } from "../../errors.ts";
+import type { Io } from "../../io.ts";
+import { withoutPin } from "./pkcs11-uri.ts";
+import type { KeyProvider, OpenProvider } from "./types.ts";
+
+/** What reads its reference itself: files, variables, URLs (src/blob.ts). */
+const BLOBS = new Set(["http", "https", "env"]);
+
+/** The provider of each scheme, loaded when a reference asks for it and only then. */
+const PROVIDERS: Readonly<Record<string, () => Promise<OpenProvider>>> = {
+  hashivault: async () => (await import("./hashivault.ts")).openHashivault,
+  openbao: async () => (await import("./hashivault.ts")).openHashivault,
+  awskms: async () => (await import("./awskms.ts")).openAwskms,
+  gcpkms: async () => (await import("./gcpkms.ts")).openGcpkms,
+  azurekms: async () => (await import("./azurekms.ts")).openAzurekms,
+  k8s: async () => (await import("./k8s.ts")).openK8s,
+  pkcs11: async () => (await import("./pkcs11.ts")).openPkcs11,
+  sk: async () => (await import("./pkcs11.ts")).openSecurityKey,
+  github: async () => (await import("./github.ts")).openGithub,
+  gitlab: async () => (await import("./gitlab.ts")).openGitlab,
+};
+
+/**
+ * The provider a key reference asks for by its scheme: cosign's own, and for any other the program
+ * `sigstore-kms-<scheme>` of sigstore's plugin protocol.
+ *
+ * @returns undefined for files, variables and URLs
+ * @throws TsignError "input" for a reference its provider cannot read
+ */
+export async function openProvider(io: Io, reference: string): Promise<KeyProvider | undefined> {
+  const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(reference) ?? [];
+  // `c:/keys/cosign.key` and `name:tag.pub` are files; PKCS#11 alone has no slashes after its scheme.
+  if (scheme === "" || !(rest.startsWith("//") || scheme === "pkcs11") || BLOBS.has(scheme.toLowerCase()))
+    return undefined;
+  const load = Object.hasOwn(PROVIDERS, scheme) ? PROVIDERS[scheme] : undefined;
+  const open = load ? await load() : (await import("./plugin.ts")).openPlugin;
+  return open(io, reference);
+}
+
+/** The reference of a key on a PIV token, for the flags --sk and --slot. */
+export function securityKeyReference(slot: string): string {
+  return `sk://${slot}`;
+}
+
+/** The provider of a reference that must name a service. */
+export async function requireProvider(io: Io, reference: string): Promise<KeyProvider> {
+  const provider = await openProvider(io, reference);
+  if (provider) return provider;
+  throw new TsignError("usage", `"${withoutPin(reference)}" does not name a key service`, {
+    hint: "awskms://, gcpkms://, azurekms://, hashivault://, openbao://, k8s://, gitlab://, github:// or a plugin's scheme",
+  });
+}

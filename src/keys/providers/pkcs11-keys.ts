@@ -1,0 +1,74 @@
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { TsignError } from "../../errors.ts";
+import { publicKeyFromObject } from "../public-key.ts";
+import type { PublicKey } from "../types.ts";
+import { CK, type KeyName, nameAttribute, type Token } from "./pkcs11-token.ts";
+
+const EC_PUBLIC_KEY = Buffer.from("06072a8648ce3d0201", "hex");
+/** Of an Ed25519 key and of uncompressed points on P-256, P-384 and P-521. Bytes. */
+const RAW_LENGTHS = [32, 65, 97, 133];
+const ED25519 = Buffer.from("06032b6570", "hex");
+
+/**
+ * The public key of a pair on a token: of its public object or its certificate, which need no PIN, and when neither can be
+ * seen without one, after logging in, also by the id of the private key.
+ *
+ * @returns undefined when the token has no such key
+ */
+export async function readTokenKey(token: Token, name: KeyName): Promise<PublicKey | undefined> {
+  const visible = readVisible(token, name);
+  if (visible) return visible;
+  await token.login();
+  const [privateKey] = token.find([{ type: CK.class, value: CK.privateKeyObject }, nameAttribute(name)]);
+  const id = privateKey && token.attribute(privateKey, CK.id);
+  const found = readVisible(token, name) ?? (id?.length ? readVisible(token, { id, label: "" }) : undefined);
+  if (found || !privateKey) return found;
+  throw new TsignError("input", "the token has the private key, but neither its public key nor a certificate of it", {
+    hint: "import one of them with the same id",
+  });
+}
+
+function readVisible(token: Token, name: KeyName): PublicKey | undefined {
+  const [object] = token.find([{ type: CK.class, value: CK.publicKeyObject }, nameAttribute(name)]);
+  if (object) return publicKeyFromObject(readPublicObject(token, object));
+  const [certificate] = token.find([{ type: CK.class, value: CK.certificateObject }, nameAttribute(name)]);
+  const der = certificate && token.attribute(certificate, CK.value);
+  return der ? publicKeyFromObject(new X509Certificate(der).publicKey) : undefined;
+}
+
+function readPublicObject(token: Token, object: Buffer): KeyObject {
+  const type = token.attribute(object, CK.keyType)?.readUInt32LE();
+  const value = (attribute: number) => token.attribute(object, attribute) ?? Buffer.alloc(0);
+  if (type === CK.rsa) {
+    const [n, e] = [value(CK.modulus), value(CK.publicExponent)].map((bytes) => bytes.toString("base64url"));
+    return createPublicKey({ key: { kty: "RSA", n: n ?? "", e: e ?? "" }, format: "jwk" });
+  }
+  if (type !== CK.ec && type !== CK.edwards) {
+    throw new TsignError("input", `keys of PKCS#11 type ${type} are not supported`, {
+      hint: "use ECDSA, RSA or Ed25519",
+    });
+  }
+  const algorithm = type === CK.ec ? Buffer.concat([EC_PUBLIC_KEY, value(CK.ecParams)]) : ED25519;
+  const point = unwrapOctets(value(CK.ecPoint));
+  const spki = der(0x30, der(0x30, algorithm), der(0x03, Buffer.from([0]), point));
+  try {
+    return createPublicKey({ key: spki, format: "der", type: "spki" });
+  } catch (cause) {
+    throw new TsignError("input", "the token's public key is on a curve that is not supported", {
+      hint: "use ECDSA P-256, P-384 or P-521, RSA, or Ed25519",
+      cause,
+    });
+  }
+}
+
+/** The standard wraps the point in an OCTET STRING; some modules do not. */
+function unwrapOctets(bytes: Buffer): Buffer {
+  if (RAW_LENGTHS.includes(bytes.length) || bytes[0] !== 4) return bytes;
+  return bytes.subarray((bytes[1] ?? 0) < 128 ? 2 : 2 + ((bytes[1] ?? 0) & 0x7f));
+}
+
+function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+  const body = Buffer.concat(parts);
+  const length = body.length < 128 ? [body.length] : [0x82, body.length >> 8, body.length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...length]), body]);
+}

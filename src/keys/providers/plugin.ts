@@ -1,0 +1,128 @@
+import { TsignError } from "../../errors.ts";
+import { encodeBase64 } from "../../format/base64.ts";
+import type { HashName } from "../../format/digest.ts";
+import { parseJson } from "../../format/json.ts";
+import { publicKeyFromPem } from "../public-key.ts";
+import type { PublicKey } from "../types.ts";
+import { remoteSigner } from "./remote.ts";
+import { bytesOf, textAt } from "./rest.ts";
+import type { OpenProvider, ProviderIo } from "./types.ts";
+
+const PROTOCOL = "v1";
+/** Go's numbers of the hash functions (crypto.Hash), which the protocol uses. */
+const HASH_NUMBER: Readonly<Record<HashName, number>> = { sha256: 5, sha384: 6, sha512: 7 };
+/** An Ed25519 message goes through the program's stdin, whole. */
+const MAX_MESSAGE = 128 * 1024 * 1024;
+
+interface Plugin {
+  readonly program: string;
+  readonly key: string;
+}
+
+/**
+ * A key service that tsign does not know, reached by the program `sigstore-kms-<scheme>` on the PATH. Its arguments are the
+ * protocol's version and one JSON object, it answers with one JSON object (sigstore, pkg/signature/kms/cliplugin).
+ */
+export const openPlugin: OpenProvider = (io, reference) => {
+  const [scheme = "", key = ""] = reference.split(/:\/\/(.*)/s);
+  const plugin = { program: `sigstore-kms-${scheme}`, key };
+  const service = `the plugin ${plugin.program}`;
+  const publicKey = () => readPublicKey(io, plugin);
+  return {
+    service,
+    publicKey,
+    signer: async () => {
+      const key = await publicKey();
+      return remoteSigner({
+        service,
+        publicKey: key,
+        signDigest: (digest) => sign(io, plugin, { hash: key.hash, digest }),
+        signMessage: (message) => sign(io, plugin, { hash: key.hash, message }),
+        maxMessage: MAX_MESSAGE,
+      });
+    },
+    facts: async () => ({ id: reference }),
+    create: async () => {
+      const named = await invoke(io, plugin, { method: "defaultAlgorithm", args: {} });
+      const algorithm = textAt(named, "defaultAlgorithm");
+      const made = await invoke(io, plugin, { method: "createKey", args: { algorithm } });
+      return pemOf(plugin, made);
+    },
+  };
+};
+
+const RPC_OPTIONS = { keyVersion: "", remoteVerification: false };
+
+async function readPublicKey(io: ProviderIo, plugin: Plugin): Promise<PublicKey> {
+  const args = { publicKeyOptions: { rpcOptions: RPC_OPTIONS } };
+  return pemOf(plugin, await invoke(io, plugin, { method: "publicKey", args }));
+}
+
+function pemOf({ program }: Plugin, answer: unknown): PublicKey {
+  const encoded = textAt(answer, "publicKeyPEM");
+  if (encoded === "") throw new TsignError("registry", `${program} answered without a public key`);
+  return publicKeyFromPem(Buffer.from(bytesOf(program, encoded)).toString("utf8"));
+}
+
+/** As sigstore's CryptoSigner does it: a digest with an empty message, or the message. */
+async function sign(
+  io: ProviderIo,
+  plugin: Plugin,
+  what: { hash: HashName; digest?: Uint8Array; message?: Uint8Array },
+): Promise<Uint8Array> {
+  const { hash, digest, message } = what;
+  const messageOptions = digest ? { digest: encodeBase64(digest), hashFunc: HASH_NUMBER[hash] } : { digest: null };
+  const answer = await invoke(io, plugin, {
+    method: "signMessage",
+    args: { signOptions: { rpcOptions: RPC_OPTIONS, messageOptions } },
+    hash,
+    ...(message ? { stdin: message } : {}),
+  });
+  const signature = textAt(answer, "signature");
+  if (signature === "") throw new TsignError("registry", `${plugin.program} answered without a signature`);
+  return bytesOf(plugin.program, signature);
+}
+
+async function invoke(
+  io: ProviderIo,
+  { program, key }: Plugin,
+  call: { method: string; args: Record<string, unknown>; hash?: HashName; stdin?: Uint8Array },
+): Promise<unknown> {
+  const { method, args, hash = "sha256", stdin } = call;
+  const request = {
+    initOptions: {
+      protocolVersion: PROTOCOL,
+      keyResourceID: key,
+      hashFunc: HASH_NUMBER[hash],
+      rpcOptions: RPC_OPTIONS,
+    },
+    methodName: method,
+    [method]: args,
+  };
+  const { code, stdout, stderr } = await io
+    .spawn(program, [PROTOCOL, JSON.stringify(request)], stdin ? { stdin } : {})
+    .catch((error: unknown) => Promise.reject(notThere(error, program)));
+  if (stderr !== "") io.stderr.write(stderr.endsWith("\n") ? stderr : `${stderr}\n`);
+  let answer: unknown;
+  try {
+    answer = parseJson(Buffer.from(stdout), `the answer of ${program}`);
+  } catch (cause) {
+    throw new TsignError("registry", `${program} ended with ${code} and did not answer with JSON to ${method}`, {
+      cause,
+    });
+  }
+  const refused = textAt(answer, "errorMessage");
+  if (refused !== "") throw new TsignError("input", `${program} refuses ${method}: ${refused}`);
+  return typeof answer === "object" && answer !== null ? (answer as Record<string, unknown>)[method] : undefined;
+}
+
+/** A scheme without its program is most often a reference mistyped. */
+function notThere(error: unknown, program: string): unknown {
+  const { cause } = error as { cause?: { code?: string } };
+  if (!(error instanceof TsignError) || cause?.code !== "ENOENT") return error;
+  const scheme = program.slice("sigstore-kms-".length);
+  return new TsignError("input", `unrecognized scheme: ${scheme}:// (there is no program ${program} on the PATH)`, {
+    hint: "key services: awskms, gcpkms, azurekms, hashivault, openbao, k8s, gitlab, github, pkcs11",
+    cause: error,
+  });
+}
