@@ -1,6 +1,6 @@
 import { readBlob } from "../blob.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
-import { keyFlags } from "../cli/flags/key.ts";
+import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
 import {
@@ -77,6 +77,7 @@ export default defineCommand({
   flags,
   exclusive: [["useSigningConfig", "signingConfig"]],
   async run(io, { args, flags }) {
+    keyReference(flags); // refused before anything is looked up
     refuseContradictions(io, flags);
     const annotations = parseAnnotations(flags.annotations);
     const images: SignedImage[] = [];
