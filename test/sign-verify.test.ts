@@ -159,7 +159,7 @@ test("what this version cannot do is refused in one line, never ignored", async 
   const { tsign, image } = await workshop(t);
   const cases: [string[], RegExp][] = [
     [["sign", "--key", "awskms:///alias/x", ...OFFLINE, image], /awskms:\/\/ needs a package that is not installed/],
-    [["sign", "--sk", ...OFFLINE, image], /hardware/],
+    [["sign", "--sk", ...OFFLINE, image], /pkcs11js|PKCS#11/],
     [["verify", "--key", "a.pub", NO_LOG, "--payload", "a.pub", image], /--payload is for --signature/],
     [["sign", "--key", "a.key", "--rekor-url", "https://rekor.example", image], /service URLs and use signing config/],
     [["sign", "--key", "a.key", "--signing-config", "a.pub", image], /not a signing config/],
