@@ -12,7 +12,7 @@ const LAYERS: string[][] = [
   ["format", "proxy.ts"],
   ["http-retry.ts", "http.ts", "prompt.ts"],
   ["blob.ts"],
-  ["oci", "keys", "trust"],
+  ["oci", "keys", "trust", "sources"],
   ["evidence"],
   ["services"],
   ["sign", "verify"],

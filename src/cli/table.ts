@@ -55,6 +55,11 @@ export const TABLE: readonly Entry[] = [
     () => import("../commands/debug/providers.ts"),
   ),
   entry(
+    "dockerfile verify",
+    "Verify the images that a Dockerfile is built on",
+    () => import("../commands/dockerfile/verify.ts"),
+  ),
+  entry(
     "download attestation",
     "Print the attestations of an image as JSON lines",
     () => import("../commands/download/attestation.ts"),
@@ -90,6 +95,11 @@ export const TABLE: readonly Entry[] = [
   ),
   entry("load", "Load a saved image and what is attached to it into a registry", () => import("../commands/load.ts")),
   entry("login", "Store the credentials of a registry", () => import("../commands/login.ts")),
+  entry(
+    "manifest verify",
+    "Verify the images that a Kubernetes manifest names",
+    () => import("../commands/manifest/verify.ts"),
+  ),
   entry("public-key", "Print the public half of a key", () => import("../commands/public-key.ts")),
   entry("sandbox down", "Stop the sandbox", () => import("../commands/sandbox/down.ts")),
   entry("sandbox env", "Print the sandbox's environment for a shell", () => import("../commands/sandbox/env.ts")),
@@ -147,10 +157,25 @@ export interface Group {
 }
 
 export const GROUPS: Readonly<Record<string, Group>> = {
+  attach: {
+    about: "Attach what was made elsewhere to an image",
+    hidden: true,
+    deprecated: "`oras attach` attaches artifacts to images",
+  },
   bundle: { about: "Make, convert and look into Sigstore bundles" },
   debug: { about: "Show what tsign finds around it", hidden: true },
+  dockerfile: {
+    about: "Verify the images of a Dockerfile",
+    hidden: true,
+    deprecated: "`tsign verify` takes the images one by one",
+  },
   download: { about: "Fetch what is attached to an image" },
   key: { about: "Look after keys" },
+  manifest: {
+    about: "Verify the images of a Kubernetes manifest",
+    hidden: true,
+    deprecated: "`tsign verify` takes the images one by one",
+  },
   sandbox: { about: "Run a Sigstore and a registry on this machine to learn and test with" },
   upload: { about: "Store files in a registry", hidden: true, deprecated: "`oras push` stores files in a registry" },
 };

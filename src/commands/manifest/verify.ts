@@ -1,0 +1,26 @@
+import { readBlob } from "../../blob.ts";
+import { defineCommand } from "../../cli/define.ts";
+import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags, verifyImages } from "../../cli/verify-images.ts";
+import { printable } from "../../format/printable.ts";
+import { manifestImages } from "../../sources/kubernetes.ts";
+
+export default defineCommand({
+  usage: "[flags] <manifest>",
+  summary: "Verify the images that a Kubernetes manifest names",
+  about:
+    "Verifies every image in a stream of manifests, YAML or JSON, as `tsign verify` does: those of containers, init and " +
+    "ephemeral containers and image volumes, in pods, their templates, lists, and custom resources that hold templates.",
+  examples: [
+    "tsign manifest verify --key cosign.pub deployment.yaml",
+    "kubectl kustomize . | tsign manifest verify --key cosign.pub -",
+  ],
+  args: { min: 1, max: 1 },
+  flags: imageVerificationFlags,
+  exclusive: EXCLUSIVE_FLAGS,
+  exitCodes: IMAGE_EXIT_CODES,
+  async run(io, { args: [path = ""], flags }) {
+    const images = manifestImages(Buffer.from(await readBlob(io, path)).toString("utf8"), path);
+    io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
+    await verifyImages(io, images, flags);
+  },
+});
