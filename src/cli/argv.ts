@@ -11,9 +11,13 @@ const ALIASES: Readonly<Record<string, string>> = {
   "output-cert": "output-certificate",
 };
 
-/** `registryCacert` → `registry-cacert`. One flag of cosign's is written as its key. */
+/** Flags of cosign's that are written in another way than all others. */
+const WRITTEN: Readonly<Record<string, string>> = { digestAlg: "digestAlg", newPIN: "new-PIN" };
+
+/** `registryCacert` → `registry-cacert`. */
 export function flagName(key: string): string {
-  if (key === "digestAlg") return key;
+  const written = WRITTEN[key];
+  if (written !== undefined) return written;
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { complete, formatCompletion } from "./completion.ts";
-import { GLOBAL_FLAGS } from "./program.ts";
+import { GLOBAL_FLAGS } from "./global-flags.ts";
 
 async function words(...line: string[]): Promise<{ words: string[]; directive: number }> {
   const { candidates, directive } = await complete(line, GLOBAL_FLAGS);

@@ -1,19 +1,12 @@
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./argv.ts";
-import { type Command, type Flags, flag } from "./define.ts";
+import type { Command, Flags } from "./define.ts";
 import { environmentFlags } from "./environment.ts";
+import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { commandHelp, groupHelp } from "./help.ts";
-import { type Entry, GROUPS, TABLE } from "./table.ts";
+import { ALIASES, type Entry, GROUPS, TABLE } from "./table.ts";
 import { parseValue } from "./values.ts";
-
-/** Flags of every command. */
-export const GLOBAL_FLAGS = {
-  help: flag.bool("print what the command does and its flags", { short: "h" }),
-  outputFile: flag.string("file that takes what would go to stdout"),
-  timeout: flag.duration("time the whole command may take", { short: "t", default: 180_000 }),
-  verbose: flag.bool("show every HTTP exchange, and the causes of errors, on stderr", { short: "d" }),
-};
 
 /** A command line understood: either text to print, or a command with all it needs to run. */
 export type Request =
@@ -80,10 +73,10 @@ export function findCommand(argv: readonly string[]): { entry?: Entry; group: st
       index += takesValue(word) ? 2 : 1;
       continue;
     }
-    const words = [...group, word];
+    const words = [...group, group.length === 0 ? (ALIASES[word] ?? word) : word];
     const below = TABLE.filter((entry) => words.every((each, position) => entry.words[position] === each));
     if (below.length === 0) break;
-    group.push(word);
+    group.push(words.at(-1) ?? word);
     rest.splice(index, 1);
     const [only] = below;
     if (only?.words.length === words.length) return { entry: only, group, rest };

@@ -7,6 +7,8 @@ export interface Entry {
   readonly summary: string;
   /** Left out of help, still works. */
   readonly hidden?: boolean;
+  /** Not meant for users: left out of what is generated, too. */
+  readonly internal?: boolean;
   load(): Promise<{ default: Command }>;
 }
 
@@ -81,6 +83,12 @@ export const TABLE: readonly Entry[] = [
     () => import("../commands/generate.ts"),
     { hidden: true },
   ),
+  entry(
+    "generate-fig-spec",
+    "Print a completion specification for Fig",
+    () => import("../commands/generate-fig-spec.ts"),
+    { hidden: true, internal: true },
+  ),
   entry("generate-key-pair", "Make a new key pair", () => import("../commands/generate-key-pair.ts")),
   entry(
     "import-key-pair",
@@ -99,6 +107,35 @@ export const TABLE: readonly Entry[] = [
     "manifest verify",
     "Verify the images that a Kubernetes manifest names",
     () => import("../commands/manifest/verify.ts"),
+  ),
+  entry(
+    "piv-tool attestation",
+    "Print the attestation of a key on a PIV token",
+    () => import("../commands/piv-tool/attestation.ts"),
+  ),
+  entry("piv-tool generate-key", "Make a key on a PIV token", () => import("../commands/piv-tool/generate-key.ts")),
+  entry(
+    "piv-tool reset",
+    "Set a PIV token back to how it was delivered",
+    () => import("../commands/piv-tool/reset.ts"),
+  ),
+  entry(
+    "piv-tool set-management-key",
+    "Change the management key of a PIV token",
+    () => import("../commands/piv-tool/set-management-key.ts"),
+  ),
+  entry("piv-tool set-pin", "Change the PIN of a PIV token", () => import("../commands/piv-tool/set-pin.ts")),
+  entry("piv-tool set-puk", "Change the PUK of a PIV token", () => import("../commands/piv-tool/set-puk.ts")),
+  entry("piv-tool unblock", "Set a new PIN on a blocked PIV token", () => import("../commands/piv-tool/unblock.ts")),
+  entry(
+    "pkcs11-tool list-keys-uris",
+    "Print the references of the keys on a PKCS#11 token",
+    () => import("../commands/pkcs11-tool/list-keys-uris.ts"),
+  ),
+  entry(
+    "pkcs11-tool list-tokens",
+    "Print the tokens a PKCS#11 module knows",
+    () => import("../commands/pkcs11-tool/list-tokens.ts"),
   ),
   entry("public-key", "Print the public half of a key", () => import("../commands/public-key.ts")),
   entry("sandbox down", "Stop the sandbox", () => import("../commands/sandbox/down.ts")),
@@ -147,6 +184,12 @@ export const TABLE: readonly Entry[] = [
   entry("version", "Print the version", () => import("../commands/version.ts")),
 ];
 
+/** Other names of commands. */
+export const ALIASES: Readonly<Record<string, string>> = {
+  generateFigSpec: "generate-fig-spec",
+  genFigSpec: "generate-fig-spec",
+};
+
 /** A word that commands share; alone it prints their help. */
 export interface Group {
   readonly about: string;
@@ -176,6 +219,8 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     hidden: true,
     deprecated: "`tsign verify` takes the images one by one",
   },
+  "piv-tool": { about: "Look after PIV hardware tokens" },
+  "pkcs11-tool": { about: "Look into PKCS#11 tokens" },
   sandbox: { about: "Run a Sigstore and a registry on this machine to learn and test with" },
   upload: { about: "Store files in a registry", hidden: true, deprecated: "`oras push` stores files in a registry" },
 };

@@ -46,7 +46,13 @@ export interface Cryptoki {
   C_Initialize(): void;
   C_Finalize(): void;
   C_GetSlotList(tokenPresent: boolean): Handle[];
-  C_GetTokenInfo(slot: Handle): { label: string; serialNumber: string; flags: number };
+  C_GetTokenInfo(slot: Handle): {
+    label: string;
+    manufacturerID: string;
+    model: string;
+    serialNumber: string;
+    flags: number;
+  };
   C_OpenSession(slot: Handle, flags: number): Handle;
   C_CloseSession(session: Handle): void;
   C_Login(session: Handle, userType: number, pin?: string): void;
@@ -108,7 +114,7 @@ export async function withToken<T>(
   try {
     const slots = pkcs11.C_GetSlotList(true).map((handle) => ({ handle, info: pkcs11.C_GetTokenInfo(handle) }));
     const wanted = slots.filter(({ handle, info }) =>
-      access.wanted({ slot: numberOf(handle), label: info.label.trim() }),
+      access.wanted({ slot: slotNumber(handle), label: info.label.trim() }),
     );
     if (wanted.length === 0)
       throw noToken(
@@ -133,7 +139,11 @@ export async function withToken<T>(
   }
 }
 
-async function openModule(io: ProviderIo, { modulePath, load }: Access): Promise<Cryptoki> {
+/** The module, loaded and initialized; whoever opens it finalizes and closes it. */
+export async function openModule(
+  io: ProviderIo,
+  { modulePath, load }: Pick<Access, "modulePath" | "load">,
+): Promise<Cryptoki> {
   if (!isAbsolute(modulePath)) {
     throw new TsignError("input", `the path of the PKCS#11 module is not absolute: ${modulePath}`);
   }
@@ -199,7 +209,7 @@ function tokenOf(
 }
 
 /** A handle is a C integer in the machine's order, which is little-endian on everything Node runs on but s390x. */
-function numberOf(handle: Handle): number {
+export function slotNumber(handle: Handle): number {
   return handle.length >= 8 ? Number(handle.readBigUInt64LE()) : handle.readUInt32LE();
 }
 
@@ -225,7 +235,8 @@ const MEANINGS: Readonly<Record<string, readonly [code: "auth" | "input" | "regi
     CKR_DEVICE_ERROR: ["registry", "the token reports a fault of its own"],
   };
 
-function readable(error: unknown, { modulePath }: Access): unknown {
+/** What a module answered, in words. */
+export function readable(error: unknown, { modulePath }: Pick<Access, "modulePath">): unknown {
   if (error instanceof TsignError || !(error instanceof Error)) return error;
   const [name = ""] = /CKR_\w+/.exec(error.message) ?? [];
   if (name === "") return error;

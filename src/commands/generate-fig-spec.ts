@@ -1,0 +1,16 @@
+import { defineCommand, flag } from "../cli/define.ts";
+import { figSpec } from "../cli/fig.ts";
+import { GLOBAL_FLAGS } from "../cli/global-flags.ts";
+
+export default defineCommand({
+  usage: "[flags]",
+  summary: "Print a completion specification for Fig",
+  about: "Prints every command and flag as a TypeScript file that Fig and other terminals complete from.",
+  examples: ["tsign generate-fig-spec > tsign.ts"],
+  args: { min: 0, max: Number.POSITIVE_INFINITY },
+  flags: { includeHidden: flag.bool("also the commands that are not for daily use") },
+  bindEnvironment: false,
+  async run(io, { flags }) {
+    io.stdout.write(await figSpec(GLOBAL_FLAGS, { hidden: flags.includeHidden }));
+  },
+});

@@ -1,0 +1,12 @@
+import { flag } from "../../cli/define.ts";
+import { PIV_SLOT_NAMES, pivCommand } from "../../cli/piv.ts";
+
+export default pivCommand({
+  name: "attestation",
+  summary: "Print the attestation of a key on a PIV token",
+  flags: {
+    output: flag.string("form of the output", { short: "o", default: "text", choices: ["text", "json"] }),
+    slot: flag.string("slot of the token", { choices: PIV_SLOT_NAMES }),
+  },
+  instead: "ykman piv keys attest SLOT -",
+});

@@ -1,0 +1,8 @@
+import { pivCommand } from "../../cli/piv.ts";
+
+export default pivCommand({
+  name: "reset",
+  summary: "Set a PIV token back to how it was delivered",
+  flags: {},
+  instead: "ykman piv reset",
+});

@@ -1,0 +1,14 @@
+import { flag } from "../../cli/define.ts";
+import { pivCommand } from "../../cli/piv.ts";
+
+export default pivCommand({
+  name: "set-management-key",
+  summary: "Change the management key of a PIV token",
+  flags: {
+    newKey: flag.string("new management key", { secret: true }),
+    oldKey: flag.string("present management key", { secret: true }),
+    randomManagementKey: flag.bool("set a random management key"),
+  },
+  instead: "ykman piv access change-management-key",
+  bindEnvironment: true,
+});

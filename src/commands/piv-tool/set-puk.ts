@@ -1,0 +1,9 @@
+import { flag } from "../../cli/define.ts";
+import { pivCommand } from "../../cli/piv.ts";
+
+export default pivCommand({
+  name: "set-puk",
+  summary: "Change the PUK of a PIV token",
+  flags: { newPuk: flag.string("new PUK", { secret: true }), oldPuk: flag.string("present PUK", { secret: true }) },
+  instead: "ykman piv access change-puk",
+});

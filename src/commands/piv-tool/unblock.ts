@@ -1,0 +1,9 @@
+import { flag } from "../../cli/define.ts";
+import { pivCommand } from "../../cli/piv.ts";
+
+export default pivCommand({
+  name: "unblock",
+  summary: "Set a new PIN on a blocked PIV token",
+  flags: { newPIN: flag.string("new PIN", { secret: true }), puk: flag.string("present PUK", { secret: true }) },
+  instead: "ykman piv access unblock-pin",
+});

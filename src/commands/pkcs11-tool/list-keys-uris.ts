@@ -1,0 +1,56 @@
+import { defineCommand, flag } from "../../cli/define.ts";
+import { modulePathFlag, modulePathOf } from "../../cli/pkcs11.ts";
+import { TsignError } from "../../errors.ts";
+import { printable } from "../../format/printable.ts";
+import type { Io } from "../../io.ts";
+
+export default defineCommand({
+  usage: "[flags]",
+  summary: "Print the references of the keys on a PKCS#11 token",
+  about:
+    "Prints label, id and `pkcs11:` reference of every private key on a token, for --key. The PIN is never part of what is " +
+    "printed: COSIGN_PKCS11_PIN holds it when signing. Without --slot-id, the only token is taken when there is one.",
+  examples: ["tsign pkcs11-tool list-keys-uris --module-path /usr/lib/softhsm/libsofthsm2.so --slot-id 1"],
+  args: { min: 0, max: 0 },
+  flags: {
+    modulePath: modulePathFlag,
+    pin: flag.string("PIN of the token; COSIGN_PKCS11_PIN or a prompt without", { secret: true }),
+    slotId: flag.int("slot of the token", { typeName: "uint" }),
+  },
+  bindEnvironment: false,
+  async run(io, { flags, given }) {
+    const { listKeys } = await import("../../keys/providers/pkcs11-list.ts");
+    const modulePath = modulePathOf(io, flags.modulePath);
+    const slot = given.has("slotId") ? flags.slotId : await onlySlot(io, modulePath, flags.slotId);
+    const found = await listKeys(io, { modulePath, slot, pin: (token) => askPin(io, token, flags.pin) });
+    if (!found)
+      throw new TsignError("input", `there is no token in slot ${slot}`, { hint: "`list-tokens` shows them" });
+    io.stderr.write(`\nListing URIs of keys in slot '${slot}' of PKCS11 module '${modulePath}'\n`);
+    for (const [index, { label, id }] of found.keys.entries()) {
+      const hex = Buffer.from(id).toString("hex");
+      const path = `token=${encodeURIComponent(found.token.label)};slot-id=${slot};id=${percentEncoded(hex)}`;
+      const uri = `pkcs11:${path};object=${encodeURIComponent(label)}?module-path=${modulePath}`;
+      io.stdout.write(`Object ${index}\n\tLabel: ${printable(label)}\n\tID: ${hex}\n\tURI: ${uri}\n`);
+    }
+  },
+});
+
+/** cosign's default is slot 0, where few modules keep a token. */
+async function onlySlot(io: Io, modulePath: string, fallback: number): Promise<number> {
+  const { listTokens } = await import("../../keys/providers/pkcs11-list.ts");
+  const [only, ...others] = await listTokens(io, modulePath);
+  return only && others.length === 0 ? only.slot : fallback;
+}
+
+function percentEncoded(hex: string): string {
+  return hex.replace(/../g, "%$&");
+}
+
+async function askPin(io: Io, token: string, given: string): Promise<string> {
+  const pin = given || io.env["COSIGN_PKCS11_PIN"];
+  if (pin) return pin;
+  if (!io.tty.stdin) {
+    throw new TsignError("auth", `the token "${token}" needs a PIN`, { hint: "--pin, or COSIGN_PKCS11_PIN" });
+  }
+  return io.tty.prompt(`Enter PIN for PKCS11 token '${token}': `, { secret: true });
+}
