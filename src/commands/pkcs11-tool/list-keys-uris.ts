@@ -38,7 +38,8 @@ export default defineCommand({
 /** cosign's default is slot 0, where few modules keep a token. */
 async function onlySlot(io: Io, modulePath: string, fallback: number): Promise<number> {
   const { listTokens } = await import("../../keys/providers/pkcs11-list.ts");
-  const [only, ...others] = await listTokens(io, modulePath);
+  const tokens = await listTokens(io, modulePath);
+  const [only, ...others] = tokens.filter(({ label }) => label !== ""); // one that was never set up has none
   return only && others.length === 0 ? only.slot : fallback;
 }
 
