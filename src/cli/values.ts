@@ -35,7 +35,8 @@ export function parseValue(flag: Flag, texts: readonly string[], shown: string):
       if (!TRUE.has(text) && !FALSE.has(text)) throw invalid("expected true or false");
       return TRUE.has(text);
     case "int":
-      if (!/^[+-]?\d{1,9}$/.test(text)) throw invalid("expected a whole number");
+      if (!/^[+-]?\d{1,15}$/.test(text)) throw invalid("expected a whole number");
+      if (flag.typeName === "uint" && Number(text) < 0) throw invalid("expected a whole number that is not negative");
       return Number(text);
     case "duration": {
       const milliseconds = parseDuration(text);

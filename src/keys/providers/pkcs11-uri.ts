@@ -33,7 +33,7 @@ export function parsePkcs11Uri(uri: string): Pkcs11Uri {
       hint: "write pkcs11:token=LABEL;object=LABEL?module-path=/path/of/module.so, or slot-id=N and id=%01",
     });
   if (slot === "" && token === "") throw wrong("one of token and slot-id must be there");
-  if (!/^\d{0,9}$/.test(slot)) throw wrong(`slot-id is not a number: ${slot}`);
+  if (!/^\d{0,15}$/.test(slot)) throw wrong(`slot-id is not a number: ${slot}`);
   if (!id?.length && label === "") throw wrong("one of object and id must be there");
   return {
     slot: slot === "" ? undefined : Number(slot),
