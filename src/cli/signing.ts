@@ -116,9 +116,10 @@ async function announce(
   by: { services: SigningServices; who: string; authority?: URL },
 ): Promise<void> {
   const { logs } = by.services.witnesses;
-  const hosts = [by.authority, ...logs.map(({ url }) => url)].flatMap((url) => url?.host ?? []);
-  if (hosts.length === 0) return;
-  const notice = `${by.who} and the signature become part of public records at ${hosts.join(" and ")}, which cannot be undone.`;
+  const hosts = new Set([by.authority, ...logs.map(({ url }) => url)].flatMap((url) => url?.host ?? []));
+  if (hosts.size === 0) return;
+  const where = [...hosts].join(" and ");
+  const notice = `${by.who} and the signature become part of public records at ${where}, which cannot be undone.`;
   if (by.services.configured || logs.length === 0) io.stderr.write(`Note: ${notice}\n`);
   else await confirm(io, { assumeYes: flags.yes, warning: notice });
 }

@@ -21,7 +21,7 @@ type_line() { # NUMBER LINE
 }
 
 if type_line 1 "${lines[0]}"; then ok "line 1: ${lines[0]}"; else no "line 1: ${lines[0]}" "$work/log1"; fi
-for said in 'The signatures were verified' 'not made by this key' 'no signatures found' 'refused twice'; do
+for said in 'public records' 'Transparency Log Entries' 'certificate was verified' 'got alice@example.com' 'no signatures found' 'refused twice'; do
   if grep -q "$said" "$work/log1"; then ok "line 1 says: $said"; else no "line 1 does not say: $said" "$work/log1"; fi
 done
 cat "$work/log1"
