@@ -32,7 +32,9 @@ export async function outOfBandToken(io: FlowIo, client: Client): Promise<string
   const code = (await askForCode(io)).trim();
   if (code === "") throw new TsignError("cancelled", "no code was entered");
   const answer = new URL(OUT_OF_BAND);
-  answer.search = new URLSearchParams({ code }).toString();
+  // The code is all that is carried over. Issuers that name themselves in a redirect (RFC 9207) are held to it by the
+  // library; here the user chose the page, and PKCE ties the code to this very run.
+  answer.search = new URLSearchParams({ code, iss: configuration.serverMetadata().issuer }).toString();
   return asTsignErrors(client.issuer, async () => {
     const checks = { pkceCodeVerifier: verifier, expectedNonce: nonce, idTokenExpected: true };
     return identityTokenOf(client.issuer, await openid.authorizationCodeGrant(configuration, answer, checks));
