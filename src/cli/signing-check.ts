@@ -63,7 +63,8 @@ export async function checkSignature(options: {
 }): Promise<void> {
   const { evidence, subject, signer, certified, witnesses, trust, now } = options;
   // Pure Ed25519 over a file needs the file again, which is gone.
-  if (signer.publicKey.kind.type === "ed25519" && evidence.content.kind === "blob") return;
+  const isPure = evidence.content.kind === "blob" && evidence.content.stated?.algorithm !== signer.publicKey.hash;
+  if (signer.publicKey.kind.type === "ed25519" && isPure) return;
   const anyone = [{ text: "anyone", matches: () => true }];
   const key = { kind: "key", key: signer.publicKey, hashes: defaultHashes(signer.publicKey) } as const;
   const policy: Policy = {

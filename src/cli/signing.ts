@@ -37,13 +37,14 @@ export interface Signing {
  * Opens the key, or makes one and gets it a certificate for the identity the signer proves. What will be public for ever
  * is said before.
  *
+ * @param options.content what will be signed: logs check some of it by its digest alone
  * @param options.signingAlgorithm of the key that is made
  * @throws TsignError
  */
 export async function openSigning(
   io: Io,
   flags: Flags,
-  options: { bundlePathCounts: boolean; signingAlgorithm?: string },
+  options: { bundlePathCounts: boolean; content: "envelope" | "message"; signingAlgorithm?: string },
 ): Promise<Signing> {
   const services = await readSigningServices(io, flags, options);
   const reference = keyReference(flags);
@@ -51,9 +52,10 @@ export async function openSigning(
   const certified = keyless || flags.issueCertificate;
   requireDatedCertificate(services, certified);
   const trust = await trustForSigning(io, flags, { services, certified });
-  const signer = keyless
+  const opened = keyless
     ? ephemeralSigner(options.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
     : await loadSigner(io, reference, () => readPassword(io, { confirm: false }));
+  const signer = loggable(opened, services, options.content);
   if (!certified) await announce(io, flags, { services, who: "your key" });
   const certificate = certified
     ? await issueCertificate(io, flags, { services, signer, trust })
@@ -70,6 +72,16 @@ export async function openSigning(
       return recorded;
     },
   };
+}
+
+/** An Ed25519 key signs pre-hashed where a log is to check the signature by a digest: all but Rekor v1's envelopes. */
+function loggable(signer: Signer, { witnesses }: SigningServices, content: "envelope" | "message"): Signer {
+  const byDigest = witnesses.logs.some(({ version }) => version !== 1 || content === "message");
+  if (signer.publicKey.kind.type !== "ed25519" || !byDigest) return signer;
+  if (signer.prehashed) return signer.prehashed;
+  throw new TsignError("unsupported", "this Ed25519 key cannot make the pre-hashed signatures that the log records", {
+    hint: "sign without a log, or with a key of another kind",
+  });
 }
 
 /** A certificate of minutes is worth nothing without something that says when it was used. */

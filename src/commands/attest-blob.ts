@@ -59,7 +59,7 @@ export default defineCommand({
     }
     const attested = await readAttested(io, flags);
     const statement = await readStatementBytes(io, { flags, file, attested });
-    const session = await openSigning(io, flags, { bundlePathCounts: true });
+    const session = await openSigning(io, flags, { bundlePathCounts: true, content: "envelope" });
     const logsEnvelope = session.services.witnesses.logs.some(({ version }) => version === 1);
     requireSize(statement, { maxBytes: MAX_STATEMENT, logsEnvelope });
     const signed = await signInTotoStatement(session.by, statement);

@@ -72,7 +72,7 @@ export default defineCommand({
         await resolveImage(io, { text, flags: named, mustExist: flags.newBundleFormat, warnAboutTags: true }),
       );
     }
-    const session = await openSigning(io, flags, { bundlePathCounts: false });
+    const session = await openSigning(io, flags, { bundlePathCounts: false, content: "envelope" });
     for (const image of images) {
       const subject = { name: image.ref.name, sha256: parseDigest(image.digest).hex };
       const about = statementAbout(io, attested, { type: flags.type, subject });

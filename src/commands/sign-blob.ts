@@ -66,7 +66,7 @@ export default defineCommand({
       });
     }
     const { signingAlgorithm } = flags;
-    const signing = await openSigning(io, flags, { bundlePathCounts: true, signingAlgorithm });
+    const signing = await openSigning(io, flags, { bundlePathCounts: true, content: "message", signingAlgorithm });
     for (const file of args) {
       if (file !== "-") io.stderr.write(`Using payload from: ${file}\n`);
       const pieces = await watched(io, "signing", { file, pieces: openBlob(io, file) });

@@ -85,7 +85,10 @@ export default defineCommand({
       const image = await resolveImage(io, { text, flags, mustExist: flags.newBundleFormat, warnAboutTags: true });
       images.push(...(flags.recursive ? await withChildren(image) : [image]));
     }
-    const session = await openSigning(io, flags, { bundlePathCounts: false });
+    const session = await openSigning(io, flags, {
+      bundlePathCounts: false,
+      content: flags.newBundleFormat ? "envelope" : "message",
+    });
     const line = progress(io, "signing images", { total: images.length, unit: "items" });
     for (const [index, image] of images.entries()) {
       line.update(index);

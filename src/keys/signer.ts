@@ -9,13 +9,25 @@ export const MAX_ED25519_MESSAGE = 128 * 1024 * 1024;
 /** A signer over a private key in memory. */
 export function signerFromKey(privateKey: KeyObject): Signer {
   const publicKey = publicKeyFromObject(privateKey);
-  return {
-    publicKey,
-    sign: (message) =>
-      publicKey.kind.type === "ed25519"
-        ? signPure(privateKey, message)
-        : signHashed(privateKey, { message, algorithm: publicKey.hash }),
-  };
+  if (publicKey.kind.type === "ed25519") {
+    const prehashed: Signer = { publicKey, sign: (message) => signPrehashed(privateKey, message) };
+    return { publicKey, sign: (message) => signPure(privateKey, message), prehashed };
+  }
+  return { publicKey, sign: (message) => signHashed(privateKey, { message, algorithm: publicKey.hash }) };
+}
+
+/** Ed25519ph: a file of any size, in constant memory. */
+async function signPrehashed(
+  key: KeyObject,
+  message: Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<SignatureResult> {
+  const hash = createHash("sha512");
+  for await (const piece of pieces(message)) hash.update(piece);
+  const value = hash.digest();
+  const { ed25519ph } = await import("./ed25519ph.ts");
+  const seed = Buffer.from(key.export({ format: "jwk" }).d ?? "", "base64url");
+  const signature = (await ed25519ph()).sign(Uint8Array.from(value), Uint8Array.from(seed));
+  return { signature, digest: { algorithm: "sha512", value } };
 }
 
 /** The signature and the digest in one pass; node:crypto signs only what it hashed itself, hence two hashes. */

@@ -39,6 +39,8 @@ export interface Signer {
    * above MAX_ED25519_MESSAGE bytes.
    */
   sign(message: Uint8Array | AsyncIterable<Uint8Array>): Promise<SignatureResult>;
+  /** Of an Ed25519 key in memory: the same key making pre-hashed signatures, the form that logs of digests can check. */
+  readonly prehashed?: Signer;
 }
 
 /**

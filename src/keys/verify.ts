@@ -1,5 +1,6 @@
-import { constants, createHash, publicDecrypt, verify } from "node:crypto";
+import { constants, publicDecrypt, verify } from "node:crypto";
 import type { HashName, Message } from "../format/digest.ts";
+import { ed25519ph } from "./ed25519ph.ts";
 import type { PublicKey, VerifySignature } from "./types.ts";
 
 /** DigestInfo up to the digest (RFC 8017 §9.2, note 1). */
@@ -73,16 +74,7 @@ function verifyRsaDigest(key: PublicKey, by: { digest: Uint8Array; name: HashNam
 async function verifyEd25519(key: PublicKey, message: Message, signature: Uint8Array): Promise<boolean> {
   if (message.bytes && verifyPure(key, message.bytes, signature)) return true;
   if (signature.length !== 64 || !message.hashes.includes("sha512")) return false;
-  const { eddsa } = await import("@noble/curves/abstract/edwards.js");
-  const { ed25519 } = await import("@noble/curves/ed25519.js");
-  const sha512 = (bytes: Uint8Array) => Uint8Array.from(createHash("sha512").update(bytes).digest());
-  const prehashed = eddsa(ed25519.Point, Object.assign(sha512, { outputLen: 64, blockLen: 128, create: unused }), {
-    // The message is the SHA-512 digest already; dom2(1, context) of RFC 8032 §5.1 with an empty context.
-    prehash: (digest: Uint8Array) => Uint8Array.from(digest),
-    domain: (data: Uint8Array) =>
-      Uint8Array.from(Buffer.concat([Buffer.from("SigEd25519 no Ed25519 collisions\x01\x00", "latin1"), data])),
-    zip215: false,
-  });
+  const prehashed = await ed25519ph();
   const raw = Buffer.from(key.object.export({ format: "jwk" }).x ?? "", "base64url");
   return prehashed.verify(Uint8Array.from(signature), Uint8Array.from(message.digest("sha512")), Uint8Array.from(raw));
 }
@@ -93,8 +85,4 @@ function verifyPure(key: PublicKey, bytes: Uint8Array, signature: Uint8Array): b
   } catch {
     return false;
   }
-}
-
-function unused(): never {
-  throw new Error("the streaming form of this hash is not used");
 }
