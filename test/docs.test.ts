@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
+import { groupFlags, shownFlags } from "../src/cli/flag-groups.ts";
 import { parseCommandLine } from "../src/cli/program.ts";
 import { TABLE } from "../src/cli/table.ts";
 import { testIo } from "./support/test-io.ts";
@@ -9,16 +10,14 @@ import { generatedPages } from "./support/write-docs.ts";
 
 const DOCS = resolve(import.meta.dirname, "../docs");
 
-test("the reference and the list of differences are what the definitions say (npm run docs)", async () => {
+test("the reference, the manual and the list of differences are what the definitions say (npm run docs)", async () => {
   const pages = await generatedPages();
   for (const { file, text } of pages) assert.equal(readFileSync(join(DOCS, file), "utf8"), text, file);
-  const expected = pages.map(({ file }) => file).filter((file) => file.startsWith("reference/"));
-  assert.deepEqual(
-    readdirSync(join(DOCS, "reference"))
-      .map((file) => `reference/${file}`)
-      .sort(),
-    expected.sort(),
-  );
+  for (const folder of ["reference", "man"]) {
+    const expected = pages.map(({ file }) => file).filter((file) => file.startsWith(`${folder}/`));
+    const there = readdirSync(join(DOCS, folder)).map((file) => `${folder}/${file}`);
+    assert.deepEqual(there.sort(), expected.sort());
+  }
 });
 
 test("every example is a command line that parses", async () => {
@@ -44,5 +43,40 @@ test("help is there for the program, every group and every command", async () =>
   for (const words of [[], ["download"], ["sandbox"], ...TABLE.map((entry) => entry.words)]) {
     const asked = await parseCommandLine([...words, "--help"], testIo());
     assert.ok(asked.kind === "print" && asked.text.includes("Usage:"), words.join(" "));
+  }
+});
+
+test("a command's many flags are shown in groups, each once, with variables and exit codes", async () => {
+  const shown = await parseCommandLine(["help", "verify"], testIo());
+  const text = shown.kind === "print" ? shown.text : assert.fail("no help");
+  const titles = ["Usage", "Examples", "Flags", "Key flags", "Signer flags", "Trust flags", "Registry flags"];
+  const positions = [...titles, "Global flags", "Environment", "Exit codes"].map((title) =>
+    text.indexOf(`\n${title}:\n`),
+  );
+  assert.ok(
+    positions.every((position, index) => position > (positions[index - 1] ?? -1)),
+    String(positions),
+  );
+  assert.match(text, /\n {2}COSIGN_REPOSITORY +where signatures are kept/);
+  assert.match(text, /\n {2}10 {2}the image has no signature\n/);
+  for (const { load, words } of TABLE) {
+    const { flags } = (await load()).default;
+    const grouped = groupFlags(flags).flatMap((group) => group.flags.map(([key]) => key));
+    assert.deepEqual(
+      grouped.sort(),
+      shownFlags(flags)
+        .map(([key]) => key)
+        .sort(),
+      words.join(" "),
+    );
+  }
+});
+
+test("a manual page is well-formed: no line is taken for a request that is none", async () => {
+  const requests = /^\.(TH|SH|TP|PP|EX|EE)\b/;
+  for (const { file, text } of (await generatedPages()).filter((page) => page.file.startsWith("man/"))) {
+    for (const line of text.split("\n")) assert.ok(!/^[.']/.test(line) || requests.test(line), `${file}: ${line}`);
+    assert.doesNotMatch(text.replaceAll(/\\(e|-|&|fB|fI|fR|\[u2026\])/g, ""), /\\/, file);
+    for (const title of ["NAME", "SYNOPSIS", "DESCRIPTION"]) assert.ok(text.includes(`.SH "${title}"`), file);
   }
 });

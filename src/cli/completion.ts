@@ -1,6 +1,6 @@
 import { flagName, splitArguments } from "./argv.ts";
 import type { Flags } from "./define.ts";
-import { shownFlags } from "./help.ts";
+import { shownFlags } from "./flag-groups.ts";
 import { GROUPS, isListed, TABLE } from "./table.ts";
 
 /** What the shell does with an answer (cobra's ShellCompDirective). */

@@ -1,6 +1,7 @@
 import { flagName } from "./argv.ts";
 import type { Command, Flag, Flags } from "./define.ts";
 import { flagVariable } from "./environment.ts";
+import { exitCodesOf, type FlagGroup, groupFlags, shownFlags, variablesOf } from "./flag-groups.ts";
 import { type Entry, GROUPS, isListed, TABLE } from "./table.ts";
 import { formatDuration } from "./values.ts";
 
@@ -12,8 +13,9 @@ export function commandHelp(entry: Entry, command: Command, global: Flags): stri
     wrap(command.about, 0),
     `Usage:\n  tsign ${entry.words.join(" ")} ${command.usage}`,
     command.examples.length > 0 ? `Examples:\n${command.examples.map((line) => `  ${line}`).join("\n")}` : "",
-    flagSection("Flags", command.flags, command.bindEnvironment !== false),
-    flagSection("Global flags", global, false),
+    ...groupFlags(command.flags).map((group) => flagSection(group, command.bindEnvironment !== false)),
+    flagSection({ title: "Global flags", flags: shownFlags(global) }, false),
+    environmentSection(command),
     exitCodeSection(command),
   ];
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
@@ -38,20 +40,13 @@ export function groupHelp(prefix: readonly string[], global: Flags): string {
     title,
     `Usage:\n  ${name} [command]`,
     `Commands:\n${commands.join("\n")}`,
-    flagSection("Global flags", global, false),
+    flagSection({ title: "Global flags", flags: shownFlags(global) }, false),
     `\`${name} [command] --help\` tells more about a command.`,
   ].join("\n\n")}\n`;
 }
 
-/** Flags that help shows: the deprecated ones only work. */
-export function shownFlags(flags: Flags): [string, Flag][] {
-  return Object.entries(flags)
-    .filter(([, flag]) => flag.deprecated === undefined)
-    .sort(([a], [b]) => (flagName(a) < flagName(b) ? -1 : 1));
-}
-
-function flagSection(title: string, flags: Flags, environment: boolean): string {
-  const lines = shownFlags(flags).map(([key, flag]) => {
+function flagSection({ title, flags }: FlagGroup, environment: boolean): string {
+  const lines = flags.map(([key, flag]) => {
     const short = flag.short ? `-${flag.short}, ` : "    ";
     const notes = [
       defaultText(flag) && `default ${defaultText(flag)}`,
@@ -90,11 +85,16 @@ export function defaultText(flag: Flag): string {
   return flag.default === false || flag.default === "" ? "" : String(flag.default);
 }
 
+function environmentSection(command: Command): string {
+  const variables = variablesOf(command);
+  const width = Math.max(0, ...variables.map(({ name }) => name.length));
+  const lines = variables.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`);
+  return lines.length > 0 ? `Environment:\n${lines.join("\n")}` : "";
+}
+
 function exitCodeSection(command: Command): string {
-  const codes = Object.entries(command.exitCodes ?? {});
-  if (codes.length === 0) return "";
-  const lines = codes.sort((a, b) => a[1] - b[1]).map(([code, exit]) => `  ${exit}  ${code}`);
-  return `Exit codes:\n  0  success\n  1  any other failure\n${lines.join("\n")}`;
+  const lines = exitCodesOf(command).map(({ code, meaning }) => `  ${String(code).padStart(2)}  ${meaning}`);
+  return lines.length > 0 ? `Exit codes:\n${lines.join("\n")}` : "";
 }
 
 function wrap(text: string, indent: number): string {

@@ -1,5 +1,8 @@
 import { TsignError } from "../errors.ts";
-import { type Command, defineCommand, type Flags } from "./define.ts";
+import { type Command, defineCommand, type Flags, flag } from "./define.ts";
+
+/** Of every `piv-tool` and `pkcs11-tool` command. */
+export const noInputFlag = flag.bool("never ask for anything");
 
 /** One of cosign's `piv-tool` commands, and what does the same. */
 export interface PivCommand<F extends Flags> {
@@ -21,7 +24,7 @@ export function pivCommand<const F extends Flags>({
   flags,
   instead,
   bindEnvironment = false,
-}: PivCommand<F>): Command<F> {
+}: PivCommand<F>): Command<F & { noInput: typeof noInputFlag }> {
   return defineCommand({
     usage: "[flags]",
     summary,
@@ -30,7 +33,7 @@ export function pivCommand<const F extends Flags>({
       "Yubico's manager that does the same. Signing with keys on a token works, with --sk.",
     examples: [`tsign piv-tool ${name}`],
     args: { min: 0, max: 0 },
-    flags,
+    flags: { ...flags, noInput: noInputFlag },
     bindEnvironment,
     async run() {
       throw new TsignError("unsupported", `piv-tool ${name} needs direct access to the smart card, which tsign lacks`, {

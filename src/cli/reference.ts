@@ -1,7 +1,8 @@
 import { flagName } from "./argv.ts";
 import type { Command, Flag } from "./define.ts";
 import { flagVariable } from "./environment.ts";
-import { defaultText, shownFlags, valueName } from "./help.ts";
+import { exitCodesOf, groupFlags, variablesOf } from "./flag-groups.ts";
+import { defaultText, valueName } from "./help.ts";
 import { TABLE } from "./table.ts";
 
 /** One page of the reference: a file name and its Markdown. */
@@ -31,8 +32,9 @@ function commandPage(name: string, command: Command): string {
     `    tsign ${name} ${command.usage}`.trimEnd(),
     command.deprecated ? `Deprecated: ${command.deprecated}.` : "",
     command.examples.length > 0 ? `## Examples\n\n${command.examples.map((line) => `    ${line}`).join("\n")}` : "",
-    flagTable("Flags", shownFlags(command.flags), bound),
+    ...groupFlags(command.flags).map(({ title, flags }) => flagTable(title, flags, bound)),
     flagTable("Deprecated flags, which still work", hidden, bound),
+    environment(command),
     exitCodes(command),
   ];
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
@@ -49,9 +51,12 @@ function flagTable(title: string, flags: readonly [string, Flag][], bound: boole
   return `## ${title}\n\n| flag | default | variable | meaning |\n|---|---|---|---|\n${rows.join("\n")}`;
 }
 
-function exitCodes({ exitCodes = {} }: Command): string {
-  const rows = Object.entries(exitCodes).sort((a, b) => a[1] - b[1]);
-  if (rows.length === 0) return "";
-  const table = rows.map(([code, exit]) => `| ${exit} | ${code} |`);
-  return `## Exit codes\n\n| code | when |\n|---|---|\n| 0 | success |\n| 1 | any other failure |\n${table.join("\n")}`;
+function environment(command: Command): string {
+  const rows = variablesOf(command).map(({ name, about }) => `| \`${name}\` | ${about} |`);
+  return rows.length > 0 ? `## Environment\n\n| variable | meaning |\n|---|---|\n${rows.join("\n")}` : "";
+}
+
+function exitCodes(command: Command): string {
+  const rows = exitCodesOf(command).map(({ code, meaning }) => `| ${code} | ${meaning} |`);
+  return rows.length > 0 ? `## Exit codes\n\n| code | when |\n|---|---|\n${rows.join("\n")}` : "";
 }

@@ -1,5 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { GLOBAL_FLAGS } from "../../src/cli/global-flags.ts";
+import { manPages } from "../../src/cli/man.ts";
 import { type Page, referencePages } from "../../src/cli/reference.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -15,7 +17,10 @@ interface Difference {
 /** Every generated page, by its path below docs/. */
 export async function generatedPages(): Promise<Page[]> {
   const reference = await referencePages();
-  return [...reference.map(({ file, text }) => ({ file: `reference/${file}`, text })), differencesPage()];
+  const manual = await manPages(GLOBAL_FLAGS);
+  const below = (folder: string, pages: readonly Page[]) =>
+    pages.map(({ file, text }) => ({ file: `${folder}/${file}`, text }));
+  return [...below("reference", reference), ...below("man", manual), differencesPage()];
 }
 
 function differencesPage(): Page {
@@ -33,7 +38,9 @@ function differencesPage(): Page {
 }
 
 if (import.meta.main) {
-  rmSync(join(ROOT, "docs/reference"), { recursive: true, force: true });
-  mkdirSync(join(ROOT, "docs/reference"));
+  for (const folder of ["docs/reference", "docs/man"]) {
+    rmSync(join(ROOT, folder), { recursive: true, force: true });
+    mkdirSync(join(ROOT, folder));
+  }
   for (const { file, text } of await generatedPages()) writeFileSync(join(ROOT, "docs", file), text);
 }

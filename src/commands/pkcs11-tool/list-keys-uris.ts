@@ -1,4 +1,5 @@
 import { defineCommand, flag } from "../../cli/define.ts";
+import { noInputFlag } from "../../cli/piv.ts";
 import { modulePathFlag, modulePathOf } from "../../cli/pkcs11.ts";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
@@ -14,6 +15,7 @@ export default defineCommand({
   args: { min: 0, max: 0 },
   flags: {
     modulePath: modulePathFlag,
+    noInput: noInputFlag,
     pin: flag.string("PIN of the token; COSIGN_PKCS11_PIN or a prompt without", { secret: true }),
     slotId: flag.int("slot of the token", { typeName: "uint" }),
   },
@@ -22,7 +24,7 @@ export default defineCommand({
     const { listKeys } = await import("../../keys/providers/pkcs11-list.ts");
     const modulePath = modulePathOf(io, flags.modulePath);
     const slot = given.has("slotId") ? flags.slotId : await onlySlot(io, modulePath, flags.slotId);
-    const found = await listKeys(io, { modulePath, slot, pin: (token) => askPin(io, token, flags.pin) });
+    const found = await listKeys(io, { modulePath, slot, pin: (token) => askPin(io, token, flags) });
     if (!found)
       throw new TsignError("input", `there is no token in slot ${slot}`, { hint: "`list-tokens` shows them" });
     io.stderr.write(`\nListing URIs of keys in slot '${slot}' of PKCS11 module '${modulePath}'\n`);
@@ -47,10 +49,10 @@ function percentEncoded(hex: string): string {
   return hex.replace(/../g, "%$&");
 }
 
-async function askPin(io: Io, token: string, given: string): Promise<string> {
-  const pin = given || io.env["COSIGN_PKCS11_PIN"];
+async function askPin(io: Io, token: string, flags: { pin: string; noInput: boolean }): Promise<string> {
+  const pin = flags.pin || io.env["COSIGN_PKCS11_PIN"];
   if (pin) return pin;
-  if (!io.tty.stdin) {
+  if (!io.tty.stdin || flags.noInput) {
     throw new TsignError("auth", `the token "${token}" needs a PIN`, { hint: "--pin, or COSIGN_PKCS11_PIN" });
   }
   return io.tty.prompt(`Enter PIN for PKCS11 token '${token}': `, { secret: true });

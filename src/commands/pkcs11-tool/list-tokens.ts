@@ -1,4 +1,5 @@
 import { defineCommand } from "../../cli/define.ts";
+import { noInputFlag } from "../../cli/piv.ts";
 import { modulePathFlag, modulePathOf } from "../../cli/pkcs11.ts";
 import { printable } from "../../format/printable.ts";
 
@@ -8,7 +9,7 @@ export default defineCommand({
   about: "Prints slot, label, maker, model and serial number of every token that is plugged in.",
   examples: ["tsign pkcs11-tool list-tokens --module-path /usr/lib/softhsm/libsofthsm2.so"],
   args: { min: 0, max: 0 },
-  flags: { modulePath: modulePathFlag },
+  flags: { modulePath: modulePathFlag, noInput: noInputFlag },
   bindEnvironment: false,
   async run(io, { flags }) {
     const { listTokens } = await import("../../keys/providers/pkcs11-list.ts");

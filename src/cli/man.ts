@@ -1,0 +1,122 @@
+import { flagName } from "./argv.ts";
+import type { Command, Flag, Flags } from "./define.ts";
+import { flagVariable } from "./environment.ts";
+import { exitCodesOf, groupFlags, shownFlags, variablesOf } from "./flag-groups.ts";
+import { defaultText, valueName } from "./help.ts";
+import { type Entry, isListed, TABLE } from "./table.ts";
+
+/** A manual page: a file name and its roff, in the macros of man(7). */
+export interface ManPage {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** A page for the program and one for each command, all of it from the definitions. */
+export async function manPages(global: Flags): Promise<ManPage[]> {
+  const pages = TABLE.filter((entry) => entry.internal !== true).map(async (entry) => {
+    const { default: command } = await entry.load();
+    return { file: `${pageName(entry)}.1`, text: commandPage(entry, command, global) };
+  });
+  return [{ file: "tsign.1", text: programPage(global) }, ...(await Promise.all(pages))];
+}
+
+function programPage(global: Flags): string {
+  const listed = TABLE.filter((entry) => isListed(entry, []));
+  const commands = listed.map((entry) => tagged(bold(`tsign-${entry.words.join("-")}(1)`), roff(entry.summary)));
+  return page("tsign", "sign and verify container images and files", [
+    section("SYNOPSIS", `${bold("tsign")} ${italic("command")} [${italic("flags")}] [${italic("arguments")}]`),
+    section(
+      "DESCRIPTION",
+      roff("Signs container images and files with keys or with an identity, and verifies what was signed."),
+    ),
+    section("COMMANDS", commands.join("\n")),
+    section("OPTIONS OF EVERY COMMAND", options(shownFlags(global), false)),
+    section(
+      "ENVIRONMENT",
+      roff("Most flags can be set by a variable: --tlog-upload by COSIGN_TLOG_UPLOAD. `tsign env` lists the others."),
+    ),
+    section("EXIT STATUS", roff("0 for success, 1 for a failure; pages of commands name other codes.")),
+  ]);
+}
+
+function commandPage(entry: Entry, command: Command, global: Flags): string {
+  const bound = command.bindEnvironment !== false;
+  const name = entry.words.join(" ");
+  const hidden = Object.entries(command.flags).filter(([, flag]) => flag.deprecated !== undefined);
+  const variables = variablesOf(command).map(({ name: variable, about }) => tagged(bold(variable), roff(about)));
+  const codes = exitCodesOf(command).map(({ code, meaning }) => tagged(bold(String(code)), roff(meaning)));
+  const related = TABLE.filter(
+    (other) => other !== entry && other.words.length > 1 && other.words[0] === entry.words[0],
+  ).map((other) => bold(`${pageName(other)}(1)`));
+  return page(pageName(entry), entry.summary, [
+    section("SYNOPSIS", `${bold(`tsign ${name}`)} ${roff(command.usage)}`),
+    section("DESCRIPTION", paragraphs(command.about)),
+    command.deprecated ? section("STATUS", roff(`Deprecated: ${command.deprecated}.`)) : "",
+    ...groupFlags(command.flags).map(({ title, flags }) =>
+      section(title === "Flags" ? "OPTIONS" : title.toUpperCase(), options(flags, bound)),
+    ),
+    section("OPTIONS OF EVERY COMMAND", options(shownFlags(global), false)),
+    hidden.length > 0 ? section("DEPRECATED OPTIONS", options(hidden, bound)) : "",
+    variables.length > 0 ? section("ENVIRONMENT", variables.join("\n")) : "",
+    codes.length > 0 ? section("EXIT STATUS", codes.join("\n")) : "",
+    section("EXAMPLES", `.EX\n${command.examples.map(roff).join("\n")}\n.EE`),
+    section("SEE ALSO", [bold("tsign(1)"), ...related].join(",\n")),
+  ]);
+}
+
+function pageName({ words }: Entry): string {
+  return `tsign-${words.join("-")}`;
+}
+
+function page(name: string, summary: string, sections: readonly string[]): string {
+  const head = `.TH "${name.toUpperCase()}" "1" "" "tsign" "tsign manual"`;
+  const parts = [head, section("NAME", `${roff(name)} \\- ${roff(summary)}`), ...sections];
+  return `${parts.filter((part) => part !== "").join("\n")}\n`;
+}
+
+function section(title: string, body: string): string {
+  return `.SH "${title}"\n${body}`;
+}
+
+function options(flags: readonly [string, Flag][], bound: boolean): string {
+  return flags
+    .map(([key, flag]) => {
+      const short = flag.short ? `${bold(`-${flag.short}`)}, ` : "";
+      const value = valueName(flag).trim();
+      const term = `${short}${bold(`--${flagName(key)}`)}${value === "" ? "" : ` ${italic(value.slice(1, -1))}`}`;
+      const notes = [
+        defaultText(flag) && `default ${defaultText(flag)}`,
+        bound ? flagVariable(key) : "",
+        flag.unavailable ? `not in this version: needs ${flag.unavailable}` : "",
+        flag.deprecated ? `deprecated: ${flag.deprecated}` : "",
+      ].filter((note) => note !== "");
+      return tagged(term, roff(notes.length > 0 ? `${flag.description} (${notes.join("; ")})` : flag.description));
+    })
+    .join("\n");
+}
+
+function tagged(term: string, body: string): string {
+  return `.TP\n${term}\n${body}`;
+}
+
+function paragraphs(text: string): string {
+  return text.split("\n").map(roff).join("\n.PP\n");
+}
+
+/** Text as roff takes it: escapes, hyphens that stay hyphens, no line that begins like a request, code in bold. */
+function roff(text: string): string {
+  return text
+    .replaceAll("\\", "\\e")
+    .replaceAll("-", "\\-")
+    .replace(/`([^`]*)`/g, "\\fB$1\\fR")
+    .replaceAll("…", "\\[u2026]")
+    .replace(/^([.'])/gm, "\\&$1");
+}
+
+function bold(text: string): string {
+  return `\\fB${roff(text)}\\fR`;
+}
+
+function italic(text: string): string {
+  return `\\fI${roff(text)}\\fR`;
+}
