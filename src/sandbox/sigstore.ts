@@ -97,7 +97,9 @@ export async function openSigstore(
     JSON.stringify(signingConfig({ at, start: since, rekor, tsa: withTsa }));
   const latest = new Date(Math.max(clock().getTime(), io.now().getTime()));
   const targets = { "trusted_root.json": root, "signing_config.v0.2.json": config(2, true) };
-  const tuf = await createTuf({ keyring, targets, start: latestOf(start, io.now()), latest });
+  // Kept, so that the root is the same after a restart.
+  const dated = await keyring.document("tuf-start", () => Buffer.from(isoSeconds(latestOf(start, io.now()))));
+  const tuf = await createTuf({ keyring, targets, start: new Date(dated.toString("utf8")), latest });
   const logins = createLogins({
     base,
     now: () => io.now().getTime(),
