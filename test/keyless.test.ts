@@ -207,3 +207,31 @@ test("a pattern that lets in more than one name is accepted, and the name it let
   assert.doesNotMatch(exact.stderr, /WARNING/);
   assert.equal((await verify("^bob@example\\.com$")).code, 1);
 });
+
+test("a bundle and a trusted root are enough: verifying opens no socket and runs nothing", async (t) => {
+  const { sigstore, tsign, cwd } = await workshop(t);
+  const never = () => Promise.reject(new Error("this must not happen"));
+  const closed = { http: never, listen: never, spawn: never, detach: never, unixCall: never, now: sigstore.io.now };
+  for (const config of CONFIGS) {
+    const signing = ["sign-blob", ...as(sigstore), "--signing-config", `${config}.json`, ...ROOT];
+    assert.equal((await tsign([...signing, "--bundle", "b.json", "blob"])).code, 0);
+    const verify = (who: readonly string[]) =>
+      run(["verify-blob", ...who, ...ROOT, "--bundle", "b.json", "blob"], { cwd, io: closed });
+    const offline = await verify(by(sigstore));
+    assert.equal(offline.code, 0, offline.stderr);
+    assert.equal((await verify(by(sigstore, "mallory@example.com"))).code, 1);
+  }
+});
+
+test("a key with a certificate of its own: --issue-certificate", async (t) => {
+  const { sigstore, tsign } = await workshop(t);
+  const env = { COSIGN_PASSWORD: "" };
+  assert.equal((await tsign(["generate-key-pair"], env)).code, 0);
+  const key = ["--key", "cosign.key", "--issue-certificate", "--signing-config", "rekor2.json", ...ROOT];
+  const signed = await tsign(["sign-blob", ...as(sigstore), ...key, "--bundle", "b.json", "blob"], env);
+  assert.equal(signed.code, 0, signed.stderr);
+  const verified = await tsign(["verify-blob", ...by(sigstore), ...ROOT, "--bundle", "b.json", "blob"]);
+  assert.equal(verified.code, 0, verified.stderr);
+  const keyed = await tsign(["verify-blob", "--key", "cosign.pub", ...ROOT, "--bundle", "b.json", "blob"]);
+  assert.equal(keyed.code, 1, "the certificate is the signer");
+});

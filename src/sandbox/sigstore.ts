@@ -97,9 +97,7 @@ export async function openSigstore(
     JSON.stringify(signingConfig({ at, start: since, rekor, tsa: withTsa }));
   const latest = new Date(Math.max(clock().getTime(), io.now().getTime()));
   const targets = { "trusted_root.json": root, "signing_config.v0.2.json": config(2, true) };
-  // Kept, so that the root is the same after a restart.
-  const dated = await keyring.document("tuf-start", () => Buffer.from(isoSeconds(latestOf(start, io.now()))));
-  const tuf = await createTuf({ keyring, targets, start: new Date(dated.toString("utf8")), latest });
+  const tuf = await createTuf({ keyring, targets, start: await tufStart(keyring, start, io.now()), latest });
   const logins = createLogins({
     base,
     now: () => io.now().getTime(),
@@ -133,6 +131,12 @@ export async function openSigstore(
       "rekor2.pub": writePem("PUBLIC KEY", rekor2.spki),
     },
   };
+}
+
+/** When the TUF root begins; kept, so that it is the same after a restart. */
+async function tufStart(keyring: Keyring, start: Date, now: Date): Promise<Date> {
+  const text = await keyring.document("tuf-start", () => Buffer.from(isoSeconds(latestOf(start, now))));
+  return new Date(text.toString("utf8"));
 }
 
 function latestOf(a: Date, b: Date): Date {
