@@ -30,7 +30,7 @@ const LOOKED =
 /** By the error's name, or what its message begins with. */
 const MEANINGS: readonly (readonly [RegExp, (failure: Failure) => Meaning])[] = [
   [/^CredentialsProviderError$|^Could not load credentials/, () => ["auth", `no credentials for ${SERVICE}`, LOOKED]],
-  [/^Region is missing/, () => ["usage", "no AWS region", "set AWS_REGION, or name the key by its ARN"]],
+  [/^Region (is missing|not accepted)/, () => ["usage", "no AWS region", "set AWS_REGION, or name the key by its ARN"]],
   [
     /^NotFoundException$/,
     ({ key }) => ["input", `no such key in ${SERVICE}: ${key}`, "is it in another region or account?"],

@@ -17,13 +17,11 @@ export function readableAzureError(error: unknown, { action, name }: { action: s
   const said = error.message.split("\n", 1)[0]?.slice(0, 400) ?? "";
   const made = (kind: "auth" | "input" | "registry" | "network", text: string, hint?: string) =>
     new TsignError(kind, text, { cause: error, ...(hint ? { hint } : {}) });
-  if (/CredentialUnavailable|AggregateAuthentication/.test(error.name)) {
-    const refused = /AADSTS\d+[^\n]*/.exec(error.message)?.[0];
-    if (refused) return made("auth", `Entra does not accept the credentials: ${refused.slice(0, 200)}`, LOOKED);
-    return made("auth", `no credentials for ${SERVICE}`, LOOKED);
+  if (/CredentialUnavailable|Authentication/.test(error.name)) {
+    const [refused = error.name === "AuthenticationError" ? said : ""] = /AADSTS\d+[^\n]*/.exec(error.message) ?? [];
+    if (refused === "") return made("auth", `no credentials for ${SERVICE}`, LOOKED);
+    return made("auth", `Entra does not accept the credentials: ${refused.slice(0, 200)}`, LOOKED);
   }
-  if (error.name === "AuthenticationError")
-    return made("auth", `Entra does not accept the credentials: ${said}`, LOOKED);
   switch (statusCode) {
     case 400:
       return made("input", `${SERVICE} refuses to ${action} with ${name}: ${said}`);

@@ -27,7 +27,9 @@ const METHODS = [
 ] as const;
 
 /** The part of @google-cloud/kms that is used: every method answers with a list, the answer first. */
-type SdkClient = Record<(typeof METHODS)[number], (request: unknown, options: unknown) => Promise<unknown[]>>;
+type SdkClient = Record<(typeof METHODS)[number], (request: unknown, options: unknown) => Promise<unknown[]>> & {
+  readonly auth: { getClient(): Promise<unknown> };
+};
 interface Sdk {
   readonly KeyManagementServiceClient: new () => SdkClient;
 }
@@ -37,6 +39,8 @@ export async function connectGcp(load: LoadPackage | undefined): Promise<GcpClie
   const packages = await loadPackages<[Sdk & { default?: Sdk }]>(["@google-cloud/kms"], { scheme: "gcpkms://", load });
   const [{ default: inner, KeyManagementServiceClient = inner?.KeyManagementServiceClient }] = packages;
   const client = new (KeyManagementServiceClient as Sdk["KeyManagementServiceClient"])();
+  // Credentials first: a call that lacks them leaves a second, unhandled failure behind, which would end the program.
+  await client.auth.getClient();
   const calls = METHODS.map((method) => [
     method,
     async (request: unknown) => (await client[method](request, { timeout: TIMEOUT }))[0],

@@ -43,7 +43,7 @@ export function gcpkmsProvider(io: ProviderIo, reference: string, load?: LoadPac
   const name = parseName(reference);
   let connected: Promise<GcpClient> | undefined;
   const client = () => {
-    connected ??= connectGcp(load);
+    connected ??= attempt({ action: "open", name: name.key }, () => connectGcp(load));
     return connected;
   };
   let found: Promise<Found> | undefined;

@@ -10,6 +10,8 @@ import type { KeyPair, KeyProvider, OpenProvider, ProviderIo } from "./types.ts"
 
 const SERVICE = "Kubernetes";
 const REFERENCE = /^k8s:\/\/([a-z0-9][a-z0-9-]*)\/([a-z0-9][a-z0-9.-]*)$/;
+/** In place of a server. */
+const NOTHING = "nothing found";
 /** Secrets can be made immutable since this version. */
 const IMMUTABLE_SINCE = [1, 21] as const;
 
@@ -72,20 +74,20 @@ async function connect(io: ProviderIo, load: LoadPackage | undefined): Promise<S
   const [{ KubeConfig }] = await loadPackages<[ClientNode]>(["@kubernetes/client-node"], { scheme: "k8s://", load });
   const config = new KubeConfig();
   const options: HttpsOptions = {};
+  let server = "";
   const looked = "looked in KUBECONFIG, ~/.kube/config and the pod's service account";
   try {
     config.loadFromDefault();
-    await config.applyToHTTPSOptions(options);
+    server = config.getCurrentCluster()?.server ?? "";
+    // What the library falls back on when it found nothing.
+    if (server === "http://localhost:8080" && config.getCurrentContext() === "loaded-context") server = NOTHING;
+    else await config.applyToHTTPSOptions(options);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
     throw new TsignError("auth", `the configuration of ${SERVICE} cannot be used: ${reason}`, { hint: looked, cause });
   }
-  const server = config.getCurrentCluster()?.server;
-  if (!server) throw new TsignError("auth", `the configuration of ${SERVICE} names no cluster`, { hint: looked });
-  // What the library falls back on when it found nothing.
-  if (server === "http://localhost:8080" && config.getCurrentContext() === "loaded-context") {
-    throw new TsignError("auth", `no credentials for ${SERVICE}`, { hint: looked });
-  }
+  if (server === NOTHING) throw new TsignError("auth", `no credentials for ${SERVICE}`, { hint: looked });
+  if (server === "") throw new TsignError("auth", `the configuration of ${SERVICE} names no cluster`, { hint: looked });
   const authorization = options.headers?.["Authorization"] ?? (options.auth && basic(options.auth));
   const impersonated = options.headers?.["Impersonate-User"];
   return createService(io, {

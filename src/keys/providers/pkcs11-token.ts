@@ -29,6 +29,7 @@ export const CK = {
 
 const CKF_SERIAL_SESSION = 4;
 const CKF_LOGIN_REQUIRED = 0x4;
+const CKF_TOKEN_INITIALIZED = 0x400;
 const CKF_PROTECTED_AUTHENTICATION_PATH = 0x100;
 const CKU_USER = 1;
 const CKU_CONTEXT_SPECIFIC = 2;
@@ -112,7 +113,7 @@ export async function withToken<T>(
 ): Promise<T | undefined> {
   const pkcs11 = await openModule(io, access);
   try {
-    const slots = pkcs11.C_GetSlotList(true).map((handle) => ({ handle, info: pkcs11.C_GetTokenInfo(handle) }));
+    const slots = readableSlots(pkcs11);
     const wanted = slots.filter(({ handle, info }) =>
       access.wanted({ slot: slotNumber(handle), label: info.label.trim() }),
     );
@@ -137,6 +138,18 @@ export async function withToken<T>(
     pkcs11.C_Finalize();
     pkcs11.close();
   }
+}
+
+/** Slots with a token that can be read: one that was never set up, or is of another kind, is none. */
+function readableSlots(pkcs11: Cryptoki) {
+  return pkcs11.C_GetSlotList(true).flatMap((handle) => {
+    try {
+      const info = pkcs11.C_GetTokenInfo(handle);
+      return (info.flags & CKF_TOKEN_INITIALIZED) === 0 ? [] : [{ handle, info }];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** The module, loaded and initialized; whoever opens it finalizes and closes it. */

@@ -1,0 +1,123 @@
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import type { TestContext } from "node:test";
+import { promisify } from "node:util";
+import { folder, type Result, run } from "./support.ts";
+
+/** What stands for each key service, and how it is started: the kit's README. */
+export const BACKENDS = ["softhsm", "vault", "aws", "k8s", "plugin", "gcp", "azure", "forge"] as const;
+export type Backend = (typeof BACKENDS)[number];
+/** What `.ci/run` runs; the rest are fakes by the kit's own makers. */
+const DEFAULT: readonly Backend[] = ["softhsm", "vault", "aws", "k8s", "plugin"];
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const KIT = join(resolve(process.env["TSIGN_SHARED"] ?? join(ROOT, "../shared")), "backends/backends");
+const TOOLS = process.env["TSIGN_TOOLS"] ?? join(process.env["HOME"] ?? "", ".cache/tsign-tools");
+const exec = promisify(execFile);
+
+/** The backends asked for: TSIGN_BACKENDS, names or `all`. */
+export function chosenBackends(): readonly Backend[] {
+  const names = (process.env["TSIGN_BACKENDS"] ?? "").split(/[\s,]+/).filter((name) => name !== "");
+  if (names.length === 0) return DEFAULT;
+  return BACKENDS.filter((name) => names.includes(name) || names.includes("all"));
+}
+
+/** A program in the environment of one backend. */
+export type Runner = (program: string, ...args: readonly string[]) => Promise<Result>;
+
+export interface Kit {
+  /** tsign with every optional package beside it. */
+  readonly tsign: string;
+  /** cosign with PKCS#11. */
+  readonly cosign: string;
+  readonly cwd: string;
+  /** The backend's variables, BACKENDS_* and those of its client. */
+  env(backend: Backend): Record<string, string>;
+  in(backend: Backend, more?: Record<string, string>): Runner;
+}
+
+/** Installs what is missing, starts the backends, and stops those again that were not up before. */
+export async function startKit(context: TestContext, backends: readonly Backend[]): Promise<Kit> {
+  const cwd = folder(context);
+  const services = backends.filter((name) => name !== "plugin");
+  const kit = (...args: string[]) => exec(KIT, args, { maxBuffer: 2 ** 24 });
+  await kit("install", ...services);
+  await kit("install", "cosign");
+  const before = await kit("status").then(
+    ({ stdout }) => stdout,
+    () => "",
+  );
+  const started = services.filter((name) => !new RegExp(`^${name} (running|ready)`, "m").test(before));
+  context.after(async () => {
+    if (started.length > 0) await kit("down", ...started);
+  });
+  // One by one: the kit copies a file that two of them share while the first is reading it.
+  for (const name of services) await kit("up", name);
+  const environments = new Map<Backend, Record<string, string>>([["plugin", pluginEnvironment(cwd)]]);
+  for (const name of services) environments.set(name, await readEnvironment((await kit("env", name)).stdout.trim()));
+  const env = (backend: Backend) => environments.get(backend) ?? {};
+  const home = join(process.env["BACKENDS_HOME"] ?? join(process.env["HOME"] ?? "", ".cache/tsign-backends"));
+  return {
+    tsign: await stageProgram(cwd),
+    cosign: join(home, "bin/cosign"),
+    cwd,
+    env,
+    in: (backend, more = {}) => {
+      const variables = { ...env(backend), ...more };
+      return (program, ...args) => run(program, args, { cwd, env: variables });
+    },
+  };
+}
+
+/** The variables that the kit's file sets, in an environment that has nothing else but a PATH. */
+async function readEnvironment(file: string): Promise<Record<string, string>> {
+  const script = 'set -a; . "$1"; env -0';
+  const { stdout } = await exec("bash", ["-c", script, "-", file], { env: { PATH: process.env["PATH"] ?? "" } });
+  const pairs = stdout.split("\0").map((line) => line.split(/=(.*)/s));
+  return Object.fromEntries(pairs.filter(([name = ""]) => !["", "_", "PWD", "SHLVL"].includes(name)));
+}
+
+/**
+ * The built program with the optional packages beside it, as a user has them who installed them: in a folder of its own,
+ * because the clone itself has to work without.
+ */
+async function stageProgram(cwd: string): Promise<string> {
+  const { peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+    peerDependencies: Record<string, string>;
+  };
+  const wanted = Object.entries(peerDependencies).map(([name, version]) => `${name}@${version}`);
+  const packages = join(TOOLS, "packages");
+  const installed = wanted.every((each) => {
+    const at = each.lastIndexOf("@");
+    const file = join(packages, "node_modules", each.slice(0, at), "package.json");
+    return existsSync(file) && JSON.parse(readFileSync(file, "utf8")).version === each.slice(at + 1);
+  });
+  if (!installed) {
+    mkdirSync(packages, { recursive: true });
+    // In the suite's own environment, which knows the registry.
+    await exec("npm", ["install", "--prefix", packages, "--no-audit", "--no-fund", "--save-exact", ...wanted], {
+      maxBuffer: 2 ** 24,
+    });
+  }
+  const modules = join(cwd, "program/node_modules");
+  const program = join(modules, "tsign");
+  mkdirSync(program, { recursive: true });
+  for (const part of ["bin", "dist", "package.json"])
+    cpSync(join(ROOT, part), join(program, part), { recursive: true });
+  for (const name of Object.keys(peerDependencies)) {
+    mkdirSync(join(modules, name, ".."), { recursive: true });
+    symlinkSync(join(packages, "node_modules", name), join(modules, name));
+  }
+  return join(program, "bin/tsign");
+}
+
+/** The suite's own plugin, found on the PATH by its name. */
+function pluginEnvironment(cwd: string): Record<string, string> {
+  const programs = join(cwd, "programs");
+  mkdirSync(programs);
+  mkdirSync(join(cwd, "plugin-keys"));
+  symlinkSync(join(import.meta.dirname, "sigstore-kms-suite.ts"), join(programs, "sigstore-kms-suite"));
+  return { PATH: `${programs}:${process.env["PATH"]}`, SUITE_KEYS: join(cwd, "plugin-keys") };
+}
