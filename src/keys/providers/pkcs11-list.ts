@@ -1,5 +1,6 @@
 import type { LoadPackage } from "./packages.ts";
-import { CK, type Cryptoki, openModule, readable, slotNumber } from "./pkcs11-token.ts";
+import { readable } from "./pkcs11-errors.ts";
+import { CK, type Cryptoki, openModule, slotNumber } from "./pkcs11-token.ts";
 import type { ProviderIo } from "./types.ts";
 
 /** Most keys looked for on one token. */
