@@ -33,19 +33,23 @@ export function parseServiceSpec(
 }
 
 /**
- * An RFC 3339 time, as protobuf JSON writes it.
+ * An RFC 3339 time, as protobuf JSON writes it: in UTC, with no fraction of a second or one of 3, 6 or 9 digits.
  *
- * @throws TsignError "usage"
+ * @throws TsignError "usage", also for a day that its month does not have
  */
 export function parseTime(text: string, what: string): string {
-  const isTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/.test(text);
-  const date = new Date(isTime ? text : Number.NaN);
-  if (Number.isNaN(date.getTime())) {
+  const [, day = "", time = "", fraction = "", zone = ""] =
+    /^(\d{4}-\d{2}-\d{2})T([01]\d:\d{2}:\d{2}|2[0-3]:\d{2}:\d{2})(?:\.(\d{1,9})\d*)?(Z|[+-]\d{2}:\d{2})$/.exec(text) ??
+    [];
+  const date = new Date(`${day}T${time}${zone}`);
+  if (day === "" || Number.isNaN(date.getTime()) || !new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)) {
     throw new TsignError("usage", `${what} is not an RFC 3339 time: "${text}"`, {
       hint: "such as 2026-01-31T00:00:00Z",
     });
   }
-  return date.toISOString().replace(/\.000Z$/, "Z");
+  const digits = fraction.replace(/0+$/, "");
+  const padded = digits === "" ? "" : `.${digits.padEnd(Math.ceil(digits.length / 3) * 3, "0")}`;
+  return date.toISOString().replace(".000Z", `${padded}Z`);
 }
 
 /** A period of validity from a spec's start-time and end-time; fields left out are absent. */
@@ -56,6 +60,7 @@ export function validityOf(
   const { what } = options;
   const start = spec["start-time"] ? parseTime(spec["start-time"], `${what}: start-time`) : options.start;
   const end = spec["end-time"] ? parseTime(spec["end-time"], `${what}: end-time`) : undefined;
-  if (start && end && end < start) throw new TsignError("usage", `${what}: end-time is before start-time`);
+  if (start && end && Date.parse(end) < Date.parse(start))
+    throw new TsignError("usage", `${what}: end-time is before start-time`);
   return { ...(start ? { start } : {}), ...(end ? { end } : {}) };
 }

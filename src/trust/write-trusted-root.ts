@@ -78,8 +78,9 @@ export function certificateAuthority(options: {
   const root = chain.at(-1);
   if (!root) throw new TsignError("internal", "an authority without certificates");
   const { subject } = new X509Certificate(root);
-  const field = (name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(subject)?.[1];
-  const [organization, commonName] = [field("O"), field("CN")];
+  const fields = (name: string) => [...subject.matchAll(new RegExp(`^${name}=(.*)$`, "gm"))].map(([, value]) => value);
+  // As Go reads a name that has several.
+  const [organization, commonName] = [fields("O")[0], fields("CN").at(-1)];
   return {
     subject: { ...(organization ? { organization } : {}), ...(commonName ? { commonName } : {}) },
     ...(url === "" ? {} : { uri: url }),

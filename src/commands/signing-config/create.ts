@@ -8,6 +8,7 @@ import type { Io } from "../../io.ts";
 import { readSigningConfig } from "../../trust/signing-config.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
+const MAX_UINT32 = 2 ** 32 - 1;
 const SPEC = "url=…,api-version=…,start-time=…,operator=…[,end-time=…]";
 
 const flags = {
@@ -125,8 +126,8 @@ function services(specs: readonly string[], what: string): Service[] {
     const required = ["url", "api-version", "start-time", "operator"];
     const spec = parseServiceSpec(text, { what, required, optional: ["end-time"] });
     const version = spec["api-version"] ?? "";
-    if (!/^[1-9]\d{0,3}$/.test(version)) {
-      throw new TsignError("usage", `parsing ${what} spec: api-version is not a number: "${version}"`);
+    if (!/^\d{1,10}$/.test(version) || Number(version) < 1 || Number(version) > MAX_UINT32) {
+      throw new TsignError("usage", `parsing ${what} spec: api-version is no number from 1 on: "${version}"`);
     }
     const validFor = validityOf(spec, { what });
     return { url: spec["url"], majorApiVersion: Number(version), validFor, operator: spec["operator"] };
@@ -134,9 +135,10 @@ function services(specs: readonly string[], what: string): Service[] {
 }
 
 function selector(text: string, what: string): Record<string, unknown> {
-  const [, kind = "", count] = /^(any|all|exact)(?::([1-9]\d{0,5}))?$/i.exec(text) ?? [];
+  const [, kind = "", count] = /^(any|all|exact)(?::(\d{1,10}))?$/i.exec(text) ?? [];
   const isExact = kind.toLowerCase() === "exact";
-  if (kind === "" || isExact !== (count !== undefined)) {
+  const isCount = Number(count) >= 1 && Number(count) <= MAX_UINT32;
+  if (kind === "" || (isExact ? !isCount : count !== undefined)) {
     throw new TsignError("usage", `parsing ${what}: invalid service config mode: ${text}`, {
       hint: "ANY, ALL or EXACT:n",
     });

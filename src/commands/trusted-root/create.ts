@@ -6,12 +6,14 @@ import { distributedTarget } from "../../cli/trust.ts";
 import { TsignError } from "../../errors.ts";
 import { readCertificates } from "../../evidence/read-legacy.ts";
 import { isObject, parseJson } from "../../format/json.ts";
+import { readPem } from "../../format/pem.ts";
 import type { Io } from "../../io.ts";
 import { readTrustedRoot } from "../../trust/trusted-root.ts";
 import { certificateAuthority, logInstance } from "../../trust/write-trusted-root.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
 const LISTS = ["tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities"] as const;
+const PUBLIC_KEYS = ["PUBLIC KEY", "RSA PUBLIC KEY"];
 const old = (name: string) => ({ deprecated: `use --${name} instead` });
 
 const flags = {
@@ -59,10 +61,15 @@ export default defineCommand({
   bindEnvironment: false,
   async run(io, { flags }) {
     const root = await startingPoint(io, flags);
-    root.certificateAuthorities.push(...(await authorities(io, fulcioSpecs(flags), "fulcio")));
+    root.certificateAuthorities.push(
+      ...(await authorities(io, fulcioSpecs(flags), { what: "fulcio", startsWith: "root" })),
+    );
     root.ctlogs.push(...(await logs(io, logSpecs(flags, "ctfe"), "ctfe")));
-    root.timestampAuthorities.push(...(await authorities(io, tsaSpecs(flags), "tsa")));
+    // As cosign: the two grammars differ in this.
+    const startsWith = flags.tsa.length > 0 ? "leaf" : "root";
+    root.timestampAuthorities.push(...(await authorities(io, tsaSpecs(flags), { what: "tsa", startsWith })));
     root.tlogs.push(...(await logs(io, logSpecs(flags, "rekor"), "rekor")));
+    for (const name of ["tlogs", "ctlogs"] as const) root[name] = lastOfEach(root[name]);
     const filled = LISTS.filter((name) => root[name].length > 0).map((name) => [name, byStart(root[name])]);
     const text = JSON.stringify({ mediaType: MEDIA_TYPE, ...Object.fromEntries(filled) });
     readTrustedRoot(Buffer.from(text), "the new trusted root");
@@ -127,7 +134,7 @@ function logSpecs(flags: CreateFlags, what: "ctfe" | "rekor"): ServiceSpec[] {
   const required = ["url", "public-key", "start-time"];
   const specs = flags[what].map((text) => parseServiceSpec(text, { what, required, optional: ["end-time", "origin"] }));
   const keys = parallel.key.map((text, index) => {
-    const [path = "", origin] = text.split(",");
+    const [, path = "", origin] = /^([^,]*),?(.*)$/s.exec(text) ?? []; // an origin may have commas
     const start = parallel.start[index] ?? "1970-01-01T00:00:00Z"; // as cosign: since ever
     const more = { ...(origin ? { origin } : {}), ...(parallel.end[index] ? { "end-time": parallel.end[index] } : {}) };
     return { url: parallel.url[index] ?? "", "public-key": path, "start-time": start, ...more };
@@ -141,35 +148,62 @@ async function logs(io: Io, specs: readonly ServiceSpec[], what: string): Promis
       const path = spec["public-key"] ?? "";
       const pem = Buffer.from(await readBlob(io, path)).toString("latin1");
       const { url = "", origin } = spec;
+      const validFor = validityOf(spec, { what });
+      if (!PUBLIC_KEYS.includes(readPem(pem)[0]?.label ?? "")) throw notPublicKey(path);
       try {
-        return logInstance({ url, pem, validFor: validityOf(spec, { what }), origin });
+        return logInstance({ url, pem, validFor, origin });
       } catch (cause) {
-        if (cause instanceof TsignError) throw cause;
-        throw new TsignError("input", `${path} holds no public key in PEM`, { cause });
+        throw cause instanceof TsignError ? cause : notPublicKey(path, cause);
       }
     }),
   );
 }
 
-async function authorities(io: Io, specs: readonly ServiceSpec[], what: "fulcio" | "tsa"): Promise<Instance[]> {
+function notPublicKey(path: string, cause?: unknown): TsignError {
+  return new TsignError("input", `${path} holds no public key in PEM`, { cause });
+}
+
+/** @param options.startsWith whose notBefore trust begins with, where the spec does not say */
+async function authorities(
+  io: Io,
+  specs: readonly ServiceSpec[],
+  options: { what: "fulcio" | "tsa"; startsWith: "leaf" | "root" },
+): Promise<Instance[]> {
+  const { what } = options;
   return Promise.all(
     specs.map(async (spec) => {
       const path = spec["certificate-chain"] ?? "";
       const chain = readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
-      if (chain.length === 0) throw new TsignError("input", `${path} holds no certificate`);
-      // Trust begins with the root, or with the one certificate that signs timestamps.
-      const dated = new X509Certificate((what === "fulcio" ? chain.at(-1) : chain[0]) ?? "");
+      const [first, last] = [chain[0], chain.at(-1)];
+      if (!first || !last) throw new TsignError("input", `${path} holds no certificate`);
+      if (what === "tsa") requireTimestampChain(chain, path);
+      const dated = new X509Certificate(options.startsWith === "leaf" ? first : last);
       const start = dated.validFromDate.toISOString().replace(/\.000Z$/, "Z");
       return certificateAuthority({ url: spec["url"] ?? "", chain, validFor: validityOf(spec, { what, start }) });
     }),
   );
 }
 
+function requireTimestampChain(chain: readonly Uint8Array[], path: string): void {
+  const [leaf] = chain;
+  if (leaf && new X509Certificate(leaf).ca) {
+    throw new TsignError("input", `${path}: the first certificate must be the one that signs timestamps`);
+  }
+  if (chain.length < 2) {
+    throw new TsignError("input", `${path}: the chain must have at least two certificates, the root last`);
+  }
+}
+
+/** Of logs with one id the last counts: what a flag says takes the place of a distributed one. */
+function lastOfEach(instances: readonly Instance[]): Instance[] {
+  return [...new Map(instances.map((instance) => [JSON.stringify(instance["logId"]), instance])).values()];
+}
+
 function byStart(instances: readonly Instance[]): Instance[] {
-  const start = (instance: Instance): string => {
+  const start = (instance: Instance): number => {
     const key = instance["publicKey"];
     const period = isObject(key) ? key["validFor"] : instance["validFor"];
-    return isObject(period) && typeof period["start"] === "string" ? period["start"] : "";
+    return isObject(period) && typeof period["start"] === "string" ? Date.parse(period["start"]) : 0;
   };
-  return instances.toSorted((a, b) => (start(a) < start(b) ? -1 : start(a) > start(b) ? 1 : 0));
+  return instances.toSorted((a, b) => start(a) - start(b));
 }
