@@ -1,7 +1,6 @@
 import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
-import { IN_TOTO_PAYLOAD_TYPE } from "../evidence/media-types.ts";
-import { readStatement } from "../evidence/statement.ts";
+import { parseStatement } from "../evidence/statement.ts";
 import type { Io } from "../io.ts";
 import { attestationStatement, predicateTypeOf } from "../sign/predicates.ts";
 
@@ -38,13 +37,7 @@ export async function readAttested(io: Io, flags: Flags): Promise<Attested> {
   const bytes = await readBlob(io, path);
   if (flags.predicate !== "") return { kind: "predicate", path: name, bytes };
   try {
-    const { predicateType } = readStatement({
-      kind: "dsse",
-      payloadType: IN_TOTO_PAYLOAD_TYPE,
-      payload: bytes,
-      signature: new Uint8Array(),
-    });
-    return { kind: "statement", path: name, bytes, predicateType };
+    return { kind: "statement", path: name, bytes, predicateType: parseStatement(bytes).predicateType };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : "";
     throw new TsignError("input", `${name} is not an in-toto statement: ${reason}`, { cause });

@@ -1,14 +1,14 @@
 import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
+import { looksLikeEnvelope, readEnvelope } from "../evidence/envelope.ts";
 import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
 import type { DsseContent, Evidence, EvidenceKey } from "../evidence/model.ts";
-import { looksLikeEnvelope, readEnvelope } from "../evidence/read-envelope.ts";
 import { readLegacyBlobBundle, readSignature } from "../evidence/read-files.ts";
 import { readCertificates } from "../evidence/read-legacy.ts";
+import { ownMessage } from "../evidence/signed-message.ts";
 import { certificatePem } from "../evidence/write-legacy.ts";
 import { decodeBase64 } from "../format/base64.ts";
-import { type HashName, type Message, messageOf } from "../format/digest.ts";
-import { preAuthEncoding } from "../format/dsse.ts";
+import type { HashName, Message } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { keyHint, loadPublicKey, publicKeyFromObject, verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
@@ -47,7 +47,7 @@ export async function assembleBundle(io: Io, files: PartFiles, artifact: Message
   const legacy = files.bundle === "" ? undefined : readLegacyBlobBundle(await readBlob(io, files.bundle), files.bundle);
   const content = await readContent(io, files, legacy?.evidence.content.signature);
   const { key, publicKey } = await readKey(io, files, legacy);
-  const message = content.kind === "dsse" ? messageOf(preAuthEncoding(content.payloadType, content.payload)) : artifact;
+  const message = ownMessage(content) ?? artifact;
   const hash = await hashOf(publicKey, { message, signature: content.signature });
   if (!hash) {
     const what = content.kind === "dsse" ? "what the attestation holds" : files.artifact;

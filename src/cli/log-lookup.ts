@@ -1,8 +1,8 @@
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
+import { ownMessage } from "../evidence/signed-message.ts";
 import { certificatePem } from "../evidence/write-legacy.ts";
-import { type Message, messageOf } from "../format/digest.ts";
-import { preAuthEncoding } from "../format/dsse.ts";
+import type { Message } from "../format/digest.ts";
 import type { TransportIo } from "../http-retry.ts";
 import { publicKeyFromObject } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
@@ -27,10 +27,7 @@ export async function withLoggedEntry(
 ): Promise<Evidence> {
   const { policy, flags, blob } = options;
   const { content } = evidence;
-  const message =
-    content.kind === "blob"
-      ? blob
-      : messageOf(content.kind === "dsse" ? preAuthEncoding(content.payloadType, content.payload) : content.payload);
+  const message = ownMessage(content) ?? blob;
   const isBundle = evidence.key.kind === "public-key" || (evidence.key.kind === "certificate" && evidence.key.binding);
   if (policy.log !== "required" || evidence.log.length > 0 || isBundle || flags.offline || !message) return evidence;
   const key = await keyOf(evidence, policy);

@@ -2,6 +2,7 @@ import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { openAttachments, resolveImage, type SignedImage } from "../cli/images.ts";
 import { TsignError } from "../errors.ts";
+import { BUNDLE_ANNOTATION } from "../evidence/media-types.ts";
 import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
 import { parseReference } from "../oci/ref.ts";
@@ -15,7 +16,6 @@ const TAGGED: readonly { kind: AttachmentKind; title: string }[] = [
 ];
 /** Not the fault of what is looked at. */
 const UNEXPECTED = new Set(["internal", "cancelled", "timeout", "auth", "network"]);
-const PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
 
 /** One thing attached to the image: what it is, where, and what it is made of. */
 interface Attached {
@@ -86,7 +86,7 @@ async function findReferrers(io: Io, store: ImageStore, { digest }: SignedImage)
       const stored = await store.manifest(descriptor.digest);
       if (!stored) throw new TsignError("registry", "listed as a referrer, but not there");
       const { annotations, artifactType, config, layers, manifests } = stored.manifest;
-      const type = annotations[PREDICATE_TYPE] ?? artifactType ?? config?.mediaType ?? "unknown";
+      const type = annotations[BUNDLE_ANNOTATION.predicateType] ?? artifactType ?? config?.mediaType ?? "unknown";
       const title = `🔗 ${printable(type)} artifacts via OCI referrer`;
       attached.push({ title, where, layers: manifests ?? layers });
     } catch (error) {

@@ -3,10 +3,9 @@ import type { Digest } from "../format/digest.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
 import type { ImageStore, StoredManifest } from "../oci/types.ts";
 import { isSignatureImage } from "./find.ts";
-import { BUNDLE_MEDIA_TYPE_PREFIX, MAX_CANDIDATES, SIGN_PREDICATE_TYPE } from "./media-types.ts";
+import { BUNDLE_ANNOTATION, BUNDLE_MEDIA_TYPE_PREFIX, MAX_CANDIDATES, SIGN_PREDICATE_TYPE } from "./media-types.ts";
 
 const KINDS: readonly AttachmentKind[] = ["sig", "att", "sbom"];
-const PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
 const SBOM_TYPE = /spdx|cyclonedx|syft|sbom/i;
 /** Referrers of referrers of …: a signature of an SBOM of an image is at the second. */
 const MAX_DEPTH = 4;
@@ -60,7 +59,7 @@ function kindOf(stored: StoredManifest): Attached["kind"] {
   const { manifest } = stored;
   const [layer] = manifest.layers;
   if (layer?.mediaType.startsWith(BUNDLE_MEDIA_TYPE_PREFIX)) {
-    const predicate = manifest.annotations[PREDICATE_TYPE];
+    const predicate = manifest.annotations[BUNDLE_ANNOTATION.predicateType];
     return predicate === undefined || predicate === SIGN_PREDICATE_TYPE ? "sig" : "att";
   }
   if (isSignatureImage(stored)) return "sig";

@@ -24,6 +24,16 @@ export function readEnvelope(bytes: Uint8Array, what: string): DsseContent {
   return { kind: "dsse", payloadType, payload: decoded, signature };
 }
 
+/** Whether bytes are the JSON of a DSSE envelope, whatever it holds. */
+export function looksLikeEnvelope(bytes: Uint8Array): boolean {
+  try {
+    const value = parseJson(bytes, "envelope");
+    return isObject(value) && "payloadType" in value;
+  } catch {
+    return false;
+  }
+}
+
 /** An envelope as cosign 3 writes it. A log entry is over these very bytes: what is logged must be what is stored. */
 export function writeEnvelope({ payload, payloadType, signature }: DsseContent): string {
   return JSON.stringify({

@@ -9,6 +9,12 @@ export const IN_TOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json";
 /** Predicate of the statement that `sign` makes in the bundle form. */
 export const SIGN_PREDICATE_TYPE = "https://sigstore.dev/cosign/sign/v1";
 
+/** Annotations of a bundle's manifest. */
+export const BUNDLE_ANNOTATION = {
+  content: "dev.sigstore.bundle.content",
+  predicateType: "dev.sigstore.bundle.predicateType",
+} as const;
+
 /** Annotations of a legacy signature's layer. */
 export const ANNOTATION = {
   signature: "dev.cosignproject.cosign/signature",

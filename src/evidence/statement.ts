@@ -30,7 +30,16 @@ export function readStatement(content: DsseContent): Statement {
   if (content.payloadType !== IN_TOTO_PAYLOAD_TYPE) {
     throw new TsignError("bad-bundle", `the envelope's payload type is "${content.payloadType}", not in-toto`);
   }
-  const value = parseJson(content.payload, "the statement");
+  return parseStatement(content.payload);
+}
+
+/**
+ * Reads an in-toto statement.
+ *
+ * @throws TsignError "bad-bundle"
+ */
+export function parseStatement(bytes: Uint8Array): Statement {
+  const value = parseJson(bytes, "the statement");
   if (!isObject(value) || typeof value["_type"] !== "string" || !STATEMENT_TYPES.has(value["_type"])) {
     throw new TsignError("bad-bundle", "the envelope's payload is not an in-toto statement");
   }

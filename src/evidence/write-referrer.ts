@@ -1,7 +1,7 @@
 import { digestOf } from "../format/digest.ts";
 import { goJson } from "../format/go-json.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
-import { BUNDLE_MEDIA_TYPE } from "./media-types.ts";
+import { BUNDLE_ANNOTATION, BUNDLE_MEDIA_TYPE } from "./media-types.ts";
 import { plainDescriptor } from "./write-legacy.ts";
 
 const EMPTY = { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") };
@@ -34,8 +34,8 @@ export async function putBundleReferrer(options: {
     },
     layers: [{ mediaType: BUNDLE_MEDIA_TYPE, size: layer.size, digest: layer.digest }],
     annotations: {
-      "dev.sigstore.bundle.content": "dsse-envelope",
-      "dev.sigstore.bundle.predicateType": predicateType,
+      [BUNDLE_ANNOTATION.content]: "dsse-envelope",
+      [BUNDLE_ANNOTATION.predicateType]: predicateType,
       "org.opencontainers.image.created": options.created.toISOString().replace(/\.\d+Z$/, "Z"),
     },
     subject: plainDescriptor(subject),

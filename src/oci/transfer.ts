@@ -1,5 +1,5 @@
 import { TsignError } from "../errors.ts";
-import { type Digest, isDigest, parseDigest } from "../format/digest.ts";
+import { type Digest, parseDigest } from "../format/digest.ts";
 import { inParallel } from "./parallel.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
 
@@ -68,12 +68,4 @@ async function transferBlob({ from, to }: Transfer, blob: Descriptor): Promise<v
 function requireSha256(from: ImageStore, digest: Digest): void {
   if (parseDigest(digest).algorithm === "sha256") return;
   throw new TsignError("unsupported", `${from.name}@${digest}: only manifests with a sha256 digest can be copied`);
-}
-
-/** What the user may name of a manifest: the digest a tag or digest stands for. */
-export async function requireDigest(store: ImageStore, identifier: string): Promise<Digest> {
-  const found = await store.resolve(identifier);
-  if (found) return found.digest;
-  const separator = isDigest(identifier) ? "@" : ":";
-  throw new TsignError("image-not-found", `no such image: ${store.name}${separator}${identifier}`);
 }

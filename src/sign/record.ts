@@ -1,8 +1,8 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import type { Evidence } from "../evidence/model.ts";
+import { ownMessage } from "../evidence/signed-message.ts";
 import { certificatePem } from "../evidence/write-legacy.ts";
-import { type HashName, type Message, messageOf } from "../format/digest.ts";
-import { preAuthEncoding } from "../format/dsse.ts";
+import type { HashName, Message } from "../format/digest.ts";
 import type { Io, TlsOptions } from "../io.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { uploadEntry } from "../services/rekor-v1.ts";
@@ -68,12 +68,6 @@ async function entry(
 /** What the signature covers and the hash it was made with, which the log checks it by. */
 function signedMessage(evidence: Evidence, key: PublicKey): { message: Message; hash: HashName } {
   const { content } = evidence;
-  switch (content.kind) {
-    case "simple-signing":
-      return { message: messageOf(content.payload), hash: key.hash };
-    case "dsse":
-      return { message: messageOf(preAuthEncoding(content.payloadType, content.payload)), hash: key.hash };
-    case "blob":
-      return { message: statedMessage(evidence), hash: content.stated?.algorithm ?? key.hash };
-  }
+  const stated = content.kind === "blob" ? content.stated : undefined;
+  return { message: ownMessage(content) ?? statedMessage(evidence), hash: stated?.algorithm ?? key.hash };
 }

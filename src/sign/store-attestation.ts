@@ -1,5 +1,5 @@
 import { readEnvelope } from "../evidence/envelope.ts";
-import { DSSE_MEDIA_TYPE } from "../evidence/media-types.ts";
+import { BUNDLE_ANNOTATION, DSSE_MEDIA_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { findBundles } from "../evidence/remove.ts";
 import { readStatement } from "../evidence/statement.ts";
@@ -86,7 +86,7 @@ export async function bundlesOfType(store: ImageStore, image: Digest, predicateT
   const found: Digest[] = [];
   for (const { digest, there } of await findBundles(store, image)) {
     const stored = there ? await store.manifest(digest) : undefined;
-    if (stored?.manifest.annotations["dev.sigstore.bundle.predicateType"] === predicateType) found.push(digest);
+    if (stored?.manifest.annotations[BUNDLE_ANNOTATION.predicateType] === predicateType) found.push(digest);
   }
   return found;
 }

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from "node:crypto";
 import { type SignedEntity, VerificationError, Verifier } from "@sigstore/verify";
 import type { Evidence } from "../evidence/model.ts";
-import { type HashName, hash, type Message, messageOf, messageOfDigests, parseDigest } from "../format/digest.ts";
-import { preAuthEncoding } from "../format/dsse.ts";
+import { ownMessage } from "../evidence/signed-message.ts";
+import { type HashName, hash, type Message, messageOfDigests, parseDigest } from "../format/digest.ts";
 import { verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { checkpointName, type KnownEntry } from "./log.ts";
@@ -15,8 +15,8 @@ const HASH_BY_LENGTH: Readonly<Record<number, HashName>> = { 32: "sha256", 48: "
  * (an image's signature covers its manifest, of which the digest is known).
  */
 export function signedMessage(content: Evidence["content"], subject: Subject): Message {
-  if (content.kind === "simple-signing") return messageOf(content.payload);
-  if (content.kind === "dsse") return messageOf(preAuthEncoding(content.payloadType, content.payload));
+  const own = ownMessage(content);
+  if (own) return own;
   if (subject.kind === "blob") return subject.message;
   const { algorithm, bytes } = parseDigest(subject.digest);
   return messageOfDigests(new Map([[algorithm, bytes]]));
