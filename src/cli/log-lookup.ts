@@ -7,11 +7,11 @@ import type { TransportIo } from "../http-retry.ts";
 import { publicKeyFromObject } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import type { Policy } from "../verify/model.ts";
+import { parseServiceUrl } from "./service-url.ts";
 
 /**
  * Looks a legacy signature up in the log when it was stored without its entry, as cosign does; bundles hold theirs or fail.
- * What the log answers is evidence like any other and is verified as such. Of several entries the oldest counts: anyone
- * may record a signature again, but nobody can do it earlier.
+ * What the log answers is evidence like any other and is verified as such.
  *
  * @param options.blob what a blob's signature is over
  * @throws TsignError when the log cannot be asked
@@ -32,13 +32,11 @@ export async function withLoggedEntry(
   if (policy.log !== "required" || evidence.log.length > 0 || isBundle || flags.offline || !message) return evidence;
   const key = await keyOf(evidence, policy);
   if (!key || !message.hashes.includes(key.hash)) return evidence;
-  const url = URL.parse(flags.rekorUrl);
-  if (!url) throw new TsignError("usage", `--rekor-url is not a URL: "${flags.rekorUrl}"`);
-  const { searchEntries } = await import("../services/rekor-v1.ts");
+  const url = parseServiceUrl(flags.rekorUrl, "rekorUrl");
+  const { oldestEntry, searchEntries } = await import("../services/rekor-v1.ts");
   const verifier = evidence.key.kind === "certificate" ? certificatePem(evidence.key.leaf) : key.pem;
-  const found = await searchEntries(io, url, { content, message, hash: key.hash, verifier });
-  const oldest = found.toSorted((a, b) => Number(a.integratedTime) - Number(b.integratedTime)).slice(0, 1);
-  return { ...evidence, log: oldest };
+  const oldest = oldestEntry(await searchEntries(io, url, { content, message, hash: key.hash, verifier }));
+  return { ...evidence, log: oldest ? [oldest] : [] };
 }
 
 async function keyOf(evidence: Evidence, { signer }: Pick<Policy, "signer">): Promise<PublicKey | undefined> {

@@ -5,6 +5,7 @@ import type { Witnesses } from "../sign/record.ts";
 import { readSigningConfig, selectServices } from "../trust/signing-config.ts";
 import type { FlagValues } from "./define.ts";
 import { signingFlags } from "./flags/signing.ts";
+import { parseServiceUrl } from "./service-url.ts";
 import { distributedTarget } from "./trust.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags>, "outputCertificate" | "outputSignature">;
@@ -56,19 +57,13 @@ async function servicesOfFlags(io: Io, flags: Flags): Promise<SigningServices> {
   const tls = await timestampTls(io, flags);
   return {
     configured: false,
-    certificateAuthority: serviceUrl(flags.fulcioUrl, "--fulcio-url"),
-    oidcIssuer: serviceUrl(flags.oidcIssuer, "--oidc-issuer"),
+    certificateAuthority: parseServiceUrl(flags.fulcioUrl, "fulcioUrl"),
+    oidcIssuer: parseServiceUrl(flags.oidcIssuer, "oidcIssuer"),
     witnesses: {
-      logs: flags.tlogUpload ? [{ url: serviceUrl(flags.rekorUrl, "--rekor-url"), version: 1 }] : [],
-      timestampAuthorities: timestamps === "" ? [] : [{ url: serviceUrl(timestamps, "--timestamp-server-url"), tls }],
+      logs: flags.tlogUpload ? [{ url: parseServiceUrl(flags.rekorUrl, "rekorUrl"), version: 1 }] : [],
+      timestampAuthorities: timestamps === "" ? [] : [{ url: parseServiceUrl(timestamps, "timestampServerUrl"), tls }],
     },
   };
-}
-
-function serviceUrl(text: string, flag: string): URL {
-  const url = URL.parse(text);
-  if (url?.protocol === "https:" || url?.protocol === "http:") return url;
-  throw new TsignError("usage", `${flag} is not an http(s) URL: "${text}"`);
 }
 
 function refuseContradictions(flags: Flags, options: { bundlePathCounts: boolean }): void {

@@ -35,12 +35,10 @@ export function readLegacyLogEntry(value: unknown, what: string): TransparencyLo
   if (!body || !promise || !isCount(integratedTime) || !isCount(logIndex) || !isLogId(logID)) {
     throw new TsignError("bad-bundle", `${what} is not a log entry`);
   }
-  const entry = parseJson(body, `the body of ${what}`);
-  const { kind, apiVersion } = isObject(entry) ? entry : {};
   return {
     logIndex: String(logIndex),
     logId: { keyId: Buffer.from(logID, "hex") },
-    kindVersion: { kind: String(kind), version: String(apiVersion) },
+    kindVersion: kindVersionOf(body, `the body of ${what}`),
     integratedTime: String(integratedTime),
     inclusionPromise: { signedEntryTimestamp: Buffer.from(promise) },
     inclusionProof: undefined as never, // the library's type asks for a proof, its code takes a promise alone
@@ -48,7 +46,19 @@ export function readLegacyLogEntry(value: unknown, what: string): TransparencyLo
   };
 }
 
-function isCount(value: unknown): value is number {
+/**
+ * What kind of entry a canonical body is of.
+ *
+ * @throws TsignError "bad-bundle"
+ */
+export function kindVersionOf(body: Uint8Array, what: string): { kind: string; version: string } {
+  const entry = parseJson(body, what);
+  const { kind, apiVersion } = isObject(entry) ? entry : {};
+  return { kind: String(kind), version: String(apiVersion) };
+}
+
+/** A number of things: a whole one, exact, not negative. */
+export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 

@@ -1,6 +1,7 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
+import { isCount, kindVersionOf } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { type HashName, hash, type Message } from "../format/digest.ts";
@@ -92,6 +93,11 @@ export async function searchEntries(io: TransportIo, url: URL, request: LogReque
   return found.flatMap((each: unknown) => readEntries(each, client));
 }
 
+/** Of several entries of a signature the one that counts: anyone may record it again, but nobody can do it earlier. */
+export function oldestEntry(entries: readonly TransparencyLogEntry[]): TransparencyLogEntry | undefined {
+  return entries.toSorted((a, b) => Number(a.integratedTime) - Number(b.integratedTime))[0];
+}
+
 /**
  * The entry at an index of the log, for bundles that lack a proof (GET /api/v1/log/entries?logIndex=).
  *
@@ -131,18 +137,12 @@ function readEntry(json: unknown, client: ServiceClient): TransparencyLogEntry {
   return {
     logIndex: String(logIndex),
     logId: { keyId: Buffer.from(logID, "hex") },
-    kindVersion: kindOf(body),
+    kindVersion: kindVersionOf(body, "the log entry"),
     integratedTime: String(integratedTime),
     inclusionPromise: promise ? { signedEntryTimestamp: Buffer.from(promise) } : undefined,
     inclusionProof: readProof(verification["inclusionProof"]) as never, // absent only where the promise is all there is
     canonicalizedBody: Buffer.from(body),
   };
-}
-
-function kindOf(body: Uint8Array): { kind: string; version: string } {
-  const json = parseJson(body, "the log entry");
-  const { kind, apiVersion } = isObject(json) ? json : {};
-  return { kind: String(kind), version: String(apiVersion) };
 }
 
 function readProof(json: unknown): TransparencyLogEntry["inclusionProof"] | undefined {
@@ -160,10 +160,6 @@ function readProof(json: unknown): TransparencyLogEntry["inclusionProof"] | unde
 
 function readBase64(value: unknown): Uint8Array | undefined {
   return typeof value === "string" ? decodeBase64(value) : undefined;
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function malformed({ url }: ServiceClient): TsignError {

@@ -1,9 +1,10 @@
 import type { Evidence } from "../evidence/model.ts";
 import { defaultHashes } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
+import { isWithin } from "../trust/material.ts";
 import { verifyClaims, verifyStatedDigest } from "./claims.ts";
 import { signedMessage, verifyEntity } from "./entity.ts";
-import type { KnownEntry } from "./log.ts";
+import { entriesOfTrustedLogs, integratedTime, type KnownEntry, verifyEntry } from "./log.ts";
 import {
   type Check,
   CheckFailed,
@@ -37,7 +38,7 @@ export async function verify(
     const message = signedMessage(evidence.content, subject);
     const hashes = policy.signer.kind === "key" ? policy.signer.hashes : defaultHashes(key);
     verifyStatedDigest(evidence.content, message);
-    const entries = policy.log === "required" ? await trustedEntries(evidence, trust, key) : [];
+    const entries = policy.log === "required" ? trustedEntries(evidence, trust, key) : [];
     await verifyEntity({ evidence, message, key, hashes, entries });
     if (policy.log === "required") pass("log", "included in a trusted transparency log");
     else skip("log", "the transparency log is not checked");
@@ -74,8 +75,7 @@ async function claimedKey(evidence: Evidence, policy: Policy): Promise<PublicKey
   return certifiedKey(evidence.key);
 }
 
-async function trustedEntries(evidence: Evidence, trust: TrustMaterial, key: PublicKey): Promise<KnownEntry[]> {
-  const { entriesOfTrustedLogs, verifyEntry } = await import("./log.ts");
+function trustedEntries(evidence: Evidence, trust: TrustMaterial, key: PublicKey): KnownEntry[] {
   const entries = entriesOfTrustedLogs(evidence, trust.logs);
   for (const each of entries) verifyEntry(each, { evidence, key });
   return entries;
@@ -92,7 +92,7 @@ async function trustedTimes(by: {
   policy: Policy;
 }): Promise<Date[]> {
   const { evidence, entries, trust, policy } = by;
-  const promised = entries.length === 0 ? [] : await promisedTimes(entries);
+  const promised = entries.flatMap(({ entry }) => integratedTime(entry) ?? []);
   const signed: Date[] = [];
   if (evidence.timestamps.length > 0) {
     const { verifyTimestamp } = await import("./timestamp.ts");
@@ -106,17 +106,11 @@ async function trustedTimes(by: {
     const found = evidence.timestamps.length > 0 ? "its signed timestamps are of no trusted authority" : "it has none";
     throw new CheckFailed("time", `a signed timestamp is required: ${found}`);
   }
-  const { isWithin } = await import("../trust/material.ts");
   for (const time of signed) {
     const ended = entries.find(({ log }) => !isWithin(log.validFor, time));
     if (ended) throw new CheckFailed("log", `${ended.log.baseUrl} is not trusted for ${time.toISOString()}`);
   }
   return [...promised, ...signed];
-}
-
-async function promisedTimes(entries: readonly KnownEntry[]): Promise<Date[]> {
-  const { integratedTime } = await import("./log.ts");
-  return entries.flatMap(({ entry }) => integratedTime(entry) ?? []);
 }
 
 /** Judges the certificate at the trusted times; without a log to give one, at the present. A bare key has none. */

@@ -58,11 +58,10 @@ export default defineCommand({
 
 /** The oldest entry of the signature; a bundle of the old format says which one it is. */
 async function findEntry(io: Io, url: URL, { evidence, ...by }: Assembled): Promise<TransparencyLogEntry> {
-  const { entryAtIndex, searchEntries } = await import("../../services/rekor-v1.ts");
+  const { entryAtIndex, oldestEntry, searchEntries } = await import("../../services/rekor-v1.ts");
   const [known] = evidence.log;
   if (!known) {
-    const found = await searchEntries(io, url, { content: evidence.content, ...by });
-    const [oldest] = found.toSorted((a, b) => Number(a.integratedTime) - Number(b.integratedTime));
+    const oldest = oldestEntry(await searchEntries(io, url, { content: evidence.content, ...by }));
     if (oldest) return oldest;
     throw new TsignError("input", `${url.host} has no entry for the signature`, {
       hint: "--rekor-url names another log, --ignore-tlog makes a bundle without an entry",
