@@ -1,10 +1,12 @@
 import { TsignError } from "../errors.ts";
 
 const MAX_DEPTH = 64;
+/** Character codes. */
+const [QUOTE, BACKSLASH, COMMA, BRACE, BRACE_END, BRACKET, BRACKET_END] = [0x22, 0x5c, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d];
 
 /**
  * Parses JSON from outside. Stricter than JSON.parse where two readers could disagree on what a signed document says:
- * invalid UTF-8, a repeated key, and nesting deeper than 64 are refused.
+ * invalid UTF-8, a repeated key, a key `__proto__`, and nesting deeper than 64 are refused.
  *
  * @param what names the document in the error
  * @throws TsignError "bad-bundle"
@@ -22,29 +24,60 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   } catch (cause) {
     throw new TsignError("bad-bundle", `${what} is not valid JSON`, { cause });
   }
-  refuseRepeatedKeys(text, what);
+  refuseBadKeys(text, what);
   return value;
 }
 
-/** Walks the tokens of a text that is known to be valid JSON. */
-function refuseRepeatedKeys(text: string, what: string): void {
+/**
+ * Walks a text that is known to be valid JSON, in linear time and constant stack: a string may be of any length. Only quotes,
+ * brackets and the place where a key stands matter.
+ */
+function refuseBadKeys(text: string, what: string): void {
   const open: (Set<string> | undefined)[] = []; // a set of keys for an object, undefined for an array
-  const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
-  let pending: string | undefined;
-  for (const [text_] of text.matchAll(token)) {
-    const keys = open.at(-1);
-    if (text_ === "{" || text_ === "[") {
-      if (open.push(text_ === "{" ? new Set() : undefined) > MAX_DEPTH) {
-        throw new TsignError("bad-bundle", `${what} is nested deeper than ${MAX_DEPTH} levels`);
+  let keyNext = false;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE: {
+        const end = endOfString(text, at);
+        const keys = keyNext ? open.at(-1) : undefined;
+        if (keys) refuseKey(text.slice(at, end), keys, what);
+        keyNext = false;
+        at = end - 1;
+        break;
       }
-    } else if (text_ === "}" || text_ === "]") open.pop();
-    else if (text_ === ":" && keys && pending !== undefined) {
-      const key = JSON.parse(pending) as string;
-      if (keys.has(key)) throw new TsignError("bad-bundle", `${what} has the key ${JSON.stringify(key)} twice`);
-      keys.add(key);
+      case BRACE:
+      case BRACKET:
+        keyNext = text.charCodeAt(at) === BRACE;
+        if (open.push(keyNext ? new Set() : undefined) > MAX_DEPTH) {
+          throw new TsignError("bad-bundle", `${what} is nested deeper than ${MAX_DEPTH} levels`);
+        }
+        break;
+      case BRACE_END:
+      case BRACKET_END:
+        open.pop();
+        keyNext = false;
+        break;
+      case COMMA:
+        keyNext = open.at(-1) !== undefined;
+        break;
     }
-    pending = text_.startsWith('"') ? text_ : undefined;
   }
+}
+
+/** The position after the string that begins at `start`: the next quote that no odd number of backslashes stands before. */
+function endOfString(text: string, start: number): number {
+  for (let quote = text.indexOf('"', start + 1); ; quote = text.indexOf('"', quote + 1)) {
+    let first = quote;
+    while (text.charCodeAt(first - 1) === BACKSLASH) first--;
+    if ((quote - first) % 2 === 0) return quote + 1;
+  }
+}
+
+function refuseKey(literal: string, keys: Set<string>, what: string): void {
+  const key = literal.includes("\\") ? (JSON.parse(literal) as string) : literal.slice(1, -1);
+  if (keys.has(key)) throw new TsignError("bad-bundle", `${what} has the key ${JSON.stringify(key)} twice`);
+  if (key === "__proto__") throw new TsignError("bad-bundle", `${what} has a key named __proto__`);
+  keys.add(key);
 }
 
 /** Whether a JSON value is an object (not null, not an array). */

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TsignError } from "../errors.ts";
+import { parseJson } from "./json.ts";
+
+const parse = (text: string) => parseJson(Buffer.from(text), "it");
+const refused = (text: string | Uint8Array, reason: RegExp) =>
+  assert.throws(
+    () => parseJson(Buffer.from(text), "it"),
+    (error) => error instanceof TsignError && error.code === "bad-bundle" && reason.test(error.message),
+    Buffer.from(text).toString("latin1").slice(0, 80),
+  );
+
+test("what JSON.parse takes is taken, with the same outcome", () => {
+  for (const text of [
+    "null",
+    '"a"',
+    "[]",
+    "[1,[2,{}],{}]",
+    '{"a":1,"b":{"a":1},"c":[{"a":1},{"a":2}]}',
+    '{"a":"a","b":"\\"a\\":","c":"\\\\","d":"{,["}',
+    ' { "x" : [ "x" , "x" ] , "y" : "x" } ',
+    '{"\\\\":1,"\\"":2,"":3}',
+    '{"constructor":1,"toString":2,"proto":"__proto__"}',
+    '["__proto__"]',
+  ]) {
+    assert.deepEqual(parse(text), JSON.parse(text), text);
+  }
+});
+
+test("a repeated key is refused wherever it is and however it is spelled", () => {
+  for (const text of [
+    '{"a":1,"a":1}',
+    '{"a":1,"b":[{"c":{"d":1,"e":"x","d":2}}]}',
+    '{"a":1,"\\u0061":2}',
+    '{ "a" : [] , "a" : [] }',
+    '{"a":{},"b":1,"a":{}}',
+    '{"\\\\":1,"\\\\":2}',
+    '{"x":"\\\\","x":1}',
+  ]) {
+    refused(text, /the key ".*" twice/);
+  }
+});
+
+test("a key named __proto__ is refused wherever it is and however it is spelled", () => {
+  for (const text of ['{"__proto__":{}}', '[{"a":{"__proto__":1}}]', '{"a":1,"\\u005f_proto__":1}']) {
+    refused(text, /__proto__/);
+  }
+});
+
+test("what is no JSON, no UTF-8 or too deep is refused", () => {
+  refused("", /not valid JSON/);
+  refused("{'a':1}", /not valid JSON/);
+  refused('{"a":1} x', /not valid JSON/);
+  refused(Buffer.from([0x22, 0xff, 0x22]), /not UTF-8/);
+  refused("[".repeat(65) + "]".repeat(65), /deeper than 64/);
+  assert.ok(parse("[".repeat(64) + "]".repeat(64)));
+});
+
+test("a string of any length is read in linear time", () => {
+  const long = "x".repeat(32 * 1024 * 1024);
+  assert.equal((parse(`{"payload":"${long}"}`) as { payload: string }).payload.length, long.length);
+  const escaped = '\\"\\\\'.repeat(1024 * 1024);
+  assert.equal((parse(`["${escaped}"]`) as string[])[0]?.length, escaped.length / 2);
+});
