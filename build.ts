@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build, type Plugin } from "esbuild";
+import { installPolicyEngine } from "./scripts/policy-engine.ts";
 
 /** Bundles the program into dist/: one small chunk for each command, loaded when it is asked for. */
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
@@ -69,6 +70,7 @@ mkdirSync(new URL("dist", import.meta.url));
 for (const { path, text } of outputFiles) {
   writeFileSync(path, text.includes("Dynamic require of") ? REQUIRE + text : text);
 }
+installPolicyEngine();
 
 // The first runs fill the compile cache, so that a user's first is as fast as the rest.
 for (const args of [

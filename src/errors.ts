@@ -16,6 +16,7 @@ export type ErrorCode =
   | "no-match" // signatures in the legacy form exist, none passes
   | "no-match-bundle" // only bundles exist, none passes
   | "bad-signature" // a blob's signature does not verify
+  | "policy" // what verifies does not satisfy the policies of --policy
   | "untrusted" // a certificate or trust root does not hold
   | "bad-bundle" // a bundle, envelope or payload cannot be read
   | "cancelled" // the user said no, or Ctrl-C

@@ -1,5 +1,5 @@
 import { TsignError } from "./errors.ts";
-import type { Files, Io, Terminal } from "./io.ts";
+import type { Files, Io, Spawned, SpawnOptions, Terminal } from "./io.ts";
 
 /** The longest a timer can wait, 24 days; more would be taken for nothing. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -53,27 +53,7 @@ export function systemIo(): Io {
     http: async (request) => (await import("./io-http.ts")).exchange(request),
     unixCall: async (call) => (await import("./io-unix.ts")).unixCall(call),
     listen: async (options, handler) => (await import("./io-http.ts")).listen(options, handler),
-    spawn: async (file, args, options = {}) => {
-      const { spawn } = await import("node:child_process");
-      const env = options.env as NodeJS.ProcessEnv | undefined;
-      const stdio = options.inherit ? "inherit" : "pipe";
-      const child = spawn(file, args, { stdio, ...(env ? { env } : {}) });
-      const output = { stdout: "", stderr: "" };
-      for (const name of ["stdout", "stderr"] as const) {
-        child[name]?.setEncoding("utf8").on("data", (text: string) => {
-          output[name] = (output[name] + text).slice(0, MAX_OUTPUT);
-        });
-      }
-      child.stdin?.on("error", () => {}); // a child may end without reading its input
-      child.stdin?.end(options.stdin ?? "");
-      return new Promise((done, fail) => {
-        child.on("error", (cause) => {
-          const reason = (cause as { code?: string }).code === "ENOENT" ? "no such program" : cause.message;
-          fail(new TsignError("input", `cannot run ${file}: ${reason}`, { cause }));
-        });
-        child.on("close", (code, signal) => done({ code: code ?? (signal ? 128 : 1), ...output }));
-      });
-    },
+    spawn: spawnToEnd,
     detach: async (file, args) => {
       const { spawn } = await import("node:child_process");
       const child = spawn(file, args, { detached: true, stdio: "ignore" });
@@ -83,6 +63,36 @@ export function systemIo(): Io {
     platform: { runtime: `node ${process.version}`, os: process.platform, arch: process.arch },
     launcher: { node: process.execPath, script: process.argv[1] ?? "" },
   };
+}
+
+async function spawnToEnd(file: string, args: readonly string[], options: SpawnOptions = {}): Promise<Spawned> {
+  const { spawn } = await import("node:child_process");
+  const env = options.env as NodeJS.ProcessEnv | undefined;
+  const stdio = options.inherit ? "inherit" : "pipe";
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const child = spawn(file, args, { stdio, ...(env ? { env } : {}) });
+  const kill = () => child.kill("SIGKILL");
+  signal?.addEventListener("abort", kill, { once: true });
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.setEncoding("utf8").on("data", (text: string) => {
+      output[name] = (output[name] + text).slice(0, MAX_OUTPUT);
+    });
+  }
+  child.stdin?.on("error", () => {}); // a child may end without reading its input
+  child.stdin?.end(options.stdin ?? "");
+  return new Promise((done, fail) => {
+    child.on("error", (cause) => {
+      const reason = (cause as { code?: string }).code === "ENOENT" ? "no such program" : cause.message;
+      fail(new TsignError("input", `cannot run ${file}: ${reason}`, { cause }));
+    });
+    child.on("close", (code, killed) => {
+      signal?.removeEventListener("abort", kill);
+      if (signal?.aborted) fail(signal.reason);
+      else done({ code: code ?? (killed ? 128 : 1), ...output });
+    });
+  });
 }
 
 /** File access whose module is loaded with the first use. */

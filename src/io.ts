@@ -111,6 +111,8 @@ export interface SpawnOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** Connects the child to tsign's own stdin, stdout and stderr; the collected output is then empty. */
   inherit?: boolean;
+  /** Kills the program when it aborts; the call then throws its reason. */
+  signal?: AbortSignal;
 }
 
 export interface Spawned {

@@ -15,7 +15,7 @@ const LAYERS: string[][] = [
   ["oci", "keys", "trust", "sources"],
   ["evidence"],
   ["services"],
-  ["sign", "verify"],
+  ["sign", "verify", "policy"],
   ["cli"],
   ["sandbox"],
   ["commands"],

@@ -1,22 +1,43 @@
-import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
+import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
+import type { PolicySource } from "../policy/index.ts";
 
 /**
- * Requires that every statement satisfies every policy.
+ * Reads policies before anything is looked up, so that a wrong path costs nothing.
  *
  * @param paths CUE (.cue) and Rego (.rego) files
- * @throws TsignError "usage" for another kind of file, "no-match-bundle" with every reason
+ * @throws TsignError "input" for another kind of file, or one that cannot be read
+ */
+export async function readPolicies(io: Io, paths: readonly string[]): Promise<readonly PolicySource[]> {
+  if (paths.length === 0) return [];
+  const policy = await import("../policy/index.ts"); // for a flag that few commands are called with
+  return policy.readPolicies(io, paths);
+}
+
+/**
+ * Requires that every statement satisfies every policy; tells on stderr why one does not.
+ *
+ * @param statements their JSON as it was signed, and where each was found
+ * @throws TsignError "policy" when one does not, "unsupported" when the policy engine was not built
  */
 export async function requirePolicies(
   io: Io,
-  paths: readonly string[],
+  policies: readonly PolicySource[],
   statements: readonly { where: string; statement: Uint8Array }[],
 ): Promise<void> {
-  const other = paths.find((path) => !/\.(cue|rego)$/.test(path));
-  if (other) throw new TsignError("usage", `${other}: invalid policy format, expected .cue or .rego`);
-  for (const path of paths) await readBlob(io, path);
-  throw new TsignError("unsupported", `${paths.join(", ")}: policies are not available in this version`, {
-    hint: `${statements.length} attestations verify without --policy`,
+  if (policies.length === 0) return;
+  const { judge } = await import("../policy/index.ts");
+  let broken = 0;
+  for (const { where, statement } of statements) {
+    const judgement = await judge(io, statement, policies);
+    if (judgement.ok) continue;
+    broken++;
+    io.stderr.write(`${printable(where)} does not satisfy the policies:\n`);
+    for (const reason of judgement.reasons) io.stderr.write(`- ${printable(reason)}\n`);
+  }
+  if (broken === 0) return;
+  throw new TsignError("policy", `${broken} of ${statements.length} attestations do not satisfy the policies`, {
+    hint: "with --policy every valid attestation of the type has to",
   });
 }

@@ -4,7 +4,7 @@ import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { openAttachments, resolveImage } from "../cli/images.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
-import { requirePolicies } from "../cli/policies.ts";
+import { readPolicies, requirePolicies } from "../cli/policies.ts";
 import { failureOf, printFailures, printHeader, type Verified, warnAboutLoosePatterns } from "../cli/print/verified.ts";
 import { readVerification, type Verification } from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
@@ -19,6 +19,7 @@ import { maxAttachmentSize } from "../oci/attachments.ts";
 import { openLayout } from "../oci/layout/layout.ts";
 import { formatReference } from "../oci/ref.ts";
 import type { ImageStore } from "../oci/types.ts";
+import type { PolicySource } from "../policy/index.ts";
 import { PREDICATE_ALIASES, predicateTypeOf } from "../sign/predicates.ts";
 import type { Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
@@ -68,17 +69,24 @@ export default defineCommand({
     ["caIntermediates", "certificateChain"],
   ],
   async run(io, { args, flags }) {
+    const policies = await readPolicies(io, flags.policy);
     const verification = await readVerification(io, { ...flags, signature: "" }, "attestation");
     const predicateTypes = [predicateTypeOf(flags.type)];
     const subject = flags.checkClaims ? "required" : "insecureSkip";
     const policy: Policy = { ...verification.policy, claims: { annotations: {}, predicateTypes, subject } };
-    for (const text of args) await verifyImage(io, { text, flags, verification, policy });
+    for (const text of args) await verifyImage(io, { text, flags, verification, policy, policies });
   },
 });
 
 async function verifyImage(
   io: Io,
-  by: { text: string; flags: VerifyFlags; verification: Verification; policy: Policy },
+  by: {
+    text: string;
+    flags: VerifyFlags;
+    verification: Verification;
+    policy: Policy;
+    policies: readonly PolicySource[];
+  },
 ): Promise<void> {
   const { flags, verification, policy } = by;
   const target = await openTarget(io, by.text, flags);
@@ -108,7 +116,7 @@ async function verifyImage(
       `no matching attestations: ${candidates.length} found for ${target.name}, none passes (${first?.step}: ${first?.reason})`,
     );
   }
-  if (flags.policy.length > 0) await requirePolicies(io, flags.policy, verified.map(payloadOf));
+  await requirePolicies(io, by.policies, verified.map(payloadOf));
   const log = policy.log === "required";
   printHeader(io.stderr, { name: target.name, verified, claims: flags.checkClaims, annotations: false, log });
   warnAboutLoosePatterns(io.stderr, policy.signer, verified);

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/load"
+	"cuelang.org/go/cue/token"
+	cuejson "cuelang.org/go/encoding/json"
+)
+
+// judgeCue unifies all files, as one instance, with the statement: the calls of cosign's pkg/cosign/cue, except that the
+// files' content is what tsign read.
+func judgeCue(r request) []string {
+	overlay := map[string]load.Source{}
+	names := map[string]string{}
+	var paths []string
+	for _, file := range r.Cue {
+		absolute := file.Path
+		if !filepath.IsAbs(absolute) {
+			absolute = filepath.Join(r.Cwd, absolute)
+		}
+		overlay[absolute] = load.FromString(file.Text)
+		names[absolute] = file.Path
+		paths = append(paths, file.Path)
+	}
+	explain := cueExplainer{names: names, paths: paths, cwd: r.Cwd, statement: r.Statement}
+	instances := load.Instances(paths, &load.Config{Dir: r.Cwd, Overlay: overlay})
+	if len(instances) == 0 {
+		return []string{"the CUE policies make no instance"}
+	}
+	context := cuecontext.New()
+	for _, instance := range instances {
+		if instance.Err != nil {
+			return explain.all(instance.Err)
+		}
+		value := context.BuildInstance(instance)
+		if err := value.Err(); err != nil {
+			return explain.all(err)
+		}
+		if err := cuejson.Validate(r.Statement, value); err != nil {
+			return explain.all(err)
+		}
+	}
+	return nil
+}
+
+// cueExplainer says which rule of which file is broken, and what the statement has there.
+type cueExplainer struct {
+	names     map[string]string // from absolute paths to those the user gave
+	paths     []string
+	cwd       string
+	statement []byte
+}
+
+func (e cueExplainer) all(err error) []string {
+	var reasons []string
+	for _, each := range errors.Errors(err) {
+		reason := e.one(each)
+		if !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	if len(reasons) == 0 { // an error of another kind is one all the same
+		reasons = append(reasons, e.place(nil)+": "+line(err.Error()))
+	}
+	return reasons
+}
+
+func (e cueExplainer) one(err errors.Error) string {
+	reason := e.place(errors.Positions(err)) + ": " + line(err.Error())
+	root, decodeError := decode(e.statement)
+	if len(err.Path()) == 0 || decodeError != nil {
+		return reason
+	}
+	if value, name, ok := at(root, err.Path()); ok {
+		return reason + "; the statement has " + name + " = " + show(value)
+	}
+	return reason + "; the statement has no " + strings.Join(err.Path(), ".")
+}
+
+// place lists the policies' lines that the error comes from; of one without any, all files.
+func (e cueExplainer) place(positions []token.Pos) string {
+	var places []string
+	for _, position := range positions {
+		at := position.Position()
+		name, own := e.names[at.Filename]
+		if !own {
+			name, own = e.names[filepath.Join(e.cwd, at.Filename)]
+		}
+		if !own && strings.HasSuffix(at.Filename, ".cue") { // of a package that a policy imports
+			name, own = at.Filename, true
+		}
+		if place := fmt.Sprintf("%s:%d", name, at.Line); own && !slices.Contains(places, place) {
+			places = append(places, place)
+		}
+	}
+	if len(places) == 0 {
+		places = e.paths
+	}
+	return strings.Join(places, ", ")
+}
+
+// at finds what is at a CUE path in JSON.
+func at(root any, path []string) (value any, name string, ok bool) {
+	value = root
+	for _, step := range path {
+		key := step
+		if unquoted, err := strconv.Unquote(step); err == nil {
+			key = unquoted
+		}
+		switch parent := value.(type) {
+		case map[string]any:
+			if value, ok = parent[key]; !ok {
+				return nil, "", false
+			}
+		case []any:
+			index, err := strconv.Atoi(key)
+			if err != nil || index < 0 || index >= len(parent) {
+				return nil, "", false
+			}
+			value = parent[index]
+		default:
+			return nil, "", false
+		}
+	}
+	return value, strings.Join(path, "."), true
+}

@@ -1,0 +1,73 @@
+// The policy engine: judges one in-toto statement by CUE and Rego policies, with the libraries and the calls of cosign.
+// It is compiled to WebAssembly (scripts/policy-engine.ts) and run by src/policy/ in a process of its own: a request comes
+// in on stdin as JSON, a verdict goes out on stdout as JSON. Whatever else happens is no verdict.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime/debug"
+)
+
+// heap is what the collector tries to stay below; the WebAssembly memory itself is limited by whoever starts the engine.
+const heap = 768 << 20
+
+// reasonsMax is how many reasons a verdict holds.
+const reasonsMax = 20
+
+// source is a policy: its path as the user gave it, and its content.
+type source struct {
+	Path string `json:"path"`
+	Text string `json:"text"`
+}
+
+type request struct {
+	Statement []byte   `json:"statement"` // base64 in JSON
+	Cwd       string   `json:"cwd"`
+	Cue       []source `json:"cue"`
+	Rego      []source `json:"rego"`
+}
+
+// verdict: Ok only without any reason against.
+type verdict struct {
+	Ok      bool     `json:"ok"`
+	Reasons []string `json:"reasons"`
+}
+
+func main() {
+	debug.SetMemoryLimit(heap)
+	var r request
+	if err := json.NewDecoder(os.Stdin).Decode(&r); err != nil {
+		fmt.Fprintln(os.Stderr, "the request cannot be read:", err)
+		os.Exit(1)
+	}
+	reasons := judge(r)
+	if len(reasons) > reasonsMax {
+		more := len(reasons) - reasonsMax
+		reasons = append(reasons[:reasonsMax], fmt.Sprintf("and %d more", more))
+	}
+	answer, err := json.Marshal(verdict{Ok: len(reasons) == 0, Reasons: append([]string{}, reasons...)})
+	if err == nil {
+		_, err = os.Stdout.Write(answer)
+	}
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+// judge returns what speaks against the statement: CUE first, then Rego, as cosign does.
+func judge(r request) []string {
+	if len(r.Cue)+len(r.Rego) == 0 {
+		return []string{"there is no policy"}
+	}
+	if len(r.Cue) > 0 {
+		if reasons := judgeCue(r); len(reasons) > 0 {
+			return reasons
+		}
+	}
+	if len(r.Rego) > 0 {
+		return judgeRego(r)
+	}
+	return nil
+}

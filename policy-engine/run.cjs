@@ -1,0 +1,28 @@
+"use strict";
+// Runs the engine beside this file: `node run.cjs`, a request on stdin, a verdict on stdout. Go's own glue for JavaScript
+// is wasm_exec.js, which takes the outside from these globals. Start it by an absolute path: its HTTP does not use fetch in
+// a process that is called "node".
+const fs = require("node:fs");
+const path = require("node:path");
+globalThis.fs = fs;
+globalThis.path = path;
+require("./wasm_exec.js");
+
+const go = new Go();
+go.argv = ["policy-engine"];
+go.env = { ...process.env };
+go.exit = process.exit;
+
+async function main() {
+  const code = fs.readFileSync(path.join(__dirname, "engine.wasm"));
+  const { instance } = await WebAssembly.instantiate(code, go.importObject);
+  process.on("exit", (status) => {
+    if (status === 0 && !go.exited) process.exitCode = 1; // it waits for what never comes
+  });
+  await go.run(instance);
+}
+
+main().catch((error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+});

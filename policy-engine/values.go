@@ -1,0 +1,42 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// shownMax is how many bytes of a value are shown.
+const shownMax = 200
+
+// decode reads JSON with its numbers exactly as they stand there.
+func decode(statement []byte) (any, error) {
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(statement))
+	decoder.UseNumber()
+	err := decoder.Decode(&value)
+	return value, err
+}
+
+// show prints a value as JSON on one line, cut when it is long.
+func show(value any) string {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return "a value that cannot be shown"
+	}
+	return cut(strings.TrimSpace(out.String()))
+}
+
+func cut(text string) string {
+	if len(text) <= shownMax {
+		return text
+	}
+	return strings.ToValidUTF8(text[:shownMax], "") + "…"
+}
+
+// line makes one line of what may be several.
+func line(text string) string {
+	return strings.Join(strings.Fields(text), " ")
+}

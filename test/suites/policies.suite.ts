@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { test } from "node:test";
+import { COSIGN, folder, must, NO_LOG, OFFLINE, pushImage, registries, run, TSIGN } from "./support.ts";
+
+const OWN = join(import.meta.dirname, "policies");
+const SHARED = join(process.env["TSIGN_SHARED"] ?? resolve(import.meta.dirname, "../../../shared"), "policies");
+/** cosign reads numbers as doubles before it asks the policy: it sees 9007199254740992 in place of …993. */
+const COSIGN_SAYS_NO = ["beyond-doubles.pass.cue"];
+const TYPE = "https://example.com/t";
+
+/** An image with one attestation by a.key of a predicate, and the way to verify it. */
+async function attested(context: Parameters<typeof folder>[0], predicate: unknown) {
+  const cwd = folder(context);
+  const { ref } = await registries(context);
+  await must(TSIGN, ["generate-key-pair", "--output-key-prefix", "a"], { cwd });
+  writeFileSync(join(cwd, "predicate.json"), typeof predicate === "string" ? predicate : JSON.stringify(predicate));
+  const image = await pushImage(ref, "app", cwd);
+  const about = ["--type", TYPE, "--predicate", "predicate.json"];
+  await must(TSIGN, ["attest", "--key", "a.key", ...OFFLINE, ...about, image], { cwd });
+  const verify = (program: string, ...policies: string[]) => {
+    const flags = policies.flatMap((path) => ["--policy", path]);
+    return run(program, ["verify-attestation", "--key", "a.pub", NO_LOG, "--type", TYPE, ...flags, image], { cwd });
+  };
+  return { cwd, verify };
+}
+
+test("our own policies have the verdict of their names, with tsign as with cosign", async (t) => {
+  const { cwd, verify } = await attested(t, readFileSync(join(OWN, "predicate.json"), "utf8"));
+  const names = readdirSync(OWN).filter((name) => /\.(pass|fail)\.(cue|rego)$/.test(name));
+  assert.ok(names.length >= 10);
+  for (const name of names) {
+    copyFileSync(join(OWN, name), join(cwd, name));
+    const passes = name.includes(".pass.");
+    for (const program of [TSIGN, COSIGN]) {
+      const { code, stdout, stderr } = await verify(program, name);
+      const expected = passes && !(program === COSIGN && COSIGN_SAYS_NO.includes(name));
+      assert.equal(code === 0, expected, `${program} ${name}: ${stderr}`);
+      if (program !== TSIGN) continue;
+      assert.equal(stdout !== "", passes, name);
+      if (!passes) assert.match(stderr, new RegExp(`- ${name.replaceAll(".", "\\.")}`), "it names the file");
+    }
+  }
+  const pass = names.filter((name) => name.includes(".pass."));
+  const [fail = ""] = names.filter((name) => name.includes(".fail."));
+  for (const program of [TSIGN, COSIGN]) {
+    const both = pass.filter((name) => !COSIGN_SAYS_NO.includes(name));
+    assert.equal((await verify(program, ...both)).code, 0);
+    assert.notEqual((await verify(program, ...pass, fail)).code, 0, "one that fails among those that pass");
+  }
+});
+
+test("every shared policy has the same verdict with both programs", async (t) => {
+  const { predicate } = JSON.parse(readFileSync(join(SHARED, "payload.json"), "utf8"));
+  const { cwd, verify } = await attested(t, predicate);
+  cpSync(SHARED, cwd, { recursive: true });
+  const paths = (readdirSync(SHARED, { recursive: true }) as string[]).filter((name) => /\.(cue|rego)$/.test(name));
+  const verdicts = { pass: 0, fail: 0 };
+  for (const path of paths) {
+    if (/cue\.mod/.test(path)) continue;
+    const ours = await verify(TSIGN, path);
+    const theirs = await verify(COSIGN, path);
+    assert.equal(ours.code, theirs.code, `${path}: tsign: ${ours.stderr}\ncosign: ${theirs.stderr}`);
+    verdicts[ours.code === 0 ? "pass" : "fail"]++;
+  }
+  const together = [TSIGN, COSIGN].map((program) => verify(program, "c-pa.cue", "c-pb.cue", "r-print.rego"));
+  const [ours, theirs] = await Promise.all(together);
+  assert.equal(ours?.code, theirs?.code, "several at once");
+  assert.ok(verdicts.pass >= 5 && verdicts.fail >= 10, JSON.stringify(verdicts));
+});
+
+test("a policy that loops, and one that is missing, are no yes", async (t) => {
+  const { cwd, verify } = await attested(t, {});
+  writeFileSync(
+    join(cwd, "loop.rego"),
+    "package signature\n\nallow { count({[a, b, c] | a := numbers.range(1, 3000)[_]; b := numbers.range(1, 3000)[_]; c := numbers.range(1, 3000)[_]}) > 0 }\n",
+  );
+  const looping = await verify(TSIGN, "loop.rego");
+  assert.notEqual(looping.code, 0);
+  assert.match(looping.stderr, /loop\.rego/);
+  assert.notEqual((await verify(TSIGN, "missing.cue")).code, 0);
+});

@@ -1,0 +1,7 @@
+package signature
+
+default allow = false
+
+allow {
+  input.predicate.scan.high == 0
+}
