@@ -40,6 +40,7 @@ export async function readSigningServices(
   const config = readSigningConfig(bytes, flags.signingConfig || "the distributed signing config");
   const random = (below: number) => Buffer.from(io.random(4)).readUInt32BE() % below;
   const selected = selectServices(config, { now: io.now(), random });
+  requireLegacyLogs(flags, selected.logs);
   const tls = await timestampTls(io, flags);
   return {
     configured: true,
@@ -80,11 +81,20 @@ function refuseContradictions(flags: Flags, options: { bundlePathCounts: boolean
       hint: "add --use-signing-config=false, or pass a --signing-config without logs",
     });
   }
-  if (!flags.newBundleFormat && !(options.bundlePathCounts && flags.bundle !== "")) {
+  if (!flags.newBundleFormat && flags.format === "" && !(options.bundlePathCounts && flags.bundle !== "")) {
     throw new TsignError("usage", "the legacy form (--new-bundle-format=false) cannot be made with a signing config", {
       hint: "add --use-signing-config=false",
     });
   }
+}
+
+/** An entry of Rekor v2 has no place in the legacy form: without it, who verifies that form would be told "not logged". */
+function requireLegacyLogs(flags: Flags, logs: readonly { readonly url: URL; readonly version: number }[]): void {
+  const newer = logs.find(({ version }) => version !== 1);
+  if (!newer || !["legacy", "both"].includes(flags.format)) return;
+  throw new TsignError("usage", `--format ${flags.format} needs a log of Rekor v1, and ${newer.url.host} is none`, {
+    hint: "name one in a --signing-config file, or by --rekor-url with --use-signing-config=false",
+  });
 }
 
 /** TLS of the timestamp authority, from the --timestamp-client-* flags. */

@@ -8,8 +8,8 @@ import { loadSigner } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import { confirm, readPassword } from "../prompt.ts";
 import { readSigningCertificate } from "../sign/certificate.ts";
-import { recordEvidence } from "../sign/record.ts";
-import type { SigningCertificate, SigningIdentity } from "../sign/sign.ts";
+import { recordEvidence, type Witnesses } from "../sign/record.ts";
+import { asLegacy, type SigningCertificate, type SigningIdentity } from "../sign/sign.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
 import type { Subject } from "../verify/model.ts";
 import type { FlagValues } from "./define.ts";
@@ -31,6 +31,13 @@ export interface Signing {
    * @throws TsignError
    */
   complete(evidence: Evidence, subject: Subject): Promise<Evidence>;
+  /**
+   * The same signature of an attestation, complete already, as the legacy form stores it: the certificate beside it, the log
+   * entries it has, and dated over its whole envelope.
+   *
+   * @throws TsignError
+   */
+  completeLegacy(evidence: Evidence, envelope: Uint8Array, subject: Subject): Promise<Evidence>;
 }
 
 /**
@@ -62,15 +69,18 @@ export async function openSigning(
     : await readGivenCertificate(io, flags, signer);
   const by = { signer, ...(certificate ? { certificate } : {}) };
   const { witnesses } = services;
+  const record = async (evidence: Evidence, subject: Subject, by: Witnesses) => {
+    const recorded = await recordEvidence(io, evidence, { key: signer.publicKey, witnesses: by });
+    if (trust)
+      await checkSignature({ evidence: recorded, subject, signer, certified, witnesses, trust, now: io.now() });
+    return recorded;
+  };
   return {
     by,
     services,
-    async complete(evidence, subject) {
-      const recorded = await recordEvidence(io, evidence, { key: signer.publicKey, witnesses });
-      if (trust)
-        await checkSignature({ evidence: recorded, subject, signer, certified, witnesses, trust, now: io.now() });
-      return recorded;
-    },
+    complete: (evidence, subject) => record(evidence, subject, witnesses),
+    completeLegacy: (evidence, envelope, subject) =>
+      record(asLegacy(evidence, envelope), subject, { ...witnesses, logs: [] }),
   };
 }
 

@@ -4,6 +4,7 @@ import { type Attested, readAttested, requireSize, statementAbout } from "../cli
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
+import { type Forms, formsOf } from "../cli/forms.ts";
 import { watched } from "../cli/print/progress.ts";
 import { openSigning } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
@@ -47,8 +48,9 @@ export default defineCommand({
     ["useSigningConfig", "signingConfig"],
     ["predicate", "statement"],
   ],
-  async run(io, { args: [file], flags }) {
-    if (flags.newBundleFormat && flags.bundle === "") {
+  async run(io, { args: [file], flags, given }) {
+    const forms = formsOf(flags, given);
+    if (forms.bundle && flags.bundle === "") {
       throw new TsignError("usage", "must specify --bundle with --new-bundle-format", {
         hint: "--bundle FILE says where the attestation goes",
       });
@@ -69,9 +71,8 @@ export default defineCommand({
     if (flags.outputAttestation !== "") {
       await writeFile(io, { path: flags.outputAttestation, what: "attestation", content: statement });
     }
-    await (flags.newBundleFormat
-      ? writeFile(io, { path: flags.bundle, what: "bundle", content: writeBundle(evidence) })
-      : writeLegacy(io, flags, evidence));
+    if (forms.bundle) await writeFile(io, { path: flags.bundle, what: "bundle", content: writeBundle(evidence) });
+    if (forms.legacy) await writeLegacy(io, { flags, forms, evidence });
   },
 });
 
@@ -98,12 +99,13 @@ function parseHash(text: string): string {
   return hex;
 }
 
-async function writeLegacy(io: Io, flags: AttestFlags, evidence: Evidence): Promise<void> {
-  const { content, key, log, timestamps } = evidence;
+async function writeLegacy(io: Io, by: { flags: AttestFlags; forms: Forms; evidence: Evidence }): Promise<void> {
+  const { flags, forms } = by;
+  const { content, key, log, timestamps } = by.evidence;
   if (content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
   const envelope = writeEnvelope(content);
   const pem = key.kind === "certificate" ? certificatePem(key.leaf) : undefined;
-  if (flags.bundle !== "") {
+  if (flags.bundle !== "" && !forms.bundle) {
     const [rekorBundle] = log.flatMap((entry) => toLegacyLogEntry(entry) ?? []);
     const document = goJson({
       base64Signature: encodeBase64(Buffer.from(envelope)),

@@ -3,10 +3,12 @@ import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { openAttachments, resolveImage, type SignedImage } from "../cli/images.ts";
+import { type Forms, formsOf } from "../cli/forms.ts";
+import { openAttachments, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
 import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
+import type { Evidence } from "../evidence/model.ts";
 import { removeListed } from "../evidence/remove.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
@@ -26,6 +28,7 @@ const flags = {
   recordCreationTimestamp: flag.bool("record when the attestation image was made", {
     deprecated: "the bundle form always records it",
   }),
+  recursive: flag.bool("also attest every image of an index", { short: "r" }),
   replace: flag.bool("take the place of the image's attestations of the same type", {
     deprecated: "verifiers accept any of several attestations",
   }),
@@ -37,6 +40,7 @@ type AttestFlags = FlagValues<typeof flags>;
 interface Attesting {
   readonly io: Io;
   readonly flags: AttestFlags;
+  readonly forms: Forms;
   readonly session: Signing;
   readonly image: SignedImage;
   readonly statement: Uint8Array;
@@ -59,8 +63,9 @@ export default defineCommand({
     ["useSigningConfig", "signingConfig"],
     ["predicate", "statement"],
   ],
-  async run(io, { args, flags }) {
-    if (flags.noUpload && flags.newBundleFormat && flags.bundle === "") {
+  async run(io, { args, flags, given }) {
+    const forms = formsOf(flags, given);
+    if (flags.noUpload && forms.bundle && flags.bundle === "") {
       throw new TsignError("usage", "must enable upload or specify a bundle path with --bundle");
     }
     if (flags.statement === "") requirePredicateType(flags.type);
@@ -68,26 +73,49 @@ export default defineCommand({
     const images: SignedImage[] = [];
     for (const text of args) {
       const named = { ...flags, attachment: "" };
-      images.push(
-        await resolveImage(io, { text, flags: named, mustExist: flags.newBundleFormat, warnAboutTags: true }),
-      );
+      const mustExist = forms.bundle || flags.recursive;
+      const image = await resolveImage(io, { text, flags: named, mustExist, warnAboutTags: true });
+      images.push(...(flags.recursive ? await withChildren(image) : [image]));
     }
+    requireOneImage(flags, images);
     const session = await openSigning(io, flags, { bundlePathCounts: false, content: "envelope" });
     for (const image of images) {
       const subject = { name: image.ref.name, sha256: parseDigest(image.digest).hex };
       const about = statementAbout(io, attested, { type: flags.type, subject });
       const logsEnvelope = session.services.witnesses.logs.some(({ version }) => version === 1);
       requireSize(about.statement, { maxBytes: maxAttachmentSize(io.env), logsEnvelope });
-      const attesting = { io, flags, session, image, ...about };
-      await (flags.newBundleFormat ? attestAsBundle(attesting) : attestAsLegacy(attesting));
+      await attestImage({ io, flags, forms, session, image, ...about });
     }
   },
 });
 
-async function attestAsBundle(attesting: Attesting): Promise<void> {
-  const { io, flags, session, image, statement, predicateType } = attesting;
-  const signed = await signInTotoStatement(session.by, statement);
-  const evidence = await session.complete(signed, { kind: "image", digest: image.digest });
+/** What is about one image, or goes to one file, does not go with the images of an index. */
+function requireOneImage(flags: AttestFlags, images: readonly SignedImage[]): void {
+  if (!flags.recursive || images.length < 2) return;
+  const one = flags.statement === "" ? "bundle" : "statement";
+  if (flags[one] === "") return;
+  throw new TsignError("usage", `--recursive finds ${images.length} images, and --${one} is for one`);
+}
+
+/** Signs once, makes every form asked for of it, and only then stores: what cannot be made in one form is stored in none. */
+async function attestImage(attesting: Attesting): Promise<void> {
+  const { forms, session, image, statement } = attesting;
+  const subject = { kind: "image", digest: image.digest } as const;
+  const signed = await signInTotoStatement(session.by, statement, { binding: forms.bundle });
+  if (signed.content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
+  const envelope = Buffer.from(writeEnvelope(signed.content));
+  if (!forms.bundle) {
+    const evidence = await session.complete({ ...signed, timestamped: envelope }, subject);
+    return storeAsLegacy(attesting, evidence, envelope);
+  }
+  const evidence = await session.complete(signed, subject);
+  const legacy = forms.legacy ? await session.completeLegacy(evidence, envelope, subject) : undefined;
+  await storeAsBundle(attesting, evidence);
+  if (legacy) await storeAsLegacy(attesting, legacy, envelope);
+}
+
+async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<void> {
+  const { io, flags, image, predicateType } = attesting;
   const bundle = writeBundle(evidence);
   if (flags.bundle !== "") {
     await io.files.write(flags.bundle, bundle, { mode: 0o600 });
@@ -103,13 +131,8 @@ async function attestAsBundle(attesting: Attesting): Promise<void> {
   await removeListed(store, image.digest, outdated);
 }
 
-async function attestAsLegacy(attesting: Attesting): Promise<void> {
-  const { io, flags, session, image, statement, predicateType } = attesting;
-  const signed = await signInTotoStatement(session.by, statement, { binding: false });
-  if (signed.content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
-  const envelope = Buffer.from(writeEnvelope(signed.content));
-  const subject = { kind: "image", digest: image.digest } as const;
-  const evidence = await session.complete({ ...signed, timestamped: envelope }, subject);
+async function storeAsLegacy(attesting: Attesting, evidence: Evidence, envelope: Buffer): Promise<void> {
+  const { io, flags, image, predicateType } = attesting;
   if (flags.noUpload) {
     io.stdout.write(`${envelope.toString("utf8")}\n`);
     return;

@@ -2,6 +2,7 @@ import { openBlob } from "../blob.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
+import { formsOf } from "../cli/forms.ts";
 import { watched } from "../cli/print/progress.ts";
 import { openSigning } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
@@ -47,7 +48,8 @@ export default defineCommand({
   flags,
   exclusive: [["useSigningConfig", "signingConfig"]],
   async run(io, { args, flags, given }) {
-    if (flags.newBundleFormat && flags.bundle === "") {
+    const forms = formsOf(flags, given);
+    if (forms.bundle && flags.bundle === "") {
       throw new TsignError("usage", "must specify --bundle with --new-bundle-format", {
         hint: "--bundle FILE says where the signature goes",
       });
@@ -72,31 +74,26 @@ export default defineCommand({
       const pieces = await watched(io, "signing", { file, pieces: openBlob(io, file) });
       const signed = await signBlob(signing.by, pieces);
       const evidence = await signing.complete(signed, { kind: "blob", message: statedMessage(signed) });
-      await (flags.newBundleFormat ? writeNew(io, flags, evidence) : writeLegacy(io, flags, evidence));
+      const bundle = forms.bundle ? writeBundle(evidence) : legacyBundle(evidence);
+      await writeFile(io, { path: flags.bundle, what: "bundle", content: bundle });
+      await writeParts(io, flags, evidence);
+      if (forms.legacy && signaturePath(flags) === "") printSignature(io, flags, evidence);
     }
   },
 });
 
-async function writeNew(io: Io, flags: BlobFlags, evidence: Evidence): Promise<void> {
-  await writeFile(io, { path: flags.bundle, what: "bundle", content: writeBundle(evidence) });
-  await writeParts(io, flags, evidence);
+/** What cosign 2 writes to --bundle. */
+function legacyBundle({ content, key, log }: Evidence): string {
+  const cert = key.kind === "certificate" ? encodeBase64(Buffer.from(certificatePem(key.leaf))) : undefined;
+  const [rekorBundle] = log.flatMap((entry) => toLegacyLogEntry(entry) ?? []);
+  return goJson({
+    base64Signature: encodeBase64(content.signature),
+    ...(cert ? { cert } : {}),
+    ...(rekorBundle ? { rekorBundle } : {}),
+  });
 }
 
-async function writeLegacy(io: Io, flags: BlobFlags, evidence: Evidence): Promise<void> {
-  if (flags.bundle !== "") {
-    const { key } = evidence;
-    const cert = key.kind === "certificate" ? encodeBase64(Buffer.from(certificatePem(key.leaf))) : undefined;
-    const [rekorBundle] = evidence.log.flatMap((entry) => toLegacyLogEntry(entry) ?? []);
-    const content = goJson({
-      base64Signature: encodeBase64(evidence.content.signature),
-      ...(cert ? { cert } : {}),
-      ...(rekorBundle ? { rekorBundle } : {}),
-    });
-    await writeFile(io, { path: flags.bundle, what: "bundle", content });
-  }
-  await writeParts(io, flags, evidence);
-  if (signaturePath(flags) !== "") return;
-  const { signature } = evidence.content;
+function printSignature(io: Io, flags: BlobFlags, { content: { signature } }: Evidence): void {
   io.stdout.write(flags.b64 ? `${encodeBase64(signature)}\n` : signature);
 }
 

@@ -3,6 +3,7 @@ import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
+import { type Forms, formsOf } from "../cli/forms.ts";
 import {
   openAttachments,
   parseAnnotations,
@@ -57,6 +58,7 @@ type SignFlags = FlagValues<typeof flags>;
 interface Signing {
   readonly io: Io;
   readonly flags: SignFlags;
+  readonly forms: Forms;
   readonly session: Session;
   readonly image: SignedImage;
   readonly claims: SignedClaims;
@@ -76,39 +78,40 @@ export default defineCommand({
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags,
   exclusive: [["useSigningConfig", "signingConfig"]],
-  async run(io, { args, flags }) {
+  async run(io, { args, flags, given }) {
     keyReference(flags); // refused before anything is looked up
-    refuseContradictions(io, flags);
+    const forms = formsOf(flags, given);
+    refuseContradictions(io, flags, forms);
     const annotations = parseAnnotations(flags.annotations);
     const images: SignedImage[] = [];
     for (const text of args) {
-      const image = await resolveImage(io, { text, flags, mustExist: flags.newBundleFormat, warnAboutTags: true });
+      const image = await resolveImage(io, { text, flags, mustExist: forms.bundle, warnAboutTags: true });
       images.push(...(flags.recursive ? await withChildren(image) : [image]));
     }
     const session = await openSigning(io, flags, {
       bundlePathCounts: false,
-      content: flags.newBundleFormat ? "envelope" : "message",
+      content: forms.legacy ? "message" : "envelope",
     });
     const line = progress(io, "signing images", { total: images.length, unit: "items" });
     for (const [index, image] of images.entries()) {
       line.update(index);
-      const signing = { io, flags, session, image, claims: { digest: image.digest, annotations } };
-      await (flags.newBundleFormat ? signAsBundle(signing) : signAsLegacy(signing));
+      await signImage({ io, flags, forms, session, image, claims: { digest: image.digest, annotations } });
     }
     line.end();
   },
 });
 
 /** Flags that mean nothing in the form asked for are not passed over in silence. */
-function refuseContradictions(io: Io, flags: SignFlags): void {
+function refuseContradictions(io: Io, flags: SignFlags, forms: Forms): void {
   requireExperimental(io, flags.registryReferrersMode);
-  if (!flags.newBundleFormat) {
-    if (flags.bundle !== "") io.stderr.write("WARNING: --bundle has no effect with --new-bundle-format=false\n");
+  if (!forms.bundle) {
+    if (flags.bundle !== "") io.stderr.write("WARNING: --bundle has no effect in the legacy form\n");
     return;
   }
   if (!flags.upload && flags.bundle === "") {
     throw new TsignError("usage", "must enable upload or specify a bundle path with --bundle");
   }
+  if (forms.legacy) return;
   const legacyOnly = {
     "--payload": flags.payload !== "",
     "--sign-container-identity": flags.signContainerIdentity.length > 0,
@@ -120,41 +123,55 @@ function refuseContradictions(io: Io, flags: SignFlags): void {
   }
 }
 
-async function signAsBundle({ io, flags, session, image, claims }: Signing): Promise<void> {
+/** Signs in every form asked for, and only then stores: what cannot be made in one of them is stored in none. */
+async function signImage(signing: Signing): Promise<void> {
+  const { forms } = signing;
+  const stores = [
+    ...(forms.bundle ? [await signAsBundle(signing)] : []),
+    ...(forms.legacy ? [await signAsLegacy(signing)] : []),
+  ];
+  for (const store of stores) await store();
+}
+
+/** Returns what stores the signature. */
+async function signAsBundle({ io, flags, forms, session, image, claims }: Signing): Promise<() => Promise<void>> {
   const statement = signStatement(claims);
   const signed = await signInTotoStatement(session.by, statement);
   const evidence = await session.complete(signed, { kind: "image", digest: image.digest });
-  const bundle = writeBundle(evidence);
-  await writeSignatureFiles(io, { flags, image, evidence, payload: statement });
-  if (flags.bundle !== "") {
-    await io.files.write(flags.bundle, bundle, { mode: 0o600 });
-    io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
-  }
-  if (!flags.upload) return;
-  const store = await openAttachments(io, image, flags);
-  io.stderr.write(`Pushing signature to: ${store.name}\n`);
-  await putBundleReferrer({
-    store,
-    subject: image.descriptor ?? (await requireDescriptor(image)),
-    bundle,
-    predicateType: SIGN_PREDICATE_TYPE,
-    created: io.now(),
-  });
+  return async () => {
+    const bundle = writeBundle(evidence);
+    if (!forms.legacy) await writeSignatureFiles(io, { flags, image, evidence, payload: statement });
+    if (flags.bundle !== "") {
+      await io.files.write(flags.bundle, bundle, { mode: 0o600 });
+      io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
+    }
+    if (!flags.upload) return;
+    const store = await openAttachments(io, image, flags);
+    io.stderr.write(`Pushing signature to: ${store.name}\n`);
+    const subject = image.descriptor ?? (await requireDescriptor(image));
+    await putBundleReferrer({ store, subject, bundle, predicateType: SIGN_PREDICATE_TYPE, created: io.now() });
+  };
 }
 
-async function signAsLegacy(signing: Signing): Promise<void> {
+/** Returns what stores the signatures, one for each name. */
+async function signAsLegacy(signing: Signing): Promise<() => Promise<void>> {
   const { io, flags, session, image, claims } = signing;
   const names = flags.signContainerIdentity.length > 0 ? flags.signContainerIdentity : [image.ref.name];
   const payloads =
     flags.payload === ""
       ? names.map((dockerReference) => simpleSigningPayload({ ...claims, dockerReference }))
       : [await readBlob(io, flags.payload)];
+  const made: { payload: Uint8Array; evidence: Evidence }[] = [];
   for (const payload of payloads) {
     const signed = await signPayload(session.by, payload);
-    const evidence = await session.complete(signed, { kind: "image", digest: image.digest });
-    await writeSignatureFiles(io, { flags, image, evidence, payload, append: payload !== payloads[0] });
-    if (flags.upload) await storeLegacy(signing, evidence);
+    made.push({ payload, evidence: await session.complete(signed, { kind: "image", digest: image.digest }) });
   }
+  return async () => {
+    for (const { payload, evidence } of made) {
+      await writeSignatureFiles(io, { flags, image, evidence, payload, append: payload !== payloads[0] });
+      if (flags.upload) await storeLegacy(signing, evidence);
+    }
+  };
 }
 
 async function storeLegacy({ io, flags, session, image }: Signing, evidence: Evidence) {

@@ -42,6 +42,13 @@ export async function signInTotoStatement(
   return evidence(content, binding ? bundleKey(by) : legacyKey(by));
 }
 
+/** A signed attestation as an `.att` layer holds it: its key not binding, and not dated yet over its envelope. */
+export function asLegacy(signed: Evidence, envelope: Uint8Array): Evidence {
+  const { key } = signed;
+  const offered = key.kind === "certificate" ? { ...key, binding: false } : ({ kind: "none" } as const);
+  return { ...signed, key: offered, timestamps: [], timestamped: envelope };
+}
+
 /**
  * Signs a blob read once, in constant memory.
  *

@@ -97,6 +97,75 @@ for signer in "$tsign" "$cosign" "$cosign2"; do
   done
 done
 
+echo '== attestations of every type, in both forms'
+slsa='"buildType": "https://ci.example/make", "builder": {"id": "https://ci.example"}'
+day=2026-01-02T03:04:05Z
+declare -A predicates=(
+  [custom]='{"tested": true}' [slsaprovenance]="{$slsa}" [slsaprovenance02]="{$slsa}"
+  [slsaprovenance1]='{"buildDefinition": {"buildType": "https://ci.example/make", "externalParameters": {"ref": "main"}}, "runDetails": {"builder": {"id": "https://ci.example"}}}'
+  [link]='{"_type": "link", "name": "build", "command": ["make"], "materials": {}, "products": {}, "byproducts": {}, "environment": {}}'
+  [spdxjson]='{"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": "app", "packages": []}'
+  [cyclonedx]='{"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": []}'
+  [vuln]="{\"invocation\": {\"uri\": \"https://ci.example/1\"}, \"scanner\": {\"uri\": \"https://scanner.example\", \"version\": \"1\", \"db\": {}, \"result\": {}}, \"metadata\": {\"scanStartedOn\": \"$day\", \"scanFinishedOn\": \"$day\"}}"
+  [openvex]="{\"@context\": \"https://openvex.dev/ns/v0.2.0\", \"@id\": \"https://ci.example/vex\", \"author\": \"ci\", \"timestamp\": \"$day\", \"version\": 1, \"statements\": []}"
+  [https://ci.example/type]='{"any": ["thing"]}'
+)
+for type in "${!predicates[@]}"; do
+  echo "${predicates[$type]}" >predicate.json
+  about=(--type "$type" --predicate predicate.json)
+  for config in "$STACK_SIGNING_CONFIG" "$STACK_SIGNING_CONFIG_REKOR1"; do
+    for signer in "$tsign" "$cosign"; do
+      n=$((n + 1))
+      image=$(push "$STACK_REGISTRY/att$n-$$:1")
+      yes "${signer##*/} attests $type" "$signer" attest --yes --identity-token "$(token)" --signing-config "$config" "${trust[@]}" "${about[@]}" "$image"
+      for verifier in "$tsign" "$cosign"; do
+        way="$type, ${signer##*/} to ${verifier##*/}"
+        yes "$way" "$verifier" verify-attestation "${trust[@]}" "${who[@]}" --type "$type" "$image"
+        no "$way: another identity" "$verifier" verify-attestation "${trust[@]}" "${mallory[@]}" --type "$type" "$image"
+      done
+    done
+  done
+  for signer in "$tsign" "$cosign" "$cosign2"; do
+    n=$((n + 1))
+    image=$(push "$STACK_REGISTRY/att$n-$$:1")
+    yes "${signer##*/} attests $type, legacy" env "${files[@]}" "$signer" attest --yes $(old "$signer") $(unconfigured "$signer") "${services[@]}" --identity-token "$(token)" "${about[@]}" "$image"
+    for verifier in "$tsign" "$cosign" "$cosign2"; do
+      way="$type, ${signer##*/} to ${verifier##*/}, legacy"
+      legacy=(env "${files[@]}" "$verifier" verify-attestation $(old "$verifier") --rekor-url "$STACK_REKOR1" --type "$type")
+      yes "$way" "${legacy[@]}" "${who[@]}" "$image"
+      no "$way: another identity" "${legacy[@]}" "${mallory[@]}" "$image"
+    done
+  done
+done
+
+echo '== both forms from one signing'
+n=$((n + 1))
+image=$(push "$STACK_REGISTRY/both$n-$$:1")
+both=(--format both --yes --signing-config "$STACK_SIGNING_CONFIG_REKOR1" "${trust[@]}")
+echo '{"tested": true}' >predicate.json
+yes 'signs an image' "$tsign" sign "${both[@]}" --identity-token "$(token)" "$image"
+yes 'attests it' "$tsign" attest "${both[@]}" --identity-token "$(token)" --predicate predicate.json "$image"
+yes 'signs a blob' "$tsign" sign-blob "${both[@]}" --identity-token "$(token)" --bundle both.json --output-signature both.sig --output-certificate both.crt blob
+no 'the legacy form cannot hold an entry of Rekor v2' "$tsign" sign --format both --yes --identity-token "$(token)" --signing-config "$STACK_SIGNING_CONFIG" "${trust[@]}" "$image"
+for identity in who mallory; do
+  declare -n by=$identity
+  check=yes
+  [ "$identity" = who ] || check=no
+  for verifier in "$tsign" "$cosign"; do
+    $check "${verifier##*/}, the bundle: image, $identity" "$verifier" verify "${trust[@]}" "${by[@]}" "$image"
+    $check "${verifier##*/}, the bundle: attestation, $identity" "$verifier" verify-attestation "${trust[@]}" "${by[@]}" "$image"
+    $check "${verifier##*/}, the bundle: blob, $identity" "$verifier" verify-blob "${trust[@]}" "${by[@]}" --bundle both.json blob
+  done
+  for verifier in "$tsign" "$cosign" "$cosign2"; do
+    legacy=(env "${files[@]}" "$verifier")
+    form=(--new-bundle-format=false --rekor-url "$STACK_REKOR1")
+    [ "$verifier" != "$cosign2" ] || form=("${trust[@]}") # cosign 2.6 prefers bundles where it sees any
+    $check "${verifier##*/}, legacy: image, $identity" "${legacy[@]}" verify "${form[@]}" "${by[@]}" "$image"
+    $check "${verifier##*/}, legacy: attestation, $identity" "${legacy[@]}" verify-attestation "${form[@]}" "${by[@]}" "$image"
+    $check "${verifier##*/}, legacy: blob, $identity" "${legacy[@]}" verify-blob $(old "$verifier") --rekor-url "$STACK_REKOR1" "${by[@]}" --certificate both.crt --signature both.sig blob
+  done
+done
+
 echo '== algorithms of keyless keys'
 for algorithm in ecdsa-sha2-384-nistp384 ecdsa-sha2-512-nistp521 rsa-sign-pkcs1-2048-sha256 rsa-sign-pkcs1-4096-sha256; do
   for config in "$STACK_SIGNING_CONFIG" "$STACK_SIGNING_CONFIG_REKOR1"; do

@@ -8,6 +8,9 @@ export const signingFlags = {
   bundle: flag.string("file to write the bundle to"),
   certificate: flag.string("PEM or DER file of a certificate of the key, stored with the signature"),
   certificateChain: flag.string("PEM file of that certificate's chain, the root last"),
+  format: flag.choice(["", "bundle", "legacy", "both"], "which form to write, in place of --new-bundle-format", {
+    default: "",
+  }),
   fulcioAuthFlow: flag.string("way of logging in for a certificate"),
   fulcioUrl: flag.string("certificate authority", {
     default: "https://fulcio.sigstore.dev",
