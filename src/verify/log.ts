@@ -72,9 +72,14 @@ function verifyCheckpoint(entry: TransparencyLogEntry, log: Log): void {
   if (!V1_ORIGIN.test(origin) && origin !== checkpointName(entry, log)) {
     throw new CheckFailed("log", `the checkpoint is of "${origin}", not of ${log.baseUrl}`);
   }
+  // Rekor v1 counts in several trees, and its promise covers the count; v2 has one, and no promise.
+  if (!V1_ORIGIN.test(origin) && entry.logIndex !== proof.logIndex) {
+    throw new CheckFailed("log", `the entry has the index ${entry.logIndex}, its inclusion proof ${proof.logIndex}`);
+  }
   if (!/^[0-9]+$/.test(size)) throw new CheckFailed("log", "the checkpoint has no tree size");
   const stated = decodeBase64(root);
-  if (proof.rootHash.length > 0 && (!stated || Buffer.compare(proof.rootHash, stated) !== 0)) {
+  const otherSize = Number(proof.treeSize) > 0 && proof.treeSize !== size;
+  if (otherSize || (proof.rootHash.length > 0 && (!stated || Buffer.compare(proof.rootHash, stated) !== 0))) {
     throw new CheckFailed("log", "the inclusion proof is for another tree than the checkpoint");
   }
 }
