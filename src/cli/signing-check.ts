@@ -1,11 +1,11 @@
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
+import { certificateNames } from "../format/certificate-names.ts";
 import { defaultHashes } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import type { Witnesses } from "../sign/record.ts";
 import type { SigningCertificate } from "../sign/sign.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
-import { certificateNames } from "../verify/identity.ts";
 import { CheckFailed, type Policy, type Subject } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
 

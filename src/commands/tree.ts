@@ -2,9 +2,12 @@ import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { openAttachments, resolveImage, type SignedImage } from "../cli/images.ts";
 import { TsignError } from "../errors.ts";
+import { claimedSigner } from "../evidence/claimed-signer.ts";
+import { findEvidence } from "../evidence/find.ts";
 import { BUNDLE_ANNOTATION } from "../evidence/media-types.ts";
 import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
+import { maxAttachmentSize } from "../oci/attachments.ts";
 import { parseReference } from "../oci/ref.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
@@ -14,6 +17,7 @@ const TAGGED: readonly { kind: AttachmentKind; title: string }[] = [
   { kind: "att", title: "💾 Attestations for an image tag" },
   { kind: "sbom", title: "📦 SBOMs for an image tag" },
 ];
+const WORKERS = 4;
 /** Not the fault of what is looked at. */
 const UNEXPECTED = new Set(["internal", "cancelled", "timeout", "auth", "network"]);
 
@@ -29,7 +33,7 @@ export default defineCommand({
   summary: "Show what is attached to an image",
   about:
     "Shows everything stored beside an image: legacy signatures, attestations and SBOMs by tag, and all referrers.",
-  examples: ["tsign tree registry.example/app:v1"],
+  examples: ["tsign tree registry.example/app:v1", "tsign tree --signers registry.example/app:v1"],
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,
@@ -42,6 +46,7 @@ export default defineCommand({
       default: "",
       typeName: "registryReferrersMode",
     }),
+    signers: flag.bool("also show who each signature and attestation says it is by, without verifying it"),
   },
   async run(io, { args: [text = ""], flags }) {
     parseReference(text);
@@ -59,7 +64,11 @@ export default defineCommand({
       ...(referrers ? await findReferrers(io, store, image) : []),
     ];
     if (attached.length === 0) io.stdout.write(`No Supply Chain Security Related Artifacts found for image ${text}\n`);
-    for (const each of attached) printAttached(io, each);
+    const signers = flags.signers
+      ? await readSigners(io, { store, image, tagPrefix: flags.attachmentTagPrefix })
+      : new Map<string, string>();
+    for (const each of attached) printAttached(io, each, signers);
+    if (signers.size > 0) io.stderr.write("Nothing of this is verified: signers are what the signatures say.\n");
   },
 });
 
@@ -97,9 +106,37 @@ async function findReferrers(io: Io, store: ImageStore, { digest }: SignedImage)
   return attached.sort((a, b) => (a.title < b.title ? -1 : a.title > b.title ? 1 : 0));
 }
 
-function printAttached(io: Io, { title, where, layers }: Attached): void {
+/** Who each signature says it is by, under the place it was found at. */
+async function readSigners(
+  io: Io,
+  from: { store: ImageStore; image: SignedImage; tagPrefix: string },
+): Promise<ReadonlyMap<string, string>> {
+  const { store, image, tagPrefix } = from;
+  const signers = new Map<string, string>();
+  for (const attachment of ["sig", "att"] as const) {
+    const found = await findEvidence(store, {
+      subject: image.digest,
+      forms: { legacy: true, bundle: true },
+      attachment,
+      tagPrefix,
+      maxBytes: maxAttachmentSize(io.env),
+      workers: WORKERS,
+    });
+    for (const each of found) {
+      const signer = "unreadable" in each ? `unknown: ${each.unreadable}` : claimedSigner(each);
+      signers.set(each.origin.where, printable(signer));
+    }
+  }
+  return signers;
+}
+
+function printAttached(io: Io, { title, where, layers }: Attached, signers: ReadonlyMap<string, string>): void {
   io.stdout.write(`└── ${title}: ${where}\n`);
   layers.forEach((layer, index) => {
-    io.stdout.write(`   ${index === layers.length - 1 ? "└──" : "├──"} 🍒 ${layer.digest}\n`);
+    const last = index === layers.length - 1;
+    io.stdout.write(`   ${last ? "└──" : "├──"} 🍒 ${layer.digest}\n`);
+    const signer =
+      signers.get(`${where}, layer ${index + 1}`) ?? (layers.length === 1 ? signers.get(where) : undefined);
+    if (signer !== undefined) io.stdout.write(`   ${last ? "   " : "│  "}    by ${signer}\n`);
   });
 }

@@ -2,11 +2,11 @@ import { ANNOTATION } from "../../evidence/media-types.ts";
 import type { Origin, Unreadable } from "../../evidence/model.ts";
 import { readSimpleSigning } from "../../evidence/read-legacy.ts";
 import { readStatement } from "../../evidence/statement.ts";
+import { certificateIssuer, certificateNames } from "../../format/certificate-names.ts";
 import type { Digest } from "../../format/digest.ts";
 import { goJson } from "../../format/go-json.ts";
 import { printable } from "../../format/printable.ts";
 import type { Sink } from "../../io.ts";
-import { certificateIssuer, certificateNames } from "../../verify/identity.ts";
 import type { Policy, Verdict, VerifiedSigner } from "../../verify/model.ts";
 
 export type Verified = Extract<Verdict, { ok: true }>;
