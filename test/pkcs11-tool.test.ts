@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { LoadPackage } from "../src/keys/providers/packages.ts";
 import { listKeys, listTokens } from "../src/keys/providers/pkcs11-list.ts";
+import type { LoadPackage } from "../src/packages.ts";
 import { run, temporaryFolder, testIo } from "./support/test-io.ts";
 
 const pad = (text: string, length: number) => text.padEnd(length);

@@ -1,11 +1,11 @@
 import { createPublicKey } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import type { HashName } from "../../format/digest.ts";
+import type { LoadPackage } from "../../packages.ts";
 import { publicKeyFromObject } from "../public-key.ts";
 import type { PublicKey } from "../types.ts";
 import { type AwsClient, type AwsCommand, connectAws, SERVICE } from "./awskms-client.ts";
 import { readableAwsError } from "./awskms-errors.ts";
-import type { LoadPackage } from "./packages.ts";
 import { remoteSigner } from "./remote.ts";
 import type { KeyProvider, OpenProvider, ProviderIo } from "./types.ts";
 

@@ -1,5 +1,5 @@
 import { TsignError } from "../../errors.ts";
-import { type LoadPackage, loadPackages } from "./packages.ts";
+import { type LoadPackage, loadPackages } from "../../packages.ts";
 import type { ProviderIo } from "./types.ts";
 
 export const SERVICE = "Azure Key Vault";
@@ -61,7 +61,7 @@ export async function connectAzure(
   }
   const [{ KeyClient, CryptographyClient }, { DefaultAzureCredential }] = await loadPackages<[Keys, Identity]>(
     ["@azure/keyvault-keys", "@azure/identity"],
-    { scheme: "azurekms://", load },
+    { purpose: "azurekms://", load },
   );
   const authorityHost = io.env["AZURE_AUTHORITY_HOST"] || known;
   const credential = new DefaultAzureCredential(authorityHost ? { authorityHost } : {});

@@ -1,10 +1,10 @@
 import { createPublicKey } from "node:crypto";
 import { TsignError } from "../../errors.ts";
+import type { LoadPackage } from "../../packages.ts";
 import { publicKeyFromObject } from "../public-key.ts";
 import type { PublicKey } from "../types.ts";
 import { type AzureClient, type AzureKey, connectAzure, SERVICE } from "./azurekms-client.ts";
 import { isAbsent, readableAzureError } from "./azurekms-errors.ts";
-import type { LoadPackage } from "./packages.ts";
 import { ecdsaDer, remoteSigner } from "./remote.ts";
 import type { KeyProvider, OpenProvider, ProviderIo } from "./types.ts";
 

@@ -15,13 +15,13 @@ import {
 } from "../../../test/support/fake-service.ts";
 import { temporaryFolder } from "../../../test/support/test-io.ts";
 import { type HashName, hash, messageOf, messageOfDigests } from "../../format/digest.ts";
+import { PACKAGES } from "../../packages.ts";
 import { verifySignature } from "../verify.ts";
 import { awskmsProvider } from "./awskms.ts";
 import { azurekmsProvider } from "./azurekms.ts";
 import { checksum } from "./crc32c.ts";
 import { gcpkmsProvider } from "./gcpkms.ts";
 import { k8sProvider } from "./k8s.ts";
-import { PACKAGES } from "./packages.ts";
 import { pkcs11Provider } from "./pkcs11.ts";
 import type { KeyProvider } from "./types.ts";
 

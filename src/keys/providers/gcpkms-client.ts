@@ -1,4 +1,4 @@
-import { type LoadPackage, loadPackages } from "./packages.ts";
+import { type LoadPackage, loadPackages } from "../../packages.ts";
 
 export const SERVICE = "Google Cloud KMS";
 /** For one call with its repetitions. Milliseconds. */
@@ -36,7 +36,7 @@ interface Sdk {
 
 /** Google's client: credentials, endpoint and proxy are its own affair, and gRPC's. */
 export async function connectGcp(load: LoadPackage | undefined): Promise<GcpClient> {
-  const packages = await loadPackages<[Sdk & { default?: Sdk }]>(["@google-cloud/kms"], { scheme: "gcpkms://", load });
+  const packages = await loadPackages<[Sdk & { default?: Sdk }]>(["@google-cloud/kms"], { purpose: "gcpkms://", load });
   const [{ default: inner, KeyManagementServiceClient = inner?.KeyManagementServiceClient }] = packages;
   const client = new (KeyManagementServiceClient as Sdk["KeyManagementServiceClient"])();
   // Credentials first: a call that lacks them leaves a second, unhandled failure behind, which would end the program.

@@ -1,11 +1,11 @@
 import { TsignError } from "../../errors.ts";
 import type { HashName } from "../../format/digest.ts";
+import type { LoadPackage } from "../../packages.ts";
 import { publicKeyFromPem } from "../public-key.ts";
 import type { PublicKey } from "../types.ts";
 import { checksum } from "./crc32c.ts";
 import { connectGcp, type GcpClient, SERVICE } from "./gcpkms-client.ts";
 import { readableGcpError } from "./gcpkms-errors.ts";
-import type { LoadPackage } from "./packages.ts";
 import { remoteSigner } from "./remote.ts";
 import type { KeyProvider, OpenProvider, ProviderIo } from "./types.ts";
 

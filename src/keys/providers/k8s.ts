@@ -1,10 +1,10 @@
 import { TsignError } from "../../errors.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import type { TlsOptions } from "../../io.ts";
+import { type LoadPackage, loadPackages } from "../../packages.ts";
 import { readKeyFile } from "../key-file.ts";
 import { publicKeyFromPem } from "../public-key.ts";
 import { signerFromKey } from "../signer.ts";
-import { type LoadPackage, loadPackages } from "./packages.ts";
 import { ask, createService, type Reply, type Service, textAt, valueAt } from "./rest.ts";
 import type { KeyPair, KeyProvider, OpenProvider, ProviderIo } from "./types.ts";
 
@@ -71,7 +71,7 @@ export function k8sProvider(io: ProviderIo, reference: string, load?: LoadPackag
 }
 
 async function connect(io: ProviderIo, load: LoadPackage | undefined): Promise<Service> {
-  const [{ KubeConfig }] = await loadPackages<[ClientNode]>(["@kubernetes/client-node"], { scheme: "k8s://", load });
+  const [{ KubeConfig }] = await loadPackages<[ClientNode]>(["@kubernetes/client-node"], { purpose: "k8s://", load });
   const config = new KubeConfig();
   const options: HttpsOptions = {};
   let server = "";

@@ -1,4 +1,4 @@
-import type { LoadPackage } from "./packages.ts";
+import type { LoadPackage } from "../../packages.ts";
 import { readable } from "./pkcs11-errors.ts";
 import { CK, type Cryptoki, openModule, slotNumber } from "./pkcs11-token.ts";
 import type { ProviderIo } from "./types.ts";

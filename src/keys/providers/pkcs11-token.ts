@@ -1,6 +1,6 @@
 import { isAbsolute } from "node:path";
 import { TsignError } from "../../errors.ts";
-import { type LoadPackage, loadPackages } from "./packages.ts";
+import { type LoadPackage, loadPackages } from "../../packages.ts";
 import { readable } from "./pkcs11-errors.ts";
 import type { ProviderIo } from "./types.ts";
 
@@ -167,7 +167,7 @@ export async function openModule(
     });
   }
   type Library = { PKCS11: new () => Cryptoki };
-  const [library] = await loadPackages<[Library & { default?: Library }]>(["pkcs11js"], { scheme: "pkcs11:", load });
+  const [library] = await loadPackages<[Library & { default?: Library }]>(["pkcs11js"], { purpose: "pkcs11:", load });
   const pkcs11 = new (library.default ?? library).PKCS11();
   try {
     pkcs11.load(modulePath);

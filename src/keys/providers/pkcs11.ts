@@ -1,7 +1,7 @@
 import { TsignError } from "../../errors.ts";
+import type { LoadPackage } from "../../packages.ts";
 import type { PublicKey } from "../types.ts";
 import { DIGEST_INFO } from "../verify.ts";
-import type { LoadPackage } from "./packages.ts";
 import { readTokenKey } from "./pkcs11-keys.ts";
 import { type Access, CK, type KeyName, nameAttribute, type Token, withToken } from "./pkcs11-token.ts";
 import { parsePkcs11Uri, withoutPin } from "./pkcs11-uri.ts";
