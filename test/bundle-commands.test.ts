@@ -157,7 +157,8 @@ test("bundle create makes of a detached signature a bundle that verifies", async
       /not of other/,
     ],
     [["bundle", "create", "--artifact", "absent", "--signature", "s.b64", "--key", "a.pub"], /absent: no such file/],
-    [[...create, "--sk", "--signature", "s.b64"], /--sk needs PIV/],
+    [[...create, "--sk", "--signature", "s.b64"], /PKCS#11|pkcs11js/],
+    [[...create, "--sk", "--key", "a.pub", "--signature", "s.b64"], /--key and --sk exclude one another/],
   ] as const) {
     const refused = await tsign(...argv);
     assert.equal(refused.code, 1, argv.join(" "));

@@ -2,6 +2,7 @@ import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { openBlob } from "../../blob.ts";
 import { type Assembled, assembleBundle } from "../../cli/bundle-parts.ts";
 import { defineCommand, flag } from "../../cli/define.ts";
+import { keyFlags, keyReference } from "../../cli/flags/key.ts";
 import { watched } from "../../cli/print/progress.ts";
 import { parseServiceUrl } from "../../cli/service-url.ts";
 import { TsignError } from "../../errors.ts";
@@ -9,8 +10,6 @@ import { writeBundle } from "../../evidence/write-bundle.ts";
 import { readMessage } from "../../format/digest.ts";
 import type { Io } from "../../io.ts";
 import { MAX_ED25519_MESSAGE } from "../../keys/index.ts";
-
-const HARDWARE = "PIV hardware keys";
 
 export default defineCommand({
   usage: "[flags]",
@@ -38,8 +37,8 @@ export default defineCommand({
     }),
     rfc3161Timestamp: flag.string("file of the signed timestamp"),
     signature: flag.string("file of the signature, in base64 or raw"),
-    sk: flag.bool("use a key on a hardware security token", { unavailable: HARDWARE }),
-    slot: flag.string("slot of the hardware security token", { default: "signature", unavailable: HARDWARE }),
+    sk: keyFlags.sk,
+    slot: flag.string("slot of the hardware security token", { default: "signature" }),
   },
   bindEnvironment: false,
   async run(io, { flags }) {
@@ -48,7 +47,7 @@ export default defineCommand({
     const pieces = await watched(io, "reading", { file: flags.artifact, pieces: openBlob(io, flags.artifact) });
     const hashes = ["sha256", "sha384", "sha512"] as const;
     const artifact = await readMessage(pieces, { hashes, keepBytes: MAX_ED25519_MESSAGE });
-    const assembled = await assembleBundle(io, flags, artifact);
+    const assembled = await assembleBundle(io, { ...flags, key: keyReference(flags) }, artifact);
     const log = flags.ignoreTlog ? [] : [await findEntry(io, url, assembled)];
     const text = writeBundle({ ...assembled.evidence, log });
     if (flags.out === "") io.stdout.write(`${text}\n`);
