@@ -7,6 +7,11 @@ import type { Io, TlsOptions } from "./io.ts";
 const MAX_ANSWER = 1024 * 1024;
 const MAX_FILE = 4 * 1024 * 1024;
 
+/** Where AWS's library looks for credentials. */
+export const AWS_LOOKED =
+  "looked in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile of AWS_PROFILE in ~/.aws, single sign-on, " +
+  "AWS_WEB_IDENTITY_TOKEN_FILE, and the container's or machine's role";
+
 type AwsIo = TransportIo & Pick<Io, "files">;
 
 /** The request of the SDK's HTTP handlers. */

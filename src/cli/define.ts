@@ -17,8 +17,6 @@ export interface Flag<T = unknown> {
   readonly typeName?: string;
   /** Still works, is left out of help, and warns `Flag --x has been deprecated, <text>` when it is on the command line. */
   readonly deprecated?: string;
-  /** What is missing for this flag to work: given, it is refused with this reason instead of being ignored. */
-  readonly unavailable?: string;
   /** Its value must not be printed. */
   readonly secret?: boolean;
 }
@@ -28,10 +26,7 @@ export type Flags = Readonly<Record<string, Flag>>;
 /** The values `run` gets: every flag has one, its default when it was not given. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
 
-type Options<T> = { default?: T } & Pick<
-  Flag,
-  "short" | "choices" | "deprecated" | "unavailable" | "secret" | "typeName"
->;
+type Options<T> = { default?: T } & Pick<Flag, "short" | "choices" | "deprecated" | "secret" | "typeName">;
 
 /** Constructors of flags; a default that is not given is false, "", [] or 0. */
 export const flag = {

@@ -48,11 +48,9 @@ export function groupHelp(prefix: readonly string[], global: Flags): string {
 function flagSection({ title, flags }: FlagGroup, environment: boolean): string {
   const lines = flags.map(([key, flag]) => {
     const short = flag.short ? `-${flag.short}, ` : "    ";
-    const notes = [
-      defaultText(flag) && `default ${defaultText(flag)}`,
-      environment ? flagVariable(key) : "",
-      flag.unavailable ? "not in this version" : "",
-    ].filter((note) => note !== "");
+    const notes = [defaultText(flag) && `default ${defaultText(flag)}`, environment ? flagVariable(key) : ""].filter(
+      (note) => note !== "",
+    );
     const about = notes.length > 0 ? `${flag.description} (${notes.join(", ")})` : flag.description;
     return `  ${short}--${flagName(key)}${valueName(flag)}\n${wrap(about, 8)}`;
   });

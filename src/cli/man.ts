@@ -87,7 +87,6 @@ function options(flags: readonly [string, Flag][], bound: boolean): string {
       const notes = [
         defaultText(flag) && `default ${defaultText(flag)}`,
         bound ? flagVariable(key) : "",
-        flag.unavailable ? `not in this version: needs ${flag.unavailable}` : "",
         flag.deprecated ? `deprecated: ${flag.deprecated}` : "",
       ].filter((note) => note !== "");
       return tagged(term, roff(notes.length > 0 ? `${flag.description} (${notes.join("; ")})` : flag.description));

@@ -25,7 +25,7 @@ export type Request =
  * environment, exclusive groups.
  *
  * @param argv without node and script
- * @throws TsignError "usage" or "unsupported"
+ * @throws TsignError "usage"
  */
 export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "env" | "stderr">): Promise<Request> {
   if (argv[0] === "__complete" || argv[0] === "__completeNoDesc") return completions(argv);
@@ -51,7 +51,6 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
   requireArity(command, line.positionals);
   const given = new Set([...onLine, ...fromEnvironment.map(({ key }) => key)]);
   requireExclusive(command, given);
-  refuseUnavailable(known, values, given);
   return { kind: "run", entry, command, args: line.positionals, flags: values, given };
 }
 
@@ -174,14 +173,5 @@ function requireExclusive(command: Command, given: ReadonlySet<string>): void {
       "usage",
       `if any flags in the group [${all}] are set none of the others can be; [${which}] were all set`,
     );
-  }
-}
-
-/** No flag is ignored: one that needs what this version does not have is refused, unless it says what is so anyway. */
-function refuseUnavailable(flags: Flags, values: Readonly<Record<string, unknown>>, given: ReadonlySet<string>): void {
-  for (const key of given) {
-    const each = flags[key];
-    if (!each?.unavailable || String(values[key]) === String(each.default)) continue;
-    throw new TsignError("unsupported", `--${flagName(key)} needs ${each.unavailable}, not available in this version`);
   }
 }

@@ -45,8 +45,7 @@ function flagTable(title: string, flags: readonly [string, Flag][], bound: boole
   const rows = flags.map(([key, flag]) => {
     const name = `\`--${flagName(key)}${valueName(flag)}\`${flag.short ? `, \`-${flag.short}\`` : ""}`;
     const value = defaultText(flag) === "" ? "" : `\`${defaultText(flag)}\``;
-    const notes = flag.unavailable ? ` *Not in this version: needs ${flag.unavailable}.*` : "";
-    return `| ${name.replaceAll("|", "\\|")} | ${value} | ${bound ? `\`${flagVariable(key)}\`` : ""} | ${flag.description}${notes} |`;
+    return `| ${name.replaceAll("|", "\\|")} | ${value} | ${bound ? `\`${flagVariable(key)}\`` : ""} | ${flag.description} |`;
   });
   return `## ${title}\n\n| flag | default | variable | meaning |\n|---|---|---|---|\n${rows.join("\n")}`;
 }

@@ -17,6 +17,8 @@ export interface RegistryOptions {
   readonly clientCertFile: string;
   readonly clientKeyFile: string;
   readonly serverName: string;
+  /** Also the credentials of the cloud that the registry belongs to; what is stored goes before them, flags after. */
+  readonly cloudCredentials: boolean;
 }
 
 /**
@@ -25,17 +27,40 @@ export interface RegistryOptions {
  * @throws TsignError "input" for certificate files that cannot be read
  */
 export async function openRegistry(io: Io, repository: Repository, options: RegistryOptions): Promise<ImageStore> {
+  const tls = await tlsOptions(io, options);
   const session = new RegistrySession({
     io,
     repository,
-    tls: await tlsOptions(io, options),
+    tls,
     allowHttp: options.allowHttp || options.allowInsecure,
-    credentials: async () => givenCredentials(options) ?? (await findCredentials(io, repository)),
+    credentials: (origin) => chooseCredentials(io, { repository, origin, tls, options }),
   });
   return registryStore({ io, session, repository });
 }
 
-/** Flags go before the user's configuration: a user name with its password, then a token. */
+/**
+ * Flags go before the user's configuration, and after everything that `--k8s-keychain` asks: the configuration, then the
+ * cloud.
+ */
+async function chooseCredentials(
+  io: Io,
+  {
+    repository,
+    origin,
+    tls,
+    options,
+  }: { repository: Repository; origin: URL; tls: TlsOptions; options: RegistryOptions },
+): Promise<Credentials> {
+  const given = givenCredentials(options);
+  if (!options.cloudCredentials) return given ?? findCredentials(io, repository);
+  const stored = await findCredentials(io, repository);
+  if (stored.kind !== "anonymous") return stored;
+  const { findCloudCredentials } = await import("./registry/clouds/find.ts");
+  const ofCloud = await findCloudCredentials(io, { registry: repository.registry, origin, tls });
+  return ofCloud.kind === "anonymous" ? (given ?? ofCloud) : ofCloud;
+}
+
+/** A user name with its password goes before a token. */
 function givenCredentials({ username, password, token }: RegistryOptions): Credentials | undefined {
   if (username && password) return { kind: "password", username, password };
   return token ? { kind: "bearer", token } : undefined;

@@ -9,7 +9,7 @@ import { ecdsaDer } from "../../src/keys/providers/remote.ts";
 import { DIGEST_INFO } from "../../src/keys/verify.ts";
 import { testIo } from "./test-io.ts";
 
-/** What a fake service is asked, with its body parsed. */
+/** What a fake service is asked, with its body, JSON or a form, parsed. */
 export interface Asked {
   readonly method: string;
   readonly path: string;
@@ -34,7 +34,9 @@ export function serviceIo(
   const http = async (request: HttpRequest): Promise<HttpResponse> => {
     const text = request.body instanceof Uint8Array ? Buffer.from(request.body).toString("utf8") : "{}";
     const path = request.url.pathname + request.url.search;
-    const one = { method: request.method, path, headers: request.headers, json: JSON.parse(text), request };
+    const isForm = request.headers["content-type"] === "application/x-www-form-urlencoded";
+    const json = isForm ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text);
+    const one = { method: request.method, path, headers: request.headers, json, request };
     asked.push(one);
     const reply = answer(one);
     if (!reply) {

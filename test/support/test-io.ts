@@ -96,4 +96,5 @@ export const PLAIN_REGISTRY: RegistryOptions = {
   clientCertFile: "",
   clientKeyFile: "",
   serverName: "",
+  cloudCredentials: false,
 };

@@ -5,7 +5,9 @@ import { type FlagValues, flag } from "../define.ts";
 export const registryFlags = {
   allowHttpRegistry: flag.bool("use http for the registry, also where it is not on this machine or a private network"),
   allowInsecureRegistry: flag.bool("accept any TLS certificate of the registry, and http"),
-  k8sKeychain: flag.bool("also use the credentials of cloud registries", { unavailable: "cloud registry keychains" }),
+  k8sKeychain: flag.bool(
+    "also use the credentials that Google, AWS, Azure, Alibaba Cloud and GitHub give for their registries",
+  ),
   registryCacert: flag.string("PEM file of authorities trusted for the registry's TLS certificate"),
   registryClientCert: flag.string("PEM file of a TLS client certificate for the registry"),
   registryClientKey: flag.string("PEM file of that certificate's private key"),
@@ -32,5 +34,6 @@ export function registryOptions(flags: FlagValues<typeof registryFlags>): Regist
     clientCertFile: flags.registryClientCert,
     clientKeyFile: flags.registryClientKey,
     serverName: flags.registryServerName,
+    cloudCredentials: flags.k8sKeychain,
   };
 }

@@ -1,3 +1,4 @@
+import { AWS_LOOKED } from "../../aws-http.ts";
 import { TsignError } from "../../errors.ts";
 import { SERVICE } from "./awskms-client.ts";
 
@@ -23,13 +24,12 @@ interface Failure {
   readonly said: string;
 }
 
-const LOOKED =
-  "looked in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile of AWS_PROFILE in ~/.aws, single sign-on, " +
-  "AWS_WEB_IDENTITY_TOKEN_FILE, and the container's or machine's role";
-
 /** By the error's name, or what its message begins with. */
 const MEANINGS: readonly (readonly [RegExp, (failure: Failure) => Meaning])[] = [
-  [/^CredentialsProviderError$|^Could not load credentials/, () => ["auth", `no credentials for ${SERVICE}`, LOOKED]],
+  [
+    /^CredentialsProviderError$|^Could not load credentials/,
+    () => ["auth", `no credentials for ${SERVICE}`, AWS_LOOKED],
+  ],
   [/^Region (is missing|not accepted)/, () => ["usage", "no AWS region", "set AWS_REGION, or name the key by its ARN"]],
   [
     /^NotFoundException$/,
@@ -45,7 +45,7 @@ const MEANINGS: readonly (readonly [RegExp, (failure: Failure) => Meaning])[] = 
   ],
   [
     /^(UnrecognizedClient|InvalidClientTokenId|InvalidSignature|SignatureDoesNotMatch|IncompleteSignature)/,
-    () => ["auth", `${SERVICE} does not accept the credentials`, LOOKED],
+    () => ["auth", `${SERVICE} does not accept the credentials`, AWS_LOOKED],
   ],
   [/^ExpiredToken/, () => ["auth", "the AWS credentials have expired", "log in again: aws sso login"]],
   [

@@ -148,7 +148,8 @@ function refreshExchange(url: URL, token: string): Exchange {
 }
 
 function refused(options: AuthenticateOptions, reason: string): TsignError {
-  return new TsignError("auth", `cannot log in to ${options.repository.registry}: ${reason}`, {
-    hint: `tsign login ${options.repository.registry}`,
+  const { repository, credentials } = options;
+  return new TsignError("auth", `cannot log in to ${repository.registry}: ${reason}`, {
+    hint: credentials.note ?? `tsign login ${repository.registry}`,
   });
 }

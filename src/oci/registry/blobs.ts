@@ -4,7 +4,7 @@ import { type Digest, digestOf, parseDigest } from "../../format/digest.ts";
 import { resolveLocation } from "../../http.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor } from "../types.ts";
-import { type RegistrySession, statusError } from "./session.ts";
+import type { RegistrySession } from "./session.ts";
 
 /** A blob to store: its bytes, or a stream. One that can be iterated anew is sent again where that may help. */
 export type BlobSource = Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> };
@@ -26,7 +26,7 @@ export async function* readBlobStream(
   const response = await session.stream({ method: "GET", path, followRedirects: true, action: "pull" });
   if (response.status !== 200) {
     response.discard();
-    throw statusError(response, `get blob ${repository.name}@${descriptor.digest}`, repository.registry);
+    throw session.refusal(response, `get blob ${repository.name}@${descriptor.digest}`);
   }
   yield* checked(response.body, descriptor, `${repository.name}@${descriptor.digest}`);
 }
@@ -74,14 +74,14 @@ export async function storeBlob(
     0,
   );
   if (there.status === 200) return descriptor;
-  if (there.status !== 404) throw statusError(there, `look for a blob in ${repository.name}`, repository.registry);
+  if (there.status !== 404) throw session.refusal(there, `look for a blob in ${repository.name}`);
   const what = `upload a blob to ${repository.name}`;
   const opened = await session.read(
     { method: "POST", path: `${path}uploads/`, headers: { "content-length": "0" }, action: "push" },
     0,
   );
   const { location } = opened.headers;
-  if (opened.status !== 202 || !location) throw statusError(opened, what, repository.registry);
+  if (opened.status !== 202 || !location) throw session.refusal(opened, what);
   const target = resolveLocation(opened.url, location);
   target.searchParams.set("digest", digest);
   const stored = await session.read(
@@ -94,7 +94,7 @@ export async function storeBlob(
     },
     0,
   );
-  if (stored.status !== 201 && stored.status !== 204) throw statusError(stored, what, repository.registry);
+  if (stored.status !== 201 && stored.status !== 204) throw session.refusal(stored, what);
   return descriptor;
 }
 

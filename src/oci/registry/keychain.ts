@@ -4,7 +4,12 @@ import type { Repository } from "../ref.ts";
 import { DOCKER_HUB_KEY, type DockerAuth, type DockerConfig, findDockerConfig } from "./docker-config.ts";
 
 /** How to prove to a registry who one is. */
-export type Credentials =
+export type Credentials = Proof & {
+  /** What to say when the registry refuses: where credentials came from, or where they were looked for in vain. */
+  readonly note?: string;
+};
+
+type Proof =
   | { readonly kind: "anonymous" }
   | { readonly kind: "password"; readonly username: string; readonly password: string }
   /** An OAuth2 refresh token, which docker calls identity token. */
@@ -92,6 +97,7 @@ async function askHelper(io: KeychainIo, helper: string, server: string): Promis
   }
   const secret = String(answer.Secret ?? "");
   const username = String(answer.Username ?? "");
+  if (username === "" && secret === "") return { kind: "anonymous" };
   if (username === TOKEN_USER) return { kind: "refresh-token", token: secret };
   return { kind: "password", username, password: secret };
 }

@@ -4,7 +4,7 @@ import { type Answer, resolveLocation } from "../../http.ts";
 import { INDEX_TYPES, readManifest } from "../manifest.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor } from "../types.ts";
-import { type RegistrySession, statusError } from "./session.ts";
+import type { RegistrySession } from "./session.ts";
 
 const INDEX_TYPE = INDEX_TYPES[0];
 /** What registries without the API answer. */
@@ -39,7 +39,7 @@ export async function listReferrers(
     const type = answer.headers["content-type"]?.split(";")[0]?.trim();
     const absent = NO_API.has(answer.status) || (answer.status === 200 && type !== INDEX_TYPE);
     if (page === 0 && absent) return undefined;
-    if (answer.status !== 200) throw statusError(answer, `list referrers of ${repository.name}`, repository.registry);
+    if (answer.status !== 200) throw session.refusal(answer, `list referrers of ${repository.name}`);
     const where = `the referrers list of ${repository.name}@${subject}`;
     entries.push(...(readManifest(answer.bytes, { servedType: INDEX_TYPE, where }).manifests ?? []));
     if (entries.length > MAX_ENTRIES) {

@@ -15,8 +15,8 @@ export interface SessionOptions {
   readonly tls: TlsOptions;
   /** Plain http is allowed whatever the host. */
   readonly allowHttp: boolean;
-  /** Asked for when the registry first challenges. */
-  readonly credentials: () => Promise<Credentials>;
+  /** Asked for when the registry first challenges, with the origin it answered from. */
+  readonly credentials: (origin: URL) => Promise<Credentials>;
 }
 
 /** A request of the distribution protocol: a path of the registry (or a URL it named), and what it is for. */
@@ -45,6 +45,8 @@ export class RegistrySession {
   #origin: Promise<URL> | undefined;
   #challenge: string | undefined;
   #credentials: Promise<Credentials> | undefined;
+  /** What the credentials in use have to say for themselves. */
+  #note: string | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -60,6 +62,20 @@ export class RegistrySession {
   /** The same with the answer's body as a stream. */
   async stream(request: RegistryRequest): Promise<HttpResponse & { url: URL }> {
     return this.#authorized(request, (exchange) => this.#transport.stream(exchange));
+  }
+
+  /**
+   * What the registry's refusal means, with its own words cleaned of control characters.
+   *
+   * @param what the action and its object, e.g. `push registry/repo:tag`
+   */
+  refusal(answer: { status: number; bytes?: Uint8Array }, what: string): TsignError {
+    const { registry } = this.#options.repository;
+    const said = registryMessage(answer.bytes);
+    const message = `${registry} answered ${answer.status} to: ${what}${said ? ` (${said})` : ""}`;
+    if (answer.status !== 401 && answer.status !== 403) return new TsignError("registry", message);
+    const hint = this.#note ?? `check the rights, or log in: tsign login ${registry}`;
+    return new TsignError("auth", message, { hint });
   }
 
   async #authorized<T extends { status: number; headers: Readonly<Record<string, string>>; url: URL }>(
@@ -91,12 +107,14 @@ export class RegistrySession {
     const now = io.now().getTime();
     const known = this.#authorizations.get(scope);
     if (known && (known.expires === undefined || known.expires > now)) return known.header;
-    this.#credentials ??= this.#options.credentials();
+    this.#credentials ??= this.#options.credentials(origin);
+    const credentials = await this.#credentials;
+    this.#note = credentials.note;
     const fresh = await authenticate({
       io,
       tls: this.#options.tls,
       repository,
-      credentials: await this.#credentials,
+      credentials,
       challenge: this.#challenge ?? "",
       origin,
       scope,
@@ -171,24 +189,6 @@ function isNotTls(cause: unknown): boolean {
   if (code === "EPROTO") return !/\balert\b/.test(message);
   const known = code || (errors?.[0]?.code ?? "");
   return NO_ANSWER.has(known) || /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/.test(known);
-}
-
-/**
- * What a registry's refusal means, with the registry's own words cleaned of control characters.
- *
- * @param what the action and its object, e.g. `push registry/repo:tag`
- */
-export function statusError(
-  answer: { status: number; bytes?: Uint8Array },
-  what: string,
-  registry: string,
-): TsignError {
-  const said = registryMessage(answer.bytes);
-  const message = `${registry} answered ${answer.status} to: ${what}${said ? ` (${said})` : ""}`;
-  if (answer.status === 401 || answer.status === 403) {
-    return new TsignError("auth", message, { hint: `check the rights, or log in: tsign login ${registry}` });
-  }
-  return new TsignError("registry", message);
 }
 
 function registryMessage(bytes: Uint8Array | undefined): string {

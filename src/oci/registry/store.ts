@@ -10,7 +10,7 @@ import { type BlobSource, readBlobStream, storeBlob } from "./blobs.ts";
 import { referrerDescriptor, withReferrer } from "./fallback-index.ts";
 import { type ProtocolAnswer, protocolClient, UnexpectedStatus } from "./protocol.ts";
 import { listReferrers } from "./referrers.ts";
-import { type RegistrySession, statusError } from "./session.ts";
+import type { RegistrySession } from "./session.ts";
 
 const ACCEPT = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");
 /** Largest manifest or index; registries themselves refuse more than 4 MiB. */
@@ -117,7 +117,7 @@ async function getManifest(connection: Connection, identifier: string): Promise<
     await client.getManifest({ ref: identifier });
   } catch (error) {
     if (answer?.status === 404) return undefined;
-    if (answer && answer.status !== 200) throw statusError(answer, `get ${where}`, repository.registry);
+    if (answer && answer.status !== 200) throw session.refusal(answer, `get ${where}`);
     if (!answer || error instanceof TsignError) throw error;
     throw new TsignError("registry", `${where} is not an image manifest`, { cause: error });
   }
@@ -160,7 +160,7 @@ async function putManifest(
     0,
   );
   if (answer.status !== 201 && answer.status !== 200) {
-    throw statusError(answer, `push ${place(repository, identifier)}`, repository.registry);
+    throw session.refusal(answer, `push ${place(repository, identifier)}`);
   }
   const descriptor = { mediaType: options.mediaType, digest, size: bytes.length };
   return { descriptor, listed: answer.headers["oci-subject"] !== undefined };
@@ -176,7 +176,7 @@ async function deleteManifest({ session, repository }: Connection, identifier: s
   } catch (error) {
     if (!(error instanceof UnexpectedStatus)) throw error;
     if (error.answer.status === 404) return false;
-    throw statusError(error.answer, `delete ${place(repository, identifier)}`, repository.registry);
+    throw session.refusal(error.answer, `delete ${place(repository, identifier)}`);
   }
 }
 
@@ -189,7 +189,7 @@ async function listTags({ session, repository }: Connection): Promise<string[]> 
     const path = `/v2/${repository.repository}/tags/list?${query}`;
     const answer = await session.read({ method: "GET", path, action: "pull" }, MAX_TAGS_PAGE);
     if (answer.status === 404) return tags;
-    if (answer.status !== 200) throw statusError(answer, `list tags of ${repository.name}`, repository.registry);
+    if (answer.status !== 200) throw session.refusal(answer, `list tags of ${repository.name}`);
     const fresh = readTags(answer.bytes, repository).filter((tag) => !tags.includes(tag));
     tags.push(...fresh);
     if (fresh.length === 0 || answer.headers["link"] === undefined) return tags;

@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { createPublicKey, generateKeyPairSync, verify } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { type Asked, type FakeReply, serviceIo } from "../../../../test/support/fake-service.ts";
+import { temporaryFolder } from "../../../../test/support/test-io.ts";
+import { TsignError } from "../../../errors.ts";
+import type { Io, Spawned } from "../../../io.ts";
+import type { Credentials } from "../keychain.ts";
+import { findCloudCredentials } from "./find.ts";
+
+const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
+const METADATA = "/computeMetadata/v1/instance/service-accounts/default/token";
+type Answer = (asked: Asked) => FakeReply | undefined;
+interface World {
+  env?: Record<string, string>;
+  answer?: Answer;
+  /** What gcloud does; absent where it is not installed. */
+  gcloud?: Spawned;
+  /** Content of the file that GOOGLE_APPLICATION_CREDENTIALS names. */
+  file?: unknown;
+}
+
+/** What Google gives for one of its registries in such a world. */
+async function find(context: TestContext, { env = {}, answer = () => undefined, gcloud, file }: World) {
+  const cwd = temporaryFolder(context);
+  const path = join(cwd, "adc.json");
+  if (file !== undefined) writeFileSync(path, typeof file === "string" ? file : JSON.stringify(file));
+  const named = file === undefined ? {} : { GOOGLE_APPLICATION_CREDENTIALS: path };
+  const ran: string[][] = [];
+  const spawn: Io["spawn"] = async (program, args) => {
+    ran.push([program, ...args]);
+    if (gcloud) return gcloud;
+    throw new TsignError("input", `cannot run ${program}: not found`);
+  };
+  const sleep: Io["sleep"] = async (milliseconds, signal) => {
+    if (milliseconds >= 900)
+      await setTimeout(milliseconds, undefined, signal ? { signal, ref: false } : { ref: false });
+  };
+  const { io, asked } = serviceIo(answer, { env: { HOME: cwd, ...named, ...env }, io: { spawn, sleep } });
+  const origin = new URL("https://eu.gcr.io");
+  const credentials = await findCloudCredentials(io, { registry: "eu.gcr.io", origin, tls: {} });
+  return { credentials, asked, ran, path, cwd };
+}
+
+/** The access token found and where it is from; what was wrong when there is none. */
+function told(credentials: Credentials): string {
+  const note = credentials.note ?? "";
+  if (credentials.kind !== "password") return note;
+  assert.equal(credentials.username, "_token");
+  return `${credentials.password} ${note.replace("the credentials are those of Google ", "")}`;
+}
+
+const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const SERVICE_ACCOUNT = {
+  type: "service_account",
+  client_email: "robot@project.example",
+  private_key: String(privateKey.export({ type: "pkcs8", format: "pem" })),
+  private_key_id: "key-1",
+  token_uri: "https://oauth2.example/token",
+};
+const USER = { type: "authorized_user", client_id: "id", client_secret: "s3cret", refresh_token: "refresh" };
+const token = (value: string) => ({ json: { access_token: value, expires_in: 3600 } });
+
+test("a service account signs a claim for a token", async (t) => {
+  const { credentials, asked, path } = await find(t, { file: SERVICE_ACCOUNT, answer: () => token("robot") });
+  assert.equal(told(credentials), `robot from GOOGLE_APPLICATION_CREDENTIALS (${path})`);
+  const [{ request, json } = assert.fail(), ...more] = asked;
+  assert.equal(more.length, 0);
+  assert.equal(request.url.href, "https://oauth2.example/token");
+  assert.equal(json["grant_type"], "urn:ietf:params:oauth:grant-type:jwt-bearer");
+  const [header = "", claims = "", signature = ""] = String(json["assertion"]).split(".");
+  const read = (part: string) => JSON.parse(Buffer.from(part, "base64url").toString("utf8"));
+  assert.deepEqual(read(header), { alg: "RS256", typ: "JWT", kid: "key-1" });
+  const { iss, scope, aud, iat, exp } = read(claims);
+  assert.deepEqual({ iss, scope, aud }, { iss: "robot@project.example", scope: SCOPE, aud: SERVICE_ACCOUNT.token_uri });
+  assert.equal(exp - iat, 3600);
+  const signed = Buffer.from(`${header}.${claims}`);
+  assert.ok(verify("sha256", signed, createPublicKey(privateKey), Buffer.from(signature, "base64url")));
+});
+
+test("a user's login is refreshed, also where gcloud keeps it", async (t) => {
+  const named = await find(t, { file: USER, answer: () => token("user") });
+  assert.match(told(named.credentials), /^user from GOOGLE_APPLICATION_CREDENTIALS/);
+  assert.equal(named.asked[0]?.request.url.href, "https://oauth2.googleapis.com/token");
+  const { type: _, ...parts } = USER;
+  assert.deepEqual(named.asked[0]?.json, { grant_type: "refresh_token", ...parts });
+  const home = temporaryFolder(t);
+  mkdirSync(join(home, ".config/gcloud"), { recursive: true });
+  writeFileSync(join(home, ".config/gcloud/application_default_credentials.json"), JSON.stringify(USER));
+  const kept = await find(t, { env: { HOME: home }, answer: () => token("user") });
+  assert.match(told(kept.credentials), /^user from .*\/application_default_credentials.json$/);
+});
+
+test("another provider's identity is exchanged, and acts as a service account where the file says so", async (t) => {
+  const source = {
+    url: "https://ids.example/token?audience=x",
+    headers: { Authorization: "Bearer request" },
+    format: { type: "json", subject_token_field_name: "value" },
+  };
+  const file = {
+    type: "external_account",
+    audience: "//iam.googleapis.com/pool",
+    subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+    token_url: "https://sts.example/v1/token",
+    service_account_impersonation_url: "https://iam.example/v1/robot:generateAccessToken",
+    credential_source: source,
+  };
+  const answer: Answer = ({ request: { url }, headers, json }) => {
+    if (url.host === "ids.example")
+      return headers["authorization"] === "Bearer request" ? { json: { value: "jwt" } } : {};
+    if (url.host === "sts.example") {
+      assert.equal(json["audience"], file.audience);
+      return json["subject_token"] === "jwt" ? token("federated") : { status: 400 };
+    }
+    assert.deepEqual(json["scope"], [SCOPE]);
+    return headers["authorization"] === "Bearer federated" ? { json: { accessToken: "robot" } } : { status: 401 };
+  };
+  assert.match(told((await find(t, { file, answer })).credentials), /^robot from/);
+  const { service_account_impersonation_url: _, ...direct } = file;
+  assert.match(told((await find(t, { file: direct, answer })).credentials), /^federated from/);
+  const foreign = { ...file, credential_source: { ...source, headers: {} } };
+  assert.match(told((await find(t, { file: foreign, answer })).credentials), /is not a JSON object/);
+  for (const credential_source of [{ environment_id: "aws1" }, { executable: { command: "/bin/true" } }]) {
+    const { credentials } = await find(t, { file: { ...file, credential_source }, answer });
+    assert.match(told(credentials), /neither a file nor a url/);
+  }
+  const plain = { ...file, credential_source: { url: "http://ids.example/token" } };
+  assert.match(
+    told((await find(t, { file: plain, answer })).credentials),
+    /credential_source.url is not an https address/,
+  );
+});
+
+test("a login may act as a service account", async (t) => {
+  const url = "https://iam.example/v1/robot:generateAccessToken";
+  const file = {
+    type: "impersonated_service_account",
+    service_account_impersonation_url: url,
+    source_credentials: USER,
+  };
+  const answer: Answer = ({ request, headers }) => {
+    if (request.url.href !== url) return token("user");
+    return headers["authorization"] === "Bearer user" ? { json: { accessToken: "robot" } } : { status: 401 };
+  };
+  assert.match(told((await find(t, { file, answer })).credentials), /^robot from/);
+  const denied: Answer = (asked) =>
+    asked.request.url.href === url ? { status: 403, json: { error: { status: "PERMISSION_DENIED" } } } : answer(asked);
+  assert.match(told((await find(t, { file, answer: denied })).credentials), /403 \(PERMISSION_DENIED\)/);
+});
+
+test("the machine's service account, over no proxy and only of Google", async (t) => {
+  const metadata =
+    (flavor: string): Answer =>
+    ({ path, headers, request }) => {
+      assert.equal(request.proxy, undefined);
+      assert.equal(headers["metadata-flavor"], "Google");
+      if (path.startsWith(METADATA)) return token(String(request.url.searchParams.get("scopes")));
+      return { headers: { "metadata-flavor": flavor } };
+    };
+  const env = { HTTP_PROXY: "http://proxy.example" };
+  const own = await find(t, { env, answer: metadata("Google") });
+  assert.equal(told(own.credentials), `${SCOPE} from the metadata server`);
+  assert.equal(own.asked[0]?.request.url.href, "http://169.254.169.254/");
+  const named = await find(t, { env: { ...env, GCE_METADATA_HOST: "m.example:8080" }, answer: metadata("") });
+  assert.equal(told(named.credentials), `${SCOPE} from the metadata server`);
+  assert.deepEqual(
+    named.asked.map(({ request }) => request.url.host),
+    ["m.example:8080"],
+  );
+  const other = await find(t, { env, answer: metadata("Other") });
+  assert.match(told(other.credentials), /no metadata server answers at 169.254.169.254/);
+});
+
+test("gcloud's login comes last", async (t) => {
+  const gcloud = { code: 0, stdout: JSON.stringify({ credential: { access_token: "gcloud" } }), stderr: "" };
+  const found = await find(t, { gcloud });
+  assert.equal(told(found.credentials), "gcloud from gcloud");
+  const args = ["config", "config-helper", "--force-auth-refresh", "--format=json(credential)"];
+  assert.deepEqual(found.ran, [["gcloud", ...args]]);
+  const preferred = await find(t, { gcloud, file: USER, answer: () => token("user") });
+  assert.match(told(preferred.credentials), /^user/);
+  assert.deepEqual(preferred.ran, []);
+  const broken = await find(t, { gcloud, file: "{" });
+  assert.equal(told(broken.credentials), "gcloud from gcloud");
+  for (const bad of [
+    { ...gcloud, code: 1 },
+    { ...gcloud, stdout: "{}" },
+    { ...gcloud, stdout: "secret" },
+  ]) {
+    const { credentials } = await find(t, { gcloud: bad });
+    assert.match(told(credentials), /gcloud/);
+    assert.doesNotMatch(told(credentials), /secret/);
+    assert.equal(credentials.kind, "anonymous");
+  }
+});
+
+test("what is wrong with a file is said without its content", async (t) => {
+  const cases: [unknown, RegExp][] = [
+    ["{ s3cret", /its content is not a JSON object/],
+    [{ type: "odd" }, /its type is missing or not one that tsign knows/],
+    [{ ...USER, refresh_token: 5 }, /its refresh_token is missing/],
+    [{ ...SERVICE_ACCOUNT, private_key: "s3cret" }, /its private_key cannot be read/],
+    [{ ...SERVICE_ACCOUNT, token_uri: "http://far.example/s3cret" }, /its token_uri is not an https address/],
+  ];
+  for (const [file, text] of cases) {
+    const { credentials, asked, path } = await find(t, { file });
+    assert.match(told(credentials), text);
+    assert.ok(told(credentials).includes(path));
+    assert.doesNotMatch(told(credentials), /s3cret/);
+    assert.equal(asked.length, 0);
+  }
+  const revoked = { status: 400, json: { error: "invalid_grant", error_description: "Token refresh s3cret revoked" } };
+  const { credentials } = await find(t, { file: USER, answer: () => revoked });
+  assert.match(told(credentials), /oauth2.googleapis.com answered 400 \(invalid_grant\), and gcloud cannot be run/);
+  assert.doesNotMatch(told(credentials), /s3cret/);
+});
+
+test("no credentials anywhere: every place is named, soon", async (t) => {
+  const started = Date.now();
+  const { credentials } = await find(t, {});
+  const places = [
+    /GOOGLE_APPLICATION_CREDENTIALS/,
+    /application_default_credentials.json/,
+    /169.254.169.254/,
+    /gcloud/,
+  ];
+  for (const place of places) assert.match(told(credentials), place);
+  assert.ok(Date.now() - started < 3_000);
+});

@@ -1,0 +1,21 @@
+/**
+ * Which hosts a cloud's credentials may go to, in lower case and without a port. Every pattern holds from the first to the
+ * last character: a name that merely contains or begins like a cloud's gets nothing.
+ */
+
+/** go-containerregistry, pkg/v1/google. */
+export const GOOGLE_HOST = /^(?:(?:.+\.)?gcr\.io|.+\.(?:pkg\.dev|google\.com))$/;
+
+/** Account, FIPS and region of a private registry, in every partition of AWS (amazon-ecr-credential-helper). */
+export const ECR_HOST =
+  /^(?<account>\d{12})\.dkr[.-]ecr(?<fips>-fips)?\.(?<region>[a-z0-9][a-z0-9-]*)\.(?:amazonaws\.(?:com(?:\.cn)?|eu)|on\.(?:aws|amazonwebservices\.com\.cn)|sc2s\.sgov\.gov|c2s\.ic\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$/;
+export const ECR_PUBLIC_HOST = /^(?:public\.ecr\.aws|ecr-public\.aws\.com)$/;
+
+/** Azure's clouds by their last label. */
+export const ACR_HOST = /^.+\.azurecr\.(?<cloud>io|cn|de|us)$/;
+
+/** Instance (absent for personal registries) and region (docker-credential-acr-helper). */
+export const ALIBABA_HOST =
+  /^(?:(?<instance>[a-z0-9-]+)-)?registry(?:-intl)?(?:-vpc)?(?:-internal)?(?:\.distributed)?\.(?<region>[a-z0-9-]+)\.(?:cr\.)?aliyuncs\.com$/;
+
+export const GITHUB_HOST = /^ghcr\.io$/;
