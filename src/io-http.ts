@@ -1,5 +1,6 @@
 import http from "node:http";
 import https from "node:https";
+import process from "node:process";
 import { Readable } from "node:stream";
 import tls from "node:tls";
 import { TsignError } from "./errors.ts";
@@ -14,10 +15,20 @@ function agentFor(url: URL, options: TlsOptions | undefined, proxy: string | und
   if (known) return known;
   const proxyEnv = proxy ? { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } : undefined;
   const common = { keepAlive: true, ...(proxyEnv ? { proxyEnv } : {}) };
+  if (url.protocol === "https:") trustSystem();
   const agent =
     url.protocol === "https:" ? new https.Agent({ ...common, ...tlsOptions(options) }) : new http.Agent(common);
   agents.set(id, agent);
   return agent;
+}
+
+let systemTrusted = process.execArgv.includes("--use-system-ca");
+
+/** Go programs trust the system's authorities and SSL_CERT_FILE. Node does when bin/tsign starts it; started otherwise, here. */
+function trustSystem(): void {
+  if (systemTrusted) return;
+  systemTrusted = true;
+  tls.setDefaultCACertificates([...tls.getCACertificates("default"), ...tls.getCACertificates("system")]);
 }
 
 function tlsOptions(options: TlsOptions | undefined): https.AgentOptions {
