@@ -82,12 +82,16 @@ async function readEnvironment(file: string): Promise<Record<string, string>> {
 /**
  * The built program with the optional packages beside it, as a user has them who installed them: in a folder of its own,
  * because the clone itself has to work without.
+ *
+ * @param names which of them; all by default
+ * @returns the program's path
  */
-async function stageProgram(cwd: string): Promise<string> {
+export async function stageProgram(cwd: string, names?: readonly string[]): Promise<string> {
   const { peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
     peerDependencies: Record<string, string>;
   };
-  const wanted = Object.entries(peerDependencies).map(([name, version]) => `${name}@${version}`);
+  const chosen = names ?? Object.keys(peerDependencies);
+  const wanted = chosen.map((name) => `${name}@${peerDependencies[name]}`);
   const packages = join(TOOLS, "packages");
   const installed = wanted.every((each) => {
     const at = each.lastIndexOf("@");
@@ -106,7 +110,7 @@ async function stageProgram(cwd: string): Promise<string> {
   mkdirSync(program, { recursive: true });
   for (const part of ["bin", "dist", "package.json"])
     cpSync(join(ROOT, part), join(program, part), { recursive: true });
-  for (const name of Object.keys(peerDependencies)) {
+  for (const name of chosen) {
     mkdirSync(join(modules, name, ".."), { recursive: true });
     symlinkSync(join(packages, "node_modules", name), join(modules, name));
   }
