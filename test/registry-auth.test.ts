@@ -89,6 +89,8 @@ test("credential helpers are asked, and what they say is understood", async (t) 
   ]);
   answer = { code: 0, stdout: JSON.stringify({ Username: "<token>", Secret: "refresh" }), stderr: "" };
   assert.deepEqual(await ask("registry.example/app"), { kind: "refresh-token", token: "refresh" });
+  answer = { code: 0, stdout: JSON.stringify({ Username: "", Secret: "" }), stderr: "" };
+  assert.deepEqual(await ask("registry.example/app"), { kind: "anonymous" });
   answer = { code: 1, stdout: "credentials not found in native keychain\n", stderr: "" };
   assert.deepEqual(await ask("registry.example/app"), { kind: "anonymous" });
   answer = { code: 1, stdout: "the keychain is locked, s:ecret", stderr: "" };

@@ -216,6 +216,8 @@ describe("Azure", () => {
     const denied = await find("x.azurecr.io", APPLICATION, () => ({ status: 401, json: said }));
     const login = /login.microsoftonline.com answered 401 \(invalid_client, AADSTS7000215\)/;
     isAnonymous(denied.credentials, login, ["s3cret"]);
+    const chatty = await find("x.azurecr.io", APPLICATION, () => ({ status: 401, json: { error: "not s3cret" } }));
+    isAnonymous(chatty.credentials, /login.microsoftonline.com answered 401$/, ["s3cret"]);
     const noRole = await find("x.azurecr.io", APPLICATION, (asked) =>
       asked.request.url.hostname === "x.azurecr.io" ? { status: 403, text: "entra client" } : azure(asked),
     );

@@ -128,7 +128,7 @@ function errorCode(text: string): string | undefined {
   } catch {
     // a page for people: the status says enough
   }
-  const known = typeof code === "string" && /^[A-Za-z][A-Za-z0-9_. -]{0,63}$/.test(code) ? code : undefined;
+  const known = typeof code === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(code) ? code : undefined;
   return known && entra ? `${known}, ${entra}` : (known ?? entra);
 }
 
