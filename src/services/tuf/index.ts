@@ -1,13 +1,12 @@
 import { TsignError } from "../../errors.ts";
-import type { TransportIo } from "../../http-retry.ts";
 import type { Io } from "../../io.ts";
 import { type Cache, openCache } from "./cache.ts";
 import { type Kinds, readMetadata, untrusted } from "./metadata.ts";
-import { mirrorSource } from "./mirror.ts";
+import { type MirrorIo, mirrorSource } from "./mirror.ts";
 import { currentMirror, embeddedRoot } from "./mirrors.ts";
 import { fetchTarget, followRepository, type Repository, type Source } from "./workflow.ts";
 
-export type TufIo = TransportIo & Pick<Io, "files" | "stderr">;
+export type TufIo = MirrorIo & Pick<Io, "stderr">;
 
 /** A TUF repository that was followed to its targets. */
 export interface Tuf {
@@ -94,10 +93,14 @@ function isUnreachable(error: unknown): error is TsignError {
 
 function explained(error: unknown, mirror: URL): unknown {
   if (!isUnreachable(error)) return error;
-  return new TsignError(error.code, `trust material cannot be fetched from ${mirror.host}: ${error.message}`, {
-    hint: "pass --trusted-root FILE to do without the network",
-    cause: error,
-  });
+  return new TsignError(
+    error.code,
+    `trust material cannot be fetched from ${mirror.host || mirror.href}: ${error.message}`,
+    {
+      hint: "pass --trusted-root FILE to do without the network",
+      cause: error,
+    },
+  );
 }
 
 /**

@@ -1,29 +1,27 @@
 import { TsignError } from "../../errors.ts";
-import { type Answer, createTransport } from "../../http.ts";
+import { createTransport } from "../../http.ts";
 import type { TransportIo } from "../../http-retry.ts";
+import type { Io } from "../../io.ts";
 import { MAX_METADATA } from "./metadata.ts";
 import type { Source } from "./workflow.ts";
 
-/** A TUF repository over HTTP. */
-export function mirrorSource(io: TransportIo, mirror: URL): Source {
-  const transport = createTransport(io, { limits: { attempts: 2 } });
-  const exchange = async (path: string, maxBytes: number): Promise<Answer> => {
-    const url = new URL(mirror);
-    url.pathname = `${url.pathname.replace(/\/+$/, "")}/${path}`;
-    return transport.read({ method: "GET", url, followRedirects: true }, { maxBytes });
-  };
+export type MirrorIo = TransportIo & Pick<Io, "files">;
+
+/** Reads a file of a repository: its bytes, or why there are none. */
+type Read = (path: string, maxBytes: number) => Promise<{ bytes: Uint8Array } | { absent: string }>;
+
+/** A TUF repository over HTTP, or in a folder that was copied from one. */
+export function mirrorSource(io: MirrorIo, mirror: URL): Source {
+  const read = mirror.protocol === "file:" ? fromFolder(io, mirror) : overHttp(io, mirror);
   const found = async (path: string, maxBytes: number): Promise<Uint8Array> => {
-    const answer = await exchange(path, maxBytes);
-    if (answer.status === 200) return answer.bytes;
-    throw new TsignError("registry", `${mirror.host} answered ${answer.status} for ${path}`);
+    const answer = await read(path, maxBytes);
+    if ("bytes" in answer) return answer.bytes;
+    throw new TsignError("registry", answer.absent);
   };
   return {
     async root(version) {
-      const answer = await exchange(`${version}.root.json`, MAX_METADATA.root);
-      if (answer.status === 200) return answer.bytes;
-      // Storage services answer 403 for what is not there; anything else is a failure, not the end of the chain.
-      if (answer.status === 404 || answer.status === 403) return undefined;
-      throw new TsignError("registry", `${mirror.host} answered ${answer.status} for ${version}.root.json`);
+      const answer = await read(`${version}.root.json`, MAX_METADATA.root);
+      return "bytes" in answer ? answer.bytes : undefined;
     },
     timestamp: () => found("timestamp.json", MAX_METADATA.timestamp),
     metadata: (kind, version) => found(`${version === undefined ? "" : `${version}.`}${kind}.json`, MAX_METADATA[kind]),
@@ -34,3 +32,35 @@ export function mirrorSource(io: TransportIo, mirror: URL): Source {
     },
   };
 }
+
+function overHttp(io: TransportIo, mirror: URL): Read {
+  const transport = createTransport(io, { limits: { attempts: 2 } });
+  return async (path, maxBytes) => {
+    const { status, bytes } = await transport.read(
+      { method: "GET", url: within(mirror, path), followRedirects: true },
+      { maxBytes },
+    );
+    if (status === 200) return { bytes };
+    const answered = `${mirror.host} answered ${status} for ${path}`;
+    // Storage services answer 403 for what is not there; anything else is a failure, not the end of the chain of roots.
+    if (status === 404 || status === 403) return { absent: answered };
+    throw new TsignError("registry", answered);
+  };
+}
+
+function fromFolder(io: Pick<Io, "files">, mirror: URL): Read {
+  return async (path, maxBytes) => {
+    const file = pathOf(within(mirror, path));
+    if (!(await io.files.stat(file))) return { absent: `there is no ${file}` };
+    return { bytes: await io.files.read(file, { maxBytes }) };
+  };
+}
+
+function within(mirror: URL, path: string): URL {
+  const url = new URL(mirror);
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/${path}`;
+  return url;
+}
+
+/** The path that a file URL names, also one that starts with a drive. */
+const pathOf = (url: URL) => decodeURIComponent(url.pathname).replace(/^\/(?=[A-Za-z]:\/)/, "");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { CARRIED_TRUST } from "../../version.ts";
-import { DEFAULT_MIRROR, embeddedRoot, STAGING_MIRROR } from "./mirrors.ts";
+import { DEFAULT_MIRROR, embeddedRoot, parseMirror, STAGING_MIRROR } from "./mirrors.ts";
 
 test("what version says of the trust that tsign carries is what it carries", () => {
   const manifest = new URL("../../../node_modules/@sigstore/tuf/package.json", import.meta.url);
@@ -16,4 +16,16 @@ test("what version says of the trust that tsign carries is what it carries", () 
 test("the roots of the public and the test instance are known, and no other", () => {
   assert.ok(embeddedRoot(new URL(`${STAGING_MIRROR}/`)));
   assert.equal(embeddedRoot(new URL("https://tuf-repo-cdn.sigstore.dev.evil.example")), undefined);
+});
+
+test("a mirror is a place on the network or a folder of this machine", () => {
+  for (const good of ["https://tuf.example/repo", "http://127.0.0.1:8080", "file:///media/usb/repository"]) {
+    assert.equal(parseMirror(good, "--mirror").href.replace(/\/$/, ""), good);
+  }
+  for (const bad of ["ftp://tuf.example", "file://tuf.example/repo", "file:///", "repository", ""]) {
+    assert.throws(() => parseMirror(bad, "--mirror"), {
+      code: "input",
+      message: /--mirror does not name a TUF mirror/,
+    });
+  }
 });

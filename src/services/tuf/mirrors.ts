@@ -37,9 +37,16 @@ export async function currentMirror(io: Pick<Io, "env" | "files">): Promise<URL>
   return parseMirror(typeof mirror === "string" ? mirror : "", path);
 }
 
-/** @throws TsignError "input" for what is no http(s) URL */
+/**
+ * The address of a mirror: on the network, or, carried to where there is none, a folder.
+ *
+ * @throws TsignError "input" for what is no http(s) URL and no file URL of this machine
+ */
 export function parseMirror(text: string, source: string): URL {
   const url = URL.parse(text);
   if (url?.protocol === "https:" || url?.protocol === "http:") return url;
-  throw new TsignError("input", `${source} does not name an http(s) TUF mirror: "${text}"`);
+  if (url?.protocol === "file:" && url.host === "" && url.pathname !== "/") return url;
+  throw new TsignError("input", `${source} does not name a TUF mirror: "${text}"`, {
+    hint: "such as https://tuf.example, or file:///path/to/repository",
+  });
 }

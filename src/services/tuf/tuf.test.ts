@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { temporaryFolder, testIo } from "../../../test/support/test-io.ts";
 import { TsignError } from "../../errors.ts";
 import { loadTarget } from "./index.ts";
@@ -91,9 +92,13 @@ function repository(
 type Repository = ReturnType<typeof repository>;
 
 /** Reads the target with a cache folder; the mirror is that repository, or down. */
-function client(folder: string, repo: Repository, options: { down?: boolean; now?: number } = {}) {
+function client(folder: string, repo: Repository, options: { down?: boolean; now?: number; mirror?: string } = {}) {
   writeFileSync(join(folder, "anchor.json"), repo.anchor);
-  const env = { TUF_ROOT: join(folder, "cache"), TUF_MIRROR: MIRROR, TUF_ROOT_JSON: join(folder, "anchor.json") };
+  const env = {
+    TUF_ROOT: join(folder, "cache"),
+    TUF_MIRROR: options.mirror ?? MIRROR,
+    TUF_ROOT_JSON: join(folder, "anchor.json"),
+  };
   const io = testIo({
     cwd: folder,
     env,
@@ -218,4 +223,24 @@ test("parallel runs share one cache", async (t) => {
   const repo = repository();
   const read = await Promise.all(Array.from({ length: 12 }, () => client(folder, repo).read()));
   assert.deepEqual(new Set(read), new Set(["first"]));
+});
+
+test("a mirror may be a folder that was copied from one", async (t) => {
+  const folder = temporaryFolder(t);
+  const repo = repository();
+  repo.root(2, repo.keys, [repo.keys.root]);
+  const copy = () => {
+    mkdirSync(join(folder, "a copy/targets"), { recursive: true });
+    for (const [name, bytes] of repo.files) writeFileSync(join(folder, "a copy", name), bytes);
+  };
+  const mirror = `${pathToFileURL(join(folder, "a copy"))}/`;
+  await assert.rejects(client(folder, repo, { mirror }).read(), {
+    code: "registry",
+    message: /there is no .*timestamp/,
+  });
+  copy();
+  assert.equal(await client(folder, repo, { mirror }).read(), "first");
+  repo.publish(2, "x", { by: { ...repo.keys, targets: newKey() } });
+  copy();
+  await assert.rejects(client(folder, repo, { mirror }).read(), { code: "untrusted", message: /targets\.json is not/ });
 });
