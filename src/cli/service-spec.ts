@@ -52,15 +52,21 @@ export function parseTime(text: string, what: string): string {
   return date.toISOString().replace(".000Z", `${padded}Z`);
 }
 
-/** A period of validity from a spec's start-time and end-time; fields left out are absent. */
+/**
+ * A period of validity from a spec's start-time and end-time; fields left out are absent.
+ *
+ * @param options.start where the spec has none: what ends before it was never valid, which is no mistake in the spec
+ * @throws TsignError "usage"
+ */
 export function validityOf(
   spec: ServiceSpec,
   options: { what: string; start?: string },
 ): { start?: string; end?: string } {
   const { what } = options;
-  const start = spec["start-time"] ? parseTime(spec["start-time"], `${what}: start-time`) : options.start;
+  const named = spec["start-time"] ? parseTime(spec["start-time"], `${what}: start-time`) : undefined;
   const end = spec["end-time"] ? parseTime(spec["end-time"], `${what}: end-time`) : undefined;
-  if (start && end && Date.parse(end) < Date.parse(start))
+  if (named && end && Date.parse(end) < Date.parse(named))
     throw new TsignError("usage", `${what}: end-time is before start-time`);
+  const start = named ?? options.start;
   return { ...(start ? { start } : {}), ...(end ? { end } : {}) };
 }

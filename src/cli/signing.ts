@@ -152,9 +152,9 @@ async function issueCertificate(
   by: { services: SigningServices; signer: Signer; trust: TrustedMaterial | undefined },
 ): Promise<SigningCertificate> {
   const { certificateAuthority: url, oidcIssuer: issuer } = by.services;
-  if (!url || !issuer) {
-    throw new TsignError("usage", `the signing config names no ${url ? "OIDC issuer" : "certificate authority"}`, {
-      hint: "sign with --key, or name one in the signing config (caUrls, oidcUrls)",
+  if (!url) {
+    throw new TsignError("usage", "the signing config names no certificate authority", {
+      hint: "sign with --key, or name one in the signing config (caUrls)",
     });
   }
   const { obtainIdentityToken } = await import("../services/oidc/identity-token.ts");

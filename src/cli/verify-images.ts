@@ -117,7 +117,7 @@ async function verifyImage(
   const target = await openTarget(io, by.text, flags);
   const found = await candidatesOf(io, target, by);
   const { candidates, otherTypes } = withoutAttestations(found);
-  if (candidates.length === 0) throw await nothingFound(target, otherTypes);
+  if (candidates.length === 0) throw await nothingFound(target, otherTypes, flags);
   const subject = { kind: "image", digest: target.digest } as const;
   const verified: Verified[] = [];
   const failures: ReturnType<typeof failureOf>[] = [];
@@ -133,6 +133,7 @@ async function verifyImage(
     throw new TsignError(
       legacy ? "no-match" : "no-match-bundle",
       `no matching signatures: ${candidates.length} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
+      exitCodeOf(flags),
     );
   }
   const claims = policy.claims !== "insecureSkip";
@@ -145,7 +146,7 @@ async function verifyImage(
   }
   const printed = { reference: target.reference, subject: target.digest, verified };
   if (flags.output === "text") printText(io, printed);
-  else printJson(io.stdout, printed);
+  else printJson(io, printed);
 }
 
 /** A log that cannot be asked fails the one signature that came without its entry, and hides no other. */
@@ -224,7 +225,14 @@ function withoutAttestations(found: readonly (Evidence | Unreadable)[]) {
   return { candidates, otherTypes };
 }
 
-async function nothingFound(target: Target, otherTypes: ReadonlySet<string>): Promise<TsignError> {
+/** cosign has exit codes of their own for images in a registry only. */
+const exitCodeOf = ({ localImage }: ImageVerificationFlags) => (localImage ? { exitCode: 1 } : {});
+
+async function nothingFound(
+  target: Target,
+  otherTypes: ReadonlySet<string>,
+  flags: ImageVerificationFlags,
+): Promise<TsignError> {
   if (!(await target.store.resolve(target.digest))) {
     return new TsignError("image-not-found", `no such image: ${target.name}`);
   }
@@ -232,5 +240,5 @@ async function nothingFound(target: Target, otherTypes: ReadonlySet<string>): Pr
     otherTypes.size > 0
       ? `it has attestations, which are no signatures: ${[...otherTypes].join(", ")}`
       : "is COSIGN_REPOSITORY set as it was when signing?";
-  return new TsignError("no-signatures", `no signatures found for ${target.name}`, { hint });
+  return new TsignError("no-signatures", `no signatures found for ${target.name}`, { hint, ...exitCodeOf(flags) });
 }

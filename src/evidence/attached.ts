@@ -2,8 +2,8 @@ import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
 import type { ImageStore, StoredManifest } from "../oci/types.ts";
-import { isSignatureImage } from "./find.ts";
-import { BUNDLE_ANNOTATION, BUNDLE_MEDIA_TYPE_PREFIX, MAX_CANDIDATES, SIGN_PREDICATE_TYPE } from "./media-types.ts";
+import { isBundle, isSignatureImage } from "./find.ts";
+import { BUNDLE_ANNOTATION, MAX_CANDIDATES, SIGN_PREDICATE_TYPE } from "./media-types.ts";
 
 const KINDS: readonly AttachmentKind[] = ["sig", "att", "sbom"];
 const SBOM_TYPE = /spdx|cyclonedx|syft|sbom/i;
@@ -57,8 +57,7 @@ async function referringTo(store: ImageStore, subject: Digest, seen: Set<Digest>
 
 function kindOf(stored: StoredManifest): Attached["kind"] {
   const { manifest } = stored;
-  const [layer] = manifest.layers;
-  if (layer?.mediaType.startsWith(BUNDLE_MEDIA_TYPE_PREFIX)) {
+  if (isBundle(stored)) {
     const predicate = manifest.annotations[BUNDLE_ANNOTATION.predicateType];
     return predicate === undefined || predicate === SIGN_PREDICATE_TYPE ? "sig" : "att";
   }

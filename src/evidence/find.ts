@@ -69,7 +69,7 @@ async function readReferrer(
     const stored = await store.manifest(descriptor.digest);
     if (!stored) return [{ origin, unreadable: "listed as a referrer, but not there" }];
     const [layer, ...others] = stored.manifest.layers;
-    if (layer && others.length === 0 && layer.mediaType.startsWith(BUNDLE_MEDIA_TYPE_PREFIX)) {
+    if (layer && others.length === 0 && isBundle(stored)) {
       if (!options.forms.bundle) return [];
       const bytes = await store.blob(layer, { maxBytes: options.maxBytes });
       return [{ ...readBundle(bytes, origin), annotations: stored.manifest.annotations, document: bytes }];
@@ -81,6 +81,15 @@ async function readReferrer(
   } catch (error) {
     return [{ origin, unreadable: reason(error) }];
   }
+}
+
+/**
+ * Whether a referrer is a bundle: by its layer's media type, or by its own where the layer has a general one, as what
+ * `oras attach --artifact-type=…` stores. What the layer holds decides in the end.
+ */
+export function isBundle({ manifest }: StoredManifest): boolean {
+  const types = [manifest.layers[0]?.mediaType, manifest.artifactType];
+  return types.some((type) => type?.startsWith(BUNDLE_MEDIA_TYPE_PREFIX));
 }
 
 /** Whether a referrer is a legacy signature image (cosign's OCI 1.1 mode). */

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
-import { parseJson } from "../format/json.ts";
+import { isObject, parseJson } from "../format/json.ts";
 import { readEnvelope } from "./envelope.ts";
 import { readLegacyLogEntry, readLegacyTimestamp } from "./legacy-proofs.ts";
 import { ANNOTATION } from "./media-types.ts";
@@ -97,27 +97,54 @@ export interface SimpleSigningClaims {
   readonly optional: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** The same of a payload that need not be one. */
+export type PayloadDescription = Omit<SimpleSigningClaims, "manifestDigest"> & {
+  readonly manifestDigest: string | undefined;
+};
+
 /**
  * Reads a simple-signing payload (containers/image, atomic-signature.md).
  *
  * @throws TsignError "bad-bundle"
  */
 export function readSimpleSigning(payload: Uint8Array): SimpleSigningClaims {
-  const value = parseJson(payload, "the payload") as {
-    critical?: { identity?: Record<string, unknown>; image?: Record<string, unknown>; type?: unknown };
-    optional?: Record<string, unknown> | null;
-  } | null;
-  const critical = value?.critical;
-  const manifestDigest = critical?.image?.["docker-manifest-digest"];
-  const dockerReference = critical?.identity?.["docker-reference"] ?? "";
-  if (typeof manifestDigest !== "string" || typeof dockerReference !== "string") {
-    throw new TsignError("bad-bundle", "the payload is not a simple-signing document");
+  const claims = claimsIn(parseJson(payload, "the payload"));
+  if (claims?.manifestDigest !== undefined) return { ...claims, manifestDigest: claims.manifestDigest };
+  throw new TsignError("bad-bundle", "the payload is not a simple-signing document");
+}
+
+/**
+ * What a payload of any kind says in the terms of simple signing, for showing it: one that was verified with
+ * --check-claims=false may be about anything, and every field may be missing.
+ *
+ * @returns undefined for what is no JSON object, or has something else than text in a field
+ */
+export function describePayload(payload: Uint8Array): PayloadDescription | undefined {
+  try {
+    return claimsIn(parseJson(payload, "the payload"));
+  } catch (error) {
+    if (error instanceof TsignError) return undefined;
+    throw error;
   }
-  const { optional } = value ?? {};
-  return {
-    dockerReference,
-    manifestDigest,
-    type: typeof critical?.type === "string" ? critical.type : "",
-    optional: typeof optional === "object" && optional !== null && !Array.isArray(optional) ? optional : undefined,
-  };
+}
+
+function claimsIn(value: unknown): PayloadDescription | undefined {
+  const document = fieldsOf(value);
+  const critical = fieldsOf(document?.["critical"]);
+  const identity = fieldsOf(critical?.["identity"]);
+  const image = fieldsOf(critical?.["image"]);
+  if (!document || !critical || !identity || !image) return undefined;
+  const dockerReference = identity["docker-reference"] ?? "";
+  const manifestDigest = image["docker-manifest-digest"] ?? undefined;
+  const type = critical["type"] ?? "";
+  if (typeof dockerReference !== "string" || typeof type !== "string") return undefined;
+  if (manifestDigest !== undefined && typeof manifestDigest !== "string") return undefined;
+  const { optional } = document;
+  return { dockerReference, manifestDigest, type, optional: isObject(optional) ? optional : undefined };
+}
+
+/** The fields of an object, none where there is null or nothing; undefined for anything else. */
+function fieldsOf(value: unknown): Record<string, unknown> | undefined {
+  const object = value ?? {};
+  return isObject(object) ? object : undefined;
 }

@@ -2,9 +2,8 @@ import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import { withoutReferrers } from "../oci/registry/fallback-index.ts";
 import { fallbackTag } from "../oci/tags.ts";
-import type { ImageStore, StoredManifest } from "../oci/types.ts";
-import { isSignatureImage } from "./find.ts";
-import { BUNDLE_MEDIA_TYPE_PREFIX } from "./media-types.ts";
+import type { ImageStore } from "../oci/types.ts";
+import { isBundle, isSignatureImage } from "./find.ts";
 
 /**
  * Deletes a tag. A registry that deletes by digest only is asked so, which takes the digest's other tags along: not done
@@ -39,14 +38,10 @@ export async function findBundles(store: ImageStore, image: Digest): Promise<Lis
   for (const { digest } of await store.referrers(image)) {
     const stored = await store.manifest(digest);
     if (!stored) found.push({ digest, there: false });
-    else if (stored.manifest.subject?.digest === image && isSignature(stored)) found.push({ digest, there: true });
+    else if (stored.manifest.subject?.digest === image && (isBundle(stored) || isSignatureImage(stored)))
+      found.push({ digest, there: true });
   }
   return found;
-}
-
-function isSignature(stored: StoredManifest): boolean {
-  const [layer] = stored.manifest.layers;
-  return layer?.mediaType.startsWith(BUNDLE_MEDIA_TYPE_PREFIX) === true || isSignatureImage(stored);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { ANNOTATION } from "../../evidence/media-types.ts";
 import type { Origin, Unreadable } from "../../evidence/model.ts";
-import { readSimpleSigning } from "../../evidence/read-legacy.ts";
+import { describePayload } from "../../evidence/read-legacy.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import { certificateIssuer, certificateNames } from "../../format/certificate-names.ts";
 import type { Digest } from "../../format/digest.ts";
@@ -64,13 +64,23 @@ export function printHeader(
   );
 }
 
-/** The verified signatures as cosign's JSON: one line, between an empty one and the end. */
+/**
+ * The verified signatures as cosign's JSON: one line, between an empty one and the end. Payloads that have no such form,
+ * which only --check-claims=false lets pass, are left out with a warning.
+ */
 export function printJson(
-  stdout: Sink,
+  io: { stdout: Sink; stderr: Sink },
   options: { reference: string; subject: Digest; verified: readonly Verified[] },
 ) {
-  const entries = options.verified.map((each) => toCosignJson(each, options));
-  stdout.write(`\n${goJson(entries)}\n`);
+  const entries = options.verified.flatMap((each) => {
+    const entry = toCosignJson(each, options);
+    if (entry === undefined) {
+      const { where } = each.evidence.origin;
+      io.stderr.write(`WARNING: ${where}: what is signed has no form in JSON: --output text prints it\n`);
+    }
+    return entry === undefined ? [] : [entry];
+  });
+  if (entries.length > 0) io.stdout.write(`\n${goJson(entries)}\n`);
 }
 
 /** A line for each: a legacy payload as it was signed, a bundle in the same shape. Who signed goes to stderr. */
@@ -100,13 +110,14 @@ function toCosignJson(
 ): unknown {
   const { content, annotations } = evidence;
   if (content.kind === "simple-signing") {
-    const claims = readSimpleSigning(content.payload);
+    const claims = describePayload(content.payload);
+    if (!claims) return undefined;
     const optional = { ...claims.optional, ...certificateFacts(signer), ...storedProofs(annotations) };
     const keys = Object.keys(optional).sort();
     return {
       critical: {
         identity: { "docker-reference": claims.dockerReference },
-        image: { "docker-manifest-digest": claims.manifestDigest },
+        image: { "docker-manifest-digest": claims.manifestDigest ?? "" },
         type: claims.type,
       },
       optional: keys.length === 0 ? null : Object.fromEntries(keys.map((key) => [key, optional[key]])),

@@ -27,7 +27,11 @@ export type EntryName = { readonly kind: "image" | "imageIndex" | "sigs" | "atts
 
 /** An OCI layout on disk (OCI image spec, image-layout.md), as `save` writes it. */
 export interface LayoutStore extends ImageStore {
-  /** The image the layout was saved for. */
+  /**
+   * The image the layout was saved for. Whoever asks goes on to say something about it, so it has to be what it is called.
+   *
+   * @throws TsignError when its manifest is missing or has another content
+   */
   image(): Promise<Descriptor>;
   /** Replaces what index.json lists. Until then a folder that is written anew is no layout, or still the former one. */
   commit(entries: readonly { descriptor: Descriptor; name: EntryName }[]): Promise<void>;
@@ -62,7 +66,11 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
   let scanned: ReturnType<typeof scanSubjects> | undefined;
   const store: LayoutStore = {
     name: path,
-    image: async () => imageOf(entries, path),
+    async image() {
+      const image = imageOf(entries, path);
+      if (await readManifestFile(io, path, image.digest)) return image;
+      throw new TsignError("input", `${path} does not hold the image it lists, ${image.digest}`);
+    },
     async resolve(identifier) {
       if (!isDigest(identifier)) return entryFor(entries, identifier);
       return (await readManifestFile(io, path, identifier))?.descriptor;

@@ -15,7 +15,8 @@ export interface IdentityTokenOptions {
   readonly identityToken: string;
   /** One of FLOWS; empty leaves the choice to tsign. */
   readonly flow: string;
-  readonly issuer: URL;
+  /** Where to log in; undefined when no service is known for it, which a token at hand does without. */
+  readonly issuer: URL | undefined;
   readonly clientId: string;
   readonly clientSecretFile: string;
   readonly redirectUrl: string;
@@ -105,6 +106,11 @@ function noIdentity(io: Pick<Io, "env">): TsignError {
 
 async function login(io: Io, options: IdentityTokenOptions, by: { flow: Flow; subjectToken?: string }) {
   const { issuer } = options;
+  if (!issuer) {
+    throw new TsignError("usage", "the signing config names no OIDC issuer to log in at", {
+      hint: "pass --identity-token, or name an issuer in the signing config (oidcUrls)",
+    });
+  }
   const client: Client = { issuer, clientId: options.clientId, clientSecret: await readSecret(io, options) };
   const interactive = io.tty.stdin && options.flow === "";
   if (interactive) {

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { testSigstore } from "./support/sandbox.ts";
+import { attachReferrer, descriptorOf, storageWorkshop } from "./support/storage.ts";
+import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
+
+/*
+ * What scripts of cosign's documentation rely on, and test/suites/documentation.sh found missing.
+ */
+
+const BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+test("a bundle that another tool attached by its artifact type alone is found, verified and removed", async (t) => {
+  const { cwd, ok, tsign, image, digest, sign, store } = await storageWorkshop(t);
+  await sign("--upload=false", "--bundle", "b.json");
+  const attach = async (layer: string) =>
+    attachReferrer(store, await descriptorOf(store, digest), {
+      layer,
+      layerType: "application/vnd.oci.image.layer.v1.tar",
+      more: { artifactType: BUNDLE_TYPE },
+    });
+  await attach("no bundle at all");
+  const none = await tsign("verify", "--key", "a.pub", NO_LOG, image);
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /unreadable/);
+  await attach(readFileSync(join(cwd, "b.json"), "utf8"));
+  await ok("verify", "--key", "a.pub", NO_LOG, image);
+  await ok("generate-key-pair", "--output-key-prefix", "b");
+  assert.equal((await tsign("verify", "--key", "b.pub", NO_LOG, image)).code, 1);
+  await ok("clean", "--force", image);
+  assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 10);
+});
+
+test("a payload of any kind verifies with --check-claims=false, and only so", async (t) => {
+  const { cwd, ok, tsign, image } = await storageWorkshop(t);
+  const signed = async (payload: string) => {
+    writeFileSync(join(cwd, "payload"), payload);
+    await ok("clean", "--force", image);
+    await ok("sign", "--key", "a.key", ...OFFLINE, LEGACY, "--payload", "payload", image);
+    const verify = ["verify", "--key", "a.pub", NO_LOG, image];
+    assert.equal((await tsign(...verify)).code, 12, payload);
+    assert.equal((await ok(...verify, "--check-claims=false", "-o", "text")).stdout, `${payload}\n`);
+    return ok(...verify, "--check-claims=false");
+  };
+  const empty = { identity: { "docker-reference": "" }, image: { "docker-manifest-digest": "" }, type: "" };
+  const object = await signed('{"optional":{"a":"b"},"other":1}');
+  assert.deepEqual(JSON.parse(object.stdout), [{ critical: empty, optional: { a: "b" } }]);
+  assert.deepEqual(JSON.parse((await signed("null")).stdout), [{ critical: empty, optional: null }]);
+  for (const payload of ["plain text", "[1]", '{"critical":{"image":{"docker-manifest-digest":3}}}']) {
+    const shown = await signed(payload);
+    assert.equal(shown.stdout, "", payload);
+    assert.match(shown.stderr, /what is signed has no form in JSON/);
+  }
+  await ok("generate-key-pair", "--output-key-prefix", "b");
+  const other = await tsign("verify", "--key", "b.pub", NO_LOG, "--check-claims=false", image);
+  assert.equal(other.code, 12);
+});
+
+test("a saved image that is another than its name says is not verified, and cosign's exit code is 1", async (t) => {
+  const { cwd, ok, tsign, image, digest, sign } = await storageWorkshop(t);
+  await sign(LEGACY);
+  await ok("save", "--dir", "saved", image);
+  await ok("generate-key-pair", "--output-key-prefix", "b");
+  const verify = (key: string) => tsign("verify", "--key", key, NO_LOG, "--local-image", "saved");
+  assert.equal((await verify("a.pub")).code, 0);
+  assert.equal((await verify("b.pub")).code, 1);
+  appendFileSync(join(cwd, "saved/blobs/sha256", digest.replace("sha256:", "")), " ");
+  const altered = await verify("a.pub");
+  assert.equal(altered.code, 1);
+  assert.equal(altered.stdout, "");
+  assert.match(altered.stderr, /has another content/);
+});
+
+test("a token at hand needs no OIDC issuer in the signing config; a login does", async (t) => {
+  const sigstore = await testSigstore();
+  const cwd = temporaryFolder(t);
+  writeFileSync(join(cwd, "blob"), "content");
+  writeFileSync(join(cwd, "root.json"), sigstore.trustedRoot);
+  writeFileSync(
+    join(cwd, "config.json"),
+    JSON.stringify({ ...JSON.parse(sigstore.signingConfig.rekor1), oidcUrls: [] }),
+  );
+  const sign = (...more: string[]) =>
+    run(
+      [
+        ...["sign-blob", "--yes", "--signing-config", "config.json", "--trusted-root", "root.json"],
+        ...["--bundle", "b.json", ...more, "blob"],
+      ],
+      { cwd, io: sigstore.io },
+    );
+  const login = await sign("--fulcio-auth-flow", "device");
+  assert.equal(login.code, 1);
+  assert.match(login.stderr, /names no OIDC issuer to log in at/);
+  const signed = await sign("--identity-token", sigstore.mint("alice@example.com"));
+  assert.equal(signed.code, 0, signed.stderr);
+});
+
+test("an authority that ended before its certificates began is written down, and trusted for nothing", async (t) => {
+  const sigstore = await testSigstore();
+  const cwd = temporaryFolder(t);
+  for (const [name, text] of Object.entries(sigstore.files)) writeFileSync(join(cwd, name), text);
+  const create = (period: string) =>
+    run(["trusted-root", "create", "--fulcio", `url=https://f,certificate-chain=fulcio_chain.pem${period}`], { cwd });
+  const ended = await create(",end-time=2001-01-01T00:00:00Z");
+  assert.equal(ended.code, 0, ended.stderr);
+  const [{ validFor }] = JSON.parse(ended.stdout).certificateAuthorities;
+  assert.equal(validFor.end, "2001-01-01T00:00:00Z");
+  assert.ok(Date.parse(validFor.start) > Date.parse(validFor.end), "as its certificates say");
+  const contradiction = await create(",start-time=2002-01-01T00:00:00Z,end-time=2001-01-01T00:00:00Z");
+  assert.match(contradiction.stderr, /end-time is before start-time/);
+});
