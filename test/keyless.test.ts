@@ -86,7 +86,7 @@ test("an image signed keyless verifies in both forms, and says who signed", asyn
   const pushed = await pushSample(sigstore);
   const legacy = [
     ...[LEGACY, "--use-signing-config=false", "--fulcio-url", sigstore.at.fulcio, "--rekor-url", sigstore.at.rekor1],
-    ...["--oidc-issuer", sigstore.at.issuer, ...ROOT],
+    ...["--oidc-issuer", sigstore.at.issuer, ...ROOT, "--output-certificate", "own.pem"],
   ];
   for (const form of [["--signing-config", "rekor2.json", ...ROOT], legacy]) {
     const signed = await tsign(["sign", ...as(sigstore), ...form, `${sigstore.registry}/app@${pushed}`]);
@@ -100,6 +100,10 @@ test("an image signed keyless verifies in both forms, and says who signed", asyn
   const refused = await tsign(["verify", ...by(sigstore, "mallory@example.com"), ...ROOT, image]);
   assert.equal(refused.code, 12);
   assert.equal(refused.stdout, "");
+  const given = ["verify", LEGACY, "--certificate", "own.pem", ...ROOT, image];
+  assert.equal((await tsign([...given, ...by(sigstore)])).code, 0);
+  const other = await tsign([...given, ...by(sigstore, "mallory@example.com")]);
+  assert.equal(other.code, 1, "cosign's code for a certificate that is no good itself");
 });
 
 /** A small image in the sandbox's registry, under app:v1. */

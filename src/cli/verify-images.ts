@@ -133,7 +133,7 @@ async function verifyImage(
     throw new TsignError(
       legacy ? "no-match" : "no-match-bundle",
       `no matching signatures: ${candidates.length} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
-      exitCodeOf(flags),
+      exitCodeOf(flags, failures),
     );
   }
   const claims = policy.claims !== "insecureSkip";
@@ -225,8 +225,14 @@ function withoutAttestations(found: readonly (Evidence | Unreadable)[]) {
   return { candidates, otherTypes };
 }
 
-/** cosign has exit codes of their own for images in a registry only. */
-const exitCodeOf = ({ localImage }: ImageVerificationFlags) => (localImage ? { exitCode: 1 } : {});
+/** Checks of a certificate, whatever was signed with it. */
+const CERTIFICATE_CHECKS = ["key", "sct", "identity"];
+
+/** cosign has codes of their own for images in a registry only, and not for a --certificate that is no good by itself. */
+function exitCodeOf(flags: ImageVerificationFlags, failures: readonly { readonly step: string }[] = []) {
+  const byCertificate = failures.length > 0 && failures.every(({ step }) => CERTIFICATE_CHECKS.includes(step));
+  return flags.localImage || (flags.certificate !== "" && byCertificate) ? { exitCode: 1 } : {};
+}
 
 async function nothingFound(
   target: Target,
