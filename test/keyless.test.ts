@@ -59,6 +59,17 @@ for (const config of CONFIGS) {
     assert.equal((await verify(by(sigstore))).code, 1, "an altered file");
   });
 
+  test(`${config}: the first entry of a log has its index and its path written out, which strict readers ask for`, async (t) => {
+    const { sigstore, tsign, read } = await workshop(t);
+    const to = ["--signing-config", `${config}.json`, ...ROOT, "--bundle", "b.json", "blob"];
+    await tsign(["sign-blob", ...as(sigstore), ...to]);
+    const [entry] = JSON.parse(read("b.json")).verificationMaterial.tlogEntries;
+    assert.equal(entry.logIndex, "0");
+    assert.equal(entry.inclusionProof.logIndex, "0");
+    assert.deepEqual(entry.inclusionProof.hashes, []);
+    assert.ok(entry.inclusionProof.checkpoint.envelope && entry.canonicalizedBody);
+  });
+
   test(`${config}: each part of the trusted root is needed`, async (t) => {
     const { sigstore, tsign, write } = await workshop(t);
     const signing = ["sign-blob", ...as(sigstore), "--signing-config", `${config}.json`, ...ROOT];

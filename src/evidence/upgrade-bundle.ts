@@ -1,9 +1,10 @@
-import type { TransparencyLogEntry } from "@sigstore/bundle";
+import type { SerializedBundle, TransparencyLogEntry } from "@sigstore/bundle";
 import { Bundle } from "@sigstore/protobuf-specs";
 import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import { BUNDLE_MEDIA_TYPE } from "./media-types.ts";
 import { readBundle, refuseBadBytes } from "./read-bundle.ts";
+import { bundleText } from "./write-bundle.ts";
 
 type Material = NonNullable<Bundle["verificationMaterial"]>;
 type Entry = Material["tlogEntries"][number];
@@ -48,7 +49,8 @@ export async function upgradeBundle(bytes: Uint8Array, options: UpgradeOptions):
   if (!material) throw new TsignError("bad-bundle", `${path} has no verification material`);
   keepLeaf(material, options);
   material.tlogEntries = await Promise.all(material.tlogEntries.map((entry) => withProof(entry, options)));
-  const upgraded = Buffer.from(JSON.stringify(Bundle.toJSON({ ...bundle, mediaType: BUNDLE_MEDIA_TYPE })));
+  const written = Bundle.toJSON({ ...bundle, mediaType: BUNDLE_MEDIA_TYPE }) as SerializedBundle;
+  const upgraded = Buffer.from(bundleText(written));
   readBundle(upgraded, origin);
   return upgraded;
 }

@@ -1,4 +1,4 @@
-import { type Bundle, bundleToJSON } from "@sigstore/bundle";
+import { type Bundle, bundleToJSON, type SerializedBundle } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
 import { BUNDLE_MEDIA_TYPE } from "./media-types.ts";
@@ -26,7 +26,27 @@ export function writeBundle(evidence: Evidence): string {
     },
     content: bundleContent(evidence.content),
   };
-  return JSON.stringify(bundleToJSON(bundle));
+  return bundleText(bundleToJSON(bundle));
+}
+
+/**
+ * A bundle's JSON form as text. Protobuf's JSON leaves out zeros and empty lists, and sigstore-python wants an entry's index and
+ * path even of a log's first entry: both are always written, which every reader takes.
+ */
+export function bundleText(json: SerializedBundle): string {
+  const material: Partial<SerializedBundle["verificationMaterial"]> = json.verificationMaterial;
+  const verificationMaterial = { ...material, tlogEntries: material.tlogEntries?.map(withIndex) };
+  return JSON.stringify({ ...json, verificationMaterial });
+}
+
+type Entry = SerializedBundle["verificationMaterial"]["tlogEntries"][number];
+
+function withIndex({ inclusionProof, canonicalizedBody, ...head }: Partial<Entry>) {
+  return { logIndex: "0", ...head, inclusionProof: inclusionProof && withPath(inclusionProof), canonicalizedBody };
+}
+
+function withPath({ checkpoint, hashes = [], ...head }: Partial<NonNullable<Entry["inclusionProof"]>>) {
+  return { logIndex: "0", ...head, hashes, checkpoint };
 }
 
 function keyMaterial(key: EvidenceKey): Bundle["verificationMaterial"]["content"] {
