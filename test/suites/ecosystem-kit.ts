@@ -1,0 +1,119 @@
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { must } from "./support.ts";
+
+const TOOLS = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
+/** Go, pip and npm find their proxies, mirrors, caches and authorities in the environment. */
+const SETTINGS = Object.fromEntries(
+  Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+);
+
+/** A program on a command line: its file and the arguments that come first. */
+export type Program = readonly [string, ...string[]];
+
+/** What a library is asked about a bundle, with files by their path; `artifact` may also be `sha256:<hex>`. */
+export interface VerifyJob {
+  readonly bundle: string;
+  readonly artifact: string;
+  readonly identity: string;
+  readonly issuer: string;
+  readonly trustedRoot: string;
+}
+
+/** What a library is to sign, with whose token; a statement about the artifact if there is a predicate. */
+export interface SignJob {
+  readonly bundle: string;
+  readonly artifact: string;
+  readonly token: string;
+  readonly signingConfig: string;
+  readonly trustedRoot: string;
+  readonly predicateType?: string;
+  readonly predicate?: object;
+}
+
+/** podman's library: see containers-image/main.go. Pure Go, without what only its other image formats need. */
+export async function containersImage(): Promise<string> {
+  const kept = await keep("containers-image", "", async (cwd) => {
+    const flags = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-tags=containers_image_openpgp"];
+    const env = { ...SETTINGS, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" };
+    await must("go", ["build", ...flags, "-o", "containers-image", "."], { cwd, env });
+  });
+  return join(kept, "containers-image");
+}
+
+/** sigstore-python: see sigstore-python/main.py. Installed beside it, which needs pip and no virtual environment. */
+export async function sigstorePython(): Promise<Program> {
+  const show = "import sys; print(sys.executable, sys.version, sep='\\n')";
+  const { stdout } = await must("python3", ["-c", show], { cwd: "/", env: SETTINGS });
+  const [python = "python3"] = stdout.split("\n");
+  const kept = await keep("sigstore-python", stdout, async (cwd) => {
+    const checked = ["--require-hashes", "--only-binary=:all:", "--no-deps"];
+    const args = ["-m", "pip", "install", "--quiet", ...checked, "--target", ".", "-r", "requirements.txt"];
+    await must(python, args, { cwd, env: SETTINGS });
+  });
+  return [python, join(kept, "main.py")];
+}
+
+/** The @sigstore packages in the versions of their own lock: see sigstore-js/main.js. */
+export async function sigstoreJs(): Promise<Program> {
+  const kept = await keep("sigstore-js", "", async (cwd) => {
+    await must("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd, env: SETTINGS });
+  });
+  return [process.execPath, join(kept, "main.js")];
+}
+
+/**
+ * A folder of this one, copied to TSIGN_TOOLS and built there once, under the digest of its files and of what else decides
+ * what is built.
+ */
+async function keep(name: string, more: string, build: (folder: string) => Promise<void>): Promise<string> {
+  const sources = resolve(import.meta.dirname, name);
+  const digest = createHash("sha256").update(more);
+  for (const file of readdirSync(sources).sort()) digest.update(`${file}\0`).update(readFileSync(join(sources, file)));
+  const kept = join(TOOLS, name, digest.digest("hex").slice(0, 16));
+  if (existsSync(kept)) return kept;
+  const work = `${kept}.${process.pid}`;
+  mkdirSync(work, { recursive: true });
+  try {
+    cpSync(sources, work, { recursive: true });
+    await build(work);
+    renameSync(work, kept); // whole or not at all
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return kept;
+}
+
+/** Gives a library its jobs, all at once; a library that fails otherwise than by refusing ends the suite. */
+export async function answers(
+  [program, ...first]: Program,
+  jobs: readonly (VerifyJob | SignJob)[],
+  cwd: string,
+): Promise<readonly string[]> {
+  writeFileSync(join(cwd, "jobs.json"), JSON.stringify(jobs));
+  const { stdout } = await must(program, [...first, "jobs.json"], { cwd });
+  return JSON.parse(stdout);
+}
+
+/** The shared stack's variables, by their name without STACK_. */
+export async function stackVariables(): Promise<(name: string) => string> {
+  const file = process.env["STACK_ENV"];
+  if (!file) throw new Error("no running stack: set STACK_ENV to the file that `stack env` names");
+  const listing = await must("sh", ["-c", '. "$0" && env -0', file], { cwd: "/" });
+  const variables = new Map(listing.stdout.split("\0").map((line) => line.split(/=(.*)/s) as [string, string]));
+  return (name) => {
+    const value = variables.get(`STACK_${name}`);
+    if (!value) throw new Error(`the stack's environment has no STACK_${name}`);
+    return value;
+  };
+}
+
+/** An identity token of the stack's issuer. */
+export async function token(stack: (name: string) => string, email: string): Promise<string> {
+  const answer = await fetch(`${stack("ISSUER")}/mint?email=${encodeURIComponent(email)}`);
+  if (!answer.ok) throw new Error(`the stack's issuer answers ${answer.status}`);
+  return (await answer.text()).trim();
+}
