@@ -38,7 +38,7 @@ test("an identity's signature lets an image in; other subjects, issuers, authori
   for (const [signer, ...flags] of signers) {
     await context.test([signer.replace(/.*\//, ""), flags[0]].join(" "), async () => {
       const image = await shop.image(stack("REGISTRY"), "keyless");
-      const args = ["sign", "--yes", "--identity-token", await token(stack, ALICE), ...flags, image];
+      const args = ["sign", "--yes", "--identity-token", await token(stack("ISSUER"), ALICE), ...flags, image];
       const signed = await run(signer, args, { cwd: shop.cwd, env });
       assert.equal(signed.code, 0, signed.stderr);
       await shop.accepts(by(), image);
@@ -58,7 +58,7 @@ test("tsign verifies what podman's library signs by identity", async (context) =
   const stack = await stackVariables();
   const shop = await workshop(context);
   const image = await shop.image(stack("REGISTRY"), "signed-keyless");
-  const identity = [stack("FULCIO"), stack("REKOR1"), await token(stack, ALICE)];
+  const identity = [stack("FULCIO"), stack("REKOR1"), await token(stack("ISSUER"), ALICE)];
   const signed = await shop.use(["sign-keyless", ...identity, image, tagOf(image)]);
   assert.equal(signed.code, 0, signed.stderr);
   for (const verifier of [TSIGN, COSIGN]) {

@@ -55,10 +55,14 @@ def verify(job):
 
 
 def sign(job):
+    signing_config = json.loads(pathlib.Path(job["signingConfig"]).read_bytes())
+    # cosign writes an empty one where there is no timestamp authority, and the model takes none without a selector.
+    if signing_config["tsaConfig"] == {}:
+        del signing_config["tsaConfig"]
     config = {
         "mediaType": TRUST_CONFIG,
         "trustedRoot": json.loads(pathlib.Path(job["trustedRoot"]).read_bytes()),
-        "signingConfig": json.loads(pathlib.Path(job["signingConfig"]).read_bytes()),
+        "signingConfig": signing_config,
     }
     context = SigningContext.from_trust_config(ClientTrustConfig.from_json(json.dumps(config)))
     digest = digest_of(job["artifact"])
