@@ -80,7 +80,9 @@ async function keep(name: string, more: string, build: (folder: string) => Promi
   try {
     cpSync(sources, work, { recursive: true });
     await build(work);
-    renameSync(work, kept); // whole or not at all
+    renameSync(work, kept); // whole or not at all; another suite that was first has made the same
+  } catch (error) {
+    if (!existsSync(kept)) throw error;
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

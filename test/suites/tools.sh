@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the heavy suites need into a folder outside the clone: the real cosign 3 and 2, crane, oras and the test
-# registry, each built once; Debian's docker-registry; jq, openssl and curl when the machine lacks them.
+# registry, each built once; Debian's docker-registry; jq, openssl, curl and pip when the machine lacks them.
 # Prints the folder to put on the PATH.
 set -euo pipefail
 
@@ -35,6 +35,7 @@ go_tool() {
 for command in jq openssl curl; do
   command -v "$command" >/dev/null || { say "installing $command"; apt_install "$command"; }
 done
+python3 -m pip --version >/dev/null 2>&1 || { say 'installing pip'; apt_install python3-pip; }
 go_tool crane github.com/google/go-containerregistry/cmd/crane v0.22.1
 go_tool oras oras.land/oras/cmd/oras v1.3.6
 go_tool cosign github.com/sigstore/cosign/v3/cmd/cosign v3.1.2
