@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../test/support/test-io.ts";
@@ -68,4 +78,16 @@ test("what is not there is no error to look for, to list or to remove", async (t
   assert.equal(await files.stat("none"), undefined);
   assert.deepEqual(await files.list("none"), []);
   await files.remove("none");
+});
+
+test("what is open already is written to, not replaced: /dev/stdout in a pipeline", async (t) => {
+  const cwd = temporaryFolder(t);
+  const path = join(cwd, "out");
+  writeFileSync(path, "before\n");
+  const descriptor = openSync(path, "a");
+  t.after(() => closeSync(descriptor));
+  const { ino } = statSync(path);
+  await systemFiles(cwd).write(`/dev/fd/${descriptor}`, "signature\n", { mode: 0o600 });
+  assert.equal(readFileSync(path, "utf8"), "before\nsignature\n");
+  assert.equal(statSync(path).ino, ino);
 });

@@ -124,11 +124,22 @@ async function* readSlowly(file: number): AsyncIterable<Uint8Array> {
   }
 }
 
-/** A device or pipe is written through; a file is replaced in one step, following a link to where it points. */
+/** Names of what this process has open already: `/dev/stdout`, `/dev/fd/3`, what a shell makes of `>(command)`. */
+const OPEN_ALREADY = /^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/;
+
+/**
+ * A device or pipe is written through, and so is what is open already; a file is replaced in one step, following a link to
+ * where it points.
+ */
 function writeWhole(path: string, data: Uint8Array | string, mode: number): void {
+  if (OPEN_ALREADY.test(path)) {
+    writeFileSync(path, data, { flag: "a" });
+    return;
+  }
   const existing = lstatSync(path, { throwIfNoEntry: false });
   const target = existing?.isSymbolicLink() ? realpathSync(path) : path;
-  if (existing && !existing.isSymbolicLink() && !existing.isFile()) {
+  const there = existing?.isSymbolicLink() ? statSync(target) : existing;
+  if (there && !there.isFile()) {
     accessSync(path, constants.W_OK);
     writeFileSync(path, data);
     return;
