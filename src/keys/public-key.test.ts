@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { createHash, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { TsignError } from "../errors.ts";
 import { writePem } from "../format/pem.ts";
-import { defaultHashes, keyHint, publicKeyFromObject, publicKeyFromPem } from "./public-key.ts";
+import { defaultHashes, keyHint, publicKeyFromObject, publicKeyFromPem, sameKey } from "./public-key.ts";
 import type { KeyKind } from "./types.ts";
 
 const fixture = (name: string) => readFileSync(new URL(`../../fixtures/keys/${name}`, import.meta.url), "utf8");
@@ -101,5 +101,18 @@ describe("what is no public key", () => {
   ];
   for (const [what, text, message, hint] of cases) {
     test(`${what} is refused`, () => assert.throws(() => publicKeyFromPem(text), refused(message, hint)));
+  }
+});
+
+test("keys are compared whatever their kinds, and OpenSSL remembers nothing of it", () => {
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const curves = ["P-256", "P-384"].map((namedCurve) => generateKeyPairSync("ec", { namedCurve }));
+  const keys = [rsa, ...curves, generateKeyPairSync("ed25519")];
+  for (const a of keys) {
+    for (const b of keys) {
+      assert.equal(sameKey(a.publicKey, b.publicKey), a === b);
+      createPrivateKey(a.privateKey.export({ type: "pkcs8", format: "pem" }));
+    }
+    assert.ok(sameKey(a.publicKey, createPublicKey(a.privateKey)));
   }
 });

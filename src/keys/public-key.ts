@@ -58,6 +58,15 @@ export function defaultHashes(key: PublicKey): readonly HashName[] {
   return [...new Set<HashName>([key.hash, ...(key.earlier ?? []).map(({ hash }) => hash), "sha256"])];
 }
 
+/**
+ * Whether two public keys are one. Of keys of two kinds, KeyObject.equals leaves an error behind in OpenSSL that the next
+ * createPrivateKey throws.
+ */
+export function sameKey(a: KeyObject, b: KeyObject): boolean {
+  const der = (key: KeyObject) => key.export({ type: "spki", format: "der" });
+  return a.asymmetricKeyType === b.asymmetricKeyType && der(a).equals(der(b));
+}
+
 function kindOf(key: KeyObject): KeyKind {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
   const curve = CURVES[details?.namedCurve ?? ""];

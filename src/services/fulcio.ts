@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import type { TransportIo } from "../http-retry.ts";
+import { sameKey } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import { apiUrl, post, refusal, serviceClient } from "./exchange.ts";
 
@@ -47,7 +48,7 @@ export async function requestCertificate(
     throw refusal(client, answer, "is the identity token fresh, and of an issuer this Fulcio accepts?");
   }
   const [leaf, ...chain] = readChain(answer.bytes, url);
-  if (!leaf?.publicKey.equals(signer.publicKey.object)) {
+  if (!leaf || !sameKey(leaf.publicKey, signer.publicKey.object)) {
     throw new TsignError("registry", `Fulcio at ${url.host} issued a certificate of another key`);
   }
   return { leaf: leaf.raw, chain: chain.map(({ raw }) => raw) };

@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { readCertificates } from "../evidence/read-legacy.ts";
+import { sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { parseCertificate, verifyCertificatePath } from "../trust/certificate-path.ts";
 import type { SigningCertificate } from "./sign.ts";
@@ -21,7 +22,7 @@ export function readSigningCertificate(options: {
   const [leaf] = text.includes("-----BEGIN") ? readCertificates(text, "--certificate") : [options.certificate];
   if (!leaf) throw new TsignError("input", "--certificate holds no certificate");
   const { native } = parseCertificate(leaf);
-  if (!native.publicKey.equals(options.key.object)) {
+  if (!sameKey(native.publicKey, options.key.object)) {
     throw new TsignError("input", "the public key of --certificate is not the one of --key");
   }
   const chain = readCertificates(Buffer.from(options.chain).toString("latin1"), "--certificate-chain");

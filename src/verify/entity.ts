@@ -3,7 +3,7 @@ import { type SignedEntity, VerificationError, Verifier } from "@sigstore/verify
 import type { Evidence } from "../evidence/model.ts";
 import { ownMessage } from "../evidence/signed-message.ts";
 import { type HashName, hash, type Message, messageOfDigests, parseDigest } from "../format/digest.ts";
-import { verifySignature } from "../keys/index.ts";
+import { sameKey, verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { checkpointName, type KnownEntry } from "./log.ts";
 import { CheckFailed, type CheckName, type Subject } from "./model.ts";
@@ -51,7 +51,7 @@ export async function verifyEntity(options: {
       compareSignature: (other) => sameBytes(content.signature, other),
       compareDigest: (other) => content.kind === "dsse" && sameBytes(hash("sha256", content.payload), other),
       compareSignedDigest: (other) => isDigestOf(message, other),
-      verifySignature: (with_) => valid && with_.equals(key.object),
+      verifySignature: (with_) => valid && sameKey(with_, key.object),
     },
   };
   const trust = {

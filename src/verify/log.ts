@@ -4,6 +4,7 @@ import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { isWithin, type Log } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";
@@ -131,14 +132,14 @@ function requireKey(stated: Uint8Array, { evidence, key }: { evidence: Evidence;
     const same =
       evidence.key.kind === "certificate"
         ? Buffer.compare(certificate.raw, evidence.key.leaf) === 0
-        : certificate.publicKey.equals(key.object);
+        : sameKey(certificate.publicKey, key.object);
     if (!same) throw new CheckFailed("log", "the log entry is about another certificate");
     return;
   }
   const object = tryRead(() =>
     createPublicKey(isPem ? text : { key: Buffer.from(stated), format: "der", type: "spki" }),
   );
-  if (!object?.equals(key.object)) throw new CheckFailed("log", "the log entry is about another key");
+  if (!object || !sameKey(object, key.object)) throw new CheckFailed("log", "the log entry is about another key");
 }
 
 function tryRead<T>(read: () => T): T | undefined {
