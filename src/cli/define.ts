@@ -17,6 +17,8 @@ export interface Flag<T = unknown> {
   readonly typeName?: string;
   /** Still works, is left out of help, and warns `Flag --x has been deprecated, <text>` when it is on the command line. */
   readonly deprecated?: string;
+  /** Key of the flag without which this one has no effect: given alone, that is said. */
+  readonly needs?: string;
   /** Its value must not be printed. */
   readonly secret?: boolean;
 }
@@ -26,7 +28,10 @@ export type Flags = Readonly<Record<string, Flag>>;
 /** The values `run` gets: every flag has one, its default when it was not given. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
 
-type Options<T> = { default?: T } & Pick<Flag, "short" | "choices" | "deprecated" | "secret" | "typeName">;
+type Options<T> = { default?: T } & Pick<
+  Flag,
+  "short" | "choices" | "deprecated" | "needs" | "secret" | "typeName"
+>;
 
 /** Constructors of flags; a default that is not given is false, "", [] or 0. */
 export const flag = {

@@ -51,6 +51,7 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
   requireArity(command, line.positionals);
   const given = new Set([...onLine, ...fromEnvironment.map(({ key }) => key)]);
   requireExclusive(command, given);
+  warnAboutLonely(known, values, io);
   return { kind: "run", entry, command, args: line.positionals, flags: values, given };
 }
 
@@ -173,5 +174,14 @@ function requireExclusive(command: Command, given: ReadonlySet<string>): void {
       "usage",
       `if any flags in the group [${all}] are set none of the others can be; [${which}] were all set`,
     );
+  }
+}
+
+/** What cosign passes over when it stands alone, a user name without a password, is named. */
+function warnAboutLonely(flags: Flags, values: Readonly<Record<string, unknown>>, io: Pick<Io, "stderr">): void {
+  const isSet = (key: string) => String(values[key]) !== String(flags[key]?.default);
+  for (const [key, { needs }] of Object.entries(flags)) {
+    if (needs === undefined || !isSet(key) || isSet(needs)) continue;
+    io.stderr.write(`WARNING: --${flagName(key)} has no effect without --${flagName(needs)}\n`);
   }
 }

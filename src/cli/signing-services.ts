@@ -5,6 +5,7 @@ import type { Witnesses } from "../sign/record.ts";
 import { readSigningConfig, selectServices } from "../trust/signing-config.ts";
 import type { FlagValues } from "./define.ts";
 import { signingFlags } from "./flags/signing.ts";
+import { formsOf } from "./forms.ts";
 import { parseServiceUrl } from "./service-url.ts";
 import { distributedTarget } from "./trust.ts";
 
@@ -40,7 +41,7 @@ export async function readSigningServices(
   const config = readSigningConfig(bytes, flags.signingConfig || "the distributed signing config");
   const random = (below: number) => Buffer.from(io.random(4)).readUInt32BE() % below;
   const selected = selectServices(config, { now: io.now(), random });
-  requireLegacyLogs(flags, selected.logs);
+  requireLegacyLogs(io, flags, selected.logs);
   const tls = await timestampTls(io, flags);
   return {
     configured: true,
@@ -88,10 +89,23 @@ function refuseContradictions(flags: Flags, options: { bundlePathCounts: boolean
   }
 }
 
-/** An entry of Rekor v2 has no place in the legacy form: without it, who verifies that form would be told "not logged". */
-function requireLegacyLogs(flags: Flags, logs: readonly { readonly url: URL; readonly version: number }[]): void {
+/**
+ * An entry of Rekor v2 has no place in the legacy form: without it, who verifies that form would be told "not logged". With
+ * --new-bundle-format=false, where cosign makes such a signature, that is said.
+ */
+function requireLegacyLogs(
+  io: Pick<Io, "stderr">,
+  flags: Flags,
+  logs: readonly { readonly url: URL; readonly version: number }[],
+): void {
   const newer = logs.find(({ version }) => version !== 1);
-  if (!newer || !["legacy", "both"].includes(flags.format)) return;
+  if (!newer || !formsOf(flags, new Set()).legacy) return;
+  if (flags.format === "") {
+    io.stderr.write(
+      `WARNING: the legacy form cannot hold the log entry of Rekor v2 at ${newer.url.host}: it will have none\n`,
+    );
+    return;
+  }
   throw new TsignError("usage", `--format ${flags.format} needs a log of Rekor v1, and ${newer.url.host} is none`, {
     hint: "name one in a --signing-config file, or by --rekor-url with --use-signing-config=false",
   });

@@ -16,14 +16,20 @@ import type { FlagValues } from "./define.ts";
 import { type keyFlags, keyReference } from "./flags/key.ts";
 import type { signingFlags } from "./flags/signing.ts";
 import { checkCertificate, checkSignature } from "./signing-check.ts";
+import { requireFiles, warnAboutIdleFlags, warnAboutLegacyHash } from "./signing-flags.ts";
 import { readSigningServices, type SigningServices } from "./signing-services.ts";
 import { loadTrust } from "./trust.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags & typeof keyFlags>, "outputCertificate" | "outputSignature">;
 
+/** A document in an envelope, or what a signature is over as it is. */
+type Content = "envelope" | "message";
+
 /** Everything decided before anything is signed: who signs, and who makes it public and dates it. */
 export interface Signing {
   readonly by: SigningIdentity;
+  /** The same, for envelopes where something else is signed too: a log may check them in another way. Throws "unsupported". */
+  readonly envelopesBy: SigningIdentity;
   readonly services: SigningServices;
   /**
    * Has a new signature recorded and dated, and makes sure that it verifies, before it is stored anywhere.
@@ -45,29 +51,42 @@ export interface Signing {
  * is said before.
  *
  * @param options.content what will be signed: logs check some of it by its digest alone
+ * @param options.files that were asked for, "" for none: what would not be there to be written is refused
+ * @param options.askAboutHash asks before it makes a legacy signature public that only tsign verifies
  * @param options.signingAlgorithm of the key that is made
  * @throws TsignError
  */
 export async function openSigning(
   io: Io,
   flags: Flags,
-  options: { bundlePathCounts: boolean; content: "envelope" | "message"; signingAlgorithm?: string },
+  options: {
+    bundlePathCounts: boolean;
+    content: Content;
+    signingAlgorithm?: string;
+    files?: { certificate: string; timestamp: string };
+    askAboutHash?: boolean;
+  },
 ): Promise<Signing> {
-  const services = await readSigningServices(io, flags, options);
   const reference = keyReference(flags);
   const keyless = reference === "";
   const certified = keyless || flags.issueCertificate;
+  if (flags.oidcClientSecretFile !== "") await readBlob(io, flags.oidcClientSecretFile); // in time for its mistake
+  const services = await readSigningServices(io, flags, options);
+  warnAboutIdleFlags(io, flags, { certified, services });
+  requireFiles(flags, { files: options.files, certified, services });
   requireDatedCertificate(services, certified);
   const trust = await trustForSigning(io, flags, { services, certified });
   const opened = keyless
     ? ephemeralSigner(options.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
     : await loadSigner(io, reference, () => readPassword(io, { confirm: false }));
   const signer = loggable(opened, services, options.content);
-  if (!certified) await announce(io, flags, { services, who: "your key" });
+  const unusual = options.content === "message" && warnAboutLegacyHash(io, flags, { signer, services, certified });
+  const ask = unusual && options.askAboutHash === true;
+  if (!certified) await announce(io, flags, { services, who: "your key", ask });
   const certificate = certified
-    ? await issueCertificate(io, flags, { services, signer, trust })
+    ? await issueCertificate(io, flags, { services, signer, trust, ask })
     : await readGivenCertificate(io, flags, signer);
-  const by = { signer, ...(certificate ? { certificate } : {}) };
+  const identity = (signer: Signer) => ({ signer, ...(certificate ? { certificate } : {}) });
   const { witnesses } = services;
   const record = async (evidence: Evidence, subject: Subject, by: Witnesses) => {
     const recorded = await recordEvidence(io, evidence, { key: signer.publicKey, witnesses: by });
@@ -76,7 +95,10 @@ export async function openSigning(
     return recorded;
   };
   return {
-    by,
+    by: identity(signer),
+    get envelopesBy() {
+      return identity(loggable(opened, services, "envelope"));
+    },
     services,
     complete: (evidence, subject) => record(evidence, subject, witnesses),
     completeLegacy: (evidence, envelope, subject) =>
@@ -84,10 +106,21 @@ export async function openSigning(
   };
 }
 
-/** An Ed25519 key signs pre-hashed where a log is to check the signature by a digest: all but Rekor v1's envelopes. */
-function loggable(signer: Signer, { witnesses }: SigningServices, content: "envelope" | "message"): Signer {
-  const byDigest = witnesses.logs.some(({ version }) => version !== 1 || content === "message");
-  if (signer.publicKey.kind.type !== "ed25519" || !byDigest) return signer;
+/**
+ * Signatures as the logs check them. An Ed25519 key signs pre-hashed where that is by a digest: all but Rekor v1's envelopes.
+ * Those are checked over SHA-256, whatever the key.
+ */
+function loggable(signer: Signer, { witnesses }: SigningServices, content: Content): Signer {
+  const { logs } = witnesses;
+  const { kind, hash } = signer.publicKey;
+  const byDigest = logs.some(({ version }) => version !== 1 || content === "message");
+  if (logs.length > 0 && !byDigest && kind.type !== "ed25519" && hash !== "sha256") {
+    if (signer.sha256) return signer.sha256;
+    throw new TsignError("unsupported", `Rekor v1 checks envelopes over SHA-256, and this key signs over ${hash}`, {
+      hint: "sign with a log of Rekor v2, without a log, or with a key of another kind",
+    });
+  }
+  if (kind.type !== "ed25519" || !byDigest) return signer;
   if (signer.prehashed) return signer.prehashed;
   throw new TsignError("unsupported", "this Ed25519 key cannot make the pre-hashed signatures that the log records", {
     hint: "sign without a log, or with a key of another kind",
@@ -130,26 +163,27 @@ async function trustForSigning(
 /**
  * Says what becomes public before it does, and asks where cosign asks: when URL flags and not a signing config name the log.
  *
+ * @param by.ask asks in any case
  * @param by.who what tells who signed: a key, or an identity with a certificate
  */
 async function announce(
   io: Io,
   flags: Flags,
-  by: { services: SigningServices; who: string; authority?: URL },
+  by: { services: SigningServices; who: string; authority?: URL; ask: boolean },
 ): Promise<void> {
   const { logs } = by.services.witnesses;
   const hosts = new Set([by.authority, ...logs.map(({ url }) => url)].flatMap((url) => url?.host ?? []));
   if (hosts.size === 0) return;
   const where = [...hosts].join(" and ");
   const notice = `${by.who} and the signature become part of public records at ${where}, which cannot be undone.`;
-  if (by.services.configured || logs.length === 0) io.stderr.write(`Note: ${notice}\n`);
+  if (!by.ask && (by.services.configured || logs.length === 0)) io.stderr.write(`Note: ${notice}\n`);
   else await confirm(io, { assumeYes: flags.yes, warning: notice });
 }
 
 async function issueCertificate(
   io: Io,
   flags: Flags,
-  by: { services: SigningServices; signer: Signer; trust: TrustedMaterial | undefined },
+  by: { services: SigningServices; signer: Signer; trust: TrustedMaterial | undefined; ask: boolean },
 ): Promise<SigningCertificate> {
   const { certificateAuthority: url, oidcIssuer: issuer } = by.services;
   if (!url) {
@@ -171,7 +205,8 @@ async function issueCertificate(
     yes: flags.yes,
   });
   const { subject, raw } = token;
-  await announce(io, flags, { services: by.services, who: `your identity ${printable(subject)}`, authority: url });
+  const who = `your identity ${printable(subject)}`;
+  await announce(io, flags, { services: by.services, who, authority: url, ask: by.ask });
   const issued = await requestCertificate(io, { url, token: raw, subject, signer: by.signer });
   await checkCertificate({ issued, subject, trust: by.trust, now: io.now() });
   return issued;

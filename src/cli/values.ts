@@ -44,7 +44,7 @@ export function parseValue(flag: Flag, texts: readonly string[], shown: string):
       return milliseconds;
     }
     case "choice":
-      if (!flag.choices?.includes(text)) {
+      if (text === "" || !flag.choices?.includes(text)) {
         const choices = (flag.choices ?? []).filter((choice) => choice !== "").map((choice) => `"${choice}"`);
         throw invalid(`must be one of ${choices.join(", ")}`);
       }

@@ -7,6 +7,7 @@ import type { Io } from "../io.ts";
 import { defaultHashes, loadPublicKey } from "../keys/index.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
 import type { IdentityPolicy, Policy, TrustMaterial } from "../verify/model.ts";
+import { flagName } from "./argv.ts";
 import type { FlagValues } from "./define.ts";
 import { type keyFlags, keyReference } from "./flags/key.ts";
 import type { verificationFlags } from "./flags/verification.ts";
@@ -49,6 +50,7 @@ export async function readVerification(io: Io, flags: Flags, what: string): Prom
   }
   if (flags.maxWorkers < 1) throw new TsignError("usage", "--max-workers must be greater than 0");
   const identity = reference === "" ? await readIdentity(flags) : undefined;
+  if (reference !== "") warnAboutCertificateFlags(io, flags);
   warnAboutSkippedLog(io, flags, what);
   const policy: Verification["policy"] = {
     signer: identity ? { kind: "identity", identity } : await readKeyPolicy(io, flags, reference),
@@ -101,6 +103,14 @@ async function readIdentity(flags: Flags): Promise<IdentityPolicy> {
     if (required !== "") extensions.set(oid, required);
   }
   return { subject, issuer, extensions };
+}
+
+/** What a certificate must state means nothing for a key, and is not passed over in silence. */
+function warnAboutCertificateFlags(io: Io, flags: Flags): void {
+  const names = Object.keys(WORKFLOW_EXTENSIONS) as (keyof typeof WORKFLOW_EXTENSIONS)[];
+  const others = ["certificate", "certificateOidcIssuer", "certificateOidcIssuerRegexp", "sct"] as const;
+  const given = [...others, ...names].filter((name) => flags[name] !== "").map((name) => `--${flagName(name)}`);
+  if (given.length > 0) io.stderr.write(`WARNING: no effect of ${given.join(", ")}: --key says who signed\n`);
 }
 
 /** What of the distributed trust these flags make necessary. */

@@ -3,15 +3,15 @@ import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
 import { formsOf } from "../cli/forms.ts";
+import { requirePlaces } from "../cli/output-places.ts";
 import { watched } from "../cli/print/progress.ts";
 import { openSigning } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
-import { toLegacyLogEntry, writeLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import { writeLegacyTimestamp } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
-import { certificatePem } from "../evidence/write-legacy.ts";
+import { certificatePem, legacyBlobBundle } from "../evidence/write-legacy.ts";
 import { encodeBase64 } from "../format/base64.ts";
-import { goJson } from "../format/go-json.ts";
 import type { Io } from "../io.ts";
 import { DEFAULT_SIGNING_ALGORITHM, SIGNING_ALGORITHMS } from "../keys/ephemeral.ts";
 import { signBlob, statedMessage } from "../sign/sign.ts";
@@ -62,36 +62,32 @@ export default defineCommand({
     if (given.has("signingAlgorithm") && flags.key !== "") {
       io.stderr.write("WARNING: --signing-algorithm has no effect with --key\n");
     }
-    if (args.length > 1 && (flags.bundle !== "" || signaturePath(flags) !== "")) {
+    const { bundle, outputCertificate, rfc3161Timestamp } = flags;
+    const outputs = [bundle, outputCertificate, rfc3161Timestamp, ...signaturePaths(flags)];
+    if (args.length > 1 && outputs.some((path) => path !== "")) {
       throw new TsignError("usage", "several files cannot be signed into one output file", {
         hint: "sign them one by one, or without an output file",
       });
     }
+    await requirePlaces(io, outputs);
     const { signingAlgorithm } = flags;
-    const signing = await openSigning(io, flags, { bundlePathCounts: true, content: "message", signingAlgorithm });
+    const signing = await openSigning(io, flags, {
+      ...{ bundlePathCounts: true, content: "message", signingAlgorithm },
+      files: { certificate: outputCertificate, timestamp: rfc3161Timestamp },
+      askAboutHash: true,
+    });
     for (const file of args) {
       if (file !== "-") io.stderr.write(`Using payload from: ${file}\n`);
       const pieces = await watched(io, "signing", { file, pieces: openBlob(io, file) });
       const signed = await signBlob(signing.by, pieces);
       const evidence = await signing.complete(signed, { kind: "blob", message: statedMessage(signed) });
-      const bundle = forms.bundle ? writeBundle(evidence) : legacyBundle(evidence);
+      const bundle = forms.bundle ? writeBundle(evidence) : legacyBlobBundle(evidence);
       await writeFile(io, { path: flags.bundle, what: "bundle", content: bundle });
       await writeParts(io, flags, evidence);
-      if (forms.legacy && signaturePath(flags) === "") printSignature(io, flags, evidence);
+      if (forms.legacy && signaturePaths(flags).length === 0) printSignature(io, flags, evidence);
     }
   },
 });
-
-/** What cosign 2 writes to --bundle. */
-function legacyBundle({ content, key, log }: Evidence): string {
-  const cert = key.kind === "certificate" ? encodeBase64(Buffer.from(certificatePem(key.leaf))) : undefined;
-  const [rekorBundle] = log.flatMap((entry) => toLegacyLogEntry(entry) ?? []);
-  return goJson({
-    base64Signature: encodeBase64(content.signature),
-    ...(cert ? { cert } : {}),
-    ...(rekorBundle ? { rekorBundle } : {}),
-  });
-}
 
 function printSignature(io: Io, flags: BlobFlags, { content: { signature } }: Evidence): void {
   io.stdout.write(flags.b64 ? `${encodeBase64(signature)}\n` : signature);
@@ -100,7 +96,7 @@ function printSignature(io: Io, flags: BlobFlags, { content: { signature } }: Ev
 /** --output-signature, --rfc3161-timestamp and --output-certificate. */
 async function writeParts(io: Io, flags: BlobFlags, { content, key, timestamps }: Evidence): Promise<void> {
   const encoded = flags.b64 ? encodeBase64(content.signature) : content.signature;
-  await writeFile(io, { path: signaturePath(flags), what: "signature", content: encoded });
+  for (const path of signaturePaths(flags)) await writeFile(io, { path, what: "signature", content: encoded });
   const [timestamp] = timestamps;
   if (timestamp) {
     const document = writeLegacyTimestamp(timestamp);
@@ -112,8 +108,8 @@ async function writeParts(io: Io, flags: BlobFlags, { content, key, timestamps }
   await writeFile(io, { path: flags.outputCertificate, what: "certificate", content: certificate });
 }
 
-function signaturePath(flags: BlobFlags): string {
-  return flags.outputSignature || flags.output;
+function signaturePaths({ output, outputSignature }: BlobFlags): string[] {
+  return [...new Set([output, outputSignature])].filter((path) => path !== "");
 }
 
 async function writeFile(io: Io, file: { path: string; what: string; content: string | Uint8Array }): Promise<void> {

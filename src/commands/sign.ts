@@ -13,7 +13,12 @@ import {
   withChildren,
 } from "../cli/images.ts";
 import { progress } from "../cli/print/progress.ts";
-import { writeSignatureFiles } from "../cli/print/signature-files.ts";
+import {
+  requireSignatureFiles,
+  type SignedPayload,
+  writeLegacyBundles,
+  writeSignatureFiles,
+} from "../cli/print/signature-files.ts";
 import { openSigning, type Signing as Session } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
@@ -62,6 +67,8 @@ interface Signing {
   readonly session: Session;
   readonly image: SignedImage;
   readonly claims: SignedClaims;
+  /** Of --payload; undefined when one is made for the image. */
+  readonly payload: Uint8Array | undefined;
 }
 
 export default defineCommand({
@@ -82,12 +89,14 @@ export default defineCommand({
     keyReference(flags); // refused before anything is looked up
     const forms = formsOf(flags, given);
     refuseContradictions(io, flags, forms);
+    const payload = await readPayload(io, flags.payload);
     const annotations = parseAnnotations(flags.annotations);
     const images: SignedImage[] = [];
     for (const text of args) {
       const image = await resolveImage(io, { text, flags, mustExist: forms.bundle, warnAboutTags: true });
       images.push(...(flags.recursive ? await withChildren(image) : [image]));
     }
+    await requireSignatureFiles(io, flags, images.length);
     const session = await openSigning(io, flags, {
       bundlePathCounts: false,
       content: forms.legacy ? "message" : "envelope",
@@ -95,7 +104,7 @@ export default defineCommand({
     const line = progress(io, "signing images", { total: images.length, unit: "items" });
     for (const [index, image] of images.entries()) {
       line.update(index);
-      await signImage({ io, flags, forms, session, image, claims: { digest: image.digest, annotations } });
+      await signImage({ io, flags, forms, session, image, claims: { digest: image.digest, annotations }, payload });
     }
     line.end();
   },
@@ -104,12 +113,17 @@ export default defineCommand({
 /** Flags that mean nothing in the form asked for are not passed over in silence. */
 function refuseContradictions(io: Io, flags: SignFlags, forms: Forms): void {
   requireExperimental(io, flags.registryReferrersMode);
-  if (!forms.bundle) {
-    if (flags.bundle !== "") io.stderr.write("WARNING: --bundle has no effect in the legacy form\n");
-    return;
-  }
-  if (!flags.upload && flags.bundle === "") {
+  if (!flags.upload && forms.bundle && flags.bundle === "") {
     throw new TsignError("usage", "must enable upload or specify a bundle path with --bundle");
+  }
+  const legacyFile = flags.outputSignature !== "" || (flags.bundle !== "" && !forms.bundle);
+  if (!flags.upload && forms.legacy && !legacyFile) {
+    if (forms.bundle) {
+      throw new TsignError("usage", "the legacy signature goes nowhere with --upload=false", {
+        hint: "--output-signature FILE takes it, and --output-payload FILE what it is over; or --format bundle",
+      });
+    }
+    io.stderr.write("WARNING: with --upload=false and without --output-signature the signature is kept nowhere\n");
   }
   if (forms.legacy) return;
   const legacyOnly = {
@@ -121,6 +135,15 @@ function refuseContradictions(io: Io, flags: SignFlags, forms: Forms): void {
   for (const [name, set] of Object.entries(legacyOnly)) {
     if (set) io.stderr.write(`WARNING: ${name} has no effect in the bundle form\n`);
   }
+}
+
+/** What --payload names, read before anything is signed. */
+async function readPayload(io: Io, path: string): Promise<Uint8Array | undefined> {
+  if (path === "") return undefined;
+  io.stderr.write(`Using payload from: ${path}\n`);
+  const payload = await readBlob(io, path);
+  if (payload.length === 0) throw new TsignError("input", `${path} is empty, there is nothing to sign`);
+  return payload;
 }
 
 /** Signs in every form asked for, and only then stores: what cannot be made in one of them is stored in none. */
@@ -136,11 +159,14 @@ async function signImage(signing: Signing): Promise<void> {
 /** Returns what stores the signature. */
 async function signAsBundle({ io, flags, forms, session, image, claims }: Signing): Promise<() => Promise<void>> {
   const statement = signStatement(claims);
-  const signed = await signInTotoStatement(session.by, statement);
+  const signed = await signInTotoStatement(session.envelopesBy, statement);
   const evidence = await session.complete(signed, { kind: "image", digest: image.digest });
   return async () => {
     const bundle = writeBundle(evidence);
-    if (!forms.legacy) await writeSignatureFiles(io, { flags, image, evidence, payload: statement });
+    if (!forms.legacy) {
+      const key = session.by.signer.publicKey;
+      await writeSignatureFiles(io, { flags, image, signed: [{ evidence, payload: statement }], key });
+    }
     if (flags.bundle !== "") {
       await io.files.write(flags.bundle, bundle, { mode: 0o600 });
       io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
@@ -155,22 +181,22 @@ async function signAsBundle({ io, flags, forms, session, image, claims }: Signin
 
 /** Returns what stores the signatures, one for each name. */
 async function signAsLegacy(signing: Signing): Promise<() => Promise<void>> {
-  const { io, flags, session, image, claims } = signing;
+  const { io, flags, forms, session, image, claims } = signing;
   const names = flags.signContainerIdentity.length > 0 ? flags.signContainerIdentity : [image.ref.name];
   const payloads =
-    flags.payload === ""
+    signing.payload === undefined
       ? names.map((dockerReference) => simpleSigningPayload({ ...claims, dockerReference }))
-      : [await readBlob(io, flags.payload)];
-  const made: { payload: Uint8Array; evidence: Evidence }[] = [];
+      : [signing.payload];
+  const made: SignedPayload[] = [];
   for (const payload of payloads) {
     const signed = await signPayload(session.by, payload);
     made.push({ payload, evidence: await session.complete(signed, { kind: "image", digest: image.digest }) });
   }
   return async () => {
-    for (const { payload, evidence } of made) {
-      await writeSignatureFiles(io, { flags, image, evidence, payload, append: payload !== payloads[0] });
-      if (flags.upload) await storeLegacy(signing, evidence);
-    }
+    await writeSignatureFiles(io, { flags, image, signed: made, key: session.by.signer.publicKey });
+    if (!forms.bundle) await writeLegacyBundles(io, flags.bundle, made);
+    if (!flags.upload) return;
+    for (const { evidence } of made) await storeLegacy(signing, evidence);
   };
 }
 

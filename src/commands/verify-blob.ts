@@ -1,4 +1,5 @@
 import { openBlob, readBlob } from "../blob.ts";
+import { flagName } from "../cli/argv.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
@@ -12,7 +13,7 @@ import { looksLikeBundle, readBundle } from "../evidence/read-bundle.ts";
 import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
 import type { Io } from "../io.ts";
-import { MAX_ED25519_MESSAGE, publicKeyFromObject } from "../keys/index.ts";
+import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { verify } from "../verify/verify.ts";
 
@@ -52,6 +53,9 @@ export default defineCommand({
     if (keyReference(flags) === "" && flags.certificate === "" && flags.bundle === "") {
       throw new TsignError("usage", "verify-blob needs --key, --certificate or --bundle");
     }
+    if (keyReference(flags) !== "" && flags.certificate !== "") {
+      throw new TsignError("usage", "exactly one of --key, --sk or --certificate says whose signature it is");
+    }
     if (flags.signature === "" && flags.bundle === "") {
       throw new TsignError("usage", "missing flag '--signature'", { hint: "or --bundle, which holds the signature" });
     }
@@ -77,16 +81,15 @@ export default defineCommand({
   },
 });
 
-/** The bundle, whichever form its bytes have, or the detached signature. */
+/** The bundle, whichever form its bytes have, or the detached signature; a legacy bundle beside it has its certificate and log entry. */
 async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: Verification): Promise<Evidence> {
   const timestamps = await readTimestamps(io, flags);
   if (flags.bundle === "") {
     return withCertificate({ ...(await readBlobSignature(io, flags.signature)), timestamps }, certificate);
   }
-  if (flags.signature !== "") throw new TsignError("usage", "--bundle and --signature exclude one another");
   const bytes = await readBlob(io, flags.bundle);
   if (looksLikeBundle(bytes)) {
-    if (flags.certificate !== "") throw new TsignError("usage", "--certificate cannot be used with a Sigstore bundle");
+    refuseForBundle(flags);
     return readBundle(bytes, { kind: "file", where: flags.bundle });
   }
   const { evidence, statedKey } = readLegacyBlobBundle(bytes, flags.bundle);
@@ -95,11 +98,25 @@ async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: V
     if (policy.signer.kind !== "key") {
       throw new TsignError("bad-signature", `${flags.bundle} was made with a bare key, there is no identity to verify`);
     }
-    if (!statedKey.object.equals(policy.signer.key.object)) {
+    if (!sameKey(statedKey.object, policy.signer.key.object)) {
       throw new TsignError("bad-signature", `${flags.bundle} was made with another key than --key`);
     }
   }
-  return withCertificate({ ...evidence, timestamps }, certificate);
+  const { signature } =
+    flags.signature === "" ? evidence.content : (await readBlobSignature(io, flags.signature)).content;
+  const content = { kind: "blob", signature } as const;
+  return withCertificate({ ...evidence, content, timestamps }, certificate);
+}
+
+/** Beside a Sigstore bundle, which holds these or has them in the trusted root, they would count for nothing, or for too much. */
+function refuseForBundle(flags: BlobFlags): void {
+  const others = ["signature", "certificate", "certificateChain", "caRoots", "caIntermediates", "sct"] as const;
+  const timestamps = ["rfc3161Timestamp", "timestampCertificateChain"] as const;
+  const given = [...others, ...timestamps].find((name) => flags[name] !== "");
+  if (given === undefined) return;
+  throw new TsignError("usage", `--${flagName(given)} cannot be used with a Sigstore bundle`, {
+    hint: "the bundle holds certificate and timestamps; a --trusted-root file names the authorities",
+  });
 }
 
 /** The timestamp that came beside a legacy signature; bundles hold theirs. */

@@ -26,6 +26,17 @@ export function certificatePem(der: Uint8Array): string {
   return new X509Certificate(der).toString().trimEnd().concat("\n");
 }
 
+/** JSON of a detached signature as cosign 2 writes it to --bundle: the signature, a certificate if there is one, the log's entry. */
+export function legacyBlobBundle({ content, key, log }: Pick<Evidence, "content" | "key" | "log">): string {
+  const cert = key.kind === "certificate" ? encodeBase64(Buffer.from(certificatePem(key.leaf))) : undefined;
+  const [rekorBundle] = log.flatMap((entry) => toLegacyLogEntry(entry) ?? []);
+  return goJson({
+    base64Signature: encodeBase64(content.signature),
+    ...(cert ? { cert } : {}),
+    ...(rekorBundle ? { rekorBundle } : {}),
+  });
+}
+
 /**
  * The descriptor of a signature's layer (cosign's SIGNATURE_SPEC, "Storage"): annotation keys sorted, certificate and
  * chain written together.

@@ -13,7 +13,11 @@ export function signerFromKey(privateKey: KeyObject): Signer {
     const prehashed: Signer = { publicKey, sign: (message) => signPrehashed(privateKey, message) };
     return { publicKey, sign: (message) => signPure(privateKey, message), prehashed };
   }
-  return { publicKey, sign: (message) => signHashed(privateKey, { message, algorithm: publicKey.hash }) };
+  const over = (algorithm: SignatureResult["digest"]["algorithm"]): Signer => ({
+    publicKey,
+    sign: (message) => signHashed(privateKey, { message, algorithm }),
+  });
+  return { ...over(publicKey.hash), ...(publicKey.hash === "sha256" ? {} : { sha256: over("sha256") }) };
 }
 
 /** Ed25519ph: a file of any size, in constant memory. */

@@ -41,6 +41,8 @@ export interface Signer {
   sign(message: Uint8Array | AsyncIterable<Uint8Array>): Promise<SignatureResult>;
   /** Of an Ed25519 key in memory: the same key making pre-hashed signatures, the form that logs of digests can check. */
   readonly prehashed?: Signer;
+  /** Of a P-384 or P-521 key in memory: the same key signing over SHA-256, the only hash that Rekor v1 checks envelopes with. */
+  readonly sha256?: Signer;
 }
 
 /**

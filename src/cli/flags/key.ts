@@ -8,6 +8,7 @@ export const keyFlags = {
   sk: flag.bool("use a key on a hardware security token (PIV, through PKCS#11)"),
   slot: flag.string("slot of the hardware security token", {
     choices: ["authentication", "signature", "card-authentication", "key-management"],
+    needs: "sk",
   }),
 };
 

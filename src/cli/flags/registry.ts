@@ -11,10 +11,10 @@ export const registryFlags = {
   registryCacert: flag.string("PEM file of authorities trusted for the registry's TLS certificate"),
   registryClientCert: flag.string("PEM file of a TLS client certificate for the registry"),
   registryClientKey: flag.string("PEM file of that certificate's private key"),
-  registryPassword: flag.string("password for the registry", { secret: true }),
+  registryPassword: flag.string("password for the registry", { needs: "registryUsername", secret: true }),
   registryServerName: flag.string("name expected in the registry's TLS certificate"),
   registryToken: flag.string("bearer token for the registry", { secret: true }),
-  registryUsername: flag.string("user name for the registry"),
+  registryUsername: flag.string("user name for the registry", { needs: "registryPassword" }),
 };
 
 /** Deprecated wherever it is. */

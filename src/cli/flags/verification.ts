@@ -5,7 +5,10 @@ const IN_ROOT = "a --trusted-root file holds it";
 
 /** Everything `verify` and `verify-blob` share besides the key. */
 export const verificationFlags = {
-  caIntermediates: flag.string("PEM file of intermediate certificate authorities", { deprecated: IN_ROOT }),
+  caIntermediates: flag.string("PEM file of intermediate certificate authorities", {
+    deprecated: IN_ROOT,
+    needs: "caRoots",
+  }),
   caRoots: flag.string("PEM file of root certificate authorities", { deprecated: IN_ROOT }),
   certificate: flag.string("PEM or DER file of the certificate to verify with", { deprecated: IN_BUNDLE }),
   certificateChain: flag.string("PEM file of the certificate's chain, the root last", { deprecated: IN_ROOT }),

@@ -1,33 +1,97 @@
+import { TsignError } from "../../errors.ts";
 import type { Evidence } from "../../evidence/model.ts";
-import { certificatePem } from "../../evidence/write-legacy.ts";
+import { certificatePem, legacyBlobBundle } from "../../evidence/write-legacy.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { type Digest, parseDigest } from "../../format/digest.ts";
 import type { Io } from "../../io.ts";
+import type { PublicKey } from "../../keys/types.ts";
+import { requirePlaces } from "../output-places.ts";
 
-/** What `sign` writes with --output-signature, --output-payload and --output-certificate. */
+/** The files `sign` can be asked for. */
+export interface SignatureFileFlags {
+  readonly bundle: string;
+  readonly outputCertificate: string;
+  readonly outputPayload: string;
+  readonly outputSignature: string;
+  readonly recursive: boolean;
+}
+
+/** A signature and what it is over; an image has several when it is signed under several names. */
+export interface SignedPayload {
+  readonly evidence: Evidence;
+  readonly payload: Uint8Array;
+}
+
+/**
+ * Refuses, before anything is signed, what could not be written afterwards: the files of several images in one, and places
+ * that are not there. With --recursive the digest is part of a file's name, but not of a bundle's.
+ *
+ * @throws TsignError "usage" or "input"
+ */
+export async function requireSignatureFiles(
+  io: Pick<Io, "files">,
+  flags: SignatureFileFlags,
+  images: number,
+): Promise<void> {
+  const { bundle, outputCertificate, outputPayload, outputSignature, recursive } = flags;
+  const shared = recursive
+    ? { bundle }
+    : { bundle, "output-signature": outputSignature, "output-payload": outputPayload };
+  const [name] = Object.entries(shared).find(([, path]) => path !== "") ?? [];
+  if (images > 1 && name !== undefined) {
+    throw new TsignError("usage", `${images} images cannot be signed into the one file of --${name}`, {
+      hint: "sign them one by one, or without the flag",
+    });
+  }
+  await requirePlaces(io, [bundle, outputCertificate, outputPayload, outputSignature]);
+}
+
+/**
+ * Writes what --output-signature, --output-payload and --output-certificate ask for: base64 and payloads a line each, and
+ * the certificate, or the public key of a key that has none.
+ */
 export async function writeSignatureFiles(
   io: Pick<Io, "files" | "stderr">,
   options: {
-    flags: { outputSignature: string; outputPayload: string; outputCertificate: string; recursive: boolean };
+    flags: SignatureFileFlags;
     image: { digest: Digest };
-    evidence: Evidence;
-    payload: Uint8Array;
-    /** Adds to files just written: several identities of one image, a line each. */
-    append?: boolean;
+    signed: readonly SignedPayload[];
+    key: PublicKey;
   },
 ): Promise<void> {
-  const { flags, image, evidence } = options;
-  const write = async (path: string, content: string | Uint8Array) => {
+  const { flags, image, signed, key } = options;
+  const write = async (path: string, lines: readonly (string | Uint8Array)[]) => {
     if (path === "") return;
     const target = flags.recursive ? `${path}-sha256-${parseDigest(image.digest).hex}` : path;
-    const before = options.append ? await io.files.read(target, { maxBytes: 64 * 1024 * 1024 }) : undefined;
-    const data = before ? Buffer.concat([before, Buffer.from("\n"), Buffer.from(content)]) : content;
-    await io.files.write(target, data, { mode: 0o600 });
+    await io.files.write(target, joinLines(lines), { mode: 0o600 });
   };
-  await write(flags.outputSignature, encodeBase64(evidence.content.signature));
-  await write(flags.outputPayload, options.payload);
-  if (evidence.key.kind === "certificate" && flags.outputCertificate !== "") {
-    await write(flags.outputCertificate, certificatePem(evidence.key.leaf));
-    io.stderr.write(`Certificate wrote in the file ${flags.outputCertificate}\n`);
-  }
+  await write(
+    flags.outputSignature,
+    signed.map(({ evidence }) => encodeBase64(evidence.content.signature)),
+  );
+  await write(
+    flags.outputPayload,
+    signed.map(({ payload }) => payload),
+  );
+  if (flags.outputCertificate === "") return;
+  const [made] = signed;
+  const pem = made?.evidence.key.kind === "certificate" ? certificatePem(made.evidence.key.leaf) : key.pem;
+  await io.files.write(flags.outputCertificate, pem, { mode: 0o600 });
+  io.stderr.write(`Certificate wrote in the file ${flags.outputCertificate}\n`);
+}
+
+/** Writes legacy signatures to --bundle in the form `sign-blob` has, a line each: `verify-blob` takes them over the payload. */
+export async function writeLegacyBundles(
+  io: Pick<Io, "files" | "stderr">,
+  path: string,
+  signed: readonly SignedPayload[],
+): Promise<void> {
+  if (path === "") return;
+  const documents = signed.map(({ evidence }) => legacyBlobBundle(evidence));
+  await io.files.write(path, joinLines(documents), { mode: 0o600 });
+  io.stderr.write(`Wrote bundle to file ${path}\n`);
+}
+
+function joinLines(lines: readonly (string | Uint8Array)[]): Uint8Array {
+  return Buffer.concat(lines.flatMap((line, index) => [Buffer.from(index === 0 ? "" : "\n"), Buffer.from(line)]));
 }

@@ -1,3 +1,4 @@
+import type { X509Certificate } from "@sigstore/core";
 import { ANNOTATION } from "../../evidence/media-types.ts";
 import type { Origin, Unreadable } from "../../evidence/model.ts";
 import { describePayload } from "../../evidence/read-legacy.ts";
@@ -11,12 +12,13 @@ import type { Policy, Verdict, VerifiedSigner } from "../../verify/model.ts";
 
 export type Verified = Extract<Verdict, { ok: true }>;
 
-const EXTENSION_NAMES: readonly (readonly [string, string])[] = [
-  ["1.3.6.1.4.1.57264.1.2", "githubWorkflowTrigger"],
-  ["1.3.6.1.4.1.57264.1.3", "githubWorkflowSha"],
-  ["1.3.6.1.4.1.57264.1.4", "githubWorkflowName"],
-  ["1.3.6.1.4.1.57264.1.5", "githubWorkflowRepository"],
-  ["1.3.6.1.4.1.57264.1.6", "githubWorkflowRef"],
+/** OID, name in JSON, name in text. */
+const EXTENSION_NAMES: readonly (readonly [string, string, string])[] = [
+  ["1.3.6.1.4.1.57264.1.2", "githubWorkflowTrigger", "GitHub Workflow Trigger"],
+  ["1.3.6.1.4.1.57264.1.3", "githubWorkflowSha", "GitHub Workflow SHA"],
+  ["1.3.6.1.4.1.57264.1.4", "githubWorkflowName", "GitHub Workflow Name"],
+  ["1.3.6.1.4.1.57264.1.5", "githubWorkflowRepository", "GitHub Workflow Repository"],
+  ["1.3.6.1.4.1.57264.1.6", "githubWorkflowRef", "GitHub Workflow Ref"],
 ];
 
 /**
@@ -91,10 +93,7 @@ export function printText(
   const { stdout, stderr } = io;
   for (const each of options.verified) {
     const { evidence, signer } = each;
-    if (signer.kind === "certificate") {
-      stderr.write(`Certificate subject: ${certificateNames(signer.leaf).join(", ")}\n`);
-      stderr.write(`Certificate issuer URL: ${certificateIssuer(signer.leaf) ?? ""}\n`);
-    }
+    if (signer.kind === "certificate") stderr.write(certificateLines(signer.leaf));
     const { content } = evidence;
     const line =
       content.kind === "simple-signing"
@@ -102,6 +101,18 @@ export function printText(
         : goJson(toCosignJson(each, options));
     stdout.write(`${line}\n`);
   }
+}
+
+function certificateLines(leaf: X509Certificate): string {
+  const lines = [
+    `Certificate subject: ${certificateNames(leaf).join(", ")}`,
+    `Certificate issuer URL: ${certificateIssuer(leaf) ?? ""}`,
+    ...EXTENSION_NAMES.flatMap(([oid, , title]) => {
+      const value = leaf.extension(oid)?.value.toString("utf8");
+      return value ? [`${title}: ${value}`] : [];
+    }),
+  ];
+  return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
 function toCosignJson(
