@@ -172,3 +172,18 @@ test("what this version cannot do is refused in one line, never ignored", async 
     assert.equal(refused.stderr.split("\n").filter((line) => line.startsWith("Error: ")).length, 1);
   }
 });
+
+test("exit codes of images are for registries: a saved image fails with 1, as in cosign", async (t) => {
+  const { tsign, image } = await workshop(t);
+  await tsign("save", "--dir", "unsigned", image);
+  await tsign("sign", "--key", "a.key", ...OFFLINE, LEGACY, image);
+  await tsign("save", "--dir", "signed", image);
+  const verify = (key: string, folder: string) => tsign("verify", "--key", key, NO_LOG, "--local-image", folder);
+  assert.equal((await verify("a.pub", "signed")).code, 0);
+  const other = await verify("b.pub", "signed");
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /not made by this key/);
+  const unsigned = await verify("a.pub", "unsigned");
+  assert.equal(unsigned.code, 1);
+  assert.match(unsigned.stderr, /no signatures found/);
+});

@@ -28,10 +28,7 @@ export type Flags = Readonly<Record<string, Flag>>;
 /** The values `run` gets: every flag has one, its default when it was not given. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
 
-type Options<T> = { default?: T } & Pick<
-  Flag,
-  "short" | "choices" | "deprecated" | "needs" | "secret" | "typeName"
->;
+type Options<T> = { default?: T } & Pick<Flag, "short" | "choices" | "deprecated" | "needs" | "secret" | "typeName">;
 
 /** Constructors of flags; a default that is not given is false, "", [] or 0. */
 export const flag = {

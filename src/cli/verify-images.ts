@@ -106,7 +106,18 @@ export async function verifyImages(io: Io, images: readonly string[], flags: Ima
     }
   }
   line.end();
-  if (firstFailure) throw firstFailure;
+  if (!firstFailure) return;
+  throw flags.localImage && firstFailure instanceof TsignError ? ordinary(firstFailure) : firstFailure;
+}
+
+/** cosign has its exit codes for images in registries alone. */
+function ordinary(error: TsignError): TsignError {
+  const { code, message, hint, cause } = error;
+  return new TsignError(code, message, {
+    exitCode: error.exitCode ?? 1,
+    cause,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 async function verifyImage(
