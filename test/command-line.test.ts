@@ -46,7 +46,7 @@ test("help on help, and on nothing, is the program's own; on what is unknown it 
   for (const argv of [[], ["help"], ["help", "help"], ["help", "--help"], ["--", "version"]]) {
     const shown = await run(argv);
     assert.equal(shown.code, 0, argv.join(" "));
-    assert.match(shown.stdout, /Commands:/);
+    assert.match(shown.stdout, /^Signing commands:$/m);
     assert.equal(shown.stderr, "");
   }
   const topic = await run(["help", "bogus"]);

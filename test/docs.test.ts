@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { groupFlags, shownFlags } from "../src/cli/flag-groups.ts";
+import { flagValue } from "../src/cli/flag-values.ts";
+import { commandsBelow } from "../src/cli/groups.ts";
 import { parseCommandLine } from "../src/cli/program.ts";
 import { TABLE } from "../src/cli/table.ts";
 import { testIo } from "./support/test-io.ts";
@@ -24,7 +26,7 @@ test("every example is a command line that parses", async () => {
   for (const { words, load } of TABLE) {
     const { default: command } = await load();
     assert.ok(command.examples.length > 0, `${words.join(" ")} has no example`);
-    for (const example of command.examples) {
+    for (const example of command.examples.filter((each) => !each.startsWith("# "))) {
       const line = /(?:^|\s|\()tsign ([^|;<>)']*)/.exec(example)?.[1];
       if (line === undefined || example.includes("'")) continue; // needs a shell
       const parsed = await parseCommandLine(
@@ -50,15 +52,15 @@ test("a command's many flags are shown in groups, each once, with variables and 
   const shown = await parseCommandLine(["help", "verify"], testIo());
   const text = shown.kind === "print" ? shown.text : assert.fail("no help");
   const titles = ["Usage", "Examples", "Flags", "Key flags", "Signer flags", "Trust flags", "Registry flags"];
-  const positions = [...titles, "Global flags", "Environment", "Exit codes"].map((title) =>
-    text.indexOf(`\n${title}:\n`),
-  );
+  const more = ["Global flags", "Deprecated flags, which still work", "Environment", "Exit codes"];
+  const positions = [...titles, ...more].map((title) => text.indexOf(`\n${title}:\n`));
   assert.ok(
     positions.every((position, index) => position > (positions[index - 1] ?? -1)),
     String(positions),
   );
   assert.match(text, /\n {2}COSIGN_REPOSITORY +where signatures are kept/);
-  assert.match(text, /\n {2}10 {2}the image has no signature\n/);
+  assert.match(text, /\n {2}10 +the image has no signature\n/);
+  assert.match(text, /\n +--offline +bundles hold their log entries\n/);
   for (const { load, words } of TABLE) {
     const { flags } = (await load()).default;
     const grouped = groupFlags(flags).flatMap((group) => group.flags.map(([key]) => key));
@@ -70,6 +72,55 @@ test("a command's many flags are shown in groups, each once, with variables and 
       words.join(" "),
     );
   }
+});
+
+test("the program's help shows every command that is not hidden, once, and names the deprecated ones", async () => {
+  const shown = await parseCommandLine([], testIo());
+  const text = shown.kind === "print" ? shown.text : assert.fail("no help");
+  const listed = [...text.matchAll(/^ {2}([a-z][\w-]*) {2,}\S/gm)].map(([, word]) => word);
+  assert.deepEqual(
+    listed.sort(),
+    commandsBelow([])
+      .map(({ word }) => word)
+      .sort(),
+  );
+  assert.match(text, /attach, copy, dockerfile, generate,\s+manifest, triangulate, upload/);
+  for (const { summary, word } of commandsBelow([])) assert.notEqual(summary, "", word);
+});
+
+test("no line of help is wider than the terminal, whatever its width, and titles are bold on a terminal only", async () => {
+  const help = async (words: readonly string[], tty: object, env = {}) => {
+    const shown = await parseCommandLine([...words, "--help"], testIo({ tty, env }));
+    return shown.kind === "print" ? shown.text : assert.fail("no help");
+  };
+  for (const columns of [40, 80, 120]) {
+    for (const words of [[], ["key"], ...TABLE.map((entry) => entry.words)]) {
+      if (columns < 80 && words.join(" ") === "sandbox fault") continue; // a table in its text
+      const text = await help(words, { columns });
+      assert.doesNotMatch(text, /\u001b/);
+      for (const line of text.split("\n")) {
+        const unbreakable = /'|^ *\S+( \S+)? ?\\?$|^ {2}tsign |^ {2}(-\w, | {4})--\S+ </.test(line);
+        assert.ok(line.length <= Math.min(columns, 100) || unbreakable, `${words.join(" ")} at ${columns}: ${line}`);
+      }
+    }
+  }
+  assert.match(await help(["tree"], { stdout: true }), /^\u001b\[1mUsage:\u001b\[22m$/m);
+  for (const env of [{ NO_COLOR: "1" }, { TERM: "dumb" }]) {
+    assert.doesNotMatch(await help(["tree"], { stdout: true }, env), /\u001b/);
+  }
+});
+
+test("every flag with a value says what the value is", async () => {
+  const vague: string[] = [];
+  for (const { words, load } of TABLE) {
+    const { flags } = (await load()).default;
+    for (const [key, flag] of shownFlags(flags)) {
+      if (["string", "strings", "texts"].includes(flag.kind) && flagValue(key, flags).name === "text") {
+        vague.push(`${words.join(" ")} --${key}`);
+      }
+    }
+  }
+  assert.deepEqual(vague, []);
 });
 
 test("a manual page is well-formed: no line is taken for a request that is none", async () => {

@@ -1,36 +1,64 @@
 /**
  * Each script asks `tsign __complete` for candidates, so that it never has to change when a flag does. Values of
- * `--flag=value` come without the flag: a shell that completes the whole word puts it back.
+ * `--flag=value` come without the flag: a shell that completes the whole word puts it back. Files are found by the shell,
+ * those with the endings it is told if there are any.
  */
 export const COMPLETION_SCRIPTS: Readonly<Record<string, string>> = {
   bash: `# bash completion for tsign: source <(tsign completion bash)
 _tsign() {
-    local current=\${COMP_WORDS[COMP_CWORD]} prefix=
-    local answer directive index line word
-    local -a words=()
-    # bash splits --flag=value in three
-    for ((index = 1; index <= COMP_CWORD; index++)); do
-        word=\${COMP_WORDS[index]}
-        if [[ \${#words[@]} -gt 0 && ($word == = || \${COMP_WORDS[index - 1]} == =) ]]; then
-            words[\${#words[@]}-1]+=$word
-        else
-            words+=("$word")
-        fi
-    done
-    case $current in
-        =) current= ;;
-        --*=*) prefix=\${current%%=*}= current=\${current#*=} ;;
-    esac
-    answer=$("\${COMP_WORDS[0]}" __completeNoDesc "\${words[@]}" 2>/dev/null) || return
-    directive=\${answer##*:}
+    local rest=\${COMP_LINE:0:COMP_POINT} program=\${COMP_WORDS[0]} current prefix= cut= value
+    local answer directive index part word nospace=
+    local -a words=() endings=() files=()
     COMPREPLY=()
-    while IFS= read -r line; do
-        case $line in
-            :*) ;;
-            "$current"*) COMPREPLY+=("$prefix$line") ;;
-        esac
+    [[ $(type -t "$program") == alias ]] && program=tsign
+    # bash splits words at = and : too; what touches belongs together
+    for ((index = 0; index <= COMP_CWORD; index++)); do
+        part=\${rest#"\${rest%%[![:blank:]]*}"}
+        word=\${COMP_WORDS[index]}
+        ((index == COMP_CWORD)) && word=$part
+        if [[ \${#words[@]} -eq 0 || $part != "$rest" ]]; then
+            words+=("$word")
+        else
+            words[\${#words[@]}-1]+=$word
+        fi
+        rest=\${part#"$word"}
+    done
+    current=\${words[\${#words[@]}-1]}
+    [[ $current == --*=* ]] && prefix=\${current%%=*}=
+    value=\${current#"$prefix"}
+    # what readline does not replace
+    [[ $COMP_WORDBREAKS == *=* && $current == *=* ]] && cut=\${current%"\${current##*=}"}
+    [[ $COMP_WORDBREAKS == *:* && \${current#"$cut"} == *:* ]] && cut=\${current%"\${current##*:}"}
+    answer=$("$program" __completeNoDesc "\${words[@]:1}" 2>/dev/null) || return
+    directive=\${answer##*:}
+    while IFS= read -r word; do
+        if [[ $word == :* ]]; then
+            continue
+        elif ((directive & 8)) && [[ $word != *:* ]]; then
+            endings+=("$word")
+        elif [[ $word == "$value"* ]]; then
+            [[ $word == *[/:] ]] && nospace=1
+            word=$prefix$word
+            COMPREPLY+=("\${word#"$cut"}")
+        fi
     done <<<"$answer"
-    if [ "\${#COMPREPLY[@]}" -eq 0 ] && [ "$directive" = 0 ]; then
+    [[ $nospace ]] && compopt -o nospace 2>/dev/null
+    if ((directive & 16)); then
+        while IFS= read -r word; do files+=("$word"); done < <(compgen -d -- "$value")
+    elif ((directive & 8)); then
+        while IFS= read -r word; do
+            [[ -d $word ]] && files+=("$word")
+            for part in "\${endings[@]}"; do
+                [[ ! -d $word && $word == *."$part" ]] && files+=("$word") && break
+            done
+        done < <(compgen -f -- "$value")
+    fi
+    if [[ \${#COMPREPLY[@]} -eq 0 && \${#files[@]} -gt 0 ]]; then
+        COMPREPLY=("\${files[@]}")
+        compopt -o filenames 2>/dev/null
+    elif [[ \${#files[@]} -gt 0 ]]; then
+        COMPREPLY+=("\${files[@]}")
+    elif [[ \${#COMPREPLY[@]} -eq 0 ]] && ! ((directive & 20)); then
         compopt -o default 2>/dev/null
     fi
 }
@@ -39,19 +67,29 @@ complete -F _tsign tsign
   zsh: `#compdef tsign
 # zsh completion for tsign: tsign completion zsh > "\${fpath[1]}/_tsign"
 _tsign() {
-    local answer directive line
-    local -a candidates
-    answer=$("\${words[1]}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null) || return
+    local answer directive line word
+    local -a candidates endings nospace
+    answer=$("\${(Q)words[1]}" __complete "\${(@Q)words[2,CURRENT]}" 2>/dev/null) || return
     directive=\${answer##*:}
     [[ \${words[CURRENT]} == --*=* ]] && compset -P '*='
     for line in "\${(@f)answer}"; do
-        [[ $line == :* ]] && continue
-        line=\${line//:/\\\\:}
-        candidates+=("\${line/$'\\t'/:}")
+        word=\${line%%$'\\t'*}
+        if [[ $line == :* ]]; then
+            continue
+        elif (( directive & 8 )) && [[ $word != *:* ]]; then
+            endings+=("$word")
+        else
+            [[ $word == *[/:] ]] && nospace=(-S '')
+            line=\${line//:/\\\\:}
+            candidates+=("\${line/$'\\t'/:}")
+        fi
     done
-    if (( \${#candidates} > 0 )); then
-        _describe 'tsign' candidates
-    elif [[ $directive == 0 ]]; then
+    (( \${#candidates} > 0 )) && _describe 'tsign' candidates "\${nospace[@]}"
+    if (( directive & 16 )); then
+        _files -/
+    elif (( directive & 8 )); then
+        _files -g "*.(\${(j:|:)endings})(-.)"
+    elif [[ $directive == 0 && \${#candidates} -eq 0 ]]; then
         _files
     fi
 }
@@ -62,24 +100,51 @@ else
 fi
 `,
   fish: `# fish completion for tsign: tsign completion fish | source
-function __tsign_answer
-    set -l words (commandline -opc) (commandline -ct)
-    $words[1] __complete $words[2..-1] 2>/dev/null
-end
 function __tsign_complete
-    set -l prefix (string match -r -- '^--[^=]+=' (commandline -ct))
-    for line in (__tsign_answer)
-        string match -q ':*' -- $line; and continue
-        echo "$prefix$line"
+    set -l words (commandline -opc)
+    set -l token (commandline -ct)
+    set -l prefix (string match -r -- '^--[^=]+=' "$token")
+    set -l value (string replace -r -- '^--[^=]+=' '' "$token")
+    set -l answer ($words[1] __complete $words[2..-1] "$token" 2>/dev/null)
+    set -l directive (string replace : '' -- "$answer[-1]")
+    set -l endings
+    set -l found 0
+    string match -qr '^[0-9]+$' -- "$directive"; or return
+    for line in $answer
+        if string match -q ':*' -- $line
+            continue
+        else if test (math "floor($directive / 8) % 2") -eq 1; and not string match -q '*:*' -- (string split -m 1 \\t -- $line)[1]
+            set -a endings $line
+        else
+            set found 1
+            echo "$prefix$line"
+        end
+    end
+    if test (math "floor($directive / 16) % 2") -eq 1
+        for path in (__fish_complete_directories "$value" '')
+            echo "$prefix$path"
+        end
+    else if test (math "floor($directive / 8) % 2") -eq 1
+        set -l paths (__fish_complete_path "$value" '')
+        for path in $paths
+            for ending in / .$endings
+                if string match -q "*$ending" -- (string split -m 1 \\t -- $path)[1]
+                    set found 1
+                    echo "$prefix$path"
+                end
+            end
+        end
+        if test $found -eq 0
+            printf "$prefix%s\\n" $paths
+        end
+    else if test "$directive" = 0 -a $found -eq 0
+        for path in (__fish_complete_path "$value" '')
+            echo "$prefix$path"
+        end
     end
 end
-function __tsign_wants_files
-    set -l answer (__tsign_answer)
-    test "$answer[-1]" = ':0'
-end
 complete -c tsign -e
-complete -c tsign -n 'not __tsign_wants_files' -f
-complete -c tsign -a '(__tsign_complete)'
+complete -c tsign -f -a '(__tsign_complete)'
 `,
   powershell: `# powershell completion for tsign: tsign completion powershell | Out-String | Invoke-Expression
 Register-ArgumentCompleter -Native -CommandName tsign -ScriptBlock {
@@ -88,10 +153,13 @@ Register-ArgumentCompleter -Native -CommandName tsign -ScriptBlock {
     $arguments = @($words | Select-Object -Skip 1)
     if ($wordToComplete -eq '') { $arguments += '' }
     $prefix = if ($wordToComplete -match '^--[^=]+=') { $Matches[0] } else { '' }
-    $answer = & $words[0] __complete @arguments 2>$null
+    $answer = @(& $words[0] __complete @arguments 2>$null)
+    # what is no candidate, and no candidates at all, leaves the files to PowerShell
+    $endings = $answer.Length -gt 0 -and ([int]$answer[-1].Substring(1) -band 8)
     foreach ($line in $answer) {
         if ($line.StartsWith(':')) { continue }
         $parts = $line -split "\`t", 2
+        if ($endings -and -not $parts[0].Contains(':')) { continue }
         $word = $prefix + $parts[0]
         $about = if ($parts.Length -gt 1) { $parts[1] } else { $word }
         [System.Management.Automation.CompletionResult]::new($word, $word, 'ParameterValue', $about)

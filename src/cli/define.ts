@@ -88,11 +88,11 @@ export interface Invocation<F extends Flags> {
 
 /** A leaf command, declared once: parsing, types, help, completion, reference and parity test all read this. */
 export interface Command<F extends Flags = Flags> {
-  /** What follows the command's words in the usage line. */
+  /** What follows the command's words in the usage line. The names in it say what a shell proposes: `<image…>`, `<bundle>`. */
   readonly usage: string;
   readonly summary: string;
   readonly about: string;
-  /** Lines a user can type, `tsign` included. */
+  /** Lines a user can type, `tsign` included, and comments (`# …`) above them. */
   readonly examples: readonly string[];
   readonly args: Arity;
   readonly flags: F;

@@ -1,7 +1,8 @@
 import { flagName } from "./argv.ts";
 import type { Flag, Flags } from "./define.ts";
+import { GROUPS, isListed } from "./groups.ts";
 import { defaultText } from "./help.ts";
-import { type Entry, GROUPS, isListed, TABLE } from "./table.ts";
+import { type Entry, TABLE } from "./table.ts";
 
 /** The parts of Fig's completion specification (github.com/withfig/autocomplete) that say what there is to say. */
 interface Spec {

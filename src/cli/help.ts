@@ -1,79 +1,126 @@
 import { flagName } from "./argv.ts";
 import type { Command, Flag, Flags } from "./define.ts";
 import { flagVariable } from "./environment.ts";
-import { exitCodesOf, type FlagGroup, groupFlags, shownFlags, variablesOf } from "./flag-groups.ts";
-import { type Entry, GROUPS, isListed, TABLE } from "./table.ts";
+import { deprecatedFlags, exitCodesOf, groupFlags, shownFlags, variablesOf } from "./flag-groups.ts";
+import { flagValue } from "./flag-values.ts";
+import { commandsBelow, deprecatedWords, GROUPS, SECTIONS } from "./groups.ts";
+import { type Screen, section, table, wrap, wrapCommand } from "./layout.ts";
+import type { Entry } from "./table.ts";
 import { formatDuration } from "./values.ts";
 
-const WIDTH = 100;
+const PROGRAM_EXAMPLES = [
+  "tsign sign registry.example/app@sha256:…",
+  "tsign verify --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example registry.example/app:v1",
+  "tsign tree registry.example/app:v1",
+];
 
 /** The help of one command, all of it from its definition. */
-export function commandHelp(entry: Entry, command: Command, global: Flags): string {
-  const sections = [
-    wrap(command.about, 0),
-    `Usage:\n  tsign ${entry.words.join(" ")} ${command.usage}`,
-    command.examples.length > 0 ? `Examples:\n${command.examples.map((line) => `  ${line}`).join("\n")}` : "",
-    ...groupFlags(command.flags).map((group) => flagSection(group, command.bindEnvironment !== false)),
-    flagSection({ title: "Global flags", flags: shownFlags(global) }, false),
-    environmentSection(command),
-    exitCodeSection(command),
-  ];
-  return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
+export function commandHelp(entry: Entry, command: Command, { global, screen }: HelpOptions): string {
+  const name = entry.words.join(" ");
+  return page([
+    text(command.about, screen),
+    command.deprecated ? text(`Deprecated: ${command.deprecated}.`, screen) : "",
+    section("Usage", `  tsign ${name} ${command.usage}`.trimEnd(), screen),
+    examples(command.examples, screen),
+    ...groupFlags(command.flags).map((group) =>
+      section(group.title, flagTable(group.flags, command.flags, screen), screen),
+    ),
+    section("Global flags", flagTable(shownFlags(global), global, screen), screen),
+    section("Deprecated flags, which still work", deprecatedTable(deprecatedFlags(command.flags), screen), screen),
+    section("Environment", table(environmentRows(command), screen), screen),
+    section(
+      "Exit codes",
+      table(
+        exitCodesOf(command).map(({ code, meaning }) => [String(code), meaning]),
+        screen,
+      ),
+      screen,
+    ),
+  ]);
+}
+
+export interface HelpOptions {
+  /** The flags of every command. */
+  readonly global: Flags;
+  readonly screen: Screen;
 }
 
 /** The help of the program or of a group: its commands, a line each. */
-export function groupHelp(prefix: readonly string[], global: Flags): string {
-  const depth = prefix.length;
-  const below = TABLE.filter(
-    (entry) => isListed(entry, prefix) && prefix.every((word, index) => entry.words[index] === word),
-  );
-  const lines = new Map<string, string>();
-  for (const entry of below) {
-    const word = entry.words[depth] ?? "";
-    lines.set(word, entry.words.length > depth + 1 ? (GROUPS[word]?.about ?? "") : entry.summary);
-  }
-  const width = Math.max(...[...lines.keys()].map((word) => word.length));
-  const commands = [...lines].map(([word, summary]) => `  ${word.padEnd(width)}  ${summary}`);
-  const title = GROUPS[prefix.join(" ")]?.about ?? "Sign and verify container images and files.";
+export function groupHelp(prefix: readonly string[], { global, screen }: HelpOptions): string {
+  const program = prefix.length === 0;
+  const group = GROUPS[prefix.join(" ")];
   const name = ["tsign", ...prefix].join(" ");
-  return `${[
-    title,
-    `Usage:\n  ${name} [command]`,
-    `Commands:\n${commands.join("\n")}`,
-    flagSection({ title: "Global flags", flags: shownFlags(global) }, false),
-    `\`${name} [command] --help\` tells more about a command.`,
-  ].join("\n\n")}\n`;
+  const commands = commandsBelow(prefix).map(({ word, summary }) => [word, summary] as const);
+  const sections = program
+    ? SECTIONS.map(({ title, words }) => {
+        const rows = words.flatMap((each) => commands.filter(([word]) => word === each));
+        return section(title, table(rows, screen), screen);
+      })
+    : [section("Commands", table(commands, screen), screen)];
+  return page([
+    text(group ? `${group.about}.` : "Sign and verify container images and files.", screen),
+    group?.deprecated ? text(`Deprecated: ${group.deprecated}.`, screen) : "",
+    section("Usage", `  ${name} <command> [flags] [arguments]`, screen),
+    ...(program ? [examples(PROGRAM_EXAMPLES, screen)] : []),
+    ...sections,
+    section("Global flags", flagTable(shownFlags(global), global, screen), screen),
+    program ? text(`Deprecated commands, which still work: ${deprecatedWords().join(", ")}.`, screen) : "",
+    text(`\`tsign help ${[...prefix, "<command>"].join(" ")}\` tells more about a command.`, screen),
+  ]);
 }
 
-function flagSection({ title, flags }: FlagGroup, environment: boolean): string {
-  const lines = flags.map(([key, flag]) => {
-    const short = flag.short ? `-${flag.short}, ` : "    ";
-    const notes = [defaultText(flag) && `default ${defaultText(flag)}`, environment ? flagVariable(key) : ""].filter(
-      (note) => note !== "",
-    );
-    const about = notes.length > 0 ? `${flag.description} (${notes.join(", ")})` : flag.description;
-    return `  ${short}--${flagName(key)}${valueName(flag)}\n${wrap(about, 8)}`;
-  });
-  return lines.length > 0 ? `${title}:\n${lines.join("\n")}` : "";
+function text(paragraphs: string, { columns }: Screen): string {
+  return wrap(paragraphs, { columns, indent: 0 });
 }
 
-/** What stands for the value in usage: ` <text>`. */
-export function valueName(flag: Flag): string {
-  switch (flag.kind) {
-    case "bool":
-      return "";
-    case "string":
-    case "texts":
-      return " <text>";
-    case "strings":
-      return " <text,…>";
-    case "int":
-      return " <number>";
-    case "duration":
-      return " <duration>";
-    case "choice":
-      return ` <${(flag.choices ?? []).filter((choice) => choice !== "").join("|")}>`;
-  }
+function page(sections: readonly string[]): string {
+  return `${sections.filter((each) => each !== "").join("\n\n")}\n`;
+}
+
+function examples(lines: readonly string[], screen: Screen): string {
+  return section(
+    "Examples",
+    lines.map((line) => wrapCommand(line, { columns: screen.columns, indent: 2 })).join("\n"),
+    screen,
+  );
+}
+
+function flagTable(rows: readonly [string, Flag][], flags: Flags, screen: Screen): string {
+  return table(
+    rows.map(([key, flag]) => {
+      const short = flag.short ? `-${flag.short}, ` : "    ";
+      const notes = flagNotes(flag);
+      return [`${short}--${flagName(key)}${valueName(key, flags)}`, `${flag.description}${notes && ` (${notes})`}`];
+    }),
+    screen,
+  );
+}
+
+function deprecatedTable(rows: readonly [string, Flag][], screen: Screen): string {
+  return table(
+    rows.map(([key, flag]) => [`    --${flagName(key)}`, flag.deprecated ?? ""]),
+    screen,
+  );
+}
+
+/** What stands for the value in usage: ` <file>`; nothing for a switch. */
+export function valueName(key: string, flags: Flags): string {
+  const { kind } = flags[key] as Flag;
+  if (kind === "bool") return "";
+  return ` <${flagValue(key, flags).name}${kind === "strings" ? ",…" : ""}>`;
+}
+
+/** What else there is to say of a flag: choices that its value's name does not show, its default, whether it repeats. */
+export function flagNotes(flag: Flag): string {
+  const choices = flag.kind === "choice" ? [] : (flag.choices ?? []).filter((choice) => choice !== "");
+  const value = defaultText(flag);
+  return [
+    choices.length > 3 ? `such as ${choices.join(", ")}` : "",
+    value && `default ${value}`,
+    flag.kind === "texts" ? "may be repeated" : "",
+  ]
+    .filter((note) => note !== "")
+    .join("; ");
 }
 
 /** The default as a user would type it; empty when there is nothing to say. */
@@ -83,32 +130,12 @@ export function defaultText(flag: Flag): string {
   return flag.default === false || flag.default === "" ? "" : String(flag.default);
 }
 
-function environmentSection(command: Command): string {
-  const variables = variablesOf(command);
-  const width = Math.max(0, ...variables.map(({ name }) => name.length));
-  const lines = variables.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`);
-  return lines.length > 0 ? `Environment:\n${lines.join("\n")}` : "";
-}
-
-function exitCodeSection(command: Command): string {
-  const lines = exitCodesOf(command).map(({ code, meaning }) => `  ${String(code).padStart(2)}  ${meaning}`);
-  return lines.length > 0 ? `Exit codes:\n${lines.join("\n")}` : "";
-}
-
-function wrap(text: string, indent: number): string {
-  const margin = " ".repeat(indent);
-  return text
-    .split("\n")
-    .map((paragraph) => {
-      const lines: string[] = [];
-      let line = "";
-      for (const word of paragraph.split(" ")) {
-        if (line !== "" && margin.length + line.length + 1 + word.length > WIDTH) {
-          lines.push(line);
-          line = word;
-        } else line = line === "" ? word : `${line} ${word}`;
-      }
-      return [...lines, line].map((each) => margin + each).join("\n");
-    })
-    .join("\n");
+/** Variables a command reads, the rule for those of its flags first. */
+export function environmentRows(command: Command): [name: string, about: string][] {
+  const [sample] = shownFlags(command.flags).filter(([, { secret, kind }]) => !secret && kind !== "bool");
+  const rule: [string, string][] =
+    sample && command.bindEnvironment !== false
+      ? [["COSIGN_<FLAG>", `a flag that is not given: ${flagVariable(sample[0])} is --${flagName(sample[0])}`]]
+      : [];
+  return [...rule, ...variablesOf(command).map(({ name, about }): [string, string] => [name, about])];
 }

@@ -1,15 +1,19 @@
 import { flagName } from "./argv.ts";
 import type { Command, Flag, Flags } from "./define.ts";
-import { flagVariable } from "./environment.ts";
-import { exitCodesOf, groupFlags, shownFlags, variablesOf } from "./flag-groups.ts";
-import { defaultText, valueName } from "./help.ts";
-import { type Entry, isListed, TABLE } from "./table.ts";
+import { deprecatedFlags, exitCodesOf, groupFlags, shownFlags } from "./flag-groups.ts";
+import { isListed } from "./groups.ts";
+import { environmentRows, flagNotes, valueName } from "./help.ts";
+import { wrapCommand } from "./layout.ts";
+import { type Entry, TABLE } from "./table.ts";
 
 /** A manual page: a file name and its roff, in the macros of man(7). */
 export interface ManPage {
   readonly file: string;
   readonly text: string;
 }
+
+/** What a manual page leaves of a terminal of 80 columns. */
+const MARGINS = { columns: 72, indent: 0 };
 
 /** A page for the program and one for each command, all of it from the definitions. */
 export async function manPages(global: Flags): Promise<ManPage[]> {
@@ -30,20 +34,22 @@ function programPage(global: Flags): string {
       roff("Signs container images and files with keys or with an identity, and verifies what was signed."),
     ),
     section("COMMANDS", commands.join("\n")),
-    section("OPTIONS OF EVERY COMMAND", options(shownFlags(global), false)),
+    section("OPTIONS OF EVERY COMMAND", options(shownFlags(global), global)),
     section(
       "ENVIRONMENT",
-      roff("Most flags can be set by a variable: --tlog-upload by COSIGN_TLOG_UPLOAD. `tsign env` lists the others."),
+      roff("Most flags can be set by a variable: --trusted-root by COSIGN_TRUSTED_ROOT. `tsign env` lists the others."),
     ),
-    section("EXIT STATUS", roff("0 for success, 1 for a failure; pages of commands name other codes.")),
+    section(
+      "EXIT STATUS",
+      roff("0 for success, 1 for a failure, 130 after Ctrl-C; pages of commands name other codes."),
+    ),
   ]);
 }
 
 function commandPage(entry: Entry, command: Command, global: Flags): string {
-  const bound = command.bindEnvironment !== false;
   const name = entry.words.join(" ");
-  const hidden = Object.entries(command.flags).filter(([, flag]) => flag.deprecated !== undefined);
-  const variables = variablesOf(command).map(({ name: variable, about }) => tagged(bold(variable), roff(about)));
+  const deprecated = deprecatedFlags(command.flags);
+  const variables = environmentRows(command).map(([variable, about]) => tagged(bold(variable), roff(about)));
   const codes = exitCodesOf(command).map(({ code, meaning }) => tagged(bold(String(code)), roff(meaning)));
   const related = TABLE.filter(
     (other) => other !== entry && other.words.length > 1 && other.words[0] === entry.words[0],
@@ -53,13 +59,13 @@ function commandPage(entry: Entry, command: Command, global: Flags): string {
     section("DESCRIPTION", paragraphs(command.about)),
     command.deprecated ? section("STATUS", roff(`Deprecated: ${command.deprecated}.`)) : "",
     ...groupFlags(command.flags).map(({ title, flags }) =>
-      section(title === "Flags" ? "OPTIONS" : title.toUpperCase(), options(flags, bound)),
+      section(title === "Flags" ? "OPTIONS" : title.toUpperCase(), options(flags, command.flags)),
     ),
-    section("OPTIONS OF EVERY COMMAND", options(shownFlags(global), false)),
-    hidden.length > 0 ? section("DEPRECATED OPTIONS", options(hidden, bound)) : "",
+    section("OPTIONS OF EVERY COMMAND", options(shownFlags(global), global)),
+    deprecated.length > 0 ? section("DEPRECATED OPTIONS", options(deprecated, command.flags)) : "",
     variables.length > 0 ? section("ENVIRONMENT", variables.join("\n")) : "",
     codes.length > 0 ? section("EXIT STATUS", codes.join("\n")) : "",
-    section("EXAMPLES", `.EX\n${command.examples.map(roff).join("\n")}\n.EE`),
+    section("EXAMPLES", `.EX\n${command.examples.map((line) => roff(wrapCommand(line, MARGINS))).join("\n")}\n.EE`),
     section("SEE ALSO", [bold("tsign(1)"), ...related].join(",\n")),
   ]);
 }
@@ -78,17 +84,15 @@ function section(title: string, body: string): string {
   return `.SH "${title}"\n${body}`;
 }
 
-function options(flags: readonly [string, Flag][], bound: boolean): string {
-  return flags
+function options(rows: readonly [string, Flag][], flags: Flags): string {
+  return rows
     .map(([key, flag]) => {
       const short = flag.short ? `${bold(`-${flag.short}`)}, ` : "";
-      const value = valueName(flag).trim();
+      const value = valueName(key, flags).trim();
       const term = `${short}${bold(`--${flagName(key)}`)}${value === "" ? "" : ` ${italic(value.slice(1, -1))}`}`;
-      const notes = [
-        defaultText(flag) && `default ${defaultText(flag)}`,
-        bound ? flagVariable(key) : "",
-        flag.deprecated ? `deprecated: ${flag.deprecated}` : "",
-      ].filter((note) => note !== "");
+      const notes = [flagNotes(flag), flag.deprecated ? `deprecated: ${flag.deprecated}` : ""].filter(
+        (note) => note !== "",
+      );
       return tagged(term, roff(notes.length > 0 ? `${flag.description} (${notes.join("; ")})` : flag.description));
     })
     .join("\n");

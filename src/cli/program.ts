@@ -4,8 +4,10 @@ import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from
 import type { Command, Flags } from "./define.ts";
 import { environmentFlags } from "./environment.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
+import { GROUPS } from "./groups.ts";
 import { commandHelp, groupHelp } from "./help.ts";
-import { ALIASES, type Entry, GROUPS, TABLE } from "./table.ts";
+import { screenOf } from "./layout.ts";
+import { ALIASES, type Entry, TABLE } from "./table.ts";
 import { parseValue } from "./values.ts";
 
 /** A command line understood: either text to print, or a command with all it needs to run. */
@@ -27,8 +29,8 @@ export type Request =
  * @param argv without node and script
  * @throws TsignError "usage"
  */
-export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "env" | "stderr">): Promise<Request> {
-  if (argv[0] === "__complete" || argv[0] === "__completeNoDesc") return completions(argv);
+export async function parseCommandLine(argv: readonly string[], io: Io): Promise<Request> {
+  if (argv[0] === "__complete" || argv[0] === "__completeNoDesc") return completions(argv, io);
   const rewritten = rewriteDashes(argv);
   for (const warning of rewritten.warnings) io.stderr.write(`WARNING: ${warning}\n`);
   const asked = rewritten.argv[0] === "help"; // `help verify` is `verify --help`
@@ -36,13 +38,14 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
   if (!entry) {
     const { deprecated } = GROUPS[group.join(" ")] ?? {};
     if (deprecated && !asked) io.stderr.write(`Command "${group.join(" ")}" is deprecated, ${deprecated}\n`);
-    return parseGroup(group, rest, { asked });
+    return parseGroup(group, rest, { asked, io });
   }
   const { default: command } = await entry.load();
   const known = { ...command.flags, ...GLOBAL_FLAGS };
   const line = splitArguments(rest, known);
   if (line.given.some(({ key, value }) => key === "help" && value === "true")) {
-    return { kind: "print", text: commandHelp(entry, command, GLOBAL_FLAGS), on: "stdout" };
+    const text = commandHelp(entry, command, { global: GLOBAL_FLAGS, screen: screenOf(io) });
+    return { kind: "print", text, on: "stdout" };
   }
   warnDeprecated(line.given, { entry, command, io });
   const onLine = new Set(line.given.map(({ key }) => key));
@@ -56,9 +59,13 @@ export async function parseCommandLine(argv: readonly string[], io: Pick<Io, "en
 }
 
 /** What the completion scripts ask for. */
-async function completions([asked, ...words]: readonly string[]): Promise<Request> {
-  const { complete, formatCompletion } = await import("./completion.ts");
-  const completion = await complete(words, GLOBAL_FLAGS);
+async function completions([asked, ...words]: readonly string[], io: Io): Promise<Request> {
+  if (words.length === 0) throw new TsignError("usage", "requires at least 1 arg(s), only received 0");
+  const [{ complete }, { formatCompletion }] = await Promise.all([
+    import("./completion.ts"),
+    import("./completion-answer.ts"),
+  ]);
+  const completion = await complete(words, GLOBAL_FLAGS, io);
   return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }), on: "stdout" };
 }
 
@@ -93,8 +100,12 @@ function takesValue(word: string): boolean {
  * A group alone prints its help; so does a word below it that means nothing. At the top such a word is an error, unless
  * help was asked for (`asked`) with `help WORD`.
  */
-function parseGroup(group: readonly string[], rest: readonly string[], { asked }: { asked: boolean }): Request {
-  const help = groupHelp(group, GLOBAL_FLAGS);
+function parseGroup(
+  group: readonly string[],
+  rest: readonly string[],
+  { asked, io }: { asked: boolean; io: Io },
+): Request {
+  const help = groupHelp(group, { global: GLOBAL_FLAGS, screen: screenOf(io) });
   const [first = ""] = rest;
   if (group.length === 0 && (first === "--" || (asked && first === "help"))) {
     return { kind: "print", text: help, on: "stdout" };

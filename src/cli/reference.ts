@@ -1,15 +1,20 @@
 import { flagName } from "./argv.ts";
 import type { Command, Flag } from "./define.ts";
 import { flagVariable } from "./environment.ts";
-import { exitCodesOf, groupFlags, variablesOf } from "./flag-groups.ts";
-import { defaultText, valueName } from "./help.ts";
-import { TABLE } from "./table.ts";
+import { deprecatedFlags, exitCodesOf, groupFlags } from "./flag-groups.ts";
+import { SECTIONS } from "./groups.ts";
+import { defaultText, environmentRows, flagNotes, valueName } from "./help.ts";
+import { wrapCommand } from "./layout.ts";
+import { type Entry, TABLE } from "./table.ts";
 
 /** One page of the reference: a file name and its Markdown. */
 export interface Page {
   readonly file: string;
   readonly text: string;
 }
+
+/** Where a line of an example is broken. */
+const EXAMPLES = { columns: 110, indent: 4 };
 
 /** The reference, a page for each command and one that lists them, all of it from the definitions. */
 export async function referencePages(): Promise<Page[]> {
@@ -18,44 +23,68 @@ export async function referencePages(): Promise<Page[]> {
     const { default: command } = await load();
     pages.push({ file: `${words.join("-")}.md`, text: commandPage(words.join(" "), command) });
   }
-  const index = TABLE.map(({ words, summary }) => `- [${words.join(" ")}](${words.join("-")}.md): ${summary}`);
-  const title = "# Commands\n\nGenerated from the definitions by `npm run docs`.\n\n";
-  return [{ file: "README.md", text: `${title}${index.join("\n")}\n` }, ...pages];
+  return [indexPage(), ...pages];
+}
+
+/** The commands as the program's help groups them; those it leaves out come last. */
+function indexPage(): Page {
+  const listed = SECTIONS.map(({ title, words }) => ({ title, entries: entriesOf(words) }));
+  const shown = new Set(listed.flatMap(({ entries }) => entries));
+  const hidden = TABLE.filter((entry) => !shown.has(entry));
+  const sections = [...listed, { title: "Deprecated and hidden commands, which still work", entries: hidden }].map(
+    ({ title, entries }) => {
+      const lines = entries.map(({ words, summary }) => `- [${words.join(" ")}](${words.join("-")}.md): ${summary}`);
+      return `## ${title}\n\n${lines.join("\n")}`;
+    },
+  );
+  const title = "# Commands\n\nGenerated from the definitions by `npm run docs`.";
+  return { file: "README.md", text: `${[title, ...sections].join("\n\n")}\n` };
+}
+
+function entriesOf(words: readonly string[]): Entry[] {
+  return words.flatMap((word) => TABLE.filter((entry) => entry.words[0] === word));
 }
 
 function commandPage(name: string, command: Command): string {
-  const bound = command.bindEnvironment !== false;
-  const hidden = Object.entries(command.flags).filter(([, flag]) => flag.deprecated !== undefined);
+  const { examples, flags } = command;
   const sections = [
     `# tsign ${name}`,
     command.about,
-    `    tsign ${name} ${command.usage}`.trimEnd(),
     command.deprecated ? `Deprecated: ${command.deprecated}.` : "",
-    command.examples.length > 0 ? `## Examples\n\n${command.examples.map((line) => `    ${line}`).join("\n")}` : "",
-    ...groupFlags(command.flags).map(({ title, flags }) => flagTable(title, flags, bound)),
-    flagTable("Deprecated flags, which still work", hidden, bound),
-    environment(command),
-    exitCodes(command),
+    `    tsign ${name} ${command.usage}`.trimEnd(),
+    `## Examples\n\n${examples.map((line) => wrapCommand(line, EXAMPLES)).join("\n")}`,
+    ...groupFlags(flags).map((group) => flagTable(group.title, group.flags, command)),
+    flagTable("Deprecated flags, which still work", deprecatedFlags(flags), command),
+    markdownTable(
+      "Environment",
+      ["variable", "meaning"],
+      environmentRows(command).map(([name, about]) => [`\`${name}\``, about]),
+    ),
+    markdownTable(
+      "Exit codes",
+      ["code", "when"],
+      exitCodesOf(command).map(({ code, meaning }) => [String(code), meaning]),
+    ),
   ];
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
 }
 
-function flagTable(title: string, flags: readonly [string, Flag][], bound: boolean): string {
-  if (flags.length === 0) return "";
-  const rows = flags.map(([key, flag]) => {
-    const name = `\`--${flagName(key)}${valueName(flag)}\`${flag.short ? `, \`-${flag.short}\`` : ""}`;
+function flagTable(title: string, rows: readonly [string, Flag][], { flags, bindEnvironment }: Command): string {
+  const deprecated = rows.some(([, flag]) => flag.deprecated !== undefined);
+  const cells = rows.map(([key, flag]) => {
+    const name = `\`--${flagName(key)}${valueName(key, flags)}\`${flag.short ? `, \`-${flag.short}\`` : ""}`;
     const value = defaultText(flag) === "" ? "" : `\`${defaultText(flag)}\``;
-    return `| ${name.replaceAll("|", "\\|")} | ${value} | ${bound ? `\`${flagVariable(key)}\`` : ""} | ${flag.description} |`;
+    const notes = flagNotes({ ...flag, default: "" });
+    const about = notes === "" ? flag.description : `${flag.description} (${notes})`;
+    const variable = bindEnvironment === false ? "" : `\`${flagVariable(key)}\``;
+    return [name, value, variable, about, ...(deprecated ? [flag.deprecated ?? ""] : [])];
   });
-  return `## ${title}\n\n| flag | default | variable | meaning |\n|---|---|---|---|\n${rows.join("\n")}`;
+  return markdownTable(title, ["flag", "default", "variable", "meaning", ...(deprecated ? ["instead"] : [])], cells);
 }
 
-function environment(command: Command): string {
-  const rows = variablesOf(command).map(({ name, about }) => `| \`${name}\` | ${about} |`);
-  return rows.length > 0 ? `## Environment\n\n| variable | meaning |\n|---|---|\n${rows.join("\n")}` : "";
-}
-
-function exitCodes(command: Command): string {
-  const rows = exitCodesOf(command).map(({ code, meaning }) => `| ${code} | ${meaning} |`);
-  return rows.length > 0 ? `## Exit codes\n\n| code | when |\n|---|---|\n${rows.join("\n")}` : "";
+/** Nothing when there are no rows. */
+function markdownTable(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  if (rows.length === 0) return "";
+  return `## ${title}\n\n${[line(head), `|${"---|".repeat(head.length)}`, ...rows.map(line)].join("\n")}`;
 }

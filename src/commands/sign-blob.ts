@@ -42,6 +42,9 @@ export default defineCommand({
     "--new-bundle-format=false the base64 signature goes to stdout or --output-signature.\nA file of any size is read once, " +
     "in constant memory; with an Ed25519 key it may have at most 128 MiB.",
   examples: [
+    "# with your identity: a browser asks who you are",
+    "tsign sign-blob --bundle app.sigstore.json app.tar.gz",
+    "# with a key, and without any service",
     "tsign sign-blob --key cosign.key --use-signing-config=false --tlog-upload=false --bundle app.sigstore.json app.tar.gz",
   ],
   args: { min: 1, max: Number.POSITIVE_INFINITY },

@@ -79,6 +79,9 @@ export default defineCommand({
     "to it, or in the legacy form under the tag sha256-<digest>.sig.\nWithout services, sign with " +
     "--use-signing-config=false --tlog-upload=false.",
   examples: [
+    "# with your identity: a browser asks who you are",
+    "tsign sign registry.example/app@sha256:…",
+    "# with a key, and without any service",
     "tsign sign --key cosign.key --use-signing-config=false --tlog-upload=false registry.example/app@sha256:…",
     "tsign sign --key cosign.key --use-signing-config=false --tlog-upload=false -a env=prod --recursive registry.example/app:v1",
   ],

@@ -40,6 +40,9 @@ export default defineCommand({
     "signature. Prints `Verified OK` on stderr.\nA file of any size is read once, in constant memory; pure Ed25519 " +
     "signatures are checked up to 128 MiB.",
   examples: [
+    "# signed by an identity",
+    "tsign verify-blob --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example --bundle app.sigstore.json app.tar.gz",
+    "# signed with a key, without a log",
     "tsign verify-blob --key cosign.pub --insecure-ignore-tlog --bundle app.sigstore.json app.tar.gz",
     "tsign verify-blob --key cosign.pub --insecure-ignore-tlog --signature app.sig app.tar.gz",
   ],

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 
 /**
- * Makes fixtures/surface/cosign-3.1.2.json: the names, types and defaults of cosign's commands and flags, from a
+ * Makes fixtures/surface/cosign-3.1.2.json: cosign's commands and groups with the names, types and defaults of their flags, from a
  * description of them that was taken off the program itself.
  *
  *     node test/support/make-surface.ts DESCRIPTION.json
@@ -11,6 +11,9 @@ interface Described {
   commands: {
     path: string;
     runnable: boolean;
+    deprecated: boolean;
+    aliases: string[];
+    envBinding: boolean;
     flags: {
       name: string;
       shorthand: string | null;
@@ -25,9 +28,13 @@ interface Described {
 const [source = ""] = process.argv.slice(2);
 const { commands } = JSON.parse(readFileSync(source, "utf8")) as Described;
 const surface = commands
-  .filter(({ runnable }) => runnable)
-  .map(({ path, flags }) => ({
+  .filter(({ path }) => path !== "cosign")
+  .map(({ path, runnable, deprecated, aliases, envBinding, flags }) => ({
     command: path.replace(/^cosign ?/, ""),
+    ...(runnable ? {} : { group: true }),
+    ...(deprecated ? { deprecated } : {}),
+    ...(aliases.length > 0 ? { aliases } : {}),
+    ...(envBinding ? { bound: true } : {}),
     flags: flags
       .filter(({ name, persistent }) => name !== "help" && !persistent)
       .map(({ name, shorthand, type, default: value, deprecated }) => ({

@@ -11,7 +11,9 @@ export const signingFlags = {
   format: flag.choice(["", "bundle", "legacy", "both"], "which form to write, in place of --new-bundle-format", {
     default: "",
   }),
-  fulcioAuthFlow: flag.string("way of logging in for a certificate"),
+  fulcioAuthFlow: flag.string("way of logging in for a certificate", {
+    choices: ["normal", "device", "token", "client_credentials", "token_exchange", "oob"],
+  }),
   fulcioUrl: flag.string("certificate authority", {
     default: "https://fulcio.sigstore.dev",
     deprecated: IN_CONFIG,
@@ -34,7 +36,17 @@ export const signingFlags = {
     default: "https://oauth2.sigstore.dev/auth",
     deprecated: IN_CONFIG,
   }),
-  oidcProvider: flag.string("where to take the ambient OIDC token from"),
+  oidcProvider: flag.string("where to take the ambient OIDC token from", {
+    choices: [
+      "filesystem",
+      "envvar",
+      "github-actions",
+      "buildkite-agent",
+      "spiffe",
+      "google-workload-identity",
+      "google-impersonate",
+    ],
+  }),
   oidcRedirectUrl: flag.string("where the OIDC login leads back to"),
   outputCertificate: flag.string("file to write the certificate to", { deprecated: IN_BUNDLE }),
   outputSignature: flag.string("file to write the signature to", { deprecated: IN_BUNDLE }),
