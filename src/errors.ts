@@ -41,5 +41,37 @@ export class TsignError extends Error {
   }
 }
 
+/** The same error with a hint, unless it has one. */
+export function withHint(error: TsignError, hint: string): TsignError {
+  return error.hint === undefined ? copyOf(error, { message: error.message, hint }) : error;
+}
+
+/** What can be wrong with something a user names. */
+const NAMED: readonly ErrorCode[] = ["input", "bad-bundle", "untrusted"];
+
+/**
+ * Runs a step that reads something of the user's, and puts its name before an error's message that does not say it.
+ *
+ * @param what a path, URL or key reference; credentials in a URL are left out
+ */
+export async function naming<T>(what: string, step: () => T | Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    const shown = what.replace(/^(\w+:\/\/)[^/]*@/, "$1");
+    const unnamed = error instanceof TsignError && NAMED.includes(error.code) && !error.message.includes(shown);
+    throw unnamed ? copyOf(error, { message: `${shown}: ${error.message}`, hint: error.hint }) : error;
+  }
+}
+
+function copyOf(error: TsignError, { message, hint }: { message: string; hint: string | undefined }): TsignError {
+  const { cause, code, exitCode } = error;
+  return new TsignError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+  });
+}
+
 /** Exit codes by error code, for the commands where cosign has codes other than 1. */
 export type ExitCodes = Partial<Record<ErrorCode, number>>;

@@ -99,6 +99,27 @@ const REASONS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "the server's certificate has expired",
 };
 
+const NOT_THERE = "is it running, and is that its address?";
+const NO_NAME = "is the name right, and is there a network? HTTPS_PROXY names a proxy to go through";
+const UNKNOWN_AUTHORITY = "SSL_CERT_FILE names the authorities to trust, --registry-cacert those of a registry";
+const NO_TLS = "a registry without TLS needs --allow-http-registry";
+
+/** What to do about some of them. */
+const HINTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: NOT_THERE,
+  ENOTFOUND: NO_NAME,
+  EAI_AGAIN: NO_NAME,
+  ETIMEDOUT: NOT_THERE,
+  EHOSTUNREACH: NOT_THERE,
+  EPROTO: NO_TLS,
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+};
+
 function networkError(url: URL, cause: unknown): TsignError {
   const { code, errors, message } = cause as { code?: string; errors?: { code?: string }[]; message?: string };
   const known = code ?? errors?.[0]?.code ?? "";
@@ -106,7 +127,11 @@ function networkError(url: URL, cause: unknown): TsignError {
   const alert = /:SSL routines:[^:]*:([^:]*\balert\b[^:]*):/.exec(message ?? "")?.[1];
   const refused = alert && `it refuses the TLS handshake (${alert})`;
   const reason = refused ?? REASONS[known] ?? message ?? "unknown reason";
-  return new TsignError("network", `cannot reach ${url.protocol}//${url.host}: ${reason}`, { cause });
+  const hint = refused ? undefined : HINTS[known];
+  return new TsignError("network", `cannot reach ${url.protocol}//${url.host}: ${reason}`, {
+    cause,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 /** Serves HTTP on a loopback address (Io.listen). */

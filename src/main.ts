@@ -1,7 +1,7 @@
 import type { Command } from "./cli/define.ts";
-import { parseCommandLine, type Request } from "./cli/program.ts";
+import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
 import { formatDuration } from "./cli/values.ts";
-import { type ExitCodes, TsignError } from "./errors.ts";
+import { type ExitCodes, TsignError, withHint } from "./errors.ts";
 import type { Io, Sink } from "./io.ts";
 
 /**
@@ -13,18 +13,20 @@ import type { Io, Sink } from "./io.ts";
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let exitCodes: ExitCodes = {};
   let verbose = false;
+  let usage = "`tsign --help` lists the commands";
   try {
     const request = await parseCommandLine(argv, io);
     if (request.kind === "print") io[request.on].write(request.text);
     else {
       exitCodes = request.command.exitCodes ?? {};
+      usage = usageHint(request.entry, request.command);
       verbose = request.flags["verbose"] === true;
       await runCommand(request, verbose ? withTrace(io) : io);
     }
     return 0;
   } catch (error) {
     const known = error instanceof TsignError ? error : unexpected(error);
-    report(known, { stderr: io.stderr, verbose });
+    report(known.code === "usage" ? withHint(known, usage) : known, { stderr: io.stderr, verbose });
     return known.exitCode ?? exitCodes[known.code] ?? 1;
   }
 }
@@ -50,7 +52,9 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
   const timer = new AbortController();
   const done = new AbortController();
   const signal = AbortSignal.any([io.signal, timer.signal]);
-  const late = new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}`);
+  const late = new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}`, {
+    hint: "--timeout takes a longer time, such as 10m",
+  });
   if (milliseconds < 1) throw late; // no timer is as short
   signal.throwIfAborted();
   io.sleep(milliseconds, done.signal).then(

@@ -5,13 +5,14 @@ import { VARIABLES, type Variable } from "./variables.ts";
 /** Commands with fewer flags show them in one list. */
 const MANY = 12;
 
+const LOGIN = "Login flags";
 /** What flags are about, in the order help shows; those of no group come first. */
 const GROUPS: readonly [title: string, keys: RegExp][] = [
   ["Key flags", /^(key|sk|slot|certificate|certificateChain|signingAlgorithm)$/],
   ["Signer flags", /^certificate(Identity|Oidc|Github)/],
   ["Trust flags", /^(trustedRoot|insecureIgnore|useSignedTimestamps|offline)/],
   ["Service flags", /^(signingConfig|useSigningConfig|rekorUrl|timestampClient|timestampServer)/],
-  ["Login flags", /^(oidc|identityToken|fulcioAuthFlow)/],
+  [LOGIN, /^(oidc|identityToken|fulcioAuthFlow)/],
   ["Registry flags", /^(registry|allowHttpRegistry|allowInsecureRegistry|k8sKeychain)/],
 ];
 
@@ -41,7 +42,8 @@ function sorted(flags: Flags, wanted: (flag: Flag) => boolean): [string, Flag][]
 export function groupFlags(flags: Flags): FlagGroup[] {
   const shown = shownFlags(flags);
   if (shown.length < MANY) return shown.length > 0 ? [{ title: "Flags", flags: shown }] : [];
-  const titleOf = (key: string) => GROUPS.find(([, keys]) => keys.test(key))?.[0] ?? "Flags";
+  const groups = GROUPS.filter(([title]) => title !== LOGIN || "identityToken" in flags);
+  const titleOf = (key: string) => groups.find(([, keys]) => keys.test(key))?.[0] ?? "Flags";
   return ["Flags", ...GROUPS.map(([title]) => title)]
     .map((title) => ({ title, flags: shown.filter(([key]) => titleOf(key) === title) }))
     .filter((group) => group.flags.length > 0);

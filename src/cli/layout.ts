@@ -65,6 +65,7 @@ export function wrapCommand(line: string, { columns, indent }: { columns: number
     const lines = breakLines(line.slice(1).trim().split(" "), columns - indent - 2);
     return lines.map((each) => `${margin}# ${each}`).join("\n");
   }
+  if (indent + line.length <= columns) return margin + line;
   const [first = "", ...more] = breakLines(commandParts(line), columns - indent - 6);
   return [margin + first, ...more.map((each) => `${margin}    ${each}`)].join(" \\\n");
 }

@@ -1,4 +1,4 @@
-import { TsignError } from "../errors.ts";
+import { TsignError, withHint } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./argv.ts";
 import type { Command, Flags } from "./define.ts";
@@ -41,6 +41,23 @@ export async function parseCommandLine(argv: readonly string[], io: Io): Promise
     return parseGroup(group, rest, { asked, io });
   }
   const { default: command } = await entry.load();
+  try {
+    return await parseCommand(entry, { command, rest, io });
+  } catch (error) {
+    throw error instanceof TsignError && error.code === "usage" ? withHint(error, usageHint(entry, command)) : error;
+  }
+}
+
+/** Where to read on after a command line that is wrong. */
+export function usageHint({ words }: Entry, { usage }: Command): string {
+  const name = words.join(" ");
+  return `usage: tsign ${`${name} ${usage}`.trim()}; \`tsign help ${name}\` tells more`;
+}
+
+async function parseCommand(
+  entry: Entry,
+  { command, rest, io }: { command: Command; rest: readonly string[]; io: Io },
+): Promise<Request> {
   const known = { ...command.flags, ...GLOBAL_FLAGS };
   const line = splitArguments(rest, known);
   if (line.given.some(({ key, value }) => key === "help" && value === "true")) {

@@ -1,5 +1,5 @@
 import { readBlob } from "../blob.ts";
-import { TsignError } from "../errors.ts";
+import { naming, TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
@@ -218,9 +218,8 @@ async function readGivenCertificate(io: Io, flags: Flags, signer: Signer): Promi
     if (flags.certificateChain !== "") throw new TsignError("usage", "--certificate-chain needs --certificate");
     return undefined;
   }
-  return readSigningCertificate({
-    certificate: await readBlob(io, flags.certificate),
-    chain: flags.certificateChain === "" ? new Uint8Array() : await readBlob(io, flags.certificateChain),
-    key: signer.publicKey,
-  });
+  const certificate = await readBlob(io, flags.certificate);
+  const chain = flags.certificateChain === "" ? new Uint8Array() : await readBlob(io, flags.certificateChain);
+  const key = signer.publicKey;
+  return naming(flags.certificate, () => readSigningCertificate({ certificate, chain, key }));
 }

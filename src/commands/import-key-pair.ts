@@ -1,7 +1,7 @@
 import { readBlob } from "../blob.ts";
 import { defineCommand, flag } from "../cli/define.ts";
 import { writeKeyPair } from "../cli/key-files.ts";
-import { TsignError } from "../errors.ts";
+import { naming, TsignError } from "../errors.ts";
 import { importPrivateKey } from "../keys/index.ts";
 
 export default defineCommand({
@@ -25,7 +25,8 @@ export default defineCommand({
   },
   async run(io, { flags }) {
     if (flags.key === "") throw new TsignError("usage", "--key is required: the PEM file of the key to import");
-    const key = importPrivateKey(Buffer.from(await readBlob(io, flags.key)).toString("utf8"));
+    const bytes = await readBlob(io, flags.key);
+    const key = await naming(flags.key, () => importPrivateKey(Buffer.from(bytes).toString("utf8")));
     await writeKeyPair(io, { key, prefix: flags.outputKeyPrefix, assumeYes: flags.yes });
   },
 });

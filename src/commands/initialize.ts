@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { readBlob } from "../blob.ts";
 import { defineCommand, flag } from "../cli/define.ts";
-import { TsignError } from "../errors.ts";
+import { naming, TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { cacheFolder, openCache } from "../services/tuf/cache.ts";
 import { openTuf } from "../services/tuf/index.ts";
+import { readMetadata } from "../services/tuf/metadata.ts";
 import { DEFAULT_MIRROR, embeddedRoot, parseMirror, STAGING_MIRROR } from "../services/tuf/mirrors.ts";
 
 export default defineCommand({
@@ -29,6 +30,7 @@ export default defineCommand({
   async run(io, { flags }) {
     const mirror = flags.staging ? new URL(STAGING_MIRROR) : parseMirror(flags.mirror, "--mirror");
     const root = flags.staging || flags.root === "" ? undefined : await readRoot(io, flags);
+    if (root) await naming(flags.root, () => readMetadata("root", root));
     const cache = await openCache(io, mirror);
     const anchor = root ?? embeddedRoot(mirror) ?? cache.root;
     if (!anchor) {

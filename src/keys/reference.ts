@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readBlob } from "../blob.ts";
+import { naming } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { readKeyFile } from "./key-file.ts";
 import { openProvider } from "./providers/open.ts";
@@ -16,7 +17,8 @@ import type { PublicKey, Signer } from "./types.ts";
 export async function loadPublicKey(io: Io, reference: string): Promise<PublicKey> {
   const provider = await openProvider(io, reference);
   if (provider) return provider.publicKey();
-  return publicKeyFromPem(Buffer.from(await readBlob(io, reference)).toString("utf8"));
+  const bytes = await readBlob(io, reference);
+  return naming(reference, () => publicKeyFromPem(Buffer.from(bytes).toString("utf8")));
 }
 
 /**
@@ -29,7 +31,8 @@ export async function loadPublicKey(io: Io, reference: string): Promise<PublicKe
 export async function loadSigner(io: Io, reference: string, password: () => Promise<Uint8Array>): Promise<Signer> {
   const provider = await openProvider(io, reference);
   if (provider) return provider.signer();
-  return signerFromKey(await readKeyFile(Buffer.from(await readBlob(io, reference)).toString("utf8"), password));
+  const bytes = await readBlob(io, reference);
+  return naming(reference, async () => signerFromKey(await readKeyFile(Buffer.from(bytes).toString("utf8"), password)));
 }
 
 /** A new ECDSA P-256 private key, the kind cosign makes. */

@@ -1,6 +1,7 @@
 import { readBlob } from "../../blob.ts";
 import { defineCommand } from "../../cli/define.ts";
 import { inspectBundle } from "../../cli/inspect/bundle.ts";
+import { naming } from "../../errors.ts";
 
 export default defineCommand({
   usage: "<bundle>",
@@ -16,7 +17,8 @@ export default defineCommand({
   flags: {},
   bindEnvironment: false,
   async run(io, { args: [file = ""] }) {
-    const text = inspectBundle(await readBlob(io, file));
+    const bytes = await readBlob(io, file);
+    const text = await naming(file, () => inspectBundle(bytes));
     io.stderr.write(
       "WARNING: This command only shows what the bundle holds.\n" +
         "It verifies neither signatures nor certificates nor the transparency log.\n\n",

@@ -73,7 +73,14 @@ export class RegistrySession {
     const { registry } = this.#options.repository;
     const said = registryMessage(answer.bytes);
     const message = `${registry} answered ${answer.status} to: ${what}${said ? ` (${said})` : ""}`;
-    if (answer.status !== 401 && answer.status !== 403) return new TsignError("registry", message);
+    if (answer.status !== 401 && answer.status !== 403) {
+      const busy = answer.status === 429 || answer.status >= 500;
+      return new TsignError(
+        "registry",
+        message,
+        busy ? { hint: "try again later: the registry cannot answer now" } : {},
+      );
+    }
     const hint = this.#note ?? `check the rights, or log in: tsign login ${registry}`;
     return new TsignError("auth", message, { hint });
   }
