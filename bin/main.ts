@@ -3,7 +3,8 @@ import { main } from "../src/main.ts";
 
 process.on("uncaughtException", (error: NodeJS.ErrnoException) => {
   // A closed pipe (`tsign … | head`) is not worth a message, but no success either: not everything was said.
-  if (error.code !== "EPIPE") process.stderr.write(`Error: unexpected: ${error.message}\n`);
+  const text = error.code === "ENOSPC" ? "cannot write the output: no space left on the device" : undefined;
+  if (error.code !== "EPIPE") process.stderr.write(`Error: ${text ?? `unexpected: ${error.message}`}\n`);
   process.exit(1);
 });
 

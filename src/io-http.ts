@@ -50,7 +50,8 @@ export function exchange(request: HttpRequest): Promise<HttpResponse> {
     const outgoing = send(url, { method, headers, signal, agent: agentFor(url, request.tls, request.proxy) });
     const failed = (cause: unknown) => {
       outgoing.destroy();
-      fail(signal.aborted && signal.reason instanceof TsignError ? signal.reason : networkError(url, cause));
+      const known = signal.aborted ? signal.reason : cause; // what is sent may fail to be read
+      fail(known instanceof TsignError ? known : networkError(url, cause));
     };
     outgoing.on("error", failed);
     outgoing.on("response", (incoming) => {

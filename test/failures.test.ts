@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { systemIo } from "../src/io-system.ts";
-import { NO_LOG, OFFLINE, type Outcome, run, temporaryFolder } from "./support/test-io.ts";
+import { storageWorkshop } from "./support/storage.ts";
+import { NO_LOG, OFFLINE, type Outcome, run, temporaryFolder, testRegistry } from "./support/test-io.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const SIGN_BLOB = ["sign-blob", ...OFFLINE, "-y", "--bundle", "out.json", "--key"];
@@ -165,4 +166,18 @@ test("what a user refuses, forgets or gets wrong ends with one line", async (t) 
     assertFailure(failed, line, 1);
     assert.match(failed.stderr, text, line.join(" "));
   }
+});
+
+test("a file that cannot be read while it is sent is not taken for a network that fails", async (t) => {
+  const { cwd, image, ok, tsign, registry } = await storageWorkshop(t);
+  await ok("save", "--dir", "saved", image);
+  const { layers } = JSON.parse(readFileSync(join(cwd, "saved/blobs/sha256", image.split("sha256:")[1]!), "utf8"));
+  const layer = join(cwd, "saved/blobs/sha256", layers[0].digest.slice(7));
+  renameSync(layer, join(cwd, "elsewhere"));
+  symlinkSync(join(cwd, "elsewhere"), layer);
+  const fresh = await testRegistry(t);
+  assert.notEqual(fresh, registry);
+  const failed = await tsign("load", "--dir", "saved", `${fresh}/app:v1`);
+  assertFailure(failed, ["load"], 1);
+  assert.match(failed.stderr, /^Error: saved\/blobs\/sha256\/[0-9a-f]+ is not a regular file/);
 });
