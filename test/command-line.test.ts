@@ -31,6 +31,30 @@ test("a deprecated command says so before its flags do", async () => {
   assert.match(stderr, /^Command "triangulate" is deprecated, .*\nFlag --attachment-tag-prefix has been deprecated, /);
 });
 
+test("the notice of a deprecated command comes with whatever is said of it, but not on the way of `help`", async () => {
+  const notice = /^Command "copy" is deprecated, /;
+  for (const argv of [["copy"], ["copy", "--help"], ["copy", "--bogus"]]) {
+    assert.match((await run(argv)).stderr, notice, argv.join(" "));
+  }
+  assert.match((await run(["attach"])).stderr, /^Command "attach" is deprecated, /);
+  for (const argv of [
+    ["help", "copy"],
+    ["help", "attach"],
+    ["sign", "--help"],
+  ]) {
+    assert.equal((await run(argv)).stderr, "", argv.join(" "));
+  }
+});
+
+test("--max-workers must be above 0 where something is fetched", async () => {
+  for (const command of ["verify", "verify-attestation"]) {
+    const refused = await run([command, "--max-workers=0", "--key", "none", "localhost:1/app"]);
+    assert.match(refused.stderr, /^Error: --max-workers must be greater than 0$/m);
+  }
+  const passed = await run(["verify-blob", "--max-workers=0", "--key", "none", "--bundle", "none", "file"]);
+  assert.match(passed.stderr, /cannot read none/);
+});
+
 test("flags may stand before the command; one that is not every command's takes the next word", async () => {
   const fine = await run(["--bogus", "5s", "-t=5s", "--verbose", "completion", "bash"]);
   assert.match(fine.stderr, /unknown flag: --bogus/, "the command was found, and does not know it");

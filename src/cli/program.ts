@@ -41,6 +41,10 @@ export async function parseCommandLine(argv: readonly string[], io: Io): Promise
     return parseGroup(group, rest, { asked, io });
   }
   const { default: command } = await entry.load();
+  // cobra says it before anything else, but not on the way of `help`.
+  if (command.deprecated && !asked) {
+    io.stderr.write(`Command "${entry.words.at(-1)}" is deprecated, ${command.deprecated}\n`);
+  }
   try {
     return await parseCommand(entry, { command, rest, io });
   } catch (error) {
@@ -60,11 +64,11 @@ async function parseCommand(
 ): Promise<Request> {
   const known = { ...command.flags, ...GLOBAL_FLAGS };
   const line = splitArguments(rest, known);
+  warnDeprecated(line.given, { command, io });
   if (line.given.some(({ key, value }) => key === "help" && value === "true")) {
     const text = commandHelp(entry, command, { global: GLOBAL_FLAGS, screen: screenOf(io) });
     return { kind: "print", text, on: "stdout" };
   }
-  warnDeprecated(line.given, { entry, command, io });
   const onLine = new Set(line.given.map(({ key }) => key));
   const fromEnvironment = command.bindEnvironment === false ? [] : environmentFlags(io.env, known, onLine);
   const values = await parseFlags(entry, { flags: known, given: [...line.given, ...fromEnvironment] });
@@ -142,9 +146,8 @@ function parseGroup(
 
 function warnDeprecated(
   given: readonly GivenFlag[],
-  { entry, command, io }: { entry: Entry; command: Command; io: Pick<Io, "stderr"> },
+  { command, io }: { command: Command; io: Pick<Io, "stderr"> },
 ): void {
-  if (command.deprecated) io.stderr.write(`Command "${entry.words.at(-1)}" is deprecated, ${command.deprecated}\n`);
   for (const key of new Set(given.map((each) => each.key))) {
     const text = command.flags[key]?.deprecated;
     if (text) io.stderr.write(`Flag --${flagName(key)} has been deprecated, ${text}\n`);

@@ -48,7 +48,9 @@ export async function readVerification(io: Io, flags: Flags, what: string): Prom
         "--certificate-identity-regexp) must be provided",
     );
   }
-  if (flags.maxWorkers < 1) throw new TsignError("usage", "--max-workers must be greater than 0");
+  // A file's signature is not fetched: the number decides nothing there, as in cosign.
+  if (flags.maxWorkers < 1 && !what.startsWith("blob"))
+    throw new TsignError("usage", "--max-workers must be greater than 0");
   const identity = reference === "" ? await readIdentity(flags) : undefined;
   if (reference !== "") warnAboutCertificateFlags(io, flags);
   warnAboutSkippedLog(io, flags, what);
