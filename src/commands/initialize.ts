@@ -18,11 +18,12 @@ export default defineCommand({
   examples: [
     "tsign initialize",
     "tsign initialize --mirror https://tuf.example --root root.json --root-checksum sha256:…",
+    "tsign initialize --mirror file:///media/usb/repository --root root.json",
     "tsign initialize --staging",
   ],
   args: { min: 0, max: 0 },
   flags: {
-    mirror: flag.string("URL of the TUF repository", { default: DEFAULT_MIRROR }),
+    mirror: flag.string("URL of the TUF repository, or of a folder with a copy", { default: DEFAULT_MIRROR }),
     root: flag.string("file or URL of the repository's root"),
     rootChecksum: flag.string("SHA-256 or SHA-512 checksum of that root, in hex, needed where it comes from a URL"),
     staging: flag.bool("use Sigstore's test instance"),
