@@ -84,7 +84,11 @@ token=$(curl -sSfG --data-urlencode email=alice@example.com "$STACK_ISSUER/mint"
 declare -A programs=([tsign]=$root/bin/tsign [cosign]=$STACK_COSIGN)
 for name in "${!programs[@]}"; do
   mkdir -p "$work/$name/initialized"
-  (cd "$work/$name" && HOME=$work/$name/initialized "${programs[$name]}" initialize --mirror "$STACK_TUF" --root "$STACK_TUF_ROOT") || exit 1
+  (cd "$work/$name" && HOME=$work/$name/initialized "${programs[$name]}" initialize --mirror "$STACK_TUF" --root "$STACK_TUF_ROOT") || {
+    echo "$name cannot follow the stack's TUF repository" >&2
+    echo '0 passed, 1 failed'
+    exit 1
+  }
 done
 
 [ $# -gt 0 ] || set -- $(cd "$stories" && ls -- *.sh | sed 's/\.sh$//')
@@ -99,6 +103,7 @@ wait
 
 passed=0 failed=0
 for story; do
+  [ -f "$work/$story.verdict" ] || echo "FAIL $story was not told to its end" >"$work/$story.verdict"
   grep -v '^ok ' "$work/$story.verdict"
   passed=$((passed + $(grep -c '^ok ' "$work/$story.verdict")))
   failed=$((failed + $(grep -c '^FAIL ' "$work/$story.verdict")))
