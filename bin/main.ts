@@ -3,12 +3,16 @@ import { main } from "../src/main.ts";
 
 process.on("uncaughtException", (error: NodeJS.ErrnoException) => {
   // A closed pipe (`tsign … | head`) is not worth a message, but no success either: not everything was said.
-  const text = error.code === "ENOSPC" ? "cannot write the output: no space left on the device" : undefined;
-  if (error.code !== "EPIPE") process.stderr.write(`Error: ${text ?? `unexpected: ${error.message}`}\n`);
+  const reason = error.code === "ENOSPC" ? "no space left on the device" : error.message;
+  const what = error.syscall === "write" ? "cannot write the output" : "unexpected";
+  if (error.code !== "EPIPE") process.stderr.write(`Error: ${what}: ${reason}
+`);
   process.exit(1);
 });
 
-const code = await main(process.argv.slice(2), systemIo());
+const io = systemIo();
+const code = await main(process.argv.slice(2), io);
 process.exitCode = code;
-// Ends by itself when all is written; what a stopped command still waits for does not hold it up.
+await io.written(); // a pipe takes what its reader takes: leaving earlier would cut the rest off
+// Ends by itself now; what a stopped command still waits for does not hold it up.
 setTimeout(() => process.exit(code), 200).unref();

@@ -13,7 +13,15 @@ const MAX_OUTPUT = 1024 * 1024;
  * `process` and `crypto` are used as globals: importing node:process opens every stream, and node:crypto takes as long as
  * all of `tsign version` may.
  */
-export function systemIo(): Io {
+export function systemIo(): Io & {
+  /** Waits until all output has left the process, as fast as its reader takes it; a signal ends the wait. */
+  written(): Promise<void>;
+} {
+  const opened = new Set<NodeJS.WriteStream>();
+  const open = (stream: NodeJS.WriteStream) => {
+    opened.add(stream);
+    return stream;
+  };
   const abort = new AbortController();
   process.once("SIGINT", () => abort.abort(interrupted(130)));
   process.once("SIGTERM", () => abort.abort(interrupted(143)));
@@ -23,10 +31,17 @@ export function systemIo(): Io {
       return process.stdin;
     },
     get stdout() {
-      return process.stdout;
+      return open(process.stdout);
     },
     get stderr() {
-      return process.stderr;
+      return open(process.stderr);
+    },
+    async written() {
+      const left = [...opened].map((stream) => new Promise<void>((done) => stream.write("", () => done())));
+      const stopped = new Promise<void>((done) => {
+        abort.signal.addEventListener("abort", () => done(), { once: true });
+      });
+      if (!abort.signal.aborted) await Promise.race([Promise.all(left), stopped]);
     },
     tty: systemTerminal(),
     env: process.env,

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { storageWorkshop } from "./support/storage.ts";
+
+const PROGRAM = resolve(import.meta.dirname, "../bin/main.ts");
+const SIZE = 4 * 1024 * 1024;
+
+/** The program itself, in a process with real pipes. */
+function start(argv: readonly string[], cwd: string) {
+  const child = spawn(process.execPath, [PROGRAM, ...argv], {
+    cwd,
+    env: { HOME: cwd },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const errors: string[] = [];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => errors.push(text));
+  return { child, stdout: child.stdout, stderr: () => errors.join("") };
+}
+
+test("a reader that takes its time gets all of the output, and one that leaves early ends the program", async (t) => {
+  const { cwd, ok, image } = await storageWorkshop(t);
+  writeFileSync(join(cwd, "sbom"), Buffer.alloc(SIZE, "line\n"));
+  await ok("attach", "sbom", "--sbom", "sbom", image);
+
+  const slow = start(["download", "sbom", image], cwd);
+  while (!slow.stderr().includes("Found SBOM")) await once(slow.child.stderr, "data");
+  await setTimeout(600); // longer than the program waits for anything else at its end
+  let size = 0;
+  for await (const piece of slow.stdout) size += piece.length;
+  const code = slow.child.exitCode ?? (await once(slow.child, "exit"))[0];
+  assert.deepEqual({ size, code }, { size: SIZE, code: 0 });
+
+  const early = start(["download", "sbom", image], cwd);
+  await once(early.stdout, "data");
+  early.stdout.destroy();
+  const [left] = await once(early.child, "exit");
+  assert.equal(left, 1, "not all was said");
+  assert.doesNotMatch(early.stderr(), /Error|EPIPE/);
+});
