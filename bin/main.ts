@@ -5,8 +5,7 @@ process.on("uncaughtException", (error: NodeJS.ErrnoException) => {
   // A closed pipe (`tsign … | head`) is not worth a message, but no success either: not everything was said.
   const reason = error.code === "ENOSPC" ? "no space left on the device" : error.message;
   const what = error.syscall === "write" ? "cannot write the output" : "unexpected";
-  if (error.code !== "EPIPE") process.stderr.write(`Error: ${what}: ${reason}
-`);
+  if (error.code !== "EPIPE") process.stderr.write(`Error: ${what}: ${reason}\n`);
   process.exit(1);
 });
 

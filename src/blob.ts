@@ -32,14 +32,21 @@ export async function* openBlob(io: Io, reference: string): AsyncIterable<Uint8A
 /**
  * The whole content of a blob reference, for what is small by nature.
  *
- * @throws TsignError "limit" above 128 MiB
+ * @throws TsignError "limit" above `maxBytes`, by default 128 MiB
  */
-export async function readBlob(io: Io, reference: string): Promise<Uint8Array> {
+export async function readBlob(
+  io: Io,
+  reference: string,
+  { maxBytes, hint }: { maxBytes: number; hint?: string } = { maxBytes: MAX_SMALL_FILE },
+): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of openBlob(io, reference)) {
     size += piece.length;
-    if (size > MAX_SMALL_FILE) throw new TsignError("limit", `${reference} is larger than ${MAX_SMALL_FILE} bytes`);
+    if (size > maxBytes) {
+      const name = reference === "-" ? "standard input" : reference;
+      throw new TsignError("limit", `${name} is larger than ${maxBytes} bytes`, hint === undefined ? {} : { hint });
+    }
     pieces.push(new Uint8Array(piece));
   }
   return Buffer.concat(pieces);

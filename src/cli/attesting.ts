@@ -2,10 +2,8 @@ import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
 import { parseStatement } from "../evidence/statement.ts";
 import type { Io } from "../io.ts";
+import { attachmentLimit } from "../oci/attachments.ts";
 import { attestationStatement, predicateTypeOf } from "../sign/predicates.ts";
-
-/** Rekor refuses a larger `dsse` entry, which holds the whole envelope (its max_request_body_size by default). Bytes. */
-const MAX_LOGGED_ENVELOPE = 32 * 1024 * 1024;
 
 interface Flags {
   readonly predicate: string;
@@ -34,7 +32,7 @@ export async function readAttested(io: Io, flags: Flags): Promise<Attested> {
   const path = flags.predicate || flags.statement;
   const name = path === "-" ? "standard input" : path;
   io.stderr.write(`Using payload from: ${name}\n`);
-  const bytes = await readBlob(io, path);
+  const bytes = await readBlob(io, path, attachmentLimit(io.env));
   if (flags.predicate !== "") return { kind: "predicate", path: name, bytes };
   try {
     return { kind: "statement", path: name, bytes, predicateType: parseStatement(bytes).predicateType };
@@ -48,7 +46,7 @@ export async function readAttested(io: Io, flags: Flags): Promise<Attested> {
 export function statementAbout(
   io: Pick<Io, "now">,
   attested: Attested,
-  by: { type: string; subject: { name: string; sha256: string } },
+  by: { type: string; subject: { name: string; digest: Readonly<Record<string, string>> } },
 ): { statement: Uint8Array; predicateType: string } {
   if (attested.kind === "statement") return { statement: attested.bytes, predicateType: attested.predicateType };
   const { type, subject } = by;
@@ -57,22 +55,19 @@ export function statementAbout(
   return { statement, predicateType: predicateTypeOf(type) };
 }
 
+/** About how many bytes the envelope of a statement has: its payload is base64. */
+export function envelopeSize(statement: Uint8Array): number {
+  return Math.ceil(statement.length / 3) * 4 + 512;
+}
+
 /**
- * Says before anything is uploaded that it will be too large: for whoever reads it, or for the log.
+ * Says before anything is signed that an attestation will be too large for whoever reads it.
  *
- * @param options.maxBytes of COSIGN_MAX_ATTACHMENT_SIZE
  * @throws TsignError "limit"
  */
-export function requireSize(statement: Uint8Array, options: { maxBytes: number; logsEnvelope: boolean }): void {
-  const size = Math.ceil(statement.length / 3) * 4 + 512; // as base64 in its envelope
-  if (size > options.maxBytes) {
-    throw new TsignError("limit", `the attestation has about ${size} bytes, more than ${options.maxBytes}`, {
-      hint: "verifiers refuse it too: set COSIGN_MAX_ATTACHMENT_SIZE for both",
-    });
-  }
-  if (options.logsEnvelope && size > MAX_LOGGED_ENVELOPE) {
-    throw new TsignError("limit", `the attestation has about ${size} bytes, more than the log takes`, {
-      hint: "sign with a log of Rekor v2, which records its digest alone, or without a log",
-    });
-  }
+export function requireSize(io: Pick<Io, "env">, statement: Uint8Array): void {
+  const { maxBytes, hint } = attachmentLimit(io.env);
+  const size = envelopeSize(statement);
+  if (size <= maxBytes) return;
+  throw new TsignError("limit", `the attestation has about ${size} bytes, more than ${maxBytes}`, { hint });
 }

@@ -20,10 +20,14 @@ export async function imageForPlatform(store: ImageStore, index: Digest, platfor
   }
   const [found, ...others] = children.filter((child) => matches(child, platform));
   if (found && others.length === 0) return found.digest;
-  const there = children.map(platformName).filter((each) => each !== "" && each !== "unknown/unknown");
   throw new TsignError("input", `${name} has ${found ? "several images" : "no image"} for ${platform}`, {
-    hint: `it has ${[...new Set(there)].join(", ") || "none that says its platform"}`,
+    hint: `it has ${platformNames(children).join(", ") || "none that says its platform"}`,
   });
+}
+
+/** Names of the platforms an index has images of; empty for what is no index, or not there. */
+export async function platformsOf(store: ImageStore, index: Digest): Promise<string[]> {
+  return platformNames((await store.manifest(index))?.manifest.manifests ?? []);
 }
 
 /** What is asked for must be there; what is not asked for may be anything. */
@@ -31,14 +35,24 @@ function matches({ platform = {} }: Descriptor, wanted: string): boolean {
   const [path = "", version] = wanted.split(":");
   const [os, architecture, variant] = path.split("/");
   return (
-    platform["os"] === os &&
+    (os === "" || platform["os"] === os) &&
     (architecture === undefined || platform["architecture"] === architecture) &&
     (variant === undefined || platform["variant"] === variant) &&
-    (version === undefined || platform["os.version"] === version)
+    (version === undefined || isVersion(platform["os.version"], version, os))
   );
 }
 
-function platformName({ platform = {} }: Descriptor): string {
-  const { os, architecture, variant } = platform as Record<string, string | undefined>;
-  return [os, architecture, variant].filter((part) => part !== undefined).join("/");
+/** Of Windows, `10.0.14393` is any of its revisions, `10.0.14393.x`. */
+function isVersion(there: unknown, wanted: string, os: string | undefined): boolean {
+  if (there === wanted) return true;
+  const isRelease = os === "windows" && wanted.split(".").length === 3;
+  return isRelease && typeof there === "string" && there.replace(/\.[^.]*$/, "") === wanted;
+}
+
+function platformNames(children: readonly Descriptor[]): string[] {
+  const names = children.map(({ platform = {} }) => {
+    const { os, architecture, variant } = platform as Record<string, string | undefined>;
+    return [os, architecture, variant].filter((part) => part !== undefined).join("/");
+  });
+  return [...new Set(names)].filter((each) => each !== "" && each !== "unknown/unknown");
 }

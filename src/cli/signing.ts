@@ -25,6 +25,12 @@ type Flags = Omit<FlagValues<typeof signingFlags & typeof keyFlags>, "outputCert
 /** A document in an envelope, or what a signature is over as it is. */
 type Content = "envelope" | "message";
 
+/**
+ * Rekor refuses a larger request for a `dsse` entry (its max_request_body_size by default, 32 MiB), which holds the whole
+ * envelope, and a certificate besides. Bytes.
+ */
+const MAX_LOGGED_ENVELOPE = 32 * 1024 * 1024 - 16 * 1024;
+
 /** Everything decided before anything is signed: who signs, and who makes it public and dates it. */
 export interface Signing {
   readonly by: SigningIdentity;
@@ -51,6 +57,7 @@ export interface Signing {
  * is said before.
  *
  * @param options.content what will be signed: logs check some of it by its digest alone
+ * @param options.envelopeSize bytes of the largest envelope that will be signed
  * @param options.files that were asked for, "" for none: what would not be there to be written is refused
  * @param options.askAboutHash asks before it makes a legacy signature public that only tsign verifies
  * @param options.signingAlgorithm of the key that is made
@@ -62,6 +69,7 @@ export async function openSigning(
   options: {
     bundlePathCounts: boolean;
     content: Content;
+    envelopeSize?: number;
     signingAlgorithm?: string;
     files?: { certificate: string; timestamp: string };
     askAboutHash?: boolean;
@@ -72,6 +80,7 @@ export async function openSigning(
   const certified = keyless || flags.issueCertificate;
   if (flags.oidcClientSecretFile !== "") await readBlob(io, flags.oidcClientSecretFile); // in time for its mistake
   const services = await readSigningServices(io, flags, options);
+  requireLoggable(services, options.envelopeSize ?? 0);
   warnAboutIdleFlags(io, flags, { certified, services });
   requireFiles(flags, { files: options.files, certified, services });
   requireDatedCertificate(services, certified);
@@ -104,6 +113,14 @@ export async function openSigning(
     completeLegacy: (evidence, envelope, subject) =>
       record(asLegacy(evidence, envelope), subject, { ...witnesses, logs: [] }),
   };
+}
+
+/** Says it before a certificate is public: what a log refuses is found out too late. */
+function requireLoggable({ witnesses }: SigningServices, size: number): void {
+  if (size <= MAX_LOGGED_ENVELOPE || witnesses.logs.every(({ version }) => version !== 1)) return;
+  throw new TsignError("limit", `the attestation has about ${size} bytes, more than the log takes`, {
+    hint: "sign with a log of Rekor v2, which records its digest alone, or without a log",
+  });
 }
 
 /**

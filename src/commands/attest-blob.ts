@@ -1,28 +1,24 @@
 import { basename } from "node:path/posix";
 import { openBlob } from "../blob.ts";
-import { type Attested, readAttested, requireSize, statementAbout } from "../cli/attesting.ts";
+import { type Attested, envelopeSize, readAttested, requireSize, statementAbout } from "../cli/attesting.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { type Forms, formsOf } from "../cli/forms.ts";
 import { watched } from "../cli/print/progress.ts";
-import { openSigning } from "../cli/signing.ts";
+import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
-import { toLegacyLogEntry, writeLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import { writeLegacyTimestamp } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
 import { certificatePem } from "../evidence/write-legacy.ts";
-import { encodeBase64 } from "../format/base64.ts";
+import { legacyAttestationBundle } from "../evidence/write-legacy-bundle.ts";
 import { messageOf, readMessage } from "../format/digest.ts";
-import { goJson } from "../format/go-json.ts";
 import type { Io } from "../io.ts";
 import { signInTotoStatement } from "../sign/sign.ts";
 
 const IN_BUNDLE = { deprecated: "the bundle of --bundle holds it" };
-/** Any statement is smaller: its size is bounded when it is verified. Bytes. */
-const MAX_STATEMENT = 128 * 1024 * 1024;
-
 const flags = {
   ...keyFlags,
   ...attestingFlags,
@@ -61,20 +57,40 @@ export default defineCommand({
     }
     const attested = await readAttested(io, flags);
     const statement = await readStatementBytes(io, { flags, file, attested });
-    const session = await openSigning(io, flags, { bundlePathCounts: true, content: "envelope" });
-    const logsEnvelope = session.services.witnesses.logs.some(({ version }) => version === 1);
-    requireSize(statement, { maxBytes: MAX_STATEMENT, logsEnvelope });
+    requireSize(io, statement);
+    const session = await openSigning(io, flags, {
+      bundlePathCounts: true,
+      content: "envelope",
+      envelopeSize: envelopeSize(statement),
+    });
+    requireParts(io, { flags, forms, session });
     const signed = await signInTotoStatement(session.by, statement);
     // What the statement is about is not checked here: a digest may be all there is of it.
     const subject = { kind: "blob", message: messageOf(new Uint8Array()) } as const;
     const evidence = await session.complete(signed, subject);
-    if (flags.outputAttestation !== "") {
-      await writeFile(io, { path: flags.outputAttestation, what: "attestation", content: statement });
-    }
+    await writeFile(io, { path: flags.outputAttestation, what: "attestation", content: statement });
     if (forms.bundle) await writeFile(io, { path: flags.bundle, what: "bundle", content: writeBundle(evidence) });
-    if (forms.legacy) await writeLegacy(io, { flags, forms, evidence });
+    await writeParts(io, { flags, forms, evidence });
   },
 });
+
+/** A file that will not be written is told before anything is signed; beside a bundle, which needs none, it is no failure. */
+function requireParts(io: Io, by: { flags: AttestFlags; forms: Forms; session: Signing }): void {
+  const { flags, forms, session } = by;
+  const dated = session.services.witnesses.timestampAuthorities.length > 0;
+  const missing = [
+    ...(flags.outputCertificate !== "" && !session.by.certificate
+      ? ["--output-certificate: there is no certificate"]
+      : []),
+    ...(flags.rfc3161TimestampBundle !== "" && !dated
+      ? ["--rfc3161-timestamp-bundle: there is no timestamp authority"]
+      : []),
+  ];
+  for (const each of missing) {
+    if (!forms.bundle) throw new TsignError("usage", each);
+    io.stderr.write(`WARNING: ${each}\n`);
+  }
+}
 
 async function readStatementBytes(
   io: Io,
@@ -83,7 +99,8 @@ async function readStatementBytes(
   const { flags, file = "", attested } = by;
   if (attested.kind === "statement") return attested.bytes;
   const sha256 = flags.hash === "" ? await hashOf(io, file) : parseHash(flags.hash);
-  return statementAbout(io, attested, { type: flags.type, subject: { name: basename(file), sha256 } }).statement;
+  return statementAbout(io, attested, { type: flags.type, subject: { name: basename(file), digest: { sha256 } } })
+    .statement;
 }
 
 async function hashOf(io: Io, file: string): Promise<string> {
@@ -99,29 +116,24 @@ function parseHash(text: string): string {
   return hex;
 }
 
-async function writeLegacy(io: Io, by: { flags: AttestFlags; forms: Forms; evidence: Evidence }): Promise<void> {
-  const { flags, forms } = by;
-  const { content, key, log, timestamps } = by.evidence;
+async function writeParts(io: Io, by: { flags: AttestFlags; forms: Forms; evidence: Evidence }): Promise<void> {
+  const { flags, forms, evidence } = by;
+  const { content, key, timestamps } = evidence;
   if (content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
   const envelope = writeEnvelope(content);
-  const pem = key.kind === "certificate" ? certificatePem(key.leaf) : undefined;
-  if (flags.bundle !== "" && !forms.bundle) {
-    const [rekorBundle] = log.flatMap((entry) => toLegacyLogEntry(entry) ?? []);
-    const document = goJson({
-      base64Signature: encodeBase64(Buffer.from(envelope)),
-      ...(pem ? { cert: encodeBase64(Buffer.from(pem)) } : {}),
-      ...(rekorBundle ? { rekorBundle } : {}),
-    });
-    await writeFile(io, { path: flags.bundle, what: "bundle", content: document });
+  if (!forms.bundle) {
+    await writeFile(io, { path: flags.bundle, what: "bundle", content: legacyAttestationBundle(evidence, envelope) });
   }
   const [timestamp] = timestamps;
   if (timestamp) {
     const document = writeLegacyTimestamp(timestamp);
     await writeFile(io, { path: flags.rfc3161TimestampBundle, what: "timestamp", content: document });
   }
-  if (pem) await writeFile(io, { path: flags.outputCertificate, what: "certificate", content: pem });
+  if (key.kind === "certificate") {
+    await writeFile(io, { path: flags.outputCertificate, what: "certificate", content: certificatePem(key.leaf) });
+  }
   await writeFile(io, { path: flags.outputSignature, what: "signature", content: envelope });
-  if (flags.outputSignature === "") io.stdout.write(`${envelope}\n`);
+  if (forms.legacy && flags.outputSignature === "") io.stdout.write(`${envelope}\n`);
 }
 
 async function writeFile(io: Io, file: { path: string; what: string; content: string | Uint8Array }): Promise<void> {

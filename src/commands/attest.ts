@@ -1,4 +1,4 @@
-import { readAttested, requireSize, statementAbout } from "../cli/attesting.ts";
+import { type Attested, envelopeSize, readAttested, requireSize, statementAbout } from "../cli/attesting.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
@@ -10,7 +10,9 @@ import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { removeListed } from "../evidence/remove.ts";
+import { parseStatement } from "../evidence/statement.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
+import { legacyAttestationBundle } from "../evidence/write-legacy-bundle.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import { parseDigest } from "../format/digest.ts";
 import type { Io } from "../io.ts";
@@ -77,24 +79,32 @@ export default defineCommand({
       const image = await resolveImage(io, { text, flags: named, mustExist, warnAboutTags: true });
       images.push(...(flags.recursive ? await withChildren(image) : [image]));
     }
-    requireOneImage(flags, images);
-    const session = await openSigning(io, flags, { bundlePathCounts: false, content: "envelope" });
-    for (const image of images) {
-      const subject = { name: image.ref.name, sha256: parseDigest(image.digest).hex };
-      const about = statementAbout(io, attested, { type: flags.type, subject });
-      const logsEnvelope = session.services.witnesses.logs.some(({ version }) => version === 1);
-      requireSize(about.statement, { maxBytes: maxAttachmentSize(io.env), logsEnvelope });
-      await attestImage({ io, flags, forms, session, image, ...about });
+    if (flags.bundle !== "" && images.length > 1) {
+      throw new TsignError("usage", `--bundle is one file, and ${images.length} images are attested`, {
+        hint: "attest them one by one, or without --bundle",
+      });
     }
+    const statements = images.map((image) => statementFor(io, { image, attested, type: flags.type }));
+    for (const { statement } of statements) requireSize(io, statement);
+    const session = await openSigning(io, flags, {
+      bundlePathCounts: false,
+      content: "envelope",
+      envelopeSize: Math.max(...statements.map(({ statement }) => envelopeSize(statement))),
+    });
+    for (const about of statements) await attestImage({ io, flags, forms, session, ...about });
   },
 });
 
-/** What is about one image, or goes to one file, does not go with the images of an index. */
-function requireOneImage(flags: AttestFlags, images: readonly SignedImage[]): void {
-  if (!flags.recursive || images.length < 2) return;
-  const one = flags.statement === "" ? "bundle" : "statement";
-  if (flags[one] === "") return;
-  throw new TsignError("usage", `--recursive finds ${images.length} images, and --${one} is for one`);
+/** @throws TsignError "input" when a whole statement is given and is about something else: it would verify for nobody */
+function statementFor(io: Io, by: { image: SignedImage; attested: Attested; type: string }) {
+  const { image, attested, type } = by;
+  const { algorithm, hex } = parseDigest(image.digest);
+  if (attested.kind === "statement") {
+    const isAbout = parseStatement(attested.bytes).subjects.some(({ digest }) => digest[algorithm] === hex);
+    if (!isAbout) throw new TsignError("input", `${attested.path} has no subject with the digest ${image.digest}`);
+  }
+  const subject = { name: image.ref.name, digest: { [algorithm]: hex } };
+  return { image, ...statementAbout(io, attested, { type, subject }) };
 }
 
 /** Signs once, makes every form asked for of it, and only then stores: what cannot be made in one form is stored in none. */
@@ -114,13 +124,16 @@ async function attestImage(attesting: Attesting): Promise<void> {
   if (legacy) await storeAsLegacy(attesting, legacy, envelope);
 }
 
+async function writeBundleFile(io: Io, path: string, bundle: string): Promise<void> {
+  if (path === "") return;
+  await io.files.write(path, bundle, { mode: 0o600 });
+  io.stderr.write(`Wrote bundle to file ${path}\n`);
+}
+
 async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<void> {
   const { io, flags, image, predicateType } = attesting;
   const bundle = writeBundle(evidence);
-  if (flags.bundle !== "") {
-    await io.files.write(flags.bundle, bundle, { mode: 0o600 });
-    io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
-  }
+  await writeBundleFile(io, flags.bundle, bundle);
   if (flags.noUpload) return;
   const store = await openAttachments(io, image, flags);
   const outdated = flags.replace ? await bundlesOfType(store, image.digest, predicateType) : [];
@@ -132,7 +145,10 @@ async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<
 }
 
 async function storeAsLegacy(attesting: Attesting, evidence: Evidence, envelope: Buffer): Promise<void> {
-  const { io, flags, image, predicateType } = attesting;
+  const { io, flags, forms, image, predicateType } = attesting;
+  if (!forms.bundle) {
+    await writeBundleFile(io, flags.bundle, legacyAttestationBundle(evidence, envelope.toString("utf8")));
+  }
   if (flags.noUpload) {
     io.stdout.write(`${envelope.toString("utf8")}\n`);
     return;

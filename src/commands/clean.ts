@@ -2,7 +2,7 @@ import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../cli/images.ts";
 import { TsignError } from "../errors.ts";
-import { findBundles, removeBundles, removeTag } from "../evidence/remove.ts";
+import { findReferrersOf, type ReferrerKind, removeReferrersOf, removeTag } from "../evidence/remove.ts";
 import type { Digest } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
@@ -18,10 +18,17 @@ const TAGS: Readonly<Record<CleanType, readonly AttachmentKind[]>> = {
   referrer: [],
   all: ["sig", "att", "sbom"],
 };
+const REFERRERS: Readonly<Record<CleanType, readonly ReferrerKind[]>> = {
+  signature: [],
+  attestation: [],
+  sbom: ["sbom"],
+  referrer: ["signature"],
+  all: ["signature", "sbom"],
+};
 const NAMES: Readonly<Record<CleanType, string>> = {
   signature: "signatures stored by tag",
   attestation: "attestations stored by tag",
-  sbom: "SBOMs stored by tag",
+  sbom: "SBOMs that nobody signed",
   referrer: "bundles that refer to it",
   all: "signatures, attestations and SBOMs, stored by tag or as bundles",
 };
@@ -66,17 +73,20 @@ export default defineCommand({
       const tag = attachmentTag(image.digest, kind, flags.attachmentTagPrefix);
       await attempt(async () => ((await removeTag(store, tag, image.digest)) ? [`${store.name}:${tag}`] : []));
     }
-    if (flags.type === "all" || flags.type === "referrer") {
-      await attempt(async () => (await removeBundles(store, image.digest)).map((digest) => `${store.name}@${digest}`));
-    } else if (flags.type === "signature" || flags.type === "attestation")
-      await warnAboutReferrers(io, store, image.digest);
+    const kinds = REFERRERS[flags.type];
+    if (kinds.length === 0) await warnAboutReferrers(io, store, image.digest);
+    else {
+      await attempt(async () =>
+        (await removeReferrersOf(store, image.digest, kinds)).map((digest) => `${store.name}@${digest}`),
+      );
+    }
     if (failed) throw new TsignError(failed.code, `not everything could be removed from ${text}`);
   },
 });
 
 /** Whoever removes the signatures stored by tag may take the image for unsigned while bundles still sign it. */
 async function warnAboutReferrers(io: Io, store: ImageStore, image: Digest): Promise<void> {
-  const { length } = await findBundles(store, image);
+  const { length } = await findReferrersOf(store, image, ["signature"]);
   if (length > 0) {
     io.stderr.write(`WARNING: ${length} bundle(s) still refer to the image; --type referrer removes them\n`);
   }

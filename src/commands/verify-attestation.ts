@@ -141,7 +141,7 @@ async function judge(
 ) {
   const { flags, target, policy, verification } = by;
   const { certificate, trust } = verification;
-  const given = certificate && candidate.key.kind !== "certificate" ? { ...candidate, key: certificate } : candidate;
+  const given = certificate ? { ...candidate, key: certificate } : candidate; // whatever was stored beside it
   try {
     const logged = candidate.origin.kind === "att-tag" ? await withLoggedEntry(io, given, { policy, flags }) : given;
     return await verify(logged, { kind: "image", digest: target.digest }, trust, policy);

@@ -11,13 +11,19 @@ import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { looksLikeBundle, readBundle } from "../evidence/read-bundle.ts";
 import { readLegacyBlobBundle } from "../evidence/read-files.ts";
+import { readStatement } from "../evidence/statement.ts";
 import { type HashName, type Message, messageOf, messageOfDigests, readMessage } from "../format/digest.ts";
 import type { Io } from "../io.ts";
+import { maxAttachmentSize } from "../oci/attachments.ts";
 import { PREDICATE_ALIASES, predicateTypeOf } from "../sign/predicates.ts";
 import type { Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
 
 const DIGEST_LENGTH: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+
+const HASHES = ["sha256", "sha384", "sha512"] as const;
+/** Largest bundle or envelope, unless COSIGN_MAX_ATTACHMENT_SIZE allows more. Bytes. */
+const MAX_FILE = 128 * 1024 * 1024;
 
 const flags = {
   ...keyFlags,
@@ -55,12 +61,10 @@ export default defineCommand({
     if (flags.signature === "" && flags.bundle === "") {
       throw new TsignError("usage", "provide path to the DSSE envelope via --signature or a bundle via --bundle");
     }
-    if (flags.signature !== "" && flags.bundle !== "") {
-      throw new TsignError("usage", "--bundle and --signature exclude one another");
-    }
+    if (flags.checkClaims && file === undefined) requireDigest(flags);
     const verification = await readVerification(io, flags, "blob attestation");
-    const message = await readSubject(io, { file, flags });
     const found = await readEvidence(io, flags, verification);
+    const message = flags.checkClaims ? await readSubject(io, { file, flags, content: found.content }) : undefined;
     const policy: Policy = {
       ...verification.policy,
       claims: {
@@ -88,38 +92,75 @@ export default defineCommand({
   },
 });
 
-/** What the statement must be about; undefined when nobody asks. */
-async function readSubject(
-  io: Io,
-  { file, flags }: { file: string | undefined; flags: VerifyFlags },
-): Promise<Message | undefined> {
-  if (!flags.checkClaims) return undefined;
-  if (flags.digest !== "") {
-    const algorithm = flags.digestAlg;
-    const isDigest = DIGEST_LENGTH[algorithm] === flags.digest.length && /^[0-9a-fA-F]+$/.test(flags.digest);
-    if (!isDigest) {
-      throw new TsignError("usage", `--digest is not a digest of --digestAlg "${algorithm}"`, {
-        hint: "sha256, sha384 or sha512, and its hex",
-      });
-    }
-    return messageOfDigests(new Map([[algorithm as HashName, Buffer.from(flags.digest, "hex")]]));
-  }
-  if (file === undefined) {
+/** @throws TsignError "usage" without a whole digest to compare with */
+function requireDigest(flags: VerifyFlags): void {
+  if (flags.digest === "") {
     throw new TsignError("usage", "no file to compare with what is attested", {
       hint: "name it, give --digest and --digestAlg, or say --check-claims=false",
     });
   }
-  const pieces = await watched(io, "hashing", { file, pieces: openBlob(io, file) });
-  return readMessage(pieces, { hashes: ["sha256", "sha512"], keepBytes: 0 });
+  if (DIGEST_LENGTH[flags.digestAlg] === flags.digest.length && /^[0-9a-fA-F]+$/.test(flags.digest)) return;
+  throw new TsignError("usage", `--digest is not a digest of --digestAlg "${flags.digestAlg}"`, {
+    hint: "sha256, sha384 or sha512, and its hex",
+  });
 }
 
-async function readEvidence(io: Io, flags: VerifyFlags, { policy, certificate }: Verification): Promise<Evidence> {
+/** What the statement must be about: the file, if one is named, hashed as the statement is, else the digest. */
+async function readSubject(
+  io: Io,
+  by: { file: string | undefined; flags: VerifyFlags; content: Evidence["content"] },
+): Promise<Message> {
+  const { file, flags, content } = by;
+  if (file === undefined) {
+    const algorithm = flags.digestAlg as HashName;
+    return messageOfDigests(new Map([[algorithm, Buffer.from(flags.digest, "hex")]]));
+  }
+  if (flags.digest !== "") io.stderr.write("WARNING: --digest has no effect: the file is what is compared\n");
+  const pieces = await watched(io, "hashing", { file, pieces: openBlob(io, file) });
+  return readMessage(pieces, { hashes: statedAlgorithms(content), keepBytes: 0 });
+}
+
+/** The hashes that the statement's subjects are known by. */
+function statedAlgorithms(content: Evidence["content"]): HashName[] {
+  try {
+    const { subjects } = content.kind === "dsse" ? readStatement(content) : { subjects: [] };
+    const stated = HASHES.filter((name) => subjects.some(({ digest }) => Object.hasOwn(digest, name)));
+    return stated.length > 0 ? stated : ["sha256"];
+  } catch {
+    return ["sha256"]; // no statement: told when it is verified
+  }
+}
+
+async function readEvidence(io: Io, flags: VerifyFlags, verification: Verification): Promise<Evidence> {
   const path = flags.bundle || flags.signature;
-  const bytes = await readBlob(io, path);
-  const origin = { kind: "file", where: path } as const;
+  const bytes = await readBlob(io, path, { maxBytes: Math.max(MAX_FILE, maxAttachmentSize(io.env)) });
+  const evidence = await readForm(io, flags, { bytes, path, verification });
+  if (flags.bundle !== "" && flags.signature !== "") await requireSameEnvelope(io, flags, evidence);
+  return evidence;
+}
+
+/** Of a bundle and an envelope at once, neither is passed over: they must be of one signature. */
+async function requireSameEnvelope(io: Io, flags: VerifyFlags, { content }: Evidence): Promise<void> {
+  const other = readEnvelope(await readBlob(io, flags.signature), flags.signature);
+  if (content.kind === "dsse" && Buffer.compare(content.signature, other.signature) === 0) return;
+  throw new TsignError("bad-signature", `${flags.signature} is another signature than the one in ${flags.bundle}`);
+}
+
+async function readForm(
+  io: Io,
+  flags: VerifyFlags,
+  from: { bytes: Uint8Array; path: string; verification: Verification },
+): Promise<Evidence> {
+  const { bytes, path, verification } = from;
+  const { policy, certificate } = verification;
   if (flags.bundle !== "" && looksLikeBundle(bytes)) {
-    if (flags.certificate !== "") throw new TsignError("usage", "--certificate cannot be used with a Sigstore bundle");
-    return readBundle(bytes, origin);
+    const { certificate, sct, rfc3161Timestamp } = flags;
+    const given = { "--certificate": certificate, "--sct": sct, "--rfc3161-timestamp": rfc3161Timestamp };
+    for (const [name, value] of Object.entries(given)) {
+      if (value === "") continue;
+      throw new TsignError("usage", `${name} cannot be used with a Sigstore bundle, which holds its own`);
+    }
+    return readBundle(bytes, { kind: "file", where: path });
   }
   const timestamps = await readTimestamps(io, flags);
   if (flags.bundle === "") return envelopeEvidence(bytes, { path, timestamps, certificate });

@@ -5,6 +5,7 @@ export const SIMPLE_SIGNING_MEDIA_TYPE = "application/vnd.dev.cosign.simplesigni
 /** A layer of an `.att` image: a DSSE envelope. */
 export const DSSE_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json";
 export const SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json";
+export const SBOM_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sbom.v1+json";
 export const IN_TOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json";
 /** Predicate of the statement that `sign` makes in the bundle form. */
 export const SIGN_PREDICATE_TYPE = "https://sigstore.dev/cosign/sign/v1";

@@ -2,8 +2,9 @@ import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import { withoutReferrers } from "../oci/registry/fallback-index.ts";
 import { fallbackTag } from "../oci/tags.ts";
-import type { ImageStore } from "../oci/types.ts";
+import type { ImageStore, StoredManifest } from "../oci/types.ts";
 import { isBundle, isSignatureImage } from "./find.ts";
+import { isSbom } from "./find-sbom.ts";
 
 /**
  * Deletes a tag. A registry that deletes by digest only is asked so, which takes the digest's other tags along: not done
@@ -23,38 +24,55 @@ export async function removeTag(store: ImageStore, tag: string, image: Digest): 
   }
 }
 
-/** What the listing of an image's referrers says about signatures: those that are there, and entries of ones that are not. */
+/** What an image's listing of referrers has of one kind: those that are there, and entries of ones that are not. */
 interface Listed {
   readonly digest: Digest;
   readonly there: boolean;
 }
 
+/** Signatures and attestations in a form tsign knows, or SBOMs that `attach sbom` stored. */
+export type ReferrerKind = "signature" | "sbom";
+
 /**
- * The referrers of an image that are signatures or attestations in a form tsign knows, and listed ones that are gone. A
- * fallback index may be anyone's: what it lists counts only if its own `subject` is the image.
+ * The referrers of an image that are of a kind, and listed ones that are gone. A fallback index may be anyone's: what it
+ * lists counts only if its own `subject` is the image.
  */
-export async function findBundles(store: ImageStore, image: Digest): Promise<Listed[]> {
+export async function findReferrersOf(
+  store: ImageStore,
+  image: Digest,
+  kinds: readonly ReferrerKind[],
+): Promise<Listed[]> {
   const found: Listed[] = [];
   for (const { digest } of await store.referrers(image)) {
     const stored = await store.manifest(digest);
     if (!stored) found.push({ digest, there: false });
-    else if (stored.manifest.subject?.digest === image && (isBundle(stored) || isSignatureImage(stored)))
+    else if (stored.manifest.subject?.digest === image && kinds.some((kind) => IS_OF[kind](stored))) {
       found.push({ digest, there: true });
+    }
   }
   return found;
 }
 
+const IS_OF: Readonly<Record<ReferrerKind, (stored: StoredManifest) => boolean>> = {
+  signature: (stored) => isBundle(stored) || isSignatureImage(stored),
+  sbom: isSbom,
+};
+
 /**
- * Deletes the bundles that refer to an image, and what lists them in a registry without the referrers API, so that no
+ * Deletes an image's referrers of some kinds, and what lists them in a registry without the referrers API, so that no
  * listing points at what is gone.
  *
  * @returns digests of the deleted manifests
  */
-export async function removeBundles(store: ImageStore, image: Digest): Promise<Digest[]> {
+export async function removeReferrersOf(
+  store: ImageStore,
+  image: Digest,
+  kinds: readonly ReferrerKind[],
+): Promise<Digest[]> {
   const removed: Digest[] = [];
   const gone = new Set<string>();
   try {
-    for (const { digest, there } of await findBundles(store, image)) {
+    for (const { digest, there } of await findReferrersOf(store, image, kinds)) {
       if (there && (await store.delete(digest))) removed.push(digest);
       gone.add(digest);
     }

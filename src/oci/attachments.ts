@@ -17,24 +17,29 @@ export function attachmentRepository(env: Io["env"], image: Repository): Reposit
   }
 }
 
-const UNITS: Readonly<Record<string, number>> = {
-  "": 1,
-  b: 1,
-  k: 1e3,
-  kb: 1e3,
-  m: 1e6,
-  mb: 1e6,
-  g: 1e9,
-  gb: 1e9,
-  kib: 1024,
-  mib: 1024 ** 2,
-  gib: 1024 ** 3,
-};
+/** Of a kilo-, mega-, giga-, tera- or petabyte in tens, and with an `i` in twos. */
+const PREFIXES = ["", "k", "m", "g", "t", "p"];
 const DEFAULT_MAX_ATTACHMENT = 128 * 1024 * 1024;
 
-/** Largest payload or bundle read, in bytes: COSIGN_MAX_ATTACHMENT_SIZE (`64MiB`, `1GB`, `1000`), else 128 MiB. */
+/**
+ * Largest payload or bundle, in bytes, that is stored or read: COSIGN_MAX_ATTACHMENT_SIZE (`64MiB`, `1GB`, `2T`, `1000`),
+ * else 128 MiB.
+ */
 export function maxAttachmentSize(env: Io["env"]): number {
-  const [, number, unit = ""] = /^\s*([0-9.]+)\s*([a-z]*)\s*$/i.exec(env["COSIGN_MAX_ATTACHMENT_SIZE"] ?? "") ?? [];
-  const size = Number(number) * (UNITS[unit.toLowerCase()] ?? Number.NaN);
+  const text = (env["COSIGN_MAX_ATTACHMENT_SIZE"] ?? "").replaceAll(",", "");
+  const [, number, prefix = "", binary] = /^\s*([0-9.]+)\s*(?:([kmgtp])(i?))?b?\s*$/i.exec(text) ?? [];
+  const size = Number(number) * (binary ? 1024 : 1000) ** PREFIXES.indexOf(prefix.toLowerCase());
   return Number.isFinite(size) && size > 0 ? Math.floor(size) : DEFAULT_MAX_ATTACHMENT;
+}
+
+/**
+ * How much may be read of what will be stored with an image: more could be stored, and then by nobody read.
+ *
+ * @returns for readBlob
+ */
+export function attachmentLimit(env: Io["env"]): { maxBytes: number; hint: string } {
+  return {
+    maxBytes: maxAttachmentSize(env),
+    hint: "verifiers refuse it too: set COSIGN_MAX_ATTACHMENT_SIZE for both",
+  };
 }

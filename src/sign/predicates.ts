@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { misshapen } from "./predicate-shapes.ts";
 
 const STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1";
 
@@ -46,7 +47,7 @@ export function requirePredicateType(type: string): void {
  * predicate's JSON goes in as it was written, so that no number loses digits and no field is dropped.
  *
  * @param options.predicate the document: JSON of an object; text for `spdx` and `custom`
- * @param options.digest hex SHA-256 of the subject
+ * @param options.subject its digest in hex, by algorithm
  * @param options.now for `custom`, which says when it was made
  * @throws TsignError "input" for a document that is not of its type
  */
@@ -54,11 +55,11 @@ export function attestationStatement(options: {
   type: string;
   predicate: Uint8Array;
   path: string;
-  subject: { name: string; sha256: string };
+  subject: { name: string; digest: Readonly<Record<string, string>> };
   now: Date;
 }): Uint8Array {
   const { type, subject } = options;
-  const about = JSON.stringify([{ name: subject.name, digest: { sha256: subject.sha256 } }]);
+  const about = JSON.stringify([{ name: subject.name, digest: subject.digest }]);
   const head = `{"_type":"${STATEMENT_TYPE}","subject":${about},"predicateType":${JSON.stringify(predicateTypeOf(type))}`;
   return Buffer.from(`${head},"predicate":${predicateJson(options)}}`);
 }
@@ -73,6 +74,8 @@ function predicateJson(options: { type: string; predicate: Uint8Array; path: str
   const json = parsePredicate(predicate, options);
   const missing = (REQUIRED[type] ?? []).find((field) => !Object.hasOwn(json, field));
   if (missing) throw new TsignError("input", `${path} is no ${type} predicate: the field ${missing} is missing`);
+  const wrong = misshapen(type, json);
+  if (wrong) throw new TsignError("input", `${path} is no ${type} predicate: ${wrong}`);
   return readText(predicate, path).trim();
 }
 
@@ -88,7 +91,6 @@ function parsePredicate(
     throw new TsignError("input", `invalid JSON payload for predicate type ${type}: ${reason}`, { cause });
   }
   if (!isObject(json)) throw new TsignError("input", `${path} is no ${type} predicate: it is not a JSON object`);
-  if (Object.hasOwn(json, "__proto__")) throw new TsignError("input", `${path} has a field named __proto__`);
   return json;
 }
 

@@ -2,7 +2,7 @@ import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readSimpleSigning } from "../evidence/read-legacy.ts";
 import { readStatement } from "../evidence/statement.ts";
-import { type Message, parseDigest } from "../format/digest.ts";
+import { type HashName, type Message, parseDigest } from "../format/digest.ts";
 import { CheckFailed, type ClaimsPolicy, type Subject } from "./model.ts";
 
 /** `critical.type` of a simple-signing payload made by cosign (cosign's SIGNATURE_SPEC, "Critical header"). */
@@ -80,14 +80,14 @@ function verifyStatement(
 
 /** At least one stated digest is of an algorithm the subject is known by, and every such digest agrees. */
 function isSubject(stated: Readonly<Record<string, string>>, subject: Subject): boolean {
-  const comparable = (["sha256", "sha512"] as const).filter(
+  const comparable = (["sha256", "sha384", "sha512"] as const).filter(
     (name) => Object.hasOwn(stated, name) && hexDigest(subject, name) !== undefined,
   );
   return comparable.length > 0 && comparable.every((name) => stated[name] === hexDigest(subject, name));
 }
 
 /** The subject's digest in hex; undefined when it is known by another algorithm only. */
-function hexDigest(subject: Subject, name: "sha256" | "sha512"): string | undefined {
+function hexDigest(subject: Subject, name: HashName): string | undefined {
   if (subject.kind === "image") {
     const { algorithm, hex } = parseDigest(subject.digest);
     return algorithm === name ? hex : undefined;

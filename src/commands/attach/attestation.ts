@@ -1,15 +1,18 @@
+import { isUtf8 } from "node:buffer";
 import { readBlob } from "../../blob.ts";
 import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
 import { TsignError } from "../../errors.ts";
 import { readEnvelope } from "../../evidence/envelope.ts";
+import { IN_TOTO_PAYLOAD_TYPE } from "../../evidence/media-types.ts";
 import type { Evidence } from "../../evidence/model.ts";
 import { looksLikeBundle, readBundle } from "../../evidence/read-bundle.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import { putBundleReferrer } from "../../evidence/write-referrer.ts";
+import { splitJsonStream } from "../../format/json-stream.ts";
 import type { Io } from "../../io.ts";
-import { maxAttachmentSize } from "../../oci/attachments.ts";
+import { attachmentLimit, maxAttachmentSize } from "../../oci/attachments.ts";
 import type { ImageStore } from "../../oci/types.ts";
 import { storeLegacyAttestation } from "../../sign/store-attestation.ts";
 
@@ -36,11 +39,10 @@ export default defineCommand({
     const attached: Attached[] = [];
     for (const path of flags.attestation) {
       io.stderr.write(`Using payload from: ${path}\n`);
-      attached.push(...readDocuments(await readBlob(io, path), path));
+      attached.push(...readDocuments(await readBlob(io, path, attachmentLimit(io.env)), path));
     }
     const named = { ...flags, attachment: "" };
-    const mustExist = attached.some(({ kind }) => kind === "bundle");
-    const image = await resolveImage(io, { text, flags: named, mustExist, warnAboutTags: true });
+    const image = await resolveImage(io, { text, flags: named, mustExist: true, warnAboutTags: true });
     const store = await openAttachments(io, image, flags);
     for (const each of attached) await storeOne(io, each, { image, store, tagPrefix: flags.attachmentTagPrefix });
   },
@@ -72,21 +74,12 @@ async function storeOne(
   });
 }
 
-/** One JSON document, or several, a line each as `download attestation` prints them. */
+/** One JSON document, or several, a line each as `download attestation` prints them or not. */
 function readDocuments(bytes: Uint8Array, path: string): Attached[] {
-  const text = Buffer.from(bytes).toString("utf8").trim();
-  const documents = isJson(text) ? [text] : text.split("\n").filter((line) => line.trim() !== "");
+  if (!isUtf8(bytes)) throw new TsignError("input", `${path} is not UTF-8 text`);
+  const documents = splitJsonStream(Buffer.from(bytes).toString("utf8"));
   if (documents.length === 0) throw new TsignError("input", `${path} holds no attestation`);
   return documents.map((document) => readDocument(document, path));
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function readDocument(text: string, path: string): Attached {
@@ -98,6 +91,9 @@ function readDocument(text: string, path: string): Attached {
     return { kind: "bundle", text, predicateType: readStatement(content).predicateType };
   }
   const content = readEnvelope(bytes, path);
+  if (content.payloadType !== IN_TOTO_PAYLOAD_TYPE) {
+    throw new TsignError("input", `${path}: an envelope of type "${content.payloadType}" is no attestation`);
+  }
   const evidence: Evidence = { origin, content, key: { kind: "none" }, log: [], timestamps: [], annotations: {} };
   return { kind: "envelope", evidence, envelope: bytes };
 }

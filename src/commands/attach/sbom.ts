@@ -3,7 +3,11 @@ import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, requireExperimental, resolveImage } from "../../cli/images.ts";
 import { TsignError } from "../../errors.ts";
+import { SBOM_ARTIFACT_TYPE } from "../../evidence/media-types.ts";
 import { signatureImage } from "../../evidence/write-legacy.ts";
+import { digestOf } from "../../format/digest.ts";
+import { attachmentLimit } from "../../oci/attachments.ts";
+import { formatReference } from "../../oci/ref.ts";
 import { attachmentTag } from "../../oci/tags.ts";
 
 /** Media types by the kind of document and how it is written. */
@@ -12,7 +16,6 @@ const MEDIA_TYPES: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   cyclonedx: { xml: "application/vnd.cyclonedx+xml", json: "application/vnd.cyclonedx+json" },
   syft: { json: "application/vnd.syft+json" },
 };
-const ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sbom.v1+json";
 
 export default defineCommand({
   usage: "[flags] <image>",
@@ -36,7 +39,7 @@ export default defineCommand({
     requireExperimental(io, flags.registryReferrersMode);
     if (flags.sbom === "") throw new TsignError("usage", "--sbom names no file");
     const mediaType = mediaTypeOf(flags);
-    const document = await readBlob(io, flags.sbom);
+    const document = await readBlob(io, flags.sbom, attachmentLimit(io.env));
     const referrer = flags.registryReferrersMode === "oci-1-1";
     const named = { ...flags, attachment: "" };
     const image = await resolveImage(io, { text, flags: named, mustExist: referrer, warnAboutTags: true });
@@ -44,15 +47,18 @@ export default defineCommand({
     const layer = { ...(await store.putBlob(document)), mediaType };
     const subject = referrer ? image.descriptor : undefined;
     const style = { dockerMediaTypes: false, created: undefined, subject };
-    const written = await signatureImage({ store, current: undefined, layer, style, artifactType: ARTIFACT_TYPE });
+    const written = await signatureImage({ store, current: undefined, layer, style, artifactType: SBOM_ARTIFACT_TYPE });
+    const told = (where: string) =>
+      io.stderr.write(
+        `Uploading SBOM file for [${formatReference(image.ref)}] to [${where}] with mediaType [${mediaType}].\n`,
+      );
     if (subject) {
+      told(`${store.name}@${digestOf(written.bytes)}`);
       await store.putReferrer(written.bytes, { mediaType: written.mediaType });
       return;
     }
     const tag = attachmentTag(image.digest, "sbom", flags.attachmentTagPrefix);
-    io.stderr.write(
-      `Uploading SBOM file for [${image.ref.name}] to [${store.name}:${tag}] with mediaType [${mediaType}].\n`,
-    );
+    told(`${store.name}:${tag}`);
     await store.putManifest(written.bytes, { mediaType: written.mediaType, tag });
   },
 });

@@ -14,6 +14,7 @@ import { decodeBase64 } from "../../format/base64.ts";
 import { isObject, parseJson } from "../../format/json.ts";
 import type { Io } from "../../io.ts";
 import { appendToTag } from "../../oci/append.ts";
+import { attachmentLimit } from "../../oci/attachments.ts";
 import { attachmentTag } from "../../oci/tags.ts";
 import type { ImageStore, StoredManifest } from "../../oci/types.ts";
 import { simpleSigningPayload } from "../../sign/payload.ts";
@@ -42,14 +43,16 @@ export default defineCommand({
   flags,
   async run(io, { args: [text = ""], flags }) {
     const path = flags.payload || flags.bundle;
-    const payload = path === "" ? undefined : await readBlob(io, path);
+    const payload = path === "" ? undefined : await readBlob(io, path, attachmentLimit(io.env));
     const isBundle = payload !== undefined && looksLikeBundle(payload);
     if (!isBundle && flags.signature === "") throw new TsignError("usage", "--signature names no file");
     const named = { ...flags, attachment: "" };
     const evidence = isBundle ? undefined : await readParts(io, flags);
-    const image = await resolveImage(io, { text, flags: named, mustExist: isBundle, warnAboutTags: true });
+    const image = await resolveImage(io, { text, flags: named, mustExist: true, warnAboutTags: true });
     const store = await openAttachments(io, image, flags);
     if (isBundle) return attachBundle(io, { bytes: payload, path, image, store });
+    if (!payload)
+      io.stderr.write("WARNING: --payload is not given: the signature is taken to be over the payload sign makes\n");
     const signed = payload ?? impliedPayload(image);
     await attachLegacy(io, { evidence: evidence?.(signed), image, store, tagPrefix: flags.attachmentTagPrefix });
   },
@@ -105,6 +108,10 @@ async function readParts(io: Io, flags: AttachFlags): Promise<(payload: Uint8Arr
   const [leaf] = await certificates(flags.certificate);
   const chain = await certificates(flags.certificateChain);
   if (flags.certificate !== "" && !leaf) throw new TsignError("input", `${flags.certificate} holds no certificate`);
+  if (flags.certificateChain !== "") {
+    if (!leaf) io.stderr.write("WARNING: --certificate-chain has no effect without --certificate\n");
+    else if (chain.length === 0) throw new TsignError("input", `${flags.certificateChain} holds no certificate`);
+  }
   const log = flags.rekorResponse === "" ? [] : [await readLogEntry(io, flags.rekorResponse)];
   const timestamps = flags.tsr === "" ? [] : [await readBlob(io, flags.tsr)];
   return (payload) => ({

@@ -35,7 +35,7 @@ export default defineCommand({
   async run(io, { args: [text = ""], flags }) {
     if (flags.predicateType !== "") requirePredicateType(flags.predicateType);
     const named = { ...flags, attachment: "" };
-    const image = await resolveImage(io, { text, flags: named, mustExist: true, warnAboutTags: false });
+    const image = await resolveImage(io, { text, flags: named, mustExist: false, warnAboutTags: false });
     const digest =
       flags.platform === "" ? image.digest : await imageForPlatform(image.store, image.digest, flags.platform);
     const store = await openAttachments(io, image, flags);

@@ -1,11 +1,13 @@
 import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
-import { openAttachments, resolveImage } from "../../cli/images.ts";
-import { imageForPlatform } from "../../cli/platform.ts";
+import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
+import { imageForPlatform, platformsOf } from "../../cli/platform.ts";
 import { TsignError } from "../../errors.ts";
-import { maxAttachmentSize } from "../../oci/attachments.ts";
+import { findSbom } from "../../evidence/find-sbom.ts";
+import type { Digest } from "../../format/digest.ts";
+import { printable } from "../../format/printable.ts";
+import { attachmentLimit } from "../../oci/attachments.ts";
 import { formatReference } from "../../oci/ref.ts";
-import { attachmentTag } from "../../oci/tags.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
@@ -21,17 +23,29 @@ export default defineCommand({
   async run(io, { args: [text = ""], flags }) {
     io.stderr.write("WARNING: an attached SBOM is not signed; `tsign attest` makes one that is\n");
     const named = { ...flags, attachment: "" };
-    const image = await resolveImage(io, { text, flags: named, mustExist: true, warnAboutTags: false });
+    const image = await resolveImage(io, { text, flags: named, mustExist: false, warnAboutTags: false });
     const digest =
       flags.platform === "" ? image.digest : await imageForPlatform(image.store, image.digest, flags.platform);
     const store = await openAttachments(io, image, flags);
-    const stored = await store.manifest(attachmentTag(digest, "sbom", flags.attachmentTagPrefix));
-    const [layer, ...others] = stored?.manifest.layers ?? [];
+    const found = await findSbom(store, digest, { tagPrefix: flags.attachmentTagPrefix });
+    if (!found) throw await nothingAttached(image, digest);
+    if (found.referrers > 1)
+      io.stderr.write(`WARNING: ${found.referrers} SBOMs refer to the image; this is the last\n`);
+    const [layer, ...others] = found.manifest.layers;
     if (!layer || others.length > 0) {
-      throw new TsignError("no-signatures", `no SBOM is attached to ${formatReference(image.ref)}`);
+      const many = found.manifest.layers.length;
+      throw new TsignError("input", `what is attached to ${formatReference(image.ref)} has ${many} layers, no SBOM`);
     }
-    const bytes = await store.blob(layer, { maxBytes: maxAttachmentSize(io.env) });
-    io.stderr.write(`Found SBOM of media type: ${layer.mediaType}\n`);
+    const bytes = await store.blob(layer, attachmentLimit(io.env));
+    io.stderr.write(`Found SBOM of media type: ${printable(layer.mediaType)}\n`);
     io.stdout.write(bytes);
   },
 });
+
+/** An index rarely has one of its own: its platforms may. */
+async function nothingAttached(image: SignedImage, digest: Digest): Promise<TsignError> {
+  const platforms = digest === image.digest ? await platformsOf(image.store, digest) : [];
+  const hint =
+    platforms.length > 0 ? { hint: `it is an index: try --platform with one of ${platforms.join(", ")}` } : {};
+  return new TsignError("no-signatures", `no SBOM is attached to ${formatReference(image.ref)}`, hint);
+}

@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { splitJsonStream } from "./json-stream.ts";
+
+test("documents that follow one another are told apart, however they are written", () => {
+  const one = '{"a":[1,{"b":"}{"}]}';
+  const two = '{\n  "c": "\\"}\\\\"\n}';
+  assert.deepEqual(splitJsonStream(one), [one]);
+  for (const between of ["", "\n", " \r\n\n"]) {
+    assert.deepEqual(splitJsonStream(`${one}${between}${two}${between}${one}\n`), [one, two, one]);
+  }
+  assert.deepEqual(splitJsonStream("[1][2]"), ["[1]", "[2]"]);
+  assert.deepEqual(splitJsonStream(" \n"), []);
+});
+
+test("what is no document stays a piece, for a parser to refuse", () => {
+  assert.deepEqual(splitJsonStream('{"a":1} and {"b":2}'), ['{"a":1}', "and", '{"b":2}']);
+  assert.deepEqual(splitJsonStream('{"a":1}}{"b":2}'), ['{"a":1}', '}{"b":2}']);
+  assert.deepEqual(splitJsonStream('{"a":"1}{"b":2'), ['{"a":"1}{"b":2']);
+  assert.deepEqual(splitJsonStream('{"a":"1'), ['{"a":"1']);
+});
