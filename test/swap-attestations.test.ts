@@ -2,8 +2,14 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { Digest } from "../src/format/digest.ts";
+import { openRegistry } from "../src/oci/open.ts";
+import { parseReference } from "../src/oci/ref.ts";
+import { attachmentTag } from "../src/oci/tags.ts";
+import type { ImageStore } from "../src/oci/types.ts";
+import { pushImage } from "../src/sandbox/push.ts";
 import { testSigstore } from "./support/sandbox.ts";
-import { LEGACY, run, temporaryFolder } from "./support/test-io.ts";
+import { LEGACY, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 type Path = readonly (string | number)[];
@@ -35,82 +41,222 @@ function exchanged(document: Json, other: Json, path: Path): Json {
   return copy as Json;
 }
 
-/** Two attestations by one identity, about two files, of two types, a moment apart. */
-async function twoAttestations(t: TestContext, flags: readonly string[], root: readonly string[]) {
+type Signer = "key" | "certificate";
+const SIGNERS: readonly Signer[] = ["certificate", "key"];
+const TYPES = ["https://example.com/one", "https://example.com/two"];
+
+/** What signs twice, and how its signatures are verified. */
+async function signing(t: TestContext, signer: Signer, config: string) {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);
   const write = (name: string, content: string) => writeFileSync(join(cwd, name), content);
+  const read = (name: string) => JSON.parse(readFileSync(join(cwd, name), "utf8")) as { [key: string]: Json };
+  const tsign = (argv: readonly string[]) => run([...argv], { cwd, io: sigstore.io, env: { COSIGN_PASSWORD: "pw" } });
   write("root.json", sigstore.trustedRoot);
   for (const [name, text] of Object.entries(sigstore.signingConfig)) write(`${name}.json`, text);
   write("p1.json", '{"one":1}');
   write("p2.json", '{"two":2}');
-  write("file1", "first");
-  write("file2", "second");
-  const tsign = (argv: readonly string[]) => run([...argv], { cwd, io: sigstore.io });
-  const types = ["https://example.com/one", "https://example.com/two"];
-  for (const n of [1, 2]) {
-    const signed = await tsign([
-      ...["attest-blob", "--yes", "--identity-token", sigstore.mint(ALICE), ...flags, ...root],
-      ...["--type", `${types[n - 1]}`, "--predicate", `p${n}.json`, "--bundle", `b${n}.json`, `file${n}`],
-    ]);
-    assert.equal(signed.code, 0, signed.stderr);
-  }
-  const who = ["--certificate-identity", ALICE, "--certificate-oidc-issuer", sigstore.at.issuer];
-  const verify = (bundle: string, n = 1) =>
-    tsign([
-      ...["verify-blob-attestation", ...who, "--trusted-root", "root.json", "--type", `${types[n - 1]}`],
-      ...["--bundle", bundle, `file${n}`],
-    ]);
-  const read = (name: string) => JSON.parse(readFileSync(join(cwd, name), "utf8")) as { [key: string]: Json };
-  return { verify, write, read };
+  assert.equal((await tsign(["generate-key-pair"])).code, 0);
+  const by = signer === "key" ? ["--key", "cosign.key"] : ["--identity-token", sigstore.mint(ALICE)];
+  const who =
+    signer === "key"
+      ? ["--key", "cosign.pub"]
+      : ["--certificate-identity", ALICE, "--certificate-oidc-issuer", sigstore.at.issuer];
+  return {
+    ...{ sigstore, cwd, tsign, write, read },
+    sign: [...by, "--yes", "--signing-config", `${config}.json`, "--trusted-root", "root.json"],
+    who: [...who, "--trusted-root", "root.json"],
+  };
 }
 
-/** Requires that each of two attestations verifies, and none with anything of the other. Returns how much was exchanged. */
-async function refusesEveryExchange(
-  by: Awaited<ReturnType<typeof twoAttestations>>,
-  documents: readonly [Json, Json],
-  store: (document: Json) => string = (document) => JSON.stringify(document),
-): Promise<number> {
-  const { verify, write } = by;
-  const [one, two] = documents;
+/** How two attestations are verified, each stored as a document and then taken apart. */
+interface Pair {
+  readonly documents: readonly [Json, Json];
+  /** Verifies a document as the attestation of subject 1 or 2. */
+  verify(document: Json, subject?: 1 | 2): ReturnType<typeof run>;
+}
+
+/** Two attestations by one signer, about two files, of two types, a moment apart. */
+async function twoFiles(t: TestContext, by: { signer: Signer; config: string; legacy?: boolean }): Promise<Pair> {
+  const { signer, config, legacy = false } = by;
+  const { tsign, write, read, sign, who } = await signing(t, signer, config);
+  const dated = config === "rekor1Tsa";
+  const documents: Json[] = [];
   for (const n of [1, 2]) {
-    const good = await verify(`b${n}.json`, n);
+    write(`file${n}`, `file ${n}`);
+    const legacyFlags = [
+      LEGACY,
+      "--output-signature",
+      "unused",
+      ...(dated ? ["--rfc3161-timestamp-bundle", "ts"] : []),
+    ];
+    const signed = await tsign([
+      ...["attest-blob", ...sign, ...(legacy ? legacyFlags : [])],
+      ...["--type", `${TYPES[n - 1]}`, "--predicate", `p${n}.json`, "--bundle", "b", `file${n}`],
+    ]);
+    assert.equal(signed.code, 0, signed.stderr);
+    documents.push({ bundle: read("b"), ...(legacy && dated ? { timestamp: read("ts") } : {}) });
+  }
+  return {
+    documents: documents as [Json, Json],
+    verify(document, n = 1) {
+      const { bundle, timestamp } = document as { [key: string]: Json };
+      write("bundle", JSON.stringify(bundle));
+      if (timestamp !== undefined) write("timestamp", JSON.stringify(timestamp));
+      return tsign([
+        ...["verify-blob-attestation", ...who, "--type", `${TYPES[n - 1]}`, "--bundle", "bundle"],
+        ...(timestamp === undefined ? [] : ["--rfc3161-timestamp", "timestamp"]),
+        ...(dated ? ["--use-signed-timestamps"] : []),
+        `file${n}`,
+      ]);
+    },
+  };
+}
+
+/** The same about two images, stored with them in either form: each one's whole manifest, but for what holds it together. */
+async function twoImages(t: TestContext, by: { signer: Signer; config: string; legacy: boolean }): Promise<Pair> {
+  const { signer, config, legacy } = by;
+  const { tsign, sign, who, cwd, sigstore } = await signing(t, signer, config);
+  const io = testIo({ cwd, io: sigstore.io });
+  const store = await openRegistry(io, parseReference(`${sigstore.registry}/app:v1`), PLAIN_REGISTRY);
+  const digests: Digest[] = [];
+  const documents: Json[] = [];
+  for (const n of [1, 2]) {
+    const { digest } = await pushImage(store, { file: "app", content: Buffer.from(`image ${n}`), tag: `v${n}` });
+    digests.push(digest);
+    const signed = await tsign([
+      ...["attest", ...sign, ...(legacy ? ["--format", "legacy"] : [])],
+      ...["--type", `${TYPES[n - 1]}`, "--predicate", `p${n}.json`, `${sigstore.registry}/app@${digest}`],
+    ]);
+    assert.equal(signed.code, 0, signed.stderr);
+    documents.push(await readStored(store, digest, legacy));
+  }
+  return {
+    documents: documents as [Json, Json],
+    async verify(document, n = 1) {
+      const digest = digests[n - 1] ?? assert.fail();
+      await replaceStored(store, digest, document as unknown as StoredDocument);
+      const image = `${sigstore.registry}/app@${digest}`;
+      const dated = config === "rekor1Tsa" ? ["--use-signed-timestamps"] : [];
+      return tsign(["verify-attestation", ...who, ...dated, "--type", `${TYPES[n - 1]}`, image]);
+    },
+  };
+}
+
+/** A stored attestation taken apart: what annotates it, and its content, with the JSON in annotations as JSON. */
+interface StoredDocument {
+  annotations: Record<string, Json>;
+  content: Json;
+}
+
+async function readStored(store: ImageStore, image: Digest, legacy: boolean): Promise<Json> {
+  const [referrer] = legacy ? [] : await store.referrers(image);
+  const stored =
+    (await store.manifest(referrer?.digest ?? attachmentTag(image, "att"))) ?? assert.fail("nothing stored");
+  const [layer] = stored.manifest.layers;
+  assert.ok(layer);
+  const content = JSON.parse(Buffer.from(await store.blob(layer, { maxBytes: 1e6 })).toString());
+  const annotations = legacy ? (layer.annotations ?? {}) : stored.manifest.annotations;
+  const entries = Object.entries(annotations)
+    .filter(([name]) => name !== "org.opencontainers.image.created") // nobody's claim, and not evidence
+    .map(([name, value]): [string, Json] => [name, value.startsWith("{") ? JSON.parse(value) : value]);
+  return { annotations: Object.fromEntries(entries), content };
+}
+
+/** Makes a document the only attestation of an image. */
+async function replaceStored(
+  store: ImageStore,
+  image: Digest,
+  { annotations, content }: StoredDocument,
+): Promise<void> {
+  const tag = attachmentTag(image, "att");
+  const texts = Object.fromEntries(
+    Object.entries(annotations).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]),
+  );
+  const blob = await store.putBlob(Buffer.from(JSON.stringify(content)));
+  const [referrer] = await store.referrers(image);
+  const { manifest, descriptor } = (await store.manifest(referrer?.digest ?? tag)) ?? assert.fail("nothing stored");
+  const [old] = manifest.layers;
+  const layer = { ...old, digest: blob.digest, size: blob.size, ...(referrer ? {} : { annotations: texts }) };
+  const { mediaType } = descriptor;
+  const { config, artifactType, subject } = manifest;
+  const parts = { schemaVersion: 2, mediaType, config, layers: [layer] };
+  if (!referrer) await store.putManifest(Buffer.from(JSON.stringify(parts)), { mediaType, tag });
+  else {
+    await store.delete(referrer.digest);
+    const bytes = Buffer.from(JSON.stringify({ ...parts, annotations: texts, subject, artifactType }));
+    await store.putReferrer(bytes, { mediaType });
+  }
+}
+
+/**
+ * Requires that each of two attestations verifies, and none with anything of the other.
+ */
+async function refusesEveryExchange({ documents, verify }: Pair, least: number): Promise<void> {
+  const [one, two] = documents;
+  for (const [document, n] of [
+    [one, 1],
+    [two, 2],
+  ] as const) {
+    const good = await verify(document, n);
     assert.equal(good.code, 0, good.stderr);
   }
-  write("same.json", store(one));
-  assert.equal((await verify("same.json")).code, 0, "taken apart and put together again");
   const paths = differing(one, two);
+  assert.ok(paths.length >= least, `${paths.length} fields differ: ${paths.map((path) => path.join(".")).join(", ")}`);
   for (const path of paths) {
-    write("swapped.json", store(exchanged(one, two, path)));
-    const refused = await verify("swapped.json");
+    const refused = await verify(exchanged(one, two, path));
     assert.notEqual(refused.code, 0, `${path.join(".")} of the other attestation is accepted`);
     assert.doesNotMatch(refused.stderr, /Verified OK|\n {4}at /, path.join("."));
   }
-  return paths.length;
 }
 
-for (const config of ["rekor1", "rekor1Tsa", "rekor2"]) {
-  test(`${config}: nothing of one attestation's bundle can stand in another's`, async (t) => {
-    const by = await twoAttestations(t, ["--signing-config", `${config}.json`], ["--trusted-root", "root.json"]);
-    const compared = await refusesEveryExchange(by, [by.read("b1.json"), by.read("b2.json")]);
-    assert.ok(compared >= 12, `${compared} fields`);
-  });
-
-  test(`${config}: nothing within the statement of one attestation can stand in another's`, async (t) => {
-    const by = await twoAttestations(t, ["--signing-config", `${config}.json`], ["--trusted-root", "root.json"]);
-    const bundle = by.read("b1.json") as { dsseEnvelope: { payload: string } };
-    const statement = (name: string): Json =>
-      JSON.parse(Buffer.from((by.read(name) as typeof bundle).dsseEnvelope.payload, "base64").toString());
-    const payload = (document: Json) => Buffer.from(JSON.stringify(document)).toString("base64");
-    const store = (document: Json) =>
-      JSON.stringify({ ...bundle, dsseEnvelope: { ...bundle.dsseEnvelope, payload: payload(document) } });
-    const compared = await refusesEveryExchange(by, [statement("b1.json"), statement("b2.json")], store);
-    assert.ok(compared >= 5, `${compared} fields`);
-  });
+/** The same pair, taken apart within the signed statement. */
+function withinStatement({ documents, verify }: Pair): Pair {
+  type Document = { bundle: { dsseEnvelope: { payload: string } } };
+  const open = (document: Json): Json => {
+    const { payload } = (document as Document).bundle.dsseEnvelope;
+    return JSON.parse(Buffer.from(payload, "base64").toString());
+  };
+  const [one, two] = documents;
+  return {
+    documents: [open(one), open(two)],
+    verify(statement, n = 1) {
+      const document = structuredClone(n === 1 ? one : two) as Document;
+      document.bundle.dsseEnvelope.payload = Buffer.from(JSON.stringify(statement)).toString("base64");
+      return verify(document as Json, n);
+    },
+  };
 }
 
-test("legacy: nothing of one attestation's bundle can stand in another's", async (t) => {
-  const by = await twoAttestations(t, [LEGACY, "--signing-config", "rekor1.json"], ["--trusted-root", "root.json"]);
-  const compared = await refusesEveryExchange(by, [by.read("b1.json"), by.read("b2.json")]);
-  assert.ok(compared >= 6, `${compared} fields`);
-});
+for (const signer of SIGNERS) {
+  for (const config of ["rekor1", "rekor1Tsa", "rekor2"]) {
+    const how = `by ${signer}, ${config}`;
+
+    test(`bundles of files, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+      await refusesEveryExchange(await twoFiles(t, { signer, config }), 12);
+    });
+
+    test(`statements of files, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+      await refusesEveryExchange(withinStatement(await twoFiles(t, { signer, config })), 5);
+    });
+
+    test(`bundles of images, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+      await refusesEveryExchange(await twoImages(t, { signer, config, legacy: false }), 15);
+    });
+  }
+
+  for (const config of ["rekor1", "rekor1Tsa"]) {
+    const how = `by ${signer}, ${config}`;
+
+    test(`legacy bundles of files, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+      await refusesEveryExchange(await twoFiles(t, { signer, config, legacy: true }), 6);
+    });
+
+    test(`legacy layers of images, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+      await refusesEveryExchange(await twoImages(t, { signer, config, legacy: true }), 10);
+    });
+  }
+}

@@ -4,6 +4,7 @@ import { inParallel } from "../oci/parallel.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";
 import {
+  BUNDLE_ANNOTATION,
   BUNDLE_MEDIA_TYPE_PREFIX,
   MAX_CANDIDATES,
   SIGNATURE_ARTIFACT_TYPE,
@@ -12,6 +13,7 @@ import {
 import type { Evidence, Origin, Unreadable } from "./model.ts";
 import { readBundle } from "./read-bundle.ts";
 import { readAttestationLayer, readSignatureLayer } from "./read-legacy.ts";
+import { refuseOtherType } from "./statement.ts";
 
 export interface FindOptions {
   readonly subject: Digest;
@@ -72,7 +74,10 @@ async function readReferrer(
     if (layer && others.length === 0 && isBundle(stored)) {
       if (!options.forms.bundle) return [];
       const bytes = await store.blob(layer, { maxBytes: options.maxBytes });
-      return [{ ...readBundle(bytes, origin), annotations: stored.manifest.annotations, document: bytes }];
+      const evidence = readBundle(bytes, origin);
+      const { annotations } = stored.manifest;
+      refuseOtherType(evidence.content, annotations[BUNDLE_ANNOTATION.predicateType]);
+      return [{ ...evidence, annotations, document: bytes }];
     }
     if (options.forms.legacy && options.attachment !== "att" && isSignatureImage(stored)) {
       return await readSignatureImage({ store, stored, where, kind: "referrer", options });

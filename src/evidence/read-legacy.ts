@@ -6,6 +6,7 @@ import { readEnvelope } from "./envelope.ts";
 import { readLegacyLogEntry, readLegacyTimestamp } from "./legacy-proofs.ts";
 import { ANNOTATION } from "./media-types.ts";
 import type { Evidence, EvidenceKey, Origin } from "./model.ts";
+import { refuseOtherType } from "./statement.ts";
 
 /** One layer of a `.sig` or `.att` image: the stored payload and what its descriptor says about it. */
 export interface SignatureLayer {
@@ -52,9 +53,11 @@ export function layerProofs(annotations: Readonly<Record<string, string>>): Pick
  * @throws TsignError "bad-bundle"
  */
 export function readAttestationLayer({ payload, annotations, origin }: SignatureLayer): Evidence {
+  const content = readEnvelope(payload, "the layer");
+  refuseOtherType(content, annotations[ANNOTATION.predicateType]);
   return {
     origin,
-    content: readEnvelope(payload, "the layer"),
+    content,
     key: layerKey(annotations),
     ...layerProofs(annotations),
     timestamped: payload,

@@ -1,7 +1,7 @@
 import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "./media-types.ts";
-import type { DsseContent } from "./model.ts";
+import type { DsseContent, Evidence } from "./model.ts";
 
 const STATEMENT_TYPES = new Set(["https://in-toto.io/Statement/v0.1", "https://in-toto.io/Statement/v1"]);
 /** A subject list longer than this is refused before anything is computed (users.md: CVE-2024-45395). */
@@ -21,6 +21,9 @@ export interface Statement {
   readonly subjects: readonly StatementSubject[];
 }
 
+/** Statements by their payload: several ask for one, and an SBOM takes its time. */
+const known = new WeakMap<Uint8Array, Statement>();
+
 /**
  * Reads the in-toto statement a DSSE envelope carries.
  *
@@ -30,7 +33,28 @@ export function readStatement(content: DsseContent): Statement {
   if (content.payloadType !== IN_TOTO_PAYLOAD_TYPE) {
     throw new TsignError("bad-bundle", `the envelope's payload type is "${content.payloadType}", not in-toto`);
   }
-  return parseStatement(content.payload);
+  const statement = known.get(content.payload) ?? parseStatement(content.payload);
+  known.set(content.payload, statement);
+  return statement;
+}
+
+/**
+ * Refuses an attestation that is stored as one of another type than what was signed: who looks at the listing would take it
+ * for that. What cannot be read is left to whoever verifies it.
+ *
+ * @param annotated the predicate type that the storage states, if any
+ * @throws TsignError "bad-bundle"
+ */
+export function refuseOtherType(content: Evidence["content"], annotated: string | undefined): void {
+  if (annotated === undefined || content.kind !== "dsse") return;
+  let signed: string;
+  try {
+    signed = readStatement(content).predicateType;
+  } catch {
+    return;
+  }
+  if (signed === annotated) return;
+  throw new TsignError("bad-bundle", `it is annotated as ${annotated}, and the statement is of type ${signed}`);
 }
 
 /**
