@@ -51,6 +51,16 @@ const BUNDLES_IN_2 = ["--new-bundle-format", "--trusted-root", "root.json"];
 /** cosign cannot read back an SPDX document in its tag-value form, which is no JSON object (docs/differences.md). */
 const CANNOT: Record<string, readonly string[]> = { bundle: [COSIGN, COSIGN_2], legacy: [COSIGN] };
 
+/** The statement that an image's only attestation signs, with what must differ between two of them left out. */
+async function statementOf(image: string, cwd: string): Promise<Record<string, unknown>> {
+  const { stdout } = await must(COSIGN, ["download", "attestation", image], { cwd });
+  const { payload, dsseEnvelope } = JSON.parse(stdout);
+  const statement = JSON.parse(Buffer.from(payload ?? dsseEnvelope.payload, "base64").toString());
+  assert.deepEqual(statement.subject, [{ name: image.split("@")[0], digest: { sha256: image.split("sha256:")[1] } }]);
+  if (statement.predicate.Timestamp) statement.predicate.Timestamp = "now";
+  return { ...statement, subject: "the image" };
+}
+
 interface Program {
   readonly name: string;
   readonly attest: readonly string[];
@@ -80,6 +90,7 @@ for (const form of ["bundle", "legacy"] as const) {
     const wrong: string[] = [];
     for (const [type, predicate] of Object.entries(PREDICATES)) {
       writeFileSync(join(cwd, "p"), typeof predicate === "string" ? predicate : JSON.stringify(predicate));
+      const statements = new Map<string, Record<string, unknown>>();
       for (const signer of SIGNERS[form]) {
         const image = await pushImage(ref, "app", cwd);
         const attest = ["attest", "--key", "a.key", ...signer.attest, "--type", type, "--predicate", "p", image];
@@ -88,6 +99,7 @@ for (const form of ["bundle", "legacy"] as const) {
           wrong.push(`${type}: ${signer.name} does not attest: ${signed.stderr.trim().split("\n").at(-1)}`);
           continue;
         }
+        statements.set(signer.name, await statementOf(image, cwd));
         for (const verifier of [TSIGN, COSIGN, COSIGN_2]) {
           const format = form === "bundle" && verifier === COSIGN_2 ? BUNDLES_IN_2 : [];
           const verify = (key: string, wanted: string) =>
@@ -104,7 +116,51 @@ for (const form of ["bundle", "legacy"] as const) {
             wrong.push(`${type}: ${verifier} takes another type for ${signer.name}'s`);
         }
       }
+      assert.deepEqual(statements.get(TSIGN), statements.get(COSIGN), `${type}: the statement is cosign's`);
     }
     assert.deepEqual(wrong, []);
+  });
+}
+
+for (const { form, flags, count } of [
+  { form: "bundle", flags: [], count: 4 },
+  { form: "legacy", flags: [LEGACY], count: 3 },
+]) {
+  test(`several predicates on one image, and one in place of others, ${form} form: each by its type for both`, async (t) => {
+    const cwd = folder(t);
+    const { ref } = await registries(t);
+    await must(TSIGN, ["generate-key-pair"], { cwd });
+    const image = await pushImage(ref, "app", cwd);
+    const attest = (program: string, type: string, n: number, ...more: string[]) => {
+      writeFileSync(join(cwd, "p"), JSON.stringify({ n }));
+      const about = ["--type", type, "--predicate", "p", ...more, image];
+      return must(program, ["attest", "--key", "cosign.key", ...NO_SERVICES, ...flags, ...about], { cwd });
+    };
+    const seen = async (program: string, type: string) => {
+      const about = ["--key", "cosign.pub", NO_LOG, "--type", type, image];
+      const { stdout } = await must(program, ["verify-attestation", ...about], { cwd });
+      const payloads = stdout.trim().split("\n");
+      return payloads
+        .map((line) => JSON.parse(Buffer.from(JSON.parse(line).payload, "base64").toString()).predicate.n)
+        .sort();
+    };
+    await attest(TSIGN, "openvex", 1);
+    await attest(COSIGN, "https://ci.example/a", 2);
+    await attest(COSIGN, "https://ci.example/b", 3);
+    await attest(TSIGN, "https://ci.example/b", 4);
+    for (const program of [TSIGN, COSIGN]) {
+      assert.deepEqual(await seen(program, "https://ci.example/a"), [2]);
+      assert.deepEqual(await seen(program, "https://ci.example/b"), [3, 4]);
+    }
+    await attest(TSIGN, "https://ci.example/b", 5, "--replace");
+    // cosign has --replace for the legacy form only (docs/differences.md).
+    await attest(COSIGN, "https://ci.example/a", 6, "--replace");
+    for (const program of [TSIGN, COSIGN]) {
+      assert.deepEqual(await seen(program, "openvex"), [1]);
+      assert.deepEqual(await seen(program, "https://ci.example/a"), form === "bundle" ? [2, 6] : [6]);
+      assert.deepEqual(await seen(program, "https://ci.example/b"), [5]);
+    }
+    const { stdout } = await must(TSIGN, ["download", "attestation", image], { cwd });
+    assert.equal(stdout.trim().split("\n").length, count);
   });
 }

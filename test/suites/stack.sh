@@ -101,6 +101,7 @@ echo '== attestations of every type, in both forms'
 slsa='"buildType": "https://ci.example/make", "builder": {"id": "https://ci.example"}'
 day=2026-01-02T03:04:05Z
 declare -A predicates=(
+  [spdx]='SPDXVersion: SPDX-2.3'
   [custom]='{"tested": true}' [slsaprovenance]="{$slsa}" [slsaprovenance02]="{$slsa}"
   [slsaprovenance1]='{"buildDefinition": {"buildType": "https://ci.example/make", "externalParameters": {"ref": "main"}}, "runDetails": {"builder": {"id": "https://ci.example"}}}'
   [link]='{"_type": "link", "name": "build", "command": ["make"], "materials": {}, "products": {}, "byproducts": {}, "environment": {}}'
@@ -110,6 +111,8 @@ declare -A predicates=(
   [openvex]="{\"@context\": \"https://openvex.dev/ns/v0.2.0\", \"@id\": \"https://ci.example/vex\", \"author\": \"ci\", \"timestamp\": \"$day\", \"version\": 1, \"statements\": []}"
   [https://ci.example/type]='{"any": ["thing"]}'
 )
+# cosign 3 cannot read back an SPDX document in its tag-value form, which is no JSON object (docs/differences.md).
+reads() { if [ "$type" = spdx ] && [ "$verifier" = "$cosign" ]; then no "$@"; else yes "$@"; fi; }
 for type in "${!predicates[@]}"; do
   echo "${predicates[$type]}" >predicate.json
   about=(--type "$type" --predicate predicate.json)
@@ -120,7 +123,7 @@ for type in "${!predicates[@]}"; do
       yes "${signer##*/} attests $type" "$signer" attest --yes --identity-token "$(token)" --signing-config "$config" "${trust[@]}" "${about[@]}" "$image"
       for verifier in "$tsign" "$cosign"; do
         way="$type, ${signer##*/} to ${verifier##*/}"
-        yes "$way" "$verifier" verify-attestation "${trust[@]}" "${who[@]}" --type "$type" "$image"
+        reads "$way" "$verifier" verify-attestation "${trust[@]}" "${who[@]}" --type "$type" "$image"
         no "$way: another identity" "$verifier" verify-attestation "${trust[@]}" "${mallory[@]}" --type "$type" "$image"
       done
     done
@@ -132,7 +135,7 @@ for type in "${!predicates[@]}"; do
     for verifier in "$tsign" "$cosign" "$cosign2"; do
       way="$type, ${signer##*/} to ${verifier##*/}, legacy"
       legacy=(env "${files[@]}" "$verifier" verify-attestation $(old "$verifier") --rekor-url "$STACK_REKOR1" --type "$type")
-      yes "$way" "${legacy[@]}" "${who[@]}" "$image"
+      reads "$way" "${legacy[@]}" "${who[@]}" "$image"
       no "$way: another identity" "${legacy[@]}" "${mallory[@]}" "$image"
     done
   done
