@@ -48,6 +48,27 @@ test("a file is replaced whole, with the mode asked for, and nothing is left bes
   assert.deepEqual(readdirSync(folder), ["f"]);
 });
 
+test("folders are made with those above them, and what cannot be one is said", { timeout: 10_000 }, async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  for (const path of ["a/b/c", "a/b/c", "a/d"]) {
+    await files.makeDirectory(path, { mode: 0o700 });
+    assert.equal(statSync(join(folder, path)).mode & 0o777, 0o700);
+  }
+  writeFileSync(join(folder, "file"), "");
+  const input = (message: string) => ({ code: "input", message });
+  await assert.rejects(files.makeDirectory("file"), input("cannot create file: a file has that name"));
+  await assert.rejects(
+    files.makeDirectory("file/x"),
+    input("cannot create file/x: a part of the path is not a directory"),
+  );
+  if (process.platform !== "linux") return;
+  await assert.rejects(
+    files.makeDirectory("/proc/tsign"),
+    input("cannot create /proc/tsign: no such file or directory"),
+  );
+});
+
 test("a link stays a link, and what it points to is written", async (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, "target"), "old");

@@ -60,7 +60,7 @@ export function systemFiles(cwd: string): Files {
     },
     async makeDirectory(path, options = { mode: 0o777 }) {
       try {
-        mkdirSync(at(path), { recursive: true, mode: options.mode });
+        makeDirectories(at(path), options.mode);
       } catch (cause) {
         throw fileError("create", path, cause);
       }
@@ -124,6 +124,26 @@ async function* readSlowly(file: number): AsyncIterable<Uint8Array> {
   }
 }
 
+/**
+ * Makes a folder and those above it that are missing. Not by node's `recursive`, which never ends where the system says of
+ * a new folder that its parent is missing, as below /proc.
+ */
+function makeDirectories(path: string, mode: number): void {
+  const missing: string[] = [];
+  let existing = path;
+  for (; statSync(existing, { throwIfNoEntry: false }) === undefined; existing = dirname(existing)) {
+    missing.unshift(existing);
+  }
+  for (const each of missing) {
+    try {
+      mkdirSync(each, { mode });
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== "EEXIST") throw cause; // another program was faster
+    }
+  }
+  if (!statSync(path).isDirectory()) throw Object.assign(new Error("a file has that name"), { code: "EEXIST" });
+}
+
 /** Names of what this process has open already: `/dev/stdout`, `/dev/fd/3`, what a shell makes of `>(command)`. */
 const OPEN_ALREADY = /^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/;
 
@@ -178,6 +198,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "operation not permitted",
   EISDIR: "it is a directory",
+  EEXIST: "a file has that name",
   ENOTDIR: "a part of the path is not a directory",
   ENOSPC: "no space left on the device",
   EROFS: "the file system is read-only",
