@@ -53,8 +53,20 @@ test("build arguments have their default, else the environment's value", () => {
   assert.deepEqual(find("FROM i:${V-latest}", { env: { V: "1" } }), ["i:1"]);
   assert.deepEqual(find("FROM i${V:+-debug}", { env: { V: "1" } }), ["i-debug"]);
   assert.deepEqual(find("FROM a\nARG S=$NONE\nARG T=b\nRUN --mount=from=$T true"), ["a", "b"]);
-  const inStage = "FROM a\nARG T=b\nFROM $T";
-  assert.throws(() => find(inStage), /D:3: the build argument T has no value/);
+});
+
+test("what ARG and ENV set holds in its stage, and elsewhere where the build knows nothing else", () => {
+  assert.deepEqual(find("FROM a\nENV T=b\nCOPY --from=$T . ."), ["a", "b"]);
+  assert.deepEqual(find("FROM a\nENV T b:1\nCOPY --from=$T . ."), ["a", "b:1"]);
+  assert.deepEqual(find("FROM a\nARG T=b\nENV T=c\nCOPY --from=$T . ."), ["a", "c"]);
+  assert.deepEqual(find("ENV A=a B=b\nFROM $A\nFROM $B"), ["a", "b"]);
+  assert.deepEqual(find("FROM a\nARG T=b\nFROM $T"), ["a", "b"]);
+  assert.deepEqual(find("ARG T=c\nFROM a\nENV T=b\nFROM $T"), ["a", "c"], "what FROM sees comes first");
+  assert.deepEqual(find("FROM a\nENV T=b\nFROM $T", { env: { T: "c" } }), ["a", "c"]);
+  for (const text of ["ARG T\nFROM a\nENV T=b\nFROM $T", "FROM a\nARG TARGETARCH=b\nFROM $TARGETARCH"]) {
+    assert.throws(() => find(text), /the build argument T\w* has no value/, "the build is given it");
+  }
+  assert.throws(() => find("FROM $T\nENV T=b"), /D:1: the build argument T has no value/);
 });
 
 test("--base-image-only: what the last stage stands on", () => {

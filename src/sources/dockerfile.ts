@@ -9,6 +9,9 @@ export interface DockerfileImages {
   readonly notices: readonly string[];
 }
 
+/** Arguments that the build itself gives a value (Dockerfile reference, "Automatic platform ARGs in the global scope"). */
+const AUTOMATIC = /^(TARGET|BUILD)(PLATFORM|OS|ARCH|VARIANT)$/;
+
 /** One `FROM`: the image it stands on in the end, undefined for `scratch`. */
 interface Stage {
   readonly name: string | undefined;
@@ -17,7 +20,8 @@ interface Stage {
 
 /**
  * Finds the images in a Dockerfile (Dockerfile reference): `FROM`, `COPY --from` and `RUN --mount=…,from=`, with build
- * arguments, stage names and numbers resolved. An argument has the default of its `ARG`, else the variable of that name.
+ * arguments, stage names and numbers resolved. An argument has the default of its `ARG`, else the variable of that name. One
+ * that no build would resolve, because its `ARG` or `ENV` stands in another stage, has that value, as cosign gives it.
  *
  * @param options.baseOnly the image the last stage stands on, and no other
  * @throws TsignError "input" when there is no image, or one that cannot be made out
@@ -30,15 +34,24 @@ export function dockerfileImages(
   const found = new Finder();
   const global = new Map<string, string>();
   let local: ReadonlyMap<string, string> = global;
+  const anywhere = new Map<string, string>();
+  const declared = new Set<string>();
   for (const instruction of readInstructions(text, path)) {
     const where = `${path}:${instruction.line}`;
-    const lookup = (name: string) => local.get(name) ?? env[name];
+    const lookup = (name: string) =>
+      local.get(name) ?? env[name] ?? (declared.has(name) || AUTOMATIC.test(name) ? undefined : anywhere.get(name));
     const expand = (word: string) => requireExpanded(word, { lookup, where });
     switch (instruction.keyword) {
       case "ARG":
-        local = defineArguments(instruction, { args: local, lookup });
-        if (found.stages.length === 0) for (const [name, value] of local) global.set(name, value);
+      case "ENV": {
+        const defined = definitions(instruction, { lookup });
+        local = new Map([...local, ...defined]);
+        for (const [name, value] of defined) anywhere.set(name, value);
+        if (found.stages.length > 0 || instruction.keyword === "ENV") break;
+        for (const [name, value] of defined) global.set(name, value);
+        for (const word of instruction.words) declared.add(word.replace(/=.*$/s, ""));
         break;
+      }
       case "FROM":
         local = global; // what a stage defines ends with it
         found.addStage(readFrom(instruction, { where, expand }));
@@ -79,19 +92,18 @@ class Finder {
   }
 }
 
-/** `ARG name[=default]…`: those before the first stage hold in `FROM`, the others in their stage. */
-function defineArguments(
-  { words }: Instruction,
-  { args, lookup }: { args: ReadonlyMap<string, string>; lookup: Lookup },
-): ReadonlyMap<string, string> {
-  const defined = new Map(args);
-  for (const word of words) {
-    const [, name = "", value] = /^([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-    if (value !== undefined)
-      defined.set(
-        name,
-        expandWord(value, (each) => defined.get(each) ?? lookup(each)),
-      );
+/** The values of `ARG name[=default]…`, `ENV name=value…` and the older `ENV name value`; each may use those before it. */
+function definitions({ keyword, words }: Instruction, { lookup }: { lookup: Lookup }): Map<string, string> {
+  const defined = new Map<string, string>();
+  const [first = "", ...rest] = words;
+  const pairs = keyword === "ENV" && !first.includes("=") ? [`${first}=${rest.join(" ")}`] : words;
+  for (const pair of pairs) {
+    const [, name = "", value] = /^([^=]+)(?:=(.*))?$/s.exec(pair) ?? [];
+    if (value === undefined) continue;
+    defined.set(
+      name,
+      expandWord(value, (each) => defined.get(each) ?? lookup(each)),
+    );
   }
   return defined;
 }

@@ -28,6 +28,18 @@ test("a stream is read to its end, and every image named once", () => {
   assert.deepEqual(manifestImages(stream, "m.yaml"), ["a", "b"]);
 });
 
+test("JSON objects need nothing between them", () => {
+  const object = (image: string) => JSON.stringify({ note: '}{"\\', spec: { containers: [{ image }] } });
+  for (const between of ["", "\n", " \n\n", "\n---\n"]) {
+    const text = ["a", "b", "c"].map(object).join(between);
+    assert.deepEqual(manifestImages(text, "m.json"), ["a", "b", "c"], JSON.stringify(between));
+  }
+  assert.deepEqual(manifestImages(`  ${object("a")}\n`, "m.json"), ["a"]);
+  for (const text of [`${object("a")}}`, `${object("a")} x ${object("b")}`, object("a").slice(0, -1)]) {
+    assert.throws(() => manifestImages(text, "m.json"), /m\.json is not YAML/, text);
+  }
+});
+
 test("anchors and merge keys mean what they mean to Kubernetes", () => {
   const text = "x: &c {image: a}\nspec:\n  containers:\n  - <<: *c\n  - *c\n  - {<<: *c, image: b}\n";
   assert.deepEqual(manifestImages(text, "m.yaml"), ["a", "b"]);

@@ -15,13 +15,30 @@ const MAX_DEPTH = 100;
  */
 export function manifestImages(text: string, path: string): string[] {
   const found = new Set<string>();
-  for (const document of parseAllDocuments(text, { merge: true, logLevel: "silent" })) {
+  for (const document of parseAllDocuments(separateJson(text), { merge: true, logLevel: "silent" })) {
     const [problem] = document.errors;
     if (problem) throw new TsignError("input", `${path} is not YAML: ${problem.message.split("\n")[0]}`);
     visit(toValue(document, path), { path, found, depth: 0 });
   }
   if (found.size === 0) throw new TsignError("input", `no images found in ${path}`);
   return [...found];
+}
+
+/**
+ * JSON objects that follow one another without a separator, as `kubectl` and `jq` print them, get one: to YAML they would be
+ * an error. Anything else is left as it is.
+ */
+function separateJson(text: string): string {
+  if (!/^\uFEFF?\s*\{/.test(text)) return text;
+  let [depth, separated, start] = [0, "", 0];
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}]/gs)) {
+    if (token === "{" && depth === 0 && index > 0 && /^\s*$/.test(text.slice(start, index))) separated += "\n---\n";
+    if (token === "{") depth++;
+    if (token !== "}" || --depth !== 0) continue;
+    separated += text.slice(start, index + 1);
+    start = index + 1;
+  }
+  return separated + text.slice(start);
 }
 
 /** Aliases are followed a hundred times at most: the few lines that would become gigabytes are refused. */
