@@ -126,10 +126,21 @@ function lazyFiles(cwd: string): Files {
   };
 }
 
+function isDeviceOrClosed(stream: number): boolean {
+  try {
+    return process.getBuiltinModule("node:fs").fstatSync(stream).isCharacterDevice();
+  } catch {
+    return true; // there is no such stream
+  }
+}
+
 function systemTerminal(): Terminal {
   return {
     get stdin() {
       return process.stdin.isTTY === true;
+    },
+    get nobody() {
+      return process.stdin.isTTY !== true && isDeviceOrClosed(0);
     },
     get stdout() {
       return process.stdout.isTTY === true;

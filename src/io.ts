@@ -41,6 +41,8 @@ export interface Sink {
 
 export interface Terminal {
   readonly stdin: boolean;
+  /** Stdin is a device but no terminal, such as /dev/null, or closed: nothing was piped in, and nobody can answer. */
+  readonly nobody: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
   /** Columns of the terminal on stderr; 80 when unknown. */

@@ -6,9 +6,9 @@ const MAX_INPUT = 1024 * 1024;
 
 /**
  * The password of a private key: COSIGN_PASSWORD if set (even empty), else asked for on a terminal, else the whole of
- * stdin as it is, newline included.
+ * stdin as it is, newline included. From /dev/null nothing is read: a key would get an empty password that nobody chose.
  *
- * @throws TsignError "input" when the two answers differ
+ * @throws TsignError "input" when the two answers differ, or nobody can give one
  */
 export async function readPassword(
   io: Pick<Io, "env" | "tty" | "stdin">,
@@ -16,6 +16,15 @@ export async function readPassword(
 ): Promise<Uint8Array> {
   const fromEnvironment = io.env["COSIGN_PASSWORD"];
   if (fromEnvironment !== undefined) return Buffer.from(fromEnvironment);
+  if (io.tty.nobody) {
+    throw new TsignError(
+      "input",
+      "a password is needed: COSIGN_PASSWORD is not set, and there is no terminal to ask on",
+      {
+        hint: "COSIGN_PASSWORD= is the empty password",
+      },
+    );
+  }
   if (!io.tty.stdin) return readAll(io.stdin);
   const password = await io.tty.prompt("Enter password for private key: ", { secret: true });
   if (options.confirm) {

@@ -53,6 +53,16 @@ test("an existing key is replaced only after a y", async (t) => {
   assert.notEqual(readFileSync(key, "utf8"), first);
 });
 
+test("from /dev/null no password is taken, but an empty one when asked for", async (t) => {
+  const { key, tsign } = generate(t);
+  const refused = await tsign({ tty: { nobody: true } });
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /a password is needed.*\nhint: COSIGN_PASSWORD= /);
+  assert.equal(existsSync(key), false);
+  assert.equal((await tsign({ tty: { nobody: true }, env: { COSIGN_PASSWORD: "" } })).code, 0);
+  assert.equal((await tsign({ stdin: "" }, "--output-key-prefix", "piped")).code, 0, "an empty pipe was piped in");
+});
+
 test("the password comes from the environment, the terminal, or all of stdin", async (t) => {
   const { cwd, tsign } = generate(t);
   const opens = async (password: string) =>

@@ -45,6 +45,7 @@ export function testIo({ cwd = tmpdir(), env = {}, stdin = "", tty = {}, io = {}
     stderr: { write: (data) => written.err.push(Buffer.from(data)) },
     tty: {
       stdin: false,
+      nobody: false,
       stdout: false,
       stderr: false,
       columns: 80,

@@ -15,6 +15,7 @@ function terminal(options: { stderr?: boolean; columns?: number; env?: Record<st
     },
     tty: {
       stdin: false,
+      nobody: false,
       stdout: false,
       stderr: options.stderr ?? true,
       columns: options.columns ?? 80,
