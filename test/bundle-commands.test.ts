@@ -157,14 +157,41 @@ test("bundle create makes of a detached signature a bundle that verifies", async
       /not of other/,
     ],
     [["bundle", "create", "--artifact", "absent", "--signature", "s.b64", "--key", "a.pub"], /absent: no such file/],
-    [[...create, "--sk", "--signature", "s.b64"], /PKCS#11|pkcs11js/],
-    [[...create, "--sk", "--key", "a.pub", "--signature", "s.b64"], /--key and --sk exclude one another/],
+    [[...create, "--signature", "absent", "--key", "a.pub"], /cannot read absent: no such file/],
+    [[...create, "--signature", "s.b64", "--sk"], /PKCS#11|pkcs11js/],
+    [[...create, "--signature", "s.b64", "--key", "a.pub", "--sk"], /--key and --sk exclude one another/],
+    [
+      [...create, "--signature", "s.b64", "--key", "a.pub", "--rfc3161-timestamp", "blob"],
+      /blob is not a signed timestamp/,
+    ],
+    [[...create, "--signature", "s.b64", "--bundle", "b.json"], /group \[bundle signature\]/],
+    [[...create, "--certificate", "c.pem", "--bundle", "b.json"], /group \[bundle certificate\]/],
   ] as const) {
     const refused = await tsign(...argv);
     assert.equal(refused.code, 1, argv.join(" "));
     assert.match(refused.stderr, reason);
     assert.equal(refused.stdout, "");
   }
+});
+
+test("bundle create makes a bundle of an attestation about the artifact, and of no other", async (t) => {
+  const { cwd, ok, tsign, write } = await signedFile(t);
+  const local = (...argv: string[]) => run(argv, { cwd, env: { COSIGN_PASSWORD: "pw" } });
+  await local("generate-key-pair");
+  write("predicate.json", "{}");
+  write("other", "other content");
+  const attest = ["attest-blob", "--key", "cosign.key", ...OFFLINE, LEGACY, "--predicate", "predicate.json"];
+  await local(...attest, "--output-signature", "att.json", "blob");
+  const create = (artifact: string) => [
+    ...["bundle", "create", "--ignore-tlog", "--key", "cosign.pub", "--out", "made.json"],
+    ...["--attestation", "att.json", "--artifact", artifact],
+  ];
+  await ok(...create("blob"));
+  const verify = ["verify-blob-attestation", "--key", "cosign.pub", NO_LOG, "--bundle", "made.json"];
+  assert.equal((await local(...verify, "blob")).code, 0);
+  const refused = await tsign(...create("other"));
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /the attestation is not about other: none of the statement's subjects/);
 });
 
 test("bundle create takes a bundle of the old format, and fetches the proof of its entry", async (t) => {
@@ -180,6 +207,9 @@ test("bundle create takes a bundle of the old format, and fetches the proof of i
   assert.equal(made.verificationMaterial.timestampVerificationData.rfc3161Timestamps.length, 1);
   const verified = await verify("new.json");
   assert.equal(verified.code, 0, verified.stderr);
+  const lost = await tsign(...create, "--ignore-tlog", ...parts);
+  assert.equal(lost.code, 1);
+  assert.match(lost.stderr, /old\.json holds a log entry, which --ignore-tlog would lose/);
   const refused = await tsign(...create, "--rekor-url", "nowhere", ...parts);
   assert.match(refused.stderr, /--rekor-url is not an http\(s\) URL/);
 });

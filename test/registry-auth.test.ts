@@ -116,6 +116,7 @@ test("login writes what docker reads, and keeps what else is there", async (t) =
   assert.deepEqual(config.auths, { "registry.example": AUTH, "https://index.docker.io/v1/": AUTH });
   assert.deepEqual(config.HttpHeaders, { a: "b" });
   assert.equal((await login(["registry.example"])).code, 1);
+  assert.match((await login(["BAD!!", "-u", "me", "-p", "x"])).stderr, /"BAD!!" is not a registry\n/);
   assert.equal((await login(["registry.example", "-p", "x", "--password-stdin"])).code, 1);
   const { stdout, stderr } = await login(["registry.example", "-u", "me", "-p", "s:ecret"]);
   assert.doesNotMatch(stdout + stderr, /ecret/);

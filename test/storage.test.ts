@@ -196,6 +196,7 @@ test("triangulate prints the tag of each kind, or the digest, whether or not any
     }
   }
   assert.match((await ok("triangulate", image)).stderr, /^Command "triangulate" is deprecated, /);
+  assert.match((await ok("triangulate", "--type", "sbom", image)).stderr, /WARNING: an attached SBOM is not signed/);
   const absent = await tsign("triangulate", `${ref.name}:absent`);
   assert.equal(absent.code, 1);
   assert.match(absent.stderr, /no such image/);

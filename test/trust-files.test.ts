@@ -58,6 +58,8 @@ test("what cannot be meant is refused before anything is written", async (t) => 
   writeFileSync(join(cwd, "private.pem"), privateKey.export({ type: "pkcs8", format: "pem" }));
   const service = `url=https://r,api-version=1,${START},operator=o`;
   const refusals: [string[], RegExp][] = [
+    [["trusted-root", "create", "--fulcio", ""], /parsing fulcio spec: "" is not key=value/],
+    [["signing-config", "create", "--oidc-provider", ""], /parsing oidc-provider spec: "" is not key=value/],
     [["trusted-root", "create", "--rekor", "url=https://r"], /missing required key 'public-key'|missing or empty/],
     [["trusted-root", "create", "--rekor", `url=https://r,public-key=private.pem,${START}`], /public key/],
     [["trusted-root", "create", "--rekor", `url=https://r,public-key=rekor1.pub,start-time=yesterday`], /RFC 3339/],

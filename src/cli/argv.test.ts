@@ -74,6 +74,7 @@ test("values are read as pflag reads them", () => {
   assert.deepEqual(value("strings", '"a=1,2",b=""'.replace('""', "")), ["a=1,2", "b="]);
   assert.deepEqual(value("strings", ""), []);
   assert.deepEqual(value("strings", "a,"), ["a", ""]);
+  assert.deepEqual(value("texts", "a,b", ""), ["a,b", ""]);
   assert.equal(value("int", "-3"), -3);
   assert.equal(value("choice", "b"), "b");
   for (const [kind, text, message] of [

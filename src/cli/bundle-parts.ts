@@ -1,9 +1,11 @@
+import { RFC3161Timestamp } from "@sigstore/core";
 import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
 import { looksLikeEnvelope, readEnvelope } from "../evidence/envelope.ts";
 import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import { IN_TOTO_PAYLOAD_TYPE } from "../evidence/media-types.ts";
 import type { DsseContent, Evidence, EvidenceKey } from "../evidence/model.ts";
-import { readLegacyBlobBundle, readSignature } from "../evidence/read-files.ts";
+import { readLegacyBlobBundle, readSignatureFile } from "../evidence/read-files.ts";
 import { readCertificates } from "../evidence/read-legacy.ts";
 import { ownMessage } from "../evidence/signed-message.ts";
 import { certificatePem } from "../evidence/write-legacy.ts";
@@ -12,6 +14,8 @@ import type { HashName, Message } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { keyHint, loadPublicKey, publicKeyFromObject, verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
+import { verifyClaims } from "../verify/claims.ts";
+import { CheckFailed } from "../verify/model.ts";
 
 const HASHES: readonly HashName[] = ["sha256", "sha384", "sha512"];
 
@@ -47,6 +51,7 @@ export async function assembleBundle(io: Io, files: PartFiles, artifact: Message
   const legacy = files.bundle === "" ? undefined : readLegacyBlobBundle(await readBlob(io, files.bundle), files.bundle);
   const content = await readContent(io, files, legacy?.evidence.content.signature);
   const { key, publicKey } = await readKey(io, files, legacy);
+  if (content.kind === "dsse") requireAbout(content, artifact, files.artifact);
   const message = ownMessage(content) ?? artifact;
   const hash = await hashOf(publicKey, { message, signature: content.signature });
   if (!hash) {
@@ -66,6 +71,17 @@ export async function assembleBundle(io: Io, files: PartFiles, artifact: Message
   return { evidence, message, hash, verifier: key.kind === "certificate" ? certificatePem(key.leaf) : publicKey.pem };
 }
 
+/** A statement about something else would never verify with the artifact; what another payload is about nobody knows. */
+function requireAbout(content: DsseContent, artifact: Message, path: string): void {
+  if (content.payloadType !== IN_TOTO_PAYLOAD_TYPE) return;
+  try {
+    verifyClaims(content, { kind: "blob", message: artifact }, { annotations: {}, predicateTypes: undefined });
+  } catch (cause) {
+    if (!(cause instanceof CheckFailed)) throw cause;
+    throw new TsignError("bad-signature", `the attestation is not about ${path}: ${cause.message}`, { cause });
+  }
+}
+
 /** An attestation's signature is in its envelope, which the old bundle holds in place of a signature. */
 async function readContent(
   io: Io,
@@ -76,7 +92,7 @@ async function readContent(
   if (!bundled && files.signature === "") {
     throw new TsignError("usage", "must at least supply signature via --bundle, --signature or --attestation");
   }
-  const signature = bundled ?? (await readSignature(io, files.signature));
+  const signature = bundled ?? (await readSignatureFile(io, files.signature));
   return looksLikeEnvelope(signature)
     ? readEnvelope(signature, files.bundle || files.signature)
     : { kind: "blob", signature };
@@ -126,9 +142,15 @@ async function hashOf(
   return undefined;
 }
 
-/** cosign's JSON, or the DER itself. */
+/** cosign's JSON, or the DER itself; its signature is for who verifies the bundle. */
 async function readTimestamp(io: Io, file: string): Promise<Uint8Array> {
   const bytes = await readBlob(io, file);
   const text = Buffer.from(bytes).toString("utf8");
-  return text.trimStart().startsWith("{") ? readLegacyTimestamp(text, file) : bytes;
+  const der = text.trimStart().startsWith("{") ? readLegacyTimestamp(text, file) : bytes;
+  try {
+    RFC3161Timestamp.parse(Buffer.from(der)).tstInfo;
+  } catch (cause) {
+    throw new TsignError("bad-bundle", `${file} is not a signed timestamp`, { cause });
+  }
+  return der;
 }

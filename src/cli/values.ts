@@ -28,7 +28,7 @@ export function parseValue(flag: Flag, texts: readonly string[], shown: string):
     case "string":
       return text;
     case "texts":
-      return texts.filter((each) => each !== "");
+      return texts;
     case "strings":
       return texts.flatMap((each) => splitList(each, shown));
     case "bool":

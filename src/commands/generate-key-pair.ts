@@ -16,7 +16,7 @@ export default defineCommand({
     "tsign generate-key-pair --kms awskms:///alias/release",
     "tsign generate-key-pair k8s://team/signing-key",
   ],
-  args: { min: 0, max: 1 },
+  args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {
     kms: flag.string("key management service to make the key in, and the key's name there"),
     outputKeyPrefix: flag.string("name of the key files, without .key and .pub", { default: "cosign" }),

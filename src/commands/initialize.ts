@@ -21,7 +21,7 @@ export default defineCommand({
     "tsign initialize --mirror file:///media/usb/repository --root root.json",
     "tsign initialize --staging",
   ],
-  args: { min: 0, max: 0 },
+  args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {
     mirror: flag.string("URL of the TUF repository, or of a folder with a copy", { default: DEFAULT_MIRROR }),
     root: flag.string("file or URL of the repository's root"),

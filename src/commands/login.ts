@@ -1,6 +1,7 @@
 import { defineCommand, flag } from "../cli/define.ts";
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
+import { isHost } from "../oci/ref.ts";
 import { dockerConfigPath, readDockerConfig } from "../oci/registry/docker-config.ts";
 import { helperProgram, serverKey } from "../oci/registry/keychain.ts";
 
@@ -22,7 +23,11 @@ export default defineCommand({
   bindEnvironment: false,
   async run(io, { args: [server = ""], flags }) {
     const registry = server.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
-    if (registry === "") throw new TsignError("input", `"${server}" is not a registry`);
+    if (!isHost(registry)) {
+      throw new TsignError("input", `"${server}" is not a registry`, {
+        hint: "such as registry.example, or localhost:5000",
+      });
+    }
     if (flags.passwordStdin && flags.password !== "") {
       throw new TsignError("usage", "--password and --password-stdin exclude one another");
     }

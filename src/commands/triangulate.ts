@@ -39,6 +39,9 @@ export default defineCommand({
       mustExist: false,
       warnAboutTags: false,
     });
+    if (suffix === "sbom") {
+      io.stderr.write("WARNING: an attached SBOM is not signed; `tsign attest` makes one that is\n");
+    }
     const where = suffix
       ? `${attachmentRepository(io.env, image.ref).name}:${attachmentTag(image.digest, suffix, flags.attachmentTagPrefix)}`
       : `${image.ref.name}@${image.digest}`;

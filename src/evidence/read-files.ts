@@ -19,6 +19,11 @@ export async function readSignature(io: Io, reference: string): Promise<Uint8Arr
   const literal = decodeBase64(reference);
   const isPlace = reference.includes("://") || reference === "-" || (await io.files.stat(reference)) !== undefined;
   if (!isPlace && literal && literal.length > 0) return literal;
+  return readSignatureFile(io, reference);
+}
+
+/** The signature in a file, base64 or raw. */
+export async function readSignatureFile(io: Io, reference: string): Promise<Uint8Array> {
   const content = await readBlob(io, reference);
   const text = Buffer.from(content).toString("latin1").trim();
   return (text !== "" && decodeBase64(text)) || content;

@@ -56,12 +56,17 @@ export function parseRepository(text: string, original = text): Repository {
   const named = /[.:[]/.test(first) || first === "localhost";
   const registry = !named || first === "docker.io" ? DOCKER_HUB : first;
   const path = named ? text.slice(slash + 1) : text;
-  if (!HOST.test(registry)) throw invalid(original, `"${registry}" is not a registry's host`);
+  if (!isHost(registry)) throw invalid(original, `"${registry}" is not a registry's host`);
   const repository = registry === DOCKER_HUB && !path.includes("/") ? `library/${path}` : path;
   if (!REPOSITORY.test(path) || !REPOSITORY.test(repository)) {
     throw invalid(original, `"${path}" is not a repository (lower-case letters, digits and ._-/)`);
   }
   return { registry, repository, name: `${registry}/${repository}` };
+}
+
+/** Whether a text can be a registry's host, with a port or without. */
+export function isHost(text: string): boolean {
+  return HOST.test(text);
 }
 
 /** The full name of a reference: `registry/repository:tag` or `registry/repository@digest`. */

@@ -38,8 +38,12 @@ export default defineCommand({
     rfc3161Timestamp: flag.string("file of the signed timestamp"),
     signature: flag.string("file of the signature, in base64 or raw"),
     sk: keyFlags.sk,
-    slot: flag.string("slot of the hardware security token", { default: "signature" }),
+    slot: { ...keyFlags.slot, default: "signature" },
   },
+  exclusive: [
+    ["bundle", "certificate"],
+    ["bundle", "signature"],
+  ],
   bindEnvironment: false,
   async run(io, { flags }) {
     if (flags.artifact === "") throw new TsignError("usage", "must supply --artifact");
@@ -48,6 +52,9 @@ export default defineCommand({
     const hashes = ["sha256", "sha384", "sha512"] as const;
     const artifact = await readMessage(pieces, { hashes, keepBytes: MAX_ED25519_MESSAGE });
     const assembled = await assembleBundle(io, { ...flags, key: keyReference(flags) }, artifact);
+    if (flags.ignoreTlog && assembled.evidence.log.length > 0) {
+      throw new TsignError("usage", `${flags.bundle} holds a log entry, which --ignore-tlog would lose`);
+    }
     const log = flags.ignoreTlog ? [] : [await findEntry(io, url, assembled)];
     const text = writeBundle({ ...assembled.evidence, log });
     if (flags.out === "") io.stdout.write(`${text}\n`);

@@ -6,7 +6,7 @@ export default defineCommand({
   summary: "Print where an identity token could come from without a login",
   about: "Prints the ambient providers in the order they are tried in, and whether each is there.",
   examples: ["tsign debug providers"],
-  args: { min: 0, max: 0 },
+  args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {},
   bindEnvironment: false,
   async run(io) {

@@ -6,7 +6,7 @@ import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io.ts";
 import { putArtifact, putIndex } from "../../oci/artifact.ts";
 import { openRegistry } from "../../oci/open.ts";
-import { parseReference, type Reference } from "../../oci/ref.ts";
+import { formatReference, parseReference, type Reference } from "../../oci/ref.ts";
 import type { Descriptor, ImageStore } from "../../oci/types.ts";
 
 /** A file and what it is for: `path[:os[/architecture[/variant]]]`. */
@@ -45,7 +45,9 @@ export default defineCommand({
     const images: Descriptor[] = [];
     for (const file of known) {
       const mediaType = flags.ct || file.mediaType;
-      io.stderr.write(`Uploading file from [${file.path}] to [${text}] with media type [${mediaType}]\n`);
+      io.stderr.write(
+        `Uploading file from [${file.path}] to [${formatReference(ref)}] with media type [${mediaType}]\n`,
+      );
       const layer = await uploadFile(io, store, file, mediaType);
       io.stderr.write(`File [${file.path}] is available directly at [${blobAddress(ref, layer)}]\n`);
       images.push(await putArtifact(store, { layer, annotations }, files.length === 1 ? tagOf(ref) : undefined));

@@ -5,7 +5,7 @@ import { readFileFacts, uploadFile } from "../../cli/upload.ts";
 import { TsignError } from "../../errors.ts";
 import { putArtifact } from "../../oci/artifact.ts";
 import { openRegistry } from "../../oci/open.ts";
-import { parseReference } from "../../oci/ref.ts";
+import { formatReference, parseReference } from "../../oci/ref.ts";
 
 /** Media types of the solo.io wasm image specification, which cosign follows. */
 const CONFIG = "application/vnd.wasm.config.v1+json";
@@ -28,7 +28,7 @@ export default defineCommand({
     if (ref.digest) throw new TsignError("input", `${text} names a digest`, { hint: "name the destination by tag" });
     const file = await readFileFacts(io, flags.file);
     const store = await openRegistry(io, ref, registryOptions(flags));
-    io.stderr.write(`Uploading wasm file from [${flags.file}] to [${text}].\n`);
+    io.stderr.write(`Uploading wasm file from [${flags.file}] to [${formatReference(ref)}].\n`);
     const layer = await uploadFile(io, store, file, LAYER);
     await putArtifact(store, { layer, annotations: {}, configType: CONFIG }, ref.identifier);
   },
