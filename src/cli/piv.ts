@@ -2,7 +2,7 @@ import { TsignError } from "../errors.ts";
 import { type Command, defineCommand, type Flags, flag } from "./define.ts";
 
 /** Of every `piv-tool` and `pkcs11-tool` command. */
-export const noInputFlag = flag.bool("never ask for anything");
+export const noInputFlag = flag.bool("never ask for anything", { short: "f" });
 
 /** One of cosign's `piv-tool` commands, and what does the same. */
 export interface PivCommand<F extends Flags> {

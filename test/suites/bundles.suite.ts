@@ -73,3 +73,36 @@ test("bundles put together by either program verify with the other", async (t) =
     assert.match(readFileSync(join(cwd, "out/b.json"), "utf8"), /messageSignature/);
   }
 });
+
+test("bundles of attestations put together by either program verify with the other", async (t) => {
+  const cwd = folder(t);
+  writeFileSync(join(cwd, "blob"), "content");
+  writeFileSync(join(cwd, "other"), "other content");
+  writeFileSync(join(cwd, "predicate"), "{}");
+  await must(TSIGN, ["generate-key-pair"], { cwd });
+  await must(COSIGN, ["sign-blob", "--key", "cosign.key", ...OFFLINE, LEGACY, "--output-signature", "s.b64", "blob"], {
+    cwd,
+  });
+  const attest = ["attest-blob", "--key", "cosign.key", ...OFFLINE, LEGACY, "--predicate", "predicate"];
+  await must(COSIGN, [...attest, "--output-signature", "att.json", "blob"], { cwd });
+  for (const maker of [TSIGN, COSIGN]) {
+    // cosign asks for a signature besides, and does not look at it.
+    const create = ["bundle", "create", "--artifact", "blob", "--attestation", "att.json", "--signature", "s.b64"];
+    await must(maker, [...create, "--key", "cosign.pub", "--ignore-tlog", "--out", "b.json"], { cwd });
+    for (const verifier of [TSIGN, COSIGN]) {
+      const verify = ["verify-blob-attestation", "--key", "cosign.pub", NO_LOG, "--bundle", "b.json"];
+      assert.equal((await run(verifier, [...verify, "blob"], { cwd })).code, 0);
+      assert.notEqual((await run(verifier, [...verify, "other"], { cwd })).code, 0);
+    }
+  }
+});
+
+test("parts that exclude one another are refused in the same words", async (t) => {
+  const cwd = folder(t);
+  for (const part of ["--signature", "--certificate"]) {
+    const create = ["bundle", "create", "--artifact", "blob", "--bundle", "old.json", part, "x", "--ignore-tlog"];
+    const [ours, theirs] = [await run(TSIGN, create, { cwd }), await run(COSIGN, create, { cwd })];
+    assert.equal(ours.code, 1);
+    assert.equal(ours.stderr, `${theirs.stderr.split("\n")[0]}\n`);
+  }
+});

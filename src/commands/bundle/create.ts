@@ -29,7 +29,8 @@ export default defineCommand({
     bundle: flag.string("bundle of the old format to take the parts from"),
     certificate: flag.string("certificate file: PEM, DER, or base64 of either"),
     ignoreTlog: flag.bool("make a bundle without a log entry"),
-    key: flag.string("public key: file, env://NAME or URL"),
+    ...keyFlags,
+    slot: { ...keyFlags.slot, default: "signature" },
     out: flag.string("file to write to instead of stdout"),
     rekorUrl: flag.string("transparency log to find the entry in", {
       default: "https://rekor.sigstore.dev",
@@ -37,8 +38,6 @@ export default defineCommand({
     }),
     rfc3161Timestamp: flag.string("file of the signed timestamp"),
     signature: flag.string("file of the signature, in base64 or raw"),
-    sk: keyFlags.sk,
-    slot: { ...keyFlags.slot, default: "signature" },
   },
   exclusive: [
     ["bundle", "certificate"],
