@@ -113,7 +113,7 @@ const REFUSED: Record<string, Setting & { readonly because: RegExp }> = {
     because: /log: inclusion promise/,
   },
   "a promise with a changed index": {
-    bundle: (b) => Object.assign(entry(b), { logIndex: String(Number(entry(b).logIndex) + 1) }),
+    bundle: (b) => Object.assign(entry(b), { logIndex: String(Number(entry(b).logIndex ?? 0) + 1) }),
     because: /log: inclusion promise/,
   },
   "sigstore-js#1659: an integrated time that nobody promised": {

@@ -1,13 +1,19 @@
 import { type Bundle, bundleFromJSON, ValidationError } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
-import { decodeBase64 } from "../format/base64.ts";
 import type { HashName } from "../format/digest.ts";
 import { isObject, parseJson } from "../format/json.ts";
-import { BUNDLE_MEDIA_TYPE_PREFIX, MAX_PROOFS } from "./media-types.ts";
+import { canonicalBundle } from "./bundle-shape.ts";
+import { BUNDLE_MEDIA_TYPE, MAX_PROOFS } from "./media-types.ts";
 import type { BlobContent, DsseContent, Evidence, EvidenceKey, Origin } from "./model.ts";
 
 /** HashAlgorithm of sigstore_common.proto. */
 const HASH_BY_NUMBER: Readonly<Record<number, HashName>> = { 1: "sha256", 2: "sha384", 3: "sha512" };
+
+/** The versions there are: 0.1 to 0.3, and 0.3 in the spelling that is written now. */
+const MEDIA_TYPES = new Set([
+  ...["0.1", "0.2", "0.3"].map((version) => `application/vnd.dev.sigstore.bundle+json;version=${version}`),
+  BUNDLE_MEDIA_TYPE,
+]);
 
 /** Whether JSON bytes claim to be a Sigstore bundle: their mediaType decides, never a failed parse. */
 export function looksLikeBundle(bytes: Uint8Array): boolean {
@@ -26,14 +32,11 @@ export function looksLikeBundle(bytes: Uint8Array): boolean {
  * @throws TsignError "bad-bundle"
  */
 export function readBundle(bytes: Uint8Array, origin: Origin): Evidence {
-  const json = parseJson(bytes, "the bundle");
-  if (!isObject(json) || typeof json["mediaType"] !== "string") {
-    throw new TsignError("bad-bundle", "the bundle has no mediaType");
+  const json = canonicalBundle(parseJson(bytes, "the bundle"));
+  if (typeof json["mediaType"] !== "string") throw new TsignError("bad-bundle", "the bundle has no mediaType");
+  if (!MEDIA_TYPES.has(json["mediaType"])) {
+    throw new TsignError("bad-bundle", `"${json["mediaType"]}" is not a bundle media type of version 0.1 to 0.3`);
   }
-  if (!json["mediaType"].startsWith(BUNDLE_MEDIA_TYPE_PREFIX)) {
-    throw new TsignError("bad-bundle", `"${json["mediaType"]}" is not a bundle media type`);
-  }
-  refuseBadBytes(json, "bundle");
   let bundle: Bundle;
   try {
     bundle = bundleFromJSON(json);
@@ -83,31 +86,5 @@ function bundleKey(bundle: Bundle): EvidenceKey {
       if (!leaf) throw new TsignError("bad-bundle", "the bundle's certificate chain is empty");
       return { kind: "certificate", leaf, chain, binding: true };
     }
-  }
-}
-
-const BYTES_FIELDS = new Set([
-  "rawBytes",
-  "signature",
-  "digest",
-  "payload",
-  "sig",
-  "signedTimestamp",
-  "canonicalizedBody",
-  "signedEntryTimestamp",
-  "rootHash",
-  "keyId",
-]);
-
-/**
- * The generated parser skips what is not base64; a field that must be bytes and is not is refused here.
- *
- * @throws TsignError "bad-bundle"
- */
-export function refuseBadBytes(value: unknown, field: string): void {
-  if (Array.isArray(value)) for (const item of value) refuseBadBytes(item, field);
-  else if (isObject(value)) for (const [key, item] of Object.entries(value)) refuseBadBytes(item, key);
-  else if (BYTES_FIELDS.has(field) && value !== null && (typeof value !== "string" || !decodeBase64(value))) {
-    throw new TsignError("bad-bundle", `the bundle's ${field} is not base64`);
   }
 }

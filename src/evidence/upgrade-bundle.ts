@@ -2,8 +2,9 @@ import type { SerializedBundle, TransparencyLogEntry } from "@sigstore/bundle";
 import { Bundle } from "@sigstore/protobuf-specs";
 import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { canonicalBundle } from "./bundle-shape.ts";
 import { BUNDLE_MEDIA_TYPE } from "./media-types.ts";
-import { readBundle, refuseBadBytes } from "./read-bundle.ts";
+import { readBundle } from "./read-bundle.ts";
 import { bundleText } from "./write-bundle.ts";
 
 type Material = NonNullable<Bundle["verificationMaterial"]>;
@@ -43,8 +44,7 @@ export async function upgradeBundle(bytes: Uint8Array, options: UpgradeOptions):
     return bytes;
   }
   notice(`Upgrading from v${version} to v0.3...`);
-  refuseBadBytes(json, "bundle");
-  const bundle = Bundle.fromJSON(json);
+  const bundle = Bundle.fromJSON(canonicalBundle(json));
   const material = bundle.verificationMaterial;
   if (!material) throw new TsignError("bad-bundle", `${path} has no verification material`);
   keepLeaf(material, options);

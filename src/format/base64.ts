@@ -1,11 +1,14 @@
 /**
- * Decodes base64 (RFC 4648 §4, or the URL-safe alphabet of §5, padding optional, line breaks skipped as Go does) and
- * nothing else: undefined for text with any other character or an impossible length, where Buffer would skip what it does
- * not know.
+ * Decodes base64 (RFC 4648 §4, or the URL-safe alphabet of §5, line breaks skipped as Go does) and nothing else: undefined
+ * for text with any other character, both alphabets at once, an impossible length, or padding that does not fill it, where
+ * Buffer would skip what it does not know. Padding may be left out whole.
  */
 export function decodeBase64(text: string): Uint8Array | undefined {
-  const body = text.replaceAll(/[\r\n]/g, "").replace(/={0,2}$/, "");
-  if (!/^[A-Za-z0-9+/_-]*$/.test(body) || body.length % 4 === 1) return undefined;
+  const joined = text.replaceAll(/[\r\n]/g, "");
+  const body = joined.replace(/={1,2}$/, "");
+  const padded = body.length < joined.length;
+  if (!/^(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)$/.test(body) || body.length % 4 === 1) return undefined;
+  if (padded && joined.length % 4 !== 0) return undefined;
   return Buffer.from(body, "base64");
 }
 

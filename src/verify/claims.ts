@@ -15,7 +15,11 @@ const SIMPLE_SIGNING_TYPE = "cosign container image signature";
  */
 export function verifyStatedDigest(content: Evidence["content"], message: Message): void {
   if (content.kind !== "blob" || !content.stated) return;
-  if (Buffer.compare(message.digest(content.stated.algorithm), content.stated.digest) !== 0) {
+  const { algorithm, digest } = content.stated;
+  if (!message.hashes.includes(algorithm)) {
+    throw new CheckFailed("claims", `the bundle states the artifact's ${algorithm}, of which nothing is known here`);
+  }
+  if (Buffer.compare(message.digest(algorithm), digest) !== 0) {
     throw new CheckFailed("claims", "the artifact's digest is not the one the bundle was made for");
   }
 }

@@ -5,7 +5,8 @@ import { ownMessage } from "../evidence/signed-message.ts";
 import { type HashName, hash, type Message, messageOfDigests, parseDigest } from "../format/digest.ts";
 import { sameKey, verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { checkpointName, type KnownEntry } from "./log.ts";
+import { checkpointName } from "./checkpoint.ts";
+import type { KnownEntry } from "./log.ts";
 import { CheckFailed, type CheckName, type Subject } from "./model.ts";
 
 const HASH_BY_LENGTH: Readonly<Record<number, HashName>> = { 32: "sha256", 48: "sha384", 64: "sha512" };

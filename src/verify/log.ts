@@ -7,10 +7,8 @@ import { isObject, parseJson } from "../format/json.ts";
 import { sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { isWithin, type Log } from "../trust/material.ts";
+import { verifyCheckpoint } from "./checkpoint.ts";
 import { CheckFailed } from "./model.ts";
-
-/** First line of a Rekor v1 checkpoint: a name and the id of the tree. */
-const V1_ORIGIN = /^.* - [0-9]+$/;
 
 /** An entry that a trusted log is named for, still to be verified. */
 export interface KnownEntry {
@@ -45,44 +43,39 @@ export function verifyEntry({ entry, log }: KnownEntry, by: { evidence: Evidence
   if (time && !isWithin(log.validFor, time)) {
     throw new CheckFailed("log", `${log.baseUrl} is not trusted for ${time.toISOString()}`);
   }
+  if (!entry.inclusionPromise) requirePlausibleTime(entry, by.evidence);
   verifyCheckpoint(entry, log);
   for (const stated of statedKeys(entry)) requireKey(stated, by);
+}
+
+/** A time that nobody promised is not used; but an entry that states an impossible one has been tampered with. */
+function requirePlausibleTime(entry: TransparencyLogEntry, { key }: Evidence): void {
+  const time = statedTime(entry);
+  if (!time) return;
+  const { kind, version } = entry.kindVersion;
+  if (version === "0.0.2" && kind !== "intoto")
+    throw new CheckFailed("log", "Rekor v2 gives no time, the entry has one");
+  const certificate = key.kind === "certificate" ? tryRead(() => new X509Certificate(key.leaf)) : undefined;
+  if (certificate && (time < certificate.validFromDate || time > certificate.validToDate)) {
+    throw new CheckFailed("log", `the certificate was not valid at ${time.toISOString()}, which the entry states`);
+  }
 }
 
 /**
  * The time the log promised to have integrated the entry at. Only a signed promise (SET) makes it one: Rekor v2 gives
  * none, and a time without a promise could be anyone's.
+ *
+ * @throws CheckFailed for a time that no calendar has
  */
 export function integratedTime(entry: TransparencyLogEntry): Date | undefined {
-  const seconds = Number(entry.integratedTime);
-  return entry.inclusionPromise && seconds > 0 ? new Date(seconds * 1000) : undefined;
+  return entry.inclusionPromise && statedTime(entry);
 }
 
-/** The name a checkpoint of this log must be signed with: Rekor v2's is its host name, v1's is the log's own affair. */
-export function checkpointName(entry: TransparencyLogEntry, log: Log): string {
-  const envelope = entry.inclusionProof?.checkpoint?.envelope ?? "";
-  const [origin = ""] = envelope.split("\n", 1);
-  if (!V1_ORIGIN.test(origin)) return URL.parse(log.baseUrl)?.hostname ?? "";
-  return [...envelope.matchAll(/\u2014 (\S+) \S+\n/g)].map(([, name]) => name).join(" ");
-}
-
-function verifyCheckpoint(entry: TransparencyLogEntry, log: Log): void {
-  const proof = entry.inclusionProof;
-  if (!proof) return;
-  const [origin = "", size = "", root = ""] = (proof.checkpoint?.envelope ?? "").split("\n", 3);
-  if (!V1_ORIGIN.test(origin) && origin !== checkpointName(entry, log)) {
-    throw new CheckFailed("log", `the checkpoint is of "${origin}", not of ${log.baseUrl}`);
-  }
-  // Rekor v1 counts in several trees, and its promise covers the count; v2 has one, and no promise.
-  if (!V1_ORIGIN.test(origin) && entry.logIndex !== proof.logIndex) {
-    throw new CheckFailed("log", `the entry has the index ${entry.logIndex}, its inclusion proof ${proof.logIndex}`);
-  }
-  if (!/^[0-9]+$/.test(size)) throw new CheckFailed("log", "the checkpoint has no tree size");
-  const stated = decodeBase64(root);
-  const otherSize = Number(proof.treeSize) > 0 && proof.treeSize !== size;
-  if (otherSize || (proof.rootHash.length > 0 && (!stated || Buffer.compare(proof.rootHash, stated) !== 0))) {
-    throw new CheckFailed("log", "the inclusion proof is for another tree than the checkpoint");
-  }
+/** The time an entry says it was integrated at, promised or not; undefined when it says none. */
+function statedTime({ integratedTime: text }: TransparencyLogEntry): Date | undefined {
+  const time = new Date(Number(text) * 1000);
+  if (Number.isNaN(time.getTime())) throw new CheckFailed("log", `the entry's time ${text} is none`);
+  return time.getTime() > 0 ? time : undefined;
 }
 
 /** PEM texts or DER bytes of the keys and certificates an entry was made with, whatever its kind. */

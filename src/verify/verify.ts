@@ -18,7 +18,7 @@ import {
 
 /**
  * The only code in tsign that says yes. It judges one piece of evidence and returns every check with its outcome; it reads
- * nothing from outside, and throws only for a defect of its own, never because of what the evidence holds.
+ * nothing from outside, and never throws: what cannot be judged has failed.
  *
  * The order is that of the Sigstore client specification, "Verification": the signature and its log entries are bound to
  * one another and to a key; these give trusted times; at these the key must be the policy's, or its certificate have a path
@@ -54,10 +54,16 @@ export async function verify(
     }
     return { ok: true, evidence, checks, signer };
   } catch (error) {
-    if (!(error instanceof CheckFailed)) throw error;
-    const failed: Check = { name: error.check, outcome: "failed", detail: error.message };
+    const failed = asFailed(error);
     return { ok: false, evidence, checks: [...checks, failed], failed };
   }
+}
+
+/** Whatever a stranger wrote that makes a step of this fall over is a no for that one, and no failure of all the others. */
+function asFailed(error: unknown): Check {
+  if (error instanceof CheckFailed) return { name: error.check, outcome: "failed", detail: error.message };
+  const reason = error instanceof Error ? error.message : String(error);
+  return { name: "signature", outcome: "failed", detail: `it cannot be judged: ${reason}` };
 }
 
 /** The key that must have signed: the policy's, or the certificate's, of which nothing is believed yet. */

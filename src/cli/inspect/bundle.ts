@@ -1,8 +1,8 @@
 import { RFC3161Timestamp } from "@sigstore/core";
 import { Bundle, HashAlgorithm, hashAlgorithmToJSON } from "@sigstore/protobuf-specs";
 import { TsignError } from "../../errors.ts";
+import { canonicalBundle } from "../../evidence/bundle-shape.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "../../evidence/media-types.ts";
-import { refuseBadBytes } from "../../evidence/read-bundle.ts";
 import { decodeBase64 } from "../../format/base64.ts";
 import { isObject, parseJson } from "../../format/json.ts";
 import { printable } from "../../format/printable.ts";
@@ -37,8 +37,7 @@ export function inspectBundle(bytes: Uint8Array): string {
       hint: "`tsign bundle create --bundle` converts a bundle of the old format",
     });
   }
-  refuseBadBytes(json, "bundle");
-  const bundle = Bundle.fromJSON(json);
+  const bundle = Bundle.fromJSON(canonicalBundle(json));
   const [, old, recent] = MEDIA_TYPE.exec(bundle.mediaType) ?? [];
   const version = old ?? recent;
   const mediaType = node("Bundle Media Type", bundle.mediaType);

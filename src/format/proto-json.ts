@@ -1,0 +1,102 @@
+import { decodeBase64 } from "./base64.ts";
+import { isObject } from "./json.ts";
+
+/**
+ * What a field of a protobuf message holds: bytes (base64), text, a count (an int64 that is never negative), a time
+ * (RFC 3339), one name of an enumeration, a list, or another message.
+ */
+export type Shape =
+  | "bytes"
+  | "text"
+  | "count"
+  | "time"
+  | { readonly names: readonly string[] }
+  | { readonly list: Shape }
+  | MessageShape;
+
+/** A message: its fields, and the groups of fields of which one at most may be there (`oneof`). */
+export interface MessageShape {
+  readonly fields: Readonly<Record<string, Shape>>;
+  readonly oneOf?: readonly (readonly string[])[];
+}
+
+/**
+ * Reads protobuf's JSON (protobuf.dev, "ProtoJSON Format") of one message as strictly as Go's protojson, which cosign reads
+ * with: a field that the message does not have, one that is there twice in two spellings, two of a `oneof`, and a value of another
+ * type are refused. Fields may be spelt in either way, and null is as good as absent.
+ *
+ * @returns the same with every field in lowerCamelCase, counts as decimal text, and no nulls
+ * @throws Error naming the field
+ */
+export function readProtoJson(value: unknown, shape: MessageShape): Record<string, unknown> {
+  return readMessage(value, shape, "");
+}
+
+function readMessage(value: unknown, shape: MessageShape, path: string): Record<string, unknown> {
+  if (!isObject(value)) throw new Error(`${path || "the document"} is not an object`);
+  const found = new Map<string, unknown>();
+  for (const [key, item] of Object.entries(value)) {
+    const name = Object.hasOwn(shape.fields, key) ? key : camelCase(key);
+    const field = Object.hasOwn(shape.fields, name) ? shape.fields[name] : undefined;
+    const where = path === "" ? key : `${path}.${key}`;
+    if (!field) throw new Error(`there is no field ${where}`);
+    if (found.has(name)) throw new Error(`${where} is there twice`);
+    found.set(name, item === null ? undefined : readField(item, field, where));
+  }
+  const set = (name: string) => found.get(name) !== undefined;
+  for (const group of shape.oneOf ?? []) {
+    const [, second] = group.filter(set);
+    if (second !== undefined) throw new Error(`there can be only one of ${group.join(", ")}`);
+  }
+  return Object.fromEntries([...found].filter(([, item]) => item !== undefined));
+}
+
+function readField(value: unknown, shape: Shape, path: string): unknown {
+  if (typeof shape !== "object") return readScalar(value, shape, path);
+  if ("fields" in shape) return readMessage(value, shape, path);
+  if ("names" in shape) return readName(value, shape.names, path);
+  if (!Array.isArray(value)) throw new Error(`${path} is not a list`);
+  return value.map((item: unknown, index) => {
+    if (item === null) throw new Error(`${path}[${index}] is null`);
+    return readField(item, shape.list, `${path}[${index}]`);
+  });
+}
+
+function readScalar(value: unknown, shape: Extract<Shape, string>, path: string): string {
+  switch (shape) {
+    case "count": {
+      const text = typeof value === "number" ? String(value) : value;
+      const isCount = typeof text === "string" && /^(0|[1-9]\d{0,15})$/.test(text);
+      if (isCount && Number.isSafeInteger(Number(text))) return text;
+      throw new Error(`${path} is not a whole number that could be`);
+    }
+    case "bytes":
+      if (typeof value === "string" && !/[\r\n]/.test(value) && decodeBase64(value)) return value;
+      throw new Error(`${path} is not base64`);
+    case "time":
+      if (typeof value === "string" && isTime(value)) return value;
+      throw new Error(`${path} is no time`);
+    case "text":
+      if (typeof value === "string") return value;
+      throw new Error(`${path} is not text`);
+  }
+}
+
+/** An enumeration's value is its name, or its number, counted from 0. */
+function readName(value: unknown, names: readonly string[], path: string): string {
+  const name = typeof value === "number" ? names[value] : value;
+  if (typeof name === "string" && names.includes(name)) return name;
+  throw new Error(`${path} is none of the values it can have`);
+}
+
+/** RFC 3339 with a zone, and a day and an hour that exist. */
+function isTime(text: string): boolean {
+  const [, date = ""] = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/.exec(text) ?? [];
+  const day = new Date(`${date}T00:00:00Z`);
+  if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(date)) return false;
+  return !Number.isNaN(new Date(text).getTime());
+}
+
+function camelCase(key: string): string {
+  return key.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}

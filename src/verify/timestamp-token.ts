@@ -1,0 +1,168 @@
+import { ASN1Obj } from "@sigstore/core";
+import type { HashName } from "../format/digest.ts";
+import { CheckFailed } from "./model.ts";
+
+const SIGNED_DATA = "1.2.840.113549.1.7.2";
+/** What a token's content is, and its contentType attribute says (RFC 3161 §2.4.2). */
+const CONTENT_TYPE = "1.2.840.113549.1.9.3";
+const TST_INFO = "1.2.840.113549.1.9.16.1.4";
+
+const HASHES: Readonly<Record<string, HashName>> = {
+  "2.16.840.1.101.3.4.2.1": "sha256",
+  "2.16.840.1.101.3.4.2.2": "sha384",
+  "2.16.840.1.101.3.4.2.3": "sha512",
+};
+
+/** First bytes of DER: universal types, and context tags that hold something. */
+const TAG = { integer: 0x02, octets: 0x04, none: 0x05, oid: 0x06, sequence: 0x30, set: 0x31, tag0: 0xa0 } as const;
+/** GeneralizedTime. */
+const TIME = 0x18;
+/** PKIStatus "granted"; cosign takes no other. */
+const GRANTED = 0n;
+
+/** What a TimeStampResp holds, before anything of it is believed. */
+export interface Token {
+  readonly time: Date;
+  readonly imprint: { readonly algorithm: HashName; readonly digest: Uint8Array };
+  /** DER of TSTInfo. */
+  readonly info: Uint8Array;
+  readonly certificates: readonly Uint8Array[];
+  readonly signer: { readonly issuer: Uint8Array; readonly serial: Uint8Array };
+  readonly digestAlgorithm: HashName;
+  /** The signed attributes by OID, each with its one value. */
+  readonly attributes: ReadonlyMap<string, ASN1Obj>;
+  /** DER of the attributes as they are signed: a SET OF, whatever tag they have in the message (RFC 5652 §5.4). */
+  readonly signed: Uint8Array;
+  readonly signatureAlgorithm: string;
+  readonly signature: Uint8Array;
+}
+
+/**
+ * Reads a TimeStampResp (RFC 3161 §2.4.2, RFC 5652 §5.1). What the token's signature does not cover is read strictly too: a
+ * changed byte is noticed wherever it is.
+ *
+ * @param response DER
+ * @throws CheckFailed
+ */
+export function readToken(response: Uint8Array): Token {
+  try {
+    return parseToken(response);
+  } catch (cause) {
+    const reason = cause instanceof CheckFailed ? cause.message : "it cannot be read";
+    throw new CheckFailed("time", `the signed timestamp does not hold: ${reason}`);
+  }
+}
+
+/**
+ * The hash an OID names.
+ *
+ * @throws CheckFailed for one that is too weak, or none
+ */
+export function hashOf(oid: string): HashName {
+  const name = HASHES[oid];
+  if (!name) throw new CheckFailed("time", "it uses a hash that is not accepted");
+  return name;
+}
+
+function parseToken(response: Uint8Array): Token {
+  const [status, content, ...more] = subs(ASN1Obj.parseBuffer(Buffer.from(response)), TAG.sequence);
+  if (more.length > 0 || at(status, TAG.sequence, 0).toInteger() !== GRANTED) {
+    throw new CheckFailed("time", "the authority did not grant it");
+  }
+  if (at(content, TAG.sequence, 0).toOID() !== SIGNED_DATA) throw new CheckFailed("time", "it holds no signed data");
+  const signedData = at(at(content, TAG.sequence, 1), TAG.tag0, 0);
+  const [version, digests, encapsulated] = subs(signedData, TAG.sequence);
+  if (tagged(version, TAG.integer).toInteger() !== 3n) throw new CheckFailed("time", "it is of an unknown version");
+  if (at(encapsulated, TAG.sequence, 0).toOID() !== TST_INFO)
+    throw new CheckFailed("time", "its content is no timestamp");
+  const info = Buffer.from(tagged(at(at(encapsulated, TAG.sequence, 1), TAG.tag0, 0), TAG.octets).value);
+  const [signer, ...signers] = subs(signedData.subs.at(-1), TAG.set);
+  if (!signer || signers.length > 0) throw new CheckFailed("time", "it has not one signer");
+  const digestAlgorithm = readHash(at(signer, TAG.sequence, 2));
+  if (!subs(digests, TAG.set).some((each) => readHash(each) === digestAlgorithm)) {
+    throw new CheckFailed("time", "its signer uses a hash that it does not list");
+  }
+  return {
+    ...readInfo(info),
+    info,
+    certificates: certificatesOf(signedData),
+    digestAlgorithm,
+    ...readSigner(signer),
+  };
+}
+
+/** TSTInfo: version, policy, imprint, serial number, time. */
+function readInfo(info: Uint8Array): Pick<Token, "time" | "imprint"> {
+  const [version, , imprint, , genTime] = subs(ASN1Obj.parseBuffer(Buffer.from(info)), TAG.sequence);
+  if (tagged(version, TAG.integer).toInteger() !== 1n) throw new CheckFailed("time", "it is of an unknown version");
+  const time = tagged(genTime, TIME).toDate();
+  if (Number.isNaN(time.getTime())) throw new CheckFailed("time", "its time is none");
+  const digest = tagged(at(imprint, TAG.sequence, 1), TAG.octets).value;
+  return { time, imprint: { algorithm: readHash(at(imprint, TAG.sequence, 0)), digest } };
+}
+
+/** SignerInfo of RFC 5652 §5.3, the signer named by issuer and serial number. */
+function readSigner(
+  signer: ASN1Obj,
+): Pick<Token, "signer" | "attributes" | "signed" | "signatureAlgorithm" | "signature"> {
+  const [version, id, , attributes, algorithm, signature, ...unsigned] = subs(signer, TAG.sequence);
+  if (tagged(version, TAG.integer).toInteger() !== 1n)
+    throw new CheckFailed("time", "its signer is of an unknown version");
+  if (attributes?.tag.toDER() !== TAG.tag0) throw new CheckFailed("time", "its signer signed no attributes");
+  if (unsigned.length > 1) throw new CheckFailed("time", "it cannot be read");
+  const signed = Buffer.from(attributes.toDER());
+  signed[0] = TAG.set;
+  return {
+    signer: { issuer: at(id, TAG.sequence, 0).toDER(), serial: tagged(at(id, TAG.sequence, 1), TAG.integer).value },
+    attributes: readAttributes(attributes),
+    signed,
+    signatureAlgorithm: at(algorithm, TAG.sequence, 0).toOID(),
+    signature: tagged(signature, TAG.octets).value,
+  };
+}
+
+function readAttributes(attributes: ASN1Obj): ReadonlyMap<string, ASN1Obj> {
+  const found = new Map<string, ASN1Obj>();
+  for (const each of attributes.subs) {
+    const oid = at(each, TAG.sequence, 0).toOID();
+    if (found.has(oid)) throw new CheckFailed("time", "it has an attribute twice");
+    found.set(oid, at(at(each, TAG.sequence, 1), TAG.set, 0));
+  }
+  if (tagged(found.get(CONTENT_TYPE), TAG.oid).toOID() !== TST_INFO) {
+    throw new CheckFailed("time", "its content is no timestamp");
+  }
+  return found;
+}
+
+function certificatesOf(signedData: ASN1Obj): Uint8Array[] {
+  const others = signedData.subs.slice(3, -1);
+  const known = others.every((each) => each.tag.isContextSpecific(0) || each.tag.isContextSpecific(1));
+  if (!known || others.length > 2) throw new CheckFailed("time", "it cannot be read");
+  const set = others.find((each) => each.tag.isContextSpecific(0));
+  return (set?.subs ?? []).map((each) => each.toDER());
+}
+
+/** AlgorithmIdentifier of a hash: its parameters are NULL or left out (RFC 5754 §2). */
+function readHash(algorithm: ASN1Obj): HashName {
+  const [oid, parameters, ...more] = subs(algorithm, TAG.sequence);
+  if (parameters && (more.length > 0 || tagged(parameters, TAG.none).value.length > 0)) {
+    throw new CheckFailed("time", "it cannot be read");
+  }
+  return hashOf(tagged(oid, TAG.oid).toOID());
+}
+
+/** The member at a position of something that has the tag. */
+function at(object: ASN1Obj | undefined, tag: number, position: number): ASN1Obj {
+  const found = subs(object, tag)[position];
+  if (!found) throw new CheckFailed("time", "it cannot be read");
+  return found;
+}
+
+function subs(object: ASN1Obj | undefined, tag: number): readonly ASN1Obj[] {
+  return tagged(object, tag).subs;
+}
+
+function tagged(object: ASN1Obj | undefined, tag: number): ASN1Obj {
+  if (object?.tag.toDER() !== tag) throw new CheckFailed("time", "it cannot be read");
+  return object;
+}

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import type { KeyObject } from "node:crypto";
+import { test } from "node:test";
+import { TsignError } from "../src/errors.ts";
+import { readBundle } from "../src/evidence/read-bundle.ts";
+import { messageOf } from "../src/format/digest.ts";
+import { defaultHashes, publicKeyFromObject } from "../src/keys/index.ts";
+import { readTrustedRoot } from "../src/trust/trusted-root.ts";
+import type { Policy } from "../src/verify/model.ts";
+import { exactly } from "../src/verify/patterns.ts";
+import { verify } from "../src/verify/verify.ts";
+import { byteMutations, type Json, mutations, textMutations } from "./support/document-mutations.ts";
+import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
+import { ALICE } from "./support/sandbox-client.ts";
+import { ARTIFACT, type BundleKind, PREDICATE_TYPE, signedBundle } from "./support/signed-bundles.ts";
+
+/** Every kind of bundle there is, and every single thing in it changed in every way: nothing but what it was verifies. */
+
+const base = { version: "0.3", dsse: false, signer: "certificate", promise: false, timestamp: false } as const;
+const KINDS: Readonly<Record<string, BundleKind>> = {
+  "v0.1, hashedrekord, promise": { ...base, version: "0.1", entry: "hashedrekord 0.0.1", promise: true },
+  "v0.2, intoto, promise and timestamp": {
+    ...base,
+    version: "0.2",
+    entry: "intoto 0.0.2",
+    dsse: true,
+    promise: true,
+    timestamp: true,
+  },
+  "v0.3, hashedrekord, promise": { ...base, entry: "hashedrekord 0.0.1", promise: true },
+  "v0.3, dsse, timestamp": { ...base, entry: "dsse 0.0.1", dsse: true, timestamp: true },
+  "v0.3, Rekor v2, timestamp": { ...base, entry: "hashedrekord 0.0.2", timestamp: true },
+  "v0.3, Rekor v2, envelope logged by its digest": {
+    ...base,
+    entry: "hashedrekord 0.0.2",
+    dsse: true,
+    timestamp: true,
+  },
+  "v0.3, Rekor v2, envelope": { ...base, entry: "dsse 0.0.2", dsse: true, timestamp: true },
+  "v0.3, key, promise": { ...base, entry: "hashedrekord 0.0.1", signer: "key", promise: true },
+  "v0.3, key, envelope": { ...base, entry: "dsse 0.0.1", dsse: true, signer: "key" },
+  "v0.3, key, Rekor v2": { ...base, entry: "hashedrekord 0.0.2", signer: "key" },
+};
+
+type Outcome = "verified" | "refused" | { readonly failed: string };
+
+/** Reads and judges a bundle as a command would. What is thrown but for a bundle that cannot be read is a defect. */
+async function judge(
+  json: Json,
+  by: { sandbox: TestSigstore; kind: BundleKind; publicKey: KeyObject },
+): Promise<Outcome> {
+  const { sandbox, kind } = by;
+  const key = publicKeyFromObject(by.publicKey);
+  const identity = { subject: [exactly(ALICE)], issuer: [exactly(sandbox.at.issuer)], extensions: new Map() };
+  const policy: Policy = {
+    signer: kind.signer === "key" ? { kind: "key", key, hashes: defaultHashes(key) } : { kind: "identity", identity },
+    claims: { annotations: {}, predicateTypes: kind.dsse ? [PREDICATE_TYPE] : undefined },
+    log: "required",
+    timestamp: kind.timestamp ? "required" : "optional",
+    sct: { detached: undefined },
+  };
+  const trust = { ...readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root"), now: sandbox.io.now() };
+  let evidence: ReturnType<typeof readBundle>;
+  try {
+    evidence = readBundle(Buffer.from(JSON.stringify(json)), { kind: "file", where: "mutation" });
+  } catch (error) {
+    assert.ok(error instanceof TsignError && error.code === "bad-bundle", String(error));
+    return "refused";
+  }
+  const verdict = await verify(evidence, { kind: "blob", message: messageOf(ARTIFACT) }, trust, policy);
+  return verdict.ok ? "verified" : { failed: verdict.failed.detail };
+}
+
+/** What may change without a change of meaning, and why. */
+function isHarmless(
+  path: string,
+  change: string,
+  { version, promise, timestamp, signer }: BundleKind,
+  value: Json,
+): boolean {
+  const field = path.split(".").at(-1) ?? "";
+  // Base64 may be written without padding and in the URL-safe alphabet, a count as a number: ProtoJSON says so.
+  if (["other alphabet", "without padding", "other spelling", "as a number"].includes(change)) return true;
+  if (value === "0" && ["deleted", "null"].includes(change)) return true; // absent is 0, of a list none
+  if (field === "hashes" && value.length === 0) return ["deleted", "null"].includes(change);
+  if (path.endsWith("publicKey.hint") || path.endsWith("publicKey")) return true; // which key it is, the user says
+  // The chain only helps to find a path, and the trusted root has one already.
+  if (path.includes("x509CertificateChain") && !path.endsWith("certificates.0.rawBytes")) return true;
+  // Where nothing is promised, the log vouches for the place in its tree alone, and states no time.
+  if (!promise && path.endsWith("tlogEntries.0.logIndex")) return true;
+  // Rekor v1 proves by promise or by proof; the version says which one it needs.
+  if (version === "0.1" && path.endsWith("inclusionProof")) return ["deleted", "null"].includes(change);
+  // The time is the timestamp's, or none is needed, and the proof is there.
+  if (version !== "0.1" && (timestamp || signer === "key") && field === "inclusionPromise") {
+    return ["deleted", "null"].includes(change);
+  }
+  return field === "rfc3161Timestamps" && change === "twice"; // one timestamp, given twice, counts once
+}
+
+for (const [name, kind] of Object.entries(KINDS)) {
+  test(`${name}: whatever is changed is noticed`, async () => {
+    const sandbox = await testSigstore();
+    const { json, publicKey } = await signedBundle(sandbox, kind);
+    const by = { sandbox, kind, publicKey };
+    assert.equal(await judge(json, by), "verified");
+    let tried = 0;
+    const wrong: string[] = [];
+    for (const { path, change, changed, value } of mutations(json)) {
+      tried++;
+      const outcome = await judge(changed, by);
+      if (outcome === "verified" && !isHarmless(path, change, kind, value)) wrong.push(`${path}: ${change}`);
+      if (typeof outcome === "object" && outcome.failed.includes("cannot be judged")) wrong.push(outcome.failed);
+    }
+    assert.deepEqual(wrong, []);
+    assert.ok(tried > 400, `${tried} changes`);
+  });
+}
+
+/** Where bytes that others signed are kept, and text. */
+const PLACES: Readonly<Record<string, { at: readonly (string | number)[]; of: keyof typeof KINDS }>> = {
+  timestamp: {
+    at: ["verificationMaterial", "timestampVerificationData", "rfc3161Timestamps", 0, "signedTimestamp"],
+    of: "v0.3, Rekor v2, timestamp",
+  },
+  certificate: { at: ["verificationMaterial", "certificate", "rawBytes"], of: "v0.3, Rekor v2, timestamp" },
+  signature: { at: ["messageSignature", "signature"], of: "v0.3, hashedrekord, promise" },
+  promise: {
+    at: ["verificationMaterial", "tlogEntries", 0, "inclusionPromise", "signedEntryTimestamp"],
+    of: "v0.3, hashedrekord, promise",
+  },
+};
+
+for (const [name, { at, of }] of Object.entries(PLACES)) {
+  test(`${name}: every byte of it counts`, async () => {
+    const kind = KINDS[of] ?? assert.fail();
+    const sandbox = await testSigstore();
+    const { json, publicKey } = await signedBundle(sandbox, kind);
+    for (const { change, changed } of byteMutations(json, at)) {
+      const outcome = await judge(changed, { sandbox, kind, publicKey });
+      assert.notEqual(outcome, "verified", change);
+      if (typeof outcome === "object") assert.doesNotMatch(outcome.failed, /cannot be judged/, change);
+    }
+  });
+}
+
+for (const name of ["v0.3, hashedrekord, promise", "v0.3, Rekor v2, timestamp"]) {
+  test(`the checkpoint of ${name}: every character of it counts`, async () => {
+    const kind = KINDS[name] ?? assert.fail();
+    const sandbox = await testSigstore();
+    const { json, publicKey } = await signedBundle(sandbox, kind);
+    const at = ["verificationMaterial", "tlogEntries", 0, "inclusionProof", "checkpoint", "envelope"];
+    for (const { change, changed } of textMutations(json, at)) {
+      assert.notEqual(await judge(changed, { sandbox, kind, publicKey }), "verified", change);
+    }
+    const witness = "\u2014 witness.example AAAAAAAA\n";
+    const cosigned = structuredClone(json);
+    cosigned.verificationMaterial.tlogEntries[0].inclusionProof.checkpoint.envelope += witness;
+    const outcome = await judge(cosigned, { sandbox, kind, publicKey });
+    assert.equal(outcome === "verified", name.includes("Rekor v2"), "a witness of v2's is passed over, v1 has none");
+  });
+}
