@@ -20,7 +20,7 @@ export interface Verification {
   readonly trust: TrustMaterial;
   /** All of it but what the signed document must claim. */
   readonly policy: Omit<Policy, "claims">;
-  /** A certificate to verify with instead of the one stored with the signature. */
+  /** A certificate to verify with instead of the one stored with the signature; with a key there is none. */
   readonly certificate: Extract<Evidence["key"], { kind: "certificate" }> | undefined;
 }
 
@@ -64,7 +64,17 @@ export async function readVerification(io: Io, flags: Flags, what: string): Prom
   };
   const trusted = await loadTrust(io, flags, needsOf(policy));
   const certificate = flags.certificate === "" ? undefined : await readGivenCertificate(io, flags);
-  return { trust: { ...trusted, now: io.now() }, policy, certificate };
+  return { trust: { ...trusted, now: io.now() }, policy, certificate: identity ? certificate : undefined };
+}
+
+/**
+ * A file's signature is by a key or by a certificate; with both, one would count for nothing.
+ *
+ * @throws TsignError "usage"
+ */
+export function refuseKeyAndCertificate(flags: Flags): void {
+  if (keyReference(flags) === "" || flags.certificate === "") return;
+  throw new TsignError("usage", "exactly one of: key reference (--key), certificate (--certificate) must be provided");
 }
 
 async function readKeyPolicy(io: Io, flags: Flags, reference: string): Promise<Policy["signer"]> {

@@ -85,9 +85,11 @@ export async function verifyImages(io: Io, images: readonly string[], flags: Ima
   const verification = await readVerification(io, flags, "signature");
   const policy: Policy = {
     ...verification.policy,
-    claims: flags.checkClaims
-      ? { annotations: parseAnnotations(flags.annotations), predicateTypes: [SIGN_PREDICATE_TYPE] }
-      : "insecureSkip",
+    claims: {
+      annotations: parseAnnotations(flags.annotations),
+      predicateTypes: [SIGN_PREDICATE_TYPE], // whatever is not compared: an attestation is no signature
+      subject: flags.checkClaims ? "required" : "insecureSkip",
+    },
   };
   if (flags.payload !== "" && flags.signature === "") {
     throw new TsignError("usage", "--payload is for --signature: without one, payloads come from the registry");
@@ -147,9 +149,14 @@ async function verifyImage(
       exitCodeOf(flags, failures),
     );
   }
-  const claims = policy.claims !== "insecureSkip";
-  const annotations = claims && flags.annotations.length > 0;
-  printHeader(io.stderr, { name: target.name, verified, claims, annotations, log: policy.log === "required" });
+  const annotations = flags.checkClaims && flags.annotations.length > 0;
+  printHeader(io.stderr, {
+    name: target.name,
+    verified,
+    claims: flags.checkClaims,
+    annotations,
+    log: policy.log === "required",
+  });
   warnAboutLoosePatterns(io.stderr, policy.signer, verified);
   if (failures.length > 0) {
     io.stderr.write("Found too, and not counted:\n");

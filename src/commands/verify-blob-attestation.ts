@@ -1,10 +1,11 @@
 import { openBlob, readBlob } from "../blob.ts";
+import { flagName } from "../cli/argv.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
 import { watched } from "../cli/print/progress.ts";
-import { readVerification, type Verification } from "../cli/verification.ts";
+import { readVerification, refuseKeyAndCertificate, type Verification } from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
 import { readEnvelope } from "../evidence/envelope.ts";
 import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
@@ -19,9 +20,9 @@ import { PREDICATE_ALIASES, predicateTypeOf } from "../sign/predicates.ts";
 import type { Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
 
-const DIGEST_LENGTH: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
-
 const HASHES = ["sha256", "sha384", "sha512"] as const;
+/** In hex digits. */
+const DIGEST_LENGTH = { sha256: 64, sha384: 96, sha512: 128 };
 /** Largest bundle or envelope, unless COSIGN_MAX_ATTACHMENT_SIZE allows more. Bytes. */
 const MAX_FILE = 128 * 1024 * 1024;
 
@@ -40,6 +41,11 @@ const flags = {
 };
 
 type VerifyFlags = FlagValues<typeof flags>;
+
+interface StatedDigest {
+  readonly algorithm: HashName;
+  readonly digest: Uint8Array;
+}
 
 export default defineCommand({
   usage: "[flags] <file>",
@@ -61,10 +67,11 @@ export default defineCommand({
     if (flags.signature === "" && flags.bundle === "") {
       throw new TsignError("usage", "provide path to the DSSE envelope via --signature or a bundle via --bundle");
     }
-    if (flags.checkClaims && file === undefined) requireDigest(flags);
+    const stated = flags.checkClaims ? statedDigest(flags, file) : undefined;
+    refuseKeyAndCertificate(flags);
     const verification = await readVerification(io, flags, "blob attestation");
     const found = await readEvidence(io, flags, verification);
-    const message = flags.checkClaims ? await readSubject(io, { file, flags, content: found.content }) : undefined;
+    const message = flags.checkClaims ? await readSubject(io, { file, stated, content: found.content }) : undefined;
     const policy: Policy = {
       ...verification.policy,
       claims: {
@@ -92,32 +99,44 @@ export default defineCommand({
   },
 });
 
-/** @throws TsignError "usage" without a whole digest to compare with */
-function requireDigest(flags: VerifyFlags): void {
-  if (flags.digest === "") {
+/**
+ * The digest of the flags, which a file that is named too has to have. Of one beside a file its length tells the algorithm.
+ *
+ * @throws TsignError "usage" without a file and a whole digest to compare with
+ */
+function statedDigest({ digest, digestAlg }: VerifyFlags, file: string | undefined): StatedDigest | undefined {
+  if (digest === "") {
+    if (file !== undefined) return undefined;
     throw new TsignError("usage", "no file to compare with what is attested", {
       hint: "name it, give --digest and --digestAlg, or say --check-claims=false",
     });
   }
-  if (DIGEST_LENGTH[flags.digestAlg] === flags.digest.length && /^[0-9a-fA-F]+$/.test(flags.digest)) return;
-  throw new TsignError("usage", `--digest is not a digest of --digestAlg "${flags.digestAlg}"`, {
-    hint: "sha256, sha384 or sha512, and its hex",
-  });
+  const byLength = HASHES.find((name) => DIGEST_LENGTH[name] === digest.length);
+  const algorithm =
+    HASHES.find((name) => name === digestAlg) ?? (digestAlg === "" && file !== undefined ? byLength : undefined);
+  if (algorithm === undefined || DIGEST_LENGTH[algorithm] !== digest.length || !/^[0-9a-fA-F]+$/.test(digest)) {
+    throw new TsignError("usage", `--digest is not a digest of --digestAlg "${digestAlg}"`, {
+      hint: "sha256, sha384 or sha512, and its hex",
+    });
+  }
+  return { algorithm, digest: Buffer.from(digest, "hex") };
 }
 
 /** What the statement must be about: the file, if one is named, hashed as the statement is, else the digest. */
 async function readSubject(
   io: Io,
-  by: { file: string | undefined; flags: VerifyFlags; content: Evidence["content"] },
+  by: { file: string | undefined; stated: StatedDigest | undefined; content: Evidence["content"] },
 ): Promise<Message> {
-  const { file, flags, content } = by;
-  if (file === undefined) {
-    const algorithm = flags.digestAlg as HashName;
-    return messageOfDigests(new Map([[algorithm, Buffer.from(flags.digest, "hex")]]));
-  }
-  if (flags.digest !== "") io.stderr.write("WARNING: --digest has no effect: the file is what is compared\n");
+  const { file, stated, content } = by;
+  if (file === undefined) return messageOfDigests(new Map(stated ? [[stated.algorithm, stated.digest]] : []));
+  const hashes = new Set(statedAlgorithms(content));
+  if (stated) hashes.add(stated.algorithm);
   const pieces = await watched(io, "hashing", { file, pieces: openBlob(io, file) });
-  return readMessage(pieces, { hashes: statedAlgorithms(content), keepBytes: 0 });
+  const message = await readMessage(pieces, { hashes: [...hashes], keepBytes: 0 });
+  if (stated && Buffer.compare(message.digest(stated.algorithm), stated.digest) !== 0) {
+    throw new TsignError("bad-signature", `${file} is not the file of --digest`);
+  }
+  return message;
 }
 
 /** The hashes that the statement's subjects are known by. */
@@ -154,12 +173,7 @@ async function readForm(
   const { bytes, path, verification } = from;
   const { policy, certificate } = verification;
   if (flags.bundle !== "" && looksLikeBundle(bytes)) {
-    const { certificate, sct, rfc3161Timestamp } = flags;
-    const given = { "--certificate": certificate, "--sct": sct, "--rfc3161-timestamp": rfc3161Timestamp };
-    for (const [name, value] of Object.entries(given)) {
-      if (value === "") continue;
-      throw new TsignError("usage", `${name} cannot be used with a Sigstore bundle, which holds its own`);
-    }
+    refuseLegacyParts(flags);
     return readBundle(bytes, { kind: "file", where: path });
   }
   const timestamps = await readTimestamps(io, flags);
@@ -171,6 +185,12 @@ async function readForm(
   // The envelope stands where a file's bundle has its signature.
   const envelope = envelopeEvidence(evidence.content.signature, { path, timestamps, certificate });
   return { ...envelope, key: certificate ?? evidence.key, log: evidence.log };
+}
+
+/** A Sigstore bundle brings its certificate and its proofs; others beside it would count for nothing. */
+function refuseLegacyParts(flags: VerifyFlags): void {
+  const given = (["certificate", "sct", "rfc3161Timestamp"] as const).find((name) => flags[name] !== "");
+  if (given) throw new TsignError("usage", `--${flagName(given)} cannot be used with a Sigstore bundle`);
 }
 
 function envelopeEvidence(

@@ -5,7 +5,7 @@ import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
 import { watched } from "../cli/print/progress.ts";
-import { readVerification, type Verification } from "../cli/verification.ts";
+import { readVerification, refuseKeyAndCertificate, type Verification } from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
 import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
@@ -62,6 +62,7 @@ export default defineCommand({
     if (flags.signature === "" && flags.bundle === "") {
       throw new TsignError("usage", "missing flag '--signature'", { hint: "or --bundle, which holds the signature" });
     }
+    refuseKeyAndCertificate(flags);
     const verification = await readVerification(io, flags, "blob");
     const found = await readEvidence(io, flags, verification);
     const key = await keyOf(found, verification);

@@ -55,6 +55,7 @@ function verifySimpleSigning(payload: Uint8Array, subject: Subject, policy: Clai
   if (claims.type !== SIMPLE_SIGNING_TYPE) {
     throw new CheckFailed("claims", `the payload's type is "${claims.type}", expected "${SIMPLE_SIGNING_TYPE}"`);
   }
+  if (policy.subject === "insecureSkip") return `a payload about ${claims.manifestDigest}, whatever that is`;
   if (subject.kind !== "image" || claims.manifestDigest !== subject.digest) {
     throw new CheckFailed("claims", `the payload is about ${claims.manifestDigest}, not this image`);
   }

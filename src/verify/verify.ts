@@ -47,7 +47,10 @@ export async function verify(
     if (times.length > 0) pass("time", times.map((time) => time.toISOString()).join(", "));
     const signer = await verifySigner({ evidence, key, times, trust, policy, pass, skip });
     if (policy.claims === "insecureSkip") skip("claims", "the signed claims are not checked");
-    else pass("claims", verifyClaims(evidence.content, subject, policy.claims));
+    else {
+      const report = policy.claims.subject === "insecureSkip" ? skip : pass;
+      report("claims", verifyClaims(evidence.content, subject, policy.claims));
+    }
     if (policy.signer.kind === "identity" && signer.kind === "certificate") {
       const { verifyIdentity } = await import("./identity.ts");
       pass("identity", verifyIdentity(signer.leaf, policy.signer.identity));

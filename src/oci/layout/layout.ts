@@ -149,10 +149,10 @@ async function readIndex(io: LayoutIo, path: string): Promise<Descriptor[]> {
 
 /** The entry marked as the image; without marks, the only one. */
 function imageOf(entries: readonly Descriptor[], path: string): Descriptor {
-  const marked = entries.find(({ annotations }) => /^image(Index)?$/.test(kindOf(annotations)));
-  const [only, ...others] = entries;
-  const image = marked ?? (others.length === 0 ? only : undefined);
-  if (!image) throw new TsignError("input", `${path}/index.json does not say which of its entries is the image`);
+  const marked = entries.filter(({ annotations }) => /^image(Index)?$/.test(kindOf(annotations)));
+  const [image, ...others] = marked.length > 0 ? marked : entries;
+  if (!image || others.length > 0)
+    throw new TsignError("input", `${path}/index.json does not say which of its entries is the image`);
   return image;
 }
 
