@@ -2,7 +2,9 @@ import { createHash, createPublicKey, type KeyObject, X509Certificate } from "no
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { readProtoJson } from "../format/proto-json.ts";
 import type { Authority, Log, Period, TimestampAuthority, TrustedMaterial } from "./material.ts";
+import { TRUSTED_ROOT } from "./trusted-root-shape.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
 
@@ -24,9 +26,15 @@ export function readTrustedRoot(bytes: Uint8Array, path: string): TrustedMateria
   } catch (cause) {
     throw invalid("it is not valid JSON", cause);
   }
-  if (!isObject(json) || json["mediaType"] !== MEDIA_TYPE) throw invalid(`its mediaType is not ${MEDIA_TYPE}`);
+  let root: Json;
+  try {
+    root = readProtoJson(json, TRUSTED_ROOT);
+  } catch (cause) {
+    throw invalid(cause instanceof Error ? cause.message : "", cause);
+  }
+  if (root["mediaType"] !== MEDIA_TYPE) throw invalid(`its mediaType is not ${MEDIA_TYPE}`);
   const read = <T>(field: string, one: (value: Json) => T): T[] => {
-    const list = json[field] ?? [];
+    const list = root[field] ?? [];
     if (!Array.isArray(list)) throw invalid(`${field} is not a list`);
     return list.map((each: unknown, index) => {
       if (!isObject(each)) throw invalid(`${field}[${index}] is not an object`);
@@ -67,15 +75,14 @@ function readTimestampAuthority(json: Json): TimestampAuthority {
 }
 
 function readLog(json: Json): Log {
-  const { publicKey: key, logId, checkpointKeyId } = json;
+  const { publicKey: key, logId, checkpointKeyId, hashAlgorithm, baseUrl } = json;
   if (!isObject(key)) throw new Error("it has no public key");
+  if (hashAlgorithm !== "SHA2_256") throw new Error("its tree is not hashed with SHA2_256");
   const id = isObject(checkpointKeyId) ? checkpointKeyId["keyId"] : isObject(logId) ? logId["keyId"] : undefined;
-  const { baseUrl } = json;
-  const object = readKey(readBytes(key["rawBytes"], "the public key"), String(key["keyDetails"] ?? ""));
   return {
     baseUrl: typeof baseUrl === "string" ? baseUrl : "",
-    id: id === undefined ? logIdOf(object) : readBytes(id, "the log id"),
-    key: object,
+    id: readBytes(id, "the log id"),
+    key: readKey(readBytes(key["rawBytes"], "the public key"), String(key["keyDetails"] ?? "")),
     validFor: readPeriod(key["validFor"]),
   };
 }
@@ -87,23 +94,45 @@ export function logIdOf(key: KeyObject): Uint8Array {
     .digest();
 }
 
+/** What a key of a log is, by its PublicKeyDetails. */
+const KINDS: Readonly<Record<string, string>> = {
+  PKIX_ECDSA_P256_SHA_256: "prime256v1",
+  PKIX_ECDSA_P384_SHA_384: "secp384r1",
+  PKIX_ECDSA_P521_SHA_512: "secp521r1",
+  PKIX_ED25519: "ed25519",
+  PKIX_ED25519_PH: "ed25519",
+  PKIX_RSA_PKCS1V5: "rsa",
+  PKCS1_RSA_PKCS1V5: "rsa",
+  PKIX_RSA_PKCS1V15_2048_SHA256: "rsa 2048",
+  PKIX_RSA_PKCS1V15_3072_SHA256: "rsa 3072",
+  PKIX_RSA_PKCS1V15_4096_SHA256: "rsa 4096",
+};
+
+/** A key that is what is said of it, and nothing more than a key. */
 function readKey(der: Uint8Array, details: string): KeyObject {
-  const type = details === "PKCS1_RSA_PKCS1V5" || details === "PKCS1_RSA_PSS" ? "pkcs1" : "spki";
+  const kind = KINDS[details];
+  if (kind === undefined) throw new Error(`keys of type ${details || "unknown"} are none of a log's`);
+  const type = details.startsWith("PKCS1_") ? "pkcs1" : "spki";
+  let key: KeyObject;
   try {
-    return createPublicKey({ key: Buffer.from(der), format: "der", type });
+    key = createPublicKey({ key: Buffer.from(der), format: "der", type });
   } catch (cause) {
-    throw new Error(`the public key of type ${details || "unknown"} cannot be read`, { cause });
+    throw new Error(`the public key of type ${details} cannot be read`, { cause });
   }
+  const { asymmetricKeyType = "", asymmetricKeyDetails } = key;
+  const { namedCurve, modulusLength } = asymmetricKeyDetails ?? {};
+  const known = [asymmetricKeyType, namedCurve, `${asymmetricKeyType} ${modulusLength}`];
+  if (!known.includes(kind)) throw new Error(`the public key is not of type ${details}`);
+  if (Buffer.compare(key.export({ format: "der", type }), der) !== 0)
+    throw new Error("the public key has more after it");
+  return key;
 }
 
 function readPeriod(json: unknown): Period {
   if (!isObject(json)) throw new Error("it has no validFor");
   const time = (field: string): Date | undefined => {
     const text = json[field];
-    if (text === undefined || text === null) return undefined;
-    const date = new Date(typeof text === "string" && text.includes("T") ? text : Number.NaN);
-    if (Number.isNaN(date.getTime())) throw new Error(`validFor.${field} is no time`);
-    return date;
+    return typeof text === "string" ? new Date(text) : undefined;
   };
   const start = time("start");
   if (!start) throw new Error("validFor has no start");
@@ -116,11 +145,14 @@ function readChain(json: Json): Uint8Array[] {
   if (!Array.isArray(certificates) || certificates.length === 0) throw new Error("it has no certificates");
   return certificates.map((each: unknown) => {
     const der = readBytes(isObject(each) ? each["rawBytes"] : undefined, "a certificate");
+    let raw: Uint8Array;
     try {
-      return new X509Certificate(der).raw;
+      ({ raw } = new X509Certificate(der));
     } catch (cause) {
       throw new Error("a certificate cannot be read", { cause });
     }
+    if (raw.length !== der.length) throw new Error("a certificate has more after it");
+    return raw;
   });
 }
 
