@@ -53,6 +53,7 @@ test("what is no JSON, no UTF-8 or too deep is refused", () => {
   refused("{'a':1}", /not valid JSON/);
   refused('{"a":1} x', /not valid JSON/);
   refused(Buffer.from([0x22, 0xff, 0x22]), /not UTF-8/);
+  refused(Buffer.from("\uFEFF{}"), /not valid JSON/);
   refused("[".repeat(65) + "]".repeat(65), /deeper than 64/);
   assert.ok(parse("[".repeat(64) + "]".repeat(64)));
 });

@@ -6,7 +6,7 @@ const [QUOTE, BACKSLASH, COMMA, BRACE, BRACE_END, BRACKET, BRACKET_END] = [0x22,
 
 /**
  * Parses JSON from outside. Stricter than JSON.parse where two readers could disagree on what a signed document says:
- * invalid UTF-8, a repeated key, a key `__proto__`, and nesting deeper than 64 are refused.
+ * invalid UTF-8, a byte order mark, a repeated key, a key `__proto__`, and nesting deeper than 64 are refused.
  *
  * @param what names the document in the error
  * @throws TsignError "bad-bundle"
@@ -14,7 +14,7 @@ const [QUOTE, BACKSLASH, COMMA, BRACE, BRACE_END, BRACKET, BRACKET_END] = [0x22,
 export function parseJson(bytes: Uint8Array, what: string): unknown {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new TsignError("bad-bundle", `${what} is not UTF-8 text`, { cause });
   }

@@ -9,6 +9,30 @@ const OID = {
   extendedKeyUsage: "2.5.29.37",
   nameConstraints: "2.5.29.30",
 } as const;
+/** Extensions that are judged here or change nothing about a path; any other one that is critical forbids to rely on it. */
+const KNOWN_EXTENSIONS = new Set([
+  "2.5.29.14", // subject key identifier
+  "2.5.29.15", // key usage
+  "2.5.29.17", // subject alternative name
+  "2.5.29.19", // basic constraints
+  "2.5.29.31", // where revocations are listed
+  "2.5.29.32", // policies, and their constraints below
+  "2.5.29.35", // authority key identifier
+  "2.5.29.36",
+  "2.5.29.37", // extended key usage
+  "2.5.29.54",
+]);
+/** ECDSA and RSA with SHA-2, RSASSA-PSS, Ed25519. Weaker hashes let another certificate be made for a signature. */
+const SIGNATURES = new Set([
+  "1.2.840.10045.4.3.2",
+  "1.2.840.10045.4.3.3",
+  "1.2.840.10045.4.3.4",
+  "1.2.840.113549.1.1.10",
+  "1.2.840.113549.1.1.11",
+  "1.2.840.113549.1.1.12",
+  "1.2.840.113549.1.1.13",
+  "1.3.101.112",
+]);
 /** A path longer than this is refused; Fulcio's has three certificates. */
 const MAX_PATH = 8;
 
@@ -76,6 +100,9 @@ export function verifyCertificatePath(options: {
     const use = purpose === "codeSigning" ? "code signing" : "timestamps alone";
     throw new TsignError("untrusted", `the certificate is not for ${use}`);
   }
+  if (hasUnknownCritical(leaf)) {
+    throw new TsignError("untrusted", "the certificate has a critical extension that is not known here");
+  }
   const pool = {
     roots: authorities.roots.map(parseCertificate),
     intermediates: authorities.intermediates.map(parseCertificate),
@@ -115,11 +142,21 @@ function issuerOf(path: readonly Certificate[], pool: Pool): Certificate | undef
 }
 
 function issued(issuer: Certificate, subject: Certificate): boolean {
+  if (!SIGNATURES.has(subject.native.signatureAlgorithmOid ?? "")) return false;
   return subject.native.checkIssued(issuer.native) && subject.native.verify(issuer.native.publicKey);
 }
 
+/** RFC 5280 §4.2: what is critical and not understood must not be passed over; a precertificate is marked so (RFC 6962 §3.1). */
+function hasUnknownCritical({ asn1 }: Certificate): boolean {
+  return asn1.extensions.some(({ subs: [oid, ...others] }) => {
+    const critical = others.some((each) => each.tag.isBoolean() && each.toBoolean());
+    return critical && !KNOWN_EXTENSIONS.has(oid?.toOID() ?? "");
+  });
+}
+
 /** @param below how many CA certificates lie between it and the leaf */
-function isAuthority({ native, asn1 }: Certificate, below: number, { at, purpose }: Pool): boolean {
+function isAuthority(certificate: Certificate, below: number, { at, purpose }: Pool): boolean {
+  const { native, asn1 } = certificate;
   const limit = asn1.extBasicConstraints?.pathLenConstraint;
   const usages = native.keyUsage ?? [];
   return (
@@ -127,7 +164,8 @@ function isAuthority({ native, asn1 }: Certificate, below: number, { at, purpose
     isValidAt(native, at) &&
     (limit === undefined || Number(limit) >= below) &&
     (usages.length === 0 || usages.some((usage) => allows(usage, purpose))) &&
-    asn1.extension(OID.nameConstraints) === undefined
+    asn1.extension(OID.nameConstraints) === undefined &&
+    !hasUnknownCritical(certificate)
   );
 }
 
