@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/load"
@@ -39,6 +41,9 @@ func judgeCue(r request) []string {
 		if instance.Err != nil {
 			return explain.all(instance.Err)
 		}
+		if reasons := explain.unused(instance); len(reasons) > 0 {
+			return reasons
+		}
 		value := context.BuildInstance(instance)
 		if err := value.Err(); err != nil {
 			return explain.all(err)
@@ -48,6 +53,50 @@ func judgeCue(r request) []string {
 		}
 	}
 	return nil
+}
+
+// unused says which of the policies would have no part in the judgement: what CUE leaves out of a package (tests, tools, files that
+// an attribute excludes), and files that state nothing. A policy that was named must count, or it is a no.
+func (e cueExplainer) unused(instance *build.Instance) []string {
+	used := map[string]bool{}
+	states := false
+	for _, file := range instance.Files {
+		used[file.Filename] = true
+		states = states || statesSomething(file)
+	}
+	var reasons []string
+	for absolute, name := range e.names {
+		if !used[absolute] {
+			reasons = append(reasons, name+": CUE leaves this file out, its name or an attribute says so")
+		}
+	}
+	slices.Sort(reasons)
+	if len(reasons) == 0 && !states {
+		reasons = append(reasons, e.place(nil)+": the CUE policies require nothing")
+	}
+	return reasons
+}
+
+// statesSomething tells whether a file has more than imports, comments, and definitions that nothing refers to.
+func statesSomething(file *ast.File) bool {
+	for _, declaration := range file.Decls {
+		switch each := declaration.(type) {
+		case *ast.Package, *ast.ImportDecl, *ast.CommentGroup, *ast.Attribute, *ast.BadDecl, *ast.Ellipsis, *ast.LetClause:
+		case *ast.Field:
+			name, _, err := ast.LabelName(each.Label)
+			if err != nil || !internalLabel(name) {
+				return true
+			}
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// internalLabel: definitions and hidden fields are no part of what a statement is compared with.
+func internalLabel(name string) bool {
+	return strings.HasPrefix(name, "#") || strings.HasPrefix(name, "_")
 }
 
 // cueExplainer says which rule of which file is broken, and what the statement has there.

@@ -81,3 +81,33 @@ test("a policy that loops, and one that is missing, are no yes", async (t) => {
   assert.match(looping.stderr, /loop\.rego/);
   assert.notEqual((await verify(TSIGN, "missing.cue")).code, 0);
 });
+
+test("a policy that would have no part in the verdict is a no, and cosign's yes is the difference", async (t) => {
+  const { cwd, verify } = await attested(t, { a: 1 });
+  const files = {
+    "good.cue": "predicate: a: 1\n",
+    "strict_test.cue": "predicate: a: 2\n",
+    "strict_tool.cue": "predicate: a: 2\n",
+    "excluded.cue": "@if(never)\n\npackage p\n\npredicate: a: 2\n",
+    "good_p.cue": "package p\n\npredicate: a: 1\n",
+    "empty.cue": "",
+    "comment.cue": "// to be written\n",
+    "definitions.cue": "#Predicate: a: 2\n",
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
+  assert.equal((await verify(TSIGN, "good.cue")).code, 0);
+  assert.equal((await verify(TSIGN, "good.cue", "definitions.cue")).code, 0, "definitions may be for others");
+  for (const policies of [
+    ["good.cue", "strict_test.cue"],
+    ["good.cue", "strict_tool.cue"],
+    ["good_p.cue", "excluded.cue"],
+    ["empty.cue"],
+    ["comment.cue"],
+    ["definitions.cue"],
+  ]) {
+    const ours = await verify(TSIGN, ...policies);
+    assert.notEqual(ours.code, 0, policies.join(", "));
+    assert.match(ours.stderr, /leaves this file out|require nothing/);
+    assert.equal((await verify(COSIGN, ...policies)).code, 0, `cosign does otherwise with ${policies.join(", ")}`);
+  }
+});
