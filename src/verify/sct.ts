@@ -10,6 +10,8 @@ import { CheckFailed } from "./model.ts";
 const ENTRY = { certificate: 0, precertificate: 1 } as const;
 /** HashAlgorithm of RFC 5246 §7.4.1.4.1. */
 const HASHES: Readonly<Record<number, string>> = { 4: "sha256", 5: "sha384", 6: "sha512" };
+/** SignatureAlgorithm of the same, by the type of the log's key. */
+const SIGNATURES: Readonly<Record<string, number>> = { rsa: 1, ec: 3 };
 const MAX_SCTS = 32;
 
 /** A signed certificate timestamp (RFC 6962 §3.2). */
@@ -19,6 +21,7 @@ interface Sct {
   readonly timestamp: bigint;
   readonly extensions: Uint8Array;
   readonly hash: number;
+  readonly algorithm: number;
   readonly signature: Uint8Array;
 }
 
@@ -45,7 +48,8 @@ export function verifyScts(
     if (!log) continue;
     const time = new Date(Number(sct.timestamp));
     if (!isWithin(log.validFor, time)) {
-      throw new CheckFailed("sct", `${log.baseUrl} is not trusted for ${time.toISOString()}`);
+      const at = Number.isNaN(time.getTime()) ? `the time ${sct.timestamp}` : time.toISOString();
+      throw new CheckFailed("sct", `${log.baseUrl} is not trusted for ${at}`);
     }
     if (!isSigned(sct, { entry, embedded: embedded !== undefined, log })) {
       throw new CheckFailed("sct", `the signature of ${log.baseUrl} is wrong`);
@@ -63,7 +67,7 @@ function isSigned(sct: Sct, by: { entry: Uint8Array; embedded: boolean; log: Log
   head.writeUInt16BE(by.embedded ? ENTRY.precertificate : ENTRY.certificate, 10);
   const extensions = Buffer.concat([uint(sct.extensions.length, 2), sct.extensions]);
   const hash = HASHES[sct.hash];
-  if (!hash) return false;
+  if (!hash || sct.algorithm !== SIGNATURES[by.log.key.asymmetricKeyType ?? ""]) return false;
   try {
     return verifyBytes(hash, Buffer.concat([head, by.entry, extensions]), by.log.key, sct.signature);
   } catch {
@@ -109,14 +113,12 @@ function readSct(reader: Reader): Sct {
   return sct;
 }
 
-function readSignature(reader: Reader): { hash: number; signature: Uint8Array } {
-  const hash = reader.uint(1);
-  reader.uint(1); // the signature algorithm, which the log's key fixes
-  return { hash, signature: reader.opaque(2) };
+function readSignature(reader: Reader): Pick<Sct, "hash" | "algorithm" | "signature"> {
+  return { hash: reader.uint(1), algorithm: reader.uint(1), signature: reader.opaque(2) };
 }
 
 function readDetached(json: Uint8Array): Sct {
-  const value = parseJson(json, "the detached SCT");
+  const value = readJson(json);
   if (!isObject(value)) throw unreadable();
   const bytes = (field: string): Uint8Array => {
     const text = value[field] ?? "";
@@ -132,6 +134,14 @@ function readDetached(json: Uint8Array): Sct {
   const signature = readSignature(signed);
   signed.end();
   return { logId: bytes("id"), timestamp: BigInt(timestamp), extensions: bytes("extensions"), ...signature };
+}
+
+function readJson(json: Uint8Array): unknown {
+  try {
+    return parseJson(json, "the detached SCT");
+  } catch {
+    throw unreadable();
+  }
 }
 
 function unreadable(): CheckFailed {

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { createHash, generateKeyPairSync, sign, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { parseCertificate } from "../trust/certificate-path.ts";
+import { ALWAYS, type Log } from "../trust/material.ts";
+import { CheckFailed } from "./model.ts";
+import { verifyScts } from "./sct.ts";
+
+const certificateOf = (name: string) =>
+  parseCertificate(new X509Certificate(readFileSync(new URL(`../../fixtures/certs/${name}.pem`, import.meta.url))).raw);
+const PATH = { leaf: certificateOf("leaf"), issuer: certificateOf("intermediate") };
+
+const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const id = createHash("sha256")
+  .update(publicKey.export({ type: "spki", format: "der" }))
+  .digest();
+const LOG: Log = { baseUrl: "https://ct.example", id, key: publicKey, validFor: ALWAYS };
+
+function number(value: number | bigint, length: number): Buffer {
+  return Buffer.from(
+    BigInt(value)
+      .toString(16)
+      .padStart(length * 2, "0"),
+    "hex",
+  );
+}
+
+/** What a log answers for a whole certificate (RFC 6962 §4.1), with things changed. */
+function detached(
+  change: { timestamp?: number; bytes?: [number, number]; more?: object; of?: string; tail?: Buffer } = {},
+) {
+  const { timestamp = 1_700_000_000_000, bytes = [4, 3], more = {}, of = "leaf", tail = Buffer.alloc(0) } = change;
+  const { raw } = certificateOf(of).native;
+  const entry = Buffer.concat([number(raw.length, 3), raw]);
+  const signed = Buffer.concat([number(0, 2), number(timestamp, 8), number(0, 2), entry, number(0, 2)]);
+  const signature = sign("sha256", signed, privateKey);
+  const encoded = Buffer.concat([Buffer.from(bytes), number(signature.length, 2), signature, tail]).toString("base64");
+  const json = { sct_version: 0, id: id.toString("base64"), timestamp, extensions: "", signature: encoded, ...more };
+  return Buffer.from(JSON.stringify(json));
+}
+
+const judge = (sct: Uint8Array | undefined, logs: readonly Log[] = [LOG]) => verifyScts(PATH, { logs, detached: sct });
+
+test("a detached timestamp of a trusted log makes a certificate public", () => {
+  assert.equal(judge(detached()), "public in a trusted log");
+});
+
+test("one that is not of this certificate, this log or this time does not, and what cannot be read is said so", () => {
+  const refused: [string, Uint8Array | undefined, RegExp, (readonly Log[])?][] = [
+    ["none", undefined, /no signed certificate timestamp/],
+    ["of another certificate", detached({ of: "intermediate" }), /signature of .* is wrong/],
+    ["of another signature algorithm", detached({ bytes: [4, 1] }), /signature of .* is wrong/],
+    ["of a weak hash", detached({ bytes: [2, 3] }), /signature of .* is wrong/],
+    ["of another time", detached({ more: { timestamp: 1_700_000_000_001 } }), /signature of .* is wrong/],
+    ["of a time no calendar has", detached({ timestamp: 9_000_000_000_000_000 }), /not trusted for the time 9/],
+    ["of a negative time", detached({ more: { timestamp: -1 } }), /cannot be read/],
+    ["of a later version", detached({ more: { sct_version: 1 } }), /cannot be read/],
+    ["with extensions nobody signed", detached({ more: { extensions: "AAAA" } }), /signature of .* is wrong/],
+    ["with more behind it", detached({ tail: Buffer.from([0]) }), /cannot be read/],
+    ["not JSON", Buffer.from("{"), /cannot be read/],
+    ["of no trusted log", detached(), /no trusted log/, []],
+    ["of an ended log", detached(), /not trusted for/, [{ ...LOG, validFor: { ...ALWAYS, end: new Date(0) } }]],
+    [
+      "by another key",
+      detached(),
+      /wrong/,
+      [{ ...LOG, key: generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey }],
+    ],
+  ];
+  for (const [name, sct, reason, logs] of refused) {
+    const failed = (error: unknown) =>
+      error instanceof CheckFailed && error.check === "sct" && reason.test(error.message);
+    assert.throws(() => judge(sct, logs), failed, name);
+  }
+});
