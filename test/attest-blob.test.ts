@@ -73,7 +73,7 @@ test("every file it writes is the owner's alone; what cannot be written is told 
   for (const flag of ["--output-certificate", "--rfc3161-timestamp-bundle"]) {
     const refused = await attest(LEGACY, "--predicate", "p", flag, "c", "--output-signature", "e2", "file");
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, new RegExp(`${flag}: there is no`));
+    assert.match(refused.stderr, /there will be no (certificate|timestamp) to write to c/);
     const warned = await made("--predicate", "p", flag, "c", "--bundle", "b2", "file");
     assert.match(warned.stderr, new RegExp(`WARNING: ${flag}: there is no`), "a bundle needs no such file");
   }

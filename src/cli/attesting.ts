@@ -1,5 +1,6 @@
 import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
+import type { Evidence } from "../evidence/model.ts";
 import { parseStatement } from "../evidence/statement.ts";
 import type { Io } from "../io.ts";
 import { attachmentLimit } from "../oci/attachments.ts";
@@ -70,4 +71,12 @@ export function requireSize(io: Pick<Io, "env">, statement: Uint8Array): void {
   const size = envelopeSize(statement);
   if (size <= maxBytes) return;
   throw new TsignError("limit", `the attestation has about ${size} bytes, more than ${maxBytes}`, { hint });
+}
+
+/** An attestation as its legacy bundle holds it: the envelope stands where a file's bundle has the signature. */
+export function envelopeAsSignature(
+  { key, log }: Evidence,
+  envelope: string,
+): Pick<Evidence, "content" | "key" | "log"> {
+  return { content: { kind: "blob", signature: Buffer.from(envelope) }, key, log };
 }

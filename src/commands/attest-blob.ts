@@ -1,10 +1,18 @@
 import { basename } from "node:path/posix";
 import { openBlob } from "../blob.ts";
-import { type Attested, envelopeSize, readAttested, requireSize, statementAbout } from "../cli/attesting.ts";
+import {
+  type Attested,
+  envelopeAsSignature,
+  envelopeSize,
+  readAttested,
+  requireSize,
+  statementAbout,
+} from "../cli/attesting.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { type Forms, formsOf } from "../cli/forms.ts";
+import { requirePlaces } from "../cli/output-places.ts";
 import { watched } from "../cli/print/progress.ts";
 import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
@@ -12,8 +20,7 @@ import { writeEnvelope } from "../evidence/envelope.ts";
 import { writeLegacyTimestamp } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
-import { certificatePem } from "../evidence/write-legacy.ts";
-import { legacyAttestationBundle } from "../evidence/write-legacy-bundle.ts";
+import { certificatePem, legacyBlobBundle } from "../evidence/write-legacy.ts";
 import { messageOf, readMessage } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { signInTotoStatement } from "../sign/sign.ts";
@@ -58,12 +65,15 @@ export default defineCommand({
     const attested = await readAttested(io, flags);
     const statement = await readStatementBytes(io, { flags, file, attested });
     requireSize(io, statement);
+    const { bundle, outputAttestation, outputCertificate, outputSignature, rfc3161TimestampBundle } = flags;
+    await requirePlaces(io, [bundle, outputAttestation, outputCertificate, outputSignature, rfc3161TimestampBundle]);
     const session = await openSigning(io, flags, {
       bundlePathCounts: true,
       content: "envelope",
       envelopeSize: envelopeSize(statement),
+      ...(forms.bundle ? {} : { files: { certificate: outputCertificate, timestamp: rfc3161TimestampBundle } }),
     });
-    requireParts(io, { flags, forms, session });
+    if (forms.bundle) warnAboutParts(io, flags, session);
     const signed = await signInTotoStatement(session.by, statement);
     // What the statement is about is not checked here: a digest may be all there is of it.
     const subject = { kind: "blob", message: messageOf(new Uint8Array()) } as const;
@@ -74,21 +84,14 @@ export default defineCommand({
   },
 });
 
-/** A file that will not be written is told before anything is signed; beside a bundle, which needs none, it is no failure. */
-function requireParts(io: Io, by: { flags: AttestFlags; forms: Forms; session: Signing }): void {
-  const { flags, forms, session } = by;
+/** Beside a bundle, which needs no other file, one that will not be written is no failure. */
+function warnAboutParts(io: Io, flags: AttestFlags, session: Signing): void {
   const dated = session.services.witnesses.timestampAuthorities.length > 0;
-  const missing = [
-    ...(flags.outputCertificate !== "" && !session.by.certificate
-      ? ["--output-certificate: there is no certificate"]
-      : []),
-    ...(flags.rfc3161TimestampBundle !== "" && !dated
-      ? ["--rfc3161-timestamp-bundle: there is no timestamp authority"]
-      : []),
-  ];
-  for (const each of missing) {
-    if (!forms.bundle) throw new TsignError("usage", each);
-    io.stderr.write(`WARNING: ${each}\n`);
+  if (flags.outputCertificate !== "" && !session.by.certificate) {
+    io.stderr.write("WARNING: --output-certificate: there is no certificate\n");
+  }
+  if (flags.rfc3161TimestampBundle !== "" && !dated) {
+    io.stderr.write("WARNING: --rfc3161-timestamp-bundle: there is no timestamp authority\n");
   }
 }
 
@@ -122,7 +125,8 @@ async function writeParts(io: Io, by: { flags: AttestFlags; forms: Forms; eviden
   if (content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
   const envelope = writeEnvelope(content);
   if (!forms.bundle) {
-    await writeFile(io, { path: flags.bundle, what: "bundle", content: legacyAttestationBundle(evidence, envelope) });
+    const document = legacyBlobBundle(envelopeAsSignature(evidence, envelope));
+    await writeFile(io, { path: flags.bundle, what: "bundle", content: document });
   }
   const [timestamp] = timestamps;
   if (timestamp) {

@@ -1,10 +1,18 @@
-import { type Attested, envelopeSize, readAttested, requireSize, statementAbout } from "../cli/attesting.ts";
+import {
+  type Attested,
+  envelopeAsSignature,
+  envelopeSize,
+  readAttested,
+  requireSize,
+  statementAbout,
+} from "../cli/attesting.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { type Forms, formsOf } from "../cli/forms.ts";
 import { openAttachments, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
+import { requirePlaces } from "../cli/output-places.ts";
 import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
@@ -12,7 +20,7 @@ import type { Evidence } from "../evidence/model.ts";
 import { removeListed } from "../evidence/remove.ts";
 import { parseStatement } from "../evidence/statement.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
-import { legacyAttestationBundle } from "../evidence/write-legacy-bundle.ts";
+import { legacyBlobBundle } from "../evidence/write-legacy.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import { parseDigest } from "../format/digest.ts";
 import type { Io } from "../io.ts";
@@ -86,6 +94,7 @@ export default defineCommand({
     }
     const statements = images.map((image) => statementFor(io, { image, attested, type: flags.type }));
     for (const { statement } of statements) requireSize(io, statement);
+    await requirePlaces(io, [flags.bundle]);
     const session = await openSigning(io, flags, {
       bundlePathCounts: false,
       content: "envelope",
@@ -147,7 +156,7 @@ async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<
 async function storeAsLegacy(attesting: Attesting, evidence: Evidence, envelope: Buffer): Promise<void> {
   const { io, flags, forms, image, predicateType } = attesting;
   if (!forms.bundle) {
-    await writeBundleFile(io, flags.bundle, legacyAttestationBundle(evidence, envelope.toString("utf8")));
+    await writeBundleFile(io, flags.bundle, legacyBlobBundle(envelopeAsSignature(evidence, envelope.toString("utf8"))));
   }
   if (flags.noUpload) {
     io.stdout.write(`${envelope.toString("utf8")}\n`);
