@@ -39,7 +39,7 @@ async function workshop(t: TestContext, kinds: readonly (keyof typeof KINDS)[]) 
     return `${sigstore.registry}/app@${digest}`;
   };
   const read = (name: string) => readFileSync(join(cwd, name), "utf8");
-  return { sigstore, tsign, push, read };
+  return { sigstore, tsign, push, read, write };
 }
 
 for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
@@ -66,6 +66,49 @@ for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
     }
   });
 }
+
+test("with a token no issuer is needed; without one it is said that there is none", async (t) => {
+  const { sigstore, tsign, push, write } = await workshop(t, []);
+  const { oidcUrls: _issuers, ...config } = JSON.parse(sigstore.signingConfig.rekor1);
+  write("config.json", JSON.stringify(config));
+  const signing = ["sign", "--yes", "--signing-config", "config.json", ...ROOT, await push("v1")];
+  const signed = await tsign([...signing, "--identity-token", sigstore.mint("alice@example.com")]);
+  assert.equal(signed.code, 0, signed.stderr);
+  const refused = await tsign([...signing, "--fulcio-auth-flow=device"]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /names no OIDC issuer to log in at/);
+});
+
+test("without log and timestamp a certificate signs for some minutes, which is said", async (t) => {
+  const { sigstore, tsign, push } = await workshop(t, []);
+  const image = await push("v1");
+  const services = ["--use-signing-config=false", "--tlog-upload=false", "--fulcio-url", sigstore.at.fulcio];
+  const token = sigstore.mint("alice@example.com");
+  const signed = await tsign(["sign", "--yes", ...services, "--identity-token", token, ...ROOT, image]);
+  assert.equal(signed.code, 0, signed.stderr);
+  assert.match(signed.stderr, /WARNING: nothing will say when this was signed/);
+  const who = ["--certificate-identity", "alice@example.com", "--certificate-oidc-issuer", sigstore.at.issuer];
+  assert.equal((await tsign(["verify", ...who, ...ROOT, "--insecure-ignore-tlog", image])).code, 0);
+  assert.equal((await tsign(["verify", ...who, ...ROOT, image])).code, 1);
+});
+
+test("a --certificate that does not hold is refused with 1, and a signature that is not its own with 12", async (t) => {
+  const { sigstore, tsign, push } = await workshop(t, []);
+  const image = await push("v1");
+  const signing = ["sign", "--yes", "--signing-config", "rekor1.json", ...ROOT, "--format", "legacy"];
+  const sign = (email: string, file: string) =>
+    tsign([...signing, "--identity-token", sigstore.mint(email), "--output-certificate", file, image]);
+  assert.equal((await sign("alice@example.com", "alice.pem")).code, 0);
+  const other = [...signing, "--upload=false", "--output-signature", "s", "--output-certificate", "bob.pem", image];
+  assert.equal((await tsign([...other, "--identity-token", sigstore.mint("bob@example.com")])).code, 0);
+  const verify = (certificate: string, email: string) => {
+    const who = ["--certificate-identity", email, "--certificate-oidc-issuer", sigstore.at.issuer];
+    return tsign(["verify", ...who, ...ROOT, "--insecure-ignore-tlog", "--certificate", certificate, image]);
+  };
+  assert.equal((await verify("alice.pem", "alice@example.com")).code, 0);
+  assert.equal((await verify("alice.pem", "bob@example.com")).code, 1);
+  assert.equal((await verify("bob.pem", "bob@example.com")).code, 12);
+});
 
 test("--format both is one certificate for one identity", async (t) => {
   const { sigstore, tsign, push } = await workshop(t, []);

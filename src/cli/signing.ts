@@ -83,7 +83,7 @@ export async function openSigning(
   requireLoggable(services, options.envelopeSize ?? 0);
   warnAboutIdleFlags(io, flags, { certified, services });
   requireFiles(flags, { files: options.files, certified, services });
-  requireDatedCertificate(services, certified);
+  requireDatedCertificate(io, services, certified);
   const trust = await trustForSigning(io, flags, { services, certified });
   const opened = keyless
     ? ephemeralSigner(options.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
@@ -92,9 +92,8 @@ export async function openSigning(
   const unusual = options.content === "message" && warnAboutLegacyHash(io, flags, { signer, services, certified });
   const ask = unusual && options.askAboutHash === true;
   if (!certified) await announce(io, flags, { services, who: "your key", ask });
-  const certificate = certified
-    ? await issueCertificate(io, flags, { services, signer, trust, ask })
-    : await readGivenCertificate(io, flags, signer);
+  const given = keyless ? undefined : await readGivenCertificate(io, flags, signer);
+  const certificate = certified ? await issueCertificate(io, flags, { services, signer, trust, ask }) : given;
   const identity = (signer: Signer) => ({ signer, ...(certificate ? { certificate } : {}) });
   const { witnesses } = services;
   const record = async (evidence: Evidence, subject: Subject, by: Witnesses) => {
@@ -144,10 +143,16 @@ function loggable(signer: Signer, { witnesses }: SigningServices, content: Conte
   });
 }
 
-/** A certificate of minutes is worth nothing without something that says when it was used. */
-function requireDatedCertificate({ witnesses }: SigningServices, certified: boolean): void {
+/** A certificate of minutes is worth little without something that says when it was used, and a place in a log nothing. */
+function requireDatedCertificate(io: Io, { witnesses }: SigningServices, certified: boolean): void {
   const dated = witnesses.timestampAuthorities.length > 0 || witnesses.logs.some(({ version }) => version === 1);
   if (!certified || dated) return;
+  if (witnesses.logs.length === 0) {
+    io.stderr.write(
+      "WARNING: nothing will say when this was signed, so that it verifies only while its certificate is valid: some minutes\n",
+    );
+    return;
+  }
   throw new TsignError("usage", "a short-lived certificate needs a timestamp authority, and none is configured", {
     hint: "name one in the signing config (tsaUrls), or by --timestamp-server-url with --use-signing-config=false",
   });
