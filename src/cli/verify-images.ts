@@ -14,10 +14,7 @@ import type { ImageStore } from "../oci/types.ts";
 import { simpleSigningPayload } from "../sign/payload.ts";
 import type { Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
-import { type FlagValues, flag } from "./define.ts";
-import { keyFlags } from "./flags/key.ts";
-import { attachmentTagPrefix, registryFlags } from "./flags/registry.ts";
-import { verificationFlags } from "./flags/verification.ts";
+import type { ImageVerificationFlags } from "./flags/image-verification.ts";
 import { openAttachments, parseAnnotations, resolveImage } from "./images.ts";
 import { withLoggedEntry } from "./log-lookup.ts";
 import { progress } from "./print/progress.ts";
@@ -32,28 +29,6 @@ import {
 } from "./print/verified.ts";
 import { readVerification, type Verification } from "./verification.ts";
 
-/** Flags of every command that verifies images. */
-export const imageVerificationFlags = {
-  ...keyFlags,
-  ...verificationFlags,
-  ...registryFlags,
-  annotations: flag.strings("key=value pairs that must be signed", { short: "a" }),
-  attachment: flag.string("verify what is attached to the image instead: sbom", { deprecated: "referrers hold it" }),
-  attachmentTagPrefix,
-  checkClaims: flag.bool("compare what is signed with the image", { default: true }),
-  localImage: flag.bool("the arguments are folders that `save` wrote"),
-  output: flag.string("json, or text for the signed payloads alone", {
-    short: "o",
-    default: "json",
-    choices: ["json", "text"],
-  }),
-  payload: flag.string("file or URL of the payload that --signature is over", {
-    deprecated: "the bundle form makes its own",
-  }),
-};
-
-export type ImageVerificationFlags = FlagValues<typeof imageVerificationFlags>;
-
 /** An image to verify, wherever it lies. */
 interface Target {
   /** As the header names it. */
@@ -65,12 +40,6 @@ interface Target {
   readonly signatures: ImageStore;
   readonly repository: string;
 }
-
-/** Of these, at most one each. */
-export const EXCLUSIVE_FLAGS = [
-  ["caRoots", "certificateChain"],
-  ["caIntermediates", "certificateChain"],
-] as const;
 
 /** cosign's own, for the commands that verify images. */
 export const IMAGE_EXIT_CODES: ExitCodes = { "no-signatures": 10, "image-not-found": 11, "no-match": 12 };
@@ -130,7 +99,7 @@ async function verifyImage(
   const target = await openTarget(io, by.text, flags);
   const found = await candidatesOf(io, target, by);
   const { candidates, otherTypes } = withoutAttestations(found);
-  if (candidates.length === 0) throw await nothingFound(target, otherTypes, flags);
+  if (candidates.length === 0) throw await nothingFound(target, otherTypes);
   const subject = { kind: "image", digest: target.digest } as const;
   const verified: Verified[] = [];
   const failures: ReturnType<typeof failureOf>[] = [];
@@ -246,17 +215,13 @@ function withoutAttestations(found: readonly (Evidence | Unreadable)[]) {
 /** Checks of a certificate, whatever was signed with it. */
 const CERTIFICATE_CHECKS = ["key", "sct", "identity"];
 
-/** cosign has codes of their own for images in a registry only, and not for a --certificate that is no good by itself. */
-function exitCodeOf(flags: ImageVerificationFlags, failures: readonly { readonly step: string }[] = []) {
-  const byCertificate = failures.length > 0 && failures.every(({ step }) => CERTIFICATE_CHECKS.includes(step));
-  return flags.localImage || (flags.certificate !== "" && byCertificate) ? { exitCode: 1 } : {};
+/** cosign has no code of its own for a --certificate that is no good by itself. */
+function exitCodeOf(flags: ImageVerificationFlags, failures: readonly { readonly step: string }[]) {
+  const byCertificate = failures.every(({ step }) => CERTIFICATE_CHECKS.includes(step));
+  return flags.certificate !== "" && byCertificate ? { exitCode: 1 } : {};
 }
 
-async function nothingFound(
-  target: Target,
-  otherTypes: ReadonlySet<string>,
-  flags: ImageVerificationFlags,
-): Promise<TsignError> {
+async function nothingFound(target: Target, otherTypes: ReadonlySet<string>): Promise<TsignError> {
   if (!(await target.store.resolve(target.digest))) {
     return new TsignError("image-not-found", `no such image: ${target.name}`);
   }
@@ -264,5 +229,5 @@ async function nothingFound(
     otherTypes.size > 0
       ? `it has attestations, which are no signatures: ${[...otherTypes].join(", ")}`
       : "is COSIGN_REPOSITORY set as it was when signing?";
-  return new TsignError("no-signatures", `no signatures found for ${target.name}`, { hint, ...exitCodeOf(flags) });
+  return new TsignError("no-signatures", `no signatures found for ${target.name}`, { hint });
 }

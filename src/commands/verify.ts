@@ -1,5 +1,6 @@
 import { defineCommand } from "../cli/define.ts";
-import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags, verifyImages } from "../cli/verify-images.ts";
+import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../cli/flags/image-verification.ts";
+import { IMAGE_EXIT_CODES, verifyImages } from "../cli/verify-images.ts";
 
 export default defineCommand({
   usage: "[flags] <image…>",

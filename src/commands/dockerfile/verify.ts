@@ -1,6 +1,7 @@
 import { readBlob } from "../../blob.ts";
 import { defineCommand, flag } from "../../cli/define.ts";
-import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags, verifyImages } from "../../cli/verify-images.ts";
+import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
+import { IMAGE_EXIT_CODES, verifyImages } from "../../cli/verify-images.ts";
 import { printable } from "../../format/printable.ts";
 import { dockerfileImages } from "../../sources/dockerfile.ts";
 
