@@ -111,13 +111,15 @@ declare -A predicates=(
   [openvex]="{\"@context\": \"https://openvex.dev/ns/v0.2.0\", \"@id\": \"https://ci.example/vex\", \"author\": \"ci\", \"timestamp\": \"$day\", \"version\": 1, \"statements\": []}"
   [https://ci.example/type]='{"any": ["thing"]}'
 )
-# cosign 3 cannot read back an SPDX document in its tag-value form, which is no JSON object (docs/differences.md).
+# cosign 3 cannot read back an SPDX document in its tag-value form, which is no JSON object (docs/differences.md); with a
+# trusted root it checks its new bundle, and so cannot make one either.
 reads() { if [ "$type" = spdx ] && [ "$verifier" = "$cosign" ]; then no "$@"; else yes "$@"; fi; }
 for type in "${!predicates[@]}"; do
   echo "${predicates[$type]}" >predicate.json
   about=(--type "$type" --predicate predicate.json)
   for config in "$STACK_SIGNING_CONFIG" "$STACK_SIGNING_CONFIG_REKOR1"; do
     for signer in "$tsign" "$cosign"; do
+      [ "$type:$signer" != "spdx:$cosign" ] || continue
       n=$((n + 1))
       image=$(push "$STACK_REGISTRY/att$n-$$:1")
       yes "${signer##*/} attests $type" "$signer" attest --yes --identity-token "$(token)" --signing-config "$config" "${trust[@]}" "${about[@]}" "$image"
