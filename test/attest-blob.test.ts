@@ -135,14 +135,16 @@ for (const [algorithm, form] of [
   });
 }
 
-test("the file named is what counts, whatever --digest says; no subject at all is not passed over", async (t) => {
+test("a file and a --digest given at once must agree; no subject at all is not passed over", async (t) => {
   const { verify, made } = await workshop(t);
   await made("--predicate", "p", "--bundle", "b", "file");
   const digest = (content: string) => ["--digest", hexOf(content), "--digestAlg", "sha256"];
-  const good = await verify("--bundle", "b", ...digest("other\n"), "file");
-  assert.equal(good.code, 0);
-  assert.match(good.stderr, /WARNING: --digest has no effect/);
+  assert.equal((await verify("--bundle", "b", ...digest(CONTENT), "file")).code, 0);
+  const other = await verify("--bundle", "b", ...digest("other\n"), "file");
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /file is not the file of --digest/);
   assert.equal((await verify("--bundle", "b", ...digest(CONTENT), "other")).code, 1);
+  assert.equal((await verify("--bundle", "b", ...digest("other\n"), "other")).code, 1, "it is another file's");
   for (const none of [
     [],
     ["--digest", hexOf(CONTENT)],
