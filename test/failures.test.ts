@@ -6,15 +6,24 @@ import { systemIo } from "../src/io-system.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { NO_LOG, OFFLINE, type Outcome, run, temporaryFolder, testRegistry } from "./support/test-io.ts";
 
+const real = systemIo();
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const SIGN_BLOB = ["sign-blob", ...OFFLINE, "-y", "--bundle", "out.json", "--key"];
 const VERIFY_BLOB = ["verify-blob", NO_LOG, "--key"];
+
+/** What is shorter is a pause before another try, not a limit of time. Milliseconds. */
+const PAUSE = 10_000;
 
 /** A key pair, a signed file, and files that are not what they should be. */
 async function workshop(context: TestContext) {
   const cwd = temporaryFolder(context);
   const tsign = (argv: readonly string[], env = {}, stdin = "") =>
-    run([...argv], { cwd, env: { COSIGN_PASSWORD: "pw", TUF_MIRROR: "http://localhost:1", ...env }, stdin });
+    run([...argv], {
+      cwd,
+      env: { COSIGN_PASSWORD: "pw", TUF_MIRROR: "http://localhost:1", ...env },
+      stdin,
+      io: { sleep: (milliseconds, signal) => real.sleep(milliseconds < PAUSE ? 1 : milliseconds, signal) },
+    });
   for (const prefix of ["a", "b"]) await tsign(["generate-key-pair", "--output-key-prefix", prefix]);
   const contents = { "file.txt": "hello", "empty.bin": "", "bad.json": '{"a":', "predicate.json": '{"tested":true}' };
   for (const [name, text] of Object.entries(contents)) writeFileSync(join(cwd, name), text);
@@ -98,7 +107,7 @@ test("a command line that is wrong leads to the command's help", async () => {
 
 test("what a registry or service answers is told in one line, with what to do about it", async (t) => {
   const { tsign } = await workshop(t);
-  const { port, close } = await systemIo().listen({ host: "127.0.0.1", port: 0 }, async ({ url }) => {
+  const { port, close } = await real.listen({ host: "127.0.0.1", port: 0 }, async ({ url }) => {
     const status = Number(/\/s(\d+)/.exec(url)?.[1] ?? 200);
     const headers: Record<string, string> = status === 401 ? { "www-authenticate": 'Basic realm="r"' } : {};
     return { status, headers, body: '{"errors":[{"code":"X","message":"said\\u001b[2J no"}]}' };
