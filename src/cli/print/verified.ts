@@ -39,9 +39,9 @@ export function warnAboutLoosePatterns(stderr: Sink, signer: Policy["signer"], v
         : [],
     ),
   );
-  const patterns = loose.map(({ text }) => text).join(" and ");
+  const patterns = loose.map(({ text }) => text).join(" or ");
   stderr.write(
-    `WARNING: ${patterns} lets in more names than one, not anchored by ^ and $ or for anyone. ` +
+    `WARNING: ${patterns} lets in more names than it may seem: it is not anchored by ^ and $, or takes anyone. ` +
       `Signed by exactly: ${printable([...found].join("; "))}\n`,
   );
 }
