@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Digest } from "../src/format/digest.ts";
+import type { Io } from "../src/io.ts";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/push.ts";
-import { testSigstore } from "./support/sandbox.ts";
+import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
 import { type Json, readStored, replaceStored, type StoredDocument } from "./support/stored-attestation.ts";
 import { LEGACY, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
@@ -41,11 +43,32 @@ function exchanged(document: Json, other: Json, path: Path): Json {
 
 type Signer = "key" | "certificate";
 const SIGNERS: readonly Signer[] = ["certificate", "key"];
-const TYPES = ["https://example.com/one", "https://example.com/two"];
+const TYPES = ["https://example.com/one", "https://example.com/two"] as const;
+const [TYPE] = TYPES;
+
+/** A log that is handed every envelope as cosign 1 did, and cosign 2 with --rekor-entry-type intoto. */
+async function olderSigstore(): Promise<TestSigstore> {
+  const sigstore = await testSigstore();
+  const http: Io["http"] = (request) => {
+    const body = request.body instanceof Uint8Array ? Buffer.from(request.body).toString() : "{}";
+    if (!request.url.pathname.endsWith("/api/v1/log/entries")) return sigstore.io.http(request);
+    const { envelope, verifiers } = JSON.parse(body).spec.proposedContent;
+    const hash = { algorithm: "sha256", value: createHash("sha256").update(envelope).digest("hex") };
+    const entry = {
+      kind: "intoto",
+      apiVersion: "0.0.1",
+      spec: { content: { envelope, hash }, publicKey: verifiers[0] },
+    };
+    const { "content-length": _, ...headers } = request.headers;
+    return sigstore.io.http({ ...request, headers, body: Buffer.from(JSON.stringify(entry)) });
+  };
+  return { ...sigstore, io: { ...sigstore.io, http } };
+}
 
 /** What signs twice, and how its signatures are verified. */
 async function signing(t: TestContext, signer: Signer, config: string) {
-  const sigstore = await testSigstore();
+  const older = config === "intoto";
+  const sigstore = await (older ? olderSigstore() : testSigstore());
   const cwd = temporaryFolder(t);
   const write = (name: string, content: string) => writeFileSync(join(cwd, name), content);
   const read = (name: string) => JSON.parse(readFileSync(join(cwd, name), "utf8")) as { [key: string]: Json };
@@ -62,7 +85,7 @@ async function signing(t: TestContext, signer: Signer, config: string) {
       : ["--certificate-identity", ALICE, "--certificate-oidc-issuer", sigstore.at.issuer];
   return {
     ...{ sigstore, cwd, tsign, write, read },
-    sign: [...by, "--yes", "--signing-config", `${config}.json`, "--trusted-root", "root.json"],
+    sign: [...by, "--yes", "--signing-config", `${older ? "rekor1" : config}.json`, "--trusted-root", "root.json"],
     who: [...who, "--trusted-root", "root.json"],
   };
 }
@@ -208,4 +231,47 @@ for (const signer of SIGNERS) {
       await refusesEveryExchange(await twoImages(t, { signer, config, legacy: true }), 10);
     });
   }
+
+  test(`layers whose log entry is about the whole envelope, by ${signer}: nothing of one can stand in another's`, async (t) => {
+    await refusesEveryExchange(await twoImages(t, { signer, config: "intoto", legacy: true }), 10);
+  });
 }
+
+test("an entry about a whole envelope is about its signature too: another one over the same statement is refused", async (t) => {
+  const { tsign, sign, who, cwd, sigstore } = await signing(t, "key", "intoto");
+  const store = await openRegistry(
+    testIo({ cwd, io: sigstore.io }),
+    parseReference(`${sigstore.registry}/app:v1`),
+    PLAIN_REGISTRY,
+  );
+  const { digest } = await pushImage(store, { file: "app", content: Buffer.from("image"), tag: "v1" });
+  const image = `${sigstore.registry}/app@${digest}`;
+  const documents: StoredDocument[] = [];
+  for (const _ of [1, 2]) {
+    const attest = [
+      "attest",
+      ...sign,
+      "--format",
+      "legacy",
+      "--replace",
+      "--type",
+      TYPE,
+      "--predicate",
+      "p1.json",
+      image,
+    ];
+    assert.equal((await tsign(attest)).code, 0);
+    documents.push((await readStored(store, digest, true)) as unknown as StoredDocument);
+  }
+  const [one, two] = documents as [StoredDocument, StoredDocument];
+  const verify = () => tsign(["verify-attestation", ...who, "--type", TYPE, image]);
+  assert.equal((await verify()).code, 0);
+  await replaceStored(
+    store,
+    digest,
+    exchanged(one as unknown as Json, two as unknown as Json, ["annotations"]) as unknown as StoredDocument,
+  );
+  const refused = await verify();
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /the log entry is about another envelope/);
+});

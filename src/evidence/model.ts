@@ -59,7 +59,7 @@ export interface Evidence {
   readonly log: readonly TransparencyLogEntry[];
   /** DER TimeStampResp (RFC 3161 §2.4.2). */
   readonly timestamps: readonly Uint8Array[];
-  /** What the timestamps may be over besides the signature: of an `.att` layer, the whole envelope. */
+  /** What timestamps and log entries may be over besides the signature: the whole envelope, as it was stored. */
   readonly timestamped?: Uint8Array;
   /** Annotations of the layer or referrer it was stored with. Not trusted. */
   readonly annotations: Readonly<Record<string, string>>;

@@ -1,12 +1,13 @@
 import { timingSafeEqual } from "node:crypto";
 import { type SignedEntity, VerificationError, Verifier } from "@sigstore/verify";
+import { verifyTLogInclusion } from "@sigstore/verify/dist/tlog/index.js";
 import type { Evidence } from "../evidence/model.ts";
 import { ownMessage } from "../evidence/signed-message.ts";
 import { type HashName, hash, type Message, messageOfDigests, parseDigest } from "../format/digest.ts";
 import { sameKey, verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { checkpointName } from "./checkpoint.ts";
-import type { KnownEntry } from "./log.ts";
+import { isOfWholeEnvelope, type KnownEntry, verifyWholeEnvelope } from "./log.ts";
 import { CheckFailed, type CheckName, type Subject } from "./model.ts";
 
 const HASH_BY_LENGTH: Readonly<Record<number, HashName>> = { 32: "sha256", 48: "sha384", 64: "sha512" };
@@ -27,7 +28,8 @@ export function signedMessage(content: Evidence["content"], subject: Subject): M
  * Hands evidence to @sigstore/verify's Verifier: it checks that each log entry is included (SET, checkpoint, Merkle path),
  * that it is about this signature over this content, that none counts twice, and then the signature. The signature is ours
  * to check (the library knows no digest-only messages, Ed25519ph or second hash), and is checked before, because a large
- * message takes an asynchronous step; the library's SignatureContent then gives that outcome.
+ * message takes an asynchronous step; the library's SignatureContent then gives that outcome. What it knows no entry of, one
+ * about a whole envelope, is held against the evidence here, with the library's check of its inclusion.
  *
  * @param options.entries each must hold; empty where the log is not checked
  * @throws CheckFailed naming the step that failed
@@ -42,11 +44,13 @@ export async function verifyEntity(options: {
   const { evidence, message, key, hashes, entries } = options;
   const { content } = evidence;
   const known = hashes.filter((name) => message.hashes.includes(name));
+  const ofSignature = entries.filter(({ entry }) => !isOfWholeEnvelope(entry));
+  const ofEnvelope = entries.filter(({ entry }) => isOfWholeEnvelope(entry));
   const valid = await verifySignature({ key, message, signature: content.signature, hashes: known });
   const entity: SignedEntity = {
     key: { $case: "public-key", hint: "" },
     timestamps: [], // src/verify/verify.ts has judged them
-    tlogEntries: entries.map(({ entry }) => entry),
+    tlogEntries: ofSignature.map(({ entry }) => entry),
     signature: {
       signature: Buffer.from(content.signature),
       compareSignature: (other) => sameBytes(content.signature, other),
@@ -67,10 +71,15 @@ export async function verifyEntity(options: {
     ctlogs: [],
     publicKey: () => ({ publicKey: key.object, validFor: () => true }),
   };
-  const thresholds = { tlogThreshold: entries.length, ctlogThreshold: 0, timestampThreshold: 0 };
+  const thresholds = { tlogThreshold: ofSignature.length, ctlogThreshold: 0, timestampThreshold: 0 };
   try {
+    for (const { entry } of ofEnvelope) {
+      verifyTLogInclusion(entry, trust.tlogs);
+      verifyWholeEnvelope(entry, evidence);
+    }
     new Verifier(trust, thresholds).verify(entity);
   } catch (error) {
+    if (error instanceof CheckFailed) throw error;
     // A body or proof without the fields its kind has makes the library throw TypeErrors of its own.
     if (!(error instanceof VerificationError) && entries.length === 0) throw error;
     const step = error instanceof VerificationError ? stepOf(error.code) : "log";

@@ -3,6 +3,7 @@ import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64 } from "../format/base64.ts";
+import { hash } from "../format/digest.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import { sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
@@ -76,6 +77,38 @@ function statedTime({ integratedTime: text }: TransparencyLogEntry): Date | unde
   const time = new Date(Number(text) * 1000);
   if (Number.isNaN(time.getTime())) throw new CheckFailed("log", `the entry's time ${text} is none`);
   return time.getTime() > 0 ? time : undefined;
+}
+
+/**
+ * Whether an entry says to be of the kind that names no signature, only the envelope it is in: `intoto` 0.0.1 of Rekor v1, by
+ * cosign 1, and by cosign 2 with --rekor-entry-type intoto.
+ */
+export function isOfWholeEnvelope({ kindVersion }: TransparencyLogEntry): boolean {
+  return kindVersion.kind === "intoto" && kindVersion.version === "0.0.1";
+}
+
+/**
+ * Checks that such an entry is about the envelope that the evidence was read from, byte for byte as it was stored.
+ *
+ * @throws CheckFailed
+ */
+export function verifyWholeEnvelope(entry: TransparencyLogEntry, { content, timestamped }: Evidence): void {
+  const body = parseBody(entry);
+  if (body["kind"] !== "intoto" || body["apiVersion"] !== "0.0.1") {
+    throw new CheckFailed("log", "the log entry is of another kind than is said of it");
+  }
+  const { hash: ofEnvelope, payloadHash } = object(object(body["spec"])["content"]);
+  if (content.kind !== "dsse" || !timestamped) {
+    throw new CheckFailed("log", "the log entry is about an envelope, which is not stored as it was logged");
+  }
+  requireSha256(ofEnvelope, timestamped);
+  if (payloadHash !== undefined) requireSha256(payloadHash, content.payload); // older logs left it out
+}
+
+function requireSha256(stated: unknown, bytes: Uint8Array): void {
+  const { algorithm, value } = object(stated);
+  if (algorithm === "sha256" && value === Buffer.from(hash("sha256", bytes)).toString("hex")) return;
+  throw new CheckFailed("log", "the log entry is about another envelope");
 }
 
 /** PEM texts or DER bytes of the keys and certificates an entry was made with, whatever its kind. */

@@ -143,6 +143,14 @@ for type in "${!predicates[@]}"; do
   done
 done
 
+echo '== attestations logged as whole envelopes, as cosign 1 did'
+n=$((n + 1))
+image=$(push "$STACK_REGISTRY/att$n-$$:1")
+yes 'cosign 2 attests, logged as intoto' env "${files[@]}" "$cosign2" attest --yes --rekor-entry-type intoto "${services[@]}" --identity-token "$(token)" --type custom --predicate predicate.json "$image"
+legacy=(env "${files[@]}" "$tsign" verify-attestation --type custom)
+yes 'tsign verifies it' "${legacy[@]}" "${who[@]}" "$image"
+no 'another identity' "${legacy[@]}" "${mallory[@]}" "$image"
+
 echo '== both forms from one signing'
 n=$((n + 1))
 image=$(push "$STACK_REGISTRY/both$n-$$:1")
