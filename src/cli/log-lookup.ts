@@ -35,7 +35,9 @@ export async function withLoggedEntry(
   const url = parseServiceUrl(flags.rekorUrl, "rekorUrl");
   const { oldestEntry, searchEntries } = await import("../services/rekor-v1.ts");
   const verifier = evidence.key.kind === "certificate" ? certificatePem(evidence.key.leaf) : key.pem;
-  const oldest = oldestEntry(await searchEntries(io, url, { content, message, hash: key.hash, verifier }));
+  const envelope = evidence.timestamped ? { envelope: Buffer.from(evidence.timestamped).toString("utf8") } : {};
+  const request = { content, ...envelope, message, hash: key.hash, verifier };
+  const oldest = oldestEntry(await searchEntries(io, url, request));
   return { ...evidence, log: oldest ? [oldest] : [] };
 }
 

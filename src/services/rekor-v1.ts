@@ -16,6 +16,8 @@ const MAX_FOUND = 100;
 /** What is asked of the log: a signature, over what, by whom. */
 export interface LogRequest {
   readonly content: Evidence["content"];
+  /** JSON of the envelope as it is stored, which is what was logged; without it, as tsign writes it. */
+  readonly envelope?: string;
   /** What the signature covers; known by its digest. */
   readonly message: Message;
   readonly hash: HashName;
@@ -24,10 +26,11 @@ export interface LogRequest {
 }
 
 /** The entry proposed for a signature: `dsse` for an envelope, else `hashedrekord` (rekor's pkg/types). */
-export function proposedEntry({ content, message, hash: name, verifier }: LogRequest): Record<string, unknown> {
+export function proposedEntry(request: LogRequest): Record<string, unknown> {
+  const { content, message, hash: name, verifier } = request;
   const key = encodeBase64(Buffer.from(verifier));
   if (content.kind === "dsse") {
-    const proposedContent = { envelope: writeEnvelope(content), verifiers: [key] };
+    const proposedContent = { envelope: request.envelope ?? writeEnvelope(content), verifiers: [key] };
     return { apiVersion: "0.0.1", kind: "dsse", spec: { proposedContent } };
   }
   return {
@@ -41,9 +44,9 @@ export function proposedEntry({ content, message, hash: name, verifier }: LogReq
 }
 
 /** The `intoto` entry older clients made of an envelope, to search for. */
-function intotoEntry({ content, verifier }: LogRequest): Record<string, unknown>[] {
+function intotoEntry({ content, envelope: stored, verifier }: LogRequest): Record<string, unknown>[] {
   if (content.kind !== "dsse") return [];
-  const envelope = writeEnvelope(content);
+  const envelope = stored ?? writeEnvelope(content);
   const value = Buffer.from(hash("sha256", Buffer.from(envelope))).toString("hex");
   const spec = {
     content: { envelope, hash: { algorithm: "sha256", value } },
