@@ -78,10 +78,11 @@ for signer in "$tsign" "$cosign" "$cosign2"; do
     image=$(push "$STACK_REGISTRY/old$n-$$:1")
     name=${signer##*/}${stamped:+, timestamped}
     stamp=() demand=()
-    [ -z "$stamped" ] || { stamp=(--timestamp-server-url "$STACK_TSA"); demand=(--use-signed-timestamps); }
+    into=(--bundle l.b --output-certificate l.crt --output-signature l.sig)
+    [ -z "$stamped" ] || { stamp=(--timestamp-server-url "$STACK_TSA"); demand=(--use-signed-timestamps); into+=(--rfc3161-timestamp l.ts); }
     yes "$name signs an image" env "${files[@]}" "$signer" sign --yes $(old "$signer") $(unconfigured "$signer") "${services[@]}" "${stamp[@]}" --identity-token "$(token)" "$image"
     rm -f l.*
-    yes "$name signs a blob" env "${files[@]}" "$signer" sign-blob --yes $(old "$signer") $(unconfigured "$signer") "${services[@]}" "${stamp[@]}" --identity-token "$(token)" --bundle l.b --output-certificate l.crt --output-signature l.sig --rfc3161-timestamp l.ts blob
+    yes "$name signs a blob" env "${files[@]}" "$signer" sign-blob --yes $(old "$signer") $(unconfigured "$signer") "${services[@]}" "${stamp[@]}" --identity-token "$(token)" "${into[@]}" blob
     for verifier in "$tsign" "$cosign" "$cosign2"; do
       legacy=(env "${files[@]}" "$verifier")
       way="$name to ${verifier##*/}"
