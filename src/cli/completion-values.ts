@@ -92,29 +92,17 @@ async function quickly(io: Io, step: (io: Io) => Promise<string[]>): Promise<str
 }
 
 async function listTags(io: Io, text: string): Promise<string[]> {
-  const [{ parseRepository }, { findCredentials }, { openRegistry }, { isLoopback }] = await Promise.all([
-    import("../oci/ref.ts"),
-    import("../oci/registry/keychain.ts"),
-    import("../oci/open.ts"),
-    import("../proxy.ts"),
-  ]);
+  const [{ parseRepository }, { findCredentials }, { openRegistry, PLAIN_REGISTRY }, { isLoopback }] =
+    await Promise.all([
+      import("../oci/ref.ts"),
+      import("../oci/registry/keychain.ts"),
+      import("../oci/open.ts"),
+      import("../proxy.ts"),
+    ]);
   const repository = parseRepository(text);
   const own = isLoopback(new URL(`https://${repository.registry}`).hostname);
   if (!own && (await findCredentials(io, repository)).kind === "anonymous") return [];
-  const store = await openRegistry(io, repository, NOTHING_SAID);
+  // Flags of the command line are not followed: what they would change is rarely worth a request.
+  const store = await openRegistry(io, repository, PLAIN_REGISTRY);
   return (await store.tags()).filter((tag) => TAG.test(tag) && !ATTACHMENT.test(tag));
 }
-
-/** Flags of the command line are not followed: what they would change is rarely worth a request. */
-const NOTHING_SAID = {
-  allowInsecure: false,
-  allowHttp: false,
-  username: "",
-  password: "",
-  token: "",
-  caFile: "",
-  clientCertFile: "",
-  clientKeyFile: "",
-  serverName: "",
-  cloudCredentials: false,
-};

@@ -74,7 +74,24 @@ export async function readVerification(io: Io, flags: Flags, what: string): Prom
  */
 export function refuseKeyAndCertificate(flags: Flags): void {
   if (keyReference(flags) === "" || flags.certificate === "") return;
-  throw new TsignError("usage", "exactly one of: key reference (--key), certificate (--certificate) must be provided");
+  throw new TsignError("usage", "exactly one of --key, --sk or --certificate says whose signature it is");
+}
+
+/**
+ * A Sigstore bundle brings its certificate and its proofs; others beside it would count for nothing.
+ *
+ * @param names of the flags that only a legacy signature has use for
+ * @throws TsignError "usage"
+ */
+export function refuseBesideBundle<Name extends string>(
+  flags: Readonly<Record<Name, string>>,
+  names: readonly Name[],
+): void {
+  const given = names.find((name) => flags[name] !== "");
+  if (given === undefined) return;
+  throw new TsignError("usage", `--${flagName(given)} cannot be used with a Sigstore bundle`, {
+    hint: "the bundle holds certificate and timestamps; a --trusted-root file names the authorities",
+  });
 }
 
 async function readKeyPolicy(io: Io, flags: Flags, reference: string): Promise<Policy["signer"]> {

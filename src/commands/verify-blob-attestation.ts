@@ -1,11 +1,15 @@
 import { openBlob, readBlob } from "../blob.ts";
-import { flagName } from "../cli/argv.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
 import { watched } from "../cli/print/progress.ts";
-import { readVerification, refuseKeyAndCertificate, type Verification } from "../cli/verification.ts";
+import {
+  readVerification,
+  refuseBesideBundle,
+  refuseKeyAndCertificate,
+  type Verification,
+} from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
 import { readEnvelope } from "../evidence/envelope.ts";
 import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
@@ -15,6 +19,7 @@ import { readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { readStatement } from "../evidence/statement.ts";
 import { type HashName, type Message, messageOf, messageOfDigests, readMessage } from "../format/digest.ts";
 import type { Io } from "../io.ts";
+import { sameKey } from "../keys/index.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import { PREDICATE_ALIASES, predicateTypeOf } from "../sign/predicates.ts";
 import type { Policy } from "../verify/model.ts";
@@ -173,24 +178,18 @@ async function readForm(
   const { bytes, path, verification } = from;
   const { policy, certificate } = verification;
   if (flags.bundle !== "" && looksLikeBundle(bytes)) {
-    refuseLegacyParts(flags);
+    refuseBesideBundle(flags, ["certificate", "sct", "rfc3161Timestamp"]);
     return readBundle(bytes, { kind: "file", where: path });
   }
   const timestamps = await readTimestamps(io, flags);
   if (flags.bundle === "") return envelopeEvidence(bytes, { path, timestamps, certificate });
   const { evidence, statedKey } = readLegacyBlobBundle(bytes, path);
-  if (statedKey && !(policy.signer.kind === "key" && statedKey.object.equals(policy.signer.key.object))) {
+  if (statedKey && !(policy.signer.kind === "key" && sameKey(statedKey.object, policy.signer.key.object))) {
     throw new TsignError("bad-signature", `${path} was made with another key than the one to verify with`);
   }
   // The envelope stands where a file's bundle has its signature.
   const envelope = envelopeEvidence(evidence.content.signature, { path, timestamps, certificate });
   return { ...envelope, key: certificate ?? evidence.key, log: evidence.log };
-}
-
-/** A Sigstore bundle brings its certificate and its proofs; others beside it would count for nothing. */
-function refuseLegacyParts(flags: VerifyFlags): void {
-  const given = (["certificate", "sct", "rfc3161Timestamp"] as const).find((name) => flags[name] !== "");
-  if (given) throw new TsignError("usage", `--${flagName(given)} cannot be used with a Sigstore bundle`);
 }
 
 function envelopeEvidence(

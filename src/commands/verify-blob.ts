@@ -1,11 +1,15 @@
 import { openBlob, readBlob } from "../blob.ts";
-import { flagName } from "../cli/argv.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
 import { watched } from "../cli/print/progress.ts";
-import { readVerification, refuseKeyAndCertificate, type Verification } from "../cli/verification.ts";
+import {
+  readVerification,
+  refuseBesideBundle,
+  refuseKeyAndCertificate,
+  type Verification,
+} from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
 import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
@@ -56,13 +60,10 @@ export default defineCommand({
     if (keyReference(flags) === "" && flags.certificate === "" && flags.bundle === "") {
       throw new TsignError("usage", "verify-blob needs --key, --certificate or --bundle");
     }
-    if (keyReference(flags) !== "" && flags.certificate !== "") {
-      throw new TsignError("usage", "exactly one of --key, --sk or --certificate says whose signature it is");
-    }
+    refuseKeyAndCertificate(flags);
     if (flags.signature === "" && flags.bundle === "") {
       throw new TsignError("usage", "missing flag '--signature'", { hint: "or --bundle, which holds the signature" });
     }
-    refuseKeyAndCertificate(flags);
     const verification = await readVerification(io, flags, "blob");
     const found = await readEvidence(io, flags, verification);
     const key = await keyOf(found, verification);
@@ -93,7 +94,7 @@ async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: V
   }
   const bytes = await readBlob(io, flags.bundle);
   if (looksLikeBundle(bytes)) {
-    refuseForBundle(flags);
+    refuseBesideBundle(flags, BESIDE_LEGACY);
     return readBundle(bytes, { kind: "file", where: flags.bundle });
   }
   const { evidence, statedKey } = readLegacyBlobBundle(bytes, flags.bundle);
@@ -112,16 +113,11 @@ async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: V
   return withCertificate({ ...evidence, content, timestamps }, certificate);
 }
 
-/** Beside a Sigstore bundle, which holds these or has them in the trusted root, they would count for nothing, or for too much. */
-function refuseForBundle(flags: BlobFlags): void {
-  const others = ["signature", "certificate", "certificateChain", "caRoots", "caIntermediates", "sct"] as const;
-  const timestamps = ["rfc3161Timestamp", "timestampCertificateChain"] as const;
-  const given = [...others, ...timestamps].find((name) => flags[name] !== "");
-  if (given === undefined) return;
-  throw new TsignError("usage", `--${flagName(given)} cannot be used with a Sigstore bundle`, {
-    hint: "the bundle holds certificate and timestamps; a --trusted-root file names the authorities",
-  });
-}
+/** Flags that only a legacy signature has use for. */
+const BESIDE_LEGACY = [
+  ...(["signature", "certificate", "certificateChain", "caRoots", "caIntermediates", "sct"] as const),
+  ...(["rfc3161Timestamp", "timestampCertificateChain"] as const),
+];
 
 /** The timestamp that came beside a legacy signature; bundles hold theirs. */
 async function readTimestamps(io: Io, flags: BlobFlags): Promise<Uint8Array[]> {

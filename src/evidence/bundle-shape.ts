@@ -1,15 +1,5 @@
 import { TsignError } from "../errors.ts";
-import { type MessageShape, readProtoJson } from "../format/proto-json.ts";
-
-/** HashAlgorithm of sigstore_common.proto, by number. */
-const HASH_ALGORITHMS = [
-  "HASH_ALGORITHM_UNSPECIFIED",
-  "SHA2_256",
-  "SHA2_384",
-  "SHA2_512",
-  "SHA3_256",
-  "SHA3_384",
-] as const;
+import { HASH_ALGORITHMS, type MessageShape, readProtoJson } from "../format/proto-json.ts";
 
 const RAW_BYTES = { fields: { rawBytes: "bytes" } } as const;
 

@@ -1,6 +1,16 @@
 import { decodeBase64 } from "./base64.ts";
 import { isObject } from "./json.ts";
 
+/** HashAlgorithm of sigstore_common.proto, by number. */
+export const HASH_ALGORITHMS = [
+  "HASH_ALGORITHM_UNSPECIFIED",
+  "SHA2_256",
+  "SHA2_384",
+  "SHA2_512",
+  "SHA3_256",
+  "SHA3_384",
+] as const;
+
 /**
  * What a field of a protobuf message holds: bytes (base64), text, a count (an int64 that is never negative), a time
  * (RFC 3339), one name of an enumeration, a list, or another message.

@@ -21,6 +21,20 @@ export interface RegistryOptions {
   readonly cloudCredentials: boolean;
 }
 
+/** Of a registry that nothing is said about. */
+export const PLAIN_REGISTRY: RegistryOptions = {
+  allowInsecure: false,
+  allowHttp: false,
+  username: "",
+  password: "",
+  token: "",
+  caFile: "",
+  clientCertFile: "",
+  clientKeyFile: "",
+  serverName: "",
+  cloudCredentials: false,
+};
+
 /**
  * Opens a repository of a registry. Nothing is sent yet; the TLS settings hold for this registry alone.
  *

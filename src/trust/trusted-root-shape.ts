@@ -1,14 +1,4 @@
-import type { MessageShape } from "../format/proto-json.ts";
-
-/** HashAlgorithm of sigstore_common.proto, by number. */
-const HASH_ALGORITHMS = [
-  "HASH_ALGORITHM_UNSPECIFIED",
-  "SHA2_256",
-  "SHA2_384",
-  "SHA2_512",
-  "SHA3_256",
-  "SHA3_384",
-] as const;
+import { HASH_ALGORITHMS, type MessageShape } from "../format/proto-json.ts";
 
 /** PublicKeyDetails of sigstore_common.proto, by number. */
 const KEY_DETAILS = [

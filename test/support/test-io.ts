@@ -6,7 +6,6 @@ import type { Io, Terminal } from "../../src/io.ts";
 import { systemFiles } from "../../src/io-files.ts";
 import { systemIo } from "../../src/io-system.ts";
 import { main } from "../../src/main.ts";
-import type { RegistryOptions } from "../../src/oci/open.ts";
 import { createRegistryHandler } from "../../src/sandbox/registry.ts";
 
 const real = systemIo();
@@ -86,16 +85,4 @@ export const OFFLINE = ["--use-signing-config=false", "--tlog-upload=false"];
 export const LEGACY = "--new-bundle-format=false";
 export const NO_LOG = "--insecure-ignore-tlog";
 
-/** A registry that needs nothing said about it. */
-export const PLAIN_REGISTRY: RegistryOptions = {
-  allowInsecure: false,
-  allowHttp: false,
-  username: "",
-  password: "",
-  token: "",
-  caFile: "",
-  clientCertFile: "",
-  clientKeyFile: "",
-  serverName: "",
-  cloudCredentials: false,
-};
+export { PLAIN_REGISTRY } from "../../src/oci/open.ts";
