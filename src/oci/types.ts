@@ -38,7 +38,7 @@ export interface StoredManifest {
 export interface ImageStore {
   /** For messages: `registry/repository`, or the layout's path. */
   readonly name: string;
-  /** Descriptor of what a tag or digest points at, without fetching it where the store can say so. */
+  /** Descriptor of what a tag or digest points at. Of a tag it is that of the content that was fetched, hashed. */
   resolve(tagOrDigest: string): Promise<Descriptor | undefined>;
   manifest(tagOrDigest: string): Promise<StoredManifest | undefined>;
   /** A whole blob; TsignError "limit" when the descriptor's size is over `maxBytes`. */

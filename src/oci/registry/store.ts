@@ -80,28 +80,61 @@ function place(repository: Repository, identifier: string): string {
   return isDigest(identifier) ? `${repository.name}@${identifier}` : `${repository.name}:${identifier}`;
 }
 
-/** A HEAD, and a GET where the answer to it leaves the digest, size or type open. */
+/**
+ * A tag is what GET gives, hashed here: whoever pulls gets that, and a registry (or a cache before it) may answer HEAD with
+ * another digest, or not at all. Of a digest, which says itself what it is, HEAD tells whether it is there, without its bytes;
+ * where HEAD does not say so, GET does.
+ */
 async function resolve(connection: Connection, identifier: string): Promise<Descriptor | undefined> {
-  const { session, repository } = connection;
-  const path = manifestPath(repository, identifier);
+  const stated = isDigest(identifier) ? await headDigest(connection, identifier) : undefined;
+  if (stated) return stated;
+  const fetched = await fetchManifest(connection, identifier);
+  if (!fetched) return undefined;
+  const { bytes, digest, servedType, where } = fetched;
+  const served = mediaTypeIn(servedType);
+  const mediaType = isKnownType(served) ? served : readManifest(bytes, { servedType, where }).mediaType;
+  return { mediaType, digest, size: bytes.length };
+}
+
+/** The descriptor of a digest as HEAD confirms it; undefined when the answer leaves anything open. */
+async function headDigest({ session, repository }: Connection, digest: Digest): Promise<Descriptor | undefined> {
+  const path = manifestPath(repository, digest);
   const head = { method: "HEAD", path, headers: { accept: ACCEPT }, followRedirects: true, action: "pull" } as const;
-  const answer = await session.read(head, 0);
-  if (answer.status === 404) return undefined;
-  const digest = answer.headers["docker-content-digest"] ?? "";
-  const size = Number(answer.headers["content-length"] || Number.NaN);
-  const mediaType = answer.headers["content-type"]?.split(";")[0]?.trim() ?? "";
-  const known = [...MANIFEST_TYPES, ...INDEX_TYPES].some((type) => type === mediaType);
-  if (answer.status !== 200 || !isDigest(digest) || !Number.isSafeInteger(size) || !known) {
-    return (await getManifest(connection, identifier))?.descriptor;
-  }
-  if (isDigest(identifier) && digest !== identifier) {
-    throw new TsignError("registry", `${place(repository, identifier)} is answered with ${digest}`);
-  }
-  return { mediaType, digest, size };
+  const { status, headers } = await session.read(head, 0);
+  const size = Number(headers["content-length"] || Number.NaN);
+  const mediaType = mediaTypeIn(headers["content-type"]);
+  const isConfirmed = status === 200 && headers["docker-content-digest"] === digest;
+  return isConfirmed && Number.isSafeInteger(size) && isKnownType(mediaType) ? { mediaType, digest, size } : undefined;
+}
+
+function mediaTypeIn(contentType = ""): string {
+  return contentType.split(";")[0]?.trim() ?? "";
+}
+
+function isKnownType(mediaType: string): boolean {
+  return [...MANIFEST_TYPES, ...INDEX_TYPES].some((type) => type === mediaType);
+}
+
+async function getManifest(connection: Connection, identifier: string): Promise<StoredManifest | undefined> {
+  const fetched = await fetchManifest(connection, identifier);
+  if (!fetched) return undefined;
+  const { bytes, digest, servedType, where } = fetched;
+  const manifest = readManifest(bytes, { servedType, where });
+  return { descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length }, bytes, manifest };
+}
+
+/** What GET answers for a tag or digest, hashed but not read. */
+interface FetchedManifest {
+  readonly bytes: Uint8Array;
+  readonly digest: Digest;
+  /** The Content-Type header; "" without one. */
+  readonly servedType: string;
+  /** Names it in errors. */
+  readonly where: string;
 }
 
 /** Fetched through the library, whose parsed form is not used: what counts is read from the checked bytes. */
-async function getManifest(connection: Connection, identifier: string): Promise<StoredManifest | undefined> {
+async function fetchManifest(connection: Connection, identifier: string): Promise<FetchedManifest | undefined> {
   const { session, repository } = connection;
   const where = place(repository, identifier);
   let answer: ProtocolAnswer | undefined;
@@ -122,11 +155,9 @@ async function getManifest(connection: Connection, identifier: string): Promise<
     throw new TsignError("registry", `${where} is not an image manifest`, { cause: error });
   }
   if (!answer) throw new TsignError("internal", "the registry client made no request");
-  const { bytes } = answer;
-  const servedType = answer.headers["content-type"] ?? "";
-  const digest = checkDigest(bytes, { identifier, header: answer.headers["docker-content-digest"], where });
-  const manifest = readManifest(bytes, { servedType, where });
-  return { descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length }, bytes, manifest };
+  const { bytes, headers } = answer;
+  const digest = checkDigest(bytes, { identifier, header: headers["docker-content-digest"], where });
+  return { bytes, digest, servedType: headers["content-type"] ?? "", where };
 }
 
 /** The digest of the bytes, which must be the one asked for; a header that says another is a fault too. */
