@@ -3,6 +3,7 @@ import { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
 import { readPem, writePem } from "../format/pem.ts";
 import type { KeyKind, PublicKey } from "./types.ts";
+import { faultOf } from "./weakness.ts";
 
 const CURVES: Readonly<Record<string, "P-256" | "P-384" | "P-521">> = {
   prime256v1: "P-256",
@@ -12,14 +13,17 @@ const CURVES: Readonly<Record<string, "P-256" | "P-384" | "P-521">> = {
 const CURVE_HASH = { "P-256": "sha256", "P-384": "sha384", "P-521": "sha512" } as const;
 
 /**
- * Wraps a public key, or the public half of a private one.
+ * Wraps a public key, or the public half of a private one. Every key that is signed or verified with comes through here.
  *
- * @throws TsignError "input" for a kind of key no signature of cosign's is made with
+ * @throws TsignError "input" for a kind of key no signature of cosign's is made with, and for one whose signatures prove
+ * nothing (`faultOf`)
  */
 export function publicKeyFromObject(object: KeyObject): PublicKey {
   const key = object.type === "private" ? createPublicKey(object) : object;
   const spki = key.export({ type: "spki", format: "der" });
   const kind = kindOf(key);
+  const fault = faultOf(key);
+  if (fault) throw new TsignError("input", `the key cannot be used: ${fault}`);
   return { kind, hash: ownHash(kind), spki, pem: writePem("PUBLIC KEY", spki), object: key };
 }
 

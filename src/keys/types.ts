@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import type { HashName, Message } from "../format/digest.ts";
 
-/** The kinds of key cosign knows (facts: RSA is PKCS#1 v1.5, ECDSA signatures are ASN.1 DER). */
+/** The kinds of key cosign knows (RSA is PKCS#1 v1.5; ECDSA signatures are written as ASN.1 DER, and read as r‖s too). */
 export type KeyKind =
   | { readonly type: "ecdsa"; readonly curve: "P-256" | "P-384" | "P-521" }
   | { readonly type: "rsa"; readonly bits: number }

@@ -6,11 +6,13 @@ import {
   generateKeyPairSync,
   type KeyObject,
   sign as nodeSign,
+  randomBytes,
 } from "node:crypto";
 import { describe, test } from "node:test";
 import { ed25519ph } from "@noble/curves/ed25519.js";
 import { p256, p384, p521 } from "@noble/curves/nist.js";
 import { type HashName, type Message, messageOf, messageOfDigests } from "../format/digest.ts";
+import { ecdsaSignature } from "./ecdsa-signature.ts";
 import { defaultHashes, publicKeyFromObject } from "./public-key.ts";
 import { signerFromKey } from "./signer.ts";
 import { verifySignature } from "./verify.ts";
@@ -126,7 +128,6 @@ describe("encodings of ECDSA signatures", () => {
         ["a needless leading zero", sequence(integer(r, "0000"), integer(s))],
         ["a third integer", sequence(integer(r), integer(s), integer(1n))],
         ["one integer", sequence(integer(r))],
-        ["the raw form r || s", Buffer.from(raw, "hex")],
         ["a byte after the sequence", Buffer.concat([sequence(integer(r), integer(s)), Buffer.from([0])])],
         ["an indefinite length", Buffer.from(`3080${integer(r)}${integer(s)}0000`, "hex")],
         ["a length of 2^31", Buffer.from("308480000000", "hex")],
@@ -288,11 +289,75 @@ describe("Ed25519", () => {
     }
   });
 
-  test("a public key of small order verifies nothing pre-hashed", async () => {
-    const identity = `01${"00".repeat(31)}`;
-    const spki = Buffer.from(`302a300506032b6570032100${identity}`, "hex");
-    const small = publicKeyFromObject(createPublicKey({ key: spki, format: "der", type: "spki" }));
-    const signature = Buffer.from(identity + "00".repeat(32), "hex"); // R = S·B + k·A for every message
-    assert.equal(await verifySignature({ key: small, message: digests(text), signature, hashes }), false);
+  test("a public key of small order is refused", () => {
+    const spki = Buffer.from(`302a300506032b657003210001${"00".repeat(31)}`, "hex");
+    const small = createPublicKey({ key: spki, format: "der", type: "spki" });
+    assert.throws(() => publicKeyFromObject(small), /small order/); // R = S·B + k·A would hold for every message
+  });
+});
+
+describe("an ECDSA signature written as r and s side by side", () => {
+  const curves = { "P-256": [p256, 32], "P-384": [p384, 48], "P-521": [p521, 66] } as const;
+  const concatenated = (r: bigint, s: bigint, bytes: number) =>
+    Buffer.from([r, s].map((number) => number.toString(16).padStart(2 * bytes, "0")).join(""), "hex");
+
+  for (const [namedCurve, [curve, size]] of Object.entries(curves)) {
+    const privateKey = ec(namedCurve);
+    const key = publicKeyFromObject(privateKey);
+    const signature = nodeSign("sha256", text, { key: privateKey, dsaEncoding: "ieee-p1363" });
+    const [r, s] = [signature.subarray(0, size), signature.subarray(size)].map((half) =>
+      BigInt(`0x${half.toString("hex")}`),
+    ) as [bigint, bigint];
+    const order = curve.Point.Fn.ORDER;
+    const judge = (bytes: Uint8Array, message: Message, of = key) =>
+      verifySignature({ key: of, message, signature: bytes, hashes: defaultHashes(of) });
+
+    for (const [form, message] of forms) {
+      test(`${namedCurve}: verifies, checked by ${form}, and for nothing else`, async () => {
+        assert.equal(await judge(signature, message(text)), true);
+        assert.equal(await judge(signature, message(Buffer.from("other"))), false);
+        assert.equal(await judge(signature, message(text), publicKeyFromObject(ec(namedCurve))), false);
+        assert.equal(await judge(concatenated(s, r, size), message(text)), false, "s and r");
+        for (const [a, b] of [
+          [0n, s],
+          [r, 0n],
+          [0n, 0n],
+          [order, s],
+          [r, order],
+          [r, s + 1n],
+        ] as const) {
+          assert.equal(await judge(concatenated(a, b, size), message(text)), false);
+        }
+        for (const bytes of [
+          signature.subarray(1),
+          Buffer.concat([signature, Buffer.of(0)]),
+          Buffer.alloc(134),
+          Buffer.of(),
+        ])
+          assert.equal(await judge(bytes, message(text)), false, `${bytes.length} bytes`);
+        assert.equal(await judge(Buffer.concat([signature, signature]), message(text)), false, "twice");
+      });
+    }
+  }
+
+  test("may start like DER, and is DER only when it holds two integers", async () => {
+    const der = Buffer.from([0x30, 6, 2, 1, 5, 2, 1, 7]);
+    assert.deepEqual(ecdsaSignature(der), der);
+    assert.deepEqual(ecdsaSignature(Buffer.concat([der, Buffer.of(0, 0)])), Buffer.concat([der, Buffer.of(0, 0)]));
+    const likeDer = Buffer.concat([Buffer.of(0x30, 62, 2, 1), randomBytes(60)]);
+    likeDer[5] = 9; // no second integer
+    const read = ecdsaSignature(likeDer);
+    assert.ok(read && !likeDer.equals(read));
+    const { r, s } = p256.Signature.fromBytes(Buffer.from(read), "der");
+    assert.equal(concatenated(r, s, 32).toString("hex"), likeDer.toString("hex"));
+    for (const [hex, why] of [
+      ["3007020105020107", "cut off"],
+      ["300702020005020107", "an integer with a byte too many"],
+      ["3081060201050201070000", "a length with a byte too many"],
+    ] as const) {
+      const bytes = Buffer.from(hex, "hex");
+      const whole = bytes.length % 2 === 0 ? bytes : Buffer.concat([bytes, Buffer.of(1)]);
+      assert.notDeepEqual(ecdsaSignature(whole), whole, why);
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { constants, publicDecrypt, verify } from "node:crypto";
 import type { HashName, Message } from "../format/digest.ts";
+import { ecdsaSignature } from "./ecdsa-signature.ts";
 import { ed25519ph } from "./ed25519ph.ts";
 import type { PublicKey, VerifySignature } from "./types.ts";
 
@@ -21,10 +22,12 @@ export const verifySignature: VerifySignature = async (options) => {
 const verifyWith: VerifySignature = async ({ key, message, signature, hashes }) => {
   if (key.padding === "pss") return (await import("./pss.ts")).verifyPss({ key, message, signature, hashes });
   if (key.kind.type === "ed25519") return verifyEd25519(key, message, signature);
+  const encoded = key.kind.type === "ecdsa" ? ecdsaSignature(signature) : signature;
+  if (!encoded) return false;
   for (const name of hashes) {
     const valid = message.bytes
-      ? verifyBytes(key, { bytes: message.bytes, name, signature })
-      : await verifyDigest(key, { digest: message.digest(name), name, signature });
+      ? verifyBytes(key, { bytes: message.bytes, name, signature: encoded })
+      : await verifyDigest(key, { digest: message.digest(name), name, signature: encoded });
     if (valid) return true;
   }
   return false;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { importPrivateKey } from "./import.ts";
-import { weaknessOf } from "./weakness.ts";
+import { faultOf, weaknessOf } from "./weakness.ts";
 
 const weak = (name: string) =>
   createPublicKey(readFileSync(new URL(`../../fixtures/keys/weak/${name}.pub`, import.meta.url)));
@@ -56,4 +56,88 @@ test("every usual form of a private key is imported, and what is none is refused
     ["-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", /error parsing/],
   ];
   for (const [pem, reason] of cases) assert.throws(() => importPrivateKey(pem), reason);
+});
+
+/** A SubjectPublicKeyInfo of RSA with this modulus and exponent. */
+function rsaKey(modulus: bigint, exponent: bigint) {
+  const base64url = (n: bigint) => {
+    const hex = n.toString(16);
+    return Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex").toString("base64url");
+  };
+  return createPublicKey({ key: { kty: "RSA", n: base64url(modulus), e: base64url(exponent) }, format: "jwk" });
+}
+
+const modulusOf = (key: KeyObject) =>
+  BigInt(`0x${Buffer.from(key.export({ format: "jwk" }).n ?? "", "base64url").toString("hex")}`);
+
+test("faultOf names what makes the signatures of an RSA key worthless, and takes every other size and exponent", () => {
+  const sound = modulusOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey);
+  for (const exponent of [3n, 17n, 65_537n, 2n ** 31n - 1n]) {
+    assert.equal(faultOf(rsaKey(sound, exponent)), undefined, String(exponent));
+  }
+  for (const exponent of [1n, 2n, 65_536n, 2n ** 31n + 1n]) {
+    assert.match(faultOf(rsaKey(sound, exponent)) ?? "sound", /exponent/, String(exponent));
+  }
+  for (const modulusLength of [512, 768, 1024, 2047]) {
+    const { publicKey } = generateKeyPairSync("rsa", { modulusLength });
+    assert.match(faultOf(publicKey) ?? "sound", /too short/, String(modulusLength));
+  }
+  assert.equal(faultOf(generateKeyPairSync("rsa", { modulusLength: 2056 }).publicKey), undefined);
+  assert.match(faultOf(rsaKey(sound - 1n, 65_537n)) ?? "sound", /even/);
+  assert.match(faultOf(rsaKey(2n ** 2203n - 1n, 65_537n)) ?? "sound", /prime number/); // a Mersenne prime
+  assert.match(faultOf(rsaKey(2n ** 16_400n + 1n, 65_537n)) ?? "sound", /too long/);
+  for (const [name, reason] of [
+    ["small-factor", /small prime/],
+    ["roca", /ROCA/],
+    ["close-primes", /too close/],
+  ] as const) {
+    assert.match(faultOf(weak(name)) ?? "sound", reason, name);
+  }
+});
+
+test("faultOf refuses other curves, compressed points, curves given by parameters, and other kinds of key", () => {
+  for (const namedCurve of ["P-256", "P-384", "P-521"]) {
+    const { publicKey } = generateKeyPairSync("ec", { namedCurve });
+    assert.equal(faultOf(publicKey), undefined, namedCurve);
+  }
+  for (const namedCurve of ["secp224r1", "prime192v1", "secp256k1"]) {
+    assert.match(faultOf(generateKeyPairSync("ec", { namedCurve }).publicKey) ?? "sound", /curve/, namedCurve);
+  }
+  const explicit = generateKeyPairSync("ec", { namedCurve: "P-256", paramEncoding: "explicit" }).publicKey;
+  assert.notEqual(faultOf(explicit), undefined);
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const spki = publicKey.export({ type: "spki", format: "der" });
+  const compressed = Buffer.concat([
+    spki.subarray(0, 26),
+    Buffer.from([2 + ((spki.at(-1) ?? 0) & 1)]),
+    spki.subarray(27, 59),
+  ]);
+  compressed[1] = compressed.length - 2;
+  compressed[24] = 34;
+  assert.match(faultOf(createPublicKey({ key: compressed, format: "der", type: "spki" })) ?? "sound", /uncompressed/);
+  assert.match(
+    faultOf(generateKeyPairSync("dsa", { modulusLength: 2048 }).publicKey) ?? "sound",
+    /dsa are not supported/,
+  );
+  assert.match(faultOf(generateKeyPairSync("ed448").publicKey) ?? "sound", /not supported/);
+});
+
+test("faultOf refuses the points of small order of Ed25519, in every way to write them", async () => {
+  const { ed25519 } = await import("@noble/curves/ed25519.js");
+  const key = (raw: Uint8Array) =>
+    createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(raw).toString("base64url") }, format: "jwk" });
+  assert.equal(faultOf(generateKeyPairSync("ed25519").publicKey), undefined);
+  const small = ed25519.utils.randomSecretKey();
+  const torsion = ed25519.Point.fromBytes(
+    Buffer.from("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", "hex"),
+  );
+  assert.equal(faultOf(key(ed25519.getPublicKey(small))), undefined);
+  let point = torsion;
+  for (let order = 1; order <= 8; order++, point = point.add(torsion)) {
+    assert.match(faultOf(key(point.toBytes())) ?? "sound", /small order/, `${order}`);
+  }
+  assert.ok(point.equals(torsion), "the eight of them");
+  for (const hex of [`01${"00".repeat(30)}80`, `ee${"ff".repeat(30)}7f`, `ed${"ff".repeat(30)}ff`]) {
+    assert.match(faultOf(key(Buffer.from(hex, "hex"))) ?? "sound", /small order/, hex);
+  }
 });
