@@ -3,7 +3,18 @@ import { createHash, type KeyObject, sign } from "node:crypto";
 import { preAuthEncoding } from "../../src/format/dsse.ts";
 import { writePem } from "../../src/format/pem.ts";
 import type { TestSigstore } from "./sandbox.ts";
-import { type Answered, ask, b64, certify, hashedRekord, keyOf, leafOf, timestamp, v1Entry } from "./sandbox-client.ts";
+import {
+  ALICE,
+  type Answered,
+  ask,
+  b64,
+  certify,
+  hashedRekord,
+  keyOf,
+  leafOf,
+  timestamp,
+  v1Entry,
+} from "./sandbox-client.ts";
 
 /** What was signed: the artifact every bundle is about. */
 export const ARTIFACT = Buffer.from("hello, artifact");
@@ -55,14 +66,23 @@ interface Signed {
   readonly verifier: { readonly pem: string; readonly der: Buffer; readonly certificate: boolean };
 }
 
-/** Signs the artifact, or a statement about it, has it logged and dated, and makes the bundle. */
-export async function signedBundle(sandbox: TestSigstore, kind: BundleKind): Promise<SignedBundle> {
-  const pair = keyOf("P-256");
-  const certified = kind.signer === "certificate" ? await certify(sandbox, pair) : undefined;
+/**
+ * Signs the artifact, or a statement about it, has it logged and dated, and makes the bundle.
+ *
+ * @param options what is signed, by whom and with which key; by default ARTIFACT, ALICE, and a key made for it
+ */
+export async function signedBundle(
+  sandbox: TestSigstore,
+  kind: BundleKind,
+  options: { artifact?: Uint8Array; email?: string; pair?: ReturnType<typeof keyOf> } = {},
+): Promise<SignedBundle> {
+  const { artifact = ARTIFACT, email = ALICE, pair = keyOf("P-256") } = options;
+  const signer = { token: sandbox.mint(email), subject: email };
+  const certified = kind.signer === "certificate" ? await certify(sandbox, pair, signer) : undefined;
   const der = certified ? leafOf(certified).raw : pair.publicKey.export({ type: "spki", format: "der" });
   const pem = writePem(certified ? "CERTIFICATE" : "PUBLIC KEY", der);
-  const payload = statementOf(ARTIFACT);
-  const message = kind.dsse ? Buffer.from(preAuthEncoding(IN_TOTO, payload)) : ARTIFACT;
+  const payload = statementOf(artifact);
+  const message = kind.dsse ? Buffer.from(preAuthEncoding(IN_TOTO, payload)) : Buffer.from(artifact);
   const signed: Signed = {
     message,
     payload,

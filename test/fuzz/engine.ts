@@ -1,0 +1,132 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import fc from "fast-check";
+import type { Input, Outcome, Target } from "./target.ts";
+import { Finding } from "./target.ts";
+import type { World } from "./world.ts";
+
+/** What one input may cost. */
+const CPU_SECONDS = 1;
+const MEMORY = 256 * 1024 * 1024;
+
+export interface Bounds {
+  readonly seconds: number;
+  readonly count: number;
+  readonly seed: number;
+  /** Where findings are written. */
+  readonly folder: string;
+}
+
+export interface Report {
+  readonly target: string;
+  readonly inputs: number;
+  readonly seconds: number;
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  /** CPU seconds of the slowest input. */
+  readonly slowest: number;
+  /** Path of the finding, if there is one. */
+  readonly finding?: { readonly reason: string; readonly file: string };
+}
+
+/** Feeds a target until the time is over, the inputs are spent, or a finding is made and made as small as can be. */
+export async function fuzz(target: Target, world: World, bounds: Bounds): Promise<Report> {
+  const outcomes = { refused: 0, read: 0, yes: 0 };
+  let [inputs, slowest] = [0, 0];
+  const watch = watchdog(target.name, bounds);
+  const started = performance.now();
+  const property = fc.asyncProperty(await target.inputs(world), async (input) => {
+    inputs++;
+    watch.begin(input);
+    const { outcome, seconds } = await judgeOne(target, input);
+    outcomes[outcome]++;
+    slowest = Math.max(slowest, seconds);
+  });
+  const result = await fc.check(property, {
+    seed: bounds.seed,
+    numRuns: bounds.count,
+    interruptAfterTimeLimit: bounds.seconds * 1000,
+  });
+  await watch.end();
+  const seconds = (performance.now() - started) / 1000;
+  const report: Report = { target: target.name, inputs, seconds, outcomes, slowest };
+  const [found] = result.counterexample ?? [];
+  if (!result.failed || !found) return report;
+  const error = result.errorInstance;
+  const reason = error instanceof Finding ? error.message : `internal: ${error instanceof Error ? error.stack : error}`;
+  return { ...report, finding: { reason, file: keep(found, { target: target.name, reason, ...bounds }) } };
+}
+
+/**
+ * Judges an input within its budget.
+ *
+ * @throws Finding when it takes too much time or memory, and whatever judging throws
+ */
+export async function judgeOne(target: Pick<Target, "judge" | "cpuSeconds">, input: Input) {
+  const before = { cpu: process.cpuUsage(), memory: process.resourceUsage().maxRSS };
+  const outcome = await target.judge(input);
+  const { user } = process.cpuUsage(before.cpu);
+  const seconds = user / 1e6;
+  if (seconds > (target.cpuSeconds ?? CPU_SECONDS)) throw new Finding(`it took ${seconds.toFixed(1)} s of CPU time`);
+  const grown = (process.resourceUsage().maxRSS - before.memory) * 1024;
+  if (grown > MEMORY) throw new Finding(`it took ${Math.round(grown / 1024 / 1024)} MiB of memory`);
+  return { outcome, seconds };
+}
+
+/** A finding as a file: a test judges those of fixtures/fuzz again, and so does `npm run fuzz -- --replay FILE`. */
+export interface Kept {
+  readonly target: string;
+  readonly reason: string;
+  readonly seed: number;
+  readonly form: string;
+  /** Base64. */
+  readonly document: string;
+  readonly text?: string;
+  readonly setting: unknown;
+}
+
+function keep(input: Input, by: { target: string; reason: string; seed: number; folder: string }): string {
+  const { target, reason, seed, folder } = by;
+  const bytes = Buffer.from(input.document);
+  const kept: Kept = {
+    ...{ target, reason, seed, form: input.form, document: bytes.toString("base64") },
+    ...(bytes.toString().includes("\ufffd") ? {} : { text: bytes.toString() }),
+    setting: input.setting,
+  };
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${target}-${seed}.json`);
+  writeFileSync(file, `${JSON.stringify(kept, null, 1)}\n`);
+  return file;
+}
+
+export function inputOf(kept: Kept): Input {
+  return { form: kept.form, document: Buffer.from(kept.document, "base64"), setting: kept.setting };
+}
+
+const LARGEST = 64 * 1024 * 1024;
+const SILENCE = 30_000;
+
+/**
+ * Watches from another thread: an input that blocks this one for ever is written down there, and the run is killed, because
+ * nothing in this thread could end it.
+ */
+function watchdog(target: string, { seed, folder }: Bounds) {
+  const shared = new SharedArrayBuffer(12 + LARGEST, { maxByteLength: 12 + LARGEST });
+  const [head, body] = [new Int32Array(shared, 0, 3), new Uint8Array(shared, 12)];
+  const worker = new Worker(new URL("./watchdog.ts", import.meta.url), {
+    workerData: { shared, target, seed, folder, silence: SILENCE },
+    execArgv: [],
+  });
+  worker.unref();
+  return {
+    begin({ document }: Input) {
+      const size = Math.min(document.length, LARGEST);
+      body.set(document.subarray(0, size));
+      Atomics.store(head, 1, size);
+      Atomics.add(head, 0, 1);
+    },
+    async end() {
+      await worker.terminate();
+    },
+  };
+}

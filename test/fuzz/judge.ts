@@ -1,0 +1,198 @@
+import { createHash, createPublicKey } from "node:crypto";
+import { TsignError } from "../../src/errors.ts";
+import type { Evidence } from "../../src/evidence/model.ts";
+import { readBundle } from "../../src/evidence/read-bundle.ts";
+import { readLegacyBlobBundle } from "../../src/evidence/read-files.ts";
+import { readAttestationLayer, readSignatureLayer } from "../../src/evidence/read-legacy.ts";
+import { type Digest, messageOf } from "../../src/format/digest.ts";
+import { defaultHashes, publicKeyFromObject } from "../../src/keys/index.ts";
+import type { TrustedMaterial } from "../../src/trust/material.ts";
+import { readTrustedRoot } from "../../src/trust/trusted-root.ts";
+import type { Policy, Subject } from "../../src/verify/model.ts";
+import { exactly } from "../../src/verify/patterns.ts";
+import { verify } from "../../src/verify/verify.ts";
+import { Finding, type Outcome } from "./target.ts";
+
+/** How a signature is stored. */
+export type Form = "bundle" | "legacy-bundle" | "sig-layer" | "att-layer";
+
+/** One question a verifier may ask. */
+export interface Probe {
+  readonly artifact: "A" | "B";
+  readonly signer: "alice" | "mallory" | "K" | "M";
+  readonly log: "ours" | "another's";
+}
+
+/** What judging takes; JSON. */
+export interface Setting {
+  /** JSON texts of trusted roots: the one everybody here signed under, and a stranger's. */
+  readonly trustedRoot: string;
+  readonly otherRoot: string;
+  readonly issuer: string;
+  readonly now: string;
+  /** PEM public keys. */
+  readonly keys: Readonly<Record<"K" | "M", string>>;
+  /** Base64 of the blobs' bytes, and the images' digests. */
+  readonly blobs: Readonly<Record<"A" | "B", string>>;
+  readonly images: Readonly<Record<"A" | "B", Digest>>;
+  readonly genuine: readonly Genuine[];
+}
+
+/** What a genuine document says, as fingerprints, and the questions whose answer is yes for it. */
+export interface Genuine {
+  readonly core: string;
+  readonly proofs: readonly string[];
+  readonly yes: readonly Probe[];
+}
+
+export const SIGNERS = { alice: "alice@example.com", mallory: "mallory@example.com" } as const;
+
+const sha = (...parts: readonly (Uint8Array | string)[]): string => {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(`${part.length}:`).update(part);
+  return hash.digest("hex").slice(0, 16);
+};
+
+/** What was signed and the signature over it: whatever verifies must have been signed so by somebody. */
+export function coreOf({ content }: Evidence): string {
+  const payload = content.kind === "blob" ? "" : content.payload;
+  const type = content.kind === "dsse" ? content.payloadType : "";
+  return sha(content.kind, type, payload, content.signature);
+}
+
+/** What vouches for it: certificate, log entries and timestamps, each as a fingerprint. */
+export function proofsOf({ key, log, timestamps }: Evidence): string[] {
+  const certificate = key.kind === "certificate" ? [sha("certificate", key.leaf)] : [];
+  const entries = log.flatMap((entry) => {
+    const { inclusionPromise, inclusionProof, logIndex, logId, integratedTime, canonicalizedBody } = entry;
+    const text = (value: unknown) =>
+      JSON.stringify(value, (_, item) => (item?.type === "Buffer" ? b64(item.data) : item));
+    // Where nothing is promised, place and time are the proof's to say.
+    const named = inclusionPromise ? text([logIndex, integratedTime]) : "";
+    const parts = [sha("entry", canonicalizedBody, text(logId), named)];
+    if (inclusionPromise) parts.push(sha("promise", text(inclusionPromise)));
+    if (inclusionProof) parts.push(sha("proof", text(inclusionProof)));
+    return parts;
+  });
+  return [...certificate, ...entries, ...timestamps.map((timestamp) => sha("timestamp", timestamp))];
+}
+
+const b64 = (bytes: readonly number[]) => Buffer.from(bytes).toString("base64");
+
+/** Reads a document of a form, as the commands do. */
+export function readForm(form: Form, document: Uint8Array): Evidence {
+  const origin = { kind: "file", where: "fuzz" } as const;
+  switch (form) {
+    case "bundle":
+      return readBundle(document, origin);
+    case "legacy-bundle":
+      return readLegacyBlobBundle(document, "fuzz").evidence;
+    default: {
+      const { payload = "", annotations = {} } = layerOf(document);
+      const read = form === "sig-layer" ? readSignatureLayer : readAttestationLayer;
+      return read({ payload: Buffer.from(payload, "base64"), annotations, origin });
+    }
+  }
+}
+
+/** A layer as one document: what it holds, base64, and its annotations. Annotations that are no text are the manifest reader's to refuse. */
+function layerOf(document: Uint8Array): { payload?: string; annotations?: Record<string, string> } {
+  try {
+    const json = JSON.parse(Buffer.from(document).toString());
+    const entries = Object.entries(json.annotations ?? {}).filter(([, value]) => typeof value === "string");
+    return { payload: String(json.payload ?? ""), annotations: Object.fromEntries(entries) as Record<string, string> };
+  } catch {
+    return {};
+  }
+}
+
+const cached = new Map<string, unknown>();
+function once<T>(text: string, make: () => T): T {
+  if (!cached.has(text)) cached.set(text, make());
+  return cached.get(text) as T;
+}
+
+const rootOf = (text: string): TrustedMaterial => once(text, () => readTrustedRoot(Buffer.from(text), "root"));
+
+/** The policy of a question, at its laxest but for the log and the signer. */
+export function policyOf(probe: Probe, setting: Setting): Policy {
+  const { signer } = probe;
+  const policy = {
+    claims: { annotations: {}, predicateTypes: undefined },
+    timestamp: "optional",
+    log: "required",
+  } as const;
+  if (signer === "K" || signer === "M") {
+    const key = once(setting.keys[signer], () => publicKeyFromObject(createPublicKey(setting.keys[signer])));
+    return { ...policy, signer: { kind: "key", key, hashes: defaultHashes(key) }, sct: "insecureSkip" };
+  }
+  const identity = { subject: [exactly(SIGNERS[signer])], issuer: [exactly(setting.issuer)], extensions: new Map() };
+  return { ...policy, signer: { kind: "identity", identity }, sct: { detached: undefined } };
+}
+
+export function subjectOf(form: Form, probe: Probe, setting: Setting): Subject {
+  if (form === "sig-layer" || form === "att-layer") return { kind: "image", digest: setting.images[probe.artifact] };
+  const bytes = Buffer.from(setting.blobs[probe.artifact], "base64");
+  return { kind: "blob", message: once(setting.blobs[probe.artifact], () => messageOf(bytes)) };
+}
+
+export const PROBES: readonly Probe[] = [
+  { artifact: "A", signer: "alice", log: "ours" },
+  { artifact: "A", signer: "K", log: "ours" },
+  { artifact: "B", signer: "alice", log: "ours" },
+  { artifact: "B", signer: "K", log: "ours" },
+  { artifact: "A", signer: "mallory", log: "ours" },
+  { artifact: "A", signer: "M", log: "ours" },
+  { artifact: "A", signer: "alice", log: "another's" },
+  { artifact: "A", signer: "K", log: "another's" },
+];
+
+/** One question about evidence. @throws Finding when it cannot be judged */
+export async function ask(evidence: Evidence, form: Form, probe: Probe, setting: Setting, root?: TrustedMaterial) {
+  const trusted = root ?? rootOf(probe.log === "ours" ? setting.trustedRoot : setting.otherRoot);
+  const trust = { ...trusted, now: new Date(setting.now) };
+  const verdict = await verify(evidence, subjectOf(form, probe, setting), trust, policyOf(probe, setting));
+  if (!verdict.ok && verdict.failed.detail.includes("cannot be judged")) throw new Finding(verdict.failed.detail);
+  return verdict.ok;
+}
+
+/** Requires that what failed is told as a refusal, and says so. */
+export function refusal(error: unknown): "refused" {
+  if (error instanceof TsignError && error.code !== "internal") return "refused";
+  throw error;
+}
+
+/**
+ * Asks every question about a document. A yes counts only where a genuine document says so: the same signature over the
+ * same content, and nothing vouching for it that does not vouch for it there.
+ */
+export async function judgeDocument(form: Form, document: Uint8Array, setting: Setting): Promise<Outcome> {
+  let evidence: Evidence;
+  try {
+    evidence = readForm(form, document);
+  } catch (error) {
+    return refusal(error);
+  }
+  let outcome: Outcome = "read";
+  const core = coreOf(evidence);
+  for (const probe of PROBES) {
+    if (!(await ask(evidence, form, probe, setting))) continue;
+    outcome = "yes";
+    explain(evidence, core, probe, setting);
+  }
+  return outcome;
+}
+
+function explain(evidence: Evidence, core: string, probe: Probe, setting: Setting): void {
+  const asked = `${probe.artifact} by ${probe.signer} in ${probe.log} log`;
+  const isAsked = (yes: Probe) => JSON.stringify(yes) === JSON.stringify(probe);
+  const sources = setting.genuine.filter((genuine) => genuine.core === core && genuine.yes.some(isAsked));
+  if (sources.length === 0) throw new Finding(`a yes for ${asked}, which nobody signed so`);
+  const known = new Set(sources.flatMap(({ proofs }) => proofs));
+  // A legacy certificate is only offered, and a key does not need it.
+  const isKey = probe.signer === "K" || probe.signer === "M";
+  const counted = isKey ? { ...evidence, key: { kind: "none" } as const } : evidence;
+  const strange = proofsOf(counted).filter((proof) => !known.has(proof));
+  if (strange.length > 0)
+    throw new Finding(`a yes for ${asked} with ${strange.length} proofs that were never given for it`);
+}
