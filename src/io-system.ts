@@ -30,12 +30,8 @@ export function systemIo(): Io & {
     get stdin() {
       return process.stdin;
     },
-    get stdout() {
-      return open(process.stdout);
-    },
-    get stderr() {
-      return open(process.stderr);
-    },
+    stdout: { write: (text) => open(process.stdout).write(text), data: (bytes) => open(process.stdout).write(bytes) },
+    stderr: { write: (text) => open(process.stderr).write(text) },
     async written() {
       const left = [...opened].map((stream) => new Promise<void>((done) => stream.write("", () => done())));
       const stopped = new Promise<void>((done) => {
@@ -151,6 +147,7 @@ function systemTerminal(): Terminal {
     get columns() {
       return process.stderr.columns ?? 80;
     },
+    status: (text) => void process.stderr.write(`\r\u001b[K${text}`),
     async prompt(question, { secret }) {
       const { createInterface } = await import("node:readline");
       const { Writable } = await import("node:stream");

@@ -6,9 +6,9 @@
 export interface Io {
   readonly stdin: AsyncIterable<Uint8Array>;
   /** Results, and nothing else. */
-  readonly stdout: Sink;
-  /** Notices, warnings, progress, errors. */
-  readonly stderr: Sink;
+  readonly stdout: Output;
+  /** Notices, warnings, errors: text for people. */
+  readonly stderr: Lines;
   readonly tty: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absolute path that relative file names are resolved against. */
@@ -35,8 +35,24 @@ export interface Io {
   readonly launcher: { readonly node: string; readonly script: string };
 }
 
+/** Bytes as they are: a stream, a file, a buffer. */
 export interface Sink {
   write(data: string | Uint8Array): unknown;
+}
+
+/** Text for people, one line at a time. */
+export interface Lines {
+  /**
+   * One line, or a part of one when it does not end in a line feed. Commands may put into it whatever strangers wrote: in
+   * what `main` gives them, every control character but that last line feed (and tabs at the start) is made visible, so
+   * that nothing but the program itself begins a line.
+   */
+  write(text: string): unknown;
+}
+
+export interface Output extends Lines {
+  /** What another program reads: documents, keys, payloads, to the byte. On a terminal its control characters are made visible. */
+  data(content: string | Uint8Array): unknown;
 }
 
 export interface Terminal {
@@ -47,6 +63,8 @@ export interface Terminal {
   readonly stderr: boolean;
   /** Columns of the terminal on stderr; 80 when unknown. */
   readonly columns: number;
+  /** Replaces the last line of the terminal on stderr by one that says how far something is; "" erases it. */
+  status(text: string): void;
   /** Asks on the terminal. With `secret` the answer is not echoed. Throws TsignError "cancelled" on Ctrl-C. */
   prompt(question: string, options: { secret: boolean }): Promise<string>;
 }

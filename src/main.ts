@@ -1,8 +1,10 @@
 import type { Command } from "./cli/define.ts";
+import { guardedOutput, lineOf } from "./cli/print/guard.ts";
+import { knownSecrets } from "./cli/print/secrets.ts";
 import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
 import { formatDuration } from "./cli/values.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
-import type { Io, Sink } from "./io.ts";
+import type { Io, Lines } from "./io.ts";
 
 /**
  * The whole program as a function.
@@ -10,18 +12,21 @@ import type { Io, Sink } from "./io.ts";
  * @param argv the command line without node and script
  * @returns the exit code; never 0 when anything was thrown
  */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
+export async function main(argv: readonly string[], unguarded: Io): Promise<number> {
+  const secrets = knownSecrets(argv, unguarded.env);
+  const io = withParts(unguarded, guardedOutput(unguarded, secrets));
   let exitCodes: ExitCodes = {};
   let verbose = false;
   let usage = "`tsign --help` lists the commands";
   try {
     const request = await parseCommandLine(argv, io);
-    if (request.kind === "print") io[request.on].write(request.text);
+    if (request.kind === "print")
+      unguarded.stdout.data(request.text); // the program's own words, in lines and bold
     else {
       exitCodes = request.command.exitCodes ?? {};
       usage = usageHint(request.entry, request.command);
       verbose = request.flags["verbose"] === true;
-      await runCommand(request, verbose ? withTrace(io) : io);
+      await runCommand(request, verbose ? withTrace(io) : io, secrets);
     }
     return 0;
   } catch (error) {
@@ -31,15 +36,20 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io): Promise<void> {
+async function runCommand(
+  request: Extract<Request, { kind: "run" }>,
+  io: Io,
+  secrets: readonly string[],
+): Promise<void> {
   const { command, args, given } = request;
   const { timeout, outputFile, ...flags } = request.flags;
   const invocation = { args, flags, given } as Parameters<Command["run"]>[1];
   const captured: Uint8Array[] = [];
   const toFile = typeof outputFile === "string" && outputFile !== "";
-  const sink: Sink = { write: (data) => captured.push(Buffer.from(data)) };
+  const keep = (content: string | Uint8Array) => captured.push(Buffer.from(content));
+  const stdout = { write: (text: string) => keep(lineOf(text, secrets)), data: keep };
   try {
-    await withTimeout(Number(timeout), toFile ? withParts(io, { stdout: sink }) : io, (limited) =>
+    await withTimeout(Number(timeout), toFile ? withParts(io, { stdout }) : io, (limited) =>
       command.run(limited, invocation),
     );
   } finally {
@@ -86,7 +96,7 @@ function withTrace(io: Io): Io {
         io.stderr.write(`${exchange}: ${response.status}\n`);
         return response;
       } catch (error) {
-        io.stderr.write(`${exchange}: ${printable(error instanceof Error ? error.message : String(error))}\n`);
+        io.stderr.write(`${exchange}: ${error instanceof Error ? error.message : String(error)}\n`);
         throw error;
       }
     },
@@ -102,16 +112,11 @@ function unexpected(error: unknown): TsignError {
 }
 
 /** One line for what failed, one for what to do; where it came from only on request. */
-function report(error: TsignError, { stderr, verbose }: { stderr: Sink; verbose: boolean }): void {
-  if (error.message !== "") stderr.write(`Error: ${printable(error.message)}\n`);
-  if (error.hint) stderr.write(`hint: ${printable(error.hint)}\n`);
+function report(error: TsignError, { stderr, verbose }: { stderr: Lines; verbose: boolean }): void {
+  if (error.message !== "") stderr.write(`Error: ${error.message}\n`);
+  if (error.hint) stderr.write(`hint: ${error.hint}\n`);
   if (!verbose) return;
   for (let { cause } = error; cause instanceof Error; cause = cause.cause) {
-    stderr.write(`caused by: ${printable(cause.message)}\n`);
+    stderr.write(`caused by: ${cause.message}\n`);
   }
-}
-
-/** Text from outside may hold escapes that a terminal would obey. */
-function printable(text: string): string {
-  return text.replace(/(?!\n)[\p{Cc}\u2028\u2029]/gu, "\uFFFD");
 }

@@ -110,7 +110,7 @@ test("bundle inspect shows attestations and keys, and no escapes", async (t) => 
   write("att.json", JSON.stringify({ mediaType: NEW, verificationMaterial, dsseEnvelope }));
   const { stdout } = await ok("bundle", "inspect", "att.json");
   assert.match(stdout, /Hint: aabb\n/);
-  assert.match(stdout, /Predicate Type: https:\/\/example\.com\/\uFFFD\[31m\n {4}- Subjects: 2\n {6}- Name: one\n/);
+  assert.match(stdout, /Predicate Type: https:\/\/example\.com\/\\u001b\[31m\n {4}- Subjects: 2\n {6}- Name: one\n/);
   assert.match(
     stdout,
     /Signatures: 2\n {4}- Signature \[0\]:\n {6}- Signature: Present \(3 bytes\)\n {6}- Key Hint: id\n/,

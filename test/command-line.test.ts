@@ -66,19 +66,54 @@ test("flags may stand before the command; one that is not every command's takes 
   assert.match(swallowed.stderr, /unknown flag: --json/);
 });
 
-test("help on help, and on nothing, is the program's own; on what is unknown it is told as such", async () => {
-  for (const argv of [[], ["help"], ["help", "help"], ["help", "--help"], ["--", "version"]]) {
+test("help on help, and on nothing, is the program's own", async () => {
+  for (const argv of [[], ["help"], ["help", "help"], ["help", "--help"], ["--"]]) {
     const shown = await run(argv);
     assert.equal(shown.code, 0, argv.join(" "));
     assert.match(shown.stdout, /^Signing commands:$/m);
     assert.equal(shown.stderr, "");
   }
-  const topic = await run(["help", "bogus"]);
-  assert.equal(topic.code, 0);
-  assert.match(topic.stderr, /^Unknown help topic \[`bogus`\]/);
-  const command = await run(["bogus", "--help"]);
-  assert.equal(command.code, 1);
-  assert.match(command.stderr, /^Error: unknown command "bogus"/);
+});
+
+test("a word that is no command fails, wherever it stands, and the nearest command is proposed", async () => {
+  const cases: readonly (readonly [line: string, program: string, near?: string])[] = [
+    ["bogus", "tsign"],
+    ["bogus --help", "tsign"],
+    ["help bogus", "tsign"],
+    ["-- verify image", "tsign", "tsign verify"],
+    ["sgin image", "tsign", "tsign sign"],
+    ["verfiy image", "tsign", "tsign verify"],
+    ["help verfy", "tsign", "tsign verify"],
+    ["help verify x", "tsign verify"],
+    ["help manifest verfy", "tsign manifest", "tsign manifest verify"],
+    ["manifest verfy k.yaml", "tsign manifest", "tsign manifest verify"],
+    ["manifest k.yaml", "tsign manifest"],
+    ["manifest verfy --help", "tsign manifest", "tsign manifest verify"],
+    ["manifest -- verify k.yaml", "tsign manifest", "tsign manifest verify"],
+    ["dockerfile vreify Dockerfile", "tsign dockerfile", "tsign dockerfile verify"],
+    ["bundle inspct x", "tsign bundle", "tsign bundle inspect"],
+    ["key tset k", "tsign key", "tsign key test"],
+    ["download sigs x", "tsign download"],
+    ["attach sgnature x", "tsign attach", "tsign attach signature"],
+    ["sandbox upp", "tsign sandbox", "tsign sandbox up"],
+    ["sandbox -d down2", "tsign sandbox", "tsign sandbox down"],
+  ];
+  for (const [line, program, near] of cases) {
+    const refused = await run(line.split(" "));
+    assert.equal(refused.code, 1, line);
+    assert.equal(refused.stdout, "", line);
+    assert.match(refused.stderr, new RegExp(`^Error: unknown command "[^"]+" for "${program}"$`, "m"), line);
+    const hint = near ? `^hint: did you mean \`${near}\`\\?` : `^hint: \`${program} --help\``;
+    assert.match(refused.stderr, new RegExp(hint, "m"), line);
+  }
+});
+
+test("a group alone prints its help, with and without asking for it", async () => {
+  for (const line of ["bundle", "bundle --help", "help bundle", "key -d", "help sandbox"]) {
+    const shown = await run(line.split(" "));
+    assert.equal(shown.code, 0, line);
+    assert.match(shown.stdout, /tsign (bundle|key|sandbox)/, line);
+  }
 });
 
 test("a value that cannot be read is told before the number of arguments is", async () => {
@@ -118,7 +153,7 @@ test("--verbose shows exchanges that fail, and no query", async () => {
     },
   });
   assert.equal(shown.code, 1);
-  assert.match(shown.stderr, /^[A-Z]+ https?:\/\/localhost:1\/v2\/\S*: broken\uFFFD\[2J$/m);
+  assert.match(shown.stderr, /^[A-Z]+ https?:\/\/localhost:1\/v2\/\S*: broken\\u001b\[2J$/m);
 });
 
 test("what ends a command from outside has the exit code a shell expects", async () => {

@@ -1,3 +1,5 @@
+import { printable } from "../format/printable.ts";
+
 /** What the shell does besides showing the candidates: bits of cobra's ShellCompDirective. */
 export const DIRECTIVE = {
   default: 0,
@@ -35,6 +37,9 @@ export function proposal(candidates: readonly Candidate[], typed: string, direct
 
 /** The answer in the form the completion scripts read: `word<tab>about` lines, then the directive. */
 export function formatCompletion({ candidates, directive }: Completion, options: { descriptions: boolean }): string {
-  const lines = candidates.map(({ word, about }) => (options.descriptions && about ? `${word}\t${about}` : word));
+  // A file's name may hold a line end, which would be read as another candidate.
+  const lines = candidates
+    .filter(({ word }) => word === printable(word))
+    .map(({ word, about }) => (options.descriptions && about ? `${word}\t${about}` : word));
   return `${[...lines, `:${directive}`].join("\n")}\n`;
 }

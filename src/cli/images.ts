@@ -75,11 +75,13 @@ export function requireExperimental(io: Pick<Io, "env">, mode: string): void {
 }
 
 function warnAboutTag(io: Io, text: string): void {
-  io.stderr.write(
-    `WARNING: Image reference ${text} uses a tag, not a digest, to identify the image to sign.\n` +
-      "    This can lead you to sign a different image than the intended one. Use a digest\n" +
-      "    (registry/repository@sha256:…) instead; a later version may refuse tags.\n\n",
-  );
+  const lines = [
+    `WARNING: Image reference ${text} uses a tag, not a digest, to identify the image to sign.`,
+    "    This can lead you to sign a different image than the intended one. Use a digest",
+    "    (registry/repository@sha256:…) instead; a later version may refuse tags.",
+    "",
+  ];
+  for (const line of lines) io.stderr.write(`${line}\n`);
 }
 
 /** An image, and if it is an index everything below it, each digest once. */

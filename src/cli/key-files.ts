@@ -33,7 +33,8 @@ export async function writeKeyPair(
     else await io.files.remove(publicPath);
     throw error;
   }
-  io.stderr.write(`Private key written to ${privatePath}\nPublic key written to ${publicPath}\n`);
+  io.stderr.write(`Private key written to ${privatePath}\n`);
+  io.stderr.write(`Public key written to ${publicPath}\n`);
 }
 
 /**
@@ -72,5 +73,5 @@ export async function storeKeyPair(io: Io, reference: string, key: KeyObject): P
   const publicKey = publicKeyFromObject(key).pem;
   const lines = await provider.store({ privateKey: await writeKeyFile(io, key, password), publicKey, password });
   await io.files.write("cosign.pub", publicKey, { mode: 0o600 });
-  io.stderr.write(`${[...lines, "Public key written to cosign.pub"].join("\n")}\n`);
+  for (const line of [...lines, "Public key written to cosign.pub"]) io.stderr.write(`${line}\n`);
 }

@@ -12,7 +12,7 @@ import { parseValue } from "./values.ts";
 
 /** A command line understood: either text to print, or a command with all it needs to run. */
 export type Request =
-  | { readonly kind: "print"; readonly text: string; readonly on: "stdout" | "stderr" }
+  | { readonly kind: "print"; readonly text: string }
   | {
       readonly kind: "run";
       readonly entry: Entry;
@@ -46,7 +46,7 @@ export async function parseCommandLine(argv: readonly string[], io: Io): Promise
     io.stderr.write(`Command "${entry.words.at(-1)}" is deprecated, ${command.deprecated}\n`);
   }
   try {
-    return await parseCommand(entry, { command, rest, io });
+    return await parseCommand(entry, { command, rest, asked, io });
   } catch (error) {
     throw error instanceof TsignError && error.code === "usage" ? withHint(error, usageHint(entry, command)) : error;
   }
@@ -60,14 +60,15 @@ export function usageHint({ words }: Entry, { usage }: Command): string {
 
 async function parseCommand(
   entry: Entry,
-  { command, rest, io }: { command: Command; rest: readonly string[]; io: Io },
+  { command, rest, asked, io }: { command: Command; rest: readonly string[]; asked: boolean; io: Io },
 ): Promise<Request> {
   const known = { ...command.flags, ...GLOBAL_FLAGS };
   const line = splitArguments(rest, known);
   warnDeprecated(line.given, { command, io });
   if (line.given.some(({ key, value }) => key === "help" && value === "true")) {
     const text = commandHelp(entry, command, { global: GLOBAL_FLAGS, screen: screenOf(io) });
-    return { kind: "print", text, on: "stdout" };
+    if (asked && line.positionals.length > 0) throw unknownCommand(entry.words, line.positionals[0] ?? "");
+    return { kind: "print", text };
   }
   const onLine = new Set(line.given.map(({ key }) => key));
   const fromEnvironment = command.bindEnvironment === false ? [] : environmentFlags(io.env, known, onLine);
@@ -87,7 +88,7 @@ async function completions([asked, ...words]: readonly string[], io: Io): Promis
     import("./completion-answer.ts"),
   ]);
   const completion = await complete(words, GLOBAL_FLAGS, io);
-  return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }), on: "stdout" };
+  return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }) };
 }
 
 /** The longest run of words that names a command or group, flags passed over; what remains are its arguments. */
@@ -118,30 +119,32 @@ function takesValue(word: string): boolean {
 }
 
 /**
- * A group alone prints its help; so does a word below it that means nothing. At the top such a word is an error, unless
- * help was asked for (`asked`) with `help WORD`.
+ * A group alone, with flags of every command at most, prints its help. A word below it that is no command is an error: what
+ * was meant to be checked would not be, with exit code 0.
  */
 function parseGroup(
   group: readonly string[],
   rest: readonly string[],
   { asked, io }: { asked: boolean; io: Io },
 ): Request {
-  const help = groupHelp(group, { global: GLOBAL_FLAGS, screen: screenOf(io) });
   const [first = ""] = rest;
-  if (group.length === 0 && (first === "--" || (asked && first === "help"))) {
-    return { kind: "print", text: help, on: "stdout" };
+  if (group.length === 0 && first !== "" && !first.startsWith("-") && !(asked && first === "help")) {
+    throw unknownCommand(group, first); // its flags are as unknown as it is
   }
-  const named = group.length === 0 && first !== "" && !first.startsWith("-"); // its flags are as unknown as it is
-  const unknown = named ? first : splitArguments(rest, GLOBAL_FLAGS).positionals[0];
-  if (group.length === 0 && unknown !== undefined && !asked) {
-    const near = nearest(unknown, [...new Set(TABLE.map(({ words }) => words[0] ?? ""))]);
-    const hint = near
-      ? `did you mean ${near}? \`tsign --help\` lists the commands`
-      : "`tsign --help` lists the commands";
-    throw new TsignError("usage", `unknown command "${unknown}" for "tsign"`, { hint });
-  }
-  if (group.length > 0 || unknown === undefined) return { kind: "print", text: help, on: "stdout" };
-  return { kind: "print", text: `Unknown help topic [\`${unknown}\`]\n${help}`, on: "stderr" };
+  const [unknown] = splitArguments(rest, GLOBAL_FLAGS).positionals;
+  if (unknown !== undefined && !(asked && unknown === "help")) throw unknownCommand(group, unknown);
+  return { kind: "print", text: groupHelp(group, { global: GLOBAL_FLAGS, screen: screenOf(io) }) };
+}
+
+function unknownCommand(words: readonly string[], unknown: string): TsignError {
+  const below = TABLE.filter((entry) => words.every((word, index) => entry.words[index] === word));
+  const known = [...new Set(below.map((entry) => entry.words[words.length] ?? ""))].filter((word) => word !== "");
+  const near = nearest(unknown, known);
+  const program = ["tsign", ...words].join(" ");
+  const lists = `\`${program} --help\` ${known.length > 0 ? "lists the commands" : "tells more"}`;
+  return new TsignError("usage", `unknown command "${unknown}" for "${program}"`, {
+    hint: near ? `did you mean \`${program} ${near}\`? ${lists}` : lists,
+  });
 }
 
 function warnDeprecated(

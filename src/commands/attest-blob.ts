@@ -137,7 +137,7 @@ async function writeParts(io: Io, by: { flags: AttestFlags; forms: Forms; eviden
     await writeFile(io, { path: flags.outputCertificate, what: "certificate", content: certificatePem(key.leaf) });
   }
   await writeFile(io, { path: flags.outputSignature, what: "signature", content: envelope });
-  if (forms.legacy && flags.outputSignature === "") io.stdout.write(`${envelope}\n`);
+  if (forms.legacy && flags.outputSignature === "") io.stdout.data(`${envelope}\n`);
 }
 
 async function writeFile(io: Io, file: { path: string; what: string; content: string | Uint8Array }): Promise<void> {

@@ -159,7 +159,7 @@ async function storeAsLegacy(attesting: Attesting, evidence: Evidence, envelope:
     await writeBundleFile(io, flags.bundle, legacyBlobBundle(envelopeAsSignature(evidence, envelope.toString("utf8"))));
   }
   if (flags.noUpload) {
-    io.stdout.write(`${envelope.toString("utf8")}\n`);
+    io.stdout.data(`${envelope.toString("utf8")}\n`);
     return;
   }
   const store = await openAttachments(io, image, flags);

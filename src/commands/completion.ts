@@ -24,6 +24,6 @@ export default defineCommand({
       const known = Object.keys(COMPLETION_SCRIPTS).join(", ");
       throw new TsignError("usage", `invalid argument "${shell}" for "tsign completion"`, { hint: known });
     }
-    io.stdout.write(script);
+    io.stdout.data(script);
   },
 });

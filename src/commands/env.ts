@@ -1,5 +1,6 @@
 import { defineCommand, flag } from "../cli/define.ts";
 import { otherVariables, VARIABLES } from "../cli/variables.ts";
+import { printable } from "../format/printable.ts";
 
 const MASK = "******";
 
@@ -15,15 +16,17 @@ export default defineCommand({
   },
   bindEnvironment: false,
   async run(io, { flags }) {
-    const shown = (value: string, secret: boolean) =>
-      secret && value !== "" && !flags.showSensitiveValues ? MASK : value;
+    const { showDescriptions, showSensitiveValues } = flags;
+    const print = (name: string, lines: readonly string[], secret: boolean) => {
+      if (showDescriptions) for (const line of lines) io.stdout.write(`# ${line}\n`);
+      const value = io.env[name] ?? "";
+      // Secrets that are asked for are the one thing that no way out may hide.
+      if (showSensitiveValues) io.stdout.data(`${name}=${printable(value)}\n`);
+      else io.stdout.write(`${name}=${secret && value !== "" ? MASK : value}\n`);
+    };
     for (const { name, about, expects, secret = false } of VARIABLES) {
-      if (flags.showDescriptions) io.stdout.write(`# ${name} ${about}\n# Expects: ${expects}\n`);
-      io.stdout.write(`${name}=${shown(io.env[name] ?? "", secret)}\n`);
+      print(name, [`${name} ${about}`, `Expects: ${expects}`], secret);
     }
-    for (const name of otherVariables(io.env)) {
-      if (flags.showDescriptions) io.stdout.write(`# ${name} sets a flag, or nothing\n`);
-      io.stdout.write(`${name}=${shown(io.env[name] ?? "", true)}\n`);
-    }
+    for (const name of otherVariables(io.env)) print(name, [`${name} sets a flag, or nothing`], true);
   },
 });

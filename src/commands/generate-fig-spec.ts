@@ -11,6 +11,6 @@ export default defineCommand({
   flags: { includeHidden: flag.bool("also the commands that are not for daily use") },
   bindEnvironment: false,
   async run(io, { flags }) {
-    io.stdout.write(await figSpec(GLOBAL_FLAGS, { hidden: flags.includeHidden }));
+    io.stdout.data(await figSpec(GLOBAL_FLAGS, { hidden: flags.includeHidden }));
   },
 });

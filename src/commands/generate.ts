@@ -28,6 +28,6 @@ export default defineCommand({
       mustExist: false,
       warnAboutTags: false,
     });
-    io.stdout.write(simpleSigningPayload({ digest, annotations, dockerReference: ref.name }));
+    io.stdout.data(simpleSigningPayload({ digest, annotations, dockerReference: ref.name }));
   },
 });

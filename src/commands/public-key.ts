@@ -27,7 +27,7 @@ export default defineCommand({
       );
     }
     if (flags.outfile === "") {
-      io.stdout.write(publicKey.pem);
+      io.stdout.data(publicKey.pem);
       return;
     }
     await io.files.write(flags.outfile, publicKey.pem, { mode: 0o600 });

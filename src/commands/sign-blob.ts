@@ -93,7 +93,7 @@ export default defineCommand({
 });
 
 function printSignature(io: Io, flags: BlobFlags, { content: { signature } }: Evidence): void {
-  io.stdout.write(flags.b64 ? `${encodeBase64(signature)}\n` : signature);
+  io.stdout.data(flags.b64 ? `${encodeBase64(signature)}\n` : signature);
 }
 
 /** --output-signature, --rfc3161-timestamp and --output-certificate. */

@@ -125,7 +125,7 @@ async function verifyImage(
     printFailures(io.stderr, failures);
   }
   for (const { evidence } of verified) {
-    if (evidence.content.kind === "dsse") io.stdout.write(`${writeEnvelope(evidence.content)}\n`);
+    if (evidence.content.kind === "dsse") io.stdout.data(`${writeEnvelope(evidence.content)}\n`);
   }
 }
 

@@ -26,12 +26,13 @@ export default defineCommand({
       platform: `${PLATFORM[os] ?? os}/${PLATFORM[arch] ?? arch}`,
     };
     if (flags.json) {
-      io.stdout.write(`${JSON.stringify(facts, null, 2)}\n`);
+      io.stdout.data(`${JSON.stringify(facts, null, 2)}\n`);
       return;
     }
     const lines = Object.entries({ ...facts, goVersion: undefined, runtime }).flatMap(([name, value]) =>
       value === undefined ? [] : [`${`${name.charAt(0).toUpperCase()}${name.slice(1)}:`.padEnd(15)}${value}`],
     );
-    io.stdout.write(`tsign: signs and verifies container images and files\n\n${lines.join("\n")}\n\n`);
+    const title = "tsign: signs and verifies container images and files";
+    for (const line of [title, "", ...lines, ""]) io.stdout.write(`${line}\n`);
   },
 });

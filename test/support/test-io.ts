@@ -40,14 +40,18 @@ export function testIo({ cwd = tmpdir(), env = {}, stdin = "", tty = {}, io = {}
     stdin: (async function* () {
       if (stdin.length > 0) yield Buffer.from(stdin);
     })(),
-    stdout: { write: (data) => written.out.push(Buffer.from(data)) },
-    stderr: { write: (data) => written.err.push(Buffer.from(data)) },
+    stdout: {
+      write: (text) => written.out.push(Buffer.from(text)),
+      data: (bytes) => written.out.push(Buffer.from(bytes)),
+    },
+    stderr: { write: (text) => written.err.push(Buffer.from(text)) },
     tty: {
       stdin: false,
       nobody: false,
       stdout: false,
       stderr: false,
       columns: 80,
+      status: (text) => written.err.push(Buffer.from(`\r\u001b[K${text}`)),
       prompt: () => Promise.reject(new Error("a prompt without a terminal")),
       ...tty,
     },

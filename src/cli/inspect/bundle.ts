@@ -28,7 +28,7 @@ const HASHES: Readonly<Record<string, string>> = {
  *
  * @throws TsignError "bad-bundle" for what is no bundle's JSON
  */
-export function inspectBundle(bytes: Uint8Array): string {
+export function inspectBundle(bytes: Uint8Array): string[] {
   const json = parseJson(bytes, "the bundle");
   if (!isObject(json)) throw new TsignError("bad-bundle", "the bundle is not a JSON object");
   const unknown = Object.keys(json).find((key) => !FIELDS.has(key));

@@ -24,9 +24,9 @@ export function present(label: string, bytes: Uint8Array, what = "Present "): No
   return node(label, `${what}(${bytes.length} bytes)`);
 }
 
-/** The outline: two spaces a level, a line feed after every line. */
-export function render(nodes: readonly Node[], depth = 0): string {
-  return nodes.map(({ text, below }) => `${"  ".repeat(depth)}- ${text}\n${render(below, depth + 1)}`).join("");
+/** The lines of the outline, two spaces a level. */
+export function render(nodes: readonly Node[], depth = 0): string[] {
+  return nodes.flatMap(({ text, below }) => [`${"  ".repeat(depth)}- ${text}`, ...render(below, depth + 1)]);
 }
 
 /** `2024-12-16T18:42:56Z`. */

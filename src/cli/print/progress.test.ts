@@ -8,17 +8,15 @@ function terminal(options: { stderr?: boolean; columns?: number; env?: Record<st
   const io = {
     now: () => new Date(state.now),
     env: options.env ?? {},
-    stderr: {
-      write: (data: string | Uint8Array) => {
-        state.written += data;
-      },
-    },
     tty: {
       stdin: false,
       nobody: false,
       stdout: false,
       stderr: options.stderr ?? true,
       columns: options.columns ?? 80,
+      status: (text: string) => {
+        state.written += `\r\u001b[K${text}`;
+      },
       prompt: () => Promise.reject(new Error("no prompt")),
     },
   };

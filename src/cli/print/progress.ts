@@ -1,6 +1,7 @@
+import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io.ts";
 
-type ProgressIo = Pick<Io, "stderr" | "tty" | "now" | "env">;
+type ProgressIo = Pick<Io, "tty" | "now" | "env">;
 
 /** A line on the terminal that says how far a long step is. */
 export interface Progress {
@@ -31,10 +32,10 @@ export function progress(io: ProgressIo, label: string, options: { total: number
       const amount = options.unit === "bytes" ? formatBytes(done) : String(done);
       const total = options.unit === "bytes" ? formatBytes(options.total) : String(options.total);
       const share = options.total > 0 ? ` of ${total} (${Math.floor((100 * done) / options.total)} %)` : "";
-      io.stderr.write(`\r\u001b[K${`${label}: ${amount}${share}`.slice(0, io.tty.columns - 1)}`);
+      io.tty.status(printable(`${label}: ${amount}${share}`).slice(0, io.tty.columns - 1));
     },
     end() {
-      if (shown > 0) io.stderr.write("\r\u001b[K");
+      if (shown > 0) io.tty.status("");
     },
   };
 }

@@ -7,7 +7,7 @@ import { certificateIssuer, certificateNames } from "../../format/certificate-na
 import type { Digest } from "../../format/digest.ts";
 import { goJson } from "../../format/go-json.ts";
 import { printable } from "../../format/printable.ts";
-import type { Sink } from "../../io.ts";
+import type { Lines } from "../../io.ts";
 import type { Policy, Verdict, VerifiedSigner } from "../../verify/model.ts";
 
 export type Verified = Extract<Verdict, { ok: true }>;
@@ -26,7 +26,7 @@ const EXTENSION_NAMES: readonly (readonly [string, string, string])[] = [
  *
  * @param verified what passed; nothing is said of bare keys
  */
-export function warnAboutLoosePatterns(stderr: Sink, signer: Policy["signer"], verified: readonly Verified[]): void {
+export function warnAboutLoosePatterns(stderr: Lines, signer: Policy["signer"], verified: readonly Verified[]): void {
   if (signer.kind !== "identity") return;
   const loose = [...signer.identity.subject, ...signer.identity.issuer].filter((pattern) => pattern.loose);
   if (loose.length === 0) return;
@@ -48,7 +48,7 @@ export function warnAboutLoosePatterns(stderr: Sink, signer: Policy["signer"], v
 
 /** What was checked of every signature that is about to be printed, on stderr. */
 export function printHeader(
-  stderr: Sink,
+  stderr: Lines,
   options: { name: string; verified: readonly Verified[]; claims: boolean; annotations: boolean; log: boolean },
 ): void {
   const checks = [
@@ -59,11 +59,13 @@ export function printHeader(
       ? "The signatures were verified against the specified public key"
       : "The code-signing certificate was verified using trusted certificate authority certificates",
   ];
-  const bullets = checks.filter((check) => check !== "").map((check) => `  - ${check}\n`);
-  stderr.write(
-    `\nVerification for ${options.name} --\n` +
-      `The following checks were performed on each of these signatures:\n${bullets.join("")}`,
-  );
+  const lines = [
+    "",
+    `Verification for ${options.name} --`,
+    "The following checks were performed on each of these signatures:",
+    ...checks.filter((check) => check !== "").map((check) => `  - ${check}`),
+  ];
+  for (const line of lines) stderr.write(`${line}\n`);
 }
 
 /**
@@ -71,7 +73,7 @@ export function printHeader(
  * which only --check-claims=false lets pass, are left out with a warning.
  */
 export function printJson(
-  io: { stdout: Sink; stderr: Sink },
+  io: { stdout: Lines; stderr: Lines },
   options: { reference: string; subject: Digest; verified: readonly Verified[] },
 ) {
   const entries = options.verified.flatMap((each) => {
@@ -82,18 +84,20 @@ export function printJson(
     }
     return entry === undefined ? [] : [entry];
   });
-  if (entries.length > 0) io.stdout.write(`\n${goJson(entries)}\n`);
+  if (entries.length === 0) return;
+  io.stdout.write("\n");
+  io.stdout.write(`${goJson(entries)}\n`);
 }
 
 /** A line for each: a legacy payload as it was signed, a bundle in the same shape. Who signed goes to stderr. */
 export function printText(
-  io: { stdout: Sink; stderr: Sink },
+  io: { stdout: Lines; stderr: Lines },
   options: { reference: string; subject: Digest; verified: readonly Verified[] },
 ): void {
   const { stdout, stderr } = io;
   for (const each of options.verified) {
     const { evidence, signer } = each;
-    if (signer.kind === "certificate") stderr.write(certificateLines(signer.leaf));
+    if (signer.kind === "certificate") for (const line of certificateLines(signer.leaf)) stderr.write(`${line}\n`);
     const { content } = evidence;
     const line =
       content.kind === "simple-signing"
@@ -103,8 +107,8 @@ export function printText(
   }
 }
 
-function certificateLines(leaf: X509Certificate): string {
-  const lines = [
+function certificateLines(leaf: X509Certificate): string[] {
+  return [
     `Certificate subject: ${certificateNames(leaf).join(", ")}`,
     `Certificate issuer URL: ${certificateIssuer(leaf) ?? ""}`,
     ...EXTENSION_NAMES.flatMap(([oid, , title]) => {
@@ -112,7 +116,6 @@ function certificateLines(leaf: X509Certificate): string {
       return value ? [`${title}: ${value}`] : [];
     }),
   ];
-  return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
 function toCosignJson(
@@ -188,7 +191,7 @@ function storedProofs(annotations: Readonly<Record<string, string>>): Record<str
 
 /** Why each candidate failed, a line each. */
 export function printFailures(
-  stderr: Sink,
+  stderr: Lines,
   failures: readonly { readonly origin: Origin; readonly step: string; readonly reason: string }[],
 ): void {
   for (const { origin, step, reason } of failures) stderr.write(`  ${origin.where}: ${step}: ${reason}\n`);

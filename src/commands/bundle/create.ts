@@ -56,7 +56,7 @@ export default defineCommand({
     }
     const log = flags.ignoreTlog ? [] : [await findEntry(io, url, assembled)];
     const text = writeBundle({ ...assembled.evidence, log });
-    if (flags.out === "") io.stdout.write(`${text}\n`);
+    if (flags.out === "") io.stdout.data(`${text}\n`);
     else await io.files.write(flags.out, text, { mode: 0o600 });
   },
 });

@@ -18,11 +18,10 @@ export default defineCommand({
   bindEnvironment: false,
   async run(io, { args: [file = ""] }) {
     const bytes = await readBlob(io, file);
-    const text = await naming(file, () => inspectBundle(bytes));
-    io.stderr.write(
-      "WARNING: This command only shows what the bundle holds.\n" +
-        "It verifies neither signatures nor certificates nor the transparency log.\n\n",
-    );
-    io.stdout.write(text);
+    const lines = await naming(file, () => inspectBundle(bytes));
+    io.stderr.write("WARNING: This command only shows what the bundle holds.\n");
+    io.stderr.write("It verifies neither signatures nor certificates nor the transparency log.\n");
+    io.stderr.write("\n");
+    for (const line of lines) io.stdout.write(`${line}\n`);
   },
 });

@@ -27,7 +27,7 @@ export default defineCommand({
       },
     });
     const text = Buffer.from(upgraded).toString("utf8").trimEnd();
-    if (flags.out === "") io.stdout.write(`${text}\n`);
+    if (flags.out === "") io.stdout.data(`${text}\n`);
     else {
       await io.files.write(flags.out, text, { mode: 0o600 });
       io.stderr.write(`Successfully upgraded bundle written to ${flags.out}\n`);

@@ -60,7 +60,7 @@ export default defineCommand({
     }
     const bundles = wanted.filter(({ document }) => document !== undefined);
     const envelopes = wanted.filter(({ document }) => document === undefined);
-    for (const each of [...bundles, ...envelopes]) io.stdout.write(`${lineOf(each)}\n`);
+    for (const each of [...bundles, ...envelopes]) io.stdout.data(`${lineOf(each)}\n`);
   },
 });
 

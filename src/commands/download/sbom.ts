@@ -38,7 +38,7 @@ export default defineCommand({
     }
     const bytes = await store.blob(layer, attachmentLimit(io.env));
     io.stderr.write(`Found SBOM of media type: ${printable(layer.mediaType)}\n`);
-    io.stdout.write(bytes);
+    io.stdout.data(bytes);
   },
 });
 

@@ -47,7 +47,7 @@ export default defineCommand({
     const bundles = readable.flatMap(({ document }) => (document ? [bundleLine(document)] : []));
     const lines = bundles.length > 0 ? bundles : new Set(readable.map(legacyLine)); // an OCI 1.1 image repeats layers
     if (readable.length === 0) throw nothing(formatReference(image.ref), found);
-    for (const line of lines) io.stdout.write(`${line}\n`);
+    for (const line of lines) io.stdout.data(`${line}\n`);
   },
 });
 

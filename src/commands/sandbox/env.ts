@@ -11,6 +11,6 @@ export default defineCommand({
   flags: {},
   bindEnvironment: false,
   async run(io) {
-    io.stdout.write(shellExports(await sandboxEnvironment(io)));
+    io.stdout.data(shellExports(await sandboxEnvironment(io)));
   },
 });

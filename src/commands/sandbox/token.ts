@@ -27,6 +27,6 @@ export default defineCommand({
     if (!flags.github) query.set("email", flags.email);
     if (flags.claims !== "") query.set("claims", flags.claims);
     const path = `${flags.github ? "/ci" : ""}/mint?${query}`;
-    io.stdout.write(`${await askRunning(io, { method: "GET", path })}\n`);
+    io.stdout.data(`${await askRunning(io, { method: "GET", path })}\n`);
   },
 });

@@ -68,7 +68,7 @@ export default defineCommand({
     addServices(config, flags);
     const text = write(config);
     readSigningConfig(Buffer.from(text), "the new signing config");
-    if (flags.out === "") io.stdout.write(`${text}\n`);
+    if (flags.out === "") io.stdout.data(`${text}\n`);
     else await io.files.write(flags.out, text, { mode: 0o600 });
   },
 });

@@ -73,7 +73,7 @@ export default defineCommand({
     const filled = LISTS.filter((name) => root[name].length > 0).map((name) => [name, byStart(root[name])]);
     const text = JSON.stringify({ mediaType: MEDIA_TYPE, ...Object.fromEntries(filled) });
     readTrustedRoot(Buffer.from(text), "the new trusted root");
-    if (flags.out === "") io.stdout.write(`${text}\n`);
+    if (flags.out === "") io.stdout.data(`${text}\n`);
     else await io.files.write(flags.out, text, { mode: 0o600 });
   },
 });

@@ -102,7 +102,7 @@ async function invoke(
   const { code, stdout, stderr } = await io
     .spawn(program, [PROTOCOL, JSON.stringify(request)], stdin ? { stdin } : {})
     .catch((error: unknown) => Promise.reject(notThere(error, program)));
-  if (stderr !== "") io.stderr.write(stderr.endsWith("\n") ? stderr : `${stderr}\n`);
+  for (const line of stderr.split(/\r?\n/)) if (line !== "") io.stderr.write(`${program}: ${line}\n`);
   let answer: unknown;
   try {
     answer = parseJson(Buffer.from(stdout), `the answer of ${program}`);

@@ -53,7 +53,7 @@ export async function browserToken(
       nonce: checks.expectedNonce,
       access_type: "online",
     });
-    io.stderr.write(`Your browser will now be opened to:\n${url.href}\n`);
+    for (const line of ["Your browser will now be opened to:", url.href]) io.stderr.write(`${line}\n`);
     const done = new AbortController();
     const late = io.sleep(PATIENCE, AbortSignal.any([io.signal, done.signal])).then(() => {
       throw new TsignError("timeout", `nobody logged in within ${PATIENCE / 1000} s`);

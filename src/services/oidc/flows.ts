@@ -1,6 +1,5 @@
 import * as openid from "openid-client";
 import { TsignError } from "../../errors.ts";
-import { printable } from "../../format/printable.ts";
 import type { TransportIo } from "../../http-retry.ts";
 import type { Io } from "../../io.ts";
 import { readLine } from "../../prompt.ts";
@@ -28,7 +27,7 @@ export async function outOfBandToken(io: FlowIo, client: Client): Promise<string
     nonce,
     access_type: "online",
   });
-  io.stderr.write(`Go to the following link in a browser:\n\n\t${url.href}\n\n`);
+  for (const line of ["Go to the following link in a browser:", "", `\t${url.href}`, ""]) io.stderr.write(`${line}\n`);
   const code = (await askForCode(io)).trim();
   if (code === "") throw new TsignError("cancelled", "no code was entered");
   const answer = new URL(OUT_OF_BAND);
@@ -59,10 +58,8 @@ export async function deviceToken(io: FlowIo, client: Client): Promise<string> {
   return asTsignErrors(client.issuer, async () => {
     const started = await openid.initiateDeviceAuthorization(configuration, { scope: SCOPE });
     const where = started.verification_uri_complete ?? started.verification_uri;
-    io.stderr.write(
-      `Enter the verification code ${printable(started.user_code)} in your browser at: ${printable(where)}\n` +
-        `Code will be valid for ${started.expires_in} seconds\n`,
-    );
+    io.stderr.write(`Enter the verification code ${started.user_code} in your browser at: ${where}\n`);
+    io.stderr.write(`Code will be valid for ${started.expires_in} seconds\n`);
     const { signal } = io;
     const answer = await openid.pollDeviceAuthorizationGrant(configuration, started, undefined, { signal });
     io.stderr.write("Token received!\n");
