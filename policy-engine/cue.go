@@ -22,7 +22,7 @@ func judgeCue(r request) []string {
 	overlay := map[string]load.Source{}
 	names := map[string]string{}
 	var paths []string
-	for _, file := range r.Cue {
+	for _, file := range distinct(r.Cue) {
 		absolute := file.Path
 		if !filepath.IsAbs(absolute) {
 			absolute = filepath.Join(r.Cwd, absolute)
@@ -55,48 +55,102 @@ func judgeCue(r request) []string {
 	return nil
 }
 
-// unused says which of the policies would have no part in the judgement: what CUE leaves out of a package (tests, tools, files that
-// an attribute excludes), and files that state nothing. A policy that was named must count, or it is a no.
+// unused says which of the policies would have no part in the judgement: what CUE leaves out of a package (tests, tools,
+// files that an attribute excludes), files that require nothing, and files of definitions that no other file refers to. A
+// policy that was named must count, or it is a no.
 func (e cueExplainer) unused(instance *build.Instance) []string {
-	used := map[string]bool{}
-	states := false
+	files := map[string]*ast.File{}
+	var queue []string
 	for _, file := range instance.Files {
-		used[file.Filename] = true
-		states = states || statesSomething(file)
+		files[file.Filename] = file
+		if requires(file.Decls) {
+			queue = append(queue, file.Filename)
+		}
+	}
+	used := map[string]bool{}
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
+		if used[name] {
+			continue
+		}
+		used[name] = true
+		referred := references(files[name])
+		for other, file := range files {
+			if definesAny(file, referred) {
+				queue = append(queue, other)
+			}
+		}
 	}
 	var reasons []string
 	for absolute, name := range e.names {
-		if !used[absolute] {
+		if files[absolute] == nil {
 			reasons = append(reasons, name+": CUE leaves this file out, its name or an attribute says so")
+		} else if !used[absolute] {
+			reasons = append(reasons, name+": this policy requires nothing of the statement, and no other policy refers to it")
 		}
 	}
-	slices.Sort(reasons)
-	if len(reasons) == 0 && !states {
-		reasons = append(reasons, e.place(nil)+": the CUE policies require nothing")
-	}
-	return reasons
+	return sorted(reasons)
 }
 
-// statesSomething tells whether a file has more than imports, comments, and definitions that nothing refers to.
-func statesSomething(file *ast.File) bool {
-	for _, declaration := range file.Decls {
+// requires tells whether declarations have more than imports, comments, and definitions, hidden fields and values that
+// say nothing about a statement.
+func requires(declarations []ast.Decl) bool {
+	return slices.ContainsFunc(declarations, func(declaration ast.Decl) bool {
 		switch each := declaration.(type) {
 		case *ast.Package, *ast.ImportDecl, *ast.CommentGroup, *ast.Attribute, *ast.BadDecl, *ast.Ellipsis, *ast.LetClause:
+			return false
+		case *ast.EmbedDecl:
+			return requiresValue(each.Expr)
 		case *ast.Field:
-			name, _, err := ast.LabelName(each.Label)
-			if err != nil || !internalLabel(name) {
-				return true
-			}
-		default:
-			return true
+			name, isIdentifier, err := ast.LabelName(each.Label)
+			return (err != nil || !isIdentifier || !internalLabel(name)) && requiresValue(each.Value)
 		}
+		return true
+	})
+}
+
+// requiresValue: `_` and a struct of nothing but definitions and the like take any value.
+func requiresValue(value ast.Expr) bool {
+	switch each := value.(type) {
+	case *ast.Ident:
+		return each.Name != "_"
+	case *ast.StructLit:
+		return requires(each.Elts)
 	}
-	return false
+	return true
 }
 
 // internalLabel: definitions and hidden fields are no part of what a statement is compared with.
 func internalLabel(name string) bool {
 	return strings.HasPrefix(name, "#") || strings.HasPrefix(name, "_")
+}
+
+// references are the names by which a file refers to fields at the top of its own or another file.
+func references(file *ast.File) map[string]bool {
+	names := map[string]bool{}
+	for _, each := range file.Unresolved {
+		names[each.Name] = true
+	}
+	ast.Walk(file, func(node ast.Node) bool {
+		if each, ok := node.(*ast.Ident); ok && each.Scope == ast.Node(file) {
+			names[each.Name] = true
+		}
+		return true
+	}, nil)
+	return names
+}
+
+// definesAny: a field at the top of the file has one of the names.
+func definesAny(file *ast.File, names map[string]bool) bool {
+	return slices.ContainsFunc(file.Decls, func(declaration ast.Decl) bool {
+		field, ok := declaration.(*ast.Field)
+		if !ok {
+			return false
+		}
+		name, isIdentifier, err := ast.LabelName(field.Label)
+		return err == nil && isIdentifier && names[name]
+	})
 }
 
 // cueExplainer says which rule of which file is broken, and what the statement has there.

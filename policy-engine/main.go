@@ -6,6 +6,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 )
@@ -37,23 +38,32 @@ type verdict struct {
 
 func main() {
 	debug.SetMemoryLimit(heap)
-	var r request
-	if err := json.NewDecoder(os.Stdin).Decode(&r); err != nil {
-		fmt.Fprintln(os.Stderr, "the request cannot be read:", err)
-		os.Exit(1)
+	decoder := json.NewDecoder(os.Stdin)
+	many := len(os.Args) > 1 && os.Args[1] == "many" // requests one after the other, a verdict a line: for tests
+	for {
+		var r request
+		if err := decoder.Decode(&r); many && err == io.EOF {
+			return
+		} else if err != nil {
+			fmt.Fprintln(os.Stderr, "the request cannot be read:", err)
+			os.Exit(1)
+		}
+		if err := answer(judge(r)); err != nil {
+			os.Exit(1)
+		}
+		if !many {
+			return
+		}
 	}
-	reasons := judge(r)
+}
+
+// answer writes the verdict that the reasons amount to, on a line.
+func answer(reasons []string) error {
 	if len(reasons) > reasonsMax {
 		more := len(reasons) - reasonsMax
 		reasons = append(reasons[:reasonsMax], fmt.Sprintf("and %d more", more))
 	}
-	answer, err := json.Marshal(verdict{Ok: len(reasons) == 0, Reasons: append([]string{}, reasons...)})
-	if err == nil {
-		_, err = os.Stdout.Write(answer)
-	}
-	if err != nil {
-		os.Exit(1)
-	}
+	return json.NewEncoder(os.Stdout).Encode(verdict{Ok: len(reasons) == 0, Reasons: append([]string{}, reasons...)})
 }
 
 // judge returns what speaks against the statement: CUE first, then Rego, as cosign does.

@@ -18,45 +18,60 @@ const query = "data.signature.allow"
 
 var allow = ast.MustParseRef(query)
 
-// judgeRego evaluates all files together, in Rego's syntax v0: the calls of cosign's pkg/cosign/rego, except that the
-// files' content is what tsign read.
+// judgeRego asks every file that says what is allowed for its own allow, with the libraries beside it and none of the
+// other such files, in Rego's syntax v0. Each question is asked with the calls of cosign's pkg/cosign/rego, except that
+// the files' content is what tsign read.
 func judgeRego(r request) []string {
-	ctx := context.Background()
 	input, err := decode(r.Statement)
 	if err != nil {
 		return []string{"the statement is not JSON: " + err.Error()}
 	}
-	options := []func(*rego.Rego){rego.Query(query), rego.SetRegoVersion(ast.RegoV0)}
-	var modules []*ast.Module
-	for _, file := range r.Rego {
+	var all []policy
+	for _, file := range distinct(r.Rego) {
 		// As OPA's loader does it.
 		parser := ast.ParserOptions{ProcessAnnotation: true, RegoVersion: ast.RegoV0}
 		module, err := ast.ParseModuleWithOpts(filepath.Clean(file.Path), file.Text, parser)
 		if err != nil {
 			return regoErrors(file.Path, err)
 		}
-		modules = append(modules, module)
-		options = append(options, rego.ParsedModule(module))
+		all = append(all, policy{file.Path, module})
+	}
+	demands, libraries, reasons := arrange(all)
+	if len(reasons) > 0 {
+		return reasons
+	}
+	answers := builtins.NDBCache{} // what the outside said the first time is what is said again
+	for _, each := range demands {
+		reasons = append(reasons, each.judge(libraries, input, answers)...)
+	}
+	return reasons
+}
+
+// judge asks for the policy's allow, and says why it is not true.
+func (p policy) judge(libraries []policy, input any, answers builtins.NDBCache) []string {
+	ctx := context.Background()
+	together := append([]policy{p}, libraries...)
+	options := []func(*rego.Rego){rego.Query(query), rego.SetRegoVersion(ast.RegoV0)}
+	for _, each := range together {
+		options = append(options, rego.ParsedModule(each.module.Copy()))
 	}
 	prepared, err := rego.New(options...).PrepareForEval(ctx)
 	if err != nil {
-		return regoErrors(paths(r.Rego), err)
+		return regoErrors(paths(together), err)
 	}
-	answers := builtins.NDBCache{} // what the outside said the first time is what the explanation is made with
 	results, err := prepared.Eval(ctx, rego.EvalInput(input), rego.EvalNDBuiltinCache(answers))
 	if err != nil {
-		return regoErrors(paths(r.Rego), err)
+		return regoErrors(paths(together), err)
 	}
 	if results.Allowed() {
 		return nil
 	}
-	head := regoHead(results, modules, paths(r.Rego))
 	why := &failures{input: ast.NewTerm(mustValue(input))}
 	why.collect(func() {
 		_, _ = prepared.Eval(ctx, rego.EvalInput(input), rego.EvalNDBuiltinCache(answers),
 			rego.EvalQueryTracer(why), rego.EvalRuleIndexing(false), rego.EvalEarlyExit(false))
 	})
-	return append([]string{head}, why.reasons()...)
+	return append([]string{p.head(results)}, why.reasons()...)
 }
 
 func mustValue(input any) ast.Value {
@@ -67,22 +82,20 @@ func mustValue(input any) ast.Value {
 	return value
 }
 
-func paths(files []source) string {
+func paths(policies []policy) string {
 	var all []string
-	for _, file := range files {
-		all = append(all, file.Path)
+	for _, each := range policies {
+		all = append(all, each.path)
 	}
 	return strings.Join(all, ", ")
 }
 
-// regoHead says what the query gave instead of true, and where its rules stand.
-func regoHead(results rego.ResultSet, modules []*ast.Module, files string) string {
+// head says what the query gave instead of true, and where the policy's rules stand.
+func (p policy) head(results rego.ResultSet) string {
 	var rules []string
-	for _, module := range modules {
-		for _, rule := range module.Rules {
-			if rule.Ref().HasPrefix(allow) {
-				rules = append(rules, fmt.Sprintf("%s:%d", rule.Location.File, rule.Location.Row))
-			}
+	for _, rule := range p.module.Rules {
+		if rule.Ref().HasPrefix(allow) {
+			rules = append(rules, fmt.Sprintf("%s:%d", rule.Location.File, rule.Location.Row))
 		}
 	}
 	where := strings.Join(rules, ", ")
@@ -90,9 +103,6 @@ func regoHead(results rego.ResultSet, modules []*ast.Module, files string) strin
 		for _, expression := range result.Expressions {
 			return fmt.Sprintf("%s: %s: expression value, %s, is not true", where, query, show(expression.Value))
 		}
-	}
-	if len(rules) == 0 {
-		return fmt.Sprintf("%s: result is undefined for query '%s': there is no rule allow in a package signature", files, query)
 	}
 	return fmt.Sprintf("%s: result is undefined for query '%s': no rule allow holds", where, query)
 }

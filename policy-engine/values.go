@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -39,4 +41,23 @@ func cut(text string) string {
 // line makes one line of what may be several.
 func line(text string) string {
 	return strings.Join(strings.Fields(text), " ")
+}
+
+// sorted puts reasons in order and leaves out what is there already.
+func sorted(reasons []string) []string {
+	slices.Sort(reasons)
+	return slices.Compact(reasons)
+}
+
+// distinct leaves out a file that was named before.
+func distinct(files []source) []source {
+	var all []source
+	known := map[string]bool{}
+	for _, file := range files {
+		if path := filepath.Clean(file.Path); !known[path] {
+			known[path] = true
+			all = append(all, file)
+		}
+	}
+	return all
 }

@@ -55,7 +55,8 @@ export default defineCommand({
   summary: "Verify attestations of container images",
   about:
     "Finds every attestation of each image, in both stored forms, and succeeds if at least one of the type asked for is by " +
-    "the key or identity given and about the image. With --policy every such one must satisfy all policies. Prints the " +
+    "the key or identity given and about the image. With --policy every such one must satisfy all policies, each file by " +
+    "itself. Prints the " +
     "envelopes of the good ones, a line each; for the others it tells why they failed.",
   examples: [
     "tsign verify-attestation --type slsaprovenance1 --certificate-identity ci@example.com " +

@@ -15,9 +15,10 @@ const MAX_POLICY = 4 * 1024 * 1024;
 
 /**
  * Judges a statement by policies, with cosign's engines and calls. All CUE files make one instance, which the statement has to
- * validate against (a `cue.mod` beside them is honoured). All Rego files are evaluated together, in the syntax v0:
- * `data.signature.allow` has to be true; undefined and any other value are a no. CUE comes first; when it says no, Rego
- * is not asked. A reason names file, line, rule, and the value that the rule saw.
+ * validate against (a `cue.mod` beside them is honoured). Each Rego file of package signature with a rule allow is asked for its
+ * own `data.signature.allow`, in the syntax v0, with the files beside it that have none: it has to be true; undefined and any
+ * other value are a no. A file that has no part in the verdict is refused. CUE comes first; when it says no, Rego is not
+ * asked. A reason names file, line, rule, and the value that the rule saw.
  *
  * @param statement the in-toto statement's JSON; numbers are compared as they stand there
  * @throws TsignError "input" for a policy of another kind or none at all, "unsupported" when the engine was not built,

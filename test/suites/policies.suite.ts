@@ -93,10 +93,16 @@ test("a policy that would have no part in the verdict is a no, and cosign's yes 
     "empty.cue": "",
     "comment.cue": "// to be written\n",
     "definitions.cue": "#Predicate: a: 2\n",
+    "hidden.cue": "_predicate: a: 2\n",
+    "anything.cue": "predicate: {#Strict: a: 2}\n",
+    "uses_p.cue": "package p\n\npredicate: #Predicate\n",
+    "definitions_p.cue": "package p\n\n#Predicate: {a: 1, ...}\n",
+    "stricter_p.cue": "package p\n\n#Predicate: {a: 2, ...}\n",
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
   assert.equal((await verify(TSIGN, "good.cue")).code, 0);
-  assert.equal((await verify(TSIGN, "good.cue", "definitions.cue")).code, 0, "definitions may be for others");
+  assert.equal((await verify(TSIGN, "uses_p.cue", "definitions_p.cue")).code, 0, "definitions that another file uses");
+  assert.notEqual((await verify(TSIGN, "uses_p.cue", "stricter_p.cue")).code, 0, "and that the statement does not fit");
   for (const policies of [
     ["good.cue", "strict_test.cue"],
     ["good.cue", "strict_tool.cue"],
@@ -104,10 +110,133 @@ test("a policy that would have no part in the verdict is a no, and cosign's yes 
     ["empty.cue"],
     ["comment.cue"],
     ["definitions.cue"],
+    ["good.cue", "empty.cue"],
+    ["good.cue", "definitions.cue"],
+    ["good.cue", "hidden.cue"],
+    ["good.cue", "anything.cue"],
+    ["good_p.cue", "stricter_p.cue"],
   ]) {
     const ours = await verify(TSIGN, ...policies);
     assert.notEqual(ours.code, 0, policies.join(", "));
-    assert.match(ours.stderr, /leaves this file out|require nothing/);
+    assert.match(ours.stderr, /leaves this file out|requires nothing/);
     assert.equal((await verify(COSIGN, ...policies)).code, 0, `cosign does otherwise with ${policies.join(", ")}`);
   }
+});
+
+/** Rego files, and the ones among them that the refusal names; none where all of them together allow. */
+const SETS: readonly { files: Readonly<Record<string, string>>; refused?: readonly string[]; cosign: boolean }[] = [
+  { files: { "yes.rego": "allow { input.predicate.a == 1 }" }, cosign: true },
+  {
+    files: { "yes.rego": "allow { input.predicate.a == 1 }", "no.rego": "allow { input.predicate.a == 2 }" },
+    refused: ["no.rego"],
+    cosign: true,
+  },
+  {
+    files: { "no.rego": "default allow = false\nallow { input.predicate.a == 2 }", "yes.rego": "allow = true" },
+    refused: ["no.rego"],
+    cosign: true,
+  },
+  { files: { "default.rego": "default allow = true" }, refused: ["default.rego"], cosign: true },
+  {
+    files: { "default.rego": "default allow = true", "no.rego": "allow { input.predicate.a == 2 }" },
+    refused: ["default.rego"],
+    cosign: true,
+  },
+  {
+    files: { "default.rego": "default allow = false", "yes.rego": "allow { input.predicate.a == 1 }" },
+    refused: ["default.rego"],
+    cosign: true,
+  },
+  {
+    files: { "library.rego": "package library\nok { input.predicate.a == 1 }", "yes.rego": "allow = true" },
+    refused: ["library.rego"],
+    cosign: true,
+  },
+  {
+    files: {
+      "library.rego": "package library\nok { input.predicate.a == 1 }",
+      "yes.rego": "import data.library\nallow { library.ok }",
+    },
+    cosign: true,
+  },
+  {
+    files: {
+      "library.rego": "package library\nok { input.predicate.a == 2 }",
+      "no.rego": "import data.library\nallow { library.ok }",
+    },
+    refused: ["no.rego"],
+    cosign: false,
+  },
+  {
+    files: {
+      "inner.rego": "package inner\nok { input.predicate.a == 1 }",
+      "outer.rego": "package outer\nimport data.inner\nok { inner.ok }",
+      "yes.rego": "allow { data.outer.ok }",
+    },
+    cosign: true,
+  },
+  {
+    files: {
+      "inner.rego": "package inner\nok { input.predicate.a == 1 }",
+      "outer.rego": "package outer\nimport data.inner\nok { inner.ok }",
+      "yes.rego": "allow = true",
+    },
+    refused: ["inner.rego", "outer.rego"],
+    cosign: true,
+  },
+  { files: { "helper.rego": "fits { input.predicate.a == 1 }", "yes.rego": "allow { fits }" }, cosign: true },
+  {
+    files: { "helper.rego": "fits { input.predicate.a == 2 }", "yes.rego": "allow = true" },
+    refused: ["helper.rego"],
+    cosign: true,
+  },
+  {
+    files: {
+      "helper.rego": "fits { input.predicate.a == 1 }",
+      "no.rego": "fits { input.predicate.a == 2 }\nallow { fits }",
+    },
+    refused: ["helper.rego"],
+    cosign: true,
+  },
+  {
+    files: { "one.rego": "fits { input.predicate.a == 1 }\nallow { fits }", "two.rego": "allow { fits }" },
+    refused: ["two.rego"],
+    cosign: true,
+  },
+  {
+    files: {
+      "one.rego": "strict { input.predicate.a == 1 }\nallow = true",
+      "two.rego": "allow { not data.signature.strict }",
+    },
+    refused: ["two.rego"],
+    cosign: true,
+  },
+];
+
+test("every Rego file of package signature is a policy of its own, and every other one has to be used", async (t) => {
+  const { cwd, verify } = await attested(t, { a: 1 });
+  for (const { files, refused, cosign } of SETS) {
+    const names = Object.keys(files);
+    for (const [name, text] of Object.entries(files)) {
+      writeFileSync(join(cwd, name), text.startsWith("package ") ? `${text}\n` : `package signature\n${text}\n`);
+    }
+    for (const order of [names, names.toReversed()]) {
+      const ours = await verify(TSIGN, ...order);
+      assert.equal(ours.code === 0, refused === undefined, `${JSON.stringify(files)}: ${ours.stderr}`);
+      for (const name of refused ?? []) assert.match(ours.stderr, new RegExp(`^- ${name.replace(".", "\\.")}:`, "m"));
+    }
+    assert.equal((await verify(COSIGN, ...names)).code === 0, cosign, `cosign: ${JSON.stringify(files)}`);
+  }
+});
+
+test("CUE and Rego policies together all have to hold", async (t) => {
+  const { cwd, verify } = await attested(t, { a: 1 });
+  for (const value of [1, 2]) {
+    writeFileSync(join(cwd, `is${value}.cue`), `predicate: a: ${value}\n`);
+    writeFileSync(join(cwd, `is${value}.rego`), `package signature\nallow { input.predicate.a == ${value} }\n`);
+  }
+  assert.equal((await verify(TSIGN, "is1.rego", "is1.cue")).code, 0);
+  assert.match((await verify(TSIGN, "is1.rego", "is2.cue")).stderr, /^- is2\.cue/m);
+  assert.match((await verify(TSIGN, "is2.rego", "is1.cue")).stderr, /^- is2\.rego/m);
+  assert.notEqual((await verify(TSIGN, "is2.rego", "is1.cue", "is1.rego")).code, 0);
 });
