@@ -2,7 +2,7 @@ import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { goJson } from "../format/go-json.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject, parseJson, textOf } from "../format/json.ts";
 
 /** What cosign keeps of a Rekor v1 entry beside a legacy signature: the promise (SET) and what it is over. */
 export interface LegacyLogEntry {
@@ -54,7 +54,7 @@ export function readLegacyLogEntry(value: unknown, what: string): TransparencyLo
 export function kindVersionOf(body: Uint8Array, what: string): { kind: string; version: string } {
   const entry = parseJson(body, what);
   const { kind, apiVersion } = isObject(entry) ? entry : {};
-  return { kind: String(kind), version: String(apiVersion) };
+  return { kind: textOf(kind), version: textOf(apiVersion) };
 }
 
 /** A number of things: a whole one, exact, not negative. */

@@ -1,7 +1,7 @@
 import type { SerializedBundle, TransparencyLogEntry } from "@sigstore/bundle";
 import { Bundle } from "@sigstore/protobuf-specs";
 import { TsignError } from "../errors.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject, parseJson, textOf } from "../format/json.ts";
 import { canonicalBundle } from "./bundle-shape.ts";
 import { BUNDLE_MEDIA_TYPE } from "./media-types.ts";
 import { readBundle } from "./read-bundle.ts";
@@ -30,7 +30,7 @@ export interface UpgradeOptions {
 export async function upgradeBundle(bytes: Uint8Array, options: UpgradeOptions): Promise<Uint8Array> {
   const { path, notice } = options;
   const json = parseJson(bytes, path);
-  const [, old, recent] = (isObject(json) && VERSION.exec(String(json["mediaType"]))) || [];
+  const [, old, recent] = (isObject(json) && VERSION.exec(textOf(json["mediaType"]))) || [];
   const version = old ?? recent;
   if (version === undefined) {
     throw new TsignError("bad-bundle", `${path} is not a Sigstore bundle of version 0.1 to 0.3`, {

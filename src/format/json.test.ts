@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TsignError } from "../errors.ts";
-import { parseJson } from "./json.ts";
+import { parseJson, textOf } from "./json.ts";
 
 const parse = (text: string) => parseJson(Buffer.from(text), "it");
 const refused = (text: string | Uint8Array, reason: RegExp) =>
@@ -63,4 +63,11 @@ test("a string of any length is read in linear time", () => {
   assert.equal((parse(`{"payload":"${long}"}`) as { payload: string }).payload.length, long.length);
   const escaped = '\\"\\\\'.repeat(1024 * 1024);
   assert.equal((parse(`["${escaped}"]`) as string[])[0]?.length, escaped.length / 2);
+});
+
+test("textOf gives scalars as they are written, and nothing of what String() may throw on", () => {
+  const scalars = ["text", 7, true, false].map(textOf);
+  assert.deepEqual(scalars, ["text", "7", "true", "false"]);
+  const others = [null, undefined, {}, { toString: 1 }, [[]], JSON.parse('{"toString":null,"valueOf":1}')];
+  assert.deepEqual(new Set(others.map(textOf)), new Set([""]));
 });

@@ -84,3 +84,15 @@ function refuseKey(literal: string, keys: Set<string>, what: string): void {
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/**
+ * A scalar of a JSON document as text: a text itself, a number or truth value as it is written, "" for anything else. String()
+ * is not for values from outside: an object that has a member `toString` makes it throw.
+ */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : isScalar(value) ? String(value) : "";
+}
+
+function isScalar(value: unknown): value is number | boolean {
+  return typeof value === "number" || typeof value === "boolean";
+}

@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, scrypt as nodeScrypt } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
+import { textOf } from "../format/json.ts";
 import { readPem, writePem } from "../format/pem.ts";
 
 const LABEL = "ENCRYPTED SIGSTORE PRIVATE KEY";
@@ -95,9 +96,9 @@ function readEnvelope(bytes: Uint8Array): Sealed {
     throw new TsignError("input", "the private key file is damaged: its content is not JSON", { cause });
   }
   const { kdf, cipher } = value ?? {};
-  if (kdf?.name !== "scrypt") throw new TsignError("input", `encrypted: unknown kdf name "${kdf?.name ?? ""}"`);
+  if (kdf?.name !== "scrypt") throw new TsignError("input", `encrypted: unknown kdf name "${textOf(kdf?.name)}"`);
   if (cipher?.name !== "nacl/secretbox") {
-    throw new TsignError("input", `encrypted: unknown cipher name "${cipher?.name ?? ""}"`);
+    throw new TsignError("input", `encrypted: unknown cipher name "${textOf(cipher?.name)}"`);
   }
   const { N, r, p } = kdf.params ?? {};
   if (!READ_COSTS.includes(N) || r !== BLOCK_SIZE || p !== PARALLELISM) {
@@ -105,10 +106,10 @@ function readEnvelope(bytes: Uint8Array): Sealed {
       hint: "N may be 32768, 65536 or 131072, r 8, p 1",
     });
   }
-  const salt = decodeBase64(String(kdf.salt));
-  const nonce = decodeBase64(String(cipher.nonce));
-  const ciphertext = decodeBase64(String(value?.ciphertext));
-  if (salt?.length !== 32 || nonce?.length !== 24 || !ciphertext) {
+  const salt = decodeBase64(textOf(kdf.salt));
+  const nonce = decodeBase64(textOf(cipher.nonce));
+  const ciphertext = decodeBase64(textOf(value?.ciphertext));
+  if (salt?.length !== 32 || nonce?.length !== 24 || !ciphertext?.length) {
     throw new TsignError(
       "input",
       "the private key file is damaged: its salt, nonce or ciphertext is not what it should be",

@@ -1,4 +1,5 @@
 import { TsignError } from "../errors.ts";
+import { isObject, textOf } from "../format/json.ts";
 import { printable } from "../format/printable.ts";
 import { type Answer, createTransport, type Transport } from "../http.ts";
 import type { TransportIo } from "../http-retry.ts";
@@ -69,7 +70,7 @@ function reasonOf({ bytes }: Answer): string {
   const text = Buffer.from(bytes.subarray(0, 4096)).toString("utf8").trim();
   try {
     const json: unknown = JSON.parse(text);
-    if (typeof json === "object" && json !== null && "message" in json) return String(json.message);
+    if (isObject(json) && "message" in json) return textOf(json["message"]);
   } catch {
     // it is plain text
   }

@@ -5,7 +5,7 @@ import { isCount, kindVersionOf } from "../evidence/legacy-proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { type HashName, hash, type Message } from "../format/digest.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject, parseJson, textOf } from "../format/json.ts";
 import type { TransportIo } from "../http-retry.ts";
 import { apiUrl, get, post, refusal, type ServiceClient, serviceClient } from "./exchange.ts";
 
@@ -155,9 +155,9 @@ function readProof(json: unknown): TransparencyLogEntry["inclusionProof"] | unde
   return {
     logIndex: String(logIndex),
     treeSize: String(treeSize),
-    rootHash: Buffer.from(String(rootHash), "hex"),
-    hashes: hashes.map((each) => Buffer.from(String(each), "hex")),
-    checkpoint: { envelope: String(checkpoint ?? "") },
+    rootHash: Buffer.from(textOf(rootHash), "hex"),
+    hashes: hashes.map((each) => Buffer.from(textOf(each), "hex")),
+    checkpoint: { envelope: textOf(checkpoint) },
   };
 }
 

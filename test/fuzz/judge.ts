@@ -10,6 +10,7 @@ import type { TrustedMaterial } from "../../src/trust/material.ts";
 import { readTrustedRoot } from "../../src/trust/trusted-root.ts";
 import type { Policy, Subject } from "../../src/verify/model.ts";
 import { exactly } from "../../src/verify/patterns.ts";
+import { verifyTimestamp } from "../../src/verify/timestamp.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { Finding, type Outcome } from "./target.ts";
 
@@ -71,10 +72,17 @@ export function proofsOf({ key, log, timestamps }: Evidence): string[] {
     const named = inclusionPromise ? text([logIndex, integratedTime]) : "";
     const parts = [sha("entry", canonicalizedBody, text(logId), named)];
     if (inclusionPromise) parts.push(sha("promise", text(inclusionPromise)));
-    if (inclusionProof) parts.push(sha("proof", text(inclusionProof)));
+    if (inclusionProof) parts.push(sha("proof", text(withoutRepetition(inclusionProof))));
     return parts;
   });
   return [...certificate, ...entries, ...timestamps.map((timestamp) => sha("timestamp", timestamp))];
+}
+
+/** A signature line that stands twice under a checkpoint says what it says once. */
+function withoutRepetition<Proof extends { checkpoint: { envelope: string } | undefined }>(proof: Proof): Proof {
+  const [text = "", signatures = ""] = proof.checkpoint?.envelope.split("\n\n") ?? [];
+  const envelope = `${text}\n\n${[...new Set(signatures.split("\n"))].join("\n")}`;
+  return { ...proof, checkpoint: { envelope } };
 }
 
 const b64 = (bytes: readonly number[]) => Buffer.from(bytes).toString("base64");
@@ -189,10 +197,27 @@ function explain(evidence: Evidence, core: string, probe: Probe, setting: Settin
   const sources = setting.genuine.filter((genuine) => genuine.core === core && genuine.yes.some(isAsked));
   if (sources.length === 0) throw new Finding(`a yes for ${asked}, which nobody signed so`);
   const known = new Set(sources.flatMap(({ proofs }) => proofs));
-  // A legacy certificate is only offered, and a key does not need it.
-  const isKey = probe.signer === "K" || probe.signer === "M";
-  const counted = isKey ? { ...evidence, key: { kind: "none" } as const } : evidence;
-  const strange = proofsOf(counted).filter((proof) => !known.has(proof));
-  if (strange.length > 0)
+  const strange = proofsOf(counted(evidence, probe, setting)).filter((proof) => !known.has(proof));
+  if (strange.length > 0) {
     throw new Finding(`a yes for ${asked} with ${strange.length} proofs that were never given for it`);
+  }
+}
+
+/**
+ * Evidence without what is passed over: entries of logs and timestamps of authorities that are not trusted, and beside a key
+ * a certificate, which the old forms only offer.
+ */
+function counted(evidence: Evidence, { signer, log }: Probe, setting: Setting): Evidence {
+  const { logs, timestampAuthorities } = rootOf(log === "ours" ? setting.trustedRoot : setting.otherRoot);
+  const isKnown = (id: Uint8Array | undefined) =>
+    logs.some((each) => Buffer.compare(each.id, id ?? Buffer.alloc(0)) === 0);
+  const messages = [evidence.content.signature, ...(evidence.timestamped ? [evidence.timestamped] : [])];
+  return {
+    ...evidence,
+    ...(signer === "K" || signer === "M" ? { key: { kind: "none" } as const } : {}),
+    log: evidence.log.filter((entry) => isKnown(entry.logId?.keyId)),
+    timestamps: evidence.timestamps.filter(
+      (each) => verifyTimestamp(each, messages, timestampAuthorities) !== undefined,
+    ),
+  };
 }

@@ -4,7 +4,7 @@ import { TsignError } from "../../errors.ts";
 import { canonicalBundle } from "../../evidence/bundle-shape.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "../../evidence/media-types.ts";
 import { decodeBase64 } from "../../format/base64.ts";
-import { isObject, parseJson } from "../../format/json.ts";
+import { isObject, parseJson, textOf } from "../../format/json.ts";
 import { printable } from "../../format/printable.ts";
 import { certificateNodes } from "./certificate.ts";
 import { logEntryNode } from "./log-entry.ts";
@@ -194,7 +194,7 @@ function statementNode(payload: Uint8Array): Node | undefined {
     undefined,
     typeof predicateType === "string" ? node("Predicate Type", predicateType) : undefined,
     Array.isArray(subject)
-      ? node("Subjects", subject.length, ...names.map((each) => node("Name", String(each))))
+      ? node("Subjects", subject.length, ...names.map((each) => node("Name", textOf(each))))
       : undefined,
   );
 }

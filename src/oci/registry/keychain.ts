@@ -1,4 +1,5 @@
 import { TsignError } from "../../errors.ts";
+import { isObject, textOf } from "../../format/json.ts";
 import type { Io } from "../../io.ts";
 import type { Repository } from "../ref.ts";
 import { DOCKER_HUB_KEY, type DockerAuth, type DockerConfig, findDockerConfig } from "./docker-config.ts";
@@ -89,14 +90,17 @@ async function askHelper(io: KeychainIo, helper: string, server: string): Promis
       hint: `run it by hand: echo ${server} | docker-credential-${helper} get`,
     });
   }
-  let answer: { Username?: unknown; Secret?: unknown };
+  let answer: unknown;
   try {
-    answer = JSON.parse(stdout) as typeof answer;
+    answer = JSON.parse(stdout);
   } catch {
-    throw new TsignError("auth", `the credential helper docker-credential-${helper} did not answer with JSON`);
+    // told below, as other JSON than an object is
   }
-  const secret = String(answer.Secret ?? "");
-  const username = String(answer.Username ?? "");
+  if (!isObject(answer)) {
+    throw new TsignError("auth", `the credential helper docker-credential-${helper} did not answer with a JSON object`);
+  }
+  const secret = textOf(answer["Secret"]);
+  const username = textOf(answer["Username"]);
   if (username === "" && secret === "") return { kind: "anonymous" };
   if (username === TOKEN_USER) return { kind: "refresh-token", token: secret };
   return { kind: "password", username, password: secret };
