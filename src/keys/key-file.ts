@@ -108,8 +108,9 @@ function readEnvelope(bytes: Uint8Array): Sealed {
   }
   const salt = decodeBase64(textOf(kdf.salt));
   const nonce = decodeBase64(textOf(cipher.nonce));
-  const ciphertext = decodeBase64(textOf(value?.ciphertext));
-  if (salt?.length !== 32 || nonce?.length !== 24 || !ciphertext?.length) {
+  const sealed = value?.ciphertext;
+  const ciphertext = typeof sealed === "string" ? decodeBase64(sealed) : undefined;
+  if (salt?.length !== 32 || nonce?.length !== 24 || !ciphertext) {
     throw new TsignError(
       "input",
       "the private key file is damaged: its salt, nonce or ciphertext is not what it should be",
