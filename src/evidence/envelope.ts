@@ -1,7 +1,10 @@
 import { TsignError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { parseSignedJson } from "../format/signed-json.ts";
 import type { DsseContent } from "./model.ts";
+
+const MEMBERS = { payloadType: {}, payload: {}, signatures: { sig: {} } };
 
 /**
  * Reads a DSSE envelope (DSSE envelope.md, JSON). Exactly one signature: with more, readers disagree on who signed.
@@ -9,7 +12,7 @@ import type { DsseContent } from "./model.ts";
  * @throws TsignError "bad-bundle"
  */
 export function readEnvelope(bytes: Uint8Array, what: string): DsseContent {
-  const json = parseJson(bytes, what);
+  const json = parseSignedJson(bytes, MEMBERS, what);
   const { payloadType, payload, signatures } = isObject(json) ? json : {};
   const decoded = typeof payload === "string" ? decodeBase64(payload) : undefined;
   if (typeof payloadType !== "string" || !decoded || !Array.isArray(signatures)) {

@@ -3,6 +3,7 @@ import { TsignError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { goJson } from "../format/go-json.ts";
 import { isObject, parseJson, textOf } from "../format/json.ts";
+import { parseSignedJson, refuseLookalikes } from "../format/signed-json.ts";
 
 /** What cosign keeps of a Rekor v1 entry beside a legacy signature: the promise (SET) and what it is over. */
 export interface LegacyLogEntry {
@@ -18,6 +19,9 @@ export interface LegacyLogEntry {
   };
 }
 
+const ENTRY_MEMBERS = { SignedEntryTimestamp: {}, Payload: { body: {}, integratedTime: {}, logIndex: {}, logID: {} } };
+const TIMESTAMP_MEMBERS = { SignedRFC3161Timestamp: {} };
+
 /**
  * Reads the log entry of a legacy signature: the layer annotation `dev.sigstore.cosign/bundle`, or a blob bundle's
  * `rekorBundle`.
@@ -26,6 +30,7 @@ export interface LegacyLogEntry {
  * @throws TsignError "bad-bundle"
  */
 export function readLegacyLogEntry(value: unknown, what: string): TransparencyLogEntry {
+  refuseLookalikes(value, ENTRY_MEMBERS, what);
   const payload = isObject(value) ? value["Payload"] : undefined;
   if (!isObject(value) || !isObject(payload)) throw new TsignError("bad-bundle", `${what} is not a log entry`);
   const { integratedTime, logIndex, logID } = payload;
@@ -86,7 +91,7 @@ export function toLegacyLogEntry(entry: TransparencyLogEntry): LegacyLogEntry | 
  * @throws TsignError "bad-bundle"
  */
 export function readLegacyTimestamp(text: string, what: string): Uint8Array {
-  const value = parseJson(Buffer.from(text), what);
+  const value = parseSignedJson(Buffer.from(text), TIMESTAMP_MEMBERS, what);
   const encoded = isObject(value) ? value["SignedRFC3161Timestamp"] : undefined;
   const der = typeof encoded === "string" ? decodeBase64(encoded) : undefined;
   if (!der) throw new TsignError("bad-bundle", `${what} is not a signed timestamp`);

@@ -1,7 +1,8 @@
 import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject } from "../format/json.ts";
+import { parseSignedJson } from "../format/signed-json.ts";
 import type { Io } from "../io.ts";
 import { publicKeyFromPem } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
@@ -57,7 +58,7 @@ export interface LegacyBlobBundle {
  * @throws TsignError "bad-bundle"
  */
 export function readLegacyBlobBundle(bytes: Uint8Array, path: string): LegacyBlobBundle {
-  const json = parseJson(bytes, path);
+  const json = parseSignedJson(bytes, { base64Signature: {}, cert: {}, rekorBundle: {} }, path);
   if (!isObject(json) || typeof json["base64Signature"] !== "string") {
     throw new TsignError("bad-bundle", `${path} is neither a Sigstore bundle nor a legacy one`);
   }

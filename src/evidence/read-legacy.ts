@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { parseForPrinting, parseSignedJson } from "../format/signed-json.ts";
 import { readEnvelope } from "./envelope.ts";
 import { readLegacyLogEntry, readLegacyTimestamp } from "./legacy-proofs.ts";
 import { ANNOTATION } from "./media-types.ts";
@@ -91,6 +92,12 @@ export function readCertificates(pem: string, what: string): Uint8Array[] {
   });
 }
 
+/** What is read of a simple-signing payload. What is `optional` is a map, whose keys the signer chose. */
+const MEMBERS = {
+  critical: { identity: { "docker-reference": {} }, image: { "docker-manifest-digest": {} }, type: {} },
+  optional: {},
+};
+
 /** What a simple-signing payload says. Not trusted before its signature is. */
 export interface SimpleSigningClaims {
   readonly dockerReference: string;
@@ -111,20 +118,21 @@ export type PayloadDescription = Omit<SimpleSigningClaims, "manifestDigest"> & {
  * @throws TsignError "bad-bundle"
  */
 export function readSimpleSigning(payload: Uint8Array): SimpleSigningClaims {
-  const claims = claimsIn(parseJson(payload, "the payload"));
+  const claims = claimsIn(parseSignedJson(payload, MEMBERS, "the payload"));
   if (claims?.manifestDigest !== undefined) return { ...claims, manifestDigest: claims.manifestDigest };
   throw new TsignError("bad-bundle", "the payload is not a simple-signing document");
 }
 
 /**
  * What a payload of any kind says in the terms of simple signing, for showing it: one that was verified with
- * --check-claims=false may be about anything, and every field may be missing.
+ * --check-claims=false may be about anything, and every field may be missing. Numbers are written as they stand in the payload.
  *
  * @returns undefined for what is no JSON object, or has something else than text in a field
  */
 export function describePayload(payload: Uint8Array): PayloadDescription | undefined {
   try {
-    return claimsIn(parseJson(payload, "the payload"));
+    parseSignedJson(payload, MEMBERS, "the payload");
+    return claimsIn(parseForPrinting(Buffer.from(payload).toString("utf8")));
   } catch (error) {
     if (error instanceof TsignError) return undefined;
     throw error;

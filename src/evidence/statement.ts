@@ -1,9 +1,17 @@
 import { TsignError } from "../errors.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject } from "../format/json.ts";
+import { parseForPrinting, parseSignedJson } from "../format/signed-json.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "./media-types.ts";
 import type { DsseContent, Evidence } from "./model.ts";
 
 const STATEMENT_TYPES = new Set(["https://in-toto.io/Statement/v0.1", "https://in-toto.io/Statement/v1"]);
+/** What is read of a statement. A digest's algorithms are a map's keys; those that count are read by their name. */
+const MEMBERS = {
+  _type: {},
+  predicateType: {},
+  subject: { name: {}, digest: { sha256: {}, sha384: {}, sha512: {} }, annotations: {} },
+  predicate: {},
+};
 /** A subject list longer than this is refused before anything is computed (users.md: CVE-2024-45395). */
 const MAX_SUBJECTS = 1024;
 
@@ -12,6 +20,7 @@ export interface StatementSubject {
   readonly name: string;
   /** Hex digests by algorithm name. */
   readonly digest: Readonly<Record<string, string>>;
+  /** For comparing texts and for printing: a number is written as it stands in the statement (parseForPrinting). */
   readonly annotations: Readonly<Record<string, unknown>>;
 }
 
@@ -63,7 +72,7 @@ export function refuseOtherType(content: Evidence["content"], annotated: string 
  * @throws TsignError "bad-bundle"
  */
 export function parseStatement(bytes: Uint8Array): Statement {
-  const value = parseJson(bytes, "the statement");
+  const value = parseSignedJson(bytes, MEMBERS, "the statement");
   if (!isObject(value) || typeof value["_type"] !== "string" || !STATEMENT_TYPES.has(value["_type"])) {
     throw new TsignError("bad-bundle", "the envelope's payload is not an in-toto statement");
   }
@@ -74,7 +83,10 @@ export function parseStatement(bytes: Uint8Array): Statement {
   if (subject.length > MAX_SUBJECTS) {
     throw new TsignError("bad-bundle", `the statement has more than ${MAX_SUBJECTS} subjects`);
   }
-  return { predicateType, subjects: subject.map(readSubject) };
+  // parsed once more only where a number has to be kept: a statement may be an SBOM of 100 MB
+  const annotated = subject.some((each) => isObject(each) && isObject(each["annotations"]));
+  const exact = annotated ? (parseForPrinting(Buffer.from(bytes).toString("utf8")) as typeof value) : value;
+  return { predicateType, subjects: (exact["subject"] as unknown[]).map(readSubject) };
 }
 
 function readSubject(value: unknown): StatementSubject {

@@ -80,9 +80,18 @@ function refuseKey(literal: string, keys: Set<string>, what: string): void {
   keys.add(key);
 }
 
-/** Whether a JSON value is an object (not null, not an array). */
+declare global {
+  /** https://tc39.es/proposal-json-parse-with-source */
+  interface JSON {
+    /** A value that JSON.stringify writes as the text. */
+    rawJSON(text: string): object;
+    isRawJSON(value: unknown): boolean;
+  }
+}
+
+/** Whether a JSON value is an object: not null, not an array, not a number that was kept as text. */
 export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }
 
 /**

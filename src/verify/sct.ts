@@ -1,7 +1,8 @@
 import { createHash, verify as verifyBytes } from "node:crypto";
 import { EXTENSION_OID_SCT } from "@sigstore/core";
 import { decodeBase64 } from "../format/base64.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject } from "../format/json.ts";
+import { parseSignedJson } from "../format/signed-json.ts";
 import type { CertificatePath } from "../trust/certificate-path.ts";
 import { isWithin, type Log } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";
@@ -117,6 +118,9 @@ function readSignature(reader: Reader): Pick<Sct, "hash" | "algorithm" | "signat
   return { hash: reader.uint(1), algorithm: reader.uint(1), signature: reader.opaque(2) };
 }
 
+/** RFC 6962 §4.1, the answer to add-chain. */
+const DETACHED_MEMBERS = { sct_version: {}, id: {}, timestamp: {}, extensions: {}, signature: {} };
+
 function readDetached(json: Uint8Array): Sct {
   const value = readJson(json);
   if (!isObject(value)) throw unreadable();
@@ -138,7 +142,7 @@ function readDetached(json: Uint8Array): Sct {
 
 function readJson(json: Uint8Array): unknown {
   try {
-    return parseJson(json, "the detached SCT");
+    return parseSignedJson(json, DETACHED_MEMBERS, "the detached SCT");
   } catch {
     throw unreadable();
   }

@@ -8,6 +8,7 @@ import type { Evidence } from "../../evidence/model.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { printable } from "../../format/printable.ts";
+import { parseForPrinting } from "../../format/signed-json.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { formatReference } from "../../oci/ref.ts";
 import { PREDICATE_ALIASES, predicateTypeOf, requirePredicateType } from "../../sign/predicates.ts";
@@ -76,7 +77,7 @@ function isOf({ content }: Evidence, type: string): boolean {
 
 /** A bundle as it is stored, but on one line; an envelope as cosign prints it. */
 function lineOf({ content, document }: Evidence): string {
-  if (document) return JSON.stringify(JSON.parse(Buffer.from(document).toString("utf8")));
+  if (document) return JSON.stringify(parseForPrinting(Buffer.from(document).toString("utf8")));
   if (content.kind !== "dsse") throw new TsignError("internal", "a signature among attestations");
   const { payloadType, payload, signature } = content;
   const signatures = [{ keyid: "", sig: encodeBase64(signature) }];

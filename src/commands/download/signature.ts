@@ -9,6 +9,7 @@ import { readCertificates } from "../../evidence/read-legacy.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { goJson } from "../../format/go-json.ts";
 import { printable } from "../../format/printable.ts";
+import { parseForPrinting } from "../../format/signed-json.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { formatReference } from "../../oci/ref.ts";
 
@@ -58,14 +59,14 @@ function nothing(name: string, found: readonly (Evidence | Unreadable)[]): Tsign
 
 /** A bundle as it is stored, but compact: put together anew it could claim a version that it is not of. */
 function bundleLine(document: Uint8Array): string {
-  return JSON.stringify(JSON.parse(Buffer.from(document).toString("utf8")));
+  return JSON.stringify(parseForPrinting(Buffer.from(document).toString("utf8")));
 }
 
 /** One legacy signature under cosign's field names, with the base64 DER of certificates where cosign has it. */
 function legacyLine({ content, key, annotations }: Evidence): string {
   const json = (text: string | undefined): unknown => {
     try {
-      return text ? JSON.parse(text) : null;
+      return text ? parseForPrinting(text) : null;
     } catch {
       return null;
     }
