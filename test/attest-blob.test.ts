@@ -170,3 +170,19 @@ test("a bundle and an envelope given at once must be of one signature; a bundle 
     assert.match(refused.stderr, new RegExp(`Error: (${flag} cannot be used|.*holds no|.*certificate)`));
   }
 });
+
+test("verify-blob: a bundle with an attestation verifies its file, with a warning that says the type; a signature has none", async (t) => {
+  const { tsign, made } = await workshop(t);
+  await made("--predicate", "p", "--bundle", "attestation", "file");
+  const signed = await tsign(["sign-blob", "--key", "cosign.key", ...OFFLINE, "--bundle", "signature", "file"]);
+  assert.equal(signed.code, 0, signed.stderr);
+  const verify = (bundle: string, file: string) =>
+    tsign(["verify-blob", "--key", "cosign.pub", NO_LOG, "--bundle", bundle, file]);
+  const attestation = await verify("attestation", "file");
+  assert.equal(attestation.code, 0, attestation.stderr);
+  assert.match(attestation.stderr, new RegExp(`^WARNING: attestation is an attestation of type ${TYPE}: `, "m"));
+  assert.match(attestation.stderr, /^Verified OK$/m);
+  assert.equal((await verify("attestation", "other")).code, 1);
+  const { code, stderr } = await verify("signature", "file");
+  assert.deepEqual([code, /an attestation/.test(stderr)], [0, false], stderr);
+});

@@ -12,9 +12,11 @@ import {
 } from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
 import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { looksLikeBundle, readBundle } from "../evidence/read-bundle.ts";
 import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
+import { readStatement } from "../evidence/statement.ts";
 import { type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
@@ -41,7 +43,8 @@ export default defineCommand({
   summary: "Verify the signature of a file",
   about:
     "Verifies a file, `-` for stdin, a URL, or, with a bundle, a digest written sha256:<hex>, against a bundle or a detached " +
-    "signature. Prints `Verified OK` on stderr.\nA file of any size is read once, in constant memory; pure Ed25519 " +
+    "signature. Prints `Verified OK` on stderr. A bundle with an attestation verifies the file that it is about, whatever it attests: a " +
+    "warning says its type.\nA file of any size is read once, in constant memory; pure Ed25519 " +
     "signatures are checked up to 128 MiB.",
   examples: [
     "# signed by an identity",
@@ -82,9 +85,21 @@ export default defineCommand({
       const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
       warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
     }
+    warnAboutAttestation(io, evidence);
     io.stderr.write("Verified OK\n");
   },
 });
+
+/** As cosign does, a bundle with an attestation verifies the file it is about. What it attests, nobody asked: it is said. */
+function warnAboutAttestation(io: Pick<Io, "stderr">, { content, origin }: Evidence): void {
+  if (content.kind !== "dsse") return;
+  const { predicateType } = readStatement(content);
+  if (predicateType === SIGN_PREDICATE_TYPE) return;
+  io.stderr.write(
+    `WARNING: ${origin.where} is an attestation of type ${predicateType}: what it says of the file was not checked; ` +
+      "verify-blob-attestation checks the type\n",
+  );
+}
 
 /** The bundle, whichever form its bytes have, or the detached signature; a legacy bundle beside it has its certificate and log entry. */
 async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: Verification): Promise<Evidence> {
