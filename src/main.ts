@@ -1,6 +1,6 @@
 import type { Command } from "./cli/define.ts";
 import { guardedOutput, lineOf } from "./cli/print/guard.ts";
-import { knownSecrets } from "./cli/print/secrets.ts";
+import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
 import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
 import { formatDuration } from "./cli/values.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
@@ -14,7 +14,13 @@ import type { Io, Lines } from "./io.ts";
  */
 export async function main(argv: readonly string[], unguarded: Io): Promise<number> {
   const secrets = knownSecrets(argv, unguarded.env);
-  const io = withParts(unguarded, guardedOutput(unguarded, secrets));
+  const io = withParts(unguarded, {
+    ...guardedOutput(unguarded, secrets),
+    http: (sent) => {
+      secrets.addRequest(sent); // its answer may quote them
+      return unguarded.http(sent);
+    },
+  });
   let exitCodes: ExitCodes = {};
   let verbose = false;
   let usage = "`tsign --help` lists the commands";
@@ -36,11 +42,7 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
   }
 }
 
-async function runCommand(
-  request: Extract<Request, { kind: "run" }>,
-  io: Io,
-  secrets: readonly string[],
-): Promise<void> {
+async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io, secrets: Secrets): Promise<void> {
   const { command, args, given } = request;
   const { timeout, outputFile, ...flags } = request.flags;
   const invocation = { args, flags, given } as Parameters<Command["run"]>[1];

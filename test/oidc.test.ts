@@ -181,7 +181,7 @@ test("ambient: a variable, GitHub Actions, Buildkite and Google's metadata serve
   const buildkite = await service(t, () => ({ body: JSON.stringify({ token: raw }) }));
   const google = await service(t, () => ({ body: raw }));
   const cases: [string, Record<string, string>][] = [
-    ["envvar", { SIGSTORE_ID_TOKEN: raw }],
+    ["SIGSTORE_ID_TOKEN", { SIGSTORE_ID_TOKEN: raw }],
     [
       "github-actions",
       { ACTIONS_ID_TOKEN_REQUEST_URL: `${github.url}/t?v=1`, ACTIONS_ID_TOKEN_REQUEST_TOKEN: "request-secret" },

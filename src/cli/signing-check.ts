@@ -1,34 +1,67 @@
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { certificateNames } from "../format/certificate-names.ts";
+import type { Io } from "../io.ts";
 import { defaultHashes } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
+import { AUDIENCE } from "../services/oidc/audience.ts";
+import type { IdentityToken } from "../services/oidc/token.ts";
 import type { Witnesses } from "../sign/record.ts";
 import type { SigningCertificate } from "../sign/sign.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
 import { CheckFailed, type Policy, type Subject } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
 
+/** Fulcios whose audience is known: another token is not for them to see. */
+const PUBLIC_AUTHORITIES = ["fulcio.sigstore.dev", "fulcio.sigstage.dev"];
+
+/**
+ * Says of a token for another audience, before it is sent anywhere, that Fulcio will hardly take it. A private Fulcio may
+ * have an audience of its own, so that this is a warning there.
+ *
+ * @param options.clientId --oidc-client-id, which is the audience of the tokens that a login gives
+ * @throws TsignError "auth" for a public authority, which is no place to send such a token to
+ */
+export function checkAudience(
+  io: Pick<Io, "stderr">,
+  { audiences, source }: Pick<IdentityToken, "audiences" | "source">,
+  options: { clientId: string; authority: URL },
+): void {
+  const { clientId, authority } = options;
+  if (audiences.includes(clientId) || audiences.includes(AUDIENCE)) return;
+  const stated =
+    audiences.length === 0 ? "no audience" : `the audience ${audiences.map((each) => `"${each}"`).join(", ")}`;
+  const message = `the identity token of ${source} is for ${stated}, Fulcio at ${authority.host} expects "${clientId}"`;
+  const hint = `ask for a token with the audience "${clientId}", or name another with --oidc-client-id`;
+  if (PUBLIC_AUTHORITIES.includes(authority.hostname)) throw new TsignError("auth", message, { hint });
+  io.stderr.write(`WARNING: ${message}: ${hint}\n`);
+}
+
 /**
  * Checks a certificate just issued before anything is signed with it: for the identity that was proven, by a trusted
  * authority, made public.
  *
- * @param options.subject what the token says the signer is; compared where it is an e-mail address, as other identities
- * are put into the certificate in a form of Fulcio's own
+ * @param options.email the token's e-mail address; undefined for other identities, which Fulcio puts into the certificate in
+ * a form of its own: a workflow's URL for a CI job's subject
  * @throws TsignError "untrusted"
  */
 export async function checkCertificate(options: {
   issued: SigningCertificate;
-  subject: string;
+  email: string | undefined;
   trust: TrustedMaterial | undefined;
   now: Date;
 }): Promise<void> {
-  const { issued, subject, trust, now } = options;
+  const { issued, email, trust, now } = options;
   const { parseCertificate } = await import("../trust/certificate-path.ts");
   const leaf = parseCertificate(issued.leaf);
   const names = certificateNames(leaf.asn1);
-  if (subject.includes("@") && !names.includes(subject)) {
-    throw new TsignError("untrusted", `the certificate was issued for ${names.join(", ") || "nobody"}, not ${subject}`);
+  // An issuer of machines may state an e-mail address too, for which Fulcio then does not issue.
+  const isForEmail = names.some((name) => /^[^\s/:@]+@[^\s/:@]+$/.test(name));
+  if (names.length === 0 || (email !== undefined && isForEmail && !names.includes(email))) {
+    throw new TsignError(
+      "untrusted",
+      `the certificate was issued for ${names.join(", ") || "nobody"}, not ${email ?? "the signer"}`,
+    );
   }
   if (!trust) return;
   const { verifyCertificate } = await import("../verify/certificate.ts");

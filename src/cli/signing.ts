@@ -15,7 +15,7 @@ import type { Subject } from "../verify/model.ts";
 import type { FlagValues } from "./define.ts";
 import { type keyFlags, keyReference } from "./flags/key.ts";
 import type { signingFlags } from "./flags/signing.ts";
-import { checkCertificate, checkSignature } from "./signing-check.ts";
+import { checkAudience, checkCertificate, checkSignature } from "./signing-check.ts";
 import { requireFiles, warnAboutIdleFlags, warnAboutLegacyHash } from "./signing-flags.ts";
 import { readSigningServices, type SigningServices } from "./signing-services.ts";
 import { loadTrust } from "./trust.ts";
@@ -226,11 +226,12 @@ async function issueCertificate(
     disableAmbient: flags.oidcDisableAmbientProviders,
     yes: flags.yes,
   });
-  const { subject, raw } = token;
+  const { subject, raw, isEmail } = token;
+  checkAudience(io, token, { clientId: flags.oidcClientId, authority: url });
   const who = `your identity ${printable(subject)}`;
   await announce(io, flags, { services: by.services, who, authority: url, ask: by.ask });
   const issued = await requestCertificate(io, { url, token: raw, subject, signer: by.signer });
-  await checkCertificate({ issued, subject, trust: by.trust, now: io.now() });
+  await checkCertificate({ issued, email: isEmail ? subject : undefined, trust: by.trust, now: io.now() });
   return issued;
 }
 

@@ -3,10 +3,10 @@ import { test } from "node:test";
 import { flagName } from "../argv.ts";
 import { TABLE } from "../table.ts";
 import { guardedOutput, lineOf } from "./guard.ts";
-import { isSecretFlag, knownSecrets, withoutSecrets } from "./secrets.ts";
+import { isSecretFlag, knownSecrets, Secrets } from "./secrets.ts";
 
 /** What comes out of guarded streams, on a terminal or into a pipe. */
-function guarded(options: { terminal: boolean; secrets?: readonly string[] }) {
+function guarded(options: { terminal: boolean; secrets?: Secrets }) {
   const written: (string | Uint8Array)[] = [];
   const keep = (content: string | Uint8Array) => written.push(content);
   const tty = { stdin: false, nobody: true, stdout: options.terminal, stderr: false, columns: 80 };
@@ -15,7 +15,7 @@ function guarded(options: { terminal: boolean; secrets?: readonly string[] }) {
     stderr: { write: keep },
     tty: { ...tty, status: () => {}, prompt: () => Promise.reject(new Error("no prompt")) },
   };
-  return { ...guardedOutput(raw, options.secrets ?? []), written };
+  return { ...guardedOutput(raw, options.secrets ?? new Secrets()), written };
 }
 
 test("lineOf keeps the last line feed and leading tabs, and escapes every other control character", () => {
@@ -97,7 +97,7 @@ test("knownSecrets finds the secrets of flags and variables in each spelling, an
     ["/var/run/token", false],
     ["mirror.example", false],
   ] as const;
-  for (const [value, masked] of text) assert.equal(withoutSecrets(`<${value}>`, secrets) === "<***>", masked, value);
+  for (const [value, masked] of text) assert.equal(secrets.mask(`<${value}>`) === "<***>", masked, value);
 });
 
 test("every flag that is declared a secret is one to the guard", async () => {
@@ -106,4 +106,22 @@ test("every flag that is declared a secret is one to the guard", async () => {
       if (flag.secret) assert.ok(isSecretFlag(`--${flagName(key)}`), `${words.join(" ")} --${flagName(key)}`);
     }
   }
+});
+
+test("Secrets.addRequest learns what a request authenticates with", () => {
+  const secrets = new Secrets();
+  const basic = Buffer.from("robot:pass:word-1").toString("base64");
+  const request = {
+    url: new URL("https://host/?access_token=query-token-1"),
+    method: "POST",
+    signal: new AbortController().signal,
+  };
+  secrets.addRequest({ ...request, headers: { authorization: `Basic ${basic}` } });
+  secrets.addRequest({ ...request, headers: { authorization: "Bearer opaque.token-2" } });
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  secrets.addRequest({ ...request, headers, body: Buffer.from("client_secret=form%20secret3&scope=openid") });
+  for (const secret of ["pass:word-1", basic, "opaque.token-2", "form secret3", "query-token-1"]) {
+    assert.equal(secrets.mask(`said: ${secret}.`), "said: ***.");
+  }
+  assert.equal(secrets.mask("robot asks for openid"), "robot asks for openid");
 });

@@ -1,6 +1,6 @@
 import { printable, printableLines } from "../../format/printable.ts";
 import type { Io, Lines, Output } from "../../io.ts";
-import { withoutSecrets, withoutUserinfo } from "./secrets.ts";
+import { type Secrets, withoutUserinfo } from "./secrets.ts";
 
 /**
  * The one way out for text: what commands write to stdout and stderr through it holds no line of a stranger's, no character
@@ -10,7 +10,7 @@ import { withoutSecrets, withoutUserinfo } from "./secrets.ts";
  */
 export function guardedOutput(
   io: Pick<Io, "stdout" | "stderr" | "tty">,
-  secrets: readonly string[],
+  secrets: Secrets,
 ): { stdout: Output; stderr: Lines } {
   const { stdout, stderr } = io;
   return {
@@ -24,8 +24,8 @@ export function guardedOutput(
 }
 
 /** One line: a line feed at its end and tabs at its start stay, everything else that is no character to print is escaped. */
-export function lineOf(text: string, secrets: readonly string[] = []): string {
-  const safe = withoutSecrets(text, secrets);
+export function lineOf(text: string, secrets?: Secrets): string {
+  const safe = secrets?.mask(text) ?? text;
   const end = safe.endsWith("\n") ? "\n" : "";
   const [, indent = "", rest = ""] = /^(\t*)(.*)$/s.exec(safe.slice(0, safe.length - end.length)) ?? [];
   return `${indent}${printable(rest)}${end}`;

@@ -1,3 +1,5 @@
+import type { HttpRequest, Io } from "../../io.ts";
+
 /**
  * Flags, of whatever command, whose value is a secret, and the names of variables that hold one. A file's or socket's path
  * and an address are none.
@@ -15,49 +17,89 @@ const PROXY = /^(?:HTTPS?|ALL)_PROXY$/i;
 const SHORTEST = 6;
 const PLAIN_WORD = /^[a-z]{1,11}$|^(?:true|false|\d{1,6})$/i;
 const LONG_PIECE = /[A-Za-z0-9_+=-]{20,}/g;
-
-/**
- * The values that no message may hold, from the command line and the environment as they are: what messages are built from
- * leaves them out, and this finds them where that was forgotten.
- *
- * @returns each secret in the spellings it may appear in (as it is, percent-encoded, in base64), longest first
- */
-export function knownSecrets(
-  argv: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): readonly string[] {
-  const found = new Set<string>();
-  for (const [index, argument] of argv.entries()) {
-    const [name = "", ...rest] = argument.split("=");
-    const value = rest.length > 0 ? rest.join("=") : (argv[index + 1] ?? "");
-    if (TOKEN_OR_PATH.test(name)) addPieces(found, value);
-    else if (SECRET_FLAG.test(name)) addSecret(found, value);
-    addUserinfo(found, argument);
-  }
-  for (const [name, value = ""] of Object.entries(env)) {
-    if (PROXY.test(name)) addUserinfo(found, value, /^(?:[a-z][a-z0-9+.-]*:\/*)?(.*)@/is);
-    else if (TOKEN_OR_PATH.test(name)) addPieces(found, value);
-    else if (SECRET_VARIABLE.test(name) || PRIVATE_KEY.test(value)) addSecret(found, value);
-    addUserinfo(found, value);
-  }
-  const spelled = [...found].flatMap((each) => [
-    each,
-    encodeURIComponent(each.toWellFormed()),
-    Buffer.from(each).toString("base64").replace(/=+$/, ""),
-  ]);
-  return [...new Set(spelled)].sort((a, b) => b.length - a.length);
-}
+const SECRET_FIELD = /secret|token|password|assertion|code/i;
+const MAX_FORM = 64 * 1024;
 
 /** Whether the value of a flag, written `--name`, is taken for a secret. */
 export function isSecretFlag(name: string): boolean {
   return SECRET_FLAG.test(name) || TOKEN_OR_PATH.test(name);
 }
 
-/** The text with every secret replaced by `***`. */
-export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  let safe = text;
-  for (const secret of secrets) if (safe.includes(secret)) safe = safe.replaceAll(secret, "***");
-  return safe;
+/** The values that no message may hold. What messages are built from leaves them out; this finds them where that was forgotten. */
+export class Secrets {
+  /** Each secret in the spellings it may appear in: as it is, percent-encoded, in base64. */
+  readonly #spellings = new Set<string>();
+
+  /** A value, its lines, and its long pieces: half a token is a secret still. */
+  add(value: string): void {
+    if (ADDRESS_OR_PATH.test(value)) return;
+    for (const each of [value, ...value.split(/\r?\n|\r/).map((line) => line.trim())]) {
+      const usable = each.length >= SHORTEST && !PLAIN_WORD.test(each) && !/^-----.*-----$/.test(each);
+      if (usable) this.#keep(each);
+    }
+    this.addPieces(value);
+  }
+
+  /** The pieces of a value that are too long and too odd to be part of a path. */
+  addPieces(value: string): void {
+    for (const piece of value.match(LONG_PIECE) ?? []) if (/\d/.test(piece)) this.#keep(piece);
+  }
+
+  /** `user:password@` of a URL: the whole, and the password alone. */
+  addUserinfo(text: string, pattern = /:\/\/([^\s/?#@]*:[^\s/?#@]*)@/): void {
+    const [, userinfo = ""] = pattern.exec(text) ?? [];
+    if (!userinfo.includes(":")) return;
+    const password = userinfo.slice(userinfo.indexOf(":") + 1);
+    for (const each of [userinfo, password, decoded(password)]) this.add(each);
+  }
+
+  /** What a request authenticates with, which a server may quote. */
+  addRequest({ headers, body, url }: HttpRequest): void {
+    const [scheme = "", ...rest] = (headers["authorization"] ?? "").split(" ");
+    const credentials = rest.join(" ");
+    this.add(credentials);
+    if (/^basic$/i.test(scheme)) {
+      this.addUserinfo(`://${Buffer.from(credentials, "base64").toString("utf8")}@`, /:\/\/(.*)@/s);
+    }
+    const isForm = /urlencoded/.test(headers["content-type"] ?? "") && body instanceof Uint8Array;
+    const form = isForm && body.length <= MAX_FORM ? new URLSearchParams(Buffer.from(body).toString("utf8")) : [];
+    for (const [name, value] of [...form, ...url.searchParams]) if (SECRET_FIELD.test(name)) this.add(value);
+  }
+
+  /** The text with every secret replaced by `***`. */
+  mask(text: string): string {
+    let masked = text;
+    for (const secret of [...this.#spellings].sort((a, b) => b.length - a.length)) {
+      if (masked.includes(secret)) masked = masked.replaceAll(secret, "***");
+    }
+    return masked;
+  }
+
+  #keep(secret: string): void {
+    this.#spellings.add(secret);
+    this.#spellings.add(encodeURIComponent(secret.toWellFormed()));
+    this.#spellings.add(Buffer.from(secret).toString("base64").replace(/=+$/, ""));
+  }
+}
+
+/** The secrets of the command line and the environment as they are, before anything of them is understood. */
+export function knownSecrets(argv: readonly string[], env: Io["env"]): Secrets {
+  const secrets = new Secrets();
+  for (const [index, argument] of argv.entries()) {
+    const [name = "", ...rest] = argument.split("=");
+    const value = rest.length > 0 ? rest.join("=") : (argv[index + 1] ?? "");
+    if (TOKEN_OR_PATH.test(name)) secrets.addPieces(value);
+    else if (SECRET_FLAG.test(name)) secrets.add(value);
+    secrets.addUserinfo(argument);
+  }
+  for (const [name, value = ""] of Object.entries(env)) {
+    // A password may hold what ends a URL's userinfo for everybody else.
+    if (PROXY.test(name)) secrets.addUserinfo(value, /^(?:[a-z][a-z0-9+.-]*:\/*)?(.*)@/is);
+    else if (TOKEN_OR_PATH.test(name)) secrets.addPieces(value);
+    else if (SECRET_VARIABLE.test(name) || PRIVATE_KEY.test(value)) secrets.add(value);
+    secrets.addUserinfo(value);
+  }
+  return secrets;
 }
 
 /** The text with `user:password@` of every URL in it replaced by `***@`. Not for documents: it knows nothing of their form. */
@@ -65,31 +107,10 @@ export function withoutUserinfo(text: string): string {
   return text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#@:"'<>,;()[\]{}\\]*:[^\s/?#@"'<>,;()[\]{}\\]*@/gi, "$1***@");
 }
 
-/** A value, its lines, and its long pieces: half a token is a secret still. */
-function addSecret(found: Set<string>, value: string): void {
-  if (ADDRESS_OR_PATH.test(value)) return;
-  const lines = value.split(/\r?\n|\r/).map((line) => line.trim());
-  for (const each of [value, ...lines]) {
-    const usable = each.length >= SHORTEST && !PLAIN_WORD.test(each) && !/^-----.*-----$/.test(each);
-    if (usable) found.add(each);
-  }
-  addPieces(found, value);
-}
-
-function addPieces(found: Set<string>, value: string): void {
-  for (const piece of value.match(LONG_PIECE) ?? []) if (/\d/.test(piece)) found.add(piece);
-}
-
-/** `user:password@` of a URL: the whole, and the password alone. */
-function addUserinfo(found: Set<string>, text: string, pattern = /:\/\/([^\s/?#@]*:[^\s/?#@]*)@/): void {
-  const [, userinfo = ""] = pattern.exec(text) ?? [];
-  if (!userinfo.includes(":")) return;
-  const password = userinfo.slice(userinfo.indexOf(":") + 1);
-  addSecret(found, userinfo);
-  addSecret(found, password);
+function decoded(text: string): string {
   try {
-    addSecret(found, decodeURIComponent(password));
+    return decodeURIComponent(text);
   } catch {
-    // not percent-encoded
+    return text; // not percent-encoded
   }
 }

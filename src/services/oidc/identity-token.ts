@@ -3,8 +3,10 @@ import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io.ts";
 import { confirm } from "../../prompt.ts";
 import { AMBIENT_PROVIDERS } from "./ambient.ts";
+import { noIdentity } from "./ci-systems.ts";
 import type { Client } from "./client.ts";
-import { type IdentityToken, looksLikeToken, readIdentityToken } from "./token.ts";
+import { givenToken } from "./given-token.ts";
+import { type IdentityToken, readIdentityToken, whatIsAround } from "./token.ts";
 
 /** Ways of logging in that `--fulcio-auth-flow` names. */
 const FLOWS = ["normal", "device", "token", "client_credentials", "token_exchange", "oob"] as const;
@@ -35,7 +37,8 @@ export interface IdentityTokenOptions {
 export async function obtainIdentityToken(io: Io, options: IdentityTokenOptions): Promise<IdentityToken> {
   const flow = parseFlow(options.flow);
   if (options.identityToken !== "") {
-    const given = await readGiven(io, options.identityToken);
+    const { text, source } = await givenToken(io, options.identityToken);
+    const given = readToken(io, text, source);
     return flow === "token_exchange" ? login(io, options, { flow, subjectToken: given.raw }) : given;
   }
   if (!options.disableAmbient) {
@@ -56,13 +59,10 @@ function parseFlow(text: string): Flow | undefined {
   return flow;
 }
 
-async function readGiven(io: Io, given: string): Promise<IdentityToken> {
-  const isToken = looksLikeToken(given);
-  const isPlace = isToken || given.includes("://") || given === "-" || (await io.files.stat(given)) !== undefined;
-  // Not quoted: a token that was cut off is a secret still.
-  if (!isPlace) throw new TsignError("input", "--identity-token is neither a token nor a file");
-  const source = isToken ? "--identity-token" : given;
-  const text = isToken ? given : Buffer.from(await readBlob(io, given)).toString("utf8");
+/** Reads a token wherever it came from, and says what was left out around it. */
+function readToken(io: Io, text: string, source: string): IdentityToken {
+  const around = whatIsAround(text);
+  if (around !== undefined) io.stderr.write(`WARNING: ${source} holds ${around} besides the token: left out\n`);
   return readIdentityToken(text, { source, now: io.now() });
 }
 
@@ -75,9 +75,11 @@ async function ambientToken(io: Io, only: string): Promise<IdentityToken | undef
   }
   let failure: TsignError | undefined;
   for (const provider of named ? [named] : AMBIENT_PROVIDERS) {
-    if (!named && !(await provider.enabled(io))) continue;
+    const enabled = await provider.enabled(io);
+    if (named && !enabled) throw provider.missing(io);
+    if (!enabled) continue;
     try {
-      return readIdentityToken(await provider.token(io), { source: provider.name, now: io.now() });
+      return readToken(io, await provider.token(io), provider.source ?? provider.name);
     } catch (error) {
       if (!(error instanceof TsignError)) throw error;
       failure ??= new TsignError(error.code, `${provider.name}: ${error.message}`, {
@@ -89,19 +91,6 @@ async function ambientToken(io: Io, only: string): Promise<IdentityToken | undef
   }
   if (failure) throw failure;
   return undefined;
-}
-
-function noIdentity(io: Pick<Io, "env">): TsignError {
-  if (io.env["GITHUB_ACTIONS"] === "true") {
-    return new TsignError("auth", "this GitHub Actions job may not ask for an identity token", {
-      hint: "give the job the permission `id-token: write`",
-    });
-  }
-  return new TsignError("auth", "there is no identity token, and no terminal to log in at", {
-    hint:
-      "pass --identity-token, set SIGSTORE_ID_TOKEN, let the CI job have an OIDC token, or name a flow: " +
-      "--fulcio-auth-flow=device",
-  });
 }
 
 async function login(io: Io, options: IdentityTokenOptions, by: { flow: Flow; subjectToken?: string }) {

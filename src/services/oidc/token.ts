@@ -7,7 +7,11 @@ export interface IdentityToken {
   readonly raw: string;
   /** What Fulcio takes as the identity, and proof of possession is over: the verified e-mail, else the subject. */
   readonly subject: string;
+  /** Whether `subject` is the token's e-mail address. */
+  readonly isEmail: boolean;
   readonly issuer: string;
+  /** Who the token is for (`aud`, RFC 7519 section 4.1.3); empty when it does not say. */
+  readonly audiences: readonly string[];
   readonly expires: Date | undefined;
   /** Where it came from, for messages. */
   readonly source: string;
@@ -24,6 +28,44 @@ export function looksLikeToken(text: string): boolean {
   }
 }
 
+const QUOTED = /^(["'`])(.*)\1$/s;
+const BEARER = /^(?:authorization:\s*)?bearer\s+/i;
+
+/** A token without what shells, CI systems and copied headers leave around it (a BOM, white space, quotes, `Bearer`) and in it (line ends). */
+export function plainToken(text: string): string {
+  const inside = (each: string) => each.replace(QUOTED, "$2").trim();
+  const alone = inside(text.replace(/^\uFEFF/, "").trim())
+    .replace(BEARER, "")
+    .trim();
+  return inside(alone).replace(/[\r\n]+[ \t]*/g, ""); // wrapped by a terminal or a mail
+}
+
+/**
+ * The name of a variable that shells and CI systems replace, where they did not: `$NAME`, `${NAME}`, `$(NAME)`, `%NAME%`,
+ * `$env:NAME`, `${{ secrets.NAME }}`. Undefined for all else.
+ */
+export function unexpandedVariable(text: string): string | undefined {
+  const plain = plainToken(text);
+  const isVariable =
+    /^\$(?:env:)?[A-Z_][A-Z0-9_]{0,63}$/i.test(plain) ||
+    /^\$(?:\{[A-Z_][A-Z0-9_]{0,63}\}|\([A-Z_][A-Z0-9_.]{0,63}\)|\{\{\s*[A-Z_][\w.-]{0,80}\s*\}\})$/i.test(plain) ||
+    /^%[A-Z_][A-Z0-9_]{0,63}%$/i.test(plain);
+  return isVariable ? plain : undefined;
+}
+
+/** What stands around a token and is worth telling its author; undefined for a token alone, white space aside. */
+export function whatIsAround(text: string): string | undefined {
+  const trimmed = text.replace(/^\uFEFF/, "").trim();
+  const plain = plainToken(text);
+  if (trimmed === plain || !looksLikeToken(plain)) return undefined;
+  const parts = [
+    BEARER.test(trimmed.replace(QUOTED, "$2")) ? 'the word "Bearer"' : "",
+    /["'`]/.test(trimmed) ? "quotes" : "",
+    /[\r\n]/.test(trimmed) ? "line ends" : "",
+  ];
+  return parts.filter((part) => part !== "").join(" and ");
+}
+
 /**
  * Reads what Fulcio will read of a token, to fail before anything is sent. The token is in no message.
  *
@@ -32,7 +74,13 @@ export function looksLikeToken(text: string): boolean {
  */
 export function readIdentityToken(text: string, options: { source: string; now: Date }): IdentityToken {
   const { source, now } = options;
-  const raw = text.trim();
+  const raw = plainToken(text);
+  const variable = unexpandedVariable(text);
+  if (variable !== undefined) {
+    throw new TsignError("auth", `${source} holds the text of a variable that nobody expanded: ${variable}`, {
+      hint: "is the variable defined there, and the text in quotes that let it be expanded?",
+    });
+  }
   if (!looksLikeToken(raw)) {
     throw new TsignError("auth", `${source} holds no identity token`, {
       hint: "expected a JWT: three parts, with dots",
@@ -47,7 +95,10 @@ export function readIdentityToken(text: string, options: { source: string; now: 
   }
   const issuer = claims["iss"];
   if (typeof issuer !== "string") throw new TsignError("auth", `the identity token of ${source} names no issuer`);
-  return { raw, subject: subjectOf(claims, source), issuer, expires, source };
+  const { aud, email } = claims;
+  const audiences = (Array.isArray(aud) ? aud : [aud]).filter((each) => typeof each === "string");
+  const isEmail = typeof email === "string" && email !== "";
+  return { raw, subject: subjectOf(claims, source), isEmail, issuer, audiences, expires, source };
 }
 
 function readClaims(raw: string, source: string): Record<string, unknown> {
