@@ -164,3 +164,45 @@ test("a URL's content is what it answers with 200, and nothing else", async () =
   });
   await assert.rejects(text({ status: 200 }, "no url"), refusedWith("input"));
 });
+
+test("what fails on the way to a proxy names it and its variable, never its password", async () => {
+  const env = {
+    HTTPS_PROXY: "http://bob:canary@proxy.example:3128",
+    http_proxy: "http://bob:canary@proxy.example:3128",
+  };
+  const tunnel = (statusCode: number) =>
+    new TsignError("network", "cannot reach https://a.example: Failed to establish tunnel", {
+      cause: { code: "ERR_PROXY_TUNNEL", statusCode },
+    });
+  const cases: [Answer, string, RegExp][] = [
+    [
+      broken("ECONNREFUSED"),
+      "network",
+      /^cannot reach https:\/\/a\.example through the proxy http:\/\/proxy\.example:3128 \(HTTPS_PROXY\): connection refused$/,
+    ],
+    [broken("ENOTFOUND"), "network", /through the proxy .*: no such host$/],
+    [tunnel(502), "network", /through the proxy .*: it answered 502 when asked for a\.example$/],
+    [tunnel(407), "auth", /^the proxy http:\/\/proxy\.example:3128 \(HTTPS_PROXY\) wants a user name and a password/],
+    [broken("CERT_HAS_EXPIRED"), "network", /^it broke: CERT_HAS_EXPIRED, through the proxy .*\(HTTPS_PROXY\)$/],
+  ];
+  for (const [answer, code, message] of cases) {
+    const { io, asked } = network([answer]);
+    const request = createTransport({ ...io, env }, { limits: { attempts: 1 } }).read(
+      { method: "GET", url: new URL("https://a.example/x") },
+      { maxBytes: 9 },
+    );
+    await assert.rejects(request, (error: TsignError) => {
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      assert.doesNotMatch(`${error.message}${error.hint}`, /canary|bob/);
+      return true;
+    });
+    assert.equal(asked[0]?.proxy, "http://bob:canary@proxy.example:3128/");
+  }
+  const { io } = network([{ status: 407 }]);
+  const plain = createTransport({ ...io, env }).read(
+    { method: "GET", url: new URL("http://a.example/x") },
+    { maxBytes: 9 },
+  );
+  await assert.rejects(plain, /the proxy http:\/\/proxy\.example:3128 \(http_proxy\) wants a user name/);
+});

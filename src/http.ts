@@ -1,7 +1,7 @@
 import { TsignError } from "./errors.ts";
 import { DEFAULT_LIMITS, type Limits, retrying, type TransportIo } from "./http-retry.ts";
 import type { HttpResponse, TlsOptions } from "./io.ts";
-import { proxyFor } from "./proxy.ts";
+import { proxyFor, throughProxy } from "./proxy.ts";
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -122,9 +122,10 @@ async function sendOne(
       ? { body: typeof exchange.body === "function" ? exchange.body() : exchange.body }
       : {}),
     ...(tls && sameOrigin ? { tls } : {}),
-    ...(proxy ? { proxy } : {}),
+    ...(proxy ? { proxy: proxy.url } : {}),
   });
-  const response = await withDeadline(io, request, { milliseconds: allowed, stop, error: late });
+  const waited = withDeadline(io, request, { milliseconds: allowed, stop, error: late });
+  const response = proxy === undefined ? await waited : await throughProxy(waited, url, proxy);
   return { ...response, body: paced(io, response, { limits, stop, host: url.host }) };
 }
 

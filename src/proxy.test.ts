@@ -4,8 +4,10 @@ import { isLoopback, isPrivateAddress, isRfc1918, proxyFor } from "./proxy.ts";
 
 test("a proxy is chosen by scheme, and never for this machine", () => {
   const env = { HTTPS_PROXY: "http://secure.example:1", http_proxy: "plain.example:2" };
-  assert.equal(proxyFor(new URL("https://registry.example/"), env), "http://secure.example:1");
-  assert.equal(proxyFor(new URL("http://registry.example/"), env), "http://plain.example:2");
+  const secure = { url: "http://secure.example:1/", shown: "http://secure.example:1", variable: "HTTPS_PROXY" };
+  assert.deepEqual(proxyFor(new URL("https://registry.example/"), env), secure);
+  const plain = { url: "http://plain.example:2/", shown: "http://plain.example:2", variable: "http_proxy" };
+  assert.deepEqual(proxyFor(new URL("http://registry.example/"), env), plain);
   for (const local of ["http://localhost:5000", "https://127.3.4.5", "http://[::1]:5000", "http://a.localhost"]) {
     assert.equal(proxyFor(new URL(local), env), undefined, local);
   }
@@ -29,8 +31,48 @@ test("NO_PROXY names suffixes, addresses, ranges, ports, or everything", () => {
     ["https://10.1.2.3", "10.1.2.3", true],
     ["https://anything.example", "x.example, *", true],
     ["https://a.b.example", "*.b.example", true],
+    ["https://10.1.2.3", "10.0.0.0/33", false],
+    ["https://10.1.2.3", "10.0.0.0/99,10.1.0.0/16", true],
+    ["https://10.1.2.3", "10.0.0.0/,/8,10.0.0.0/8/8,10.0.0.0/-1,10.0.0.0/08", false],
+    ["https://[2001:db8::1]", "2001:db8::/129", false],
   ];
   for (const [url, rules, expected] of cases) assert.equal(direct(url, rules), expected, `${url} with ${rules}`);
+});
+
+test("proxyFor refuses what is no proxy's URL by its variable's name, and never names the value", () => {
+  const read = (value: string) => proxyFor(new URL("https://registry.example/"), { https_proxy: value });
+  const refused: [string, RegExp][] = [
+    ["http://bob:canary#x@proxy:3128", /^https_proxy does not hold the URL of a proxy$/],
+    ["http://bob:canary/x@proxy:3128", /does not hold the URL/],
+    ["http://bob:123/canary@proxy:3128", /does not hold the URL/],
+    ["http://bob:123?canary@proxy:3128", /does not hold the URL/],
+    ["http://bob:123#canary@proxy:3128", /does not hold the URL/],
+    ["http://bob:canary%@proxy:3128", /does not hold the URL/],
+    ["http://bob:canary%ff@proxy:3128", /does not hold the URL/],
+    ["http://bob:canary@proxy:99999", /does not hold the URL/],
+    ["http://", /does not hold the URL/],
+    ["ftp://bob:canary@proxy", /does not hold the URL/],
+    ["socks5://bob:canary@proxy:1080", /^https_proxy names a SOCKS proxy/],
+    ["socks5h://proxy:1080", /SOCKS/],
+  ];
+  for (const [value, message] of refused) {
+    assert.throws(
+      () => read(value),
+      (error: Error & { hint?: string }) => {
+        assert.match(error.message, message, value);
+        assert.doesNotMatch(`${error.message}${error.hint}`, /canary|bob/);
+        return true;
+      },
+    );
+  }
+  const taken: [string, string, string][] = [
+    ["http://bob:pass%23word@proxy:3128", "http://bob:pass%23word@proxy:3128/", "http://proxy:3128"],
+    ["http://bob:two words@proxy:3128\n", "http://bob:two%20words@proxy:3128/", "http://proxy:3128"],
+    ["bob:word@proxy:3128", "http://bob:word@proxy:3128/", "http://proxy:3128"],
+    ["https://proxy", "https://proxy/", "https://proxy"],
+  ];
+  for (const [value, url, shown] of taken)
+    assert.deepEqual(read(value), { url, shown, variable: "https_proxy" }, value);
 });
 
 test("addresses are told apart", () => {
