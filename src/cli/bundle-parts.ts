@@ -107,7 +107,7 @@ async function readKey(
   const stored = legacy?.evidence.key.kind === "certificate" ? legacy.evidence.key.leaf : undefined;
   const leaf = given ?? (files.key === "" ? stored : undefined);
   if (leaf) {
-    const { parseCertificate } = await import("../trust/certificate-path.ts");
+    const { parseCertificate } = await import("../trust/certificate.ts");
     const publicKey = publicKeyFromObject(parseCertificate(leaf).native.publicKey);
     return { key: { kind: "certificate", leaf, chain: [], binding: true }, publicKey };
   }

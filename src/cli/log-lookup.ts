@@ -44,7 +44,7 @@ export async function withLoggedEntry(
 async function keyOf(evidence: Evidence, { signer }: Pick<Policy, "signer">): Promise<PublicKey | undefined> {
   if (signer.kind === "key") return signer.key;
   if (evidence.key.kind !== "certificate") return undefined;
-  const { parseCertificate } = await import("../trust/certificate-path.ts");
+  const { parseCertificate } = await import("../trust/certificate.ts");
   try {
     return publicKeyFromObject(parseCertificate(evidence.key.leaf).native.publicKey);
   } catch (error) {

@@ -52,7 +52,7 @@ export async function checkCertificate(options: {
   now: Date;
 }): Promise<void> {
   const { issued, email, trust, now } = options;
-  const { parseCertificate } = await import("../trust/certificate-path.ts");
+  const { parseCertificate } = await import("../trust/certificate.ts");
   const leaf = parseCertificate(issued.leaf);
   const names = certificateNames(leaf.asn1);
   // An issuer of machines may state an e-mail address too, for which Fulcio then does not issue.
@@ -98,7 +98,7 @@ export async function checkSignature(options: {
   // Pure Ed25519 over a file needs the file again, which is gone.
   const isPure = evidence.content.kind === "blob" && evidence.content.stated?.algorithm !== signer.publicKey.hash;
   if (signer.publicKey.kind.type === "ed25519" && isPure) return;
-  const anyone = [{ text: "anyone", matches: () => true }];
+  const anyone = [{ text: "anyone", matches: () => true, matchesNone: true }];
   const key = { kind: "key", key: signer.publicKey, hashes: defaultHashes(signer.publicKey) } as const;
   const policy: Policy = {
     signer: certified

@@ -16,6 +16,8 @@ export interface SigningServices {
   /** Whether a signing config names them, and not the URL flags. */
   readonly configured: boolean;
   readonly certificateAuthority: URL | undefined;
+  /** Why the signing config's certificate authorities cannot be used, where it names some. */
+  readonly noCertificateAuthority?: string | undefined;
   readonly oidcIssuer: URL | undefined;
   readonly witnesses: Witnesses;
 }
@@ -46,6 +48,7 @@ export async function readSigningServices(
   return {
     configured: true,
     certificateAuthority: selected.certificateAuthority?.url,
+    noCertificateAuthority: selected.noCertificateAuthority,
     oidcIssuer: selected.oidcIssuer?.url,
     witnesses: {
       logs: selected.logs.map(({ url, version }) => ({ url, version })),

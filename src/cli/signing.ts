@@ -207,7 +207,12 @@ async function issueCertificate(
   flags: Flags,
   by: { services: SigningServices; signer: Signer; trust: TrustedMaterial | undefined; ask: boolean },
 ): Promise<SigningCertificate> {
-  const { certificateAuthority: url, oidcIssuer: issuer } = by.services;
+  const { certificateAuthority: url, oidcIssuer: issuer, noCertificateAuthority: reason } = by.services;
+  if (!url && reason) {
+    throw new TsignError("input", `no certificate authority of the signing config can be used: ${reason}`, {
+      hint: "`tsign initialize` fetches the distributed signing config again; is this machine's clock right?",
+    });
+  }
   if (!url) {
     throw new TsignError("usage", "the signing config names no certificate authority", {
       hint: "sign with --key, or name one in the signing config (caUrls)",

@@ -1,9 +1,10 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { readBlob } from "../blob.ts";
-import { TsignError } from "../errors.ts";
+import { naming, TsignError } from "../errors.ts";
 import { readCertificates } from "../evidence/read-legacy.ts";
 import { readPem } from "../format/pem.ts";
 import type { Io } from "../io.ts";
+import { publicKeyFromObject } from "../keys/index.ts";
 import {
   ALWAYS,
   type Authority,
@@ -137,8 +138,10 @@ async function readLogs(io: Io, path: string): Promise<Log[]> {
     try {
       const type = label === "RSA PUBLIC KEY" ? "pkcs1" : "spki";
       const key = createPublicKey({ key: Buffer.from(bytes), format: "der", type });
-      return { baseUrl: path, id: logIdOf(key), key, validFor: ALWAYS };
+      const { object } = publicKeyFromObject(key); // refuses keys that prove nothing
+      return { baseUrl: path, id: logIdOf(object), key: object, validFor: ALWAYS };
     } catch (cause) {
+      if (cause instanceof TsignError) throw new TsignError("input", `${path}: ${cause.message}`, { cause });
       throw new TsignError("input", `${path} holds something that is no public key`, { cause });
     }
   });
@@ -148,5 +151,7 @@ async function readPemCertificates(io: Io, path: string): Promise<Uint8Array[]> 
   if (path === "") return [];
   const certificates = readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
   if (certificates.length === 0) throw new TsignError("input", `${path} holds no certificate`);
+  const { parseCertificate } = await import("../trust/certificate.ts");
+  for (const der of certificates) await naming(path, () => parseCertificate(der)); // each must be usable
   return certificates;
 }

@@ -152,7 +152,7 @@ function withCertificate(evidence: Evidence, certificate: Verification["certific
 async function keyOf(evidence: Evidence, { policy: { signer } }: Verification): Promise<PublicKey | undefined> {
   if (signer.kind === "key") return signer.key;
   if (evidence.key.kind !== "certificate") return undefined;
-  const { parseCertificate } = await import("../trust/certificate-path.ts");
+  const { parseCertificate } = await import("../trust/certificate.ts");
   return publicKeyFromObject(parseCertificate(evidence.key.leaf).native.publicKey);
 }
 

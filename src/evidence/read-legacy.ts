@@ -83,9 +83,12 @@ function layerKey(annotations: Readonly<Record<string, string>>): EvidenceKey {
  */
 export function readCertificates(pem: string, what: string): Uint8Array[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const known = new Map<string, Uint8Array>(); // a block that stands there a thousand times is read once
   return blocks.map((block) => {
     try {
-      return new X509Certificate(block).raw;
+      const der = known.get(block) ?? new X509Certificate(block).raw;
+      known.set(block, der);
+      return der;
     } catch (cause) {
       throw new TsignError("bad-bundle", `${what} holds a certificate that cannot be read`, { cause });
     }

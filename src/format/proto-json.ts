@@ -12,13 +12,14 @@ export const HASH_ALGORITHMS = [
 ] as const;
 
 /**
- * What a field of a protobuf message holds: bytes (base64), text, a count (an int64 that is never negative), a time
+ * What a field of a protobuf message holds: bytes (base64), text, a count (an int64 that is never negative), a uint32, a time
  * (RFC 3339), one name of an enumeration, a list, or another message.
  */
 export type Shape =
   | "bytes"
   | "text"
   | "count"
+  | "uint32"
   | "time"
   | { readonly names: readonly string[] }
   | { readonly list: Shape }
@@ -35,7 +36,7 @@ export interface MessageShape {
  * with: a field that the message does not have, one that is there twice in two spellings, two of a `oneof`, and a value of another
  * type are refused. Fields may be spelt in either way, and null is as good as absent.
  *
- * @returns the same with every field in lowerCamelCase, counts as decimal text, and no nulls
+ * @returns the same with every field in lowerCamelCase, counts as decimal text, uint32 as numbers, and no nulls
  * @throws Error naming the field
  */
 export function readProtoJson(value: unknown, shape: MessageShape): Record<string, unknown> {
@@ -72,13 +73,18 @@ function readField(value: unknown, shape: Shape, path: string): unknown {
   });
 }
 
-function readScalar(value: unknown, shape: Extract<Shape, string>, path: string): string {
+function readScalar(value: unknown, shape: Extract<Shape, string>, path: string): string | number {
   switch (shape) {
     case "count": {
       const text = typeof value === "number" ? String(value) : value;
       const isCount = typeof text === "string" && /^(0|[1-9]\d{0,15})$/.test(text);
       if (isCount && Number.isSafeInteger(Number(text))) return text;
       throw new Error(`${path} is not a whole number that could be`);
+    }
+    case "uint32": {
+      const number = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value;
+      if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number < 2 ** 32) return number;
+      throw new Error(`${path} is not a whole number from 0 to ${2 ** 32 - 1}`);
     }
     case "bytes":
       if (typeof value === "string" && !/[\r\n]/.test(value) && decodeBase64(value)) return value;

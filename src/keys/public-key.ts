@@ -1,9 +1,9 @@
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
+import { faultOf } from "../format/key-fault.ts";
 import { readPem, writePem } from "../format/pem.ts";
 import type { KeyKind, PublicKey } from "./types.ts";
-import { faultOf } from "./weakness.ts";
 
 const CURVES: Readonly<Record<string, "P-256" | "P-384" | "P-521">> = {
   prime256v1: "P-256",

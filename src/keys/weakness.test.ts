@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { faultOf } from "../format/key-fault.ts";
 import { importPrivateKey } from "./import.ts";
-import { faultOf, weaknessOf } from "./weakness.ts";
+import { weaknessOf } from "./weakness.ts";
 
 const weak = (name: string) =>
   createPublicKey(readFileSync(new URL(`../../fixtures/keys/weak/${name}.pub`, import.meta.url)));

@@ -2,7 +2,8 @@ import { TsignError } from "../errors.ts";
 import { readCertificates } from "../evidence/read-legacy.ts";
 import { sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { parseCertificate, verifyCertificatePath } from "../trust/certificate-path.ts";
+import { parseCertificate } from "../trust/certificate.ts";
+import { verifyCertificatePath } from "../trust/certificate-path.ts";
 import type { SigningCertificate } from "./sign.ts";
 
 /**

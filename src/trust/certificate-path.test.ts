@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { bitString, NULL, oid, sequence } from "../sandbox/der.ts";
+import { bitString, explicit, integer, NULL, oid, sequence } from "../sandbox/der.ts";
 import {
   createAuthority,
   distinguishedName,
@@ -13,7 +13,10 @@ import {
   tbsCertificate,
   usualExtensions,
 } from "../sandbox/x509.ts";
+import { parseCertificate } from "./certificate.ts";
 import { type Purpose, verifyCertificatePath } from "./certificate-path.ts";
+import { PathBudget } from "./path-budget.ts";
+import { hasSoundSignature } from "./signature-algorithm.ts";
 
 const der = (name: string) =>
   new X509Certificate(readFileSync(new URL(`../../fixtures/certs/${name}.pem`, import.meta.url))).raw;
@@ -111,7 +114,7 @@ test("what is critical and not understood is not passed over, in a leaf and abov
   }
 });
 
-test("a certificate signed with a weak or unusual hash has no path", () => {
+test("a certificate signed with a weak or unusual hash is refused", () => {
   const { root, under, path } = workshop();
   const { tbs } = under(false, []);
   const [sha256, sha224] = [oid("1.2.840.10045.4.3.2"), oid("1.2.840.10045.4.3.1")];
@@ -122,6 +125,186 @@ test("a certificate signed with a weak or unusual hash has no path", () => {
     new X509Certificate(certificate).verify(new X509Certificate(root.certificate).publicKey),
     "OpenSSL takes it",
   );
-  assert.throws(() => path(certificate), /no valid path/);
+  assert.throws(() => path(certificate), /algorithm or hash that is not accepted/);
   assert.ok(path(signCertificate(tbs, root.key)));
+});
+
+/** Authorities of any name, key and issuer, and leaves of theirs: what a hostile chain is made of. */
+function foundry() {
+  const newKey = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const spkiOf = (pair: ReturnType<typeof newKey>) => pair.publicKey.export({ type: "spki", format: "der" });
+  const make = (options: {
+    name: string | undefined;
+    key: ReturnType<typeof newKey>;
+    issuer: string;
+    issuerKey: ReturnType<typeof newKey>;
+  }) => {
+    const { name, key, issuer, issuerKey } = options;
+    const extensions = usualExtensions({
+      spki: spkiOf(key),
+      issuerSpki: spkiOf(issuerKey),
+      extendedKeyUsage: EKU_CODE_SIGNING,
+      ...(name === undefined ? {} : { pathLength: 9 }),
+    });
+    const tbs = tbsCertificate({
+      serial: serialNumber(randomBytes),
+      issuer: distinguishedName(issuer),
+      subject: distinguishedName(name),
+      notBefore: new Date(Date.now() - 60_000),
+      notAfter: new Date(Date.now() + 600_000),
+      spki: spkiOf(key),
+      extensions,
+      issuerKey: issuerKey.privateKey,
+    });
+    return signCertificate(tbs, issuerKey.privateKey);
+  };
+  return { newKey, make };
+}
+
+test("copies of a certificate, however many, are as good as one", () => {
+  const { newKey, make } = foundry();
+  const [root, middle, own] = [newKey(), newKey(), newKey()];
+  const authorities = {
+    roots: [make({ name: "root", key: root, issuer: "root", issuerKey: root })],
+    intermediates: [],
+  };
+  const intermediate = make({ name: "middle", key: middle, issuer: "root", issuerKey: root });
+  const leaf = make({ name: undefined, key: own, issuer: "middle", issuerKey: middle });
+  const copies = Array.from({ length: 20_000 }, () => Buffer.from(intermediate));
+  const started = performance.now();
+  assert.ok(verifyCertificatePath({ leaf, authorities, offered: copies, at: new Date() }));
+  assert.ok(performance.now() - started < 2000, "in linear time");
+  const stranger = make({ name: undefined, key: own, issuer: "middle", issuerKey: newKey() });
+  assert.throws(
+    () => verifyCertificatePath({ leaf: stranger, authorities, offered: copies, at: new Date() }),
+    /no valid path/,
+  );
+});
+
+/** Chains that a depth-first search would walk in all their orders. */
+const HOSTILE: Record<string, (count: number) => { leaf: Buffer; offered: Buffer[] }> = {
+  "of one name and key, each issued by each": (count) => {
+    const { newKey, make } = foundry();
+    const key = newKey();
+    const offered = Array.from({ length: count }, () => make({ name: "A", key, issuer: "A", issuerKey: key }));
+    return { leaf: make({ name: undefined, key: newKey(), issuer: "A", issuerKey: key }), offered };
+  },
+  "of one name and many keys, each issued by each": (count) => {
+    const { newKey, make } = foundry();
+    const keys = Array.from({ length: Math.floor(Math.sqrt(count)) }, newKey);
+    const offered = keys.flatMap((key) => keys.map((issuerKey) => make({ name: "A", key, issuer: "A", issuerKey })));
+    return { leaf: make({ name: undefined, key: newKey(), issuer: "A", issuerKey: keys[0] ?? newKey() }), offered };
+  },
+  "of a ladder of names, with several keys on each rung": (count) => {
+    const { newKey, make } = foundry();
+    const rungs = Array.from({ length: 5 }, () =>
+      Array.from({ length: Math.max(1, Math.floor(Math.sqrt(count / 5))) }, newKey),
+    );
+    const offered = rungs.flatMap((keys, at) =>
+      keys.flatMap((key) =>
+        (rungs[(at + 1) % rungs.length] ?? []).map((issuerKey) =>
+          make({ name: `rung ${at}`, key, issuer: `rung ${(at + 1) % rungs.length}`, issuerKey }),
+        ),
+      ),
+    );
+    return {
+      leaf: make({ name: undefined, key: newKey(), issuer: "rung 0", issuerKey: rungs[0]?.[0] ?? newKey() }),
+      offered,
+    };
+  },
+  "of one key under many names": (count) => {
+    const { newKey, make } = foundry();
+    const key = newKey();
+    const offered = Array.from({ length: count }, (_, at) =>
+      make({ name: `name ${at}`, key, issuer: `name ${(at * 7 + 1) % count}`, issuerKey: key }),
+    );
+    return { leaf: make({ name: undefined, key: newKey(), issuer: "name 0", issuerKey: key }), offered };
+  },
+};
+
+for (const [kind, make] of Object.entries(HOSTILE)) {
+  test(`a chain of certificates ${kind} ends in a no at once, and hides no good signature`, () => {
+    const { root, under } = workshop();
+    const authorities = { roots: [root.certificate], intermediates: [] };
+    const good = signCertificate(under(false, []).tbs, root.key);
+    const budget = new PathBudget();
+    const started = performance.now();
+    for (const count of [8, 24, 100, 150]) {
+      const hostile = make(count);
+      const made = performance.now();
+      const judge = (leaf: Uint8Array) =>
+        verifyCertificatePath({ leaf, authorities, offered: hostile.offered, at: new Date(), budget });
+      assert.throws(() => judge(hostile.leaf), { code: /untrusted|limit/ });
+      assert.ok(performance.now() - made < 1000, `${count} certificates`);
+      if (hostile.offered.length <= 100) assert.ok(judge(good), "what is below a trusted root needs no chain");
+    }
+    assert.ok(performance.now() - started < 10_000);
+  });
+}
+
+test("a thousand hostile chains leave enough for an honest one that brings its intermediate", () => {
+  const { newKey, make } = foundry();
+  const [root, middle] = [newKey(), newKey()];
+  const authorities = {
+    roots: [make({ name: "root", key: root, issuer: "root", issuerKey: root })],
+    intermediates: [],
+  };
+  const budget = new PathBudget();
+  const judge = (leaf: Buffer, offered: Buffer[]) =>
+    verifyCertificatePath({ leaf, authorities, offered, at: new Date(), budget });
+  const hostile = Array.from({ length: 40 }, () => HOSTILE["of one name and many keys, each issued by each"]?.(36));
+  for (const each of hostile) assert.throws(() => judge(each?.leaf ?? Buffer.of(), each?.offered ?? []));
+  const limited = hostile.at(-1);
+  assert.throws(() => judge(limited?.leaf ?? Buffer.of(), limited?.offered ?? []), {
+    code: "limit",
+    message: /given up/,
+  });
+  const intermediate = make({ name: "middle", key: middle, issuer: "root", issuerKey: root });
+  const leaf = make({ name: undefined, key: newKey(), issuer: "middle", issuerKey: middle });
+  assert.ok(judge(leaf, [intermediate]));
+});
+
+test("what is signed by PSS counts with SHA-2 throughout only", () => {
+  const [SHA1, SHA256, SHA384] = ["1.3.14.3.2.26", "2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2"];
+  const hash = (id = "") => sequence(oid(id), NULL);
+  const pss = (main: string | undefined, mask: string | undefined, salt: number | undefined, more: Buffer[] = []) =>
+    sequence(
+      oid("1.2.840.113549.1.1.10"),
+      sequence(
+        ...(main ? [explicit(0, hash(main))] : []),
+        ...(mask ? [explicit(1, sequence(oid("1.2.840.113549.1.1.8"), hash(mask)))] : []),
+        ...(salt ? [explicit(2, integer(salt))] : []),
+        ...more,
+      ),
+    );
+  const judge = (algorithm: Buffer) => {
+    const { under } = workshop();
+    const { tbs } = under(false, []);
+    const usual = sequence(oid("1.2.840.10045.4.3.2"));
+    const [start, end] = [tbs.indexOf(usual), tbs.indexOf(usual) + usual.length];
+    const header = tbs[1] === 0x82 ? 4 : tbs[1] === 0x81 ? 3 : 2;
+    const changed = sequence(tbs.subarray(header, start), algorithm, tbs.subarray(end));
+    const made = parseCertificate(sequence(changed, algorithm, bitString(Buffer.alloc(256))));
+    return hasSoundSignature(made);
+  };
+  assert.equal(judge(pss(SHA256, SHA256, 32)), true);
+  assert.equal(judge(pss(SHA384, SHA384, 48)), true);
+  assert.equal(judge(pss(SHA256, SHA256, 32, [explicit(3, integer(1))])), true);
+  for (const [what, algorithm] of [
+    ["nothing said, which stands for SHA-1", sequence(oid("1.2.840.113549.1.1.10"), sequence())],
+    ["no parameters", sequence(oid("1.2.840.113549.1.1.10"))],
+    ["SHA-1", pss(SHA1, SHA1, 20)],
+    ["SHA-1 in the mask", pss(SHA256, SHA1, 32)],
+    ["no mask said", pss(SHA256, undefined, 32)],
+    ["another hash in the mask", pss(SHA256, SHA384, 32)],
+    ["no salt", pss(SHA256, SHA256, undefined)],
+    ["a short salt", pss(SHA256, SHA256, 20)],
+    ["another trailer", pss(SHA256, SHA256, 32, [explicit(3, integer(2))])],
+    ["SHA-1 with RSA", sequence(oid("1.2.840.113549.1.1.5"), NULL)],
+    ["MD5 with RSA", sequence(oid("1.2.840.113549.1.1.4"), NULL)],
+    ["ECDSA with SHA-1", sequence(oid("1.2.840.10045.4.1"))],
+    ["DSA", sequence(oid("2.16.840.1.101.3.4.3.2"))],
+  ] as const) {
+    assert.equal(judge(algorithm), false, what);
+  }
 });

@@ -1,6 +1,8 @@
-import { X509Certificate } from "node:crypto";
-import { X509Certificate as Asn1Certificate } from "@sigstore/core";
+import type { X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
+import { type Certificate, parseCertificate, subjectOf } from "./certificate.ts";
+import { PathBudget, type PathWork } from "./path-budget.ts";
+import { hasSoundSignature } from "./signature-algorithm.ts";
 
 const OID = {
   codeSigning: "1.3.6.1.5.5.7.3.3",
@@ -22,45 +24,15 @@ const KNOWN_EXTENSIONS = new Set([
   "2.5.29.37", // extended key usage
   "2.5.29.54",
 ]);
-/** ECDSA and RSA with SHA-2, RSASSA-PSS, Ed25519. Weaker hashes let another certificate be made for a signature. */
-const SIGNATURES = new Set([
-  "1.2.840.10045.4.3.2",
-  "1.2.840.10045.4.3.3",
-  "1.2.840.10045.4.3.4",
-  "1.2.840.113549.1.1.10",
-  "1.2.840.113549.1.1.11",
-  "1.2.840.113549.1.1.12",
-  "1.2.840.113549.1.1.13",
-  "1.3.101.112",
-]);
-/** A path longer than this is refused; Fulcio's has three certificates. */
+/** A path with more authorities than this is refused; Fulcio's has two. */
 const MAX_PATH = 8;
+/** Different certificates that a signer may offer; real chains have up to four. */
+const MAX_OFFERED = 100;
 
 /** DER certificates. Intermediates only help to build a path; a path must end at a root. */
 export interface CertificateAuthorities {
   readonly roots: readonly Uint8Array[];
   readonly intermediates: readonly Uint8Array[];
-}
-
-/** A certificate as node:crypto sees it (signatures, names, usages) and as ASN.1 (extensions, path length). */
-export interface Certificate {
-  readonly native: X509Certificate;
-  readonly asn1: Asn1Certificate;
-}
-
-/**
- * Parses a DER certificate.
- *
- * @throws TsignError "untrusted"
- */
-export function parseCertificate(der: Uint8Array): Certificate {
-  try {
-    const native = new X509Certificate(der);
-    void native.publicKey; // read only now, and it may not be one
-    return { native, asn1: Asn1Certificate.parse(Buffer.from(der)) };
-  } catch (cause) {
-    throw new TsignError("untrusted", "a certificate cannot be read", { cause });
-  }
 }
 
 /** A path that holds: the leaf, and who issued it. */
@@ -72,21 +44,28 @@ export interface CertificatePath {
 /** What a leaf has to be for: signing artifacts, or timestamps and nothing else (RFC 3161 §2.3). */
 export type Purpose = "codeSigning" | "timeStamping";
 
+/** What a path is searched with. */
+export interface PathOptions {
+  /** DER. */
+  readonly leaf: Uint8Array;
+  readonly authorities: CertificateAuthorities;
+  /** DER certificates that came with the leaf, from whoever wrote it: they only help to find the path. */
+  readonly offered?: readonly Uint8Array[];
+  readonly at: Date;
+  readonly purpose?: Purpose;
+  /** Shared by the paths of one run; one of its own without. */
+  readonly budget?: PathBudget;
+}
+
 /**
  * Checks that a leaf certificate is for its purpose and has a path to a trusted root in which every certificate is valid
  * at the time, is a CA where it has to be, and respects the path length (RFC 5280 §6.1; policies are not used, and a CA
  * with name constraints is not accepted).
  *
- * @param options.leaf DER
- * @throws TsignError "untrusted" saying which check failed
+ * @throws TsignError "untrusted" saying which check failed, "limit" when the search was given up
  */
-export function verifyCertificatePath(options: {
-  leaf: Uint8Array;
-  authorities: CertificateAuthorities;
-  at: Date;
-  purpose?: Purpose;
-}): CertificatePath {
-  const { authorities, at, purpose = "codeSigning" } = options;
+export function verifyCertificatePath(options: PathOptions): CertificatePath {
+  const { authorities, at, purpose = "codeSigning", offered = [], budget = new PathBudget() } = options;
   const leaf = parseCertificate(options.leaf);
   if (authorities.roots.length === 0) throw new TsignError("untrusted", "no certificate authority is trusted");
   if (!isValidAt(leaf.native, at)) {
@@ -103,15 +82,38 @@ export function verifyCertificatePath(options: {
   if (hasUnknownCritical(leaf)) {
     throw new TsignError("untrusted", "the certificate has a critical extension that is not known here");
   }
+  if (!hasSoundSignature(leaf)) {
+    throw new TsignError("untrusted", "the certificate is signed with an algorithm or hash that is not accepted");
+  }
   const pool = {
-    roots: authorities.roots.map(parseCertificate),
-    intermediates: authorities.intermediates.map(parseCertificate),
+    roots: byName(authorities.roots),
+    intermediates: byName(authorities.intermediates),
+    offered: byName(different(offered)),
     at,
     purpose,
   };
-  const issuer = issuerOf([leaf], pool);
+  const work = budget.path();
+  const issuer = findIssuer(leaf, { ...pool, offered: new Map() }, work) ?? findIssuer(leaf, pool, work);
   if (!issuer) throw new TsignError("untrusted", "the certificate has no valid path to a trusted root");
   return { leaf, issuer };
+}
+
+/** The same without repetitions. */
+function different(certificates: readonly Uint8Array[]): readonly Uint8Array[] {
+  const found = new Map(certificates.map((der) => [Buffer.from(der).toString("latin1"), der]));
+  if (found.size > MAX_OFFERED) {
+    throw new TsignError("limit", `its chain has more than ${MAX_OFFERED} different certificates`);
+  }
+  return [...found.values()];
+}
+
+/** DER certificates by their subject. */
+type ByName = ReadonlyMap<string, readonly Uint8Array[]>;
+
+const nameOf = (name: Uint8Array) => Buffer.from(name).toString("latin1");
+
+function byName(certificates: readonly Uint8Array[]): ByName {
+  return Map.groupBy(certificates, (der) => nameOf(subjectOf(der)));
 }
 
 /** A signing certificate names its use among others, a timestamp authority's names its one alone, as critical. */
@@ -123,27 +125,53 @@ function isFor({ native, asn1 }: Certificate, purpose: Purpose): boolean {
 }
 
 interface Pool {
-  readonly roots: readonly Certificate[];
-  readonly intermediates: readonly Certificate[];
+  readonly roots: ByName;
+  readonly intermediates: ByName;
+  /** What came with the leaf. */
+  readonly offered: ByName;
   readonly at: Date;
   readonly purpose: Purpose;
 }
 
-/** Who issued the last certificate, if a path leads on from there to a root: a depth-first search. */
-function issuerOf(path: readonly Certificate[], pool: Pool): Certificate | undefined {
-  const last = path.at(-1);
-  if (!last || path.length > MAX_PATH) return undefined;
-  const mayIssue = (candidate: Certificate) => issued(candidate, last) && isAuthority(candidate, path.length - 1, pool);
-  const root = pool.roots.find(mayIssue);
-  if (root) return root;
-  return pool.intermediates
-    .filter((next) => mayIssue(next) && !path.some((known) => known.native.raw.equals(next.native.raw)))
-    .find((next) => issuerOf([...path, next], pool) !== undefined);
+/** A certificate that the search has come to, and who issued the leaf on the way there. */
+interface Step {
+  readonly certificate: Certificate;
+  readonly issuer: Certificate | undefined;
 }
 
-function issued(issuer: Certificate, subject: Certificate): boolean {
-  if (!SIGNATURES.has(subject.native.signatureAlgorithmOid ?? "")) return false;
-  return subject.native.checkIssued(issuer.native) && subject.native.verify(issuer.native.publicKey);
+/**
+ * Who issued the leaf, if a path leads on from there to a root. The search goes up level by level and comes to each certificate
+ * once, by the shortest way: whatever holds for a longer way holds for that one. The trusted certificates are searched alone first,
+ * so that nothing that was offered beside them keeps a path from being found.
+ */
+function findIssuer(leaf: Certificate, pool: Pool, work: PathWork): Certificate | undefined {
+  const known = new Set<string>();
+  let steps: Step[] = [{ certificate: leaf, issuer: undefined }];
+  for (let below = 0; below < MAX_PATH && steps.length > 0; below++) {
+    const next: Step[] = [];
+    for (const { certificate, issuer } of steps) {
+      const name = nameOf(certificate.issuer);
+      const mayIssue = (candidate: Certificate) =>
+        isAuthority(candidate, below, pool) &&
+        certificate.native.checkIssued(candidate.native) &&
+        work.isSigned(certificate, candidate);
+      const trusted = (pool.roots.get(name) ?? []).map(parseCertificate);
+      const root = trusted.find(mayIssue);
+      if (root) return issuer ?? root;
+      const candidates = [
+        ...(pool.intermediates.get(name) ?? []).map(parseCertificate),
+        ...(pool.offered.get(name) ?? []).map((der) => work.parse(der)),
+      ];
+      for (const candidate of candidates) {
+        const id = candidate.native.fingerprint256;
+        if (known.has(id) || !hasSoundSignature(candidate) || !mayIssue(candidate)) continue;
+        known.add(id);
+        next.push({ certificate: candidate, issuer: issuer ?? candidate });
+      }
+    }
+    steps = next;
+  }
+  return undefined;
 }
 
 /** RFC 5280 §4.2: what is critical and not understood must not be passed over; a precertificate is marked so (RFC 6962 §3.1). */

@@ -1,6 +1,7 @@
 import { TsignError } from "../errors.ts";
-import { isObject, parseJson } from "../format/json.ts";
-import { isWithin, type Period } from "./material.ts";
+import { parseJson } from "../format/json.ts";
+import { type MessageShape, readProtoJson } from "../format/proto-json.ts";
+import { ALWAYS, isWithin, type Period } from "./material.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
 
@@ -26,17 +27,63 @@ export interface SigningConfig {
   readonly timestampSelector: Selector | undefined;
 }
 
+/** Services that an error names. */
+const MAX_REASONS = 3;
 /** The versions of each API that tsign speaks. */
 const SPOKEN = { certificateAuthorities: [1], oidcIssuers: [1], logs: [1, 2], timestampAuthorities: [1] } as const;
 
+/** Service and ServiceConfiguration of sigstore_trustroot.proto. */
+const SERVICE: MessageShape = {
+  fields: {
+    url: "text",
+    majorApiVersion: "uint32",
+    validFor: { fields: { start: "time", end: "time" } },
+    operator: "text",
+  },
+};
+const CONFIGURATION: MessageShape = {
+  fields: { selector: { names: ["SERVICE_SELECTOR_UNDEFINED", "ALL", "ANY", "EXACT"] }, count: "uint32" },
+};
+const SIGNING_CONFIG: MessageShape = {
+  fields: {
+    mediaType: "text",
+    caUrls: { list: SERVICE },
+    oidcUrls: { list: SERVICE },
+    rekorTlogUrls: { list: SERVICE },
+    rekorTlogConfig: CONFIGURATION,
+    tsaUrls: { list: SERVICE },
+    tsaConfig: CONFIGURATION,
+  },
+};
+
+/** The message as it is written: what SIGNING_CONFIG says of it. */
+export interface SigningConfigMessage {
+  readonly caUrls?: readonly ServiceMessage[];
+  readonly oidcUrls?: readonly ServiceMessage[];
+  readonly rekorTlogUrls?: readonly ServiceMessage[];
+  readonly rekorTlogConfig?: SelectorMessage;
+  readonly tsaUrls?: readonly ServiceMessage[];
+  readonly tsaConfig?: SelectorMessage;
+}
+interface ServiceMessage {
+  readonly url?: string;
+  readonly majorApiVersion?: number;
+  readonly validFor?: { readonly start?: string; readonly end?: string };
+  readonly operator?: string;
+}
+interface SelectorMessage {
+  readonly selector?: string;
+  readonly count?: number;
+}
+
 /**
- * Reads a signing config of version 0.2.
+ * Reads the message of a signing config of version 0.2 by protobuf's JSON rules (format/proto-json.ts).
  *
  * @param path for messages
  * @throws TsignError "input"
  */
-export function readSigningConfig(bytes: Uint8Array, path: string): SigningConfig {
-  const invalid = (reason: string, cause?: unknown) =>
+export function readSigningConfigMessage(bytes: Uint8Array, path: string): SigningConfigMessage {
+  const invalid = (reason: string, cause: unknown) =>
     new TsignError("input", `${path} is not a signing config: ${reason}`, { cause });
   let json: unknown;
   try {
@@ -44,21 +91,43 @@ export function readSigningConfig(bytes: Uint8Array, path: string): SigningConfi
   } catch (cause) {
     throw invalid("it is not valid JSON", cause);
   }
-  if (!isObject(json) || json["mediaType"] !== MEDIA_TYPE) throw invalid(`its mediaType is not ${MEDIA_TYPE}`);
-  const config = json;
-  const services = (field: string): Service[] => {
-    const list = config[field] ?? [];
-    if (!Array.isArray(list)) throw invalid(`${field} is not a list`);
-    return list.map((each: unknown, index) => {
-      const service = readService(each);
-      if (!service) throw invalid(`${field}[${index}] names no service`);
-      return service;
+  let message: Record<string, unknown>;
+  try {
+    message = readProtoJson(json, SIGNING_CONFIG);
+  } catch (cause) {
+    throw invalid(cause instanceof Error ? cause.message : "", cause);
+  }
+  const { mediaType, ...config } = message;
+  if (mediaType !== MEDIA_TYPE) throw invalid(`its mediaType is not ${MEDIA_TYPE}`, undefined);
+  return config;
+}
+
+/**
+ * Reads a signing config of version 0.2. A service without a period has always been valid, as in cosign.
+ *
+ * @param path for messages
+ * @throws TsignError "input"
+ */
+export function readSigningConfig(bytes: Uint8Array, path: string): SigningConfig {
+  const config = readSigningConfigMessage(bytes, path);
+  const invalid = (reason: string) => new TsignError("input", `${path} is not a signing config: ${reason}`);
+  const services = (field: "caUrls" | "oidcUrls" | "rekorTlogUrls" | "tsaUrls"): Service[] =>
+    (config[field] ?? []).map((each, index) => {
+      const url = URL.parse(each.url ?? "");
+      if (!url || !["https:", "http:"].includes(url.protocol)) {
+        throw invalid(`${field}[${index}].url is not an http or https URL`);
+      }
+      const { start, end } = each.validFor ?? {};
+      const validFor = { start: start ? new Date(start) : ALWAYS.start, end: end ? new Date(end) : undefined };
+      return { url, version: each.majorApiVersion ?? 0, operator: each.operator ?? "", validFor };
     });
-  };
-  const selector = (field: string): Selector | undefined => {
-    const value = readSelector(config[field]);
-    if (value === "invalid") throw invalid(`${field} has no usable selector`);
-    return value;
+  const selector = (field: "rekorTlogConfig" | "tsaConfig"): Selector | undefined => {
+    const { selector: name, count = 0 } = config[field] ?? {};
+    if (name === "ANY") return { kind: "any" };
+    if (name === "ALL") return { kind: "all" };
+    if (name !== "EXACT") return undefined;
+    if (count === 0) throw invalid(`${field} asks for EXACT services and gives no count`);
+    return { kind: "exact", count };
   };
   return {
     certificateAuthorities: services("caUrls"),
@@ -70,47 +139,11 @@ export function readSigningConfig(bytes: Uint8Array, path: string): SigningConfi
   };
 }
 
-function readService(json: unknown): Service | undefined {
-  if (!isObject(json) || typeof json["url"] !== "string") return undefined;
-  const url = URL.parse(json["url"]);
-  const { majorApiVersion: version, operator, validFor } = json;
-  const period = isObject(validFor) ? validFor : {};
-  const start = readTime(period["start"]);
-  const end = readTime(period["end"]);
-  const isHttp = url?.protocol === "https:" || url?.protocol === "http:";
-  if (!url || !isHttp || typeof version !== "number" || !start || end === "invalid" || start === "invalid") {
-    return undefined;
-  }
-  return { url, version, operator: typeof operator === "string" ? operator : "", validFor: { start, end } };
-}
-
-function readTime(value: unknown): Date | undefined | "invalid" {
-  if (value === undefined || value === null) return undefined;
-  const date = new Date(typeof value === "string" ? value : Number.NaN);
-  return Number.isNaN(date.getTime()) ? "invalid" : date;
-}
-
-function readSelector(json: unknown): Selector | undefined | "invalid" {
-  const value = isObject(json) ? json : {};
-  const { selector, count } = value;
-  switch (selector) {
-    case undefined:
-    case "SERVICE_SELECTOR_UNDEFINED":
-      return undefined;
-    case "ANY":
-      return { kind: "any" };
-    case "ALL":
-      return { kind: "all" };
-    case "EXACT":
-      return typeof count === "number" && count > 0 ? { kind: "exact", count } : "invalid";
-    default:
-      return "invalid";
-  }
-}
-
 /** The services to use now. */
 export interface SelectedServices {
   readonly certificateAuthority: Service | undefined;
+  /** Where certificate authorities are named and none can be used: why. */
+  readonly noCertificateAuthority: string | undefined;
   readonly oidcIssuer: Service | undefined;
   readonly logs: readonly Service[];
   readonly timestampAuthorities: readonly Service[];
@@ -128,6 +161,7 @@ export function selectServices(
   options: { now: Date; random: (below: number) => number },
 ): SelectedServices {
   const usable = (kind: keyof typeof SPOKEN) => usableServices(config[kind], SPOKEN[kind], options.now);
+  const unusable = (kind: keyof typeof SPOKEN) => whyUnusable(config[kind], SPOKEN[kind], options.now);
   const several = (kind: "logs" | "timestampAuthorities", selector: Selector | undefined) => {
     if (config[kind].length === 0) return [];
     const name = kind === "logs" ? "transparency log" : "timestamp authority";
@@ -135,20 +169,37 @@ export function selectServices(
     const services = usable(kind);
     const wanted = selector.kind === "exact" ? selector.count : 1;
     if (services.length < wanted) {
-      throw new TsignError("input", `the signing config has ${services.length} usable ${name} services of ${wanted}`, {
-        hint: "they are not valid yet or no more, or of a version tsign does not speak",
-      });
+      const reasons = unusable(kind);
+      throw new TsignError(
+        "input",
+        `the signing config has ${services.length} usable ${name} services of ${wanted}${reasons && `: ${reasons}`}`,
+        {
+          hint: "`tsign signing-config create` writes a new one; `tsign initialize` fetches the distributed one again",
+        },
+      );
     }
     if (selector.kind === "all") return services;
     if (selector.kind === "exact") return services.slice(0, selector.count);
     return services.slice(options.random(services.length)).slice(0, 1);
   };
+  const [certificateAuthority] = usable("certificateAuthorities");
   return {
-    certificateAuthority: usable("certificateAuthorities")[0],
+    certificateAuthority,
+    noCertificateAuthority: certificateAuthority ? undefined : unusable("certificateAuthorities"),
     oidcIssuer: usable("oidcIssuers")[0],
     logs: several("logs", config.logSelector),
     timestampAuthorities: several("timestampAuthorities", config.timestampSelector),
   };
+}
+
+/** What keeps each of the services from being used, in words; empty when nothing does. */
+function whyUnusable(services: readonly Service[], versions: readonly number[], now: Date): string {
+  const reasons = services.flatMap(({ url, version, validFor: { start, end } }) => {
+    if (!versions.includes(version)) return [`${url.href} has API version ${version}, which tsign does not speak`];
+    if (end && end < now) return [`${url.href} expired on ${end.toISOString()}`];
+    return start > now ? [`${url.href} is not valid before ${start.toISOString()}`] : [];
+  });
+  return reasons.slice(0, MAX_REASONS).join("; ");
 }
 
 function usableServices(services: readonly Service[], versions: readonly number[], now: Date): Service[] {

@@ -1,9 +1,18 @@
-import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { faultOf } from "../format/key-fault.ts";
 import { readProtoJson } from "../format/proto-json.ts";
-import type { Authority, Log, Period, TimestampAuthority, TrustedMaterial } from "./material.ts";
+import { parseCertificate } from "./certificate.ts";
+import {
+  ALWAYS,
+  type Authority,
+  type Log,
+  type Period,
+  type TimestampAuthority,
+  type TrustedMaterial,
+} from "./material.ts";
 import { TRUSTED_ROOT } from "./trusted-root-shape.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
@@ -12,7 +21,8 @@ type Json = Record<string, unknown>;
 
 /**
  * Reads a trusted root (protobuf-specs, sigstore_trustroot.proto) whole. Strict, because all else rests on it: every log
- * and authority must say from when on it is trusted, and every key and certificate must parse.
+ * must say from when on it is trusted, and every key and certificate must be one that may be verified with. An authority that does
+ * not say from when on, is trusted from the beginning, as in cosign.
  *
  * @param path for messages
  * @throws TsignError "untrusted"
@@ -57,20 +67,20 @@ export function readTrustedRoot(bytes: Uint8Array, path: string): TrustedMateria
 /** The last certificate of a chain is its root. */
 function readAuthority(json: Json): Authority {
   const chain = readChain(json);
-  return { roots: chain.slice(-1), intermediates: chain.slice(0, -1), validFor: readPeriod(json["validFor"]) };
+  return { roots: chain.slice(-1), intermediates: chain.slice(0, -1), validFor: authorityPeriod(json) };
 }
 
 /** The first certificate is the one that signs, unless it is an authority itself. */
 function readTimestampAuthority(json: Json): TimestampAuthority {
   const chain = readChain(json);
   const [first] = chain;
-  const leaf = first && !new X509Certificate(first).ca ? first : undefined;
+  const leaf = first && !parseCertificate(first).native.ca ? first : undefined;
   const authorities = leaf ? chain.slice(1) : chain;
   return {
     leaf,
     roots: authorities.length > 0 ? authorities.slice(-1) : chain.slice(-1),
     intermediates: authorities.slice(0, -1),
-    validFor: readPeriod(json["validFor"]),
+    validFor: authorityPeriod(json),
   };
 }
 
@@ -125,18 +135,26 @@ function readKey(der: Uint8Array, details: string): KeyObject {
   if (!known.includes(kind)) throw new Error(`the public key is not of type ${details}`);
   if (Buffer.compare(key.export({ format: "der", type }), der) !== 0)
     throw new Error("the public key has more after it");
+  const fault = faultOf(key);
+  if (fault) throw new Error(`the public key cannot be used: ${fault}`);
   return key;
 }
 
 function readPeriod(json: unknown): Period {
   if (!isObject(json)) throw new Error("it has no validFor");
-  const time = (field: string): Date | undefined => {
-    const text = json[field];
-    return typeof text === "string" ? new Date(text) : undefined;
-  };
-  const start = time("start");
+  const { start, end } = readTimes(json);
   if (!start) throw new Error("validFor has no start");
-  return { start, end: time("end") };
+  return { start, end };
+}
+
+function authorityPeriod({ validFor }: Json): Period {
+  const { start, end } = readTimes(isObject(validFor) ? validFor : {});
+  return { start: start ?? ALWAYS.start, end };
+}
+
+function readTimes(json: Json): { start: Date | undefined; end: Date | undefined } {
+  const time = (text: unknown): Date | undefined => (typeof text === "string" ? new Date(text) : undefined);
+  return { start: time(json["start"]), end: time(json["end"]) };
 }
 
 function readChain(json: Json): Uint8Array[] {
@@ -145,12 +163,7 @@ function readChain(json: Json): Uint8Array[] {
   if (!Array.isArray(certificates) || certificates.length === 0) throw new Error("it has no certificates");
   return certificates.map((each: unknown) => {
     const der = readBytes(isObject(each) ? each["rawBytes"] : undefined, "a certificate");
-    let raw: Uint8Array;
-    try {
-      ({ raw } = new X509Certificate(der));
-    } catch (cause) {
-      throw new Error("a certificate cannot be read", { cause });
-    }
+    const { raw } = parseCertificate(der).native;
     if (raw.length !== der.length) throw new Error("a certificate has more after it");
     return raw;
   });

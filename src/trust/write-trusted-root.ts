@@ -1,6 +1,8 @@
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { encodeBase64 } from "../format/base64.ts";
+import { faultOf } from "../format/key-fault.ts";
+import { parseCertificate } from "./certificate.ts";
 
 /** A period in protobuf JSON. */
 export type ValidFor = { readonly start?: string; readonly end?: string };
@@ -25,6 +27,8 @@ export function logInstance(options: {
 }): Record<string, unknown> {
   const { url, pem, validFor, origin } = options;
   const key = createPublicKey(pem);
+  const fault = faultOf(key);
+  if (fault) throw new TsignError("input", `the log's key cannot be used: ${fault}`);
   const spki = key.export({ type: "spki", format: "der" });
   return {
     ...(url === "" ? {} : { baseUrl: url }),
@@ -77,6 +81,7 @@ export function certificateAuthority(options: {
   const { url, chain, validFor } = options;
   const root = chain.at(-1);
   if (!root) throw new TsignError("internal", "an authority without certificates");
+  for (const der of chain) parseCertificate(der); // what cannot be used later is refused now
   const { subject } = new X509Certificate(root);
   const fields = (name: string) => [...subject.matchAll(new RegExp(`^${name}=(.*)$`, "gm"))].map(([, value]) => value);
   // As Go reads a name that has several.

@@ -2,11 +2,22 @@ import { TsignError } from "../errors.ts";
 import type { EvidenceKey } from "../evidence/model.ts";
 import { publicKeyFromObject } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { type CertificatePath, parseCertificate, verifyCertificatePath } from "../trust/certificate-path.ts";
-import { isWithin } from "../trust/material.ts";
+import { parseCertificate } from "../trust/certificate.ts";
+import { type CertificatePath, verifyCertificatePath } from "../trust/certificate-path.ts";
+import { type Authority, isWithin } from "../trust/material.ts";
+import { PathBudget } from "../trust/path-budget.ts";
 import { CheckFailed, type TrustMaterial } from "./model.ts";
 
 type CertificateKey = Extract<EvidenceKey, { kind: "certificate" }>;
+
+/** What the searches for paths to the same authorities may cost together. */
+const budgets = new WeakMap<readonly Authority[], PathBudget>();
+
+function budgetFor(authorities: readonly Authority[]): PathBudget {
+  const budget = budgets.get(authorities) ?? new PathBudget();
+  budgets.set(authorities, budget);
+  return budget;
+}
 
 /**
  * The key a certificate is for, before anything of it is believed.
@@ -38,11 +49,11 @@ function pathAt(key: CertificateKey, trust: TrustMaterial, at: Date): Certificat
     const reason = trust.authorities.length === 0 ? "" : ` for ${at.toISOString()}`;
     throw new CheckFailed("key", `no certificate authority is trusted${reason}`);
   }
+  const budget = budgetFor(trust.authorities);
   let failure: unknown;
-  for (const { roots, intermediates } of trusted) {
-    const authorities = { roots, intermediates: [...intermediates, ...key.chain] };
+  for (const authorities of trusted) {
     try {
-      return asCheck(() => verifyCertificatePath({ leaf: key.leaf, authorities, at }));
+      return asCheck(() => verifyCertificatePath({ leaf: key.leaf, authorities, offered: key.chain, at, budget }));
     } catch (error) {
       failure = error;
     }

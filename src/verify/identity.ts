@@ -1,9 +1,10 @@
 import type { X509Certificate } from "@sigstore/core";
 import { certificateIssuer, certificateNames } from "../format/certificate-names.ts";
-import { CheckFailed, type IdentityPolicy } from "./model.ts";
+import { CheckFailed, type IdentityPolicy, type NamePattern } from "./model.ts";
 
 /**
- * Compares the certificate's names and issuer with the policy's. A name or issuer that is missing never matches.
+ * Compares the certificate's names and issuer with the policy's. A name that is missing never matches. An issuer that is
+ * missing, as in a certificate of one's own authority, is matched by patterns that match the empty text, and by no exact issuer.
  *
  * @returns the identity found, for the report
  * @throws CheckFailed showing the identity found
@@ -17,7 +18,9 @@ export function verifyIdentity(leaf: X509Certificate, policy: IdentityPolicy): s
     const wanted = policy.subject.map((pattern) => pattern.text).join(" and ");
     throw new CheckFailed("identity", `expected ${wanted}, got ${found}`);
   }
-  if (issuer === undefined || !policy.issuer.every((pattern) => pattern.matches(issuer))) {
+  const isIssuer = (pattern: NamePattern) =>
+    issuer === undefined ? pattern.matchesNone === true : pattern.matches(issuer);
+  if (!policy.issuer.every(isIssuer)) {
     const wanted = policy.issuer.map((pattern) => pattern.text).join(" and ");
     throw new CheckFailed("identity", `expected issuer ${wanted}, got ${found}`);
   }
@@ -33,7 +36,8 @@ export function verifyIdentity(leaf: X509Certificate, policy: IdentityPolicy): s
 function readIdentity(leaf: X509Certificate): { names: string[]; issuer: string | undefined } {
   try {
     return { names: certificateNames(leaf), issuer: certificateIssuer(leaf) };
-  } catch {
-    throw new CheckFailed("identity", "the certificate's names cannot be read");
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "";
+    throw new CheckFailed("identity", `the certificate's identity cannot be read: ${reason}`);
   }
 }

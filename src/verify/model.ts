@@ -19,6 +19,8 @@ export interface NamePattern {
   readonly text: string;
   /** Matches more names than a reader may think: a pattern that is not anchored at both ends, or takes anything. */
   readonly loose?: boolean;
+  /** Matches a certificate that has none, as a regular expression that matches the empty text does. */
+  readonly matchesNone?: boolean;
   matches(name: string): boolean;
 }
 

@@ -20,7 +20,7 @@ export async function matching(pattern: string): Promise<NamePattern> {
   try {
     const compiled = RE2JS.compile(pattern);
     const matches = (name: string) => compiled.matcher(name).find();
-    return { text: `a match of ${pattern}`, matches, loose: isLoose(pattern, matches) };
+    return { text: `a match of ${pattern}`, matches, matchesNone: matches(""), loose: isLoose(pattern, matches) };
   } catch (cause) {
     throw new TsignError("usage", `error parsing regexp: ${pattern}`, { cause });
   }

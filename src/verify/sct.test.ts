@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, sign, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { parseCertificate } from "../trust/certificate-path.ts";
+import { parseCertificate } from "../trust/certificate.ts";
 import { ALWAYS, type Log } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";
 import { verifyScts } from "./sct.ts";

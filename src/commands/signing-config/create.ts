@@ -3,9 +3,8 @@ import { defineCommand, type FlagValues, flag } from "../../cli/define.ts";
 import { parseServiceSpec, validityOf } from "../../cli/service-spec.ts";
 import { distributedTarget } from "../../cli/trust.ts";
 import { TsignError } from "../../errors.ts";
-import { isObject, parseJson } from "../../format/json.ts";
 import type { Io } from "../../io.ts";
-import { readSigningConfig } from "../../trust/signing-config.ts";
+import { readSigningConfig, readSigningConfigMessage } from "../../trust/signing-config.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
 const MAX_UINT32 = 2 ** 32 - 1;
@@ -107,17 +106,14 @@ async function startingPoint(io: Io, flags: CreateFlags): Promise<Config> {
 
 function read(bytes: Uint8Array | undefined, path: string): Config {
   if (bytes) readSigningConfig(bytes, path);
-  const json = bytes ? parseJson(bytes, path) : {};
-  const value = isObject(json) ? json : {};
-  const list = (name: string) => (Array.isArray(value[name]) ? (value[name] as Service[]) : []);
-  const object = (name: string) => (isObject(value[name]) ? value[name] : {});
+  const from = bytes ? readSigningConfigMessage(bytes, path) : {};
   return {
-    caUrls: list("caUrls"),
-    oidcUrls: list("oidcUrls"),
-    rekorTlogUrls: list("rekorTlogUrls"),
-    rekorTlogConfig: object("rekorTlogConfig"),
-    tsaUrls: list("tsaUrls"),
-    tsaConfig: object("tsaConfig"),
+    caUrls: [...(from.caUrls ?? [])] as Service[],
+    oidcUrls: [...(from.oidcUrls ?? [])] as Service[],
+    rekorTlogUrls: [...(from.rekorTlogUrls ?? [])] as Service[],
+    rekorTlogConfig: { ...from.rekorTlogConfig },
+    tsaUrls: [...(from.tsaUrls ?? [])] as Service[],
+    tsaConfig: { ...from.tsaConfig },
   };
 }
 

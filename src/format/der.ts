@@ -1,0 +1,115 @@
+/** One DER element (X.690 §8.1, §10.1). */
+export interface Der {
+  /** First byte: class, constructed bit and a tag number below 31. */
+  readonly tag: number;
+  /** The content's bytes. */
+  readonly value: Uint8Array;
+  /** The whole element: tag, length and content. */
+  readonly bytes: Uint8Array;
+}
+
+export const TAG = {
+  boolean: 0x01,
+  integer: 0x02,
+  bits: 0x03,
+  octets: 0x04,
+  null: 0x05,
+  oid: 0x06,
+  utf8: 0x0c,
+  utcTime: 0x17,
+  time: 0x18,
+  sequence: 0x30,
+  set: 0x31,
+} as const;
+
+/** Elements nested deeper than this are refused: certificates and timestamps have less than half of it. */
+const MAX_DEPTH = 32;
+/** Most bytes a length is written with. */
+const MAX_LENGTH_BYTES = 4;
+
+/** Bytes that are no DER, or another element than the one wanted. */
+export class DerError extends Error {}
+
+/**
+ * Reads bytes that are exactly one element.
+ *
+ * @throws DerError
+ */
+export function readDer(bytes: Uint8Array, tag?: number): Der {
+  const [element, ...more] = readDerSequence(bytes, 2);
+  if (!element || more.length > 0) throw new DerError("it is not exactly one element");
+  if (tag !== undefined && element.tag !== tag) throw new DerError("it is an element of another type");
+  return element;
+}
+
+/**
+ * The elements inside one of a type.
+ *
+ * @throws DerError
+ */
+export function derChildren(element: Der | undefined, tag: number): readonly Der[] {
+  if (element?.tag !== tag) throw new DerError("an element is missing, or of another type");
+  return readDerSequence(element.value);
+}
+
+/**
+ * Reads elements that follow one another to the end of the bytes.
+ *
+ * @param most reads no further after so many
+ * @throws DerError
+ */
+export function readDerSequence(bytes: Uint8Array, most = Number.POSITIVE_INFINITY): readonly Der[] {
+  const elements: Der[] = [];
+  for (let at = 0; at < bytes.length && elements.length < most; at += elements.at(-1)?.bytes.length ?? 0) {
+    elements.push(elementAt(bytes, at));
+  }
+  return elements;
+}
+
+function elementAt(bytes: Uint8Array, at: number): Der {
+  const tag = bytes[at] ?? 0;
+  const first = bytes[at + 1];
+  if (first === undefined || (tag & 0x1f) === 0x1f) throw new DerError("an element has no tag and length");
+  const long = first > 0x80 ? first - 0x80 : 0; // bytes that the length takes
+  if (first === 0x80 || long > MAX_LENGTH_BYTES) throw new DerError("a length is not definite");
+  const start = at + 2 + long;
+  const length = long === 0 ? first : bytes.subarray(at + 2, start).reduce((sum, byte) => sum * 256 + byte, 0);
+  if (start + length > bytes.length) throw new DerError("an element is cut off");
+  if (long > 0 && length < (long === 1 ? 0x80 : 256 ** (long - 1))) throw new DerError("a length has a byte too many");
+  return { tag, value: bytes.subarray(start, start + length), bytes: bytes.subarray(at, start + length) };
+}
+
+/**
+ * Walks everything: every element inside a constructed one must be DER, and nothing nested deeper than 32 levels, OCTET STRINGs
+ * that hold elements counted too. Takes time linear in the bytes, and protects recursive readers.
+ *
+ * @throws DerError
+ */
+export function requireDer(bytes: Uint8Array): void {
+  const open: { elements: readonly Der[]; at: number; held: boolean }[] = [
+    { elements: [readDer(bytes)], at: 0, held: false },
+  ];
+  for (let top = open.at(-1); top; top = open.at(-1)) {
+    const element = top.elements[top.at++];
+    if (!element) {
+      open.pop();
+      continue;
+    }
+    const constructed = (element.tag & 0x20) !== 0;
+    const held = top.held || !constructed;
+    const inside = held ? heldBy(element) : readDerSequence(element.value);
+    if (inside.length === 0) continue;
+    if (open.length === MAX_DEPTH) throw new DerError(`elements are nested deeper than ${MAX_DEPTH} levels`);
+    open.push({ elements: inside, at: 0, held });
+  }
+}
+
+/** What an OCTET STRING, or something in one, holds, when it is elements; any bytes may stand there. */
+function heldBy({ tag, value }: Der): readonly Der[] {
+  if (tag !== TAG.octets && (tag & 0x20) === 0) return [];
+  try {
+    return readDerSequence(value);
+  } catch {
+    return [];
+  }
+}

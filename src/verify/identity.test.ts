@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { implicit, NULL, octetString, sequence, tlv, utf8String } from "../sandbox/der.ts";
+import { distinguishedName, extension, serialNumber, signCertificate, tbsCertificate } from "../sandbox/x509.ts";
+import { parseCertificate } from "../trust/certificate.ts";
+import { verifyIdentity } from "./identity.ts";
+import type { NamePattern } from "./model.ts";
+import { exactly, matching } from "./patterns.ts";
+
+const FULCIO = "1.3.6.1.4.1.57264.1";
+const EMAIL = "dev@corp.example";
+const ISSUER = "https://issuer.example";
+const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const raw = (number: number, text: string) => extension(`${FULCIO}.${number}`, Buffer.from(text));
+const der = (number: number, value: Uint8Array) => extension(`${FULCIO}.${number}`, value);
+
+function leaf(...extensions: readonly Buffer[]) {
+  const name = extension("2.5.29.17", sequence(implicit(1, Buffer.from(EMAIL))));
+  const tbs = tbsCertificate({
+    serial: serialNumber(randomBytes),
+    issuer: distinguishedName("root"),
+    subject: distinguishedName(),
+    notBefore: new Date(0),
+    notAfter: new Date(1e12),
+    spki: publicKey.export({ type: "spki", format: "der" }),
+    extensions: [name, ...extensions],
+    issuerKey: privateKey,
+  });
+  return signCertificate(tbs, privateKey);
+}
+
+function judge(certificate: Buffer, issuer: NamePattern, required: Record<string, string> = {}): string {
+  const identity = { subject: [exactly(EMAIL)], issuer: [issuer], extensions: new Map(Object.entries(required)) };
+  return verifyIdentity(parseCertificate(certificate).asn1, identity);
+}
+
+test("a certificate without an issuer is matched by patterns that match the empty text, by nothing else", async () => {
+  for (const pattern of [".*", "^$", "", "x?", "(https://a)?"]) {
+    assert.ok(judge(leaf(), await matching(pattern)), pattern);
+  }
+  for (const pattern of [".+", "^https://", "issuer", "none"]) {
+    const issuer = await matching(pattern);
+    assert.throws(() => judge(leaf(), issuer), /of issuer none/, pattern);
+  }
+  for (const text of [ISSUER, "", "none", "undefined"]) {
+    assert.throws(() => judge(leaf(), exactly(text)), /of issuer none/, text);
+  }
+});
+
+test("the issuer is read from either extension, and from both when they agree", () => {
+  for (const extensions of [
+    [raw(1, ISSUER)],
+    [der(8, utf8String(ISSUER))],
+    [raw(1, ISSUER), der(8, utf8String(ISSUER))],
+  ]) {
+    assert.ok(judge(leaf(...extensions), exactly(ISSUER)));
+    assert.throws(() => judge(leaf(...extensions), exactly("https://other.example")), /expected issuer/);
+  }
+});
+
+test("an issuer extension that is not what it says, or that contradicts the other one, is refused", () => {
+  const anyone = { text: "anyone", matches: () => true, matchesNone: true };
+  const refused: readonly [string, readonly Buffer[]][] = [
+    ["contradiction", [raw(1, "https://other.example"), der(8, utf8String(ISSUER))]],
+    ["an empty older one", [raw(1, ""), der(8, utf8String(ISSUER))]],
+    ["an OCTET STRING", [der(8, octetString(Buffer.from(ISSUER)))]],
+    ["a PrintableString", [der(8, tlv(0x13, Buffer.from("issuer")))]],
+    ["bytes after it", [der(8, Buffer.concat([utf8String(ISSUER), NULL]))]],
+    ["two texts", [der(8, Buffer.concat([utf8String(ISSUER), utf8String(ISSUER)]))]],
+    ["in a sequence", [der(8, sequence(utf8String(ISSUER)))]],
+    ["raw text in the newer one", [raw(8, ISSUER)]],
+    ["nothing in the newer one", [raw(8, "")]],
+    ["no UTF-8 in the newer one", [der(8, tlv(0x0c, Buffer.from([0xff])))]],
+    ["no UTF-8 in the older one", [extension(`${FULCIO}.1`, Buffer.from([0xff]))]],
+  ];
+  for (const [what, extensions] of refused) {
+    assert.throws(() => judge(leaf(...extensions), anyone), /identity cannot be read: its extension/, what);
+  }
+});
+
+test("the other extensions of Fulcio are held to the same rules", () => {
+  const anyone = { text: "anyone", matches: () => true, matchesNone: true };
+  for (const number of [9, 14, 20, 24]) {
+    assert.ok(judge(leaf(der(number, utf8String("text"))), anyone));
+    assert.throws(
+      () => judge(leaf(raw(number, "text")), anyone),
+      new RegExp(`${FULCIO}.${number} is not one UTF8String`),
+    );
+  }
+  for (const [older, newer] of [
+    [2, 20],
+    [3, 13],
+    [6, 14],
+  ] as const) {
+    assert.ok(judge(leaf(raw(older, "a"), der(newer, utf8String("a"))), anyone, { [`${FULCIO}.${older}`]: "a" }));
+    assert.throws(() => judge(leaf(raw(older, "a"), der(newer, utf8String("b"))), anyone), /contradict/);
+  }
+});
+
+test("a certificate with an extension twice, of any kind, cannot be read", () => {
+  for (const twice of [raw(1, ISSUER), der(8, utf8String(ISSUER)), extension("1.2.3.4", NULL)]) {
+    assert.ok(parseCertificate(leaf(twice)));
+    assert.throws(() => parseCertificate(leaf(twice, twice)), /has the extension [\d.]+ twice/);
+  }
+  assert.throws(() => parseCertificate(leaf(raw(1, "https://evil.example"), raw(1, ISSUER))), /57264\.1\.1 twice/);
+  assert.throws(() => parseCertificate(leaf(extension("2.5.29.17", NULL))), /2\.5\.29\.17 twice/);
+});
