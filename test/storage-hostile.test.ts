@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { goJson } from "../src/format/go-json.ts";
 import { attachmentTag, fallbackTag } from "../src/oci/tags.ts";
-import { attachReferrer, descriptorOf, storageWorkshop } from "./support/storage.ts";
+import { attachReferrer, descriptorOf, listed, storageWorkshop } from "./support/storage.ts";
 import { LEGACY, OFFLINE, testIo } from "./support/test-io.ts";
 
 const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -31,7 +31,7 @@ test("text that strangers attached cannot steer the terminal", async (t) => {
 test("one referrer that cannot be read is named and hides no other", async (t) => {
   const { ok, image, digest, sign, store } = await storageWorkshop(t, { referrers: false });
   await sign();
-  const [signed] = await store.referrers(digest);
+  const [signed] = await listed(store, digest);
   assert.ok(signed);
   const gone = { ...signed, digest: `sha256:${"0".repeat(64)}` };
   const notOne = await store.putBlob(Buffer.from("not a manifest"));
@@ -55,7 +55,7 @@ test("clean deletes no bundle of another image, whatever the fallback index list
   const second = (await ok("sandbox", "push", "app:v2", "other")).stdout.trim();
   await ok("sign", "--key", "a.key", ...OFFLINE, second);
   const otherDigest = second.split("@")[1] as typeof digest;
-  const [mine, theirs] = [await store.referrers(digest), await store.referrers(otherDigest)];
+  const [mine, theirs] = [await listed(store, digest), await listed(store, otherDigest)];
   const listing = { schemaVersion: 2, mediaType: INDEX, manifests: [...mine, ...theirs] };
   await store.putManifest(Buffer.from(goJson(listing)), { mediaType: INDEX, tag: fallbackTag(digest) });
   await ok("clean", "-f", image);

@@ -6,7 +6,7 @@ import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { attachmentTag } from "../src/oci/tags.ts";
 import type { Descriptor, ImageStore } from "../src/oci/types.ts";
-import { attachReferrer, descriptorOf, storageWorkshop } from "./support/storage.ts";
+import { attachReferrer, descriptorOf, listed, storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, PLAIN_REGISTRY, testIo } from "./support/test-io.ts";
 
 const INDEX = "application/vnd.oci.image.index.v1+json";
@@ -53,7 +53,7 @@ for (const referrers of [true, false]) {
     assert.equal(load.stdout + load.stderr, "");
     for (const key of ["a.pub", "b.pub"]) assert.equal((await verify(key, loaded)).code, 0, key);
     assert.equal((await verify("a.pub", "--local-image", "saved")).code, 0);
-    assert.equal((await (await open(loaded)).referrers(digest)).length, 2);
+    assert.equal((await listed(await open(loaded), digest)).length, 2);
   });
 }
 
@@ -170,9 +170,9 @@ test("copy --only takes the parts that are named, and no tag", async (t) => {
   for (const key of ["a.pub", "b.pub"]) assert.equal((await verify(key, `${registry}/only@${digest}`)).code, 0, key);
   const only = await open(`${registry}/only`);
   assert.deepEqual(await only.tags(), [attachmentTag(digest, "sig")]);
-  assert.equal((await only.referrers(digest)).length, 1, "no SBOM");
+  assert.equal((await listed(only, digest)).length, 1, "no SBOM");
   await ok("copy", "--only=sbom", image, `${registry}/sboms`);
-  assert.equal((await (await open(`${registry}/sboms`)).referrers(digest)).length, 1);
+  assert.equal((await listed(await open(`${registry}/sboms`), digest)).length, 1);
   assert.equal((await verify("a.pub", `${registry}/sboms@${digest}`)).code, 10);
   const unknown = await tsign("copy", "--only=sigs", image, `${registry}/x`);
   assert.match(unknown.stderr, /invalid value for --only: sigs/);

@@ -2,7 +2,7 @@ import { readBlob } from "../blob.ts";
 import { type ExitCodes, TsignError } from "../errors.ts";
 import { findEvidence } from "../evidence/find.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
-import type { Evidence, Unreadable } from "../evidence/model.ts";
+import type { Evidence, Found, Unreadable } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
 import { readStatement } from "../evidence/statement.ts";
 import type { Digest } from "../format/digest.ts";
@@ -18,6 +18,7 @@ import type { ImageVerificationFlags } from "./flags/image-verification.ts";
 import { openAttachments, parseAnnotations, resolveImage } from "./images.ts";
 import { withLoggedEntry } from "./log-lookup.ts";
 import { progress } from "./print/progress.ts";
+import { missedPlaces } from "./print/reading.ts";
 import {
   failureOf,
   printFailures,
@@ -97,27 +98,35 @@ async function verifyImage(
 ): Promise<void> {
   const { flags, policy } = by;
   const target = await openTarget(io, by.text, flags);
-  const found = await candidatesOf(io, target, by);
-  const { candidates, otherTypes } = withoutAttestations(found);
-  if (candidates.length === 0) throw await nothingFound(target, otherTypes);
   const subject = { kind: "image", digest: target.digest } as const;
   const verified: Verified[] = [];
   const failures: ReturnType<typeof failureOf>[] = [];
-  for (const candidate of candidates) {
-    const logged = "unreadable" in candidate ? candidate : await lookUp(io, candidate, { policy, flags });
-    const verdict = "unreadable" in logged ? logged : await verify(logged, subject, by.verification.trust, policy);
-    if ("ok" in verdict && verdict.ok) verified.push(verdict);
-    else failures.push(failureOf(verdict));
+  const otherTypes = new Set<string>();
+  const missed = missedPlaces(io);
+  let candidates = 0;
+  let legacy = false;
+  for await (const candidate of candidatesOf(io, target, by)) {
+    if ("incomplete" in candidate) missed.add(candidate);
+    else if (!isAttestation(candidate, otherTypes)) {
+      candidates++;
+      legacy ||= candidate.origin.kind === "sig-tag" || candidate.origin.kind === "file";
+      const logged = "unreadable" in candidate ? candidate : await lookUp(io, candidate, { policy, flags });
+      const verdict = "unreadable" in logged ? logged : await verify(logged, subject, by.verification.trust, policy);
+      if ("ok" in verdict && verdict.ok) verified.push(verdict);
+      else failures.push(failureOf(verdict));
+    }
   }
   if (verified.length === 0) {
     printFailures(io.stderr, failures);
-    const legacy = candidates.some(({ origin }) => origin.kind === "sig-tag" || origin.kind === "file");
+    missed.requireNone();
+    if (candidates === 0) throw await nothingFound(target, otherTypes);
     throw new TsignError(
       legacy ? "no-match" : "no-match-bundle",
-      `no matching signatures: ${candidates.length} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
+      `no matching signatures: ${candidates} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
       exitCodeOf(flags, failures),
     );
   }
+  missed.warn();
   const annotations = flags.checkClaims && flags.annotations.length > 0;
   printHeader(io.stderr, {
     name: target.name,
@@ -164,15 +173,15 @@ async function openTarget(io: Io, text: string, flags: ImageVerificationFlags): 
 }
 
 /** What is stored with the image, or the one signature the user brought along. */
-async function candidatesOf(
+async function* candidatesOf(
   io: Io,
   target: Target,
   by: { flags: ImageVerificationFlags; verification: Verification },
-): Promise<(Evidence | Unreadable)[]> {
+): AsyncGenerator<Found, void, undefined> {
   const { flags, verification } = by;
   const found =
     flags.signature === ""
-      ? await findEvidence(target.signatures, {
+      ? findEvidence(target.signatures, {
           subject: target.digest,
           forms: { legacy: true, bundle: flags.newBundleFormat },
           tagPrefix: flags.attachmentTagPrefix,
@@ -181,7 +190,7 @@ async function candidatesOf(
         })
       : [await readGivenSignature(io, target, flags)];
   const { certificate } = verification;
-  return certificate ? found.map((each) => ("unreadable" in each ? each : { ...each, key: certificate })) : found;
+  for await (const each of found) yield certificate && "content" in each ? { ...each, key: certificate } : each;
 }
 
 async function readGivenSignature(io: Io, target: Target, flags: ImageVerificationFlags): Promise<Evidence> {
@@ -196,20 +205,16 @@ async function readGivenSignature(io: Io, target: Target, flags: ImageVerificati
 }
 
 /** An attestation is no signature: a statement with another predicate says something else than "I signed this". */
-function withoutAttestations(found: readonly (Evidence | Unreadable)[]) {
-  const otherTypes = new Set<string>();
-  const candidates = found.filter((each) => {
-    if ("unreadable" in each || each.content.kind !== "dsse") return true;
-    try {
-      const { predicateType } = readStatement(each.content);
-      if (predicateType === SIGN_PREDICATE_TYPE) return true;
-      otherTypes.add(predicateType);
-      return false;
-    } catch {
-      return true; // reported as failed by verify
-    }
-  });
-  return { candidates, otherTypes };
+function isAttestation(found: Evidence | Unreadable, otherTypes: Set<string>): boolean {
+  if ("unreadable" in found || found.content.kind !== "dsse") return false;
+  try {
+    const { predicateType } = readStatement(found.content);
+    if (predicateType === SIGN_PREDICATE_TYPE) return false;
+    otherTypes.add(predicateType);
+    return true;
+  } catch {
+    return false; // reported as failed by verify
+  }
 }
 
 /** Checks of a certificate, whatever was signed with it. */

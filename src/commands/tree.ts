@@ -5,19 +5,21 @@ import { TsignError } from "../errors.ts";
 import { claimedSigner } from "../evidence/claimed-signer.ts";
 import { findEvidence } from "../evidence/find.ts";
 import { BUNDLE_ANNOTATION } from "../evidence/media-types.ts";
+import type { Digest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
+import { mapAhead } from "../oci/parallel.ts";
 import { parseReference } from "../oci/ref.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
-import type { Descriptor, ImageStore } from "../oci/types.ts";
+import type { ImageStore, ListedReferrer } from "../oci/types.ts";
 
 const TAGGED: readonly { kind: AttachmentKind; title: string }[] = [
   { kind: "sig", title: "🔐 Signatures for an image tag" },
   { kind: "att", title: "💾 Attestations for an image tag" },
   { kind: "sbom", title: "📦 SBOMs for an image tag" },
 ];
-const WORKERS = 4;
+const WORKERS = 8;
 /** Not the fault of what is looked at. */
 const UNEXPECTED = new Set(["internal", "cancelled", "timeout", "auth", "network"]);
 
@@ -25,7 +27,7 @@ const UNEXPECTED = new Set(["internal", "cancelled", "timeout", "auth", "network
 interface Attached {
   readonly title: string;
   readonly where: string;
-  readonly layers: readonly Descriptor[];
+  readonly layers: readonly Digest[];
 }
 
 export default defineCommand({
@@ -77,7 +79,9 @@ async function findTagged(store: ImageStore, { digest }: SignedImage, prefix: st
     TAGGED.map(async ({ kind, title }) => {
       const tag = attachmentTag(digest, kind, prefix);
       const stored = await store.manifest(tag);
-      return stored ? [{ title, where: `${store.name}:${tag}`, layers: stored.manifest.layers }] : [];
+      return stored
+        ? [{ title, where: `${store.name}:${tag}`, layers: stored.manifest.layers.map((layer) => layer.digest) }]
+        : [];
     }),
   );
   return found.flat();
@@ -88,20 +92,25 @@ async function findTagged(store: ImageStore, { digest }: SignedImage, prefix: st
  * cannot be read hides no other.
  */
 async function findReferrers(io: Io, store: ImageStore, { digest }: SignedImage): Promise<Attached[]> {
-  const attached: Attached[] = [];
-  for (const descriptor of await store.referrers(digest)) {
-    const where = `${store.name}@${descriptor.digest}`;
+  const look = async (entry: ListedReferrer): Promise<Attached | { warning: string }> => {
+    if ("unreadable" in entry) return { warning: `${store.name}@${digest}: ${entry.unreadable}` };
+    const where = `${store.name}@${entry.digest}`;
     try {
-      const stored = await store.manifest(descriptor.digest);
+      const stored = await store.manifest(entry.digest);
       if (!stored) throw new TsignError("registry", "listed as a referrer, but not there");
       const { annotations, artifactType, config, layers, manifests } = stored.manifest;
       const type = annotations[BUNDLE_ANNOTATION.predicateType] ?? artifactType ?? config?.mediaType ?? "unknown";
       const title = `🔗 ${printable(type)} artifacts via OCI referrer`;
-      attached.push({ title, where, layers: manifests ?? layers });
+      return { title, where, layers: (manifests ?? layers).map((layer) => layer.digest) };
     } catch (error) {
       if (!(error instanceof TsignError) || UNEXPECTED.has(error.code)) throw error;
-      io.stderr.write(`WARNING: ${where} cannot be read: ${printable(error.message)}\n`);
+      return { warning: `${where} cannot be read: ${error.message}` };
     }
+  };
+  const attached: Attached[] = [];
+  for await (const each of mapAhead(store.referrers(digest), { limit: WORKERS }, look)) {
+    if ("warning" in each) io.stderr.write(`WARNING: ${printable(each.warning)}\n`);
+    else attached.push(each);
   }
   return attached.sort((a, b) => (a.title < b.title ? -1 : a.title > b.title ? 1 : 0));
 }
@@ -113,20 +122,27 @@ async function readSigners(
 ): Promise<ReadonlyMap<string, string>> {
   const { store, image, tagPrefix } = from;
   const signers = new Map<string, string>();
+  const repeats: [where: string, first: string][] = [];
   for (const attachment of ["sig", "att"] as const) {
-    const found = await findEvidence(store, {
+    const found = findEvidence(store, {
       subject: image.digest,
       forms: { legacy: true, bundle: true },
       attachment,
       tagPrefix,
       maxBytes: maxAttachmentSize(io.env),
       workers: WORKERS,
+      onRepeat: (origin, first) => repeats.push([origin.where, first.where]),
     });
-    for (const each of found) {
+    for await (const each of found) {
+      if ("incomplete" in each) {
+        io.stderr.write(`WARNING: ${printable(`${each.origin.where}: ${each.incomplete.message}`)}\n`);
+        continue;
+      }
       const signer = "unreadable" in each ? `unknown: ${each.unreadable}` : claimedSigner(each);
       signers.set(each.origin.where, printable(signer));
     }
   }
+  for (const [where, first] of repeats) signers.set(where, signers.get(first) ?? "unknown");
   return signers;
 }
 
@@ -134,7 +150,7 @@ function printAttached(io: Io, { title, where, layers }: Attached, signers: Read
   io.stdout.write(`└── ${title}: ${where}\n`);
   layers.forEach((layer, index) => {
     const last = index === layers.length - 1;
-    io.stdout.write(`   ${last ? "└──" : "├──"} 🍒 ${layer.digest}\n`);
+    io.stdout.write(`   ${last ? "└──" : "├──"} 🍒 ${layer}\n`);
     const signer =
       signers.get(`${where}, layer ${index + 1}`) ?? (layers.length === 1 ? signers.get(where) : undefined);
     if (signer !== undefined) io.stdout.write(`   ${last ? "   " : "│  "}    by ${signer}\n`);

@@ -5,6 +5,7 @@ import { verificationFlags } from "../cli/flags/verification.ts";
 import { openAttachments, resolveImage } from "../cli/images.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
 import { readPolicies, requirePolicies } from "../cli/policies.ts";
+import { missedPlaces } from "../cli/print/reading.ts";
 import { failureOf, printFailures, printHeader, type Verified, warnAboutLoosePatterns } from "../cli/print/verified.ts";
 import { readVerification, type Verification } from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
@@ -91,7 +92,7 @@ async function verifyImage(
 ): Promise<void> {
   const { flags, verification, policy } = by;
   const target = await openTarget(io, by.text, flags);
-  const found = await findEvidence(target.attestations, {
+  const found = findEvidence(target.attestations, {
     subject: target.digest,
     forms: { legacy: true, bundle: flags.newBundleFormat },
     attachment: "att",
@@ -99,24 +100,33 @@ async function verifyImage(
     maxBytes: maxAttachmentSize(io.env),
     workers: flags.maxWorkers,
   });
-  const { candidates, otherTypes } = ofType(found, predicateTypeOf(flags.type));
-  if (candidates.length === 0) throw nothingFound(target, predicateTypeOf(flags.type), otherTypes);
+  const wanted = predicateTypeOf(flags.type);
   const verified: Verified[] = [];
   const failures: ReturnType<typeof failureOf>[] = [];
-  for (const candidate of candidates) {
-    const judged =
-      "unreadable" in candidate ? candidate : await judge(io, candidate, { flags, target, policy, verification });
-    if ("ok" in judged && judged.ok) verified.push(judged);
-    else failures.push(failureOf(judged));
+  const otherTypes = new Set<string>();
+  const missed = missedPlaces(io);
+  let candidates = 0;
+  for await (const candidate of found) {
+    if ("incomplete" in candidate) missed.add(candidate);
+    else if (mayBeOfType(candidate, wanted, otherTypes)) {
+      candidates++;
+      const judged =
+        "unreadable" in candidate ? candidate : await judge(io, candidate, { flags, target, policy, verification });
+      if ("ok" in judged && judged.ok) verified.push(judged);
+      else failures.push(failureOf(judged));
+    }
   }
   if (verified.length === 0) {
     printFailures(io.stderr, failures);
+    missed.requireNone();
+    if (candidates === 0) throw nothingFound(target, wanted, otherTypes);
     const [first] = failures;
     throw new TsignError(
       "no-match-bundle",
-      `no matching attestations: ${candidates.length} found for ${target.name}, none passes (${first?.step}: ${first?.reason})`,
+      `no matching attestations: ${candidates} found for ${target.name}, none passes (${first?.step}: ${first?.reason})`,
     );
   }
+  missed.warn();
   await requirePolicies(io, by.policies, verified.map(payloadOf));
   const log = policy.log === "required";
   printHeader(io.stderr, { name: target.name, verified, claims: flags.checkClaims, annotations: false, log });
@@ -164,21 +174,17 @@ async function openTarget(io: Io, text: string, flags: VerifyFlags): Promise<Tar
 }
 
 /** Attestations of the type, and what cannot be told: a signature or another type says something else. */
-function ofType(found: readonly (Evidence | Unreadable)[], wanted: string) {
-  const otherTypes = new Set<string>();
-  const candidates = found.filter((each) => {
-    if ("unreadable" in each) return true;
-    if (each.content.kind !== "dsse") return false;
-    try {
-      const { predicateType } = readStatement(each.content);
-      if (predicateType === wanted) return true;
-      otherTypes.add(predicateType);
-      return false;
-    } catch {
-      return true; // reported as failed by verify
-    }
-  });
-  return { candidates, otherTypes };
+function mayBeOfType(found: Evidence | Unreadable, wanted: string, otherTypes: Set<string>): boolean {
+  if ("unreadable" in found) return true;
+  if (found.content.kind !== "dsse") return false;
+  try {
+    const { predicateType } = readStatement(found.content);
+    if (predicateType === wanted) return true;
+    otherTypes.add(predicateType);
+    return false;
+  } catch {
+    return true; // reported as failed by verify
+  }
 }
 
 function nothingFound(target: Target, wanted: string, otherTypes: ReadonlySet<string>): TsignError {

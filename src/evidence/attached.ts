@@ -1,14 +1,18 @@
 import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
+import { mapAhead } from "../oci/parallel.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
-import type { ImageStore, StoredManifest } from "../oci/types.ts";
-import { isBundle, isSignatureImage } from "./find.ts";
-import { BUNDLE_ANNOTATION, MAX_CANDIDATES, SIGN_PREDICATE_TYPE } from "./media-types.ts";
+import type { ImageStore, ListedReferrer, StoredManifest } from "../oci/types.ts";
+import { isBundle, isSignatureImage } from "./kinds.ts";
+import { BUNDLE_ANNOTATION, SIGN_PREDICATE_TYPE } from "./media-types.ts";
 
 const KINDS: readonly AttachmentKind[] = ["sig", "att", "sbom"];
 const SBOM_TYPE = /spdx|cyclonedx|syft|sbom/i;
 /** Referrers of referrers of …: a signature of an SBOM of an image is at the second. */
 const MAX_DEPTH = 4;
+/** Most referrers of one image, theirs included; and how many are looked at at a time. */
+const MAX_REFERRERS = 100_000;
+const WORKERS = 8;
 
 /** Something stored with an image: under a tag made of the image's digest, or as a referrer. */
 export interface Attached {
@@ -41,17 +45,20 @@ export async function findAttached(
 }
 
 async function referringTo(store: ImageStore, subject: Digest, seen: Set<Digest>, depth: number): Promise<Attached[]> {
-  const found: Attached[] = [];
-  for (const { digest } of await store.referrers(subject)) {
-    if (seen.has(digest)) continue;
+  const look = async (entry: ListedReferrer): Promise<Attached[]> => {
+    if ("unreadable" in entry) throw new TsignError("registry", `${store.name}@${subject}: ${entry.unreadable}`);
+    const { digest } = entry;
+    if (seen.has(digest)) return [];
     seen.add(digest);
-    if (seen.size > MAX_CANDIDATES) throw new TsignError("limit", `${store.name}@${subject} has too many referrers`);
+    if (seen.size > MAX_REFERRERS) throw new TsignError("limit", `${store.name}@${subject} has too many referrers`);
     const stored = await store.manifest(digest);
-    if (!stored) continue; // an entry of a fallback index that outlived what it lists
-    if (stored.manifest.subject?.digest !== subject) continue; // a fallback index may be anyone's
-    found.push({ kind: kindOf(stored), digest, subject, tagged: false });
-    if (depth < MAX_DEPTH) found.push(...(await referringTo(store, digest, seen, depth + 1)));
-  }
+    if (!stored) return []; // an entry of a fallback index that outlived what it lists
+    if (stored.manifest.subject?.digest !== subject) return []; // a fallback index may be anyone's
+    const found: Attached = { kind: kindOf(stored), digest, subject, tagged: false };
+    return depth < MAX_DEPTH ? [found, ...(await referringTo(store, digest, seen, depth + 1))] : [found];
+  };
+  const found: Attached[] = [];
+  for await (const each of mapAhead(store.referrers(subject), { limit: WORKERS }, look)) found.push(...each);
   return found;
 }
 

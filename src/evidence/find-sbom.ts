@@ -1,7 +1,7 @@
 import type { Digest } from "../format/digest.ts";
 import { attachmentTag } from "../oci/tags.ts";
-import type { ImageStore, Manifest, StoredManifest } from "../oci/types.ts";
-import { MAX_CANDIDATES, SBOM_ARTIFACT_TYPE } from "./media-types.ts";
+import type { ImageStore, Manifest } from "../oci/types.ts";
+import { isSbom, mayBeOurs } from "./kinds.ts";
 
 /** The SBOMs attached to an image, unsigned: the newest referrer's, else what the `.sbom` tag holds. */
 export interface FoundSbom {
@@ -20,18 +20,16 @@ export async function findSbom(
   image: Digest,
   options: { tagPrefix: string },
 ): Promise<FoundSbom | undefined> {
-  const referrers: Manifest[] = [];
-  for (const { digest } of (await store.referrers(image)).slice(0, MAX_CANDIDATES)) {
-    const stored = await store.manifest(digest); // a listing may leave the artifact type out, or be anyone's
-    if (stored?.manifest.subject?.digest === image && isSbom(stored)) referrers.push(stored.manifest);
+  let last: Manifest | undefined;
+  let referrers = 0;
+  for await (const entry of store.referrers(image)) {
+    if ("unreadable" in entry || !mayBeOurs(entry)) continue;
+    const stored = await store.manifest(entry.digest); // a listing may leave the artifact type out, or be anyone's
+    if (stored?.manifest.subject?.digest !== image || !isSbom(stored)) continue;
+    last = stored.manifest;
+    referrers++;
   }
-  const last = referrers.at(-1);
-  if (last) return { manifest: last, referrers: referrers.length };
+  if (last) return { manifest: last, referrers };
   const tagged = await store.manifest(attachmentTag(image, "sbom", options.tagPrefix));
   return tagged && { manifest: tagged.manifest, referrers: 0 };
-}
-
-/** Whether a referrer is what `attach sbom --registry-referrers-mode=oci-1-1` stores. */
-export function isSbom({ manifest }: StoredManifest): boolean {
-  return (manifest.artifactType ?? manifest.config?.mediaType) === SBOM_ARTIFACT_TYPE;
 }

@@ -27,7 +27,5 @@ export const ANNOTATION = {
   predicateType: "predicateType",
 } as const;
 
-/** Most layers read from one signature image, and most referrers read of one image: cosign's own bound. */
-export const MAX_CANDIDATES = 1000;
 /** Most log entries and timestamps in one bundle; real ones have one or two. */
 export const MAX_PROOFS = 32;

@@ -1,4 +1,5 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
+import type { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
 
 /** Where a piece of evidence was found: for messages only, never for decisions. */
@@ -72,3 +73,15 @@ export interface Unreadable {
   readonly origin: Origin;
   readonly unreadable: string;
 }
+
+/**
+ * A place that could not be looked through: signatures that were found count, but "there are none" cannot be said, and
+ * whoever found nothing good throws this error.
+ */
+export interface Incomplete {
+  readonly origin: Origin;
+  readonly incomplete: TsignError;
+}
+
+/** What a search for signatures comes upon. */
+export type Found = Evidence | Unreadable | Incomplete;

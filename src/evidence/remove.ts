@@ -1,10 +1,13 @@
 import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
+import { mapAhead } from "../oci/parallel.ts";
 import { withoutReferrers } from "../oci/registry/fallback-index.ts";
 import { fallbackTag } from "../oci/tags.ts";
-import type { ImageStore, StoredManifest } from "../oci/types.ts";
-import { isBundle, isSignatureImage } from "./find.ts";
-import { isSbom } from "./find-sbom.ts";
+import type { ImageStore, ListedReferrer, StoredManifest } from "../oci/types.ts";
+import { isBundle, isSbom, isSignatureImage, mayBeOurs } from "./kinds.ts";
+
+/** Manifests looked at or deleted at a time. */
+const WORKERS = 8;
 
 /**
  * Deletes a tag. A registry that deletes by digest only is asked so, which takes the digest's other tags along: not done
@@ -43,13 +46,16 @@ export async function findReferrersOf(
   kinds: readonly ReferrerKind[],
 ): Promise<Listed[]> {
   const found: Listed[] = [];
-  for (const { digest } of await store.referrers(image)) {
+  const look = async (entry: ListedReferrer): Promise<Listed | undefined> => {
+    if ("unreadable" in entry) throw new TsignError("registry", `${store.name}@${image}: ${entry.unreadable}`);
+    if (!mayBeOurs(entry)) return undefined;
+    const { digest } = entry;
     const stored = await store.manifest(digest);
-    if (!stored) found.push({ digest, there: false });
-    else if (stored.manifest.subject?.digest === image && kinds.some((kind) => IS_OF[kind](stored))) {
-      found.push({ digest, there: true });
-    }
-  }
+    if (!stored) return { digest, there: false };
+    const isOurs = stored.manifest.subject?.digest === image && kinds.some((kind) => IS_OF[kind](stored));
+    return isOurs ? { digest, there: true } : undefined;
+  };
+  for await (const each of mapAhead(store.referrers(image), { limit: WORKERS }, look)) if (each) found.push(each);
   return found;
 }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { TsignError } from "../errors.ts";
 import { digestOf } from "../format/digest.ts";
 import { appendToTag, type Merge } from "./append.ts";
-import { withReferrer } from "./registry/fallback-index.ts";
+import { withReferrers } from "./registry/fallback-index.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
 
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
@@ -163,7 +163,7 @@ test("a fallback index keeps its entries, repairs poor ones, and takes a new one
     },
   } as unknown as ImageStore;
   const added = entry("new", { artifactType: "x/new", annotations: {} });
-  const written = await withReferrer(store, index([rich, poor, gone]), added);
+  const written = await withReferrers(store, index([rich, poor, gone]), [added]);
   const { manifests } = JSON.parse(Buffer.from(written?.bytes ?? []).toString()) as { manifests: Descriptor[] };
   const byDigest = new Map(manifests.map((each) => [each.digest, each]));
   assert.deepEqual(byDigest.get(rich.digest), rich);
@@ -175,7 +175,7 @@ test("a fallback index keeps its entries, repairs poor ones, and takes a new one
     manifests.map(({ digest }) => digest),
     [...byDigest.keys()].sort(),
   );
-  assert.equal(await withReferrer(store, index(manifests), added), undefined);
+  assert.equal(await withReferrers(store, index(manifests), [added]), undefined);
   const image = { ...index([]), manifest: { mediaType: MANIFEST_TYPE, layers: [], annotations: {} } };
-  await assert.rejects(withReferrer(store, image, added), (error) => error instanceof TsignError);
+  await assert.rejects(withReferrers(store, image, [added]), (error) => error instanceof TsignError);
 });

@@ -21,3 +21,66 @@ export async function inParallel<T, R>(
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
   return results;
 }
+
+export interface Ahead<T> {
+  /** Most items being mapped at a time, the one that the consumer holds included. */
+  readonly limit: number;
+  /** What an item weighs, and how much may be under way at a time; one heavier item goes alone. */
+  readonly weigh?: (item: T) => number;
+  readonly budget?: number;
+}
+
+/**
+ * Maps a stream in order and ahead of its consumer: some items are under way while one is being looked at, and each is let
+ * go when the next is asked for. A failure of the stream is thrown after everything that came before it.
+ */
+export async function* mapAhead<T, R>(
+  items: AsyncIterable<T> | Iterable<T>,
+  { limit, weigh = () => 0, budget = Number.POSITIVE_INFINITY }: Ahead<T>,
+  map: (item: T) => Promise<R>,
+): AsyncGenerator<R, void, undefined> {
+  const source = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+  const queue: { result: Promise<R>; weight: number }[] = [];
+  let waiting: { item: T; weight: number } | undefined;
+  let weight = 0;
+  let ended = false;
+  let failure: { error: unknown } | undefined;
+  const fits = (next: number) => queue.length === 0 || (queue.length < limit && weight + next <= budget);
+  const fill = async () => {
+    while (!ended || waiting) {
+      if (!waiting) {
+        if (queue.length >= Math.max(1, limit)) return;
+        const next = await source.next();
+        if (next.done) {
+          ended = true;
+          return;
+        }
+        waiting = { item: next.value, weight: weigh(next.value) };
+      }
+      if (!fits(waiting.weight)) return;
+      const result = map(waiting.item);
+      result.catch(() => {}); // thrown when its turn comes
+      queue.push({ result, weight: waiting.weight });
+      weight += waiting.weight;
+      waiting = undefined;
+    }
+  };
+  try {
+    for (;;) {
+      if (!failure) {
+        await fill().catch((error: unknown) => {
+          failure = { error };
+          ended = true;
+        });
+      }
+      const head = queue[0];
+      if (!head) break;
+      yield await head.result;
+      queue.shift();
+      weight -= head.weight;
+    }
+    if (failure) throw failure.error;
+  } finally {
+    if (!ended) await source.return?.();
+  }
+}

@@ -30,6 +30,17 @@ export interface StoredManifest {
   readonly manifest: Manifest;
 }
 
+/** An entry of a referrers listing that cannot be read, and why. */
+export interface UnreadableEntry {
+  readonly unreadable: string;
+}
+
+/** What a referrers listing holds: a descriptor for each manifest, of which only the digest need be right. */
+export type ListedReferrer = Descriptor | UnreadableEntry;
+
+/** Referrers that are stored and have yet to be listed, by the digest of their subject. */
+export type UnlistedReferrers = Map<Digest, Descriptor[]>;
+
 /**
  * One repository's content, wherever it lies: a registry or an OCI layout on disk. Whatever is returned was checked
  * against its digest and size. A definite "not there" is `undefined`; anything else that goes wrong is thrown
@@ -45,8 +56,12 @@ export interface ImageStore {
   blob(descriptor: Descriptor, options: { maxBytes: number }): Promise<Uint8Array>;
   /** A blob in pieces; a wrong digest or size is thrown at the end, so a consumer must not act before that. */
   blobStream(descriptor: Descriptor): AsyncIterable<Uint8Array>;
-  /** Descriptors of all manifests whose subject is the digest, by the referrers API or the fallback tag, unfiltered. */
-  referrers(subject: Digest): Promise<readonly Descriptor[]>;
+  /**
+   * All manifests whose subject is said to be the digest, by the referrers API or the fallback tag: unfiltered, none twice,
+   * and as they arrive, so that a listing of any length is read in little memory. A listing that cannot be read, or has no
+   * end, is thrown after the entries that were read.
+   */
+  referrers(subject: Digest): AsyncIterable<ListedReferrer>;
   tags(): Promise<string[]>;
   /** Stores a blob unless it is there. */
   putBlob(
@@ -57,8 +72,12 @@ export interface ImageStore {
   /**
    * Stores a manifest that has a `subject`, and makes `referrers(subject)` list it: where the store has no referrers API
    * the fallback index `sha256-<hex>` is merged and re-read until our entry is in it.
+   *
+   * @param options.later collects what is not listed yet, for one call of `listReferrers` after the last
    */
-  putReferrer(bytes: Uint8Array, options: { mediaType: string }): Promise<Descriptor>;
+  putReferrer(bytes: Uint8Array, options: { mediaType: string; later?: UnlistedReferrers }): Promise<Descriptor>;
+  /** Makes `referrers` list what was stored with `later`: each subject's fallback index is written once. */
+  listReferrers(unlisted: UnlistedReferrers): Promise<void>;
   /** Deletes a tag or a digest; false when it was not there. */
   delete(tagOrDigest: string): Promise<boolean>;
 }

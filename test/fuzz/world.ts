@@ -10,6 +10,7 @@ import { pushImage } from "../../src/sandbox/push.ts";
 import { type TestSigstore, testSigstore } from "../support/sandbox.ts";
 import { keyOf } from "../support/sandbox-client.ts";
 import { type BundleKind, signedBundle } from "../support/signed-bundles.ts";
+import { listed } from "../support/storage.ts";
 import { LEGACY, PLAIN_REGISTRY, run, testIo } from "../support/test-io.ts";
 import { coreOf, type Form, type Genuine, type Probe, proofsOf, readForm, type Setting, SIGNERS } from "./judge.ts";
 
@@ -221,7 +222,7 @@ async function signEverything(by: {
     documents.push([`${kind}-layer`, Buffer.from(JSON.stringify({ payload, annotations: layer.annotations }))]);
     manifests.push({ name: `.${kind}`, bytes: stored.bytes });
   }
-  for (const referrer of await store.referrers(digest)) {
+  for (const referrer of await listed(store, digest)) {
     const stored = await store.manifest(referrer.digest);
     if (stored) manifests.push({ name: "referrer", bytes: stored.bytes });
   }

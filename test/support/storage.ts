@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import type { Digest } from "../../src/format/digest.ts";
 import { openRegistry } from "../../src/oci/open.ts";
 import { parseReference } from "../../src/oci/ref.ts";
 import type { Descriptor, ImageStore } from "../../src/oci/types.ts";
@@ -50,4 +51,14 @@ export async function attachReferrer(
 
 export async function descriptorOf(store: ImageStore, digest: string): Promise<Descriptor> {
   return (await store.resolve(digest)) ?? assert.fail(`${digest} is not there`);
+}
+
+/** An image's referrers as the store lists them. */
+export async function listed(store: ImageStore, digest: Digest): Promise<Descriptor[]> {
+  const found: Descriptor[] = [];
+  for await (const entry of store.referrers(digest)) {
+    if ("unreadable" in entry) assert.fail(entry.unreadable);
+    found.push(entry);
+  }
+  return found;
 }

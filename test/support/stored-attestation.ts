@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Digest } from "../../src/format/digest.ts";
 import { attachmentTag } from "../../src/oci/tags.ts";
 import type { ImageStore } from "../../src/oci/types.ts";
+import { listed } from "./storage.ts";
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
@@ -13,7 +14,7 @@ export interface StoredDocument {
 
 /** The one attestation stored with an image, of a form. */
 export async function readStored(store: ImageStore, image: Digest, legacy: boolean): Promise<Json> {
-  const [referrer] = legacy ? [] : await store.referrers(image);
+  const [referrer] = legacy ? [] : await listed(store, image);
   const stored =
     (await store.manifest(referrer?.digest ?? attachmentTag(image, "att"))) ?? assert.fail("nothing stored");
   const [layer] = stored.manifest.layers;
@@ -40,7 +41,7 @@ export async function replaceStored(
     ]),
   );
   const blob = await store.putBlob(Buffer.from(JSON.stringify(content)));
-  const [referrer] = await store.referrers(image);
+  const [referrer] = await listed(store, image);
   const { manifest, descriptor } = (await store.manifest(referrer?.digest ?? tag)) ?? assert.fail("nothing stored");
   const [old] = manifest.layers;
   const layer = { ...old, digest: blob.digest, size: blob.size, ...(referrer ? {} : { annotations: texts }) };

@@ -2,12 +2,12 @@ import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../../cli/images.ts";
 import { imageForPlatform } from "../../cli/platform.ts";
+import { readingReport } from "../../cli/print/reading.ts";
 import { TsignError } from "../../errors.ts";
 import { findEvidence } from "../../evidence/find.ts";
 import type { Evidence } from "../../evidence/model.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import { encodeBase64 } from "../../format/base64.ts";
-import { printable } from "../../format/printable.ts";
 import { parseForPrinting } from "../../format/signed-json.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { formatReference } from "../../oci/ref.ts";
@@ -40,28 +40,32 @@ export default defineCommand({
     const digest =
       flags.platform === "" ? image.digest : await imageForPlatform(image.store, image.digest, flags.platform);
     const store = await openAttachments(io, image, flags);
-    const found = await findEvidence(store, {
-      subject: digest,
-      forms: { legacy: true, bundle: true },
-      attachment: "att",
-      tagPrefix: flags.attachmentTagPrefix,
-      maxBytes: maxAttachmentSize(io.env),
-      workers: WORKERS,
-    });
-    for (const each of found) {
-      if ("unreadable" in each) {
-        io.stderr.write(`WARNING: ${printable(`${each.origin.where} cannot be read: ${each.unreadable}`)}\n`);
+    const report = readingReport(io);
+    let printed = 0;
+    for (const forms of [
+      { legacy: false, bundle: true },
+      { legacy: true, bundle: false },
+    ]) {
+      const found = findEvidence(store, {
+        subject: digest,
+        forms,
+        attachment: "att",
+        tagPrefix: flags.attachmentTagPrefix,
+        maxBytes: maxAttachmentSize(io.env),
+        workers: WORKERS,
+        documents: true,
+      });
+      for await (const each of report.readable(found)) {
+        if (!isOf(each, flags.predicateType)) continue;
+        io.stdout.data(`${lineOf(each)}\n`);
+        printed++;
       }
     }
-    const readable = found.filter((each): each is Evidence => !("unreadable" in each));
-    const wanted = readable.filter((each) => isOf(each, flags.predicateType));
-    if (wanted.length === 0 && (flags.predicateType !== "" || found.length > readable.length)) {
-      const what = flags.predicateType === "" ? "attestations" : `attestations of type ${flags.predicateType}`;
-      throw new TsignError("no-signatures", `no ${what} found for ${formatReference(image.ref)}`);
-    }
-    const bundles = wanted.filter(({ document }) => document !== undefined);
-    const envelopes = wanted.filter(({ document }) => document === undefined);
-    for (const each of [...bundles, ...envelopes]) io.stdout.data(`${lineOf(each)}\n`);
+    if (printed > 0) return;
+    report.requireComplete();
+    if (flags.predicateType === "" && report.unreadable === 0) return;
+    const what = flags.predicateType === "" ? "attestations" : `attestations of type ${flags.predicateType}`;
+    throw new TsignError("no-signatures", `no ${what} found for ${formatReference(image.ref)}`);
   },
 });
 

@@ -1,14 +1,15 @@
 import { defineCommand } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../../cli/images.ts";
+import { readingReport } from "../../cli/print/reading.ts";
 import { TsignError } from "../../errors.ts";
 import { findEvidence } from "../../evidence/find.ts";
 import { ANNOTATION } from "../../evidence/media-types.ts";
-import type { Evidence, Unreadable } from "../../evidence/model.ts";
+import type { Evidence } from "../../evidence/model.ts";
 import { readCertificates } from "../../evidence/read-legacy.ts";
 import { encodeBase64 } from "../../format/base64.ts";
+import { digestOf } from "../../format/digest.ts";
 import { goJson } from "../../format/go-json.ts";
-import { printable } from "../../format/printable.ts";
 import { parseForPrinting } from "../../format/signed-json.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { formatReference } from "../../oci/ref.ts";
@@ -32,29 +33,37 @@ export default defineCommand({
       warnAboutTags: false,
     });
     const store = await openAttachments(io, image, flags);
-    const found = await findEvidence(store, {
-      subject: image.digest,
-      forms: { legacy: true, bundle: true },
-      tagPrefix: flags.attachmentTagPrefix,
-      maxBytes: maxAttachmentSize(io.env),
-      workers: WORKERS,
-    });
-    const readable = found.filter((each): each is Evidence => !("unreadable" in each));
-    for (const each of found) {
-      if ("unreadable" in each) {
-        io.stderr.write(`WARNING: ${printable(`${each.origin.where} cannot be read: ${each.unreadable}`)}\n`);
+    const report = readingReport(io);
+    const printed = new Set<string>(); // an OCI 1.1 image repeats layers
+    for (const forms of [
+      { legacy: false, bundle: true },
+      { legacy: true, bundle: false },
+    ]) {
+      if (printed.size > 0) return;
+      const found = findEvidence(store, {
+        subject: image.digest,
+        forms,
+        tagPrefix: flags.attachmentTagPrefix,
+        maxBytes: maxAttachmentSize(io.env),
+        workers: WORKERS,
+        documents: true,
+      });
+      for await (const each of report.readable(found)) {
+        const line = each.document ? bundleLine(each.document) : legacyLine(each);
+        const key = digestOf(Buffer.from(line));
+        if (!printed.has(key)) io.stdout.data(`${line}\n`);
+        printed.add(key);
       }
     }
-    const bundles = readable.flatMap(({ document }) => (document ? [bundleLine(document)] : []));
-    const lines = bundles.length > 0 ? bundles : new Set(readable.map(legacyLine)); // an OCI 1.1 image repeats layers
-    if (readable.length === 0) throw nothing(formatReference(image.ref), found);
-    for (const line of lines) io.stdout.data(`${line}\n`);
+    if (printed.size > 0) return;
+    report.requireComplete();
+    throw nothing(formatReference(image.ref), report.unreadable);
   },
 });
 
-function nothing(name: string, found: readonly (Evidence | Unreadable)[]): TsignError {
-  const unreadable = found.length > 0 ? `, but ${found.length} that cannot be read` : "";
-  return new TsignError("no-signatures", `${name}: no signatures associated${unreadable}`);
+function nothing(name: string, unreadable: number): TsignError {
+  const but = unreadable > 0 ? `, but ${unreadable} that cannot be read` : "";
+  return new TsignError("no-signatures", `${name}: no signatures associated${but}`);
 }
 
 /** A bundle as it is stored, but compact: put together anew it could claim a version that it is not of. */

@@ -1,12 +1,9 @@
 import { TsignError } from "../../errors.ts";
 import { type Digest, digestOf, parseDigest } from "../../format/digest.ts";
 import type { Io } from "../../io.ts";
-import { readManifest } from "../manifest.ts";
+import { MAX_MANIFEST, readManifest } from "../manifest.ts";
 import { checked } from "../registry/blobs.ts";
 import type { Descriptor, StoredManifest } from "../types.ts";
-
-/** Largest manifest or index; registries themselves refuse more than 4 MiB. */
-export const MAX_MANIFEST = 4 * 1024 * 1024;
 
 export type LayoutIo = Pick<Io, "files">;
 

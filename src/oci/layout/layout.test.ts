@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { listed } from "../../../test/support/storage.ts";
 import {
   LEGACY,
   NO_LOG,
@@ -47,7 +48,7 @@ async function savedImage(context: TestContext) {
     { ...(await keep(ref.digest)), annotations: { kind: "dev.cosignproject.cosign/image" } },
     { ...(await keep(attachmentTag(ref.digest, "sig"))), annotations: { kind: "dev.cosignproject.cosign/sigs" } },
   ];
-  for (const { digest } of await store.referrers(ref.digest)) await keep(digest);
+  for (const { digest } of await listed(store, ref.digest)) await keep(digest);
   writeFileSync(join(cwd, "saved/oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   writeFileSync(join(cwd, "saved/index.json"), JSON.stringify({ schemaVersion: 2, manifests: entries }));
   const verify = (key: string) => run(["verify", "--key", key, NO_LOG, "--local-image", "saved"], { cwd });

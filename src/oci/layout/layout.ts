@@ -2,13 +2,12 @@ import { createHash } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import { digestOf, isDigest } from "../../format/digest.ts";
 import { isObject, parseJson } from "../../format/json.ts";
-import { readManifest } from "../manifest.ts";
+import { MAX_MANIFEST, readManifest } from "../manifest.ts";
 import { fallbackTag } from "../tags.ts";
 import type { Descriptor, ImageStore } from "../types.ts";
 import {
   fileSize,
   type LayoutIo,
-  MAX_MANIFEST,
   readBlobFile,
   readManifestFile,
   refuseLinkedFolders,
@@ -16,7 +15,9 @@ import {
 } from "./files.ts";
 
 /** Most blobs looked at when searching for referrers. */
-const MAX_SCANNED = 10_000;
+const MAX_SCANNED = 100_000;
+/** Largest blob that is looked at then, in bytes. */
+const MAX_REFERRER = 4 * 1024 * 1024;
 const OCTETS = "application/octet-stream";
 const KIND = "dev.cosignproject.cosign/";
 /** Annotation of an entry of index.json: what is kept under that tag (OCI image spec, annotations.md). */
@@ -89,9 +90,9 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
       return Buffer.concat(pieces);
     },
     blobStream: (descriptor) => readBlobFile(io, path, descriptor),
-    async referrers(subject) {
+    async *referrers(subject) {
       scanned ??= scanSubjects(io, path);
-      return (await scanned).get(subject) ?? [];
+      yield* (await scanned).get(subject) ?? [];
     },
     tags: async () => entries.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []),
     async putBlob(content) {
@@ -108,7 +109,8 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
       if (tag !== undefined) await writeIndex(io, path, withTag(entries, descriptor, tag));
       return descriptor;
     },
-    putReferrer: (bytes, options) => store.putManifest(bytes, options),
+    putReferrer: (bytes, { mediaType }) => store.putManifest(bytes, { mediaType }),
+    listReferrers: async () => {},
     async delete(identifier) {
       const kept = entries.filter((each) => each !== entryFor(entries, identifier) && each.digest !== identifier);
       if (kept.length === entries.length) return false;
@@ -179,12 +181,14 @@ async function scanSubjects(io: LayoutIo, path: string): Promise<ReadonlyMap<str
   for (const name of names) {
     const file = `${path}/blobs/sha256/${name}`;
     const { kind, size } = (await io.files.stat(file, { links: "shown" })) ?? { kind: "other", size: 0 };
-    if (kind !== "file" || size === 0 || size > MAX_MANIFEST) continue;
-    const bytes = await io.files.read(file, { maxBytes: MAX_MANIFEST });
+    if (kind !== "file" || size === 0 || size > MAX_REFERRER) continue;
+    const bytes = await io.files.read(file, { maxBytes: MAX_REFERRER });
     const subject = bytes[0] === 0x7b ? subjectOf(bytes) : undefined;
     if (subject === undefined) continue;
     const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}` as const;
-    found.set(subject, [...(found.get(subject) ?? []), { mediaType: OCTETS, digest, size }]);
+    const entries = found.get(subject) ?? [];
+    entries.push({ mediaType: OCTETS, digest, size });
+    found.set(subject, entries);
   }
   return found;
 }

@@ -7,26 +7,29 @@ const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 const MAX_REPAIRS = 50;
 
 /**
- * The index that stands in for the referrers API, with one more entry: artifact type and annotations in every descriptor,
- * which older clients left out, entries sorted by digest, none twice (OCI distribution spec, "Referrers Tag Schema").
+ * The index that stands in for the referrers API, with more entries: artifact type and annotations in every descriptor, which
+ * older clients left out, entries sorted by digest, none twice (OCI distribution spec, "Referrers Tag Schema").
  *
- * @returns undefined when the entry is there already
+ * @returns undefined when the entries are there already
  */
-export async function withReferrer(
+export async function withReferrers(
   store: ImageStore,
   current: StoredManifest | undefined,
-  entry: Descriptor,
+  entries: readonly Descriptor[],
 ): Promise<{ bytes: Uint8Array; mediaType: string } | undefined> {
   const existing = current?.manifest.manifests ?? [];
   if (current && !current.manifest.manifests) {
     throw new TsignError(
       "registry",
       `${store.name}@${current.descriptor.digest} stands where the referrers index belongs`,
+      { hint: "--new-bundle-format=false stores a signature under another tag" },
     );
   }
-  if (existing.some(({ digest }) => digest === entry.digest)) return undefined;
+  const there = new Set<string>(existing.map(({ digest }) => digest));
+  const added = new Map(entries.filter(({ digest }) => !there.has(digest)).map((each) => [each.digest, each]));
+  if (added.size === 0) return undefined;
   const repaired = await Promise.all(existing.map((each, index) => (index < MAX_REPAIRS ? repair(store, each) : each)));
-  const manifests = [...repaired, entry].sort((a, b) => (a.digest < b.digest ? -1 : 1));
+  const manifests = [...repaired, ...added.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
   return { bytes: indexBytes(manifests), mediaType: INDEX_TYPE };
 }
 

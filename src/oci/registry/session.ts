@@ -85,6 +85,23 @@ export class RegistrySession {
     return new TsignError("auth", message, { hint });
   }
 
+  /** The same of an answer whose body is a stream, which is closed. */
+  async streamRefusal(response: HttpResponse, what: string): Promise<TsignError> {
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    try {
+      for await (const piece of response.body) {
+        size += piece.length;
+        if (size > MAX_ERROR_BODY) break;
+        pieces.push(piece);
+      }
+    } catch {
+      // the status says enough
+    }
+    response.discard();
+    return this.refusal({ status: response.status, bytes: Buffer.concat(pieces) }, what);
+  }
+
   async #authorized<T extends { status: number; headers: Readonly<Record<string, string>>; url: URL }>(
     request: RegistryRequest,
     send: (exchange: Exchange) => Promise<T>,

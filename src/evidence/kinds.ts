@@ -1,0 +1,48 @@
+import type { Descriptor, StoredManifest } from "../oci/types.ts";
+import {
+  BUNDLE_MEDIA_TYPE_PREFIX,
+  SBOM_ARTIFACT_TYPE,
+  SIGNATURE_ARTIFACT_TYPE,
+  SIMPLE_SIGNING_MEDIA_TYPE,
+} from "./media-types.ts";
+
+/**
+ * Whether a referrer is a bundle: by its layer's media type, or by its own where the layer has a general one, as what
+ * `oras attach --artifact-type=…` stores. What the layer holds decides in the end.
+ */
+export function isBundle({ manifest }: StoredManifest): boolean {
+  const types = [manifest.layers[0]?.mediaType, manifest.artifactType];
+  return types.some((type) => type?.startsWith(BUNDLE_MEDIA_TYPE_PREFIX));
+}
+
+/** Whether a referrer is a legacy signature image (cosign's OCI 1.1 mode). */
+export function isSignatureImage({ manifest }: StoredManifest): boolean {
+  return (
+    (manifest.artifactType ?? manifest.config?.mediaType) === SIGNATURE_ARTIFACT_TYPE ||
+    (manifest.layers.length > 0 && manifest.layers.every((layer) => layer.mediaType === SIMPLE_SIGNING_MEDIA_TYPE))
+  );
+}
+
+/** Whether a referrer is what `attach sbom --registry-referrers-mode=oci-1-1` stores. */
+export function isSbom({ manifest }: StoredManifest): boolean {
+  return (manifest.artifactType ?? manifest.config?.mediaType) === SBOM_ARTIFACT_TYPE;
+}
+
+/** Types that listings give to whatever has no type of its own: those of configs. */
+const GENERAL = new Set([
+  "application/vnd.oci.empty.v1+json",
+  "application/vnd.oci.image.config.v1+json",
+  "application/vnd.docker.container.image.v1+json",
+  "application/octet-stream",
+  "application/json",
+  "unknown",
+]);
+const OURS = [BUNDLE_MEDIA_TYPE_PREFIX, SIGNATURE_ARTIFACT_TYPE, SBOM_ARTIFACT_TYPE, SIMPLE_SIGNING_MEDIA_TYPE];
+
+/**
+ * Whether a listed referrer may be a signature, an attestation or an SBOM that tsign knows: by the type that the listing
+ * states. Where it states none, or a general one, only the manifest can say.
+ */
+export function mayBeOurs({ artifactType = "" }: Descriptor): boolean {
+  return artifactType === "" || GENERAL.has(artifactType) || OURS.some((type) => artifactType.startsWith(type));
+}

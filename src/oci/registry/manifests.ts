@@ -1,0 +1,157 @@
+import { TsignError } from "../../errors.ts";
+import { type Digest, digestOf, isDigest, parseDigest } from "../../format/digest.ts";
+import { INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST, readManifest } from "../manifest.ts";
+import type { Repository } from "../ref.ts";
+import type { Descriptor, StoredManifest } from "../types.ts";
+import { protocolClient, UnexpectedStatus } from "./protocol.ts";
+import type { RegistrySession } from "./session.ts";
+
+const ACCEPT = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");
+const STORED = new Set([200, 201, 202, 204]);
+
+export interface Connection {
+  readonly session: RegistrySession;
+  readonly repository: Repository;
+}
+
+function manifestPath(repository: Repository, identifier: string): string {
+  return `/v2/${repository.repository}/manifests/${identifier}`;
+}
+
+/** A tag or digest with its repository, for messages. */
+function place(repository: Repository, identifier: string): string {
+  return isDigest(identifier) ? `${repository.name}@${identifier}` : `${repository.name}:${identifier}`;
+}
+
+/**
+ * A tag is what GET gives, hashed here: whoever pulls gets that, and a registry (or a cache before it) may answer HEAD with
+ * another digest, or not at all. Of a digest, which says itself what it is, HEAD tells whether it is there, without its bytes;
+ * where HEAD does not say so, GET does.
+ */
+export async function resolveManifest(connection: Connection, identifier: string): Promise<Descriptor | undefined> {
+  const stated = isDigest(identifier) ? await headDigest(connection, identifier) : undefined;
+  if (stated) return stated;
+  const fetched = await fetchManifest(connection, identifier);
+  if (!fetched) return undefined;
+  const { bytes, digest, servedType, where } = fetched;
+  const served = mediaTypeIn(servedType);
+  const mediaType = isKnownType(served) ? served : readManifest(bytes, { servedType, where }).mediaType;
+  return { mediaType, digest, size: bytes.length };
+}
+
+/** The descriptor of a digest as HEAD confirms it; undefined when the answer leaves anything open. */
+async function headDigest({ session, repository }: Connection, digest: Digest): Promise<Descriptor | undefined> {
+  const path = manifestPath(repository, digest);
+  const head = { method: "HEAD", path, headers: { accept: ACCEPT }, followRedirects: true, action: "pull" } as const;
+  const { status, headers } = await session.read(head, 0);
+  const size = Number(headers["content-length"] || Number.NaN);
+  const mediaType = mediaTypeIn(headers["content-type"]);
+  const isConfirmed = status === 200 && headers["docker-content-digest"] === digest;
+  return isConfirmed && Number.isSafeInteger(size) && isKnownType(mediaType) ? { mediaType, digest, size } : undefined;
+}
+
+function mediaTypeIn(contentType = ""): string {
+  return contentType.split(";")[0]?.trim() ?? "";
+}
+
+function isKnownType(mediaType: string): boolean {
+  return [...MANIFEST_TYPES, ...INDEX_TYPES].some((type) => type === mediaType);
+}
+
+/**
+ * Fetches a manifest. What counts is read from the bytes, which are checked against the digest asked for.
+ *
+ * @returns undefined when the registry says that it is not there
+ * @throws TsignError
+ */
+export async function getManifest(connection: Connection, identifier: string): Promise<StoredManifest | undefined> {
+  const fetched = await fetchManifest(connection, identifier);
+  if (!fetched) return undefined;
+  const { bytes, digest, servedType, where } = fetched;
+  const manifest = readManifest(bytes, { servedType, where });
+  return { descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length }, bytes, manifest };
+}
+
+/** What GET answers for a tag or digest, hashed but not read. */
+interface FetchedManifest {
+  readonly bytes: Uint8Array;
+  readonly digest: Digest;
+  /** The Content-Type header; "" without one. */
+  readonly servedType: string;
+  /** Names it in errors. */
+  readonly where: string;
+}
+
+async function fetchManifest(connection: Connection, identifier: string): Promise<FetchedManifest | undefined> {
+  const { session, repository } = connection;
+  const where = place(repository, identifier);
+  const path = manifestPath(repository, identifier);
+  const get = { method: "GET", path, headers: { accept: ACCEPT }, followRedirects: true, action: "pull" } as const;
+  const answer = await session.read(get, MAX_MANIFEST);
+  if (answer.status === 404) return undefined;
+  if (answer.status !== 200) throw session.refusal(answer, `get ${where}`);
+  const { bytes, headers } = answer;
+  const digest = checkDigest(bytes, { identifier, header: headers["docker-content-digest"], where });
+  return { bytes, digest, servedType: headers["content-type"] ?? "", where };
+}
+
+/** The digest of the bytes, which must be the one asked for; a header that says another is a fault too. */
+function checkDigest(
+  bytes: Uint8Array,
+  { identifier, header, where }: { identifier: string; header: string | undefined; where: string },
+): Digest {
+  const stated = isDigest(identifier) ? identifier : header !== undefined && isDigest(header) ? header : undefined;
+  const actual = digestOf(bytes, stated ? parseDigest(stated).algorithm : "sha256");
+  if (stated !== undefined && stated !== actual) {
+    throw new TsignError("registry", `${where} has another content: its digest is ${actual}, expected ${stated}`);
+  }
+  return actual;
+}
+
+/**
+ * Stores a manifest under its digest, or under a tag.
+ *
+ * @returns `listed`: the registry said that its referrers API lists it (OCI-Subject)
+ * @throws TsignError
+ */
+export async function putManifest(
+  { session, repository }: Connection,
+  bytes: Uint8Array,
+  options: { mediaType: string; tag?: string },
+): Promise<{ descriptor: Descriptor; listed: boolean }> {
+  const digest = digestOf(bytes);
+  const identifier = options.tag ?? digest;
+  const answer = await session.read(
+    {
+      method: "PUT",
+      path: manifestPath(repository, identifier),
+      headers: { "content-type": options.mediaType, "content-length": String(bytes.length) },
+      body: bytes,
+      action: "push",
+    },
+    0,
+  );
+  if (!STORED.has(answer.status)) throw session.refusal(answer, `push ${place(repository, identifier)}`);
+  const descriptor = { mediaType: options.mediaType, digest, size: bytes.length };
+  return { descriptor, listed: answer.headers["oci-subject"] !== undefined };
+}
+
+/**
+ * Deletes a tag or a digest.
+ *
+ * @returns false when the registry says that it was not there
+ * @throws TsignError
+ */
+export async function deleteManifest({ session, repository }: Connection, identifier: string): Promise<boolean> {
+  const client = protocolClient(repository, {
+    send: ({ path, headers }) => session.read({ method: "DELETE", path, headers, action: "delete" }, 0),
+  });
+  try {
+    await client.deleteManifest({ ref: identifier });
+    return true;
+  } catch (error) {
+    if (!(error instanceof UnexpectedStatus)) throw error;
+    if (error.answer.status === 404) return false;
+    throw session.refusal(error.answer, `delete ${place(repository, identifier)}`);
+  }
+}
