@@ -46,6 +46,11 @@ export function withHint(error: TsignError, hint: string): TsignError {
   return error.hint === undefined ? copyOf(error, { message: error.message, hint }) : error;
 }
 
+/** The same error with another message. */
+export function withMessage(error: TsignError, message: string): TsignError {
+  return copyOf(error, { message, hint: error.hint });
+}
+
 /** What can be wrong with something a user names. */
 const NAMED: readonly ErrorCode[] = ["input", "bad-bundle", "untrusted"];
 

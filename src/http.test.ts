@@ -4,6 +4,7 @@ import { TsignError } from "./errors.ts";
 import { createTransport, type Exchange, streamUrl } from "./http.ts";
 import type { Limits, TransportIo } from "./http-retry.ts";
 import type { HttpRequest, HttpResponse, TlsOptions } from "./io.ts";
+import { unanswered } from "./pending.ts";
 
 type Answer = { status: number; headers?: Record<string, string>; body?: string } | TsignError;
 
@@ -205,4 +206,34 @@ test("what fails on the way to a proxy names it and its variable, never its pass
     { maxBytes: 9 },
   );
   await assert.rejects(plain, /the proxy http:\/\/proxy\.example:3128 \(http_proxy\) wants a user name/);
+});
+
+test("a failed exchange names the service once, where the transport has a service's name", async () => {
+  const cannot = "cannot reach https://a.example: connection refused";
+  const refused = () => network([new TsignError("network", cannot)]).io;
+  const exchange = { method: "GET", url: new URL("https://a.example/x") } as const;
+  await assert.rejects(createTransport(refused(), { service: "Fulcio" }).read(exchange, { maxBytes: 10 }), {
+    code: "network",
+    message: `Fulcio: ${cannot}`,
+  });
+  await assert.rejects(createTransport(refused()).read(exchange, { maxBytes: 10 }), { message: cannot });
+  await assert.rejects(createTransport(refused(), { service: "a.example" }).read(exchange, { maxBytes: 10 }), {
+    message: cannot,
+  });
+});
+
+test("while an exchange is under way the service counts as unanswered, and not after it", async () => {
+  const { io } = network([]);
+  const during: (readonly string[])[] = [];
+  const seen: TransportIo = {
+    ...io,
+    async http() {
+      during.push(unanswered(io.signal));
+      return { status: 200, headers: {}, body: (async function* () {})(), discard() {} };
+    },
+  };
+  const exchange = { method: "GET", url: new URL("https://a.example/x") } as const;
+  await createTransport(seen, { service: "Fulcio" }).read(exchange, { maxBytes: 10 });
+  assert.deepEqual(during, [["Fulcio at a.example"]]);
+  assert.deepEqual(unanswered(io.signal), []);
 });

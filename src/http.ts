@@ -1,6 +1,7 @@
-import { TsignError } from "./errors.ts";
+import { type ErrorCode, TsignError, withMessage } from "./errors.ts";
 import { DEFAULT_LIMITS, type Limits, retrying, type TransportIo } from "./http-retry.ts";
 import type { HttpResponse, TlsOptions } from "./io.ts";
+import { waitingFor } from "./pending.ts";
 import { proxyFor, throughProxy } from "./proxy.ts";
 
 const MAX_REDIRECTS = 5;
@@ -37,23 +38,41 @@ export interface Transport {
  * The one way to the network: every exchange is bounded in time, retried where that is safe, redirected only without
  * credentials, and never from https to http.
  *
+ * @param options.service who is at the other end, for messages: `Fulcio`; a host alone says it of a registry
  * @throws TsignError "network", "timeout", "limit", "registry"
  */
 export function createTransport(
   io: TransportIo,
-  options: { tls?: TlsOptions; limits?: Partial<Limits> } = {},
+  options: { tls?: TlsOptions; limits?: Partial<Limits>; service?: string } = {},
 ): Transport {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const { service } = options;
   const once = (exchange: Exchange) => exchangeOnce(io, { exchange, limits, tls: options.tls });
+  const waiting = <T>({ url }: Exchange, step: () => Promise<T>): Promise<T> =>
+    naming(service, () => waitingFor(io.signal, service ? `${service} at ${url.host}` : url.host, step));
   return {
-    stream: (exchange) => retrying(io, limits, () => once(exchange)),
+    stream: (exchange) => waiting(exchange, () => retrying(io, limits, () => once(exchange))),
     read: (exchange, { maxBytes }) =>
-      retrying(io, limits, async () => {
-        const response = await once(exchange);
-        const bytes = await readWhole(response, { maxBytes, url: response.url, method: exchange.method });
-        return { status: response.status, headers: response.headers, bytes, url: response.url };
-      }),
+      waiting(exchange, () =>
+        retrying(io, limits, async () => {
+          const response = await once(exchange);
+          const bytes = await readWhole(response, { maxBytes, url: response.url, method: exchange.method });
+          return { status: response.status, headers: response.headers, bytes, url: response.url };
+        }),
+      ),
   };
+}
+
+/** What can go wrong between here and a service: the host alone does not tell users which service it is. */
+const BETWEEN: readonly ErrorCode[] = ["network", "timeout", "limit", "registry"];
+
+async function naming<T>(service: string | undefined, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (service === undefined || !(error instanceof TsignError) || !BETWEEN.includes(error.code)) throw error;
+    throw error.message.includes(service) ? error : withMessage(error, `${service}: ${error.message}`);
+  }
 }
 
 /** One attempt, redirects included. */

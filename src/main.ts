@@ -5,6 +5,7 @@ import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
 import { formatDuration } from "./cli/values.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
 import type { Io, Lines } from "./io.ts";
+import { unanswered } from "./pending.ts";
 
 /**
  * The whole program as a function.
@@ -64,13 +65,10 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
   const timer = new AbortController();
   const done = new AbortController();
   const signal = AbortSignal.any([io.signal, timer.signal]);
-  const late = new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}`, {
-    hint: "--timeout takes a longer time, such as 10m",
-  });
-  if (milliseconds < 1) throw late; // no timer is as short
+  if (milliseconds < 1) throw late(milliseconds, signal); // no timer is as short
   signal.throwIfAborted();
   io.sleep(milliseconds, done.signal).then(
-    () => timer.abort(late),
+    () => timer.abort(late(milliseconds, signal)),
     () => {},
   );
   const stopped = new Promise<never>((_, fail) => {
@@ -81,6 +79,15 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
   } finally {
     done.abort();
   }
+}
+
+/** The error of a command whose time is over, with the service that did not answer where it waits for one. */
+function late(milliseconds: number, signal: AbortSignal): TsignError {
+  const [service] = unanswered(signal);
+  const waiting = service === undefined ? "" : `: no answer from ${service} yet`;
+  return new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}${waiting}`, {
+    hint: "give --timeout a longer time, such as 10m",
+  });
 }
 
 /** The same Io with some parts replaced; the others stay unopened until they are used. */

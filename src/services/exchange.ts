@@ -22,7 +22,7 @@ export function serviceClient(
   options: { name: string; url: URL; tls?: TlsOptions | undefined },
 ): ServiceClient {
   const { name, url, tls } = options;
-  return { name, url, transport: createTransport(io, tls ? { tls } : {}) };
+  return { name, url, transport: createTransport(io, { service: name, ...(tls ? { tls } : {}) }) };
 }
 
 /** The URL of an API path under the service's own, whether that ends in a slash or not. */

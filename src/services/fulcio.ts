@@ -56,7 +56,7 @@ export async function requestCertificate(
 
 /** The certificates of a SigningCertificate message, with the SCT embedded or beside it. */
 function readChain(bytes: Uint8Array, url: URL): X509Certificate[] {
-  const json = parseJson(bytes, `the answer of ${url.host}`);
+  const json = parseJson(bytes, `the answer of Fulcio at ${url.host}`);
   const message = isObject(json)
     ? (json["signedCertificateEmbeddedSct"] ?? json["signedCertificateDetachedSct"])
     : null;

@@ -40,7 +40,7 @@ export function createService(
     throw new TsignError("usage", `${options.variable} is not an http address: ${options.base}`);
   }
   if (url.username || url.password) throw new TsignError("usage", `${options.variable} holds a password`);
-  const transport = createTransport(io, options.tls ? { tls: options.tls } : {});
+  const transport = createTransport(io, { service: options.name, ...(options.tls ? { tls: options.tls } : {}) });
   return { name: options.name, base, headers: options.headers, transport };
 }
 

@@ -144,7 +144,7 @@ export async function fetchToken(
 ): Promise<string> {
   const body = by.body === undefined ? undefined : Buffer.from(JSON.stringify(by.body));
   const sent = body ? { "content-type": "application/json", "content-length": String(body.length) } : {};
-  const answer = await createTransport(io, { limits: { attempts: 3 } }).read(
+  const answer = await createTransport(io, { service: by.service, limits: { attempts: 3 } }).read(
     { method: by.method, url: by.url, headers: { ...by.headers, ...sent }, ...(body ? { body } : {}) },
     { maxBytes: MAX_TOKEN },
   );

@@ -40,7 +40,7 @@ export async function discover(io: TransportIo, client: Client): Promise<openid.
 
 /** The library's fetch, by our transport. */
 function fetchThrough(io: TransportIo): openid.CustomFetch {
-  const transport = createTransport(io);
+  const transport = createTransport(io, { service: "the OIDC issuer" });
   return async (address, { method, headers, body }) => {
     const bytes = body === undefined || body === null ? undefined : Buffer.from(String(body));
     const exchange: Exchange = {

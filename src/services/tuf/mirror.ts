@@ -34,14 +34,14 @@ export function mirrorSource(io: MirrorIo, mirror: URL): Source {
 }
 
 function overHttp(io: TransportIo, mirror: URL): Read {
-  const transport = createTransport(io, { limits: { attempts: 2 } });
+  const transport = createTransport(io, { service: "the TUF mirror", limits: { attempts: 2 } });
   return async (path, maxBytes) => {
     const { status, bytes } = await transport.read(
       { method: "GET", url: within(mirror, path), followRedirects: true },
       { maxBytes },
     );
     if (status === 200) return { bytes };
-    const answered = `${mirror.host} answered ${status} for ${path}`;
+    const answered = `the TUF mirror at ${mirror.host} answered ${status} for ${path}`;
     // Storage services answer 403 for what is not there; anything else is a failure, not the end of the chain of roots.
     if (status === 404 || status === 403) return { absent: answered };
     throw new TsignError("registry", answered);

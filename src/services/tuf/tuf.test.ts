@@ -145,7 +145,10 @@ test("what was kept is used, with a warning, when the mirror cannot be reached, 
   assert.equal(await client(folder, repo).read(), "kept");
   const offline = client(folder, repo, { down: true });
   assert.equal(await offline.read(), "kept");
-  assert.match(offline.io.err(), /WARNING: cannot reach tuf\.example; using the trust material kept from before/);
+  assert.match(
+    offline.io.err(),
+    /WARNING: the TUF mirror: cannot reach tuf\.example; using the trust material kept from before/,
+  );
   const expired = client(folder, repo, { down: true, now: Date.now() + 2 * DAY });
   await assert.rejects(expired.read(), /(root|targets)\.json expired/, "root and targets must be current");
 });
