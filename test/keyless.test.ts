@@ -250,3 +250,86 @@ test("a key with a certificate of its own: --issue-certificate", async (t) => {
   const keyed = await tsign(["verify-blob", "--key", "cosign.pub", ...ROOT, "--bundle", "b.json", "blob"]);
   assert.equal(keyed.code, 1, "the certificate is the signer");
 });
+
+test("sign-blob works when this machine's clock differs, names the difference, and what it signed verifies", async (t) => {
+  const { sigstore, tsign, cwd } = await workshop(t);
+  const signing = ["--yes", "--identity-token", sigstore.mint(ALICE, {}, { ttl: 5 * 3600 }), ...ROOT];
+  const to = (name: string) => ["--signing-config", "rekor1Tsa.json", "--bundle", name, "blob"];
+  for (const [minutes, words] of [
+    [12, /clock is about 12 min ahead of the certificate authority's/],
+    [-12, /clock is about 12 min behind the certificate authority's/],
+    [0, undefined],
+  ] as const) {
+    const io = { ...sigstore.io, now: () => new Date(Date.now() + minutes * 60_000) };
+    const signed = await run(["sign-blob", ...signing, ...to(`clock${minutes}.json`)], { cwd, io });
+    assert.equal(signed.code, 0, signed.stderr);
+    if (words) assert.match(signed.stderr, words);
+    else assert.doesNotMatch(signed.stderr, /WARNING/);
+    const verified = await tsign([
+      "verify-blob",
+      ...by(sigstore),
+      ...ROOT,
+      ...["--bundle", `clock${minutes}.json`, "blob"],
+    ]);
+    assert.equal(verified.code, 0, verified.stderr);
+  }
+});
+
+test("sign-blob reads a signing config by protobuf's JSON rules, and says which service expired", async (t) => {
+  const { sigstore, tsign, write } = await workshop(t);
+  const sign = (change: (config: Record<string, never>) => void) => {
+    const config = JSON.parse(sigstore.signingConfig.rekor1Tsa);
+    change(config);
+    write("changed.json", JSON.stringify(config));
+    return tsign([
+      "sign-blob",
+      ...as(sigstore),
+      ...ROOT,
+      ...["--signing-config", "changed.json", "--bundle", "b.json", "blob"],
+    ]);
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: a document of any shape
+  const same: Record<string, (c: any) => void> = {
+    "a number as text": (c) => {
+      c.caUrls[0].majorApiVersion = "1";
+      c.rekorTlogConfig = { selector: "EXACT", count: "1" };
+    },
+    "an enumeration's number": (c) => Object.assign(c, { rekorTlogConfig: { selector: 2 } }),
+    "snake case": (c) => {
+      c.ca_urls = c.caUrls;
+      delete c.caUrls;
+      c.tsaUrls[0].major_api_version = c.tsaUrls[0].majorApiVersion;
+      delete c.tsaUrls[0].majorApiVersion;
+    },
+    "no period": (c) => {
+      for (const list of [c.caUrls, c.rekorTlogUrls, c.tsaUrls]) delete list[0].validFor;
+    },
+    "a period without a start": (c) => delete c.tsaUrls[0].validFor.start,
+    nulls: (c) => Object.assign(c.caUrls[0], { operator: null, validFor: null }),
+  };
+  for (const [name, change] of Object.entries(same)) {
+    const { code, stderr } = await sign(change);
+    assert.equal(code, 0, `${name}: ${stderr}`);
+  }
+  // biome-ignore lint/suspicious/noExplicitAny: a document of any shape
+  const wrong: [string, (c: any) => void, RegExp][] = [
+    ["both spellings", (c) => Object.assign(c, { ca_urls: c.caUrls }), /ca_urls is there twice/],
+    ["an unknown field", (c) => Object.assign(c, { more: 1 }), /there is no field more/],
+    ["no number", (c) => Object.assign(c.caUrls[0], { majorApiVersion: 1.5 }), /majorApiVersion is not a whole number/],
+    ["no enumeration", (c) => Object.assign(c, { rekorTlogConfig: { selector: "SOME" } }), /none of the values/],
+    ["no URL", (c) => Object.assign(c.caUrls[0], { url: "ftp://x" }), /caUrls\[0\].url is not an http or https URL/],
+    ["an end long ago", (c) => (c.caUrls[0].validFor.end = "2020-01-01T00:00:00Z"), /expired on 2020-01-01/],
+    ["a log's end", (c) => (c.rekorTlogUrls[0].validFor.end = "2020-01-01T00:00:00Z"), /expired on 2020-01-01/],
+    ["a start to come", (c) => (c.caUrls[0].validFor.start = "2126-01-01T00:00:00Z"), /not valid before 2126/],
+    [
+      "another API",
+      (c) => Object.assign(c.caUrls[0], { majorApiVersion: 9 }),
+      /API version 9, which tsign does not speak/,
+    ],
+  ];
+  for (const [name, change, reason] of wrong) {
+    const { code, stderr } = await sign(change);
+    assert.equal(code, 1, name);
+    assert.match(stderr, reason, name);
+  }
+});

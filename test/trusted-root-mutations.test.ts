@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { test } from "node:test";
 import { TsignError } from "../src/errors.ts";
 import { readTrustedRoot } from "../src/trust/trusted-root.ts";
@@ -64,5 +65,87 @@ test("a log's key is of the kind that is said, whole, and its tree of the one ha
     const root = JSON.parse(trustedRoot);
     change(root);
     assert.equal(isRead(root), false, name);
+  }
+});
+
+test("authorities without a period, or without its start, are trusted from the beginning; an end counts", async () => {
+  const { trustedRoot } = await testSigstore();
+  for (const field of ["certificateAuthorities", "timestampAuthorities"] as const) {
+    for (const [validFor, start, end] of [
+      [undefined, 0, undefined],
+      [null, 0, undefined],
+      [{}, 0, undefined],
+      [{ end: "2026-01-01T00:00:00Z" }, 0, Date.UTC(2026, 0, 1)],
+      [{ start: "2025-01-01T00:00:00Z" }, Date.UTC(2025, 0, 1), undefined],
+    ] as const) {
+      const root = JSON.parse(trustedRoot);
+      root[field][0].validFor = validFor;
+      const { authorities, timestampAuthorities } = readTrustedRoot(Buffer.from(JSON.stringify(root)), "root.json");
+      const [first] = field === "certificateAuthorities" ? authorities : timestampAuthorities;
+      assert.equal(first?.validFor.start.getTime(), start);
+      assert.equal(first?.validFor.end?.getTime(), end);
+    }
+  }
+  for (const field of ["tlogs", "ctlogs"]) {
+    const root = JSON.parse(trustedRoot);
+    delete root[field][0].publicKey.validFor;
+    assert.equal(isRead(root), false, `${field}: a log says from when on`);
+  }
+});
+
+test("a trusted root with a part that cannot be used is refused, and the part is named", async () => {
+  const { trustedRoot } = await testSigstore();
+  const pem = (key: KeyObject) => key.export({ type: "spki", format: "der" }).toString("base64");
+  const short = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
+  const flipped = (base64: string, from: (der: Buffer) => number) => {
+    const der = Buffer.from(base64, "base64");
+    const at = from(der);
+    der[at] = (der[at] ?? 0) ^ 1;
+    return der.toString("base64");
+  };
+  // The point is the last 64 bytes of a P-256 SubjectPublicKeyInfo, whose OID ends with 03 01 07 03 42 00 04.
+  const POINT = Buffer.from("03010703420004", "hex");
+  const inPoint = (der: Buffer) => der.indexOf(POINT) + POINT.length + 5;
+  const version = (der: Buffer) => der.indexOf(Buffer.from("a003020102", "hex")) + 4;
+  // biome-ignore lint/suspicious/noExplicitAny: a document of any shape
+  const wrong: [string, (r: any) => void, RegExp][] = [
+    [
+      "a short RSA key",
+      (r) => Object.assign(r.tlogs[0].publicKey, { rawBytes: pem(short), keyDetails: "PKIX_RSA_PKCS1V5" }),
+      /tlogs\[0\]: .*too short/,
+    ],
+    [
+      "a key off its curve",
+      (r) => (r.ctlogs[0].publicKey.rawBytes = flipped(r.ctlogs[0].publicKey.rawBytes, inPoint)),
+      /ctlogs\[0\]: the public key/,
+    ],
+  ];
+  for (const field of ["certificateAuthorities", "timestampAuthorities"]) {
+    const root = JSON.parse(trustedRoot);
+    const count = root[field][0].certChain.certificates.length;
+    for (let at = 0; at < count; at++) {
+      for (const [what, place] of [
+        ["a certified key off its curve", inPoint],
+        ["a certificate of another version", version],
+      ] as const) {
+        wrong.push([
+          `${field}, certificate ${at}: ${what}`,
+          (r) => {
+            const certificate = r[field][0].certChain.certificates[at];
+            certificate.rawBytes = flipped(certificate.rawBytes, place);
+          },
+          new RegExp(`${field}\\[0\\]: a certificate cannot be read`),
+        ]);
+      }
+    }
+  }
+  for (const [name, change, reason] of wrong) {
+    const root = JSON.parse(trustedRoot);
+    change(root);
+    assert.throws(
+      () => readTrustedRoot(Buffer.from(JSON.stringify(root)), "root.json"),
+      { code: "untrusted", message: reason },
+      name,
+    );
   }
 });

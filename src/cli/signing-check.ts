@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { certificateNames } from "../format/certificate-names.ts";
@@ -12,6 +13,8 @@ import type { TrustedMaterial } from "../trust/material.ts";
 import { CheckFailed, type Policy, type Subject } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
 
+/** Seconds by which a clock may be wrong without a word. */
+const CLOCK_TOLERANCE = 5;
 /** Fulcios whose audience is known: another token is not for them to see. */
 const PUBLIC_AUTHORITIES = ["fulcio.sigstore.dev", "fulcio.sigstage.dev"];
 
@@ -45,13 +48,11 @@ export function checkAudience(
  * a form of its own: a workflow's URL for a CI job's subject
  * @throws TsignError "untrusted"
  */
-export async function checkCertificate(options: {
-  issued: SigningCertificate;
-  email: string | undefined;
-  trust: TrustedMaterial | undefined;
-  now: Date;
-}): Promise<void> {
-  const { issued, email, trust, now } = options;
+export async function checkCertificate(
+  io: Pick<Io, "stderr" | "now">,
+  options: { issued: SigningCertificate; email: string | undefined; trust: TrustedMaterial | undefined },
+): Promise<void> {
+  const { issued, email, trust } = options;
   const { parseCertificate } = await import("../trust/certificate.ts");
   const leaf = parseCertificate(issued.leaf);
   const names = certificateNames(leaf.asn1);
@@ -66,8 +67,9 @@ export async function checkCertificate(options: {
   if (!trust) return;
   const { verifyCertificate } = await import("../verify/certificate.ts");
   const { verifyScts } = await import("../verify/sct.ts");
-  // Fulcio's clock may be ahead of ours by a little: the certificate's own first moment counts then.
-  const at = new Date(Math.max(now.getTime(), leaf.native.validFromDate.getTime()));
+  const now = io.now();
+  const at = withinValidity(leaf.native, now);
+  if (at.getTime() !== now.getTime()) warnOfClock(io, now, leaf.native);
   try {
     const key = { kind: "certificate", ...issued, binding: true } as const;
     const path = verifyCertificate(key, { ...trust, now }, [at]);
@@ -78,6 +80,23 @@ export async function checkCertificate(options: {
       hint: "is the trusted root the one of the services signed with?",
     });
   }
+}
+
+/**
+ * The moment of a certificate's validity that is nearest to now. A certificate just issued is valid by its authority's clock, which
+ * may differ from this machine's; who verifies it goes by the times of logs and authorities.
+ */
+function withinValidity({ validFromDate: from, validToDate: to }: X509Certificate, now: Date): Date {
+  return now < from ? from : now > to ? to : now;
+}
+
+/** A certificate just issued begins when its authority's clock says that it is now. */
+function warnOfClock(io: Pick<Io, "stderr">, now: Date, { validFromDate: from }: X509Certificate): void {
+  const seconds = Math.round(Math.abs(now.getTime() - from.getTime()) / 1000);
+  if (seconds < CLOCK_TOLERANCE) return;
+  const span = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+  const side = now > from ? "ahead of" : "behind";
+  io.stderr.write(`WARNING: this machine's clock is about ${span} ${side} the certificate authority's: set it\n`);
 }
 
 /**

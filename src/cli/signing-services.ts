@@ -128,3 +128,15 @@ async function timestampTls(io: Io, flags: Flags): Promise<TlsOptions | undefine
   if (!ca && !cert && serverName === "") return undefined;
   return { ...(ca ? { ca } : {}), ...(cert && key ? { cert, key } : {}), ...(serverName ? { serverName } : {}) };
 }
+
+/** The error for a signing config without a certificate authority that can be used. @param reason why, where it names some */
+export function noAuthority(reason: string | undefined): TsignError {
+  if (!reason) {
+    return new TsignError("usage", "the signing config names no certificate authority", {
+      hint: "sign with --key, or name one in the signing config (caUrls)",
+    });
+  }
+  return new TsignError("input", `no certificate authority of the signing config can be used: ${reason}`, {
+    hint: "`tsign initialize` fetches the distributed signing config again; is this machine's clock right?",
+  });
+}

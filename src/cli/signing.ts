@@ -17,7 +17,7 @@ import { type keyFlags, keyReference } from "./flags/key.ts";
 import type { signingFlags } from "./flags/signing.ts";
 import { checkAudience, checkCertificate, checkSignature } from "./signing-check.ts";
 import { requireFiles, warnAboutIdleFlags, warnAboutLegacyHash } from "./signing-flags.ts";
-import { readSigningServices, type SigningServices } from "./signing-services.ts";
+import { noAuthority, readSigningServices, type SigningServices } from "./signing-services.ts";
 import { loadTrust } from "./trust.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags & typeof keyFlags>, "outputCertificate" | "outputSignature">;
@@ -208,16 +208,7 @@ async function issueCertificate(
   by: { services: SigningServices; signer: Signer; trust: TrustedMaterial | undefined; ask: boolean },
 ): Promise<SigningCertificate> {
   const { certificateAuthority: url, oidcIssuer: issuer, noCertificateAuthority: reason } = by.services;
-  if (!url && reason) {
-    throw new TsignError("input", `no certificate authority of the signing config can be used: ${reason}`, {
-      hint: "`tsign initialize` fetches the distributed signing config again; is this machine's clock right?",
-    });
-  }
-  if (!url) {
-    throw new TsignError("usage", "the signing config names no certificate authority", {
-      hint: "sign with --key, or name one in the signing config (caUrls)",
-    });
-  }
+  if (!url) throw noAuthority(reason);
   const { obtainIdentityToken } = await import("../services/oidc/identity-token.ts");
   const { requestCertificate } = await import("../services/fulcio.ts");
   const token = await obtainIdentityToken(io, {
@@ -236,7 +227,7 @@ async function issueCertificate(
   const who = `your identity ${printable(subject)}`;
   await announce(io, flags, { services: by.services, who, authority: url, ask: by.ask });
   const issued = await requestCertificate(io, { url, token: raw, subject, signer: by.signer });
-  await checkCertificate({ issued, email: isEmail ? subject : undefined, trust: by.trust, now: io.now() });
+  await checkCertificate(io, { issued, email: isEmail ? subject : undefined, trust: by.trust });
   return issued;
 }
 
