@@ -8,6 +8,7 @@ import { loadSigner } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import { confirm, readPassword } from "../prompt.ts";
 import { readSigningCertificate } from "../sign/certificate.ts";
+import { type Content, loggable, requireLoggable } from "../sign/loggable.ts";
 import { recordEvidence, type Witnesses } from "../sign/record.ts";
 import { asLegacy, type SigningCertificate, type SigningIdentity } from "../sign/sign.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
@@ -21,15 +22,6 @@ import { noAuthority, readSigningServices, type SigningServices } from "./signin
 import { loadTrust } from "./trust.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags & typeof keyFlags>, "outputCertificate" | "outputSignature">;
-
-/** A document in an envelope, or what a signature is over as it is. */
-type Content = "envelope" | "message";
-
-/**
- * Rekor refuses a larger request for a `dsse` entry (its max_request_body_size by default, 32 MiB), which holds the whole
- * envelope, and a certificate besides. Bytes.
- */
-const MAX_LOGGED_ENVELOPE = 32 * 1024 * 1024 - 16 * 1024;
 
 /** Everything decided before anything is signed: who signs, and who makes it public and dates it. */
 export interface Signing {
@@ -80,7 +72,8 @@ export async function openSigning(
   const certified = keyless || flags.issueCertificate;
   if (flags.oidcClientSecretFile !== "") await readBlob(io, flags.oidcClientSecretFile); // in time for its mistake
   const services = await readSigningServices(io, flags, options);
-  requireLoggable(services, options.envelopeSize ?? 0);
+  const { logs } = services.witnesses;
+  requireLoggable(logs, options.envelopeSize ?? 0);
   warnAboutIdleFlags(io, flags, { certified, services });
   requireFiles(flags, { files: options.files, certified, services });
   requireDatedCertificate(io, services, certified);
@@ -88,7 +81,7 @@ export async function openSigning(
   const opened = keyless
     ? ephemeralSigner(options.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
     : await loadSigner(io, reference, () => readPassword(io, { confirm: false }));
-  const signer = loggable(opened, services, options.content);
+  const signer = loggable(opened, logs, options.content);
   const unusual = options.content === "message" && warnAboutLegacyHash(io, flags, { signer, services, certified });
   const ask = unusual && options.askAboutHash === true;
   if (!certified) await announce(io, flags, { services, who: "your key", ask });
@@ -105,42 +98,13 @@ export async function openSigning(
   return {
     by: identity(signer),
     get envelopesBy() {
-      return identity(loggable(opened, services, "envelope"));
+      return identity(loggable(opened, logs, "envelope"));
     },
     services,
     complete: (evidence, subject) => record(evidence, subject, witnesses),
     completeLegacy: (evidence, envelope, subject) =>
       record(asLegacy(evidence, envelope), subject, { ...witnesses, logs: [] }),
   };
-}
-
-/** Says it before a certificate is public: what a log refuses is found out too late. */
-function requireLoggable({ witnesses }: SigningServices, size: number): void {
-  if (size <= MAX_LOGGED_ENVELOPE || witnesses.logs.every(({ version }) => version !== 1)) return;
-  throw new TsignError("limit", `the attestation has about ${size} bytes, more than the log takes`, {
-    hint: "sign with a log of Rekor v2, which records its digest alone, or without a log",
-  });
-}
-
-/**
- * Signatures as the logs check them. An Ed25519 key signs pre-hashed where that is by a digest: all but Rekor v1's envelopes.
- * Those are checked over SHA-256, whatever the key.
- */
-function loggable(signer: Signer, { witnesses }: SigningServices, content: Content): Signer {
-  const { logs } = witnesses;
-  const { kind, hash } = signer.publicKey;
-  const byDigest = logs.some(({ version }) => version !== 1 || content === "message");
-  if (logs.length > 0 && !byDigest && kind.type !== "ed25519" && hash !== "sha256") {
-    if (signer.sha256) return signer.sha256;
-    throw new TsignError("unsupported", `Rekor v1 checks envelopes over SHA-256, and this key signs over ${hash}`, {
-      hint: "sign with a log of Rekor v2, without a log, or with a key of another kind",
-    });
-  }
-  if (kind.type !== "ed25519" || !byDigest) return signer;
-  if (signer.prehashed) return signer.prehashed;
-  throw new TsignError("unsupported", "this Ed25519 key cannot make the pre-hashed signatures that the log records", {
-    hint: "sign without a log, or with a key of another kind",
-  });
 }
 
 /** A certificate of minutes is worth little without something that says when it was used, and a place in a log nothing. */
