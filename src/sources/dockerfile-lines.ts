@@ -1,122 +1,247 @@
 import { TsignError } from "../errors.ts";
+import { type Heredoc, heredocsOf, takesDocuments } from "./dockerfile-heredocs.ts";
+import { ShellSyntaxError } from "./shell-patterns.ts";
+import { isSpace, trimEnd, trimSpace, trimStart } from "./white-space.ts";
 
 /** An instruction of a Dockerfile, its lines joined. */
 export interface Instruction {
-  /** Upper case; for `ONBUILD` that of the instruction it holds. */
+  /** Upper case. */
   readonly keyword: string;
-  /** What follows, split at white space, quotes and escapes taken away. */
-  readonly words: readonly string[];
+  /** The words that begin with `--`, quotes and escapes taken away. */
+  readonly flags: readonly string[];
+  /** What follows the flags, as it is written. */
+  readonly rest: string;
   /** Where it begins, from 1. */
   readonly line: number;
+  /** What `ONBUILD` keeps for the builds on this image. */
+  readonly trigger?: Instruction;
 }
 
-/** Instructions that take here-documents. */
-const WITH_HEREDOC = ["RUN", "COPY", "ADD"];
+/** A Dockerfile, instruction by instruction. */
+export interface Instructions {
+  readonly instructions: readonly Instruction[];
+  /** What the `escape` directive says, else a backslash. */
+  readonly escaping: string;
+}
+
+/** The longest line that BuildKit reads, with what ends it. Bytes. */
+const MAX_LINE = 65_535;
 
 /**
- * Splits a Dockerfile into instructions exactly as BuildKit does (frontend/dockerfile/parser): a line taken for something
- * else than the build takes it for could hide an image. Comments are left out, continued lines joined, the `escape`
- * directive obeyed, here-documents passed over, since what they hold is no instruction.
+ * Splits a Dockerfile into instructions exactly as BuildKit does (frontend/dockerfile/parser, v0.34): a line taken for
+ * something else than the build takes it for could hide an image.
  *
- * @throws TsignError "input" for a here-document without an end, and an escape that is none
+ * @throws TsignError "input" for what BuildKit refuses, with the line: a here-document without an end, a bad directive
  */
-export function readInstructions(text: string, path: string): Instruction[] {
-  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
-  const continued = continuation(lines, path);
-  const found: Instruction[] = [];
-  for (let index = 0; index < lines.length; index++) {
-    if (isComment(lines[index]) || lines[index]?.trim() === "") continue;
-    const line = index + 1;
-    let joined = lines[index] ?? "";
-    while (continued.test(joined)) {
-      joined = joined.replace(continued, "$1");
-      index++;
-      while (index < lines.length && (isComment(lines[index]) || lines[index]?.trim() === "")) index++; // do not end it
-      if (index >= lines.length) break;
-      joined += lines[index] ?? "";
-    }
-    const { words, raw } = splitWords(joined.trim());
-    const instruction = instructionOf(words, line);
-    if (!instruction) continue;
-    found.push(instruction);
-    for (const document of WITH_HEREDOC.includes(instruction.keyword) ? heredocs(raw) : []) {
-      index = endOf(document, { lines, index, where: `${path}:${line}` });
-    }
-  }
-  return found;
+export function readInstructions(text: string, path: string): Instructions {
+  return new Reader(splitLines(text.replace(/^\uFEFF/, "")), path).read();
 }
 
-function isComment(line: string | undefined): boolean {
-  return line?.trimStart().startsWith("#") === true;
+function splitLines(text: string): string[] {
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
 }
 
-/** Directives stand before everything else. A doubled escape at the end of a line continues nothing. */
-function continuation(lines: readonly string[], path: string): RegExp {
-  let escaping = "\\";
-  for (const line of lines) {
-    const [, name = "", value = ""] = /^\s*#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$/.exec(line) ?? [];
-    if (name === "") break;
-    if (name.toLowerCase() !== "escape") continue;
-    if (value !== "\\" && value !== "`") throw new TsignError("input", `${path}: "${value}" cannot be the escape`);
-    escaping = value;
+const trimLineEnd = (line: string) => trimEnd(line, "\r");
+
+class Reader {
+  readonly #lines: readonly string[];
+  readonly #path: string;
+  #index = 0;
+  #escape = "\\";
+  #continued = continuation("\\");
+
+  constructor(lines: readonly string[], path: string) {
+    this.#lines = lines;
+    this.#path = path;
   }
+
+  read(): Instructions {
+    this.#directives();
+    const instructions: Instruction[] = [];
+    for (let next = this.#instruction(); next; next = this.#instruction()) instructions.push(next);
+    return { instructions, escaping: this.#escape };
+  }
+
+  #refuse(line: number, reason: string): never {
+    throw new TsignError("input", `${this.#path}:${line}: ${reason}`);
+  }
+
+  /** The next line, which must not be longer than BuildKit reads. */
+  #take(): string | undefined {
+    const line = this.#lines[this.#index];
+    if (line === undefined) return undefined;
+    this.#index++;
+    if (line.length * 3 > MAX_LINE && Buffer.byteLength(line) > MAX_LINE) {
+      this.#refuse(this.#index, `the line is longer than ${MAX_LINE} bytes`);
+    }
+    return line;
+  }
+
+  /** Directives stand before everything else, comments too, and end at the first that BuildKit does not know. */
+  #directives(): void {
+    const seen = new Set<string>();
+    for (let at = 0; at < this.#lines.length; at++) {
+      const line = trimStart(trimLineEnd(this.#lines[at] ?? ""));
+      const [name, value] = directive(line, "#") ?? [];
+      if (name === undefined || value === undefined || !DIRECTIVES.includes(name)) return;
+      if (seen.has(name)) this.#refuse(at + 1, `the directive ${name} stands twice`);
+      seen.add(name);
+      if (name !== "escape") continue;
+      if (value !== "\\" && value !== "`") this.#refuse(at + 1, `"${value}" cannot be the escape character`);
+      this.#escape = value;
+      this.#continued = continuation(value);
+    }
+  }
+
+  #instruction(): Instruction | undefined {
+    for (let first = this.#take(); first !== undefined; first = this.#take()) {
+      const line = this.#index;
+      const joined = this.#joined(first);
+      if (joined === "") continue;
+      const instruction = this.#parse(joined, line);
+      const holder = instruction.trigger ?? instruction;
+      const documents = joined.includes("<<") && takesDocuments(holder) ? this.#documents(joined, line) : [];
+      const bodies = documents.map((document) => this.#body(document, line));
+      return instruction.trigger ? { ...instruction, trigger: this.#trigger(joined, { bodies, line }) } : instruction;
+    }
+    return undefined;
+  }
+
+  /** A line and those that continue it. Comments and empty lines among them are left out and end nothing. */
+  #joined(first: string): string {
+    let part = trimStart(trimLineEnd(first));
+    if (part.startsWith("#")) return "";
+    let continues = this.#continued.test(part);
+    if (!continues) return part;
+    const parts = [part.replace(this.#continued, "$1")];
+    while (continues) {
+      const next = this.#take();
+      if (next === undefined) break;
+      part = trimLineEnd(next);
+      const content = trimStart(part);
+      if (content === "" || content.startsWith("#")) continue;
+      continues = this.#continued.test(part);
+      parts.push(continues ? part.replace(this.#continued, "$1") : part);
+    }
+    const joined = parts.join("");
+    return joined === "" ? " " : joined; // BuildKit refuses what is nothing but continued lines
+  }
+
+  #parse(joined: string, line: number): Instruction {
+    const text = trimSpace(joined);
+    const [keyword = ""] = /^[^\t\v\f\r ]*/.exec(text) ?? [];
+    if (!/^[A-Za-z]+$/.test(keyword)) this.#refuse(line, `${keyword || "an empty line"} is not an instruction`);
+    const { flags, rest } = this.#flags(text.slice(keyword.length).replace(/^[\t\v\f\r ]+/, ""), line);
+    const instruction: Instruction = { keyword: keyword.toUpperCase(), flags, rest: trimSpace(rest), line };
+    if (instruction.keyword !== "ONBUILD" || instruction.rest === "") return instruction;
+    const trigger = this.#parse(instruction.rest, line);
+    if (["ONBUILD", "FROM", "MAINTAINER"].includes(trigger.keyword)) {
+      this.#refuse(line, `ONBUILD cannot hold ${trigger.keyword}`);
+    }
+    return { ...instruction, trigger };
+  }
+
+  /**
+   * What an `ONBUILD` keeps is a Dockerfile of one instruction to the build that runs it, with here-documents at its end and
+   * without this file's directives.
+   */
+  #trigger(joined: string, { bodies, line }: { bodies: readonly string[]; line: number }): Instruction {
+    const expression = joined.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, "");
+    const inner = new Reader(splitLines([expression, ...bodies].join("\n")), this.#path);
+    const instructions = inner.#readTrigger(line);
+    const [only] = instructions;
+    if (only === undefined || instructions.length !== 1 || only.keyword === "ONBUILD") {
+      this.#refuse(line, "ONBUILD must hold one instruction");
+    }
+    return only;
+  }
+
+  #readTrigger(line: number): Instruction[] {
+    try {
+      return this.read().instructions.map((each) => ({ ...each, line }));
+    } catch (error) {
+      if (!(error instanceof TsignError)) throw error;
+      this.#refuse(line, "ONBUILD holds what cannot be read as an instruction of its own");
+    }
+  }
+
+  /** Takes the words that begin with `--` off the start. Words after a lone `--` are none of them. */
+  #flags(text: string, line: number): { flags: string[]; rest: string } {
+    const flags: string[] = [];
+    let at = 0;
+    while (at < text.length) {
+      if (isSpace(text[at] ?? "")) {
+        at++;
+        continue;
+      }
+      if (!text.startsWith("--", at)) return { flags, rest: text.slice(at) };
+      const word = this.#flag(text, at, line);
+      at = word.end;
+      if (word.text === "--" && at < text.length) return { flags, rest: text.slice(at) };
+      if (word.text !== "--") flags.push(word.text);
+    }
+    return { flags, rest: "" };
+  }
+
+  /** BuildKit reads flags byte by byte, which breaks letters beyond ASCII: those are refused. */
+  #flag(text: string, start: number, line: number): { text: string; end: number } {
+    let [word, quote] = ["", ""];
+    let at = start;
+    for (; at < text.length; at++) {
+      let character = text[at] ?? "";
+      if (character > "\x7f") this.#refuse(line, "an option has a character that is not ASCII");
+      if (quote === "" && isSpace(character)) break;
+      if (quote === "" ? character === "'" || character === '"' : character === quote) {
+        quote = quote === "" ? character : "";
+        continue;
+      }
+      if (character === this.#escape) {
+        at++;
+        character = text[at] ?? "";
+        if (character > "\x7f") this.#refuse(line, "an option has a character that is not ASCII");
+      }
+      word += character;
+    }
+    return { text: word, end: Math.min(at, text.length) };
+  }
+
+  #documents(joined: string, line: number): Heredoc[] {
+    try {
+      return heredocsOf(joined);
+    } catch (error) {
+      if (!(error instanceof ShellSyntaxError)) throw error;
+      this.#refuse(line, `the name of a here-document cannot be read: ${error.message}`);
+    }
+  }
+
+  /** Passes over a here-document. @returns what it holds, and its end */
+  #body({ name, tabs }: Heredoc, line: number): string {
+    const body: string[] = [];
+    for (let next = this.#take(); next !== undefined; next = this.#take()) {
+      const end = trimLineEnd(next);
+      if ((tabs ? end.replace(/^\t+/, "") : end) === name) return [...body, name].join("\n");
+      body.push(next);
+    }
+    this.#refuse(line, `the here-document has no end, ${name}`);
+  }
+}
+
+/** The directives that BuildKit knows. */
+const DIRECTIVES = ["syntax", "escape", "check"];
+
+/** `# name=value`, after the comment's own mark. @returns the name in lower case, and the value */
+export function directive(line: string, mark: string): [name: string, value: string] | undefined {
+  if (!line.startsWith(mark)) return undefined;
+  const text = trimStart(line.slice(mark.length));
+  const [, name, value] = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) return undefined;
+  return [name.toLowerCase(), trimEnd(value, "\t\n\f\r ") || " "]; // BuildKit's pattern leaves one of nothing but spaces
+}
+
+/** A doubled escape character at the end of a line continues nothing. */
+function continuation(escaping: string): RegExp {
   const pattern = escaping === "\\" ? "\\\\" : "`";
   return new RegExp(`(^|[^${pattern}])${pattern}[ \\t]*$`);
-}
-
-function instructionOf([keyword = "", ...words]: readonly string[], line: number): Instruction | undefined {
-  const [inner, ...rest] = words;
-  if (keyword.toUpperCase() === "ONBUILD" && inner) return { keyword: inner.toUpperCase(), words: rest, line };
-  return keyword === "" ? undefined : { keyword: keyword.toUpperCase(), words, line };
-}
-
-/**
- * Splits at white space, as a shell does: quotes keep it together, a backslash takes the next character as it is, but not
- * in single quotes.
- *
- * @returns each word without and with what quotes it
- */
-function splitWords(text: string): { words: string[]; raw: string[] } {
-  const words: string[] = [];
-  const raw: string[] = [];
-  const part = /\s+|\\(.)?|'([^']*)(?:'|$)|"((?:\\.|[^"\\])*)(?:"|$)|[^\s\\'"]+/gs;
-  let [word, written]: [string, string] = ["", ""];
-  const end = () => {
-    if (written === "") return;
-    words.push(word);
-    raw.push(written);
-    [word, written] = ["", ""];
-  };
-  for (const [all, escaped, single, double] of text.matchAll(part)) {
-    if (/^\s/.test(all)) end();
-    else {
-      written += all;
-      word += escaped ?? single ?? double?.replace(/\\(.)/gs, "$1") ?? (all === "\\" ? "" : all);
-    }
-  }
-  end();
-  return { words, raw };
-}
-
-interface Heredoc {
-  /** The line that ends it. */
-  readonly end: string;
-  /** Whether tabs before that line do not count. */
-  readonly tabs: boolean;
-}
-
-/** `<<EOF`, `<<-EOF`, `<<"EOF"`: words of their own, not parts of quoted text. */
-function heredocs(raw: readonly string[]): Heredoc[] {
-  return raw.flatMap((word) => {
-    const [, dash, name = ""] = /^\d*<<(-?)([^<]+)$/.exec(word) ?? [];
-    return name === "" ? [] : [{ end: splitWords(name).words.join(""), tabs: dash === "-" }];
-  });
-}
-
-function endOf({ end, tabs }: Heredoc, by: { lines: readonly string[]; index: number; where: string }): number {
-  for (let index = by.index + 1; index < by.lines.length; index++) {
-    const line = by.lines[index] ?? "";
-    if ((tabs ? line.replace(/^\t+/, "") : line) === end) return index;
-  }
-  throw new TsignError("input", `${by.where}: the here-document has no end, ${end}`);
 }

@@ -1,166 +1,141 @@
 import { TsignError } from "../errors.ts";
+import { DockerfileArguments } from "./dockerfile-arguments.ts";
+import { frontendImage } from "./dockerfile-frontend.ts";
 import { type Instruction, readInstructions } from "./dockerfile-lines.ts";
+import { readSources, type Source } from "./dockerfile-options.ts";
+import { decodeDocument, lineOf, nameOfCharacter } from "./text.ts";
+import { splitAtSpaces } from "./white-space.ts";
 
-/** Which images a Dockerfile is built on, as the build would resolve them. */
+/** Which images a Dockerfile is built on, as BuildKit resolves them. */
 export interface DockerfileImages {
-  /** Every image that is built on, copied or mounted from, in order, none twice. */
+  /** Every image that is built on, copied or mounted from, in order, none twice. The frontend, if there is one, is first. */
   readonly images: readonly string[];
+  /** The image of `# syntax=`, which BuildKit runs to read the file, whether it is among the images or not. */
+  readonly frontend: string | undefined;
   /** What was passed over, for people. */
   readonly notices: readonly string[];
 }
 
-/** Arguments that the build itself gives a value (Dockerfile reference, "Automatic platform ARGs in the global scope"). */
-const AUTOMATIC = /^(TARGET|BUILD)(PLATFORM|OS|ARCH|VARIANT)$/;
+/** How a Dockerfile is built. */
+export interface DockerfileOptions {
+  /** Names the file in errors. */
+  readonly path: string;
+  /** Gives build arguments the values that the file does not. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The image that the last stage stands on, and no other but the frontend. */
+  readonly baseOnly: boolean;
+  /** Leaves the frontend out of the images. */
+  readonly ignoreFrontend?: boolean;
+  /** The platform that is built for and on, `os/architecture[/variant]`; linux/amd64 by default. */
+  readonly platform?: string;
+}
 
-/** One `FROM`: the image it stands on in the end, undefined for `scratch`. */
-interface Stage {
-  readonly name: string | undefined;
-  readonly image: string | undefined;
+/** Real ones have some kilobytes; BuildKit takes 16 MiB. Bytes. */
+const MAX_DOCKERFILE = 4 * 1024 * 1024;
+
+/**
+ * Finds the images in a Dockerfile as BuildKit v0.34 does (frontend/dockerfile/dockerfile2llb): the frontend of `# syntax=`,
+ * `FROM`, `COPY --from`, `RUN --mount=…,from=` and the same in `ONBUILD`, with global build arguments, stage names and
+ * numbers resolved. Every stage counts, whether the last one needs it or not.
+ *
+ * @param content the file's bytes, or its text
+ * @throws TsignError "input" (with the line) for what BuildKit refuses, for characters that its readers take for different
+ *   things, and where there is no image; "limit" for a file or a build argument that is too large
+ */
+export function dockerfileImages(content: string | Uint8Array, options: DockerfileOptions): DockerfileImages {
+  const { path, baseOnly } = options;
+  const text = decodeDocument(content, { path, maxBytes: MAX_DOCKERFILE });
+  refuseCharacters(text, path);
+  const frontend = frontendImage(text, path);
+  const { instructions, escaping } = readInstructions(text, path);
+  const found = new Finder();
+  const args = new DockerfileArguments({ ...options, escaping });
+  const lastStage = instructions.findLast(({ keyword }) => keyword === "FROM");
+  args.setTargetStage(lastStage ? stageName(splitAtSpaces(lastStage.rest)) : undefined);
+  for (const instruction of instructions) {
+    const where = `${path}:${instruction.line}`;
+    const sources = [instruction, ...(instruction.trigger ? [instruction.trigger] : [])].flatMap((each) =>
+      readSources(each, { where, escaping }),
+    );
+    if (instruction.keyword === "FROM") found.addStage(readFrom(instruction, { where, args }));
+    else if (found.stages > 0) for (const source of sources) found.addSource(source);
+    else if (instruction.keyword === "ARG") args.define(instruction.rest, where);
+    else throw new TsignError("input", `${where}: ${instruction.keyword} stands before the first FROM`);
+  }
+  const built = baseOnly ? found.bases : found.images;
+  if (built.length === 0) throw new TsignError("input", `no images found in ${path}`);
+  const images = [...new Set(frontend === undefined || options.ignoreFrontend ? built : [frontend, ...built])];
+  return { images, frontend, notices: [...args.notices, ...found.notices] };
 }
 
 /**
- * Finds the images in a Dockerfile (Dockerfile reference): `FROM`, `COPY --from` and `RUN --mount=…,from=`, with build
- * arguments, stage names and numbers resolved. An argument has the default of its `ARG`, else the variable of that name. One
- * that no build would resolve, because its `ARG` or `ENV` stands in another stage, has that value, as cosign gives it.
- *
- * @param options.baseOnly the image the last stage stands on, and no other
- * @throws TsignError "input" when there is no image, or one that cannot be made out
+ * What one reader takes for white space or the end of a line and another does not, and what shows text in another order than
+ * it has. White space of other scripts may stand in comments.
  */
-export function dockerfileImages(
-  text: string,
-  options: { path: string; env: Readonly<Record<string, string | undefined>>; baseOnly: boolean },
-): DockerfileImages {
-  const { path, env, baseOnly } = options;
-  const found = new Finder();
-  const global = new Map<string, string>();
-  let local: ReadonlyMap<string, string> = global;
-  const anywhere = new Map<string, string>();
-  const declared = new Set<string>();
-  for (const instruction of readInstructions(text, path)) {
-    const where = `${path}:${instruction.line}`;
-    const lookup = (name: string) =>
-      local.get(name) ?? env[name] ?? (declared.has(name) || AUTOMATIC.test(name) ? undefined : anywhere.get(name));
-    const expand = (word: string) => requireExpanded(word, { lookup, where });
-    switch (instruction.keyword) {
-      case "ARG":
-      case "ENV": {
-        const defined = definitions(instruction, { lookup });
-        local = new Map([...local, ...defined]);
-        for (const [name, value] of defined) anywhere.set(name, value);
-        if (found.stages.length > 0 || instruction.keyword === "ENV") break;
-        for (const [name, value] of defined) global.set(name, value);
-        for (const word of instruction.words) declared.add(word.replace(/=.*$/s, ""));
-        break;
-      }
-      case "FROM":
-        local = global; // what a stage defines ends with it
-        found.addStage(readFrom(instruction, { where, expand }));
-        local = new Map(global);
-        break;
-      default:
-        for (const source of copiedFrom(instruction)) if (!baseOnly) found.addSource(expand(source));
+const READ_DIFFERENTLY =
+  /[\0-\x08\v\f\x0E-\x1F\x7F-\x9F\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060\u2066-\u2069\uFEFF]|\r(?!\n)|[\xA0\u1680\u2000-\u200A\u202F\u205F\u3000]/g;
+
+function refuseCharacters(text: string, path: string): void {
+  for (const { 0: character, index } of text.matchAll(READ_DIFFERENTLY)) {
+    if (character === "\uFEFF" && index === 0) continue;
+    if (/\p{Zs}/u.test(character)) {
+      const start = text.lastIndexOf("\n", index) + 1;
+      if (/^[ \t]*#/.test(text.slice(start, index))) continue;
     }
+    const reason = `${nameOfCharacter(character)} is not read alike by every program that reads Dockerfiles`;
+    throw new TsignError("input", `${path}:${lineOf(text, index)}: ${reason}`, { hint: "take the character out" });
   }
-  const base = found.stages.at(-1)?.image ?? found.images.at(-1);
-  const images = baseOnly ? (base === undefined ? [] : [base]) : [...new Set(found.images)];
-  if (images.length === 0) throw new TsignError("input", `no images found in ${path}`);
-  return { images, notices: found.notices };
 }
 
 /** The stages and images met so far. */
 class Finder {
-  readonly stages: Stage[] = [];
   readonly images: string[] = [];
   readonly notices: string[] = [];
+  /** How many stages there are. */
+  stages = 0;
+  /** The image that the last stage stands on; for `scratch`, that of the stage before it. */
+  bases: readonly string[] = [];
+  /** By name in lower case, the image that the stage stands on; of two stages of a name, the later. */
+  readonly #bases = new Map<string, readonly string[]>();
 
+  /** BuildKit compares what FROM names with names in lower case as it is written. */
   addStage({ image, name }: { image: string; name: string | undefined }): void {
-    this.stages.push({ image: this.#resolve(image), name });
+    const base = this.#resolve(image, this.#bases.get(image));
+    if (name !== undefined) this.#bases.set(name, base);
+    if (base.length > 0) this.bases = base;
+    this.stages++;
   }
 
   /** A number is that of an earlier stage. */
-  addSource(name: string): void {
-    if (!/^\d+$/.test(name) || Number(name) >= this.stages.length) this.#resolve(name);
+  addSource({ name, mayBeIndex }: Source): void {
+    const isStage = mayBeIndex && /^[+-]?[0-9]{1,15}$/.test(name) && Number(name) >= 0 && Number(name) < this.stages;
+    if (!isStage) this.#resolve(name, this.#bases.get(name.toLowerCase()));
   }
 
-  /** The image that a name means; of two stages of a name, the later. */
-  #resolve(name: string): string | undefined {
-    const earlier = this.stages.findLast((stage) => stage.name === name.toLowerCase());
+  #resolve(name: string, earlier: readonly string[] | undefined): readonly string[] {
     if (earlier) this.notices.push(`- stage reference ignored: ${name}`);
     else if (name === "scratch") this.notices.push("- scratch image ignored");
     else this.images.push(name);
-    return earlier ? earlier.image : name === "scratch" ? undefined : name;
+    return earlier ?? (name === "scratch" ? [] : [name]);
   }
 }
 
-/** The values of `ARG name[=default]…`, `ENV name=value…` and the older `ENV name value`; each may use those before it. */
-function definitions({ keyword, words }: Instruction, { lookup }: { lookup: Lookup }): Map<string, string> {
-  const defined = new Map<string, string>();
-  const [first = "", ...rest] = words;
-  const pairs = keyword === "ENV" && !first.includes("=") ? [`${first}=${rest.join(" ")}`] : words;
-  for (const pair of pairs) {
-    const [, name = "", value] = /^([^=]+)(?:=(.*))?$/s.exec(pair) ?? [];
-    if (value === undefined) continue;
-    defined.set(
-      name,
-      expandWord(value, (each) => defined.get(each) ?? lookup(each)),
-    );
-  }
-  return defined;
+/** The name that a stage is given, in lower case. */
+function stageName(words: readonly string[]): string | undefined {
+  return words.length === 3 && words[1]?.toLowerCase() === "as" ? words[2]?.toLowerCase() : undefined;
 }
 
 function readFrom(
-  { words }: Instruction,
-  { where, expand }: { where: string; expand: (word: string) => string },
+  { rest }: Instruction,
+  { where, args }: { where: string; args: DockerfileArguments },
 ): { image: string; name: string | undefined } {
-  const [image, as, name, ...more] = words.filter((word) => !word.startsWith("--"));
-  const named = as?.toLowerCase() === "as" && name !== undefined && more.length === 0;
-  if (image === undefined || (as !== undefined && !named)) {
+  const words = splitAtSpaces(rest);
+  const name = stageName(words);
+  if (words.length !== 1 && name === undefined) {
     throw new TsignError("input", `${where}: FROM takes an image, and AS a name`);
   }
-  return { image: expand(image), name: name?.toLowerCase() };
-}
-
-/** What `COPY --from=` and `RUN --mount=…,from=` name. */
-function copiedFrom({ keyword, words }: Instruction): string[] {
-  const flags = words.slice(
-    0,
-    Math.max(
-      0,
-      words.findIndex((word) => !word.startsWith("--")),
-    ),
-  );
-  if (keyword === "COPY") return flags.flatMap((flag) => /^--from=(.+)$/s.exec(flag)?.[1] ?? []);
-  if (keyword !== "RUN") return [];
-  return flags
-    .filter((flag) => flag.startsWith("--mount="))
-    .flatMap((flag) => flag.slice("--mount=".length).split(","))
-    .flatMap((option) => /^from=(.+)$/is.exec(option)?.[1] ?? []);
-}
-
-type Lookup = (name: string) => string | undefined;
-
-/** A word that has to mean something: every argument in it has a value. */
-function requireExpanded(word: string, { lookup, where }: { lookup: Lookup; where: string }): string {
-  const expanded = expandWord(word, lookup, (name) => {
-    throw new TsignError("input", `${where}: the build argument ${name} has no value`, {
-      hint: `give it a default with ARG, or set the environment variable ${name}`,
-    });
-  });
-  if (expanded === "" || /\$[{A-Za-z_]/.test(expanded)) {
-    throw new TsignError("input", `${where}: cannot tell what ${word} is`);
+  if (name !== undefined && !/^[a-z][a-z0-9-_.]*$/.test(name)) {
+    throw new TsignError("input", `${where}: ${words[2]} cannot be the name of a stage`);
   }
-  return expanded;
-}
-
-/** `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:+instead}` (Dockerfile reference, "Environment replacement"). */
-function expandWord(word: string, lookup: Lookup, missing: (name: string) => string = () => ""): string {
-  const variable = /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+])([^}]*))?\})/g;
-  return word.replace(variable, (_, bare?: string, braced?: string, operator = "", other = "") => {
-    const name = bare ?? braced ?? "";
-    const value = lookup(name);
-    const isSet = value !== undefined && (value !== "" || !operator.startsWith(":"));
-    if (operator.endsWith("-")) return isSet ? value : other;
-    if (operator.endsWith("+")) return isSet ? other : "";
-    return value ?? missing(name);
-  });
+  return { image: args.expandImage(words[0] ?? "", where), name };
 }

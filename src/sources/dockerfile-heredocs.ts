@@ -1,0 +1,52 @@
+import { ShellSyntaxError } from "./shell-patterns.ts";
+import { splitWords } from "./shell-words.ts";
+
+/** A here-document: `<<EOF`, `<<-EOF`, `<<"EOF"`. */
+export interface Heredoc {
+  /** The line that ends it. */
+  readonly name: string;
+  /** Whether tabs before that line do not count. */
+  readonly tabs: boolean;
+}
+
+const WITH_HEREDOC = ["RUN", "COPY", "ADD"];
+const NO_VARIABLES = { get: () => undefined };
+
+/** Whether an instruction may have here-documents. A JSON list is no shell's line, and has none. */
+export function takesDocuments({ keyword, rest }: { readonly keyword: string; readonly rest: string }): boolean {
+  return WITH_HEREDOC.includes(keyword) && !isJsonList(rest);
+}
+
+function isJsonList(rest: string): boolean {
+  if (!rest.startsWith("[")) return false;
+  try {
+    return Array.isArray(JSON.parse(rest));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The here-documents of a line (frontend/dockerfile/parser, heredocsFromLine), of which there are none where the line does not
+ * lex. The escape character is a backslash here, whatever the file's directive says.
+ *
+ * @throws ShellSyntaxError for a name that does not lex
+ */
+export function heredocsOf(line: string): Heredoc[] {
+  return wordsOf(line).flatMap((word) => {
+    const [mark = "", dash] = /^[0-9]*<<(-?)[\t\n\f\r ]*/.exec(word) ?? [];
+    const written = word.slice(mark.length);
+    if (mark === "" || written === "" || written.includes("<")) return [];
+    const names = splitWords(written, { escaping: "\\", keepUnset: true }, NO_VARIABLES);
+    return names.length === 1 ? [{ name: names[0] ?? "", tabs: dash === "-" }] : [];
+  });
+}
+
+function wordsOf(line: string): string[] {
+  try {
+    return splitWords(line, { escaping: "\\", rawQuotes: true, rawEscapes: true, keepUnset: true }, NO_VARIABLES);
+  } catch (error) {
+    if (error instanceof ShellSyntaxError) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import { TsignError } from "../errors.ts";
+import type { Instruction } from "./dockerfile-lines.ts";
+import { ShellSyntaxError } from "./shell-patterns.ts";
+import { expandWord } from "./shell-words.ts";
+
+/** The options of each instruction (Dockerfile reference; frontend/dockerfile/instructions, v0.34). */
+const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  ADD: ["chown", "chmod", "link", "keep-git-dir", "checksum", "unpack", "exclude"],
+  ARG: [],
+  CMD: [],
+  COPY: ["chown", "from", "chmod", "link", "exclude", "parents"],
+  ENTRYPOINT: [],
+  ENV: [],
+  EXPOSE: [],
+  FROM: ["platform"],
+  HEALTHCHECK: ["interval", "timeout", "start-period", "start-interval", "retries"],
+  LABEL: [],
+  MAINTAINER: [],
+  ONBUILD: [],
+  RUN: ["mount", "network", "security", "device"],
+  SHELL: [],
+  STOPSIGNAL: [],
+  USER: [],
+  VOLUME: [],
+  WORKDIR: [],
+};
+const MOUNT_OPTIONS =
+  "type from source src target dst destination readonly ro readwrite rw required size id sharing mode uid gid env".split(
+    " ",
+  );
+const NO_VARIABLES = { get: () => undefined };
+
+/** What an instruction takes from elsewhere. */
+export interface Source {
+  /** Of a stage or an image. */
+  readonly name: string;
+  /** Whether a number is that of a stage: for `COPY --from`, not for a mount. */
+  readonly mayBeIndex: boolean;
+}
+
+/**
+ * What an instruction takes from elsewhere: the names in `COPY --from=` and `RUN --mount=…,from=`.
+ *
+ * @param options.escaping the escape character of the file
+ * @throws TsignError "input" for instructions and options that BuildKit does not know, as they could name an image, and for
+ *   names that it refuses
+ */
+export function readSources(instruction: Instruction, options: { where: string; escaping: string }): Source[] {
+  const { keyword, flags } = instruction;
+  const refuse = (reason: string): never => {
+    throw new TsignError("input", `${options.where}: ${reason}`);
+  };
+  const known = OPTIONS[keyword] ?? refuse(`unknown instruction ${keyword}`);
+  const sources: Source[] = [];
+  if (keyword === "ARG" || keyword === "STOPSIGNAL") return sources; // BuildKit passes over what looks like their options
+  for (const flag of flags) {
+    const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(flag) ?? [];
+    if (!known.includes(name)) refuse(`${keyword} has no option --${name}`);
+    if (name !== "from" && name !== "mount") continue;
+    if (value === undefined) refuse(`--${name} has no value`);
+    if (name === "mount") {
+      sources.push(...mountNames(value ?? "", refuse).map((each) => ({ name: each, mayBeIndex: false })));
+    } else if (value && !isLiteral(value, options.escaping)) {
+      refuse("COPY --from takes no variables, quotes or escapes: name a stage of its own with FROM");
+    } else if (value) sources.push({ name: value, mayBeIndex: true });
+  }
+  if (flags.filter((flag) => /^--from(=|$)/.test(flag)).length > 1) refuse("--from stands twice");
+  return sources;
+}
+
+/** BuildKit takes the name as it is written, and refuses one that a shell would read otherwise. */
+function isLiteral(value: string, escaping: string): boolean {
+  try {
+    return expandWord(value, { escaping }, NO_VARIABLES) === value;
+  } catch (error) {
+    if (error instanceof ShellSyntaxError) return false;
+    throw error;
+  }
+}
+
+function mountNames(value: string, refuse: (reason: string) => never): string[] {
+  return csvFields(value, refuse).flatMap((field) => {
+    const [, key = "", name] = /^([^=]*)(?:=(.*))?$/s.exec(field) ?? [];
+    if (!MOUNT_OPTIONS.includes(key.toLowerCase())) refuse(`RUN --mount has no option ${key}`);
+    if (key.toLowerCase() !== "from" || !name) return [];
+    if (name.includes("$")) refuse("RUN --mount takes no variables in from: name a stage of its own with FROM");
+    return [name];
+  });
+}
+
+/** The fields of a line of comma-separated values, quoted or not (RFC 4180, as go-csvvalue reads it). */
+function csvFields(line: string, refuse: (reason: string) => never): string[] {
+  const bad = (): never => refuse(`the options of --mount cannot be read: ${line}`);
+  if (line === "") bad();
+  const fields: string[] = [];
+  for (let at = 0; ; ) {
+    if (line[at] !== '"') {
+      const comma = line.indexOf(",", at);
+      const field = comma === -1 ? line.slice(at) : line.slice(at, comma);
+      if (field.includes('"')) bad();
+      fields.push(field);
+      if (comma === -1) return fields;
+      at = comma + 1;
+      continue;
+    }
+    let field = "";
+    for (at++; ; at += 2) {
+      const quote = line.indexOf('"', at);
+      if (quote === -1) bad();
+      field += line.slice(at, quote);
+      at = quote;
+      if (line[at + 1] !== '"') break;
+      field += '"'; // a doubled quote
+    }
+    fields.push(field);
+    if (at + 1 === line.length) return fields;
+    if (line[at + 1] !== ",") bad();
+    at += 2;
+  }
+}

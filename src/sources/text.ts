@@ -1,0 +1,61 @@
+import { TsignError } from "../errors.ts";
+
+/** A character that a document may not have: where it stands and why. */
+export interface Refusal {
+  /** Offset into the text, in UTF-16 code units. */
+  readonly at: number;
+  readonly reason: string;
+}
+
+/**
+ * Decodes a document that another program will read too. A byte order mark at the start is kept for the reader.
+ *
+ * @param content the document's bytes, or its text where that is already known
+ * @param options.maxBytes the largest document taken, in bytes
+ * @throws TsignError "limit" for a larger document, "input" for bytes that are not UTF-8 (with the line)
+ */
+export function decodeDocument(content: string | Uint8Array, options: { path: string; maxBytes: number }): string {
+  const { path, maxBytes } = options;
+  const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
+  if (size > maxBytes) throw new TsignError("limit", `${path} is larger than ${maxBytes} bytes`);
+  if (typeof content === "string") return content;
+  if ((content[0] === 0xff && content[1] === 0xfe) || (content[0] === 0xfe && content[1] === 0xff)) {
+    throw new TsignError("input", `${path} is UTF-16 text`, { hint: "save it as UTF-8" });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
+  } catch (cause) {
+    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
+    const line = lineOf(text, Math.max(0, text.indexOf("\uFFFD")));
+    throw new TsignError("input", `${path}:${line}: the line is not UTF-8 text`, { hint: "save it as UTF-8", cause });
+  }
+}
+
+/** The number of the line that an offset is in, from 1. */
+export function lineOf(text: string, at: number): number {
+  let line = 1;
+  for (let end = text.indexOf("\n"); end !== -1 && end < at; end = text.indexOf("\n", end + 1)) line++;
+  return line;
+}
+
+/** What a person calls a character that cannot be seen: `U+0085`, with its name where it has a usual one. */
+export function nameOfCharacter(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  const name = NAMES.get(code);
+  const number = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  return name === undefined ? number : `${number} (${name})`;
+}
+
+const NAMES = new Map([
+  [0x00, "null"],
+  [0x0b, "vertical tab"],
+  [0x0c, "form feed"],
+  [0x0d, "carriage return"],
+  [0x85, "next line"],
+  [0xa0, "no-break space"],
+  [0x200b, "zero-width space"],
+  [0x2028, "line separator"],
+  [0x2029, "paragraph separator"],
+  [0x202e, "right-to-left override"],
+  [0xfeff, "byte order mark"],
+]);
