@@ -44,6 +44,16 @@ export async function containersImage(): Promise<string> {
   return join(kept, "containers-image");
 }
 
+/** A folder of Go sources beside this file, built without C. @returns the program's path */
+export async function goProgram(folder: string): Promise<string> {
+  const kept = await keep(folder, "", async (cwd) => {
+    const flags = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w"];
+    const env = { ...SETTINGS, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" };
+    await must("go", ["build", ...flags, "-o", "program", "."], { cwd, env });
+  });
+  return join(kept, "program");
+}
+
 /** sigstore-python: see sigstore-python/main.py. Installed beside it, which needs pip and no virtual environment. */
 export async function sigstorePython(): Promise<Program> {
   const show = "import sys; print(sys.executable, sys.version, sep='\\n')";
