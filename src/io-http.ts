@@ -35,7 +35,7 @@ function trustSystem(): void {
 function tlsOptions(options: TlsOptions | undefined): https.AgentOptions {
   if (!options) return {};
   return {
-    ...(options.ca ? { ca: [...tls.getCACertificates("default"), options.ca] } : {}),
+    ...(options.ca ? { ca: options.ca } : {}),
     ...(options.cert ? { cert: options.cert } : {}),
     ...(options.key ? { key: options.key } : {}),
     ...(options.serverName ? { servername: options.serverName } : {}),

@@ -150,7 +150,7 @@ export interface HttpRequest {
 }
 
 export interface TlsOptions {
-  /** PEM certificates trusted besides the system's. */
+  /** PEM certificates trusted in place of the system's. */
   ca?: string;
   /** PEM client certificate and key. */
   cert?: string;
