@@ -27,6 +27,7 @@ function faulty(judge: (document: Uint8Array) => void): Target {
     fc.uint8Array({ maxLength: 40, size: "max" }).map((document) => ({ document, form: "", setting: null }));
   return {
     name: "faulty",
+    reaches: "read",
     inputs,
     judge({ document }) {
       judge(document);
@@ -75,6 +76,12 @@ test("fuzz: what keeps every promise is passed, with every input counted", async
   );
   assert.equal(report.finding, undefined);
   assert.equal(report.inputs, BOUNDS.count);
+});
+
+test("fuzz: a target that refuses everything is a finding: it tests nothing", async (t) => {
+  const target: Target = { ...faulty(() => {}), judge: () => "refused" };
+  const { finding } = await fuzz(target, NO_WORLD, { ...BOUNDS, folder: temporaryFolder(t) });
+  assert.match(finding?.reason ?? "", /^none of 2000 inputs was read$/);
 });
 
 function burn(seconds: number): void {

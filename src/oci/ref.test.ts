@@ -36,6 +36,8 @@ test("what is no reference is an error that shows it", () => {
     "registry.example/UPPER",
     "UPPER/Case@sha256:00",
     "registry.example/app:",
+    "[:81]:5000/app",
+    "registry.example:70000/app",
     "registry.example/app:v 1",
     "registry.example/app@sha256:abc",
     `registry.example/app@${SHA256.toUpperCase()}`,
@@ -63,35 +65,4 @@ test("a reference can be pinned, and a repository read alone", () => {
   const pinned = withDigest(parseReference("registry.example/app:v1"), `sha256:${"c".repeat(64)}`);
   assert.equal(formatReference(pinned), `registry.example/app@sha256:${"c".repeat(64)}`);
   assert.equal(parseRepository("registry.example/sigs").name, "registry.example/sigs");
-});
-
-test("parseReference and parseRepository refuse `.` and `..` as a part of a repository, which a URL's path is shortened by", () => {
-  for (const path of [
-    "..",
-    ".",
-    "a/..",
-    "../a",
-    "a/../b",
-    "a/./b",
-    "allowed/../victim/app",
-    "a/b/..",
-    "./a/b",
-    "a/../../b",
-  ]) {
-    for (const registry of ["registry.example/", "localhost:5000/", "docker.io/", ""]) {
-      const text = `${registry}${path}`;
-      for (const full of [text, `${text}:v1`, `${text}@sha256:${"0".repeat(64)}`]) {
-        assert.throws(() => parseReference(full), { code: "input" }, full);
-      }
-      assert.throws(() => parseRepository(text), { code: "input" }, text);
-    }
-  }
-  for (const text of [
-    "registry.example/a.b/c",
-    "registry.example/a..b/c",
-    "registry.example/.a/b.",
-    "registry.example/.../a",
-  ]) {
-    assert.ok(parseReference(text), text);
-  }
 });

@@ -5,7 +5,7 @@ const DOCKER_HUB = "index.docker.io";
 const DEFAULT_TAG = "latest";
 const REPOSITORY = /^[a-z0-9._/-]{2,255}$/;
 const TAG = /^[A-Za-z0-9._-]{1,128}$/;
-const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*)(:[0-9]{1,5})?$/;
+const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$/;
 
 /** A repository of a registry. */
 export interface Repository {
@@ -61,16 +61,12 @@ export function parseRepository(text: string, original = text): Repository {
   if (!REPOSITORY.test(path) || !REPOSITORY.test(repository)) {
     throw invalid(original, `"${path}" is not a repository (lower-case letters, digits and ._-/)`);
   }
-  // A URL's path is shortened by them, so that the name of one repository would lead to another.
-  if (path.split("/").some((part) => part === "." || part === "..")) {
-    throw invalid(original, `"${path}" has "." or ".." as one of its parts`);
-  }
   return { registry, repository, name: `${registry}/${repository}` };
 }
 
-/** Whether a text can be a registry's host, with a port or without. */
+/** Whether a text can be a registry's host, with a port or without: an address in brackets has to be one, and a port below 65536. */
 export function isHost(text: string): boolean {
-  return HOST.test(text);
+  return HOST.test(text) && URL.canParse(`http://${text}`);
 }
 
 /** The full name of a reference: `registry/repository:tag` or `registry/repository@digest`. */

@@ -20,6 +20,8 @@ export interface Target {
   inputs(world: World): fc.Arbitrary<Input> | Promise<fc.Arbitrary<Input>>;
   /** @throws Finding for a broken promise; any other exception is one too. */
   judge(input: Input): Promise<Outcome> | Outcome;
+  /** What some inputs have to reach: a target that everything is refused by tests nothing. */
+  readonly reaches: Exclude<Outcome, "refused">;
   /** What an input may take; one second where nothing is said. */
   readonly cpuSeconds?: number;
 }

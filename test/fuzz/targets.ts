@@ -1,8 +1,19 @@
 import type { Target } from "./target.ts";
+import { COMMAND_TARGETS } from "./targets/commands.ts";
 import { DOCUMENT_TARGETS } from "./targets/documents.ts";
 import { PART_TARGETS } from "./targets/parts.ts";
 import { READER_TARGETS } from "./targets/readers.ts";
+import { REPOSITORY_TARGETS } from "./targets/repository.ts";
 import { SIGNED_TARGETS } from "./targets/signed.ts";
+import { SOURCE_TARGETS } from "./targets/sources.ts";
 
 /** Everything that is fuzzed. */
-export const TARGETS: readonly Target[] = [...DOCUMENT_TARGETS, ...PART_TARGETS, ...SIGNED_TARGETS, ...READER_TARGETS];
+export const TARGETS: readonly Target[] = [
+  ...DOCUMENT_TARGETS,
+  ...PART_TARGETS,
+  ...SIGNED_TARGETS,
+  ...COMMAND_TARGETS,
+  ...READER_TARGETS,
+  ...REPOSITORY_TARGETS,
+  ...SOURCE_TARGETS,
+];

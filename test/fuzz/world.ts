@@ -28,6 +28,8 @@ export interface World {
   readonly documents: readonly Document[];
   /** Manifests, indexes and referrer lists as the registry gives them. */
   readonly manifests: readonly { readonly name: string; readonly bytes: Uint8Array }[];
+  /** What stands beside image A in each signer's repository: `.sig`, `.att` and referrers, with what their first layers hold. */
+  readonly repositories: readonly { readonly signer: Probe["signer"]; readonly stored: object }[];
   /** By the sandbox's names: trusted roots, signing configs, PEM files. */
   readonly files: TestSigstore["files"];
   readonly sigstore: TestSigstore;
@@ -113,6 +115,7 @@ export async function makeWorld(): Promise<World> {
     setting,
     documents,
     manifests: stored.manifests,
+    repositories: stored.repositories,
     files: ours.files,
     sigstore: ours,
     keyFile: stored.keyFile,
@@ -131,6 +134,7 @@ function privateKeys(): string[] {
 interface Stored {
   readonly documents: readonly (Document & { readonly yes: readonly Probe[] })[];
   readonly manifests: World["manifests"];
+  readonly repositories: World["repositories"];
   readonly images: Readonly<Record<"A" | "B", Digest>>;
   readonly keyFile: string;
 }
@@ -161,6 +165,7 @@ async function storedForms(
     writeFileSync(join(cwd, "predicate"), '{"answer":42}');
     const documents: (Document & { readonly yes: readonly Probe[] })[] = [];
     const manifests: { name: string; bytes: Uint8Array }[] = [];
+    const repositories: { signer: Probe["signer"]; stored: object }[] = [];
     const images: Partial<Record<"A" | "B", Digest>> = {};
     for (const [index, { artifact, signer, ...more }] of STORED.entries()) {
       const sigstore = "elsewhere" in more ? theirs : ours;
@@ -168,13 +173,14 @@ async function storedForms(
       const made = await signEverything({ cwd, sigstore, repository: `r${index}/app`, artifact, signer });
       images[artifact] = made.image;
       manifests.push(...made.manifests);
+      if (artifact === "A" && !("elsewhere" in more)) repositories.push({ signer, stored: made.stored });
       for (const [form, bytes] of made.documents) {
         documents.push({ form, name: `${form}: ${artifact} by ${signer}`, bytes, yes: [probe] });
       }
     }
     const { A, B } = images;
     if (!A || !B) throw new Error("no image was signed");
-    return { documents, manifests, images: { A, B }, keyFile: readFileSync(join(cwd, "K.key"), "utf8") };
+    return { documents, manifests, repositories, images: { A, B }, keyFile: readFileSync(join(cwd, "K.key"), "utf8") };
   } finally {
     rmSync(cwd, { recursive: true, force: true });
   }
@@ -214,22 +220,31 @@ async function signEverything(by: {
   await must(cwd, sigstore, ["sign-blob", ...flags, LEGACY, ...unused, "--bundle", "legacy", artifact]);
   const documents: [Form, Uint8Array][] = [["legacy-bundle", readFileSync(join(cwd, "legacy"))]];
   const manifests: { name: string; bytes: Uint8Array }[] = [];
+  const beside: Record<string, object> = {};
   for (const kind of ["sig", "att"] as const) {
-    const stored = await store.manifest(attachmentTag(digest, kind));
-    const [layer] = stored?.manifest.layers ?? [];
-    if (!stored || !layer) throw new Error(`no ${kind} was stored`);
-    const payload = Buffer.from(await store.blob(layer, { maxBytes: 1e6 })).toString("base64");
+    const { manifest, layer, blob, bytes } = await storedAt(store, attachmentTag(digest, kind));
+    const payload = blob.toString("base64");
     documents.push([`${kind}-layer`, Buffer.from(JSON.stringify({ payload, annotations: layer.annotations }))]);
-    manifests.push({ name: `.${kind}`, bytes: stored.bytes });
+    manifests.push({ name: `.${kind}`, bytes });
+    beside[kind] = { manifest, blob: blob.toString() };
   }
+  const referrers: object[] = [];
   for (const referrer of await listed(store, digest)) {
-    const stored = await store.manifest(referrer.digest);
-    if (stored) manifests.push({ name: "referrer", bytes: stored.bytes });
+    const { manifest, blob, bytes } = await storedAt(store, referrer.digest);
+    manifests.push({ name: "referrer", bytes });
+    const { mediaType, artifactType, annotations } = referrer;
+    referrers.push({ manifest, blob: blob.toString(), listed: { mediaType, artifactType, annotations } });
   }
-  return { image: digest, documents, manifests: [...manifests, await imageManifest(store, digest)] };
+  const whole = await store.manifest(digest);
+  manifests.push({ name: artifact === "A" ? "image" : "image B", bytes: whole?.bytes ?? Buffer.alloc(0) });
+  return { image: digest, documents, manifests, stored: { ...beside, referrers } };
 }
 
-async function imageManifest(store: ImageStore, digest: Digest) {
-  const stored = await store.manifest(digest);
-  return { name: "image", bytes: stored?.bytes ?? Buffer.alloc(0) };
+/** A manifest of one layer, as JSON, with what the layer holds. */
+async function storedAt(store: ImageStore, at: string) {
+  const stored = await store.manifest(at);
+  const [layer] = stored?.manifest.layers ?? [];
+  if (!stored || !layer) throw new Error(`nothing is stored at ${at}`);
+  const blob = Buffer.from(await store.blob(layer, { maxBytes: 1e6 }));
+  return { manifest: JSON.parse(Buffer.from(stored.bytes).toString()), layer, blob, bytes: stored.bytes };
 }

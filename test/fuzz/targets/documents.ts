@@ -9,6 +9,7 @@ import type { World } from "../world.ts";
 function signatures(name: string, forms: readonly Form[]): Target {
   return {
     name,
+    reaches: "yes",
     inputs: (world) => changedDocuments(world, forms),
     judge: ({ form, document, setting }) => judgeDocument(form as Form, document, setting as Setting),
   };

@@ -13,6 +13,7 @@ import { bytesOf, childrenOf, type Node, nodeAt, readTree, replaceAt, type TreeP
 function part(name: string, isPart: (member: string) => boolean): Target {
   return {
     name,
+    reaches: "yes",
     inputs({ documents, setting }) {
       const all = documents.flatMap(({ form, bytes }) => {
         const tree = readTree(bytes);

@@ -12,12 +12,12 @@ import { readIdentityToken } from "../../../src/services/oidc/token.ts";
 import { readMetadata } from "../../../src/services/tuf/metadata.ts";
 import { readSigningConfig, selectServices } from "../../../src/trust/signing-config.ts";
 import { readTrustedRoot } from "../../../src/trust/trusted-root.ts";
-import { testIo } from "../../support/test-io.ts";
 import { refusal } from "../judge.ts";
 import { changes, mutate } from "../mutate.ts";
 import { Finding, type Target } from "../target.ts";
 import { bytesOf, readTree } from "../tree.ts";
 import type { World } from "../world.ts";
+import { tufFiles } from "./repository.ts";
 
 /** One kind of document a reader is for: genuine ones, and what reads them. */
 export interface Form {
@@ -30,6 +30,7 @@ export interface Form {
 export function readers(name: string, forms: Readonly<Record<string, Form>>, more: Partial<Target> = {}): Target {
   return {
     name,
+    reaches: "read",
     async inputs(world) {
       const trees = await Promise.all(
         Object.entries(forms).map(async ([form, { documents }]) => {
@@ -133,27 +134,9 @@ const TRUST: Target = readers("trust-files", {
   },
 });
 
-async function tufFiles({ sigstore }: World): Promise<readonly Uint8Array[]> {
-  const get = async (path: string) => {
-    const url = new URL(`/tuf/${path}`, sigstore.at.base);
-    const { body } = await sigstore.io.http({ url, method: "GET", headers: {}, signal: testIo().signal });
-    const pieces: Uint8Array[] = [];
-    for await (const piece of body) pieces.push(piece);
-    return Buffer.concat(pieces);
-  };
-  const timestamp = await get("timestamp.json");
-  const { version } = JSON.parse(text(timestamp)).signed.meta["snapshot.json"];
-  return [
-    await get("root.json"),
-    timestamp,
-    await get(`${version}.snapshot.json`),
-    await get(`${version}.targets.json`),
-  ];
-}
-
 const TUF: Target = readers("tuf-metadata", {
   metadata: {
-    documents: tufFiles,
+    documents: async (world) => Object.values(await tufFiles(world)),
     read(bytes) {
       // Whatever it says it is: each role's reader is given it.
       let refused: unknown;
@@ -225,8 +208,7 @@ const DOCKER: Target = readers("docker-configs", {
 function configIo(bytes: Uint8Array): Pick<Io, "env" | "files" | "spawn"> {
   const files: Partial<Files> = {
     read: async () => bytes,
-    stat: async (path) =>
-      path.endsWith("/.docker/config.json") ? { kind: "file", size: bytes.length, identity: "1:1" } : undefined,
+    stat: async (path) => (path.endsWith("/.docker/config.json") ? { kind: "file", size: bytes.length } : undefined),
   };
   return {
     env: { HOME: "/home" },

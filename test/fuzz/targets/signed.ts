@@ -36,6 +36,7 @@ interface PayloadSetting {
  */
 const PAYLOADS: Target = {
   name: "signed-payloads",
+  reaches: "yes",
   inputs(world) {
     const all = payloadsOf(world);
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -109,6 +110,7 @@ const BLOB = Buffer.from("blob");
  */
 const CERTIFICATES: Target = {
   name: "issued-certificates",
+  reaches: "yes",
   inputs(world) {
     const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const spki = pair.publicKey.export({ type: "spki", format: "der" });
@@ -180,9 +182,22 @@ function tbsOf(
   const content = childrenOf(tbs)[0] as Node;
   const [version, serial, , , validity, subject, , extensions] = childrenOf(content);
   const algorithm = readTree(signatureAlgorithm(by.key).identifier);
-  const fields = [version, serial, algorithm, by.issuer, validity, subject, by.spki, extensions];
+  const fields = [version, serial, algorithm, by.issuer, validity, subject, by.spki, withoutKeyId(extensions as Node)];
   return withChildren(tbs, [withChildren(content, fields as Node[])]);
 }
+
+/** The authority's key is another one than the extension names. */
+function withoutKeyId(wrapped: Node): Node {
+  const [outer] = childrenOf(wrapped);
+  const [list] = outer ? childrenOf(outer) : [];
+  const [items] = list ? childrenOf(list) : [];
+  if (!outer || !list || !items) return wrapped;
+  const kept = childrenOf(items).filter((each) => !Buffer.from(bytesOf(each)).includes(AUTHORITY_KEY_ID));
+  return withChildren(wrapped, [withChildren(outer, [withChildren(list, [withChildren(items, kept)])])]);
+}
+
+/** DER of 2.5.29.35. */
+const AUTHORITY_KEY_ID = Buffer.from("0603551d23", "hex");
 
 /** Dotted or not: the first OID octets that stand in two extensions. */
 function repeatedExtension(der: Uint8Array): string | undefined {
