@@ -45,10 +45,13 @@ export class Secrets {
     for (const piece of value.match(LONG_PIECE) ?? []) if (/\d/.test(piece)) this.#keep(piece);
   }
 
-  /** `user:password@` of a URL: the whole, and the password alone. */
-  addUserinfo(text: string, pattern = /:\/\/([^\s/?#@]*:[^\s/?#@]*)@/): void {
+  /** `user:password@` of a URL: the whole, and the password alone. Or `token@`. */
+  addUserinfo(text: string, pattern = /:\/\/([^\s/?#@]*)@/): void {
     const [, userinfo = ""] = pattern.exec(text) ?? [];
-    if (!userinfo.includes(":")) return;
+    if (!userinfo.includes(":")) {
+      this.addPieces(userinfo);
+      return;
+    }
     const password = userinfo.slice(userinfo.indexOf(":") + 1);
     for (const each of [userinfo, password, decoded(password)]) this.add(each);
   }
@@ -94,7 +97,7 @@ export function knownSecrets(argv: readonly string[], env: Io["env"]): Secrets {
   }
   for (const [name, value = ""] of Object.entries(env)) {
     // A password may hold what ends a URL's userinfo for everybody else.
-    if (PROXY.test(name)) secrets.addUserinfo(value, /^(?:[a-z][a-z0-9+.-]*:\/*)?(.*)@/is);
+    if (PROXY.test(name)) secrets.addUserinfo(value, /^(?:[a-z][a-z0-9+.-]*:\/\/+)?(.*)@/is);
     else if (TOKEN_OR_PATH.test(name)) secrets.addPieces(value);
     else if (SECRET_VARIABLE.test(name) || PRIVATE_KEY.test(value)) secrets.add(value);
     secrets.addUserinfo(value);

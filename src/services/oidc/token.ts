@@ -46,10 +46,13 @@ export function plainToken(text: string): string {
  */
 export function unexpandedVariable(text: string): string | undefined {
   const plain = plainToken(text);
-  const isVariable =
-    /^\$(?:env:)?[A-Z_][A-Z0-9_]{0,63}$/i.test(plain) ||
-    /^\$(?:\{[A-Z_][A-Z0-9_]{0,63}\}|\([A-Z_][A-Z0-9_.]{0,63}\)|\{\{\s*[A-Z_][\w.-]{0,80}\s*\}\})$/i.test(plain) ||
-    /^%[A-Z_][A-Z0-9_]{0,63}%$/i.test(plain);
+  const [, bare, ...marked] =
+    /^(?:\$([A-Z_][A-Z0-9_]*)|%([A-Z_][A-Z0-9_]*)%|\$(?:env:|\{|\(|\{\{\s*)([A-Za-z_][\w.-]*)\s*[})]{0,2})$/.exec(
+      plain,
+    ) ?? [];
+  const name = bare ?? marked.find((each) => each !== undefined) ?? "";
+  // A secret may begin with a dollar sign too, and then has no name's letters.
+  const isVariable = name !== "" && name.length <= 64 && name.replace(/\D/g, "").length <= 3;
   return isVariable ? plain : undefined;
 }
 
