@@ -125,7 +125,7 @@ export function sayingWorld(
       return { status, headers, body, discard() {} };
     },
     spawn: async () => ({ code: 1, stdout: text, stderr: text }),
-    detach: async () => {},
+    detach: () => Promise.reject(new TsignError("input", text)),
     unixCall: () => Promise.reject(new TsignError("network", text)),
     listen: () => Promise.reject(new TsignError("input", text)),
   };

@@ -46,5 +46,5 @@ async function isPlace(io: Pick<Io, "files">, given: string): Promise<boolean> {
 /** Whether a value can only be meant as a path: it begins or ends as one, and no part is as long and odd as a token's. */
 function isPath(text: string): boolean {
   const begins = /^(?:\.{0,2}[\\/]|~|[A-Za-z]:[\\/])/.test(text) || /\.(?:jwt|jws|token|txt|json)$/i.test(text);
-  return begins && text.length <= 255 && !/[\p{Cc}\s]|eyJ|[A-Za-z0-9_+=-]{24,}/u.test(text);
+  return begins && text.length <= 255 && !/[\p{Cc}\s]|eyJ|[+=]|[A-Za-z0-9_-]{24,}/u.test(text);
 }
