@@ -75,7 +75,7 @@ export async function assembleBundle(io: Io, files: PartFiles, artifact: Message
 function requireAbout(content: DsseContent, artifact: Message, path: string): void {
   if (content.payloadType !== IN_TOTO_PAYLOAD_TYPE) return;
   try {
-    verifyClaims(content, { kind: "blob", message: artifact }, { annotations: {}, predicateTypes: undefined });
+    verifyClaims({ content }, { kind: "blob", message: artifact }, { annotations: {}, predicateTypes: undefined });
   } catch (cause) {
     if (!(cause instanceof CheckFailed)) throw cause;
     throw new TsignError("bad-signature", `the attestation is not about ${path}: ${cause.message}`, { cause });

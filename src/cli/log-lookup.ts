@@ -38,7 +38,7 @@ export async function withLoggedEntry(
   const envelope = evidence.timestamped ? { envelope: Buffer.from(evidence.timestamped).toString("utf8") } : {};
   const request = { content, ...envelope, message, hash: key.hash, verifier };
   const oldest = oldestEntry(await searchEntries(io, url, request));
-  return { ...evidence, log: oldest ? [oldest] : [] };
+  return { ...evidence, log: oldest ? [oldest] : [], logFetched: true };
 }
 
 async function keyOf(evidence: Evidence, { signer }: Pick<Policy, "signer">): Promise<PublicKey | undefined> {

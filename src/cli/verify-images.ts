@@ -4,7 +4,6 @@ import { findEvidence } from "../evidence/find.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence, Found, Unreadable } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
-import { readStatement } from "../evidence/statement.ts";
 import type { Digest } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
@@ -14,20 +13,13 @@ import type { ImageStore } from "../oci/types.ts";
 import { simpleSigningPayload } from "../sign/payload.ts";
 import type { Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
+import { Judging, predicateTypeIn } from "./candidates.ts";
 import type { ImageVerificationFlags } from "./flags/image-verification.ts";
-import { openAttachments, parseAnnotations, resolveImage } from "./images.ts";
+import { openAttachments, requiredAnnotations, resolveImage } from "./images.ts";
 import { withLoggedEntry } from "./log-lookup.ts";
 import { progress } from "./print/progress.ts";
 import { missedPlaces } from "./print/reading.ts";
-import {
-  failureOf,
-  printFailures,
-  printHeader,
-  printJson,
-  printText,
-  type Verified,
-  warnAboutLoosePatterns,
-} from "./print/verified.ts";
+import { printFailures, printHeader, printJson, printText, warnAboutLoosePatterns } from "./print/verified.ts";
 import { readVerification, type Verification } from "./verification.ts";
 
 /** An image to verify, wherever it lies. */
@@ -56,7 +48,7 @@ export async function verifyImages(io: Io, images: readonly string[], flags: Ima
   const policy: Policy = {
     ...verification.policy,
     claims: {
-      annotations: parseAnnotations(flags.annotations),
+      annotations: requiredAnnotations(flags.annotations),
       predicateTypes: [SIGN_PREDICATE_TYPE], // whatever is not compared: an attestation is no signature
       subject: flags.checkClaims ? "required" : "insecureSkip",
     },
@@ -99,30 +91,29 @@ async function verifyImage(
   const { flags, policy } = by;
   const target = await openTarget(io, by.text, flags);
   const subject = { kind: "image", digest: target.digest } as const;
-  const verified: Verified[] = [];
-  const failures: ReturnType<typeof failureOf>[] = [];
+  const judging = new Judging(io, async (candidate) => {
+    const logged = await lookUp(io, candidate, { policy, flags });
+    return verify(logged, subject, by.verification.trust, policy);
+  });
   const otherTypes = new Set<string>();
   const missed = missedPlaces(io);
-  let candidates = 0;
   let legacy = false;
   for await (const candidate of candidatesOf(io, target, by)) {
     if ("incomplete" in candidate) missed.add(candidate);
     else if (!isAttestation(candidate, otherTypes)) {
-      candidates++;
       legacy ||= candidate.origin.kind === "sig-tag" || candidate.origin.kind === "file";
-      const logged = "unreadable" in candidate ? candidate : await lookUp(io, candidate, { policy, flags });
-      const verdict = "unreadable" in logged ? logged : await verify(logged, subject, by.verification.trust, policy);
-      if ("ok" in verdict && verdict.ok) verified.push(verdict);
-      else failures.push(failureOf(verdict));
+      await judging.add(candidate);
     }
   }
+  const { verified, failures } = judging;
   if (verified.length === 0) {
     printFailures(io.stderr, failures);
+    judging.requireNoDefect();
     missed.requireNone();
-    if (candidates === 0) throw await nothingFound(target, otherTypes);
+    if (judging.count === 0) throw await nothingFound(target, otherTypes);
     throw new TsignError(
       legacy ? "no-match" : "no-match-bundle",
-      `no matching signatures: ${candidates} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
+      `no matching signatures: ${judging.count} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
       exitCodeOf(flags, failures),
     );
   }
@@ -133,7 +124,6 @@ async function verifyImage(
     verified,
     claims: flags.checkClaims,
     annotations,
-    log: policy.log === "required",
   });
   warnAboutLoosePatterns(io.stderr, policy.signer, verified);
   if (failures.length > 0) {
@@ -145,17 +135,17 @@ async function verifyImage(
   else printJson(io, printed);
 }
 
-/** A log that cannot be asked fails the one signature that came without its entry, and hides no other. */
+/** The candidate with its log entry, looked up where it came without one. */
 async function lookUp(
   io: Io,
   candidate: Evidence,
   by: { policy: Policy; flags: ImageVerificationFlags },
-): Promise<Evidence | Unreadable> {
+): Promise<Evidence> {
   try {
     return await withLoggedEntry(io, candidate, by);
   } catch (error) {
-    if (!(error instanceof TsignError) || io.signal.aborted) throw error;
-    return { origin: candidate.origin, unreadable: `it came without its log entry, and ${error.message}` };
+    if (!(error instanceof TsignError) || error.code === "internal" || io.signal.aborted) throw error;
+    throw new TsignError(error.code, `it came without its log entry, and ${error.message}`, { cause: error });
   }
 }
 
@@ -206,15 +196,10 @@ async function readGivenSignature(io: Io, target: Target, flags: ImageVerificati
 
 /** An attestation is no signature: a statement with another predicate says something else than "I signed this". */
 function isAttestation(found: Evidence | Unreadable, otherTypes: Set<string>): boolean {
-  if ("unreadable" in found || found.content.kind !== "dsse") return false;
-  try {
-    const { predicateType } = readStatement(found.content);
-    if (predicateType === SIGN_PREDICATE_TYPE) return false;
-    otherTypes.add(predicateType);
-    return true;
-  } catch {
-    return false; // reported as failed by verify
-  }
+  const predicateType = "unreadable" in found ? undefined : predicateTypeIn(found);
+  if (predicateType === undefined || predicateType === SIGN_PREDICATE_TYPE) return false;
+  otherTypes.add(predicateType);
+  return true;
 }
 
 /** Checks of a certificate, whatever was signed with it. */

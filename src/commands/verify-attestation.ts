@@ -1,3 +1,4 @@
+import { Judging, predicateTypeIn } from "../cli/candidates.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
@@ -6,13 +7,11 @@ import { openAttachments, resolveImage } from "../cli/images.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
 import { readPolicies, requirePolicies } from "../cli/policies.ts";
 import { missedPlaces } from "../cli/print/reading.ts";
-import { failureOf, printFailures, printHeader, type Verified, warnAboutLoosePatterns } from "../cli/print/verified.ts";
+import { printEnvelopes, printFailures, printHeader, warnAboutLoosePatterns } from "../cli/print/verified.ts";
 import { readVerification, type Verification } from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
-import { writeEnvelope } from "../evidence/envelope.ts";
 import { findEvidence } from "../evidence/find.ts";
 import type { Evidence, Unreadable } from "../evidence/model.ts";
-import { readStatement } from "../evidence/statement.ts";
 import type { Digest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
@@ -23,7 +22,7 @@ import type { ImageStore } from "../oci/types.ts";
 import type { PolicySource } from "../policy/index.ts";
 import { PREDICATE_ALIASES, predicateTypeOf } from "../sign/predicates.ts";
 import type { Policy } from "../verify/model.ts";
-import { verify } from "../verify/verify.ts";
+import { type Verified, verify } from "../verify/verify.ts";
 
 const { signature: _signature, ...shared } = verificationFlags;
 
@@ -101,48 +100,39 @@ async function verifyImage(
     workers: flags.maxWorkers,
   });
   const wanted = predicateTypeOf(flags.type);
-  const verified: Verified[] = [];
-  const failures: ReturnType<typeof failureOf>[] = [];
+  const judging = new Judging(io, (candidate) => judge(io, candidate, { flags, target, policy, verification }));
   const otherTypes = new Set<string>();
   const missed = missedPlaces(io);
-  let candidates = 0;
   for await (const candidate of found) {
     if ("incomplete" in candidate) missed.add(candidate);
-    else if (mayBeOfType(candidate, wanted, otherTypes)) {
-      candidates++;
-      const judged =
-        "unreadable" in candidate ? candidate : await judge(io, candidate, { flags, target, policy, verification });
-      if ("ok" in judged && judged.ok) verified.push(judged);
-      else failures.push(failureOf(judged));
-    }
+    else if (mayBeOfType(candidate, wanted, otherTypes)) await judging.add(candidate);
   }
+  const { verified, failures } = judging;
   if (verified.length === 0) {
     printFailures(io.stderr, failures);
+    judging.requireNoDefect();
     missed.requireNone();
-    if (candidates === 0) throw nothingFound(target, wanted, otherTypes);
+    if (judging.count === 0) throw nothingFound(target, wanted, otherTypes);
     const [first] = failures;
     throw new TsignError(
       "no-match-bundle",
-      `no matching attestations: ${candidates} found for ${target.name}, none passes (${first?.step}: ${first?.reason})`,
+      `no matching attestations: ${judging.count} found for ${target.name}, none passes (${first?.step}: ${first?.reason})`,
     );
   }
   missed.warn();
   await requirePolicies(io, by.policies, verified.map(payloadOf));
-  const log = policy.log === "required";
-  printHeader(io.stderr, { name: target.name, verified, claims: flags.checkClaims, annotations: false, log });
+  printHeader(io.stderr, { name: target.name, verified, claims: flags.checkClaims, annotations: false });
   warnAboutLoosePatterns(io.stderr, policy.signer, verified);
   if (failures.length > 0) {
     io.stderr.write("Found too, and not counted:\n");
     printFailures(io.stderr, failures);
   }
-  for (const { evidence } of verified) {
-    if (evidence.content.kind === "dsse") io.stdout.data(`${writeEnvelope(evidence.content)}\n`);
-  }
+  printEnvelopes(io.stdout, verified);
 }
 
-function payloadOf({ evidence }: Verified): { where: string; statement: Uint8Array } {
-  const statement = evidence.content.kind === "dsse" ? evidence.content.payload : new Uint8Array();
-  return { where: evidence.origin.where, statement };
+function payloadOf({ content, origin }: Verified): { where: string; statement: Uint8Array } {
+  if (content.kind !== "statement") throw new TsignError("internal", `${origin.where} is not an attestation`);
+  return { where: origin.where, statement: content.payload };
 }
 
 async function judge(
@@ -153,13 +143,8 @@ async function judge(
   const { flags, target, policy, verification } = by;
   const { certificate, trust } = verification;
   const given = certificate ? { ...candidate, key: certificate } : candidate; // whatever was stored beside it
-  try {
-    const logged = candidate.origin.kind === "att-tag" ? await withLoggedEntry(io, given, { policy, flags }) : given;
-    return await verify(logged, { kind: "image", digest: target.digest }, trust, policy);
-  } catch (error) {
-    if (!(error instanceof TsignError) || io.signal.aborted) throw error;
-    return { origin: candidate.origin, unreadable: error.message };
-  }
+  const logged = candidate.origin.kind === "att-tag" ? await withLoggedEntry(io, given, { policy, flags }) : given;
+  return verify(logged, { kind: "image", digest: target.digest }, trust, policy);
 }
 
 async function openTarget(io: Io, text: string, flags: VerifyFlags): Promise<Target> {
@@ -177,14 +162,10 @@ async function openTarget(io: Io, text: string, flags: VerifyFlags): Promise<Tar
 function mayBeOfType(found: Evidence | Unreadable, wanted: string, otherTypes: Set<string>): boolean {
   if ("unreadable" in found) return true;
   if (found.content.kind !== "dsse") return false;
-  try {
-    const { predicateType } = readStatement(found.content);
-    if (predicateType === wanted) return true;
-    otherTypes.add(predicateType);
-    return false;
-  } catch {
-    return true; // reported as failed by verify
-  }
+  const predicateType = predicateTypeIn(found);
+  if (predicateType === undefined || predicateType === wanted) return true; // verify says what is wrong with the former
+  otherTypes.add(predicateType);
+  return false;
 }
 
 function nothingFound(target: Target, wanted: string, otherTypes: ReadonlySet<string>): TsignError {

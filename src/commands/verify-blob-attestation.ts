@@ -150,8 +150,9 @@ function statedAlgorithms(content: Evidence["content"]): HashName[] {
     const { subjects } = content.kind === "dsse" ? readStatement(content) : { subjects: [] };
     const stated = HASHES.filter((name) => subjects.some(({ digest }) => Object.hasOwn(digest, name)));
     return stated.length > 0 ? stated : ["sha256"];
-  } catch {
-    return ["sha256"]; // no statement: told when it is verified
+  } catch (error) {
+    if (error instanceof TsignError) return ["sha256"]; // no statement: told when it is verified
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
+import { goJson } from "../format/go-json.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import { parseSignedJson } from "../format/signed-json.ts";
 import type { DsseContent } from "./model.ts";
@@ -24,7 +25,13 @@ export function readEnvelope(bytes: Uint8Array, what: string): DsseContent {
   if (!signature || signature.length === 0 || others.length > 0) {
     throw new TsignError("bad-bundle", `${what} has ${signatures.length} signatures, expected one that can be read`);
   }
-  return { kind: "dsse", payloadType, payload: decoded, signature };
+  const keyid = isObject(only) ? only["keyid"] : undefined;
+  return { kind: "dsse", payloadType, payload: decoded, signature, ...withKeyid(keyid) };
+}
+
+/** The member `keyid` of what is read, where there is one that says something. */
+export function withKeyid(keyid: unknown): Pick<DsseContent, "keyid"> {
+  return typeof keyid === "string" && keyid !== "" ? { keyid } : {};
 }
 
 /** Whether bytes are the JSON of a DSSE envelope, whatever it holds. */
@@ -32,16 +39,32 @@ export function looksLikeEnvelope(bytes: Uint8Array): boolean {
   try {
     const value = parseJson(bytes, "envelope");
     return isObject(value) && "payloadType" in value;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof TsignError) return false;
+    throw error;
   }
 }
 
 /** An envelope as cosign 3 writes it. A log entry is over these very bytes: what is logged must be what is stored. */
-export function writeEnvelope({ payload, payloadType, signature }: DsseContent): string {
-  return JSON.stringify({
+export function writeEnvelope({ payload, payloadType, signature, keyid }: DsseContent): string {
+  return goJson({
     payload: encodeBase64(payload),
     payloadType,
-    signatures: [{ sig: encodeBase64(signature) }],
+    signatures: [{ sig: encodeBase64(signature), ...(keyid === undefined ? {} : { keyid }) }],
   });
+}
+
+/**
+ * An envelope's JSON as it is stored, in one line: what is stored with line ends between its members is joined, and nothing
+ * else is changed, so that readers find `keyid` and members that tsign has no use for.
+ *
+ * @param stored the envelope's own bytes; undefined where it is part of a bundle
+ */
+export function envelopeLine(content: DsseContent, stored: Uint8Array | undefined): string {
+  // JSON has no line end but between members: those in its texts are written as escapes.
+  return stored
+    ? Buffer.from(stored)
+        .toString("utf8")
+        .replace(/[\r\n]+/g, "")
+    : writeEnvelope(content);
 }

@@ -42,7 +42,7 @@ export async function* readSignatureImage(
       const read = from.kind === "att-tag" ? readAttestationLayer : readSignatureLayer;
       return read({ payload, annotations: layer.annotations ?? {}, origin });
     } catch (error) {
-      return { origin, unreadable: reason(error) };
+      return unreadable(origin, error);
     }
   });
 }
@@ -61,8 +61,19 @@ export function incomplete(origin: Origin, error: unknown): Incomplete {
   return { origin, incomplete: error as TsignError };
 }
 
-/** The message of an expected failure; a defect of our own, or the user's stop, is no candidate's fault. */
+/** The message of an expected failure; a defect of our own, or the user's stop, is no place's fault. */
 export function reason(error: unknown): string {
   if (!(error instanceof TsignError) || error.code === "internal" || error.code === "cancelled") throw error;
   return error.message;
+}
+
+/**
+ * A candidate that could not be read, so that it hides no other. The user's stop is thrown on; a defect of tsign is kept
+ * beside the text, to be reported where no other candidate verifies.
+ */
+export function unreadable(origin: Origin, error: unknown): Unreadable {
+  if (error instanceof TsignError && error.code === "cancelled") throw error;
+  const text = error instanceof Error ? error.message : String(error);
+  const isExpected = error instanceof TsignError && error.code !== "internal";
+  return isExpected ? { origin, unreadable: text } : { origin, unreadable: text, defect: { error } };
 }

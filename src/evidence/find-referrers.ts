@@ -2,7 +2,7 @@ import { TsignError } from "../errors.ts";
 import { mapAhead } from "../oci/parallel.ts";
 import type { Descriptor, StoredManifest } from "../oci/types.ts";
 import { MAX_AT_ONCE, SMALL } from "./find-blobs.ts";
-import { incomplete, readSignatureImage, reason, type Search, spend } from "./find-layers.ts";
+import { incomplete, readSignatureImage, type Search, spend, unreadable } from "./find-layers.ts";
 import { isBundle, isSignatureImage, mayBeOurs } from "./kinds.ts";
 import { BUNDLE_ANNOTATION } from "./media-types.ts";
 import type { Found, Incomplete, Origin, Unreadable } from "./model.ts";
@@ -83,7 +83,7 @@ async function openReferrer(
     const wanted = options.forms.legacy && options.attachment !== "att" && isSignatureImage(stored);
     return wanted ? { kind: "image", stored, where } : { kind: "other" };
   } catch (error) {
-    return { kind: "found", found: { origin: { kind: "referrer", where }, unreadable: reason(error) } };
+    return { kind: "found", found: unreadable({ kind: "referrer", where }, error) };
   }
 }
 
@@ -121,6 +121,6 @@ async function readCandidate(search: Search, candidate: Candidate): Promise<Read
   try {
     return await search.bundles.read(layer, { origin, stated, spend: () => spend(search, layer) });
   } catch (error) {
-    return { origin, unreadable: reason(error) };
+    return unreadable(origin, error);
   }
 }

@@ -31,6 +31,8 @@ export interface DsseContent {
   readonly payloadType: string;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
+  /** The `keyid` stored beside the signature; a hint that nothing is decided by, kept for those who read the envelope. */
+  readonly keyid?: string;
 }
 
 /**
@@ -58,6 +60,8 @@ export interface Evidence {
   readonly content: SimpleSigningContent | BlobContent | DsseContent;
   readonly key: EvidenceKey;
   readonly log: readonly TransparencyLogEntry[];
+  /** Whether the log entries were fetched for this verification, because the signature was stored without them. */
+  readonly logFetched?: boolean;
   /** DER TimeStampResp (RFC 3161 §2.4.2). */
   readonly timestamps: readonly Uint8Array[];
   /** What timestamps and log entries may be over besides the signature: the whole envelope, as it was stored. */
@@ -72,6 +76,8 @@ export interface Evidence {
 export interface Unreadable {
   readonly origin: Origin;
   readonly unreadable: string;
+  /** What was thrown where it is a defect of tsign and no fault of the candidate. */
+  readonly defect?: { readonly error: unknown };
 }
 
 /**

@@ -3,6 +3,7 @@ import { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import { canonicalBundle } from "./bundle-shape.ts";
+import { withKeyid } from "./envelope.ts";
 import { BUNDLE_MEDIA_TYPE, MAX_PROOFS } from "./media-types.ts";
 import type { BlobContent, DsseContent, Evidence, EvidenceKey, Origin } from "./model.ts";
 
@@ -20,8 +21,9 @@ export function looksLikeBundle(bytes: Uint8Array): boolean {
   try {
     const value = parseJson(bytes, "bundle");
     return isObject(value) && ("mediaType" in value || "media_type" in value || "verificationMaterial" in value);
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof TsignError) return false;
+    throw error;
   }
 }
 
@@ -66,7 +68,7 @@ function bundleContent(bundle: Bundle): BlobContent | DsseContent {
     if (!only || others.length > 0) {
       throw new TsignError("bad-bundle", `the envelope has ${signatures.length} signatures, expected one`);
     }
-    return { kind: "dsse", payloadType, payload, signature: only.sig };
+    return { kind: "dsse", payloadType, payload, signature: only.sig, ...withKeyid(only.keyid) };
   }
   const { messageDigest, signature } = bundle.content.messageSignature;
   const algorithm = HASH_BY_NUMBER[messageDigest.algorithm];

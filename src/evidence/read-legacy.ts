@@ -153,8 +153,9 @@ function claimsIn(value: unknown): PayloadDescription | undefined {
   const type = critical["type"] ?? "";
   if (typeof dockerReference !== "string" || typeof type !== "string") return undefined;
   if (manifestDigest !== undefined && typeof manifestDigest !== "string") return undefined;
-  const { optional } = document;
-  return { dockerReference, manifestDigest, type, optional: isObject(optional) ? optional : undefined };
+  const optional = document["optional"] ?? undefined;
+  if (optional !== undefined && !isObject(optional)) return undefined; // other readers refuse it, and so the whole
+  return { dockerReference, manifestDigest, type, optional };
 }
 
 /** The fields of an object, none where there is null or nothing; undefined for anything else. */

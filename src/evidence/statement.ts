@@ -59,8 +59,9 @@ export function refuseOtherType(content: Evidence["content"], annotated: string 
   let signed: string;
   try {
     signed = readStatement(content).predicateType;
-  } catch {
-    return;
+  } catch (error) {
+    if (error instanceof TsignError) return;
+    throw error;
   }
   if (signed === annotated) return;
   throw new TsignError("bad-bundle", `it is annotated as ${annotated}, and the statement is of type ${signed}`);

@@ -59,8 +59,8 @@ function keyMaterial(key: EvidenceKey): Bundle["verificationMaterial"]["content"
 function bundleContent(content: Evidence["content"]): Bundle["content"] {
   const signature = Buffer.from(content.signature);
   if (content.kind === "dsse") {
-    const { payloadType } = content;
-    const signatures = [{ sig: signature, keyid: "" }];
+    const { payloadType, keyid = "" } = content;
+    const signatures = [{ sig: signature, keyid }];
     return { $case: "dsseEnvelope", dsseEnvelope: { payload: Buffer.from(content.payload), payloadType, signatures } };
   }
   if (content.kind === "blob" && content.stated) {

@@ -1,9 +1,10 @@
 import { TsignError } from "../errors.ts";
-import type { Evidence } from "../evidence/model.ts";
-import { readSimpleSigning } from "../evidence/read-legacy.ts";
-import { readStatement } from "../evidence/statement.ts";
+import { envelopeLine } from "../evidence/envelope.ts";
+import type { DsseContent, Evidence } from "../evidence/model.ts";
+import { describePayload, readSimpleSigning } from "../evidence/read-legacy.ts";
+import { readStatement, type StatementSubject } from "../evidence/statement.ts";
 import { type HashName, type Message, parseDigest } from "../format/digest.ts";
-import { CheckFailed, type ClaimsPolicy, type Subject } from "./model.ts";
+import { CheckFailed, type ClaimsPolicy, type Subject, type VerifiedContent } from "./model.ts";
 
 /** `critical.type` of a simple-signing payload made by cosign (cosign's SIGNATURE_SPEC, "Critical header"). */
 const SIMPLE_SIGNING_TYPE = "cosign container image signature";
@@ -24,25 +25,34 @@ export function verifyStatedDigest(content: Evidence["content"], message: Messag
   }
 }
 
+/** What a step found: a text for the report, and what of the signed document it is about. */
+export interface VerifiedClaims {
+  readonly report: string;
+  readonly content: VerifiedContent;
+}
+
 /**
  * Checks what the signed document says: that it is about the subject, of an accepted kind, and carries the required
  * annotations. The one place where the forms differ in meaning.
  *
- * @returns what was found, for the report
  * @throws CheckFailed
  */
-export function verifyClaims(content: Evidence["content"], subject: Subject, policy: ClaimsPolicy): string {
+export function verifyClaims(
+  { content, timestamped }: Pick<Evidence, "content" | "timestamped">,
+  subject: Subject,
+  policy: ClaimsPolicy,
+): VerifiedClaims {
   try {
     switch (content.kind) {
       case "blob":
         if (policy.subject !== "insecureSkip" && Object.keys(policy.annotations).length > 0) {
           throw new CheckFailed("claims", "the signature is over the artifact alone and carries no annotations");
         }
-        return "the signature is over the artifact itself";
+        return { report: "the signature is over the artifact itself", content: { kind: "artifact" } };
       case "simple-signing":
         return verifySimpleSigning(content.payload, subject, policy);
       case "dsse":
-        return verifyStatement(content, subject, policy);
+        return verifyStatement(content, { subject, policy, stored: timestamped });
     }
   } catch (error) {
     if (error instanceof TsignError && error.code === "bad-bundle") throw new CheckFailed("claims", error.message);
@@ -50,8 +60,22 @@ export function verifyClaims(content: Evidence["content"], subject: Subject, pol
   }
 }
 
-function verifySimpleSigning(payload: Uint8Array, subject: Subject, policy: ClaimsPolicy): string {
-  if (policy.subject === "insecureSkip") return "a payload of any kind"; // `sign --payload` takes any
+/**
+ * Refuses a signature over a file's bytes where an image is verified. Whoever signs a file that happens to be a manifest says
+ * nothing about an image, and everyone can attach that signature to one; what signs an image names it in a signed document.
+ *
+ * @throws CheckFailed
+ */
+export function refuseFileSignature(content: Evidence["content"], subject: Subject): void {
+  if (content.kind !== "blob" || subject.kind !== "image") return;
+  throw new CheckFailed("claims", "the bundle holds the signature of a file (messageSignature), not of an image");
+}
+
+function verifySimpleSigning(payload: Uint8Array, subject: Subject, policy: ClaimsPolicy): VerifiedClaims {
+  if (policy.subject === "insecureSkip") {
+    const claims = describePayload(payload); // `sign --payload` takes any
+    return { report: "a payload of any kind", content: { kind: "simple-signing", payload, claims } };
+  }
   const claims = readSimpleSigning(payload);
   if (claims.type !== SIMPLE_SIGNING_TYPE) {
     throw new CheckFailed("claims", `the payload's type is "${claims.type}", expected "${SIMPLE_SIGNING_TYPE}"`);
@@ -59,28 +83,38 @@ function verifySimpleSigning(payload: Uint8Array, subject: Subject, policy: Clai
   if (subject.kind !== "image" || claims.manifestDigest !== subject.digest) {
     throw new CheckFailed("claims", `the payload is about ${claims.manifestDigest}, not this image`);
   }
-  requireAnnotations(policy.annotations, claims.optional ?? {});
-  return `about ${claims.manifestDigest}`;
+  const missing = missingAnnotation(policy.annotations, claims.optional ?? {});
+  if (missing) throw missing;
+  return { report: `about ${claims.manifestDigest}`, content: { kind: "simple-signing", payload, claims } };
 }
 
 function verifyStatement(
-  content: Extract<Evidence["content"], { kind: "dsse" }>,
-  subject: Subject,
-  policy: ClaimsPolicy,
-): string {
-  const statement = readStatement(content);
-  if (policy.predicateTypes && !policy.predicateTypes.includes(statement.predicateType)) {
-    throw new CheckFailed(
-      "claims",
-      `the statement's predicate is ${statement.predicateType}, which does not count here`,
-    );
+  signed: DsseContent,
+  by: { subject: Subject; policy: ClaimsPolicy; stored: Uint8Array | undefined },
+): VerifiedClaims {
+  const { policy } = by;
+  const { predicateType, subjects } = readStatement(signed);
+  if (policy.predicateTypes && !policy.predicateTypes.includes(predicateType)) {
+    throw new CheckFailed("claims", `the statement's predicate is ${predicateType}, which does not count here`);
   }
-  if (policy.subject === "insecureSkip")
-    return `a statement of type ${statement.predicateType}, about whatever it says`;
-  const about = statement.subjects.find((candidate) => isSubject(candidate.digest, subject));
-  if (!about) throw new CheckFailed("claims", "none of the statement's subjects is what is being verified");
-  requireAnnotations(policy.annotations, about.annotations);
-  return `a statement of type ${statement.predicateType} about it`;
+  const matching = subjects.filter((candidate) => isSubject(candidate.digest, by.subject));
+  const content = (subject: StatementSubject | undefined): VerifiedContent => ({
+    kind: "statement",
+    envelope: () => envelopeLine(signed, by.stored),
+    payload: signed.payload,
+    predicateType,
+    subject,
+    first: subjects[0],
+  });
+  if (policy.subject === "insecureSkip") {
+    return { report: `a statement of type ${predicateType}, about whatever it says`, content: content(matching[0]) };
+  }
+  if (matching.length === 0)
+    throw new CheckFailed("claims", "none of the statement's subjects is what is being verified");
+  const missing = matching.map(({ annotations }) => missingAnnotation(policy.annotations, annotations));
+  const about = matching[missing.indexOf(undefined)];
+  if (!about) throw missing[0];
+  return { report: `a statement of type ${predicateType} about it`, content: content(about) };
 }
 
 /** At least one stated digest is of an algorithm the subject is known by, and every such digest agrees. */
@@ -100,14 +134,15 @@ function hexDigest(subject: Subject, name: HashName): string | undefined {
   return subject.message.hashes.includes(name) ? Buffer.from(subject.message.digest(name)).toString("hex") : undefined;
 }
 
-function requireAnnotations(
-  required: Readonly<Record<string, string>>,
+/** What fails of the required annotations; undefined when all of them are signed. */
+function missingAnnotation(
+  required: ClaimsPolicy["annotations"],
   signed: Readonly<Record<string, unknown>>,
-): void {
-  for (const [key, value] of Object.entries(required)) {
-    if (!Object.hasOwn(signed, key) || signed[key] !== value) {
-      const found = Object.hasOwn(signed, key) ? `is ${JSON.stringify(signed[key])}` : "is not signed";
-      throw new CheckFailed("claims", `missing or incorrect annotation: ${key} ${found}, expected "${value}"`);
-    }
-  }
+): CheckFailed | undefined {
+  const pairs = Object.entries(required).flatMap(([key, values]) => values.map((value) => [key, value] as const));
+  const missing = pairs.find(([key, value]) => !Object.hasOwn(signed, key) || signed[key] !== value);
+  if (!missing) return undefined;
+  const [key, value] = missing;
+  const found = Object.hasOwn(signed, key) ? `is ${JSON.stringify(signed[key])}` : "is not signed";
+  return new CheckFailed("claims", `missing or incorrect annotation: ${key} ${found}, expected "${value}"`);
 }

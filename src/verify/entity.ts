@@ -1,27 +1,30 @@
 import { timingSafeEqual } from "node:crypto";
 import { type SignedEntity, VerificationError, Verifier } from "@sigstore/verify";
 import { verifyTLogInclusion } from "@sigstore/verify/dist/tlog/index.js";
+import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { ownMessage } from "../evidence/signed-message.ts";
-import { type HashName, hash, type Message, messageOfDigests, parseDigest } from "../format/digest.ts";
+import { type HashName, hash, type Message } from "../format/digest.ts";
 import { sameKey, verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { checkpointName } from "./checkpoint.ts";
+import { refuseFileSignature } from "./claims.ts";
 import { isOfWholeEnvelope, type KnownEntry, verifyWholeEnvelope } from "./log.ts";
 import { CheckFailed, type CheckName, type Subject } from "./model.ts";
 
 const HASH_BY_LENGTH: Readonly<Record<number, HashName>> = { 32: "sha256", 48: "sha384", 64: "sha512" };
 
 /**
- * The message a signature covers: the simple-signing payload, the DSSE pre-authentication encoding, or the subject itself
- * (an image's signature covers its manifest, of which the digest is known).
+ * The message a signature covers: the simple-signing payload, the DSSE pre-authentication encoding, or the blob itself.
+ *
+ * @throws CheckFailed for the signature of a file where an image is verified
  */
 export function signedMessage(content: Evidence["content"], subject: Subject): Message {
+  refuseFileSignature(content, subject);
   const own = ownMessage(content);
   if (own) return own;
   if (subject.kind === "blob") return subject.message;
-  const { algorithm, bytes } = parseDigest(subject.digest);
-  return messageOfDigests(new Map([[algorithm, bytes]]));
+  throw new TsignError("internal", "an image is not signed as a file");
 }
 
 /**
@@ -47,16 +50,19 @@ export async function verifyEntity(options: {
   const ofSignature = entries.filter(({ entry }) => !isOfWholeEnvelope(entry));
   const ofEnvelope = entries.filter(({ entry }) => isOfWholeEnvelope(entry));
   const valid = await verifySignature({ key, message, signature: content.signature, hashes: known });
+  const library = new LibraryCalls();
   const entity: SignedEntity = {
     key: { $case: "public-key", hint: "" },
     timestamps: [], // src/verify/verify.ts has judged them
     tlogEntries: ofSignature.map(({ entry }) => entry),
     signature: {
       signature: Buffer.from(content.signature),
-      compareSignature: (other) => sameBytes(content.signature, other),
-      compareDigest: (other) => content.kind === "dsse" && sameBytes(hash("sha256", content.payload), other),
-      compareSignedDigest: (other) => isDigestOf(message, other),
-      verifySignature: (with_) => valid && sameKey(with_, key.object),
+      compareSignature: library.ours((other) => sameBytes(content.signature, other)),
+      compareDigest: library.ours(
+        (other) => content.kind === "dsse" && sameBytes(hash("sha256", content.payload), other),
+      ),
+      compareSignedDigest: library.ours((other) => isDigestOf(message, other)),
+      verifySignature: library.ours((with_) => valid && sameKey(with_, key.object)),
     },
   };
   const trust = {
@@ -72,19 +78,49 @@ export async function verifyEntity(options: {
     publicKey: () => ({ publicKey: key.object, validFor: () => true }),
   };
   const thresholds = { tlogThreshold: ofSignature.length, ctlogThreshold: 0, timestampThreshold: 0 };
-  try {
-    for (const { entry } of ofEnvelope) {
-      verifyTLogInclusion(entry, trust.tlogs);
-      verifyWholeEnvelope(entry, evidence);
+  for (const { entry } of ofEnvelope) {
+    library.run(() => verifyTLogInclusion(entry, trust.tlogs), { entries: true });
+    verifyWholeEnvelope(entry, evidence);
+  }
+  library.run(() => new Verifier(trust, thresholds).verify(entity), { entries: entries.length > 0 });
+}
+
+/**
+ * Calls into @sigstore/verify. A log entry's body or proof that lacks a field of its kind makes the library throw errors of
+ * JavaScript's own, which say that the entry cannot be read. What our own functions throw while the library calls them is no
+ * such thing, and is thrown on as it is.
+ */
+class LibraryCalls {
+  #thrownByUs: { error: unknown } | undefined;
+
+  /** A function of ours that the library calls. */
+  ours<Argument>(check: (argument: Argument) => boolean): (argument: Argument) => boolean {
+    return (argument) => {
+      try {
+        return check(argument);
+      } catch (error) {
+        this.#thrownByUs = { error };
+        throw error;
+      }
+    };
+  }
+
+  /**
+   * @param options.entries whether there are log entries to read
+   * @throws CheckFailed
+   */
+  run(call: () => void, options: { entries: boolean }): void {
+    try {
+      call();
+    } catch (error) {
+      if (this.#thrownByUs) throw this.#thrownByUs.error;
+      if (!(error instanceof VerificationError)) {
+        if (!options.entries) throw error;
+        throw new CheckFailed("log", "the log entry cannot be read");
+      }
+      const step = stepOf(error.code);
+      throw new CheckFailed(step, step === "signature" ? "not made by this key over this content" : error.message);
     }
-    new Verifier(trust, thresholds).verify(entity);
-  } catch (error) {
-    if (error instanceof CheckFailed) throw error;
-    // A body or proof without the fields its kind has makes the library throw TypeErrors of its own.
-    if (!(error instanceof VerificationError) && entries.length === 0) throw error;
-    const step = error instanceof VerificationError ? stepOf(error.code) : "log";
-    const reason = error instanceof VerificationError ? error.message : "the log entry cannot be read";
-    throw new CheckFailed(step, step === "signature" ? "not made by this key over this content" : reason);
   }
 }
 

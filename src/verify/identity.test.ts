@@ -32,7 +32,7 @@ function leaf(...extensions: readonly Buffer[]) {
 
 function judge(certificate: Buffer, issuer: NamePattern, required: Record<string, string> = {}): string {
   const identity = { subject: [exactly(EMAIL)], issuer: [issuer], extensions: new Map(Object.entries(required)) };
-  return verifyIdentity(parseCertificate(certificate).asn1, identity);
+  return verifyIdentity(parseCertificate(certificate).asn1, identity).report;
 }
 
 test("a certificate without an issuer is matched by patterns that match the empty text, by nothing else", async () => {

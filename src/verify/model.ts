@@ -1,5 +1,6 @@
-import type { X509Certificate } from "@sigstore/core";
-import type { Evidence } from "../evidence/model.ts";
+import type { TransparencyLogEntry } from "@sigstore/bundle";
+import type { PayloadDescription } from "../evidence/read-legacy.ts";
+import type { StatementSubject } from "../evidence/statement.ts";
 import type { Digest, HashName, Message } from "../format/digest.ts";
 import type { PublicKey } from "../keys/types.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
@@ -34,8 +35,8 @@ export interface IdentityPolicy {
 
 /** Claims the signed document has to make. */
 export interface ClaimsPolicy {
-  /** Annotations that must be among the signed ones. */
-  readonly annotations: Readonly<Record<string, string>>;
+  /** Values that the signed annotations must have, by name. All are required, so that two values of one name fail. */
+  readonly annotations: Readonly<Record<string, readonly string[]>>;
   /** Predicate types of statements that count; undefined for any. */
   readonly predicateTypes: readonly string[] | undefined;
   /** Whether the document must be about what is being verified. Default "required". */
@@ -69,20 +70,65 @@ export interface Check {
   readonly detail: string;
 }
 
-/** Who made a verified signature. */
+/** Who made a verified signature: the key that the policy names, or a certificate that it accepts. */
 export type VerifiedSigner =
   | { readonly kind: "key"; readonly key: PublicKey }
-  | { readonly kind: "certificate"; readonly key: PublicKey; readonly leaf: X509Certificate };
-
-/** The outcome for one piece of evidence. Checks after a failed one were not made. */
-export type Verdict =
   | {
-      readonly ok: true;
-      readonly evidence: Evidence;
-      readonly checks: readonly Check[];
-      readonly signer: VerifiedSigner;
+      readonly kind: "certificate";
+      readonly key: PublicKey;
+      /** The name of the certificate that the policy accepted. */
+      readonly name: string;
+      readonly issuer: string | undefined;
+      /** Text of the certificate's Fulcio extensions by OID, of those only that it has. */
+      readonly extensions: ReadonlyMap<string, string>;
+    };
+
+/** An entry of a trusted log that is included in it and is about this signature. */
+export interface VerifiedEntry {
+  /** Of the entry's body: "hashedrekord", "dsse", "intoto". */
+  readonly kind: string;
+  readonly version: string;
+  /** Decimal. */
+  readonly logIndex: string;
+  /** Hex. */
+  readonly logId: string;
+  /** The time the log promised; undefined where it gave none (Rekor v2). */
+  readonly integratedTime: Date | undefined;
+  /** Whether it was looked up for this verification; otherwise it was stored with the signature. */
+  readonly fetched: boolean;
+  /** The entry itself, of which everything was verified. */
+  readonly entry: TransparencyLogEntry;
+}
+
+/** A signed timestamp (RFC 3161) of a trusted authority that holds. */
+export interface VerifiedTimestamp {
+  readonly time: Date;
+  /** DER TimeStampResp. */
+  readonly response: Uint8Array;
+}
+
+/** What is signed, and which part of it is about what was verified. */
+export type VerifiedContent =
+  | {
+      readonly kind: "simple-signing";
+      readonly payload: Uint8Array;
+      /** Undefined for a payload of another kind, which only a policy that checks no claims lets pass. */
+      readonly claims: PayloadDescription | undefined;
     }
-  | { readonly ok: false; readonly evidence: Evidence; readonly checks: readonly Check[]; readonly failed: Check };
+  | {
+      readonly kind: "statement";
+      /** JSON of the envelope as it is stored, in one line. */
+      readonly envelope: () => string;
+      /** The statement's JSON as it was signed. */
+      readonly payload: Uint8Array;
+      readonly predicateType: string;
+      /** The subject that is what was verified; undefined where the policy does not ask and none is. */
+      readonly subject: StatementSubject | undefined;
+      /** The first of all subjects, for showing where `subject` is undefined. */
+      readonly first: StatementSubject | undefined;
+    }
+  /** The artifact itself, or, by a policy that skips the claims, a document that was not read. */
+  | { readonly kind: "artifact" };
 
 /** Thrown by a step to say that its check failed; `verify` turns it into a Verdict, it never leaves the folder. */
 export class CheckFailed extends Error {

@@ -76,10 +76,19 @@ for (const [form, sign] of Object.entries(FORMS)) {
 
   test(`${form}: annotations are compared exactly, and prototypes are none`, async () => {
     const good = await sign(DIGEST, { env: "prod" });
-    const demand = (annotations: Record<string, string>) => keyPolicy(KEY, { annotations, predicateTypes: [SIGN] });
-    assert.ok((await verify(good, IMAGE, TRUST, demand({ env: "prod" }))).ok);
-    for (const wrong of [{ env: "test" }, { env: "prod", x: "y" }, { toString: "x" }, { ENV: "prod" }]) {
-      await failsAt(good, "claims", { policy: demand(wrong as Record<string, string>) });
+    const demand = (annotations: Record<string, readonly string[]>) =>
+      keyPolicy(KEY, { annotations, predicateTypes: [SIGN] });
+    assert.ok((await verify(good, IMAGE, TRUST, demand({ env: ["prod"] }))).ok);
+    const wrong: Record<string, unknown>[] = [
+      { env: ["test"] },
+      { env: ["prod"], x: ["y"] },
+      { toString: ["x"] },
+      { ENV: ["prod"] },
+      { env: ["prod", "test"] },
+      { env: ["test", "prod"] },
+    ];
+    for (const each of wrong) {
+      await failsAt(good, "claims", { policy: demand(each as Record<string, string[]>) });
     }
   });
 }

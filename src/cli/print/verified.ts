@@ -1,16 +1,11 @@
-import type { X509Certificate } from "@sigstore/core";
-import { ANNOTATION } from "../../evidence/media-types.ts";
+import { toLegacyLogEntry, writeLegacyTimestamp } from "../../evidence/legacy-proofs.ts";
 import type { Origin, Unreadable } from "../../evidence/model.ts";
-import { describePayload } from "../../evidence/read-legacy.ts";
-import { readStatement } from "../../evidence/statement.ts";
-import { certificateIssuer, certificateNames } from "../../format/certificate-names.ts";
 import type { Digest } from "../../format/digest.ts";
 import { goJson } from "../../format/go-json.ts";
 import { printable } from "../../format/printable.ts";
-import type { Lines } from "../../io.ts";
-import type { Policy, Verdict, VerifiedSigner } from "../../verify/model.ts";
-
-export type Verified = Extract<Verdict, { ok: true }>;
+import type { Lines, Output } from "../../io.ts";
+import type { Policy, VerifiedContent, VerifiedSigner } from "../../verify/model.ts";
+import type { Refused, Verified } from "../../verify/verify.ts";
 
 /** OID, name in JSON, name in text. */
 const EXTENSION_NAMES: readonly (readonly [string, string, string])[] = [
@@ -20,6 +15,14 @@ const EXTENSION_NAMES: readonly (readonly [string, string, string])[] = [
   ["1.3.6.1.4.1.57264.1.5", "githubWorkflowRepository", "GitHub Workflow Repository"],
   ["1.3.6.1.4.1.57264.1.6", "githubWorkflowRef", "GitHub Workflow Ref"],
 ];
+const ISSUER_OID = "1.3.6.1.4.1.57264.1.1";
+
+/**
+ * Names in `optional` that stand for what the verifier found out, of the certificate, the log and the timestamps. A signed
+ * annotation of such a name would pass for that, so it is left out with a warning.
+ */
+const RESERVED =
+  /^(Subject|Issuer|Bundle|RFC3161Timestamp|githubWorkflow(Trigger|Sha|Name|Repository|Ref)|1\.3\.6\.1\.4\.1\.57264\..*)$/s;
 
 /**
  * Says whom a pattern let in, when it may let in more than its author thinks: not anchored, or for anyone.
@@ -32,11 +35,7 @@ export function warnAboutLoosePatterns(stderr: Lines, signer: Policy["signer"], 
   if (loose.length === 0) return;
   const found = new Set(
     verified.flatMap((each) =>
-      each.signer.kind === "certificate"
-        ? [
-            `${certificateNames(each.signer.leaf).join(", ")} of issuer ${certificateIssuer(each.signer.leaf) ?? "none"}`,
-          ]
-        : [],
+      each.signer.kind === "certificate" ? [`${each.signer.name} of issuer ${each.signer.issuer ?? "none"}`] : [],
     ),
   );
   const patterns = loose.map(({ text }) => text).join(" or ");
@@ -49,13 +48,14 @@ export function warnAboutLoosePatterns(stderr: Lines, signer: Policy["signer"], 
 /** What was checked of every signature that is about to be printed, on stderr. */
 export function printHeader(
   stderr: Lines,
-  options: { name: string; verified: readonly Verified[]; claims: boolean; annotations: boolean; log: boolean },
+  options: { name: string; verified: readonly Verified[]; claims: boolean; annotations: boolean },
 ): void {
+  const { verified } = options;
   const checks = [
     options.annotations ? "The specified annotations were verified." : "",
     options.claims ? "The cosign claims were validated" : "",
-    options.log ? "Existence of the claims in the transparency log was verified offline" : "",
-    options.verified.some(({ signer }) => signer.kind === "key")
+    logCheck(verified),
+    verified.some(({ signer }) => signer.kind === "key")
       ? "The signatures were verified against the specified public key"
       : "The code-signing certificate was verified using trusted certificate authority certificates",
   ];
@@ -68,20 +68,29 @@ export function printHeader(
   for (const line of lines) stderr.write(`${line}\n`);
 }
 
+/** How the log was checked of every one; nothing where it was not. Entries that were looked up were not verified offline. */
+function logCheck(verified: readonly Verified[]): string {
+  if (!verified.every(({ entries }) => entries.length > 0)) return "";
+  const isOffline = verified.every(({ entries }) => entries.every(({ fetched }) => !fetched));
+  return isOffline
+    ? "Existence of the claims in the transparency log was verified offline"
+    : "The claims were present in the transparency log";
+}
+
 /**
  * The verified signatures as cosign's JSON: one line, between an empty one and the end. Payloads that have no such form,
  * which only --check-claims=false lets pass, are left out with a warning.
  */
 export function printJson(
-  io: { stdout: Lines; stderr: Lines },
+  io: { stdout: Output; stderr: Lines },
   options: { reference: string; subject: Digest; verified: readonly Verified[] },
 ) {
   const entries = options.verified.flatMap((each) => {
     const entry = toCosignJson(each, options);
     if (entry === undefined) {
-      const { where } = each.evidence.origin;
-      io.stderr.write(`WARNING: ${where}: what is signed has no form in JSON: --output text prints it\n`);
+      io.stderr.write(`WARNING: ${each.origin.where}: what is signed has no form in JSON: --output text prints it\n`);
     }
+    warnAboutReserved(io.stderr, each);
     return entry === undefined ? [] : [entry];
   });
   if (entries.length === 0) return;
@@ -91,14 +100,14 @@ export function printJson(
 
 /** A line for each: a legacy payload as it was signed, a bundle in the same shape. Who signed goes to stderr. */
 export function printText(
-  io: { stdout: Lines; stderr: Lines },
+  io: { stdout: Output; stderr: Lines },
   options: { reference: string; subject: Digest; verified: readonly Verified[] },
 ): void {
   const { stdout, stderr } = io;
   for (const each of options.verified) {
-    const { evidence, signer } = each;
-    if (signer.kind === "certificate") for (const line of certificateLines(signer.leaf)) stderr.write(`${line}\n`);
-    const { content } = evidence;
+    const { content, signer } = each;
+    if (signer.kind === "certificate") for (const line of certificateLines(signer)) stderr.write(`${line}\n`);
+    if (content.kind !== "simple-signing") warnAboutReserved(stderr, each);
     const line =
       content.kind === "simple-signing"
         ? Buffer.from(content.payload).toString("utf8")
@@ -107,101 +116,123 @@ export function printText(
   }
 }
 
-function certificateLines(leaf: X509Certificate): string[] {
+/** The envelopes of verified attestations as they are stored, a line each. */
+export function printEnvelopes(stdout: Output, verified: readonly Verified[]): void {
+  for (const { content } of verified) if (content.kind === "statement") stdout.data(`${content.envelope()}\n`);
+}
+
+function certificateLines({ name, issuer, extensions }: Extract<VerifiedSigner, { kind: "certificate" }>): string[] {
   return [
-    `Certificate subject: ${certificateNames(leaf).join(", ")}`,
-    `Certificate issuer URL: ${certificateIssuer(leaf) ?? ""}`,
+    `Certificate subject: ${name}`,
+    `Certificate issuer URL: ${issuer ?? ""}`,
     ...EXTENSION_NAMES.flatMap(([oid, , title]) => {
-      const value = leaf.extension(oid)?.value.toString("utf8");
+      const value = extensions.get(oid);
       return value ? [`${title}: ${value}`] : [];
     }),
   ];
 }
 
-function toCosignJson(
-  { evidence, signer }: Verified,
-  { reference, subject }: { reference: string; subject: Digest },
-): unknown {
-  const { content, annotations } = evidence;
-  if (content.kind === "simple-signing") {
-    const claims = describePayload(content.payload);
-    if (!claims) return undefined;
-    const optional = { ...claims.optional, ...certificateFacts(signer), ...storedProofs(annotations) };
-    const keys = Object.keys(optional).sort();
+function toCosignJson(verified: Verified, { reference, subject }: { reference: string; subject: Digest }): unknown {
+  const { content, signer } = verified;
+  const signed = unreserved(signedAnnotations(content));
+  if (content.kind !== "simple-signing") {
     return {
       critical: {
-        identity: { "docker-reference": claims.dockerReference },
-        image: { "docker-manifest-digest": claims.manifestDigest ?? "" },
-        type: claims.type,
+        identity: { "docker-reference": reference },
+        image: { "docker-manifest-digest": digestIn(content, subject) },
+        type: content.kind === "statement" ? content.predicateType : "",
       },
-      optional: keys.length === 0 ? null : Object.fromEntries(keys.map((key) => [key, optional[key]])),
+      optional: sorted(signed),
     };
   }
-  const statement = content.kind === "dsse" ? readStatement(content) : undefined;
-  const signed = statement?.subjects.at(-1)?.annotations ?? {};
+  const { claims } = content;
+  if (!claims) return undefined;
+  const optional = { ...signed, ...certificateFacts(signer), ...verifiedProofs(verified) };
   return {
     critical: {
-      identity: { "docker-reference": reference },
-      image: { "docker-manifest-digest": subject },
-      type: statement?.predicateType ?? "",
+      identity: { "docker-reference": claims.dockerReference },
+      image: { "docker-manifest-digest": claims.manifestDigest ?? "" },
+      type: claims.type,
     },
-    optional: Object.fromEntries(
-      Object.keys(signed)
-        .sort()
-        .map((key) => [key, signed[key]]),
-    ),
+    optional: Object.keys(optional).length === 0 ? null : sorted(optional),
   };
+}
+
+/** The annotations that were signed for what was verified. */
+function signedAnnotations(content: VerifiedContent): Readonly<Record<string, unknown>> {
+  if (content.kind === "simple-signing") return content.claims?.optional ?? {};
+  if (content.kind === "statement") return (content.subject ?? content.first)?.annotations ?? {};
+  return {};
+}
+
+/** The image's digest where the statement names it; of one that was not compared with the image, what it does name. */
+function digestIn(content: VerifiedContent, image: Digest): string {
+  if (content.kind !== "statement" || content.subject) return image;
+  const [first] = Object.entries(content.first?.digest ?? {});
+  return first ? first.join(":") : "";
+}
+
+function unreserved(signed: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(signed).filter(([name]) => !RESERVED.test(name)));
+}
+
+function warnAboutReserved(stderr: Lines, { content, origin }: Verified): void {
+  const names = Object.keys(signedAnnotations(content)).filter((name) => RESERVED.test(name));
+  if (names.length === 0) return;
+  stderr.write(
+    `WARNING: ${printable(origin.where)}: signed annotations are left out because their names stand for what is verified: ` +
+      `${printable(names.join(", "))}\n`,
+  );
+}
+
+function sorted(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const keys = Object.keys(members).sort();
+  return Object.fromEntries(keys.map((key) => [key, members[key]]));
 }
 
 function certificateFacts(signer: VerifiedSigner): Record<string, unknown> {
   if (signer.kind !== "certificate") return {};
-  const { leaf } = signer;
-  const facts: Record<string, unknown> = {};
-  const issuer = certificateIssuer(leaf);
-  const [name] = certificateNames(leaf);
-  if (name !== undefined) facts["Subject"] = name;
-  if (issuer !== undefined) {
-    facts["Issuer"] = issuer;
-    facts["1.3.6.1.4.1.57264.1.1"] = issuer;
-  }
+  const { name, issuer, extensions } = signer;
+  const facts: Record<string, unknown> = { Subject: name };
+  if (issuer !== undefined) facts["Issuer"] = issuer;
+  const stated = extensions.get(ISSUER_OID);
+  if (stated !== undefined) facts[ISSUER_OID] = stated;
   for (const [oid, key] of EXTENSION_NAMES) {
-    const value = leaf.extension(oid)?.value.toString("utf8");
+    const value = extensions.get(oid);
     if (value !== undefined) Object.assign(facts, { [oid]: value, [key]: value });
   }
   return facts;
 }
 
-/** The log entry and timestamp stored with a legacy signature, as they are: nothing of them was checked here. */
-function storedProofs(annotations: Readonly<Record<string, string>>): Record<string, unknown> {
-  const proofs: Record<string, unknown> = {};
-  for (const [key, annotation] of [
-    ["Bundle", ANNOTATION.logEntry],
-    ["RFC3161Timestamp", ANNOTATION.timestamp],
-  ] as const) {
-    const text = annotations[annotation];
-    if (!text) continue;
-    try {
-      proofs[key] = JSON.parse(text);
-    } catch {
-      // not part of what was verified, and not worth failing for
-    }
-  }
-  return proofs;
+/** The log entry and the timestamp that were verified, in the form that legacy signatures store them in. */
+function verifiedProofs({ entries, timestamps }: Verified): Record<string, unknown> {
+  const [entry] = entries.flatMap((each) => toLegacyLogEntry(each.entry) ?? []);
+  const [timestamp] = timestamps;
+  return {
+    ...(entry ? { Bundle: entry } : {}),
+    ...(timestamp ? { RFC3161Timestamp: JSON.parse(writeLegacyTimestamp(timestamp.response)) } : {}),
+  };
 }
 
 /** Why each candidate failed, a line each. */
-export function printFailures(
-  stderr: Lines,
-  failures: readonly { readonly origin: Origin; readonly step: string; readonly reason: string }[],
-): void {
+export function printFailures(stderr: Lines, failures: readonly Failure[]): void {
   for (const { origin, step, reason } of failures) stderr.write(`  ${origin.where}: ${step}: ${reason}\n`);
 }
 
-/** A candidate that did not pass, in the terms of the report. Reasons quote what strangers wrote. */
-export function failureOf(candidate: Exclude<Verdict, { ok: true }> | Unreadable) {
-  const [origin, step, reason] =
+/** A candidate that did not pass, in the terms of the report. */
+export interface Failure {
+  readonly origin: Origin;
+  /** The check that failed, or "unreadable", or "internal error". */
+  readonly step: string;
+  /** Cleaned for a terminal: reasons quote what strangers wrote. */
+  readonly reason: string;
+}
+
+export function failureOf(candidate: Refused | Unreadable): Failure {
+  const { origin } = candidate;
+  const [step, reason] =
     "unreadable" in candidate
-      ? [candidate.origin, "unreadable", candidate.unreadable]
-      : [candidate.evidence.origin, candidate.failed.name, candidate.failed.detail];
+      ? [candidate.defect ? "internal error" : "unreadable", candidate.unreadable]
+      : [candidate.failed.name, candidate.failed.detail];
   return { origin, step, reason: printable(reason) };
 }
