@@ -54,7 +54,7 @@ func arrange(all []policy) (demands, libraries []policy, reasons []string) {
 		reasons = append(reasons, each.reachesInto(demands, libraries, compiler, reach)...)
 	}
 	if len(reasons) > 0 {
-		return nil, nil, reasons
+		return nil, nil, sorted(reasons) // a library's fault is found once for each demand
 	}
 	for _, each := range libraries {
 		if !used[each.file()] {

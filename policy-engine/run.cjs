@@ -9,7 +9,7 @@ globalThis.path = path;
 require("./wasm_exec.js");
 
 const go = new Go();
-go.argv = ["policy-engine"];
+go.argv = ["policy-engine", ...process.argv.slice(2)];
 go.env = { ...process.env };
 go.exit = process.exit;
 

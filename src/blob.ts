@@ -47,7 +47,7 @@ export async function readBlob(
       const name = reference === "-" ? "standard input" : reference;
       throw new TsignError("limit", `${name} is larger than ${maxBytes} bytes`, hint === undefined ? {} : { hint });
     }
-    pieces.push(new Uint8Array(piece));
+    pieces.push(piece);
   }
   return Buffer.concat(pieces);
 }

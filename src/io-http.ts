@@ -4,6 +4,7 @@ import process from "node:process";
 import { Readable } from "node:stream";
 import tls from "node:tls";
 import { TsignError } from "./errors.ts";
+import { giveBack } from "./format/pieces.ts";
 import type { Handler, HttpRequest, HttpResponse, Listening, ServerRequest, TlsOptions } from "./io.ts";
 
 const agents = new Map<string, http.Agent | https.Agent>();
@@ -34,7 +35,7 @@ function trustSystem(): void {
 function tlsOptions(options: TlsOptions | undefined): https.AgentOptions {
   if (!options) return {};
   return {
-    ...(options.ca ? { ca: [...tls.getCACertificates("default"), options.ca] } : {}),
+    ...(options.ca ? { ca: options.ca } : {}),
     ...(options.cert ? { cert: options.cert } : {}),
     ...(options.key ? { key: options.key } : {}),
     ...(options.serverName ? { servername: options.serverName } : {}),
@@ -63,7 +64,37 @@ export function exchange(request: HttpRequest): Promise<HttpResponse> {
       });
     });
     if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
-    else Readable.from(body, { objectMode: true }).on("error", failed).pipe(outgoing);
+    else sendPieces(body, { outgoing, size: headers["content-length"] }).catch(failed);
+  });
+}
+
+/** Sends a body piece by piece, as fast as the connection takes it; each is given back once it has left the process. */
+async function sendPieces(
+  body: AsyncIterable<Uint8Array>,
+  { outgoing, size }: { outgoing: http.ClientRequest; size: string | undefined },
+): Promise<void> {
+  let sent = 0;
+  for await (const piece of body) {
+    sent += piece.length;
+    const passed = outgoing.write(piece, (error) => (error ? undefined : giveBack(piece)));
+    if (outgoing.destroyed) return;
+    if (!passed) await drained(outgoing);
+  }
+  if (size !== undefined && sent !== Number(size)) {
+    throw new TsignError("input", `${sent} bytes were read of what has ${size}: did it change meanwhile?`);
+  }
+  outgoing.end();
+}
+
+function drained(outgoing: http.ClientRequest): Promise<void> {
+  return new Promise((done) => {
+    const settled = () => {
+      outgoing.removeListener("drain", settled);
+      outgoing.removeListener("close", settled);
+      done();
+    };
+    outgoing.on("drain", settled);
+    outgoing.on("close", settled);
   });
 }
 
@@ -135,6 +166,12 @@ function networkError(url: URL, cause: unknown): TsignError {
   });
 }
 
+const LISTEN_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another program uses the port",
+  EACCES: "permission denied",
+  EADDRNOTAVAIL: "this machine does not have the address",
+};
+
 /** Serves HTTP on a loopback address (Io.listen). */
 export function listen(options: { host: string; port: number }, handler: Handler): Promise<Listening> {
   const server = http.createServer((incoming, outgoing) => {
@@ -156,8 +193,9 @@ export function listen(options: { host: string; port: number }, handler: Handler
       .catch(() => outgoing.destroy());
   });
   return new Promise((done, fail) => {
-    server.on("error", (cause) => {
-      fail(new TsignError("input", `cannot listen on ${options.host}:${options.port}: ${cause.message}`, { cause }));
+    server.on("error", (cause: NodeJS.ErrnoException) => {
+      const reason = LISTEN_REASONS[cause.code ?? ""] ?? cause.message;
+      fail(new TsignError("input", `cannot listen on ${options.host}:${options.port}: ${reason}`, { cause }));
     });
     server.listen(options.port, options.host, () => {
       const address = server.address();

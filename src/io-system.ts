@@ -1,10 +1,12 @@
 import { TsignError } from "./errors.ts";
-import type { Files, Io, Spawned, SpawnOptions, Terminal } from "./io.ts";
+import type { Detached, Files, Io, Spawned, SpawnOptions, Terminal } from "./io.ts";
+import { holdingSignals, interruption } from "./io-signals.ts";
+import { startWatchdog } from "./io-watchdog.ts";
 
 /** The longest a timer can wait, 24 days; more would be taken for nothing. */
 const LONGEST_TIMER = 2 ** 31 - 1;
-/** With the exit code that a shell shows for a program the signal ended. */
-const interrupted = (exitCode: number) => new TsignError("cancelled", "interrupted", { exitCode });
+/** Ctrl-C at a prompt, where the terminal hands it over as a character; with the exit code of a program ended by SIGINT. */
+const interrupted = () => new TsignError("cancelled", "interrupted", { exitCode: 130 });
 /** How many bytes of a child's output are kept. */
 const MAX_OUTPUT = 1024 * 1024;
 
@@ -22,9 +24,6 @@ export function systemIo(): Io & {
     opened.add(stream);
     return stream;
   };
-  const abort = new AbortController();
-  process.once("SIGINT", () => abort.abort(interrupted(130)));
-  process.once("SIGTERM", () => abort.abort(interrupted(143)));
   return {
     // Opening a stream takes time: only those that are used are.
     get stdin() {
@@ -35,9 +34,9 @@ export function systemIo(): Io & {
     async written() {
       const left = [...opened].map((stream) => new Promise<void>((done) => stream.write("", () => done())));
       const stopped = new Promise<void>((done) => {
-        abort.signal.addEventListener("abort", () => done(), { once: true });
+        interruption.addEventListener("abort", () => done(), { once: true });
       });
-      if (!abort.signal.aborted) await Promise.race([Promise.all(left), stopped]);
+      if (!interruption.aborted) await Promise.race([Promise.all(left), stopped]);
     },
     tty: systemTerminal(),
     env: process.env,
@@ -65,26 +64,46 @@ export function systemIo(): Io & {
     unixCall: async (call) => (await import("./io-unix.ts")).unixCall(call),
     listen: async (options, handler) => (await import("./io-http.ts")).listen(options, handler),
     spawn: spawnToEnd,
-    detach: async (file, args) => {
-      const { spawn } = await import("node:child_process");
-      const child = spawn(file, args, { detached: true, stdio: "ignore" });
-      child.unref();
-    },
-    signal: abort.signal,
+    detach,
+    orderly: holdingSignals,
+    deadline: startWatchdog,
+    signal: interruption,
     platform: { runtime: `node ${process.version}`, os: process.platform, arch: process.arch },
     launcher: { node: process.execPath, script: process.argv[1] ?? "" },
   };
 }
 
-async function spawnToEnd(file: string, args: readonly string[], options: SpawnOptions = {}): Promise<Spawned> {
+async function detach(file: string, args: readonly string[], { errors }: { errors: string }): Promise<Detached> {
+  const { spawn } = await import("node:child_process");
+  const { closeSync, openSync } = await import("node:fs");
+  const log = openSync(errors, "w", 0o600);
+  try {
+    const child = spawn(file, args, { detached: true, stdio: ["ignore", "ignore", log] });
+    child.unref();
+    const ended = new Promise<void>((done) => {
+      child.once("error", () => done());
+      child.once("exit", () => done());
+    });
+    return { ended };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** A child must not outlive a signal: while it runs, one is taken as the end of both. */
+function spawnToEnd(file: string, args: readonly string[], options: SpawnOptions = {}): Promise<Spawned> {
+  return holdingSignals(() => spawnChild(file, args, options));
+}
+
+async function spawnChild(file: string, args: readonly string[], options: SpawnOptions): Promise<Spawned> {
   const { spawn } = await import("node:child_process");
   const env = options.env as NodeJS.ProcessEnv | undefined;
   const stdio = options.inherit ? "inherit" : "pipe";
-  const { signal } = options;
-  signal?.throwIfAborted();
+  const { signal = interruption } = options;
+  signal.throwIfAborted();
   const child = spawn(file, args, { stdio, ...(env ? { env } : {}) });
-  const kill = () => child.kill("SIGKILL");
-  signal?.addEventListener("abort", kill, { once: true });
+  const kill = () => child.kill(options.inherit ? "SIGTERM" : "SIGKILL"); // the user's own program may have to tidy up
+  signal.addEventListener("abort", kill, { once: true });
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name]?.setEncoding("utf8").on("data", (text: string) => {
@@ -99,8 +118,8 @@ async function spawnToEnd(file: string, args: readonly string[], options: SpawnO
       fail(new TsignError("input", `cannot run ${file}: ${reason}`, { cause }));
     });
     child.on("close", (code, killed) => {
-      signal?.removeEventListener("abort", kill);
-      if (signal?.aborted) fail(signal.reason);
+      signal.removeEventListener("abort", kill);
+      if (signal.aborted) fail(signal.reason);
       else done({ code: code ?? (killed ? 128 : 1), ...output });
     });
   });
@@ -116,7 +135,10 @@ function lazyFiles(cwd: string): Files {
     },
     stat: async (path, options) => (await load()).stat(path, options),
     write: async (path, data, options) => (await load()).write(path, data, options),
+    replace: async (path, data, options) => (await load()).replace(path, data, options),
+    requireWritable: async (path) => (await load()).requireWritable(path),
     makeDirectory: async (path, options) => (await load()).makeDirectory(path, options),
+    makeOwnFolder: async (parent, prefix) => (await load()).makeOwnFolder(parent, prefix),
     list: async (path) => (await load()).list(path),
     remove: async (path) => (await load()).remove(path),
   };
@@ -157,7 +179,7 @@ function systemTerminal(): Terminal {
       try {
         return await new Promise<string>((answer, fail) => {
           reader.once("line", answer);
-          reader.once("SIGINT", () => fail(interrupted(130)));
+          reader.once("SIGINT", () => fail(interrupted()));
           // An empty password is given by Enter; the end of the input is none.
           const ended = new TsignError("cancelled", "the input ended before a password was given");
           reader.once("close", () => (secret ? fail(ended) : answer("")));

@@ -21,13 +21,26 @@ export interface Io {
   http(request: HttpRequest): Promise<HttpResponse>;
   /** Runs a program to its end, its output collected (at most 1 MiB each). Throws TsignError "input" when it cannot start. */
   spawn(file: string, args: readonly string[], options?: SpawnOptions): Promise<Spawned>;
-  /** Starts a program that outlives this one, without input and output. */
-  detach(file: string, args: readonly string[]): Promise<void>;
+  /** Starts a program that outlives this one, without input and output; what it writes to stderr goes to a file. */
+  detach(file: string, args: readonly string[], options: { errors: string }): Promise<Detached>;
+  /**
+   * Runs work that has something to put in order when it is stopped: until it is done, Ctrl-C and SIGTERM abort `signal`
+   * instead of ending the process at once. A second one still does.
+   */
+  orderly<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Ends the process at a time when it does not do so itself, because it computes and lets no timer have its turn. Returns
+   * what calls this off.
+   *
+   * @param milliseconds from now
+   * @param text said on stderr then
+   */
+  deadline(milliseconds: number, text: string): () => void;
   /** One unary gRPC exchange on a Unix socket. Throws TsignError "network". */
   unixCall(call: UnixCall): Promise<UnixCallAnswer>;
   /** Serves HTTP on a loopback address until closed. Port 0 takes a free one. */
   listen(options: { host: string; port: number }, handler: Handler): Promise<Listening>;
-  /** Aborted by Ctrl-C and when --timeout runs out. */
+  /** Aborted when --timeout runs out, and by Ctrl-C and SIGTERM while something has to be put in order (`orderly`). */
   readonly signal: AbortSignal;
   /** E.g. `node v26.10.0`, `linux`, `x64`. */
   readonly platform: { readonly runtime: string; readonly os: string; readonly arch: string };
@@ -73,23 +86,54 @@ export interface Terminal {
 export interface Files {
   /** Whole content; TsignError "limit" when longer than `maxBytes`. */
   read(path: string, options: { maxBytes: number }): Promise<Uint8Array>;
-  /** Content in pieces of at most 1 MiB. A piece is valid until the next one is asked for. */
+  /** Content in pieces of at most 1 MiB, which belong to the reader (src/format/pieces.ts). */
   chunks(path: string): AsyncIterable<Uint8Array>;
   /** What is at the path; undefined when nothing is. With `links: "shown"` a symbolic link is "other", not what it points at. */
-  stat(
-    path: string,
-    options?: { links: "followed" | "shown" },
-  ): Promise<{ kind: "file" | "directory" | "other"; size: number } | undefined>;
+  stat(path: string, options?: { links: "followed" | "shown" }): Promise<FileFacts | undefined>;
   /**
-   * Writes the whole content or nothing: to a temporary file beside the target, then renamed over it. A stream that throws
+   * Writes a file that the user named. One that is there keeps its mode, owner and links, and its content if there is no space
+   * for the new one; one without write permission for anybody is refused. A new one has `mode` less the umask, and is there
+   * whole or not at all.
+   */
+  write(path: string, data: Uint8Array | string, options: { mode: number }): Promise<void>;
+  /**
+   * Writes a file of the program's own state: whoever reads it meanwhile gets the old content or the new. A stream that throws
    * leaves nothing behind.
    */
-  write(path: string, data: Uint8Array | string | AsyncIterable<Uint8Array>, options: { mode: number }): Promise<void>;
+  replace(
+    path: string,
+    data: Uint8Array | string | AsyncIterable<Uint8Array>,
+    options: { mode: number },
+  ): Promise<void>;
+  /** Refuses a path that `write` could not write now: no folder, no permission, no space, a read-only file. Changes nothing. */
+  requireWritable(path: string): Promise<void>;
   makeDirectory(path: string, options?: { mode: number }): Promise<void>;
+  /** A new folder for the owner alone, with a name of its own that starts with `prefix`. It is removed when the process ends. */
+  makeOwnFolder(parent: string, prefix: string): Promise<string>;
   /** Names in a directory, sorted; empty when it does not exist. */
   list(path: string): Promise<string[]>;
-  /** Removes a file or an empty directory tree; nothing happens when it is not there. */
+  /**
+   * Removes a file, or an own folder with what is in it, that this run made and nobody has replaced since; of anything else
+   * nothing happens.
+   *
+   * @throws TsignError "internal" for a path that this run made nothing at
+   */
   remove(path: string): Promise<void>;
+}
+
+/** What is known of a file without reading it. */
+export interface FileFacts {
+  readonly kind: "file" | "directory" | "other";
+  /** Bytes. */
+  readonly size: number;
+  /** The same for two paths of one file, whatever links lead to it. */
+  readonly identity: string;
+}
+
+/** A program that goes on without this one. */
+export interface Detached {
+  /** Settles when it has ended, if this program is still there. */
+  readonly ended: Promise<void>;
 }
 
 export interface HttpRequest {
@@ -106,7 +150,7 @@ export interface HttpRequest {
 }
 
 export interface TlsOptions {
-  /** PEM certificates trusted besides the system's. */
+  /** PEM certificates trusted in place of the system's. */
   ca?: string;
   /** PEM client certificate and key. */
   cert?: string;

@@ -67,6 +67,8 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
   const signal = AbortSignal.any([io.signal, timer.signal]);
   if (milliseconds < 1) throw late(milliseconds, signal); // no timer is as short
   signal.throwIfAborted();
+  const { message, hint } = late(milliseconds, signal);
+  const callOff = io.deadline(milliseconds, `Error: ${message}\nhint: ${hint}\n`);
   io.sleep(milliseconds, done.signal).then(
     () => timer.abort(late(milliseconds, signal)),
     () => {},
@@ -78,6 +80,7 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
     await Promise.race([run(withParts(io, { signal })), stopped]);
   } finally {
     done.abort();
+    callOff();
   }
 }
 

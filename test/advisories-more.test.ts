@@ -4,8 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { preAuthEncoding } from "../src/format/dsse.ts";
-import { explicit, readAll, readOne, sequence } from "../src/sandbox/der.ts";
+import { explicit, readAll, readOne, sequence, tlv } from "../src/sandbox/der.ts";
 import { readTrustedRoot } from "../src/trust/trusted-root.ts";
+import { CheckFailed } from "../src/verify/model.ts";
 import { verifyTimestamp } from "../src/verify/timestamp.ts";
 import type { Json } from "./support/document-mutations.ts";
 import { testSigstore } from "./support/sandbox.ts";
@@ -139,14 +140,60 @@ test("CVE-2026-39984: a timestamp's signer is the one it names, whatever certifi
   const judge = (token: Uint8Array) => verifyTimestamp(token, [signature], [bringsItsOwn]);
   assert.ok(judge(response) instanceof Date, "its certificate is there");
   const stranger = new X509Certificate(readFileSync(new URL("../fixtures/certs/leaf.pem", import.meta.url))).raw;
-  assert.ok(
-    judge(withCertificates(response, (own) => [stranger, ...own])) instanceof Date,
-    "another one does not matter",
+  assert.throws(
+    () => judge(withCertificates(response, (own) => [stranger, ...own])),
+    /a certificate that its authority does not have/,
   );
   assert.equal(judge(withCertificates(response, () => [stranger])), undefined, "and is no authority");
   const rest = { ...bringsItsOwn, roots: [stranger], intermediates: [] };
   assert.throws(() => verifyTimestamp(response, [signature], [rest]), /no valid path/);
 });
+
+test("verifyTimestamp notices every byte of a token with certificates, and takes nothing that nobody checks", async () => {
+  const sandbox = await testSigstore();
+  const signature = Buffer.from("a signature");
+  const response = await timestamp(sandbox, signature, { full: true });
+  const { timestampAuthorities: trusted } = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root");
+  const authorities = [...trusted, ...trusted.map((each) => ({ ...each, leaf: undefined }))];
+  for (const authority of authorities) {
+    const judge = (token: Uint8Array) => {
+      try {
+        return verifyTimestamp(token, [signature], [authority]);
+      } catch (error) {
+        assert.ok(error instanceof CheckFailed, String(error));
+        return undefined;
+      }
+    };
+    assert.ok(judge(response) instanceof Date);
+    assert.equal(judge(Buffer.concat([response, Buffer.of(0)])), undefined, "a byte after its end");
+    for (let at = 0; at < response.length; at++) {
+      const changed = Buffer.from(response);
+      changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
+      assert.equal(judge(changed), undefined, `bit ${at % 8} of byte ${at}`);
+    }
+    const bare = withCertificates(response, () => []);
+    assert.equal(judge(bare) instanceof Date, authority.leaf !== undefined, "without certificates");
+    assert.equal(judge(withCertificates(response, (own) => [...own, ...own])), undefined, "certificates twice");
+    for (const [what, more] of [
+      ["a revocation list", tlv(0xa1, sequence())],
+      ["unsigned attributes", undefined],
+    ] as const) {
+      assert.equal(judge(withMore(response, more)), undefined, what);
+    }
+  }
+});
+
+/** A TimeStampResp with one element more after its certificates, or in its SignerInfo. */
+function withMore(response: Uint8Array, element: Buffer | undefined): Buffer {
+  const [status, content] = readAll(readOne(response).content);
+  const [type, wrapped] = readAll(content?.content ?? assert.fail());
+  const fields = readAll(readOne(wrapped?.content ?? assert.fail()).content).map(({ raw }) => raw);
+  const signers = fields.pop() ?? assert.fail();
+  const [signer] = readAll(readOne(signers).content);
+  const attributed = tlv(0x31, sequence(signer?.content ?? assert.fail(), tlv(0xa1, sequence())));
+  const all = element ? [...fields, element, signers] : [...fields, attributed];
+  return sequence(status?.raw ?? assert.fail(), sequence(type?.raw ?? assert.fail(), tlv(0xa0, sequence(...all))));
+}
 
 /** A TimeStampResp with other certificates in its SignedData. */
 function withCertificates(response: Uint8Array, change: (own: readonly Buffer[]) => readonly Buffer[]): Buffer {

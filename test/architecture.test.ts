@@ -22,7 +22,18 @@ const LAYERS: string[][] = [
   ["main.ts"],
 ];
 /** The outside world's own module, which nothing but bin/ and the tests import. */
-const SYSTEM = ["io-system.ts", "io-files.ts", "io-http.ts", "io-unix.ts"];
+const SYSTEM = [
+  "io-system.ts",
+  "io-file-errors.ts",
+  "io-files.ts",
+  "io-http.ts",
+  "io-own.ts",
+  "io-signals.ts",
+  "io-special.ts",
+  "io-unix.ts",
+  "io-watchdog.ts",
+  "io-write.ts",
+];
 
 interface Source {
   path: string;
@@ -85,6 +96,15 @@ test("only the io-*.ts modules reach outside", () => {
   const known = ["proxy.ts", "oci/registry/fetch-classes.ts"];
   assert.deepEqual(
     wrong.map(({ path }) => path).filter((path) => !known.includes(path)),
+    [],
+  );
+});
+
+test("only io-own.ts removes files", () => {
+  const removing = /\b(rm|rmdir|unlink|rename)(Sync)?\b|\btruncate(Sync)?\b/;
+  const users = all.filter(({ path, text }) => path !== "io-own.ts" && removing.test(withoutComments(text)));
+  assert.deepEqual(
+    users.map(({ path }) => path),
     [],
   );
 });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { TLSSocket } from "node:tls";
+import tls, { TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { TsignError } from "../src/errors.ts";
 import { digestOf } from "../src/format/digest.ts";
@@ -113,6 +113,19 @@ test("a token realm elsewhere gets no client certificate, and no password withou
     [{ authorization: BASIC, client: undefined }],
   );
   assert.ok(registry.seen.every(({ client }) => client === "client"));
+});
+
+test("--registry-cacert takes the place of the system's authorities", async (t) => {
+  const before = tls.getCACertificates("default");
+  t.after(() => tls.setDefaultCACertificates(before));
+  tls.setDefaultCACertificates([...before, readFileSync(CA, "utf8")]);
+  const other = join(temporaryFolder(t), "other.pem");
+  copyFileSync(new URL("../fixtures/certs/root.pem", import.meta.url), other);
+  const registry = await serve(t, absent, {});
+  const ask = async (caFile: string) => (await open(registry.address, { caFile })).manifest("v1");
+  assert.equal(await ask(""), undefined, "the system trusts it");
+  assert.equal(await ask(CA), undefined, "the file does");
+  await fails(ask(other), "network", /certificate is self-signed|authority/);
 });
 
 test("a challenge that is none is an error that says so", async (t) => {

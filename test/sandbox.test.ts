@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
@@ -13,8 +14,10 @@ import { run, temporaryFolder, testIo, testRegistry } from "./support/test-io.ts
 const MAIN = resolve(import.meta.dirname, "../bin/main.ts");
 
 /** The program in a process of its own, as `sandbox up` needs it. */
-function tsign(cwd: string, ...args: string[]) {
-  const env = { PATH: process.env["PATH"], HOME: cwd };
+function tsign(cwd: string, ...given: (string | { HOME: string })[]) {
+  const args = given.filter((each) => typeof each === "string");
+  const { HOME = cwd } = given.find((each) => typeof each === "object") ?? {};
+  const env = { PATH: process.env["PATH"], HOME };
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { cwd, env, encoding: "utf8" });
   return { code: status, stdout, stderr };
 }
@@ -47,6 +50,79 @@ test("a command inside a sandbox finds it, and its exit code is passed on", (t) 
   assert.equal(inside.stdout.trim().endsWith("bin/tsign"), true);
   assert.equal(tsign(cwd, "sandbox", "exec", "--", "sh", "-c", "exit 7").code, 7);
   assert.match(tsign(cwd, "sandbox", "exec", "--", "no-such-program").stderr, /no such program/);
+});
+
+/** What is in a folder, and in those below it. */
+const contentOf = (folder: string) => readdirSync(folder, { recursive: true }).sort();
+
+test("a sandbox that cannot have its port says why at once, and leaves the folder it was started in as it was", async (t) => {
+  const home = temporaryFolder(t);
+  const cwd = temporaryFolder(t);
+  mkdirSync(join(cwd, "sub"));
+  writeFileSync(join(cwd, "sub/file"), "precious");
+  const [, port = ""] = (await testRegistry(t)).split(":");
+  for (const form of [[], ["--foreground"]]) {
+    const started = Date.now();
+    const { code, stderr } = tsign(cwd, "sandbox", "up", ...form, `--port=${port}`, "--timeout=20s", { HOME: home });
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`cannot listen on 127.0.0.1:${port}: another program uses the port`));
+    assert.ok(Date.now() - started < 8000, "the background tells the reason without waiting");
+    assert.deepEqual(contentOf(cwd), ["sub", "sub/file"]);
+  }
+  const left = contentOf(home).filter((name) => !/^\.cache(\/tsign(\/sandbox\.log)?)?$/.test(String(name)));
+  assert.deepEqual(left, []);
+});
+
+test("a port that is none is a wrong flag", async (t) => {
+  const cwd = temporaryFolder(t);
+  writeFileSync(join(cwd, "file"), "precious");
+  for (const port of ["65536", "99999", "-1", "1e3", "http", "", " 80"]) {
+    const { code, stderr } = await run(["sandbox", "up", `--port=${port}`], { cwd });
+    assert.equal(code, 1);
+    assert.match(stderr, /invalid argument ".*" for "--port" flag: expected a whole number/);
+  }
+  assert.deepEqual(contentOf(cwd), ["file"]);
+});
+
+test("a state folder with other files is refused, and one that a sandbox made is taken again", async (t) => {
+  const cwd = temporaryFolder(t);
+  writeFileSync(join(cwd, "file"), "precious");
+  const io = testIo({ cwd, env: { HOME: temporaryFolder(t) } });
+  const start = (state: string) => startSandbox(io, { port: 0, referrers: true, state });
+  await assert.rejects(start(cwd), { code: "input", message: /is not a folder of a sandbox/ });
+  assert.deepEqual(contentOf(cwd), ["file"]);
+  for (const _time of ["first", "again"]) {
+    const sandbox = await start(join(cwd, "state"));
+    await sandbox.close();
+    assert.ok(existsSync(join(cwd, "state/port")));
+  }
+});
+
+test("a sandbox that is stopped by a signal removes its own folder, and nothing else", async (t) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    const home = temporaryFolder(t);
+    const cwd = temporaryFolder(t);
+    writeFileSync(join(cwd, "file"), "precious");
+    const env = { PATH: process.env["PATH"], HOME: home };
+    const child = spawn(process.execPath, [MAIN, "sandbox", "up", "--foreground"], {
+      cwd,
+      env,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    await new Promise<void>((ready) => {
+      child.stderr.on("data", (text) => String(text).includes("sandbox env") && ready());
+    });
+    const folders = contentOf(join(home, ".cache/tsign"));
+    assert.ok(
+      folders.some((name) => String(name).startsWith("sandbox-")),
+      folders.join(),
+    );
+    child.kill(signal);
+    const [code] = await once(child, "exit");
+    assert.equal(code, signal === "SIGINT" ? 130 : 143);
+    assert.deepEqual(contentOf(join(home, ".cache/tsign")), []);
+    assert.deepEqual(contentOf(cwd), ["file"]);
+  }
 });
 
 test("a file that says a sandbox runs is not believed", async (t) => {

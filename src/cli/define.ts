@@ -19,6 +19,8 @@ export interface Flag<T = unknown> {
   readonly deprecated?: string;
   /** Key of the flag without which this one has no effect: given alone, that is said. */
   readonly needs?: string;
+  /** Of an int: the smallest and the largest value it takes. */
+  readonly range?: readonly [number, number];
   /** Its value must not be printed. */
   readonly secret?: boolean;
 }
@@ -56,7 +58,7 @@ export const flag = {
     ...options,
     default: options.default ?? [],
   }),
-  int: (description: string, options: Options<number> = {}): Flag<number> => ({
+  int: (description: string, options: Options<number> & Pick<Flag, "range"> = {}): Flag<number> => ({
     kind: "int",
     description,
     ...options,

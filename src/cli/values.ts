@@ -37,6 +37,7 @@ export function parseValue(flag: Flag, texts: readonly string[], shown: string):
     case "int":
       if (!/^[+-]?\d{1,15}$/.test(text)) throw invalid("expected a whole number");
       if (flag.typeName === "uint" && Number(text) < 0) throw invalid("expected a whole number that is not negative");
+      requireInRange(Number(text), flag, invalid);
       return Number(text);
     case "duration": {
       const milliseconds = parseDuration(text);
@@ -50,6 +51,11 @@ export function parseValue(flag: Flag, texts: readonly string[], shown: string):
       }
       return text;
   }
+}
+
+function requireInRange(value: number, { range }: Flag, invalid: (expected: string) => TsignError): void {
+  if (!range || (value >= range[0] && value <= range[1])) return;
+  throw invalid(`expected a whole number from ${range[0]} to ${range[1]}`);
 }
 
 /** Go's time.ParseDuration, in milliseconds; undefined for what is none. */

@@ -48,7 +48,7 @@ export default defineCommand({
       io.stderr.write(`WARNING: there is no signing config: ${error.message}\n`);
     }
     const address = mirror.href.replace(/\/$/, "");
-    await io.files.write(`${cacheFolder(io)}/remote.json`, JSON.stringify({ mirror: address }), { mode: 0o600 });
+    await io.files.replace(`${cacheFolder(io)}/remote.json`, JSON.stringify({ mirror: address }), { mode: 0o600 });
   },
 });
 

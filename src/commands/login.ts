@@ -77,7 +77,7 @@ async function storeCredentials(
   const auth = Buffer.from(`${login.username}:${login.password}`).toString("base64");
   const auths = { ...config.auths, [key]: { auth } };
   await io.files.makeDirectory(path.slice(0, path.lastIndexOf("/")), { mode: 0o700 });
-  await io.files.write(path, `${JSON.stringify({ ...config, auths }, null, "\t")}\n`, { mode: 0o600 });
+  await io.files.replace(path, `${JSON.stringify({ ...config, auths }, null, "\t")}\n`, { mode: 0o600 });
   io.stderr.write(`WARNING: the password is stored unencrypted in ${path}; a credential helper would keep it safer\n`);
   io.stderr.write(`logged in via ${path}\n`);
 }

@@ -2,22 +2,23 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { digestOf, isDigest, messageOfDigests, parseDigest, readMessage } from "./digest.ts";
+import { newPiece } from "./pieces.ts";
 
 const text = Buffer.from("a message that is read in more than one piece");
 
-/** Reuses one buffer for all pieces, as file reading does. */
-async function* reused(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  const buffer = Buffer.alloc(7);
-  for (let at = 0; at < bytes.length; at += buffer.length) {
-    const piece = bytes.subarray(at, at + buffer.length);
-    buffer.set(piece);
-    yield buffer.subarray(0, piece.length);
+/** In small pieces of a file's kind, whose memory serves the next one as soon as it is given back. */
+async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 5) {
+    const content = bytes.subarray(at, at + 5);
+    const piece = newPiece();
+    piece.set(content);
+    yield piece.subarray(0, content.length);
   }
 }
 
 for (const keepBytes of [text.length, text.length + 1, text.length - 1, 0]) {
   test(`a message of ${text.length} bytes, of which ${keepBytes} may be kept, is what was read`, async () => {
-    const message = await readMessage(reused(text), { hashes: ["sha256", "sha512"], keepBytes });
+    const message = await readMessage(inPieces(text), { hashes: ["sha256", "sha512"], keepBytes });
     assert.equal(message.size, text.length);
     for (const name of ["sha256", "sha512"] as const) {
       assert.deepEqual(Buffer.from(message.digest(name)), createHash(name).update(text).digest());
@@ -28,7 +29,7 @@ for (const keepBytes of [text.length, text.length + 1, text.length - 1, 0]) {
 }
 
 test("a digest that was not asked for is a defect, not a wrong answer", async () => {
-  const message = await readMessage(reused(text), { hashes: ["sha256"], keepBytes: 0 });
+  const message = await readMessage(inPieces(text), { hashes: ["sha256"], keepBytes: 0 });
   assert.throws(() => message.digest("sha384"), { code: "internal" });
   assert.throws(() => messageOfDigests(new Map()).digest("sha256"), { code: "internal" });
 });

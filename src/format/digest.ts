@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { TsignError } from "../errors.ts";
+import { giveBack } from "./pieces.ts";
 
 /** Hash functions that signatures and digests may use. Names as node:crypto and OCI spell them. */
 export type HashName = "sha256" | "sha384" | "sha512";
@@ -73,9 +74,12 @@ export async function readMessage(
   for await (const chunk of chunks) {
     size += chunk.length;
     for (const h of hashes.values()) h.update(chunk);
-    // Copied: the reader uses its buffer again, and Buffer.slice() would share it.
-    if (kept && size <= options.keepBytes) kept.push(new Uint8Array(chunk));
-    else kept = undefined;
+    if (kept && size <= options.keepBytes) kept.push(chunk);
+    else {
+      for (const each of kept ?? []) giveBack(each);
+      kept = undefined;
+      giveBack(chunk);
+    }
     options.onProgress?.(size);
   }
   if (kept) return messageOf(Buffer.concat(kept));

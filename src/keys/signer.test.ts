@@ -3,18 +3,19 @@ import { createHash, generateKeyPairSync, type KeyObject, verify } from "node:cr
 import { describe, test } from "node:test";
 import { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
+import { newPiece } from "../format/pieces.ts";
 import { MAX_ED25519_MESSAGE, signerFromKey } from "./signer.ts";
 
 const text = Buffer.from("what is signed, in several pieces");
 const ec = (namedCurve: string) => generateKeyPairSync("ec", { namedCurve }).privateKey;
 
-/** Reuses one buffer for all pieces, as file reading does. */
-async function* reused(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  const buffer = Buffer.alloc(5);
-  for (let at = 0; at < bytes.length; at += buffer.length) {
-    const piece = bytes.subarray(at, at + buffer.length);
-    buffer.set(piece);
-    yield buffer.subarray(0, piece.length);
+/** In small pieces of a file's kind, whose memory serves the next one as soon as it is given back. */
+async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 5) {
+    const content = bytes.subarray(at, at + 5);
+    const piece = newPiece();
+    piece.set(content);
+    yield piece.subarray(0, content.length);
   }
 }
 
@@ -31,9 +32,9 @@ for (const [name, key, hash, algorithm] of kinds) {
   describe(`a signer with a key of kind ${name}`, () => {
     const inputs: [string, Uint8Array, () => Uint8Array | AsyncIterable<Uint8Array>][] = [
       ["bytes", text, () => text],
-      ["a stream that reuses its buffer", text, () => reused(text)],
+      ["a stream of pieces", text, () => inPieces(text)],
       ["nothing", Buffer.alloc(0), () => Buffer.alloc(0)],
-      ["an empty stream", Buffer.alloc(0), () => reused(Buffer.alloc(0))],
+      ["an empty stream", Buffer.alloc(0), () => inPieces(Buffer.alloc(0))],
     ];
     for (const [what, bytes, input] of inputs) {
       test(`signs ${what} so that node:crypto verifies it, and tells the digest`, async () => {

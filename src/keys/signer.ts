@@ -1,5 +1,6 @@
 import { createHash, createSign, type KeyObject, sign as signWhole } from "node:crypto";
 import { TsignError } from "../errors.ts";
+import { giveBack } from "../format/pieces.ts";
 import { publicKeyFromObject } from "./public-key.ts";
 import type { SignatureResult, Signer } from "./types.ts";
 
@@ -26,7 +27,10 @@ async function signPrehashed(
   message: Uint8Array | AsyncIterable<Uint8Array>,
 ): Promise<SignatureResult> {
   const hash = createHash("sha512");
-  for await (const piece of pieces(message)) hash.update(piece);
+  for await (const piece of pieces(message)) {
+    hash.update(piece);
+    giveBack(piece);
+  }
   const value = hash.digest();
   const { ed25519ph } = await import("./ed25519ph.ts");
   const seed = Buffer.from(key.export({ format: "jwk" }).d ?? "", "base64url");
@@ -45,6 +49,7 @@ async function signHashed(
   for await (const piece of pieces(options.message)) {
     signer.update(piece);
     digest.update(piece);
+    giveBack(piece);
   }
   return { signature: signer.sign(key), digest: { algorithm, value: digest.digest() } };
 }
@@ -59,7 +64,7 @@ async function signPure(key: KeyObject, message: Uint8Array | AsyncIterable<Uint
         hint: "Ed25519 has to hold the whole message; use an ECDSA or RSA key for larger files",
       });
     }
-    kept.push(new Uint8Array(piece));
+    kept.push(piece);
   }
   const whole = Buffer.concat(kept);
   const value = createHash("sha256").update(whole).digest();

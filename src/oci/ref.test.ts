@@ -66,3 +66,34 @@ test("a reference can be pinned, and a repository read alone", () => {
   assert.equal(formatReference(pinned), `registry.example/app@sha256:${"c".repeat(64)}`);
   assert.equal(parseRepository("registry.example/sigs").name, "registry.example/sigs");
 });
+
+test("parseReference and parseRepository refuse `.` and `..` as a part of a repository, which a URL's path is shortened by", () => {
+  for (const path of [
+    "..",
+    ".",
+    "a/..",
+    "../a",
+    "a/../b",
+    "a/./b",
+    "allowed/../victim/app",
+    "a/b/..",
+    "./a/b",
+    "a/../../b",
+  ]) {
+    for (const registry of ["registry.example/", "localhost:5000/", "docker.io/", ""]) {
+      const text = `${registry}${path}`;
+      for (const full of [text, `${text}:v1`, `${text}@sha256:${"0".repeat(64)}`]) {
+        assert.throws(() => parseReference(full), { code: "input" }, full);
+      }
+      assert.throws(() => parseRepository(text), { code: "input" }, text);
+    }
+  }
+  for (const text of [
+    "registry.example/a.b/c",
+    "registry.example/a..b/c",
+    "registry.example/.a/b.",
+    "registry.example/.../a",
+  ]) {
+    assert.ok(parseReference(text), text);
+  }
+});

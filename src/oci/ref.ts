@@ -5,7 +5,7 @@ const DOCKER_HUB = "index.docker.io";
 const DEFAULT_TAG = "latest";
 const REPOSITORY = /^[a-z0-9._/-]{2,255}$/;
 const TAG = /^[A-Za-z0-9._-]{1,128}$/;
-const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$/;
+const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*)(:[0-9]{1,5})?$/;
 
 /** A repository of a registry. */
 export interface Repository {
@@ -60,6 +60,10 @@ export function parseRepository(text: string, original = text): Repository {
   const repository = registry === DOCKER_HUB && !path.includes("/") ? `library/${path}` : path;
   if (!REPOSITORY.test(path) || !REPOSITORY.test(repository)) {
     throw invalid(original, `"${path}" is not a repository (lower-case letters, digits and ._-/)`);
+  }
+  // A URL's path is shortened by them, so that the name of one repository would lead to another.
+  if (path.split("/").some((part) => part === "." || part === "..")) {
+    throw invalid(original, `"${path}" has "." or ".." as one of its parts`);
   }
   return { registry, repository, name: `${registry}/${repository}` };
 }

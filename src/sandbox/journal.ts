@@ -27,7 +27,7 @@ export async function openJournal(io: Pick<Io, "files">, folder: string | undefi
   return {
     entries,
     async append(entry) {
-      await io.files.write(`${folder}/${String(next).padStart(9, "0")}`, entry, { mode: 0o600 });
+      await io.files.replace(`${folder}/${String(next).padStart(9, "0")}`, entry, { mode: 0o600 });
       next++;
     },
   };

@@ -29,7 +29,7 @@ export function openKeyring(io: Pick<Io, "files">, folder: string | undefined): 
     if (await io.files.stat(path)) return Buffer.from(await io.files.read(path, { maxBytes: MAX_BYTES }));
     const made = Buffer.from(await make());
     await io.files.makeDirectory(folder, { mode: 0o700 });
-    await io.files.write(path, made, { mode: 0o600 });
+    await io.files.replace(path, made, { mode: 0o600 });
     return made;
   };
   return {

@@ -49,7 +49,7 @@ type SandboxIo = Pick<Io, "listen" | "files" | "now" | "random" | "sleep" | "env
  * Starts the sandbox on the loopback address: Sigstore's services and an open registry on one port, three more registries on
  * others.
  *
- * @throws TsignError "input" when the port is taken, or is not the state folder's
+ * @throws TsignError "input" when the port is taken, or is not the state folder's, and for a state folder with foreign files
  */
 export async function startSandbox(io: SandboxIo, options: SandboxOptions): Promise<Sandbox> {
   const { state } = options;
@@ -62,13 +62,15 @@ export async function startSandbox(io: SandboxIo, options: SandboxOptions): Prom
   };
   const close = async () => {
     await Promise.all(listening.map((one) => one.close()));
-    if (state === undefined) await io.files.remove(folder);
+    if (own !== undefined) await io.files.remove(own);
+    own = undefined;
   };
-  let folder = "";
+  let own: string | undefined;
   const main = late();
   try {
     const taken = await listen(port, main.handler);
-    folder = state ?? `${runtimeFolder(io.env)}/sandbox-${taken}`;
+    if (state === undefined) own = await io.files.makeOwnFolder(runtimeFolder(io.env), `sandbox-${taken}-`);
+    const folder = state ?? own ?? "";
     const base = `http://${LOOPBACK}:${taken}`;
     const clock = options.clock ?? (() => io.now());
     const sigstore = await openSigstore(io, { base, clock, folder: state });
@@ -78,7 +80,6 @@ export async function startSandbox(io: SandboxIo, options: SandboxOptions): Prom
     const registry = createRegistryHandler({ referrers: options.referrers });
     const services = createHandler({ services: sigstore.services, registry, faults, sleep: io.sleep });
     const control = createControl({ ...(options.token ? { token: options.token } : {}), variables, faults });
-    if (state === undefined) await io.files.remove(folder); // of one that was killed: its TUF cache trusts other keys
     await writeFiles(io, folder, { ...sigstore.files, ...(state === undefined ? {} : { port: String(taken) }) });
     main.set((request) => (request.url.startsWith("/sandbox/") ? control.handler(request) : services(request)));
     return { port: taken, sigstore, registries, variables, faults, stopped: control.stopped, close };
@@ -91,7 +92,13 @@ export async function startSandbox(io: SandboxIo, options: SandboxOptions): Prom
 /** The port is part of the issuer's name, so a state folder keeps its own; being taken, it also locks the folder. */
 async function portOf({ files }: SandboxIo, { port, state }: SandboxOptions): Promise<number> {
   const path = `${state}/port`;
-  if (state === undefined || !(await files.stat(path))) return port;
+  if (state === undefined) return port;
+  if (!(await files.stat(path))) {
+    if ((await files.list(state)).length === 0) return port;
+    throw new TsignError("input", `${state} is not a folder of a sandbox: it has other files and no port`, {
+      hint: "name a new or an empty folder",
+    });
+  }
   const kept = Number(Buffer.from(await files.read(path, { maxBytes: 16 })).toString("utf8"));
   if (!Number.isInteger(kept) || kept < 1 || kept > 65535) throw new TsignError("input", `${path} is not a port`);
   if (port !== 0 && port !== kept) {
@@ -132,7 +139,7 @@ async function openRegistries(
 
 async function writeFiles({ files }: SandboxIo, folder: string, content: Readonly<Record<string, string>>) {
   await files.makeDirectory(folder, { mode: 0o700 });
-  for (const [name, text] of Object.entries(content)) await files.write(`${folder}/${name}`, text, { mode: 0o600 });
+  for (const [name, text] of Object.entries(content)) await files.replace(`${folder}/${name}`, text, { mode: 0o600 });
 }
 
 /** `/sandbox/…`: what it is, what goes wrong, and its end, which only its owner may call. */

@@ -70,7 +70,7 @@ async function readBody(request: ServerRequest, limit: number): Promise<Buffer> 
   for await (const piece of request.body) {
     size += piece.length;
     if (size > limit) throw new Refused(413, `a request may have ${limit} bytes`);
-    pieces.push(new Uint8Array(piece));
+    pieces.push(piece);
   }
   return Buffer.concat(pieces);
 }

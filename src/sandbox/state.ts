@@ -22,7 +22,7 @@ function statePath(env: Io["env"]): string {
 export async function writeState(io: Pick<Io, "env" | "files">, sandbox: RunningSandbox): Promise<void> {
   const path = statePath(io.env);
   await io.files.makeDirectory(path.slice(0, path.lastIndexOf("/")), { mode: 0o700 });
-  await io.files.write(path, JSON.stringify(sandbox), { mode: 0o600 });
+  await io.files.replace(path, JSON.stringify(sandbox), { mode: 0o600 });
 }
 
 /** Forgets it. */

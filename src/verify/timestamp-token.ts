@@ -1,4 +1,5 @@
 import { ASN1Obj } from "@sigstore/core";
+import { requireDer } from "../format/der.ts";
 import type { HashName } from "../format/digest.ts";
 import { CheckFailed } from "./model.ts";
 
@@ -17,6 +18,7 @@ const HASHES: Readonly<Record<string, HashName>> = {
 const TAG = { integer: 0x02, octets: 0x04, none: 0x05, oid: 0x06, sequence: 0x30, set: 0x31, tag0: 0xa0 } as const;
 /** GeneralizedTime. */
 const TIME = 0x18;
+const UTF8 = 0x0c;
 /** PKIStatus "granted"; cosign takes no other. */
 const GRANTED = 0n;
 
@@ -37,9 +39,13 @@ export interface Token {
   readonly signature: Uint8Array;
 }
 
+/** Certificates that a token may bring: its signer's and what is above it. */
+const MAX_CERTIFICATES = 16;
+
 /**
- * Reads a TimeStampResp (RFC 3161 §2.4.2, RFC 5652 §5.1). What the token's signature does not cover is read strictly too: a
- * changed byte is noticed wherever it is.
+ * Reads a TimeStampResp (RFC 3161 §2.4.2, RFC 5652 §5.1). What the token's signature does not cover is read strictly too, and
+ * what nobody would check is refused (revocation lists, unsigned attributes), so that a changed byte is noticed wherever it is.
+ * Whether the certificates are those of the authority is left to `verifyTimestamp`.
  *
  * @param response DER
  * @throws CheckFailed
@@ -65,30 +71,39 @@ export function hashOf(oid: string): HashName {
 }
 
 function parseToken(response: Uint8Array): Token {
-  const [status, content, ...more] = subs(ASN1Obj.parseBuffer(Buffer.from(response)), TAG.sequence);
-  if (more.length > 0 || at(status, TAG.sequence, 0).toInteger() !== GRANTED) {
-    throw new CheckFailed("time", "the authority did not grant it");
-  }
-  if (at(content, TAG.sequence, 0).toOID() !== SIGNED_DATA) throw new CheckFailed("time", "it holds no signed data");
-  const signedData = at(at(content, TAG.sequence, 1), TAG.tag0, 0);
-  const [version, digests, encapsulated] = subs(signedData, TAG.sequence);
+  requireDer(response);
+  const [status, content] = only(ASN1Obj.parseBuffer(Buffer.from(response)), TAG.sequence, 2);
+  requireGranted(status);
+  const [type, wrapped] = only(content, TAG.sequence, 2);
+  if (tagged(type, TAG.oid).toOID() !== SIGNED_DATA) throw new CheckFailed("time", "it holds no signed data");
+  const [signedData] = only(wrapped, TAG.tag0, 1);
+  const [version, digests, encapsulated, ...more] = subs(signedData, TAG.sequence);
   if (tagged(version, TAG.integer).toInteger() !== 3n) throw new CheckFailed("time", "it is of an unknown version");
-  if (at(encapsulated, TAG.sequence, 0).toOID() !== TST_INFO)
-    throw new CheckFailed("time", "its content is no timestamp");
-  const info = Buffer.from(tagged(at(at(encapsulated, TAG.sequence, 1), TAG.tag0, 0), TAG.octets).value);
-  const [signer, ...signers] = subs(signedData.subs.at(-1), TAG.set);
+  const [contentType, octets] = only(encapsulated, TAG.sequence, 2);
+  if (tagged(contentType, TAG.oid).toOID() !== TST_INFO) throw new CheckFailed("time", "its content is no timestamp");
+  const info = Buffer.from(tagged(only(octets, TAG.tag0, 1)[0], TAG.octets).value);
+  const [signer, ...signers] = subs(more.pop(), TAG.set);
   if (!signer || signers.length > 0) throw new CheckFailed("time", "it has not one signer");
   const digestAlgorithm = readHash(at(signer, TAG.sequence, 2));
-  if (!subs(digests, TAG.set).some((each) => readHash(each) === digestAlgorithm)) {
+  if (readHash(only(digests, TAG.set, 1)[0]) !== digestAlgorithm) {
     throw new CheckFailed("time", "its signer uses a hash that it does not list");
   }
   return {
     ...readInfo(info),
     info,
-    certificates: certificatesOf(signedData),
+    certificates: certificatesOf(more),
     digestAlgorithm,
     ...readSigner(signer),
   };
+}
+
+/** PKIStatusInfo: granted, with no more than a text for people. */
+function requireGranted(statusInfo: ASN1Obj | undefined): void {
+  const [status, text, ...more] = subs(statusInfo, TAG.sequence);
+  if (tagged(status, TAG.integer).toInteger() !== GRANTED || more.length > 0) {
+    throw new CheckFailed("time", "the authority did not grant it");
+  }
+  if (text) for (const each of subs(text, TAG.sequence)) tagged(each, UTF8);
 }
 
 /** TSTInfo: version, policy, imprint, serial number, time. */
@@ -109,14 +124,15 @@ function readSigner(
   if (tagged(version, TAG.integer).toInteger() !== 1n)
     throw new CheckFailed("time", "its signer is of an unknown version");
   if (attributes?.tag.toDER() !== TAG.tag0) throw new CheckFailed("time", "its signer signed no attributes");
-  if (unsigned.length > 1) throw new CheckFailed("time", "it cannot be read");
+  if (unsigned.length > 0) throw new CheckFailed("time", "it has attributes that are not signed");
   const signed = Buffer.from(attributes.toDER());
   signed[0] = TAG.set;
+  const [issuer, serial] = only(id, TAG.sequence, 2);
   return {
-    signer: { issuer: at(id, TAG.sequence, 0).toDER(), serial: tagged(at(id, TAG.sequence, 1), TAG.integer).value },
+    signer: { issuer: tagged(issuer, TAG.sequence).toDER(), serial: tagged(serial, TAG.integer).value },
     attributes: readAttributes(attributes),
     signed,
-    signatureAlgorithm: at(algorithm, TAG.sequence, 0).toOID(),
+    signatureAlgorithm: readAlgorithm(algorithm),
     signature: tagged(signature, TAG.octets).value,
   };
 }
@@ -124,9 +140,10 @@ function readSigner(
 function readAttributes(attributes: ASN1Obj): ReadonlyMap<string, ASN1Obj> {
   const found = new Map<string, ASN1Obj>();
   for (const each of attributes.subs) {
-    const oid = at(each, TAG.sequence, 0).toOID();
+    const [type, values] = only(each, TAG.sequence, 2);
+    const oid = tagged(type, TAG.oid).toOID();
     if (found.has(oid)) throw new CheckFailed("time", "it has an attribute twice");
-    found.set(oid, at(at(each, TAG.sequence, 1), TAG.set, 0));
+    found.set(oid, at(values, TAG.set, 0));
   }
   if (tagged(found.get(CONTENT_TYPE), TAG.oid).toOID() !== TST_INFO) {
     throw new CheckFailed("time", "its content is no timestamp");
@@ -134,21 +151,36 @@ function readAttributes(attributes: ASN1Obj): ReadonlyMap<string, ASN1Obj> {
   return found;
 }
 
-function certificatesOf(signedData: ASN1Obj): Uint8Array[] {
-  const others = signedData.subs.slice(3, -1);
-  const known = others.every((each) => each.tag.isContextSpecific(0) || each.tag.isContextSpecific(1));
-  if (!known || others.length > 2) throw new CheckFailed("time", "it cannot be read");
-  const set = others.find((each) => each.tag.isContextSpecific(0));
-  return (set?.subs ?? []).map((each) => each.toDER());
+/** @param others what stands between the content and the signers: certificates, and lists of revoked ones (RFC 5652 §5.1) */
+function certificatesOf(others: readonly ASN1Obj[]): Uint8Array[] {
+  const [set, ...more] = others;
+  if (more.length > 0) throw new CheckFailed("time", "it has more than certificates beside its content");
+  const certificates = set ? subs(set, TAG.tag0).map((each) => tagged(each, TAG.sequence).toDER()) : [];
+  if (certificates.length > MAX_CERTIFICATES) {
+    throw new CheckFailed("time", `it has more than ${MAX_CERTIFICATES} certificates`);
+  }
+  return certificates;
 }
 
 /** AlgorithmIdentifier of a hash: its parameters are NULL or left out (RFC 5754 §2). */
-function readHash(algorithm: ASN1Obj): HashName {
+function readHash(algorithm: ASN1Obj | undefined): HashName {
+  return hashOf(readAlgorithm(algorithm));
+}
+
+/** @returns the OID of an AlgorithmIdentifier whose parameters are NULL or left out */
+function readAlgorithm(algorithm: ASN1Obj | undefined): string {
   const [oid, parameters, ...more] = subs(algorithm, TAG.sequence);
-  if (parameters && (more.length > 0 || tagged(parameters, TAG.none).value.length > 0)) {
+  if (more.length > 0 || (parameters && tagged(parameters, TAG.none).value.length > 0)) {
     throw new CheckFailed("time", "it cannot be read");
   }
-  return hashOf(tagged(oid, TAG.oid).toOID());
+  return tagged(oid, TAG.oid).toOID();
+}
+
+/** The members of something that has the tag, and so many of them. */
+function only(object: ASN1Obj | undefined, tag: number, count: number): readonly ASN1Obj[] {
+  const found = subs(object, tag);
+  if (found.length !== count) throw new CheckFailed("time", "it cannot be read");
+  return found;
 }
 
 /** The member at a position of something that has the tag. */

@@ -2,6 +2,7 @@ import { createHash, type KeyObject, verify as verifyBytes, X509Certificate } fr
 import { ASN1Obj } from "@sigstore/core";
 import { TsignError } from "../errors.ts";
 import { type HashName, hash } from "../format/digest.ts";
+import { parseCertificate } from "../trust/certificate.ts";
 import { verifyCertificatePath } from "../trust/certificate-path.ts";
 import { isWithin, type TimestampAuthority } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";
@@ -70,6 +71,29 @@ function verifyToken(
   }
   if (!isSigned(token, leaf.publicKey)) throw new CheckFailed("time", "its own signature is wrong");
   verifyAttributes(token, leaf);
+  requireKnownCertificates(token, leaf, authority);
+}
+
+/**
+ * A token's signature does not cover the certificates that came with it, so each must be one of the authority's, byte for byte, or
+ * issued by one of those: what nobody vouches for has no place in what is said to hold.
+ */
+function requireKnownCertificates(token: Token, leaf: X509Certificate, authority: TimestampAuthority): void {
+  const { roots, intermediates } = authority;
+  const known = [leaf.raw, ...intermediates, ...roots].map(parseCertificate);
+  let left = token.certificates.filter((der) => !known.some(({ native }) => native.raw.equals(der)));
+  if (new Set(token.certificates.map((der) => Buffer.from(der).toString("hex"))).size < token.certificates.length) {
+    throw new CheckFailed("time", "it has a certificate twice");
+  }
+  while (left.length > 0) {
+    const issued = left.filter((der) => {
+      const { native, issuer } = parseCertificate(der);
+      return known.some((each) => Buffer.compare(each.subject, issuer) === 0 && native.verify(each.key));
+    });
+    if (issued.length === 0) throw new CheckFailed("time", "it has a certificate that its authority does not have");
+    known.push(...issued.map(parseCertificate));
+    left = left.filter((der) => !issued.includes(der));
+  }
 }
 
 /**

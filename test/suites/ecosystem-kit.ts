@@ -83,7 +83,7 @@ async function keep(name: string, more: string, build: (folder: string) => Promi
   const sources = resolve(import.meta.dirname, name);
   const digest = createHash("sha256").update(more);
   for (const file of readdirSync(sources).sort()) digest.update(`${file}\0`).update(readFileSync(join(sources, file)));
-  const kept = join(TOOLS, name, digest.digest("hex").slice(0, 16));
+  const kept = join(TOOLS, name.replaceAll("..", "above"), digest.digest("hex").slice(0, 16));
   if (existsSync(kept)) return kept;
   const work = `${kept}.${process.pid}`;
   mkdirSync(work, { recursive: true });

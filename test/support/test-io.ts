@@ -57,6 +57,7 @@ export function testIo({ cwd = tmpdir(), env = {}, stdin = "", tty = {}, io = {}
     },
     env: { HOME: cwd, ...env },
     cwd,
+    deadline: () => () => {},
     files: systemFiles(cwd),
     out: () => text(written.out),
     err: () => text(written.err),

@@ -8,7 +8,9 @@ export const registryFlags = {
   k8sKeychain: flag.bool(
     "also use the credentials that Google, AWS, Azure, Alibaba Cloud and GitHub give for their registries",
   ),
-  registryCacert: flag.string("PEM file of authorities trusted for the registry's TLS certificate"),
+  registryCacert: flag.string(
+    "PEM file of authorities trusted for the registry's TLS certificate, in place of the system's",
+  ),
   registryClientCert: flag.string("PEM file of a TLS client certificate for the registry"),
   registryClientKey: flag.string("PEM file of that certificate's private key"),
   registryPassword: flag.string("password for the registry", { needs: "registryUsername", secret: true }),

@@ -54,8 +54,8 @@ export async function watched(
     let done = 0;
     try {
       for await (const piece of source.pieces) {
+        done += piece.length; // what it is passed on to may give it back
         yield piece;
-        done += piece.length;
         line.update(done);
       }
     } finally {

@@ -21,7 +21,7 @@ export default defineCommand({
     const sandbox = await startSandbox(io, { port: 0, ...sandboxOptions(io, flags) });
     try {
       const env = { ...io.env, ...sandbox.variables, PATH: pathWithTsign(io) };
-      const { code } = await io.spawn(file, rest, { env, inherit: true });
+      const { code } = await io.spawn(file, rest, { env, inherit: true, signal: io.signal });
       if (code !== 0) throw new TsignError("input", "", { exitCode: code });
     } finally {
       await sandbox.close();

@@ -1,8 +1,9 @@
 import { defineCommand, flag } from "../../cli/define.ts";
 import { TsignError } from "../../errors.ts";
+import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io.ts";
 import { sandboxFlags, sandboxOptions } from "../../sandbox/flags.ts";
-import { SANDBOX_NOTICE, type SandboxOptions, startSandbox } from "../../sandbox/serve.ts";
+import { runtimeFolder, SANDBOX_NOTICE, type SandboxOptions, startSandbox } from "../../sandbox/serve.ts";
 import { findSandbox, removeState, sandboxEnvironment, writeState } from "../../sandbox/state.ts";
 
 const START_TIMEOUT = 10_000;
@@ -18,7 +19,7 @@ export default defineCommand({
   args: { min: 0, max: 0 },
   flags: {
     foreground: flag.bool("stay in the foreground until interrupted, or until --timeout"),
-    port: flag.int("port to listen on; 0 takes that of --state, or a free one"),
+    port: flag.int("port to listen on; 0 takes that of --state, or a free one", { range: [0, 65_535] }),
     ...sandboxFlags,
   },
   bindEnvironment: false,
@@ -39,31 +40,54 @@ export default defineCommand({
       ...(flags.clock === "" ? [] : [`--clock=${flags.clock}`]),
       ...flags.fault.map((fault) => `--fault=${fault}`),
     ];
-    await io.detach(io.launcher.node, [io.launcher.script, ...args]);
-    const started = io.now().getTime();
-    for (;;) {
-      const found = await findSandbox(io);
-      if (found) return announce(io, await sandboxEnvironment(io));
-      if (io.now().getTime() - started > START_TIMEOUT) {
-        throw new TsignError("input", "the sandbox did not start", { hint: "tsign sandbox up --foreground says why" });
-      }
-      await io.sleep(POLL, io.signal);
-    }
+    await startInBackground(io, args);
+    announce(io, await sandboxEnvironment(io));
   },
 });
 
-async function serve(io: Io, options: Omit<SandboxOptions, "token">): Promise<void> {
+/** Starts the child and waits until it serves, or has ended: then the error is the one it wrote. */
+async function startInBackground(io: Io, args: readonly string[]): Promise<void> {
+  const folder = runtimeFolder(io.env);
+  await io.files.makeDirectory(folder, { mode: 0o700 });
+  const errors = `${folder}/sandbox.log`;
+  const { ended } = await io.detach(io.launcher.node, [io.launcher.script, ...args], { errors });
+  let running = true;
+  ended.then(() => {
+    running = false;
+  });
+  const started = io.now().getTime();
+  while (running && io.now().getTime() - started < START_TIMEOUT) {
+    if (await findSandbox(io)) return;
+    await Promise.race([io.sleep(POLL, io.signal), ended]);
+  }
+  throw await startFailure(io, errors);
+}
+
+async function startFailure(io: Io, errors: string): Promise<TsignError> {
+  const text = Buffer.from(await io.files.read(errors, { maxBytes: 1024 * 1024 })).toString("utf8");
+  const [, reason] = /^Error: (.+)$/m.exec(text) ?? [];
+  const [, hint = `what it wrote is in ${errors}`] = /^hint: (.+)$/m.exec(text) ?? [];
+  const message = reason === undefined ? "" : `: ${printable(reason)}`;
+  return new TsignError("input", `the sandbox did not start${message}`, { hint: printable(hint) });
+}
+
+/** Serves until it is stopped; then what says where it is, and its folder, go. */
+function serve(io: Io, options: Omit<SandboxOptions, "token">): Promise<void> {
+  return io.orderly(() => serveUntilStopped(io, options));
+}
+
+async function serveUntilStopped(io: Io, options: Omit<SandboxOptions, "token">): Promise<void> {
   const token = Buffer.from(io.random(24)).toString("base64url");
   const sandbox = await startSandbox(io, { ...options, token });
-  await writeState(io, { port: sandbox.port, token });
-  announce(io, sandbox.variables);
   const interrupted = new Promise<void>((done) => {
     io.signal.addEventListener("abort", () => done(), { once: true });
   });
   try {
+    await writeState(io, { port: sandbox.port, token });
+    announce(io, sandbox.variables);
     await Promise.race([sandbox.stopped, interrupted]);
-  } finally {
     await removeState(io);
+  } finally {
     await sandbox.close();
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import { type HashName, messageOf, messageOfDigests } from "../../format/digest.ts";
+import { giveBack } from "../../format/pieces.ts";
 import type { PublicKey, Signer } from "../types.ts";
 import { verifySignature } from "../verify.ts";
 
@@ -34,7 +35,10 @@ type Readable = Uint8Array | AsyncIterable<Uint8Array>;
 async function signHashed(key: RemoteKey, message: Readable) {
   const algorithm = key.publicKey.hash;
   const digest = createHash(algorithm);
-  for await (const piece of pieces(message)) digest.update(piece);
+  for await (const piece of pieces(message)) {
+    digest.update(piece);
+    giveBack(piece);
+  }
   const value = digest.digest();
   const signature = await key.signDigest(value);
   await check(key, { signature, digests: new Map([[algorithm, value]]) });
@@ -52,7 +56,7 @@ async function signWhole(key: RemoteKey, message: Readable) {
         hint: "Ed25519 needs the whole message at the service; use an ECDSA or RSA key for larger files",
       });
     }
-    kept.push(new Uint8Array(piece));
+    kept.push(piece);
   }
   const whole = Buffer.concat(kept);
   const signature = await key.signMessage(whole);

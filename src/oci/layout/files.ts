@@ -1,5 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { type Digest, digestOf, parseDigest } from "../../format/digest.ts";
+import { giveBack } from "../../format/pieces.ts";
 import type { Io } from "../../io.ts";
 import { MAX_MANIFEST, readManifest } from "../manifest.ts";
 import { checked } from "../registry/blobs.ts";
@@ -73,12 +74,12 @@ export async function writeBlobFile(
   const { content } = blob;
   const pieces =
     content instanceof Uint8Array ? content : checked(content, descriptorOf(blob), `${path}@${blob.digest}`);
-  await io.files.write(file, pieces, { mode: 0o644 });
+  await io.files.replace(file, pieces, { mode: 0o644 });
 }
 
 async function isWhole(io: LayoutIo, path: string, blob: { digest: Digest; size: number }): Promise<boolean> {
   try {
-    for await (const _piece of readBlobFile(io, path, descriptorOf(blob))); // read to its end, where it is judged
+    for await (const piece of readBlobFile(io, path, descriptorOf(blob))) giveBack(piece); // to its end, where it is judged
     return true;
   } catch (error) {
     if (error instanceof TsignError && error.code === "registry") return false;

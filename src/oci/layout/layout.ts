@@ -86,7 +86,7 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
         throw new TsignError("limit", `${what}, more than ${maxBytes}`);
       }
       const pieces: Uint8Array[] = [];
-      for await (const piece of store.blobStream(descriptor)) pieces.push(new Uint8Array(piece));
+      for await (const piece of store.blobStream(descriptor)) pieces.push(piece);
       return Buffer.concat(pieces);
     },
     blobStream: (descriptor) => readBlobFile(io, path, descriptor),
@@ -120,7 +120,7 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
     },
     async commit(named) {
       entries.splice(0, entries.length, ...named.map(indexEntry));
-      await io.files.write(`${path}/oci-layout`, OCI_LAYOUT, { mode: 0o644 });
+      await io.files.replace(`${path}/oci-layout`, OCI_LAYOUT, { mode: 0o644 });
       await writeIndex(io, path, entries);
     },
   };
@@ -211,5 +211,5 @@ function withTag(entries: Descriptor[], descriptor: Descriptor, tag: string): re
 
 async function writeIndex(io: LayoutIo, path: string, manifests: readonly Descriptor[]): Promise<void> {
   const index = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests };
-  await io.files.write(`${path}/index.json`, JSON.stringify(index, null, 3), { mode: 0o644 });
+  await io.files.replace(`${path}/index.json`, JSON.stringify(index, null, 3), { mode: 0o644 });
 }

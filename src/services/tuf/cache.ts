@@ -114,7 +114,7 @@ async function keep(
     await replace(io, `${folder}/snapshot.json`, snapshot.bytes);
     await replace(io, `${folder}/timestamp.json`, timestamp.bytes);
     const state = JSON.stringify({ lastTimestamp: io.now().toISOString() });
-    await io.files.write(`${folder}.json`, state, { mode: 0o600 });
+    await io.files.replace(`${folder}.json`, state, { mode: 0o600 });
   } catch (error) {
     if (!(error instanceof TsignError)) throw error;
     io.stderr.write(`WARNING: trust material could not be kept for the next run: ${error.message}\n`);
@@ -128,5 +128,5 @@ async function replace(io: CacheIo, path: string, bytes: Uint8Array): Promise<vo
     const existing = await io.files.read(path, { maxBytes: bytes.length });
     if (Buffer.compare(existing, bytes) === 0) return;
   }
-  await io.files.write(path, bytes, { mode: 0o644 });
+  await io.files.replace(path, bytes, { mode: 0o644 });
 }

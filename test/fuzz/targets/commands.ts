@@ -49,7 +49,7 @@ function memoryFiles(content: Readonly<Record<string, Uint8Array | string>>): Fi
     },
     async stat(path) {
       const data = get(path);
-      return data && { kind: "file", size: data.length };
+      return data && { kind: "file", size: data.length, identity: path };
     },
     list: async () => [],
     write: async () => {},

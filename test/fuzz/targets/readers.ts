@@ -208,7 +208,8 @@ const DOCKER: Target = readers("docker-configs", {
 function configIo(bytes: Uint8Array): Pick<Io, "env" | "files" | "spawn"> {
   const files: Partial<Files> = {
     read: async () => bytes,
-    stat: async (path) => (path.endsWith("/.docker/config.json") ? { kind: "file", size: bytes.length } : undefined),
+    stat: async (path) =>
+      path.endsWith("/.docker/config.json") ? { kind: "file", size: bytes.length, identity: "1:1" } : undefined,
   };
   return {
     env: { HOME: "/home" },
