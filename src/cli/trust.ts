@@ -1,10 +1,7 @@
-import { createPublicKey, X509Certificate } from "node:crypto";
 import { readBlob } from "../blob.ts";
 import { naming, TsignError } from "../errors.ts";
 import { readCertificates } from "../evidence/read-legacy.ts";
-import { readPem } from "../format/pem.ts";
 import type { Io } from "../io.ts";
-import { publicKeyFromObject } from "../keys/index.ts";
 import {
   ALWAYS,
   type Authority,
@@ -56,8 +53,9 @@ export async function loadTrust(io: Io, flags: TrustFlags, needs: Needs): Promis
 
 /** The trusted root of the TUF repository in use. */
 async function distributedRoot(io: Io): Promise<TrustedMaterial> {
-  const { readTrustedRoot } = await import("../trust/trusted-root.ts");
-  return readTrustedRoot(await distributedTarget(io, "trusted_root.json"), "the distributed trusted root");
+  const { currentRepository } = await import("../services/tuf/index.ts");
+  const { readDistributedRoot } = await import("./distributed-root.ts");
+  return readDistributedRoot(io, await currentRepository(io));
 }
 
 /**
@@ -82,7 +80,7 @@ async function readFlags(io: Io, flags: TrustFlags): Promise<Partial<TrustedMate
   const timestamps = await readPemCertificates(io, flags.timestampCertificateChain);
   return {
     ...(authority.roots.length > 0 ? { authorities: [authority] } : {}),
-    ...(timestamps.length > 0 ? { timestampAuthorities: [timestampAuthority(timestamps)] } : {}),
+    ...(timestamps.length > 0 ? { timestampAuthorities: [await timestampAuthorityOf(timestamps)] } : {}),
   };
 }
 
@@ -92,59 +90,27 @@ async function readOverrides(io: Io, flags: TrustFlags): Promise<Partial<Trusted
   const timestamps = await readPemCertificates(io, file("timestampAuthorities"));
   const logs = await readLogs(io, file("logs"));
   const ctLogs = await readLogs(io, file("ctLogs"));
-  const isRoot = (der: Uint8Array) => {
-    const { subject, issuer } = new X509Certificate(der);
-    return subject === issuer;
-  };
-  const authority: Authority = {
-    roots: certificates.filter(isRoot),
-    intermediates: certificates.filter((der) => !isRoot(der)),
-    validFor: ALWAYS,
-  };
   return {
-    ...(certificates.length > 0 ? { authorities: [authority] } : {}),
-    ...(timestamps.length > 0 ? { timestampAuthorities: [timestampAuthority(timestamps)] } : {}),
+    ...(certificates.length > 0 ? { authorities: [await authorityOfFile(certificates)] } : {}),
+    ...(timestamps.length > 0 ? { timestampAuthorities: [await timestampAuthorityOf(timestamps)] } : {}),
     ...(logs.length > 0 ? { logs } : {}),
     ...(ctLogs.length > 0 ? { ctLogs } : {}),
   };
 }
 
-/** A chain from the certificate that signs timestamps to its root. */
-function timestampAuthority(chain: readonly Uint8Array[]): TimestampAuthority {
-  const isAuthority = (der: Uint8Array) => new X509Certificate(der).ca;
-  const authorities = chain.filter(isAuthority);
-  const leaves = chain.filter((der) => !isAuthority(der));
-  if (leaves.length > 1 || authorities.length === 0) {
-    throw new TsignError(
-      "untrusted",
-      "a timestamp authority's chain has one signing certificate and at least one root",
-    );
-  }
-  return {
-    leaf: leaves[0],
-    roots: authorities.slice(-1),
-    intermediates: authorities.slice(0, -1),
-    validFor: ALWAYS,
-  };
+// Most commands name no files of trust, and do without what reads them.
+async function timestampAuthorityOf(chain: readonly Uint8Array[]): Promise<TimestampAuthority> {
+  return (await import("./trust-files.ts")).timestampAuthority(chain);
 }
 
-/** Public keys of logs, one PEM block each; their id is the usual one. */
+async function authorityOfFile(certificates: readonly Uint8Array[]): Promise<Authority> {
+  return (await import("./trust-files.ts")).authorityOf(certificates);
+}
+
 async function readLogs(io: Io, path: string): Promise<Log[]> {
   if (path === "") return [];
-  const { logIdOf } = await import("../trust/trusted-root.ts");
-  const blocks = readPem(Buffer.from(await readBlob(io, path)).toString("latin1"));
-  if (blocks.length === 0) throw new TsignError("input", `${path} holds no public key`);
-  return blocks.map(({ label, bytes }) => {
-    try {
-      const type = label === "RSA PUBLIC KEY" ? "pkcs1" : "spki";
-      const key = createPublicKey({ key: Buffer.from(bytes), format: "der", type });
-      const { object } = publicKeyFromObject(key); // refuses keys that prove nothing
-      return { baseUrl: path, id: logIdOf(object), key: object, validFor: ALWAYS };
-    } catch (cause) {
-      if (cause instanceof TsignError) throw new TsignError("input", `${path}: ${cause.message}`, { cause });
-      throw new TsignError("input", `${path} holds something that is no public key`, { cause });
-    }
-  });
+  const { logsOf } = await import("./trust-files.ts");
+  return logsOf(Buffer.from(await readBlob(io, path)).toString("latin1"), { path, baseUrl: path });
 }
 
 async function readPemCertificates(io: Io, path: string): Promise<Uint8Array[]> {

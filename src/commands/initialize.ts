@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readBlob } from "../blob.ts";
 import { defineCommand, flag } from "../cli/define.ts";
+import { readDistributedRoot } from "../cli/distributed-root.ts";
 import { naming, TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { cacheFolder, openCache } from "../services/tuf/cache.ts";
@@ -32,7 +33,7 @@ export default defineCommand({
     const mirror = flags.staging ? new URL(STAGING_MIRROR) : parseMirror(flags.mirror, "--mirror");
     const root = flags.staging || flags.root === "" ? undefined : await readRoot(io, flags);
     if (root) await naming(flags.root, () => readMetadata("root", root));
-    const cache = await openCache(io, mirror);
+    const cache = await openCache(io, mirror, { usual: true });
     const anchor = root ?? embeddedRoot(mirror) ?? cache.root;
     if (!anchor) {
       throw new TsignError("usage", `no root is known for ${mirror.href}`, { hint: "pass it as --root FILE" });
@@ -40,7 +41,7 @@ export default defineCommand({
     // What was kept of another root counts for nothing now.
     const fresh = { ...cache, known: { timestamp: undefined, snapshot: undefined, targets: undefined } };
     const tuf = await openTuf(io, { mirror, anchor, cache: fresh });
-    await tuf.target("trusted_root.json");
+    await readDistributedRoot(io, tuf); // what cannot be verified with is no success
     try {
       await tuf.target("signing_config.v0.2.json");
     } catch (error) {

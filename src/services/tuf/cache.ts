@@ -35,9 +35,28 @@ export function mirrorFolder(mirror: URL): string {
   return path.toLowerCase().replaceAll(/[/:]/g, "-");
 }
 
-/** Opens what is kept of a mirror; nothing of it is trusted yet. */
-export async function openCache(io: CacheIo, mirror: URL): Promise<Cache> {
-  const folder = `${cacheFolder(io)}/${mirrorFolder(mirror)}`;
+/**
+ * The folder that is there already, else the usual one: sigstore-go makes the name of the address as it was spelt, so that a final
+ * slash or the usual port is part of it.
+ */
+async function existingFolder(io: CacheIo, mirror: URL): Promise<string> {
+  const usual = mirrorFolder(mirror);
+  const port = mirror.protocol === "https:" ? "443" : "80";
+  const withPort = mirror.port === "" ? usual.replace(mirror.host.toLowerCase(), (host) => `${host}-${port}`) : usual;
+  for (const name of new Set([usual, `${usual}-`, withPort, `${withPort}-`])) {
+    const folder = `${cacheFolder(io)}/${name}`;
+    if (await io.files.stat(`${folder}/root.json`)) return folder;
+  }
+  return `${cacheFolder(io)}/${usual}`;
+}
+
+/**
+ * Opens what is kept of a mirror; nothing of it is trusted yet.
+ *
+ * @param options.usual whether the folder of the usual name is meant, also where only another spelling's is there
+ */
+export async function openCache(io: CacheIo, mirror: URL, options: { usual?: boolean } = {}): Promise<Cache> {
+  const folder = options.usual ? `${cacheFolder(io)}/${mirrorFolder(mirror)}` : await existingFolder(io, mirror);
   const read = async (name: string, maxBytes: number): Promise<Uint8Array | undefined> => {
     try {
       return (await io.files.stat(`${folder}/${name}`)) && (await io.files.read(`${folder}/${name}`, { maxBytes }));

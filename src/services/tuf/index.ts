@@ -1,4 +1,5 @@
 import { TsignError } from "../../errors.ts";
+import { isObject } from "../../format/json.ts";
 import type { Io } from "../../io.ts";
 import { type Cache, openCache } from "./cache.ts";
 import { type Kinds, readMetadata, untrusted } from "./metadata.ts";
@@ -16,7 +17,28 @@ export interface Tuf {
    * @throws TsignError
    */
   target(name: string): Promise<Uint8Array>;
+  /** The targets that say what they are used for, in the order of their names; see `SingleTarget`. */
+  listed(): readonly SingleTarget[];
 }
+
+/**
+ * A target that is one certificate or key, as repositories list them that have no trusted_root.json, or have one too: what it is
+ * used for and where its service is (sigstore's `custom` metadata; well-known names where there is none).
+ */
+export interface SingleTarget {
+  readonly name: string;
+  readonly usage: "Fulcio" | "Rekor" | "CTFE" | "TSA";
+  /** Address of the service; empty when it is not said. */
+  readonly uri: string;
+}
+
+/** Names that say what a target is where its metadata does not. */
+const USUAL_NAMES: readonly [RegExp, SingleTarget["usage"]][] = [
+  [/^fulcio(_v1|_intermediate_v1)?\.crt\.pem$/, "Fulcio"],
+  [/^rekor\.pub$/, "Rekor"],
+  [/^ctfe\.pub$/, "CTFE"],
+  [/^tsa_(leaf|root|intermediate_\d+)\.crt\.pem$/, "TSA"],
+];
 
 const opened = new WeakMap<object, Promise<Tuf>>();
 
@@ -30,7 +52,7 @@ export async function loadTarget(io: TufIo, name: string): Promise<Uint8Array> {
 }
 
 /** Follows the repository once for all that one command asks of it. */
-function currentRepository(io: TufIo): Promise<Tuf> {
+export function currentRepository(io: TufIo): Promise<Tuf> {
   const known = opened.get(io);
   if (known) return known;
   const tuf = openCurrent(io);
@@ -83,7 +105,23 @@ function tufOf(by: { source: Source; repository: Repository; cache: Cache }): Tu
       if (bytes !== kept) await cache.keep(repository, new Map([[name, bytes]]));
       return bytes;
     },
+    listed: () => singleTargets(repository),
   };
+}
+
+function singleTargets(repository: Repository): SingleTarget[] {
+  const listed = Object.entries(repository.targets.metadata.signed.targets).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const stated = listed.flatMap(([name, { unrecognizedFields }]) => {
+    const { custom } = unrecognizedFields ?? {};
+    const { usage, uri } = isObject(custom) && isObject(custom["sigstore"]) ? custom["sigstore"] : {};
+    const known = USUAL_NAMES.find(([, each]) => each === usage);
+    return known ? [{ name, usage: known[1], uri: typeof uri === "string" ? uri : "" }] : [];
+  });
+  const named = listed.flatMap(([name]) => {
+    const [, usage] = USUAL_NAMES.find(([pattern]) => pattern.test(name)) ?? [];
+    return usage && !stated.some((each) => each.usage === usage) ? [{ name, usage, uri: "" }] : [];
+  });
+  return [...stated, ...named];
 }
 
 /** Whether it is the way to the mirror that failed, and not what the mirror said. */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { temporaryFolder, testIo } from "../../../test/support/test-io.ts";
 import { TsignError } from "../../errors.ts";
-import { loadTarget } from "./index.ts";
+import { currentRepository, loadTarget } from "./index.ts";
 
 const MIRROR = "http://tuf.example/repo";
 const DAY = 86_400_000;
@@ -69,13 +69,15 @@ function repository(
   const publish = (
     version: number,
     content: string,
-    options: { expires?: number; by?: Record<Role, KeyObject> } = {},
+    options: { expires?: number; by?: Record<Role, KeyObject>; more?: Record<string, object> } = {},
   ) => {
-    const { expires, by = keys } = options;
+    const { expires, by = keys, more = {} } = options;
     const target = Buffer.from(content);
     const hash = createHash("sha256").update(target).digest("hex");
     files.set(`targets/${hash}.trusted_root.json`, target);
-    const listed = { "trusted_root.json": { length: target.length, hashes: { sha256: hash } } };
+    const file = { length: target.length, hashes: { sha256: hash } };
+    const others = Object.entries(more).map(([name, fields]) => [name, { ...file, ...fields }]);
+    const listed = { "trusted_root.json": file, ...Object.fromEntries(others) };
     const targets = put(`${version}.targets.json`, { ...head("targets", version), targets: listed }, [by.targets]);
     const snapshotMeta = { "targets.json": meta(targets, version) };
     const snapshot = put(`${version}.snapshot.json`, { ...head("snapshot", version, expires), meta: snapshotMeta }, [
@@ -246,4 +248,41 @@ test("a mirror may be a folder that was copied from one", async (t) => {
   repo.publish(2, "x", { by: { ...repo.keys, targets: newKey() } });
   copy();
   await assert.rejects(client(folder, repo, { mirror }).read(), { code: "untrusted", message: /targets\.json is not/ });
+});
+
+test("what cosign kept of a mirror is found, in whatever way its address was spelt", async (t) => {
+  for (const name of ["tuf.example-repo-", "tuf.example-80-repo", "tuf.example-80-repo-"]) {
+    const folder = temporaryFolder(t);
+    const repo = repository();
+    assert.equal(await client(folder, repo).read(), "first");
+    const kept = (each: string) => join(folder, "cache", each);
+    renameSync(kept("tuf.example-repo"), kept(name));
+    assert.equal(await client(folder, repo, { down: true }).read(), "first", name);
+    renameSync(kept(name), kept("tuf.example-other"));
+    await assert.rejects(client(folder, repo, { down: true }).read(), { code: "network" }, "another mirror's");
+  }
+});
+
+test("listed() gives the targets whose use is said, by their metadata or else by their usual names", async (t) => {
+  const uses = async (more: Record<string, object>) => {
+    const repo = repository();
+    repo.publish(2, "x", { more });
+    const { io } = client(temporaryFolder(t), repo);
+    return (await currentRepository(io)).listed().map(({ name, usage, uri }) => `${name} ${usage} ${uri}`);
+  };
+  const used = (usage: string, uri?: string) => ({
+    custom: { sigstore: { usage, status: "Active", ...(uri ? { uri } : {}) } },
+  });
+  assert.deepEqual(await uses({}), []);
+  assert.deepEqual(await uses({ "z.pem": used("Fulcio", "https://f"), "a.pub": used("Rekor"), b: used("Unknown") }), [
+    "a.pub Rekor ",
+    "z.pem Fulcio https://f",
+  ]);
+  assert.deepEqual(await uses({ "rekor.pub": {}, "ctfe.pub": {}, "fulcio_v1.crt.pem": {}, "artifact.pub": {} }), [
+    "ctfe.pub CTFE ",
+    "fulcio_v1.crt.pem Fulcio ",
+    "rekor.pub Rekor ",
+  ]);
+  assert.deepEqual(await uses({ "rekor.pub": {}, "mine.pub": used("Rekor") }), ["mine.pub Rekor "], "metadata decides");
+  assert.deepEqual(await uses({ a: { custom: null }, b: { custom: { sigstore: "Fulcio" } }, c: { custom: [] } }), []);
 });

@@ -1,0 +1,56 @@
+import { naming, TsignError } from "../errors.ts";
+import { readCertificates } from "../evidence/read-legacy.ts";
+import type { Io } from "../io.ts";
+import type { SingleTarget, Tuf } from "../services/tuf/index.ts";
+import { parseCertificate } from "../trust/certificate.ts";
+import type { TrustedMaterial } from "../trust/material.ts";
+import { readTrustedRoot } from "../trust/trusted-root.ts";
+import { authorityOf, logsOf, timestampAuthority } from "./trust-files.ts";
+
+const TRUSTED_ROOT = "trusted_root.json";
+
+/**
+ * Whom a TUF repository says to trust: its trusted root, or, where it has none that can be used, the certificates and keys that it
+ * lists one by one, as mirrors of older installations do; then with a warning, because these say no periods.
+ *
+ * @throws TsignError the trusted root's error when there are no single targets either
+ */
+export async function readDistributedRoot(io: Pick<Io, "stderr">, tuf: Tuf): Promise<TrustedMaterial> {
+  try {
+    return readTrustedRoot(await tuf.target(TRUSTED_ROOT), "the distributed trusted root");
+  } catch (error) {
+    if (!(error instanceof TsignError) || error.code !== "untrusted") throw error;
+    const targets = tuf.listed();
+    if (!targets.some(({ usage }) => usage === "Fulcio" || usage === "Rekor")) throw error;
+    const material = await readSingleTargets(tuf, targets);
+    const names = targets.map(({ name }) => name).join(", ");
+    io.stderr.write(`WARNING: ${error.message}; trusting the single targets ${names} without a period\n`);
+    return material;
+  }
+}
+
+async function readSingleTargets(tuf: Tuf, targets: readonly SingleTarget[]): Promise<TrustedMaterial> {
+  const read = (usage: SingleTarget["usage"]) =>
+    Promise.all(
+      targets
+        .filter((each) => each.usage === usage)
+        .map(async ({ name, uri }) => ({ name, uri, pem: Buffer.from(await tuf.target(name)).toString("latin1") })),
+    );
+  const certificates = async (usage: "Fulcio" | "TSA") =>
+    (await read(usage)).flatMap(({ name, pem }) => {
+      const found = readCertificates(pem, name);
+      for (const der of found) parseCertificate(der); // each must be usable
+      return found;
+    });
+  const logs = async (usage: "Rekor" | "CTFE") =>
+    (await read(usage)).flatMap(({ name, uri, pem }) => logsOf(pem, { path: name, baseUrl: uri || name }));
+  const tsa = authorityOf(await certificates("TSA"));
+  const timestamps = [...tsa.intermediates, ...tsa.roots]; // the root last
+  return {
+    authorities: [authorityOf(await certificates("Fulcio"))],
+    logs: await logs("Rekor"),
+    ctLogs: await logs("CTFE"),
+    timestampAuthorities:
+      timestamps.length === 0 ? [] : [await naming("the TSA targets", () => timestampAuthority(timestamps))],
+  };
+}
