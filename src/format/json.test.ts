@@ -71,3 +71,19 @@ test("textOf gives scalars as they are written, and nothing of what String() may
   const others = [null, undefined, {}, { toString: 1 }, [[]], JSON.parse('{"toString":null,"valueOf":1}')];
   assert.deepEqual(new Set(others.map(textOf)), new Set([""]));
 });
+
+test("parseJson says of JSON lines what they are", () => {
+  const hint = (text: string): string => {
+    try {
+      parseJson(Buffer.from(text), "it");
+      return "read";
+    } catch (error) {
+      return error instanceof TsignError ? (error.hint ?? "none") : "none";
+    }
+  };
+  assert.match(hint('{"a":1}\n{"a":2}\n'), /a JSON document on each line/);
+  assert.match(hint('{"a":1}\n{"a":2}\nrubbish'), /a JSON document on each line/);
+  for (const text of ['{"a":1}\nrubbish', "[1]\n[2]", "1\n2", "{\n}x", "", "\n\n"])
+    assert.equal(hint(text), "none", text);
+  assert.equal(hint('{"a":1}\n'), "read");
+});

@@ -22,10 +22,23 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new TsignError("bad-bundle", `${what} is not valid JSON`, { cause });
+    const hint = hasJsonLines(text)
+      ? { hint: "it has a JSON document on each line: put the one you want into a file of its own" }
+      : {};
+    throw new TsignError("bad-bundle", `${what} is not valid JSON`, { cause, ...hint });
   }
   refuseBadKeys(text, what);
   return value;
+}
+
+/** Whether a text that is no JSON document has one on its first line and another on its second (JSON lines). */
+function hasJsonLines(text: string): boolean {
+  const lines = text.split("\n", 2);
+  try {
+    return lines.length === 2 && lines.every((line) => isObject(JSON.parse(line)));
+  } catch {
+    return false;
+  }
 }
 
 /**

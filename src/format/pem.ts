@@ -24,6 +24,43 @@ export function readPem(text: string): PemBlock[] {
   return blocks;
 }
 
+/** What keeps a text from being PEM, where it can be told, and what to do about it; for an error's message and hint. */
+export function whyNotPem(text: string): { reason: string; hint?: string } {
+  if (text.includes("\0")) return { reason: "it is not PEM: it is binary, or UTF-16 text" };
+  if (!text.includes("-----BEGIN ")) return { reason: "it is not PEM" };
+  if (/-----BEGIN [A-Z0-9 ]+-----\\n/.test(text)) {
+    return {
+      reason: "it is not PEM: its line breaks are written as \\n",
+      hint: `printf '%b' "$KEY" turns them into line breaks`,
+    };
+  }
+  if (/-----BEGIN [A-Z0-9 ]+-----[^\r\n]*[^\s]/.test(text)) {
+    return {
+      reason: "it is not PEM: its line breaks are lost",
+      hint: 'the begin and end lines stand on lines of their own; quote the variable ("$KEY") that it went through',
+    };
+  }
+  return { reason: "it is not PEM: a block has a begin line and no end line of the same name" };
+}
+
+/**
+ * The one block of a key file. With several nobody could know which one counts.
+ *
+ * @param options.beside labels of blocks that may stand beside it
+ * @returns undefined when there is none
+ * @throws Error when there are several
+ */
+export function onlyPemBlock(text: string, options: { beside?: readonly string[] } = {}): PemBlock | undefined {
+  const blocks = readPem(text).filter(({ label }) => !options.beside?.includes(label));
+  if (blocks.length > 1) {
+    const labels = blocks.slice(0, 3).map(({ label }) => label);
+    throw new Error(
+      `it has ${blocks.length} PEM blocks (${labels.join(", ")}${blocks.length > 3 ? ", …" : ""}), not one`,
+    );
+  }
+  return blocks[0];
+}
+
 function decodeBody(body: string): Uint8Array {
   const lines = body.split(/\r?\n/).filter((line) => !line.includes(":"));
   return Buffer.from(lines.join(""), "base64");

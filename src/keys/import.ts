@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { TsignError } from "../errors.ts";
-import { type PemBlock, readPem } from "../format/pem.ts";
+import type { PemBlock } from "../format/pem.ts";
+import { keyBlock } from "./key-block.ts";
 import { weaknessOf } from "./weakness.ts";
 
 const PARSERS: Readonly<Record<string, "pkcs1" | "sec1" | "pkcs8">> = {
@@ -16,11 +17,10 @@ const PARSERS: Readonly<Record<string, "pkcs1" | "sec1" | "pkcs8">> = {
  * @throws TsignError "input", naming the weakness of a weak key
  */
 export function importPrivateKey(text: string): KeyObject {
-  const block = readPem(text).find((each) => each.label !== "EC PARAMETERS");
-  if (!block) throw new TsignError("input", "the key to import is not PEM");
+  const block = keyBlock(text, "key to import", "expected -----BEGIN PRIVATE KEY-----", { beside: ["EC PARAMETERS"] });
   if (text.includes("Proc-Type: 4,ENCRYPTED") || block.label === "ENCRYPTED PRIVATE KEY") {
     throw new TsignError("input", "the key to import is encrypted", {
-      hint: "decrypt it first: openssl pkey -in FILE",
+      hint: "decrypt it first: openssl pkey -in FILE -out plain.pem",
     });
   }
   const key = parsePrivateKey(block);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createPublicKey, generateKeyPairSync, randomBytes, scryptSync } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
@@ -170,4 +170,24 @@ describe("files that are no key file", () => {
     const text = writePem("EC PRIVATE KEY", Buffer.from("x"));
     await assert.rejects(readKeyFile(text, password), (error: TsignError) => /import-key-pair/.test(error.hint ?? ""));
   });
+});
+
+test("readKeyFile says what to do with a key of another kind, and refuses a second block", async () => {
+  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const none = async () => Buffer.of();
+  const hint = async (text: string): Promise<string> => {
+    const error = await readKeyFile(text, none).catch((each: unknown) => each);
+    assert.ok(error instanceof TsignError && error.code === "input", String(error));
+    return `${error.message} | ${error.hint ?? ""}`;
+  };
+  const encrypted = { type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" } as const;
+  const pem = (key: KeyObject, type: "pkcs8" | "spki") =>
+    key.export({ type: type as "pkcs8", format: "pem" }).toString();
+  assert.match(await hint(pair.privateKey.export(encrypted).toString()), /openssl pkey -in FILE -out plain\.pem/);
+  assert.match(await hint(pem(pair.privateKey, "pkcs8")), /tsign import-key-pair --key FILE/);
+  assert.match(await hint(pem(pair.publicKey, "spki")), /this is a public key/);
+  const written = await writeKeyFile({ random: randomBytes }, pair.privateKey, Buffer.from("x"));
+  assert.match(await hint(written + written), /ambiguous: it has 2 PEM blocks/);
+  assert.match(await hint(written + pem(pair.publicKey, "spki")), /ambiguous/);
+  assert.match(await hint(written.trim().replaceAll("\n", " ")), /line breaks are lost/);
 });

@@ -2,7 +2,8 @@ import { createPrivateKey, type KeyObject, scrypt as nodeScrypt } from "node:cry
 import { TsignError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { textOf } from "../format/json.ts";
-import { readPem, writePem } from "../format/pem.ts";
+import { writePem } from "../format/pem.ts";
+import { keyBlock } from "./key-block.ts";
 
 const LABEL = "ENCRYPTED SIGSTORE PRIVATE KEY";
 const READ_LABELS = [LABEL, "ENCRYPTED COSIGN PRIVATE KEY"];
@@ -62,13 +63,9 @@ export async function writeKeyFile(
  * @throws TsignError "input"
  */
 export async function readKeyFile(text: string, password: () => Promise<Uint8Array>): Promise<KeyObject> {
-  const [block] = readPem(text);
-  if (!block) throw new TsignError("input", "the private key is not PEM");
+  const block = keyBlock(text, "private key", `expected -----BEGIN ${LABEL}-----`, { beside: ["EC PARAMETERS"] });
   if (!READ_LABELS.includes(block.label)) {
-    const hint = block.label.endsWith("PRIVATE KEY")
-      ? "`tsign import-key-pair --key FILE` makes a usable key of it"
-      : "";
-    throw new TsignError("input", `unsupported pem type: ${block.label}`, hint ? { hint } : {});
+    throw new TsignError("input", `unsupported pem type: ${block.label}`, { hint: otherKeyHint(block.label, text) });
   }
   const { cost, salt, nonce, ciphertext } = readEnvelope(block.bytes);
   const box = await secretbox(await deriveKey(await password(), salt, cost), nonce);
@@ -86,6 +83,18 @@ export async function readKeyFile(text: string, password: () => Promise<Uint8Arr
   } catch (cause) {
     throw new TsignError("input", "the decrypted private key cannot be read", { cause });
   }
+}
+
+/** What to do with a block that is no key file of cosign's. */
+function otherKeyHint(label: string, text: string): string {
+  if (label.includes("PUBLIC KEY")) return "this is a public key, which verifies; signing takes the private one";
+  if (label === "CERTIFICATE")
+    return "this is a certificate; signing takes the private key, and --certificate the certificate";
+  const imported = "`tsign import-key-pair --key FILE` makes a usable key of it";
+  if (label === "ENCRYPTED PRIVATE KEY" || text.includes("Proc-Type: 4,ENCRYPTED")) {
+    return `decrypt it with \`openssl pkey -in FILE -out plain.pem\`, then ${imported.replace("FILE", "plain.pem")}`;
+  }
+  return label.endsWith("PRIVATE KEY") ? imported : `expected -----BEGIN ${LABEL}-----`;
 }
 
 function readEnvelope(bytes: Uint8Array): Sealed {

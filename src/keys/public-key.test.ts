@@ -44,9 +44,31 @@ describe("a public key", () => {
     assert.equal(publicKeyFromPem(pkcs1).pem, fixture("imported-rsa2048.pub"));
   });
 
-  test("is the first block of its file", () => {
-    const both = `comment\n${fixture("cosign3.pub")}${fixture("cosign2.pub")}`;
-    assert.equal(publicKeyFromPem(both).pem, fixture("cosign3.pub"));
+  test("is the one block of its file, text around it aside", () => {
+    const one = `comment\n${fixture("cosign3.pub")}more\n`;
+    assert.equal(publicKeyFromPem(one).pem, fixture("cosign3.pub"));
+    for (const second of [fixture("cosign2.pub"), fixture("cosign3.pub"), writePem("CERTIFICATE", Buffer.of(1))]) {
+      assert.throws(
+        () => publicKeyFromPem(one + second),
+        refused("ambiguous: it has 2 PEM blocks", "a file of its own"),
+      );
+      assert.throws(() => publicKeyFromPem(second + one), refused("ambiguous: it has 2 PEM blocks"));
+    }
+  });
+
+  test("that lost its line breaks is refused by that name", () => {
+    const pem = fixture("cosign3.pub").trim();
+    for (const [text, reason] of [
+      [pem.replaceAll("\n", " "), "its line breaks are lost"],
+      [pem.replaceAll("\n", ""), "its line breaks are lost"],
+      [pem.replaceAll("\n", "\\n"), "its line breaks are written as \\n"],
+      [Buffer.from(`\uFEFF${pem}`, "utf16le").toString("latin1"), "UTF-16"],
+      [pem.replace(/-----END.*/, ""), "no end line"],
+    ] as const) {
+      assert.throws(() => publicKeyFromPem(text), refused(reason), reason);
+    }
+    assert.ok(publicKeyFromPem(pem.replaceAll("\n", "\r\n")));
+    assert.ok(publicKeyFromPem(`\uFEFF${pem}\n`));
   });
 
   test("of a private key is its public half", () => {

@@ -2,7 +2,8 @@ import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
 import { faultOf } from "../format/key-fault.ts";
-import { readPem, writePem } from "../format/pem.ts";
+import { writePem } from "../format/pem.ts";
+import { keyBlock } from "./key-block.ts";
 import type { KeyKind, PublicKey } from "./types.ts";
 
 const CURVES: Readonly<Record<string, "P-256" | "P-384" | "P-521">> = {
@@ -28,14 +29,12 @@ export function publicKeyFromObject(object: KeyObject): PublicKey {
 }
 
 /**
- * Reads the first block of a PEM text: PKIX (`PUBLIC KEY`) or PKCS#1 (`RSA PUBLIC KEY`).
+ * Reads the one block of a PEM text: PKIX (`PUBLIC KEY`) or PKCS#1 (`RSA PUBLIC KEY`).
  *
  * @throws TsignError "input" naming the label found
  */
 export function publicKeyFromPem(text: string): PublicKey {
-  const [block] = readPem(text);
-  if (!block)
-    throw new TsignError("input", "the public key is not PEM", { hint: "expected -----BEGIN PUBLIC KEY-----" });
+  const block = keyBlock(text, "public key", "expected -----BEGIN PUBLIC KEY-----");
   const type = { "PUBLIC KEY": "spki", "RSA PUBLIC KEY": "pkcs1" }[block.label] as "spki" | "pkcs1" | undefined;
   if (!type) {
     const hint = block.label.includes("PRIVATE KEY")

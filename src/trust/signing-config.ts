@@ -84,7 +84,10 @@ interface SelectorMessage {
  */
 export function readSigningConfigMessage(bytes: Uint8Array, path: string): SigningConfigMessage {
   const invalid = (reason: string, cause: unknown) =>
-    new TsignError("input", `${path} is not a signing config: ${reason}`, { cause });
+    new TsignError("input", `${path} is not a signing config: ${reason}`, {
+      cause,
+      ...(cause instanceof TsignError && cause.hint ? { hint: cause.hint } : {}),
+    });
   let json: unknown;
   try {
     json = parseJson(bytes, path);

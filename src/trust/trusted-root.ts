@@ -29,7 +29,10 @@ type Json = Record<string, unknown>;
  */
 export function readTrustedRoot(bytes: Uint8Array, path: string): TrustedMaterial {
   const invalid = (reason: string, cause?: unknown) =>
-    new TsignError("untrusted", `${path} is not a trusted root: ${reason}`, { cause });
+    new TsignError("untrusted", `${path} is not a trusted root: ${reason}`, {
+      cause,
+      ...(cause instanceof TsignError && cause.hint ? { hint: cause.hint } : {}),
+    });
   let json: unknown;
   try {
     json = parseJson(bytes, path);

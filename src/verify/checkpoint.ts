@@ -41,7 +41,14 @@ export function checkpointName(entry: TransparencyLogEntry, log: Log): string {
 export function verifyCheckpoint(entry: TransparencyLogEntry, log: Log): void {
   const proof = entry.inclusionProof;
   if (!proof) return;
-  const checkpoint = parseCheckpoint(proof.checkpoint?.envelope ?? "");
+  const envelope = proof.checkpoint?.envelope ?? "";
+  if (envelope === "") {
+    throw new CheckFailed(
+      "log",
+      "its inclusion proof has no checkpoint; `tsign bundle upgrade` fetches one from the log",
+    );
+  }
+  const checkpoint = parseCheckpoint(envelope);
   const { origin, size, root, signatures } = checkpoint;
   const isV1 = V1_ORIGIN.test(origin);
   const name = checkpointName(entry, log);
