@@ -1,5 +1,6 @@
 import { TsignError } from "./errors.ts";
 import type { Io } from "./io.ts";
+import { isStdin, takeStdin } from "./stdin.ts";
 
 /** The largest file read whole by name: keys, signatures, certificates, bundles given on the command line. Bytes. */
 const MAX_SMALL_FILE = 128 * 1024 * 1024;
@@ -10,7 +11,7 @@ const MAX_SMALL_FILE = 128 * 1024 * 1024;
  * @throws TsignError "input" for another scheme or an unset variable
  */
 export async function* openBlob(io: Io, reference: string): AsyncIterable<Uint8Array> {
-  if (reference === "-") return yield* io.stdin;
+  if (await isPipedIn(io, reference)) return yield* takeStdin(io, "a file");
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(reference)?.[1]?.toLowerCase();
   switch (scheme) {
     case undefined:
@@ -27,6 +28,12 @@ export async function* openBlob(io: Io, reference: string): AsyncIterable<Uint8A
     default:
       throw new TsignError("input", `unrecognized scheme: ${scheme}://`);
   }
+}
+
+/** Standard input by any of its names. A file that was redirected to it can be opened anew by its name, and read again. */
+async function isPipedIn(io: Io, reference: string): Promise<boolean> {
+  if (!isStdin(reference)) return false;
+  return reference === "-" || (await io.files.stat(reference))?.kind !== "file";
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Command } from "./cli/define.ts";
+import { GLOBAL_FLAGS } from "./cli/global-flags.ts";
 import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
 import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
@@ -51,13 +52,28 @@ async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io, se
   const toFile = typeof outputFile === "string" && outputFile !== "";
   const keep = (content: string | Uint8Array) => captured.push(Buffer.from(content));
   const stdout = { write: (text: string) => keep(lineOf(text, secrets)), data: keep };
+  let began = false;
   try {
-    await withTimeout(Number(timeout), toFile ? withParts(io, { stdout }) : io, (limited) =>
-      command.run(limited, invocation),
-    );
+    await withTimeout(Number(timeout), toFile ? withParts(io, { stdout }) : io, async (limited) => {
+      await requireFiles(limited, request);
+      began = true;
+      await command.run(limited, invocation);
+    });
   } finally {
-    if (toFile) await io.files.write(String(outputFile), Buffer.concat(captured), { mode: 0o644 });
+    if (toFile && began) await writeCaptured(io, String(outputFile), Buffer.concat(captured));
   }
+}
+
+/** Loaded only for a command line that names files: a start is short. */
+async function requireFiles(io: Io, { command, args, flags, given }: Extract<Request, { kind: "run" }>): Promise<void> {
+  if (args.length === 0 && given.size === 0) return;
+  const { requireSoundFiles } = await import("./cli/output-places.ts");
+  await requireSoundFiles(io, { command, flags: { ...command.flags, ...GLOBAL_FLAGS }, values: flags, args });
+}
+
+async function writeCaptured(io: Io, path: string, content: Uint8Array): Promise<void> {
+  const { writeOutput } = await import("./cli/output-places.ts");
+  await writeOutput(io, { path, content, mode: 0o644 });
 }
 
 /** Runs until the time is over or the user interrupts, whatever the command is waiting for. */

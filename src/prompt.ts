@@ -1,7 +1,8 @@
 import { TsignError } from "./errors.ts";
 import type { Io } from "./io.ts";
+import { readStdinLine, takeStdin } from "./stdin.ts";
 
-/** Longest line or password taken from a pipe, in bytes. */
+/** Longest password taken from a pipe, in bytes. */
 const MAX_INPUT = 1024 * 1024;
 
 /**
@@ -25,7 +26,7 @@ export async function readPassword(
       },
     );
   }
-  if (!io.tty.stdin) return readAll(io.stdin);
+  if (!io.tty.stdin) return readAll(takeStdin(io, "the password of a key"));
   const password = await io.tty.prompt("Enter password for private key: ", { secret: true });
   if (options.confirm) {
     const again = await io.tty.prompt("Enter password for private key again: ", { secret: true });
@@ -52,23 +53,13 @@ export async function confirm(
   if (io.tty.stdin) answer = await io.tty.prompt(question, { secret: false });
   else {
     io.stderr.write(question);
-    answer = await readLine(io.stdin);
+    answer = await readStdinLine(io);
     io.stderr.write("\n");
   }
   const given = answer.trim();
   if (given.toLowerCase() === "y") return;
   if (given === "" || given.toLowerCase() === "n") throw new TsignError("cancelled", "user declined the prompt");
   throw new TsignError("cancelled", `invalid input "${given.slice(0, 40)}" (allowed values y, n)`);
-}
-
-/** The first line of a stream, without its end; "" for an empty stream. */
-export async function readLine(stream: AsyncIterable<Uint8Array>): Promise<string> {
-  let text = "";
-  for await (const piece of stream) {
-    text += Buffer.from(piece).toString("utf8");
-    if (text.includes("\n") || text.length > MAX_INPUT) break;
-  }
-  return text.split("\n", 1)[0] ?? "";
 }
 
 async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {

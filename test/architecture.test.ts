@@ -9,7 +9,7 @@ const MAX_LINES = 250;
 /** From the bottom up: a layer imports itself and what stands before it. Folders of one row do not import each other. */
 const LAYERS: string[][] = [
   ["errors.ts", "io.ts", "pending.ts", "version.ts"],
-  ["format", "proxy.ts", "packages.ts"],
+  ["format", "proxy.ts", "packages.ts", "stdin.ts"],
   ["http-retry.ts", "http.ts", "prompt.ts"],
   ["blob.ts", "aws-http.ts"],
   ["oci", "keys", "trust", "sources"],

@@ -18,6 +18,7 @@ const sha256 = (bytes: Uint8Array) => `sha256:${createHash("sha256").update(byte
 async function slowRegistry(context: TestContext) {
   const blobs = new Map<string, Buffer>();
   const manifests = new Map<string, Buffer>();
+  const types = new Map<string, string | undefined>();
   const read = async (request: IncomingMessage) => {
     const pieces: Buffer[] = [];
     for await (const piece of request) {
@@ -37,7 +38,10 @@ async function slowRegistry(context: TestContext) {
       const body = await read(request);
       const stated = url.searchParams.get("digest");
       store.set(stated ?? name, body);
-      if (kind === "manifests") store.set(sha256(body), body);
+      if (kind === "manifests") {
+        store.set(sha256(body), body);
+        for (const each of [name, sha256(body)]) types.set(each, request.headers["content-type"]);
+      }
       return response.writeHead(201, { "docker-content-digest": sha256(body) }).end();
     }
     if (!found) return response.writeHead(404).end();
@@ -52,7 +56,7 @@ async function slowRegistry(context: TestContext) {
   const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   context.after(() => server.close());
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, blobs, manifests };
+  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, blobs, types };
 }
 
 /** Every blob must be what its digest says: the registry did not look. */
@@ -135,4 +139,34 @@ test("a file that shrinks while it is sent ends the upload with an error that sa
   const url = new URL(`http://${host}/v2/t/blobs/up`);
   const sent = io.http({ url, method: "PUT", headers: { "content-length": "8" }, body: short, signal: io.signal });
   await assert.rejects(sent, { code: "input", message: /^4 bytes were read of what has 8/ });
+});
+
+test("a manifest that states no media type is pushed with the type its descriptor has, else with that of its shape", async (t) => {
+  const cwd = temporaryFolder(t);
+  const DOCKER = "application/vnd.docker.distribution.manifest.v2+json";
+  const LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
+  const INDEX = "application/vnd.oci.image.index.v1+json";
+  for (const [top, below] of [
+    [INDEX, IMAGE],
+    [LIST, DOCKER],
+    ["", ""],
+  ] as const) {
+    const { host, types } = await slowRegistry(t);
+    const folder = join(cwd, `layout${top.length}`);
+    mkdirSync(join(folder, "blobs/sha256"), { recursive: true });
+    const put = (document: object, mediaType: string) => {
+      const bytes = Buffer.from(JSON.stringify(document));
+      writeFileSync(join(folder, "blobs/sha256", sha256(bytes).slice(7)), bytes);
+      return { ...(mediaType ? { mediaType } : {}), digest: sha256(bytes), size: bytes.length };
+    };
+    const config = put({}, "application/vnd.oci.image.config.v1+json");
+    const image = put({ schemaVersion: 2, config, layers: [] }, below);
+    const index = put({ schemaVersion: 2, manifests: [image] }, top);
+    writeFileSync(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [index] }));
+    writeFileSync(join(folder, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+    const { code, stderr } = await run(["load", "--dir", folder, `${host}/t/app:v1`], { cwd });
+    assert.equal(code, 0, stderr);
+    assert.equal(types.get(image.digest), below || IMAGE);
+    assert.deepEqual([types.get(index.digest), types.get("v1")], [top || INDEX, top || INDEX]);
+  }
 });

@@ -21,6 +21,8 @@ export interface Flag<T = unknown> {
   readonly needs?: string;
   /** Of an int: the smallest and the largest value it takes. */
   readonly range?: readonly [number, number];
+  /** It names a file that the command writes; `-` is stdout. Looked at before the command runs (output-places.ts). */
+  readonly output?: boolean;
   /** Its value must not be printed. */
   readonly secret?: boolean;
 }
@@ -30,7 +32,10 @@ export type Flags = Readonly<Record<string, Flag>>;
 /** The values `run` gets: every flag has one, its default when it was not given. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
 
-type Options<T> = { default?: T } & Pick<Flag, "short" | "choices" | "deprecated" | "needs" | "secret" | "typeName">;
+type Options<T> = { default?: T } & Pick<
+  Flag,
+  "short" | "choices" | "deprecated" | "needs" | "output" | "secret" | "typeName"
+>;
 
 /** Constructors of flags; a default that is not given is false, "", [] or 0. */
 export const flag = {

@@ -3,22 +3,30 @@ import { TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { publicKeyFromObject, requireProvider, withoutPin, writeKeyFile } from "../keys/index.ts";
 import { confirm, readPassword } from "../prompt.ts";
+import { requireApart, requirePlaces, writeOutput } from "./output-places.ts";
 
 /**
- * Writes PREFIX.key (0600, encrypted) and PREFIX.pub (0644). An existing key is replaced only with consent, and either both
+ * Writes PREFIX.key (0600, encrypted) and PREFIX.pub (0644). An existing file of either name is replaced only with consent, and either both
  * files are written or neither.
+ *
+ * @param options.from file that the key was read from, which is not written over
  *
  * @throws TsignError "cancelled" or "input"
  */
 export async function writeKeyPair(
   io: Io,
-  options: { key: KeyObject; prefix: string; assumeYes: boolean },
+  options: { key: KeyObject; prefix: string; assumeYes: boolean; from?: string },
 ): Promise<void> {
   const privatePath = `${options.prefix}.key`;
   const publicPath = `${options.prefix}.pub`;
+  const outputs = [privatePath, publicPath].map((path) => ({ shown: "--output-key-prefix:", path }));
+  await requireApart(io, outputs, options.from === undefined ? [] : [{ shown: "--key", path: options.from }]);
+  await requirePlaces(io, [privatePath, publicPath]);
   const password = await readPassword(io, { confirm: true });
-  if (await io.files.stat(privatePath)) {
-    await confirm(io, { assumeYes: options.assumeYes, warning: `File ${privatePath} already exists. Overwrite?` });
+  for (const path of [privatePath, publicPath]) {
+    if (!(await io.files.stat(path))) continue;
+    await confirm(io, { assumeYes: options.assumeYes, warning: `File ${path} already exists. Overwrite?` });
+    break; // one answer is for the pair
   }
   const text = await writeKeyFile(io, options.key, password);
   // The public file first: should the second write fail, the private key that still stands is not lost.
@@ -52,7 +60,8 @@ export async function createServiceKey(io: Io, reference: string, prefix: string
     });
   }
   const path = `${prefix}.pub`;
-  await io.files.write(path, (await provider.create()).pem, { mode: 0o600 });
+  await requirePlaces(io, [path]);
+  await writeOutput(io, { path, content: (await provider.create()).pem });
   io.stderr.write(`Public key written to ${path}\n`);
 }
 
@@ -69,9 +78,10 @@ export async function storeKeyPair(io: Io, reference: string, key: KeyObject): P
       hint: `tsign generate-key-pair --kms ${withoutPin(reference)} makes a key that stays there`,
     });
   }
+  await requirePlaces(io, ["cosign.pub"]);
   const password = await readPassword(io, { confirm: true });
   const publicKey = publicKeyFromObject(key).pem;
   const lines = await provider.store({ privateKey: await writeKeyFile(io, key, password), publicKey, password });
-  await io.files.write("cosign.pub", publicKey, { mode: 0o600 });
+  await writeOutput(io, { path: "cosign.pub", content: publicKey });
   for (const line of [...lines, "Public key written to cosign.pub"]) io.stderr.write(`${line}\n`);
 }

@@ -12,7 +12,7 @@ import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { type Forms, formsOf } from "../cli/forms.ts";
-import { requirePlaces } from "../cli/output-places.ts";
+import { writeOutput } from "../cli/output-places.ts";
 import { watched } from "../cli/print/progress.ts";
 import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
@@ -25,7 +25,7 @@ import { messageOf, readMessage } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { signInTotoStatement } from "../sign/sign.ts";
 
-const IN_BUNDLE = { deprecated: "the bundle of --bundle holds it" };
+const IN_BUNDLE = { deprecated: "the bundle of --bundle holds it", output: true };
 const flags = {
   ...keyFlags,
   ...attestingFlags,
@@ -65,8 +65,7 @@ export default defineCommand({
     const attested = await readAttested(io, flags);
     const statement = await readStatementBytes(io, { flags, file, attested });
     requireSize(io, statement);
-    const { bundle, outputAttestation, outputCertificate, outputSignature, rfc3161TimestampBundle } = flags;
-    await requirePlaces(io, [bundle, outputAttestation, outputCertificate, outputSignature, rfc3161TimestampBundle]);
+    const { outputCertificate, rfc3161TimestampBundle } = flags;
     const session = await openSigning(io, flags, {
       bundlePathCounts: true,
       content: "envelope",
@@ -142,6 +141,6 @@ async function writeParts(io: Io, by: { flags: AttestFlags; forms: Forms; eviden
 
 async function writeFile(io: Io, file: { path: string; what: string; content: string | Uint8Array }): Promise<void> {
   if (file.path === "") return;
-  await io.files.write(file.path, file.content, { mode: 0o600 });
-  io.stderr.write(`Wrote ${file.what} to file ${file.path}\n`);
+  const written = await writeOutput(io, file);
+  if (written) io.stderr.write(`Wrote ${file.what} to file ${file.path}\n`);
 }

@@ -12,7 +12,7 @@ import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { type Forms, formsOf } from "../cli/forms.ts";
 import { openAttachments, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
-import { requirePlaces } from "../cli/output-places.ts";
+import { writeOutput } from "../cli/output-places.ts";
 import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
@@ -94,7 +94,6 @@ export default defineCommand({
     }
     const statements = images.map((image) => statementFor(io, { image, attested, type: flags.type }));
     for (const { statement } of statements) requireSize(io, statement);
-    await requirePlaces(io, [flags.bundle]);
     const session = await openSigning(io, flags, {
       bundlePathCounts: false,
       content: "envelope",
@@ -135,8 +134,8 @@ async function attestImage(attesting: Attesting): Promise<void> {
 
 async function writeBundleFile(io: Io, path: string, bundle: string): Promise<void> {
   if (path === "") return;
-  await io.files.write(path, bundle, { mode: 0o600 });
-  io.stderr.write(`Wrote bundle to file ${path}\n`);
+  const written = await writeOutput(io, { path, content: bundle });
+  if (written) io.stderr.write(`Wrote bundle to file ${path}\n`);
 }
 
 async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<void> {

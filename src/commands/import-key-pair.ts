@@ -27,6 +27,6 @@ export default defineCommand({
     if (flags.key === "") throw new TsignError("usage", "--key is required: the PEM file of the key to import");
     const bytes = await readBlob(io, flags.key);
     const key = await naming(flags.key, () => importPrivateKey(Buffer.from(bytes).toString("utf8")));
-    await writeKeyPair(io, { key, prefix: flags.outputKeyPrefix, assumeYes: flags.yes });
+    await writeKeyPair(io, { key, prefix: flags.outputKeyPrefix, assumeYes: flags.yes, from: flags.key });
   },
 });

@@ -30,12 +30,12 @@ export default defineCommand({
     requireFlag(flags, "dir");
     const ref = parseReference(text);
     const layout = await openLayout(io, flags.dir);
-    const { digest } = await layout.image();
-    requireSame(ref.digest, digest, flags.dir);
-    const tree = await findImageTree({ images: layout, attachments: layout }, digest, { tagPrefix: "" });
+    const image = await layout.image();
+    requireSame(ref.digest, image.digest, flags.dir);
+    const tree = await findImageTree({ images: layout, attachments: layout }, image.digest, { tagPrefix: "" });
     const store = await openRegistry(io, ref, registryOptions(flags));
     const attachments = await openAttachments(io, { ref, store }, flags);
-    const root = await transferManifest({ from: layout, to: store }, digest);
+    const root = await transferManifest({ from: layout, to: store }, image);
     await inParallel(tree.attached, WORKERS, async (each) => {
       const { tagged, kind } = each;
       const stored = await transferManifest({ from: layout, to: attachments }, each.digest, { referrer: !tagged });

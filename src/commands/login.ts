@@ -4,6 +4,7 @@ import type { Io } from "../io.ts";
 import { isHost } from "../oci/ref.ts";
 import { dockerConfigPath, readDockerConfig } from "../oci/registry/docker-config.ts";
 import { helperProgram, serverKey } from "../oci/registry/keychain.ts";
+import { takeStdin } from "../stdin.ts";
 
 const MAX_PASSWORD = 64 * 1024;
 
@@ -49,7 +50,7 @@ async function askPassword(io: Io, { username }: { username: string }): Promise<
 
 async function passwordFromStdin(io: Io): Promise<string> {
   let text = "";
-  for await (const piece of io.stdin) {
+  for await (const piece of takeStdin(io, "the password")) {
     text += Buffer.from(piece).toString("utf8");
     if (text.length > MAX_PASSWORD) throw new TsignError("limit", "the password on stdin is larger than 64 KiB");
   }

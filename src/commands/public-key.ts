@@ -1,5 +1,6 @@
 import { defineCommand, flag } from "../cli/define.ts";
 import { keyFlags, keyReference } from "../cli/flags/key.ts";
+import { writeOutput } from "../cli/output-places.ts";
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { loadSigner, openProvider } from "../keys/index.ts";
@@ -15,7 +16,7 @@ export default defineCommand({
     "tsign public-key --key awskms:///alias/release --outfile cosign.pub",
   ],
   args: { min: 0, max: Number.POSITIVE_INFINITY },
-  flags: { ...keyFlags, outfile: flag.string("file to write the public key to, instead of stdout") },
+  flags: { ...keyFlags, outfile: flag.string("file to write the public key to, instead of stdout", { output: true }) },
   async run(io, { flags }) {
     const reference = keyReference(flags);
     if (reference === "")
@@ -30,8 +31,8 @@ export default defineCommand({
       io.stdout.data(publicKey.pem);
       return;
     }
-    await io.files.write(flags.outfile, publicKey.pem, { mode: 0o600 });
-    io.stderr.write(`Public key written to ${flags.outfile}\n`);
+    const written = await writeOutput(io, { path: flags.outfile, content: publicKey.pem });
+    if (written) io.stderr.write(`Public key written to ${flags.outfile}\n`);
   },
 });
 

@@ -3,7 +3,7 @@ import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
 import { formsOf } from "../cli/forms.ts";
-import { requirePlaces } from "../cli/output-places.ts";
+import { writeOutput } from "../cli/output-places.ts";
 import { watched } from "../cli/print/progress.ts";
 import { openSigning } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
@@ -23,8 +23,12 @@ const flags = {
     default: true,
     deprecated: "the bundle of --bundle encodes what needs it",
   }),
-  output: flag.string("old name of --output-signature", { deprecated: "the bundle of --bundle holds it" }),
+  output: flag.string("old name of --output-signature", {
+    deprecated: "the bundle of --bundle holds it",
+    output: true,
+  }),
   rfc3161Timestamp: flag.string("file to write the signed timestamp to", {
+    output: true,
     deprecated: "the bundle of --bundle holds it",
   }),
   signingAlgorithm: flag.string("algorithm of the key made for keyless signing", {
@@ -72,7 +76,6 @@ export default defineCommand({
         hint: "sign them one by one, or without an output file",
       });
     }
-    await requirePlaces(io, outputs);
     const { signingAlgorithm } = flags;
     const signing = await openSigning(io, flags, {
       ...{ bundlePathCounts: true, content: "message", signingAlgorithm },
@@ -117,6 +120,6 @@ function signaturePaths({ output, outputSignature }: BlobFlags): string[] {
 
 async function writeFile(io: Io, file: { path: string; what: string; content: string | Uint8Array }): Promise<void> {
   if (file.path === "") return;
-  await io.files.write(file.path, file.content, { mode: 0o600 });
-  io.stderr.write(`Wrote ${file.what} to file ${file.path}\n`);
+  const written = await writeOutput(io, file);
+  if (written) io.stderr.write(`Wrote ${file.what} to file ${file.path}\n`);
 }

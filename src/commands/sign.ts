@@ -12,6 +12,7 @@ import {
   type SignedImage,
   withChildren,
 } from "../cli/images.ts";
+import { writeOutput } from "../cli/output-places.ts";
 import { progress } from "../cli/print/progress.ts";
 import {
   requireSignatureFiles,
@@ -39,7 +40,10 @@ const flags = {
   annotations: flag.strings("key=value pairs to sign with the image", { short: "a" }),
   attachment: flag.string("sign what is attached to the image instead: sbom", { deprecated: REFERRERS }),
   attachmentTagPrefix,
-  outputPayload: flag.string("file to write the signed payload to", { deprecated: "the bundle of --bundle holds it" }),
+  outputPayload: flag.string("file to write the signed payload to", {
+    deprecated: "the bundle of --bundle holds it",
+    output: true,
+  }),
   payload: flag.string("file, or URL, of a payload to sign instead of one made for the image", {
     deprecated: "the bundle form makes its own",
   }),
@@ -99,7 +103,7 @@ export default defineCommand({
       const image = await resolveImage(io, { text, flags, mustExist: forms.bundle, warnAboutTags: true });
       images.push(...(flags.recursive ? await withChildren(image) : [image]));
     }
-    await requireSignatureFiles(io, flags, images.length);
+    await requireSignatureFiles(io, flags, images);
     const session = await openSigning(io, flags, {
       bundlePathCounts: false,
       content: forms.legacy ? "message" : "envelope",
@@ -171,8 +175,8 @@ async function signAsBundle({ io, flags, forms, session, image, claims }: Signin
       await writeSignatureFiles(io, { flags, image, signed: [{ evidence, payload: statement }], key });
     }
     if (flags.bundle !== "") {
-      await io.files.write(flags.bundle, bundle, { mode: 0o600 });
-      io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
+      const written = await writeOutput(io, { path: flags.bundle, content: bundle });
+      if (written) io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
     }
     if (!flags.upload) return;
     const store = await openAttachments(io, image, flags);

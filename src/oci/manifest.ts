@@ -85,6 +85,11 @@ export function isIndexType(mediaType: string): boolean {
   return INDEX_TYPES.some((type) => type === mediaType);
 }
 
+/** Whether a media type is that of an image manifest or an index. */
+export function isKnownType(mediaType: string): boolean {
+  return isManifestType(mediaType) || isIndexType(mediaType);
+}
+
 function isManifestType(mediaType: string): boolean {
   return MANIFEST_TYPES.some((type) => type === mediaType);
 }

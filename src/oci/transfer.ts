@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { type Digest, parseDigest } from "../format/digest.ts";
+import { isKnownType, readManifest } from "./manifest.ts";
 import { inParallel } from "./parallel.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
 
@@ -23,38 +24,50 @@ export interface Transfer {
  * Copies a manifest, byte for byte, after everything it is made of: blobs, and of an index its children. What the
  * destination has already is not sent again.
  *
+ * @param of its digest, or the descriptor that names it, whose type counts where the manifest states none itself
  * @param options.referrer stores it so that its subject's referrers list it
  * @returns the manifest as it was read
  * @throws TsignError "image-not-found" when the source does not have it, or a part of it
  */
 export async function transferManifest(
   transfer: Transfer,
-  digest: Digest,
+  of: Digest | Descriptor,
   options: { referrer: boolean } = { referrer: false },
 ): Promise<StoredManifest> {
-  return transferAt(transfer, digest, { ...options, depth: 0 });
+  return transferAt(transfer, typeof of === "string" ? { digest: of, mediaType: "" } : of, { ...options, depth: 0 });
 }
 
 async function transferAt(
   transfer: Transfer,
-  digest: Digest,
+  { digest, mediaType: namedType }: Pick<Descriptor, "digest" | "mediaType">,
   { referrer, depth }: { referrer: boolean; depth: number },
 ): Promise<StoredManifest> {
   const { from, to } = transfer;
   if (depth > MAX_DEPTH) throw new TsignError("limit", `${from.name} nests indexes deeper than ${MAX_DEPTH} levels`);
-  const stored = await from.manifest(digest);
-  if (!stored) throw new TsignError("image-not-found", `${from.name}@${digest} is not there`);
+  const found = await from.manifest(digest);
+  if (!found) throw new TsignError("image-not-found", `${from.name}@${digest} is not there`);
+  const stored = typed(found, namedType, `${from.name}@${digest}`);
   const { manifest, descriptor, bytes } = stored;
   requireSha256(from, digest);
   if (!referrer && !transfer.thorough && (await to.resolve(digest))) return stored;
   const { config, layers, manifests = [] } = manifest;
-  for (const child of manifests) await transferAt(transfer, child.digest, { referrer: false, depth: depth + 1 });
+  for (const child of manifests) await transferAt(transfer, child, { referrer: false, depth: depth + 1 });
   const blobs = new Map([...(config ? [config] : []), ...layers].map((each) => [each.digest, each]));
   await inParallel([...blobs.values()], WORKERS, (blob) => transferBlob(transfer, blob));
   transfer.onManifest?.(descriptor);
   const { mediaType } = descriptor;
   await (referrer ? to.putReferrer(bytes, { mediaType }) : to.putManifest(bytes, { mediaType }));
   return stored;
+}
+
+/**
+ * A manifest with its media type: its own, else that of the descriptor that names it, else that of its shape (image spec: the
+ * field is optional, and Helm and buildah leave it out).
+ */
+function typed(stored: StoredManifest, namedType: string, where: string): StoredManifest {
+  if (!isKnownType(namedType)) return stored;
+  const manifest = readManifest(stored.bytes, { servedType: namedType, where });
+  return { ...stored, manifest, descriptor: { ...stored.descriptor, mediaType: manifest.mediaType } };
 }
 
 async function transferBlob({ from, to }: Transfer, blob: Descriptor): Promise<void> {

@@ -5,7 +5,7 @@ const IN_CONFIG = "name services in a --signing-config file";
 
 /** Everything `sign` and `sign-blob` share besides the key. */
 export const signingFlags = {
-  bundle: flag.string("file to write the bundle to"),
+  bundle: flag.string("file to write the bundle to", { output: true }),
   certificate: flag.string("PEM or DER file of a certificate of the key, stored with the signature"),
   certificateChain: flag.string("PEM file of that certificate's chain, the root last"),
   format: flag.choice(["", "bundle", "legacy", "both"], "which form to write, in place of --new-bundle-format", {
@@ -48,8 +48,8 @@ export const signingFlags = {
     ],
   }),
   oidcRedirectUrl: flag.string("where the OIDC login leads back to"),
-  outputCertificate: flag.string("file to write the certificate to", { deprecated: IN_BUNDLE }),
-  outputSignature: flag.string("file to write the signature to", { deprecated: IN_BUNDLE }),
+  outputCertificate: flag.string("file to write the certificate to", { deprecated: IN_BUNDLE, output: true }),
+  outputSignature: flag.string("file to write the signature to", { deprecated: IN_BUNDLE, output: true }),
   rekorUrl: flag.string("transparency log", {
     default: "https://rekor.sigstore.dev",
     deprecated: IN_CONFIG,

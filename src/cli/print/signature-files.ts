@@ -5,7 +5,7 @@ import { encodeBase64 } from "../../format/base64.ts";
 import { type Digest, parseDigest } from "../../format/digest.ts";
 import type { Io } from "../../io.ts";
 import type { PublicKey } from "../../keys/types.ts";
-import { requirePlaces } from "../output-places.ts";
+import { requirePlaces, writeOutput } from "../output-places.ts";
 
 /** The files `sign` can be asked for. */
 export interface SignatureFileFlags {
@@ -31,19 +31,28 @@ export interface SignedPayload {
 export async function requireSignatureFiles(
   io: Pick<Io, "files">,
   flags: SignatureFileFlags,
-  images: number,
+  images: readonly { digest: Digest }[],
 ): Promise<void> {
-  const { bundle, outputCertificate, outputPayload, outputSignature, recursive } = flags;
+  const { bundle, outputPayload, outputSignature, recursive } = flags;
   const shared = recursive
     ? { bundle }
     : { bundle, "output-signature": outputSignature, "output-payload": outputPayload };
   const [name] = Object.entries(shared).find(([, path]) => path !== "") ?? [];
-  if (images > 1 && name !== undefined) {
-    throw new TsignError("usage", `${images} images cannot be signed into the one file of --${name}`, {
+  if (images.length > 1 && name !== undefined) {
+    throw new TsignError("usage", `${images.length} images cannot be signed into the one file of --${name}`, {
       hint: "sign them one by one, or without the flag",
     });
   }
-  await requirePlaces(io, [bundle, outputCertificate, outputPayload, outputSignature]);
+  if (!recursive) return; // looked at with the command line
+  const places = [outputPayload, outputSignature].flatMap((path) =>
+    images.map((image) => placeFor(path, flags, image)),
+  );
+  await requirePlaces(io, places);
+}
+
+/** Where the part of one image goes; "" for what was not asked for. */
+function placeFor(path: string, { recursive }: SignatureFileFlags, { digest }: { digest: Digest }): string {
+  return recursive && path !== "" && path !== "-" ? `${path}-sha256-${parseDigest(digest).hex}` : path;
 }
 
 /**
@@ -51,7 +60,7 @@ export async function requireSignatureFiles(
  * the certificate, or the public key of a key that has none.
  */
 export async function writeSignatureFiles(
-  io: Pick<Io, "files" | "stderr">,
+  io: Pick<Io, "files" | "stderr" | "stdout">,
   options: {
     flags: SignatureFileFlags;
     image: { digest: Digest };
@@ -62,8 +71,7 @@ export async function writeSignatureFiles(
   const { flags, image, signed, key } = options;
   const write = async (path: string, lines: readonly (string | Uint8Array)[]) => {
     if (path === "") return;
-    const target = flags.recursive ? `${path}-sha256-${parseDigest(image.digest).hex}` : path;
-    await io.files.write(target, joinLines(lines), { mode: 0o600 });
+    await writeOutput(io, { path: placeFor(path, flags, image), content: joinLines(lines) });
   };
   await write(
     flags.outputSignature,
@@ -76,20 +84,20 @@ export async function writeSignatureFiles(
   if (flags.outputCertificate === "") return;
   const [made] = signed;
   const pem = made?.evidence.key.kind === "certificate" ? certificatePem(made.evidence.key.leaf) : key.pem;
-  await io.files.write(flags.outputCertificate, pem, { mode: 0o600 });
-  io.stderr.write(`Certificate wrote in the file ${flags.outputCertificate}\n`);
+  const written = await writeOutput(io, { path: flags.outputCertificate, content: pem });
+  if (written) io.stderr.write(`Certificate wrote in the file ${flags.outputCertificate}\n`);
 }
 
 /** Writes legacy signatures to --bundle in the form `sign-blob` has, a line each: `verify-blob` takes them over the payload. */
 export async function writeLegacyBundles(
-  io: Pick<Io, "files" | "stderr">,
+  io: Pick<Io, "files" | "stderr" | "stdout">,
   path: string,
   signed: readonly SignedPayload[],
 ): Promise<void> {
   if (path === "") return;
   const documents = signed.map(({ evidence }) => legacyBlobBundle(evidence));
-  await io.files.write(path, joinLines(documents), { mode: 0o600 });
-  io.stderr.write(`Wrote bundle to file ${path}\n`);
+  const written = await writeOutput(io, { path, content: joinLines(documents) });
+  if (written) io.stderr.write(`Wrote bundle to file ${path}\n`);
 }
 
 function joinLines(lines: readonly (string | Uint8Array)[]): Uint8Array {

@@ -3,6 +3,7 @@ import { openBlob } from "../../blob.ts";
 import { type Assembled, assembleBundle } from "../../cli/bundle-parts.ts";
 import { defineCommand, flag } from "../../cli/define.ts";
 import { keyFlags, keyReference } from "../../cli/flags/key.ts";
+import { writeOutput } from "../../cli/output-places.ts";
 import { watched } from "../../cli/print/progress.ts";
 import { parseServiceUrl } from "../../cli/service-url.ts";
 import { TsignError } from "../../errors.ts";
@@ -31,7 +32,7 @@ export default defineCommand({
     ignoreTlog: flag.bool("make a bundle without a log entry"),
     ...keyFlags,
     slot: { ...keyFlags.slot, default: "signature" },
-    out: flag.string("file to write to instead of stdout"),
+    out: flag.string("file to write to instead of stdout", { output: true }),
     rekorUrl: flag.string("transparency log to find the entry in", {
       default: "https://rekor.sigstore.dev",
       deprecated: "the log of an entry is named in the trusted root",
@@ -57,7 +58,7 @@ export default defineCommand({
     const log = flags.ignoreTlog ? [] : [await findEntry(io, url, assembled)];
     const text = writeBundle({ ...assembled.evidence, log });
     if (flags.out === "") io.stdout.data(`${text}\n`);
-    else await io.files.write(flags.out, text, { mode: 0o600 });
+    else await writeOutput(io, { path: flags.out, content: text });
   },
 });
 

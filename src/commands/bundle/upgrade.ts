@@ -1,5 +1,6 @@
 import { readBlob } from "../../blob.ts";
 import { defineCommand, flag } from "../../cli/define.ts";
+import { writeOutput } from "../../cli/output-places.ts";
 import { parseServiceUrl } from "../../cli/service-url.ts";
 import { upgradeBundle } from "../../evidence/upgrade-bundle.ts";
 
@@ -12,7 +13,7 @@ export default defineCommand({
   examples: ["tsign bundle upgrade --out new.sigstore.json old.sigstore.json"],
   args: { min: 1, max: 1 },
   flags: {
-    out: flag.string("file to write to instead of stdout"),
+    out: flag.string("file to write to instead of stdout", { output: true }),
     rekorUrl: flag.string("transparency log to fetch a missing proof from", { default: "https://rekor.sigstore.dev" }),
   },
   bindEnvironment: false,
@@ -29,8 +30,8 @@ export default defineCommand({
     const text = Buffer.from(upgraded).toString("utf8").trimEnd();
     if (flags.out === "") io.stdout.data(`${text}\n`);
     else {
-      await io.files.write(flags.out, text, { mode: 0o600 });
-      io.stderr.write(`Successfully upgraded bundle written to ${flags.out}\n`);
+      const written = await writeOutput(io, { path: flags.out, content: text });
+      if (written) io.stderr.write(`Successfully upgraded bundle written to ${flags.out}\n`);
     }
   },
 });

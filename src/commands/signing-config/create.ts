@@ -1,5 +1,6 @@
 import { readBlob } from "../../blob.ts";
 import { defineCommand, type FlagValues, flag } from "../../cli/define.ts";
+import { writeOutput } from "../../cli/output-places.ts";
 import { parseServiceSpec, validityOf } from "../../cli/service-spec.ts";
 import { distributedTarget } from "../../cli/trust.ts";
 import { TsignError } from "../../errors.ts";
@@ -18,7 +19,7 @@ const flags = {
   noDefaultRekor: flag.bool("leave out the transparency logs of the config started from"),
   noDefaultTsa: flag.bool("leave out the timestamp authorities of the config started from"),
   oidcProvider: flag.texts(`an OIDC issuer: ${SPEC}`),
-  out: flag.string("file to write to instead of stdout"),
+  out: flag.string("file to write to instead of stdout", { output: true }),
   rekor: flag.texts(`a transparency log: ${SPEC}`),
   rekorConfig: flag.string("how many logs to use: ANY, ALL or EXACT:n"),
   tsa: flag.texts(`a timestamp authority: ${SPEC}`),
@@ -68,7 +69,7 @@ export default defineCommand({
     const text = write(config);
     readSigningConfig(Buffer.from(text), "the new signing config");
     if (flags.out === "") io.stdout.data(`${text}\n`);
-    else await io.files.write(flags.out, text, { mode: 0o600 });
+    else await writeOutput(io, { path: flags.out, content: text });
   },
 });
 

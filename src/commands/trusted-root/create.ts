@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readBlob } from "../../blob.ts";
 import { defineCommand, type FlagValues, flag } from "../../cli/define.ts";
+import { writeOutput } from "../../cli/output-places.ts";
 import { parseServiceSpec, type ServiceSpec, validityOf } from "../../cli/service-spec.ts";
 import { distributedTarget } from "../../cli/trust.ts";
 import { TsignError } from "../../errors.ts";
@@ -29,7 +30,7 @@ const flags = {
   noDefaultFulcio: flag.bool("leave out the distributed certificate authorities"),
   noDefaultRekor: flag.bool("leave out the distributed transparency logs"),
   noDefaultTsa: flag.bool("leave out the distributed timestamp authorities"),
-  out: flag.string("file to write to instead of stdout"),
+  out: flag.string("file to write to instead of stdout", { output: true }),
   rekor: flag.texts("a transparency log: url=…,public-key=FILE,start-time=…[,end-time=…,origin=…]"),
   rekorEndTime: flag.texts("until when --rekor-key is trusted", old("rekor")),
   rekorKey: flag.texts("public key file of a transparency log, with a comma its origin", old("rekor")),
@@ -74,7 +75,7 @@ export default defineCommand({
     const text = JSON.stringify({ mediaType: MEDIA_TYPE, ...Object.fromEntries(filled) });
     readTrustedRoot(Buffer.from(text), "the new trusted root");
     if (flags.out === "") io.stdout.data(`${text}\n`);
-    else await io.files.write(flags.out, text, { mode: 0o600 });
+    else await writeOutput(io, { path: flags.out, content: text });
   },
 });
 

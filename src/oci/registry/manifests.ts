@@ -1,6 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { type Digest, digestOf, isDigest, parseDigest } from "../../format/digest.ts";
-import { INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST, readManifest } from "../manifest.ts";
+import { INDEX_TYPES, isKnownType, MANIFEST_TYPES, MAX_MANIFEST, readManifest } from "../manifest.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor, StoredManifest } from "../types.ts";
 import { protocolClient, UnexpectedStatus } from "./protocol.ts";
@@ -52,10 +52,6 @@ async function headDigest({ session, repository }: Connection, digest: Digest): 
 
 function mediaTypeIn(contentType = ""): string {
   return contentType.split(";")[0]?.trim() ?? "";
-}
-
-function isKnownType(mediaType: string): boolean {
-  return [...MANIFEST_TYPES, ...INDEX_TYPES].some((type) => type === mediaType);
 }
 
 /**

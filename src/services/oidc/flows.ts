@@ -2,7 +2,7 @@ import * as openid from "openid-client";
 import { TsignError } from "../../errors.ts";
 import type { TransportIo } from "../../http-retry.ts";
 import type { Io } from "../../io.ts";
-import { readLine } from "../../prompt.ts";
+import { readStdinLine } from "../../stdin.ts";
 import { asTsignErrors, type Client, discover, identityTokenOf, SCOPE } from "./client.ts";
 
 export type FlowIo = TransportIo & Pick<Io, "stderr" | "stdin" | "tty">;
@@ -43,7 +43,7 @@ export async function outOfBandToken(io: FlowIo, client: Client): Promise<string
 async function askForCode(io: FlowIo): Promise<string> {
   if (io.tty.stdin) return io.tty.prompt("Enter verification code: ", { secret: false });
   io.stderr.write("Enter verification code: ");
-  const line = await readLine(io.stdin);
+  const line = await readStdinLine(io);
   io.stderr.write("\n");
   return line;
 }
