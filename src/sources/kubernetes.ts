@@ -1,82 +1,188 @@
-import { parseAllDocuments } from "yaml";
 import { TsignError } from "../errors.ts";
-import { isObject } from "../format/json.ts";
+import { isObject, parseJson } from "../format/json.ts";
+import { decodeDocument, lineOf, nameOfCharacter } from "./text.ts";
+import type { Scalar } from "./yaml-cursor.ts";
+import { emptyMapping, type YamlMapping, type YamlNode } from "./yaml-parts.ts";
+import { readYaml } from "./yaml-reader.ts";
 
-const CONTAINERS = ["initContainers", "containers", "ephemeralContainers"];
-/** Manifests nest a dozen levels deep. */
-const MAX_DEPTH = 100;
+/** Names of fields in lower case: programs that decode into structures do not mind the case. */
+const CONTAINERS = ["initcontainers", "containers", "ephemeralcontainers"];
+/** The longest stream: thousands of documents have a few megabytes, and one second is enough for them. Bytes. */
+const MAX_MANIFEST = 8 * 1024 * 1024;
 
 /**
  * Finds the images in a stream of Kubernetes manifests, YAML or JSON: those of containers, init and ephemeral containers,
- * and image volumes, wherever they are, so that lists and pod templates of custom resources are found too.
+ * and image volumes, wherever they are, so that lists and pod templates of custom resources are found too. What readers of
+ * YAML could take for different things is refused.
  *
+ * @param content the stream's bytes, or its text
+ * @param path names the stream in errors
  * @returns references in the order of the stream, none twice
- * @throws TsignError "input" for what is not YAML, an image that is not text, and manifests without any image
+ * @throws TsignError "input" (with the line) for what is not YAML that all read alike, an image that is not text, and
+ *   manifests without any image; "limit" for a stream or its merges that are too large
  */
-export function manifestImages(text: string, path: string): string[] {
-  const found = new Set<string>();
-  for (const document of parseAllDocuments(separateJson(text), { merge: true, logLevel: "silent" })) {
-    const [problem] = document.errors;
-    if (problem) throw new TsignError("input", `${path} is not YAML: ${problem.message.split("\n")[0]}`);
-    visit(toValue(document, path), { path, found, depth: 0 });
+export function manifestImages(content: string | Uint8Array, path: string): string[] {
+  const text = decodeDocument(content, { path, maxBytes: MAX_MANIFEST }).replace(/^\uFEFF/, "");
+  refuseCharacters(text, path);
+  const finder = new Finder(path);
+  for (const { text: document, firstLine } of documentsOf(text.replaceAll("\r\n", "\n"), path)) {
+    for (const node of jsonNodes(document, path) ?? [readYaml(document, { path, firstLine })]) {
+      if (node) finder.visit(node);
+    }
   }
-  if (found.size === 0) throw new TsignError("input", `no images found in ${path}`);
-  return [...found];
+  if (finder.images.size === 0) throw new TsignError("input", `no images found in ${path}`);
+  return [...finder.images];
 }
 
-/**
- * JSON objects that follow one another without a separator, as `kubectl` and `jq` print them, get one: to YAML they would be
- * an error. Anything else is left as it is.
- */
-function separateJson(text: string): string {
-  if (!/^\uFEFF?\s*\{/.test(text)) return text;
-  let [depth, separated, start] = [0, "", 0];
-  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}]/gs)) {
-    if (token === "{" && depth === 0 && index > 0 && /^\s*$/.test(text.slice(start, index))) separated += "\n---\n";
+/** What go-yaml refuses and other readers take. */
+function refuseCharacters(text: string, path: string): void {
+  const found = /[\0-\x08\v\f\x0E-\x1F\x7F-\x84\x86-\x9F\uFEFF\uFFFE\uFFFF]/.exec(text);
+  if (!found) return;
+  throw new TsignError(
+    "input",
+    `${path}:${lineOf(text, found.index)}: ${nameOfCharacter(found[0])} cannot stand in YAML`,
+  );
+}
+
+/** Splits a stream as kubectl does, at lines of `---`, where YAML has it too. */
+function documentsOf(text: string, path: string): { text: string; firstLine: number }[] {
+  const documents: { text: string; firstLine: number }[] = [];
+  const refuse = (line: number, reason: string): never => {
+    throw new TsignError("input", `${path}:${line}: ${reason}`);
+  };
+  let lines: string[] = [];
+  let firstLine = 1;
+  let ended = false;
+  const all = text.split("\n");
+  for (const [index, line] of all.entries()) {
+    const isMark = line.startsWith("---") || line.startsWith("...");
+    if (isMark && !/^(?:---|\.\.\.)(?:[ \t]*|[ \t]+#.*)$/.test(line)) {
+      refuse(
+        index + 1,
+        `${line.slice(0, 3)} is read as the ${line.startsWith("-") ? "start" : "end"} of a document by some`,
+      );
+    }
+    if (line.startsWith("%")) refuse(index + 1, "directives change how readers take the document");
+    if (ended && !isMark && !/^ *(?:#.*)?$/.test(line)) refuse(index + 1, "--- is missing after ...");
+    if (!isMark) {
+      lines.push(line);
+      continue;
+    }
+    ended = line.startsWith("...");
+    documents.push({ text: lines.join("\n"), firstLine });
+    [lines, firstLine] = [[], index + 2];
+  }
+  documents.push({ text: lines.join("\n"), firstLine });
+  return documents;
+}
+
+/** The objects of a document that is JSON: one or, as `kubectl` and `jq` print them, several without a separator. */
+function jsonNodes(document: string, path: string): YamlNode[] | undefined {
+  if (!/^\s*\{/.test(document)) return undefined;
+  const nodes: YamlNode[] = [];
+  let [depth, start] = [0, 0];
+  for (const { 0: token, index } of document.matchAll(/"(?:[^"\\]|\\.)*"|[{}]/gs)) {
     if (token === "{") depth++;
     if (token !== "}" || --depth !== 0) continue;
-    separated += text.slice(start, index + 1);
+    const object = document.slice(start, index + 1);
+    try {
+      JSON.parse(object);
+    } catch {
+      return undefined; // YAML, or nothing
+    }
+    nodes.push(jsonNode(readJson(object, path)));
     start = index + 1;
   }
-  return separated + text.slice(start);
+  return document.slice(start).trim() === "" ? nodes : undefined;
 }
 
-/** Aliases are followed a hundred times at most: the few lines that would become gigabytes are refused. */
-function toValue(document: { toJS(): unknown }, path: string): unknown {
+function readJson(object: string, path: string): unknown {
   try {
-    return document.toJS();
-  } catch (cause) {
-    throw new TsignError("input", `${path} cannot be read: ${cause instanceof Error ? cause.message : "bad YAML"}`, {
-      cause,
-    });
+    return parseJson(Buffer.from(object), path);
+  } catch (error) {
+    if (error instanceof TsignError) throw new TsignError("input", error.message, { cause: error });
+    throw error;
   }
 }
 
-interface Visit {
-  readonly path: string;
-  readonly found: Set<string>;
-  readonly depth: number;
-}
-
-function visit(value: unknown, by: Visit): void {
-  if (by.depth > MAX_DEPTH) throw new TsignError("limit", `${by.path} is nested deeper than ${MAX_DEPTH} levels`);
-  const below = { ...by, depth: by.depth + 1 };
-  if (Array.isArray(value)) for (const each of value) visit(each, below);
-  if (!isObject(value)) return;
-  for (const key of CONTAINERS) for (const each of asList(value[key])) addImage(each["image"], { ...by, of: key });
-  for (const { image } of asList(value["volumes"])) {
-    if (isObject(image)) addImage(image["reference"], { ...by, of: "volumes" });
+function jsonNode(value: unknown): YamlNode {
+  if (Array.isArray(value)) return { kind: "sequence", items: value.map(jsonNode) };
+  if (isObject(value)) {
+    const mapping = emptyMapping();
+    for (const [key, each] of Object.entries(value)) mapping.pairs.set(key, jsonNode(each));
+    return mapping;
   }
-  for (const each of Object.values(value)) visit(each, below);
+  const text = String(value);
+  const folded = /[\x85\u2028\u2029]/.test(text); // ends of lines to a reader that takes JSON for YAML
+  return { kind: "scalar", value: text, plain: typeof value !== "string", folded, at: 0 };
 }
 
-function asList(value: unknown): Record<string, unknown>[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
+/** Walks documents. What several aliases name is looked at once. */
+class Finder {
+  readonly images = new Set<string>();
+  readonly #path: string;
+  readonly #visited = new Set<YamlNode>();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  visit(node: YamlNode): void {
+    if (node.kind === "scalar" || this.#visited.has(node)) return;
+    this.#visited.add(node);
+    if (node.kind === "sequence") for (const item of node.items) this.visit(item);
+    if (node.kind !== "mapping") return;
+    for (const name of CONTAINERS) {
+      for (const item of this.#listed(node, name)) {
+        for (const image of this.#fields(item, "image")) this.#add(image, name);
+      }
+    }
+    for (const item of this.#listed(node, "volumes")) {
+      for (const image of this.#fields(item, "image")) {
+        if (image.kind !== "mapping") continue;
+        for (const reference of this.#fields(image, "reference")) this.#add(reference, "volumes");
+      }
+    }
+    for (const each of node.pairs.values()) this.visit(each);
+    for (const each of node.merged) this.visit(each);
+  }
+
+  /** The mappings in the lists of a name. */
+  #listed(node: YamlMapping, name: string): YamlMapping[] {
+    return this.#fields(node, name).flatMap((list) =>
+      list.kind === "sequence" ? list.items.filter((item) => item.kind === "mapping") : [],
+    );
+  }
+
+  /** The values of the keys that a decoder takes for a field: in any case, and with letters that Go folds into ASCII. */
+  #fields(node: YamlMapping, name: string): YamlNode[] {
+    const values: YamlNode[] = [];
+    for (const pairs of [node.pairs, node.inherited]) {
+      for (const [key, value] of pairs) if (folded(key) === name) values.push(value);
+    }
+    return values;
+  }
+
+  /** One without an image gets it from elsewhere; it says nothing about images. */
+  #add(image: YamlNode, of: string): void {
+    const name = `an image under ${of} in ${this.#path}`;
+    if (image.kind !== "scalar") throw new TsignError("input", `${name} is not text`);
+    if (image.tag === "null" || (isPlain(image) && NULL.test(image.value)) || image.value === "") return;
+    if ((image.tag !== undefined && image.tag !== "str") || (isPlain(image) && NOT_TEXT.test(image.value))) {
+      throw new TsignError("input", `${name} is not text: ${image.value}`);
+    }
+    if (image.folded) throw new TsignError("input", `${name} goes over more than one line`);
+    this.images.add(image.value);
+  }
 }
 
-/** One without an image gets it from elsewhere; it says nothing about images. */
-function addImage(image: unknown, { path, found, of }: Visit & { of: string }): void {
-  if (image === undefined || image === null || image === "") return;
-  if (typeof image !== "string") throw new TsignError("input", `an image under ${of} in ${path} is not text: ${image}`);
-  found.add(image);
+const isPlain = (scalar: Scalar) => scalar.plain && scalar.tag === undefined;
+const NULL = /^(?:|~|null|Null|NULL)$/;
+/** What go-yaml takes for a boolean or a number. */
+const NOT_TEXT =
+  /^(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|true|True|TRUE|false|False|FALSE|[-+]?(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?0[xob][0-9A-Fa-f_]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
+
+/** Lower case, as Go's strings.EqualFold compares: the long s is an s, the Kelvin sign a k. */
+function folded(key: string): string {
+  return key.replaceAll("\u017F", "s").toLowerCase();
 }

@@ -10,7 +10,8 @@ export default defineCommand({
   summary: "Verify the images that a Kubernetes manifest names",
   about:
     "Verifies every image in a stream of manifests, YAML or JSON, as `tsign verify` does: those of containers, init and " +
-    "ephemeral containers and image volumes, in pods, their templates, lists, and custom resources that hold templates.",
+    "ephemeral containers and image volumes, in pods, their templates, lists, and custom resources that hold templates. What " +
+    "readers of YAML take for different things is refused, with its line.",
   examples: [
     "tsign manifest verify --key cosign.pub deployment.yaml",
     "kubectl kustomize . | tsign manifest verify --key cosign.pub -",
@@ -20,7 +21,7 @@ export default defineCommand({
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,
   async run(io, { args: [path = ""], flags }) {
-    const images = manifestImages(Buffer.from(await readBlob(io, path)).toString("utf8"), path);
+    const images = manifestImages(await readBlob(io, path), path);
     io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
     await verifyImages(io, images, flags);
   },

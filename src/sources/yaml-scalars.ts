@@ -1,0 +1,197 @@
+import { type Cursor, isBlank, type Scalar } from "./yaml-cursor.ts";
+
+/** What no plain scalar begins with. */
+const INDICATORS = "-?:,[]{}#&*!|>'\"%@`";
+/** Escapes of double quotes that both JSON and go-yaml have, and what they mean. */
+const ESCAPES: Readonly<Record<string, string>> = {
+  "0": "\0",
+  a: "\x07",
+  b: "\b",
+  t: "\t",
+  n: "\n",
+  v: "\v",
+  f: "\f",
+  r: "\r",
+  e: "\x1b",
+  " ": " ",
+  '"': '"',
+  "\\": "\\",
+  N: "\x85",
+  _: "\xa0",
+  L: "\u2028",
+  P: "\u2029",
+};
+const DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
+
+/**
+ * A plain scalar, over all its lines.
+ *
+ * @param place.indent the column of the collection it is in: what continues it stands further in
+ * @param place.flow whether that is `[…]` or `{…}`
+ */
+export function readPlain(cursor: Cursor, place: { indent: number; flow: boolean }): Scalar {
+  const at = cursor.at;
+  const first = cursor.peek();
+  const dash = first === "-" && !cursor.isBlank(1) && !(place.flow && ",[]{}".includes(cursor.peek(1)));
+  if (INDICATORS.includes(first) && !dash) cursor.refuse(`a value cannot begin with ${first}`);
+  let value = readPlainLine(cursor, place.flow);
+  let folded = false;
+  for (let next = continuation(cursor, place); next !== undefined; next = continuation(cursor, place)) {
+    cursor.at = next;
+    if (!place.flow && cursor.column <= place.indent) cursor.refuse("the line is not indented far enough");
+    value += ` ${readPlainLine(cursor, place.flow)}`;
+    folded = true;
+  }
+  return { kind: "scalar", value, plain: true, folded, at };
+}
+
+/** The part of a plain scalar that is on one line: up to `: `, ` #`, the line's end, and in flow what ends an entry. */
+function readPlainLine(cursor: Cursor, flow: boolean): string {
+  const start = cursor.at;
+  let end = start;
+  for (; ; cursor.at++) {
+    const character = cursor.peek();
+    if (character === "" || character === "\n") break;
+    if (character === " " || character === "\t") continue;
+    if (character === "#" && cursor.at > end) break;
+    if (character === ":" && cursor.isBlank(1)) break;
+    if (flow && ",]}".includes(character)) break;
+    if (flow && "[{?".includes(character)) cursor.refuse(`${character} stands inside a value without quotes`);
+    if (flow && character === ":" && ",[]{}".includes(cursor.peek(1))) cursor.refuse("a colon has no space behind it");
+    end = cursor.at + 1;
+  }
+  cursor.at = end;
+  return cursor.text.slice(start, end);
+}
+
+/** Where a plain scalar goes on on another line; undefined where it ends. */
+function continuation(cursor: Cursor, { indent, flow }: { indent: number; flow: boolean }): number | undefined {
+  const end = cursor.at;
+  cursor.skipSpaces();
+  let next: number | undefined;
+  if (cursor.peek() === "\n") {
+    while (cursor.peek() === "\n" || cursor.peek() === " " || cursor.peek() === "\t") cursor.at++;
+    const lineStart = cursor.text.lastIndexOf("\n", cursor.at - 1) + 1;
+    const ends = flow ? ",]}#:" : "#";
+    const goesOn = !cursor.ended && !ends.includes(cursor.peek()) && (flow || cursor.at - lineStart > indent);
+    if (goesOn && !flow && cursor.text.slice(end, cursor.at).includes("\n\t")) {
+      cursor.refuse("a tab stands where the line is indented");
+    }
+    if (goesOn) next = cursor.at;
+  }
+  cursor.at = end;
+  return next;
+}
+
+/** A scalar in single or double quotes. */
+export function readQuoted(cursor: Cursor): Scalar {
+  const at = cursor.at;
+  const quote = cursor.peek();
+  let value = "";
+  for (cursor.at++; ; ) {
+    const character = cursor.peek();
+    if (character === "") cursor.refuse("the quotes are not closed", at);
+    cursor.at++;
+    if (character === quote) {
+      if (quote === '"' || cursor.peek() !== "'") break;
+      cursor.at++;
+      value += "'";
+    } else if (character === "\\" && quote === '"') value += readEscape(cursor);
+    else value += character;
+  }
+  cursor.quoted.push([at, cursor.at]);
+  return {
+    kind: "scalar",
+    value,
+    plain: false,
+    folded: /[\n\r\x85\u2028\u2029]/.test(cursor.text.slice(at, cursor.at)),
+    at,
+  };
+}
+
+function readEscape(cursor: Cursor): string {
+  const letter = cursor.peek();
+  cursor.at++;
+  if (letter === "\n") return ""; // the scalar is folded, and its value nothing to rely on
+  const digits = DIGITS[letter];
+  if (digits === undefined) {
+    return ESCAPES[letter] ?? cursor.refuse(`\\${letter} is not an escape that every reader of YAML knows`);
+  }
+  const hex = cursor.text.slice(cursor.at, cursor.at + digits);
+  const code = /^[0-9A-Fa-f]+$/.test(hex) && hex.length === digits ? Number.parseInt(hex, 16) : -1;
+  if (code < 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
+    cursor.refuse(`\\${letter}${hex} is not a character`);
+  }
+  cursor.at += digits;
+  return String.fromCodePoint(code);
+}
+
+/**
+ * A block scalar, `|` or `>`, up to the first line that is not indented far enough (YAML 1.1, 9.2, as libyaml reads it).
+ *
+ * @param indent the column of the collection it is in
+ */
+export function readBlock(cursor: Cursor, indent: number): Scalar {
+  const at = cursor.at;
+  const [header = ""] = /^[|>][-+0-9]*/.exec(cursor.text.slice(at, at + 8)) ?? [];
+  const parts = /^[|>](?:([-+])([1-9])?|([1-9])([-+])?)?$/.exec(header);
+  if (!parts) cursor.refuse(`${header} does not begin a block of text`);
+  const digit = parts[2] ?? parts[3];
+  cursor.at += header.length;
+  cursor.endLine();
+  const given = digit === undefined ? undefined : Math.max(indent, 0) + Number(digit);
+  const inner = given ?? Math.max(detectIndent(cursor), indent + 1, 1);
+  const lines: string[] = [];
+  while (cursor.peek() === "\n") {
+    const start = cursor.at + 1;
+    const found = /^ */.exec(cursor.text.slice(start, start + inner))?.[0].length ?? 0;
+    const next = cursor.text[start + found] ?? "";
+    if (found < inner && next !== "\n" && next !== "") {
+      if (next === "\t") cursor.refuse("a tab stands where the text is indented", start);
+      break;
+    }
+    cursor.at = start;
+    cursor.skipLine();
+    lines.push(cursor.text.slice(start + found, cursor.at));
+  }
+  const content = lines.filter((line) => line !== "");
+  return {
+    kind: "scalar",
+    value: `${content[0] ?? ""}${header.includes("-") ? "" : "\n"}`,
+    plain: false,
+    folded: content.length !== 1 || lines[0] === "",
+    at,
+  };
+}
+
+/** The column of the first line that has something. Empty lines before it must not go further in. */
+function detectIndent(cursor: Cursor): number {
+  let most = 0;
+  for (let start = cursor.at + 1; ; ) {
+    let at = start;
+    while (cursor.text[at] === " ") at++;
+    const next = cursor.text[at] ?? "";
+    if (next === "\t") cursor.refuse("a tab stands where the text is indented", at);
+    if (next !== "\n") {
+      if (next !== "" && most > at - start) {
+        cursor.refuse("the empty lines before the text are indented further than the text", start);
+      }
+      return next === "" ? 0 : at - start;
+    }
+    most = Math.max(most, at - start);
+    start = at + 1;
+  }
+}
+
+export function startsBlock(cursor: Cursor): boolean {
+  return cursor.peek() === "|" || cursor.peek() === ">";
+}
+
+export function startsQuoted(cursor: Cursor): boolean {
+  return cursor.peek() === '"' || cursor.peek() === "'";
+}
+
+/** Whether the cursor is at the colon of `key: value`. */
+export function atColon(cursor: Cursor): boolean {
+  return cursor.peek() === ":" && isBlank(cursor.peek(1));
+}
