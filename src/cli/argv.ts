@@ -53,6 +53,8 @@ export function rewriteDashes(argv: readonly string[]): { argv: string[]; warnin
 export interface GivenFlag {
   readonly key: string;
   readonly value: string;
+  /** The variable it comes from, where that is not the command line. */
+  readonly variable?: string;
 }
 
 /**

@@ -5,6 +5,7 @@ import { parseStatement } from "../evidence/statement.ts";
 import type { Io } from "../io.ts";
 import { attachmentLimit } from "../oci/attachments.ts";
 import { attestationStatement, predicateTypeOf } from "../sign/predicates.ts";
+import { recordedTime } from "./recorded-time.ts";
 
 interface Flags {
   readonly predicate: string;
@@ -45,14 +46,14 @@ export async function readAttested(io: Io, flags: Flags): Promise<Attested> {
 
 /** The statement about a subject, and what it is of. */
 export function statementAbout(
-  io: Pick<Io, "now">,
+  io: Pick<Io, "env" | "now">,
   attested: Attested,
   by: { type: string; subject: { name: string; digest: Readonly<Record<string, string>> } },
 ): { statement: Uint8Array; predicateType: string } {
   if (attested.kind === "statement") return { statement: attested.bytes, predicateType: attested.predicateType };
   const { type, subject } = by;
   const { bytes: predicate, path } = attested;
-  const statement = attestationStatement({ type, predicate, path, subject, now: io.now() });
+  const statement = attestationStatement({ type, predicate, path, subject, now: recordedTime(io) });
   return { statement, predicateType: predicateTypeOf(type) };
 }
 

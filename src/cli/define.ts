@@ -13,6 +13,8 @@ export interface Flag<T = unknown> {
   readonly short?: string;
   /** Allowed values of a choice; of a string, values worth proposing in a shell. */
   readonly choices?: readonly string[];
+  /** The choices of a string are all there are; every other text is refused. */
+  readonly closed?: boolean;
   /** pflag's type name where it is not the kind's own (a custom pflag.Value), for the surface test. */
   readonly typeName?: string;
   /** Still works, is left out of help, and warns `Flag --x has been deprecated, <text>` when it is on the command line. */
@@ -34,7 +36,7 @@ export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extend
 
 type Options<T> = { default?: T } & Pick<
   Flag,
-  "short" | "choices" | "deprecated" | "needs" | "output" | "secret" | "typeName"
+  "short" | "choices" | "closed" | "deprecated" | "needs" | "output" | "secret" | "typeName"
 >;
 
 /** Constructors of flags; a default that is not given is false, "", [] or 0. */

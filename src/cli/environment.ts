@@ -14,6 +14,6 @@ const UNBOUND = new Set(["help", "outputFile", "verbose"]);
 export function environmentFlags(env: Io["env"], flags: Flags, given: ReadonlySet<string>): GivenFlag[] {
   return Object.keys(flags).flatMap((key) => {
     const value = UNBOUND.has(key) || given.has(key) ? undefined : env[flagVariable(key)];
-    return value ? [{ key, value }] : [];
+    return value ? [{ key, value, variable: flagVariable(key) }] : [];
   });
 }

@@ -64,6 +64,7 @@ const BY_FLAG: readonly [keys: readonly string[], names: readonly string[]][] = 
   [["maxWorkers"], ["COSIGN_MAX_ATTACHMENT_SIZE"]],
   [["registryReferrersMode"], ["COSIGN_EXPERIMENTAL"]],
   [["recordCreationTimestamp"], ["COSIGN_DOCKER_MEDIA_TYPES", "SOURCE_DATE_EPOCH"]],
+  [["predicate"], ["SOURCE_DATE_EPOCH"]],
   [
     ["identityToken"],
     [
@@ -115,15 +116,17 @@ export function variablesOf({ flags }: Pick<Command, "flags">): Variable[] {
 const EXIT_MEANINGS: Readonly<Record<string, string>> = {
   "no-signatures": "the image has no signature",
   "image-not-found": "the image does not exist",
-  "no-match": "there are signatures, and none passes",
+  "no-match": "there are signatures in the legacy form, and none of them or of the bundles passes",
 };
+/** What the codes that are not named mean besides: 1 is cosign's for it. */
+const ONE_OF_THEM = "any other failure; also where there are bundles only, and none passes";
 
 /** Exit codes and what they mean, in order. */
 export function exitCodesOf({ exitCodes = {} }: Pick<Command, "exitCodes">): { code: number; meaning: string }[] {
   const own = Object.entries(exitCodes).map(([name, code]) => ({ code, meaning: EXIT_MEANINGS[name] ?? name }));
   const all = [
     { code: 0, meaning: "success" },
-    { code: 1, meaning: own.length > 0 ? "any other failure" : "failure" },
+    { code: 1, meaning: own.length > 0 ? ONE_OF_THEM : "failure" },
     { code: 130, meaning: "interrupted with Ctrl-C" },
     ...own,
   ];

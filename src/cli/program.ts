@@ -2,11 +2,12 @@ import { TsignError, withHint } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./argv.ts";
 import type { Command, Flags } from "./define.ts";
-import { environmentFlags } from "./environment.ts";
+import { environmentFlags, flagVariable } from "./environment.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { GROUPS } from "./groups.ts";
 import { commandHelp, groupHelp } from "./help.ts";
 import { screenOf } from "./layout.ts";
+import { checkRepeated } from "./repeated.ts";
 import { ALIASES, type Entry, TABLE } from "./table.ts";
 import { parseValue } from "./values.ts";
 
@@ -71,8 +72,10 @@ async function parseCommand(
     return { kind: "print", text };
   }
   const onLine = new Set(line.given.map(({ key }) => key));
-  const fromEnvironment = command.bindEnvironment === false ? [] : environmentFlags(io.env, known, onLine);
+  const bound = command.bindEnvironment !== false;
+  const fromEnvironment = bound ? environmentFlags(io.env, known, onLine) : [];
   const values = await parseFlags(entry, { flags: known, given: [...line.given, ...fromEnvironment] });
+  checkRepeated(io, { flags: known, given: line.given, bound }, (key, text) => comparable(known, key, text));
   requireArity(command, line.positionals);
   const given = new Set([...onLine, ...fromEnvironment.map(({ key }) => key)]);
   requireExclusive(command, given);
@@ -157,6 +160,16 @@ function warnDeprecated(
   }
 }
 
+/** A value as it compares; one of a variable that nothing reads, and that is none, as it is. */
+function comparable(flags: Flags, key: string, text: string): unknown {
+  const flag = flags[key];
+  try {
+    return flag === undefined ? text : parseValue(flag, [text], "");
+  } catch {
+    return text;
+  }
+}
+
 function requireArity({ args }: Command, positionals: readonly string[]): void {
   const { length } = positionals;
   if (length >= args.min && length <= args.max) return;
@@ -180,6 +193,7 @@ async function parseFlags(
   if (given.length === 0) return Object.fromEntries(Object.entries(flags).map(([key, each]) => [key, each.default]));
   const { Command: Commander } = await import("commander");
   const texts = new Map<string, string[]>();
+  const variables = new Set(given.filter(({ variable }) => variable !== undefined).map(({ key }) => key));
   const program = new Commander(entry.words.join(" ")).exitOverride().helpOption(false);
   program.configureOutput({ writeErr: () => {} });
   for (const key of Object.keys(flags)) {
@@ -191,7 +205,11 @@ async function parseFlags(
   await program.parseAsync(line, { from: "user" });
   return Object.fromEntries(
     Object.entries(flags).map(([key, each]) => {
-      const shown = each.short ? `-${each.short}, --${flagName(key)}` : `--${flagName(key)}`;
+      const shown = variables.has(key)
+        ? flagVariable(key)
+        : each.short
+          ? `-${each.short}, --${flagName(key)}`
+          : `--${flagName(key)}`;
       const found = texts.get(key);
       return [key, found ? parseValue(each, found, shown) : each.default];
     }),

@@ -23,9 +23,15 @@ const UNIT: Readonly<Record<string, number>> = {
 export function parseValue(flag: Flag, texts: readonly string[], shown: string): unknown {
   const text = texts.at(-1) ?? "";
   const invalid = (expected: string) =>
-    new TsignError("usage", `invalid argument "${text}" for "${shown}" flag: ${expected}`);
+    new TsignError(
+      "usage",
+      `invalid argument "${text}" for "${shown}"${shown.startsWith("-") ? " flag" : ""}: ${expected}`,
+    );
   switch (flag.kind) {
     case "string":
+      if (flag.closed && text !== "" && !flag.choices?.includes(text)) {
+        throw invalid(`must be one of ${(flag.choices ?? []).map((choice) => `"${choice}"`).join(", ")}`);
+      }
       return text;
     case "texts":
       return texts;
@@ -95,7 +101,11 @@ function splitList(text: string, shown: string): string[] {
   const field = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
   while (field.lastIndex < text.length || fields.length === 0 || text.endsWith(",")) {
     const match = field.exec(text);
-    if (!match) throw new TsignError("usage", `invalid argument "${text}" for "${shown}" flag: bad quotes in the list`);
+    if (!match)
+      throw new TsignError(
+        "usage",
+        `invalid argument "${text}" for "${shown}"${shown.startsWith("-") ? " flag" : ""}: bad quotes in the list`,
+      );
     fields.push(match[1]?.replaceAll('""', '"') ?? match[2] ?? "");
     if (match[3] === "") break;
   }

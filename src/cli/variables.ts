@@ -45,7 +45,11 @@ const rows: readonly (readonly [name: string, about: string, expects: string, se
   ["SIGSTORE_REKOR_PUBLIC_KEY", "key of the transparency log, instead of the distributed one", "a path"],
   ["SIGSTORE_ROOT_FILE", "root certificates, instead of the distributed ones", "a path"],
   ["SIGSTORE_TSA_CERTIFICATE_FILE", "chain of the timestamp authority, instead of the distributed one", "a path"],
-  ["SOURCE_DATE_EPOCH", "the time recorded by --record-creation-timestamp", "seconds since 1970"],
+  [
+    "SOURCE_DATE_EPOCH",
+    "the time written into signatures, attestations and what holds them, instead of now",
+    "seconds since 1970",
+  ],
   ["SPIFFE_ENDPOINT_SOCKET", "socket of the SPIFFE workload API", "a path"],
   ["TUF_MIRROR", "where trust material is distributed", "a URL"],
   ["TUF_ROOT", "folder that trust material is kept in", "a path"],

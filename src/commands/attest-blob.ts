@@ -14,6 +14,7 @@ import { keyFlags } from "../cli/flags/key.ts";
 import { type Forms, formsOf } from "../cli/forms.ts";
 import { writeOutput } from "../cli/output-places.ts";
 import { watched } from "../cli/print/progress.ts";
+import { recordedTime } from "../cli/recorded-time.ts";
 import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
@@ -53,6 +54,7 @@ export default defineCommand({
   ],
   async run(io, { args: [file], flags, given }) {
     const forms = formsOf(flags, given);
+    recordedTime(io);
     if (forms.bundle && flags.bundle === "") {
       throw new TsignError("usage", "must specify --bundle with --new-bundle-format", {
         hint: "--bundle FILE says where the attestation goes",

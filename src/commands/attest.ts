@@ -13,6 +13,7 @@ import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { type Forms, formsOf } from "../cli/forms.ts";
 import { openAttachments, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
 import { writeOutput } from "../cli/output-places.ts";
+import { recordedTime, recordedTimeText } from "../cli/recorded-time.ts";
 import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
@@ -75,6 +76,7 @@ export default defineCommand({
   ],
   async run(io, { args, flags, given }) {
     const forms = formsOf(flags, given);
+    recordedTime(io);
     if (flags.noUpload && forms.bundle && flags.bundle === "") {
       throw new TsignError("usage", "must enable upload or specify a bundle path with --bundle");
     }
@@ -147,7 +149,7 @@ async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<
   const outdated = flags.replace ? await bundlesOfType(store, image.digest, predicateType) : [];
   const subject = image.descriptor ?? (await image.store.resolve(image.digest));
   if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
-  await putBundleReferrer({ store, subject, bundle, predicateType, created: io.now() });
+  await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
   // Only now: whatever breaks off, one attestation of the type is there.
   await removeListed(store, image.digest, outdated);
 }
@@ -172,12 +174,7 @@ async function storeAsLegacy(attesting: Attesting, evidence: Evidence, envelope:
     maxBytes: maxAttachmentSize(io.env),
     style: {
       dockerMediaTypes: /^(1|t|true)$/i.test(io.env["COSIGN_DOCKER_MEDIA_TYPES"] ?? ""),
-      created: flags.recordCreationTimestamp
-        ? io
-            .now()
-            .toISOString()
-            .replace(/\.\d+Z$/, "Z")
-        : undefined,
+      created: flags.recordCreationTimestamp ? recordedTimeText(io) : undefined,
       subject: undefined,
     },
   });

@@ -20,6 +20,7 @@ import {
   writeLegacyBundles,
   writeSignatureFiles,
 } from "../cli/print/signature-files.ts";
+import { recordedTime, recordedTimeText } from "../cli/recorded-time.ts";
 import { openSigning, type Signing as Session } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
@@ -94,6 +95,7 @@ export default defineCommand({
   exclusive: [["useSigningConfig", "signingConfig"]],
   async run(io, { args, flags, given }) {
     keyReference(flags); // refused before anything is looked up
+    recordedTime(io);
     const forms = formsOf(flags, given);
     refuseContradictions(io, flags, forms);
     const payload = await readPayload(io, flags.payload);
@@ -182,7 +184,7 @@ async function signAsBundle({ io, flags, forms, session, image, claims }: Signin
     const store = await openAttachments(io, image, flags);
     io.stderr.write(`Pushing signature to: ${store.name}\n`);
     const subject = image.descriptor ?? (await requireDescriptor(image));
-    await putBundleReferrer({ store, subject, bundle, predicateType: SIGN_PREDICATE_TYPE, created: io.now() });
+    await putBundleReferrer({ store, subject, bundle, predicateType: SIGN_PREDICATE_TYPE, created: recordedTime(io) });
   };
 }
 
@@ -212,7 +214,7 @@ async function storeLegacy({ io, flags, session, image }: Signing, evidence: Evi
   const referrer = flags.registryReferrersMode === "oci-1-1";
   const style = {
     dockerMediaTypes: /^(1|t|true)$/i.test(io.env["COSIGN_DOCKER_MEDIA_TYPES"] ?? ""),
-    created: flags.recordCreationTimestamp ? creationTime(io) : undefined,
+    created: flags.recordCreationTimestamp ? recordedTimeText(io) : undefined,
     subject: referrer ? (image.descriptor ?? (await requireDescriptor(image))) : undefined,
   };
   io.stderr.write(`Pushing signature to: ${store.name}\n`);
@@ -222,13 +224,6 @@ async function storeLegacy({ io, flags, session, image }: Signing, evidence: Evi
     const tagPrefix = flags.attachmentTagPrefix;
     await storeLegacySignature({ io, store, digest, tagPrefix, evidence, key: session.by.signer.publicKey, style });
   }
-}
-
-/** Now, or what SOURCE_DATE_EPOCH (seconds since 1970) says, for reproducible images. */
-function creationTime(io: Io): string {
-  const epoch = io.env["SOURCE_DATE_EPOCH"];
-  const time = epoch && /^\d+$/.test(epoch) ? new Date(Number(epoch) * 1000) : io.now();
-  return time.toISOString().replace(/\.000Z$/, "Z");
 }
 
 async function requireDescriptor({ store, ref, digest }: SignedImage) {

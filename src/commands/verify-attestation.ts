@@ -33,7 +33,12 @@ const flags = {
   attachmentTagPrefix,
   checkClaims: flag.bool("compare what is signed with the image", { default: true }),
   localImage: flag.bool("the arguments are folders that `save` wrote"),
-  output: flag.string("has no effect: envelopes are printed as JSON lines", { short: "o", default: "json" }),
+  output: flag.string("json or text: has no effect, envelopes are printed as JSON lines", {
+    short: "o",
+    default: "json",
+    choices: ["json", "text"],
+    closed: true,
+  }),
   policy: flag.strings("CUE or Rego file that every attestation of the type must satisfy"),
   type: flag.string("what the attestation must be: an alias or a URI", {
     default: "custom",

@@ -17,6 +17,7 @@ export const imageVerificationFlags = {
     short: "o",
     default: "json",
     choices: ["json", "text"],
+    closed: true,
   }),
   payload: flag.string("file or URL of the payload that --signature is over", {
     deprecated: "the bundle form makes its own",

@@ -3,6 +3,7 @@ import { readBlob } from "../../blob.ts";
 import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
+import { recordedTime } from "../../cli/recorded-time.ts";
 import { TsignError } from "../../errors.ts";
 import { readEnvelope } from "../../evidence/envelope.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "../../evidence/media-types.ts";
@@ -35,6 +36,7 @@ export default defineCommand({
     attestation: flag.texts("file of bundles or envelopes; may be repeated"),
   },
   async run(io, { args: [text = ""], flags }) {
+    recordedTime(io);
     if (flags.attestation.length === 0) throw new TsignError("usage", "--attestation names no file");
     const attached: Attached[] = [];
     for (const path of flags.attestation) {
@@ -58,7 +60,7 @@ async function storeOne(
     const subject = image.descriptor ?? (await image.store.resolve(image.digest));
     if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
     const { text: bundle, predicateType } = attached;
-    await putBundleReferrer({ store, subject, bundle, predicateType, created: io.now() });
+    await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
     return;
   }
   const { evidence, envelope } = attached;

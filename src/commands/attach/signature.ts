@@ -2,6 +2,7 @@ import { readBlob } from "../../blob.ts";
 import { defineCommand, type FlagValues, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
+import { recordedTime } from "../../cli/recorded-time.ts";
 import { TsignError } from "../../errors.ts";
 import { readLegacyLogEntry } from "../../evidence/legacy-proofs.ts";
 import type { Evidence } from "../../evidence/model.ts";
@@ -42,6 +43,7 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   flags,
   async run(io, { args: [text = ""], flags }) {
+    recordedTime(io);
     const path = flags.payload || flags.bundle;
     const payload = path === "" ? undefined : await readBlob(io, path, attachmentLimit(io.env));
     const isBundle = payload !== undefined && looksLikeBundle(payload);
@@ -73,7 +75,7 @@ async function attachBundle(
   const subject = image.descriptor ?? (await image.store.resolve(image.digest));
   if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
   const bundle = Buffer.from(bytes).toString("utf8");
-  await putBundleReferrer({ store, subject, bundle, predicateType, created: io.now() });
+  await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
 }
 
 async function attachLegacy(
