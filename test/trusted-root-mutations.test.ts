@@ -149,3 +149,25 @@ test("a trusted root with a part that cannot be used is refused, and the part is
     );
   }
 });
+
+test("a trusted root with more than a thousand keys and certificates is refused before they are parsed", async () => {
+  const { trustedRoot } = await testSigstore();
+  const many = (change: (root: Json) => void) => {
+    const root = JSON.parse(trustedRoot);
+    change(root);
+    return () => readTrustedRoot(Buffer.from(JSON.stringify(root)), "root.json");
+  };
+  const repeat = (root: Json, field: string, count: number) => {
+    root[field] = Array.from({ length: count }, () => root[field][0]);
+  };
+  assert.ok(many((root) => repeat(root, "tlogs", 900))());
+  assert.throws(
+    many((root) => repeat(root, "tlogs", 1001)),
+    { code: "untrusted", message: /more than 1000 keys/ },
+  );
+  const chain = many((root) => {
+    const { certChain } = root.certificateAuthorities[0];
+    certChain.certificates = Array.from({ length: 1001 }, () => certChain.certificates[0]);
+  });
+  assert.throws(chain, { code: "untrusted", message: /more than 1000 keys/ });
+});

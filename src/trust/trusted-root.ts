@@ -17,6 +17,9 @@ import { TRUSTED_ROOT } from "./trusted-root-shape.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
 
+/** Keys and certificates that a trusted root may have: each is parsed. The public instance's has a dozen. */
+const MAX_PARTS = 1000;
+
 type Json = Record<string, unknown>;
 
 /**
@@ -46,6 +49,7 @@ export function readTrustedRoot(bytes: Uint8Array, path: string): TrustedMateria
     throw invalid(cause instanceof Error ? cause.message : "", cause);
   }
   if (root["mediaType"] !== MEDIA_TYPE) throw invalid(`its mediaType is not ${MEDIA_TYPE}`);
+  if (countParts(root) > MAX_PARTS) throw invalid(`it has more than ${MAX_PARTS} keys and certificates`);
   const read = <T>(field: string, one: (value: Json) => T): T[] => {
     const list = root[field] ?? [];
     if (!Array.isArray(list)) throw invalid(`${field} is not a list`);
@@ -65,6 +69,16 @@ export function readTrustedRoot(bytes: Uint8Array, path: string): TrustedMateria
     ctLogs: read("ctlogs", readLog),
     timestampAuthorities: read("timestampAuthorities", readTimestampAuthority),
   };
+}
+
+function countParts(root: Json): number {
+  const of = (field: string): readonly unknown[] => (Array.isArray(root[field]) ? root[field] : []);
+  const authorities = [...of("certificateAuthorities"), ...of("timestampAuthorities")];
+  const certificates = authorities.map((each) => {
+    const chain = isObject(each) && isObject(each["certChain"]) ? each["certChain"]["certificates"] : [];
+    return Array.isArray(chain) ? chain.length : 0;
+  });
+  return certificates.reduce((sum, count) => sum + count, of("tlogs").length + of("ctlogs").length);
 }
 
 /** The last certificate of a chain is its root. */

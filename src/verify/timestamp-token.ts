@@ -39,6 +39,8 @@ export interface Token {
   readonly signature: Uint8Array;
 }
 
+/** Largest TimeStampResp that is read, in bytes; real ones have up to ten thousand. */
+const MAX_RESPONSE = 128 * 1024;
 /** Certificates that a token may bring: its signer's and what is above it. */
 const MAX_CERTIFICATES = 16;
 
@@ -71,6 +73,7 @@ export function hashOf(oid: string): HashName {
 }
 
 function parseToken(response: Uint8Array): Token {
+  if (response.length > MAX_RESPONSE) throw new CheckFailed("time", `it is larger than ${MAX_RESPONSE / 1024} KiB`);
   requireDer(response);
   const [status, content] = only(ASN1Obj.parseBuffer(Buffer.from(response)), TAG.sequence, 2);
   requireGranted(status);
