@@ -14,4 +14,17 @@ const code = await main(process.argv.slice(2), io);
 process.exitCode = code;
 await io.written(); // a pipe takes what its reader takes: leaving earlier would cut the rest off
 // Ends by itself now; what a stopped command still waits for does not hold it up.
-setTimeout(() => process.exit(code), 200).unref();
+setTimeout(() => end(code), 200).unref();
+
+/**
+ * Ends the process now. process.exit waits for node's threads, and one that looks up a name or opens a file may be away for a
+ * long time: then the process becomes another program, which ends at once with the same code.
+ */
+function end(exitCode: number): void {
+  const inThread = ["GetAddrInfoReqWrap", "FSReqCallback", "FSReqPromise"];
+  if (process.platform !== "win32" && process.getActiveResourcesInfo().some((each) => inThread.includes(each))) {
+    process.emit("exit", exitCode); // what is temporary goes
+    process.execve?.("/bin/sh", ["sh", "-c", `exit ${exitCode}`], {});
+  }
+  process.exit(exitCode);
+}

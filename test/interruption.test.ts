@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { type TestContext, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { run, temporaryFolder } from "./support/test-io.ts";
+
+const MAIN = resolve(import.meta.dirname, "../bin/main.ts");
+/** From the signal, or the end of --timeout, to the end of the process. What hangs never ends; loaded machines are slow. Milliseconds. */
+const AT_ONCE = 8000;
+const OFFLINE = ["--use-signing-config=false", "--tlog-upload=false", "-y"];
+const POSIX = process.platform !== "win32";
+
+interface Ended {
+  /** Exit code; that of a shell for a program ended by a signal. */
+  code: number;
+  stderr: string;
+  /** From the signal, or the end of the time, to the end. Milliseconds. */
+  took: number;
+}
+
+const NUMBERS = { SIGINT: 130, SIGTERM: 143, SIGKILL: 137 } as const;
+
+/** Runs the program until it is stopped in one of three ways; fails if it ends by itself. */
+async function stopped(
+  argv: readonly string[],
+  by: "SIGINT" | "SIGTERM" | "timeout",
+  options: { cwd: string; env?: Record<string, string>; after?: number; stdin?: "pipe" },
+): Promise<Ended> {
+  const { cwd, after = 900 } = options;
+  const limit = by === "timeout" ? [`--timeout=${after}ms`] : [];
+  const env = { PATH: process.env["PATH"], HOME: cwd, COSIGN_PASSWORD: "x", ...options.env };
+  const child = spawn(process.execPath, [MAIN, ...argv, ...limit], {
+    cwd,
+    env,
+    stdio: [options.stdin ?? "ignore", "ignore", "pipe"],
+  });
+  let stderr = "";
+  child.stderr?.on("data", (text) => {
+    stderr += String(text);
+  });
+  const closed = once(child, "close") as Promise<[number | null, "SIGINT" | "SIGTERM" | "SIGKILL" | null]>;
+  const started = Date.now();
+  if (by !== "timeout") {
+    await Promise.race([setTimeout(after), closed]);
+    assert.equal(child.exitCode, null, `it ended by itself: ${stderr}`);
+  }
+  const from = by === "timeout" ? started + after : Date.now();
+  if (by !== "timeout") child.kill(by);
+  const guard = killAfter(child, 20_000);
+  const [code, signal] = await closed;
+  guard.abort();
+  return { code: code ?? NUMBERS[signal ?? "SIGKILL"], stderr, took: Date.now() - from };
+}
+
+function killAfter(child: ChildProcess, milliseconds: number): AbortController {
+  const guard = new AbortController();
+  setTimeout(milliseconds, undefined, { signal: guard.signal }).then(
+    () => child.kill("SIGKILL"),
+    () => {},
+  );
+  return guard;
+}
+
+const CODES = { SIGINT: 130, SIGTERM: 143, timeout: 1 } as const;
+
+/** Every way of stopping ends the program at once, with its own exit code. */
+async function requireStoppable(
+  argv: readonly string[],
+  options: Parameters<typeof stopped>[2],
+  ways: Partial<typeof CODES> = CODES,
+): Promise<void> {
+  await Promise.all(
+    Object.entries(ways).map(async ([way, expected]) => {
+      const { code, stderr, took } = await stopped(argv, way as keyof typeof ways, options);
+      const what = `${argv.join(" ")}: ${way}: ${took} ms, exit ${code}: ${stderr}`;
+      assert.equal(code, expected, what);
+      assert.ok(took < AT_ONCE, what);
+      if (way === "timeout") assert.match(stderr, /Error: the command took longer than --timeout/, what);
+    }),
+  );
+}
+
+async function withKeys(context: TestContext): Promise<string> {
+  const cwd = temporaryFolder(context);
+  assert.equal((await run(["generate-key-pair"], { cwd, env: { COSIGN_PASSWORD: "x" } })).code, 0);
+  writeFileSync(join(cwd, "file"), "content");
+  return cwd;
+}
+
+test("a pipe without a writer keeps nothing from ending, whatever it is named as", { skip: !POSIX }, async (t) => {
+  const cwd = await withKeys(t);
+  execFileSync("mkfifo", [join(cwd, "fifo")]);
+  const verify = ["verify-blob", "--insecure-ignore-tlog"];
+  const sign = ["sign-blob", "--key", "cosign.key", ...OFFLINE];
+  const attest = ["attest-blob", "--key", "cosign.key", ...OFFLINE, "--type", "custom"];
+  await requireStoppable([...verify, "--key", "cosign.pub", "--bundle", "fifo", "file"], { cwd });
+  await requireStoppable([...sign, "--bundle", "fifo", "file"], { cwd });
+  await Promise.all(
+    [
+      [...verify, "--key", "fifo", "--bundle", "file", "file"],
+      [...sign, "--bundle", "b", "fifo"],
+      ["dockerfile", "verify", "--key", "cosign.pub", "fifo"],
+      [...attest, "--predicate", "fifo", "--bundle", "b", "file"],
+      ["upload", "blob", "-f", "fifo", "localhost:1/team/app"],
+    ].map((argv) => requireStoppable(argv, { cwd, after: 1500 }, { timeout: 1 })),
+  );
+  assert.deepEqual(readdirSync(cwd).sort(), ["cosign.key", "cosign.pub", "fifo", "file"]);
+});
+
+test("a pipe with a writer is read to its end, and one with a reader is written", { skip: !POSIX }, async (t) => {
+  const cwd = await withKeys(t);
+  const env = { PATH: process.env["PATH"], HOME: cwd, COSIGN_PASSWORD: "x" };
+  const sh = (script: string) =>
+    execFileSync("bash", ["-c", `set -e; tsign() { "${process.execPath}" "${MAIN}" "$@" 2>>log; }; ${script}`], {
+      cwd,
+      env,
+      encoding: "utf8",
+    });
+  const sign = `tsign sign-blob --key cosign.key ${OFFLINE.join(" ")}`;
+  const verify = "tsign verify-blob --insecure-ignore-tlog";
+  sh(
+    `head -c 3000000 /dev/zero >big; mkfifo in out; cat big >in & ${sign} --bundle b in; ${verify} --key cosign.pub --bundle b big`,
+  );
+  sh(`cat out >b2 & ${sign} --bundle out big; wait; ${verify} --key cosign.pub --bundle b2 big`);
+  sh(`${verify} --key <(cat cosign.pub) --bundle <(sleep 0.3; cat b) big`);
+  sh(`cat big | ${sign} --bundle /dev/stdout /dev/stdin >b3; ${verify} --key cosign.pub --bundle b3 big`);
+  sh(`${verify} --key /dev/stdin --bundle b big <cosign.pub`);
+});
+
+test("a huge file, a service that does not answer and a question keep nothing from ending", async (t) => {
+  const cwd = await withKeys(t);
+  writeFileSync(join(cwd, "huge"), "");
+  truncateSync(join(cwd, "huge"), 64 * 1024 ** 3);
+  await requireStoppable(["sign-blob", "--key", "cosign.key", ...OFFLINE, "--bundle", "b", "huge"], { cwd });
+  const silent = createServer(() => {});
+  await new Promise<void>((done) => silent.listen(0, "127.0.0.1", done));
+  t.after(() => silent.close().closeAllConnections());
+  const registry = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  await requireStoppable(["verify", "--key", "cosign.pub", "--insecure-ignore-tlog", `${registry}/team/app:v1`], {
+    cwd,
+  });
+  await requireStoppable(["generate-key-pair"], { cwd, stdin: "pipe" }, { SIGTERM: 143, timeout: 1 });
+  assert.deepEqual(readdirSync(cwd).sort(), ["cosign.key", "cosign.pub", "file", "huge"]);
+});
+
+test("a program that computes ends too: the signal does not wait for it, nor does the watchdog of --timeout", async (t) => {
+  const cwd = temporaryFolder(t);
+  const script = join(cwd, "busy.ts");
+  const source = resolve(import.meta.dirname, "../src");
+  writeFileSync(
+    script,
+    `import { systemIo } from "${source}/io-system.ts";
+     import { main } from "${source}/main.ts";
+     const io = systemIo();
+     const busy = { ...io, stdin: (async function* () { await io.sleep(700); for (;;); })() };
+     process.exitCode = await main(process.argv.slice(2), busy);`,
+  );
+  for (const [way, expected] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["timeout", 137],
+  ] as const) {
+    const limit = way === "timeout" ? ["--timeout=1200ms"] : [];
+    const env = { PATH: process.env["PATH"], HOME: cwd };
+    const args = [
+      script,
+      "verify-blob",
+      "--key",
+      "-",
+      "--insecure-ignore-tlog",
+      "--bundle",
+      "busy.ts",
+      "busy.ts",
+      ...limit,
+    ];
+    const child = spawn(process.execPath, args, { cwd, env, stdio: ["ignore", "ignore", "pipe"] });
+    let stderr = "";
+    child.stderr.on("data", (text) => {
+      stderr += String(text);
+    });
+    const closed = once(child, "close") as Promise<[number | null, "SIGINT" | "SIGTERM" | "SIGKILL" | null]>;
+    const started = Date.now();
+    await setTimeout(1200);
+    if (way !== "timeout") child.kill(way);
+    const guard = killAfter(child, 20_000);
+    const [code, signal] = await closed;
+    guard.abort();
+    const took = Date.now() - started - 1200;
+    assert.equal(code ?? NUMBERS[signal ?? "SIGKILL"], expected, stderr);
+    assert.ok(took < AT_ONCE + 1000, `${way}: ${took} ms`);
+    if (way === "timeout") assert.match(stderr, /^Error: the command took longer than --timeout 1\.2s\nhint: /m);
+  }
+});
+
+test("an interrupted save leaves no half file, and a second Ctrl-C does not wait", { skip: !POSIX }, async (t) => {
+  const cwd = await withKeys(t);
+  const layer = Buffer.alloc(1024 * 1024, 7);
+  const { createHash } = await import("node:crypto");
+  const sha256 = (bytes: Uint8Array) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  const config = Buffer.from("{}");
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: sha256(config), size: 2 },
+      layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar", digest: sha256(layer), size: layer.length }],
+    }),
+  );
+  const server = createServer((request, response) => {
+    const path = request.url ?? "";
+    if (path.includes("/manifests/sha256-") || path.includes("/referrers/")) return response.writeHead(404).end();
+    const body = path.includes("/manifests/") ? manifest : path.endsWith(sha256(config)) ? config : layer;
+    const type = path.includes("/manifests/")
+      ? "application/vnd.oci.image.manifest.v1+json"
+      : "application/octet-stream";
+    response.writeHead(200, {
+      "content-type": type,
+      "content-length": body.length,
+      "docker-content-digest": sha256(body),
+    });
+    if (request.method === "HEAD") return response.end();
+    if (body !== layer) return response.end(body);
+    return response.write(body.subarray(0, 500_000)); // and no more
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  t.after(() => server.close().closeAllConnections());
+  const image = `127.0.0.1:${(server.address() as AddressInfo).port}/team/app:v1`;
+  mkdirSync(join(cwd, "saved"));
+  for (const way of ["SIGINT", "SIGTERM", "timeout"] as const) {
+    const { code, stderr, took } = await stopped(["save", "--dir", "saved", image], way, { cwd, after: 1500 });
+    assert.equal(code, { SIGINT: 130, SIGTERM: 143, timeout: 1 }[way], stderr);
+    assert.ok(took < AT_ONCE, `${way}: ${took} ms`);
+    const left = readdirSync(join(cwd, "saved"), { recursive: true }).map(String);
+    assert.deepEqual(
+      left.filter((name) => name.includes(".tmp") || name === "index.json"),
+      [],
+      way,
+    );
+  }
+});
