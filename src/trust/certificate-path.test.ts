@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { foundry } from "../../test/support/authorities.ts";
 import { bitString, explicit, integer, NULL, oid, sequence } from "../sandbox/der.ts";
 import {
   createAuthority,
@@ -128,38 +129,6 @@ test("a certificate signed with a weak or unusual hash is refused", () => {
   assert.throws(() => path(certificate), /algorithm or hash that is not accepted/);
   assert.ok(path(signCertificate(tbs, root.key)));
 });
-
-/** Authorities of any name, key and issuer, and leaves of theirs: what a hostile chain is made of. */
-function foundry() {
-  const newKey = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const spkiOf = (pair: ReturnType<typeof newKey>) => pair.publicKey.export({ type: "spki", format: "der" });
-  const make = (options: {
-    name: string | undefined;
-    key: ReturnType<typeof newKey>;
-    issuer: string;
-    issuerKey: ReturnType<typeof newKey>;
-  }) => {
-    const { name, key, issuer, issuerKey } = options;
-    const extensions = usualExtensions({
-      spki: spkiOf(key),
-      issuerSpki: spkiOf(issuerKey),
-      extendedKeyUsage: EKU_CODE_SIGNING,
-      ...(name === undefined ? {} : { pathLength: 9 }),
-    });
-    const tbs = tbsCertificate({
-      serial: serialNumber(randomBytes),
-      issuer: distinguishedName(issuer),
-      subject: distinguishedName(name),
-      notBefore: new Date(Date.now() - 60_000),
-      notAfter: new Date(Date.now() + 600_000),
-      spki: spkiOf(key),
-      extensions,
-      issuerKey: issuerKey.privateKey,
-    });
-    return signCertificate(tbs, issuerKey.privateKey);
-  };
-  return { newKey, make };
-}
 
 test("copies of a certificate, however many, are as good as one", () => {
   const { newKey, make } = foundry();

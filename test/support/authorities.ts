@@ -1,0 +1,43 @@
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import {
+  distinguishedName,
+  EKU_CODE_SIGNING,
+  serialNumber,
+  signCertificate,
+  tbsCertificate,
+  usualExtensions,
+} from "../../src/sandbox/x509.ts";
+
+/** Authorities of any name, key and issuer, and leaves of theirs: what a hostile chain is made of. */
+export function foundry() {
+  const newKey = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const spkiOf = (pair: ReturnType<typeof newKey>) => pair.publicKey.export({ type: "spki", format: "der" });
+  const make = (options: {
+    name: string | undefined;
+    key: ReturnType<typeof newKey>;
+    issuer: string;
+    issuerKey: ReturnType<typeof newKey>;
+    /** More extensions. */
+    more?: readonly Buffer[];
+  }) => {
+    const { name, key, issuer, issuerKey, more = [] } = options;
+    const extensions = usualExtensions({
+      spki: spkiOf(key),
+      issuerSpki: spkiOf(issuerKey),
+      extendedKeyUsage: EKU_CODE_SIGNING,
+      ...(name === undefined ? {} : { pathLength: 9 }),
+    });
+    const tbs = tbsCertificate({
+      serial: serialNumber(randomBytes),
+      issuer: distinguishedName(issuer),
+      subject: distinguishedName(name),
+      notBefore: new Date(Date.now() - 60_000),
+      notAfter: new Date(Date.now() + 600_000),
+      spki: spkiOf(key),
+      extensions: [...extensions, ...more],
+      issuerKey: issuerKey.privateKey,
+    });
+    return signCertificate(tbs, issuerKey.privateKey);
+  };
+  return { newKey, make };
+}
