@@ -205,7 +205,7 @@ const DOCKER: Target = readers("docker-configs", {
 });
 
 /** The only file there is, and helpers that answer without being run. */
-function configIo(bytes: Uint8Array): Pick<Io, "env" | "files" | "spawn"> {
+export function configIo(bytes: Uint8Array): Pick<Io, "env" | "files" | "spawn"> {
   const files: Partial<Files> = {
     read: async () => bytes,
     stat: async (path) =>
