@@ -27,6 +27,8 @@ export interface Measured {
   readonly stdout: string;
   readonly stderr: string;
   readonly seconds: number;
+  /** Seconds of CPU time, user and system. */
+  readonly cpu: number;
   /** Peak of the process's resident memory, MiB. */
   readonly memory: number;
 }
@@ -46,8 +48,7 @@ export async function measure(
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     output.stderr += text;
   });
-  let [memory, killed] = [0, false];
-  let ended = false;
+  let [memory, cpu, killed, ended] = [0, 0, false, false];
   const closed = new Promise<number | null>((done, fail) => {
     child.on("error", fail);
     child.on("close", done);
@@ -56,6 +57,7 @@ export async function measure(
   });
   while (!ended) {
     memory = Math.max(memory, peakOf(child.pid));
+    cpu = Math.max(cpu, cpuOf(child.pid));
     if (performance.now() - started > KILL_AFTER * 1000 && !killed) {
       killed = true;
       child.kill("SIGKILL");
@@ -64,7 +66,7 @@ export async function measure(
   }
   const code = await closed;
   const seconds = (performance.now() - started) / 1000;
-  return { code: killed ? undefined : (code ?? 128), ...output, seconds, memory };
+  return { code: killed ? undefined : (code ?? 128), ...output, seconds, cpu, memory };
 }
 
 /** The peak so far as Linux knows it; elsewhere nothing is known. */
@@ -72,6 +74,18 @@ function peakOf(pid: number | undefined): number {
   try {
     const [, kilobytes = "0"] = /^VmHWM:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
     return Number(kilobytes) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** Clock ticks are hundredths of a second on every Linux. */
+function cpuOf(pid: number | undefined): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
     return 0;
   }
@@ -131,4 +145,22 @@ export function bundleOf(artifact: Uint8Array, { certificate, key }: Signer, cha
       signature: sign("sha256", artifact, key).toString("base64"),
     },
   };
+}
+
+/** A trusted root of one certificate authority. */
+export function trustedRootOf({ certificate }: Authority): string {
+  const authority = {
+    subject: { organization: "suite", commonName: "suite" },
+    uri: "https://ca.example",
+    certChain: { certificates: [{ rawBytes: certificate.toString("base64") }] },
+    validFor: { start: new Date(Date.now() - HOUR).toISOString() },
+  };
+  const mediaType = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
+  return JSON.stringify({
+    mediaType,
+    tlogs: [],
+    certificateAuthorities: [authority],
+    ctlogs: [],
+    timestampAuthorities: [],
+  });
 }

@@ -5,6 +5,11 @@ import { isObject, parseJson } from "../../format/json.ts";
 
 /** Longest metadata of each role that is read, in bytes (go-tuf's defaults). */
 export const MAX_METADATA = { root: 512_000, timestamp: 16_384, snapshot: 2_000_000, targets: 5_000_000 } as const;
+/**
+ * Most members of an object, and items of a list: @tufjs/models takes time that grows with their square, before any signature
+ * was checked. The public repository has a dozen.
+ */
+const MAX_MEMBERS = 1000;
 /** Most rotations of the root followed in one go. */
 export const MAX_ROTATIONS = 256;
 
@@ -35,11 +40,20 @@ export function readMetadata<K extends keyof Kinds>(kind: K, bytes: Uint8Array):
   try {
     const json = parseJson(bytes, `${kind}.json`);
     if (!isObject(json)) throw new Error("it is no object");
+    if (hasTooMany(json)) throw untrusted(`${kind}.json has a list of more than ${MAX_MEMBERS}`);
     const metadata = Metadata.fromJSON(kind as MetadataKind.Root, json as Parameters<typeof Metadata.fromJSON>[1]);
     return { metadata: metadata as unknown as Metadata<Kinds[K]>, bytes };
   } catch (cause) {
-    throw untrusted(`${kind}.json cannot be read`, cause);
+    throw cause instanceof TsignError && cause.code === "untrusted"
+      ? cause
+      : untrusted(`${kind}.json cannot be read`, cause);
   }
+}
+
+function hasTooMany(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const members = Object.values(value);
+  return members.length > MAX_MEMBERS || members.some(hasTooMany);
 }
 
 /**

@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readMetadata } from "./metadata.ts";
+
+/** The text of targets.json with so many targets. */
+function targetsOf(count: number): Buffer {
+  const target = { length: 1, hashes: { sha256: "00" } };
+  const targets = Object.fromEntries(Array.from({ length: count }, (_, index) => [`t${index}`, target]));
+  const signed = { _type: "targets", spec_version: "1.0.31", version: 1, expires: "2040-01-01T00:00:00Z", targets };
+  return Buffer.from(JSON.stringify({ signatures: [], signed }));
+}
+
+test("metadata with as many targets as may be is read, with more it is refused before it costs anything", () => {
+  assert.equal(Object.keys(readMetadata("targets", targetsOf(1000)).metadata.signed.targets).length, 1000);
+  const before = process.cpuUsage();
+  assert.throws(() => readMetadata("targets", targetsOf(40_000)), /TUF: targets.json has a list of more than 1000/);
+  assert.ok(process.cpuUsage(before).user < 2e6, "more than 2 s");
+});
+
+test("metadata that is not JSON is untrusted, and nothing else", () => {
+  assert.throws(() => readMetadata("root", Buffer.from("{")), { code: "untrusted" });
+});
