@@ -139,3 +139,84 @@ test("a layout can be written, and gives back what was put in", async (t) => {
   assert.equal(await layout.delete("new"), true);
   assert.equal(await layout.delete("new"), false);
 });
+
+const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+
+/** A folder with manifests of all sorts, and a way to list some of them and ask which is the image. */
+async function folderOf(context: TestContext) {
+  const cwd = temporaryFolder(context);
+  mkdirSync(join(cwd, "saved/blobs/sha256"), { recursive: true });
+  writeFileSync(join(cwd, "saved/oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  const keep = (document: Record<string, unknown>, mediaType: string) => {
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...document }));
+    writeFileSync(join(cwd, "saved/blobs/sha256", digestOf(bytes).slice(7)), bytes);
+    return { mediaType, digest: digestOf(bytes), size: bytes.length };
+  };
+  const image = (name: string) => keep({ layers: [], annotations: { name } }, OCI_MANIFEST);
+  const [a, b] = [image("a"), image("b")];
+  const inner = keep({ manifests: [a] }, OCI_INDEX);
+  const outer = keep({ manifests: [inner, b] }, OCI_INDEX);
+  const referrer = keep({ layers: [], subject: a }, OCI_MANIFEST);
+  const chosen = async (...manifests: object[]) => {
+    writeFileSync(join(cwd, "saved/index.json"), JSON.stringify({ schemaVersion: 2, manifests }));
+    return (await (await openLayout(testIo({ cwd }), "saved")).image()).digest;
+  };
+  const named = (entry: object, tag: string) => ({
+    ...entry,
+    annotations: { "org.opencontainers.image.ref.name": tag },
+  });
+  const marked = (entry: object, kind = "image", more = {}) => ({
+    ...entry,
+    annotations: { kind: `dev.cosignproject.cosign/${kind}`, ...more },
+  });
+  return { a, b, inner, outer, referrer, chosen, named, marked };
+}
+
+test("a folder's image is the one entry with a name, else the one that no other contains and that has no subject", async (t) => {
+  const { a, b, inner, outer, referrer, chosen, named, marked } = await folderOf(t);
+  const sig = (entry: object) => named(entry, `sha256-${"0".repeat(64)}.sig`);
+  for (const [expected, entries] of [
+    [a, [a]],
+    [a, [a, a]],
+    [a, [a, referrer]],
+    [a, [referrer, named(a, "v1")]],
+    [outer, [named(outer, "v1"), a, b, referrer]],
+    [outer, [a, b, inner, outer, referrer]],
+    [inner, [a, inner]],
+    [a, [a, sig(b)]],
+    [a, [marked(a)]],
+    [a, [marked(a), marked(b, "sigs"), marked(inner, "atts")]],
+    [a, [marked(a), named(a, "v1")]],
+    [outer, [marked(outer, "imageIndex"), a, b]],
+    [a, [marked(a), referrer]],
+    [a, [marked(a, "image", { "org.opencontainers.image.ref.name": "v1" }), referrer]],
+  ] as const) {
+    assert.equal(await chosen(...entries), expected.digest, JSON.stringify(entries));
+    assert.equal(await chosen(...[...entries].reverse()), expected.digest, `reversed: ${JSON.stringify(entries)}`);
+  }
+});
+
+test("a folder with two images is refused, whatever marks and names its entries have", async (t) => {
+  const { a, b, inner, outer, referrer, chosen, named, marked } = await folderOf(t);
+  for (const entries of [
+    [],
+    [referrer, b, a],
+    [a, b],
+    [inner, b],
+    [named(a, "v1"), named(b, "v2")],
+    [named(a, "v1"), named(b, "v1")],
+    [marked(a), b],
+    [marked(a), named(b, "v1")],
+    [marked(a), named(b, "latest"), marked(inner, "sigs")],
+    [marked(a), marked(b)],
+    [marked(a), marked(outer, "imageIndex")],
+    [marked(a), inner],
+    [marked(inner, "imageIndex"), outer],
+    [marked(b), named(outer, "v1")],
+  ]) {
+    for (const each of [entries, [...entries].reverse()]) {
+      await assert.rejects(chosen(...each), /does not say which of its entries is the image/, JSON.stringify(each));
+    }
+  }
+});

@@ -13,15 +13,13 @@ import {
   refuseLinkedFolders,
   writeBlobFile,
 } from "./files.ts";
+import { imageEntry, isMarkedAsImage, KIND, kindOf, REF_NAME } from "./image-entry.ts";
 
 /** Most blobs looked at when searching for referrers. */
 const MAX_SCANNED = 100_000;
 /** Largest blob that is looked at then, in bytes. */
 const MAX_REFERRER = 4 * 1024 * 1024;
 const OCTETS = "application/octet-stream";
-const KIND = "dev.cosignproject.cosign/";
-/** Annotation of an entry of index.json: what is kept under that tag (OCI image spec, annotations.md). */
-const REF_NAME = "org.opencontainers.image.ref.name";
 
 /** An entry of index.json: what it stands for, as cosign marks it, or the tag it would have in a registry. */
 export type EntryName = { readonly kind: "image" | "imageIndex" | "sigs" | "atts" } | { readonly tag: string };
@@ -68,7 +66,7 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
   const store: LayoutStore = {
     name: path,
     async image() {
-      const image = imageOf(entries, path);
+      const image = await imageEntry(entries, { path, read: (digest) => readManifestFile(io, path, digest) });
       if (await readManifestFile(io, path, image.digest)) return image;
       throw new TsignError("input", `${path} does not hold the image it lists, ${image.digest}`);
     },
@@ -149,25 +147,11 @@ async function readIndex(io: LayoutIo, path: string): Promise<Descriptor[]> {
   }
 }
 
-/** The entry marked as the image; without marks, the only one. */
-function imageOf(entries: readonly Descriptor[], path: string): Descriptor {
-  const marked = entries.filter(({ annotations }) => /^image(Index)?$/.test(kindOf(annotations)));
-  const [image, ...others] = marked.length > 0 ? marked : entries;
-  if (!image || others.length > 0)
-    throw new TsignError("input", `${path}/index.json does not say which of its entries is the image`);
-  return image;
-}
-
-function kindOf(annotations: Descriptor["annotations"]): string {
-  const kind = annotations?.["kind"] ?? "";
-  return kind.startsWith(KIND) ? kind.slice(KIND.length) : "";
-}
-
 /** A tag: an entry of that name, or the entry that stands for the image's `.sig` or `.att` tag. */
 function entryFor(entries: readonly Descriptor[], tag: string): Descriptor | undefined {
   const named = entries.find(({ annotations }) => annotations?.[REF_NAME] === tag);
   if (named) return named;
-  const image = entries.find(({ annotations }) => /^image(Index)?$/.test(kindOf(annotations)));
+  const image = entries.find(isMarkedAsImage);
   const suffix = { ".sig": "sigs", ".att": "atts" }[tag.slice(-4)];
   if (!image || !suffix || !tag.startsWith(fallbackTag(image.digest))) return undefined;
   return entries.find(({ annotations }) => kindOf(annotations) === suffix);
