@@ -39,7 +39,7 @@ function tlsOptions(options: TlsOptions | undefined): https.AgentOptions {
     ...(options.cert ? { cert: options.cert } : {}),
     ...(options.key ? { key: options.key } : {}),
     ...(options.serverName ? { servername: options.serverName } : {}),
-    ...(options.insecure ? { rejectUnauthorized: false } : {}),
+    rejectUnauthorized: options.insecure !== true, // said outright, so that NODE_TLS_REJECT_UNAUTHORIZED does not switch it off
   };
 }
 

@@ -25,6 +25,11 @@ export interface Flag<T = unknown> {
   readonly range?: readonly [number, number];
   /** It names a file that the command writes; `-` is stdout. Looked at before the command runs (output-places.ts). */
   readonly output?: boolean;
+  /**
+   * The value that switches a check off ("set" for any), and what is then not checked. On the command line a user sees it;
+   * set by a variable it is said.
+   */
+  readonly weakens?: { readonly when: boolean | "set"; readonly effect: string };
   /** Its value must not be printed. */
   readonly secret?: boolean;
 }
@@ -36,7 +41,7 @@ export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extend
 
 type Options<T> = { default?: T } & Pick<
   Flag,
-  "short" | "choices" | "closed" | "deprecated" | "needs" | "output" | "secret" | "typeName"
+  "short" | "choices" | "closed" | "deprecated" | "needs" | "output" | "secret" | "typeName" | "weakens"
 >;
 
 /** Constructors of flags; a default that is not given is false, "", [] or 0. */

@@ -7,6 +7,20 @@ export function flagVariable(key: string): string {
   return `COSIGN_${flagName(key).toUpperCase().replaceAll("-", "_")}`;
 }
 
+/** Says of each variable that switches a check off which check that is: nobody sees it in the command line. */
+export function warnAboutWeakening(
+  io: Pick<Io, "env" | "stderr">,
+  flags: Flags,
+  given: { readonly fromEnvironment: readonly GivenFlag[]; readonly values: Readonly<Record<string, unknown>> },
+): void {
+  for (const { key } of given.fromEnvironment) {
+    const { weakens } = flags[key] ?? {};
+    if (!weakens || (weakens.when !== "set" && given.values[key] !== weakens.when)) continue;
+    const variable = flagVariable(key);
+    io.stderr.write(`WARNING: ${variable}=${io.env[variable]} sets --${flagName(key)}: ${weakens.effect}\n`);
+  }
+}
+
 /** These are read too late to act in cosign, and so are not read here. */
 const UNBOUND = new Set(["help", "outputFile", "verbose"]);
 

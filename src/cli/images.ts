@@ -21,6 +21,8 @@ export interface SignedImage {
   readonly digest: Digest;
   /** Undefined when the image was named by digest and not looked at. */
   readonly descriptor: Descriptor | undefined;
+  /** What this is attached to, as the user named it: it is not that image itself. */
+  readonly attachedTo?: string;
 }
 
 /**
@@ -49,7 +51,11 @@ export async function resolveImage(
   const attached = await store.resolve(tag);
   if (!attached)
     throw new TsignError("image-not-found", `no ${flags.attachment} is attached to ${formatReference(ref)}`);
-  return { ref, store, digest: attached.digest, descriptor: attached };
+  const attachedTo = formatReference(ref);
+  io.stderr.write(
+    `WARNING: the ${flags.attachment} attached to ${attachedTo} is meant, ${ref.name}@${attached.digest}, not the image\n`,
+  );
+  return { ref, store, digest: attached.digest, descriptor: attached, attachedTo };
 }
 
 /** Where what is attached to an image is kept: beside it, or in COSIGN_REPOSITORY. */

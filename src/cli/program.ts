@@ -2,7 +2,7 @@ import { TsignError, withHint } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./argv.ts";
 import type { Command, Flags } from "./define.ts";
-import { environmentFlags, flagVariable } from "./environment.ts";
+import { environmentFlags, flagVariable, warnAboutWeakening } from "./environment.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { GROUPS } from "./groups.ts";
 import { commandHelp, groupHelp } from "./help.ts";
@@ -80,6 +80,7 @@ async function parseCommand(
   const given = new Set([...onLine, ...fromEnvironment.map(({ key }) => key)]);
   requireExclusive(command, given);
   warnAboutLonely(known, values, io);
+  warnAboutWeakening(io, known, { fromEnvironment, values });
   return { kind: "run", entry, command, args: line.positionals, flags: values, given };
 }
 

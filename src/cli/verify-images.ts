@@ -151,15 +151,19 @@ async function lookUp(
 
 async function openTarget(io: Io, text: string, flags: ImageVerificationFlags): Promise<Target> {
   if (flags.localImage) {
+    if (flags.attachment !== "") io.stderr.write("WARNING: --attachment has no effect with --local-image\n");
     const layout = await openLayout(io, text);
     const image = await layout.image();
     const repository = image.annotations?.["org.opencontainers.image.ref.name"] ?? "";
     return { name: text, reference: text, digest: image.digest, store: layout, signatures: layout, repository };
   }
-  const { ref, store, digest } = await resolveImage(io, { text, flags, mustExist: false, warnAboutTags: false });
+  const image = await resolveImage(io, { text, flags, mustExist: false, warnAboutTags: false });
+  const { ref, store, digest, attachedTo } = image;
   const signatures = await openAttachments(io, { ref, store }, flags);
-  const name = formatReference(ref);
-  return { name, reference: name, digest, store, signatures, repository: ref.name };
+  const reference = attachedTo === undefined ? formatReference(ref) : `${ref.name}@${digest}`;
+  const name =
+    attachedTo === undefined ? reference : `${reference} (the ${flags.attachment} attached to ${attachedTo})`;
+  return { name, reference, digest, store, signatures, repository: ref.name };
 }
 
 /** What is stored with the image, or the one signature the user brought along. */

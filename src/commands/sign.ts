@@ -39,7 +39,10 @@ const flags = {
   ...signingFlags,
   ...registryFlags,
   annotations: flag.strings("key=value pairs to sign with the image", { short: "a" }),
-  attachment: flag.string("sign what is attached to the image instead: sbom", { deprecated: REFERRERS }),
+  attachment: flag.string("sign what is attached to the image instead: sbom", {
+    deprecated: REFERRERS,
+    weakens: { when: "set", effect: "what is attached to an image is signed, not the image" },
+  }),
   attachmentTagPrefix,
   outputPayload: flag.string("file to write the signed payload to", {
     deprecated: "the bundle of --bundle holds it",

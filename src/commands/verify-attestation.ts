@@ -31,7 +31,10 @@ const flags = {
   ...shared,
   ...registryFlags,
   attachmentTagPrefix,
-  checkClaims: flag.bool("compare what is signed with the image", { default: true }),
+  checkClaims: flag.bool("compare what is signed with the image", {
+    default: true,
+    weakens: { when: false, effect: "what is signed is not compared with the image" },
+  }),
   localImage: flag.bool("the arguments are folders that `save` wrote"),
   output: flag.string("json or text: has no effect, envelopes are printed as JSON lines", {
     short: "o",

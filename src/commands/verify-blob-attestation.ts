@@ -35,7 +35,10 @@ const flags = {
   ...keyFlags,
   ...verificationFlags,
   bundle: flag.string("file of the bundle, in either form"),
-  checkClaims: flag.bool("compare what is signed with the file", { default: true }),
+  checkClaims: flag.bool("compare what is signed with the file", {
+    default: true,
+    weakens: { when: false, effect: "what is signed is not compared with the file" },
+  }),
   digest: flag.string("digest of what was attested, in hex, instead of a file"),
   digestAlg: flag.string("algorithm of --digest: sha256, sha384 or sha512"),
   rfc3161Timestamp: flag.string("file of the signed timestamp", { deprecated: "bundles hold it" }),

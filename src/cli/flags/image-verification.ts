@@ -9,9 +9,15 @@ export const imageVerificationFlags = {
   ...verificationFlags,
   ...registryFlags,
   annotations: flag.strings("key=value pairs that must be signed", { short: "a" }),
-  attachment: flag.string("verify what is attached to the image instead: sbom", { deprecated: "referrers hold it" }),
+  attachment: flag.string("verify what is attached to the image instead: sbom", {
+    deprecated: "referrers hold it",
+    weakens: { when: "set", effect: "what is attached to an image is verified, not the image" },
+  }),
   attachmentTagPrefix,
-  checkClaims: flag.bool("compare what is signed with the image", { default: true }),
+  checkClaims: flag.bool("compare what is signed with the image", {
+    default: true,
+    weakens: { when: false, effect: "what is signed is not compared with the image" },
+  }),
   localImage: flag.bool("the arguments are folders that `save` wrote"),
   output: flag.string("json, or text for the signed payloads alone", {
     short: "o",

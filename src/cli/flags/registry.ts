@@ -3,8 +3,12 @@ import { type FlagValues, flag } from "../define.ts";
 
 /** How a registry is reached: shared by every command that talks to one. */
 export const registryFlags = {
-  allowHttpRegistry: flag.bool("use http for the registry, also where it is not on this machine or a private network"),
-  allowInsecureRegistry: flag.bool("accept any TLS certificate of the registry, and http"),
+  allowHttpRegistry: flag.bool("use http for the registry, also where it is not on this machine or a private network", {
+    weakens: { when: true, effect: "the registry is reached over http where it does not speak TLS" },
+  }),
+  allowInsecureRegistry: flag.bool("accept any TLS certificate of the registry, and http", {
+    weakens: { when: true, effect: "any TLS certificate of the registry is accepted, and http" },
+  }),
   k8sKeychain: flag.bool(
     "also use the credentials that Google, AWS, Azure, Alibaba Cloud and GitHub give for their registries",
   ),

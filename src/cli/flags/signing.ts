@@ -62,6 +62,7 @@ export const signingFlags = {
   timestampServerUrl: flag.string("timestamp server", { deprecated: IN_CONFIG }),
   tlogUpload: flag.bool("record the signature in a transparency log", {
     default: true,
+    weakens: { when: false, effect: "the signature is not recorded in a transparency log" },
     deprecated: "a --signing-config file without logs says it better",
   }),
   trustedRoot: flag.string("trusted root file: the new signature must verify with it before it is stored"),

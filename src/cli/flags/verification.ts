@@ -24,8 +24,12 @@ export const verificationFlags = {
   experimentalOci11: flag.bool("has no effect: referrers are always looked at", {
     deprecated: "referrers are always looked at",
   }),
-  insecureIgnoreSct: flag.bool("do not require that the certificate was made public"),
-  insecureIgnoreTlog: flag.bool("do not require that the signature was made public"),
+  insecureIgnoreSct: flag.bool("do not require that the certificate was made public", {
+    weakens: { when: true, effect: "SCTs of the certificate are not verified" },
+  }),
+  insecureIgnoreTlog: flag.bool("do not require that the signature was made public", {
+    weakens: { when: true, effect: "the transparency log is not verified" },
+  }),
   maxWorkers: flag.int("how many signatures are fetched at a time", { default: 10 }),
   newBundleFormat: flag.bool("also accept Sigstore bundles", {
     default: true,
@@ -36,6 +40,7 @@ export const verificationFlags = {
   }),
   privateInfrastructure: flag.bool("do not require that the signature was made public, without a warning", {
     deprecated: "use --insecure-ignore-tlog",
+    weakens: { when: true, effect: "the transparency log is not verified" },
   }),
   rekorUrl: flag.string("transparency log", {
     default: "https://rekor.sigstore.dev",

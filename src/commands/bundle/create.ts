@@ -29,7 +29,9 @@ export default defineCommand({
     attestation: flag.string("file of the attestation: a DSSE envelope"),
     bundle: flag.string("bundle of the old format to take the parts from"),
     certificate: flag.string("certificate file: PEM, DER, or base64 of either"),
-    ignoreTlog: flag.bool("make a bundle without a log entry"),
+    ignoreTlog: flag.bool("make a bundle without a log entry", {
+      weakens: { when: true, effect: "the bundle has no log entry" },
+    }),
     ...keyFlags,
     slot: { ...keyFlags.slot, default: "signature" },
     out: flag.string("file to write to instead of stdout", { output: true }),

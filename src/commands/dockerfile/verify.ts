@@ -23,8 +23,13 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   flags: {
     ...imageVerificationFlags,
-    baseImageOnly: flag.bool("verify the image that the last stage stands on, and no other but the frontend"),
-    insecureIgnoreFrontend: flag.bool("do not verify the frontend of `# syntax=`, the image that reads the Dockerfile"),
+    baseImageOnly: flag.bool("verify the image that the last stage stands on, and no other but the frontend", {
+      weakens: { when: true, effect: "only the image that the last stage stands on is verified" },
+    }),
+    insecureIgnoreFrontend: flag.bool(
+      "do not verify the frontend of `# syntax=`, the image that reads the Dockerfile",
+      { weakens: { when: true, effect: "the frontend of the Dockerfile is not verified" } },
+    ),
     platform: flag.string("platform that is built for: os/architecture[/variant], by default linux on this machine"),
   },
   exclusive: EXCLUSIVE_FLAGS,
