@@ -117,6 +117,26 @@ test("verify is pure: it imports nothing that could reach outside", () => {
   }
 });
 
+test("output is made from verdicts: what prints them knows no evidence and no reader of it", () => {
+  const readers = /^evidence\/(find|read-|attached|media-types|statement|kinds|claimed-signer)/;
+  const wrong = all
+    .filter(({ path }) => path.startsWith("cli/print/"))
+    .flatMap(({ path, imports }) =>
+      imports.filter(({ target }) => readers.test(target)).map(({ target }) => `${path} → ${target}`),
+    );
+  assert.deepEqual(wrong, []);
+  const printer = all.find(({ path }) => path === "cli/print/verified.ts")?.text ?? assert.fail("it is elsewhere");
+  assert.doesNotMatch(withoutComments(printer), /\bEvidence\b|\bas unknown\b|\bas any\b/);
+});
+
+test("the class of a verified signature stays inside verify.ts", () => {
+  const named = all.filter(({ text }) => /\bclass VerifiedSignature\b|new VerifiedSignature\b/.test(text));
+  assert.deepEqual(
+    named.map(({ path, text }) => [path, /export[^\n]*class VerifiedSignature/.test(text)]),
+    [["verify/verify.ts", false]],
+  );
+});
+
 test("the sandbox shares no code with what it is there to test", () => {
   const tested = /^(sign|verify|trust|keys|evidence)\//;
   const wrong = all

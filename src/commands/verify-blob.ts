@@ -16,12 +16,11 @@ import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { looksLikeBundle, readBundle } from "../evidence/read-bundle.ts";
 import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
-import { readStatement } from "../evidence/statement.ts";
 import { type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { verify } from "../verify/verify.ts";
+import { type Verified, verify } from "../verify/verify.ts";
 
 /** Blobs up to this size are kept and checked as they are; larger ones by their digest. Bytes. */
 const KEPT = 4 * 1024 * 1024;
@@ -85,16 +84,15 @@ export default defineCommand({
       const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
       warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
     }
-    warnAboutAttestation(io, evidence);
+    warnAboutAttestation(io, verdict);
     io.stderr.write("Verified OK\n");
   },
 });
 
 /** As cosign does, a bundle with an attestation verifies the file it is about. What it attests, nobody asked: it is said. */
-function warnAboutAttestation(io: Pick<Io, "stderr">, { content, origin }: Evidence): void {
-  if (content.kind !== "dsse") return;
-  const { predicateType } = readStatement(content);
-  if (predicateType === SIGN_PREDICATE_TYPE) return;
+function warnAboutAttestation(io: Pick<Io, "stderr">, { content, origin }: Verified): void {
+  if (content.kind !== "statement" || content.predicateType === SIGN_PREDICATE_TYPE) return;
+  const { predicateType } = content;
   io.stderr.write(
     `WARNING: ${origin.where} is an attestation of type ${predicateType}: what it says of the file was not checked; ` +
       "verify-blob-attestation checks the type\n",

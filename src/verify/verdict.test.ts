@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { test } from "node:test";
+import { Judging } from "../cli/candidates.ts";
+import { TsignError } from "../errors.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { digestOf } from "../format/digest.ts";
+import { defaultHashes, publicKeyFromObject, signerFromKey } from "../keys/index.ts";
+import { signStatement } from "../sign/payload.ts";
+import { signInTotoStatement } from "../sign/sign.ts";
+import { NO_TRUST } from "../trust/material.ts";
+import type { Policy, Subject, TrustMaterial } from "./model.ts";
+import { isVerified, verify } from "./verify.ts";
+
+const DIGEST = digestOf(Buffer.from("an image"));
+const IMAGE: Subject = { kind: "image", digest: DIGEST };
+const TRUST: TrustMaterial = { ...NO_TRUST, now: new Date() };
+const KEY = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+
+function policy(more: Partial<Policy> = {}): Policy {
+  const key = publicKeyFromObject(KEY);
+  return {
+    signer: { kind: "key", key, hashes: defaultHashes(key) },
+    claims: { annotations: {}, predicateTypes: undefined },
+    log: "insecureSkip",
+    timestamp: "optional",
+    sct: "insecureSkip",
+    ...more,
+  };
+}
+
+const signed = (): Promise<Evidence> =>
+  signInTotoStatement({ signer: signerFromKey(KEY) }, signStatement({ digest: DIGEST, annotations: { env: "prod" } }));
+
+/** An object whose property throws what no input can cause. */
+function broken<T extends object>(base: T, property: keyof T): T {
+  return Object.defineProperty({ ...base }, property, {
+    get: () => {
+      throw new TypeError("Cannot read properties of undefined (reading 'a')");
+    },
+  });
+}
+
+test("verify throws a defect of tsign on, and does not call it a bad signature", async () => {
+  const evidence = await signed();
+  const defects: [string, Promise<unknown>][] = [
+    ["trust", verify(evidence, IMAGE, broken(TRUST, "logs"), policy({ log: "required" }))],
+    ["policy", verify(evidence, IMAGE, TRUST, broken(policy(), "signer"))],
+    ["claims", verify(evidence, IMAGE, TRUST, broken(policy(), "claims"))],
+    ["subject", verify(evidence, broken(IMAGE, "digest"), TRUST, policy())],
+    ["evidence", verify(broken(evidence, "timestamps"), IMAGE, TRUST, policy())],
+  ];
+  for (const [name, verdict] of defects) await assert.rejects(verdict, TypeError, name);
+});
+
+test("verify returns a refusal for what a reader or a check refuses", async () => {
+  const evidence = await signed();
+  const unlogged = await verify(evidence, IMAGE, TRUST, policy({ log: "required" }));
+  assert.ok(!unlogged.ok && unlogged.failed.name === "log");
+  assert.ok(evidence.content.kind === "dsse");
+  const other = { ...evidence, content: { ...evidence.content, payloadType: "text/plain" } };
+  assert.equal((await verify(other, IMAGE, TRUST, policy())).ok, false);
+});
+
+test("only verify makes a verdict that output takes", async () => {
+  const verdict = await verify(await signed(), IMAGE, TRUST, policy());
+  assert.ok(isVerified(verdict));
+  assert.ok(!isVerified({ ...verdict }), "a copy");
+  assert.ok(!isVerified(Object.create(verdict)), "something made from one");
+  for (const value of [undefined, null, true, {}, { ok: true }]) assert.ok(!isVerified(value));
+  assert.throws(() => Object.assign(verdict, { signer: undefined }), TypeError, "it cannot be changed");
+});
+
+test("the verdict carries the subject that matched, and the envelope as it is stored", async () => {
+  const verdict = await verify(await signed(), IMAGE, TRUST, policy());
+  assert.ok(verdict.ok && verdict.content.kind === "statement");
+  assert.deepEqual(verdict.content.subject?.annotations, { env: "prod" });
+  assert.deepEqual(verdict.entries, []);
+  assert.equal(JSON.parse(verdict.content.envelope()).signatures.length, 1);
+});
+
+const io = { signal: new AbortController().signal };
+
+test("a candidate that a defect stands in the way of hides no other, and alone is reported as a defect", async () => {
+  const evidence = await signed();
+  const judge = (candidate: Evidence) => verify(candidate, IMAGE, TRUST, policy());
+  const both = new Judging(io, judge);
+  await both.add(broken(evidence, "timestamps"));
+  await both.add(evidence);
+  both.requireNoDefect();
+  assert.deepEqual([both.verified.length, both.failures[0]?.step], [1, "internal error"]);
+  const alone = new Judging(io, judge);
+  await alone.add(broken(evidence, "timestamps"));
+  await alone.add({ origin: evidence.origin, unreadable: "no JSON" });
+  assert.throws(() => alone.requireNoDefect(), TypeError);
+});
+
+test("a candidate that cannot be judged for a reason from outside fails alone", async () => {
+  const evidence = await signed();
+  const judging = new Judging(io, async () => {
+    throw new TsignError("network", "nothing answered");
+  });
+  await judging.add(evidence);
+  judging.requireNoDefect();
+  assert.deepEqual([judging.failures[0]?.step, judging.failures[0]?.reason], ["unreadable", "nothing answered"]);
+  const stopped = new Judging(io, async () => {
+    throw new TsignError("cancelled", "stopped");
+  });
+  await assert.rejects(stopped.add(evidence), /stopped/);
+});
