@@ -1,4 +1,4 @@
-import { checkPrimeSync, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 
 /** The curves of ECDSA keys, in the words of node:crypto. */
 export const CURVES = ["prime256v1", "secp384r1", "secp521r1"];
@@ -6,8 +6,6 @@ export const CURVES = ["prime256v1", "secp384r1", "secp521r1"];
 const [MIN_RSA_BITS, MAX_RSA_BITS] = [2048, 16_384];
 /** Largest RSA exponent that Go's crypto/rsa takes. */
 const MAX_EXPONENT = 2n ** 31n - 1n;
-/** Moduli up to this many bits are tested for being prime, which takes longer the larger they are. */
-const MAX_PRIME_TEST_BITS = 4096;
 /** Bytes of a SubjectPublicKeyInfo with an uncompressed point, by curve; the point's first byte follows the rest. */
 const POINT_BYTES: Readonly<Record<string, number>> = { prime256v1: 65, secp384r1: 97, secp521r1: 133 };
 const ED25519_PRIME = 2n ** 255n - 19n;
@@ -57,7 +55,6 @@ function rsaFault(key: KeyObject): string | undefined {
   }
   const modulus = modulusOf(key);
   if (modulus % 2n === 0n) return "the RSA modulus is even";
-  if (bits <= MAX_PRIME_TEST_BITS && checkPrimeSync(modulus)) return "the RSA modulus is a prime number";
   return factorWeakness(modulus);
 }
 
@@ -92,9 +89,15 @@ function hasSmallFactor(modulus: bigint): boolean {
   return smallPrimes(SMALL_PRIME_BOUND).some((prime) => modulus % BigInt(prime) === 0n);
 }
 
-function smallPrimes(bound: number): number[] {
+const primesBelow = new Map<number, readonly number[]>();
+
+function smallPrimes(bound: number): readonly number[] {
+  const known = primesBelow.get(bound);
+  if (known) return known;
   const numbers = Array.from({ length: bound - 2 }, (_, index) => index + 2);
-  return numbers.filter((n) => !numbers.some((divisor) => divisor * divisor <= n && n % divisor === 0));
+  const primes = numbers.filter((n) => !numbers.some((divisor) => divisor * divisor <= n && n % divisor === 0));
+  primesBelow.set(bound, primes);
+  return primes;
 }
 
 /**

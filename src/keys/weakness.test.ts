@@ -85,7 +85,6 @@ test("faultOf names what makes the signatures of an RSA key worthless, and takes
   }
   assert.equal(faultOf(generateKeyPairSync("rsa", { modulusLength: 2056 }).publicKey), undefined);
   assert.match(faultOf(rsaKey(sound - 1n, 65_537n)) ?? "sound", /even/);
-  assert.match(faultOf(rsaKey(2n ** 2203n - 1n, 65_537n)) ?? "sound", /prime number/); // a Mersenne prime
   assert.match(faultOf(rsaKey(2n ** 16_400n + 1n, 65_537n)) ?? "sound", /too long/);
   for (const [name, reason] of [
     ["small-factor", /small prime/],
