@@ -40,11 +40,12 @@ export async function readPassword(
  * end of input is a no.
  *
  * @param options.warning printed before the question, also when it is not asked
+ * @param options.instead what to do where nobody can answer; by default pass --yes
  * @throws TsignError "cancelled"
  */
 export async function confirm(
   io: Pick<Io, "stdin" | "stderr" | "tty">,
-  options: { assumeYes: boolean; warning: string },
+  options: { assumeYes: boolean; warning: string; instead?: string },
 ): Promise<void> {
   io.stderr.write(`WARNING: ${options.warning}\n`);
   if (options.assumeYes) return;
@@ -58,6 +59,11 @@ export async function confirm(
   }
   const given = answer.trim();
   if (given.toLowerCase() === "y") return;
+  if (given === "" && !io.tty.stdin) {
+    throw new TsignError("cancelled", "nobody answered: there is no terminal to ask at", {
+      hint: options.instead ?? "pass --yes to go on without a question",
+    });
+  }
   if (given === "" || given.toLowerCase() === "n") throw new TsignError("cancelled", "user declined the prompt");
   throw new TsignError("cancelled", `invalid input "${given.slice(0, 40)}" (allowed values y, n)`);
 }

@@ -103,11 +103,31 @@ test("credential helpers are asked, and what they say is understood", async (t) 
   await assert.rejects(lookUp(t, "registry.example/app", evil, { io: { spawn } }), /not a credential helper's name/);
 });
 
-test("login writes what docker reads, and keeps what else is there", async (t) => {
+/** Registries of every name that want one user name and password; what was asked for, by host and path. */
+function askingRegistries(scheme: "basic" | "bearer" | "none" = "basic") {
+  const asked: string[] = [];
+  const http: Io["http"] = async ({ url, headers }) => {
+    asked.push(`${url.host}${url.pathname}${url.search}`);
+    const { authorization = "" } = headers;
+    const basic = authorization === `Basic ${base64("me:s:ecret")}`;
+    const body = (async function* () {
+      if (url.pathname === "/token" && basic) yield Buffer.from('{"token":"sesame"}');
+    })();
+    const challenge = scheme === "basic" ? 'Basic realm="x"' : `Bearer realm="https://${url.host}/token",service="x"`;
+    const good =
+      scheme === "none" ||
+      (scheme === "basic" || url.pathname === "/token" ? basic : authorization === "Bearer sesame");
+    return { status: good ? 200 : 401, headers: good ? {} : { "www-authenticate": challenge }, body, discard() {} };
+  };
+  return { http, asked };
+}
+
+test("login checks the password, writes what docker reads, and keeps what else is there", async (t) => {
   const cwd = temporaryFolder(t);
   const file = join(cwd, ".docker/config.json");
-  const login = (argv: string[], stdin = "") => run(["login", ...argv], { cwd, stdin });
-  const done = await login(["registry.example", "-u", "me", "--password-stdin"], "s:ecret\n");
+  const { http, asked } = askingRegistries();
+  const login = (argv: string[], stdin = "") => run(["login", ...argv], { cwd, stdin, io: { http } });
+  const done = await login(["https://registry.example/v2/", "-u", "me", "--password-stdin"], "s:ecret\n");
   assert.equal(done.code, 0, done.stderr);
   assert.equal(statSync(file).mode & 0o777, 0o600);
   writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), HttpHeaders: { a: "b" } }));
@@ -115,29 +135,151 @@ test("login writes what docker reads, and keeps what else is there", async (t) =
   const config = JSON.parse(readFileSync(file, "utf8"));
   assert.deepEqual(config.auths, { "registry.example": AUTH, "https://index.docker.io/v1/": AUTH });
   assert.deepEqual(config.HttpHeaders, { a: "b" });
+  assert.ok(asked.includes("registry-1.docker.io/v2/"), asked.join());
   assert.equal((await login(["registry.example"])).code, 1);
   assert.match((await login(["BAD!!", "-u", "me", "-p", "x"])).stderr, /"BAD!!" is not a registry\n/);
   assert.equal((await login(["registry.example", "-p", "x", "--password-stdin"])).code, 1);
+  assert.match((await login(["registry.example", "-u", "m:e", "-p", "x"])).stderr, /a user name has no colon/);
   const { stdout, stderr } = await login(["registry.example", "-u", "me", "-p", "s:ecret"]);
   assert.doesNotMatch(stdout + stderr, /ecret/);
 });
 
-test("login without a password asks a person, and never stores an empty one", async (t) => {
+test("login stores nothing that the registry refuses, and nothing for one that does not answer", async (t) => {
+  for (const scheme of ["basic", "bearer"] as const) {
+    const cwd = temporaryFolder(t);
+    const { http, asked } = askingRegistries(scheme);
+    const login = (...argv: string[]) => run(["login", "registry.example", "-u", "me", ...argv], { cwd, io: { http } });
+    const wrong = await login("-p", "wr0ng-password");
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /^Error: .*registry\.example.* 401 .*log in|^Error: cannot log in to .*401/m);
+    assert.doesNotMatch(wrong.stderr, /wr0ng/);
+    assert.equal(existsSync(join(cwd, ".docker/config.json")), false);
+    assert.equal((await login("-p", "s:ecret")).code, 0);
+    if (scheme === "bearer")
+      assert.ok(
+        asked.every((each) => !each.includes("scope=")),
+        "a login asks for no rights",
+      );
+  }
+  const cwd = temporaryFolder(t);
+  const dead: Io["http"] = () => Promise.reject(new TsignError("network", "connection refused"));
+  const none = await run(["login", "registry.example", "-u", "me", "-p", "s:ecret"], { cwd, io: { http: dead } });
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /connection refused/);
+  assert.equal(existsSync(join(cwd, ".docker/config.json")), false);
+  const open = await run(["login", "registry.example", "-u", "me", "-p", "s:ecret"], {
+    cwd,
+    io: askingRegistries("none"),
+  });
+  assert.equal(open.code, 0);
+  assert.match(open.stderr, /asks nobody for a password: it could not be checked/);
+});
+
+test("login asks a person for what is missing, and never stores an empty password", async (t) => {
   const cwd = temporaryFolder(t);
   const file = join(cwd, ".docker/config.json");
-  for (const argv of [
-    ["-u", "me"],
-    ["-u", "me", "-p", ""],
-    ["-u", "me", "--password-stdin"],
-  ]) {
-    const { code, stderr } = await run(["login", "registry.example", ...argv], { cwd });
+  const { http } = askingRegistries();
+  for (const argv of [[], ["-u", "me"], ["-u", "me", "-p", ""], ["-u", "me", "--password-stdin"], ["-p", "s:ecret"]]) {
+    const { code, stderr } = await run(["login", "registry.example", ...argv], { cwd, io: { http } });
     assert.equal(code, 1);
     assert.match(stderr, /username and password required/);
   }
   assert.equal(existsSync(file), false);
-  const tty = { stdin: true, prompt: async () => "s:ecret" };
-  assert.equal((await run(["login", "registry.example", "-u", "me"], { cwd, tty })).code, 0);
+  const questions: [string, boolean][] = [];
+  const prompt = async (question: string, { secret }: { secret: boolean }) => {
+    questions.push([question, secret]);
+    return secret ? "s:ecret" : "me\n";
+  };
+  const tty = { stdin: true, prompt };
+  assert.equal((await run(["login", "registry.example"], { cwd, tty, io: { http } })).code, 0);
+  assert.deepEqual(questions, [
+    ["Username: ", false],
+    ["Password: ", true],
+  ]);
   assert.deepEqual(JSON.parse(readFileSync(file, "utf8")).auths, { "registry.example": AUTH });
+  questions.length = 0;
+  assert.equal((await run(["login", "registry.example", "-u", "me"], { cwd, tty, io: { http } })).code, 0);
+  assert.deepEqual(questions, [["Password: ", true]]);
+});
+
+test("login and logout use the registry's credential helper, and show its words", async (t) => {
+  const cwd = temporaryFolder(t);
+  mkdirSync(join(cwd, ".docker"));
+  const file = join(cwd, ".docker/config.json");
+  const config = JSON.stringify({
+    credsStore: "main",
+    credHelpers: { "own.example": "own" },
+    auths: { "own.example": {} },
+  });
+  writeFileSync(file, config);
+  const { http } = askingRegistries();
+  const calls: [string, string, string][] = [];
+  let answer = { code: 0, stdout: "", stderr: "" };
+  const spawn: Io["spawn"] = async (program, [action = ""], options) => {
+    calls.push([program, action, String(options?.stdin)]);
+    return answer;
+  };
+  const tsign = (...argv: string[]) => run(argv, { cwd, io: { http, spawn } });
+  assert.equal((await tsign("login", "own.example", "-u", "me", "-p", "s:ecret")).code, 0);
+  assert.equal((await tsign("login", "docker.io", "-u", "me", "-p", "s:ecret")).code, 0);
+  const stored = (ServerURL: string) => JSON.stringify({ ServerURL, Username: "me", Secret: "s:ecret" });
+  assert.deepEqual(calls, [
+    ["docker-credential-own", "store", stored("own.example")],
+    ["docker-credential-main", "store", stored("https://index.docker.io/v1/")],
+  ]);
+  assert.equal(readFileSync(file, "utf8"), config, "a helper keeps the password");
+  answer = { code: 1, stdout: "vault is locked: run foo unlock\n", stderr: "" };
+  const locked = await tsign("login", "own.example", "-u", "me", "-p", "s:ecret");
+  assert.match(
+    locked.stderr,
+    /Error: docker-credential-own did not store the password: vault is locked: run foo unlock\n/,
+  );
+  answer = { code: 1, stdout: "bad secret s:ecret", stderr: "" };
+  assert.doesNotMatch((await tsign("login", "own.example", "-u", "me", "-p", "s:ecret")).stderr, /ecret/);
+
+  calls.length = 0;
+  answer = { code: 0, stdout: "", stderr: "" };
+  const out = await tsign("logout", "own.example");
+  assert.equal(out.code, 0, out.stderr);
+  assert.deepEqual(calls, [["docker-credential-own", "erase", "own.example"]]);
+  assert.match(out.stderr, /from docker-credential-own\n/);
+  assert.deepEqual(JSON.parse(readFileSync(file, "utf8")).auths, {});
+  answer = { code: 1, stdout: "credentials not found in native keychain", stderr: "" };
+  const nothing = await tsign("logout", "other.example");
+  assert.deepEqual([nothing.code, nothing.stderr], [0, "Not logged in to other.example\n"]);
+  answer = { code: 1, stdout: "vault is locked", stderr: "" };
+  const failed = await tsign("logout", "own.example");
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /docker-credential-own did not erase the login: vault is locked/);
+});
+
+test("logout removes each spelling of the registry from docker's configuration, and nothing else", async (t) => {
+  const cwd = temporaryFolder(t);
+  mkdirSync(join(cwd, ".docker"));
+  const file = join(cwd, ".docker/config.json");
+  const keys = (host: string) => [host, `${host}/`, `https://${host}`, `http://${host}/v1/`, `https://${host}/v2/`];
+  const others = [
+    "registry.example:5000",
+    "other.example",
+    "sub.registry.example",
+    "registry.example/team",
+    "https://index.docker.io/v1/",
+  ];
+  const auths = Object.fromEntries([...keys("registry.example"), ...others].map((key) => [key, AUTH]));
+  writeFileSync(file, JSON.stringify({ HttpHeaders: { a: "b" }, auths }));
+  const logout = (registry: string) => run(["logout", registry], { cwd });
+  assert.match(
+    (await logout("https://registry.example/v2/")).stderr,
+    /^Removed the login of registry\.example from .*config\.json\n$/,
+  );
+  const left = JSON.parse(readFileSync(file, "utf8"));
+  assert.deepEqual(Object.keys(left.auths), others);
+  assert.deepEqual(left.HttpHeaders, { a: "b" });
+  assert.equal((await logout("docker.io")).code, 0);
+  assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, "utf8")).auths), others.slice(0, -1));
+  assert.deepEqual(await logout("docker.io"), { code: 0, stdout: "", stderr: "Not logged in to index.docker.io\n" });
+  assert.equal((await logout("BAD!!")).code, 1);
+  assert.equal((await run(["logout", "x.example"], { cwd: temporaryFolder(t) })).code, 0);
 });
 
 test("basic and bearer registries: the flags, the stored login, and nothing else opens them", async (t) => {

@@ -47,7 +47,7 @@ export function isListed(entry: Entry, prefix: readonly string[]): boolean {
 export const SECTIONS: readonly { readonly title: string; readonly words: readonly string[] }[] = [
   { title: "Signing commands", words: ["sign", "sign-blob", "attest", "attest-blob"] },
   { title: "Verifying commands", words: ["verify", "verify-attestation", "verify-blob", "verify-blob-attestation"] },
-  { title: "Image commands", words: ["tree", "download", "clean", "save", "load", "login"] },
+  { title: "Image commands", words: ["tree", "download", "clean", "save", "load", "login", "logout"] },
   {
     title: "Key commands",
     words: ["generate-key-pair", "import-key-pair", "public-key", "key", "pkcs11-tool", "piv-tool"],

@@ -25,7 +25,9 @@ export async function writeKeyPair(
   const password = await readPassword(io, { confirm: true });
   for (const path of [privatePath, publicPath]) {
     if (!(await io.files.stat(path))) continue;
-    await confirm(io, { assumeYes: options.assumeYes, warning: `File ${path} already exists. Overwrite?` });
+    const warning = `File ${path} already exists. Overwrite?`;
+    const instead = options.from === undefined ? "--output-key-prefix names other files" : undefined;
+    await confirm(io, { assumeYes: options.assumeYes, warning, ...(instead === undefined ? {} : { instead }) });
     break; // one answer is for the pair
   }
   const text = await writeKeyFile(io, options.key, password);

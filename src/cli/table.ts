@@ -103,6 +103,7 @@ export const TABLE: readonly Entry[] = [
   ),
   entry("load", "Load a saved image and what is attached to it into a registry", () => import("../commands/load.ts")),
   entry("login", "Store the credentials of a registry", () => import("../commands/login.ts")),
+  entry("logout", "Remove the stored credentials of a registry", () => import("../commands/logout.ts")),
   entry(
     "manifest verify",
     "Verify the images that a Kubernetes manifest names",

@@ -57,7 +57,11 @@ export default defineCommand({
       warnAboutTags: false,
     });
     if (!flags.force)
-      await confirm(io, { assumeYes: false, warning: `this removes from ${text}: ${NAMES[flags.type]}` });
+      await confirm(io, {
+        assumeYes: false,
+        warning: `this removes from ${text}: ${NAMES[flags.type]}`,
+        instead: "pass --force to go on without a question",
+      });
     const store = await openAttachments(io, image, flags);
     let failed: TsignError | undefined;
     const attempt = async (remove: () => Promise<readonly string[]>) => {

@@ -4,7 +4,7 @@ import { defineCommand, flag } from "../cli/define.ts";
 import { readDistributedRoot } from "../cli/distributed-root.ts";
 import { naming, TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
-import { cacheFolder, openCache } from "../services/tuf/cache.ts";
+import { cacheFolder, noPlaceToKeep, openCache } from "../services/tuf/cache.ts";
 import { openTuf } from "../services/tuf/index.ts";
 import { readMetadata } from "../services/tuf/metadata.ts";
 import { DEFAULT_MIRROR, embeddedRoot, parseMirror, STAGING_MIRROR } from "../services/tuf/mirrors.ts";
@@ -30,6 +30,12 @@ export default defineCommand({
     staging: flag.bool("use Sigstore's test instance"),
   },
   async run(io, { flags }) {
+    const reason = await noPlaceToKeep(io);
+    if (reason !== undefined) {
+      throw new TsignError("input", `there is no place to keep trust material: ${reason}`, {
+        hint: "set HOME, or name a folder with TUF_ROOT",
+      });
+    }
     const mirror = flags.staging ? new URL(STAGING_MIRROR) : parseMirror(flags.mirror, "--mirror");
     const root = flags.staging || flags.root === "" ? undefined : await readRoot(io, flags);
     if (root) await naming(flags.root, () => readMetadata("root", root));

@@ -1,9 +1,8 @@
 import { defineCommand, flag } from "../cli/define.ts";
+import { registryOf } from "../cli/registry-name.ts";
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io.ts";
-import { isHost } from "../oci/ref.ts";
-import { dockerConfigPath, readDockerConfig } from "../oci/registry/docker-config.ts";
-import { helperProgram, serverKey } from "../oci/registry/keychain.ts";
+import { checkLogin, storeLogin } from "../oci/registry/logins.ts";
 import { takeStdin } from "../stdin.ts";
 
 const MAX_PASSWORD = 64 * 1024;
@@ -12,8 +11,8 @@ export default defineCommand({
   usage: "[flags] <registry>",
   summary: "Store the credentials of a registry",
   about:
-    "Stores a user name and password where docker and cosign find them: in docker's configuration, or in the credential " +
-    "store it names.",
+    "Asks for what is missing, checks user name and password at the registry, and stores them where docker and cosign find " +
+    "them: in docker's configuration, or in the credential store it names.",
   examples: ["tsign login registry.example -u alice --password-stdin < token.txt"],
   args: { min: 1, max: 1 },
   flags: {
@@ -23,29 +22,37 @@ export default defineCommand({
   },
   bindEnvironment: false,
   async run(io, { args: [server = ""], flags }) {
-    const registry = server.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
-    if (!isHost(registry)) {
-      throw new TsignError("input", `"${server}" is not a registry`, {
-        hint: "such as registry.example, or localhost:5000",
-      });
-    }
+    const registry = registryOf(server);
     if (flags.passwordStdin && flags.password !== "") {
       throw new TsignError("usage", "--password and --password-stdin exclude one another");
     }
-    const password = flags.passwordStdin
-      ? await passwordFromStdin(io)
-      : flags.password || (await askPassword(io, flags));
-    if (password === "") {
+    const stdin = flags.passwordStdin ? await passwordFromStdin(io) : "";
+    const username =
+      flags.username || (await ask(io, "Username: ", { secret: false, stdin: flags.passwordStdin })).trim();
+    const password =
+      stdin ||
+      flags.password ||
+      (username === "" || flags.passwordStdin ? "" : await ask(io, "Password: ", { secret: true }));
+    if (username === "" || password === "") {
       throw new TsignError("usage", "username and password required", { hint: "-u NAME --password-stdin" });
     }
-    const canonical = registry === "docker.io" ? "index.docker.io" : registry;
-    await storeCredentials(io, { registry: canonical, username: flags.username, password });
+    if (username.includes(":")) throw new TsignError("input", `a user name has no colon: "${username}"`);
+    const login = { registry, username, password };
+    if (!(await checkLogin(io, login))) {
+      io.stderr.write(`WARNING: ${registry} asks nobody for a password: it could not be checked\n`);
+    }
+    const { where, isClear } = await storeLogin(io, login);
+    if (isClear) {
+      const safer = "a credential helper would keep it safer";
+      io.stderr.write(`WARNING: the password is stored unencrypted in ${where}; ${safer}\n`);
+    }
+    io.stderr.write(`logged in via ${where}\n`);
   },
 });
 
 /** Only a person at a terminal is asked; a script without a password gets an error, not an empty password. */
-async function askPassword(io: Io, { username }: { username: string }): Promise<string> {
-  return username !== "" && io.tty.stdin ? io.tty.prompt("Password: ", { secret: true }) : "";
+async function ask(io: Io, question: string, options: { secret: boolean; stdin?: boolean }): Promise<string> {
+  return io.tty.stdin && options.stdin !== true ? io.tty.prompt(question, { secret: options.secret }) : "";
 }
 
 async function passwordFromStdin(io: Io): Promise<string> {
@@ -55,30 +62,4 @@ async function passwordFromStdin(io: Io): Promise<string> {
     if (text.length > MAX_PASSWORD) throw new TsignError("limit", "the password on stdin is larger than 64 KiB");
   }
   return text.replace(/\r?\n$/, "");
-}
-
-/** A helper named for the registry, else the credential store, else the configuration file itself. */
-async function storeCredentials(
-  io: Io,
-  login: { registry: string; username: string; password: string },
-): Promise<void> {
-  const path = dockerConfigPath(io.env);
-  const config = (await io.files.stat(path)) ? await readDockerConfig(io, path) : {};
-  const key = serverKey(login.registry);
-  const helpers = config.credHelpers ?? {};
-  const helper = (Object.hasOwn(helpers, key) ? helpers[key] : undefined) ?? config.credsStore;
-  if (helper) {
-    const secret = JSON.stringify({ ServerURL: key, Username: login.username, Secret: login.password });
-    const { code } = await io.spawn(helperProgram(helper), ["store"], { stdin: secret });
-    if (code !== 0)
-      throw new TsignError("auth", `the credential helper docker-credential-${helper} did not store the password`);
-    io.stderr.write(`logged in via docker-credential-${helper}\n`);
-    return;
-  }
-  const auth = Buffer.from(`${login.username}:${login.password}`).toString("base64");
-  const auths = { ...config.auths, [key]: { auth } };
-  await io.files.makeDirectory(path.slice(0, path.lastIndexOf("/")), { mode: 0o700 });
-  await io.files.replace(path, `${JSON.stringify({ ...config, auths }, null, "\t")}\n`, { mode: 0o600 });
-  io.stderr.write(`WARNING: the password is stored unencrypted in ${path}; a credential helper would keep it safer\n`);
-  io.stderr.write(`logged in via ${path}\n`);
 }

@@ -97,3 +97,54 @@ test("parseReference and parseRepository refuse `.` and `..` as a part of a repo
     assert.ok(parseReference(text), text);
   }
 });
+
+test("parseReference tells addresses, other programs' transports and image ids apart from references", () => {
+  const id = "0123456789ab".padEnd(64, "0");
+  const refused: [string, RegExp, RegExp][] = [
+    ["oci://ghcr.io/a/b:1", /"oci:\/\/" says where/, /^leave oci:\/\/ out: ghcr\.io\/a\/b:1$/],
+    ["docker://alpine", /"docker:\/\/" says where/, /^leave docker:\/\/ out: alpine$/],
+    ["https://ghcr.io/a/b:1", /"https:\/\/" says where/, /out: ghcr\.io\/a\/b:1$/],
+    ["http://ghcr.io/v2/a/b", /"http:\/\/" says where/, /out: ghcr\.io\/a\/b$/],
+    [
+      "https://bob:canary@ghcr.io/a/b:1",
+      /parse reference: https:\/\/ghcr\.io\/a\/b:1: "https:/,
+      /out: ghcr\.io\/a\/b:1$/,
+    ],
+    ["docker-daemon:app:1", /"docker-daemon:" says where/, /--local-image/],
+    ["containers-storage:[x]app", /"containers-storage:" says/, /--local-image/],
+    ["oci:./folder:tag", /"oci:" says where/, /--local-image/],
+    ["oci:folder/image:tag", /"oci:" says where/, /--local-image/],
+    ["dir:/saved", /"dir:" says where/, /--local-image/],
+    ["oci-archive:/x.tar", /"oci-archive:" says where/, /--local-image/],
+    [id, /it is a digest or an image id/, /registry\/repository@sha256/],
+    [`sha256:${id}`, /it is a digest or an image id/, /registry\/repository@sha256/],
+    ["sha256:0123456789ab", /it is a digest or an image id/, /registry/],
+    ["0123456789ab", /looks like the id of a local image/, /library\/0123456789ab/],
+    ["localhost:5000/x:1", /"x" is too short: a repository has at least two characters/, /registry\/repository/],
+    ["x", /"x" is too short/, /registry\/repository/],
+  ];
+  for (const [text, message, hint] of refused) {
+    assert.throws(
+      () => parseReference(text),
+      (error: TsignError) => {
+        assert.match(error.message, message, text);
+        assert.match(error.hint ?? "", hint, text);
+        assert.doesNotMatch(`${error.message}${error.hint}`, /canary/);
+        return true;
+      },
+    );
+  }
+  const taken: [string, string][] = [
+    ["docker:latest", "index.docker.io/library/docker"],
+    ["oci:latest", "index.docker.io/library/oci"],
+    ["oci:5000/app", "oci:5000/app"],
+    ["registry:5000/app:1", "registry:5000/app"],
+    ["library/0123456789ab", "index.docker.io/library/0123456789ab"],
+    ["deadbeefcafe", "index.docker.io/library/deadbeefcafe"],
+    ["0123456789ab:v1", "index.docker.io/library/0123456789ab"],
+    [`sha256@sha256:${id}`, "index.docker.io/library/sha256"],
+    ["localhost:5000/x/y", "localhost:5000/x/y"],
+  ];
+  for (const [text, name] of taken) assert.equal(parseReference(text).name, name, text);
+  assert.throws(() => parseRepository("https://ghcr.io/a/b"), /"https:\/\/" says where/);
+});

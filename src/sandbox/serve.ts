@@ -109,6 +109,11 @@ async function portOf({ files }: SandboxIo, { port, state }: SandboxOptions): Pr
 
 /** The user's own folder for what lasts only as long as the session. */
 export function runtimeFolder(env: Io["env"]): string {
+  if (!env["XDG_RUNTIME_DIR"] && !env["HOME"]) {
+    throw new TsignError("input", "there is no place for the sandbox: HOME is not set", {
+      hint: "set HOME, or XDG_RUNTIME_DIR",
+    });
+  }
   return `${env["XDG_RUNTIME_DIR"] || `${env["HOME"] ?? ""}/.cache`}/tsign`;
 }
 

@@ -127,7 +127,9 @@ export class RegistrySession {
 
   async #authorize(action: Action, origin: URL): Promise<string> {
     const { io, repository } = this.#options;
-    const scope = `repository:${repository.repository}:${action === "pull" ? "pull" : `pull,${action}`}`;
+    const actions = action === "pull" ? "pull" : `pull,${action}`;
+    // A login is for no repository, and asks for no rights.
+    const scope = repository.repository === "" ? "" : `repository:${repository.repository}:${actions}`;
     const now = io.now().getTime();
     const known = this.#authorizations.get(scope);
     if (known && (known.expires === undefined || known.expires > now)) return known.header;

@@ -29,6 +29,19 @@ export function cacheFolder(io: Pick<Io, "env">): string {
   return io.env["TUF_ROOT"] || `${io.env["HOME"] ?? ""}/.sigstore/root`;
 }
 
+/**
+ * Why nothing can be kept there: there is no home folder, or not where HOME says. A home is never made: whoever runs without
+ * one does not expect files in the root folder, or a folder of a name that was mistyped.
+ *
+ * @returns undefined where there is a place
+ */
+export async function noPlaceToKeep(io: Pick<Io, "env" | "files">): Promise<string | undefined> {
+  const { TUF_ROOT: named, HOME: home } = io.env;
+  if (named) return undefined;
+  if (!home) return "HOME is not set";
+  return (await io.files.stat(home))?.kind === "directory" ? undefined : `HOME names ${home}, which is no folder`;
+}
+
 /** The name of a mirror's folder: its host and path, as sigstore-go names it. */
 export function mirrorFolder(mirror: URL): string {
   const path = `${mirror.host}${mirror.pathname}`.replace(/\/+$/, "");
@@ -118,6 +131,13 @@ async function keep(
 ): Promise<void> {
   const { folder, repository, content } = by;
   const { rotations, root, timestamp, snapshot, targets } = repository;
+  const reason = await noPlaceToKeep(io);
+  if (reason !== undefined) {
+    io.stderr.write(
+      `WARNING: trust material is not kept for the next run: ${reason}; TUF_ROOT names a folder for it\n`,
+    );
+    return;
+  }
   try {
     await io.files.makeDirectory(`${folder}/targets`);
     if (rotations.length > 0) await io.files.makeDirectory(`${folder}/root_history`);

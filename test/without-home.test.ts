@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Files } from "../src/io.ts";
+import { systemFiles } from "../src/io-files.ts";
+import { testSigstore } from "./support/sandbox.ts";
+import { storageWorkshop } from "./support/storage.ts";
+import { NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
+
+/** Files of a folder, in which everything that is written or made is noted. */
+function watchedFiles(cwd: string): { files: Files; written: string[] } {
+  const written: string[] = [];
+  const real = systemFiles(cwd);
+  const files: Files = {
+    ...real,
+    makeDirectory: (path, options) => {
+      written.push(path);
+      return path.startsWith(cwd) ? real.makeDirectory(path, options) : Promise.resolve();
+    },
+    replace: (path, data, options) => {
+      written.push(path);
+      return path.startsWith(cwd) ? real.replace(path, data, options) : Promise.resolve();
+    },
+  };
+  return { files, written };
+}
+
+test("without a home nothing is written into the root folder, and a home that is not there is not made", async (t) => {
+  const sigstore = await testSigstore();
+  const cwd = temporaryFolder(t);
+  writeFileSync(join(cwd, "blob"), "content");
+  for (const [name, text] of Object.entries(sigstore.files)) writeFileSync(join(cwd, name), text);
+  const absent = join(cwd, "no/such/home");
+  const homes: [string | undefined, RegExp][] = [
+    [undefined, /HOME is not set/],
+    ["", /HOME is not set/],
+    [absent, /HOME names \S+, which is no folder/],
+    [join(cwd, "blob"), /HOME names \S+, which is no folder/],
+  ];
+  for (const [home, reason] of homes) {
+    const { files, written } = watchedFiles(cwd);
+    const env = { HOME: home, TUF_MIRROR: sigstore.at.tuf, TUF_ROOT_JSON: "tuf_root.json" };
+    const io = { ...sigstore.io, files };
+    const line = [
+      "sign-blob",
+      "--yes",
+      "--identity-token",
+      sigstore.mint("me@example.com"),
+      "--bundle",
+      "out.json",
+      "blob",
+    ];
+    const signed = await run(line, { cwd, env, io });
+    assert.match(
+      signed.stderr,
+      new RegExp(`^WARNING: trust material is not kept for the next run: ${reason.source}`, "m"),
+    );
+    const initialized = await run(["initialize", "--mirror", sigstore.at.tuf, "--root", "tuf_root.json"], {
+      cwd,
+      env,
+      io,
+    });
+    assert.equal(initialized.code, 1);
+    assert.match(initialized.stderr, reason);
+    assert.match(initialized.stderr, /^hint: .*TUF_ROOT/m);
+    assert.deepEqual(
+      written.filter((path) => !path.startsWith(cwd) || path.startsWith(absent)),
+      [],
+    );
+    assert.equal(existsSync(absent), false);
+    const named = { ...env, TUF_ROOT: join(cwd, "tuf") };
+    const kept = await run(["initialize", "--mirror", sigstore.at.tuf, "--root", "tuf_root.json"], {
+      cwd,
+      env: named,
+      io,
+    });
+    assert.equal(kept.code, 0, kept.stderr);
+  }
+  const http = () => Promise.resolve({ status: 200, headers: {}, body: (async function* () {})(), discard() {} });
+  const login = await run(["login", "r.example", "-u", "a", "-p", "b"], {
+    cwd,
+    env: { HOME: undefined },
+    io: { http },
+  });
+  assert.equal(login.code, 1);
+  assert.match(login.stderr, /no place to store a login: HOME is not set\nhint: .*DOCKER_CONFIG/);
+});
+
+test("a question that nobody can answer names the flag that answers it", async (t) => {
+  const { cwd, env, image, tsign, sign } = await storageWorkshop(t);
+  await sign();
+  const refused = await tsign("clean", image);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^Error: nobody answered: there is no terminal to ask at\nhint: pass --force/m);
+  const declined = await run(["clean", image], { cwd, env, stdin: "n\n" });
+  assert.match(declined.stderr, /Error: user declined the prompt/);
+  assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 0, "it is still signed");
+  const again = await tsign("generate-key-pair", "--output-key-prefix", "a");
+  assert.match(again.stderr, /nobody answered.*\nhint: --output-key-prefix/);
+  const key = ["--key", "a.key", ...OFFLINE];
+  assert.equal((await run(["sign", ...key, image], { cwd, env })).code, 0, "nothing is asked without a log");
+});
