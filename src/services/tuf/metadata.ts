@@ -1,7 +1,8 @@
-import { createHash } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import { Metadata, type MetadataKind, type Root, type Snapshot, type Targets, type Timestamp } from "@tufjs/models";
 import { TsignError } from "../../errors.ts";
 import { isObject, parseJson } from "../../format/json.ts";
+import { faultOf } from "../../format/key-fault.ts";
 
 /** Longest metadata of each role that is read, in bytes (go-tuf's defaults). */
 export const MAX_METADATA = { root: 512_000, timestamp: 16_384, snapshot: 2_000_000, targets: 5_000_000 } as const;
@@ -57,16 +58,34 @@ function hasTooMany(value: unknown): boolean {
 }
 
 /**
- * Checks that enough keys of the root's role have signed it (TUF specification, 5.3.4 and the like).
+ * Checks that enough keys of the root's role have signed it (TUF specification, 5.3.4 and the like), none of which is one that
+ * proves nothing.
  *
  * @throws TsignError "untrusted"
  */
 export function requireSigned<K extends keyof Kinds>(root: Metadata<Root>, kind: K, read: Read<K>): void {
+  for (const id of root.signed.roles[kind]?.keyIDs ?? [])
+    requireSoundKey(id, root.signed.keys[id]?.keyVal.public ?? "");
   try {
     root.verifyDelegate(kind, read.metadata);
   } catch (cause) {
     throw untrusted(`${kind}.json is not signed by enough of the root's keys`, cause);
   }
+}
+
+/** @param text PEM, or the hex of an Ed25519 key; what is neither counts as no key when signatures are verified */
+function requireSoundKey(id: string, text: string): void {
+  let key: KeyObject;
+  try {
+    const spki = `302a300506032b6570032100${text}`;
+    key = /^[0-9a-f]{64}$/i.test(text)
+      ? createPublicKey({ key: Buffer.from(spki, "hex"), format: "der", type: "spki" })
+      : createPublicKey(text);
+  } catch {
+    return;
+  }
+  const fault = faultOf(key);
+  if (fault) throw untrusted(`the root's key ${id.slice(0, 64)} cannot be used: ${fault}`);
 }
 
 /** Checks that a file is what the metadata above it says: version, length, hashes. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -285,4 +285,23 @@ test("listed() gives the targets whose use is said, by their metadata or else by
   ]);
   assert.deepEqual(await uses({ "rekor.pub": {}, "mine.pub": used("Rekor") }), ["mine.pub Rekor "], "metadata decides");
   assert.deepEqual(await uses({ a: { custom: null }, b: { custom: { sigstore: "Fulcio" } }, c: { custom: [] } }), []);
+});
+
+test("a root whose keys prove nothing is refused", async (t) => {
+  const small = createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: Buffer.from([1, ...new Uint8Array(31)]).toString("base64url") },
+    format: "jwk",
+  });
+  const repo = repository();
+  assert.equal(await client(temporaryFolder(t), repo).read(), "first");
+  const anchor = JSON.parse(repo.anchor.toString());
+  const [id] = anchor.signed.roles.timestamp.keyids;
+  anchor.signed.keys[id].keyval.public = publicHex(small);
+  const signed = sign(null, Buffer.from(canonical(anchor.signed)), repo.keys.root).toString("hex");
+  anchor.signatures[0].sig = signed;
+  const weak = { ...repo, anchor: Buffer.from(JSON.stringify(anchor)) };
+  await assert.rejects(client(temporaryFolder(t), weak).read(), {
+    code: "untrusted",
+    message: /the root's key .* cannot be used: it is a point of small order/,
+  });
 });
