@@ -12,7 +12,7 @@ export const AWS_LOOKED =
   "looked in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile of AWS_PROFILE in ~/.aws, single sign-on, " +
   "AWS_WEB_IDENTITY_TOKEN_FILE, and the container's or machine's role";
 
-type AwsIo = TransportIo & Pick<Io, "files">;
+type AwsIo = TransportIo & Pick<Io, "files" | "stderr">;
 
 /** The request of the SDK's HTTP handlers. */
 interface SdkRequest {
@@ -77,7 +77,10 @@ async function tlsOf(io: AwsIo): Promise<TlsOptions | undefined> {
   if (insecure && bundle) {
     throw new TsignError("usage", "AWS_CA_BUNDLE and AWS_TLS_INSECURE_SKIP_VERIFY exclude one another");
   }
-  if (insecure) return { insecure };
+  if (insecure) {
+    io.stderr.write("WARNING: AWS_TLS_INSECURE_SKIP_VERIFY is set: TLS certificates of AWS are not verified\n");
+    return { insecure };
+  }
   return bundle
     ? { ca: Buffer.from(await io.files.read(bundle, { maxBytes: MAX_FILE })).toString("latin1") }
     : undefined;

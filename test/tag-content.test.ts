@@ -18,7 +18,9 @@ async function workshop(context: TestContext) {
   const inner = createRegistryHandler({ referrers: true });
   const forHead: { answer: "evil" | "good" | 404 } = { answer: 404 };
   const known: Record<string, string> = {};
+  const requests: string[] = [];
   const handler: Handler = async (request) => {
+    requests.push(`${request.method} ${request.url}`);
     const isHead = request.method === "HEAD" && /\/manifests\//.test(request.url);
     if (!isHead || !/\/manifests\/t$/.test(request.url)) {
       return isHead && forHead.answer === 404 ? { status: 404 } : inner(request);
@@ -54,7 +56,7 @@ async function workshop(context: TestContext) {
     await manifestOf("t", known[get] ?? "", (text) => text);
     forHead.answer = head;
   };
-  return { cwd, io, ok, tsign, host, tagged, answer, good: known["good"] ?? "", evil: known["evil"] ?? "" };
+  return { cwd, io, ok, tsign, host, tagged, answer, requests, good: known["good"] ?? "", evil: known["evil"] ?? "" };
 }
 
 const VERIFY = ["--key", "a.pub", NO_LOG];
@@ -120,4 +122,22 @@ test("sign and attest work where HEAD of a digest is answered with 404 and GET h
   await ok("attest", "--key", "a.key", ...OFFLINE, "--predicate", "p.json", image);
   await ok("verify", ...VERIFY, image);
   await ok("verify-attestation", ...VERIFY, image);
+});
+
+test("verify and sign by tag take few requests", async (t) => {
+  const { ok, tagged, answer, requests } = await workshop(t);
+  await answer("good", 404);
+  const count = async (...argv: string[]) => {
+    requests.length = 0;
+    await ok(...argv);
+    return requests.filter((each) => !/ \/v2\/$/.test(each));
+  };
+  const verifying = await count("verify", ...VERIFY, "--new-bundle-format=true", tagged);
+  assert.ok(verifying.length <= 6, verifying.join("\n")); // one more than usual: two forms are stored
+  const signing = await count("sign", "--key", "a.key", ...OFFLINE, tagged);
+  assert.ok(signing.length <= 6, signing.join("\n"));
+  assert.equal(
+    [...verifying, ...signing].filter((each) => each.startsWith("HEAD") && each.includes("/manifests/")).length,
+    0,
+  );
 });

@@ -1,5 +1,6 @@
 import { createHash, verify as verifyBytes } from "node:crypto";
 import { EXTENSION_OID_SCT } from "@sigstore/core";
+import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { isObject } from "../format/json.ts";
 import { parseSignedJson } from "../format/signed-json.ts";
@@ -143,8 +144,9 @@ function readDetached(json: Uint8Array): Sct {
 function readJson(json: Uint8Array): unknown {
   try {
     return parseSignedJson(json, DETACHED_MEMBERS, "the detached SCT");
-  } catch {
-    throw unreadable();
+  } catch (error) {
+    if (error instanceof TsignError) throw unreadable();
+    throw error;
   }
 }
 

@@ -196,3 +196,18 @@ test("Vault: references that name no key are refused", async () => {
     });
   }
 });
+
+test("VAULT_SKIP_VERIFY is warned about by name, and only where it is set", async () => {
+  const key = KINDS["P-256"]?.() ?? assert.fail();
+  for (const [value, warned] of [
+    ["true", true],
+    ["false", false],
+    ["", false],
+  ] as const) {
+    const { io } = serviceIo(engine("ecdsa-p256", [key]), { env: { ...ENV, VAULT_SKIP_VERIFY: value } });
+    const said: string[] = [];
+    const heard = { ...io, stderr: { write: (text: string) => said.push(text) } };
+    await openHashivault(heard, "hashivault://k").publicKey();
+    assert.equal(/^WARNING: VAULT_SKIP_VERIFY is set/m.test(said.join("")), warned, value);
+  }
+});

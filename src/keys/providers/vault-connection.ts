@@ -59,6 +59,7 @@ async function tlsOf(io: ProviderIo): Promise<TlsOptions | undefined> {
   const key = await file("VAULT_CLIENT_KEY");
   const serverName = io.env["VAULT_TLS_SERVER_NAME"];
   const insecure = TRUE.test(io.env["VAULT_SKIP_VERIFY"] ?? "");
+  if (insecure) io.stderr.write("WARNING: VAULT_SKIP_VERIFY is set: Vault's TLS certificate is not verified\n");
   if (!ca && !cert && !key && !serverName && !insecure) return undefined;
   return {
     ...(ca ? { ca } : {}),

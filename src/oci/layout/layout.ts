@@ -182,8 +182,9 @@ function subjectOf(bytes: Uint8Array): string | undefined {
     const value = parseJson(bytes, "a blob");
     const subject = isObject(value) && isObject(value["subject"]) ? value["subject"]["digest"] : undefined;
     return typeof subject === "string" ? subject : undefined;
-  } catch {
-    return undefined; // some other file that starts with a brace
+  } catch (error) {
+    if (error instanceof TsignError) return undefined; // some other file that starts with a brace
+    throw error;
   }
 }
 
