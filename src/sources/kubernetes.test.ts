@@ -79,6 +79,8 @@ spec:
     args:
     - --flag=x
     - -v
+    - :8080
+    - ?x
     - - nested
       - list
   -   image: "b"

@@ -33,7 +33,8 @@ export function readPlain(cursor: Cursor, place: { indent: number; flow: boolean
   const at = cursor.at;
   const first = cursor.peek();
   const dash = first === "-" && !cursor.isBlank(1) && !(place.flow && ",[]{}".includes(cursor.peek(1)));
-  if (INDICATORS.includes(first) && !dash) cursor.refuse(`a value cannot begin with ${first}`);
+  const mark = !place.flow && (first === ":" || first === "?") && !cursor.isBlank(1);
+  if (INDICATORS.includes(first) && !dash && !mark) cursor.refuse(`a value cannot begin with ${first}`);
   let value = readPlainLine(cursor, place.flow);
   let folded = false;
   for (let next = continuation(cursor, place); next !== undefined; next = continuation(cursor, place)) {
