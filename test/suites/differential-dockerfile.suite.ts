@@ -23,8 +23,8 @@ function canonical(name: string): string {
 const frame = ({ text, args }: Generated) =>
   Buffer.from(JSON.stringify({ text: Buffer.from(text).toString("base64"), args, platform: PLATFORM }));
 
-test("tsign finds every image that BuildKit pulls for a generated Dockerfile, or refuses it", async () => {
-  const buildkit = await oracle("dockerfile");
+test("tsign finds every image that BuildKit pulls for a generated Dockerfile, or refuses it", async (t) => {
+  const buildkit = await oracle(t, "dockerfile");
   const choices = new Choices(SEED);
   const refused = new Tally();
   const missed = new Tally();
@@ -50,14 +50,13 @@ test("tsign finds every image that BuildKit pulls for a generated Dockerfile, or
       else if (names.size > theirs.images.length + (theirs.frontend === "" ? 0 : 1)) differ++;
     }
   }
-  buildkit.close();
   console.log(`${documents} Dockerfiles from seed ${SEED}: read by both ${both}, tsign finds more in ${differ}`);
   console.log(`refused by tsign alone, by reason:\n${refused.report(12)}`);
   assert.equal(missed.report(20), "", "images that tsign does not see");
 });
 
-test("an ordinary Dockerfile that BuildKit builds is read, with exactly its images", async () => {
-  const buildkit = await oracle("dockerfile");
+test("an ordinary Dockerfile that BuildKit builds is read, with exactly its images", async (t) => {
+  const buildkit = await oracle(t, "dockerfile");
   const choices = new Choices(SEED);
   const batch = Array.from({ length: 2000 }, () => cleanDockerfile(choices));
   const wrong = new Tally();
@@ -73,6 +72,5 @@ test("an ordinary Dockerfile that BuildKit builds is read, with exactly its imag
       if (ours.found.images.map(canonical).sort().join() !== needed.join()) wrong.add("other images", generated.text);
     }
   }
-  buildkit.close();
   assert.equal(wrong.report(10), "");
 });

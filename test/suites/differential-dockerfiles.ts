@@ -315,7 +315,12 @@ export function oddDockerfile(choices: Choices): Generated {
   if (choices.chance(0.5)) text = choices.mutate(text, ALPHABET);
   if (choices.chance(0.1)) text = text.replaceAll("\n", choices.pick(["\r\n", "\r\n", "\r\r\n", "\r"]));
   if (choices.chance(0.05)) text = `\ufeff${text}`;
-  return { text, args: choices.chance(0.5) ? { E1: "good", E2: "evil" } : {} };
+  const args = choices.pick<Record<string, string>>([
+    {},
+    { E1: "good", E2: "evil" },
+    { E1: "", TARGETARCH: "arm64", TARGETSTAGE: "x", NONE: "evil" },
+  ]);
+  return { text, args };
 }
 
 /** A Dockerfile as people write them. */

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import type { TestContext } from "node:test";
 import { TsignError } from "../../src/errors.ts";
 import { goProgram } from "./ecosystem-kit.ts";
 
@@ -14,9 +15,10 @@ export interface Answer {
   readonly errors: readonly string[] | null;
 }
 
-/** A program of `differential/` that answers frames of a length and bytes with a line of JSON each. */
-export async function oracle(name: string) {
+/** A program of `differential/` that answers frames of a length and bytes with a line of JSON each; it ends with the test. */
+export async function oracle(context: TestContext, name: string) {
   const child = spawn(await goProgram(`differential/${name}`), [], { stdio: ["pipe", "pipe", "ignore"] });
+  context.after(() => child.kill());
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     /** Asks about many documents at once. */
@@ -34,7 +36,6 @@ export async function oracle(name: string) {
       }
       return answers;
     },
-    close: () => child.stdin.end(),
   };
 }
 

@@ -126,6 +126,8 @@ class Writer {
       "{a: [1, 2], b: c}",
       "-1",
       "--flag=x",
+      ":8080",
+      "?x",
       "a # comment",
     ]);
   }

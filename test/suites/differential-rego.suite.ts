@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { Choices, SECONDS, SEED, Tally } from "./differential-kit.ts";
 import { cleanSet, oddSet, type PolicySet } from "./differential-rego-files.ts";
 import { goProgram } from "./ecosystem-kit.ts";
@@ -11,9 +11,10 @@ import { goProgram } from "./ecosystem-kit.ts";
 const SHIPPED = resolve(import.meta.dirname, "../../dist/policy/run.cjs");
 const BATCH = 50;
 
-/** A program that answers a line of JSON with a line of JSON. */
-function lines<Answer>(program: string, args: readonly string[]) {
+/** A program that answers a line of JSON with a line of JSON; it ends with the test, also when that fails. */
+function lines<Answer>(context: TestContext, program: string, args: readonly string[]) {
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+  context.after(() => child.kill());
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     async ask(requests: readonly unknown[]): Promise<Answer[]> {
@@ -31,7 +32,8 @@ function lines<Answer>(program: string, args: readonly string[]) {
 }
 
 type Verdict = { ok: boolean; reasons: string[] };
-const engine = async () => lines<Verdict>(await goProgram("../../policy-engine"), ["many"]);
+const engine = async (context: TestContext) =>
+  lines<Verdict>(context, await goProgram("../../policy-engine"), ["many"]);
 
 const requestOf = ({ files, input }: PolicySet) => ({
   statement: Buffer.from(JSON.stringify(input)).toString("base64"),
@@ -46,8 +48,11 @@ const kindOf = (reason = "no reason") =>
 
 const shown = ({ files, input }: PolicySet) => JSON.stringify({ files, input });
 
-test("tsign accepts a generated set of Rego files only where Open Policy Agent allows for each policy in it", async () => {
-  const [tsign, opa] = [await engine(), lines<Record<string, string> | null>(await goProgram("differential/rego"), [])];
+test("tsign accepts a generated set of Rego files only where Open Policy Agent allows for each policy in it", async (t) => {
+  const [tsign, opa] = [
+    await engine(t),
+    lines<Record<string, string> | null>(t, await goProgram("differential/rego"), []),
+  ];
   const choices = new Choices(SEED);
   const [wrong, refused] = [new Tally(), new Tally()];
   let [sets, accepted, several] = [0, 0, 0];
@@ -76,8 +81,8 @@ test("tsign accepts a generated set of Rego files only where Open Policy Agent a
   assert.ok(accepted > 0 && several > 0, "nothing was compared");
 });
 
-test("a set in which every Rego file is a policy or used is accepted exactly where all policies hold", async () => {
-  const tsign = await engine();
+test("a set in which every Rego file is a policy or used is accepted exactly where all policies hold", async (t) => {
+  const tsign = await engine(t);
   const choices = new Choices(SEED);
   const wrong = new Tally();
   const count = { yes: 0, no: 0 };
@@ -97,8 +102,8 @@ test("a set in which every Rego file is a policy or used is accepted exactly whe
   assert.ok(count.yes > 0 && count.no > 0, "nothing was compared");
 });
 
-test("the engine that is shipped has the verdicts and reasons of the one that was asked", async () => {
-  const [native, shipped] = [await engine(), lines<Verdict>(process.execPath, ["--liftoff-only", SHIPPED, "many"])];
+test("the engine that is shipped has the verdicts and reasons of the one that was asked", async (t) => {
+  const [native, shipped] = [await engine(t), lines<Verdict>(t, process.execPath, ["--liftoff-only", SHIPPED, "many"])];
   const choices = new Choices(SEED);
   const requests = Array.from({ length: 2 * BATCH }, () => requestOf(oddSet(choices)));
   const [expected, found] = await Promise.all([native.ask(requests), shipped.ask(requests)]);

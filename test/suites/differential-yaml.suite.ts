@@ -6,8 +6,8 @@ import { cleanManifest, oddManifest } from "./differential-manifests.ts";
 
 const BATCH = 200;
 
-test("tsign finds every image that Kubernetes' reader finds in a generated manifest, or refuses it", async () => {
-  const kubernetes = await oracle("yaml");
+test("tsign finds every image that Kubernetes' reader finds in a generated manifest, or refuses it", async (t) => {
+  const kubernetes = await oracle(t, "yaml");
   const choices = new Choices(SEED);
   const refused = new Tally();
   const missed = new Tally();
@@ -31,14 +31,13 @@ test("tsign finds every image that Kubernetes' reader finds in a generated manif
       else if (ours.found.length > theirs.images.length) differ++;
     }
   }
-  kubernetes.close();
   console.log(`${documents} manifests from seed ${SEED}: read by both ${both}, tsign finds more in ${differ}`);
   console.log(`refused by tsign alone, by reason:\n${refused.report(30)}`);
   assert.equal(missed.report(20), "", "images that tsign does not see");
 });
 
-test("an ordinary manifest that Kubernetes' reader takes is read, with exactly its images", async () => {
-  const kubernetes = await oracle("yaml");
+test("an ordinary manifest that Kubernetes' reader takes is read, with exactly its images", async (t) => {
+  const kubernetes = await oracle(t, "yaml");
   const choices = new Choices(SEED);
   const batch = Array.from({ length: 2000 }, () => cleanManifest(choices));
   const wrong = new Tally();
@@ -51,7 +50,6 @@ test("an ordinary manifest that Kubernetes' reader takes is read, with exactly i
     if ("refusal" in ours) wrong.add(ours.refusal.replace(/^M(:\d+)?: /, ""), text);
     else if ([...ours.found].sort().join() !== [...theirs.images].sort().join()) wrong.add("other images", text);
   }
-  kubernetes.close();
   assert.equal(wrong.report(10), "");
-  assert.ok(read > 1500, `Kubernetes' reader takes ${read} of 2000 only`);
+  assert.ok(read > 1200, `Kubernetes' reader takes ${read} of 2000 only`);
 });
