@@ -1,12 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { differential } from "./differential.ts";
 import { fuzz, inputOf, judgeOne, type Kept, type Report } from "./engine.ts";
 import { TARGETS } from "./targets.ts";
 import { makeWorld } from "./world.ts";
 
 /**
- * npm run fuzz [-- TARGET…] [--seconds N] [--count N] [--seed N] [--findings FOLDER] [--replay FILE] [--list]
+ * npm run fuzz [-- TARGET…] [--seconds N] [--count N] [--seed N] [--findings FOLDER] [--replay FILE] [--list] [--differential]
  *
  * Feeds every reader and judge with documents made by genuine signings and changed in many ways, each target for its share
  * of the time. A broken promise is made small, written to a file and fails the run.
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     findings: { type: "string", default: "fuzz-findings" },
     replay: { type: "string" },
     list: { type: "boolean", default: false },
+    differential: { type: "boolean", default: false },
   },
 });
 
@@ -81,5 +83,16 @@ async function fuzzAll(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
+/** What tsign accepts, before cosign (differential.ts). */
+async function compare(): Promise<number> {
+  const seed = values.seed === undefined ? seedOfToday() : Number(values.seed);
+  console.log(`seed ${seed}: npm run fuzz -- --differential --seed ${seed} --seconds ${values.seconds}`);
+  const options = { seconds: Number(values.seconds), seed, folder: values.findings };
+  const failed = await differential(await makeWorld(), options);
+  console.log(`${failed === 0 ? 1 : 0} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
 if (values.list) for (const { name } of TARGETS) console.log(name);
+else if (values.differential) process.exitCode = await compare();
 else process.exitCode = values.replay === undefined ? await fuzzAll() : await replay(values.replay);
