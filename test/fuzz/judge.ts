@@ -156,12 +156,17 @@ export const PROBES: readonly Probe[] = [
 ];
 
 /** One question about evidence. @throws Finding when it cannot be judged */
-export async function ask(evidence: Evidence, form: Form, probe: Probe, setting: Setting, root?: TrustedMaterial) {
-  const trusted = root ?? rootOf(probe.log === "ours" ? setting.trustedRoot : setting.otherRoot);
+export async function verdictOn(evidence: Evidence, form: Form, probe: Probe, setting: Setting) {
+  const trusted = rootOf(probe.log === "ours" ? setting.trustedRoot : setting.otherRoot);
   const trust = { ...trusted, now: new Date(setting.now) };
   const verdict = await verify(evidence, subjectOf(form, probe, setting), trust, policyOf(probe, setting));
   if (!verdict.ok && verdict.failed.detail.includes("cannot be judged")) throw new Finding(verdict.failed.detail);
-  return verdict.ok;
+  return verdict;
+}
+
+/** Whether the answer is yes. */
+export async function ask(evidence: Evidence, form: Form, probe: Probe, setting: Setting): Promise<boolean> {
+  return (await verdictOn(evidence, form, probe, setting)).ok;
 }
 
 /** Requires that what failed is told as a refusal, and says so. */
