@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
 
@@ -7,6 +8,9 @@ const MAX_WORK = 100;
 const OWN_WORK = 8;
 /** The rest is taken from what all paths of a run share: an image may have a thousand signatures. */
 const SHARED_WORK = 1000;
+
+/** Certificates and pairs that are remembered. */
+const [MAX_PARSED, MAX_SIGNED] = [64, 10_000];
 
 /** The work of one path's search. */
 export interface PathWork {
@@ -43,12 +47,12 @@ export class PathBudget {
     };
     return {
       parse: (der) =>
-        remember(this.#parsed, Buffer.from(der).toString("latin1"), () => {
+        remember(this.#parsed, MAX_PARSED, digest(der), () => {
           spend("parsed");
           return parseCertificate(der);
         }),
       isSigned: ({ native }, { native: issuer, key }) =>
-        remember(this.#signed, `${native.fingerprint256} ${issuer.fingerprint256}`, () => {
+        remember(this.#signed, MAX_SIGNED, `${native.fingerprint256} ${issuer.fingerprint256}`, () => {
           spend("checked");
           return native.verify(key);
         }),
@@ -58,10 +62,13 @@ export class PathBudget {
 
 const WORDS = { parsed: "certificates of its chain were tried", checked: "signatures were checked" } as const;
 
-function remember<T>(known: Map<string, T>, key: string, make: () => T): T {
+const digest = (der: Uint8Array): string => createHash("sha256").update(der).digest("hex");
+
+function remember<T>(known: Map<string, T>, most: number, key: string, make: () => T): T {
   const found = known.get(key);
   if (found !== undefined) return found;
   const made = make();
+  if (known.size >= most) known.clear(); // strangers' certificates must not fill the memory
   known.set(key, made);
   return made;
 }

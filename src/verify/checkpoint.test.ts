@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { test } from "node:test";
+import type { TransparencyLogEntry } from "@sigstore/bundle";
+import { ALWAYS, type Log } from "../trust/material.ts";
+import { verifyCheckpoint } from "./checkpoint.ts";
+
+const LOG: Log = {
+  baseUrl: "https://log.example",
+  id: Buffer.alloc(32),
+  key: generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey,
+  validFor: ALWAYS,
+};
+
+function judge(checkpoint: { envelope: string } | undefined): void {
+  const inclusionProof = { logIndex: "1", treeSize: "2", rootHash: Buffer.alloc(32), hashes: [], checkpoint };
+  verifyCheckpoint({ logIndex: "1", inclusionProof } as unknown as TransparencyLogEntry, LOG);
+}
+
+test("verifyCheckpoint says of a proof without a checkpoint that it has none, and where to get one", () => {
+  for (const missing of [undefined, { envelope: "" }]) {
+    assert.throws(() => judge(missing), { check: "log", message: /has no checkpoint; `tsign bundle upgrade`/ });
+  }
+  assert.throws(() => judge({ envelope: "text" }), /has not one text with signatures below it/);
+});
+
+test("verifyCheckpoint reads hostile texts of a megabyte at once", () => {
+  const root = Buffer.alloc(32).toString("base64");
+  const long = (text: string) => text.repeat((1024 * 1024) / text.length);
+  for (const envelope of [
+    `l\n2\n${root}\n\n${long("\u2014 l AAAAAAAA\n")}`,
+    `l\n2\n${root}\n\n\u2014 ${long("x")}\n`,
+    `${long("x - ")}\n2\n${root}\n\n\u2014 l AAAAAAAA\n`,
+    `l\n${long("1")}\n${root}\n\n\u2014 l AAAAAAAA\n`,
+    long("\n\n"),
+  ]) {
+    const started = performance.now();
+    assert.throws(() => judge({ envelope }), { check: "log" });
+    assert.ok(performance.now() - started < 1000);
+  }
+});
