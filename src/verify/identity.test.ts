@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { implicit, NULL, octetString, sequence, tlv, utf8String } from "../sandbox/der.ts";
 import { distinguishedName, extension, serialNumber, signCertificate, tbsCertificate } from "../sandbox/x509.ts";
 import { parseCertificate } from "../trust/certificate.ts";
-import { verifyIdentity } from "./identity.ts";
+import { fulcioExtensions, verifyIdentity } from "./identity.ts";
 import type { NamePattern } from "./model.ts";
 import { exactly, matching } from "./patterns.ts";
 
@@ -15,8 +15,10 @@ const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256
 const raw = (number: number, text: string) => extension(`${FULCIO}.${number}`, Buffer.from(text));
 const der = (number: number, value: Uint8Array) => extension(`${FULCIO}.${number}`, value);
 
-function leaf(...extensions: readonly Buffer[]) {
-  const name = extension("2.5.29.17", sequence(implicit(1, Buffer.from(EMAIL))));
+const leaf = (...extensions: readonly Buffer[]) => leafFor([EMAIL], ...extensions);
+
+function leafFor(emails: readonly string[], ...extensions: readonly Buffer[]) {
+  const name = extension("2.5.29.17", sequence(...emails.map((email) => implicit(1, Buffer.from(email)))));
   const tbs = tbsCertificate({
     serial: serialNumber(randomBytes),
     issuer: distinguishedName("root"),
@@ -105,4 +107,28 @@ test("a certificate with an extension twice, of any kind, cannot be read", () =>
   }
   assert.throws(() => parseCertificate(leaf(raw(1, "https://evil.example"), raw(1, ISSUER))), /57264\.1\.1 twice/);
   assert.throws(() => parseCertificate(leaf(extension("2.5.29.17", NULL))), /2\.5\.29\.17 twice/);
+});
+
+test("of a certificate with several names the identity is the one that the policy accepts", async () => {
+  const certificate = leafFor(["first@corp.example", EMAIL, "last@corp.example"], raw(1, ISSUER));
+  const { asn1 } = parseCertificate(certificate);
+  for (const [pattern, name] of [
+    [exactly(EMAIL), EMAIL],
+    [exactly("last@corp.example"), "last@corp.example"],
+    [await matching("^(dev|last)@"), EMAIL],
+  ] as const) {
+    const identity = { subject: [pattern], issuer: [exactly(ISSUER)], extensions: new Map() };
+    const found = verifyIdentity(asn1, identity);
+    assert.deepEqual([found.name, found.issuer], [name, ISSUER]);
+  }
+  const nobody = { subject: [exactly("corp.example")], issuer: [exactly(ISSUER)], extensions: new Map() };
+  assert.throws(() => verifyIdentity(asn1, nobody), /expected corp.example/);
+  const split = { ...nobody, subject: [exactly("first@corp.example"), exactly("last@corp.example")] };
+  assert.throws(() => verifyIdentity(asn1, split), /expected/, "one name has to satisfy every pattern");
+});
+
+test("only extensions that the certificate has are facts of it", () => {
+  assert.deepEqual([...fulcioExtensions(parseCertificate(leaf()).asn1)], []);
+  const newer = parseCertificate(leaf(der(8, utf8String(ISSUER)), raw(5, "owner/repo"))).asn1;
+  assert.deepEqual([...fulcioExtensions(newer)], [[`${FULCIO}.5`, "owner/repo"]]);
 });
