@@ -210,7 +210,8 @@ test("bundle create takes a bundle of the old format, and fetches the proof of i
   const lost = await tsign(...create, "--ignore-tlog", ...parts);
   assert.equal(lost.code, 1);
   assert.match(lost.stderr, /old\.json holds a log entry, which --ignore-tlog would lose/);
-  const refused = await tsign(...create, "--rekor-url", "nowhere", ...parts);
+  const nowhere = create.map((word) => (word === sigstore.at.rekor1 ? "nowhere" : word));
+  const refused = await tsign(...nowhere, ...parts);
   assert.match(refused.stderr, /--rekor-url is not an http\(s\) URL/);
 });
 
