@@ -1,3 +1,5 @@
+import { lineOf } from "../src/cli/print/guard.ts";
+import { knownSecrets } from "../src/cli/print/secrets.ts";
 import { systemIo } from "../src/io-system.ts";
 import { main } from "../src/main.ts";
 
@@ -5,7 +7,9 @@ process.on("uncaughtException", (error: NodeJS.ErrnoException) => {
   // A closed pipe (`tsign … | head`) is not worth a message, but no success either: not everything was said.
   const reason = error.code === "ENOSPC" ? "no space left on the device" : error.message;
   const what = error.syscall === "write" ? "cannot write the output" : "unexpected";
-  if (error.code !== "EPIPE") process.stderr.write(`Error: ${what}: ${reason}\n`);
+  if (error.code !== "EPIPE") {
+    process.stderr.write(lineOf(`Error: ${what}: ${reason}\n`, knownSecrets(process.argv.slice(2), process.env)));
+  }
   process.exit(1);
 });
 

@@ -181,3 +181,43 @@ test(`no source file is longer than ${MAX_LINES} lines`, () => {
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
 }
+
+test("text for people leaves by write, one line a call: only documents for other programs leave by stdout.data", () => {
+  const documents = [
+    "cli/output-places.ts",
+    "cli/print/verified.ts", // envelopes as they are stored
+    "commands/attest-blob.ts",
+    "commands/attest.ts",
+    "commands/bundle/create.ts",
+    "commands/bundle/upgrade.ts",
+    "commands/completion.ts",
+    "commands/download/attestation.ts",
+    "commands/download/sbom.ts",
+    "commands/download/signature.ts",
+    "commands/env.ts", // the secrets that are asked for
+    "commands/generate-fig-spec.ts",
+    "commands/generate.ts",
+    "commands/public-key.ts",
+    "commands/sandbox/env.ts",
+    "commands/sandbox/token.ts",
+    "commands/sign-blob.ts",
+    "commands/signing-config/create.ts",
+    "commands/trusted-root/create.ts",
+    "commands/version.ts",
+    "main.ts", // help
+  ];
+  const users = all.filter(({ path, text }) => !SYSTEM.includes(path) && /stdout\.data\(/.test(withoutComments(text)));
+  assert.deepEqual(
+    users
+      .map(({ path }) => path)
+      .filter((path) => path !== "cli/print/guard.ts")
+      .sort(),
+    documents,
+  );
+  const several = /std(?:out|err)\.write\(\s*(?:`[^`]*\\n[^`]+`|"[^"]*\\n[^"]+")/; // a line feed before the end of a text
+  const broken = all.filter(({ path, text }) => !SYSTEM.includes(path) && several.test(withoutComments(text)));
+  assert.deepEqual(
+    broken.map(({ path }) => path),
+    [],
+  );
+});

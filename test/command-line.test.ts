@@ -226,3 +226,21 @@ test("--output takes only what it has", async () => {
   const variable = await run(["verify", "--key", "k.pub", "x"], { env: { COSIGN_OUTPUT: "yaml" } });
   assert.match(variable.stderr, /invalid argument "yaml" for "COSIGN_OUTPUT": must be one of/);
 });
+
+test("a boolean's value as a word of its own is refused, and --version leads to the command", async () => {
+  for (const word of ["true", "false"]) {
+    const refused = await run(["verify", "--key", "k", "--insecure-ignore-tlog", word, "image"]);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      new RegExp(`^Error: --insecure-ignore-tlog takes its value after an equals sign: .*=${word}$`, "m"),
+    );
+  }
+  const named = await run(["verify", "--key", "k.pub", "--insecure-ignore-tlog", "--", "false"]);
+  assert.match(named.stderr, /k\.pub/);
+  for (const flag of ["--version", "-v", "-V"]) {
+    const asked = await run([flag]);
+    assert.equal(asked.code, 1);
+    assert.match(asked.stderr, /hint: `tsign version` prints the version/);
+  }
+});

@@ -80,8 +80,10 @@ export function splitArguments(argv: readonly string[], flags: Flags): { given: 
     const [written = "", ...rest] = argument.split("=");
     const [key, flag] = findFlag(written, flags);
     if (rest.length > 0) given.push({ key, value: rest.join("=") });
-    else if (flag.kind === "bool") given.push({ key, value: "true" });
-    else {
+    else if (flag.kind === "bool") {
+      refuseSeparateValue(written, argv[index + 1]);
+      given.push({ key, value: "true" });
+    } else {
       const value = argv[++index];
       if (value === undefined) throw new TsignError("usage", `flag needs an argument: ${written}`);
       given.push({ key, value });
@@ -90,13 +92,26 @@ export function splitArguments(argv: readonly string[], flags: Flags): { given: 
   return { given, positionals };
 }
 
+/** A boolean's value stands behind `=`: as a word of its own it would be an argument, and the flag on. */
+function refuseSeparateValue(written: string, next: string | undefined): void {
+  if (next !== "true" && next !== "false") return;
+  throw new TsignError("usage", `${written} takes its value after an equals sign: ${written}=${next}`, {
+    hint: `a file or an image of the name ${next} goes behind \`--\``,
+  });
+}
+
 function findFlag(written: string, flags: Flags): [string, Flag] {
   const long = written.startsWith("--");
   const name = long ? (ALIASES[written.slice(2)] ?? written.slice(2)) : written.slice(1);
   for (const [key, flag] of Object.entries(flags)) {
     if (long ? flagName(key) === name : flag.short === name) return [key, flag];
   }
-  if (!long) throw new TsignError("usage", `unknown shorthand flag: '${name}' in ${written}`);
+  const version = { hint: "`tsign version` prints the version" };
+  if (!long) {
+    const asksVersion = name === "v" || name === "V";
+    throw new TsignError("usage", `unknown shorthand flag: '${name}' in ${written}`, asksVersion ? version : {});
+  }
+  if (name === "version") throw new TsignError("usage", "unknown flag: --version", version);
   const near = nearest(name, Object.keys(flags).map(flagName));
   throw new TsignError("usage", `unknown flag: --${name}`, near ? { hint: `did you mean --${near}?` } : {});
 }

@@ -23,8 +23,11 @@ export default defineCommand({
     }),
     yes: flag.bool("overwrite an existing key without asking", { short: "y" }),
   },
-  async run(io, { flags }) {
-    if (flags.key === "") throw new TsignError("usage", "--key is required: the PEM file of the key to import");
+  async run(io, { args: [file], flags }) {
+    if (flags.key === "") {
+      const hint = file === undefined ? {} : { hint: `tsign import-key-pair --key ${file}` };
+      throw new TsignError("usage", "--key is required: the PEM file of the key to import", hint);
+    }
     const bytes = await readBlob(io, flags.key);
     const key = await naming(flags.key, () => importPrivateKey(Buffer.from(bytes).toString("utf8")));
     await writeKeyPair(io, { key, prefix: flags.outputKeyPrefix, assumeYes: flags.yes, from: flags.key });

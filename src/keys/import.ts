@@ -31,6 +31,11 @@ export function importPrivateKey(text: string): KeyObject {
 
 function parsePrivateKey(block: PemBlock): KeyObject {
   const type = PARSERS[block.label];
+  if (/^ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY$/.test(block.label)) {
+    throw new TsignError("input", `unsupported private key: ${block.label}`, {
+      hint: "it is a key file of cosign's or tsign's already, and needs no import: sign with --key",
+    });
+  }
   if (!type) throw new TsignError("input", `unsupported private key: ${block.label}`);
   try {
     return createPrivateKey({ key: Buffer.from(block.bytes), format: "der", type });

@@ -26,7 +26,7 @@ test("a COSIGN_REPOSITORY that is none is an error, never the image's own", () =
   }
 });
 
-test("COSIGN_MAX_ATTACHMENT_SIZE is a size with a unit; what is none leaves the default", () => {
+test("COSIGN_MAX_ATTACHMENT_SIZE is a size with a unit; what is none is refused", () => {
   const cases: [string | undefined, number][] = [
     [undefined, 128 * MIB],
     ["1000", 1000],
@@ -38,14 +38,15 @@ test("COSIGN_MAX_ATTACHMENT_SIZE is a size with a unit; what is none leaves the 
     ["2t", 2e12],
     ["1,000 kb", 1e6],
     ["1TiB", 1024 ** 4],
-    ["1 x", 128 * MIB],
-    ["5i", 128 * MIB],
     ["", 128 * MIB],
-    ["much", 128 * MIB],
-    ["-5", 128 * MIB],
-    ["0", 128 * MIB],
-    ["1.2.3", 128 * MIB],
   ];
   for (const [value, bytes] of cases)
     assert.equal(maxAttachmentSize({ COSIGN_MAX_ATTACHMENT_SIZE: value }), bytes, String(value));
+  for (const value of ["1 x", "5i", "much", "-5", "0", "0.5", "1.2.3", " "]) {
+    assert.throws(
+      () => maxAttachmentSize({ COSIGN_MAX_ATTACHMENT_SIZE: value }),
+      { message: `COSIGN_MAX_ATTACHMENT_SIZE is not a size: "${value}"` },
+      value,
+    );
+  }
 });

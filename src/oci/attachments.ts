@@ -24,12 +24,19 @@ const DEFAULT_MAX_ATTACHMENT = 128 * 1024 * 1024;
 /**
  * Largest payload or bundle, in bytes, that is stored or read: COSIGN_MAX_ATTACHMENT_SIZE (`64MiB`, `1GB`, `2T`, `1000`),
  * else 128 MiB.
+ *
+ * @throws TsignError "input" for what is no size: another limit than the one meant would hold
  */
 export function maxAttachmentSize(env: Io["env"]): number {
-  const text = (env["COSIGN_MAX_ATTACHMENT_SIZE"] ?? "").replaceAll(",", "");
+  const given = env["COSIGN_MAX_ATTACHMENT_SIZE"] ?? "";
+  if (given === "") return DEFAULT_MAX_ATTACHMENT;
+  const text = given.replaceAll(",", "");
   const [, number, prefix = "", binary] = /^\s*([0-9.]+)\s*(?:([kmgtp])(i?))?b?\s*$/i.exec(text) ?? [];
   const size = Number(number) * (binary ? 1024 : 1000) ** PREFIXES.indexOf(prefix.toLowerCase());
-  return Number.isFinite(size) && size > 0 ? Math.floor(size) : DEFAULT_MAX_ATTACHMENT;
+  if (Number.isFinite(size) && size >= 1) return Math.floor(size);
+  throw new TsignError("input", `COSIGN_MAX_ATTACHMENT_SIZE is not a size: "${given}"`, {
+    hint: "such as 64MiB, 1GB or a number of bytes",
+  });
 }
 
 /**

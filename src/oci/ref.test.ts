@@ -120,6 +120,9 @@ test("parseReference tells addresses, other programs' transports and image ids a
     [`sha256:${id}`, /it is a digest or an image id/, /registry\/repository@sha256/],
     ["sha256:0123456789ab", /it is a digest or an image id/, /registry/],
     ["0123456789ab", /looks like the id of a local image/, /library\/0123456789ab/],
+    ["./saved", /path of a file or a folder/, /--local-image/],
+    ["../saved:1", /path of a file or a folder/, /--local-image/],
+    ["/srv/saved", /path of a file or a folder/, /--local-image/],
     ["localhost:5000/x:1", /"x" is too short: a repository has at least two characters/, /registry\/repository/],
     ["x", /"x" is too short/, /registry\/repository/],
   ];

@@ -109,6 +109,13 @@ function refuseTransport(text: string, original: string): void {
   const [onDisk] = ON_DISK.exec(text) ?? [];
   const [transport] = TRANSPORT.exec(text) ?? [];
   const found = transport ?? onDisk;
+  if (/^(?:\.{1,2})?[/\\]|^\.{1,2}$|^~\//.test(text)) {
+    throw invalid(
+      original,
+      "it is the path of a file or a folder",
+      "--local-image verifies a folder that `tsign save` wrote",
+    );
+  }
   if (found === undefined) return;
   const name = withoutUserinfo(text)
     .slice(found.length)

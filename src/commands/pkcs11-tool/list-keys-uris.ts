@@ -2,7 +2,6 @@ import { defineCommand, flag } from "../../cli/define.ts";
 import { noInputFlag } from "../../cli/piv.ts";
 import { modulePathFlag, modulePathOf } from "../../cli/pkcs11.ts";
 import { TsignError } from "../../errors.ts";
-import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io.ts";
 
 export default defineCommand({
@@ -27,12 +26,14 @@ export default defineCommand({
     const found = await listKeys(io, { modulePath, slot, pin: (token) => askPin(io, token, flags) });
     if (!found)
       throw new TsignError("input", `there is no token in slot ${slot}`, { hint: "`list-tokens` shows them" });
-    io.stderr.write(`\nListing URIs of keys in slot '${slot}' of PKCS11 module '${modulePath}'\n`);
+    io.stderr.write("\n");
+    io.stderr.write(`Listing URIs of keys in slot '${slot}' of PKCS11 module '${modulePath}'\n`);
     for (const [index, { label, id }] of found.keys.entries()) {
       const hex = Buffer.from(id).toString("hex");
       const path = `token=${encodeURIComponent(found.token.label)};slot-id=${slot};id=${percentEncoded(hex)}`;
       const uri = `pkcs11:${path};object=${encodeURIComponent(label)}?module-path=${modulePath}`;
-      io.stdout.write(`Object ${index}\n\tLabel: ${printable(label)}\n\tID: ${hex}\n\tURI: ${uri}\n`);
+      io.stdout.write(`Object ${index}\n`);
+      for (const line of [`Label: ${label}`, `ID: ${hex}`, `URI: ${uri}`]) io.stdout.write(`\t${line}\n`);
     }
   },
 });

@@ -1,7 +1,6 @@
 import { defineCommand } from "../../cli/define.ts";
 import { noInputFlag } from "../../cli/piv.ts";
 import { modulePathFlag, modulePathOf } from "../../cli/pkcs11.ts";
-import { printable } from "../../format/printable.ts";
 
 export default defineCommand({
   usage: "[flags]",
@@ -15,10 +14,13 @@ export default defineCommand({
     const { listTokens } = await import("../../keys/providers/pkcs11-list.ts");
     const path = modulePathOf(io, flags.modulePath);
     const tokens = await listTokens(io, path);
-    io.stderr.write(`\nListing tokens of PKCS11 module '${path}'\n`);
+    io.stderr.write("\n");
+    io.stderr.write(`Listing tokens of PKCS11 module '${path}'\n`);
     for (const { slot, label, manufacturer, model, serial } of tokens) {
       const lines = [`Label: ${label}`, `Manufacturer: ${manufacturer}`, `Model: ${model}`, `S/N: ${serial}`];
-      io.stdout.write(`Token in slot ${slot}\n${lines.map((line) => `\t${printable(line)}\n`).join("")}\n`);
+      io.stdout.write(`Token in slot ${slot}\n`);
+      for (const line of lines) io.stdout.write(`\t${line}\n`);
+      io.stdout.write("\n");
     }
   },
 });
