@@ -1,10 +1,11 @@
 import http from "node:http";
 import https from "node:https";
+import type { Socket } from "node:net";
 import process from "node:process";
 import { Readable } from "node:stream";
 import tls from "node:tls";
 import { TsignError } from "./errors.ts";
-import { giveBack } from "./format/pieces.ts";
+import { release } from "./format/pieces.ts";
 import type { Handler, HttpRequest, HttpResponse, Listening, ServerRequest, TlsOptions } from "./io.ts";
 
 const agents = new Map<string, http.Agent | https.Agent>();
@@ -55,6 +56,7 @@ export function exchange(request: HttpRequest): Promise<HttpResponse> {
       fail(known instanceof TsignError ? known : networkError(url, cause));
     };
     outgoing.on("error", failed);
+    outgoing.on("socket", freeAfterParsing);
     outgoing.on("response", (incoming) => {
       done({
         status: incoming.statusCode ?? 0,
@@ -68,7 +70,16 @@ export function exchange(request: HttpRequest): Promise<HttpResponse> {
   });
 }
 
-/** Sends a body piece by piece, as fast as the connection takes it; each is given back once it has left the process. */
+/**
+ * Frees what a connection read as soon as the parser has copied the body out of it. The event comes when the parser has begun
+ * to listen, for this request, so that ours is heard last.
+ */
+function freeAfterParsing(socket: Socket): void {
+  socket.removeListener("data", release);
+  socket.on("data", release);
+}
+
+/** Sends a body piece by piece, as fast as the connection takes it; each is freed once it has left the process. */
 async function sendPieces(
   body: AsyncIterable<Uint8Array>,
   { outgoing, size }: { outgoing: http.ClientRequest; size: string | undefined },
@@ -76,7 +87,7 @@ async function sendPieces(
   let sent = 0;
   for await (const piece of body) {
     sent += piece.length;
-    const passed = outgoing.write(piece, (error) => (error ? undefined : giveBack(piece)));
+    const passed = outgoing.write(piece, (error) => (error ? undefined : release(piece)));
     if (outgoing.destroyed) return;
     if (!passed) await drained(outgoing);
   }

@@ -18,7 +18,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { giveBack } from "./format/pieces.ts";
+import { release } from "./format/pieces.ts";
 import { noteOwn, noteTemporary, removeOwn, renameOwn } from "./io-own.ts";
 import { writeSpecial } from "./io-special.ts";
 
@@ -152,9 +152,12 @@ async function writeBeside(
   noteTemporary(temporary);
   let open = true;
   try {
-    for await (const piece of content instanceof Uint8Array ? [content] : content) {
-      writeAll(file, piece);
-      giveBack(piece);
+    if (content instanceof Uint8Array) writeAll(file, content);
+    else {
+      for await (const piece of content) {
+        writeAll(file, piece);
+        release(piece);
+      }
     }
     open = false;
     closeSync(file);
