@@ -75,12 +75,13 @@ class Writer {
     return this.choices.chance(0.1) ? word.toLowerCase() : word;
   }
 
+  /** Mostly a name of its own, so that no other image hides that it is missing. */
   image(): string {
     const { choices, odd } = this;
     return choices.one(
-      () => choices.pick(IMAGES),
-      () => choices.pick(IMAGES),
-      () => choices.pick(IMAGES),
+      () => choices.pick(IMAGES) as string,
+      () => `i${choices.below(1e6)}`,
+      () => `reg.io/i${choices.below(1e6)}:1`,
       () => (this.stages.length > 0 ? (this.stages[choices.below(this.stages.length)] ?? "a") : "a"),
       () =>
         odd ? choices.pick(["scratch", "Scratch", "S", "0", "1", "-1", "+1", '"good"', "'evil'", "go\\od"]) : "scratch",
@@ -262,6 +263,41 @@ class Writer {
     );
   }
 
+  /** Lines that are a stage on evil for one way of reading and a part of something else for another, and right for both. */
+  trap(): string {
+    const { choices } = this;
+    const image = `trap${choices.below(1e6)}`;
+    const mark = choices.pick(["#x", "#", "#'x'", '#"x"', "#x'"]);
+    const text = choices.pick([
+      "x",
+      "it's",
+      '"',
+      "'a'",
+      "\\'",
+      '\\"',
+      "${V",
+      "$V",
+      "`'",
+      "<<",
+      "\\",
+      '"\\"',
+      "${V:-'}",
+    ]);
+    const hidden = `FROM ${image}\nRUN true`;
+    return choices.one(
+      () => `RUN echo ${choices.pick(["`", "\\", "``", "\\\\", "` ", "\\\t", "` x"])}\n${hidden}`,
+      () => `RUN echo ${text} <<${choices.pick(["", "-"])}${mark}\n${hidden}\n${mark.replace(/['"]/g, "")}`,
+      () => `RUN echo <<${choices.pick(["", "-", " "])}${mark} ${text}\n${hidden}\n${choices.pick(["", "\t"])}${mark}`,
+      () =>
+        `${choices.pick(["COPY", "ADD", "ENV", "CMD", "ONBUILD RUN", "LABEL", "run"])} a=<<${mark} <<${mark} /x\n${hidden}\n${mark}`,
+      () => `RUN echo ${this.escaping}\n${choices.pick([...ODD_SPACES])}# c\n${hidden}`,
+      () =>
+        `RUN ${choices.pick(['["a", "<<#x"]', '["a" <<#x]', '[1, "<<#x"]', "[ <<#x ]", '["a"] <<#x'])}\n${hidden}\n#x`,
+      () =>
+        `RUN --mount=type=bind,${choices.pick(['"', '\\"', "'", "\\'"])}from=${image}${choices.pick(['"', '\\"', "'", ",x=y"])},target=/x true`,
+    );
+  }
+
   directives(): string {
     const { choices, odd } = this;
     let text = "";
@@ -270,8 +306,8 @@ class Writer {
         () => "# syntax=docker/dockerfile:1\n",
         () => {
           if (text.includes("escape")) return "";
-          if (choices.chance(0.5) && !/# c|maintainer/.test(text)) this.escaping = "`";
-          return `# escape=${this.escaping}\n`;
+          if (choices.chance(0.5) && !/# a|maintainer/.test(text)) this.escaping = "`";
+          return `# escape=${odd ? choices.pick(["`", "\\"]) : this.escaping}\n`;
         },
         () =>
           odd
@@ -294,6 +330,26 @@ class Writer {
     return text;
   }
 
+  /** A few lines around one or two traps, of which BuildKit takes more than of what is odd everywhere. */
+  small(): string {
+    const { choices } = this;
+    const line = () =>
+      choices.pick([
+        "# maintainer=me",
+        "#!x",
+        "# c",
+        "",
+        "# check=x",
+        "# escape=`",
+        "# escape=\\",
+        " # Escape = `",
+        "# x = y",
+        "#",
+      ]);
+    const head = choices.many(0, 3, () => `${line()}\n`).join("");
+    return `${head}FROM i1\n${choices.many(1, 2, () => `${this.trap()}\n`).join("")}FROM i2\n`;
+  }
+
   file(): string {
     const { choices, odd } = this;
     const lines: string[] = [];
@@ -302,7 +358,11 @@ class Writer {
     for (const each of choices.many(0, 3, () => this.arg())) lines.push(each);
     for (let stage = 1 + choices.below(3); stage > 0; stage--) {
       lines.push(this.from());
-      for (const each of choices.many(0, 4, () => this.command())) lines.push(each);
+      for (const each of choices.many(0, 4, () =>
+        !this.clean && choices.chance(0.15) ? this.trap() : this.command(),
+      )) {
+        lines.push(each);
+      }
       if (choices.chance(0.2)) lines.push(choices.pick(["", "# FROM evil", "  # c", "   "]));
     }
     return `${head}${lines.join("\n")}\n`;
@@ -311,8 +371,10 @@ class Writer {
 
 /** A Dockerfile with a chance of everything that readers may take for different things. */
 export function oddDockerfile(choices: Choices): Generated {
-  let text = new Writer(choices, choices.pick([0.05, 0.2, 0.8])).file();
-  if (choices.chance(0.5)) text = choices.mutate(text, ALPHABET);
+  const writer = new Writer(choices, choices.pick([0.05, 0.2, 0.8]));
+  const isSmall = choices.chance(0.3);
+  let text = isSmall ? writer.small() : writer.file();
+  if (choices.chance(isSmall ? 0.2 : 0.5)) text = choices.mutate(text, ALPHABET);
   if (choices.chance(0.1)) text = text.replaceAll("\n", choices.pick(["\r\n", "\r\n", "\r\r\n", "\r"]));
   if (choices.chance(0.05)) text = `\ufeff${text}`;
   const args = choices.pick<Record<string, string>>([

@@ -70,7 +70,7 @@ class Writer {
 
   image(): string {
     const { choices } = this;
-    const image = choices.pick(IMAGES);
+    const image = choices.chance(0.2) ? choices.pick(IMAGES) : `i${choices.below(1e6)}`; // mostly one of its own
     if (!this.odd)
       return choices.one(
         () => image,
@@ -135,7 +135,7 @@ class Writer {
   container(): Value {
     const { choices } = this;
     const pairs: [string, Value][] = [];
-    if (this.odd) pairs.push(["<<", choices.pick(["*x", "*c", "[*c, *x]", "{image: evil}", "&m {image: good}"])]);
+    if (this.odd) pairs.push(["<<", choices.pick(["*x", "*c", "[*c, *x]", "{image: evil}", "&m {image: i1}"])]);
     pairs.push(["name", "c"]);
     if (!choices.chance(0.1)) pairs.push([this.name("image"), this.image()]);
     if (choices.chance(0.4)) pairs.push(["args", this.text()]);
@@ -258,12 +258,41 @@ class Writer {
   document(): string {
     const object = this.object();
     if (this.choices.chance(0.1)) return `${toJson(object)}\n`;
-    const anchors = this.odd ? "x: &c\n  image: good\ny: &x evil\n" : "";
+    const own = `i${this.choices.below(1e6)}`;
+    const anchors = this.odd ? `x: &c\n  image: ${own}\ny: &x x${own}\n` : "";
     return `${anchors}${this.write(object, 0).replace(/^[^\n]*\n/, "")}\n`;
+  }
+
+  /** A few lines that hold an image for one way of reading and none for another. */
+  trap(): string {
+    const { choices } = this;
+    const [one, other] = [`i${choices.below(1e6)}`, `i${choices.below(1e6)}`];
+    const list = `containers: [{image: ${one}}]`;
+    const end = choices.pick(["\r", "\u0085", "\u2028", "\u2029", "\n"]);
+    const pad = () => " ".repeat(choices.below(5));
+    return choices.pick([
+      `t: &t {image: ${one}}\nu:\n  containers:\n  - image: ${other}\n    <<: *t\n`,
+      `t: &t {image: ${one}}\nv: &v {image: ${other}}\nu:\n  containers:\n  - <<: *t\n    <<: *v\n`,
+      `t: &t {image: ${one}}\nv: &v {image: ${other}}\nu: {containers: [{<<: [*t, *v]}]}\n`,
+      `u:\n  containers:\n  - image: ${other} # c${end}  - name: b${end}    image: ${one}\n`,
+      `u: ${choices.pick(["!!omap", "!!set", "!!pairs", "!!seq", "!x", "!"])}\n- ${list}\n`,
+      `u: |${choices.pick(["", "1", "2", "-", "+1"])}\n${pad()}\n${pad()}text\n${pad()}${list}\n`,
+      `u:\n- ${choices.pick(["|", ">", "|1", "|2-"])}\n${pad()}text\n${pad()}v: {${list}}\n`,
+      `u: ${choices.pick(["x # c", "x", "'x'#c", '"x', "&a", "!!str", "- x", "[x", "{x: y"])}\n${pad()}${list}\n`,
+      `u: {containers: [{image:${one}}, {"image":${one}}, {image: ${other}}]}\n`,
+      `u: {${list}}\nu: {x: y}\n`,
+      `u: {1: {${list}}, "1": {x: y}, yes: {x: y}, true: {${list}}}\n`,
+      `u:\n- &a\n- ${list}\nv:\n${pad()}- x\n${pad()}${list}\n`,
+      `u:\n${pad()}v:\n${pad()}  w: x\n${pad()}${list}\n`,
+      `? ${choices.pick(["u", `{${list}}`])}\n: {${list}}\n`,
+      `u: x\n${choices.pick(["---#c", "--- ", "...", "....", "--- #c", "%YAML 1.1"])}\n${list}\n`,
+    ]);
   }
 
   stream(): string {
     const { choices } = this;
+    if (this.#oddness > 0 && choices.chance(0.3))
+      return choices.many(1, 2, () => this.trap()).join(choices.pick(["", "---\n"]));
     const documents = choices.many(1, 3, () => this.document());
     const head = choices.pick(["", "", "# note\n", "---\n"]);
     return (
