@@ -2,9 +2,11 @@ import { TsignError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { goJson } from "../format/go-json.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { decodeLargeBase64, shortened } from "../format/json-large.ts";
 import { parseSignedJson } from "../format/signed-json.ts";
 import type { DsseContent } from "./model.ts";
 
+const PAYLOAD = new Set(["payload"]);
 const MEMBERS = { payloadType: {}, payload: {}, signatures: { sig: {} } };
 
 /**
@@ -13,15 +15,18 @@ const MEMBERS = { payloadType: {}, payload: {}, signatures: { sig: {} } };
  * @throws TsignError "bad-bundle"
  */
 export function readEnvelope(bytes: Uint8Array, what: string): DsseContent {
-  const json = parseSignedJson(bytes, MEMBERS, what);
+  const short = shortened(bytes, PAYLOAD, what);
+  const json = parseSignedJson(short?.bytes ?? bytes, MEMBERS, what);
   const { payloadType, payload, signatures } = isObject(json) ? json : {};
-  const decoded = typeof payload === "string" ? decodeBase64(payload) : undefined;
+  const large = typeof payload === "string" ? short?.taken.get(payload) : undefined;
+  const text = typeof payload === "string" && !large ? decodeBase64(payload) : undefined;
+  const decoded = large ? decodeLargeBase64(large.value) : text;
   if (typeof payloadType !== "string" || !decoded || !Array.isArray(signatures)) {
     throw new TsignError("bad-bundle", `${what} is not a DSSE envelope`);
   }
   const [only, ...others] = signatures as unknown[];
-  const text = isObject(only) ? only["sig"] : undefined;
-  const signature = typeof text === "string" ? decodeBase64(text) : undefined;
+  const sig = isObject(only) ? only["sig"] : undefined;
+  const signature = typeof sig === "string" ? decodeBase64(sig) : undefined;
   if (!signature || signature.length === 0 || others.length > 0) {
     throw new TsignError("bad-bundle", `${what} has ${signatures.length} signatures, expected one that can be read`);
   }

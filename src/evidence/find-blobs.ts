@@ -108,7 +108,7 @@ export class BundleReader {
     from.spend();
     const bytes = await this.#store.blob(layer, { maxBytes: this.#options.maxBytes });
     const { origin, stated } = from;
-    const evidence = readBundle(bytes, origin);
+    const evidence = readBundle(bytes, origin, { overwrite: !this.#options.documents });
     const predicateType = predicateTypeOf(evidence);
     const document = this.#options.documents ? { document: bytes } : {};
     const mismatch = mismatchOf(evidence, stated);

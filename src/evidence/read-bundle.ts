@@ -2,6 +2,7 @@ import { type Bundle, bundleFromJSON, ValidationError } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { requireLargeBase64, type Shortened, shortened } from "../format/json-large.ts";
 import { canonicalBundle } from "./bundle-shape.ts";
 import { withKeyid } from "./envelope.ts";
 import { BUNDLE_MEDIA_TYPE, MAX_PROOFS } from "./media-types.ts";
@@ -15,6 +16,9 @@ const MEDIA_TYPES = new Set([
   ...["0.1", "0.2", "0.3"].map((version) => `application/vnd.dev.sigstore.bundle+json;version=${version}`),
   BUNDLE_MEDIA_TYPE,
 ]);
+
+/** The one member that may be large: what was attested. */
+const PAYLOADS = new Set(["dsseEnvelope.payload", "dsse_envelope.payload"]);
 
 /** Whether JSON bytes claim to be a Sigstore bundle: their mediaType decides, never a failed parse. */
 export function looksLikeBundle(bytes: Uint8Array): boolean {
@@ -31,10 +35,12 @@ export function looksLikeBundle(bytes: Uint8Array): boolean {
  * Reads a Sigstore bundle of version 0.1 to 0.3 (protobuf-specs, sigstore_bundle.proto) into Evidence. It checks the
  * form only.
  *
+ * @param options.overwrite whoever gave the bytes has no more use for them: a large payload is decoded where it stands
  * @throws TsignError "bad-bundle"
  */
-export function readBundle(bytes: Uint8Array, origin: Origin): Evidence {
-  const json = canonicalBundle(parseJson(bytes, "the bundle"));
+export function readBundle(bytes: Uint8Array, origin: Origin, { overwrite = false } = {}): Evidence {
+  const short = shortened(bytes, PAYLOADS, "the bundle");
+  const json = canonicalBundle(parseJson(short?.bytes ?? bytes, "the bundle"));
   if (typeof json["mediaType"] !== "string") throw new TsignError("bad-bundle", "the bundle has no mediaType");
   if (!MEDIA_TYPES.has(json["mediaType"])) {
     throw new TsignError("bad-bundle", `"${json["mediaType"]}" is not a bundle media type of version 0.1 to 0.3`);
@@ -53,12 +59,25 @@ export function readBundle(bytes: Uint8Array, origin: Origin): Evidence {
   }
   return {
     origin,
-    content: bundleContent(bundle),
+    content: withLargePayload(bundleContent(bundle), short, overwrite),
     key: bundleKey(bundle),
     log: tlogEntries,
     timestamps: timestamps.map((t) => t.signedTimestamp),
     annotations: {},
   };
+}
+
+/** Puts the payload back that was not parsed with the rest. */
+function withLargePayload(
+  content: BlobContent | DsseContent,
+  short: Shortened | undefined,
+  overwrite: boolean,
+): BlobContent | DsseContent {
+  if (content.kind !== "dsse") return content;
+  const taken = short?.taken.get(Buffer.from(content.payload).toString("base64"));
+  return taken
+    ? { ...content, payload: requireLargeBase64(taken.value, "the envelope's payload", { overwrite }) }
+    : content;
 }
 
 function bundleContent(bundle: Bundle): BlobContent | DsseContent {

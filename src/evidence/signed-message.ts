@@ -1,6 +1,15 @@
 import { type Message, messageOf } from "../format/digest.ts";
-import { preAuthEncoding } from "../format/dsse.ts";
-import type { Evidence } from "./model.ts";
+import { envelopeMessageOf } from "../format/dsse.ts";
+import type { DsseContent, Evidence } from "./model.ts";
+
+/** Messages by the envelope's content: several steps ask for one, and what was attested may be large. */
+const known = new WeakMap<DsseContent, Message>();
+
+function envelopeMessage(content: DsseContent): Message {
+  const message = known.get(content) ?? envelopeMessageOf(content.payloadType, content.payload);
+  known.set(content, message);
+  return message;
+}
 
 /**
  * The message a signature covers, where the evidence itself holds it: the simple-signing payload, or the DSSE
@@ -11,7 +20,7 @@ export function ownMessage(content: Evidence["content"]): Message | undefined {
     case "simple-signing":
       return messageOf(content.payload);
     case "dsse":
-      return messageOf(preAuthEncoding(content.payloadType, content.payload));
+      return envelopeMessage(content);
     case "blob":
       return undefined;
   }

@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
+import { shortened } from "../format/json-large.ts";
 import { parseForPrinting, parseSignedJson } from "../format/signed-json.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "./media-types.ts";
 import type { DsseContent, Evidence } from "./model.ts";
@@ -12,6 +13,7 @@ const MEMBERS = {
   subject: { name: {}, digest: { sha256: {}, sha384: {}, sha512: {} }, annotations: {} },
   predicate: {},
 };
+const PREDICATE = new Set(["predicate"]);
 /** A subject list longer than this is refused before anything is computed (users.md: CVE-2024-45395). */
 const MAX_SUBJECTS = 1024;
 
@@ -73,7 +75,9 @@ export function refuseOtherType(content: Evidence["content"], annotated: string 
  * @throws TsignError "bad-bundle"
  */
 export function parseStatement(bytes: Uint8Array): Statement {
-  const value = parseSignedJson(bytes, MEMBERS, "the statement");
+  const what = "the statement";
+  const short = shortened(bytes, PREDICATE, what); // of which nothing is read
+  const value = parseSignedJson(short?.bytes ?? bytes, MEMBERS, what);
   if (!isObject(value) || typeof value["_type"] !== "string" || !STATEMENT_TYPES.has(value["_type"])) {
     throw new TsignError("bad-bundle", "the envelope's payload is not an in-toto statement");
   }
@@ -86,7 +90,9 @@ export function parseStatement(bytes: Uint8Array): Statement {
   }
   // parsed once more only where a number has to be kept: a statement may be an SBOM of 100 MB
   const annotated = subject.some((each) => isObject(each) && isObject(each["annotations"]));
-  const exact = annotated ? (parseForPrinting(Buffer.from(bytes).toString("utf8")) as typeof value) : value;
+  const exact = annotated
+    ? (parseForPrinting(Buffer.from(short?.bytes ?? bytes).toString("utf8")) as typeof value)
+    : value;
   return { predicateType, subjects: (exact["subject"] as unknown[]).map(readSubject) };
 }
 

@@ -11,6 +11,9 @@ export const DIGEST_INFO: Readonly<Record<HashName, string>> = {
   sha512: "3051300d060960864801650304020305000440",
 };
 
+/** A longer message is checked by its digests: all of it in one piece may be another copy of what was attested. Bytes. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
 /** See VerifySignature. A message that was too large to keep is checked by its digests. */
 export const verifySignature: VerifySignature = async (options) => {
   for (const key of [options.key, ...(options.key.earlier ?? [])]) {
@@ -24,9 +27,10 @@ const verifyWith: VerifySignature = async ({ key, message, signature, hashes }) 
   if (key.kind.type === "ed25519") return verifyEd25519(key, message, signature);
   const encoded = key.kind.type === "ecdsa" ? ecdsaSignature(signature) : signature;
   if (!encoded) return false;
+  const bytes = message.size <= MAX_BYTES ? message.bytes : undefined;
   for (const name of hashes) {
-    const valid = message.bytes
-      ? verifyBytes(key, { bytes: message.bytes, name, signature: encoded })
+    const valid = bytes
+      ? verifyBytes(key, { bytes, name, signature: encoded })
       : await verifyDigest(key, { digest: message.digest(name), name, signature: encoded });
     if (valid) return true;
   }

@@ -28,9 +28,13 @@ export function registryStore(connection: Connection): ImageStore {
           hint: "COSIGN_MAX_ATTACHMENT_SIZE raises the limit",
         });
       }
-      const pieces: Uint8Array[] = [];
-      for await (const piece of readBlobStream(session, repository, descriptor)) pieces.push(piece);
-      return Buffer.concat(pieces);
+      const bytes = Buffer.alloc(descriptor.size); // of which the stream is never longer
+      let size = 0;
+      for await (const piece of readBlobStream(session, repository, descriptor)) {
+        bytes.set(piece, size);
+        size += piece.length;
+      }
+      return bytes;
     },
     blobStream: (descriptor) => readBlobStream(session, repository, descriptor),
     referrers: (subject) => listReferrers({ ...connection, store }, subject),
