@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openRegistry } from "../src/oci/open.ts";
@@ -188,4 +188,35 @@ test("signatures in COSIGN_REPOSITORY are copied to the image's new place", asyn
   for (const form of [[LEGACY], []]) {
     assert.equal((await verify("a.pub", ...form, `${registry}/mirror@${digest}`)).code, 0);
   }
+});
+
+test("save writes a folder of its own anew, with a warning for another image, and leaves what another program wrote", async (t) => {
+  const { ok, tsign, cwd, image } = await storageWorkshop(t);
+  writeFileSync(join(cwd, "content"), "other");
+  const other = (await ok("sandbox", "push", "other:v1", "content")).stdout.trim();
+  const index = () => readFileSync(join(cwd, "saved/index.json"), "utf8");
+  await ok("save", "--dir", "saved", image);
+  assert.equal((await ok("save", "--dir", "saved", image)).stderr, "");
+  assert.match(
+    (await ok("save", "--dir", "saved", other)).stderr,
+    /^WARNING: saved held sha256:[0-9a-f]{64}, which it no longer lists/,
+  );
+  assert.match(index(), new RegExp(other.slice(other.indexOf("sha256:"))));
+  const foreign = JSON.parse(index());
+  foreign.manifests[0].annotations = { "org.opencontainers.image.ref.name": "v1" };
+  for (const [name, text, reason] of [
+    ["index.json", JSON.stringify(foreign), /saved holds an image of another program, which would be lost: v1/],
+    ["index.json", '{"name":"a web site"}', /saved/],
+  ] as const) {
+    writeFileSync(join(cwd, "saved", name), text);
+    const refused = await tsign("save", "--dir", "saved", image);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, reason);
+    assert.equal(index(), text);
+  }
+  rmSync(join(cwd, "saved/oci-layout"));
+  assert.match(
+    (await tsign("save", "--dir", "saved", image)).stderr,
+    /has an index\.json that belongs to no saved image/,
+  );
 });

@@ -1,5 +1,5 @@
-import type { Digest } from "../format/digest.ts";
-import { readMessage } from "../format/digest.ts";
+import { readBlob } from "../blob.ts";
+import { type Digest, digestOf, readMessage } from "../format/digest.ts";
 import { SNIFFED_BYTES, sniffMediaType } from "../format/sniff.ts";
 import type { Io } from "../io.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
@@ -13,10 +13,16 @@ export interface KnownFile {
   readonly size: number;
   /** What it looks like. */
   readonly mediaType: string;
+  /** What came out of a pipe, which can be read once only. */
+  readonly content?: Uint8Array;
 }
 
-/** Digest, size and media type of a file, in constant memory. */
+/** Digest, size and media type of a file, in constant memory; a pipe's content is kept, up to 128 MiB. */
 export async function readFileFacts(io: Io, path: string): Promise<KnownFile> {
+  if ((await io.files.stat(path))?.kind === "other") {
+    const content = await readBlob(io, path);
+    return { path, digest: digestOf(content), size: content.length, mediaType: sniffMediaType(content), content };
+  }
   let head = Buffer.alloc(0);
   const pieces = (async function* () {
     for await (const piece of io.files.chunks(path)) {
@@ -31,6 +37,10 @@ export async function readFileFacts(io: Io, path: string): Promise<KnownFile> {
 
 /** Uploads a file's content; a file that changed in between fails, because its digest is another. */
 export async function uploadFile(io: Io, store: ImageStore, file: KnownFile, mediaType: string): Promise<Descriptor> {
+  if (file.content) {
+    const { digest, size } = await store.putBlob(file.content);
+    return { mediaType, digest, size };
+  }
   const read = () => io.files.chunks(file.path);
   const first = await watched(io, "uploading", { file: file.path, pieces: read() });
   let attempts = 0;

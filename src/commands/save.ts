@@ -5,6 +5,7 @@ import { openAttachments, resolveImage } from "../cli/images.ts";
 import { requireFlag } from "../cli/required.ts";
 import type { Attached } from "../evidence/attached.ts";
 import type { Digest } from "../format/digest.ts";
+import { formerImage } from "../oci/layout/former.ts";
 import { createLayout, type EntryName } from "../oci/layout/layout.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import { transferManifest } from "../oci/transfer.ts";
@@ -35,6 +36,10 @@ export default defineCommand({
       mustExist: true,
       warnAboutTags: false,
     });
+    const former = await formerImage(io, flags.dir);
+    if (former !== undefined && former !== image.digest) {
+      io.stderr.write(`WARNING: ${flags.dir} held ${former}, which it no longer lists after this\n`);
+    }
     const attachments = await openAttachments(io, image, flags);
     const tree = await findImageTree({ images: image.store, attachments }, image.digest, {
       tagPrefix: flags.attachmentTagPrefix,

@@ -133,7 +133,8 @@ function indexEntry({ descriptor, name }: { descriptor: Descriptor; name: EntryN
   return { mediaType, size, digest, annotations, ...(artifactType ? { artifactType } : {}) };
 }
 
-async function readIndex(io: LayoutIo, path: string): Promise<Descriptor[]> {
+/** The entries of index.json. @throws TsignError "input" for what is no layout */
+export async function readIndex(io: LayoutIo, path: string): Promise<Descriptor[]> {
   const notLayout = (reason: string) => new TsignError("input", `${path} is not a saved image: ${reason}`);
   const file = `${path}/index.json`;
   if ((await fileSize(io, file)) === undefined) throw notLayout("it has no index.json");
