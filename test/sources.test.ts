@@ -21,7 +21,8 @@ async function workshop(...from: Parameters<typeof storageWorkshop>) {
   await ok("generate-key-pair", "--output-key-prefix", "b");
   const verify = (kind: string, text: string, ...flags: string[]) => {
     writeFileSync(join(cwd, "source"), text);
-    return shop.tsign(kind, "verify", "--key", "a.pub", NO_LOG, ...flags, "source");
+    const key = flags.includes("--key") ? [] : ["--key", "a.pub"];
+    return shop.tsign(kind, "verify", ...key, NO_LOG, ...flags, "source");
   };
   return { ...shop, ...names, verify };
 }

@@ -27,6 +27,16 @@ export function frontendImage(text: string, path: string): string | undefined {
   throw new TsignError("input", `${path} is read by the frontend ${image}, and is not a Dockerfile`);
 }
 
+/**
+ * Whether an image is one of those that Docker publishes from the sources of BuildKit's own reader, which nobody else can push
+ * to. Their images carry no signature, and nearly every Dockerfile that has a syntax line names one.
+ *
+ * @param image as the Dockerfile writes it, with or without a tag or digest
+ */
+export function isDockersFrontend(image: string): boolean {
+  return /^((index\.)?docker\.io\/)?docker\/dockerfile(-upstream)?([:@]|$)/.test(image);
+}
+
 /** More directives than there are names for them. */
 const MAX_DIRECTIVES = 100;
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TsignError } from "../errors.ts";
 import { type DockerfileOptions, dockerfileImages } from "./dockerfile.ts";
+import { isDockersFrontend } from "./dockerfile-frontend.ts";
 
 const read = (text: string | Uint8Array, options: Partial<DockerfileOptions> = {}) =>
   dockerfileImages(text, { path: "D", env: {}, baseOnly: false, ...options });
@@ -203,6 +204,22 @@ test("patterns in arguments match as the shell's", () => {
   }
 });
 
+test("Docker's own frontends are told from all others", () => {
+  for (const own of ["docker/dockerfile:1", "docker/dockerfile", "docker.io/docker/dockerfile:1.7-labs"]) {
+    assert.equal(isDockersFrontend(own), true, own);
+  }
+  assert.equal(isDockersFrontend("index.docker.io/docker/dockerfile-upstream:master"), true);
+  const others = [
+    "dockerfile:1",
+    "evil/docker/dockerfile:1",
+    "reg.example/docker/dockerfile:1",
+    "docker/dockerfile2:1",
+  ];
+  for (const other of [...others, "docker/dockerfile/x:1", "docker.io.evil/docker/dockerfile", "Docker/dockerfile"]) {
+    assert.equal(isDockersFrontend(other), false, other);
+  }
+});
+
 test("the frontend of the syntax line is an image too, wherever BuildKit finds it", () => {
   const found = (head: string, options: Partial<DockerfileOptions> = {}) => read(`${head}FROM a\n`, options);
   for (const head of [
@@ -219,9 +236,9 @@ test("the frontend of the syntax line is an image too, wherever BuildKit finds i
     assert.deepEqual(found(head).images, ["a"], head);
   }
   assert.deepEqual(found("# syntax=f\n", { baseOnly: true }).images, ["f", "a"]);
-  const ignored = found("# syntax=f\n", { ignoreFrontend: true });
+  const ignored = found("# syntax=f\n", { ignoreFrontend: () => true });
   assert.deepEqual([ignored.images, ignored.frontend], [["a"], "f"]);
-  assert.deepEqual(find("# syntax=a\nFROM a", { ignoreFrontend: true }), ["a"], "it is built on as well");
+  assert.deepEqual(find("# syntax=a\nFROM a", { ignoreFrontend: () => true }), ["a"], "it is built on as well");
   refuses("# maintainer=me\n# syntax=f\nFROM a", /D:2: not every version of BuildKit takes f for the frontend/);
   refuses("// syntax=f\nFROM a", /D:1: not every version of BuildKit takes f/);
   refuses('{"syntax": "f"}', /D is read by the frontend f/);

@@ -24,8 +24,8 @@ export interface DockerfileOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The image that the last stage stands on, and no other but the frontend. */
   readonly baseOnly: boolean;
-  /** Leaves the frontend out of the images. */
-  readonly ignoreFrontend?: boolean;
+  /** Whether a frontend is left out of the images; none is without it. */
+  readonly ignoreFrontend?: (image: string) => boolean;
   /** The platform that is built for and on, `os/architecture[/variant]`; linux/amd64 by default. */
   readonly platform?: string;
 }
@@ -64,7 +64,9 @@ export function dockerfileImages(content: string | Uint8Array, options: Dockerfi
   }
   const built = baseOnly ? found.bases : found.images;
   if (built.length === 0) throw new TsignError("input", `no images found in ${path}`);
-  const images = [...new Set(frontend === undefined || options.ignoreFrontend ? built : [frontend, ...built])];
+  const images = [
+    ...new Set(frontend === undefined || options.ignoreFrontend?.(frontend) ? built : [frontend, ...built]),
+  ];
   return { images, frontend, notices: [...args.notices, ...found.notices] };
 }
 

@@ -6,13 +6,14 @@ import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io.ts";
 import { dockerfileImages } from "../../sources/dockerfile.ts";
+import { isDockersFrontend } from "../../sources/dockerfile-frontend.ts";
 
 export default defineCommand({
   usage: "[flags] <Dockerfile>",
   summary: "Verify the images that a Dockerfile is built on",
   about:
     "Verifies every image a Dockerfile names in FROM, COPY --from and RUN --mount, and the frontend of its `# syntax=` line, as " +
-    "`tsign verify` does. The file is read as BuildKit reads it; what BuildKit refuses is refused. Stage names are followed. " +
+    "`tsign verify` does. Docker's own frontend, docker/dockerfile, is named in a warning and not verified. The file is read as BuildKit reads it; what BuildKit refuses is refused. Stage names are followed. " +
     "FROM sees the arguments declared before the first FROM: each has the default of its ARG, else the value of the " +
     "environment variable of that name, else none.",
   examples: [
@@ -39,7 +40,7 @@ export default defineCommand({
       path,
       env: io.env,
       baseOnly: flags.baseImageOnly,
-      ignoreFrontend: flags.insecureIgnoreFrontend,
+      ignoreFrontend: (image) => flags.insecureIgnoreFrontend || isDockersFrontend(image),
       platform: readPlatform(io, flags.platform),
     });
     for (const notice of notices) io.stderr.write(`${printable(notice)}\n`);
