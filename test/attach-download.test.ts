@@ -16,8 +16,10 @@ async function workshop(t: TestContext, options = { referrers: true }) {
   const { cwd, ok, image } = made;
   const write = (name: string, content: string | Uint8Array) => writeFileSync(join(cwd, name), content);
   write("p", "{}");
-  const attest = (...flags: string[]) =>
-    ok("attest", "--key", "a.key", ...OFFLINE, "--type", TYPE, "--predicate", "p", ...flags);
+  const attest = (...flags: string[]) => {
+    const type = flags.includes("--type") ? [] : ["--type", TYPE];
+    return ok("attest", "--key", "a.key", ...OFFLINE, ...type, "--predicate", "p", ...flags);
+  };
   const attestation = async (...flags: string[]) => {
     await attest(...flags, image);
     return (await ok("download", "attestation", image)).stdout.trim();

@@ -1,38 +1,20 @@
 import { readBlob } from "../blob.ts";
 import { type ExitCodes, TsignError } from "../errors.ts";
-import { findEvidence } from "../evidence/find.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence, Found, Unreadable } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
-import type { Digest } from "../format/digest.ts";
 import type { Io } from "../io.ts";
-import { maxAttachmentSize } from "../oci/attachments.ts";
-import { openLayout } from "../oci/layout/layout.ts";
-import { formatReference } from "../oci/ref.ts";
-import type { ImageStore } from "../oci/types.ts";
 import { simpleSigningPayload } from "../sign/payload.ts";
 import type { Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
-import { Judging, predicateTypeIn } from "./candidates.ts";
+import { predicateTypeIn } from "./candidates.ts";
 import type { ImageVerificationFlags } from "./flags/image-verification.ts";
-import { openAttachments, requiredAnnotations, resolveImage } from "./images.ts";
+import { judgeFound, openTarget, printNotCounted, storedWith, type Target, verifyEach } from "./image-judging.ts";
+import { requiredAnnotations } from "./images.ts";
 import { withLoggedEntry } from "./log-lookup.ts";
-import { progress } from "./print/progress.ts";
-import { missedPlaces } from "./print/reading.ts";
-import { printFailures, printHeader, printJson, printText, warnAboutLoosePatterns } from "./print/verified.ts";
+import { hintForNothing } from "./nothing-found.ts";
+import { printHeader, printJson, printText, warnAboutLoosePatterns } from "./print/verified.ts";
 import { readVerification, type Verification } from "./verification.ts";
-
-/** An image to verify, wherever it lies. */
-interface Target {
-  /** As the header names it. */
-  readonly name: string;
-  readonly reference: string;
-  readonly digest: Digest;
-  readonly store: ImageStore;
-  /** Where its signatures are. */
-  readonly signatures: ImageStore;
-  readonly repository: string;
-}
 
 /** cosign's own, for the commands that verify images. */
 export const IMAGE_EXIT_CODES: ExitCodes = { "no-signatures": 10, "image-not-found": 11, "no-match": 12 };
@@ -56,22 +38,11 @@ export async function verifyImages(io: Io, images: readonly string[], flags: Ima
   if (flags.payload !== "" && flags.signature === "") {
     throw new TsignError("usage", "--payload is for --signature: without one, payloads come from the registry");
   }
-  let firstFailure: unknown;
-  const line = progress(io, "verifying images", { total: images.length, unit: "items" });
-  for (const [index, text] of images.entries()) {
-    line.update(index);
-    try {
-      await verifyImage(io, { text, flags, verification, policy });
-    } catch (error) {
-      if (images.length > 1 && error instanceof TsignError && !io.signal.aborted) {
-        io.stderr.write(`${text}: ${error.message}\n`);
-      }
-      firstFailure ??= error;
-    }
+  try {
+    await verifyEach(io, images, (text) => verifyImage(io, { text, flags, verification, policy }));
+  } catch (error) {
+    throw flags.localImage && error instanceof TsignError ? ordinary(error) : error;
   }
-  line.end();
-  if (!firstFailure) return;
-  throw flags.localImage && firstFailure instanceof TsignError ? ordinary(firstFailure) : firstFailure;
 }
 
 /** cosign has its exit codes for images in registries alone. */
@@ -89,35 +60,29 @@ async function verifyImage(
   by: { text: string; flags: ImageVerificationFlags; verification: Verification; policy: Policy },
 ): Promise<void> {
   const { flags, policy } = by;
-  const target = await openTarget(io, by.text, flags);
+  const target = await openTarget(io, by.text, { flags, mustExist: false });
   const subject = { kind: "image", digest: target.digest } as const;
-  const judging = new Judging(io, async (candidate) => {
-    const logged = await lookUp(io, candidate, { policy, flags });
-    return verify(logged, subject, by.verification.trust, policy);
-  });
   const otherTypes = new Set<string>();
-  const missed = missedPlaces(io);
   let legacy = false;
-  for await (const candidate of candidatesOf(io, target, by)) {
-    if ("incomplete" in candidate) missed.add(candidate);
-    else if (!isAttestation(candidate, otherTypes)) {
+  const { count, verified, failures } = await judgeFound(io, candidatesOf(io, target, by), {
+    counts: (candidate) => {
+      if (isAttestation(candidate, otherTypes)) return false;
       legacy ||= candidate.origin.kind === "sig-tag" || candidate.origin.kind === "file";
-      await judging.add(candidate);
-    }
-  }
-  const { verified, failures } = judging;
+      return true;
+    },
+    judge: async (candidate) => {
+      const logged = await lookUp(io, candidate, { policy, flags });
+      return verify(logged, subject, by.verification.trust, policy);
+    },
+  });
   if (verified.length === 0) {
-    printFailures(io.stderr, failures);
-    judging.requireNoDefect();
-    missed.requireNone();
-    if (judging.count === 0) throw await nothingFound(target, otherTypes);
+    if (count === 0) throw await nothingFound(io, target, { flags, otherTypes });
     throw new TsignError(
       legacy ? "no-match" : "no-match-bundle",
-      `no matching signatures: ${judging.count} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
+      `no matching signatures: ${count} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
       exitCodeOf(flags, failures),
     );
   }
-  missed.warn();
   const annotations = flags.checkClaims && flags.annotations.length > 0;
   printHeader(io.stderr, {
     name: target.name,
@@ -126,10 +91,7 @@ async function verifyImage(
     annotations,
   });
   warnAboutLoosePatterns(io.stderr, policy.signer, verified);
-  if (failures.length > 0) {
-    io.stderr.write("Found too, and not counted:\n");
-    printFailures(io.stderr, failures);
-  }
+  printNotCounted(io, failures);
   const printed = { reference: target.reference, subject: target.digest, verified };
   if (flags.output === "text") printText(io, printed);
   else printJson(io, printed);
@@ -149,23 +111,6 @@ async function lookUp(
   }
 }
 
-async function openTarget(io: Io, text: string, flags: ImageVerificationFlags): Promise<Target> {
-  if (flags.localImage) {
-    if (flags.attachment !== "") io.stderr.write("WARNING: --attachment has no effect with --local-image\n");
-    const layout = await openLayout(io, text);
-    const image = await layout.image();
-    const repository = image.annotations?.["org.opencontainers.image.ref.name"] ?? "";
-    return { name: text, reference: text, digest: image.digest, store: layout, signatures: layout, repository };
-  }
-  const image = await resolveImage(io, { text, flags, mustExist: false, warnAboutTags: false });
-  const { ref, store, digest, attachedTo } = image;
-  const signatures = await openAttachments(io, { ref, store }, flags);
-  const reference = attachedTo === undefined ? formatReference(ref) : `${ref.name}@${digest}`;
-  const name =
-    attachedTo === undefined ? reference : `${reference} (the ${flags.attachment} attached to ${attachedTo})`;
-  return { name, reference, digest, store, signatures, repository: ref.name };
-}
-
 /** What is stored with the image, or the one signature the user brought along. */
 async function* candidatesOf(
   io: Io,
@@ -175,13 +120,7 @@ async function* candidatesOf(
   const { flags, verification } = by;
   const found =
     flags.signature === ""
-      ? findEvidence(target.signatures, {
-          subject: target.digest,
-          forms: { legacy: true, bundle: flags.newBundleFormat },
-          tagPrefix: flags.attachmentTagPrefix,
-          maxBytes: maxAttachmentSize(io.env),
-          workers: flags.maxWorkers,
-        })
+      ? storedWith(io, target, { flags, attachment: "sig" })
       : [await readGivenSignature(io, target, flags)];
   const { certificate } = verification;
   for await (const each of found) yield certificate && "content" in each ? { ...each, key: certificate } : each;
@@ -215,13 +154,18 @@ function exitCodeOf(flags: ImageVerificationFlags, failures: readonly { readonly
   return flags.certificate !== "" && byCertificate ? { exitCode: 1 } : {};
 }
 
-async function nothingFound(target: Target, otherTypes: ReadonlySet<string>): Promise<TsignError> {
+async function nothingFound(
+  io: Io,
+  target: Target,
+  { flags, otherTypes }: { flags: ImageVerificationFlags; otherTypes: ReadonlySet<string> },
+): Promise<TsignError> {
   if (!(await target.store.resolve(target.digest))) {
     return new TsignError("image-not-found", `no such image: ${target.name}`);
   }
+  const counts = (candidate: Evidence) => !isAttestation(candidate, new Set());
   const hint =
     otherTypes.size > 0
       ? `it has attestations, which are no signatures: ${[...otherTypes].join(", ")}`
-      : "is COSIGN_REPOSITORY set as it was when signing?";
+      : await hintForNothing(io, target, { flags, attachment: "sig", counts });
   return new TsignError("no-signatures", `no signatures found for ${target.name}`, { hint });
 }

@@ -1,24 +1,18 @@
-import { Judging, predicateTypeIn } from "../cli/candidates.ts";
+import { predicateTypeIn } from "../cli/candidates.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
-import { openAttachments, resolveImage } from "../cli/images.ts";
+import { judgeFound, openTarget, printNotCounted, storedWith, type Target, verifyEach } from "../cli/image-judging.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
+import { hintForNothing } from "../cli/nothing-found.ts";
 import { readPolicies, requirePolicies } from "../cli/policies.ts";
-import { missedPlaces } from "../cli/print/reading.ts";
-import { printEnvelopes, printFailures, printHeader, warnAboutLoosePatterns } from "../cli/print/verified.ts";
+import { printEnvelopes, printHeader, warnAboutLoosePatterns } from "../cli/print/verified.ts";
 import { readVerification, type Verification } from "../cli/verification.ts";
 import { TsignError } from "../errors.ts";
-import { findEvidence } from "../evidence/find.ts";
 import type { Evidence, Unreadable } from "../evidence/model.ts";
-import type { Digest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
 import type { Io } from "../io.ts";
-import { maxAttachmentSize } from "../oci/attachments.ts";
-import { openLayout } from "../oci/layout/layout.ts";
-import { formatReference } from "../oci/ref.ts";
-import type { ImageStore } from "../oci/types.ts";
 import type { PolicySource } from "../policy/index.ts";
 import { PREDICATE_ALIASES, predicateTypeOf } from "../sign/predicates.ts";
 import type { Policy } from "../verify/model.ts";
@@ -51,13 +45,6 @@ const flags = {
 
 type VerifyFlags = FlagValues<typeof flags>;
 
-/** An image, and where its attestations are. */
-interface Target {
-  readonly name: string;
-  readonly digest: Digest;
-  readonly attestations: ImageStore;
-}
-
 export default defineCommand({
   usage: "[flags] <image…>",
   summary: "Verify attestations of container images",
@@ -83,7 +70,7 @@ export default defineCommand({
     const predicateTypes = [predicateTypeOf(flags.type)];
     const subject = flags.checkClaims ? "required" : "insecureSkip";
     const policy: Policy = { ...verification.policy, claims: { annotations: {}, predicateTypes, subject } };
-    for (const text of args) await verifyImage(io, { text, flags, verification, policy, policies });
+    await verifyEach(io, args, (text) => verifyImage(io, { text, flags, verification, policy, policies }));
   },
 });
 
@@ -97,44 +84,31 @@ async function verifyImage(
     policies: readonly PolicySource[];
   },
 ): Promise<void> {
-  const { flags, verification, policy } = by;
-  const target = await openTarget(io, by.text, flags);
-  const found = findEvidence(target.attestations, {
-    subject: target.digest,
-    forms: { legacy: true, bundle: flags.newBundleFormat },
-    attachment: "att",
-    tagPrefix: flags.attachmentTagPrefix,
-    maxBytes: maxAttachmentSize(io.env),
-    workers: flags.maxWorkers,
-  });
+  const { flags, policy } = by;
+  const places = { ...flags, attachment: "" };
+  const target = await openTarget(io, by.text, { flags: places, mustExist: true });
   const wanted = predicateTypeOf(flags.type);
-  const judging = new Judging(io, (candidate) => judge(io, candidate, { flags, target, policy, verification }));
   const otherTypes = new Set<string>();
-  const missed = missedPlaces(io);
-  for await (const candidate of found) {
-    if ("incomplete" in candidate) missed.add(candidate);
-    else if (mayBeOfType(candidate, wanted, otherTypes)) await judging.add(candidate);
-  }
-  const { verified, failures } = judging;
+  const { count, verified, failures } = await judgeFound(
+    io,
+    storedWith(io, target, { flags: places, attachment: "att" }),
+    {
+      counts: (candidate) => mayBeOfType(candidate, wanted, otherTypes),
+      judge: (candidate) => judge(io, candidate, { ...by, target }),
+    },
+  );
   if (verified.length === 0) {
-    printFailures(io.stderr, failures);
-    judging.requireNoDefect();
-    missed.requireNone();
-    if (judging.count === 0) throw nothingFound(target, wanted, otherTypes);
+    if (count === 0) throw await nothingFound(io, target, { flags: places, wanted, otherTypes });
     const [first] = failures;
     throw new TsignError(
       "no-match-bundle",
-      `no matching attestations: ${judging.count} found for ${target.name}, none passes (${first?.step}: ${first?.reason})`,
+      `no matching attestations: ${count} found for ${target.name}, none passes (${first?.step}: ${first?.reason})`,
     );
   }
-  missed.warn();
   await requirePolicies(io, by.policies, verified.map(payloadOf));
   printHeader(io.stderr, { name: target.name, verified, claims: flags.checkClaims, annotations: false });
   warnAboutLoosePatterns(io.stderr, policy.signer, verified);
-  if (failures.length > 0) {
-    io.stderr.write("Found too, and not counted:\n");
-    printFailures(io.stderr, failures);
-  }
+  printNotCounted(io, failures);
   printEnvelopes(io.stdout, verified);
 }
 
@@ -155,17 +129,6 @@ async function judge(
   return verify(logged, { kind: "image", digest: target.digest }, trust, policy);
 }
 
-async function openTarget(io: Io, text: string, flags: VerifyFlags): Promise<Target> {
-  if (flags.localImage) {
-    const layout = await openLayout(io, text);
-    const { digest } = await layout.image();
-    return { name: text, digest, attestations: layout };
-  }
-  const named = { ...flags, attachment: "" };
-  const { ref, store, digest } = await resolveImage(io, { text, flags: named, mustExist: true, warnAboutTags: false });
-  return { name: formatReference(ref), digest, attestations: await openAttachments(io, { ref, store }, flags) };
-}
-
 /** Attestations of the type, and what cannot be told: a signature or another type says something else. */
 function mayBeOfType(found: Evidence | Unreadable, wanted: string, otherTypes: Set<string>): boolean {
   if ("unreadable" in found) return true;
@@ -176,9 +139,17 @@ function mayBeOfType(found: Evidence | Unreadable, wanted: string, otherTypes: S
   return false;
 }
 
-function nothingFound(target: Target, wanted: string, otherTypes: ReadonlySet<string>): TsignError {
-  if (otherTypes.size === 0)
-    return new TsignError("no-match-bundle", `no matching attestations: ${target.name} has none`);
+async function nothingFound(
+  io: Io,
+  target: Target,
+  by: { flags: Parameters<typeof hintForNothing>[2]["flags"]; wanted: string; otherTypes: ReadonlySet<string> },
+): Promise<TsignError> {
+  const { flags, wanted, otherTypes } = by;
+  if (otherTypes.size === 0) {
+    const counts = (candidate: Evidence) => predicateTypeIn(candidate) === wanted;
+    const hint = await hintForNothing(io, target, { flags, attachment: "att", counts });
+    return new TsignError("no-match-bundle", `no matching attestations: ${target.name} has none`, { hint });
+  }
   const found = printable([...otherTypes].join(","));
   return new TsignError(
     "no-match-bundle",
