@@ -252,8 +252,8 @@ async function inParallel<T>(workers: number, items: readonly T[], work: (queue:
 }
 
 /** Test files that run in one process. */
-export function testFiles(root: string): string[] {
-  return globSync(TESTS, { cwd: root })
+export function testFiles(root: string, patterns: readonly string[]): string[] {
+  return globSync(patterns, { cwd: root })
     .sort()
     .filter((file) => !NOT_IN_PROCESS.test(readFileSync(join(root, file), "utf8")));
 }
@@ -267,6 +267,7 @@ async function main(): Promise<void> {
       workers: { type: "string", default: "2" },
       budget: { type: "string", default: "2000" },
       every: { type: "string", default: "1" },
+      tests: { type: "string", multiple: true, default: TESTS },
       patience: { type: "string", default: "15000" },
     },
   });
@@ -276,7 +277,7 @@ async function main(): Promise<void> {
   const options = {
     root,
     paths,
-    tests: testFiles(root),
+    tests: testFiles(root, values.tests),
     workers: Number(values.workers),
     budget: Number(values.budget),
     every: Number(values.every),

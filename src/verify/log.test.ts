@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { createHash, generateKeyPairSync, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import type { TransparencyLogEntry } from "@sigstore/bundle";
+import type { Evidence } from "../evidence/model.ts";
+import { publicKeyFromObject } from "../keys/index.ts";
+import { ALWAYS, type Log } from "../trust/material.ts";
+import { entriesOfTrustedLogs, integratedTime, isOfWholeEnvelope, verifyEntry, verifyWholeEnvelope } from "./log.ts";
+import { CheckFailed } from "./model.ts";
+
+const pemFile = (name: string) => readFileSync(new URL(`../../fixtures/certs/${name}.pem`, import.meta.url));
+const CERTIFICATE = new X509Certificate(pemFile("leaf"));
+const OTHER_CERTIFICATE = new X509Certificate(pemFile("intermediate"));
+const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const OTHER_KEY = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
+const b64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString("base64");
+const derOf = (key = publicKey) => key.export({ type: "spki", format: "der" });
+const pemOf = (key = publicKey) => key.export({ type: "spki", format: "pem" });
+const LOG: Log = { baseUrl: "https://log.example", id: Buffer.alloc(32, 1), key: publicKey, validFor: ALWAYS };
+/** Seconds within the fixture certificate's time. */
+const VALID = Math.floor(CERTIFICATE.validFromDate.getTime() / 1000) + 60;
+
+/** Bodies of every kind that name a key, as PEM or DER. */
+const BODIES: Readonly<Record<string, (pem: string, der: Uint8Array, field: string) => object>> = {
+  "hashedrekord 0.0.1": (pem) => ({ signature: { publicKey: { content: b64(pem) } } }),
+  "dsse 0.0.1": (pem) => ({ signatures: [{ verifier: b64(pem) }] }),
+  "intoto 0.0.1": (pem) => ({ publicKey: b64(pem) }),
+  "intoto 0.0.2": (pem) => ({ content: { envelope: { signatures: [{ publicKey: b64(pem) }] } } }),
+  "hashedrekord 0.0.2": (_, der, field) => ({
+    hashedRekordV002: { signature: { verifier: { [field]: { rawBytes: b64(der) } } } },
+  }),
+  "dsse 0.0.2": (_, der, field) => ({ dsseV002: { signatures: [{ verifier: { [field]: { rawBytes: b64(der) } } }] } }),
+};
+
+function entryOf(kindVersion: string, spec: unknown, more: object = {}): TransparencyLogEntry {
+  const [kind = "", version = ""] = kindVersion.split(" ");
+  const body = { kind, apiVersion: version, spec };
+  return {
+    logIndex: "1",
+    logId: { keyId: LOG.id },
+    kindVersion: { kind, version },
+    integratedTime: String(VALID),
+    inclusionPromise: { signedEntryTimestamp: Buffer.from("set") },
+    canonicalizedBody: Buffer.from(JSON.stringify(body)),
+    ...more,
+  } as unknown as TransparencyLogEntry;
+}
+
+const evidenceOf = (key: Evidence["key"], more: Partial<Evidence> = {}): Evidence =>
+  ({
+    origin: { kind: "file", where: "f" },
+    content: { kind: "blob", signature: Buffer.from("s") },
+    key,
+    log: [],
+    timestamps: [],
+    annotations: {},
+    ...more,
+  }) as Evidence;
+const BY_KEY = { evidence: evidenceOf({ kind: "none" }), key: publicKeyFromObject(publicKey) };
+const BY_CERTIFICATE = {
+  evidence: evidenceOf({ kind: "certificate", leaf: CERTIFICATE.raw, chain: [], binding: true }),
+  key: publicKeyFromObject(CERTIFICATE.publicKey),
+};
+
+function fails(run: () => unknown, reason: RegExp, name?: string): void {
+  const isIt = (error: unknown) => error instanceof CheckFailed && error.check === "log" && reason.test(error.message);
+  assert.throws(run, isIt, name);
+}
+
+const judge = (entry: TransparencyLogEntry, by: typeof BY_KEY = BY_KEY, log = LOG) => verifyEntry({ entry, log }, by);
+
+for (const [kind, spec] of Object.entries(BODIES)) {
+  test(`verifyEntry: an entry of kind ${kind} names the key or the certificate that signed, and no other`, () => {
+    const certificate = (of: X509Certificate) => entryOf(kind, spec(of.toString(), of.raw, "x509Certificate"));
+    const key = (of = publicKey) => entryOf(kind, spec(String(pemOf(of)), derOf(of), "publicKey"));
+    judge(key());
+    judge(certificate(CERTIFICATE), BY_CERTIFICATE);
+    fails(() => judge(key(OTHER_KEY)), /about another key/);
+    fails(() => judge(key(), BY_CERTIFICATE), /about another key/);
+    fails(() => judge(certificate(OTHER_CERTIFICATE), BY_CERTIFICATE), /about another certificate/);
+    fails(() => judge(certificate(CERTIFICATE)), /about another certificate/);
+    judge(certificate(CERTIFICATE), { ...BY_CERTIFICATE, evidence: evidenceOf({ kind: "none" }) }); // the key it certifies
+    fails(() => judge(entryOf(kind, spec("", Buffer.alloc(0), "publicKey"))), /names no key/);
+    fails(() => judge(entryOf(kind, spec("nonsense", Buffer.from("nonsense"), "publicKey"))), /about another key/);
+    fails(() => judge(entryOf(kind, undefined)), /lacks what its kind demands/);
+    fails(() => judge(entryOf(kind, {})), /lacks what its kind|has not one signature|names no key/);
+  });
+}
+
+test("verifyEntry: an entry with several signatures, of an unknown kind, or whose body is no JSON is refused", () => {
+  const verifier = { verifier: b64(String(pemOf())) };
+  fails(() => judge(entryOf("dsse 0.0.1", { signatures: [verifier, verifier] })), /has not one signature/);
+  fails(() => judge(entryOf("dsse 0.0.1", { signatures: [] })), /has not one signature/);
+  fails(() => judge(entryOf("dsse 0.0.1", { signatures: { 0: verifier, length: 1 } })), /has not one signature/);
+  fails(() => judge(entryOf("dsse 0.0.1", { signatures: [{ verifier: 1 }] })), /names no key/);
+  fails(() => judge(entryOf("rekord 0.0.1", {})), /entries of kind rekord 0\.0\.1 are not known/);
+  fails(() => judge(entryOf("dsse 0.0.1", {}, { canonicalizedBody: Buffer.from("{") })), /not valid JSON/);
+  fails(
+    () => judge(entryOf("dsse 0.0.1", {}, { canonicalizedBody: Buffer.from("[]") })),
+    /lacks what its kind demands/,
+  );
+});
+
+test("verifyEntry: the log has to be trusted at the time that it promised, both ends included", () => {
+  const at = (seconds: number) => new Date(seconds * 1000);
+  const entry = entryOf("intoto 0.0.1", { publicKey: b64(String(pemOf())) });
+  const within = (start: number, end: number | undefined) =>
+    judge(entry, BY_KEY, { ...LOG, validFor: { start: at(start), end: end === undefined ? undefined : at(end) } });
+  within(VALID, undefined);
+  within(0, VALID);
+  fails(() => within(VALID + 1, undefined), /is not trusted for/);
+  fails(() => within(0, VALID - 1), /is not trusted for/);
+});
+
+test("verifyEntry: a time that nobody promised must be one at which the certificate was valid; Rekor v2 states none", () => {
+  const stated = (kind: string, seconds: number, by = BY_CERTIFICATE) => {
+    const spec = BODIES[kind]?.(CERTIFICATE.toString(), CERTIFICATE.raw, "x509Certificate");
+    judge(entryOf(kind, spec, { inclusionPromise: undefined, integratedTime: String(seconds) }), by);
+  };
+  const seconds = (date: Date) => date.getTime() / 1000;
+  stated("dsse 0.0.1", VALID);
+  stated("dsse 0.0.1", 0);
+  stated("dsse 0.0.1", seconds(CERTIFICATE.validFromDate));
+  stated("dsse 0.0.1", seconds(CERTIFICATE.validToDate));
+  fails(() => stated("dsse 0.0.1", seconds(CERTIFICATE.validFromDate) - 1), /was not valid at/);
+  fails(() => stated("dsse 0.0.1", seconds(CERTIFICATE.validToDate) + 1), /was not valid at/);
+  stated("dsse 0.0.1", 1, { ...BY_CERTIFICATE, evidence: evidenceOf({ kind: "none" }) });
+  stated("dsse 0.0.2", 0);
+  fails(() => stated("dsse 0.0.2", VALID), /Rekor v2 gives no time/);
+  stated("intoto 0.0.2", VALID); // of Rekor v1, in spite of its version
+});
+
+test("integratedTime: only what a log promised, and only a time", () => {
+  const entry = entryOf("dsse 0.0.1", {});
+  assert.deepEqual(integratedTime(entry), new Date(VALID * 1000));
+  assert.equal(integratedTime({ ...entry, inclusionPromise: undefined } as unknown as TransparencyLogEntry), undefined);
+  assert.equal(integratedTime({ ...entry, integratedTime: "0" }), undefined);
+  fails(() => integratedTime({ ...entry, integratedTime: "99999999999999" }), /is none/);
+});
+
+test("entriesOfTrustedLogs: the entries of logs that are known by their id, at least one", () => {
+  const known = entryOf("dsse 0.0.1", {});
+  const unknown = entryOf("dsse 0.0.1", {}, { logId: { keyId: Buffer.alloc(32, 2) } });
+  const nameless = entryOf("dsse 0.0.1", {}, { logId: undefined });
+  const evidence = (...log: TransparencyLogEntry[]) => evidenceOf({ kind: "none" }, { log });
+  assert.deepEqual(entriesOfTrustedLogs(evidence(unknown, known, nameless), [LOG]), [{ entry: known, log: LOG }]);
+  fails(() => entriesOfTrustedLogs(evidence(), [LOG]), /there is no transparency log entry/);
+  fails(() => entriesOfTrustedLogs(evidence(unknown, nameless), [LOG]), /of no trusted log/);
+});
+
+test("verifyWholeEnvelope: the entry is about the stored envelope and its payload, by SHA-256", () => {
+  const sha256 = (text: string) => ({ algorithm: "sha256", value: createHash("sha256").update(text).digest("hex") });
+  const content = {
+    kind: "dsse",
+    payloadType: "t",
+    payload: Buffer.from("payload"),
+    signature: Buffer.from("s"),
+  } as const;
+  const evidence = evidenceOf({ kind: "none" }, { content, timestamped: Buffer.from("envelope") });
+  const entry = (of: object, kind = "intoto 0.0.1") => entryOf(kind, { content: of });
+  assert.equal(isOfWholeEnvelope(entry({})), true);
+  assert.equal(isOfWholeEnvelope(entry({}, "intoto 0.0.2")), false);
+  assert.equal(isOfWholeEnvelope(entry({}, "dsse 0.0.1")), false);
+  verifyWholeEnvelope(entry({ hash: sha256("envelope"), payloadHash: sha256("payload") }), evidence);
+  verifyWholeEnvelope(entry({ hash: sha256("envelope") }), evidence);
+  const wrong: [object, RegExp, string?, Evidence?][] = [
+    [{ hash: sha256("another") }, /about another envelope/],
+    [{ hash: { ...sha256("envelope"), algorithm: "sha512" } }, /about another envelope/],
+    [{ hash: sha256("envelope"), payloadHash: sha256("another") }, /about another envelope/],
+    [{ hash: sha256("envelope"), payloadHash: null }, /lacks what its kind demands/],
+    [{}, /lacks what its kind demands/],
+    [{ hash: sha256("envelope") }, /of another kind/, "intoto 0.0.2"],
+    [{ hash: sha256("envelope") }, /of another kind/, "dsse 0.0.1"],
+    [
+      { hash: sha256("envelope") },
+      /not stored as it was logged/,
+      "intoto 0.0.1",
+      evidenceOf({ kind: "none" }, { content }),
+    ],
+    [
+      { hash: sha256("envelope") },
+      /not stored as it was logged/,
+      "intoto 0.0.1",
+      evidenceOf({ kind: "none" }, { timestamped: Buffer.from("envelope") }),
+    ],
+  ];
+  for (const [of, reason, kind, other] of wrong) {
+    fails(() => verifyWholeEnvelope(entry(of, kind), other ?? evidence), reason, JSON.stringify(of));
+  }
+});
