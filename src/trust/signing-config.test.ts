@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TsignError } from "../errors.ts";
+import { readSigningConfig, readSigningConfigMessage, selectServices } from "./signing-config.ts";
+
+const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
+const NOW = new Date("2026-06-01T00:00:00Z");
+const config = (fields: object) => Buffer.from(JSON.stringify({ mediaType: MEDIA_TYPE, ...fields }));
+const read = (fields: object) => readSigningConfig(config(fields), "config.json");
+const service = (url: string, more: object = {}) => ({
+  url,
+  majorApiVersion: 1,
+  validFor: { start: "2026-01-01T00:00:00Z" },
+  operator: new URL(url).host,
+  ...more,
+});
+const EXACT = { selector: "EXACT", count: 1 };
+
+function refused(run: () => unknown, reason: RegExp): void {
+  assert.throws(
+    run,
+    (error) => error instanceof TsignError && error.code === "input" && reason.test(error.message),
+    String(reason),
+  );
+}
+
+const select = (fields: object, now = NOW, random: (below: number) => number = () => 0) => {
+  const selected = selectServices(read(fields), { now, random });
+  return {
+    ca: selected.certificateAuthority?.url.host,
+    noCa: selected.noCertificateAuthority,
+    oidc: selected.oidcIssuer?.url.host,
+    logs: selected.logs.map(({ url }) => url.host),
+    tsas: selected.timestampAuthorities.map(({ url }) => url.host),
+  };
+};
+
+test("readSigningConfig: services with their versions, operators and periods, and the selectors", () => {
+  const end = "2027-01-01T00:00:00Z";
+  const found = read({
+    caUrls: [service("https://ca.example/", { validFor: { start: "2026-01-01T00:00:00Z", end } })],
+    oidcUrls: [{ url: "http://oidc.example/" }],
+    rekorTlogUrls: [service("https://log.example/", { majorApiVersion: 2 })],
+    rekorTlogConfig: { selector: "ANY" },
+    tsaUrls: [service("https://tsa.example/")],
+    tsaConfig: { selector: "EXACT", count: 2 },
+  });
+  assert.deepEqual(found.certificateAuthorities, [
+    {
+      url: new URL("https://ca.example/"),
+      version: 1,
+      operator: "ca.example",
+      validFor: { start: new Date("2026-01-01T00:00:00Z"), end: new Date(end) },
+    },
+  ]);
+  const issuer = {
+    url: new URL("http://oidc.example/"),
+    version: 0,
+    operator: "",
+    validFor: { start: new Date(0), end: undefined },
+  };
+  assert.deepEqual(found.oidcIssuers, [issuer]);
+  assert.equal(found.logs[0]?.version, 2);
+  assert.deepEqual(found.logSelector, { kind: "any" });
+  assert.equal(found.timestampAuthorities[0]?.url.host, "tsa.example");
+  assert.deepEqual(found.timestampSelector, { kind: "exact", count: 2 });
+  assert.deepEqual(read({ rekorTlogConfig: { selector: "ALL" } }).logSelector, { kind: "all" });
+  for (const fields of [{}, { rekorTlogConfig: {} }, { rekorTlogConfig: { selector: "SERVICE_SELECTOR_UNDEFINED" } }]) {
+    assert.equal(read(fields).logSelector, undefined);
+  }
+  const none = { certificateAuthorities: [], oidcIssuers: [], logs: [], timestampAuthorities: [] };
+  assert.deepEqual(read({}), { ...none, logSelector: undefined, timestampSelector: undefined });
+  assert.deepEqual(readSigningConfigMessage(config({ caUrls: [{ url: "u" }] }), "c"), { caUrls: [{ url: "u" }] });
+});
+
+test("readSigningConfig: what is not a signing config is refused with the reason", () => {
+  refused(
+    () => readSigningConfig(Buffer.from("{"), "c.json"),
+    /^c\.json is not a signing config: it is not valid JSON/,
+  );
+  refused(() => readSigningConfig(Buffer.from("{}"), "c.json"), /its mediaType is not/);
+  refused(() => read({ mediaType: `${MEDIA_TYPE}x` }), /its mediaType is not/);
+  refused(() => read({ unknown: 1 }), /unknown/);
+  refused(
+    () => read({ caUrls: [service("https://a.example/"), { url: "ftp://b.example/" }] }),
+    /caUrls\[1\]\.url is not an http/,
+  );
+  refused(() => read({ tsaUrls: [{}] }), /tsaUrls\[0\]\.url is not an http/);
+  refused(() => read({ tsaConfig: { selector: "EXACT" } }), /tsaConfig asks for EXACT services and gives no count/);
+  refused(() => read({ rekorTlogConfig: { selector: "EXACT", count: 0 } }), /rekorTlogConfig asks/);
+});
+
+test("selectServices: the newest version that tsign speaks, then the newest service, one of each operator", () => {
+  const old = { majorApiVersion: 1, validFor: { start: "2025-01-01T00:00:00Z" } };
+  const fields = (rekorTlogConfig: object) => ({
+    rekorTlogUrls: [
+      service("https://one.example/", { majorApiVersion: 2, validFor: { start: "2025-01-01T00:00:00Z" } }),
+      service("https://two.example/", { majorApiVersion: 2 }),
+      service("https://older.two.example/", {
+        majorApiVersion: 2,
+        operator: "two.example",
+        validFor: { start: "2024-01-01T00:00:00Z" },
+      }),
+      service("https://v1.example/", old),
+      service("https://v3.example/", { majorApiVersion: 3 }),
+    ],
+    rekorTlogConfig,
+  });
+  assert.deepEqual(select(fields({ selector: "ALL" })).logs, ["two.example", "one.example"]);
+  assert.deepEqual(select(fields(EXACT)).logs, ["two.example"]);
+  assert.deepEqual(select(fields({ selector: "EXACT", count: 2 })).logs, ["two.example", "one.example"]);
+  refused(
+    () => select(fields({ selector: "EXACT", count: 3 })),
+    /has 2 usable transparency log services of 3: .*v3\.example.* API version 3/,
+  );
+  const asked: number[] = [];
+  const random = (below: number) => asked.push(below) * 0 + 1;
+  assert.deepEqual(select(fields({ selector: "ANY" }), NOW, random).logs, ["one.example"]);
+  assert.deepEqual(asked, [2]);
+  assert.deepEqual(select(fields({ selector: "ANY" })).logs, ["two.example"]);
+});
+
+test("selectServices: authority and issuer are the newest usable ones, and of version 1 alone", () => {
+  const newer = { validFor: { start: "2026-03-01T00:00:00Z" } };
+  const fields = {
+    caUrls: [
+      service("https://ca1.example/"),
+      service("https://ca2.example/", newer),
+      service("https://ca3.example/", { ...newer, majorApiVersion: 2 }),
+    ],
+    oidcUrls: [service("https://oidc1.example/"), service("https://oidc2.example/", newer)],
+    tsaUrls: [service("https://tsa.example/")],
+    tsaConfig: EXACT,
+  };
+  assert.deepEqual(select(fields), {
+    ca: "ca2.example",
+    noCa: undefined,
+    oidc: "oidc2.example",
+    logs: [],
+    tsas: ["tsa.example"],
+  });
+  assert.deepEqual(select({}), { ca: undefined, noCa: "", oidc: undefined, logs: [], tsas: [] });
+});
+
+test("selectServices: a service counts within its period, and why none can be used is said", () => {
+  const period = { start: "2026-02-01T00:00:00Z", end: "2026-03-01T00:00:00Z" };
+  const fields = { caUrls: [service("https://ca.example/", { validFor: period })] };
+  assert.equal(select(fields, new Date(period.start)).ca, "ca.example");
+  assert.equal(select(fields, new Date(period.end)).ca, "ca.example");
+  const before = select(fields, new Date(new Date(period.start).getTime() - 1));
+  assert.deepEqual(
+    [before.ca, before.noCa],
+    [undefined, "https://ca.example/ is not valid before 2026-02-01T00:00:00.000Z"],
+  );
+  const after = select(fields, new Date(new Date(period.end).getTime() + 1));
+  assert.deepEqual([after.ca, after.noCa], [undefined, "https://ca.example/ expired on 2026-03-01T00:00:00.000Z"]);
+  const many = ["a", "b", "c", "d"].map((name) => service(`https://${name}.example/`, { majorApiVersion: 9 }));
+  assert.equal(select({ caUrls: many }).noCa?.split("; ").length, 3);
+  assert.match(select({ caUrls: many }).noCa ?? "", /a\.example\/ has API version 9, which tsign does not speak; /);
+});
+
+test("selectServices: services without a selector, and too few of them, are an error that names the kind", () => {
+  const rekorTlogUrls = [service("https://log.example/")];
+  refused(() => select({ rekorTlogUrls }), /does not say how many transparency log services/);
+  refused(() => select({ tsaUrls: rekorTlogUrls }), /does not say how many timestamp authority services/);
+  const expired = [
+    service("https://log.example/", { validFor: { start: "2025-01-01T00:00:00Z", end: "2025-02-01T00:00:00Z" } }),
+  ];
+  for (const rekorTlogConfig of [EXACT, { selector: "ALL" }, { selector: "ANY" }]) {
+    refused(
+      () => select({ rekorTlogUrls: expired, rekorTlogConfig }),
+      /has 0 usable transparency log services of 1: .*expired/,
+    );
+  }
+  assert.deepEqual(select({ rekorTlogConfig: EXACT }).logs, []);
+});

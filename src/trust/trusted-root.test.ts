@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { createHash, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { TsignError } from "../errors.ts";
+import { isWithin } from "./material.ts";
+import { logIdOf, readTrustedRoot } from "./trusted-root.ts";
+import { certificateAuthority, logInstance } from "./write-trusted-root.ts";
+
+const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
+const derOf = (name: string) =>
+  new X509Certificate(readFileSync(new URL(`../../fixtures/certs/${name}.pem`, import.meta.url))).raw;
+const [LEAF, INTERMEDIATE, ROOT] = ["leaf", "intermediate", "root"].map(derOf) as [Buffer, Buffer, Buffer];
+const START = "2026-01-01T00:00:00Z";
+const END = "2027-01-01T00:00:00Z";
+const EC = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
+const b64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+const spki = (key: KeyObject) => key.export({ type: "spki", format: "der" });
+const chainOf = (...chain: Uint8Array[]) => ({ certificates: chain.map((der) => ({ rawBytes: b64(der) })) });
+
+const log = (change: object = {}, key: object = {}) => ({
+  baseUrl: "https://log.example",
+  hashAlgorithm: "SHA2_256",
+  publicKey: {
+    rawBytes: b64(spki(EC)),
+    keyDetails: "PKIX_ECDSA_P256_SHA_256",
+    validFor: { start: START, end: END },
+    ...key,
+  },
+  logId: { keyId: b64(Buffer.alloc(32, 1)) },
+  ...change,
+});
+const authority = (...chain: Uint8Array[]) => ({ certChain: chainOf(...chain), validFor: { start: START, end: END } });
+const read = (fields: object) =>
+  readTrustedRoot(Buffer.from(JSON.stringify({ mediaType: MEDIA_TYPE, ...fields })), "root.json");
+
+function refused(fields: object, reason: RegExp): void {
+  assert.throws(
+    () => read(fields),
+    (error) => error instanceof TsignError && error.code === "untrusted" && reason.test(error.message),
+    String(reason),
+  );
+}
+
+test("readTrustedRoot: logs, authorities and timestamp authorities, with their keys and periods", () => {
+  const found = read({
+    tlogs: [log()],
+    ctlogs: [log({ baseUrl: undefined, checkpointKeyId: { keyId: b64(Buffer.alloc(4, 2)) } })],
+    certificateAuthorities: [authority(INTERMEDIATE, ROOT), { certChain: chainOf(ROOT) }],
+    timestampAuthorities: [authority(LEAF, INTERMEDIATE, ROOT), authority(LEAF), authority(ROOT)],
+  });
+  const validFor = { start: new Date(START), end: new Date(END) };
+  const [first] = found.logs;
+  assert.deepEqual(
+    [first?.baseUrl, Buffer.from(first?.id ?? []), first?.validFor],
+    ["https://log.example", Buffer.alloc(32, 1), validFor],
+  );
+  assert.ok(first?.key.equals(EC));
+  assert.deepEqual([found.ctLogs[0]?.baseUrl, Buffer.from(found.ctLogs[0]?.id ?? [])], ["", Buffer.alloc(4, 2)]);
+  const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
+  assert.deepEqual(
+    plain(found.authorities),
+    plain([
+      { roots: [ROOT], intermediates: [INTERMEDIATE], validFor },
+      { roots: [ROOT], intermediates: [], validFor: { start: new Date(0), end: undefined } },
+    ]),
+  );
+  assert.deepEqual(
+    plain(found.timestampAuthorities),
+    plain([
+      { leaf: LEAF, roots: [ROOT], intermediates: [INTERMEDIATE], validFor },
+      { leaf: LEAF, roots: [LEAF], intermediates: [], validFor },
+      { leaf: undefined, roots: [ROOT], intermediates: [], validFor },
+    ]),
+  );
+  assert.deepEqual(read({}), { logs: [], ctLogs: [], authorities: [], timestampAuthorities: [] });
+});
+
+test("readTrustedRoot: keys of every type that a log may have are read, and are what is said of them", () => {
+  const rsa = (modulusLength: number) => generateKeyPairSync("rsa", { modulusLength }).publicKey;
+  const [p384, p521, ed25519, rsa2048] = [
+    generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey,
+    generateKeyPairSync("ec", { namedCurve: "P-521" }).publicKey,
+    generateKeyPairSync("ed25519").publicKey,
+    rsa(2048),
+  ];
+  const pkcs1 = rsa2048.export({ type: "pkcs1", format: "der" });
+  const keys: [Uint8Array, string][] = [
+    [spki(EC), "PKIX_ECDSA_P256_SHA_256"],
+    [spki(p384), "PKIX_ECDSA_P384_SHA_384"],
+    [spki(p521), "PKIX_ECDSA_P521_SHA_512"],
+    [spki(ed25519), "PKIX_ED25519"],
+    [spki(ed25519), "PKIX_ED25519_PH"],
+    [spki(rsa2048), "PKIX_RSA_PKCS1V5"],
+    [pkcs1, "PKCS1_RSA_PKCS1V5"],
+    [spki(rsa2048), "PKIX_RSA_PKCS1V15_2048_SHA256"],
+  ];
+  const one = (der: Uint8Array, keyDetails: string) => ({ tlogs: [log({}, { rawBytes: b64(der), keyDetails })] });
+  for (const [der, details] of keys) {
+    assert.equal(read(one(der, details)).logs.length, 1, details);
+    refused(one(Buffer.concat([der, Buffer.alloc(1)]), details), /more after it|cannot be read/);
+  }
+  refused(one(spki(EC), "PKIX_ECDSA_P384_SHA_384"), /is not of type PKIX_ECDSA_P384/);
+  refused(one(spki(ed25519), "PKIX_ECDSA_P256_SHA_256"), /is not of type/);
+  for (const bits of [3072, 4096]) refused(one(spki(rsa2048), `PKIX_RSA_PKCS1V15_${bits}_SHA256`), /is not of type/);
+  refused(one(spki(rsa2048), "PKIX_RSA_PSS"), /keys of type PKIX_RSA_PSS are none/);
+  refused({ tlogs: [log({}, { keyDetails: undefined })] }, /keys of type unknown are none/);
+  refused(one(spki(rsa(1024)), "PKIX_RSA_PKCS1V5"), /cannot be used/);
+  refused(one(pkcs1, "PKIX_RSA_PKCS1V5"), /cannot be read/);
+});
+
+test("readTrustedRoot: what is missing or wrong is refused, with its place", () => {
+  assert.throws(
+    () => readTrustedRoot(Buffer.from("{"), "r.json"),
+    /^TsignError.*|r\.json is not a trusted root: it is not valid JSON/,
+  );
+  refused({ mediaType: `${MEDIA_TYPE}x` }, /root\.json is not a trusted root: its mediaType is not/);
+  refused({ unknown: [] }, /unknown/);
+  refused({ tlogs: [log(), log({ publicKey: undefined })] }, /tlogs\[1\]: it has no public key/);
+  refused({ tlogs: [log({ hashAlgorithm: "SHA2_512" })] }, /not hashed with SHA2_256/);
+  refused({ tlogs: [log({ logId: undefined })] }, /the log id is not base64/);
+  refused({ tlogs: [log({ logId: { keyId: "" } })] }, /the log id is not base64/);
+  refused({ ctlogs: [log({}, { rawBytes: undefined })] }, /ctlogs\[0\]: the public key is not base64/);
+  refused({ tlogs: [log({}, { validFor: undefined })] }, /it has no validFor/);
+  refused({ tlogs: [log({}, { validFor: { end: END } })] }, /validFor has no start/);
+  refused({ certificateAuthorities: [{ validFor: { start: START } }] }, /it has no certificates/);
+  refused({ certificateAuthorities: [authority()] }, /it has no certificates/);
+  refused({ certificateAuthorities: [{ certChain: { certificates: [{}] } }] }, /a certificate is not base64/);
+  refused(
+    { certificateAuthorities: [authority(Buffer.concat([ROOT, Buffer.alloc(1)]))] },
+    /certificateAuthorities\[0\]: /,
+  );
+  refused({ timestampAuthorities: [authority(Buffer.from("no certificate"))] }, /timestampAuthorities\[0\]: /);
+});
+
+test("readTrustedRoot: a thousand keys and certificates are read, one more is refused", () => {
+  const half = Array.from({ length: 2 }, () => authority(...Array.from({ length: 249 }, () => ROOT)));
+  const fields = {
+    certificateAuthorities: half,
+    timestampAuthorities: half,
+    tlogs: [log(), log()],
+    ctlogs: [log(), log()],
+  };
+  assert.equal(read(fields).logs.length, 2);
+  refused({ ...fields, tlogs: [...fields.tlogs, log()] }, /more than 1000 keys and certificates/);
+  refused({ ...fields, ctlogs: [...fields.ctlogs, log()] }, /more than 1000/);
+  refused({ ...fields, certificateAuthorities: [...half, authority(ROOT)] }, /more than 1000/);
+  refused({ ...fields, timestampAuthorities: [...half, authority(ROOT)] }, /more than 1000/);
+});
+
+test("logInstance and certificateAuthority: what they write is read again", () => {
+  const ed25519 = generateKeyPairSync("ed25519").publicKey;
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey;
+  const pem = (key: KeyObject) => String(key.export({ type: "spki", format: "pem" }));
+  const written = (key: KeyObject, origin?: string) =>
+    logInstance({ url: "https://log.example", pem: pem(key), validFor: { start: START }, origin });
+  for (const [key, details] of [
+    [EC, "PKIX_ECDSA_P256_SHA_256"],
+    [ed25519, "PKIX_ED25519"],
+    [rsa, "PKIX_RSA_PKCS1V15_2048_SHA256"],
+  ] as const) {
+    const instance = written(key) as { publicKey: { keyDetails: string } };
+    assert.equal(instance.publicKey.keyDetails, details);
+    const [found] = read({ tlogs: [instance] }).logs;
+    assert.ok(found?.key.equals(key));
+    assert.deepEqual(
+      [found?.baseUrl, Buffer.from(found?.id ?? [])],
+      ["https://log.example", Buffer.from(logIdOf(key))],
+    );
+  }
+  const idOf = (key: KeyObject) => Buffer.from(read({ tlogs: [written(key, "log.example")] }).logs[0]?.id ?? []);
+  const sha256 = (...parts: (string | Uint8Array)[]) => {
+    const hash = createHash("sha256");
+    for (const part of parts) hash.update(part);
+    return hash.digest();
+  };
+  assert.deepEqual(idOf(EC), sha256(spki(EC)));
+  assert.deepEqual(idOf(ed25519), sha256("log.example\n", Buffer.from([1]), spki(ed25519).subarray(-32)));
+  assert.deepEqual(idOf(rsa), sha256("log.example\n", Buffer.from([0xff]), "PKIX-RSA-PKCS#1v1.5", spki(rsa)));
+  assert.equal("baseUrl" in logInstance({ url: "", pem: pem(EC), validFor: {}, origin: undefined }), false);
+  const odd = generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey;
+  assert.throws(() => written(odd), { code: "input", message: /a log cannot have a key of type ec|cannot be used/ });
+  const large = generateKeyPairSync("rsa", { modulusLength: 2560 }).publicKey;
+  assert.throws(() => written(large), { code: "input", message: /a log cannot have a key of type rsa/ });
+  const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
+  assert.throws(() => written(weak), { code: "input", message: /the log's key cannot be used/ });
+
+  const ca = certificateAuthority({
+    url: "https://ca.example",
+    chain: [INTERMEDIATE, ROOT],
+    validFor: { start: START },
+  });
+  const { subject } = new X509Certificate(ROOT);
+  const field = (name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(subject)?.[1];
+  const named = { organization: field("O"), commonName: field("CN") };
+  assert.deepEqual(ca["subject"], JSON.parse(JSON.stringify(named)));
+  assert.equal(ca["uri"], "https://ca.example");
+  assert.deepEqual(ca["validFor"], { start: START });
+  assert.equal(read({ certificateAuthorities: [ca] }).authorities[0]?.intermediates.length, 1);
+  assert.equal("uri" in certificateAuthority({ url: "", chain: [ROOT], validFor: {} }), false);
+  assert.throws(() => certificateAuthority({ url: "", chain: [], validFor: {} }), { code: "internal" });
+  assert.throws(() => certificateAuthority({ url: "", chain: [Buffer.from("x"), ROOT], validFor: {} }), TsignError);
+});
+
+test("isWithin: both ends belong to a period", () => {
+  const [start, end] = [new Date(1000), new Date(2000)];
+  const at = (time: number, period: { start: Date; end: Date | undefined } = { start, end }) =>
+    isWithin(period, new Date(time));
+  assert.deepEqual(
+    [at(999), at(1000), at(2000), at(2001), at(9999, { start, end: undefined })],
+    [false, true, true, false, true],
+  );
+});
