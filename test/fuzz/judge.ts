@@ -179,7 +179,12 @@ export function refusal(error: unknown): "refused" {
  * Asks every question about a document. A yes counts only where a genuine document says so: the same signature over the
  * same content, and nothing vouching for it that does not vouch for it there.
  */
-export async function judgeDocument(form: Form, document: Uint8Array, setting: Setting): Promise<Outcome> {
+export async function judgeDocument(
+  form: Form,
+  document: Uint8Array,
+  setting: Setting,
+  probes: readonly Probe[] = PROBES,
+): Promise<Outcome> {
   let evidence: Evidence;
   try {
     evidence = readForm(form, document);
@@ -188,7 +193,7 @@ export async function judgeDocument(form: Form, document: Uint8Array, setting: S
   }
   let outcome: Outcome = "read";
   const core = coreOf(evidence);
-  for (const probe of PROBES) {
+  for (const probe of probes) {
     if (!(await ask(evidence, form, probe, setting))) continue;
     outcome = "yes";
     explain(evidence, core, probe, setting);

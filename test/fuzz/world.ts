@@ -22,14 +22,21 @@ export interface Document {
   readonly bytes: Uint8Array;
 }
 
+/** What stands beside an image: `sig`, `att` and `referrers`. */
+export interface Repository {
+  readonly artifact: "A" | "B";
+  readonly signer: Probe["signer"];
+  readonly stored: Readonly<Record<string, unknown>>;
+}
+
 /** Where the fuzz begins: two artifacts, four signers, two Sigstores, and what they signed in every form there is. */
 export interface World {
   readonly setting: Setting;
   readonly documents: readonly Document[];
   /** Manifests, indexes and referrer lists as the registry gives them. */
   readonly manifests: readonly { readonly name: string; readonly bytes: Uint8Array }[];
-  /** What stands beside image A in each signer's repository: `.sig`, `.att` and referrers, with what their first layers hold. */
-  readonly repositories: readonly { readonly signer: Probe["signer"]; readonly stored: object }[];
+  /** What stands beside the images in each signer's repository, with what its first layers hold. */
+  readonly repositories: readonly Repository[];
   /** By the sandbox's names: trusted roots, signing configs, PEM files. */
   readonly files: TestSigstore["files"];
   readonly sigstore: TestSigstore;
@@ -165,7 +172,7 @@ async function storedForms(
     writeFileSync(join(cwd, "predicate"), '{"answer":42}');
     const documents: (Document & { readonly yes: readonly Probe[] })[] = [];
     const manifests: { name: string; bytes: Uint8Array }[] = [];
-    const repositories: { signer: Probe["signer"]; stored: object }[] = [];
+    const repositories: Repository[] = [];
     const images: Partial<Record<"A" | "B", Digest>> = {};
     for (const [index, { artifact, signer, ...more }] of STORED.entries()) {
       const sigstore = "elsewhere" in more ? theirs : ours;
@@ -173,7 +180,7 @@ async function storedForms(
       const made = await signEverything({ cwd, sigstore, repository: `r${index}/app`, artifact, signer });
       images[artifact] = made.image;
       manifests.push(...made.manifests);
-      if (artifact === "A" && !("elsewhere" in more)) repositories.push({ signer, stored: made.stored });
+      if (!("elsewhere" in more)) repositories.push({ artifact, signer, stored: made.stored });
       for (const [form, bytes] of made.documents) {
         documents.push({ form, name: `${form}: ${artifact} by ${signer}`, bytes, yes: [probe] });
       }

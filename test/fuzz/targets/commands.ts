@@ -21,7 +21,7 @@ interface CommandSetting {
   readonly image: string;
 }
 
-const settingOf = ({ setting, manifests }: World): CommandSetting => ({
+export const settingOf = ({ setting, manifests }: World): CommandSetting => ({
   keys: setting.keys,
   trustedRoot: setting.trustedRoot,
   issuer: setting.issuer,
@@ -115,7 +115,7 @@ const FILES: Target = {
   },
 };
 
-const IMAGE_COMMANDS: readonly (readonly string[])[] = [
+export const IMAGE_COMMANDS: readonly (readonly string[])[] = [
   ["verify", "--key", "K.pub", "--trusted-root", "root"],
   ["verify-attestation", "--key", "K.pub", "--trusted-root", "root", "--type", "https://example.com/predicate/v1"],
   ["tree"],
@@ -123,6 +123,11 @@ const IMAGE_COMMANDS: readonly (readonly string[])[] = [
   ["download", "signature"],
   ["download", "attestation"],
   ["verify", "--key", "M.pub", "--trusted-root", "root"],
+  ["verify", "--certificate-identity", "alice@example.com", "--trusted-root", "root", "--certificate-oidc-issuer"],
+  [
+    ...["verify-attestation", "--type", "https://example.com/predicate/v1", "--trusted-root", "root"],
+    ...["--certificate-identity", "alice@example.com", "--certificate-oidc-issuer"],
+  ],
 ];
 
 /** What stands beside an image in a registry, as one document; digests and sizes are worked out when it is served. */
@@ -132,12 +137,12 @@ interface Stored {
   readonly referrers?: readonly { readonly manifest?: unknown; readonly blob?: unknown; readonly listed?: unknown }[];
 }
 
-const REGISTRY: Target = {
+export const REGISTRY: Target = {
   name: "registry-commands",
   reaches: "yes",
   inputs(world) {
     const trees = world.repositories
-      .filter(({ signer }) => signer !== "M")
+      .filter(({ artifact, signer }) => artifact === "A" && signer !== "M")
       .map(({ stored }) => readTree(Buffer.from(JSON.stringify(stored))));
     const setting = settingOf(world);
     return fc
@@ -149,9 +154,14 @@ const REGISTRY: Target = {
       }));
   },
   async judge({ form, document, setting }): Promise<Outcome> {
-    const { keys, trustedRoot, now, image } = setting as CommandSetting;
+    const { keys, trustedRoot, now, image, issuer } = setting as CommandSetting;
     const digest = digestOf(Buffer.from(image));
-    const argv = [...(IMAGE_COMMANDS[Number(form)] ?? []), `registry.example/app@${digest}`];
+    const command = IMAGE_COMMANDS[Number(form)] ?? [];
+    const argv = [
+      ...command,
+      ...(command.at(-1)?.endsWith("issuer") ? [issuer] : []),
+      `registry.example/app@${digest}`,
+    ];
     const files = memoryFiles({ root: trustedRoot, "K.pub": keys.K, "M.pub": keys.M });
     const http = registryOf(document, Buffer.from(image));
     const result = await run(argv, { io: { files, http, now: () => new Date(now), sleep } });
