@@ -17,9 +17,16 @@ test("readDer reads exactly one element, of the tag wanted", () => {
     ["a length with zeros", "0282000105"],
     ["a length of five bytes", "02850000000001"],
     ["a tag of two bytes", "1f8101020500"],
+    ["an INTEGER without digits", "0200"],
+    ["a positive INTEGER with a byte too many", "02020001"],
+    ["a negative INTEGER with a byte too many", "0202ff80"],
+    ["a BOOLEAN that is neither", "010101"],
+    ["a BOOLEAN of two bytes", "0102ffff"],
+    ["a NULL with content", "050100"],
   ] as const) {
     assert.throws(() => readDer(Buffer.from(hex, "hex")), DerError, what);
   }
+  for (const hex of ["020100", "02020080", "0202ff7f", "010100", "0101ff", "0500"]) readDer(Buffer.from(hex, "hex"));
   assert.throws(() => readDer(NULL, TAG.integer), DerError);
 });
 

@@ -76,7 +76,29 @@ function elementAt(bytes: Uint8Array, at: number): Der {
   const length = long === 0 ? first : bytes.subarray(at + 2, start).reduce((sum, byte) => sum * 256 + byte, 0);
   if (start + length > bytes.length) throw new DerError("an element is cut off");
   if (long > 0 && length < (long === 1 ? 0x80 : 256 ** (long - 1))) throw new DerError("a length has a byte too many");
-  return { tag, value: bytes.subarray(start, start + length), bytes: bytes.subarray(at, start + length) };
+  const value = bytes.subarray(start, start + length);
+  requireOneSpelling(tag, value);
+  return { tag, value, bytes: bytes.subarray(at, start + length) };
+}
+
+/** Values that could be written in several ways have one in DER (X.690 §8.2 to §8.8, §11.1). */
+function requireOneSpelling(tag: number, value: Uint8Array): void {
+  const [first, second = 0] = value;
+  switch (tag) {
+    case TAG.boolean:
+      if (value.length !== 1 || (first !== 0 && first !== 0xff))
+        throw new DerError("a BOOLEAN is neither true nor false");
+      break;
+    case TAG.integer: {
+      if (first === undefined) throw new DerError("an INTEGER has no digits");
+      const isSpare = (first === 0 && second < 0x80) || (first === 0xff && second >= 0x80);
+      if (value.length > 1 && isSpare) throw new DerError("an INTEGER has a byte too many");
+      break;
+    }
+    case TAG.null:
+      if (value.length > 0) throw new DerError("a NULL has content");
+      break;
+  }
 }
 
 /**
