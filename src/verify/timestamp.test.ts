@@ -1,0 +1,257 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { test } from "node:test";
+import { testSigstore } from "../../test/support/sandbox.ts";
+import { timestamp } from "../../test/support/sandbox-client.ts";
+import type { TimestampAuthority } from "../trust/material.ts";
+import { readTrustedRoot } from "../trust/trusted-root.ts";
+import { CheckFailed } from "./model.ts";
+import { verifyTimestamp } from "./timestamp.ts";
+import { hashOf, readToken } from "./timestamp-token.ts";
+
+const SIGNATURE = Buffer.from("a signature");
+const sandbox = await testSigstore();
+const { timestampAuthorities } = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root");
+const [AUTHORITY = assert.fail()] = timestampAuthorities;
+/** With the authority's certificates in it, and without. */
+const FULL = await timestamp(sandbox, SIGNATURE, { full: true });
+const BARE = await timestamp(sandbox, SIGNATURE);
+
+/** DER as a tree: what is constructed has members. */
+interface Der {
+  tag: number;
+  members?: Der[];
+  value?: Buffer;
+}
+
+function parse(bytes: Buffer): { node: Der; rest: Buffer } {
+  const [tag = 0, first = 0] = bytes;
+  const longer = first & 0x80 ? first & 0x7f : 0;
+  const length = longer ? Number.parseInt(bytes.subarray(2, 2 + longer).toString("hex"), 16) : first;
+  const start = 2 + longer;
+  const value = bytes.subarray(start, start + length);
+  const rest = bytes.subarray(start + length);
+  if (!(tag & 0x20)) return { node: { tag, value }, rest };
+  const members: Der[] = [];
+  for (let left = value; left.length > 0; ) {
+    const next = parse(left);
+    members.push(next.node);
+    left = next.rest;
+  }
+  return { node: { tag, members }, rest };
+}
+
+function write({ tag, members, value = Buffer.alloc(0) }: Der): Buffer {
+  const content = members ? Buffer.concat(members.map(write)) : value;
+  const size =
+    content.length < 128
+      ? [content.length]
+      : content.length < 256
+        ? [0x81, content.length]
+        : [0x82, content.length >> 8, content.length & 255];
+  return Buffer.concat([Buffer.from([tag, ...size]), content]);
+}
+
+const at = (node: Der, ...path: number[]): Der =>
+  path.reduce((within, index) => within.members?.at(index) ?? assert.fail(`${path}`), node);
+const list = (node: Der): Der[] => node.members ?? assert.fail("it has no members");
+const CONTENT = [1, 1, 0];
+const SIGNER = [...CONTENT, -1, 0];
+
+/** The full token with one thing changed. */
+function changed(change: (root: Der) => void): Buffer {
+  const { node } = parse(FULL);
+  change(node);
+  return write(node);
+}
+
+function refused(
+  token: Uint8Array,
+  reason: RegExp,
+  authorities: readonly TimestampAuthority[] = timestampAuthorities,
+  name = "",
+): void {
+  const isIt = (error: unknown) => error instanceof CheckFailed && error.check === "time" && reason.test(error.message);
+  assert.throws(() => verifyTimestamp(token, [SIGNATURE], authorities), isIt, `${name} ${reason}`);
+}
+
+test("verifyTimestamp: a token of a trusted authority gives its time, with its certificates or without", () => {
+  assert.ok(write(parse(FULL).node).equals(FULL));
+  for (const token of [FULL, BARE]) {
+    const time = verifyTimestamp(token, [Buffer.from("other"), SIGNATURE], timestampAuthorities);
+    assert.deepEqual(time, readToken(token).time);
+    assert.ok(Math.abs((time?.getTime() ?? 0) - sandbox.io.now().getTime()) < 120_000);
+  }
+  const unnamed = { ...AUTHORITY, leaf: undefined };
+  assert.ok(verifyTimestamp(FULL, [SIGNATURE], [unnamed]), "the token brings the certificate");
+  assert.equal(verifyTimestamp(BARE, [SIGNATURE], [unnamed]), undefined);
+  assert.equal(verifyTimestamp(FULL, [SIGNATURE], []), undefined);
+});
+
+test("verifyTimestamp: of another signature, authority or time it says no, or nothing", () => {
+  const isIt = (error: unknown) => error instanceof CheckFailed && /over another signature/.test(error.message);
+  assert.throws(() => verifyTimestamp(FULL, [Buffer.from("other")], timestampAuthorities), isIt);
+  assert.throws(() => verifyTimestamp(FULL, [], timestampAuthorities), isIt);
+  const { time } = readToken(FULL);
+  const within = (start: number, end: number | undefined) => [
+    {
+      ...AUTHORITY,
+      validFor: {
+        start: new Date(time.getTime() + start),
+        end: end === undefined ? undefined : new Date(time.getTime() + end),
+      },
+    },
+  ];
+  assert.ok(verifyTimestamp(FULL, [SIGNATURE], within(0, 0)));
+  refused(FULL, /is not trusted for/, within(1, undefined));
+  refused(FULL, /is not trusted for/, within(-1000, -1));
+  assert.ok(verifyTimestamp(FULL, [SIGNATURE], [...within(1, undefined), AUTHORITY]), "one that holds is enough");
+  const foreign = { ...AUTHORITY, leaf: AUTHORITY.roots[0] };
+  assert.equal(verifyTimestamp(FULL, [SIGNATURE], [foreign]), undefined, "the signer is another");
+  refused(FULL, /does not hold/, [{ ...AUTHORITY, roots: [], intermediates: [] }]);
+});
+
+test("verifyTimestamp: certificates that come along have to be the authority's, each once", () => {
+  const certificates = [...CONTENT, 3];
+  const twice = changed((root) => list(at(root, ...certificates)).push(at(root, ...certificates, 0)));
+  refused(twice, /a certificate twice/);
+  const root = new X509Certificate(
+    Buffer.from(readTrustedRoot(Buffer.from(sandbox.trustedRoot), "r").authorities[0]?.roots[0] ?? ""),
+  );
+  const foreign = changed((each) => list(at(each, ...certificates)).push(parse(root.raw).node));
+  refused(foreign, /a certificate that its authority does not have/);
+  const many = changed((each) => {
+    at(each, ...certificates).members = Array.from({ length: 17 }, () => at(each, ...certificates, 0));
+  });
+  refused(many, /more than 16 certificates/);
+});
+
+test("readToken: every part of a token has to be there once, in its place and with its value", () => {
+  const value = (node: Der, bytes: number[]) => {
+    node.value = Buffer.from(bytes);
+  };
+  const oid = (node: Der) => {
+    node.value = Buffer.concat([(node.value ?? Buffer.alloc(0)).subarray(0, -1), Buffer.from([9])]);
+  };
+  const cases: [string, (root: Der) => void, RegExp][] = [
+    ["not granted", (root) => value(at(root, 0, 0), [1]), /did not grant/],
+    [
+      "a failure bit",
+      (root) => list(at(root, 0)).push({ tag: 0x30, members: [] }, { tag: 0x03, value: Buffer.from([0]) }),
+      /did not grant/,
+    ],
+    [
+      "a text of another type",
+      (root) => list(at(root, 0)).splice(1, 1, { tag: 0x30, members: [{ tag: 0x13, value: Buffer.from("x") }] }),
+      /cannot be read/,
+    ],
+    ["no token", (root) => list(root).pop(), /cannot be read/],
+    ["more behind it", (root) => list(root).push({ tag: 0x05 }), /cannot be read/],
+    ["no signed data", (root) => oid(at(root, 1, 0)), /holds no signed data/],
+    ["a part too much", (root) => list(at(root, 1)).push({ tag: 0x05 }), /cannot be read/],
+    ["two contents", (root) => list(at(root, 1, 1)).push({ tag: 0x05 }), /cannot be read/],
+    ["another version", (root) => value(at(root, ...CONTENT, 0), [1]), /of an unknown version/],
+    ["two digests", (root) => list(at(root, ...CONTENT, 1)).push(at(root, ...CONTENT, 1, 0)), /cannot be read/],
+    ["another content", (root) => oid(at(root, ...CONTENT, 2, 0)), /its content is no timestamp/],
+    ["no content", (root) => list(at(root, ...CONTENT, 2)).pop(), /cannot be read/],
+    ["content of two parts", (root) => list(at(root, ...CONTENT, 2, 1)).push({ tag: 0x05 }), /cannot be read/],
+    [
+      "content of another type",
+      (root) => Object.assign(at(root, ...CONTENT, 2, 1, 0), { tag: 0x0c }),
+      /cannot be read/,
+    ],
+    ["no signer", (root) => list(at(root, ...CONTENT, -1)).pop(), /has not one signer/],
+    ["two signers", (root) => list(at(root, ...CONTENT, -1)).push(at(root, ...SIGNER)), /has not one signer/],
+    ["signers of another type", (root) => Object.assign(at(root, ...CONTENT, -1), { tag: 0x30 }), /cannot be read/],
+    [
+      "revocation lists",
+      (root) => list(at(root, ...CONTENT)).splice(4, 0, { tag: 0xa1, members: [] }),
+      /more than certificates/,
+    ],
+    ["a signer of another version", (root) => value(at(root, ...SIGNER, 0), [3]), /signer is of an unknown version/],
+    ["a hash that is not listed", (root) => oid(at(root, ...SIGNER, 2, 0)), /hash that is not accepted|does not list/],
+    [
+      "a weak hash",
+      (root) => Object.assign(at(root, ...SIGNER, 2, 0), { value: Buffer.from("2b0e03021a", "hex") }),
+      /hash that is not accepted/,
+    ],
+    [
+      "SHA-512 for one",
+      (root) => value(at(root, ...SIGNER, 2, 0), [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3]),
+      /does not list/,
+    ],
+    ["no attributes", (root) => list(at(root, ...SIGNER)).splice(3, 1), /signed no attributes/],
+    [
+      "unsigned attributes",
+      (root) => list(at(root, ...SIGNER)).push({ tag: 0xa1, members: [] }),
+      /attributes that are not signed/,
+    ],
+    [
+      "an attribute twice",
+      (root) => list(at(root, ...SIGNER, 3)).push(at(root, ...SIGNER, 3, 0)),
+      /an attribute twice/,
+    ],
+    ["an attribute of three parts", (root) => list(at(root, ...SIGNER, 3, 0)).push({ tag: 0x05 }), /cannot be read/],
+    [
+      "parameters of an algorithm",
+      (root) => list(at(root, ...SIGNER, 4)).push({ tag: 0x05, value: Buffer.from([0]) }),
+      /cannot be read/,
+    ],
+    [
+      "three parts of an algorithm",
+      (root) => list(at(root, ...SIGNER, 4)).push({ tag: 0x05 }, { tag: 0x05 }),
+      /cannot be read/,
+    ],
+    ["a name of three parts", (root) => list(at(root, ...SIGNER, 1)).push({ tag: 0x05 }), /cannot be read/],
+    ["a signature of another type", (root) => Object.assign(at(root, ...SIGNER, 5), { tag: 0x0c }), /cannot be read/],
+  ];
+  for (const [name, change, reason] of cases) refused(changed(change), reason, timestampAuthorities, name);
+  for (const attributes of list(at(parse(FULL).node, ...SIGNER, 3)).keys()) {
+    const without = changed((root) => list(at(root, ...SIGNER, 3)).splice(attributes, 1));
+    refused(without, /content is no timestamp|cannot be read|signature is wrong|is not what it says/);
+  }
+});
+
+test("readToken: bytes around it and beyond 128 KiB are refused", () => {
+  refused(Buffer.concat([FULL, Buffer.from([0])]), /cannot be read/);
+  refused(FULL.subarray(0, -1), /cannot be read/);
+  refused(Buffer.alloc(0), /cannot be read/);
+  refused(Buffer.alloc(128 * 1024 + 1), /larger than 128 KiB/);
+  refused(Buffer.alloc(128 * 1024), /cannot be read/);
+  assert.equal(readToken(FULL).certificates.length > 0, true);
+  assert.deepEqual(readToken(BARE).certificates, []);
+  for (const [last, name] of [
+    [1, "sha256"],
+    [2, "sha384"],
+    [3, "sha512"],
+  ] as const) {
+    assert.equal(hashOf(`2.16.840.1.101.3.4.2.${last}`), name);
+  }
+  assert.throws(() => hashOf("1.3.14.3.2.26"), CheckFailed);
+});
+
+test("verifyTimestamp: a changed byte of what is signed is noticed, wherever it is", () => {
+  const token = parse(FULL).node;
+  const places = [
+    [...CONTENT, 2, 1, 0],
+    [...SIGNER, 5],
+    [...SIGNER, 1, 1],
+  ];
+  for (const place of places) {
+    const size = at(token, ...place).value?.length ?? 0;
+    for (let index = 0; index < size; index += 5) {
+      const bytes = changed((root) => {
+        const copy = Buffer.from(at(root, ...place).value ?? "");
+        copy[index] = (copy[index] ?? 0) ^ 1;
+        at(root, ...place).value = copy;
+      });
+      let time: Date | undefined;
+      try {
+        time = verifyTimestamp(bytes, [SIGNATURE], timestampAuthorities);
+      } catch (error) {
+        assert.ok(error instanceof CheckFailed, String(error));
+      }
+      assert.equal(time, undefined, `${place} ${index}`);
+    }
+  }
+});
