@@ -218,3 +218,15 @@ test("download attestation prints one predicate type if asked, and fails when it
     /invalid predicate type/,
   );
 });
+
+test("attach signature takes base64, and says of a raw signature that it is one", async (t) => {
+  const { ok, tsign, image, write } = await workshop(t);
+  write("sig", "c2ln\n");
+  write("raw", Buffer.from([0x30, 0x06, 0x02, 0x01, 0x7f, 0x02, 0x01, 0x81]));
+  write("text", "no signature!");
+  const attach = (name: string) => tsign("attach", "signature", "--signature", name, "--payload", "p", image);
+  assert.match((await attach("raw")).stderr, /^Error: raw is not base64\nhint: .*attach the output of `base64 FILE`$/m);
+  assert.match((await attach("text")).stderr, /^Error: text is not base64\n$/m);
+  assert.equal((await ok("download", "signature", image).catch(() => ({ stdout: "" }))).stdout, "");
+  assert.equal((await attach("sig")).code, 0);
+});

@@ -72,7 +72,7 @@ test("textOf gives scalars as they are written, and nothing of what String() may
   assert.deepEqual(new Set(others.map(textOf)), new Set([""]));
 });
 
-test("parseJson says of JSON lines what they are", () => {
+test("parseJson says of JSON lines and of a byte order mark what they are", () => {
   const hint = (text: string): string => {
     try {
       parseJson(Buffer.from(text), "it");
@@ -83,6 +83,7 @@ test("parseJson says of JSON lines what they are", () => {
   };
   assert.match(hint('{"a":1}\n{"a":2}\n'), /a JSON document on each line/);
   assert.match(hint('{"a":1}\n{"a":2}\nrubbish'), /a JSON document on each line/);
+  assert.match(hint('\uFEFF{"a":1}'), /begins with a byte order mark/);
   for (const text of ['{"a":1}\nrubbish', "[1]\n[2]", "1\n2", "{\n}x", "", "\n\n"])
     assert.equal(hint(text), "none", text);
   assert.equal(hint('{"a":1}\n'), "read");

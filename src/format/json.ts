@@ -22,13 +22,18 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    const hint = hasJsonLines(text)
-      ? { hint: "it has a JSON document on each line: put the one you want into a file of its own" }
-      : {};
-    throw new TsignError("bad-bundle", `${what} is not valid JSON`, { cause, ...hint });
+    const hint = hintFor(text);
+    throw new TsignError("bad-bundle", `${what} is not valid JSON`, { cause, ...(hint === undefined ? {} : { hint }) });
   }
   refuseBadKeys(text, what);
   return value;
+}
+
+/** What to do about a text that is no JSON document, where that can be told. */
+function hintFor(text: string): string | undefined {
+  if (text.startsWith("\uFEFF")) return "it begins with a byte order mark: save it as UTF-8 without one";
+  if (hasJsonLines(text)) return "it has a JSON document on each line: put the one you want into a file of its own";
+  return undefined;
 }
 
 /** Whether a text that is no JSON document has one on its first line and another on its second (JSON lines). */

@@ -100,11 +100,9 @@ async function attachLegacy(
 
 /** Reads all the parts first; what is missing or wrong fails before anything is stored. */
 async function readParts(io: Io, flags: AttachFlags): Promise<(payload: Uint8Array) => Evidence> {
-  const encoded = Buffer.from(await readBlob(io, flags.signature))
-    .toString("latin1")
-    .trim();
-  const signature = decodeBase64(encoded);
-  if (!signature || signature.length === 0) throw new TsignError("input", `${flags.signature} is not base64`);
+  const bytes = Buffer.from(await readBlob(io, flags.signature));
+  const signature = decodeBase64(bytes.toString("latin1").trim());
+  if (!signature || signature.length === 0) throw notBase64(flags.signature, bytes);
   const certificates = async (path: string) =>
     path === "" ? [] : readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
   const [leaf] = await certificates(flags.certificate);
@@ -130,4 +128,10 @@ async function readParts(io: Io, flags: AttachFlags): Promise<(payload: Uint8Arr
 async function readLogEntry(io: Io, path: string) {
   const json = parseJson(await readBlob(io, path), path);
   return readLegacyLogEntry(isObject(json) ? json["rekorBundle"] : undefined, `the rekorBundle of ${path}`);
+}
+
+function notBase64(path: string, bytes: Uint8Array): TsignError {
+  const isRaw = bytes.some((byte) => byte >= 0x7f || (byte < 0x20 && ![0x09, 0x0a, 0x0d].includes(byte)));
+  const hint = isRaw ? { hint: "it seems to be a raw signature: attach the output of `base64 FILE`" } : {};
+  return new TsignError("input", `${path} is not base64`, hint);
 }

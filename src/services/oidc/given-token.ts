@@ -20,7 +20,7 @@ export async function givenToken(io: Io, given: string): Promise<{ text: string;
   const variable = unexpandedVariable(given);
   if (variable !== undefined) {
     throw new TsignError("input", `${flag} is the text of a variable that nobody expanded: ${variable}`, {
-      hint: `pass its value, as in ${flag} "$${variable.replace(/\W/g, "")}", or the name of a file that holds the token`,
+      hint: `pass ${howToExpand(flag, variable)}, or the name of a file that holds the token`,
     });
   }
   if (await isPlace(io, given)) {
@@ -28,6 +28,13 @@ export async function givenToken(io: Io, given: string): Promise<{ text: string;
   }
   if (isPath(given)) throw new TsignError("input", `${flag}: there is no file ${given}`, { hint: HINT });
   throw new TsignError("input", `${flag} is neither a token nor a file`, { hint: HINT });
+}
+
+/** A workflow's expression is expanded in the workflow alone; other variables by a shell, in double quotes. */
+function howToExpand(flag: string, variable: string): string {
+  if (variable.startsWith("${{"))
+    return "its value, through `env:` of the step: expressions are expanded in workflow files only";
+  return `its value, as in ${flag} "$${variable.replace(/^\$env:/, "").replace(/\W/g, "")}"`;
 }
 
 const HINT = "it takes a JWT (three parts, with dots), or the name of a file that holds one";

@@ -133,9 +133,7 @@ async function keep(
   const { rotations, root, timestamp, snapshot, targets } = repository;
   const reason = await noPlaceToKeep(io);
   if (reason !== undefined) {
-    io.stderr.write(
-      `WARNING: trust material is not kept for the next run: ${reason}; TUF_ROOT names a folder for it\n`,
-    );
+    warnOnce(io, `trust material is not kept for the next run: ${reason}; TUF_ROOT names a folder for it`);
     return;
   }
   try {
@@ -156,7 +154,7 @@ async function keep(
     await io.files.replace(`${folder}.json`, state, { mode: 0o600 });
   } catch (error) {
     if (!(error instanceof TsignError)) throw error;
-    io.stderr.write(`WARNING: trust material could not be kept for the next run: ${error.message}\n`);
+    warnOnce(io, `trust material could not be kept for the next run: ${error.message}`);
   }
 }
 
@@ -168,4 +166,14 @@ async function replace(io: CacheIo, path: string, bytes: Uint8Array): Promise<vo
     if (Buffer.compare(existing, bytes) === 0) return;
   }
   await io.files.replace(path, bytes, { mode: 0o644 });
+}
+
+/** The warnings that each command has printed: it may fetch several targets, and keep none. */
+const WARNED = new WeakMap<CacheIo["stderr"], Set<string>>();
+
+function warnOnce({ stderr }: CacheIo, text: string): void {
+  const known = WARNED.get(stderr) ?? new Set();
+  WARNED.set(stderr, known);
+  if (!known.has(text)) stderr.write(`WARNING: ${text}\n`);
+  known.add(text);
 }
