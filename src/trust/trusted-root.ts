@@ -187,7 +187,8 @@ function readChain(json: Json): Uint8Array[] {
 }
 
 function readBytes(value: unknown, what: string): Uint8Array {
-  const bytes = typeof value === "string" && value !== "" ? decodeBase64(value) : undefined;
+  if (value === undefined || value === null || value === "") throw new Error(`${what} is missing`);
+  const bytes = typeof value === "string" ? decodeBase64(value) : undefined;
   if (!bytes) throw new Error(`${what} is not base64`);
   return bytes;
 }
