@@ -71,7 +71,7 @@ test("what a plugin refuses, or says wrongly, is one clear line; what it prints 
     code: "input",
     text: /sigstore-kms-acme refuses publicKey: no such key/,
   });
-  assert.equal(refusing.err(), "details\n");
+  assert.equal(refusing.err(), "sigstore-kms-acme: details\n");
   for (const said of ["", "hello", "[]", '{"publicKey":{}}', '{"publicKey":null}']) {
     await refuses((await open(pluginIo(() => said))).publicKey(), { code: "registry", text: /sigstore-kms-acme/ });
   }
