@@ -178,6 +178,7 @@ test("a document that is not of its type is refused, and nothing is stored", asy
     ["slsaprovenance", '{"builder":"x"}', /builder is "x", not an object/],
     ["link", "{}", /_type is missing/],
     ["cyclonedx", "[]", /not a JSON object/],
+    ["cyclonedx", "\uFEFF{}", /not valid JSON\nhint: it begins with a byte order mark/],
     ["spdxjson", '{"a":1,"\\u0061":2}', /"a" twice/],
     ["openvex", '{"a":{"__proto__":1}}', /__proto__/],
     ["no-such-type", "{}", /invalid predicate type/],

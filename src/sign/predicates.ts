@@ -87,8 +87,10 @@ function parsePredicate(
   try {
     json = parseJson(predicate, path);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : "";
-    throw new TsignError("input", `invalid JSON payload for predicate type ${type}: ${reason}`, { cause });
+    if (!(cause instanceof TsignError)) throw cause;
+    const { message, hint } = cause;
+    const reason = `invalid JSON payload for predicate type ${type}: ${message}`;
+    throw new TsignError("input", reason, { cause, ...(hint === undefined ? {} : { hint }) });
   }
   if (!isObject(json)) throw new TsignError("input", `${path} is no ${type} predicate: it is not a JSON object`);
   return json;
