@@ -93,12 +93,25 @@ test("credential helpers are asked, and what they say is understood", async (t) 
   assert.deepEqual(await ask("registry.example/app"), { kind: "anonymous" });
   answer = { code: 1, stdout: "credentials not found in native keychain\n", stderr: "" };
   assert.deepEqual(await ask("registry.example/app"), { kind: "anonymous" });
-  answer = { code: 1, stdout: "the keychain is locked, s:ecret", stderr: "" };
-  await assert.rejects(ask("registry.example/app"), (error) => {
-    assert.ok(error instanceof TsignError && error.code === "auth");
-    assert.doesNotMatch(error.message + error.hint, /ecret"|s:ecret/);
-    return true;
-  });
+  for (const [words, shown] of [
+    ["vault is locked:\n\u001b[31mrun foo unlock", "vault is locked: [31mrun foo unlock"],
+    ['{"Username":"me","Secret":"s:ecret"}', '{"Username":"me","Secret":…'],
+    ["bad token=s:ecret", "bad token=…"],
+    ["rejected dckr_pat_A1b2C3d4E5f6G7h8I9 by the server", "rejected … by the server"],
+  ] as const) {
+    for (const said of [
+      { stdout: words, stderr: "" },
+      { stdout: "", stderr: words },
+    ]) {
+      answer = { code: 1, ...said };
+      await assert.rejects(ask("registry.example/app"), (error) => {
+        assert.ok(error instanceof TsignError && error.code === "auth");
+        assert.doesNotMatch(error.message + error.hint, /s:ecret|A1b2C3/);
+        assert.ok(error.message.endsWith(`failed for registry.example: ${shown}`), error.message);
+        return true;
+      });
+    }
+  }
   const evil = { credHelpers: { "registry.example": "../../bin/sh" } };
   await assert.rejects(lookUp(t, "registry.example/app", evil, { io: { spawn } }), /not a credential helper's name/);
 });

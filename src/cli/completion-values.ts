@@ -67,9 +67,12 @@ export async function proposeImages(io: Io, typed: string): Promise<Completion> 
 /** Hosts in docker's configuration, sorted, and the sandbox's. */
 async function knownRegistries(io: Io): Promise<string[]> {
   const hosts = await quickly(io, async () => {
-    const { findDockerConfig } = await import("../oci/registry/docker-config.ts");
-    const config = await findDockerConfig(io);
-    return [...Object.keys(config?.auths ?? {}), ...Object.keys(config?.credHelpers ?? {})];
+    const { findCredentialFiles } = await import("../oci/registry/docker-config.ts");
+    const found: string[] = [];
+    for await (const { auths, credHelpers } of findCredentialFiles(io)) {
+      found.push(...Object.keys(auths ?? {}), ...Object.keys(credHelpers ?? {}));
+    }
+    return found;
   });
   const named = hosts.map((host) => host.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, ""));
   const known = [...named, io.env["TSIGN_SANDBOX"] ?? ""].map((host) =>

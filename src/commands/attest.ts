@@ -18,7 +18,7 @@ import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { removeListed } from "../evidence/remove.ts";
+import { type Listed, removeListed } from "../evidence/remove.ts";
 import { parseStatement } from "../evidence/statement.ts";
 import { writeBundle } from "../evidence/write-bundle.ts";
 import { legacyBlobBundle } from "../evidence/write-legacy.ts";
@@ -26,6 +26,7 @@ import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import { parseDigest } from "../format/digest.ts";
 import type { Io } from "../io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
+import type { ImageStore } from "../oci/types.ts";
 import { requirePredicateType } from "../sign/predicates.ts";
 import { signInTotoStatement } from "../sign/sign.ts";
 import { bundlesOfType, storeLegacyAttestation } from "../sign/store-attestation.ts";
@@ -151,7 +152,18 @@ async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<
   if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
   await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
   // Only now: whatever breaks off, one attestation of the type is there.
-  await removeListed(store, image.digest, outdated);
+  await removeOutdated(attesting, store, outdated);
+}
+
+/** @throws TsignError that says what is stored: whoever runs the command again would store another */
+async function removeOutdated({ io, image, predicateType }: Attesting, store: ImageStore, outdated: readonly Listed[]) {
+  const { failure } = await removeListed(io, store, image.digest, outdated);
+  if (!failure) return;
+  const what = `the new attestation of type ${predicateType} is stored, but what it replaces could not be removed`;
+  throw new TsignError(failure.code, `${what}: ${failure.message}`, {
+    hint: "verifiers find both; without --replace the command stores the new one only",
+    cause: failure,
+  });
 }
 
 async function storeAsLegacy(attesting: Attesting, evidence: Evidence, envelope: Buffer): Promise<void> {

@@ -75,14 +75,22 @@ export default defineCommand({
     };
     for (const kind of TAGS[flags.type]) {
       const tag = attachmentTag(image.digest, kind, flags.attachmentTagPrefix);
-      await attempt(async () => ((await removeTag(store, tag, image.digest)) ? [`${store.name}:${tag}`] : []));
+      await attempt(async () => ((await removeTag(io, store, tag, image.digest)) ? [`${store.name}:${tag}`] : []));
     }
     const kinds = REFERRERS[flags.type];
     if (kinds.length === 0) await warnAboutReferrers(io, store, image.digest);
     else {
-      await attempt(async () =>
-        (await removeReferrersOf(store, image.digest, kinds)).map((digest) => `${store.name}@${digest}`),
-      );
+      await attempt(async () => {
+        const { removed, kept, failure } = await removeReferrersOf(io, store, image.digest, kinds);
+        for (const digest of removed) io.stderr.write(`Removed ${store.name}@${digest} from ${text}\n`);
+        if (kept.length > 0) {
+          io.stderr.write(
+            `WARNING: the registry deletes no manifests: ${kept.length} are no longer listed as referrers, but still stored\n`,
+          );
+        }
+        if (failure) throw failure;
+        return [];
+      });
     }
     if (failed) throw new TsignError(failed.code, `not everything could be removed from ${text}`);
   },

@@ -1,7 +1,7 @@
 import { readEnvelope } from "../evidence/envelope.ts";
 import { BUNDLE_ANNOTATION, DSSE_MEDIA_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { findReferrersOf } from "../evidence/remove.ts";
+import { findReferrersOf, type Listed } from "../evidence/remove.ts";
 import { readStatement } from "../evidence/statement.ts";
 import { attestationLayer, type SignatureImageStyle, signatureImage } from "../evidence/write-legacy.ts";
 import type { Digest } from "../format/digest.ts";
@@ -81,12 +81,12 @@ function predicateTypeIn(envelope: Uint8Array): string | undefined {
   }
 }
 
-/** Digests of the bundles of an image that are annotated with a predicate type. */
-export async function bundlesOfType(store: ImageStore, image: Digest, predicateType: string): Promise<Digest[]> {
-  const found: Digest[] = [];
-  for (const { digest, there } of await findReferrersOf(store, image, ["signature"])) {
-    const stored = there ? await store.manifest(digest) : undefined;
-    if (stored?.manifest.annotations[BUNDLE_ANNOTATION.predicateType] === predicateType) found.push(digest);
+/** The bundles of an image that are annotated with a predicate type. */
+export async function bundlesOfType(store: ImageStore, image: Digest, predicateType: string): Promise<Listed[]> {
+  const found: Listed[] = [];
+  for (const listed of await findReferrersOf(store, image, ["signature"])) {
+    const stored = listed.there ? await store.manifest(listed.digest) : undefined;
+    if (stored?.manifest.annotations[BUNDLE_ANNOTATION.predicateType] === predicateType) found.push(listed);
   }
   return found;
 }

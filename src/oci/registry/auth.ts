@@ -4,6 +4,7 @@ import type { TransportIo } from "../../http-retry.ts";
 import type { TlsOptions } from "../../io.ts";
 import { isLoopback, isPrivateAddress } from "../../proxy.ts";
 import type { Repository } from "../ref.ts";
+import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./keychain.ts";
 import type { ProtocolAnswer } from "./protocol.ts";
 
@@ -19,6 +20,7 @@ const DEFAULT_LIFETIME = 60_000;
 /** A token is renewed so long before it expires. Milliseconds. */
 const MARGIN = 5_000;
 const MAX_TOKEN_ANSWER = 1024 * 1024;
+const NO_REALM = "its token realm is not a URL";
 const UNKNOWN_WAY = "it asks for a way of login that tsign does not know";
 
 export interface AuthenticateOptions {
@@ -44,7 +46,10 @@ export async function authenticate(options: AuthenticateOptions): Promise<Author
   const { credentials, repository } = options;
   if (credentials.kind === "bearer") return { header: `Bearer ${credentials.token}`, expires: undefined };
   const { challengeResponse, protocolClient } = await import("./protocol.ts");
-  if (/^basic\b/i.test(options.challenge.trim())) return basic(options);
+  const offered = parseChallenges(options.challenge);
+  const bearer = offered.find(({ scheme, parameters }) => scheme === "bearer" && parameters.get("realm"));
+  if (!bearer && offered.some(({ scheme }) => scheme === "basic")) return basic(options);
+  if (!bearer) throw refused(options, offered.some(({ scheme }) => scheme === "bearer") ? NO_REALM : UNKNOWN_WAY);
   let expires: number | undefined;
   const client = protocolClient(repository, {
     send: async ({ path }) => {
@@ -53,12 +58,22 @@ export async function authenticate(options: AuthenticateOptions): Promise<Author
       return answer;
     },
   });
-  const challenge = challengeResponse(options.challenge);
+  const challenge = challengeResponse(bearerHeader(bearer));
   const info = await client.performLogin({ pingRes: challenge, scope: options.scope }).catch((error: unknown) => {
     throw error instanceof TsignError ? error : refused(options, UNKNOWN_WAY);
   });
   if (info.type !== "Bearer" || !info.token) throw refused(options, UNKNOWN_WAY);
   return { header: `Bearer ${info.token}`, expires };
+}
+
+/** A challenge in the one spelling that the library reads. */
+function bearerHeader({ parameters }: Challenge): string {
+  const quote = (text: string) => `"${text.replaceAll(/["\\\p{Cc}]/gu, "")}"`;
+  const pairs = ["realm", "service", "scope"].flatMap((name) => {
+    const value = parameters.get(name);
+    return value === undefined ? [] : [`${name}=${quote(value)}`];
+  });
+  return `Bearer ${pairs.join(",")}`;
 }
 
 function basic(options: AuthenticateOptions): Authorization {
@@ -90,9 +105,9 @@ async function fetchToken(address: string, options: AuthenticateOptions): Promis
   } catch {
     throw refused(options, `${url.host} answered with something that is no token`);
   }
-  const value = token.token ?? token.access_token;
-  if (typeof value !== "string" || value === "") throw refused(options, `${url.host} answered without a token`);
-  const normal = { token: value, expires_in: token.expires_in };
+  const value = [token?.token, token?.access_token].find((each) => typeof each === "string" && each !== "");
+  if (value === undefined) throw refused(options, `${url.host} answered without a token`);
+  const normal = { token: value, expires_in: Number(token.expires_in) };
   return { status: 200, headers: {}, bytes: Buffer.from(JSON.stringify(normal)) };
 }
 
@@ -125,7 +140,7 @@ function tokenUrl(address: string, options: AuthenticateOptions): URL {
   // The library appends its query with "?" even to a realm that has one.
   const [base = "", ...queries] = address.split("?");
   const url = URL.parse(queries.length > 0 ? `${base}?${queries.join("&")}` : base);
-  if (!url || url.hostname === "undefined") throw refused(options, "its token realm is not a URL");
+  if (!url || url.hostname === "undefined") throw refused(options, NO_REALM);
   const { origin } = options;
   const local = isLoopback(url.hostname) && isLoopback(origin.hostname);
   if (url.protocol !== "https:" && !local) throw refused(options, `its token realm ${url.host} is not https`);

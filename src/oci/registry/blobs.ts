@@ -55,9 +55,18 @@ export async function* checked(
     throw new TsignError("registry", `${where} has another content: its digest is ${algorithm}:${actual}`);
 }
 
+/** Statuses to the question for a blob after which it is sent: not there, or a registry that does not say. */
+const SEND = new Set([400, 403, 404, 405, 410, 501]);
+const STORED = new Set([200, 201, 202, 204]);
+/** Statuses of registries that take an upload's content by PATCH only. */
+const NO_MONOLITH = new Set([400, 404, 405, 411, 415, 416, 422, 501]);
+/** Registries known to be of that kind. */
+const wantsPatch = new WeakSet<RegistrySession>();
+
 /**
  * Stores a blob unless it is there: asked for first, then one POST and one PUT (distribution spec, "Pushing a blob
- * monolithically"). An upload location on another origin gets no credentials.
+ * monolithically"), or, where the registry refuses that, POST, PATCH and PUT ("Pushing a blob in chunks", in one). An upload
+ * location on another origin gets no credentials.
  *
  * @throws TsignError
  */
@@ -68,34 +77,63 @@ export async function storeBlob(
 ): Promise<Descriptor> {
   const { digest, size } = source instanceof Uint8Array ? { digest: digestOf(source), size: source.length } : source;
   const descriptor: Descriptor = { mediaType: BLOB_TYPE, digest, size };
-  const path = `/v2/${repository.repository}/blobs/`;
-  const there = await session.read(
-    { method: "HEAD", path: `${path}${digest}`, followRedirects: true, action: "push" },
-    0,
-  );
+  const there = await askFor(session, repository, digest);
   if (there.status === 200) return descriptor;
-  if (there.status !== 404) throw session.refusal(there, `look for a blob in ${repository.name}`);
-  const what = `upload a blob to ${repository.name}`;
-  const opened = await session.read(
-    { method: "POST", path: `${path}uploads/`, headers: { "content-length": "0" }, action: "push" },
-    0,
-  );
-  const { location } = opened.headers;
-  if (opened.status !== 202 || !location) throw session.refusal(opened, what);
-  const target = resolveLocation(opened.url, location);
-  target.searchParams.set("digest", digest);
-  const stored = await session.read(
-    {
-      method: "PUT",
-      path: target.href,
-      headers: { "content-type": BLOB_TYPE, "content-length": String(size) },
-      body: source instanceof Uint8Array ? source : replayable(source.chunks, repository),
-      action: "push",
-    },
-    0,
-  );
-  if (stored.status !== 201 && stored.status !== 204) throw session.refusal(stored, what);
+  if (!SEND.has(there.status)) throw session.refusal(there, `look for a blob in ${repository.name}`);
+  const body = source instanceof Uint8Array ? source : replayable(source.chunks, repository);
+  const upload: Upload = { session, repository, digest, size, body };
+  let stored = wantsPatch.has(session) ? undefined : await putWhole(upload, await beginUpload(upload));
+  if (!stored || NO_MONOLITH.has(stored.status)) {
+    const patched = await patchWhole(upload, await beginUpload(upload));
+    if (STORED.has(patched.status)) wantsPatch.add(session);
+    stored = patched;
+  }
+  if (!STORED.has(stored.status)) throw session.refusal(stored, `upload a blob to ${repository.name}`);
+  if (stored.status !== 201 && stored.status !== 204 && (await askFor(session, repository, digest)).status !== 200) {
+    throw session.refusal(stored, `upload a blob to ${repository.name}`); // taken, it seems, and not kept
+  }
   return descriptor;
+}
+
+interface Upload {
+  readonly session: RegistrySession;
+  readonly repository: Repository;
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly body: Uint8Array | (() => AsyncIterable<Uint8Array>);
+}
+
+function askFor(session: RegistrySession, repository: Repository, digest: Digest) {
+  const path = `/v2/${repository.repository}/blobs/${digest}`;
+  return session.read({ method: "HEAD", path, followRedirects: true, action: "push" }, 0);
+}
+
+/** Opens an upload and returns its place. */
+async function beginUpload({ session, repository }: Upload): Promise<URL> {
+  const path = `/v2/${repository.repository}/blobs/uploads/`;
+  const opened = await session.read({ method: "POST", path, headers: { "content-length": "0" }, action: "push" }, 0);
+  const { location } = opened.headers;
+  if (opened.status !== 202 || !location) throw session.refusal(opened, `upload a blob to ${repository.name}`);
+  return resolveLocation(opened.url, location);
+}
+
+function putWhole({ session, digest, size, body }: Upload, place: URL) {
+  const target = new URL(place);
+  target.searchParams.set("digest", digest);
+  const headers = { "content-type": BLOB_TYPE, "content-length": String(size) };
+  return session.read({ method: "PUT", path: target.href, headers, body, action: "push" }, 0);
+}
+
+async function patchWhole({ session, digest, size, body }: Upload, place: URL) {
+  const headers = { "content-type": BLOB_TYPE, "content-length": String(size) };
+  const sent = await session.read({ method: "PATCH", path: place.href, headers, body, action: "push" }, 0);
+  if (!STORED.has(sent.status)) return sent;
+  const { location } = sent.headers;
+  const target = location ? resolveLocation(sent.url, location) : new URL(place);
+  target.searchParams.set("digest", digest);
+  const empty = { "content-length": "0" };
+  return session.read({ method: "PUT", path: target.href, headers: empty, action: "push" }, 0);
 }
 
 /** A generator's content is gone once it was sent: a second attempt would send nothing and wait for ever. */

@@ -2,7 +2,7 @@ import { TsignError } from "../../errors.ts";
 import { isObject, textOf } from "../../format/json.ts";
 import type { Io } from "../../io.ts";
 import type { Repository } from "../ref.ts";
-import { DOCKER_HUB_KEY, type DockerAuth, type DockerConfig, findDockerConfig } from "./docker-config.ts";
+import { DOCKER_HUB_KEY, type DockerAuth, type DockerConfig, findCredentialFiles } from "./docker-config.ts";
 
 /** How to prove to a registry who one is. */
 export type Credentials = Proof & {
@@ -32,19 +32,38 @@ type KeychainIo = Pick<Io, "env" | "files" | "spawn">;
  * @throws TsignError "input" or "auth"
  */
 export async function findCredentials(io: KeychainIo, repository: Repository): Promise<Credentials> {
-  const config = await findDockerConfig(io);
-  if (!config) return { kind: "anonymous" };
+  for await (const config of findCredentialFiles(io)) {
+    const found = await credentialsIn(io, config, repository);
+    if (found.kind !== "anonymous") return found;
+  }
+  return { kind: "anonymous" };
+}
+
+async function credentialsIn(io: KeychainIo, config: DockerConfig, repository: Repository): Promise<Credentials> {
   const keys = configKeys(repository);
   for (const key of keys) {
     const helper = ownValue(config.credHelpers ?? {}, key);
     if (helper) return askHelper(io, helper, key);
   }
-  for (const key of keys) {
+  const spelled = Object.keys(config.auths ?? {}).filter(
+    (key) => hostOf(key) === hostOf(serverKey(repository.registry)),
+  );
+  for (const key of [...keys, ...spelled]) {
     const auth = ownValue(config.auths ?? {}, key);
     const found = auth && readAuth(auth, key);
     if (found) return found;
   }
   return config.credsStore ? askStore(io, config, repository) : { kind: "anonymous" };
+}
+
+/**
+ * The host that a key of docker's configuration names: without a scheme, up to the first slash. A key without a scheme that
+ * has a path is podman's, for the repositories below it alone.
+ */
+function hostOf(key: string): string {
+  const withScheme = /^https?:\/\/([^/]*)/.exec(key)?.[1];
+  const bare = /^([^/]*)\/?(?:v[12]\/?)?$/.exec(key)?.[1];
+  return (withScheme ?? bare ?? "").toLowerCase();
 }
 
 /** From the most particular to the least; Docker Hub is known by several names. */
@@ -86,7 +105,9 @@ async function askHelper(io: KeychainIo, helper: string, server: string): Promis
   const { code, stdout, stderr } = await io.spawn(helperProgram(helper), ["get"], { stdin: server });
   if (code !== 0) {
     if (`${stdout}${stderr}`.includes(NOT_FOUND)) return { kind: "anonymous" };
-    throw new TsignError("auth", `the credential helper docker-credential-${helper} failed for ${server}`, {
+    const words = ownWords(stdout) || ownWords(stderr);
+    const said = words ? `: ${words}` : "";
+    throw new TsignError("auth", `the credential helper docker-credential-${helper} failed for ${server}${said}`, {
       hint: `run it by hand: echo ${server} | docker-credential-${helper} get`,
     });
   }
@@ -104,6 +125,18 @@ async function askHelper(io: KeychainIo, helper: string, server: string): Promis
   if (username === "" && secret === "") return { kind: "anonymous" };
   if (username === TOKEN_USER) return { kind: "refresh-token", token: secret };
   return { kind: "password", username, password: secret };
+}
+
+/** What may be a secret in what a helper says: a value that is named so, or a long word with a digit in it. */
+const SECRETS = [/\b((?:password|passwd|secret|token)"?\s*[:=]\s*)\S+/gi, /()(?=\S{0,400}\d)[\w+/=.-]{24,}/g];
+
+/** What a helper says of its failure, on one line: on stdout by docker's protocol. */
+function ownWords(output: string): string {
+  const line = output
+    .slice(0, 1000)
+    .trim()
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ");
+  return SECRETS.reduce((text, pattern) => text.replace(pattern, "$1…"), line).slice(0, 300);
 }
 
 /** The program of a credential helper; its name comes from a file and must not reach elsewhere. */

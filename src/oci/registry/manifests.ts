@@ -1,15 +1,20 @@
 import { TsignError } from "../../errors.ts";
 import { type Digest, digestOf, isDigest, parseDigest } from "../../format/digest.ts";
+import type { Io } from "../../io.ts";
 import { INDEX_TYPES, isKnownType, MANIFEST_TYPES, MAX_MANIFEST, readManifest } from "../manifest.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor, StoredManifest } from "../types.ts";
 import { protocolClient, UnexpectedStatus } from "./protocol.ts";
 import type { RegistrySession } from "./session.ts";
+import { listTags } from "./tags-list.ts";
 
 const ACCEPT = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");
+/** Pauses before another look for a manifest that was taken but not created, in milliseconds. */
+const PAUSES = [200, 500, 1000, 2000];
 const STORED = new Set([200, 201, 202, 204]);
 
 export interface Connection {
+  readonly io: Pick<Io, "sleep" | "now" | "signal">;
   readonly session: RegistrySession;
   readonly repository: Repository;
 }
@@ -84,11 +89,38 @@ async function fetchManifest(connection: Connection, identifier: string): Promis
   const path = manifestPath(repository, identifier);
   const get = { method: "GET", path, headers: { accept: ACCEPT }, followRedirects: true, action: "pull" } as const;
   const answer = await session.read(get, MAX_MANIFEST);
-  if (answer.status === 404) return undefined;
+  if (answer.status === 404 || (await isMissingTag(connection, identifier, answer.status))) return undefined;
   if (answer.status !== 200) throw session.refusal(answer, `get ${where}`);
   const { bytes, headers } = answer;
   const digest = checkDigest(bytes, { identifier, header: headers["docker-content-digest"], where });
   return { bytes, digest, servedType: headers["content-type"] ?? "", where };
+}
+
+/** Statuses that some registries give to a tag that does not exist. */
+const MAY_BE_MISSING = new Set([400, 403, 405, 410, 422]);
+/** What the tags list of a repository says, for as long as one command goes on. */
+const knownTags = new WeakMap<RegistrySession, Promise<ReadonlySet<string> | undefined>>();
+
+/**
+ * Whether a tag that was refused is one that does not exist: the repository's tags are listed, and it is not among them.
+ * A list that cannot be had, or is empty, says nothing.
+ */
+async function isMissingTag(connection: Connection, identifier: string, status: number): Promise<boolean> {
+  if (isDigest(identifier) || !MAY_BE_MISSING.has(status)) return false;
+  const { session } = connection;
+  const asking = knownTags.get(session) ?? tagsOf(connection);
+  knownTags.set(session, asking);
+  const tags = await asking;
+  return tags !== undefined && tags.size > 0 && !tags.has(identifier);
+}
+
+async function tagsOf(connection: Connection): Promise<ReadonlySet<string> | undefined> {
+  try {
+    return new Set(await listTags(connection));
+  } catch (error) {
+    if (error instanceof TsignError && error.code !== "cancelled" && error.code !== "internal") return undefined;
+    throw error;
+  }
 }
 
 /** The digest of the bytes, which must be the one asked for; a header that says another is a fault too. */
@@ -111,10 +143,11 @@ function checkDigest(
  * @throws TsignError
  */
 export async function putManifest(
-  { session, repository }: Connection,
+  connection: Connection,
   bytes: Uint8Array,
   options: { mediaType: string; tag?: string },
 ): Promise<{ descriptor: Descriptor; listed: boolean }> {
+  const { session, repository } = connection;
   const digest = digestOf(bytes);
   const identifier = options.tag ?? digest;
   const answer = await session.read(
@@ -128,8 +161,23 @@ export async function putManifest(
     0,
   );
   if (!STORED.has(answer.status)) throw session.refusal(answer, `push ${place(repository, identifier)}`);
+  knownTags.delete(session);
+  if (answer.status !== 201) await requireStored(connection, { digest, identifier, answer });
   const descriptor = { mediaType: options.mediaType, digest, size: bytes.length };
   return { descriptor, listed: answer.headers["oci-subject"] !== undefined };
+}
+
+/** A registry that answers otherwise than "created" may store later, or not at all. */
+async function requireStored(
+  connection: Connection,
+  stored: { digest: Digest; identifier: string; answer: { status: number } },
+): Promise<void> {
+  const { io, session, repository } = connection;
+  for (const pause of PAUSES) {
+    if (await resolveManifest(connection, stored.digest)) return;
+    await io.sleep(pause, io.signal);
+  }
+  throw session.refusal(stored.answer, `push ${place(repository, stored.identifier)}, which is not there afterwards`);
 }
 
 /**

@@ -1,6 +1,5 @@
 import { TsignError } from "../../errors.ts";
 import type { Digest } from "../../format/digest.ts";
-import type { Io } from "../../io.ts";
 import { appendToTag } from "../append.ts";
 import { readManifest } from "../manifest.ts";
 import { fallbackTag } from "../tags.ts";
@@ -16,7 +15,6 @@ const PAUSES = [200, 800, 2000];
 const lists = new WeakSet<object>();
 
 interface Referring extends Connection {
-  readonly io: Pick<Io, "sleep" | "now" | "signal">;
   /** The repository itself, for its tags. */
   readonly store: ImageStore;
 }
@@ -105,7 +103,7 @@ export async function listUnlisted(referring: Referring, unlisted: UnlistedRefer
  * that lacks the API: what it does not list would not be found.
  */
 async function missingFromApi(
-  { io, ...connection }: Referring,
+  connection: Referring,
   subject: Digest,
   entries: readonly Descriptor[],
 ): Promise<readonly Descriptor[]> {
@@ -125,7 +123,7 @@ async function missingFromApi(
     if (missing.size === 0 || others === 0) return [...missing.values()];
     const pause = PAUSES[look];
     if (pause === undefined) break;
-    await io.sleep(pause, io.signal);
+    await connection.io.sleep(pause, connection.io.signal);
   }
   const [first] = missing.keys();
   const { repository } = connection;

@@ -1,6 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import type { Repository } from "../ref.ts";
-import type { Connection } from "./manifests.ts";
+import type { RegistrySession } from "./session.ts";
 
 /** Most bytes of a page, and of all pages. */
 const MAX_PAGE = 32 * 1024 * 1024;
@@ -12,7 +12,13 @@ const MAX_PAGES = 20_000;
  *
  * @throws TsignError
  */
-export async function listTags({ session, repository }: Connection): Promise<string[]> {
+export async function listTags({
+  session,
+  repository,
+}: {
+  session: RegistrySession;
+  repository: Repository;
+}): Promise<string[]> {
   const tags = new Set<string>();
   let last: string | undefined;
   let bytes = 0;
