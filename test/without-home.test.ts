@@ -99,3 +99,21 @@ test("a question that nobody can answer names the flag that answers it", async (
   const key = ["--key", "a.key", ...OFFLINE];
   assert.equal((await run(["sign", ...key, image], { cwd, env })).code, 0, "nothing is asked without a log");
 });
+
+test("initialize says of a mirror that does not answer what to check, and names no flag that it has not", async (t) => {
+  const sigstore = await testSigstore();
+  const cwd = temporaryFolder(t);
+  for (const [name, text] of Object.entries(sigstore.files)) writeFileSync(join(cwd, name), text);
+  const initialize = (mirror: string) =>
+    run(["initialize", "--mirror", mirror, "--root", "tuf_root.json"], {
+      cwd,
+      env: { TUF_ROOT: join(cwd, "tuf") },
+      io: sigstore.io,
+    });
+  const refused = await initialize(`${sigstore.at.tuf}/absent`);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^hint: is --mirror the address below which timestamp\.json is\?/m);
+  assert.doesNotMatch(refused.stderr, /--trusted-root/);
+  const done = await initialize(sigstore.at.tuf);
+  assert.equal(done.code, 0, done.stderr);
+});

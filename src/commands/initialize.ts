@@ -46,7 +46,8 @@ export default defineCommand({
     }
     // What was kept of another root counts for nothing now.
     const fresh = { ...cache, known: { timestamp: undefined, snapshot: undefined, targets: undefined } };
-    const tuf = await openTuf(io, { mirror, anchor, cache: fresh });
+    const hint = "is --mirror the address below which timestamp.json is? a copy on disk is named by a file:// URL";
+    const tuf = await openTuf(io, { mirror, anchor, cache: fresh, hint });
     await readDistributedRoot(io, tuf); // what cannot be verified with is no success
     try {
       await tuf.target("signing_config.v0.2.json");

@@ -81,9 +81,13 @@ async function rootOfVariable(io: TufIo): Promise<Uint8Array | undefined> {
  * Follows a mirror from a trusted root and keeps what it says. When the mirror cannot be reached, what was kept is
  * followed instead, from the same root.
  *
+ * @param options.hint what to do where it cannot be reached and nothing was kept
  * @throws TsignError
  */
-export async function openTuf(io: TufIo, options: { mirror: URL; anchor: Uint8Array; cache: Cache }): Promise<Tuf> {
+export async function openTuf(
+  io: TufIo,
+  options: { mirror: URL; anchor: Uint8Array; cache: Cache; hint?: string },
+): Promise<Tuf> {
   const { mirror, anchor, cache } = options;
   const online = mirrorSource(io, mirror);
   try {
@@ -91,7 +95,7 @@ export async function openTuf(io: TufIo, options: { mirror: URL; anchor: Uint8Ar
     await cache.keep(repository, new Map());
     return tufOf({ source: online, repository, cache });
   } catch (error) {
-    if (!isUnreachable(error) || !cache.known.timestamp) throw explained(error, mirror);
+    if (!isUnreachable(error) || !cache.known.timestamp) throw explained(error, mirror, options.hint);
     return openKept(io, { anchor, cache, because: error });
   }
 }
@@ -129,13 +133,13 @@ function isUnreachable(error: unknown): error is TsignError {
   return error instanceof TsignError && ["network", "timeout", "registry"].includes(error.code);
 }
 
-function explained(error: unknown, mirror: URL): unknown {
+function explained(error: unknown, mirror: URL, hint = "pass --trusted-root FILE to do without the network"): unknown {
   if (!isUnreachable(error)) return error;
   return new TsignError(
     error.code,
     `trust material cannot be fetched from ${mirror.host || mirror.href}: ${error.message}`,
     {
-      hint: "pass --trusted-root FILE to do without the network",
+      hint,
       cause: error,
     },
   );

@@ -1,4 +1,5 @@
 import type { Metadata, Root } from "@tufjs/models";
+import { withHint } from "../../errors.ts";
 import {
   type Kinds,
   MAX_ROTATIONS,
@@ -166,7 +167,9 @@ function requireNoRollback(snapshot: Read<"snapshot">, before: Read<"snapshot"> 
 
 function requireCurrent<K extends keyof Kinds>(kind: K, { metadata }: Read<K>, now: Date): void {
   const { expires, version } = metadata.signed;
-  if (metadata.signed.isExpired(now)) throw untrusted(`${kind}.json (version ${version}) expired at ${expires}`);
+  if (!metadata.signed.isExpired(now)) return;
+  const hint = `has the mirror been refreshed since? and is this machine's clock right: it says ${now.toISOString()}`;
+  throw withHint(untrusted(`${kind}.json (version ${version}) expired at ${expires}`), hint);
 }
 
 /**
