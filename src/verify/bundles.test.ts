@@ -227,6 +227,42 @@ test("verify: times have to lie in the periods of the log, the authorities and t
   });
 });
 
+test("verify: the report says of every check what was found, or that it was skipped", async () => {
+  const details = async (name: Name, policy: Partial<Policy> = {}) =>
+    Object.fromEntries((await accepted(name, { policy })).checks.map((each) => [each.name, each.detail]));
+  const found = await details("both");
+  const { times } = { times: (found["time"] ?? "").split(", ") };
+  assert.equal(times.length, 2, "what the log promised and what the authority signed");
+  for (const time of times) assert.equal(new Date(time).toISOString(), time);
+  assert.deepEqual(
+    { ...found, time: "" },
+    {
+      log: "included in a trusted transparency log",
+      signature: "valid for an ECDSA P-256 key",
+      time: "",
+      key: "a certificate with a path to a trusted root",
+      sct: "public in a trusted log",
+      claims: `a statement of type ${PREDICATE_TYPE} about it`,
+      identity: `${ALICE} of issuer ${ISSUER}`,
+    },
+  );
+  const skipped = await details("both", { log: "insecureSkip", sct: "insecureSkip", claims: "insecureSkip" });
+  assert.deepEqual(
+    [skipped["log"], skipped["sct"], skipped["claims"]],
+    [
+      "the transparency log is not checked",
+      "certificate transparency is not checked",
+      "the signed claims are not checked",
+    ],
+  );
+  assert.equal((await details("key"))["key"], "the given public key");
+  const verdict = await accepted("key");
+  assert.deepEqual(verdict.origin, { kind: "file", where: "f" });
+  const refusal = await judge("key", { evidence: { log: [] } });
+  assert.ok(!refusal.ok);
+  assert.deepEqual([refusal.failed.outcome, refusal.origin], ["failed", { kind: "file", where: "f" }]);
+});
+
 test("verify: what a policy skips is reported as skipped, and only that", async () => {
   const outcome = async (name: Name, policy: Partial<Policy>, check: string) =>
     (await accepted(name, { policy })).checks.find((each) => each.name === check)?.outcome;

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import type { Evidence } from "../evidence/model.ts";
+import { type Digest, digestOf, messageOf, messageOfDigests } from "../format/digest.ts";
+import { verifyClaims, verifyStatedDigest } from "./claims.ts";
+import { CheckFailed, type ClaimsPolicy, type Subject } from "./model.ts";
+
+const ARTIFACT = Buffer.from("artifact");
+const DIGEST = digestOf(Buffer.from("an image"));
+const IMAGE: Subject = { kind: "image", digest: DIGEST };
+const BLOB: Subject = { kind: "blob", message: messageOf(ARTIFACT) };
+const TYPE = "https://example.com/t";
+const ANY: ClaimsPolicy = { annotations: {}, predicateTypes: undefined };
+const hex = (algorithm: string, bytes: Uint8Array = ARTIFACT) => createHash(algorithm).update(bytes).digest("hex");
+
+const evidenceOf = (content: Evidence["content"]): Evidence =>
+  ({
+    origin: { kind: "file", where: "f" },
+    content,
+    key: { kind: "none" },
+    log: [],
+    timestamps: [],
+    annotations: {},
+  }) as Evidence;
+const signature = Buffer.from("s");
+const simple = (digest: string, change: { type?: string; optional?: unknown } = {}) => {
+  const { type = "cosign container image signature", optional = null } = change;
+  const critical = { identity: { "docker-reference": "r" }, image: { "docker-manifest-digest": digest }, type };
+  return evidenceOf({
+    kind: "simple-signing",
+    payload: Buffer.from(JSON.stringify({ critical, optional })),
+    signature,
+  });
+};
+const statement = (...subject: object[]) => {
+  const value = { _type: "https://in-toto.io/Statement/v1", subject, predicateType: TYPE, predicate: {} };
+  return evidenceOf({
+    kind: "dsse",
+    payloadType: "application/vnd.in-toto+json",
+    payload: Buffer.from(JSON.stringify(value)),
+    signature,
+  });
+};
+
+function refused(run: () => unknown, reason: RegExp): void {
+  assert.throws(
+    run,
+    (error) => error instanceof CheckFailed && error.check === "claims" && reason.test(error.message),
+    String(reason),
+  );
+}
+
+test("verifyStatedDigest: the digest that a bundle states is the artifact's, by a hash that is known of it", () => {
+  const stated = (algorithm: "sha256" | "sha384", digest: Uint8Array) =>
+    ({ kind: "blob", signature, stated: { algorithm, digest } }) as const;
+  const message = messageOf(ARTIFACT);
+  const sha256 = createHash("sha256").update(ARTIFACT).digest();
+  verifyStatedDigest(stated("sha256", sha256), message);
+  verifyStatedDigest({ kind: "blob", signature }, message);
+  verifyStatedDigest({ kind: "dsse", payloadType: "t", payload: ARTIFACT, signature }, message);
+  refused(() => verifyStatedDigest(stated("sha256", Buffer.alloc(32)), message), /not the one the bundle was made for/);
+  const known = messageOfDigests(new Map([["sha256", sha256]]));
+  refused(() => verifyStatedDigest(stated("sha384", Buffer.alloc(48)), known), /sha384, of which nothing is known/);
+});
+
+test("verifyClaims: a signature over the artifact carries no annotations", () => {
+  const blob = evidenceOf({ kind: "blob", signature });
+  const { report, content } = verifyClaims(blob, BLOB, ANY);
+  assert.deepEqual([report, content], ["the signature is over the artifact itself", { kind: "artifact" }]);
+  refused(() => verifyClaims(blob, BLOB, { ...ANY, annotations: { a: ["b"] } }), /carries no annotations/);
+  assert.ok(verifyClaims(blob, BLOB, { ...ANY, annotations: { a: ["b"] }, subject: "insecureSkip" }));
+});
+
+test("verifyClaims: a simple-signing payload is cosign's, about the image, with the annotations", () => {
+  const optional = { env: "prod", n: 1 };
+  const { report, content } = verifyClaims(simple(DIGEST, { optional }), IMAGE, {
+    ...ANY,
+    annotations: { env: ["prod"] },
+  });
+  assert.equal(report, `about ${DIGEST}`);
+  assert.ok(content.kind === "simple-signing");
+  assert.equal(content.claims?.manifestDigest, DIGEST);
+  assert.ok(content.payload.length > 0);
+  const demand = (wanted: Record<string, string>) => () => {
+    const annotations = Object.fromEntries(Object.entries(wanted).map(([key, value]) => [key, [value]]));
+    return verifyClaims(simple(DIGEST, { optional }), IMAGE, { ...ANY, annotations });
+  };
+  assert.throws(() =>
+    verifyClaims(simple(DIGEST, { optional }), IMAGE, { ...ANY, annotations: { env: ["prod", "test"] } }),
+  );
+  refused(demand({ env: "test" }), /env is "prod", expected "test"/);
+  refused(demand({ other: "x" }), /other is not signed, expected "x"/);
+  refused(demand({ n: "1" }), /n is 1, expected "1"/);
+  refused(demand({ toString: "x" }), /toString is not signed/);
+  refused(() => verifyClaims(simple(DIGEST), IMAGE, { ...ANY, annotations: { a: ["b"] } }), /a is not signed/);
+  refused(
+    () => verifyClaims(simple(DIGEST, { type: "atomic container signature" }), IMAGE, ANY),
+    /type is "atomic container signature"/,
+  );
+  refused(() => verifyClaims(simple(digestOf(Buffer.from("other"))), IMAGE, ANY), /not this image/);
+  refused(() => verifyClaims(simple(DIGEST), BLOB, ANY), /not this image/);
+  const text = evidenceOf({ kind: "simple-signing", payload: Buffer.from("text"), signature });
+  refused(() => verifyClaims(text, IMAGE, ANY), /not valid JSON/);
+  const skipped = verifyClaims(text, IMAGE, { ...ANY, subject: "insecureSkip" });
+  assert.equal(skipped.report, "a payload of any kind");
+  assert.deepEqual(skipped.content, { kind: "simple-signing", payload: Buffer.from("text"), claims: undefined });
+});
+
+test("verifyClaims: a statement has a subject whose every digest that can be compared is the artifact's", () => {
+  const verify = (subject: Subject, ...subjects: object[]) => verifyClaims(statement(...subjects), subject, ANY);
+  const digests = { sha256: hex("sha256"), sha384: hex("sha384"), sha512: hex("sha512") };
+  const hashed: Subject = { kind: "blob", message: messageOf(ARTIFACT) };
+  const { report, content } = verify(
+    hashed,
+    { name: "other", digest: { sha256: "00" } },
+    { name: "it", digest: digests },
+  );
+  assert.equal(report, `a statement of type ${TYPE} about it`);
+  assert.ok(content.kind === "statement");
+  assert.deepEqual([content.subject?.name, content.first?.name, content.predicateType], ["it", "other", TYPE]);
+  for (const algorithm of ["sha256", "sha384", "sha512"] as const) {
+    assert.ok(verify(hashed, { digest: { [algorithm]: digests[algorithm], other: "x" } }), algorithm);
+    refused(() => verify(hashed, { digest: { ...digests, [algorithm]: "00" } }), /none of the statement's subjects/);
+  }
+  refused(() => verify(hashed, { digest: {} }), /none of/);
+  refused(() => verify(hashed, { digest: { sha1: "00" } }), /none of/);
+  refused(() => verify(hashed), /none of/);
+  const image: Subject = { kind: "image", digest: `sha512:${hex("sha512")}` as Digest };
+  assert.ok(verify(image, { digest: { sha512: hex("sha512") } }));
+  assert.ok(verify(image, { digest: { sha512: hex("sha512"), sha256: "00" } }), "of which nothing is known here");
+  refused(() => verify(image, { digest: { sha256: hex("sha512") } }), /none of/);
+  const known: Subject = {
+    kind: "blob",
+    message: messageOfDigests(new Map([["sha256", createHash("sha256").update(ARTIFACT).digest()]])),
+  };
+  assert.ok(verify(known, { digest: { sha256: hex("sha256"), sha384: "00" } }), "of which nothing is known here");
+  refused(() => verify(known, { digest: { sha384: hex("sha384") } }), /none of/);
+});
+
+test("verifyClaims: type and annotations of a statement, and a policy that skips the subject", () => {
+  const subject = { name: "it", digest: { sha256: hex("sha256") }, annotations: { env: "prod" } };
+  const judge = (policy: Partial<ClaimsPolicy>, ...subjects: object[]) =>
+    verifyClaims(statement(...subjects), BLOB, { ...ANY, ...policy });
+  assert.ok(judge({ predicateTypes: ["x", TYPE], annotations: { env: ["prod"] } }, subject));
+  refused(() => judge({ predicateTypes: ["x"] }, subject), /is https:\/\/example\.com\/t, which does not count/);
+  refused(() => judge({ annotations: { env: ["test"] } }, subject), /env is "prod"/);
+  const other = { name: "other", digest: { sha256: "00" }, annotations: { env: "test" } };
+  refused(() => judge({ annotations: { env: ["test"] } }, subject, other), /env is "prod"/);
+  const skipped = judge({ subject: "insecureSkip" }, other);
+  assert.equal(skipped.report, `a statement of type ${TYPE}, about whatever it says`);
+  assert.ok(skipped.content.kind === "statement");
+  assert.deepEqual([skipped.content.subject, skipped.content.first?.name], [undefined, "other"]);
+  refused(() => judge({ subject: "insecureSkip", predicateTypes: ["x"] }, other), /does not count/);
+  const broken = evidenceOf({ kind: "dsse", payloadType: "text/plain", payload: ARTIFACT, signature });
+  refused(() => verifyClaims(broken, BLOB, ANY), /payload type/);
+});
