@@ -214,7 +214,7 @@ test("verify demands every value of a repeated annotation, sign refuses two valu
   assert.equal((await tsign("generate", "-a", "env=dev,env=prod", image)).code, 1);
 });
 
-test("verify refuses a simple-signing payload whose optional part is no object", async (t) => {
+test("verify prints the optional part of a payload as it was signed, and refuses one that is no object", async (t) => {
   const { cwd, ok, tsign, image, digest } = await storageWorkshop(t);
   for (const [optional, code] of [
     ["null", 0],
@@ -223,6 +223,7 @@ test("verify refuses a simple-signing payload whose optional part is no object",
     ['"x"', 12],
     ["[]", 12],
     ["7", 12],
+    ['{"m":1.0,"n":9007199254740993}', 0],
   ] as const) {
     const critical = {
       identity: { "docker-reference": "r/app" },
@@ -234,6 +235,8 @@ test("verify refuses a simple-signing payload whose optional part is no object",
     const given = ["--signature", "s", "--payload", "payload.json"];
     const verified = await tsign("verify", "--key", "a.pub", NO_LOG, ...given, image);
     assert.equal(verified.code, code, `${optional}: ${verified.stderr}`);
+    if (code === 0)
+      assert.ok(verified.stdout.includes(`"optional":${optional === "{}" ? "null" : optional}`), verified.stdout);
   }
 });
 

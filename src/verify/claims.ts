@@ -72,10 +72,8 @@ export function refuseFileSignature(content: Evidence["content"], subject: Subje
 }
 
 function verifySimpleSigning(payload: Uint8Array, subject: Subject, policy: ClaimsPolicy): VerifiedClaims {
-  if (policy.subject === "insecureSkip") {
-    const claims = describePayload(payload); // `sign --payload` takes any
-    return { report: "a payload of any kind", content: { kind: "simple-signing", payload, claims } };
-  }
+  const content = { kind: "simple-signing", payload, claims: describePayload(payload) } as const; // numbers as they were signed
+  if (policy.subject === "insecureSkip") return { report: "a payload of any kind", content }; // `sign --payload` takes any
   const claims = readSimpleSigning(payload);
   if (claims.type !== SIMPLE_SIGNING_TYPE) {
     throw new CheckFailed("claims", `the payload's type is "${claims.type}", expected "${SIMPLE_SIGNING_TYPE}"`);
@@ -85,7 +83,7 @@ function verifySimpleSigning(payload: Uint8Array, subject: Subject, policy: Clai
   }
   const missing = missingAnnotation(policy.annotations, claims.optional ?? {});
   if (missing) throw missing;
-  return { report: `about ${claims.manifestDigest}`, content: { kind: "simple-signing", payload, claims } };
+  return { report: `about ${claims.manifestDigest}`, content };
 }
 
 function verifyStatement(
