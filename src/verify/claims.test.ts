@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import type { Evidence } from "../evidence/model.ts";
 import { type Digest, digestOf, messageOf, messageOfDigests } from "../format/digest.ts";
-import { verifyClaims, verifyStatedDigest } from "./claims.ts";
+import { refuseFileSignature, verifyClaims, verifyStatedDigest } from "./claims.ts";
 import { CheckFailed, type ClaimsPolicy, type Subject } from "./model.ts";
 
 const ARTIFACT = Buffer.from("artifact");
@@ -62,6 +62,19 @@ test("verifyStatedDigest: the digest that a bundle states is the artifact's, by 
   refused(() => verifyStatedDigest(stated("sha256", Buffer.alloc(32)), message), /not the one the bundle was made for/);
   const known = messageOfDigests(new Map([["sha256", sha256]]));
   refused(() => verifyStatedDigest(stated("sha384", Buffer.alloc(48)), known), /sha384, of which nothing is known/);
+});
+
+test("refuseFileSignature: a signature over a file's bytes is none of an image, whatever it is over", () => {
+  const blob = { kind: "blob", signature } as const;
+  refused(() => refuseFileSignature(blob, IMAGE), /signature of a file/);
+  refuseFileSignature(blob, BLOB);
+  refuseFileSignature(simple(DIGEST).content, IMAGE);
+  refuseFileSignature(statement().content, IMAGE);
+});
+
+test("verifyClaims: a defect is thrown on, and is no verdict", () => {
+  const annotations = new Proxy({}, { ownKeys: () => assert.fail("a defect") });
+  assert.throws(() => verifyClaims(simple(DIGEST), IMAGE, { ...ANY, annotations }), /a defect/);
 });
 
 test("verifyClaims: a signature over the artifact carries no annotations", () => {

@@ -74,3 +74,55 @@ test("one that is not of this certificate, this log or this time does not, and w
     assert.throws(() => judge(sct, logs), failed, name);
   }
 });
+
+test("verifyScts: a detached timestamp that lacks a field, or is of another type, cannot be read", () => {
+  const fails = (sct: Uint8Array) =>
+    assert.throws(
+      () => judge(sct),
+      (error) => error instanceof CheckFailed && /cannot be read/.test(error.message),
+    );
+  for (const text of ["[]", "null", "1", "{}"]) fails(Buffer.from(text));
+  for (const more of [
+    { id: 1 },
+    { id: "not base64!" },
+    { extensions: {} },
+    { signature: "" },
+    { signature: "BAMA" },
+    { signature: "BAMAAg==" },
+    { timestamp: "1700000000000" },
+    { timestamp: 1.5 },
+    { timestamp: 2 ** 60 },
+    { sct_version: "0" },
+    { sct_version: undefined },
+    { Timestamp: 1 },
+  ]) {
+    fails(detached({ more }));
+  }
+  for (const more of [{ id: undefined }, { id: null }]) {
+    assert.throws(() => judge(detached({ more })), /of no trusted log/);
+  }
+  assert.equal(judge(detached({ more: { extensions: undefined } })), "public in a trusted log");
+});
+
+test("verifyScts: the hashes of TLS 1.2 from SHA-256 on count, with the algorithm of the log's key", () => {
+  const { raw } = PATH.leaf.native;
+  const timestamp = 0;
+  const entry = Buffer.concat([number(raw.length, 3), raw]);
+  const signed = Buffer.concat([number(0, 2), number(timestamp, 8), number(0, 2), entry, number(0, 2)]);
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  for (const [hash, name] of [
+    [4, "sha256"],
+    [5, "sha384"],
+    [6, "sha512"],
+  ] as const) {
+    for (const [algorithm, key, log] of [
+      [3, privateKey, LOG],
+      [1, rsa.privateKey, { ...LOG, key: rsa.publicKey }],
+    ] as const) {
+      const signature = sign(name, signed, key);
+      const bytes = Buffer.concat([Buffer.from([hash, algorithm]), number(signature.length, 2), signature]);
+      const sct = detached({ timestamp, more: { signature: bytes.toString("base64") } });
+      assert.equal(judge(sct, [log]), "public in a trusted log", `${name} ${algorithm}`);
+    }
+  }
+});
