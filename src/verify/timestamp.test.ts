@@ -111,6 +111,15 @@ test("verifyTimestamp: of another signature, authority or time it says no, or no
   refused(FULL, /does not hold/, [{ ...AUTHORITY, roots: [], intermediates: [] }]);
 });
 
+test("verifyTimestamp: the signer's certificate has to have a path to the authority's root, at the time of the token", () => {
+  const [foreign = assert.fail()] = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "r").authorities.map(
+    ({ roots }) => roots,
+  );
+  assert.ok(verifyTimestamp(BARE, [SIGNATURE], [AUTHORITY]));
+  refused(BARE, /does not hold/, [{ ...AUTHORITY, roots: foreign, intermediates: [] }], "another root");
+  refused(BARE, /does not hold/, [{ ...AUTHORITY, roots: [], intermediates: [] }], "no root");
+});
+
 test("verifyTimestamp: certificates that come along have to be the authority's, each once", () => {
   const certificates = [...CONTENT, 3];
   const twice = changed((root) => list(at(root, ...certificates)).push(at(root, ...certificates, 0)));
