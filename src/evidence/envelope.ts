@@ -1,12 +1,14 @@
 import { TsignError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { goJson } from "../format/go-json.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject, parseJson, requireFewer } from "../format/json.ts";
 import { decodeLargeBase64, shortened } from "../format/json-large.ts";
 import { parseSignedJson } from "../format/signed-json.ts";
 import type { DsseContent } from "./model.ts";
 
 const PAYLOAD = new Set(["payload"]);
+/** Most values in an envelope, whose payload is one. */
+const MAX_VALUES = 10_000;
 const MEMBERS = { payloadType: {}, payload: {}, signatures: { sig: {} } };
 
 /**
@@ -15,6 +17,7 @@ const MEMBERS = { payloadType: {}, payload: {}, signatures: { sig: {} } };
  * @throws TsignError "bad-bundle"
  */
 export function readEnvelope(bytes: Uint8Array, what: string): DsseContent {
+  requireFewer(bytes, what, MAX_VALUES);
   const short = shortened(bytes, PAYLOAD, what);
   const json = parseSignedJson(short?.bytes ?? bytes, MEMBERS, what);
   const { payloadType, payload, signatures } = isObject(json) ? json : {};

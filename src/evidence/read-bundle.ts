@@ -1,7 +1,7 @@
 import { type Bundle, bundleFromJSON, ValidationError } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject, parseJson, requireFewer } from "../format/json.ts";
 import { requireLargeBase64, type Shortened, shortened } from "../format/json-large.ts";
 import { canonicalBundle } from "./bundle-shape.ts";
 import { withKeyid } from "./envelope.ts";
@@ -17,13 +17,16 @@ const MEDIA_TYPES = new Set([
   BUNDLE_MEDIA_TYPE,
 ]);
 
+/** Most values in a bundle: 32 log entries have a few thousand. */
+const MAX_VALUES = 100_000;
+
 /** The one member that may be large: what was attested. */
 const PAYLOADS = new Set(["dsseEnvelope.payload", "dsse_envelope.payload"]);
 
 /** Whether JSON bytes claim to be a Sigstore bundle: their mediaType decides, never a failed parse. */
 export function looksLikeBundle(bytes: Uint8Array): boolean {
   try {
-    const value = parseJson(bytes, "bundle");
+    const value = parseJson(bytes, "bundle", { most: MAX_VALUES });
     return isObject(value) && ("mediaType" in value || "media_type" in value || "verificationMaterial" in value);
   } catch (error) {
     if (error instanceof TsignError) return false;
@@ -39,6 +42,7 @@ export function looksLikeBundle(bytes: Uint8Array): boolean {
  * @throws TsignError "bad-bundle"
  */
 export function readBundle(bytes: Uint8Array, origin: Origin, { overwrite = false } = {}): Evidence {
+  requireFewer(bytes, "the bundle", MAX_VALUES);
   const short = shortened(bytes, PAYLOADS, "the bundle");
   const json = canonicalBundle(parseJson(short?.bytes ?? bytes, "the bundle"));
   if (typeof json["mediaType"] !== "string") throw new TsignError("bad-bundle", "the bundle has no mediaType");

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { TsignError } from "../errors.ts";
+import { requireFewer } from "./json.ts";
 import { scanJson } from "./json-scan.ts";
 
 /** Documents above this size are read in place; below, a whole copy as JavaScript's values is cheap. Bytes. */
@@ -28,6 +29,7 @@ export interface Shortened {
  */
 export function shortened(bytes: Uint8Array, paths: ReadonlySet<string>, what: string): Shortened | undefined {
   if (bytes.length <= LARGE) return undefined;
+  requireFewer(bytes, what);
   const spans = [...scanJson(bytes, paths, what)].filter(([, { from, to }]) => to - from > LARGE / 2);
   const taken = new Map<string, { path: string; value: Uint8Array }>();
   const pieces: Uint8Array[] = [];

@@ -88,3 +88,13 @@ test("parseJson says of JSON lines and of a byte order mark what they are", () =
     assert.equal(hint(text), "none", text);
   assert.equal(hint('{"a":1}\n'), "read");
 });
+
+test("parseJson refuses a document of more values than it may have before it reads them", () => {
+  const items = (count: number) => Buffer.from(`[${"1,".repeat(count - 1)}1]`);
+  assert.equal((parseJson(items(100), "it", { most: 100 }) as unknown[]).length, 100);
+  assert.throws(() => parseJson(items(102), "it", { most: 100 }), /it has more than 100 values/);
+  const large = items(20_000_000);
+  const before = process.cpuUsage();
+  assert.throws(() => parseJson(large, "it"), /more than 4000000 values/);
+  assert.ok(process.cpuUsage(before).user < 2e6, "more than 2 s");
+});

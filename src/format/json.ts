@@ -1,6 +1,11 @@
 import { TsignError } from "../errors.ts";
 
 const MAX_DEPTH = 64;
+/**
+ * Most values in one document: reading a value costs the same however short it is, so that a large document of nothing but short
+ * ones would take many times what it takes to send. SBOMs of 100 MB have about three million.
+ */
+const MAX_VALUES = 4_000_000;
 /** Character codes. */
 const [QUOTE, BACKSLASH, COMMA, BRACE, BRACE_END, BRACKET, BRACKET_END] = [0x22, 0x5c, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d];
 
@@ -9,9 +14,11 @@ const [QUOTE, BACKSLASH, COMMA, BRACE, BRACE_END, BRACKET, BRACKET_END] = [0x22,
  * invalid UTF-8, a byte order mark, a repeated key, a key `__proto__`, and nesting deeper than 64 are refused.
  *
  * @param what names the document in the error
+ * @param options.most values that such a document has at most; counted by its commas, also those within texts
  * @throws TsignError "bad-bundle"
  */
-export function parseJson(bytes: Uint8Array, what: string): unknown {
+export function parseJson(bytes: Uint8Array, what: string, { most = MAX_VALUES } = {}): unknown {
+  requireFewer(bytes, what, most);
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -27,6 +34,18 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   }
   refuseBadKeys(text, what);
   return value;
+}
+
+/**
+ * Refuses a document that has more than so many values, by its commas: before anything reads it, at a nanosecond a byte.
+ *
+ * @throws TsignError "bad-bundle"
+ */
+export function requireFewer(bytes: Uint8Array, what: string, most: number = MAX_VALUES): void {
+  if (bytes.length <= most) return;
+  let found = 0;
+  for (let at = 0; at < bytes.length && found <= most; at++) if (bytes[at] === COMMA) found++;
+  if (found > most) throw new TsignError("bad-bundle", `${what} has more than ${most} values`);
 }
 
 /** What to do about a text that is no JSON document, where that can be told. */
