@@ -66,6 +66,11 @@ for (const command of COMMANDS) {
     assert.match((await hint("--local-image", "bare")) ?? "", /^the folder holds what was stored with the image/);
     await make(image);
     assert.match((await hint(`${ref.name}@${index.digest}`)) ?? "", new RegExp(`for linux/arm has: .*${image}$`));
+    await ok("save", "--dir", "multi", `${ref.name}@${index.digest}`);
+    assert.match(
+      (await hint("--local-image", "multi")) ?? "",
+      new RegExp(`for linux/arm has: .tsign load. .* ${digest}$`),
+    );
     assert.match((await hint(LEGACY, image)) ?? "", /^it has .* leave out --new-bundle-format=false/);
     assert.equal(await hint(LEGACY, other), "is COSIGN_REPOSITORY set as it was when signing?");
     await ok("save", "--dir", "saved", image);

@@ -6,6 +6,8 @@ import { type PlaceFlags, storedWith, type Target } from "./image-judging.ts";
 
 /** Most images of an index that are looked at for a hint. */
 const MAX_CHILDREN = 16;
+/** Most of what is stored with each that is looked at: a hint must not cost what the verdict may. */
+const MAX_LOOKED_AT = 32;
 
 /**
  * What to do about an image that nothing was found for: what hides them, or where they are instead. A hint never fails: what
@@ -27,13 +29,14 @@ export async function hintForNothing(
     }
     const child = await childWithSome(io, target, options);
     if (child) {
-      const place = flags.localImage
-        ? `${child.digest}, which is verified in a registry`
-        : `it by its digest: ${target.repository}@${child.digest}`;
-      return `the index has none of its own, but its image${child.platform} has: verify ${place}`;
+      const { digest, platform } = child;
+      const how = flags.localImage
+        ? `\`tsign load\` the folder into a registry to verify ${digest}`
+        : `verify it by its digest: ${target.repository}@${digest}`;
+      return `the index has none of its own, but its image${platform} has: ${how}`;
     }
   } catch (error) {
-    if (!(error instanceof TsignError) || io.signal.aborted) throw error;
+    if (!(error instanceof TsignError) || error.code === "internal" || io.signal.aborted) throw error;
   }
   if (flags.localImage)
     return `the folder holds what was stored with the image when it was saved: sign it, and save it again`;
@@ -46,7 +49,11 @@ async function hasOne(
   found: ReturnType<typeof storedWith>,
   counts: (candidate: Evidence) => boolean,
 ): Promise<boolean> {
-  for await (const each of found) if ("content" in each && counts(each)) return true;
+  let looked = 0;
+  for await (const each of found) {
+    if ("content" in each && counts(each)) return true;
+    if (++looked === MAX_LOOKED_AT) return false;
+  }
   return false;
 }
 
