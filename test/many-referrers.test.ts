@@ -102,3 +102,20 @@ test("a listing that breaks off is a warning beside a good signature, and the er
     }
   }
 });
+
+test("copy and load write each subject's fallback index once, whatever the number of its referrers", async (t) => {
+  const { registry, ok, image, subject, sign } = await workshop(t, { referrers: false });
+  for (const _time of ["first", "second", "third"]) await sign("-a", `n=${_time}`);
+  registry.take();
+  const writes = () =>
+    registry.take().filter((each) => each.startsWith("PUT") && each.endsWith(subject.replace(":", "-")));
+  const copied = image.replace(/\/app@.*/, "/copied:v1");
+  await ok("copy", image, copied);
+  assert.equal(writes().length, 1);
+  assert.equal(JSON.parse((await ok(...VERIFY, copied)).stdout).length, 3);
+  await ok("save", "--dir", "saved", image);
+  const loaded = image.replace(/\/app@.*/, "/loaded:v1");
+  await ok("load", "--dir", "saved", loaded);
+  assert.equal(writes().length, 1);
+  assert.equal(JSON.parse((await ok(...VERIFY, loaded)).stdout).length, 3);
+});

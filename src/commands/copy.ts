@@ -12,7 +12,7 @@ import { inParallel } from "../oci/parallel.ts";
 import { parseReference, type Reference } from "../oci/ref.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import { transferManifest } from "../oci/transfer.ts";
-import type { Descriptor, ImageStore } from "../oci/types.ts";
+import type { Descriptor, ImageStore, UnlistedReferrers } from "../oci/types.ts";
 
 const PARTS = ["sig", "att", "sbom"];
 /** Attachments on their way at a time. */
@@ -66,8 +66,10 @@ export default defineCommand({
     if (!flags.force) await refuseOther(destination, tags);
     const onManifest = (store: ImageStore) => (manifest: Descriptor) => announce(io, store, { manifest, destination });
     await transferManifest({ from: source.store, to: destination, onManifest: onManifest(source.store) }, root);
-    const move = { from: attachments, to: destination, onManifest: onManifest(attachments) };
+    const unlisted: UnlistedReferrers = new Map();
+    const move = { from: attachments, to: destination, onManifest: onManifest(attachments), unlisted };
     await inParallel(attached, WORKERS, ({ digest, tagged }) => transferManifest(move, digest, { referrer: !tagged }));
+    await destination.listReferrers(unlisted);
     for (const each of tags) await setTag(destination, each);
   },
 });

@@ -13,6 +13,7 @@ import { inParallel } from "../oci/parallel.ts";
 import { parseReference } from "../oci/ref.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import { transferManifest } from "../oci/transfer.ts";
+import type { UnlistedReferrers } from "../oci/types.ts";
 
 /** Attachments on their way at a time. */
 const WORKERS = 4;
@@ -36,14 +37,17 @@ export default defineCommand({
     const store = await openRegistry(io, ref, registryOptions(flags));
     const attachments = await openAttachments(io, { ref, store }, flags);
     const root = await transferManifest({ from: layout, to: store }, image);
+    const unlisted: UnlistedReferrers = new Map();
+    const move = { from: layout, to: attachments, unlisted };
     await inParallel(tree.attached, WORKERS, async (each) => {
       const { tagged, kind } = each;
-      const stored = await transferManifest({ from: layout, to: attachments }, each.digest, { referrer: !tagged });
+      const stored = await transferManifest(move, each.digest, { referrer: !tagged });
       if (!tagged || kind === "other") return;
       const tag = attachmentTag(each.subject, kind, flags.attachmentTagPrefix);
       const merge = mergeLayers({ store: attachments, added: stored, exclusive: kind === "sbom" });
       await appendToTag({ io, store: attachments, tag, merge });
     });
+    await attachments.listReferrers(unlisted);
     if (ref.digest) return;
     await store.putManifest(root.bytes, { mediaType: root.descriptor.mediaType, tag: ref.identifier });
   },

@@ -2,7 +2,7 @@ import { TsignError } from "../errors.ts";
 import { type Digest, parseDigest } from "../format/digest.ts";
 import { isKnownType, readManifest } from "./manifest.ts";
 import { inParallel } from "./parallel.ts";
-import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
+import type { Descriptor, ImageStore, StoredManifest, UnlistedReferrers } from "./types.ts";
 
 /** Most blobs on their way at a time. */
 const WORKERS = 4;
@@ -16,6 +16,8 @@ export interface Transfer {
   readonly to: ImageStore;
   /** Looks at every blob, also below a manifest that is there: unlike a registry's, a folder may be half written. */
   readonly thorough?: boolean;
+  /** Collects the referrers that are stored and not yet listed: `to.listReferrers` lists them after the last. */
+  readonly unlisted?: UnlistedReferrers;
   /** Told before a manifest is stored. */
   readonly onManifest?: (descriptor: Descriptor) => void;
 }
@@ -56,7 +58,9 @@ async function transferAt(
   await inParallel([...blobs.values()], WORKERS, (blob) => transferBlob(transfer, blob));
   transfer.onManifest?.(descriptor);
   const { mediaType } = descriptor;
-  await (referrer ? to.putReferrer(bytes, { mediaType }) : to.putManifest(bytes, { mediaType }));
+  const { unlisted } = transfer;
+  const later = unlisted ? { later: unlisted } : {};
+  await (referrer ? to.putReferrer(bytes, { mediaType, ...later }) : to.putManifest(bytes, { mediaType }));
   return stored;
 }
 
@@ -70,8 +74,24 @@ function typed(stored: StoredManifest, namedType: string, where: string): Stored
   return { ...stored, manifest, descriptor: { ...stored.descriptor, mediaType: manifest.mediaType } };
 }
 
-async function transferBlob({ from, to }: Transfer, blob: Descriptor): Promise<void> {
+/** Blobs that are at a destination, or on their way: thousands of referrers share one config. */
+const sent = new WeakMap<ImageStore, Map<Digest, Promise<void>>>();
+
+async function transferBlob(transfer: Transfer, blob: Descriptor): Promise<void> {
   if (NOT_DISTRIBUTED.test(blob.mediaType)) return;
+  const known = sent.get(transfer.to) ?? new Map<Digest, Promise<void>>();
+  sent.set(transfer.to, known);
+  const sending = known.get(blob.digest) ?? sendBlob(transfer, blob);
+  known.set(blob.digest, sending);
+  try {
+    await sending;
+  } catch (error) {
+    known.delete(blob.digest);
+    throw error;
+  }
+}
+
+async function sendBlob({ from, to }: Transfer, blob: Descriptor): Promise<void> {
   // Made anew for each attempt, so that an upload that broke off can be sent again.
   const chunks = { [Symbol.asyncIterator]: () => from.blobStream(blob)[Symbol.asyncIterator]() };
   await to.putBlob({ digest: blob.digest, size: blob.size, chunks });

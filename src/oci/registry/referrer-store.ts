@@ -2,12 +2,15 @@ import { TsignError } from "../../errors.ts";
 import type { Digest } from "../../format/digest.ts";
 import { appendToTag } from "../append.ts";
 import { readManifest } from "../manifest.ts";
+import { inParallel } from "../parallel.ts";
 import { fallbackTag } from "../tags.ts";
 import type { Descriptor, ImageStore, ListedReferrer, StoredManifest, UnlistedReferrers } from "../types.ts";
 import { referrerDescriptor, withReferrers } from "./fallback-index.ts";
 import { type Connection, getManifest, putManifest } from "./manifests.ts";
 import { entriesOf, listByApi, NoReferrersApi } from "./referrers.ts";
 
+/** Indexes written at a time: a writer waits more than it works. */
+const WORKERS = 16;
 /** Pauses before another look at a listing that lacks what was just stored, in milliseconds. */
 const PAUSES = [200, 800, 2000];
 
@@ -92,10 +95,10 @@ export async function putReferrer(
 
 /** Writes the fallback index of each subject that has referrers which the API does not list. */
 export async function listUnlisted(referring: Referring, unlisted: UnlistedReferrers): Promise<void> {
-  for (const [subject, entries] of unlisted) {
+  await inParallel([...unlisted], WORKERS, async ([subject, entries]) => {
     const missing = await missingFromApi(referring, subject, entries);
     if (missing.length > 0) await addToFallback(referring, subject, missing);
-  }
+  });
 }
 
 /**
