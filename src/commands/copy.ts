@@ -102,12 +102,23 @@ function requireSame(target: Reference, root: Digest, only: ReadonlySet<string> 
 /** Looked at before anything is copied, so that a refusal leaves nothing half done. */
 async function refuseOther(destination: ImageStore, tags: readonly Tagging[]): Promise<void> {
   await inParallel(tags, WORKERS, async ({ tag, digest }) => {
-    const there = await destination.resolve(tag);
+    const there = await whatIsThere(destination, tag);
     if (!there || there.digest === digest) return;
     throw new TsignError("input", `image "${destination.name}:${tag}" already exists`, {
       hint: "-f overwrites it, `load` adds to the signatures that are there",
     });
   });
+}
+
+/** Registries refuse tags that do not exist; where the tags are listed without it, nothing is there. */
+async function whatIsThere(store: ImageStore, tag: string): Promise<Descriptor | undefined> {
+  try {
+    return await store.resolve(tag);
+  } catch (error) {
+    if (!(error instanceof TsignError) || (error.code !== "auth" && error.code !== "registry")) throw error;
+    if ((await store.tags()).includes(tag)) throw error;
+    return undefined;
+  }
 }
 
 function announce(

@@ -111,10 +111,14 @@ async function isMissingTag(connection: Connection, identifier: string, status: 
   const asking = knownTags.get(session) ?? tagsOf(connection);
   knownTags.set(session, asking);
   const tags = await asking;
-  return tags !== undefined && tags.size > 0 && !tags.has(identifier);
+  return tags !== undefined && (tags.size > 0 || pushedTo.has(session)) && !tags.has(identifier);
 }
 
-async function tagsOf(connection: Connection): Promise<ReadonlySet<string> | undefined> {
+/** Sessions that have stored something: for them an empty list of tags is one, and no lack of rights. */
+const pushedTo = new WeakSet<RegistrySession>();
+
+/** A repository's tags; undefined when they cannot be listed. */
+export async function tagsOf(connection: Connection): Promise<ReadonlySet<string> | undefined> {
   try {
     return new Set(await listTags(connection));
   } catch (error) {
@@ -162,6 +166,7 @@ export async function putManifest(
   );
   if (!STORED.has(answer.status)) throw session.refusal(answer, `push ${place(repository, identifier)}`);
   knownTags.delete(session);
+  pushedTo.add(session);
   if (answer.status !== 201) await requireStored(connection, { digest, identifier, answer });
   const descriptor = { mediaType: options.mediaType, digest, size: bytes.length };
   return { descriptor, listed: answer.headers["oci-subject"] !== undefined };

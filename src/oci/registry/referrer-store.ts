@@ -6,7 +6,7 @@ import { inParallel } from "../parallel.ts";
 import { fallbackTag } from "../tags.ts";
 import type { Descriptor, ImageStore, ListedReferrer, StoredManifest, UnlistedReferrers } from "../types.ts";
 import { referrerDescriptor, withReferrers } from "./fallback-index.ts";
-import { type Connection, getManifest, putManifest } from "./manifests.ts";
+import { type Connection, getManifest, putManifest, tagsOf } from "./manifests.ts";
 import { entriesOf, listByApi, NoReferrersApi } from "./referrers.ts";
 
 /** Indexes written at a time: a writer waits more than it works. */
@@ -68,7 +68,11 @@ function expected(error: unknown): TsignError {
  */
 async function readFallback(connection: Connection, subject: Digest): Promise<StoredManifest | undefined> {
   const index = await getManifest(connection, fallbackTag(subject));
-  if (!index || index.descriptor.digest === subject) return undefined;
+  if (!index) return undefined;
+  if (index.descriptor.digest === subject) {
+    if ((await tagsOf(connection))?.has(fallbackTag(subject))) throw shadowed(connection.repository.name, subject);
+    return undefined;
+  }
   if (index.manifest.manifests) return index;
   const where = `${connection.repository.name}@${index.descriptor.digest}`;
   throw new TsignError("registry", `${where} stands where the referrers index belongs`);
@@ -137,15 +141,18 @@ async function missingFromApi(
   );
 }
 
+function shadowed(name: string, subject: Digest): TsignError {
+  const what = `${name}:${fallbackTag(subject)} is answered with the image itself, whatever is stored there`;
+  return new TsignError("registry", what, {
+    hint: "--new-bundle-format=false stores a signature under another tag",
+  });
+}
+
 async function addToFallback(referring: Referring, subject: Digest, entries: readonly Descriptor[]): Promise<void> {
   const { io, store } = referring;
   const tag = fallbackTag(subject);
   const isImage = (digest: Digest | undefined) => digest === subject;
   let wrote = false;
-  const shadowed = () =>
-    new TsignError("registry", `${store.name}:${tag} is answered with the image itself, whatever is stored there`, {
-      hint: "--new-bundle-format=false stores a signature under another tag",
-    });
   const view: ImageStore = {
     ...store,
     async resolve(identifier) {
@@ -155,7 +162,7 @@ async function addToFallback(referring: Referring, subject: Digest, entries: rea
     async manifest(identifier) {
       const found = await store.manifest(identifier);
       if (identifier !== tag || !isImage(found?.descriptor.digest)) return found;
-      if (wrote) throw shadowed();
+      if (wrote) throw shadowed(store.name, subject);
       return undefined;
     },
     async putManifest(bytes, options) {
