@@ -61,17 +61,6 @@ export function readToken(response: Uint8Array): Token {
   }
 }
 
-/**
- * The hash an OID names.
- *
- * @throws CheckFailed for one that is too weak, or none
- */
-export function hashOf(oid: string): HashName {
-  const name = HASHES[oid];
-  if (!name) throw new CheckFailed("time", "it uses a hash that is not accepted");
-  return name;
-}
-
 function parseToken(response: Uint8Array): Token {
   if (response.length > MAX_RESPONSE) throw new CheckFailed("time", `it is larger than ${MAX_RESPONSE / 1024} KiB`);
   requireDer(response);
@@ -165,9 +154,15 @@ function certificatesOf(others: readonly ASN1Obj[]): Uint8Array[] {
   return certificates;
 }
 
-/** AlgorithmIdentifier of a hash: its parameters are NULL or left out (RFC 5754 §2). */
-function readHash(algorithm: ASN1Obj | undefined): HashName {
-  return hashOf(readAlgorithm(algorithm));
+/**
+ * The hash an AlgorithmIdentifier names: its parameters are NULL or left out (RFC 5754 §2).
+ *
+ * @throws CheckFailed for what is no AlgorithmIdentifier, and a hash that is too weak or not known
+ */
+export function readHash(algorithm: ASN1Obj | undefined): HashName {
+  const name = HASHES[readAlgorithm(algorithm)];
+  if (!name) throw new CheckFailed("time", "it uses a hash that is not accepted");
+  return name;
 }
 
 /** @returns the OID of an AlgorithmIdentifier whose parameters are NULL or left out */

@@ -6,7 +6,7 @@ import { parseCertificate } from "../trust/certificate.ts";
 import { verifyCertificatePath } from "../trust/certificate-path.ts";
 import { isWithin, type TimestampAuthority } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";
-import { hashOf, readToken, type Token } from "./timestamp-token.ts";
+import { readHash, readToken, type Token } from "./timestamp-token.ts";
 
 const OID = {
   messageDigest: "1.2.840.113549.1.9.4",
@@ -137,8 +137,8 @@ function verifyAttributes(token: Token, leaf: X509Certificate): void {
 }
 
 function requireCertificateHash(id: ASN1Obj, leaf: X509Certificate, usual: "sha256" | "sha1"): void {
-  const named = id.subs[0]?.tag.isOctetString() ? undefined : id.subs[0]?.subs[0]?.toOID();
-  const algorithm = named === undefined ? usual : hashOf(named);
+  const [first] = id.subs;
+  const algorithm = first && !first.tag.isOctetString() ? readHash(first) : usual;
   const stated = id.subs.find((each) => each.tag.isOctetString())?.value;
   if (!stated?.equals(createHash(algorithm).update(leaf.raw).digest())) {
     throw new CheckFailed("time", "it names another signing certificate");
