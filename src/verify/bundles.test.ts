@@ -68,7 +68,7 @@ async function judge(
   } = {},
 ): Promise<Verdict> {
   const { evidence, policy } = await good(name);
-  const trust = { ...TRUST, ...change.trust };
+  const trust = { ...TRUST, now: sandbox.io.now(), ...change.trust };
   return verify({ ...evidence, ...change.evidence }, change.subject ?? SUBJECT, trust, { ...policy, ...change.policy });
 }
 

@@ -79,6 +79,7 @@ test("checkpointName: of Rekor v1 from the origin, of v2 the log's host", () => 
   for (const origin of [V2, "other.example", "a b - 1", "a - 1x", "a - ", " - 1"])
     assert.equal(nameOf(origin), V2, origin);
   assert.equal(checkpointName({} as TransparencyLogEntry, made().log), V2);
+  assert.equal(checkpointName({ inclusionProof: {} } as TransparencyLogEntry, made().log), V2);
   assert.equal(checkpointName({} as TransparencyLogEntry, logOf(KEYS.ed25519.publicKey, "no URL")), "");
 });
 
@@ -105,6 +106,25 @@ test("verifyCheckpoint: witnesses of v2 are passed over, also those that cannot 
   refused({ after: wrong }, /not signed by/);
 });
 
+test("verifyCheckpoint: of v2 the log's line is the one with its name and its key's hint, beside others that have one of them", () => {
+  const { log } = made();
+  const line = (name: string, hint: Uint8Array) =>
+    `\u2014 ${name} ${Buffer.concat([hint, Buffer.alloc(64)]).toString("base64")}\n`;
+  const hint = log.id.subarray(0, 4);
+  for (const beside of [line(V2, Buffer.from("none")), line("witness.example", hint)]) {
+    judge(made({ after: (text) => text + beside }));
+    judge(made({ after: (text) => text.replace("\n\n", `\n\n${beside}`) }));
+    refused({ after: (text) => text.replace(/\n\n.*\n$/, `\n\n${beside}`) }, /not signed by/);
+  }
+});
+
+test("verifyCheckpoint: a key that cannot sign checkpoints signs none", () => {
+  const { publicKey } = generateKeyPairSync("x25519");
+  const { entry, log } = made();
+  const fails = (error: unknown) => error instanceof CheckFailed && /not signed by/.test(error.message);
+  assert.throws(() => judge({ entry, log: { ...log, key: publicKey } }), fails);
+});
+
 test("verifyCheckpoint: size, root and index are those of the proof", () => {
   refused({ proof: { treeSize: "9" } }, /another tree/);
   refused({ proof: { rootHash: Buffer.alloc(32) } }, /another tree/);
@@ -129,6 +149,7 @@ test("verifyCheckpoint: what two readers could split differently is refused", ()
   for (const size of ["01", "-1", "1x", "x1", "12345678901234567"])
     refused({ size, proof: { treeSize: size } }, /no tree size/);
   refused({ origin: "" }, /is of|no tree size/);
+  refused({ after: (text) => text.replace(/^(.*\n){3}/, "\n") }, /no tree size/);
   judge(made({ size: "0", proof: { treeSize: "0" } }));
   judge(made({ size: "1234567890123456", proof: { treeSize: "1234567890123456" } }));
   const encoded = ROOT.toString("base64");
@@ -146,6 +167,7 @@ test("verifyCheckpoint: what two readers could split differently is refused", ()
     "- log AAAAAAAA",
     "\u2014 l+og AAAAAAAA",
     "\u2014 log AAAAAAA",
+    "\u2014 log AAAAAAAAA",
     "\u2014 log AAAAAAAA x",
     " \u2014 log AAAAAAAA",
   ]) {

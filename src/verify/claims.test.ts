@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { type Digest, digestOf, messageOf, messageOfDigests } from "../format/digest.ts";
 import { refuseFileSignature, verifyClaims, verifyStatedDigest } from "./claims.ts";
@@ -75,6 +76,19 @@ test("refuseFileSignature: a signature over a file's bytes is none of an image, 
 test("verifyClaims: a defect is thrown on, and is no verdict", () => {
   const annotations = new Proxy({}, { ownKeys: () => assert.fail("a defect") });
   assert.throws(() => verifyClaims(simple(DIGEST), IMAGE, { ...ANY, annotations }), /a defect/);
+  const stopped = new TsignError("cancelled", "stopped");
+  const interrupted = new Proxy(
+    {},
+    {
+      ownKeys: () => {
+        throw stopped;
+      },
+    },
+  );
+  assert.throws(
+    () => verifyClaims(simple(DIGEST), IMAGE, { ...ANY, annotations: interrupted }),
+    (error) => error === stopped,
+  );
 });
 
 test("verifyClaims: a signature over the artifact carries no annotations", () => {
@@ -164,6 +178,9 @@ test("verifyClaims: type and annotations of a statement, and a policy that skips
   assert.equal(skipped.report, `a statement of type ${TYPE}, about whatever it says`);
   assert.ok(skipped.content.kind === "statement");
   assert.deepEqual([skipped.content.subject, skipped.content.first?.name], [undefined, "other"]);
+  const both = judge({ subject: "insecureSkip" }, other, subject).content;
+  assert.ok(both.kind === "statement");
+  assert.deepEqual([both.subject?.name, both.first?.name], ["it", "other"]);
   refused(() => judge({ subject: "insecureSkip", predicateTypes: ["x"] }, other), /does not count/);
   const broken = evidenceOf({ kind: "dsse", payloadType: "text/plain", payload: ARTIFACT, signature });
   refused(() => verifyClaims(broken, BLOB, ANY), /payload type/);

@@ -109,6 +109,47 @@ test("a certificate with an extension twice, of any kind, cannot be read", () =>
   assert.throws(() => parseCertificate(leaf(extension("2.5.29.17", NULL))), /2\.5\.29\.17 twice/);
 });
 
+test("verifyIdentity: what was expected and what was found is told", () => {
+  const wanted = (texts: readonly string[]) => texts.map(exactly);
+  const judge = (certificate: Buffer, subject: string[], issuer: string[], extensions = new Map<string, string>()) =>
+    verifyIdentity(parseCertificate(certificate).asn1, {
+      subject: wanted(subject),
+      issuer: wanted(issuer),
+      extensions,
+    });
+  const certificate = leafFor([EMAIL, "other@corp.example"], raw(1, ISSUER));
+  assert.equal(judge(certificate, [EMAIL], [ISSUER]).report, `${EMAIL}, other@corp.example of issuer ${ISSUER}`);
+  const fails = (run: () => unknown, message: string) => assert.throws(run, { check: "identity", message });
+  fails(
+    () => judge(certificate, ["a", EMAIL], [ISSUER]),
+    `expected a and ${EMAIL}, got ${EMAIL}, other@corp.example of issuer ${ISSUER}`,
+  );
+  for (const issuers of [
+    ["https://a", ISSUER],
+    [ISSUER, "https://a"],
+  ]) {
+    fails(
+      () => judge(leaf(raw(1, ISSUER)), [EMAIL], issuers),
+      `expected issuer ${issuers.join(" and ")}, got ${EMAIL} of issuer ${ISSUER}`,
+    );
+  }
+  fails(() => judge(leafFor([]), ["a"], ["b"]), "expected a, got no name of issuer none");
+  const required = new Map([[`${FULCIO}.2`, "push"]]);
+  fails(
+    () => judge(leaf(raw(1, ISSUER)), [EMAIL], [ISSUER], required),
+    `expected extension ${FULCIO}.2 to be "push", got ""`,
+  );
+});
+
+test("fulcioExtensions: the six that hold plain text, of those that the certificate has", () => {
+  const texts = [1, 2, 3, 4, 5, 6].map((last) => [last, `text ${last}`] as const);
+  const { asn1 } = parseCertificate(leaf(...texts.map(([last, text]) => raw(last, text))));
+  assert.deepEqual(
+    [...fulcioExtensions(asn1)],
+    texts.map(([last, text]) => [`${FULCIO}.${last}`, text]),
+  );
+});
+
 test("of a certificate with several names the identity is the one that the policy accepts", async () => {
   const certificate = leafFor(["first@corp.example", EMAIL, "last@corp.example"], raw(1, ISSUER));
   const { asn1 } = parseCertificate(certificate);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { createHash, generateKeyPairSync, X509Certificate } from "node:crypto";
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import type { Evidence } from "../evidence/model.ts";
 import { publicKeyFromObject } from "../keys/index.ts";
+import { distinguishedName, serialNumber, signCertificate, tbsCertificate } from "../sandbox/x509.ts";
 import { ALWAYS, type Log } from "../trust/material.ts";
 import { entriesOfTrustedLogs, integratedTime, isOfWholeEnvelope, verifyEntry, verifyWholeEnvelope } from "./log.ts";
 import { CheckFailed } from "./model.ts";
@@ -32,6 +33,22 @@ const BODIES: Readonly<Record<string, (pem: string, der: Uint8Array, field: stri
   }),
   "dsse 0.0.2": (_, der, field) => ({ dsseV002: { signatures: [{ verifier: { [field]: { rawBytes: b64(der) } } }] } }),
 };
+
+/** A certificate for a key, by whomever. */
+function renewed(key: KeyObject): Buffer {
+  const issuer = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+  const tbs = tbsCertificate({
+    serial: serialNumber(randomBytes),
+    issuer: distinguishedName("someone"),
+    subject: distinguishedName("leaf"),
+    notBefore: CERTIFICATE.validFromDate,
+    notAfter: CERTIFICATE.validToDate,
+    spki: key.export({ type: "spki", format: "der" }),
+    extensions: [],
+    issuerKey: issuer,
+  });
+  return signCertificate(tbs, issuer);
+}
 
 function entryOf(kindVersion: string, spec: unknown, more: object = {}): TransparencyLogEntry {
   const [kind = "", version = ""] = kindVersion.split(" ");
@@ -95,11 +112,32 @@ test("verifyEntry: an entry with several signatures, of an unknown kind, or whos
   fails(() => judge(entryOf("dsse 0.0.1", { signatures: { 0: verifier, length: 1 } })), /has not one signature/);
   fails(() => judge(entryOf("dsse 0.0.1", { signatures: [{ verifier: 1 }] })), /names no key/);
   fails(() => judge(entryOf("rekord 0.0.1", {})), /entries of kind rekord 0\.0\.1 are not known/);
-  fails(() => judge(entryOf("dsse 0.0.1", {}, { canonicalizedBody: Buffer.from("{") })), /not valid JSON/);
+  fails(
+    () => judge(entryOf("dsse 0.0.1", {}, { canonicalizedBody: Buffer.from("{") })),
+    /the log entry is not valid JSON/,
+  );
   fails(
     () => judge(entryOf("dsse 0.0.1", {}, { canonicalizedBody: Buffer.from("[]") })),
     /lacks what its kind demands/,
   );
+});
+
+test("verifyEntry: another certificate for the same key is another certificate", () => {
+  const other = new X509Certificate(renewed(CERTIFICATE.publicKey));
+  const signer = { evidence: evidenceOf({ kind: "certificate", leaf: other.raw, chain: [], binding: true }) };
+  const by = { ...signer, key: publicKeyFromObject(CERTIFICATE.publicKey) };
+  const entry = (of: X509Certificate) => entryOf("dsse 0.0.1", { signatures: [{ verifier: b64(of.toString()) }] });
+  judge(entry(other), by);
+  fails(() => judge(entry(CERTIFICATE), by), /about another certificate/);
+});
+
+test("verifyEntry: a defect is thrown on, and is no bad entry", () => {
+  const canonicalizedBody = Object.defineProperty({}, "length", {
+    get: () => {
+      throw new TypeError("a defect");
+    },
+  });
+  assert.throws(() => judge(entryOf("dsse 0.0.1", {}, { canonicalizedBody })), TypeError);
 });
 
 test("verifyEntry: the log has to be trusted at the time that it promised, both ends included", () => {

@@ -11,6 +11,7 @@ test("matching: a pattern is loose unless it is anchored at both ends and is not
     "^[(|]@example\\.com$",
     "^[^\\]|]@example\\.com$",
     "^a\\|b$",
+    "^a\\$b$",
     "^a\\(b\\)$",
     "^https://github\\.com/owner/.*$",
   ];

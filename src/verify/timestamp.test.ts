@@ -160,6 +160,7 @@ test("readToken: every part of a token has to be there once, in its place and wi
     ["a part too much", (root) => list(at(root, 1)).push({ tag: 0x05 }), /cannot be read/],
     ["two contents", (root) => list(at(root, 1, 1)).push({ tag: 0x05 }), /cannot be read/],
     ["another version", (root) => value(at(root, ...CONTENT, 0), [1]), /of an unknown version/],
+    ["a number with a byte too many", (root) => value(at(root, ...CONTENT, 0), [0, 3]), /cannot be read/],
     ["two digests", (root) => list(at(root, ...CONTENT, 1)).push(at(root, ...CONTENT, 1, 0)), /cannot be read/],
     ["another content", (root) => oid(at(root, ...CONTENT, 2, 0)), /its content is no timestamp/],
     ["no content", (root) => list(at(root, ...CONTENT, 2)).pop(), /cannot be read/],

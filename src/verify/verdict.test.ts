@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { test } from "node:test";
 import { Judging } from "../cli/candidates.ts";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { digestOf } from "../format/digest.ts";
+import { digestOf, messageOf } from "../format/digest.ts";
 import { defaultHashes, publicKeyFromObject, signerFromKey } from "../keys/index.ts";
 import { signStatement } from "../sign/payload.ts";
 import { signInTotoStatement } from "../sign/sign.ts";
@@ -33,10 +33,14 @@ const signed = (): Promise<Evidence> =>
   signInTotoStatement({ signer: signerFromKey(KEY) }, signStatement({ digest: DIGEST, annotations: { env: "prod" } }));
 
 /** An object whose property throws what no input can cause. */
-function broken<T extends object>(base: T, property: keyof T): T {
+function broken<T extends object>(
+  base: T,
+  property: keyof T,
+  error: Error = new TypeError("Cannot read properties of undefined (reading 'a')"),
+): T {
   return Object.defineProperty({ ...base }, property, {
     get: () => {
-      throw new TypeError("Cannot read properties of undefined (reading 'a')");
+      throw error;
     },
   });
 }
@@ -60,6 +64,35 @@ test("verify returns a refusal for what a reader or a check refuses", async () =
   assert.ok(evidence.content.kind === "dsse");
   const other = { ...evidence, content: { ...evidence.content, payloadType: "text/plain" } };
   assert.equal((await verify(other, IMAGE, TRUST, policy())).ok, false);
+});
+
+test("verify returns a refusal for a reader's error, and throws on a stop, a time-out and a defect", async () => {
+  const evidence = await signed();
+  const judge = (code: ConstructorParameters<typeof TsignError>[0]) =>
+    verify(broken(evidence, "timestamps", new TsignError(code, "the reason")), IMAGE, TRUST, policy());
+  for (const code of ["bad-bundle", "untrusted", "limit"] as const) {
+    const verdict = await judge(code);
+    assert.ok(!verdict.ok);
+    assert.deepEqual([verdict.failed.name, verdict.failed.detail], ["signature", "the reason"]);
+  }
+  for (const code of ["internal", "cancelled", "timeout"] as const) {
+    await assert.rejects(judge(code), (error) => error instanceof TsignError && error.code === code);
+  }
+});
+
+test("verify takes a key's signature by the hashes that the policy names, and by no other", async () => {
+  const artifact = Buffer.from("artifact");
+  const key = publicKeyFromObject(KEY);
+  const content = { kind: "blob", signature: sign("sha512", artifact, KEY) } as const;
+  const evidence: Evidence = { ...(await signed()), content };
+  const judge = async (...hashes: ("sha256" | "sha512")[]) => {
+    const subject: Subject = { kind: "blob", message: messageOf(artifact) };
+    return (await verify(evidence, subject, TRUST, policy({ signer: { kind: "key", key, hashes } }))).ok;
+  };
+  assert.deepEqual(
+    [await judge("sha512"), await judge("sha256", "sha512"), await judge("sha256")],
+    [true, true, false],
+  );
 });
 
 test("only verify makes a verdict that output takes", async () => {

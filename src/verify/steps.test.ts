@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { foundry } from "../../test/support/authorities.ts";
+import { testSigstore } from "../../test/support/sandbox.ts";
+import { timestamp } from "../../test/support/sandbox-client.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { defaultHashes, publicKeyFromObject } from "../keys/index.ts";
+import { ALWAYS, type Authority, type Log, NO_TRUST } from "../trust/material.ts";
+import { readTrustedRoot } from "../trust/trusted-root.ts";
+import { certifiedKey, verifyCertificate } from "./certificate.ts";
+import type { KnownEntry } from "./log.ts";
+import { CheckFailed, type Policy, type TrustMaterial } from "./model.ts";
+import { exactly } from "./patterns.ts";
+import { describeKey, identify, trustedTimes } from "./steps.ts";
+
+const KEY = publicKeyFromObject(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey);
+const POLICY: Policy = {
+  signer: { kind: "key", key: KEY, hashes: defaultHashes(KEY) },
+  claims: "insecureSkip",
+  log: "required",
+  timestamp: "required",
+  sct: "insecureSkip",
+};
+const sandbox = await testSigstore();
+const ROOT = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root");
+const SIGNATURE = Buffer.from("a signature");
+const ENVELOPE = Buffer.from("an envelope");
+
+function evidenceOf(more: Partial<Evidence>): Evidence {
+  const content = { kind: "blob", signature: SIGNATURE } as const;
+  return {
+    origin: { kind: "file", where: "f" },
+    content,
+    key: { kind: "none" },
+    log: [],
+    timestamps: [],
+    annotations: {},
+    ...more,
+  };
+}
+
+const isCheck = (check: string, reason: RegExp) => (error: unknown) =>
+  error instanceof CheckFailed && error.check === check && reason.test(error.message);
+
+test("identify: a policy that asks for an identity is not fulfilled by a key", async () => {
+  const identity = { subject: [exactly("a@example.com")], issuer: [exactly("https://i")], extensions: new Map() };
+  const passed: string[] = [];
+  const step = { leaf: undefined, key: KEY, pass: (name: string) => passed.push(name) };
+  const signer = { kind: "identity", identity } as const;
+  await assert.rejects(
+    identify({ ...step, policy: { ...POLICY, signer } }),
+    isCheck("identity", /there is no certificate to identify the signer/),
+  );
+  assert.deepEqual(await identify({ ...step, policy: POLICY }), { kind: "key", key: KEY });
+  assert.deepEqual(passed, []);
+});
+
+test("trustedTimes: a timestamp over the signature or over the stored envelope counts, of a log's time each", async () => {
+  const trust: TrustMaterial = { ...NO_TRUST, timestampAuthorities: ROOT.timestampAuthorities, now: new Date() };
+  const response = await timestamp(sandbox, ENVELOPE);
+  const judge = (more: Partial<Evidence>, entries: KnownEntry[] = [], policy = POLICY) =>
+    trustedTimes({ evidence: evidenceOf(more), entries, trust, policy });
+  const { times, timestamps } = await judge({ timestamps: [response], timestamped: ENVELOPE });
+  const [time = assert.fail()] = times;
+  assert.deepEqual(timestamps, [{ time, response }]);
+  await assert.rejects(judge({ timestamps: [response] }), isCheck("time", /over another signature/));
+  const ofSignature = await timestamp(sandbox, SIGNATURE);
+  const both = await judge({ timestamps: [ofSignature, response], timestamped: ENVELOPE });
+  assert.equal(both.times.length, 2);
+  await assert.rejects(judge({}), isCheck("time", /required: it has none/));
+  assert.deepEqual(await judge({}, [], { ...POLICY, timestamp: "optional" }), { times: [], timestamps: [] });
+  const entryOf = (start: Date, end: Date | undefined): KnownEntry => {
+    const log: Log = { baseUrl: "https://log.example", id: randomBytes(32), key: KEY.object, validFor: { start, end } };
+    return { entry: { integratedTime: "0" } as never, log };
+  };
+  const known = { timestamps: [response], timestamped: ENVELOPE };
+  await judge(known, [entryOf(time, time)]);
+  const ended = entryOf(new Date(0), new Date(time.getTime() - 1));
+  for (const entries of [[ended], [entryOf(time, time), ended]]) {
+    await assert.rejects(judge(known, entries), isCheck("log", /log\.example is not trusted for \d{4}-/));
+  }
+});
+
+test("describeKey: every kind of key, for the report", () => {
+  const of = (pair: { publicKey: import("node:crypto").KeyObject }) => describeKey(publicKeyFromObject(pair.publicKey));
+  assert.equal(of(generateKeyPairSync("ec", { namedCurve: "P-384" })), "an ECDSA P-384 key");
+  assert.equal(of(generateKeyPairSync("rsa", { modulusLength: 2048 })), "an RSA 2048 key");
+  assert.equal(of(generateKeyPairSync("ed25519")), "an Ed25519 key");
+});
+
+const { newKey, make } = foundry();
+const NOW = new Date();
+const [ROOT_KEY, LEAF_KEY] = [newKey(), newKey()];
+const AUTHORITY: Authority = {
+  roots: [make({ name: "CA", key: ROOT_KEY, issuer: "CA", issuerKey: ROOT_KEY })],
+  intermediates: [],
+  validFor: ALWAYS,
+};
+const LEAF = make({ name: undefined, key: LEAF_KEY, issuer: "CA", issuerKey: ROOT_KEY });
+const certified = (leaf: Buffer, chain: readonly Buffer[] = []) =>
+  ({ kind: "certificate", leaf, chain, binding: true }) as const;
+const judgeCertificate = (authorities: readonly Authority[], times: readonly Date[] = [NOW], key = certified(LEAF)) =>
+  verifyCertificate(key, { ...NO_TRUST, authorities, now: NOW }, times);
+
+test("verifyCertificate: a path at every time, by authorities that are trusted for it", () => {
+  const later = new Date(NOW.getTime() + 60_000);
+  assert.deepEqual(judgeCertificate([AUTHORITY], [NOW, later]).leaf.native.raw, LEAF);
+  assert.throws(() => judgeCertificate([AUTHORITY], []), isCheck("time", /no trusted time/));
+  const expired = new Date(NOW.getTime() + 3_600_000);
+  for (const times of [
+    [expired, NOW],
+    [NOW, expired],
+  ]) {
+    assert.throws(() => judgeCertificate([AUTHORITY], times), isCheck("key", /the certificate is valid from/));
+  }
+  const ended = { ...AUTHORITY, validFor: { start: new Date(0), end: new Date(NOW.getTime() - 1) } };
+  const beginning = { ...AUTHORITY, validFor: { start: later, end: undefined } };
+  assert.throws(
+    () => judgeCertificate([ended, beginning]),
+    isCheck("key", new RegExp(`no certificate authority is trusted for ${NOW.toISOString()}$`)),
+  );
+  assert.throws(() => judgeCertificate([]), isCheck("key", /no certificate authority is trusted$/));
+  assert.throws(() => judgeCertificate([ended, beginning], [NOW, later]), isCheck("key", /is trusted for/));
+  const other = { ...AUTHORITY, roots: [make({ name: "CA", key: LEAF_KEY, issuer: "CA", issuerKey: LEAF_KEY })] };
+  assert.ok(judgeCertificate([other, AUTHORITY]), "one authority that holds is enough");
+  assert.throws(() => judgeCertificate([other, ended]), isCheck("key", /no valid path/));
+});
+
+test("verifyCertificate: hostile chains share what a search may cost, as long as they are held against the same trust", () => {
+  const keys = Array.from({ length: 10 }, newKey);
+  const chain = keys.flatMap((key) =>
+    keys.map((issuerKey) => make({ name: "other", key, issuer: "other", issuerKey })),
+  );
+  const leaf = make({ name: undefined, key: LEAF_KEY, issuer: "other", issuerKey: keys[0] ?? LEAF_KEY });
+  const givenUp = (authorities: readonly Authority[]) => {
+    try {
+      judgeCertificate(authorities, [NOW], certified(leaf, chain));
+    } catch (error) {
+      return error instanceof CheckFailed ? Number(/given up: (\d+)/.exec(error.message)?.[1]) : 0;
+    }
+    return assert.fail("it has a path");
+  };
+  const authorities = [AUTHORITY];
+  assert.notEqual(givenUp(authorities), 8);
+  let last = 0;
+  for (let count = 0; count < 40 && last !== 8; count++) last = givenUp(authorities);
+  assert.equal(last, 8, "the share of its own is left");
+  assert.ok(judgeCertificate(authorities), "an honest path is found still");
+  assert.notEqual(givenUp([AUTHORITY]), 8, "other trust has its own");
+});
+
+test("verifyCertificate: a defect is thrown on, and a certificate that cannot be read fails the key", () => {
+  const roots = new Proxy([], {
+    get: () => {
+      throw new TypeError("a defect");
+    },
+  });
+  assert.throws(() => judgeCertificate([{ ...AUTHORITY, roots }]), TypeError);
+  assert.throws(() => certifiedKey(certified(Buffer.from("x"))), isCheck("key", /cannot be read/));
+  assert.throws(
+    () => judgeCertificate([AUTHORITY], [NOW], certified(Buffer.from("x"))),
+    isCheck("key", /cannot be read/),
+  );
+});
