@@ -78,6 +78,11 @@ test("readSigningConfig: what is not a signing config is refused with the reason
     () => readSigningConfig(Buffer.from("{"), "c.json"),
     /^c\.json is not a signing config: it is not valid JSON/,
   );
+  assert.throws(
+    () => readSigningConfig(Buffer.from("\ufeff{}"), "c.json"),
+    (error) => error instanceof TsignError && /byte order mark/.test(error.hint ?? ""),
+    "the reader's hint",
+  );
   refused(() => readSigningConfig(Buffer.from("{}"), "c.json"), /its mediaType is not/);
   refused(() => read({ mediaType: `${MEDIA_TYPE}x` }), /its mediaType is not/);
   refused(() => read({ unknown: 1 }), /unknown/);
@@ -170,6 +175,15 @@ test("selectServices: services without a selector, and too few of them, are an e
     refused(
       () => select({ rekorTlogUrls: expired, rekorTlogConfig }),
       /has 0 usable transparency log services of 1: .*expired/,
+    );
+  }
+  const [first, last] = ["2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z"];
+  for (const now of [first, last]) {
+    const usable = [service("https://log.example/", { validFor: { start: first, end: last } })];
+    assert.throws(
+      () => select({ rekorTlogUrls: usable, rekorTlogConfig: { selector: "EXACT", count: 2 } }, new Date(now)),
+      { message: "the signing config has 1 usable transparency log services of 2" },
+      "no reason against a service that can be used",
     );
   }
   assert.deepEqual(select({ rekorTlogConfig: EXACT }).logs, []);

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { createHash, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { TsignError } from "../errors.ts";
-import { isWithin } from "./material.ts";
+import { faultOf } from "../format/key-fault.ts";
+import { octetString, oid, sequence, setOf, utf8String } from "../sandbox/der.ts";
+import { extension, signCertificate, tbsCertificate } from "../sandbox/x509.ts";
+import { ALWAYS, isWithin, NO_TRUST } from "./material.ts";
 import { logIdOf, readTrustedRoot } from "./trusted-root.ts";
 import { certificateAuthority, logInstance } from "./write-trusted-root.ts";
 
@@ -47,7 +50,12 @@ test("readTrustedRoot: logs, authorities and timestamp authorities, with their k
     tlogs: [log()],
     ctlogs: [log({ baseUrl: undefined, checkpointKeyId: { keyId: b64(Buffer.alloc(4, 2)) } })],
     certificateAuthorities: [authority(INTERMEDIATE, ROOT), { certChain: chainOf(ROOT) }],
-    timestampAuthorities: [authority(LEAF, INTERMEDIATE, ROOT), authority(LEAF), authority(ROOT)],
+    timestampAuthorities: [
+      authority(LEAF, INTERMEDIATE, ROOT),
+      authority(LEAF),
+      authority(ROOT),
+      authority(INTERMEDIATE, ROOT),
+    ],
   });
   const validFor = { start: new Date(START), end: new Date(END) };
   const [first] = found.logs;
@@ -71,6 +79,7 @@ test("readTrustedRoot: logs, authorities and timestamp authorities, with their k
       { leaf: LEAF, roots: [ROOT], intermediates: [INTERMEDIATE], validFor },
       { leaf: LEAF, roots: [LEAF], intermediates: [], validFor },
       { leaf: undefined, roots: [ROOT], intermediates: [], validFor },
+      { leaf: undefined, roots: [ROOT], intermediates: [INTERMEDIATE], validFor },
     ]),
   );
   assert.deepEqual(read({}), { logs: [], ctLogs: [], authorities: [], timestampAuthorities: [] });
@@ -109,10 +118,69 @@ test("readTrustedRoot: keys of every type that a log may have are read, and are 
   refused(one(pkcs1, "PKIX_RSA_PKCS1V5"), /cannot be read/);
 });
 
+/** A public RSA key whose primes nobody knows: a large one would take a second to make. */
+function rsaKey(bits: number): KeyObject {
+  for (let modulus = 2n ** BigInt(bits) - 1n; ; modulus -= 2n) {
+    const n = Buffer.from(modulus.toString(16), "hex").toString("base64url");
+    const key = createPublicKey({ key: { kty: "RSA", n, e: "AQAB" }, format: "jwk" });
+    if (faultOf(key) === undefined) return key;
+  }
+}
+
+test("readTrustedRoot: RSA keys of a named size have that size", () => {
+  const sizes = [2048, 3072, 4096];
+  const keys = new Map(sizes.map((bits) => [bits, rsaKey(bits)]));
+  for (const [bits, key] of keys) {
+    const pem = String(key.export({ type: "spki", format: "pem" }));
+    const written = logInstance({ url: "", pem, validFor: { start: START }, origin: undefined });
+    for (const said of sizes) {
+      const keyDetails = `PKIX_RSA_PKCS1V15_${said}_SHA256`;
+      const root = { tlogs: [log({}, { rawBytes: b64(spki(key)), keyDetails })] };
+      if (said !== bits) refused(root, new RegExp(`tlogs\\[0\\]: the public key is not of type ${keyDetails}`));
+      else {
+        assert.ok(read(root).logs[0]?.key.equals(key));
+        assert.deepEqual((written["publicKey"] as Record<string, unknown>)["keyDetails"], keyDetails);
+      }
+    }
+  }
+});
+
+test("readTrustedRoot: the type of a key may be a number, as protobuf counts", () => {
+  const names = [
+    ...["PUBLIC_KEY_DETAILS_UNSPECIFIED", "PKCS1_RSA_PKCS1V5", "PKCS1_RSA_PSS", "PKIX_RSA_PKCS1V5", "PKIX_RSA_PSS"],
+    ...["PKIX_ECDSA_P256_SHA_256", "PKIX_ECDSA_P256_HMAC_SHA_256", "PKIX_ED25519", "PKIX_ED25519_PH"],
+    ...["PKIX_RSA_PKCS1V15_2048_SHA256", "PKIX_RSA_PKCS1V15_3072_SHA256", "PKIX_RSA_PKCS1V15_4096_SHA256"],
+    ...["PKIX_ECDSA_P384_SHA_384", "PKIX_ECDSA_P521_SHA_512", "LMS_SHA256", "LMOTS_SHA256"],
+    ...["PKIX_RSA_PSS_2048_SHA256", "PKIX_RSA_PSS_3072_SHA256", "PKIX_RSA_PSS_4096_SHA256"],
+    ...["PKIX_ECDSA_P384_SHA_256", "PKIX_ECDSA_P521_SHA_256", "ML_DSA_65", "ML_DSA_87", "ML_DSA_44"],
+  ];
+  const rawBytes = b64(spki(generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey)); // of none of them
+  for (const [number, name] of names.entries()) {
+    for (const keyDetails of [number, name])
+      refused({ tlogs: [log({}, { rawBytes, keyDetails })] }, new RegExp(`${name}\\b`));
+  }
+  refused({ tlogs: [log({}, { keyDetails: names.length })] }, /none of the values/);
+});
+
+test("readTrustedRoot: whoever runs a service may be named", () => {
+  const operator = { operator: "example.com" };
+  const named = { ...authority(ROOT), uri: "https://ca.example", ...operator };
+  const subject = { subject: { organization: "example", commonName: "root" } };
+  const found = read({ tlogs: [log(operator)], certificateAuthorities: [{ ...named, ...subject }] });
+  assert.deepEqual([found.logs.length, found.authorities.length], [1, 1]);
+  refused({ tlogs: [log({ operator: 1 })] }, /operator is not text/);
+  refused({ certificateAuthorities: [{ ...named, operator: 1 }] }, /operator is not text/);
+});
+
 test("readTrustedRoot: what is missing or wrong is refused, with its place", () => {
+  assert.throws(() => readTrustedRoot(Buffer.from("{"), "r.json"), {
+    code: "untrusted",
+    message: "r.json is not a trusted root: it is not valid JSON",
+  });
   assert.throws(
-    () => readTrustedRoot(Buffer.from("{"), "r.json"),
-    /^TsignError.*|r\.json is not a trusted root: it is not valid JSON/,
+    () => readTrustedRoot(Buffer.from("\ufeff{}"), "r.json"),
+    (error) => error instanceof TsignError && /byte order mark/.test(error.hint ?? ""),
+    "the reader's hint",
   );
   refused({ mediaType: `${MEDIA_TYPE}x` }, /root\.json is not a trusted root: its mediaType is not/);
   refused({ unknown: [] }, /unknown/);
@@ -125,6 +193,9 @@ test("readTrustedRoot: what is missing or wrong is refused, with its place", () 
   refused({ tlogs: [log({}, { validFor: { end: END } })] }, /validFor has no start/);
   refused({ certificateAuthorities: [{ validFor: { start: START } }] }, /it has no certificates/);
   refused({ certificateAuthorities: [authority()] }, /it has no certificates/);
+  refused({ certificateAuthorities: [{ certChain: {} }] }, /it has no certificates/);
+  refused({ timestampAuthorities: [{}] }, /it has no certificates/);
+  refused({ certificateAuthorities: [{ certChain: { certificates: [{ rawBytes: "?" }] } }] }, /is not base64/);
   refused({ certificateAuthorities: [{ certChain: { certificates: [{}] } }] }, /a certificate is missing/);
   refused(
     { certificateAuthorities: [authority(Buffer.concat([ROOT, Buffer.alloc(1)]))] },
@@ -146,6 +217,9 @@ test("readTrustedRoot: a thousand keys and certificates are read, one more is re
   refused({ ...fields, ctlogs: [...fields.ctlogs, log()] }, /more than 1000/);
   refused({ ...fields, certificateAuthorities: [...half, authority(ROOT)] }, /more than 1000/);
   refused({ ...fields, timestampAuthorities: [...half, authority(ROOT)] }, /more than 1000/);
+  for (const none of [{}, { certChain: {} }]) {
+    refused({ ...fields, certificateAuthorities: [...half, none] }, /it has no certificates/);
+  }
 });
 
 test("logInstance and certificateAuthority: what they write is read again", () => {
@@ -156,6 +230,8 @@ test("logInstance and certificateAuthority: what they write is read again", () =
     logInstance({ url: "https://log.example", pem: pem(key), validFor: { start: START }, origin });
   for (const [key, details] of [
     [EC, "PKIX_ECDSA_P256_SHA_256"],
+    [generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey, "PKIX_ECDSA_P384_SHA_384"],
+    [generateKeyPairSync("ec", { namedCurve: "P-521" }).publicKey, "PKIX_ECDSA_P521_SHA_512"],
     [ed25519, "PKIX_ED25519"],
     [rsa, "PKIX_RSA_PKCS1V15_2048_SHA256"],
   ] as const) {
@@ -200,6 +276,38 @@ test("logInstance and certificateAuthority: what they write is read again", () =
   assert.equal("uri" in certificateAuthority({ url: "", chain: [ROOT], validFor: {} }), false);
   assert.throws(() => certificateAuthority({ url: "", chain: [], validFor: {} }), { code: "internal" });
   assert.throws(() => certificateAuthority({ url: "", chain: [Buffer.from("x"), ROOT], validFor: {} }), TsignError);
+});
+
+test("certificateAuthority: names of the root that there are, the first organization and the last common name", () => {
+  const { privateKey: key, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const attribute = (type: string, value: string) => setOf(sequence(oid(type), utf8String(value)));
+  const [organization, commonName] = ["2.5.4.10", "2.5.4.3"];
+  const subjectOf = (...attributes: Buffer[]) => {
+    const name = sequence(...attributes);
+    const period = { notBefore: new Date(START), notAfter: new Date(END) };
+    const made = { issuer: name, subject: name, spki: spki(publicKey), issuerKey: key, ...period };
+    const tbs = tbsCertificate({
+      serial: Buffer.of(1),
+      extensions: [extension("2.5.29.14", octetString(Buffer.of(1)))],
+      ...made,
+    });
+    return certificateAuthority({ url: "", chain: [signCertificate(tbs, key)], validFor: {} })["subject"];
+  };
+  assert.deepStrictEqual(subjectOf(attribute(organization, "one")), { organization: "one" });
+  assert.deepStrictEqual(subjectOf(attribute(commonName, "one")), { commonName: "one" });
+  assert.deepStrictEqual(subjectOf(attribute("2.5.4.11", "unit")), {});
+  assert.deepStrictEqual(
+    subjectOf(
+      ...[attribute(organization, "O one"), attribute(commonName, "CN one")],
+      ...[attribute(organization, "O two"), attribute(commonName, "CN two")],
+    ),
+    { organization: "O one", commonName: "CN two" },
+  );
+});
+
+test("NO_TRUST holds nothing, and ALWAYS has no end", () => {
+  assert.deepStrictEqual(NO_TRUST, { authorities: [], logs: [], ctLogs: [], timestampAuthorities: [] });
+  assert.deepStrictEqual(ALWAYS, { start: new Date(0), end: undefined });
 });
 
 test("isWithin: both ends belong to a period", () => {
