@@ -70,10 +70,11 @@ test("key test signs once and tells what the key is, as text or JSON, and never 
   const { stdout } = await tsign("key", "test", "hashivault://k", "--output", "json");
   assert.equal(JSON.parse(stdout).hash, "sha384");
   assert.ok(!`${text.stdout}${text.stderr}${stdout}`.includes(TOKEN));
-  await tsign("generate-key-pair");
-  const file = await tsign("key", "test", "cosign.key");
+  const generated = await tsign("generate-key-pair", "--output-key-prefix", "own");
+  assert.equal(generated.code, 0, generated.stderr);
+  const file = await tsign("key", "test", "own.key");
   assert.match(file.stdout, /service: +key file\nalgorithm: +ECDSA P-256/);
-  for (const argv of [[], ["missing.key"], ["cosign.key", "--sk"], ["github://own/repo"]]) {
+  for (const argv of [[], ["missing.key"], ["own.key", "--sk"], ["github://own/repo"]]) {
     assert.equal((await tsign("key", "test", ...argv)).code, 1, argv.join(" "));
   }
 });
