@@ -11,7 +11,7 @@ import { cosign, type Endings, type Exhibits, exhibits, type Program, tsign, vis
 /** TSIGN_ZOO: a part of the names of the registries to visit; all by default. */
 const WANTED = PERSONALITIES.filter(({ name }) => name.includes(process.env["TSIGN_ZOO"] ?? ""));
 /** Registries visited at a time. */
-const KEEPERS = 2;
+const KEEPERS = 3;
 const RANK: Readonly<Record<Ending, number>> = { wrong: 0, refused: 1, right: 2 };
 const SHOWN: Readonly<Record<Ending, string>> = { wrong: "WRONG", refused: "refused", right: "right" };
 

@@ -166,16 +166,34 @@ const shortTokens = (uses: number) =>
     },
   });
 
-/** The first time that something is asked for it fails, the second time it does not. */
-const atFirst = (answer: () => ServerResponse, which: (request: ZooRequest) => boolean = () => true): Answer => {
+/** Every tenth request fails, and the same one does not when it is asked again. */
+const nowAndThen = (answer: () => ServerResponse, which: (request: ZooRequest) => boolean = () => true): Answer => {
   return (request, { memory }) => {
     if (!which(request)) return undefined;
-    const key = `${request.method} ${request.url}`;
-    const before = memory.get(key) ?? 0;
-    memory.set(key, before + 1);
-    return before === 0 ? answer() : undefined;
+    const count = (memory.get("requests") ?? 0) + 1;
+    memory.set("requests", count);
+    return count % 10 === 1 ? answer() : undefined;
   };
 };
+
+/** Answers break off half way the first time that something is asked for. */
+const cutAtFirst =
+  (which: (request: ZooRequest) => boolean): Answer =>
+  async (request, { next, memory }) => {
+    const key = `cut ${request.url}`;
+    if (!which(request) || memory.has(key)) return undefined;
+    memory.set(key, 1);
+    const own = await next();
+    const bytes = Buffer.from((own.body ?? "") as Uint8Array);
+    const half = bytes.subarray(0, bytes.length / 2);
+    const headers = { ...own.headers, "content-length": String(bytes.length) };
+    const body = (async function* () {
+      yield half;
+      await new Promise((done) => setTimeout(done, 20)); // so that it is sent
+      throw new Error("the line is cut");
+    })();
+    return own.status === 200 && bytes.length > 1 ? { ...own, headers, body } : own;
+  };
 
 const plain: Answer = () => undefined;
 const always = { referrers: true };
@@ -793,28 +811,42 @@ const LOGINS: readonly Personality[] = [
 
 const WEATHER: readonly Personality[] = [
   {
-    name: "busy-at-first",
-    does: "answers 429 with Retry-After once",
+    name: "busy",
+    does: "answers 429 with Retry-After now and then",
     seen: "Docker Hub, GHCR",
     ...always,
-    answer: atFirst(() => refusal(429, "TOOMANYREQUESTS", { "retry-after": "0" })),
+    answer: nowAndThen(() => refusal(429, "TOOMANYREQUESTS", { "retry-after": "0" })),
   },
   {
     name: "busy-without-a-time",
-    does: "answers 429 without Retry-After once",
+    does: "answers 429 without Retry-After now and then",
     seen: "GitLab",
     ...always,
-    answer: atFirst(() => refusal(429, "TOOMANYREQUESTS")),
+    answer: nowAndThen(() => refusal(429, "TOOMANYREQUESTS")),
   },
   {
-    name: "down-at-first",
-    does: "answers 503 once",
+    name: "down-now-and-then",
+    does: "answers 503 now and then",
     seen: "rolling updates",
     ...always,
-    answer: atFirst(
+    answer: nowAndThen(
       () => refusal(503),
       ({ method }) => method === "GET" || method === "HEAD",
     ),
+  },
+  {
+    name: "listing-cut",
+    does: "breaks the listing off half way, once",
+    seen: "load balancers that time out",
+    ...always,
+    answer: cutAtFirst(({ kind }) => kind === "referrers"),
+  },
+  {
+    name: "blob-cut",
+    does: "breaks a blob off half way, once",
+    seen: "load balancers that time out",
+    ...always,
+    answer: cutAtFirst(({ kind, method }) => kind === "blob" && method === "GET"),
   },
   {
     name: "slow",

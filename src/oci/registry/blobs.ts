@@ -9,6 +9,8 @@ import type { RegistrySession } from "./session.ts";
 /** A blob to store: its bytes, or a stream. One that can be iterated anew is sent again where that may help. */
 export type BlobSource = Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> };
 
+/** Times a blob is asked for whose answer breaks off. */
+const MAX_ATTEMPTS = 3;
 const BLOB_TYPE = "application/octet-stream";
 
 /**
@@ -22,13 +24,37 @@ export async function* readBlobStream(
   repository: Repository,
   descriptor: Descriptor,
 ): AsyncIterable<Uint8Array> {
-  const path = `/v2/${repository.repository}/blobs/${descriptor.digest}`;
-  const response = await session.stream({ method: "GET", path, followRedirects: true, action: "pull" });
-  if (response.status !== 200) {
-    response.discard();
-    throw session.refusal(response, `get blob ${repository.name}@${descriptor.digest}`);
+  const where = `${repository.name}@${descriptor.digest}`;
+  yield* checked(unbroken(session, repository, descriptor), descriptor, where);
+}
+
+/** A blob's bytes. An answer that breaks off is asked for anew, and passed over as far as it was passed on. */
+async function* unbroken(
+  session: RegistrySession,
+  repository: Repository,
+  { digest }: Descriptor,
+): AsyncIterable<Uint8Array> {
+  const path = `/v2/${repository.repository}/blobs/${digest}`;
+  let passed = 0;
+  for (let attempt = 1; ; attempt++) {
+    const response = await session.stream({ method: "GET", path, followRedirects: true, action: "pull" });
+    if (response.status !== 200) throw await session.streamRefusal(response, `get blob ${repository.name}@${digest}`);
+    let at = 0;
+    try {
+      for await (const piece of response.body) {
+        const fresh = piece.subarray(Math.min(piece.length, Math.max(0, passed - at)));
+        at += piece.length;
+        passed += fresh.length;
+        if (fresh.length > 0) yield fresh;
+      }
+      return;
+    } catch (error) {
+      const again = error instanceof TsignError && error.code === "network" && attempt < MAX_ATTEMPTS;
+      if (!again) throw error;
+    } finally {
+      response.discard();
+    }
   }
-  yield* checked(response.body, descriptor, `${repository.name}@${descriptor.digest}`);
 }
 
 /** Passes bytes through and throws when they are not what the descriptor says. */

@@ -1,7 +1,7 @@
 import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io.ts";
 import type { Repository } from "../ref.ts";
-import type { ImageStore } from "../types.ts";
+import type { Descriptor, ImageStore } from "../types.ts";
 import { type BlobSource, readBlobStream, storeBlob } from "./blobs.ts";
 import { deleteManifest, getManifest, putManifest, resolveManifest } from "./manifests.ts";
 import { listReferrers, listUnlisted, putReferrer } from "./referrer-store.ts";
@@ -28,13 +28,7 @@ export function registryStore(connection: Connection): ImageStore {
           hint: "COSIGN_MAX_ATTACHMENT_SIZE raises the limit",
         });
       }
-      const bytes = Buffer.alloc(descriptor.size); // of which the stream is never longer
-      let size = 0;
-      for await (const piece of readBlobStream(session, repository, descriptor)) {
-        bytes.set(piece, size);
-        size += piece.length;
-      }
-      return bytes;
+      return readBlob(connection, descriptor);
     },
     blobStream: (descriptor) => readBlobStream(session, repository, descriptor),
     referrers: (subject) => listReferrers({ ...connection, store }, subject),
@@ -48,4 +42,14 @@ export function registryStore(connection: Connection): ImageStore {
     delete: (identifier) => deleteManifest(connection, identifier),
   };
   return store;
+}
+
+async function readBlob({ session, repository }: Connection, descriptor: Descriptor): Promise<Uint8Array> {
+  const bytes = Buffer.alloc(descriptor.size); // of which the stream is never longer
+  let size = 0;
+  for await (const piece of readBlobStream(session, repository, descriptor)) {
+    bytes.set(piece, size);
+    size += piece.length;
+  }
+  return bytes;
 }
