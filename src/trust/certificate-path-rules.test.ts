@@ -345,6 +345,26 @@ test("verifyCertificatePath: authorities that issued one another end in a no", (
   }
 });
 
+test("verifyCertificatePath: each certificate is come to once, however many ways lead to it", () => {
+  let checks = 0;
+  class Counted extends PathBudget {
+    override path() {
+      const work = super.path();
+      const isSigned: typeof work.isSigned = (...pair) => {
+        checks++;
+        return work.isSigned(...pair);
+      };
+      return { ...work, isSigned };
+    }
+  }
+  const [root, circle] = [party(), party()];
+  const issued = Array.from({ length: 3 }, () => certificate(circle, circle)); // each by each
+  const options = { roots: [certificate(root, root)], leaf: leafOf(circle), budget: new Counted() };
+  refused({ ...options, intermediates: issued }, NO_PATH);
+  refused({ ...options, offered: issued }, NO_PATH);
+  assert.equal(checks, 9, "three, by a search without what was offered, one with it, and one of what was offered");
+});
+
 test("verifyCertificatePath: a hundred different certificates may be offered", () => {
   const [root, middle] = [party(), party()];
   const roots = [certificate(root, root)];

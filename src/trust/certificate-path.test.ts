@@ -25,6 +25,12 @@ const ISSUED = new X509Certificate(der("leaf")).validFromDate;
 const SOON = new Date(ISSUED.getTime() + 3_600_000);
 const LATER = new Date(ISSUED.getTime() + 3 * 86_400_000);
 
+/** Milliseconds of CPU time that this process took: other work on the machine does not count. */
+function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 function pathOf(leaf: string, intermediates: readonly string[], options: { at?: Date; purpose?: Purpose } = {}) {
   const authorities = { roots: [der("root")], intermediates: intermediates.map(der) };
   return verifyCertificatePath({ leaf: der(leaf), authorities, at: SOON, ...options });
@@ -140,9 +146,9 @@ test("copies of a certificate, however many, are as good as one", () => {
   const intermediate = make({ name: "middle", key: middle, issuer: "root", issuerKey: root });
   const leaf = make({ name: undefined, key: own, issuer: "middle", issuerKey: middle });
   const copies = Array.from({ length: 20_000 }, () => Buffer.from(intermediate));
-  const started = performance.now();
+  const started = cpuTime();
   assert.ok(verifyCertificatePath({ leaf, authorities, offered: copies, at: new Date() }));
-  assert.ok(performance.now() - started < 2000, "in linear time");
+  assert.ok(cpuTime() - started < 2000, "in linear time");
   const stranger = make({ name: undefined, key: own, issuer: "middle", issuerKey: newKey() });
   assert.throws(
     () => verifyCertificatePath({ leaf: stranger, authorities, offered: copies, at: new Date() }),
@@ -197,17 +203,17 @@ for (const [kind, make] of Object.entries(HOSTILE)) {
     const authorities = { roots: [root.certificate], intermediates: [] };
     const good = signCertificate(under(false, []).tbs, root.key);
     const budget = new PathBudget();
-    const started = performance.now();
+    const started = cpuTime();
     for (const count of [8, 24, 100, 150]) {
       const hostile = make(count);
-      const made = performance.now();
+      const made = cpuTime();
       const judge = (leaf: Uint8Array) =>
         verifyCertificatePath({ leaf, authorities, offered: hostile.offered, at: new Date(), budget });
       assert.throws(() => judge(hostile.leaf), { code: /untrusted|limit/ });
-      assert.ok(performance.now() - made < 1000, `${count} certificates`);
+      assert.ok(cpuTime() - made < 1000, `${count} certificates`);
       if (hostile.offered.length <= 100) assert.ok(judge(good), "what is below a trusted root needs no chain");
     }
-    assert.ok(performance.now() - started < 10_000);
+    assert.ok(cpuTime() - started < 10_000);
   });
 }
 
