@@ -16,7 +16,7 @@ import type { Descriptor, ImageStore, UnlistedReferrers } from "../oci/types.ts"
 
 const PARTS = ["sig", "att", "sbom"];
 /** Attachments on their way at a time. */
-const WORKERS = 4;
+const WORKERS = 8;
 
 /** A tag to set at the destination. */
 interface Tagging {

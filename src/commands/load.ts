@@ -16,7 +16,7 @@ import { transferManifest } from "../oci/transfer.ts";
 import type { UnlistedReferrers } from "../oci/types.ts";
 
 /** Attachments on their way at a time. */
-const WORKERS = 4;
+const WORKERS = 8;
 
 export default defineCommand({
   usage: "[flags] <image>",

@@ -100,15 +100,16 @@ test("no number of referrers and layers hides a good signature or fills the memo
     );
     assert.notEqual(code, 0);
   });
-  for (const [name, args] of [
-    ["tree", ["tree", image]],
-    ["download signature", ["download", "signature", image]],
-    ["copy", ["copy", image, image.replace(/\/crowded@.*/, "/copied:v1")]],
-    ["clean", ["clean", "-f", "--type", "all", image]],
+  for (const [name, args, count] of [
+    ["tree", ["tree", image], MANY],
+    ["download signature", ["download", "signature", image], MANY],
+    // Ten requests a referrer: with all of them the suite would take minutes.
+    ["copy", ["copy", image, image.replace(/\/crowded@.*/, "/copied:v1")], MANY / 5],
+    ["clean", ["clean", "-f", "--type", "all", image], MANY],
   ] as const) {
-    await context.test(`${name} works with ${MANY} referrers`, async () => {
-      registry.gather({ subject, kind: "scan", count: MANY, position: MANY / 2 });
-      const { code, memory } = await measured(`${name}, ${MANY} referrers of another type`, args, cwd);
+    await context.test(`${name} works with ${count} referrers`, async () => {
+      registry.gather({ subject, kind: "scan", count, position: count / 2 });
+      const { code, memory } = await measured(`${name}, ${count} referrers of another type`, args, cwd);
       assert.equal(code, 0);
       assert.ok(memory < MAX_MEMORY, `${memory} MiB`);
     });
