@@ -29,7 +29,7 @@ const OPERATIONS = {
   "sign-blob, Rekor 2": (at: Stage) => ["sign-blob", ...at.rekor2, "--bundle", "out.json", "blob"],
   "sign image, Rekor 1": (at: Stage) => ["sign", ...at.rekor1, at.image],
   "sign image, Rekor 2": (at: Stage) => ["sign", ...at.rekor2, at.image],
-  "sign image, legacy": (at: Stage) => ["sign", ...at.rekor1, "--new-bundle-format=false", at.image],
+  "sign image, legacy": (at: Stage) => ["sign", ...at.legacy, at.image],
   attest: (at: Stage) => ["attest", ...at.rekor2, "--type", "custom", "--predicate", "predicate", at.image],
   "sign-blob, login": (at: Stage) => [
     ...["sign-blob", "-y", "--oidc-provider", "github-actions", ...at.config2, "--bundle", "out.json", "blob"],
@@ -43,6 +43,7 @@ interface Stage {
   readonly token: string;
   readonly image: string;
   readonly config2: readonly string[];
+  readonly legacy: readonly string[];
   readonly rekor1: readonly string[];
   readonly rekor2: readonly string[];
 }
@@ -104,6 +105,11 @@ async function stage(context: TestContext): Promise<Stage> {
     token: identity.at(-1) ?? "",
     image: await pushImage(setting(sandbox, "TSIGN_SANDBOX"), "faults/app", cwd),
     config2: config("TSIGN_SANDBOX_SIGNING_CONFIG"),
+    legacy: [
+      ...[...identity, ...trust, "--use-signing-config=false", "--new-bundle-format=false"],
+      ...["--fulcio-url", setting(sandbox, "TSIGN_SANDBOX_FULCIO")],
+      ...["--rekor-url", setting(sandbox, "TSIGN_SANDBOX_REKOR")],
+    ],
     rekor1: [...identity, ...config("TSIGN_SANDBOX_SIGNING_CONFIG_REKOR1")],
     rekor2: [...identity, ...config("TSIGN_SANDBOX_SIGNING_CONFIG")],
   };

@@ -206,7 +206,8 @@ function certificateFacts(signer: VerifiedSigner): Record<string, unknown> {
 
 /** The log entry and the timestamp that were verified, in the form that legacy signatures store them in. */
 function verifiedProofs({ entries, timestamps }: Verified): Record<string, unknown> {
-  const [entry] = entries.flatMap((each) => toLegacyLogEntry(each.entry) ?? []);
+  // As cosign: an entry that was looked up is no part of what is stored.
+  const [entry] = entries.flatMap((each) => (each.fetched ? [] : (toLegacyLogEntry(each.entry) ?? [])));
   const [timestamp] = timestamps;
   return {
     ...(entry ? { Bundle: entry } : {}),
