@@ -21,11 +21,20 @@ const CURVE_HASH = { "P-256": "sha256", "P-384": "sha384", "P-521": "sha512" } a
  */
 export function publicKeyFromObject(object: KeyObject): PublicKey {
   const key = object.type === "private" ? createPublicKey(object) : object;
-  const spki = key.export({ type: "spki", format: "der" });
+  const spki = spkiOf(key);
   const kind = kindOf(key);
   const fault = faultOf(key);
   if (fault) throw new TsignError("input", `the key cannot be used: ${fault}`);
   return { kind, hash: ownHash(kind), spki, pem: writePem("PUBLIC KEY", spki), object: key };
+}
+
+/** The key's SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), DER. OpenSSL opens some keys that it does not write again. */
+function spkiOf(key: KeyObject): Buffer {
+  try {
+    return key.export({ type: "spki", format: "der" });
+  } catch (cause) {
+    throw new TsignError("input", "the key cannot be used: its parameters are not valid", { cause });
+  }
 }
 
 /**

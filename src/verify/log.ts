@@ -4,7 +4,7 @@ import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { hash } from "../format/digest.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject, parseJson, textOf } from "../format/json.ts";
 import { sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { isWithin, type Log } from "../trust/material.ts";
@@ -115,7 +115,7 @@ function requireSha256(stated: unknown, bytes: Uint8Array): void {
 function statedKeys(entry: TransparencyLogEntry): Uint8Array[] {
   const body = parseBody(entry);
   const spec = object(body["spec"]);
-  switch (`${body["kind"]} ${body["apiVersion"]}`) {
+  switch (`${textOf(body["kind"])} ${textOf(body["apiVersion"])}`) {
     case "hashedrekord 0.0.1":
       return [bytes(object(object(spec["signature"])["publicKey"])["content"])];
     case "dsse 0.0.1":
@@ -131,7 +131,10 @@ function statedKeys(entry: TransparencyLogEntry): Uint8Array[] {
     case "dsse 0.0.2":
       return list(object(spec["dsseV002"])["signatures"]).map((each) => verifierV2(object(each)["verifier"]));
     default:
-      throw new CheckFailed("log", `entries of kind ${body["kind"]} ${body["apiVersion"]} are not known`);
+      throw new CheckFailed(
+        "log",
+        `entries of kind ${textOf(body["kind"])} ${textOf(body["apiVersion"])} are not known`,
+      );
   }
 }
 
