@@ -8,8 +8,9 @@ import { type Ending, OPERATIONS, PERSONALITIES, type Personality } from "../zoo
 import { zooRegistry } from "../zoo/registry.ts";
 import { cosign, type Endings, type Exhibits, exhibits, type Program, tsign, visit } from "../zoo/run.ts";
 
-/** TSIGN_ZOO: a part of the names of the registries to visit; all by default. */
-const WANTED = PERSONALITIES.filter(({ name }) => name.includes(process.env["TSIGN_ZOO"] ?? ""));
+/** TSIGN_ZOO: parts of the names of the registries to visit, separated by commas; all by default. */
+const PARTS = (process.env["TSIGN_ZOO"] ?? "").split(",");
+const WANTED = PERSONALITIES.filter(({ name }) => PARTS.some((part) => name.includes(part)));
 /** Registries visited at a time. */
 const KEEPERS = 3;
 const RANK: Readonly<Record<Ending, number>> = { wrong: 0, refused: 1, right: 2 };
