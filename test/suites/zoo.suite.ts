@@ -12,7 +12,7 @@ import { cosign, type Endings, type Exhibits, exhibits, type Program, tsign, vis
 const PARTS = (process.env["TSIGN_ZOO"] ?? "").split(",");
 const WANTED = PERSONALITIES.filter(({ name }) => PARTS.some((part) => name.includes(part)));
 /** Registries visited at a time. */
-const KEEPERS = 3;
+const KEEPERS = 4;
 const RANK: Readonly<Record<Ending, number>> = { wrong: 0, refused: 1, right: 2 };
 const SHOWN: Readonly<Record<Ending, string>> = { wrong: "WRONG", refused: "refused", right: "right" };
 

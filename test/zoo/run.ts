@@ -96,6 +96,7 @@ class Trip {
   readonly #visit: Visit;
   readonly #docker: string;
   readonly #plain: string;
+  readonly #shown = new Map<keyof Exhibits, Promise<{ quirky: string; honest: string }>>();
 
   constructor(visit: Visit) {
     this.#visit = visit;
@@ -137,8 +138,15 @@ class Trip {
     return this.#named(io.out().trim());
   }
 
-  /** A copy of an image that is signed in some forms. */
-  async signed(name: string, form: keyof Exhibits): Promise<{ quirky: string; honest: string }> {
+  /** A copy of an image that is signed in some forms, the same for all who only look at it. */
+  signed(form: keyof Exhibits): Promise<{ quirky: string; honest: string }> {
+    const known = this.#shown.get(form) ?? this.own(`signed-${form}`, form);
+    this.#shown.set(form, known);
+    return known;
+  }
+
+  /** A copy of one's own. */
+  async own(name: string, form: keyof Exhibits): Promise<{ quirky: string; honest: string }> {
     const { registry, name: visitor, exhibits } = this.#visit;
     const to = `${registry.honest}/${visitor}/${name}:v1`;
     const copied = await this.look("copy", exhibits[form], to);
@@ -174,7 +182,7 @@ const NOTHING = /no signatures found|no matching signatures: 0/i;
 
 /** A signed image: "unsigned" is wrong, any other no is a refusal. */
 async function verify(trip: Trip, form: "bundle" | "legacy"): Promise<Judged> {
-  const image = await trip.signed(`verify-${form}`, form);
+  const image = await trip.signed(form);
   const outcome = await trip.run("verify", ...PUBLIC, image.quirky);
   if (outcome.code === 0) return judged(outcome, "right");
   return judged(outcome, outcome.code === 10 || NOTHING.test(outcome.stderr) ? "wrong" : "refused");
@@ -218,14 +226,14 @@ async function attestReplacing(trip: Trip): Promise<Judged> {
 }
 
 async function tree(trip: Trip): Promise<Judged> {
-  const image = await trip.signed("tree", "both");
+  const image = await trip.signed("both");
   const outcome = await trip.run("tree", image.quirky);
   return proven(outcome, async () => /\.sig/.test(outcome.stdout) && /via OCI referrer/.test(outcome.stdout));
 }
 
 async function copy(trip: Trip): Promise<Judged> {
-  const image = await trip.signed("copy", "both");
-  const to = (at: string) => at.replace(/\/copy[@:].*/, "/copied:v1");
+  const image = await trip.signed("both");
+  const to = (at: string) => at.replace(/\/signed-both[@:].*/, "/copied:v1");
   const outcome = await trip.run("copy", image.quirky, to(image.quirky));
   return proven(outcome, async () => {
     const there = await trip.look("tree", to(image.honest));
@@ -234,9 +242,9 @@ async function copy(trip: Trip): Promise<Judged> {
 }
 
 async function saveAndLoad(trip: Trip): Promise<Judged> {
-  const image = await trip.signed("save", "both");
+  const image = await trip.signed("both");
   const folder = join(trip.folder, "saved");
-  const to = (at: string) => at.replace(/\/save[@:].*/, "/loaded:v1");
+  const to = (at: string) => at.replace(/\/signed-both[@:].*/, "/loaded:v1");
   const saved = await trip.run("save", "--dir", folder, image.quirky);
   if (saved.code !== 0) return judged(saved, "refused");
   const outcome = await trip.run("load", "--dir", folder, to(image.quirky));
@@ -247,13 +255,13 @@ async function saveAndLoad(trip: Trip): Promise<Judged> {
 }
 
 async function download(trip: Trip): Promise<Judged> {
-  const image = await trip.signed("download", "both");
+  const image = await trip.signed("both");
   const outcome = await trip.run("download", "signature", image.quirky);
   return proven(outcome, async () => outcome.stdout.trim().startsWith("{"));
 }
 
 async function clean(trip: Trip): Promise<Judged> {
-  const image = await trip.signed("clean", "both");
+  const image = await trip.own("clean", "both");
   const outcome = await trip.run("clean", "-f", "--type", "all", image.quirky);
   return proven(outcome, async () => !(await verifies(trip, image.honest)));
 }
