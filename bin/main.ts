@@ -1,6 +1,6 @@
 import { lineOf } from "../src/cli/print/guard.ts";
 import { knownSecrets } from "../src/cli/print/secrets.ts";
-import { systemIo } from "../src/io-system.ts";
+import { systemIo } from "../src/io/system.ts";
 import { main } from "../src/main.ts";
 
 process.on("uncaughtException", (error: NodeJS.ErrnoException) => {

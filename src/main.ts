@@ -1,12 +1,12 @@
-import type { Command } from "./cli/define.ts";
-import { GLOBAL_FLAGS } from "./cli/global-flags.ts";
+import type { Command } from "./cli/parser/define.ts";
+import { GLOBAL_FLAGS } from "./cli/parser/global-flags.ts";
+import { formatDuration } from "./cli/parser/values.ts";
 import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
 import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
-import { formatDuration } from "./cli/values.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
-import type { Io, Lines } from "./io.ts";
-import { unanswered } from "./pending.ts";
+import type { Io, Lines } from "./io/io.ts";
+import { unanswered } from "./net/pending.ts";
 
 /**
  * The whole program as a function.
@@ -67,12 +67,12 @@ async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io, se
 /** Loaded only for a command line that names files: a start is short. */
 async function requireFiles(io: Io, { command, args, flags, given }: Extract<Request, { kind: "run" }>): Promise<void> {
   if (args.length === 0 && given.size === 0) return;
-  const { requireSoundFiles } = await import("./cli/output-places.ts");
+  const { requireSoundFiles } = await import("./cli/options/output-places.ts");
   await requireSoundFiles(io, { command, flags: { ...command.flags, ...GLOBAL_FLAGS }, values: flags, args });
 }
 
 async function writeCaptured(io: Io, path: string, content: Uint8Array): Promise<void> {
-  const { writeOutput } = await import("./cli/output-places.ts");
+  const { writeOutput } = await import("./cli/options/output-places.ts");
   await writeOutput(io, { path, content, mode: 0o644 });
 }
 

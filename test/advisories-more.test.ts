@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { preAuthEncoding } from "../src/format/dsse.ts";
-import { explicit, readAll, readOne, sequence, tlv } from "../src/sandbox/der.ts";
+import { explicit, readAll, readOne, sequence, tlv } from "../src/sandbox/pki/der.ts";
 import { readTrustedRoot } from "../src/trust/trusted-root.ts";
 import { CheckFailed } from "../src/verify/model.ts";
 import { verifyTimestamp } from "../src/verify/timestamp.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { KeyObject } from "node:crypto";
 import { test } from "node:test";
 import { TsignError } from "../src/errors.ts";
-import { readBundle } from "../src/evidence/read-bundle.ts";
+import { readBundle } from "../src/evidence/bundle/read.ts";
 import { messageOf } from "../src/format/digest.ts";
 import { defaultHashes, publicKeyFromObject } from "../src/keys/index.ts";
 import { readTrustedRoot } from "../src/trust/trusted-root.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { TsignError } from "../src/errors.ts";
-import type { HttpRequest, HttpResponse } from "../src/io.ts";
+import type { HttpRequest, HttpResponse } from "../src/io/io.ts";
 import { run, temporaryFolder } from "./support/test-io.ts";
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;

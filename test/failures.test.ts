@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { systemIo } from "../src/io-system.ts";
+import { systemIo } from "../src/io/system.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { NO_LOG, OFFLINE, type Outcome, run, temporaryFolder, testRegistry } from "./support/test-io.ts";
 

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { TsignError } from "../src/errors.ts";
 import { digestOf } from "../src/format/digest.ts";
-import { resolveLocation } from "../src/http.ts";
-import type { Handler, Io, ServerRequest, ServerResponse } from "../src/io.ts";
+import type { Handler, Io, ServerRequest, ServerResponse } from "../src/io/io.ts";
+import { resolveLocation } from "../src/net/http.ts";
 import { openRegistry, type RegistryOptions } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import type { Descriptor, ImageStore } from "../src/oci/types.ts";
-import { createRegistryHandler } from "../src/sandbox/registry.ts";
+import { createRegistryHandler } from "../src/sandbox/registry/registry.ts";
 import { listed } from "./support/storage.ts";
 import { NO_LOG, OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { TsignError } from "../src/errors.ts";
-import type { Io } from "../src/io.ts";
+import type { Io } from "../src/io/io.ts";
 import { obtainIdentityToken } from "../src/services/oidc/identity-token.ts";
 import { type TestIo, temporaryFolder, testIo } from "./support/test-io.ts";
 

@@ -155,7 +155,7 @@ test("a program that computes ends too: the signal does not wait for it, nor doe
   const source = resolve(import.meta.dirname, "../src");
   writeFileSync(
     script,
-    `import { systemIo } from "${source}/io-system.ts";
+    `import { systemIo } from "${source}/io/system.ts";
      import { main } from "${source}/main.ts";
      const io = systemIo();
      const busy = { ...io, stdin: (async function* () { await io.sleep(700); for (;;); })() };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { TsignError } from "../src/errors.ts";
-import type { Terminal } from "../src/io.ts";
+import type { Terminal } from "../src/io/io.ts";
 import { NO_LOG, OFFLINE, run, type TestOptions, temporaryFolder, testIo } from "./support/test-io.ts";
 
 const PASSWORD = { COSIGN_PASSWORD: "pw" };

@@ -3,12 +3,12 @@ import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:cry
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { TsignError } from "../src/errors.ts";
+import { readBundle } from "../src/evidence/bundle/read.ts";
+import { writeBundle } from "../src/evidence/bundle/write.ts";
+import { readSignatureLayer } from "../src/evidence/legacy/read.ts";
+import { signatureLayer } from "../src/evidence/legacy/write.ts";
 import type { Evidence } from "../src/evidence/model.ts";
-import { readBundle } from "../src/evidence/read-bundle.ts";
 import { readLegacyBlobBundle } from "../src/evidence/read-files.ts";
-import { readSignatureLayer } from "../src/evidence/read-legacy.ts";
-import { writeBundle } from "../src/evidence/write-bundle.ts";
-import { signatureLayer } from "../src/evidence/write-legacy.ts";
 import { digestOf } from "../src/format/digest.ts";
 import { defaultHashes, publicKeyFromObject, signerFromKey } from "../src/keys/index.ts";
 import { readManifest } from "../src/oci/manifest.ts";

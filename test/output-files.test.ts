@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { GLOBAL_FLAGS } from "../src/cli/global-flags.ts";
+import { GLOBAL_FLAGS } from "../src/cli/parser/global-flags.ts";
 import { TABLE } from "../src/cli/table.ts";
 import { TsignError } from "../src/errors.ts";
 import { storageWorkshop } from "./support/storage.ts";

@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { attachmentTag } from "../src/oci/tags.ts";
-import { pushImage } from "../src/sandbox/push.ts";
+import { pushImage } from "../src/sandbox/registry/push.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { attachReferrer, descriptorOf, storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { TsignError } from "../src/errors.ts";
-import type { Io } from "../src/io.ts";
+import type { Io } from "../src/io/io.ts";
 import { parseRepository } from "../src/oci/ref.ts";
 import { findCredentials } from "../src/oci/registry/keychain.ts";
-import { createRegistryHandler } from "../src/sandbox/registry.ts";
+import { createRegistryHandler } from "../src/sandbox/registry/registry.ts";
 import { run, type TestOptions, temporaryFolder, testIo } from "./support/test-io.ts";
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");

@@ -10,7 +10,7 @@ import tls, { TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { TsignError } from "../src/errors.ts";
 import { digestOf } from "../src/format/digest.ts";
-import type { HttpRequest, Io } from "../src/io.ts";
+import type { HttpRequest, Io } from "../src/io/io.ts";
 import { openRegistry, type RegistryOptions } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import type { ImageStore } from "../src/oci/types.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, sign, X509Certificate } from "node:crypto";
 import { test } from "node:test";
-import { oidText, readAll, readOne } from "../src/sandbox/der.ts";
+import { oidText, readAll, readOne } from "../src/sandbox/pki/der.ts";
 import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
 import { ALICE, ask, certify, keyOf, leafOf } from "./support/sandbox-client.ts";
 

@@ -3,8 +3,8 @@ import { createHash, createPublicKey, sign, verify } from "node:crypto";
 import { test } from "node:test";
 import { ed25519ph } from "@noble/curves/ed25519.js";
 import { preAuthEncoding } from "../src/format/dsse.ts";
-import { canonicalJson } from "../src/sandbox/canonical.ts";
-import { leafHash, MerkleTree } from "../src/sandbox/merkle.ts";
+import { canonicalJson } from "../src/sandbox/logs/canonical.ts";
+import { leafHash, MerkleTree } from "../src/sandbox/logs/merkle.ts";
 import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
 import { ask, b64, hashedRekord, keyOf } from "./support/sandbox-client.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash, createPublicKey, verify } from "node:crypto";
 import { test } from "node:test";
-import { canonicalJson } from "../src/sandbox/canonical.ts";
-import { parseClock } from "../src/sandbox/clock.ts";
-import { readAll, readOne } from "../src/sandbox/der.ts";
-import { FAULTS, type Fault, parseFault } from "../src/sandbox/faults.ts";
-import { createRegistryHandler } from "../src/sandbox/registry.ts";
-import { withAuth } from "../src/sandbox/registry-auth.ts";
+import { canonicalJson } from "../src/sandbox/logs/canonical.ts";
+import { readAll, readOne } from "../src/sandbox/pki/der.ts";
+import { withAuth } from "../src/sandbox/registry/auth.ts";
+import { createRegistryHandler } from "../src/sandbox/registry/registry.ts";
+import { parseClock } from "../src/sandbox/server/clock.ts";
+import { FAULTS, type Fault, parseFault } from "../src/sandbox/server/faults.ts";
 import { exchange, testSigstore } from "./support/sandbox.ts";
 import { ALICE, ask, timestamp, timestampRequest } from "./support/sandbox-client.ts";
 import { temporaryFolder, testIo } from "./support/test-io.ts";

@@ -5,10 +5,10 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "nod
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
-import { shellExports } from "../src/sandbox/environment.ts";
-import { parseFault } from "../src/sandbox/faults.ts";
-import { type SandboxOptions, startSandbox } from "../src/sandbox/serve.ts";
-import { findSandbox } from "../src/sandbox/state.ts";
+import { shellExports } from "../src/sandbox/server/environment.ts";
+import { parseFault } from "../src/sandbox/server/faults.ts";
+import { type SandboxOptions, startSandbox } from "../src/sandbox/server/serve.ts";
+import { findSandbox } from "../src/sandbox/server/state.ts";
 import { run, temporaryFolder, testIo, testRegistry } from "./support/test-io.ts";
 
 const MAIN = resolve(import.meta.dirname, "../bin/main.ts");

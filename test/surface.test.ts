@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { flagName } from "../src/cli/argv.ts";
-import type { Flag } from "../src/cli/define.ts";
-import { GROUPS } from "../src/cli/groups.ts";
+import { GROUPS } from "../src/cli/help/groups.ts";
+import { flagName } from "../src/cli/parser/argv.ts";
+import type { Flag } from "../src/cli/parser/define.ts";
+import { formatDuration } from "../src/cli/parser/values.ts";
 import { ALIASES, TABLE } from "../src/cli/table.ts";
-import { formatDuration } from "../src/cli/values.ts";
 
 interface SurfaceFlag {
   name: string;

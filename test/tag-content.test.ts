@@ -3,8 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { digestOf } from "../src/format/digest.ts";
-import type { Handler } from "../src/io.ts";
-import { createRegistryHandler } from "../src/sandbox/registry.ts";
+import type { Handler } from "../src/io/io.ts";
+import { createRegistryHandler } from "../src/sandbox/registry/registry.ts";
 import { NO_LOG, OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";

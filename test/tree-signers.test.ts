@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
-import { pushImage } from "../src/sandbox/push.ts";
+import { pushImage } from "../src/sandbox/registry/push.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { LEGACY, OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 

@@ -1,11 +1,11 @@
-import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { parseStatement } from "../evidence/statement.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { readBlob } from "../net/input.ts";
 import { attachmentLimit } from "../oci/attachments.ts";
 import { attestationStatement, predicateTypeOf } from "../sign/predicates.ts";
-import { recordedTime } from "./recorded-time.ts";
+import { recordedTime } from "./options/recorded-time.ts";
 
 interface Flags {
   readonly predicate: string;

@@ -1,19 +1,19 @@
 import { RFC3161Timestamp } from "@sigstore/core";
-import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
 import { looksLikeEnvelope, readEnvelope } from "../evidence/envelope.ts";
-import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import { readLegacyTimestamp } from "../evidence/legacy/proofs.ts";
+import { readCertificates } from "../evidence/legacy/read.ts";
+import { certificatePem } from "../evidence/legacy/write.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "../evidence/media-types.ts";
 import type { DsseContent, Evidence, EvidenceKey } from "../evidence/model.ts";
 import { readLegacyBlobBundle, readSignatureFile } from "../evidence/read-files.ts";
-import { readCertificates } from "../evidence/read-legacy.ts";
 import { ownMessage } from "../evidence/signed-message.ts";
-import { certificatePem } from "../evidence/write-legacy.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import type { HashName, Message } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { keyHint, loadPublicKey, publicKeyFromObject, verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
+import { readBlob } from "../net/input.ts";
 import { verifyClaims } from "../verify/claims.ts";
 import { CheckFailed } from "../verify/model.ts";
 

@@ -1,8 +1,8 @@
 import { TsignError } from "../errors.ts";
-import { unreadable } from "../evidence/find-layers.ts";
+import { unreadable } from "../evidence/find/layers.ts";
 import type { Evidence, Unreadable } from "../evidence/model.ts";
 import { readStatement } from "../evidence/statement.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { isVerified, type Verdict, type Verified } from "../verify/verify.ts";
 import { type Failure, failureOf } from "./print/verified.ts";
 

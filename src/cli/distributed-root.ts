@@ -1,11 +1,11 @@
 import { naming, TsignError } from "../errors.ts";
-import { readCertificates } from "../evidence/read-legacy.ts";
-import type { Io } from "../io.ts";
+import { readCertificates } from "../evidence/legacy/read.ts";
+import type { Io } from "../io/io.ts";
 import type { SingleTarget, Tuf } from "../services/tuf/index.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
 import { readTrustedRoot } from "../trust/trusted-root.ts";
-import { authorityOf, logsOf, timestampAuthority } from "./trust-files.ts";
+import { authorityOf, logsOf, timestampAuthority } from "./options/trust-files.ts";
 
 const TRUSTED_ROOT = "trusted_root.json";
 

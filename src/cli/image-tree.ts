@@ -1,5 +1,5 @@
 import { TsignError } from "../errors.ts";
-import { type Attached, findAttached } from "../evidence/attached.ts";
+import { type Attached, findAttached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
 import { inParallel } from "../oci/parallel.ts";
 import type { ImageStore } from "../oci/types.ts";

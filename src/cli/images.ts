@@ -1,13 +1,13 @@
 import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { attachmentRepository } from "../oci/attachments.ts";
 import { openRegistry } from "../oci/open.ts";
 import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
-import type { FlagValues } from "./define.ts";
 import { type registryFlags, registryOptions } from "./flags/registry.ts";
+import type { FlagValues } from "./parser/define.ts";
 
 type Flags = FlagValues<typeof registryFlags> & {
   readonly attachment: string;

@@ -1,13 +1,13 @@
 import { TsignError } from "../errors.ts";
+import { certificatePem } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { ownMessage } from "../evidence/signed-message.ts";
-import { certificatePem } from "../evidence/write-legacy.ts";
 import type { Message } from "../format/digest.ts";
-import type { TransportIo } from "../http-retry.ts";
 import { publicKeyFromObject } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
+import type { TransportIo } from "../net/retry.ts";
 import type { Policy } from "../verify/model.ts";
-import { parseServiceUrl } from "./service-url.ts";
+import { parseServiceUrl } from "./options/service-url.ts";
 
 /**
  * Looks a legacy signature up in the log when it was stored without its entry, as cosign does; bundles hold theirs or fail.

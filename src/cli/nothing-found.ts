@@ -1,7 +1,7 @@
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import type { Digest } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { type PlaceFlags, storedWith, type Target } from "./image-judging.ts";
 
 /** Most images of an index that are looked at for a hint. */

@@ -1,15 +1,15 @@
 import { TsignError, withHint } from "../errors.ts";
-import type { Io } from "../io.ts";
-import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./argv.ts";
-import type { Command, Flags } from "./define.ts";
-import { environmentFlags, flagVariable, warnAboutWeakening } from "./environment.ts";
-import { GLOBAL_FLAGS } from "./global-flags.ts";
-import { GROUPS } from "./groups.ts";
-import { commandHelp, groupHelp } from "./help.ts";
-import { screenOf } from "./layout.ts";
-import { checkRepeated } from "./repeated.ts";
+import type { Io } from "../io/io.ts";
+import { GROUPS } from "./help/groups.ts";
+import { commandHelp, groupHelp } from "./help/help.ts";
+import { screenOf } from "./help/layout.ts";
+import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./parser/argv.ts";
+import type { Command, Flags } from "./parser/define.ts";
+import { environmentFlags, flagVariable, warnAboutWeakening } from "./parser/environment.ts";
+import { GLOBAL_FLAGS } from "./parser/global-flags.ts";
+import { checkRepeated } from "./parser/repeated.ts";
+import { parseValue } from "./parser/values.ts";
 import { ALIASES, type Entry, TABLE } from "./table.ts";
-import { parseValue } from "./values.ts";
 
 /** A command line understood: either text to print, or a command with all it needs to run. */
 export type Request =
@@ -88,8 +88,8 @@ async function parseCommand(
 async function completions([asked, ...words]: readonly string[], io: Io): Promise<Request> {
   if (words.length === 0) throw new TsignError("usage", "requires at least 1 arg(s), only received 0");
   const [{ complete }, { formatCompletion }] = await Promise.all([
-    import("./completion.ts"),
-    import("./completion-answer.ts"),
+    import("./completion/completion.ts"),
+    import("./completion/answer.ts"),
   ]);
   const completion = await complete(words, GLOBAL_FLAGS, io);
   return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }) };

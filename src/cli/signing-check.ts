@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { certificateNames } from "../format/certificate-names.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { defaultHashes } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import { AUDIENCE } from "../services/oidc/audience.ts";

@@ -1,12 +1,12 @@
-import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
-import type { Io, TlsOptions } from "../io.ts";
+import type { Io, TlsOptions } from "../io/io.ts";
+import { readBlob } from "../net/input.ts";
 import type { Witnesses } from "../sign/record.ts";
 import { readSigningConfig, selectServices } from "../trust/signing-config.ts";
-import type { FlagValues } from "./define.ts";
 import { signingFlags } from "./flags/signing.ts";
-import { formsOf } from "./forms.ts";
-import { parseServiceUrl } from "./service-url.ts";
+import { formsOf } from "./options/forms.ts";
+import { parseServiceUrl } from "./options/service-url.ts";
+import type { FlagValues } from "./parser/define.ts";
 import { distributedTarget } from "./trust.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags>, "outputCertificate" | "outputSignature">;

@@ -1,23 +1,23 @@
-import { readBlob } from "../blob.ts";
 import { naming, TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { printable } from "../format/printable.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { confirm, readPassword } from "../io/prompt.ts";
 import { DEFAULT_SIGNING_ALGORITHM, ephemeralSigner } from "../keys/ephemeral.ts";
 import { loadSigner } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
-import { confirm, readPassword } from "../prompt.ts";
+import { readBlob } from "../net/input.ts";
 import { readSigningCertificate } from "../sign/certificate.ts";
 import { type Content, loggable, requireLoggable } from "../sign/loggable.ts";
 import { recordEvidence, type Witnesses } from "../sign/record.ts";
 import { asLegacy, type SigningCertificate, type SigningIdentity } from "../sign/sign.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
 import type { Subject } from "../verify/model.ts";
-import type { FlagValues } from "./define.ts";
 import { type keyFlags, keyReference } from "./flags/key.ts";
 import type { signingFlags } from "./flags/signing.ts";
+import { requireFiles, warnAboutIdleFlags, warnAboutLegacyHash } from "./options/signing.ts";
+import type { FlagValues } from "./parser/define.ts";
 import { checkAudience, checkCertificate, checkSignature } from "./signing-check.ts";
-import { requireFiles, warnAboutIdleFlags, warnAboutLegacyHash } from "./signing-flags.ts";
 import { noAuthority, readSigningServices, type SigningServices } from "./signing-services.ts";
 import { loadTrust } from "./trust.ts";
 

@@ -1,4 +1,4 @@
-import type { Command } from "./define.ts";
+import type { Command } from "./parser/define.ts";
 
 /** A command as the program knows it before its module is loaded. */
 export interface Entry {

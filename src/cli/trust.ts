@@ -1,7 +1,7 @@
-import { readBlob } from "../blob.ts";
 import { naming, TsignError } from "../errors.ts";
-import { readCertificates } from "../evidence/read-legacy.ts";
-import type { Io } from "../io.ts";
+import { readCertificates } from "../evidence/legacy/read.ts";
+import type { Io } from "../io/io.ts";
+import { readBlob } from "../net/input.ts";
 import {
   ALWAYS,
   type Authority,
@@ -100,16 +100,16 @@ async function readOverrides(io: Io, flags: TrustFlags): Promise<Partial<Trusted
 
 // Most commands name no files of trust, and do without what reads them.
 async function timestampAuthorityOf(chain: readonly Uint8Array[]): Promise<TimestampAuthority> {
-  return (await import("./trust-files.ts")).timestampAuthority(chain);
+  return (await import("./options/trust-files.ts")).timestampAuthority(chain);
 }
 
 async function authorityOfFile(certificates: readonly Uint8Array[]): Promise<Authority> {
-  return (await import("./trust-files.ts")).authorityOf(certificates);
+  return (await import("./options/trust-files.ts")).authorityOf(certificates);
 }
 
 async function readLogs(io: Io, path: string): Promise<Log[]> {
   if (path === "") return [];
-  const { logsOf } = await import("./trust-files.ts");
+  const { logsOf } = await import("./options/trust-files.ts");
   return logsOf(Buffer.from(await readBlob(io, path)).toString("latin1"), { path, baseUrl: path });
 }
 

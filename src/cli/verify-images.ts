@@ -1,9 +1,9 @@
-import { readBlob } from "../blob.ts";
 import { type ExitCodes, TsignError } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence, Found, Unreadable } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { readBlob } from "../net/input.ts";
 import { simpleSigningPayload } from "../sign/payload.ts";
 import type { Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
@@ -13,8 +13,8 @@ import { judgeFound, openTarget, printNotCounted, storedWith, type Target, verif
 import { requiredAnnotations } from "./images.ts";
 import { withLoggedEntry } from "./log-lookup.ts";
 import { hintForNothing } from "./nothing-found.ts";
+import { readVerification, type Verification } from "./options/verification.ts";
 import { printHeader, printJson, printText, warnAboutLoosePatterns } from "./print/verified.ts";
-import { readVerification, type Verification } from "./verification.ts";
 
 /** cosign's own, for the commands that verify images. */
 export const IMAGE_EXIT_CODES: ExitCodes = { "no-signatures": 10, "image-not-found": 11, "no-match": 12 };

@@ -1,5 +1,4 @@
 import { basename } from "node:path/posix";
-import { openBlob } from "../blob.ts";
 import {
   type Attested,
   envelopeAsSignature,
@@ -8,22 +7,23 @@ import {
   requireSize,
   statementAbout,
 } from "../cli/attesting.ts";
-import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
-import { type Forms, formsOf } from "../cli/forms.ts";
-import { writeOutput } from "../cli/output-places.ts";
+import { type Forms, formsOf } from "../cli/options/forms.ts";
+import { writeOutput } from "../cli/options/output-places.ts";
+import { recordedTime } from "../cli/options/recorded-time.ts";
+import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
 import { watched } from "../cli/print/progress.ts";
-import { recordedTime } from "../cli/recorded-time.ts";
 import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
+import { writeBundle } from "../evidence/bundle/write.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
-import { writeLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import { writeLegacyTimestamp } from "../evidence/legacy/proofs.ts";
+import { certificatePem, legacyBlobBundle } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { writeBundle } from "../evidence/write-bundle.ts";
-import { certificatePem, legacyBlobBundle } from "../evidence/write-legacy.ts";
 import { messageOf, readMessage } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { openBlob } from "../net/input.ts";
 import { signInTotoStatement } from "../sign/sign.ts";
 
 const IN_BUNDLE = { deprecated: "the bundle of --bundle holds it", output: true };

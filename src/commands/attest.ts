@@ -6,25 +6,25 @@ import {
   requireSize,
   statementAbout,
 } from "../cli/attesting.ts";
-import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { type Forms, formsOf } from "../cli/forms.ts";
 import { openAttachments, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
-import { writeOutput } from "../cli/output-places.ts";
-import { recordedTime, recordedTimeText } from "../cli/recorded-time.ts";
+import { type Forms, formsOf } from "../cli/options/forms.ts";
+import { writeOutput } from "../cli/options/output-places.ts";
+import { recordedTime, recordedTimeText } from "../cli/options/recorded-time.ts";
+import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
 import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
+import { writeBundle } from "../evidence/bundle/write.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
+import { legacyBlobBundle } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { type Listed, removeListed } from "../evidence/remove.ts";
 import { parseStatement } from "../evidence/statement.ts";
-import { writeBundle } from "../evidence/write-bundle.ts";
-import { legacyBlobBundle } from "../evidence/write-legacy.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import { parseDigest } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import type { ImageStore } from "../oci/types.ts";
 import { requirePredicateType } from "../sign/predicates.ts";

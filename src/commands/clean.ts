@@ -1,13 +1,13 @@
-import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../cli/images.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
 import { findReferrersOf, type ReferrerKind, removeReferrersOf, removeTag } from "../evidence/remove.ts";
 import type { Digest } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { confirm } from "../io/prompt.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
 import type { ImageStore } from "../oci/types.ts";
-import { confirm } from "../prompt.ts";
 
 type CleanType = "signature" | "attestation" | "referrer" | "sbom" | "all";
 

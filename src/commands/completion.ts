@@ -1,5 +1,5 @@
-import { COMPLETION_SCRIPTS } from "../cli/completion-scripts.ts";
-import { defineCommand } from "../cli/define.ts";
+import { COMPLETION_SCRIPTS } from "../cli/completion/scripts.ts";
+import { defineCommand } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
 
 export default defineCommand({

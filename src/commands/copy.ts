@@ -1,12 +1,12 @@
-import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
 import { findImageTree } from "../cli/image-tree.ts";
 import { openAttachments, resolveImage } from "../cli/images.ts";
-import { imageForPlatform } from "../cli/platform.ts";
+import { imageForPlatform } from "../cli/options/platform.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
-import type { Attached } from "../evidence/attached.ts";
+import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { openRegistry } from "../oci/open.ts";
 import { inParallel } from "../oci/parallel.ts";
 import { parseReference, type Reference } from "../oci/ref.ts";

@@ -1,5 +1,5 @@
-import { defineCommand, flag } from "../cli/define.ts";
-import { otherVariables, VARIABLES } from "../cli/variables.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
+import { otherVariables, VARIABLES } from "../cli/parser/variables.ts";
 import { printable } from "../format/printable.ts";
 
 const MASK = "******";

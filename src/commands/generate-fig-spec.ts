@@ -1,6 +1,6 @@
-import { defineCommand, flag } from "../cli/define.ts";
-import { figSpec } from "../cli/fig.ts";
-import { GLOBAL_FLAGS } from "../cli/global-flags.ts";
+import { figSpec } from "../cli/help/fig.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
+import { GLOBAL_FLAGS } from "../cli/parser/global-flags.ts";
 
 export default defineCommand({
   usage: "[flags]",

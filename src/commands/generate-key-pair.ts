@@ -1,5 +1,5 @@
-import { defineCommand, flag } from "../cli/define.ts";
-import { createServiceKey, storeKeyPair, writeKeyPair } from "../cli/key-files.ts";
+import { createServiceKey, storeKeyPair, writeKeyPair } from "../cli/options/key-files.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { generatePrivateKey } from "../keys/index.ts";
 
 export default defineCommand({

@@ -1,6 +1,6 @@
-import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { parseAnnotations, resolveImage } from "../cli/images.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { simpleSigningPayload } from "../sign/payload.ts";
 
 export default defineCommand({

@@ -1,8 +1,8 @@
-import { readBlob } from "../blob.ts";
-import { defineCommand, flag } from "../cli/define.ts";
-import { writeKeyPair } from "../cli/key-files.ts";
+import { writeKeyPair } from "../cli/options/key-files.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { naming, TsignError } from "../errors.ts";
 import { importPrivateKey } from "../keys/index.ts";
+import { readBlob } from "../net/input.ts";
 
 export default defineCommand({
   usage: "--key <file> [flags]",

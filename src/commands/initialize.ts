@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { readBlob } from "../blob.ts";
-import { defineCommand, flag } from "../cli/define.ts";
 import { readDistributedRoot } from "../cli/distributed-root.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { naming, TsignError } from "../errors.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { readBlob } from "../net/input.ts";
 import { cacheFolder, noPlaceToKeep, openCache } from "../services/tuf/cache.ts";
 import { openTuf } from "../services/tuf/index.ts";
 import { readMetadata } from "../services/tuf/metadata.ts";

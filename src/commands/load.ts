@@ -1,10 +1,10 @@
-import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
 import { findImageTree } from "../cli/image-tree.ts";
 import { openAttachments } from "../cli/images.ts";
-import { requireFlag } from "../cli/required.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
+import { requireFlag } from "../cli/parser/required.ts";
 import { TsignError } from "../errors.ts";
-import { mergeLayers } from "../evidence/merge-legacy.ts";
+import { mergeLayers } from "../evidence/legacy/merge.ts";
 import type { Digest } from "../format/digest.ts";
 import { appendToTag } from "../oci/append.ts";
 import { openLayout } from "../oci/layout/layout.ts";

@@ -1,9 +1,9 @@
-import { defineCommand, flag } from "../cli/define.ts";
-import { registryOf } from "../cli/registry-name.ts";
+import { registryOf } from "../cli/options/registry-name.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { takeStdin } from "../io/stdin.ts";
 import { checkLogin, storeLogin } from "../oci/registry/logins.ts";
-import { takeStdin } from "../stdin.ts";
 
 const MAX_PASSWORD = 64 * 1024;
 

@@ -1,5 +1,5 @@
-import { defineCommand } from "../cli/define.ts";
-import { registryOf } from "../cli/registry-name.ts";
+import { registryOf } from "../cli/options/registry-name.ts";
+import { defineCommand } from "../cli/parser/define.ts";
 import { removeLogin } from "../oci/registry/logins.ts";
 
 export default defineCommand({

@@ -1,11 +1,11 @@
-import { defineCommand, flag } from "../cli/define.ts";
 import { keyFlags, keyReference } from "../cli/flags/key.ts";
-import { writeOutput } from "../cli/output-places.ts";
+import { writeOutput } from "../cli/options/output-places.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { readPassword } from "../io/prompt.ts";
 import { loadSigner, openProvider } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { readPassword } from "../prompt.ts";
 
 export default defineCommand({
   usage: "--key <key> [flags]",

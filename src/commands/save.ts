@@ -1,9 +1,9 @@
-import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { findImageTree } from "../cli/image-tree.ts";
 import { openAttachments, resolveImage } from "../cli/images.ts";
-import { requireFlag } from "../cli/required.ts";
-import type { Attached } from "../evidence/attached.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
+import { requireFlag } from "../cli/parser/required.ts";
+import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
 import { formerImage } from "../oci/layout/former.ts";
 import { createLayout, type EntryName } from "../oci/layout/layout.ts";

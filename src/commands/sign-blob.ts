@@ -1,19 +1,19 @@
-import { openBlob } from "../blob.ts";
-import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
-import { formsOf } from "../cli/forms.ts";
-import { writeOutput } from "../cli/output-places.ts";
+import { formsOf } from "../cli/options/forms.ts";
+import { writeOutput } from "../cli/options/output-places.ts";
+import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
 import { watched } from "../cli/print/progress.ts";
 import { openSigning } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
-import { writeLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import { writeBundle } from "../evidence/bundle/write.ts";
+import { writeLegacyTimestamp } from "../evidence/legacy/proofs.ts";
+import { certificatePem, legacyBlobBundle } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { writeBundle } from "../evidence/write-bundle.ts";
-import { certificatePem, legacyBlobBundle } from "../evidence/write-legacy.ts";
 import { encodeBase64 } from "../format/base64.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { DEFAULT_SIGNING_ALGORITHM, SIGNING_ALGORITHMS } from "../keys/ephemeral.ts";
+import { openBlob } from "../net/input.ts";
 import { signBlob, statedMessage } from "../sign/sign.ts";
 
 const flags = {

@@ -1,9 +1,6 @@
-import { readBlob } from "../blob.ts";
-import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
-import { type Forms, formsOf } from "../cli/forms.ts";
 import {
   openAttachments,
   parseAnnotations,
@@ -12,7 +9,10 @@ import {
   type SignedImage,
   withChildren,
 } from "../cli/images.ts";
-import { writeOutput } from "../cli/output-places.ts";
+import { type Forms, formsOf } from "../cli/options/forms.ts";
+import { writeOutput } from "../cli/options/output-places.ts";
+import { recordedTime, recordedTimeText } from "../cli/options/recorded-time.ts";
+import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
 import { progress } from "../cli/print/progress.ts";
 import {
   requireSignatureFiles,
@@ -20,14 +20,14 @@ import {
   writeLegacyBundles,
   writeSignatureFiles,
 } from "../cli/print/signature-files.ts";
-import { recordedTime, recordedTimeText } from "../cli/recorded-time.ts";
 import { openSigning, type Signing as Session } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
+import { writeBundle } from "../evidence/bundle/write.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { writeBundle } from "../evidence/write-bundle.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { readBlob } from "../net/input.ts";
 import { type SignedClaims, signStatement, simpleSigningPayload } from "../sign/payload.ts";
 import { signInTotoStatement, signPayload } from "../sign/sign.ts";
 import { storeLegacyReferrer, storeLegacySignature } from "../sign/store.ts";

@@ -1,13 +1,13 @@
-import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { openAttachments, resolveImage, type SignedImage } from "../cli/images.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
-import { claimedSigner } from "../evidence/claimed-signer.ts";
-import { findEvidence } from "../evidence/find.ts";
+import { claimedSigner } from "../evidence/find/claimed-signer.ts";
+import { findEvidence } from "../evidence/find/find.ts";
 import { BUNDLE_ANNOTATION } from "../evidence/media-types.ts";
 import type { Digest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import { mapAhead } from "../oci/parallel.ts";
 import { parseReference } from "../oci/ref.ts";

@@ -1,6 +1,6 @@
-import { defineCommand, flag } from "../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { resolveImage } from "../cli/images.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
 import { attachmentRepository } from "../oci/attachments.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";

@@ -1,25 +1,25 @@
-import { openBlob, readBlob } from "../blob.ts";
-import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
-import { watched } from "../cli/print/progress.ts";
 import {
   readVerification,
   refuseBesideBundle,
   refuseKeyAndCertificate,
   type Verification,
-} from "../cli/verification.ts";
+} from "../cli/options/verification.ts";
+import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
+import { watched } from "../cli/print/progress.ts";
 import { TsignError } from "../errors.ts";
+import { looksLikeBundle, readBundle } from "../evidence/bundle/read.ts";
 import { readEnvelope } from "../evidence/envelope.ts";
-import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import { readLegacyTimestamp } from "../evidence/legacy/proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { looksLikeBundle, readBundle } from "../evidence/read-bundle.ts";
 import { readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { readStatement } from "../evidence/statement.ts";
 import { type HashName, type Message, messageOf, messageOfDigests, readMessage } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { sameKey } from "../keys/index.ts";
+import { openBlob, readBlob } from "../net/input.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import { PREDICATE_ALIASES, predicateTypeOf } from "../sign/predicates.ts";
 import type { Policy } from "../verify/model.ts";

@@ -1,25 +1,25 @@
-import { openBlob, readBlob } from "../blob.ts";
-import { defineCommand, type FlagValues, flag } from "../cli/define.ts";
 import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { withLoggedEntry } from "../cli/log-lookup.ts";
-import { watched } from "../cli/print/progress.ts";
 import {
   readVerification,
   refuseBesideBundle,
   refuseKeyAndCertificate,
   type Verification,
-} from "../cli/verification.ts";
+} from "../cli/options/verification.ts";
+import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
+import { watched } from "../cli/print/progress.ts";
 import { TsignError } from "../errors.ts";
-import { readLegacyTimestamp } from "../evidence/legacy-proofs.ts";
+import { looksLikeBundle, readBundle } from "../evidence/bundle/read.ts";
+import { readLegacyTimestamp } from "../evidence/legacy/proofs.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { looksLikeBundle, readBundle } from "../evidence/read-bundle.ts";
 import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
+import { openBlob, readBlob } from "../net/input.ts";
 import { type Verified, verify } from "../verify/verify.ts";
 
 /** Blobs up to this size are kept and checked as they are; larger ones by their digest. Bytes. */

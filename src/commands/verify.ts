@@ -1,5 +1,5 @@
-import { defineCommand } from "../cli/define.ts";
 import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../cli/flags/image-verification.ts";
+import { defineCommand } from "../cli/parser/define.ts";
 import { IMAGE_EXIT_CODES, verifyImages } from "../cli/verify-images.ts";
 
 export default defineCommand({

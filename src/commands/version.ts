@@ -1,4 +1,4 @@
-import { defineCommand, flag } from "../cli/define.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 import { CARRIED_TRUST, VERSION } from "../version.ts";
 
 const PLATFORM: Readonly<Record<string, string>> = { x64: "amd64", win32: "windows" };

@@ -1,14 +1,14 @@
-import { readBlob } from "../blob.ts";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { isObject } from "../format/json.ts";
 import { parseSignedJson } from "../format/signed-json.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { publicKeyFromPem } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { readLegacyLogEntry } from "./legacy-proofs.ts";
+import { readBlob } from "../net/input.ts";
+import { readLegacyLogEntry } from "./legacy/proofs.ts";
+import { readCertificates } from "./legacy/read.ts";
 import type { Evidence, EvidenceKey } from "./model.ts";
-import { readCertificates } from "./read-legacy.ts";
 
 /**
  * A detached signature as the command line names it: a file, a URL, or the base64 text itself. What is not base64 is taken

@@ -1,6 +1,6 @@
 import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { mapAhead } from "../oci/parallel.ts";
 import { withoutReferrers } from "../oci/registry/fallback-index.ts";
 import { fallbackTag } from "../oci/tags.ts";

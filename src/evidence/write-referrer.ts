@@ -1,8 +1,8 @@
 import { digestOf } from "../format/digest.ts";
 import { goJson } from "../format/go-json.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
+import { plainDescriptor } from "./legacy/write.ts";
 import { BUNDLE_ANNOTATION, BUNDLE_MEDIA_TYPE } from "./media-types.ts";
-import { plainDescriptor } from "./write-legacy.ts";
 
 const EMPTY = { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.from("{}") };
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";

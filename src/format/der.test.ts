@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { integer, NULL, octetString, sequence, tlv } from "../sandbox/der.ts";
+import { integer, NULL, octetString, sequence, tlv } from "../sandbox/pki/der.ts";
 import { DerError, derChildren, readDer, readDerSequence, requireDer, TAG } from "./der.ts";
 
 test("readDer reads exactly one element, of the tag wanted", () => {

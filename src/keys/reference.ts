@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { readBlob } from "../blob.ts";
 import { naming } from "../errors.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
+import { readBlob } from "../net/input.ts";
 import { readKeyFile } from "./key-file.ts";
 import { openProvider } from "./providers/open.ts";
 import { publicKeyFromPem } from "./public-key.ts";

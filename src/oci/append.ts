@@ -1,5 +1,5 @@
 import { TsignError } from "../errors.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
 
 /** What to write next, given what the tag holds; undefined when it already holds what we add. */

@@ -1,5 +1,5 @@
 import { TsignError } from "../errors.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { parseRepository, type Repository } from "./ref.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Io, TlsOptions } from "../io.ts";
+import type { Io, TlsOptions } from "../io/io.ts";
 import type { Repository } from "./ref.ts";
 import { type Credentials, findCredentials } from "./registry/keychain.ts";
 import { RegistrySession } from "./registry/session.ts";

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { type PemBlock, readPem, writePem } from "../format/pem.ts";
-import type { Io, TlsOptions } from "../io.ts";
+import type { Io, TlsOptions } from "../io/io.ts";
 
 const MAX_PEM = 16 * 1024 * 1024;
 

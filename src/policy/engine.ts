@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { TsignError } from "../errors.ts";
 import { parseJson } from "../format/json.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 
 export type PolicyIo = Pick<Io, "spawn" | "sleep" | "files" | "env" | "cwd" | "launcher" | "signal">;
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { testIo } from "../../test/support/test-io.ts";
 import { TsignError } from "../errors.ts";
-import type { Spawned, SpawnOptions } from "../io.ts";
+import type { Spawned, SpawnOptions } from "../io/io.ts";
 import { judge, type PolicyIo, readPolicies } from "./index.ts";
 
 const STATEMENT = Buffer.from('{"predicateType":"https://example.com/t"}');

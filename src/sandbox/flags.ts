@@ -1,8 +1,8 @@
-import { type FlagValues, flag } from "../cli/define.ts";
-import type { Io } from "../io.ts";
-import { parseClock } from "./clock.ts";
-import { parseFault } from "./faults.ts";
-import type { SandboxOptions } from "./serve.ts";
+import { type FlagValues, flag } from "../cli/parser/define.ts";
+import type { Io } from "../io/io.ts";
+import { parseClock } from "./server/clock.ts";
+import { parseFault } from "./server/faults.ts";
+import type { SandboxOptions } from "./server/serve.ts";
 
 /** Flags of the commands that start a sandbox. */
 export const sandboxFlags = {

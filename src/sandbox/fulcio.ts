@@ -1,12 +1,10 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { writePem } from "../format/pem.ts";
-import type { ServerResponse } from "../io.ts";
-import type { Clock } from "./clock.ts";
-import { type CtLog, SCT_LIST_OID } from "./ct.ts";
-import { BAD_TOKEN, type Identity, identityOf, subjectAlternativeName } from "./identity.ts";
-import { answer, bytesOf, type Call, json, jsonOf, Refused, type Service, textAt } from "./service.ts";
-import { type Verifier, verifierOf, verifyMessage } from "./signature.ts";
-import { AUDIENCE, type TokenMaker } from "./token.ts";
+import type { ServerResponse } from "../io/io.ts";
+import { type CtLog, SCT_LIST_OID } from "./logs/ct.ts";
+import { BAD_TOKEN, type Identity, identityOf, subjectAlternativeName } from "./oidc/identity.ts";
+import { AUDIENCE, type TokenMaker } from "./oidc/token.ts";
+import { type Verifier, verifierOf, verifyMessage } from "./pki/signature.ts";
 import {
   type Authority,
   distinguishedName,
@@ -16,7 +14,9 @@ import {
   signCertificate,
   tbsCertificate,
   usualExtensions,
-} from "./x509.ts";
+} from "./pki/x509.ts";
+import type { Clock } from "./server/clock.ts";
+import { answer, bytesOf, type Call, json, jsonOf, Refused, type Service, textAt } from "./server/service.ts";
 
 const LIFETIME = 10 * 60 * 1000;
 /** gRPC's codes for the statuses used, as Fulcio's gateway answers. */

@@ -1,22 +1,17 @@
 import { TsignError } from "../errors.ts";
 import { writePem } from "../format/pem.ts";
-import type { Io } from "../io.ts";
-import { type Clock, isoSeconds } from "./clock.ts";
-import { createCtLog } from "./ct.ts";
+import type { Io } from "../io/io.ts";
 import { createFulcio } from "./fulcio.ts";
-import { openJournal } from "./journal.ts";
-import { type Keyring, openKeyring } from "./keyring.ts";
-import { createOidc, DEFAULT_EMAIL, person } from "./oidc.ts";
-import { createLogins } from "./oidc-logins.ts";
-import { Rekor1Log } from "./rekor1/log.ts";
-import { createRekor1 } from "./rekor1/routes.ts";
-import { Rekor2Log } from "./rekor2/log.ts";
-import { createRekor2 } from "./rekor2/routes.ts";
-import type { Service } from "./service.ts";
-import { createTokenMaker, type TokenMaker } from "./token.ts";
-import { type Addresses, addressesOf, signingConfig, trustedRoot } from "./trust.ts";
-import { createTsa } from "./tsa.ts";
-import { createTuf } from "./tuf.ts";
+import { createCtLog } from "./logs/ct.ts";
+import { openJournal } from "./logs/journal.ts";
+import { Rekor1Log } from "./logs/rekor1/log.ts";
+import { createRekor1 } from "./logs/rekor1/routes.ts";
+import { Rekor2Log } from "./logs/rekor2/log.ts";
+import { createRekor2 } from "./logs/rekor2/routes.ts";
+import { createOidc, DEFAULT_EMAIL, person } from "./oidc/issuer.ts";
+import { createLogins } from "./oidc/logins.ts";
+import { createTokenMaker, type TokenMaker } from "./oidc/token.ts";
+import { type Keyring, openKeyring } from "./pki/keyring.ts";
 import {
   type Authority,
   createAuthority,
@@ -28,7 +23,12 @@ import {
   TEN_YEARS,
   tbsCertificate,
   usualExtensions,
-} from "./x509.ts";
+} from "./pki/x509.ts";
+import { type Clock, isoSeconds } from "./server/clock.ts";
+import type { Service } from "./server/service.ts";
+import { type Addresses, addressesOf, signingConfig, trustedRoot } from "./trust.ts";
+import { createTsa } from "./tsa.ts";
+import { createTuf } from "./tuf.ts";
 
 const HOUR = 3600 * 1000;
 

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { writePem } from "../format/pem.ts";
-import type { ServerResponse } from "../io.ts";
-import type { Clock } from "./clock.ts";
-import { grantedResponse, readRequest, rejectedResponse, type TimestampRequest } from "./cms-tst.ts";
-import { integer, NULL, octetString, oid, sequence } from "./der.ts";
-import { answer, type Call, json, Refused, type Service } from "./service.ts";
-import { type Authority, serialNumber } from "./x509.ts";
+import type { ServerResponse } from "../io/io.ts";
+import { grantedResponse, readRequest, rejectedResponse, type TimestampRequest } from "./pki/cms-tst.ts";
+import { integer, NULL, octetString, oid, sequence } from "./pki/der.ts";
+import { type Authority, serialNumber } from "./pki/x509.ts";
+import type { Clock } from "./server/clock.ts";
+import { answer, type Call, json, Refused, type Service } from "./server/service.ts";
 
 /** The timestamp authority (RFC 3161 §3.4, timestamps over HTTP). */
 export function createTsa(options: {

@@ -1,9 +1,9 @@
 import { createHash, sign } from "node:crypto";
-import { canonicalJson } from "./canonical.ts";
-import { isoSeconds, unixSeconds } from "./clock.ts";
-import type { Keyring, SigningKey } from "./keyring.ts";
-import { answer, Refused, type Service } from "./service.ts";
-import { TEN_YEARS } from "./x509.ts";
+import { canonicalJson } from "./logs/canonical.ts";
+import type { Keyring, SigningKey } from "./pki/keyring.ts";
+import { TEN_YEARS } from "./pki/x509.ts";
+import { isoSeconds, unixSeconds } from "./server/clock.ts";
+import { answer, Refused, type Service } from "./server/service.ts";
 
 const ROLES = ["root", "targets", "snapshot", "timestamp"] as const;
 type Role = (typeof ROLES)[number];

@@ -1,9 +1,9 @@
 import { TsignError } from "../errors.ts";
 import { isObject, textOf } from "../format/json.ts";
 import { printable } from "../format/printable.ts";
-import { type Answer, createTransport, type Transport } from "../http.ts";
-import type { TransportIo } from "../http-retry.ts";
-import type { TlsOptions } from "../io.ts";
+import type { TlsOptions } from "../io/io.ts";
+import { type Answer, createTransport, type Transport } from "../net/http.ts";
+import type { TransportIo } from "../net/retry.ts";
 
 /** Answers of Sigstore's services are small: certificates, log entries, timestamps. Bytes. */
 const MAX_ANSWER = 8 * 1024 * 1024;

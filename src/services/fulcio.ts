@@ -1,9 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
-import type { TransportIo } from "../http-retry.ts";
 import { sameKey } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
+import type { TransportIo } from "../net/retry.ts";
 import { apiUrl, post, refusal, serviceClient } from "./exchange.ts";
 
 /** `PublicKeyAlgorithm` of fulcio.proto. */

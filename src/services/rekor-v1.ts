@@ -1,12 +1,12 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
-import { isCount, kindVersionOf } from "../evidence/legacy-proofs.ts";
+import { isCount, kindVersionOf } from "../evidence/legacy/proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { type HashName, hash, type Message } from "../format/digest.ts";
 import { isObject, parseJson, textOf } from "../format/json.ts";
-import type { TransportIo } from "../http-retry.ts";
+import type { TransportIo } from "../net/retry.ts";
 import { apiUrl, get, post, refusal, type ServiceClient, serviceClient } from "./exchange.ts";
 
 const ENTRIES = "/api/v1/log/entries";

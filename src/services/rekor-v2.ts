@@ -3,8 +3,8 @@ import { TransparencyLogEntry } from "@sigstore/protobuf-specs";
 import { TsignError } from "../errors.ts";
 import { encodeBase64 } from "../format/base64.ts";
 import { parseJson } from "../format/json.ts";
-import type { TransportIo } from "../http-retry.ts";
 import type { KeyKind } from "../keys/types.ts";
+import type { TransportIo } from "../net/retry.ts";
 import { apiUrl, post, refusal, type ServiceClient, serviceClient } from "./exchange.ts";
 
 /** What is asked of the log: a signature over a digest, and the key or certificate it was made with. */

@@ -1,7 +1,7 @@
 import { TsignError } from "../errors.ts";
 import { hash } from "../format/digest.ts";
-import type { TransportIo } from "../http-retry.ts";
-import type { TlsOptions } from "../io.ts";
+import type { TlsOptions } from "../io/io.ts";
+import type { TransportIo } from "../net/retry.ts";
 import { post, refusal, serviceClient } from "./exchange.ts";
 
 /** TimeStampReq (RFC 3161 §2.4.1) up to the digest: version 1, SHA-256. */

@@ -1,5 +1,5 @@
 import { TsignError } from "../errors.ts";
-import { readCertificates } from "../evidence/read-legacy.ts";
+import { readCertificates } from "../evidence/legacy/read.ts";
 import { sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { parseCertificate } from "../trust/certificate.ts";

@@ -1,9 +1,9 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
+import { certificatePem } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { ownMessage } from "../evidence/signed-message.ts";
-import { certificatePem } from "../evidence/write-legacy.ts";
 import type { HashName, Message } from "../format/digest.ts";
-import type { Io, TlsOptions } from "../io.ts";
+import type { Io, TlsOptions } from "../io/io.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { uploadEntry } from "../services/rekor-v1.ts";
 import { uploadEntryV2 } from "../services/rekor-v2.ts";

@@ -1,11 +1,11 @@
 import { readEnvelope } from "../evidence/envelope.ts";
+import { attestationLayer, type SignatureImageStyle, signatureImage } from "../evidence/legacy/write.ts";
 import { BUNDLE_ANNOTATION, DSSE_MEDIA_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { findReferrersOf, type Listed } from "../evidence/remove.ts";
 import { readStatement } from "../evidence/statement.ts";
-import { attestationLayer, type SignatureImageStyle, signatureImage } from "../evidence/write-legacy.ts";
 import type { Digest } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { appendToTag } from "../oci/append.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";

@@ -1,9 +1,9 @@
+import { readSignatureLayer } from "../evidence/legacy/read.ts";
+import { type SignatureImageStyle, signatureImage, signatureLayer } from "../evidence/legacy/write.ts";
 import { ANNOTATION } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { readSignatureLayer } from "../evidence/read-legacy.ts";
-import { type SignatureImageStyle, signatureImage, signatureLayer } from "../evidence/write-legacy.ts";
 import { type Digest, messageOf } from "../format/digest.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../io/io.ts";
 import { defaultHashes, verifySignature } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { appendToTag } from "../oci/append.ts";

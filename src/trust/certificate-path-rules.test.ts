@@ -12,8 +12,8 @@ import {
   sequence,
   setOf,
   tlv,
-} from "../sandbox/der.ts";
-import { extension, keyIdentifier, serialNumber, signCertificate, tbsCertificate } from "../sandbox/x509.ts";
+} from "../sandbox/pki/der.ts";
+import { extension, keyIdentifier, serialNumber, signCertificate, tbsCertificate } from "../sandbox/pki/x509.ts";
 import { type PathOptions, verifyCertificatePath } from "./certificate-path.ts";
 import { PathBudget } from "./path-budget.ts";
 

@@ -3,7 +3,7 @@ import { generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { foundry } from "../../test/support/authorities.ts";
-import { bitString, explicit, integer, NULL, oid, sequence } from "../sandbox/der.ts";
+import { bitString, explicit, integer, NULL, oid, sequence } from "../sandbox/pki/der.ts";
 import {
   createAuthority,
   distinguishedName,
@@ -13,7 +13,7 @@ import {
   signCertificate,
   tbsCertificate,
   usualExtensions,
-} from "../sandbox/x509.ts";
+} from "../sandbox/pki/x509.ts";
 import { parseCertificate } from "./certificate.ts";
 import { type Purpose, verifyCertificatePath } from "./certificate-path.ts";
 import { PathBudget } from "./path-budget.ts";

@@ -13,8 +13,8 @@ import {
   sequence,
   tlv,
   utf8String,
-} from "../sandbox/der.ts";
-import { distinguishedName, extension } from "../sandbox/x509.ts";
+} from "../sandbox/pki/der.ts";
+import { distinguishedName, extension } from "../sandbox/pki/x509.ts";
 import { parseCertificate, subjectOf } from "./certificate.ts";
 
 const SPKI = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "der" });

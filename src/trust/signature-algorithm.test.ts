@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { explicit, integer, NULL, octetString, oid, sequence, tlv, utf8String } from "../sandbox/der.ts";
+import { explicit, integer, NULL, octetString, oid, sequence, tlv, utf8String } from "../sandbox/pki/der.ts";
 import type { Certificate } from "./certificate.ts";
 import { hasSoundSignature } from "./signature-algorithm.ts";
 

@@ -10,8 +10,8 @@ import {
   signedBundle,
   statementOf,
 } from "../../test/support/signed-bundles.ts";
+import { readBundle } from "../evidence/bundle/read.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { readBundle } from "../evidence/read-bundle.ts";
 import { messageOf } from "../format/digest.ts";
 import { defaultHashes, publicKeyFromObject } from "../keys/index.ts";
 import { readTrustedRoot } from "../trust/trusted-root.ts";

@@ -1,7 +1,7 @@
 import { TsignError } from "../errors.ts";
 import { envelopeLine } from "../evidence/envelope.ts";
+import { describePayload, readSimpleSigning } from "../evidence/legacy/read.ts";
 import type { DsseContent, Evidence } from "../evidence/model.ts";
-import { describePayload, readSimpleSigning } from "../evidence/read-legacy.ts";
 import { readStatement, type StatementSubject } from "../evidence/statement.ts";
 import { type HashName, type Message, parseDigest } from "../format/digest.ts";
 import { CheckFailed, type ClaimsPolicy, type Subject, type VerifiedContent } from "./model.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { implicit, NULL, octetString, sequence, tlv, utf8String } from "../sandbox/der.ts";
-import { distinguishedName, extension, serialNumber, signCertificate, tbsCertificate } from "../sandbox/x509.ts";
+import { implicit, NULL, octetString, sequence, tlv, utf8String } from "../sandbox/pki/der.ts";
+import { distinguishedName, extension, serialNumber, signCertificate, tbsCertificate } from "../sandbox/pki/x509.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import { fulcioExtensions, verifyIdentity } from "./identity.ts";
 import type { NamePattern } from "./model.ts";

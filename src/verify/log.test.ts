@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import type { Evidence } from "../evidence/model.ts";
 import { publicKeyFromObject } from "../keys/index.ts";
-import { distinguishedName, serialNumber, signCertificate, tbsCertificate } from "../sandbox/x509.ts";
+import { distinguishedName, serialNumber, signCertificate, tbsCertificate } from "../sandbox/pki/x509.ts";
 import { ALWAYS, type Log } from "../trust/material.ts";
 import { entriesOfTrustedLogs, integratedTime, isOfWholeEnvelope, verifyEntry, verifyWholeEnvelope } from "./log.ts";
 import { CheckFailed } from "./model.ts";

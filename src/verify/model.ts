@@ -1,5 +1,5 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
-import type { PayloadDescription } from "../evidence/read-legacy.ts";
+import type { PayloadDescription } from "../evidence/legacy/read.ts";
 import type { StatementSubject } from "../evidence/statement.ts";
 import type { Digest, HashName, Message } from "../format/digest.ts";
 import type { PublicKey } from "../keys/types.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { test } from "node:test";
-import { SCT_LIST_OID } from "../sandbox/ct.ts";
-import { NULL, octetString } from "../sandbox/der.ts";
+import { SCT_LIST_OID } from "../sandbox/logs/ct.ts";
+import { NULL, octetString } from "../sandbox/pki/der.ts";
 import {
   createAuthority,
   distinguishedName,
@@ -10,7 +10,7 @@ import {
   serialNumber,
   signCertificate,
   tbsCertificate,
-} from "../sandbox/x509.ts";
+} from "../sandbox/pki/x509.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import { ALWAYS, type Log } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";

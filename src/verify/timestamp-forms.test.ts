@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { test } from "node:test";
-import { explicit, integer, NULL, octetString, oid, sequence, setOf, tlv } from "../sandbox/der.ts";
+import { explicit, integer, NULL, octetString, oid, sequence, setOf, tlv } from "../sandbox/pki/der.ts";
 import {
   type Authority,
   createAuthority,
@@ -11,7 +11,7 @@ import {
   signCertificate,
   tbsCertificate,
   usualExtensions,
-} from "../sandbox/x509.ts";
+} from "../sandbox/pki/x509.ts";
 import { ALWAYS, type TimestampAuthority } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";
 import { verifyTimestamp } from "./timestamp.ts";

@@ -1,10 +1,10 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { parseArgs } from "node:util";
 import { TsignError } from "../../src/errors.ts";
+import { readBundle } from "../../src/evidence/bundle/read.ts";
 import { readEnvelope } from "../../src/evidence/envelope.ts";
+import { readCertificates, readSignatureLayer } from "../../src/evidence/legacy/read.ts";
 import type { Evidence } from "../../src/evidence/model.ts";
-import { readBundle } from "../../src/evidence/read-bundle.ts";
-import { readCertificates, readSignatureLayer } from "../../src/evidence/read-legacy.ts";
 import { parseStatement } from "../../src/evidence/statement.ts";
 import { type Digest, messageOf } from "../../src/format/digest.ts";
 import { preAuthEncoding } from "../../src/format/dsse.ts";
@@ -15,7 +15,7 @@ import { defaultHashes, publicKeyFromObject, readKeyFile } from "../../src/keys/
 import { readManifest } from "../../src/oci/manifest.ts";
 import { parseReference } from "../../src/oci/ref.ts";
 import { findCredentials } from "../../src/oci/registry/keychain.ts";
-import { sequence } from "../../src/sandbox/der.ts";
+import { sequence } from "../../src/sandbox/pki/der.ts";
 import { readMetadata } from "../../src/services/tuf/metadata.ts";
 import { dockerfileImages } from "../../src/sources/dockerfile.ts";
 import { manifestImages } from "../../src/sources/kubernetes.ts";

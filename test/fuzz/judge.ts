@@ -1,9 +1,9 @@
 import { createHash, createPublicKey } from "node:crypto";
 import { TsignError } from "../../src/errors.ts";
+import { readBundle } from "../../src/evidence/bundle/read.ts";
+import { readAttestationLayer, readSignatureLayer } from "../../src/evidence/legacy/read.ts";
 import type { Evidence } from "../../src/evidence/model.ts";
-import { readBundle } from "../../src/evidence/read-bundle.ts";
 import { readLegacyBlobBundle } from "../../src/evidence/read-files.ts";
-import { readAttestationLayer, readSignatureLayer } from "../../src/evidence/read-legacy.ts";
 import { type Digest, messageOf } from "../../src/format/digest.ts";
 import { defaultHashes, publicKeyFromObject } from "../../src/keys/index.ts";
 import type { TrustedMaterial } from "../../src/trust/material.ts";

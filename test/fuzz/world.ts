@@ -6,7 +6,7 @@ import { openRegistry } from "../../src/oci/open.ts";
 import { parseReference } from "../../src/oci/ref.ts";
 import { attachmentTag } from "../../src/oci/tags.ts";
 import type { ImageStore } from "../../src/oci/types.ts";
-import { pushImage } from "../../src/sandbox/push.ts";
+import { pushImage } from "../../src/sandbox/registry/push.ts";
 import { type TestSigstore, testSigstore } from "../support/sandbox.ts";
 import { keyOf } from "../support/sandbox-client.ts";
 import { type BundleKind, signedBundle } from "../support/signed-bundles.ts";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { implicit, sequence, utf8String } from "../../src/sandbox/der.ts";
+import { implicit, sequence, utf8String } from "../../src/sandbox/pki/der.ts";
 import {
   type Authority,
   createAuthority,
@@ -13,7 +13,7 @@ import {
   signCertificate,
   tbsCertificate,
   usualExtensions,
-} from "../../src/sandbox/x509.ts";
+} from "../../src/sandbox/pki/x509.ts";
 import { TSIGN } from "./support.ts";
 
 /** What is attacked: the built program, or the one that TSIGN_PROGRAM names, for a column to compare with. */

@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { createRegistryHandler } from "../../src/sandbox/registry.ts";
+import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
 
 /** The registries that stand in for the clouds' own, with the user name and password that open each. */
 export const REGISTRIES = {

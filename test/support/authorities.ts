@@ -6,7 +6,7 @@ import {
   signCertificate,
   tbsCertificate,
   usualExtensions,
-} from "../../src/sandbox/x509.ts";
+} from "../../src/sandbox/pki/x509.ts";
 
 /** Authorities of any name, key and issuer, and leaves of theirs: what a hostile chain is made of. */
 export function foundry() {

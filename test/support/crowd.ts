@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { TestContext } from "node:test";
-import type { Handler, ServerResponse } from "../../src/io.ts";
-import { createRegistryHandler } from "../../src/sandbox/registry.ts";
+import type { Handler, ServerResponse } from "../../src/io/io.ts";
+import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
 import { testIo } from "./test-io.ts";
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";

@@ -1,12 +1,12 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { flagName } from "../../src/cli/argv.ts";
-import type { Command } from "../../src/cli/define.ts";
-import { flagValue } from "../../src/cli/flag-values.ts";
+import { flagValue } from "../../src/cli/help/flag-values.ts";
+import { flagName } from "../../src/cli/parser/argv.ts";
+import type { Command } from "../../src/cli/parser/define.ts";
 import { TABLE } from "../../src/cli/table.ts";
 import { TsignError } from "../../src/errors.ts";
-import type { HttpRequest, HttpResponse, Io } from "../../src/io.ts";
-import { systemFiles } from "../../src/io-files.ts";
+import { systemFiles } from "../../src/io/files.ts";
+import type { HttpRequest, HttpResponse, Io } from "../../src/io/io.ts";
 
 export interface EveryCommand {
   readonly name: string;

@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { p256, p384, p521 } from "@noble/curves/nist.js";
 import { TsignError } from "../../src/errors.ts";
 import type { HashName } from "../../src/format/digest.ts";
-import type { HttpRequest, HttpResponse, Io } from "../../src/io.ts";
+import type { HttpRequest, HttpResponse, Io } from "../../src/io/io.ts";
 import { ecdsaDer } from "../../src/keys/providers/remote.ts";
 import { DIGEST_INFO } from "../../src/keys/verify.ts";
 import { testIo } from "./test-io.ts";

@@ -3,7 +3,7 @@ import { createHash, generateKeyPairSync, type KeyObject, sign, X509Certificate 
 import { type Bundle, bundleFromJSON } from "@sigstore/bundle";
 import { preAuthEncoding } from "../../src/format/dsse.ts";
 import { writePem } from "../../src/format/pem.ts";
-import { integer, NULL, octetString, oid, sequence } from "../../src/sandbox/der.ts";
+import { integer, NULL, octetString, oid, sequence } from "../../src/sandbox/pki/der.ts";
 import type { TestSigstore } from "./sandbox.ts";
 import { testIo } from "./test-io.ts";
 

@@ -1,13 +1,13 @@
 import { TsignError } from "../../src/errors.ts";
-import type { Handler, HttpRequest, HttpResponse, Io, ServerResponse } from "../../src/io.ts";
-import { systemIo } from "../../src/io-system.ts";
-import type { Clock } from "../../src/sandbox/clock.ts";
-import { createFaults, type Fault, type Faults } from "../../src/sandbox/faults.ts";
-import { GITHUB_JOB, person } from "../../src/sandbox/oidc.ts";
-import { createRegistryHandler } from "../../src/sandbox/registry.ts";
-import { createHandler } from "../../src/sandbox/server.ts";
+import type { Handler, HttpRequest, HttpResponse, Io, ServerResponse } from "../../src/io/io.ts";
+import { systemIo } from "../../src/io/system.ts";
+import { GITHUB_JOB, person } from "../../src/sandbox/oidc/issuer.ts";
+import type { Claims } from "../../src/sandbox/oidc/token.ts";
+import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
+import type { Clock } from "../../src/sandbox/server/clock.ts";
+import { createFaults, type Fault, type Faults } from "../../src/sandbox/server/faults.ts";
+import { createHandler } from "../../src/sandbox/server/server.ts";
 import { openSigstore, type Sigstore } from "../../src/sandbox/sigstore.ts";
-import type { Claims } from "../../src/sandbox/token.ts";
 import type { Addresses } from "../../src/sandbox/trust.ts";
 
 const real = systemIo();

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { Io, Terminal } from "../../src/io.ts";
-import { systemFiles } from "../../src/io-files.ts";
-import { systemIo } from "../../src/io-system.ts";
+import { systemFiles } from "../../src/io/files.ts";
+import type { Io, Terminal } from "../../src/io/io.ts";
+import { systemIo } from "../../src/io/system.ts";
 import { main } from "../../src/main.ts";
-import { createRegistryHandler } from "../../src/sandbox/registry.ts";
+import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
 
 const real = systemIo();
 

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { GLOBAL_FLAGS } from "../../src/cli/global-flags.ts";
-import { manPages } from "../../src/cli/man.ts";
-import { type Page, referencePages } from "../../src/cli/reference.ts";
+import { manPages } from "../../src/cli/help/man.ts";
+import { type Page, referencePages } from "../../src/cli/help/reference.ts";
+import { GLOBAL_FLAGS } from "../../src/cli/parser/global-flags.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "../../src/io.ts";
+import type { ServerResponse } from "../../src/io/io.ts";
 import { type Answer, page, type Surroundings, type ZooRequest } from "./registry.ts";
 
 /** What is done on every registry. */

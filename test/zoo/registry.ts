@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
-import type { Handler, ServerRequest, ServerResponse } from "../../src/io.ts";
-import { createRegistryHandler } from "../../src/sandbox/registry.ts";
+import type { Handler, ServerRequest, ServerResponse } from "../../src/io/io.ts";
+import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
 import { testIo } from "../support/test-io.ts";
 
 /** A request in the terms of the distribution protocol. */

@@ -1,5 +1,5 @@
 import { PREDICATE_ALIASES } from "../../sign/predicates.ts";
-import { flag } from "../define.ts";
+import { flag } from "../parser/define.ts";
 import { signingFlags } from "./signing.ts";
 
 const { outputCertificate: _certificate, outputSignature: _signature, ...shared } = signingFlags;

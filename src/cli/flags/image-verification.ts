@@ -1,4 +1,4 @@
-import { type FlagValues, flag } from "../define.ts";
+import { type FlagValues, flag } from "../parser/define.ts";
 import { keyFlags } from "./key.ts";
 import { attachmentTagPrefix, registryFlags } from "./registry.ts";
 import { verificationFlags } from "./verification.ts";

@@ -1,6 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { securityKeyReference } from "../../keys/index.ts";
-import { flag } from "../define.ts";
+import { flag } from "../parser/define.ts";
 
 /** The key to sign or verify with. */
 export const keyFlags = {

@@ -1,5 +1,5 @@
 import type { RegistryOptions } from "../../oci/open.ts";
-import { type FlagValues, flag } from "../define.ts";
+import { type FlagValues, flag } from "../parser/define.ts";
 
 /** How a registry is reached: shared by every command that talks to one. */
 export const registryFlags = {

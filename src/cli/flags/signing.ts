@@ -1,4 +1,4 @@
-import { flag } from "../define.ts";
+import { flag } from "../parser/define.ts";
 
 const IN_BUNDLE = "the bundle of --bundle holds it";
 const IN_CONFIG = "name services in a --signing-config file";

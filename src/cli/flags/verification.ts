@@ -1,4 +1,4 @@
-import { flag } from "../define.ts";
+import { flag } from "../parser/define.ts";
 
 const IN_BUNDLE = "bundles hold it";
 const IN_ROOT = "a --trusted-root file holds it";

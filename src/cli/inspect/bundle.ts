@@ -1,7 +1,7 @@
 import { RFC3161Timestamp } from "@sigstore/core";
 import { Bundle, HashAlgorithm, hashAlgorithmToJSON } from "@sigstore/protobuf-specs";
 import { TsignError } from "../../errors.ts";
-import { canonicalBundle } from "../../evidence/bundle-shape.ts";
+import { canonicalBundle } from "../../evidence/bundle/shape.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "../../evidence/media-types.ts";
 import { decodeBase64 } from "../../format/base64.ts";
 import { isObject, parseJson, textOf } from "../../format/json.ts";

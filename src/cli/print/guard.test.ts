@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { flagName } from "../argv.ts";
+import { flagName } from "../parser/argv.ts";
 import { TABLE } from "../table.ts";
 import { guardedOutput, lineOf } from "./guard.ts";
 import { isSecretFlag, knownSecrets, Secrets } from "./secrets.ts";

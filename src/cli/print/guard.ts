@@ -1,5 +1,5 @@
 import { printable, printableLines } from "../../format/printable.ts";
-import type { Io, Lines, Output } from "../../io.ts";
+import type { Io, Lines, Output } from "../../io/io.ts";
 import { type Secrets, withoutUserinfo } from "./secrets.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { printable } from "../../format/printable.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 
 type ProgressIo = Pick<Io, "tty" | "now" | "env">;
 

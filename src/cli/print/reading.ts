@@ -1,7 +1,7 @@
 import type { TsignError } from "../../errors.ts";
 import type { Evidence, Found, Incomplete } from "../../evidence/model.ts";
 import { printable } from "../../format/printable.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 
 /** Most candidates that are named one by one. */
 const MAX_NAMED = 100;

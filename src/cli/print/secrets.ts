@@ -1,4 +1,4 @@
-import type { HttpRequest, Io } from "../../io.ts";
+import type { HttpRequest, Io } from "../../io/io.ts";
 
 /**
  * Flags, of whatever command, whose value is a secret, and the names of variables that hold one. A file's or socket's path

@@ -1,11 +1,11 @@
 import { TsignError } from "../../errors.ts";
+import { certificatePem, legacyBlobBundle } from "../../evidence/legacy/write.ts";
 import type { Evidence } from "../../evidence/model.ts";
-import { certificatePem, legacyBlobBundle } from "../../evidence/write-legacy.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { type Digest, parseDigest } from "../../format/digest.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import type { PublicKey } from "../../keys/types.ts";
-import { requirePlaces, writeOutput } from "../output-places.ts";
+import { requirePlaces, writeOutput } from "../options/output-places.ts";
 
 /** The files `sign` can be asked for. */
 export interface SignatureFileFlags {

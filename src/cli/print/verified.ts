@@ -1,9 +1,9 @@
-import { toLegacyLogEntry, writeLegacyTimestamp } from "../../evidence/legacy-proofs.ts";
+import { toLegacyLogEntry, writeLegacyTimestamp } from "../../evidence/legacy/proofs.ts";
 import type { Origin, Unreadable } from "../../evidence/model.ts";
 import type { Digest } from "../../format/digest.ts";
 import { goJson } from "../../format/go-json.ts";
 import { printable } from "../../format/printable.ts";
-import type { Lines, Output } from "../../io.ts";
+import type { Lines, Output } from "../../io/io.ts";
 import type { Policy, VerifiedContent, VerifiedSigner } from "../../verify/model.ts";
 import type { Refused, Verified } from "../../verify/verify.ts";
 

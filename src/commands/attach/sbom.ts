@@ -1,11 +1,11 @@
-import { readBlob } from "../../blob.ts";
-import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, requireExperimental, resolveImage } from "../../cli/images.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
+import { signatureImage } from "../../evidence/legacy/write.ts";
 import { SBOM_ARTIFACT_TYPE } from "../../evidence/media-types.ts";
-import { signatureImage } from "../../evidence/write-legacy.ts";
 import { digestOf } from "../../format/digest.ts";
+import { readBlob } from "../../net/input.ts";
 import { attachmentLimit } from "../../oci/attachments.ts";
 import { formatReference } from "../../oci/ref.ts";
 import { attachmentTag } from "../../oci/tags.ts";

@@ -1,16 +1,16 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
-import { openBlob } from "../../blob.ts";
 import { type Assembled, assembleBundle } from "../../cli/bundle-parts.ts";
-import { defineCommand, flag } from "../../cli/define.ts";
 import { keyFlags, keyReference } from "../../cli/flags/key.ts";
-import { writeOutput } from "../../cli/output-places.ts";
+import { writeOutput } from "../../cli/options/output-places.ts";
+import { parseServiceUrl } from "../../cli/options/service-url.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { watched } from "../../cli/print/progress.ts";
-import { parseServiceUrl } from "../../cli/service-url.ts";
 import { TsignError } from "../../errors.ts";
-import { writeBundle } from "../../evidence/write-bundle.ts";
+import { writeBundle } from "../../evidence/bundle/write.ts";
 import { readMessage } from "../../format/digest.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { MAX_ED25519_MESSAGE } from "../../keys/index.ts";
+import { openBlob } from "../../net/input.ts";
 
 export default defineCommand({
   usage: "[flags]",

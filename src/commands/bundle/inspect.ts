@@ -1,7 +1,7 @@
-import { readBlob } from "../../blob.ts";
-import { defineCommand } from "../../cli/define.ts";
 import { inspectBundle } from "../../cli/inspect/bundle.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
 import { naming } from "../../errors.ts";
+import { readBlob } from "../../net/input.ts";
 
 export default defineCommand({
   usage: "<bundle>",

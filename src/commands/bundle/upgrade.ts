@@ -1,8 +1,8 @@
-import { readBlob } from "../../blob.ts";
-import { defineCommand, flag } from "../../cli/define.ts";
-import { writeOutput } from "../../cli/output-places.ts";
-import { parseServiceUrl } from "../../cli/service-url.ts";
-import { upgradeBundle } from "../../evidence/upgrade-bundle.ts";
+import { writeOutput } from "../../cli/options/output-places.ts";
+import { parseServiceUrl } from "../../cli/options/service-url.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { upgradeBundle } from "../../evidence/bundle/upgrade.ts";
+import { readBlob } from "../../net/input.ts";
 
 export default defineCommand({
   usage: "[flags] <bundle>",

@@ -1,4 +1,4 @@
-import { defineCommand } from "../../cli/define.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
 import { AMBIENT_PROVIDERS } from "../../services/oidc/ambient.ts";
 
 export default defineCommand({

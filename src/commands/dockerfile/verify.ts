@@ -1,10 +1,10 @@
-import { readBlob } from "../../blob.ts";
-import { defineCommand, flag } from "../../cli/define.ts";
 import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { IMAGE_EXIT_CODES, verifyImages } from "../../cli/verify-images.ts";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
+import { readBlob } from "../../net/input.ts";
 import { dockerfileImages } from "../../sources/dockerfile.ts";
 import { isDockersFrontend } from "../../sources/dockerfile-frontend.ts";
 

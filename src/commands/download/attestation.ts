@@ -1,10 +1,10 @@
-import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../../cli/images.ts";
-import { imageForPlatform } from "../../cli/platform.ts";
+import { imageForPlatform } from "../../cli/options/platform.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { readingReport } from "../../cli/print/reading.ts";
 import { TsignError } from "../../errors.ts";
-import { findEvidence } from "../../evidence/find.ts";
+import { findEvidence } from "../../evidence/find/find.ts";
 import type { Evidence } from "../../evidence/model.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import { encodeBase64 } from "../../format/base64.ts";

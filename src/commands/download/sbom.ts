@@ -1,9 +1,9 @@
-import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
-import { imageForPlatform, platformsOf } from "../../cli/platform.ts";
+import { imageForPlatform, platformsOf } from "../../cli/options/platform.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
-import { findSbom } from "../../evidence/find-sbom.ts";
+import { findSbom } from "../../evidence/find/sbom.ts";
 import type { Digest } from "../../format/digest.ts";
 import { printable } from "../../format/printable.ts";
 import { attachmentLimit } from "../../oci/attachments.ts";

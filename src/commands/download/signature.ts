@@ -1,12 +1,12 @@
-import { defineCommand } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../../cli/images.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
 import { readingReport } from "../../cli/print/reading.ts";
 import { TsignError } from "../../errors.ts";
-import { findEvidence } from "../../evidence/find.ts";
+import { findEvidence } from "../../evidence/find/find.ts";
+import { readCertificates } from "../../evidence/legacy/read.ts";
 import { ANNOTATION } from "../../evidence/media-types.ts";
 import type { Evidence } from "../../evidence/model.ts";
-import { readCertificates } from "../../evidence/read-legacy.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { digestOf } from "../../format/digest.ts";
 import { goJson } from "../../format/go-json.ts";

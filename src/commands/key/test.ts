@@ -1,11 +1,11 @@
-import { defineCommand, flag } from "../../cli/define.ts";
 import { keyFlags, keyReference } from "../../cli/flags/key.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
 import { messageOf } from "../../format/digest.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
+import { readPassword } from "../../io/prompt.ts";
 import { defaultHashes, keyHint, loadSigner, openProvider, verifySignature } from "../../keys/index.ts";
 import type { PublicKey, Signer } from "../../keys/types.ts";
-import { readPassword } from "../../prompt.ts";
 
 const { sk, slot } = keyFlags;
 

@@ -1,8 +1,8 @@
-import { readBlob } from "../../blob.ts";
-import { defineCommand } from "../../cli/define.ts";
 import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
 import { IMAGE_EXIT_CODES, verifyImages } from "../../cli/verify-images.ts";
 import { printable } from "../../format/printable.ts";
+import { readBlob } from "../../net/input.ts";
 import { manifestImages } from "../../sources/kubernetes.ts";
 
 export default defineCommand({

@@ -1,5 +1,5 @@
-import { flag } from "../../cli/define.ts";
-import { PIV_SLOT_NAMES, pivCommand } from "../../cli/piv.ts";
+import { PIV_SLOT_NAMES, pivCommand } from "../../cli/options/piv.ts";
+import { flag } from "../../cli/parser/define.ts";
 
 export default pivCommand({
   name: "attestation",

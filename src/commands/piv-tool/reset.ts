@@ -1,4 +1,4 @@
-import { pivCommand } from "../../cli/piv.ts";
+import { pivCommand } from "../../cli/options/piv.ts";
 
 export default pivCommand({
   name: "reset",

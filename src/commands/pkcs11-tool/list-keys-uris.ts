@@ -1,8 +1,8 @@
-import { defineCommand, flag } from "../../cli/define.ts";
-import { noInputFlag } from "../../cli/piv.ts";
-import { modulePathFlag, modulePathOf } from "../../cli/pkcs11.ts";
+import { noInputFlag } from "../../cli/options/piv.ts";
+import { modulePathFlag, modulePathOf } from "../../cli/options/pkcs11.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 
 export default defineCommand({
   usage: "[flags]",

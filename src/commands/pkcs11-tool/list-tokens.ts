@@ -1,6 +1,6 @@
-import { defineCommand } from "../../cli/define.ts";
-import { noInputFlag } from "../../cli/piv.ts";
-import { modulePathFlag, modulePathOf } from "../../cli/pkcs11.ts";
+import { noInputFlag } from "../../cli/options/piv.ts";
+import { modulePathFlag, modulePathOf } from "../../cli/options/pkcs11.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags]",

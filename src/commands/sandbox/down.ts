@@ -1,5 +1,5 @@
-import { defineCommand } from "../../cli/define.ts";
-import { askSandbox, findSandbox } from "../../sandbox/state.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
+import { askSandbox, findSandbox } from "../../sandbox/server/state.ts";
 
 export default defineCommand({
   usage: "",

@@ -1,6 +1,6 @@
-import { defineCommand } from "../../cli/define.ts";
-import { shellExports } from "../../sandbox/environment.ts";
-import { sandboxEnvironment } from "../../sandbox/state.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
+import { shellExports } from "../../sandbox/server/environment.ts";
+import { sandboxEnvironment } from "../../sandbox/server/state.ts";
 
 export default defineCommand({
   usage: "",

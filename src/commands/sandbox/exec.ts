@@ -1,8 +1,8 @@
-import { defineCommand } from "../../cli/define.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
-import { pathWithTsign } from "../../sandbox/environment.ts";
 import { sandboxFlags, sandboxOptions } from "../../sandbox/flags.ts";
-import { SANDBOX_NOTICE, startSandbox } from "../../sandbox/serve.ts";
+import { pathWithTsign } from "../../sandbox/server/environment.ts";
+import { SANDBOX_NOTICE, startSandbox } from "../../sandbox/server/serve.ts";
 
 export default defineCommand({
   usage: "[flags] -- <command…>",

@@ -1,10 +1,10 @@
-import { readBlob } from "../../blob.ts";
-import { defineCommand } from "../../cli/define.ts";
 import { registryFlags, registryOptions } from "../../cli/flags/registry.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
+import { readBlob } from "../../net/input.ts";
 import { openRegistry } from "../../oci/open.ts";
 import { parseReference } from "../../oci/ref.ts";
-import { pushImage } from "../../sandbox/push.ts";
-import { sandboxRegistry } from "../../sandbox/state.ts";
+import { pushImage } from "../../sandbox/registry/push.ts";
+import { sandboxRegistry } from "../../sandbox/server/state.ts";
 
 export default defineCommand({
   usage: "<name[:tag]> [file]",

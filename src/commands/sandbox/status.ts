@@ -1,5 +1,5 @@
-import { defineCommand } from "../../cli/define.ts";
-import { sandboxRegistry } from "../../sandbox/state.ts";
+import { defineCommand } from "../../cli/parser/define.ts";
+import { sandboxRegistry } from "../../sandbox/server/state.ts";
 
 export default defineCommand({
   usage: "",

@@ -1,6 +1,6 @@
-import { defineCommand, flag } from "../../cli/define.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
-import { askRunning } from "../../sandbox/state.ts";
+import { askRunning } from "../../sandbox/server/state.ts";
 
 export default defineCommand({
   usage: "[flags]",

@@ -1,10 +1,10 @@
-import { defineCommand, flag } from "../../cli/define.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { sandboxFlags, sandboxOptions } from "../../sandbox/flags.ts";
-import { runtimeFolder, SANDBOX_NOTICE, type SandboxOptions, startSandbox } from "../../sandbox/serve.ts";
-import { findSandbox, removeState, sandboxEnvironment, writeState } from "../../sandbox/state.ts";
+import { runtimeFolder, SANDBOX_NOTICE, type SandboxOptions, startSandbox } from "../../sandbox/server/serve.ts";
+import { findSandbox, removeState, sandboxEnvironment, writeState } from "../../sandbox/server/state.ts";
 
 const START_TIMEOUT = 10_000;
 const POLL = 50;

@@ -1,9 +1,9 @@
-import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../../cli/flags/registry.ts";
 import { parseAnnotations } from "../../cli/images.ts";
-import { readFileFacts, uploadFile } from "../../cli/upload.ts";
+import { readFileFacts, uploadFile } from "../../cli/options/upload.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { putArtifact, putIndex } from "../../oci/artifact.ts";
 import { openRegistry } from "../../oci/open.ts";
 import { formatReference, parseReference, type Reference } from "../../oci/ref.ts";

@@ -1,7 +1,7 @@
-import { defineCommand, flag } from "../../cli/define.ts";
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../../cli/flags/registry.ts";
-import { requireFlag } from "../../cli/required.ts";
-import { readFileFacts, uploadFile } from "../../cli/upload.ts";
+import { readFileFacts, uploadFile } from "../../cli/options/upload.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { requireFlag } from "../../cli/parser/required.ts";
 import { TsignError } from "../../errors.ts";
 import { putArtifact } from "../../oci/artifact.ts";
 import { openRegistry } from "../../oci/open.ts";

@@ -1,4 +1,4 @@
-import { awsRequestHandler } from "../../aws-http.ts";
+import { awsRequestHandler } from "../../net/aws.ts";
 import { type LoadPackage, loadPackages } from "../../packages.ts";
 import type { ProviderIo } from "./types.ts";
 

@@ -1,5 +1,5 @@
-import { AWS_LOOKED } from "../../aws-http.ts";
 import { TsignError } from "../../errors.ts";
+import { AWS_LOOKED } from "../../net/aws.ts";
 import { SERVICE } from "./awskms-client.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { encodeBase64 } from "../../format/base64.ts";
-import type { TlsOptions } from "../../io.ts";
+import type { TlsOptions } from "../../io/io.ts";
 import { type LoadPackage, loadPackages } from "../../packages.ts";
 import { readKeyFile } from "../key-file.ts";
 import { publicKeyFromPem } from "../public-key.ts";

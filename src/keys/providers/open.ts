@@ -1,9 +1,9 @@
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { withoutPin } from "./pkcs11-uri.ts";
 import type { KeyProvider, OpenProvider } from "./types.ts";
 
-/** What reads its reference itself: files, variables, URLs (src/blob.ts). */
+/** What reads its reference itself: files, variables, URLs (src/net/input.ts). */
 const BLOBS = new Set(["http", "https", "env"]);
 
 /** The provider of each scheme, loaded when a reference asks for it and only then. */

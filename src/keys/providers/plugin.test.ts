@@ -4,7 +4,7 @@ import { KINDS, pemOf, refuses, signDigestDer, signPure } from "../../../test/su
 import { testIo } from "../../../test/support/test-io.ts";
 import { TsignError } from "../../errors.ts";
 import { type HashName, messageOf } from "../../format/digest.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { verifySignature } from "../verify.ts";
 import { openProvider } from "./open.ts";
 

@@ -1,8 +1,8 @@
 import { TsignError } from "../../errors.ts";
 import { decodeBase64 } from "../../format/base64.ts";
 import { parseJson } from "../../format/json.ts";
-import { createTransport, type Exchange, type Transport } from "../../http.ts";
-import type { Io, TlsOptions } from "../../io.ts";
+import type { Io, TlsOptions } from "../../io/io.ts";
+import { createTransport, type Exchange, type Transport } from "../../net/http.ts";
 
 /** The largest answer of a key service. Bytes. */
 const MAX_ANSWER = 4 * 1024 * 1024;

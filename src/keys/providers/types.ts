@@ -1,4 +1,4 @@
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import type { PublicKey, Signer } from "../types.ts";
 
 /** What a key's service says of it besides its public half. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { TsignError } from "../../errors.ts";
-import type { TlsOptions } from "../../io.ts";
+import type { TlsOptions } from "../../io/io.ts";
 import { createService, type Service } from "./rest.ts";
 import type { ProviderIo } from "./types.ts";
 

@@ -1,7 +1,7 @@
 import { TsignError } from "../../errors.ts";
 import { type Digest, digestOf, parseDigest } from "../../format/digest.ts";
 import { giveBack } from "../../format/pieces.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { MAX_MANIFEST, readManifest } from "../manifest.ts";
 import { checked } from "../registry/blobs.ts";
 import type { Descriptor, StoredManifest } from "../types.ts";

@@ -15,7 +15,7 @@ import {
 } from "../../../test/support/test-io.ts";
 import { TsignError } from "../../errors.ts";
 import { digestOf } from "../../format/digest.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { openRegistry } from "../open.ts";
 import { parseReference } from "../ref.ts";
 import { attachmentTag } from "../tags.ts";

@@ -1,8 +1,8 @@
 import { TsignError } from "../../errors.ts";
-import { createTransport, type Exchange, type Transport } from "../../http.ts";
-import type { TransportIo } from "../../http-retry.ts";
-import type { TlsOptions } from "../../io.ts";
-import { isLoopback, isPrivateAddress } from "../../proxy.ts";
+import type { TlsOptions } from "../../io/io.ts";
+import { createTransport, type Exchange, type Transport } from "../../net/http.ts";
+import { isLoopback, isPrivateAddress } from "../../net/proxy.ts";
+import type { TransportIo } from "../../net/retry.ts";
 import type { Repository } from "../ref.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./keychain.ts";

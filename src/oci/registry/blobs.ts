@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import { type Digest, digestOf, parseDigest } from "../../format/digest.ts";
-import { resolveLocation } from "../../http.ts";
+import { resolveLocation } from "../../net/http.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor } from "../types.ts";
 import type { RegistrySession } from "./session.ts";

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { TsignError } from "../../errors.ts";
 import { isObject } from "../../format/json.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 
 const MAX_CONFIG = 16 * 1024 * 1024;
 /** The key Docker Hub's credentials are stored under. */

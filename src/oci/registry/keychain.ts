@@ -1,6 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { isObject, textOf } from "../../format/json.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import type { Repository } from "../ref.ts";
 import { DOCKER_HUB_KEY, type DockerAuth, type DockerConfig, findCredentialFiles } from "./docker-config.ts";
 

@@ -1,5 +1,5 @@
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { type DockerConfig, dockerConfigPath, readDockerConfig } from "./docker-config.ts";
 import { helperProgram, serverKey } from "./keychain.ts";
 import { RegistrySession } from "./session.ts";

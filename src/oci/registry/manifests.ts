@@ -1,6 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { type Digest, digestOf, isDigest, parseDigest } from "../../format/digest.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { INDEX_TYPES, isKnownType, MANIFEST_TYPES, MAX_MANIFEST, readManifest } from "../manifest.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor, StoredManifest } from "../types.ts";

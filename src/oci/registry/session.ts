@@ -1,7 +1,7 @@
 import { TsignError } from "../../errors.ts";
-import { type Answer, createTransport, type Exchange, type Transport } from "../../http.ts";
-import type { HttpResponse, Io, TlsOptions } from "../../io.ts";
-import { bareHost, isRfc1918 } from "../../proxy.ts";
+import type { HttpResponse, Io, TlsOptions } from "../../io/io.ts";
+import { type Answer, createTransport, type Exchange, type Transport } from "../../net/http.ts";
+import { bareHost, isRfc1918 } from "../../net/proxy.ts";
 import type { Repository } from "../ref.ts";
 import { type Authorization, authenticate } from "./auth.ts";
 import type { Credentials } from "./keychain.ts";

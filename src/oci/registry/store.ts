@@ -1,5 +1,5 @@
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor, ImageStore } from "../types.ts";
 import { type BlobSource, readBlobStream, storeBlob } from "./blobs.ts";

@@ -1,8 +1,8 @@
 import { TsignError } from "../../errors.ts";
 import { isObject, parseJson } from "../../format/json.ts";
-import { createTransport } from "../../http.ts";
-import type { TransportIo } from "../../http-retry.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
+import { createTransport } from "../../net/http.ts";
+import type { TransportIo } from "../../net/retry.ts";
 import { AUDIENCE } from "./audience.ts";
 import { GITHUB_PERMISSION, isSet, missing, noIdentity } from "./ci-systems.ts";
 

@@ -1,6 +1,6 @@
 import * as openid from "openid-client";
 import { TsignError } from "../../errors.ts";
-import type { Io, ServerRequest, ServerResponse } from "../../io.ts";
+import type { Io, ServerRequest, ServerResponse } from "../../io/io.ts";
 import { asTsignErrors, type Client, discover, identityTokenOf, SCOPE } from "./client.ts";
 import { type FlowIo, outOfBandToken } from "./flows.ts";
 import { loginPage } from "./page.ts";

@@ -1,5 +1,5 @@
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { AUDIENCE } from "./audience.ts";
 
 type Environment = Pick<Io, "env">;

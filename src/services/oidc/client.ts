@@ -1,8 +1,8 @@
 import * as openid from "openid-client";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
-import { createTransport, type Exchange } from "../../http.ts";
-import type { TransportIo } from "../../http-retry.ts";
+import { createTransport, type Exchange } from "../../net/http.ts";
+import type { TransportIo } from "../../net/retry.ts";
 
 /** What a login asks for. */
 export const SCOPE = "openid email";

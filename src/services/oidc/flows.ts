@@ -1,8 +1,8 @@
 import * as openid from "openid-client";
 import { TsignError } from "../../errors.ts";
-import type { TransportIo } from "../../http-retry.ts";
-import type { Io } from "../../io.ts";
-import { readStdinLine } from "../../stdin.ts";
+import type { Io } from "../../io/io.ts";
+import { readStdinLine } from "../../io/stdin.ts";
+import type { TransportIo } from "../../net/retry.ts";
 import { asTsignErrors, type Client, discover, identityTokenOf, SCOPE } from "./client.ts";
 
 export type FlowIo = TransportIo & Pick<Io, "stderr" | "stdin" | "tty">;

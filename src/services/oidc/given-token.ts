@@ -1,6 +1,6 @@
-import { readBlob } from "../../blob.ts";
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
+import { readBlob } from "../../net/input.ts";
 import { looksLikeToken, plainToken, unexpandedVariable } from "./token.ts";
 
 /** The longest path the systems know, in characters. */

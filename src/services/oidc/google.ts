@@ -1,8 +1,8 @@
 import { createPrivateKey, sign } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import { isObject, parseJson } from "../../format/json.ts";
-import type { TransportIo } from "../../http-retry.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
+import type { TransportIo } from "../../net/retry.ts";
 import { type AmbientIo, fetchToken, parseAddress } from "./ambient.ts";
 
 const METADATA_HOST = "169.254.169.254";

@@ -1,7 +1,7 @@
-import { readBlob } from "../../blob.ts";
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
-import { confirm } from "../../prompt.ts";
+import type { Io } from "../../io/io.ts";
+import { confirm } from "../../io/prompt.ts";
+import { readBlob } from "../../net/input.ts";
 import { AMBIENT_PROVIDERS } from "./ambient.ts";
 import { noIdentity } from "./ci-systems.ts";
 import type { Client } from "./client.ts";

@@ -1,5 +1,5 @@
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 
 const METHOD = "/SpiffeWorkloadAPI/FetchJWTSVID";
 

@@ -1,5 +1,5 @@
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { MAX_METADATA } from "./metadata.ts";
 import type { Known, Repository, Source } from "./workflow.ts";
 

@@ -1,6 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { isObject } from "../../format/json.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { type Cache, openCache } from "./cache.ts";
 import { type Kinds, readMetadata, untrusted } from "./metadata.ts";
 import { type MirrorIo, mirrorSource } from "./mirror.ts";

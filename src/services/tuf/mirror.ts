@@ -1,7 +1,7 @@
 import { TsignError } from "../../errors.ts";
-import { createTransport } from "../../http.ts";
-import type { TransportIo } from "../../http-retry.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
+import { createTransport } from "../../net/http.ts";
+import type { TransportIo } from "../../net/retry.ts";
 import { MAX_METADATA } from "./metadata.ts";
 import type { Source } from "./workflow.ts";
 

@@ -1,7 +1,7 @@
 import seeds from "@sigstore/tuf/seeds.json" with { type: "json" };
 import { TsignError } from "../../errors.ts";
 import { isObject, parseJson } from "../../format/json.ts";
-import type { Io } from "../../io.ts";
+import type { Io } from "../../io/io.ts";
 import { cacheFolder } from "./cache.ts";
 import staging from "./staging-root.json" with { type: "json" };
 

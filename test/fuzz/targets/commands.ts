@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { TsignError } from "../../../src/errors.ts";
 import { digestOf } from "../../../src/format/digest.ts";
-import type { Files, HttpRequest, HttpResponse } from "../../../src/io.ts";
+import type { Files, HttpRequest, HttpResponse } from "../../../src/io/io.ts";
 import { attachmentTag, fallbackTag } from "../../../src/oci/tags.ts";
 import { run } from "../../support/test-io.ts";
 import type { Setting } from "../judge.ts";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { readEnvelope } from "../../../src/evidence/envelope.ts";
-import { readCertificates } from "../../../src/evidence/read-legacy.ts";
+import { readCertificates } from "../../../src/evidence/legacy/read.ts";
 import { parseStatement } from "../../../src/evidence/statement.ts";
 import { parseJson } from "../../../src/format/json.ts";
-import type { Files, Io } from "../../../src/io.ts";
+import type { Files, Io } from "../../../src/io/io.ts";
 import { importPrivateKey, publicKeyFromPem, readKeyFile } from "../../../src/keys/index.ts";
 import { readManifest } from "../../../src/oci/manifest.ts";
 import { formatReference, parseReference } from "../../../src/oci/ref.ts";

@@ -1,5 +1,5 @@
 import { TsignError } from "../../../errors.ts";
-import type { Io } from "../../../io.ts";
+import type { Io } from "../../../io/io.ts";
 import { type AccessKey, signedHeaders } from "./alibaba-signing.ts";
 import { ALIBABA_HOST } from "./hosts.ts";
 import {

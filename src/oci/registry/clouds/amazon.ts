@@ -1,7 +1,7 @@
-import { AWS_LOOKED, awsRequestHandler } from "../../../aws-http.ts";
 import { TsignError } from "../../../errors.ts";
 import { decodeBase64 } from "../../../format/base64.ts";
-import type { Io } from "../../../io.ts";
+import type { Io } from "../../../io/io.ts";
+import { AWS_LOOKED, awsRequestHandler } from "../../../net/aws.ts";
 import { type LoadPackage, loadPackages, type PackageName } from "../../../packages.ts";
 import { ECR_HOST } from "./hosts.ts";
 import type { CloudRegistry, FindInCloud } from "./types.ts";

@@ -1,5 +1,5 @@
 import { TsignError } from "../../../errors.ts";
-import type { Io } from "../../../io.ts";
+import type { Io } from "../../../io/io.ts";
 import { ACR_HOST } from "./hosts.ts";
 import { askToken, metadataTransport, probe, secretUrl, type TokenRequest, tokenTransport } from "./tokens.ts";
 import type { FindInCloud } from "./types.ts";

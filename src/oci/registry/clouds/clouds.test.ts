@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { type Asked, type FakeReply, notInstalled, refuses, serviceIo } from "../../../../test/support/fake-service.ts";
-import type { Io } from "../../../io.ts";
+import type { Io } from "../../../io/io.ts";
 import type { Credentials } from "../keychain.ts";
 import { signedHeaders } from "./alibaba-signing.ts";
 import { askEcr } from "./amazon.ts";

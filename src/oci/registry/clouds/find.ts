@@ -1,5 +1,5 @@
 import { TsignError } from "../../../errors.ts";
-import type { Io, TlsOptions } from "../../../io.ts";
+import type { Io, TlsOptions } from "../../../io/io.ts";
 import type { Credentials } from "../keychain.ts";
 import { ACR_HOST, ALIBABA_HOST, ECR_HOST, ECR_PUBLIC_HOST, GITHUB_HOST, GOOGLE_HOST } from "./hosts.ts";
 import type { FindInCloud } from "./types.ts";

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import * as z from "zod/mini";
 import { TsignError } from "../../../errors.ts";
-import type { Io } from "../../../io.ts";
+import type { Io } from "../../../io/io.ts";
 import { askText, askToken, metadataTransport, parseObject, secretUrl, textField, tokenTransport } from "./tokens.ts";
 
 const MAX_FILE = 1024 * 1024;

@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { type Asked, type FakeReply, serviceIo } from "../../../../test/support/fake-service.ts";
 import { temporaryFolder } from "../../../../test/support/test-io.ts";
 import { TsignError } from "../../../errors.ts";
-import type { Io, Spawned } from "../../../io.ts";
+import type { Io, Spawned } from "../../../io/io.ts";
 import type { Credentials } from "../keychain.ts";
 import { findCloudCredentials } from "./find.ts";
 

@@ -1,5 +1,5 @@
 import { TsignError } from "../../../errors.ts";
-import type { Io } from "../../../io.ts";
+import type { Io } from "../../../io/io.ts";
 import { tokenOfFile } from "./google-file.ts";
 import { askToken, metadataTransport, parseObject, probe, textField } from "./tokens.ts";
 import type { FindInCloud } from "./types.ts";

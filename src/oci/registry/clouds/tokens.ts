@@ -1,8 +1,8 @@
 import { TsignError } from "../../../errors.ts";
-import { type Answer, createTransport, type Transport } from "../../../http.ts";
-import type { TransportIo } from "../../../http-retry.ts";
-import type { TlsOptions } from "../../../io.ts";
-import { isLoopback, isPrivateAddress } from "../../../proxy.ts";
+import type { TlsOptions } from "../../../io/io.ts";
+import { type Answer, createTransport, type Transport } from "../../../net/http.ts";
+import { isLoopback, isPrivateAddress } from "../../../net/proxy.ts";
+import type { TransportIo } from "../../../net/retry.ts";
 
 const MAX_ANSWER = 1024 * 1024;
 /** A token is a small thing that is made at once. Milliseconds. */

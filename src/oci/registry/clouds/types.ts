@@ -1,4 +1,4 @@
-import type { Io, TlsOptions } from "../../../io.ts";
+import type { Io, TlsOptions } from "../../../io/io.ts";
 import type { Credentials } from "../keychain.ts";
 
 /** A registry that belongs to the cloud that is asked. */

@@ -1,0 +1,90 @@
+import { flagName } from "../parser/argv.ts";
+import type { Flag, Flags } from "../parser/define.ts";
+import { type Entry, TABLE } from "../table.ts";
+import { GROUPS, isListed } from "./groups.ts";
+import { defaultText } from "./help.ts";
+
+/** The parts of Fig's completion specification (github.com/withfig/autocomplete) that say what there is to say. */
+interface Spec {
+  readonly name: string | readonly string[];
+  readonly description: string;
+  readonly hidden?: true;
+  readonly subcommands?: readonly Spec[];
+  readonly options?: readonly Option[];
+}
+
+interface Option {
+  readonly name: readonly string[];
+  readonly description: string;
+  readonly hidden?: true;
+  readonly isRepeatable?: true;
+  readonly isPersistent?: true;
+  readonly args?: readonly { name: string; default?: string; suggestions?: readonly string[] }[];
+}
+
+/**
+ * The whole command line as a TypeScript file for Fig.
+ *
+ * @param options.hidden also what help leaves out for good; deprecated commands are there anyway, marked
+ */
+export async function figSpec(global: Flags, options: { hidden: boolean }): Promise<string> {
+  const words = new Set(TABLE.filter((entry) => isShown(entry, options)).map((entry) => entry.words[0] ?? ""));
+  const subcommands = await Promise.all([...words].map((word) => commandSpec(word, options)));
+  const spec: Spec = {
+    name: "tsign",
+    description: "Sign and verify container images and files",
+    subcommands,
+    options: optionsOf(global, { persistent: true }),
+  };
+  return `const completionSpec: Fig.Spec = ${JSON.stringify(spec, null, 2)};\nexport default completionSpec;\n`;
+}
+
+/** What is hidden without being deprecated is not for users. */
+function isShown(entry: Entry, options: { hidden: boolean }): boolean {
+  const group = GROUPS[entry.words[0] ?? ""];
+  return options.hidden || (entry.internal !== true && (group?.hidden !== true || group.deprecated !== undefined));
+}
+
+async function commandSpec(word: string, options: { hidden: boolean }): Promise<Spec> {
+  const group = GROUPS[word];
+  const below = TABLE.filter((entry) => entry.words[0] === word && isShown(entry, options));
+  const [only] = below;
+  if (!group && only) return leafSpec(only, []);
+  return {
+    name: [word],
+    description: group?.about ?? "",
+    ...(group?.hidden ? { hidden: true } : {}),
+    subcommands: await Promise.all(below.map((entry) => leafSpec(entry, [word]))),
+  };
+}
+
+async function leafSpec(entry: Entry, prefix: readonly string[]): Promise<Spec> {
+  const { default: command } = await entry.load();
+  return {
+    name: [entry.words.at(-1) ?? ""],
+    description: entry.summary,
+    ...(isListed(entry, prefix) ? {} : { hidden: true }),
+    options: optionsOf(command.flags, { persistent: false }),
+  };
+}
+
+function optionsOf(flags: Flags, { persistent }: { persistent: boolean }): Option[] {
+  return Object.entries(flags).map(([key, flag]) => ({
+    name: [`--${flagName(key)}`, ...(flag.short ? [`-${flag.short}`] : [])],
+    description: flag.description,
+    ...(flag.deprecated === undefined ? {} : { hidden: true }),
+    ...(flag.kind === "strings" ? { isRepeatable: true } : {}),
+    ...(persistent ? { isPersistent: true } : {}),
+    ...(flag.kind === "bool" ? {} : { args: [valueSpec(key, flag)] }),
+  }));
+}
+
+function valueSpec(key: string, flag: Flag) {
+  const choices = (flag.choices ?? []).filter((choice) => choice !== "");
+  const value = defaultText(flag);
+  return {
+    name: flagName(key),
+    ...(value === "" ? {} : { default: value }),
+    ...(choices.length > 0 ? { suggestions: choices } : {}),
+  };
+}

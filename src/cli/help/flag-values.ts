@@ -1,0 +1,73 @@
+import type { Flag, Flags } from "../parser/define.ts";
+
+/** What the value of a flag is: the word that stands for it in usage, and what a shell can propose. */
+export interface FlagValue {
+  /** `file`, for `<file>`. */
+  readonly name: string;
+  /** `private-key` and `public-key` are references of keys, which may be files. */
+  readonly sort: "text" | "file" | "folder" | "private-key" | "public-key";
+  /** How such files usually end, without the dot. Others are files too. */
+  readonly endings?: readonly string[];
+}
+
+const file = (...endings: string[]): FlagValue => ({ name: "file", sort: "file", endings });
+const text = (name: string): FlagValue => ({ name, sort: "text" });
+
+const CERTIFICATE = file("cert", "crt", "pem", "cer", "der");
+
+/** By the flags' keys, which mean the same in every command; the first row that fits counts. */
+const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
+  [/^(registry|timestamp)ClientKey$/, file("key", "pem")],
+  [/^(outfile|ctfeKey|rekorKey)$/, file("pub", "pem")],
+  [/^(ca(Roots|Intermediates)|(timestampC|c)ertificateChain|(outputC|c)ertificate)$/, CERTIFICATE],
+  [/^(registry|timestampClient)(Cacert|ClientCert|Cert)$/, CERTIFICATE],
+  [/^(bundle|attestation|rekorResponse)$/, file("sigstore.json", "bundle", "json")],
+  [/^(signature|outputSignature)$/, file("sig")],
+  [/^(trustedRoot|signingConfig|baseConfig|predicate|statement|root)$/, file("json")],
+  [/^sbom$/, file("json", "xml", "spdx")],
+  [/^policy$/, file("cue", "rego")],
+  [/^file$/, file("wasm")],
+  [/^modulePath$/, file("so", "dylib", "dll")],
+  [/^(artifact|files|out|output(File|Attestation|Payload)?|payload|sct|tsr|oidcClientSecretFile)$/, file()],
+  [/^rfc3161Timestamp(Bundle)?$/, file()],
+  [/^(dir|state)$/, { name: "folder", sort: "folder" }],
+  [/^identityToken$/, { name: "token", sort: "file", endings: [] }],
+  [/(Url|Uri)$|^(mirror|oidcIssuer|certificateOidcIssuer)$/, text("URL")],
+  [/Regexp$/, text("pattern")],
+  [/^annotations?$/, text("key=value")],
+  [/^platform$/, text("os/arch")],
+  [/^(digest|hash|rootChecksum)$/, text("hex")],
+  [/(Password|Pin|PIN|Puk|Token|ManagementKey)$|^(password|pin|puk|managementKey|newKey|oldKey)$/, text("secret")],
+  [/(Time|^clock)$/, text("time")],
+  [
+    /(Name|Username|ClientId|Identity|Repository|Ref|Sha|Trigger|Prefix|oidcProvider)$|^(username|slot|email|aud)$/,
+    text("name"),
+  ],
+  [/^(type|predicateType|ct|rekorEntryType)$/, text("type")],
+  [/^(digestAlg|signingAlgorithm|signatureDigestAlgorithm)$/, text("algorithm")],
+  [/^(rekor|tsa)Config$/, text("ANY|ALL|EXACT:n")],
+  [/^fulcioAuthFlow$/, text("flow")],
+  [/^kms$/, text("key")],
+  [/^fault$/, text("fault")],
+  [/^claims$/, text("JSON")],
+];
+
+/** What the value of a flag with a value is; `flags` are all of its command. */
+export function flagValue(key: string, flags: Flags): FlagValue {
+  const { choices, kind } = flags[key] as Flag;
+  const listed = (choices ?? []).filter((choice) => choice !== "");
+  if (kind === "int") return text("number");
+  if (kind === "duration") return text("duration");
+  if (key === "key") return keyValue(flags);
+  if (kind === "choice" || (listed.length > 0 && listed.length <= 3)) return text(listed.join("|"));
+  const value = VALUES.find(([keys]) => keys.test(key))?.[1] ?? text("text");
+  return kind === "texts" && value.sort === "text" ? text("spec") : value; // `url=…,start-time=…`
+}
+
+/** Whoever verifies has the public half; `import-key-pair` takes a file of any other program's. */
+function keyValue(flags: Flags): FlagValue {
+  if ("certificateIdentity" in flags || "artifact" in flags) {
+    return { name: "key", sort: "public-key", endings: ["pub", "pem"] };
+  }
+  return "sk" in flags ? { name: "key", sort: "private-key", endings: ["key"] } : file("key", "pem");
+}

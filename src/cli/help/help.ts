@@ -1,0 +1,141 @@
+import { flagName } from "../parser/argv.ts";
+import type { Command, Flag, Flags } from "../parser/define.ts";
+import { flagVariable } from "../parser/environment.ts";
+import { formatDuration } from "../parser/values.ts";
+import type { Entry } from "../table.ts";
+import { deprecatedFlags, exitCodesOf, groupFlags, shownFlags, variablesOf } from "./flag-groups.ts";
+import { flagValue } from "./flag-values.ts";
+import { commandsBelow, deprecatedWords, GROUPS, SECTIONS } from "./groups.ts";
+import { type Screen, section, table, wrap, wrapCommand } from "./layout.ts";
+
+const PROGRAM_EXAMPLES = [
+  "tsign sign registry.example/app@sha256:…",
+  "tsign verify --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example registry.example/app:v1",
+  "tsign tree registry.example/app:v1",
+];
+
+/** The help of one command, all of it from its definition. */
+export function commandHelp(entry: Entry, command: Command, { global, screen }: HelpOptions): string {
+  const name = entry.words.join(" ");
+  return page([
+    text(command.about, screen),
+    command.deprecated ? text(`Deprecated: ${command.deprecated}.`, screen) : "",
+    section("Usage", `  tsign ${name} ${command.usage}`.trimEnd(), screen),
+    examples(command.examples, screen),
+    ...groupFlags(command.flags).map((group) =>
+      section(group.title, flagTable(group.flags, command.flags, screen), screen),
+    ),
+    section("Global flags", flagTable(shownFlags(global), global, screen), screen),
+    section("Deprecated flags, which still work", deprecatedTable(deprecatedFlags(command.flags), screen), screen),
+    section("Environment", table(environmentRows(command), screen), screen),
+    section(
+      "Exit codes",
+      table(
+        exitCodesOf(command).map(({ code, meaning }) => [String(code), meaning]),
+        screen,
+      ),
+      screen,
+    ),
+  ]);
+}
+
+export interface HelpOptions {
+  /** The flags of every command. */
+  readonly global: Flags;
+  readonly screen: Screen;
+}
+
+/** The help of the program or of a group: its commands, a line each. */
+export function groupHelp(prefix: readonly string[], { global, screen }: HelpOptions): string {
+  const program = prefix.length === 0;
+  const group = GROUPS[prefix.join(" ")];
+  const name = ["tsign", ...prefix].join(" ");
+  const commands = commandsBelow(prefix).map(({ word, summary }) => [word, summary] as const);
+  const sections = program
+    ? SECTIONS.map(({ title, words }) => {
+        const rows = words.flatMap((each) => commands.filter(([word]) => word === each));
+        return section(title, table(rows, screen), screen);
+      })
+    : [section("Commands", table(commands, screen), screen)];
+  return page([
+    text(group ? `${group.about}.` : "Sign and verify container images and files.", screen),
+    group?.deprecated ? text(`Deprecated: ${group.deprecated}.`, screen) : "",
+    section("Usage", `  ${name} <command> [flags] [arguments]`, screen),
+    ...(program ? [examples(PROGRAM_EXAMPLES, screen)] : []),
+    ...sections,
+    section("Global flags", flagTable(shownFlags(global), global, screen), screen),
+    program ? text(`Deprecated commands, which still work: ${deprecatedWords().join(", ")}.`, screen) : "",
+    text(`\`tsign help ${[...prefix, "<command>"].join(" ")}\` tells more about a command.`, screen),
+  ]);
+}
+
+function text(paragraphs: string, { columns }: Screen): string {
+  return wrap(paragraphs, { columns, indent: 0 });
+}
+
+function page(sections: readonly string[]): string {
+  return `${sections.filter((each) => each !== "").join("\n\n")}\n`;
+}
+
+function examples(lines: readonly string[], screen: Screen): string {
+  return section(
+    "Examples",
+    lines.map((line) => wrapCommand(line, { columns: screen.columns, indent: 2 })).join("\n"),
+    screen,
+  );
+}
+
+function flagTable(rows: readonly [string, Flag][], flags: Flags, screen: Screen): string {
+  return table(
+    rows.map(([key, flag]) => {
+      const short = flag.short ? `-${flag.short}, ` : "    ";
+      const notes = flagNotes(flag);
+      return [`${short}--${flagName(key)}${valueName(key, flags)}`, `${flag.description}${notes && ` (${notes})`}`];
+    }),
+    screen,
+  );
+}
+
+function deprecatedTable(rows: readonly [string, Flag][], screen: Screen): string {
+  return table(
+    rows.map(([key, flag]) => [`    --${flagName(key)}`, flag.deprecated ?? ""]),
+    screen,
+  );
+}
+
+/** What stands for the value in usage: ` <file>`; nothing for a switch. */
+export function valueName(key: string, flags: Flags): string {
+  const { kind } = flags[key] as Flag;
+  if (kind === "bool") return "";
+  return ` <${flagValue(key, flags).name}${kind === "strings" ? ",…" : ""}>`;
+}
+
+/** What else there is to say of a flag: choices that its value's name does not show, its default, whether it repeats. */
+export function flagNotes(flag: Flag): string {
+  const choices = flag.kind === "choice" ? [] : (flag.choices ?? []).filter((choice) => choice !== "");
+  const value = defaultText(flag);
+  return [
+    choices.length > 3 ? `such as ${choices.join(", ")}` : "",
+    value && `default ${value}`,
+    flag.kind === "texts" ? "may be repeated" : "",
+  ]
+    .filter((note) => note !== "")
+    .join("; ");
+}
+
+/** The default as a user would type it; empty when there is nothing to say. */
+export function defaultText(flag: Flag): string {
+  if (flag.kind === "duration") return formatDuration(Number(flag.default));
+  if (Array.isArray(flag.default)) return flag.default.join(",");
+  return flag.default === false || flag.default === "" ? "" : String(flag.default);
+}
+
+/** Variables a command reads, the rule for those of its flags first. */
+export function environmentRows(command: Command): [name: string, about: string][] {
+  const [sample] = shownFlags(command.flags).filter(([, { secret, kind }]) => !secret && kind !== "bool");
+  const rule: [string, string][] =
+    sample && command.bindEnvironment !== false
+      ? [["COSIGN_<FLAG>", `a flag that is not given: ${flagVariable(sample[0])} is --${flagName(sample[0])}`]]
+      : [];
+  return [...rule, ...variablesOf(command).map(({ name, about }): [string, string] => [name, about])];
+}

@@ -1,0 +1,126 @@
+import { TsignError } from "../../errors.ts";
+import { mapAhead } from "../../oci/parallel.ts";
+import type { Descriptor, StoredManifest } from "../../oci/types.ts";
+import { isBundle, isSignatureImage, mayBeOurs } from "../kinds.ts";
+import { BUNDLE_ANNOTATION } from "../media-types.ts";
+import type { Found, Incomplete, Origin, Unreadable } from "../model.ts";
+import { MAX_AT_ONCE, SMALL } from "./blobs.ts";
+import { incomplete, readSignatureImage, type Search, spend, unreadable } from "./layers.ts";
+
+/** Most referrers of one image that are fetched. */
+const MAX_REFERRERS = 100_000;
+/** Referrers of other types that are looked into all the same when there is nothing else: listings err. */
+const MAX_OTHERS = 32;
+
+/** A referrer that is no candidate, one that stands for its layers, or what was read of it. */
+type Read = Found | { readonly image: StoredManifest; readonly where: string } | undefined;
+
+/** The bundles and signature images that refer to an image, small ones first. */
+export async function* findReferring(search: Search): AsyncGenerator<Found, void, undefined> {
+  const { options } = search;
+  const large: Candidate[] = [];
+  const looked = { candidates: 0, others: [] as Descriptor[], total: 0 };
+  const ahead = { limit: options.workers };
+  const opened = mapAhead(listed(search, looked), ahead, (each) => openReferrer(search, each));
+  yield* readAll(search, small(opened, large));
+  if (looked.candidates === 0 && looked.others.length === looked.total) {
+    yield* readAll(
+      search,
+      small(
+        mapAhead(looked.others, ahead, (each) => openReferrer(search, each)),
+        large,
+      ),
+    );
+  }
+  yield* readAll(search, large);
+}
+
+/** What a referrer turned out to be. Only what is needed later is kept of its manifest. */
+type Candidate =
+  | { readonly kind: "bundle"; readonly layer: Descriptor; readonly stated: string | undefined; readonly where: string }
+  | { readonly kind: "image"; readonly stored: StoredManifest; readonly where: string }
+  | { readonly kind: "other" }
+  | { readonly kind: "found"; readonly found: Unreadable | Incomplete };
+
+/** The listed referrers that may be signatures; entries and listings that cannot be read as what was found. */
+async function* listed(
+  { store, options }: Search,
+  looked: { candidates: number; others: Descriptor[]; total: number },
+): AsyncGenerator<Descriptor | Unreadable | Incomplete, void, undefined> {
+  const origin: Origin = { kind: "referrer", where: `${store.name}@${options.subject}` };
+  try {
+    for await (const entry of store.referrers(options.subject)) {
+      if ("unreadable" in entry) yield { origin, unreadable: entry.unreadable };
+      else if (mayBeOurs(entry)) {
+        if (++looked.candidates > MAX_REFERRERS) {
+          throw new TsignError("limit", `${origin.where} has more than ${MAX_REFERRERS} referrers that may sign it`);
+        }
+        yield entry;
+      } else {
+        looked.total++;
+        if (looked.others.length < MAX_OTHERS) looked.others.push(entry);
+      }
+    }
+  } catch (error) {
+    yield incomplete(origin, error);
+  }
+}
+
+async function openReferrer(
+  { store, options }: Search,
+  entry: Descriptor | Unreadable | Incomplete,
+): Promise<Candidate> {
+  if (!("digest" in entry)) return { kind: "found", found: entry };
+  const where = `${store.name}@${entry.digest}`;
+  try {
+    const stored = await store.manifest(entry.digest);
+    if (!stored) throw new TsignError("registry", "listed as a referrer, but not there");
+    const [layer, ...others] = stored.manifest.layers;
+    if (layer && others.length === 0 && isBundle(stored)) {
+      if (!options.forms.bundle) return { kind: "other" };
+      return { kind: "bundle", layer, stated: stored.manifest.annotations[BUNDLE_ANNOTATION.predicateType], where };
+    }
+    const wanted = options.forms.legacy && options.attachment !== "att" && isSignatureImage(stored);
+    return wanted ? { kind: "image", stored, where } : { kind: "other" };
+  } catch (error) {
+    return { kind: "found", found: unreadable({ kind: "referrer", where }, error) };
+  }
+}
+
+/** Passes small candidates on; large ones are put off, so that no number of them hides a small one. */
+async function* small(candidates: AsyncIterable<Candidate>, large: Candidate[]): AsyncGenerator<Candidate> {
+  for await (const candidate of candidates) {
+    if (candidate.kind === "bundle" && candidate.layer.size > SMALL) large.push(candidate);
+    else if (candidate.kind !== "other") yield candidate;
+  }
+}
+
+async function* readAll(
+  search: Search,
+  candidates: AsyncIterable<Candidate> | Iterable<Candidate>,
+): AsyncGenerator<Found, void, undefined> {
+  const ahead = { limit: search.options.workers, weigh: weightOf, budget: MAX_AT_ONCE };
+  for await (const read of mapAhead(candidates, ahead, (each) => readCandidate(search, each))) {
+    if (read === undefined) continue;
+    if (!("image" in read)) yield read;
+    else yield* readSignatureImage(search, { stored: read.image, where: read.where, kind: "referrer" });
+  }
+}
+
+function weightOf(candidate: Candidate): number {
+  return candidate.kind === "bundle" ? candidate.layer.size : 0;
+}
+
+async function readCandidate(search: Search, candidate: Candidate): Promise<Read> {
+  if (candidate.kind === "found") return candidate.found;
+  if (candidate.kind === "other") return undefined;
+  const { where } = candidate;
+  if (candidate.kind === "image") return { image: candidate.stored, where };
+  const origin: Origin = { kind: "referrer", where };
+  const { layer, stated } = candidate;
+  try {
+    return await search.bundles.read(layer, { origin, stated, spend: () => spend(search, layer) });
+  } catch (error) {
+    return unreadable(origin, error);
+  }
+}

@@ -1,0 +1,275 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { temporaryFolder } from "../../test/support/test-io.ts";
+import { giveBack } from "../format/pieces.ts";
+import { systemFiles } from "./files.ts";
+
+const MIB = 1024 * 1024;
+
+for (const size of [0, 1, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 12_345]) {
+  test(`a file of ${size} bytes is read as it is, whole and in pieces`, async (t) => {
+    const files = systemFiles(temporaryFolder(t));
+    const content = randomBytes(size);
+    await files.write("f", content, { mode: 0o600 });
+    assert.ok(content.equals(await files.read("f", { maxBytes: size })));
+    let at = 0;
+    for await (const piece of files.chunks("f")) {
+      assert.ok(content.subarray(at, at + piece.length).equals(piece));
+      at += piece.length;
+    }
+    assert.equal(at, size);
+    if (size > 0) await assert.rejects(files.read("f", { maxBytes: size - 1 }), { code: "limit" });
+  });
+}
+
+test("pieces that are kept do not change while the file is read on", async (t) => {
+  const files = systemFiles(temporaryFolder(t));
+  const content = randomBytes(3 * MIB + 7);
+  await files.write("f", content, { mode: 0o600 });
+  const kept: Uint8Array[] = [];
+  for await (const piece of files.chunks("f")) kept.push(piece);
+  assert.ok(content.equals(Buffer.concat(kept)));
+});
+
+test("a piece that was given back is empty, and its memory serves the next one", async (t) => {
+  const files = systemFiles(temporaryFolder(t));
+  const content = randomBytes(8 * MIB);
+  await files.write("f", content, { mode: 0o600 });
+  const hash = createHash("sha256");
+  const views: Uint8Array[] = [];
+  for await (const piece of files.chunks("f")) {
+    hash.update(piece);
+    views.push(piece.subarray(0, 10));
+    giveBack(piece);
+  }
+  assert.equal(hash.digest("hex"), createHash("sha256").update(content).digest("hex"));
+  assert.deepEqual([...new Set(views.map(({ length }) => length))], [0]);
+});
+
+test("a new file is there whole, with the mode asked for less the umask, and nothing is left beside it", async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  const umask = process.umask(0o027);
+  t.after(() => process.umask(umask));
+  for (const write of [files.write, files.replace]) {
+    for (const [name, mode, expected] of [
+      ["a", 0o644, 0o640],
+      ["b", 0o600, 0o600],
+    ] as const) {
+      await write(`${name}${write.name}`, "content", { mode });
+      assert.equal(statSync(join(folder, `${name}${write.name}`)).mode & 0o777, expected);
+    }
+  }
+  assert.equal(readdirSync(folder).length, 4);
+});
+
+test("a file that is there keeps its mode, its links and its place when it is written again", async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  for (const content of ["longer than before", "short", ""]) {
+    writeFileSync(join(folder, "f"), "the old one");
+    chmodSync(join(folder, "f"), 0o640);
+    linkSync(join(folder, "f"), join(folder, "g"));
+    const { ino } = statSync(join(folder, "f"));
+    await files.write("f", content, { mode: 0o600 });
+    assert.equal(readFileSync(join(folder, "g"), "utf8"), content);
+    const { mode, ino: after } = statSync(join(folder, "f"));
+    assert.deepEqual([mode & 0o777, after], [0o640, ino]);
+    await files.replace("f", "state", { mode: 0o600 });
+    assert.equal(readFileSync(join(folder, "g"), "utf8"), "state", "a second link is kept");
+    unlinkSync(join(folder, "g"));
+    await files.replace("f", "more state", { mode: 0o600 });
+    assert.equal(statSync(join(folder, "f")).mode & 0o777, 0o640);
+    assert.deepEqual(readdirSync(folder), ["f"]);
+  }
+});
+
+test("a file that was made read-only is refused and stays as it is, for the superuser too", async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  writeFileSync(join(folder, "f"), "kept", { mode: 0o444 });
+  const refused = { code: "input", message: "cannot write f: it is read-only" };
+  for (const attempt of [files.write, files.replace]) await assert.rejects(attempt("f", "x", { mode: 0o600 }), refused);
+  await assert.rejects(files.requireWritable("f"), refused);
+  assert.equal(readFileSync(join(folder, "f"), "utf8"), "kept");
+});
+
+test("a stream that breaks off leaves the old file, and nothing beside it", async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  async function* broken() {
+    yield Buffer.from("half");
+    throw new Error("broken off");
+  }
+  await assert.rejects(files.replace("new", broken(), { mode: 0o600 }));
+  assert.deepEqual(readdirSync(folder), []);
+  writeFileSync(join(folder, "old"), "old");
+  await assert.rejects(files.replace("old", broken(), { mode: 0o600 }));
+  assert.equal(readFileSync(join(folder, "old"), "utf8"), "old");
+  assert.deepEqual(readdirSync(folder), ["old"]);
+});
+
+test("a place that can be written is found good and left as it was; one that cannot is refused", async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  writeFileSync(join(folder, "file"), "content");
+  symlinkSync("to-be-made", join(folder, "link"));
+  for (const path of ["new", "file", "link", "/dev/null", "/dev/stdout"]) await files.requireWritable(path);
+  assert.deepEqual(readdirSync(folder).sort(), ["file", "link"]);
+  assert.equal(readFileSync(join(folder, "file"), "utf8"), "content");
+  const input = (message: string) => ({ code: "input", message });
+  await assert.rejects(files.requireWritable("none/x"), input("cannot write none/x: no such file or directory"));
+  await assert.rejects(files.requireWritable("."), input("cannot write .: it is a directory"));
+  const long = "x".repeat(300);
+  await assert.rejects(files.requireWritable(long), input(`cannot write ${long}: the name is too long`));
+  symlinkSync("loop", join(folder, "loop"));
+  await assert.rejects(files.requireWritable("loop"), input("cannot write loop: too many symbolic links"));
+  if (process.platform === "linux") {
+    await assert.rejects(files.requireWritable("/proc/tsign"), { code: "input" });
+  }
+});
+
+test("what a link that leads nowhere points to is made", async (t) => {
+  const folder = temporaryFolder(t);
+  mkdirSync(join(folder, "sub"));
+  symlinkSync("sub/target", join(folder, "link"));
+  await systemFiles(folder).write("link", "new", { mode: 0o644 });
+  assert.equal(readFileSync(join(folder, "sub/target"), "utf8"), "new");
+});
+
+test("folders are made with those above them, and what cannot be one is said", { timeout: 10_000 }, async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  for (const path of ["a/b/c", "a/b/c", "a/d"]) {
+    await files.makeDirectory(path, { mode: 0o700 });
+    assert.equal(statSync(join(folder, path)).mode & 0o777, 0o700);
+  }
+  writeFileSync(join(folder, "file"), "");
+  const input = (message: string) => ({ code: "input", message });
+  await assert.rejects(files.makeDirectory("file"), input("cannot create file: a file has that name"));
+  await assert.rejects(
+    files.makeDirectory("file/x"),
+    input("cannot create file/x: a part of the path is not a directory"),
+  );
+  if (process.platform !== "linux") return;
+  await assert.rejects(
+    files.makeDirectory("/proc/tsign"),
+    input("cannot create /proc/tsign: no such file or directory"),
+  );
+});
+
+test("a link stays a link, and what it points to is written", async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, "target"), "old");
+  symlinkSync("target", join(folder, "link"));
+  await systemFiles(folder).write("link", "new", { mode: 0o644 });
+  assert.equal(readlinkSync(join(folder, "link")), "target");
+  assert.equal(readFileSync(join(folder, "target"), "utf8"), "new");
+});
+
+test("what cannot be read or written is named with its reason", async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  mkdirSync(join(folder, "folder"));
+  writeFileSync(join(folder, "file"), "x");
+  const read = (path: string) => files.read(path, { maxBytes: 10 });
+  const input = (message: string) => ({ code: "input", message });
+  await assert.rejects(read("none"), input("cannot read none: no such file or directory"));
+  await assert.rejects(read("folder"), input("cannot read folder: it is a directory"));
+  await assert.rejects(read("file/x"), input("cannot read file/x: a part of the path is not a directory"));
+  const write = (path: string) => files.write(path, "x", { mode: 0o600 });
+  await assert.rejects(write("none/x"), input("cannot write none/x: no such file or directory"));
+  await assert.rejects(write("folder"), { code: "input" });
+  assert.deepEqual(readdirSync(folder).sort(), ["file", "folder"]);
+});
+
+test("what is not there is no error to look for or to list", async (t) => {
+  const files = systemFiles(temporaryFolder(t));
+  assert.equal(await files.stat("none"), undefined);
+  assert.deepEqual(await files.list("none"), []);
+});
+
+test("only what this run made is removed, and only while it is what was made", async (t) => {
+  const folder = temporaryFolder(t);
+  const cwd = join(folder, "cwd");
+  mkdirSync(join(cwd, "sub"), { recursive: true });
+  writeFileSync(join(cwd, "sub/file"), "precious");
+  symlinkSync("sub", join(cwd, "link"));
+  const files = systemFiles(cwd);
+  const refused = { code: "internal", message: /^will not remove / };
+  for (const path of ["", ".", "..", "/", "sub", "sub/file", "link", "none", cwd, process.cwd(), homedir()]) {
+    await assert.rejects(files.remove(path), refused, path);
+  }
+  await files.makeDirectory("made"); // others may have put something there since
+  await assert.rejects(files.remove("made"), refused);
+  await files.write("sub/file", "written over", { mode: 0o600 });
+  await assert.rejects(files.remove("sub/file"), refused);
+  await files.write("own", "x", { mode: 0o600 });
+  await files.remove("own");
+  const own = await files.makeOwnFolder("below", "own-");
+  assert.match(own, /below\/own-\w+$/);
+  assert.equal(statSync(own).mode & 0o777, 0o700);
+  symlinkSync(join(cwd, "sub"), join(own, "link"));
+  writeFileSync(join(own, "inside"), "");
+  await files.remove(own);
+  await assert.rejects(files.remove(own), refused, "once");
+  assert.deepEqual(readdirSync(cwd).sort(), ["below", "link", "made", "sub"]);
+  assert.deepEqual(readdirSync(join(cwd, "sub")), ["file"]);
+});
+
+test("what another program put in the place of what this run made is left there", async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  await files.write("file", "mine", { mode: 0o600 });
+  renameSync(join(folder, "file"), join(folder, "moved"));
+  writeFileSync(join(folder, "file"), "theirs");
+  await files.remove("file");
+  assert.equal(readFileSync(join(folder, "file"), "utf8"), "theirs");
+  const own = await files.makeOwnFolder(".", "own-");
+  renameSync(own, join(folder, "elsewhere"));
+  mkdirSync(join(folder, "precious"));
+  symlinkSync(join(folder, "precious"), own);
+  await files.remove(own);
+  assert.deepEqual(readdirSync(folder).includes("precious"), true);
+});
+
+test("a folder of this run's own that has become the working directory, or holds it, stays", async (t) => {
+  const parent = temporaryFolder(t);
+  const own = await systemFiles(parent).makeOwnFolder(".", "own-");
+  mkdirSync(join(own, "sub"));
+  for (const cwd of [own, join(own, "sub")]) {
+    await assert.rejects(systemFiles(cwd).remove(own), { code: "internal", message: / is in it$/ });
+  }
+  await systemFiles(parent).remove(own);
+});
+
+test("what is open already is written to, not replaced: /dev/stdout in a pipeline", async (t) => {
+  const cwd = temporaryFolder(t);
+  const path = join(cwd, "out");
+  writeFileSync(path, "before\n");
+  const descriptor = openSync(path, "a");
+  t.after(() => closeSync(descriptor));
+  const { ino } = statSync(path);
+  await systemFiles(cwd).write(`/dev/fd/${descriptor}`, "signature\n", { mode: 0o600 });
+  assert.equal(readFileSync(path, "utf8"), "before\nsignature\n");
+  assert.equal(statSync(path).ino, ino);
+});

@@ -1,0 +1,107 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { TsignError } from "../errors.ts";
+import { giveBack, newPiece } from "../format/pieces.ts";
+import { fileError, isMissing } from "./file-errors.ts";
+import type { FileFacts, Files } from "./io.ts";
+import { makeDirectories, makeFolder, removeOwn } from "./own.ts";
+import { readSpecial } from "./special.ts";
+import { replaceFile, requireWritable, writeFile } from "./write.ts";
+
+/** Pieces read at a stretch before the event loop gets its turn, for time-outs and Ctrl-C. */
+const STRETCH = 16;
+
+/** File access below `cwd`; also used by tests, which have their own working directory. */
+export function systemFiles(cwd: string): Files {
+  const at = (path: string) => resolve(cwd, path);
+  return {
+    async read(path, { maxBytes }) {
+      const pieces: Uint8Array[] = [];
+      let size = 0;
+      for await (const piece of this.chunks(path)) {
+        size += piece.length;
+        if (size > maxBytes) throw new TsignError("limit", `${path} is larger than ${maxBytes} bytes`);
+        pieces.push(piece);
+      }
+      const whole = Buffer.concat(pieces);
+      for (const piece of pieces) giveBack(piece);
+      return whole;
+    },
+    chunks: (path) => readPieces(path, at(path)),
+    async stat(path, options = { links: "followed" }) {
+      try {
+        return factsOf(at(path), options.links);
+      } catch (cause) {
+        if (isMissing(cause)) return undefined;
+        throw fileError("read", path, cause);
+      }
+    },
+    write: (path, data, { mode }) => failing("write", path, () => writeFile(at(path), data, mode)),
+    replace: (path, data, { mode }) => failing("write", path, () => replaceFile(at(path), data, mode)),
+    requireWritable: (path) => failing("write", path, () => requireWritable(at(path))),
+    makeDirectory: (path, options = { mode: 0o777 }) =>
+      failing("create", path, () => makeDirectories(at(path), options.mode)),
+    makeOwnFolder: (parent, prefix) => failing("create", `${parent}/${prefix}`, () => makeFolder(at(parent), prefix)),
+    async list(path) {
+      try {
+        return readdirSync(at(path)).sort();
+      } catch (cause) {
+        if (isMissing(cause)) return [];
+        throw fileError("list", path, cause);
+      }
+    },
+    remove: (path) => failing("remove", path, () => removeOwn(path === "" ? "" : at(path), cwd)),
+  };
+}
+
+/** Runs a step and gives its failure the form of a message about the path. */
+async function failing<T>(action: string, path: string, step: () => T | Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    throw cause instanceof TsignError ? cause : fileError(action, path, cause);
+  }
+}
+
+function factsOf(absolute: string, links: "followed" | "shown"): FileFacts {
+  const found = links === "shown" ? lstatSync(absolute) : statSync(absolute);
+  const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
+  return { kind, size: found.size, identity: `${found.dev}:${found.ino}` };
+}
+
+/**
+ * Reads a file piece by piece. Regular files are read synchronously, which costs half of what the thread pool does. Pipes and
+ * devices may keep us waiting, for their writer even to be opened, and are left to the event loop.
+ */
+async function* readPieces(path: string, absolute: string): AsyncGenerator<Uint8Array> {
+  const file = openFile(path, absolute);
+  if (file === undefined) return yield* readSpecial(path, absolute);
+  try {
+    for (let count = 1; ; count++) {
+      const piece = newPiece();
+      const length = readSync(file, piece, 0, piece.length, null);
+      if (length === 0) return giveBack(piece);
+      yield piece.subarray(0, length);
+      if (count % STRETCH === 0) await new Promise((turn) => setImmediate(turn));
+    }
+  } catch (cause) {
+    throw cause instanceof TsignError ? cause : fileError("read", path, cause);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A descriptor of a regular file; undefined for anything else. Opening waits for nothing, whatever the path has become. */
+function openFile(path: string, absolute: string): number | undefined {
+  try {
+    const found = statSync(absolute);
+    if (found.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+    if (!found.isFile()) return undefined;
+    const file = openSync(absolute, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    if (fstatSync(file).isFile()) return file;
+    closeSync(file);
+    return undefined;
+  } catch (cause) {
+    throw fileError("read", path, cause);
+  }
+}

@@ -1,0 +1,80 @@
+import { close, constants, fstatSync, openSync, read } from "node:fs";
+import { Socket } from "node:net";
+import { isatty, ReadStream } from "node:tty";
+import { fileError } from "./file-errors.ts";
+
+/** Bytes read from a device at a time. */
+const DEVICE_PIECE = 64 * 1024;
+/** How often a pipe without a reader is looked at. Milliseconds. */
+const POLL = 25;
+
+/**
+ * Reads a pipe, terminal or device to its end. A pipe is opened without waiting for its writer and read by the event loop: a
+ * thread that waits in open(2) or read(2) could not be ended, and would hold up the end of the process too.
+ */
+export async function* readSpecial(path: string, absolute: string): AsyncGenerator<Uint8Array> {
+  let file: number;
+  try {
+    file = openSync(absolute, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (cause) {
+    throw fileError("read", path, cause);
+  }
+  try {
+    if (isatty(file)) return yield* new ReadStream(file);
+    if (fstatSync(file).isFIFO()) return yield* new Socket({ fd: file, readable: true, writable: false });
+    yield* readDevice(file);
+  } catch (cause) {
+    throw fileError("read", path, cause);
+  }
+}
+
+/** A device that answers at once, such as /dev/zero. */
+async function* readDevice(file: number): AsyncGenerator<Uint8Array> {
+  try {
+    for (;;) {
+      const buffer = Buffer.allocUnsafeSlow(DEVICE_PIECE);
+      const length = await new Promise<number>((done, fail) => {
+        read(file, buffer, 0, buffer.length, null, (error, count) => (error ? fail(error) : done(count)));
+      });
+      if (length === 0) return;
+      yield buffer.subarray(0, length);
+    }
+  } finally {
+    close(file, () => {});
+  }
+}
+
+/** Writes to a pipe, waiting for its reader, or to a device. */
+export async function writeSpecial(absolute: string, data: Uint8Array): Promise<void> {
+  const file = await openForWriting(absolute);
+  if (!fstatSync(file).isFIFO()) return writeDevice(file, data);
+  const pipe = new Socket({ fd: file, readable: false, writable: true });
+  await new Promise<void>((done, fail) => {
+    pipe.on("error", fail);
+    pipe.end(data, () => done());
+  });
+}
+
+async function openForWriting(absolute: string): Promise<number> {
+  for (;;) {
+    try {
+      return openSync(absolute, constants.O_WRONLY | (constants.O_NONBLOCK ?? 0));
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== "ENXIO") throw cause;
+    }
+    await new Promise((turn) => setTimeout(turn, POLL));
+  }
+}
+
+async function writeDevice(file: number, data: Uint8Array): Promise<void> {
+  const { write } = await import("node:fs");
+  try {
+    for (let at = 0; at < data.length; ) {
+      at += await new Promise<number>((done, fail) => {
+        write(file, data, at, data.length - at, null, (error, count) => (error ? fail(error) : done(count)));
+      });
+    }
+  } finally {
+    close(file, () => {});
+  }
+}

@@ -1,0 +1,193 @@
+import { TsignError } from "../errors.ts";
+import type { Detached, Files, Io, Spawned, SpawnOptions, Terminal } from "./io.ts";
+import { holdingSignals, interruption } from "./signals.ts";
+import { startWatchdog } from "./watchdog.ts";
+
+/** The longest a timer can wait, 24 days; more would be taken for nothing. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+/** Ctrl-C at a prompt, where the terminal hands it over as a character; with the exit code of a program ended by SIGINT. */
+const interrupted = () => new TsignError("cancelled", "interrupted", { exitCode: 130 });
+/** How many bytes of a child's output are kept. */
+const MAX_OUTPUT = 1024 * 1024;
+
+/**
+ * The real world: this module, io/http.ts and bin/ are the only ones that touch process, files, clock and network.
+ * `process` and `crypto` are used as globals: importing node:process opens every stream, and node:crypto takes as long as
+ * all of `tsign version` may.
+ */
+export function systemIo(): Io & {
+  /** Waits until all output has left the process, as fast as its reader takes it; a signal ends the wait. */
+  written(): Promise<void>;
+} {
+  const opened = new Set<NodeJS.WriteStream>();
+  const open = (stream: NodeJS.WriteStream) => {
+    opened.add(stream);
+    return stream;
+  };
+  return {
+    // Opening a stream takes time: only those that are used are.
+    get stdin() {
+      return process.stdin;
+    },
+    stdout: { write: (text) => open(process.stdout).write(text), data: (bytes) => open(process.stdout).write(bytes) },
+    stderr: { write: (text) => open(process.stderr).write(text) },
+    async written() {
+      const left = [...opened].map((stream) => new Promise<void>((done) => stream.write("", () => done())));
+      const stopped = new Promise<void>((done) => {
+        interruption.addEventListener("abort", () => done(), { once: true });
+      });
+      if (!interruption.aborted) await Promise.race([Promise.all(left), stopped]);
+    },
+    tty: systemTerminal(),
+    env: process.env,
+    cwd: process.cwd(),
+    files: lazyFiles(process.cwd()),
+    now: () => new Date(),
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+    sleep: (milliseconds, signal) =>
+      new Promise((done, fail) => {
+        const stopped = () => {
+          clearTimeout(timer);
+          fail(signal?.reason);
+        };
+        const timer = setTimeout(
+          () => {
+            signal?.removeEventListener("abort", stopped);
+            done();
+          },
+          Math.min(milliseconds, LONGEST_TIMER),
+        );
+        if (signal?.aborted) stopped();
+        else signal?.addEventListener("abort", stopped, { once: true });
+      }),
+    http: async (request) => (await import("./http.ts")).exchange(request),
+    unixCall: async (call) => (await import("./unix.ts")).unixCall(call),
+    listen: async (options, handler) => (await import("./http.ts")).listen(options, handler),
+    spawn: spawnToEnd,
+    detach,
+    orderly: holdingSignals,
+    deadline: startWatchdog,
+    signal: interruption,
+    platform: { runtime: `node ${process.version}`, os: process.platform, arch: process.arch },
+    launcher: { node: process.execPath, script: process.argv[1] ?? "" },
+  };
+}
+
+async function detach(file: string, args: readonly string[], { errors }: { errors: string }): Promise<Detached> {
+  const { spawn } = await import("node:child_process");
+  const { closeSync, openSync } = await import("node:fs");
+  const log = openSync(errors, "w", 0o600);
+  try {
+    const child = spawn(file, args, { detached: true, stdio: ["ignore", "ignore", log] });
+    child.unref();
+    const ended = new Promise<void>((done) => {
+      child.once("error", () => done());
+      child.once("exit", () => done());
+    });
+    return { ended };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** A child must not outlive a signal: while it runs, one is taken as the end of both. */
+function spawnToEnd(file: string, args: readonly string[], options: SpawnOptions = {}): Promise<Spawned> {
+  return holdingSignals(() => spawnChild(file, args, options));
+}
+
+async function spawnChild(file: string, args: readonly string[], options: SpawnOptions): Promise<Spawned> {
+  const { spawn } = await import("node:child_process");
+  const env = options.env as NodeJS.ProcessEnv | undefined;
+  const stdio = options.inherit ? "inherit" : "pipe";
+  const { signal = interruption } = options;
+  signal.throwIfAborted();
+  const child = spawn(file, args, { stdio, ...(env ? { env } : {}) });
+  const kill = () => child.kill(options.inherit ? "SIGTERM" : "SIGKILL"); // the user's own program may have to tidy up
+  signal.addEventListener("abort", kill, { once: true });
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.setEncoding("utf8").on("data", (text: string) => {
+      output[name] = (output[name] + text).slice(0, MAX_OUTPUT);
+    });
+  }
+  child.stdin?.on("error", () => {}); // a child may end without reading its input
+  child.stdin?.end(options.stdin ?? "");
+  return new Promise((done, fail) => {
+    child.on("error", (cause) => {
+      const reason = (cause as { code?: string }).code === "ENOENT" ? "no such program" : cause.message;
+      fail(new TsignError("input", `cannot run ${file}: ${reason}`, { cause }));
+    });
+    child.on("close", (code, killed) => {
+      signal.removeEventListener("abort", kill);
+      if (signal.aborted) fail(signal.reason);
+      else done({ code: code ?? (killed ? 128 : 1), ...output });
+    });
+  });
+}
+
+/** File access whose module is loaded with the first use. */
+function lazyFiles(cwd: string): Files {
+  const load = async () => (await import("./files.ts")).systemFiles(cwd);
+  return {
+    read: async (path, options) => (await load()).read(path, options),
+    async *chunks(path) {
+      yield* (await load()).chunks(path);
+    },
+    stat: async (path, options) => (await load()).stat(path, options),
+    write: async (path, data, options) => (await load()).write(path, data, options),
+    replace: async (path, data, options) => (await load()).replace(path, data, options),
+    requireWritable: async (path) => (await load()).requireWritable(path),
+    makeDirectory: async (path, options) => (await load()).makeDirectory(path, options),
+    makeOwnFolder: async (parent, prefix) => (await load()).makeOwnFolder(parent, prefix),
+    list: async (path) => (await load()).list(path),
+    remove: async (path) => (await load()).remove(path),
+  };
+}
+
+function isDeviceOrClosed(stream: number): boolean {
+  try {
+    return process.getBuiltinModule("node:fs").fstatSync(stream).isCharacterDevice();
+  } catch {
+    return true; // there is no such stream
+  }
+}
+
+function systemTerminal(): Terminal {
+  return {
+    get stdin() {
+      return process.stdin.isTTY === true;
+    },
+    get nobody() {
+      return process.stdin.isTTY !== true && isDeviceOrClosed(0);
+    },
+    get stdout() {
+      return process.stdout.isTTY === true;
+    },
+    get stderr() {
+      return process.stderr.isTTY === true;
+    },
+    get columns() {
+      return process.stderr.columns ?? 80;
+    },
+    status: (text) => void process.stderr.write(`\r\u001b[K${text}`),
+    async prompt(question, { secret }) {
+      const { createInterface } = await import("node:readline");
+      const { Writable } = await import("node:stream");
+      const output = new Writable({ write: (_chunk, _encoding, done) => done() }); // nothing typed is echoed by readline
+      const reader = createInterface({ input: process.stdin, output, terminal: secret });
+      process.stderr.write(question); // only now: from here on the terminal does not echo
+      try {
+        return await new Promise<string>((answer, fail) => {
+          reader.once("line", answer);
+          reader.once("SIGINT", () => fail(interrupted()));
+          // An empty password is given by Enter; the end of the input is none.
+          const ended = new TsignError("cancelled", "the input ended before a password was given");
+          reader.once("close", () => (secret ? fail(ended) : answer("")));
+        });
+      } finally {
+        reader.close();
+        if (secret) process.stderr.write("\n");
+      }
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import { connect } from "node:http2";
+import { connect as connectSocket } from "node:net";
+import { TsignError } from "../errors.ts";
+import type { UnixCall, UnixCallAnswer } from "./io.ts";
+
+const PATIENCE = 5_000;
+const MAX_ANSWER = 1024 * 1024;
+
+/** One HTTP/2 request on a Unix socket (Io.unixCall); the first message of a stream ends it. */
+export function unixCall({ socket, path, headers, body }: UnixCall): Promise<UnixCallAnswer> {
+  return new Promise((done, fail) => {
+    const failed = (cause?: unknown) => {
+      session.destroy();
+      const reason = cause instanceof Error ? cause.message : `no answer within ${PATIENCE / 1000} s`;
+      fail(new TsignError("network", `cannot reach ${socket}: ${reason}`, { cause }));
+    };
+    const session = connect("http://localhost", { createConnection: () => connectSocket(socket) });
+    session.on("error", failed);
+    const stream = session.request({ ":method": "POST", ":path": path, ...headers });
+    stream.setTimeout(PATIENCE, () => failed());
+    stream.on("error", failed);
+    const answer = { status: 0, headers: {} as Record<string, string>, trailers: {} as Record<string, string> };
+    const pieces: Buffer[] = [];
+    let size = 0;
+    const finish = () => {
+      session.destroy();
+      done({ ...answer, body: Buffer.concat(pieces) });
+    };
+    stream.on("response", (received) => {
+      answer.status = Number(received[":status"]);
+      answer.headers = textHeaders(received);
+    });
+    stream.on("trailers", (received) => {
+      answer.trailers = textHeaders(received);
+    });
+    stream.on("data", (piece: Buffer) => {
+      pieces.push(piece);
+      size += piece.length;
+      if (size > MAX_ANSWER) failed(new Error(`more than ${MAX_ANSWER} bytes`));
+      const whole = Buffer.concat(pieces);
+      if (whole.length >= 5 && whole.length >= 5 + whole.readUInt32BE(1)) finish();
+    });
+    stream.on("end", finish);
+    stream.end(body);
+  });
+}
+
+function textHeaders(headers: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+}

@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TsignError } from "../errors.ts";
+import type { HttpRequest, HttpResponse, TlsOptions } from "../io/io.ts";
+import { createTransport, type Exchange, streamUrl } from "./http.ts";
+import { unanswered } from "./pending.ts";
+import type { Limits, TransportIo } from "./retry.ts";
+
+type Answer = { status: number; headers?: Record<string, string>; body?: string } | TsignError;
+
+/** A network that answers from a list, and a clock that does not pass: what was asked, and how long was waited. */
+function network(answers: Answer[]) {
+  const asked: HttpRequest[] = [];
+  const pauses: number[] = [];
+  const deadlines: number[] = [];
+  const io: TransportIo = {
+    env: {},
+    now: () => new Date(0),
+    signal: new AbortController().signal,
+    async sleep(milliseconds, signal) {
+      if (signal === io.signal) return void pauses.push(milliseconds);
+      deadlines.push(milliseconds);
+      await new Promise((_, fail) => signal?.addEventListener("abort", () => fail(signal.reason)));
+    },
+    async http(request): Promise<HttpResponse> {
+      asked.push({ ...request, headers: { ...request.headers } });
+      const answer = answers.shift() ?? { status: 500 };
+      if (answer instanceof TsignError) throw answer;
+      const body = (async function* () {
+        if (answer.body !== undefined) yield Buffer.from(answer.body);
+      })();
+      return { status: answer.status, headers: answer.headers ?? {}, body, discard() {} };
+    },
+  };
+  const read = (
+    exchange: Partial<Omit<Exchange, "url">> & { url?: string },
+    options: { tls?: TlsOptions; limits?: Partial<Limits>; maxBytes?: number } = {},
+  ) =>
+    createTransport(io, options).read(
+      { method: "GET", ...exchange, url: new URL(exchange.url ?? "https://a.example/x") },
+      { maxBytes: options.maxBytes ?? 100 },
+    );
+  return { io, read, asked, pauses, deadlines };
+}
+
+const broken = (code: string) => new TsignError("network", `it broke: ${code}`, { cause: { code } });
+const refusedWith = (code: string) => (error: unknown) => error instanceof TsignError && error.code === code;
+
+test("what passes is tried again, a few times, and what does not pass is not", async () => {
+  const passing: Answer[] = [
+    ...[408, 429, 500, 502, 503, 504].map((status) => ({ status })),
+    { status: 403, body: "API rate limit exceeded" },
+    ...["ECONNRESET", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"].map(broken),
+  ];
+  for (const answer of passing) {
+    const { read, asked, pauses } = network([answer, { status: 200, body: "ok" }]);
+    assert.equal((await read({})).status, 200);
+    assert.equal(asked.length, 2);
+    assert.equal(pauses.length, 1);
+  }
+  for (const status of [200, 400, 401, 403, 404, 405, 501]) {
+    const { read, asked } = network([{ status }]);
+    assert.equal((await read({})).status, status);
+    assert.equal(asked.length, 1);
+  }
+  const refused = network([broken("ECONNREFUSED")]);
+  await assert.rejects(refused.read({}), refusedWith("network"));
+  assert.equal(refused.asked.length, 1);
+  const always = network([]);
+  assert.equal((await always.read({})).status, 500);
+  assert.equal(always.asked.length, 4);
+});
+
+test("a server says how long to wait, up to a limit", async () => {
+  for (const [header, least, most] of [
+    ["7", 7000, 7000],
+    ["100000", 30_000, 30_000],
+    [new Date(5000).toUTCString(), 5000, 5000],
+    ["soon", 300, 700],
+  ] as const) {
+    const { read, pauses } = network([{ status: 503, headers: { "retry-after": header } }, { status: 200 }]);
+    await read({});
+    const [pause = -1] = pauses;
+    assert.ok(pause >= least && pause <= most, `${header}: ${pause}`);
+  }
+});
+
+test("a redirect to another origin takes neither credentials nor TLS settings, and they do not come back", async () => {
+  const tls = { insecure: true };
+  const secret = { headers: { authorization: "Bearer secret" }, followRedirects: true };
+  const to = (location: string): Answer => ({ status: 307, headers: { location } });
+  const { read, asked } = network([
+    to("/y"),
+    to("https://a.example:444/z"),
+    to("https://a.example/back"),
+    { status: 200, body: "ok" },
+  ]);
+  const answer = await read(secret, { tls });
+  assert.equal(answer.url.href, "https://a.example/back");
+  const sent = asked.map(({ headers, tls: given }) => [headers["authorization"], given]);
+  assert.deepEqual(sent, [
+    ["Bearer secret", tls],
+    ["Bearer secret", tls],
+    [undefined, undefined],
+    [undefined, tls],
+  ]);
+});
+
+test("redirects are followed when asked for, not without an end, and never down to http", async () => {
+  const to = (location: string, status = 302): Answer => ({ status, headers: { location } });
+  const kept = network([to("/y")]);
+  assert.equal((await kept.read({})).status, 302);
+  const endless = network(Array.from({ length: 20 }, () => to("/x")));
+  await assert.rejects(endless.read({ followRedirects: true }), refusedWith("registry"));
+  assert.equal(endless.asked.length, 6);
+  for (const location of ["http://a.example/x", "file:///etc/passwd", "ftp://a.example/", "https://"]) {
+    await assert.rejects(network([to(location)]).read({ followRedirects: true }), refusedWith("registry"), location);
+  }
+  const seen = network([to("/y", 303), { status: 200 }]);
+  await seen.read({ method: "POST", body: Buffer.from("x"), followRedirects: true });
+  assert.deepEqual(
+    seen.asked.map(({ method, body }) => [method, body !== undefined]),
+    [
+      ["POST", true],
+      ["GET", false],
+    ],
+  );
+});
+
+test("an answer larger than allowed is refused, whatever it says of its length", async () => {
+  const body = "x".repeat(101);
+  await assert.rejects(network([{ status: 200, body }]).read({}), refusedWith("limit"));
+  const headers = { "content-length": "101" };
+  await assert.rejects(network([{ status: 200, headers }]).read({}), refusedWith("limit"));
+  await assert.rejects(
+    network([{ status: 200, body, headers: { "content-length": "1" } }]).read({}),
+    refusedWith("limit"),
+  );
+  assert.equal((await network([{ status: 200, headers }]).read({ method: "HEAD" })).bytes.length, 0);
+  assert.equal((await network([{ status: 200, body: body.slice(1) }]).read({})).bytes.length, 100);
+});
+
+test("a large upload may take longer than an answer", async () => {
+  const { read, deadlines } = network([{ status: 201 }, { status: 201 }]);
+  await read({ method: "PUT", body: Buffer.from("x"), headers: { "content-length": "16000000" } });
+  assert.equal(deadlines[0], 30_000 + 1_000_000);
+  deadlines.length = 0;
+  await read({});
+  assert.equal(deadlines[0], 30_000);
+});
+
+test("a URL's content is what it answers with 200, and nothing else", async () => {
+  const text = async (answer: Answer, address = "https://a.example/key.pub") => {
+    let all = "";
+    for await (const piece of streamUrl(network([answer]).io, address)) all += Buffer.from(piece).toString();
+    return all;
+  };
+  assert.equal(await text({ status: 200, body: "content" }), "content");
+  for (const status of [204, 206, 301, 400, 404]) {
+    await assert.rejects(text({ status, body: "an error page" }), refusedWith("input"), String(status));
+  }
+  await assert.rejects(text({ status: 200 }, "https://user:secret@a.example/"), (error: TsignError) => {
+    assert.doesNotMatch(error.message, /secret/);
+    return error.code === "input";
+  });
+  await assert.rejects(text({ status: 200 }, "no url"), refusedWith("input"));
+});
+
+test("what fails on the way to a proxy names it and its variable, never its password", async () => {
+  const env = {
+    HTTPS_PROXY: "http://bob:canary@proxy.example:3128",
+    http_proxy: "http://bob:canary@proxy.example:3128",
+  };
+  const tunnel = (statusCode: number) =>
+    new TsignError("network", "cannot reach https://a.example: Failed to establish tunnel", {
+      cause: { code: "ERR_PROXY_TUNNEL", statusCode },
+    });
+  const cases: [Answer, string, RegExp][] = [
+    [
+      broken("ECONNREFUSED"),
+      "network",
+      /^cannot reach https:\/\/a\.example through the proxy http:\/\/proxy\.example:3128 \(HTTPS_PROXY\): connection refused$/,
+    ],
+    [broken("ENOTFOUND"), "network", /through the proxy .*: no such host$/],
+    [tunnel(502), "network", /through the proxy .*: it answered 502 when asked for a\.example$/],
+    [tunnel(407), "auth", /^the proxy http:\/\/proxy\.example:3128 \(HTTPS_PROXY\) wants a user name and a password/],
+    [broken("CERT_HAS_EXPIRED"), "network", /^it broke: CERT_HAS_EXPIRED, through the proxy .*\(HTTPS_PROXY\)$/],
+  ];
+  for (const [answer, code, message] of cases) {
+    const { io, asked } = network([answer]);
+    const request = createTransport({ ...io, env }, { limits: { attempts: 1 } }).read(
+      { method: "GET", url: new URL("https://a.example/x") },
+      { maxBytes: 9 },
+    );
+    await assert.rejects(request, (error: TsignError) => {
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      assert.doesNotMatch(`${error.message}${error.hint}`, /canary|bob/);
+      return true;
+    });
+    assert.equal(asked[0]?.proxy, "http://bob:canary@proxy.example:3128/");
+  }
+  const { io } = network([{ status: 407 }]);
+  const plain = createTransport({ ...io, env }).read(
+    { method: "GET", url: new URL("http://a.example/x") },
+    { maxBytes: 9 },
+  );
+  await assert.rejects(plain, /the proxy http:\/\/proxy\.example:3128 \(http_proxy\) wants a user name/);
+});
+
+test("a failed exchange names the service once, where the transport has a service's name", async () => {
+  const cannot = "cannot reach https://a.example: connection refused";
+  const refused = () => network([new TsignError("network", cannot)]).io;
+  const exchange = { method: "GET", url: new URL("https://a.example/x") } as const;
+  await assert.rejects(createTransport(refused(), { service: "Fulcio" }).read(exchange, { maxBytes: 10 }), {
+    code: "network",
+    message: `Fulcio: ${cannot}`,
+  });
+  await assert.rejects(createTransport(refused()).read(exchange, { maxBytes: 10 }), { message: cannot });
+  await assert.rejects(createTransport(refused(), { service: "a.example" }).read(exchange, { maxBytes: 10 }), {
+    message: cannot,
+  });
+});
+
+test("while an exchange is under way the service counts as unanswered, and not after it", async () => {
+  const { io } = network([]);
+  const during: (readonly string[])[] = [];
+  const seen: TransportIo = {
+    ...io,
+    async http() {
+      during.push(unanswered(io.signal));
+      return { status: 200, headers: {}, body: (async function* () {})(), discard() {} };
+    },
+  };
+  const exchange = { method: "GET", url: new URL("https://a.example/x") } as const;
+  await createTransport(seen, { service: "Fulcio" }).read(exchange, { maxBytes: 10 });
+  assert.deepEqual(during, [["Fulcio at a.example"]]);
+  assert.deepEqual(unanswered(io.signal), []);
+});

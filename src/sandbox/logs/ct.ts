@@ -1,0 +1,116 @@
+import { sign } from "node:crypto";
+import { octetString } from "../pki/der.ts";
+import type { SigningKey } from "../pki/keyring.ts";
+import type { Clock } from "../server/clock.ts";
+import { answer, bytesOf, json, Refused, type Service } from "../server/service.ts";
+import { inOrder, type Journal } from "./journal.ts";
+import { leafHash, MerkleTree } from "./merkle.ts";
+import { spkiKeyId } from "./note.ts";
+
+/** Extension that holds the list of SCTs (RFC 6962 §3.3). */
+export const SCT_LIST_OID = "1.3.6.1.4.1.11129.2.4.2";
+const MAX_ENTRIES = 256;
+
+/** The certificate transparency log. */
+export interface CtLog {
+  readonly keyId: Buffer;
+  readonly spki: Buffer;
+  readonly service: Service;
+  /** Logs a precertificate and gives the content of the extension for its SCT. */
+  embed(entry: { tbs: Uint8Array; issuerKeyHash: Uint8Array; spoilt: boolean }): Promise<Buffer>;
+}
+
+function uint(value: number | bigint, bytes: number): Buffer {
+  return Buffer.from(
+    BigInt(value)
+      .toString(16)
+      .padStart(bytes * 2, "0"),
+    "hex",
+  );
+}
+
+/** `opaque <1..2^(8·prefix)-1>` of TLS's presentation language (RFC 5246 §4.3). */
+function opaque(prefix: number, bytes: Uint8Array): Buffer {
+  return Buffer.concat([uint(bytes.length, prefix), bytes]);
+}
+
+/** timestamp, entry_type precert_entry, PreCert and extensions, as both SCT and leaf hold them (RFC 6962 §3.2, §3.4). */
+function timestampedEntry(at: Date, tbs: Uint8Array, issuerKeyHash: Uint8Array): Buffer {
+  return Buffer.concat([uint(at.getTime(), 8), uint(1, 2), issuerKeyHash, opaque(3, tbs), uint(0, 2)]);
+}
+
+/** DigitallySigned with SHA-256 (4) and ECDSA (3) (RFC 5246 §4.7). */
+function digitallySigned(signingKey: SigningKey, message: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([4, 3]), opaque(2, sign("sha256", message, signingKey.key))]);
+}
+
+/** Opens the log. Its public interface is the reading part of RFC 6962 §4; certificates come in through Fulcio alone. */
+export function createCtLog(options: {
+  signingKey: SigningKey;
+  clock: Clock;
+  journal: Journal;
+  roots: readonly Uint8Array[];
+}): CtLog {
+  const { signingKey, clock, journal, roots } = options;
+  const keyId = spkiKeyId(signingKey.spki);
+  const leaves = [...journal.entries];
+  const tree = new MerkleTree();
+  for (const leaf of leaves) tree.append(leafHash(leaf));
+  const ordered = inOrder();
+
+  const embed: CtLog["embed"] = ({ tbs, issuerKeyHash, spoilt }) =>
+    ordered(async () => {
+      const now = clock();
+      const entry = timestampedEntry(now, tbs, issuerKeyHash);
+      const leaf = Buffer.concat([Buffer.from([0, 0]), entry]);
+      await journal.append(leaf);
+      leaves.push(leaf);
+      tree.append(leafHash(leaf));
+      // version v1, signature_type certificate_timestamp: the same two zero octets as version and leaf_type.
+      const signature = digitallySigned(signingKey, spoilt ? Buffer.concat([leaf, Buffer.from([0])]) : leaf);
+      const sct = Buffer.concat([Buffer.from([0]), keyId, uint(now.getTime(), 8), uint(0, 2), signature]);
+      return octetString(opaque(2, opaque(2, sct)));
+    });
+
+  const treeHead = () => {
+    const timestamp = clock().getTime();
+    const root = tree.root();
+    const head = Buffer.concat([Buffer.from([0, 1]), uint(timestamp, 8), uint(tree.size, 8), root]);
+    const tree_head_signature = digitallySigned(signingKey, head).toString("base64");
+    return { tree_size: tree.size, timestamp, sha256_root_hash: root.toString("base64"), tree_head_signature };
+  };
+  const sizeOf = (text: string | null) => {
+    const size = Number(text ?? Number.NaN);
+    if (!Number.isInteger(size) || size < 0 || size > tree.size) throw new Refused(400, "no such tree size");
+    return size;
+  };
+  const base64 = (hashes: readonly Buffer[]) => hashes.map((each) => each.toString("base64"));
+  const service: Service = {
+    name: "ct",
+    maxBody: 0,
+    failure: (status, message) => answer(`${message}\n`, { status, type: "text/plain" }),
+    routes: {
+      "GET /ct/v1/get-sth": () => json(treeHead()),
+      "GET /ct/v1/get-roots": () => json({ certificates: roots.map((root) => Buffer.from(root).toString("base64")) }),
+      "GET /ct/v1/get-sth-consistency": ({ query }) =>
+        json({ consistency: base64(tree.consistencyProof(sizeOf(query.get("first")), sizeOf(query.get("second")))) }),
+      "GET /ct/v1/get-proof-by-hash": ({ query }) => {
+        const hash = bytesOf(query.get("hash") ?? "", "hash");
+        const size = sizeOf(query.get("tree_size"));
+        const leaf_index = tree.row(0, 0, size).findIndex((each) => each.equals(hash));
+        if (leaf_index < 0) throw new Refused(404, "no such leaf");
+        return json({ leaf_index, audit_path: base64(tree.inclusionProof(leaf_index, size)) });
+      },
+      "GET /ct/v1/get-entries": ({ query }) => {
+        const start = sizeOf(query.get("start"));
+        const end = Math.min(Number(query.get("end") ?? start), start + MAX_ENTRIES - 1);
+        const entries = leaves.slice(start, end + 1).map((leaf) => ({
+          leaf_input: leaf.toString("base64"),
+          extra_data: "",
+        }));
+        return json({ entries });
+      },
+    },
+  };
+  return { keyId, spki: signingKey.spki, service, embed };
+}

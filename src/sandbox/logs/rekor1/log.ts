@@ -1,0 +1,156 @@
+import { sign } from "node:crypto";
+import { parseJson } from "../../../format/json.ts";
+import type { SigningKey } from "../../pki/keyring.ts";
+import { type Clock, unixSeconds } from "../../server/clock.ts";
+import type { FaultSwitches } from "../../server/faults.ts";
+import { canonicalJson } from "../canonical.ts";
+import { inOrder, type Journal } from "../journal.ts";
+import { leafHash, MerkleTree } from "../merkle.ts";
+import { signedCheckpoint, spkiKeyId } from "../note.ts";
+import type { CanonicalEntry } from "./canonical.ts";
+
+interface Stored {
+  readonly body: Buffer;
+  readonly hash: Buffer;
+  /** Seconds since 1970. */
+  readonly integratedTime: number;
+  readonly keys: readonly string[];
+  readonly attestation: Buffer | undefined;
+}
+
+/** The log of Rekor v1: one tree, with every answer's proof at once. */
+export class Rekor1Log {
+  readonly keyId: Buffer;
+  readonly spki: Buffer;
+  readonly treeId: string;
+  readonly #signer: Parameters<typeof signedCheckpoint>[0];
+  readonly #tree = new MerkleTree();
+  readonly #entries: Stored[] = [];
+  readonly #byUuid = new Map<string, number>();
+  readonly #ordered = inOrder();
+  readonly #journal: Journal;
+  readonly #clock: Clock;
+
+  constructor(options: { signingKey: SigningKey; clock: Clock; journal: Journal; hostname: string }) {
+    const { signingKey, journal, hostname } = options;
+    this.spki = signingKey.spki;
+    this.keyId = spkiKeyId(signingKey.spki);
+    // Any number of 19 digits will do, as long as it stays: Trillian's are random.
+    this.treeId = String((this.keyId.readBigUInt64BE() % 8_000_000_000_000_000_000n) + 1_000_000_000_000_000_000n);
+    this.#signer = {
+      origin: `${hostname} - ${this.treeId}`,
+      name: hostname,
+      key: signingKey.key,
+      keyId: this.keyId,
+    };
+    this.#clock = options.clock;
+    this.#journal = journal;
+    for (const entry of journal.entries) this.#keep(readStored(entry));
+  }
+
+  get size(): number {
+    return this.#tree.size;
+  }
+
+  #keep(stored: Stored): number {
+    const index = this.#tree.size;
+    this.#tree.append(stored.hash);
+    this.#entries.push(stored);
+    this.#byUuid.set(stored.hash.toString("hex"), index);
+    return index;
+  }
+
+  /** Adds an entry, unless it is there: then `known` is its UUID. */
+  add(entry: CanonicalEntry): Promise<{ index: number; known: boolean }> {
+    return this.#ordered(async () => {
+      const hash = leafHash(entry.body);
+      const before = this.#byUuid.get(hash.toString("hex"));
+      if (before !== undefined) return { index: before, known: true };
+      const { body, index: keys, attestation } = entry;
+      const stored = { body, hash, integratedTime: unixSeconds(this.#clock()), keys, attestation };
+      await this.#journal.append(writeStored(stored));
+      return { index: this.#keep(stored), known: false };
+    });
+  }
+
+  /** Tree id, 16 hex digits, and leaf hash: 80 hex digits in all. */
+  uuid(index: number): string {
+    const tree = BigInt(this.treeId).toString(16).padStart(16, "0");
+    return tree + (this.#entries[index]?.hash.toString("hex") ?? "");
+  }
+
+  /** Index of an entry by its UUID, with or without the tree's id; undefined when there is none. */
+  indexOf(uuid: string): number | undefined {
+    const index = this.#byUuid.get(uuid.slice(-64).toLowerCase());
+    return uuid.length === 64 || (index !== undefined && this.uuid(index) === uuid.toLowerCase()) ? index : undefined;
+  }
+
+  /** Indices of the entries that have a search key. */
+  search(key: string): number[] {
+    return this.#entries.flatMap(({ keys }, index) => (keys.includes(key) ? [index] : []));
+  }
+
+  root(size?: number): string {
+    return this.#tree.root(size).toString("hex");
+  }
+
+  consistency(first: number, second: number): string[] {
+    return this.#tree.consistencyProof(first, second).map((hash) => hash.toString("hex"));
+  }
+
+  checkpoint(size = this.size): string {
+    return signedCheckpoint(this.#signer, { size, root: this.#tree.root(size) });
+  }
+
+  /** An entry with its promise and its proof (Rekor's openapi.yaml, LogEntry). */
+  entry(index: number, faults: FaultSwitches): Record<string, unknown> | undefined {
+    const stored = this.#entries[index];
+    if (!stored) return undefined;
+    const { integratedTime, attestation } = stored;
+    const promised = {
+      body: stored.body.toString("base64"),
+      integratedTime,
+      logID: this.keyId.toString("hex"),
+      logIndex: index,
+    };
+    const signed = canonicalJson(faults.has("bad-set") ? { ...promised, logIndex: index + 1 } : promised);
+    const hashes = this.#tree.inclusionProof(index).map((hash) => hash.toString("hex"));
+    const inclusionProof = {
+      checkpoint: spoilt(faults, this.checkpoint(faults.has("stale-checkpoint") ? index : this.size)),
+      hashes: faults.has("bad-proof") ? [...hashes, "00".repeat(32)] : hashes,
+      logIndex: index,
+      rootHash: this.root(),
+      treeSize: this.size,
+    };
+    return {
+      ...promised,
+      ...(attestation ? { attestation: { data: attestation.toString("base64") } } : {}),
+      verification: {
+        inclusionProof,
+        signedEntryTimestamp: sign("sha256", Buffer.from(signed), this.#signer.key).toString("base64"),
+      },
+    };
+  }
+}
+
+/** A checkpoint whose text is not the signed one, if that is asked for. */
+export function spoilt(faults: FaultSwitches, checkpoint: string): string {
+  return faults.has("bad-checkpoint") ? checkpoint.replace("\n\n", "\nspoilt\n\n") : checkpoint;
+}
+
+function writeStored({ body, integratedTime, keys, attestation }: Stored): Buffer {
+  const kept = { body: body.toString("base64"), integratedTime, keys, attestation: attestation?.toString("base64") };
+  return Buffer.from(JSON.stringify(kept));
+}
+
+function readStored(bytes: Buffer): Stored {
+  const kept = parseJson(bytes, "an entry of the sandbox's log") as {
+    body: string;
+    integratedTime: number;
+    keys: string[];
+    attestation?: string;
+  };
+  const body = Buffer.from(kept.body, "base64");
+  const attestation = kept.attestation === undefined ? undefined : Buffer.from(kept.attestation, "base64");
+  return { body, hash: leafHash(body), integratedTime: kept.integratedTime, keys: kept.keys, attestation };
+}

@@ -1,0 +1,114 @@
+import { createHash } from "node:crypto";
+import { writePem } from "../../../format/pem.ts";
+import type { ServerResponse } from "../../../io/io.ts";
+import { verifierOf } from "../../pki/signature.ts";
+import {
+  answer,
+  bytesOf,
+  type Call,
+  json,
+  jsonOf,
+  listAt,
+  Refused,
+  type Service,
+  textAt,
+  valueAt,
+} from "../../server/service.ts";
+import { leafHash } from "../merkle.ts";
+import { canonicalEntry } from "./canonical.ts";
+import type { Rekor1Log } from "./log.ts";
+
+const ENTRIES = "/api/v1/log/entries";
+/** Entries one retrieval may ask for (Rekor's openapi.yaml). */
+const MAX_RETRIEVED = 10;
+
+/** Rekor's API, version 1 (Rekor's openapi.yaml). */
+export function createRekor1(log: Rekor1Log): Service {
+  const found = (call: Call, index: number | undefined): ServerResponse => {
+    const entry = index === undefined ? undefined : log.entry(index, call.faults);
+    if (index === undefined || !entry) throw new Refused(404, "entry not found");
+    return json({ [log.uuid(index)]: entry });
+  };
+  return {
+    name: "rekor1",
+    maxBody: 32 * 1024 * 1024,
+    failure: (status, message) => json({ code: status, message }, { status }),
+    routes: {
+      [`POST ${ENTRIES}`]: (call) => create(log, call),
+      [`GET ${ENTRIES}`]: (call) => found(call, naturalNumber(call.query.get("logIndex"))),
+      [`GET ${ENTRIES}/:uuid`]: (call) => found(call, log.indexOf(call.params["uuid"] ?? "")),
+      [`POST ${ENTRIES}/retrieve`]: (call) => retrieve(log, call),
+      "POST /api/v1/index/retrieve": (call) => search(log, call),
+      "GET /api/v1/log": () =>
+        json({
+          inactiveShards: [],
+          rootHash: log.root(),
+          signedTreeHead: log.checkpoint(),
+          treeID: log.treeId,
+          treeSize: log.size,
+        }),
+      "GET /api/v1/log/publicKey": () => answer(writePem("PUBLIC KEY", log.spki), { type: "application/x-pem-file" }),
+      "GET /api/v1/log/proof": ({ query }) => {
+        const first = naturalNumber(query.get("firstSize") ?? "1");
+        const last = naturalNumber(query.get("lastSize"));
+        if (first < 1 || last < first || last > log.size) throw new Refused(400, "no such tree sizes");
+        return json({ hashes: log.consistency(first, last), rootHash: log.root(last) });
+      },
+    },
+  };
+}
+
+function naturalNumber(text: string | null): number {
+  if (text === null || !/^\d{1,15}$/.test(text)) throw new Refused(422, "a number is needed");
+  return Number(text);
+}
+
+async function create(log: Rekor1Log, call: Call): Promise<ServerResponse> {
+  const { index, known } = await log.add(await canonicalEntry(jsonOf(call)));
+  const uuid = log.uuid(index);
+  const location = `${ENTRIES}/${uuid}`;
+  if (known) {
+    const message = `an equivalent entry already exists in the transparency log with UUID ${uuid}`;
+    throw new Refused(409, message, { location });
+  }
+  const headers: Record<string, string> = { location };
+  if (!call.faults.has("no-etag")) headers["etag"] = uuid;
+  return json({ [uuid]: log.entry(index, call.faults) }, { status: 201, headers });
+}
+
+async function retrieve(log: Rekor1Log, call: Call): Promise<ServerResponse> {
+  const body = jsonOf(call);
+  const uuids = listAt(body, "entryUUIDs").map(String);
+  const indices = listAt(body, "logIndexes").map(Number);
+  const entries = listAt(body, "entries");
+  const asked = uuids.length + indices.length + entries.length;
+  if (asked === 0 || asked > MAX_RETRIEVED) throw new Refused(422, `1 to ${MAX_RETRIEVED} entries can be asked for`);
+  const wanted: (number | undefined)[] = [...uuids.map((uuid) => log.indexOf(uuid)), ...indices];
+  for (const proposed of entries)
+    wanted.push(log.indexOf(leafHash((await canonicalEntry(proposed)).body).toString("hex")));
+  const found = [...new Set(wanted)].flatMap((index) => {
+    const entry = index === undefined ? undefined : log.entry(index, call.faults);
+    return index === undefined || !entry ? [] : [{ [log.uuid(index)]: entry }];
+  });
+  return json(found);
+}
+
+/** UUIDs of the entries with a digest, an e-mail address or a key. */
+function search(log: Rekor1Log, call: Call): ServerResponse {
+  const body = jsonOf(call);
+  const keys: string[] = [];
+  const hash = valueAt(body, "hash");
+  if (typeof hash === "string" && hash !== "") keys.push(/^[0-9a-f]{64}$/.test(hash) ? `sha256:${hash}` : hash);
+  const email = valueAt(body, "email");
+  if (typeof email === "string" && email !== "") keys.push(email);
+  if (valueAt(body, "publicKey") !== undefined) {
+    const { pem } = verifierOf(bytesOf(textAt(body, "publicKey.content"), "publicKey.content").toString("latin1"));
+    keys.push(createHash("sha256").update(pem).digest("hex"));
+  }
+  if (keys.length === 0) throw new Refused(400, "hash, email or publicKey is needed");
+  const every = valueAt(body, "operator") === "and";
+  const lists = keys.map((key) => log.search(key));
+  const all = [...new Set(lists.flat())];
+  const hits = every ? all.filter((index) => lists.every((list) => list.includes(index))) : all;
+  return json(hits.map((index) => log.uuid(index)));
+}

@@ -1,0 +1,99 @@
+import { explicit, implicit, oid, sequence, utf8String } from "../pki/der.ts";
+import { extension } from "../pki/x509.ts";
+import { Refused, textAt, valueAt } from "../server/service.ts";
+import type { Claims } from "./token.ts";
+
+const FULCIO = "1.3.6.1.4.1.57264.1";
+const USERNAME_DOMAIN = "sandbox.test";
+const GITHUB = "https://github.com";
+/** How Fulcio answers a token it does not take. */
+export const BAD_TOKEN = "There was an error processing the identity token";
+
+/** What a certificate says of the token's owner. */
+export interface Identity {
+  /** What the proof of possession signs. */
+  readonly subject: string;
+  /** GeneralName for the subject alternative name (RFC 5280 §4.2.1.6). */
+  readonly generalName: Buffer;
+  /** Fulcio's extensions (fulcio docs/oid-info.md), in the order of their numbers. */
+  readonly extensions: readonly Buffer[];
+}
+
+/**
+ * The identity in a token of the sandbox's two issuers: an e-mail address, a URI or a user name of people, a workflow of
+ * CI jobs.
+ *
+ * @throws Refused 400 when a claim is missing, or the e-mail address not verified
+ */
+export function identityOf(claims: Claims, issuers: { people: string; ci: string }): Identity {
+  const issuer = textAt(claims, "iss");
+  if (issuer === issuers.ci) return workflow(claims, issuer);
+  const sub = textAt(claims, "sub");
+  const extensions = [legacy(1, issuer), current(8, issuer), current(24, sub)];
+  const { email } = claims;
+  if (typeof email === "string" && email !== "") {
+    const verified = valueAt(claims, "email_verified");
+    if (verified !== true && verified !== "true")
+      throw new Refused(400, `${BAD_TOKEN}: email_verified claim was false`);
+    return { subject: email, generalName: implicit(1, Buffer.from(email)), extensions };
+  }
+  const isUri = /^[a-z][a-z0-9+.-]*:\/\//i.test(sub);
+  const generalName = isUri ? implicit(6, Buffer.from(sub)) : userName(`${sub}!${USERNAME_DOMAIN}`);
+  return { subject: sub, generalName, extensions };
+}
+
+/** otherName of type 1.3.6.1.4.1.57264.1.7: `name!domain`. */
+function userName(text: string): Buffer {
+  return explicit(0, oid(`${FULCIO}.7`), explicit(0, utf8String(text)));
+}
+
+/** Extensions 1 to 6 hold the bare text. */
+function legacy(number: number, text: string): Buffer {
+  return extension(`${FULCIO}.${number}`, Buffer.from(text));
+}
+
+/** Later ones hold a DER UTF8String. */
+function current(number: number, text: string): Buffer {
+  return extension(`${FULCIO}.${number}`, utf8String(text));
+}
+
+/** A GitHub Actions job, by the templates of Fulcio's public configuration. */
+function workflow(claims: Claims, issuer: string): Identity {
+  const claim = (name: string) => textAt(claims, name);
+  const signer = `${GITHUB}/${claim("job_workflow_ref")}`;
+  const repository = `${GITHUB}/${claim("repository")}`;
+  const values: readonly string[] = [
+    signer,
+    claim("job_workflow_sha"),
+    claim("runner_environment"),
+    repository,
+    claim("sha"),
+    claim("ref"),
+    claim("repository_id"),
+    `${GITHUB}/${claim("repository_owner")}`,
+    claim("repository_owner_id"),
+    `${GITHUB}/${claim("workflow_ref")}`,
+    claim("workflow_sha"),
+    claim("event_name"),
+    `${repository}/actions/runs/${claim("run_id")}/attempts/${claim("run_attempt")}`,
+    claim("repository_visibility"),
+  ];
+  const extensions = [
+    legacy(1, issuer),
+    legacy(2, claim("event_name")),
+    legacy(3, claim("sha")),
+    legacy(4, claim("workflow")),
+    legacy(5, claim("repository")),
+    legacy(6, claim("ref")),
+    current(8, issuer),
+    ...values.map((value, index) => current(9 + index, value)),
+    ...(typeof claims["environment"] === "string" ? [current(23, claims["environment"])] : []),
+    current(24, claim("sub")),
+  ];
+  return { subject: claim("sub"), generalName: implicit(6, Buffer.from(signer)), extensions };
+}
+
+/** SubjectAltName, critical because the certificate has no subject (RFC 5280 §4.1.2.6). */
+export function subjectAlternativeName(identity: Identity): Buffer {
+  return extension("2.5.29.17", sequence(identity.generalName), { critical: true });
+}

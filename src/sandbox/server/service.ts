@@ -1,0 +1,101 @@
+import type { ServerResponse } from "../../io/io.ts";
+import type { FaultSwitches } from "./faults.ts";
+
+/** The parts of the sandbox a fault can be set for. */
+export const SERVICES = ["oidc", "fulcio", "ct", "rekor1", "rekor2", "tsa", "tuf", "registry"] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+/** A request, read whole. */
+export interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** Values of the `:names` of the route; `*name` holds the rest of the path. */
+  readonly params: Readonly<Record<string, string>>;
+  /** What is to go wrong with this request. */
+  readonly faults: FaultSwitches;
+}
+
+export type Handle = (call: Call) => ServerResponse | Promise<ServerResponse>;
+
+/** A service: a table of `METHOD /path/:name` and what answers it, callable without a socket. */
+export interface Service {
+  readonly name: ServiceName;
+  readonly routes: Readonly<Record<string, Handle>>;
+  /** Bytes of the largest request body it takes. */
+  readonly maxBody: number;
+  /** Its own form of an error. */
+  failure(status: number, message: string): ServerResponse;
+}
+
+/** A request that a service refuses. */
+export class Refused extends Error {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** An answer with its length and type. */
+export function answer(
+  body: string | Uint8Array,
+  options: { status?: number; type: string; headers?: Record<string, string> },
+): ServerResponse {
+  const { status = 200, type, headers = {} } = options;
+  const length = String(Buffer.byteLength(body));
+  return { status, headers: { "content-type": type, "content-length": length, ...headers }, body };
+}
+
+/** A JSON answer. */
+export function json(
+  value: unknown,
+  options: { status?: number; headers?: Record<string, string> } = {},
+): ServerResponse {
+  return answer(JSON.stringify(value), { type: "application/json", ...options });
+}
+
+/** The string at a dotted path of a JSON value: 400 when it is missing or something else. */
+export function textAt(value: unknown, path: string): string {
+  const found = valueAt(value, path);
+  if (typeof found !== "string" || found === "") throw new Refused(400, `${path} is required`);
+  return found;
+}
+
+/** What stands at a dotted path of a JSON value; undefined when nothing does. */
+export function valueAt(value: unknown, path: string): unknown {
+  return path.split(".").reduce<unknown>((at, key) => {
+    const known = typeof at === "object" && at !== null && Object.hasOwn(at, key);
+    return known ? (at as Record<string, unknown>)[key] : undefined;
+  }, value);
+}
+
+/** The list at a dotted path of a JSON value; empty when there is none. */
+export function listAt(value: unknown, path: string): unknown[] {
+  const found = valueAt(value, path);
+  return Array.isArray(found) ? found : [];
+}
+
+/** Bytes written as standard base64: 400 for anything else. */
+export function bytesOf(text: string, what: string): Buffer {
+  const bytes = Buffer.from(text, "base64");
+  if (bytes.length === 0 || bytes.toString("base64").replace(/=+$/, "") !== text.replace(/=+$/, "")) {
+    throw new Refused(400, `${what} is not base64`);
+  }
+  return bytes;
+}
+
+/** The JSON of a request: 400 when it is none. */
+export function jsonOf(call: Call): unknown {
+  try {
+    return JSON.parse(call.body.toString("utf8"));
+  } catch {
+    throw new Refused(400, "the body is not JSON");
+  }
+}
