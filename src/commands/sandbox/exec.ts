@@ -1,6 +1,7 @@
+import { sandboxFlags } from "../../cli/flags/sandbox.ts";
+import { sandboxOptions } from "../../cli/options/sandbox.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
-import { sandboxFlags, sandboxOptions } from "../../sandbox/flags.ts";
 import { pathWithTsign } from "../../sandbox/server/environment.ts";
 import { SANDBOX_NOTICE, startSandbox } from "../../sandbox/server/serve.ts";
 

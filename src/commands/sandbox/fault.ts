@@ -1,7 +1,7 @@
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
 import { FAULTS, parseFault } from "../../sandbox/server/faults.ts";
-import { SERVICES } from "../../sandbox/server/service.ts";
+import { SERVICES } from "../../sandbox/server/names.ts";
 import { askRunning } from "../../sandbox/server/state.ts";
 
 const LIST = Object.entries(FAULTS).map(([name, about]) => `  ${name.padEnd(17)} ${about}`);

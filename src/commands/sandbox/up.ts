@@ -1,8 +1,9 @@
+import { sandboxFlags } from "../../cli/flags/sandbox.ts";
+import { sandboxOptions } from "../../cli/options/sandbox.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io/io.ts";
-import { sandboxFlags, sandboxOptions } from "../../sandbox/flags.ts";
 import { runtimeFolder, SANDBOX_NOTICE, type SandboxOptions, startSandbox } from "../../sandbox/server/serve.ts";
 import { findSandbox, removeState, sandboxEnvironment, writeState } from "../../sandbox/server/state.ts";
 

@@ -1,5 +1,5 @@
 import { TsignError } from "../../errors.ts";
-import { SERVICES, type ServiceName } from "./service.ts";
+import { SERVICES, type ServiceName } from "./names.ts";
 
 /** What can go wrong on request, and what its value means. */
 export const FAULTS = {

@@ -1,9 +1,6 @@
 import type { ServerResponse } from "../../io/io.ts";
 import type { FaultSwitches } from "./faults.ts";
-
-/** The parts of the sandbox a fault can be set for. */
-export const SERVICES = ["oidc", "fulcio", "ct", "rekor1", "rekor2", "tsa", "tuf", "registry"] as const;
-export type ServiceName = (typeof SERVICES)[number];
+import type { ServiceName } from "./names.ts";
 
 /** A request, read whole. */
 export interface Call {

@@ -1,16 +1,10 @@
 import { TsignError } from "../../errors.ts";
-import { isObject, parseJson } from "../../format/json.ts";
-import type { Io } from "../../io/io.ts";
-import { createTransport } from "../../net/http.ts";
-import type { TransportIo } from "../../net/retry.ts";
 import { AUDIENCE } from "./audience.ts";
 import { GITHUB_PERMISSION, isSet, missing, noIdentity } from "./ci-systems.ts";
-
-export type AmbientIo = TransportIo & Pick<Io, "files" | "unixCall" | "platform">;
+import { type AmbientIo, credential, fetchToken, MAX_TOKEN, parseAddress } from "./token-request.ts";
 
 const TOKEN_FILE = "/var/run/sigstore/cosign/oidc-token";
 const SPIFFE_SOCKET = "/tmp/spire-agent/public/api.sock";
-const MAX_TOKEN = 1024 * 1024;
 
 /** Somewhere a token may lie or be had without asking anyone: a CI system, a cloud, a workload identity. */
 export interface AmbientProvider {
@@ -121,63 +115,4 @@ async function buildkiteToken(io: AmbientIo): Promise<string> {
   const headers = { authorization: `Token ${credential(io, "BUILDKITE_AGENT_ACCESS_TOKEN")}` };
   const body = { audience: AUDIENCE };
   return fetchToken(io, { service: "the Buildkite agent", method: "POST", url, headers, body, field: "token" });
-}
-
-/**
- * Asks a service for a token and takes it out of its JSON answer. Neither the request's secrets nor the answer are quoted.
- *
- * @throws TsignError
- */
-export async function fetchToken(
-  io: TransportIo,
-  by: {
-    service: string;
-    method: "GET" | "POST";
-    url: URL;
-    headers: Readonly<Record<string, string>>;
-    body?: unknown;
-    /** Where in the JSON it is; undefined when the answer is the token. */
-    field: string | undefined;
-    /** What to do when it refuses. */
-    hint?: string;
-  },
-): Promise<string> {
-  const body = by.body === undefined ? undefined : Buffer.from(JSON.stringify(by.body));
-  const sent = body ? { "content-type": "application/json", "content-length": String(body.length) } : {};
-  const answer = await createTransport(io, { service: by.service, limits: { attempts: 3 } }).read(
-    { method: by.method, url: by.url, headers: { ...by.headers, ...sent }, ...(body ? { body } : {}) },
-    { maxBytes: MAX_TOKEN },
-  );
-  if (answer.status !== 200 && answer.status !== 201) {
-    throw new TsignError("auth", `${by.service} answered ${answer.status} when asked for an identity token`, {
-      ...(by.hint === undefined ? {} : { hint: by.hint }),
-    });
-  }
-  const text = Buffer.from(answer.bytes).toString("utf8").trim();
-  if (by.field === undefined) return text;
-  const json = parseJson(answer.bytes, `the answer of ${by.service}`);
-  const token = isObject(json) ? json[by.field] : undefined;
-  if (typeof token !== "string") throw new TsignError("auth", `${by.service} answered without an identity token`);
-  return token;
-}
-
-/**
- * A secret of the environment as a header can carry it: white space and line ends around it are left out.
- *
- * @throws TsignError "auth" for one that no header can hold; the value is not named
- */
-export function credential(io: Pick<Io, "env">, variable: string): string {
-  const value = (io.env[variable] ?? "").trim();
-  if (/^[\x21-\x7e]+$/.test(value)) return value;
-  const reason = /[\r\n]/.test(value) ? "holds a line end" : "holds white space or characters that are not ASCII";
-  throw new TsignError("auth", `${variable} ${value === "" ? "is not set" : reason}`, {
-    hint: "set it to the token alone, on one line",
-  });
-}
-
-/** @throws TsignError "auth" naming the variable */
-export function parseAddress(text: string, variable: string): URL {
-  const url = /\p{Cc}/u.test(text.trim()) ? null : URL.parse(text.trim());
-  if (url?.protocol === "https:" || url?.protocol === "http:") return url;
-  throw new TsignError("auth", `${variable} is not an http(s) URL`, { hint: "it holds something else, or a line end" });
 }

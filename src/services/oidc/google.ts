@@ -3,7 +3,7 @@ import { TsignError } from "../../errors.ts";
 import { isObject, parseJson } from "../../format/json.ts";
 import type { Io } from "../../io/io.ts";
 import type { TransportIo } from "../../net/retry.ts";
-import { type AmbientIo, fetchToken, parseAddress } from "./ambient.ts";
+import { type AmbientIo, fetchToken, parseAddress } from "./token-request.ts";
 
 const METADATA_HOST = "169.254.169.254";
 const PRODUCT_NAME = "/sys/class/dmi/id/product_name";
