@@ -4,6 +4,7 @@ import { formatDuration } from "./cli/parser/values.ts";
 import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
 import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
+import { loadCommand } from "./commands.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
 import type { Io, Lines } from "./io/io.ts";
 import { unanswered } from "./net/pending.ts";
@@ -27,7 +28,7 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
   let verbose = false;
   let usage = "`tsign --help` lists the commands";
   try {
-    const request = await parseCommandLine(argv, io);
+    const request = await parseCommandLine(argv, io, loadCommand);
     if (request.kind === "print")
       unguarded.stdout.data(request.text); // the program's own words, in lines and bold
     else {
@@ -47,7 +48,7 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
 async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io, secrets: Secrets): Promise<void> {
   const { command, args, given } = request;
   const { timeout, outputFile, ...flags } = request.flags;
-  const invocation = { args, flags, given } as Parameters<Command["run"]>[1];
+  const invocation = { args, flags, given, load: loadCommand } as Parameters<Command["run"]>[1];
   const captured: Uint8Array[] = [];
   const toFile = typeof outputFile === "string" && outputFile !== "";
   const keep = (content: string | Uint8Array) => captured.push(Buffer.from(content));

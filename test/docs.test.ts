@@ -7,6 +7,7 @@ import { flagValue } from "../src/cli/help/flag-values.ts";
 import { commandsBelow } from "../src/cli/help/groups.ts";
 import { parseCommandLine } from "../src/cli/program.ts";
 import { TABLE } from "../src/cli/table.ts";
+import { loadCommand } from "../src/commands.ts";
 import { testIo } from "./support/test-io.ts";
 import { generatedPages } from "./support/write-docs.ts";
 
@@ -23,8 +24,9 @@ test("the reference, the manual and the list of differences are what the definit
 });
 
 test("every example is a command line that parses", async () => {
-  for (const { words, load } of TABLE) {
-    const { default: command } = await load();
+  for (const entry of TABLE) {
+    const { words } = entry;
+    const command = await loadCommand(entry);
     assert.ok(command.examples.length > 0, `${words.join(" ")} has no example`);
     for (const example of command.examples.filter((each) => !each.startsWith("# "))) {
       const line = /(?:^|\s|\()tsign ([^|;<>)']*)/.exec(example)?.[1];
@@ -35,6 +37,7 @@ test("every example is a command line that parses", async () => {
           .split(/\s+/)
           .filter((word) => word !== "<"),
         testIo(),
+        loadCommand,
       );
       assert.equal(parsed.kind, "run", example);
     }
@@ -43,13 +46,13 @@ test("every example is a command line that parses", async () => {
 
 test("help is there for the program, every group and every command", async () => {
   for (const words of [[], ["download"], ["sandbox"], ...TABLE.map((entry) => entry.words)]) {
-    const asked = await parseCommandLine([...words, "--help"], testIo());
+    const asked = await parseCommandLine([...words, "--help"], testIo(), loadCommand);
     assert.ok(asked.kind === "print" && asked.text.includes("Usage:"), words.join(" "));
   }
 });
 
 test("a command's many flags are shown in groups, each once, with variables and exit codes", async () => {
-  const shown = await parseCommandLine(["help", "verify"], testIo());
+  const shown = await parseCommandLine(["help", "verify"], testIo(), loadCommand);
   const text = shown.kind === "print" ? shown.text : assert.fail("no help");
   const titles = ["Usage", "Examples", "Flags", "Key flags", "Signer flags", "Trust flags", "Registry flags"];
   const more = ["Global flags", "Deprecated flags, which still work", "Environment", "Exit codes"];
@@ -61,8 +64,9 @@ test("a command's many flags are shown in groups, each once, with variables and 
   assert.match(text, /\n {2}COSIGN_REPOSITORY +where signatures are kept/);
   assert.match(text, /\n {2}10 +the image has no signature\n/);
   assert.match(text, /\n +--offline +bundles hold their log entries\n/);
-  for (const { load, words } of TABLE) {
-    const { flags } = (await load()).default;
+  for (const entry of TABLE) {
+    const { words } = entry;
+    const { flags } = await loadCommand(entry);
     const grouped = groupFlags(flags).flatMap((group) => group.flags.map(([key]) => key));
     assert.deepEqual(
       grouped.sort(),
@@ -75,7 +79,7 @@ test("a command's many flags are shown in groups, each once, with variables and 
 });
 
 test("the program's help shows every command that is not hidden, once, and names the deprecated ones", async () => {
-  const shown = await parseCommandLine([], testIo());
+  const shown = await parseCommandLine([], testIo(), loadCommand);
   const text = shown.kind === "print" ? shown.text : assert.fail("no help");
   const listed = [...text.matchAll(/^ {2}([a-z][\w-]*) {2,}\S/gm)].map(([, word]) => word);
   assert.deepEqual(
@@ -90,7 +94,7 @@ test("the program's help shows every command that is not hidden, once, and names
 
 test("no line of help is wider than the terminal, whatever its width, and titles are bold on a terminal only", async () => {
   const help = async (words: readonly string[], tty: object, env = {}) => {
-    const shown = await parseCommandLine([...words, "--help"], testIo({ tty, env }));
+    const shown = await parseCommandLine([...words, "--help"], testIo({ tty, env }), loadCommand);
     return shown.kind === "print" ? shown.text : assert.fail("no help");
   };
   for (const columns of [40, 80, 120]) {
@@ -112,8 +116,9 @@ test("no line of help is wider than the terminal, whatever its width, and titles
 
 test("every flag with a value says what the value is", async () => {
   const vague: string[] = [];
-  for (const { words, load } of TABLE) {
-    const { flags } = (await load()).default;
+  for (const entry of TABLE) {
+    const { words } = entry;
+    const { flags } = await loadCommand(entry);
     for (const [key, flag] of shownFlags(flags)) {
       if (["string", "strings", "texts"].includes(flag.kind) && flagValue(key, flags).name === "text") {
         vague.push(`${words.join(" ")} --${key}`);

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { GLOBAL_FLAGS } from "../src/cli/parser/global-flags.ts";
 import { TABLE } from "../src/cli/table.ts";
+import { loadCommand } from "../src/commands.ts";
 import { TsignError } from "../src/errors.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, run, type TestOptions, temporaryFolder, testIo } from "./support/test-io.ts";
@@ -32,8 +33,9 @@ async function workshop(context: TestContext) {
 
 test("every flag that names a file to write is marked as one, and no other is", async () => {
   const outputs: string[] = [];
-  for (const { words, load } of TABLE) {
-    const { default: command } = await load();
+  for (const entry of TABLE) {
+    const { words } = entry;
+    const command = await loadCommand(entry);
     for (const [key, { description, kind, output = false }] of Object.entries({ ...command.flags, ...GLOBAL_FLAGS })) {
       const says = kind !== "bool" && /^(file to write|file that takes|old name of --output)/.test(description);
       assert.equal(output, says, `${words.join(" ")} ${key}`);

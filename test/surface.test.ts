@@ -6,6 +6,7 @@ import { flagName } from "../src/cli/parser/argv.ts";
 import type { Flag } from "../src/cli/parser/define.ts";
 import { formatDuration } from "../src/cli/parser/values.ts";
 import { ALIASES, TABLE } from "../src/cli/table.ts";
+import { loadCommand } from "../src/commands.ts";
 
 interface SurfaceFlag {
   name: string;
@@ -48,7 +49,7 @@ test("every command and group of cosign is there, under each of its names", () =
 test("what cosign deprecates is deprecated, and reads COSIGN_<FLAG> where cosign does", async () => {
   for (const { command, group, deprecated = false, bound = false } of surface) {
     const entry = own.get(command);
-    const definition = entry ? (await entry.load()).default : undefined;
+    const definition = entry && (await loadCommand(entry));
     const mark = group ? GROUPS[command]?.deprecated : definition?.deprecated;
     assert.equal(mark !== undefined, deprecated, command);
     if (definition && !group) assert.equal(definition.bindEnvironment !== false, bound, command);
@@ -94,7 +95,7 @@ for (const { command, flags } of surface) {
   const entry = own.get(command);
   if (!entry) continue;
   test(`the flags of ${command} are cosign's: names, types, defaults and deprecations`, async () => {
-    const { default: definition } = await entry.load();
+    const definition = await loadCommand(entry);
     const actual = Object.entries(definition.flags).map(([key, flag]) => describe(key, flag as Flag));
     const byName = (a: SurfaceFlag, b: SurfaceFlag) => (a.name < b.name ? -1 : 1);
     // A flag named in `flags` of a deliberate difference must differ; every other must not.

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { TABLE } from "../src/cli/table.ts";
+import { loadCommand } from "../src/commands.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { NO_LOG, run } from "./support/test-io.ts";
 
@@ -14,8 +15,9 @@ const HARMLESS = new Set(["insecureSkipVerify", "skipConfirmation"]);
 test("every flag that switches a check off says which, for the warning about its variable", async () => {
   const silent: string[] = [];
   let told = 0;
-  for (const { words, load } of TABLE) {
-    const { default: command } = await load();
+  for (const entry of TABLE) {
+    const { words } = entry;
+    const command = await loadCommand(entry);
     if (command.bindEnvironment === false) continue;
     for (const [key, { weakens }] of Object.entries(command.flags)) {
       const name = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -4,7 +4,7 @@ import { GROUPS } from "./help/groups.ts";
 import { commandHelp, groupHelp } from "./help/help.ts";
 import { screenOf } from "./help/layout.ts";
 import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./parser/argv.ts";
-import type { Command, Flags } from "./parser/define.ts";
+import type { Command, Flags, LoadCommand } from "./parser/define.ts";
 import { environmentFlags, flagVariable, warnAboutWeakening } from "./parser/environment.ts";
 import { GLOBAL_FLAGS } from "./parser/global-flags.ts";
 import { checkRepeated } from "./parser/repeated.ts";
@@ -28,10 +28,11 @@ export type Request =
  * environment, exclusive groups.
  *
  * @param argv without node and script
+ * @param load how the definition of a command is had
  * @throws TsignError "usage"
  */
-export async function parseCommandLine(argv: readonly string[], io: Io): Promise<Request> {
-  if (argv[0] === "__complete" || argv[0] === "__completeNoDesc") return completions(argv, io);
+export async function parseCommandLine(argv: readonly string[], io: Io, load: LoadCommand): Promise<Request> {
+  if (argv[0] === "__complete" || argv[0] === "__completeNoDesc") return completions(argv, io, load);
   const rewritten = rewriteDashes(argv);
   for (const warning of rewritten.warnings) io.stderr.write(`WARNING: ${warning}\n`);
   const asked = rewritten.argv[0] === "help"; // `help verify` is `verify --help`
@@ -41,7 +42,7 @@ export async function parseCommandLine(argv: readonly string[], io: Io): Promise
     if (deprecated && !asked) io.stderr.write(`Command "${group.join(" ")}" is deprecated, ${deprecated}\n`);
     return parseGroup(group, rest, { asked, io });
   }
-  const { default: command } = await entry.load();
+  const command = await load(entry);
   // cobra says it before anything else, but not on the way of `help`.
   if (command.deprecated && !asked) {
     io.stderr.write(`Command "${entry.words.at(-1)}" is deprecated, ${command.deprecated}\n`);
@@ -85,18 +86,18 @@ async function parseCommand(
 }
 
 /** What the completion scripts ask for. */
-async function completions([asked, ...words]: readonly string[], io: Io): Promise<Request> {
+async function completions([asked, ...words]: readonly string[], io: Io, load: LoadCommand): Promise<Request> {
   if (words.length === 0) throw new TsignError("usage", "requires at least 1 arg(s), only received 0");
   const [{ complete }, { formatCompletion }] = await Promise.all([
     import("./completion/completion.ts"),
     import("./completion/answer.ts"),
   ]);
-  const completion = await complete(words, GLOBAL_FLAGS, io);
+  const completion = await complete(words, { global: GLOBAL_FLAGS, load }, io);
   return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }) };
 }
 
 /** The longest run of words that names a command or group, flags passed over; what remains are its arguments. */
-export function findCommand(argv: readonly string[]): { entry?: Entry; group: string[]; rest: string[] } {
+function findCommand(argv: readonly string[]): { entry?: Entry; group: string[]; rest: string[] } {
   const group: string[] = [];
   const rest = [...argv];
   for (let index = 0; index < rest.length; ) {

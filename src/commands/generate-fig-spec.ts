@@ -10,7 +10,7 @@ export default defineCommand({
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: { includeHidden: flag.bool("also the commands that are not for daily use") },
   bindEnvironment: false,
-  async run(io, { flags }) {
-    io.stdout.data(await figSpec(GLOBAL_FLAGS, { hidden: flags.includeHidden }));
+  async run(io, { flags, load }) {
+    io.stdout.data(await figSpec(GLOBAL_FLAGS, { hidden: flags.includeHidden, load }));
   },
 });

@@ -4,6 +4,7 @@ import { flagValue } from "../../src/cli/help/flag-values.ts";
 import { flagName } from "../../src/cli/parser/argv.ts";
 import type { Command } from "../../src/cli/parser/define.ts";
 import { TABLE } from "../../src/cli/table.ts";
+import { loadCommand } from "../../src/commands.ts";
 import { TsignError } from "../../src/errors.ts";
 import { systemFiles } from "../../src/io/files.ts";
 import type { HttpRequest, HttpResponse, Io } from "../../src/io/io.ts";
@@ -16,10 +17,10 @@ export interface EveryCommand {
 
 /** Every command of the table but those that start programs of this machine in the background. */
 export async function everyCommand(): Promise<EveryCommand[]> {
-  const loaded = TABLE.map(async ({ words, load }) => ({
-    name: words.join(" "),
-    words,
-    command: (await load()).default,
+  const loaded = TABLE.map(async (entry) => ({
+    name: entry.name,
+    words: entry.words,
+    command: await loadCommand(entry),
   }));
   return Promise.all(loaded);
 }

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { manPages } from "../../src/cli/help/man.ts";
 import { type Page, referencePages } from "../../src/cli/help/reference.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/parser/global-flags.ts";
+import { loadCommand } from "../../src/commands.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -16,8 +17,8 @@ interface Difference {
 
 /** Every generated page, by its path below docs/. */
 export async function generatedPages(): Promise<Page[]> {
-  const reference = await referencePages();
-  const manual = await manPages(GLOBAL_FLAGS);
+  const reference = await referencePages(loadCommand);
+  const manual = await manPages(GLOBAL_FLAGS, loadCommand);
   const below = (folder: string, pages: readonly Page[]) =>
     pages.map(({ file, text }) => ({ file: `${folder}/${file}`, text }));
   return [...below("reference", reference), ...below("man", manual), differencesPage()];

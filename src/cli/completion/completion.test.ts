@@ -3,12 +3,15 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run, temporaryFolder, testIo, testRegistry } from "../../../test/support/test-io.ts";
+import { loadCommand } from "../../commands.ts";
 import { GLOBAL_FLAGS } from "../parser/global-flags.ts";
 import { formatCompletion } from "./answer.ts";
 import { complete } from "./completion.ts";
 
+const COMMANDS = { global: GLOBAL_FLAGS, load: loadCommand };
+
 async function words(...line: string[]): Promise<{ words: string[]; directive: number }> {
-  const { candidates, directive } = await complete(line, GLOBAL_FLAGS, testIo());
+  const { candidates, directive } = await complete(line, COMMANDS, testIo());
   return { words: candidates.map(({ word }) => word), directive };
 }
 
@@ -75,7 +78,7 @@ test("the shell is told which files a flag or argument takes", async () => {
 });
 
 test("a key is a file of its kind, a service, or a variable that holds one", async () => {
-  const keys = (line: string[], env = {}) => complete(line, GLOBAL_FLAGS, testIo({ env }));
+  const keys = (line: string[], env = {}) => complete(line, COMMANDS, testIo({ env }));
   const signing = await keys(["sign", "--key", ""]);
   assert.equal(signing.directive, 8);
   const proposed = signing.candidates.map(({ word }) => word);
@@ -95,7 +98,7 @@ test("a key is a file of its kind, a service, or a variable that holds one", asy
 });
 
 test("an answer is a line for each candidate, then the directive", async () => {
-  const completion = await complete(["vers"], GLOBAL_FLAGS, testIo());
+  const completion = await complete(["vers"], COMMANDS, testIo());
   assert.equal(formatCompletion(completion, { descriptions: true }), "version\tPrint the version\n:4\n");
   assert.equal(formatCompletion(completion, { descriptions: false }), "version\n:4\n");
 });
@@ -120,7 +123,7 @@ test("registries are those of docker's configuration, tags those of a registry i
     },
   });
   const answer = async (...line: string[]) => {
-    const { candidates, directive } = await complete(line, GLOBAL_FLAGS, io);
+    const { candidates, directive } = await complete(line, COMMANDS, io);
     return { words: candidates.map(({ word }) => word), directive };
   };
   const hosts = ["cloud.example", "docker.io", registry].sort();
@@ -149,9 +152,9 @@ test("a registry that does not answer is waited for one second, and a broken con
       sleep: async (time) => void waited.push(time),
     },
   });
-  const slow = await complete(["verify", "localhost:1/app:"], GLOBAL_FLAGS, io);
+  const slow = await complete(["verify", "localhost:1/app:"], COMMANDS, io);
   assert.deepEqual(slow, { candidates: [], directive: 4 });
   assert.deepEqual(waited, [1000]);
-  assert.deepEqual(await complete(["verify", ""], GLOBAL_FLAGS, io), { candidates: [], directive: 6 });
+  assert.deepEqual(await complete(["verify", ""], COMMANDS, io), { candidates: [], directive: 6 });
   assert.equal(io.err(), "");
 });

@@ -3,7 +3,7 @@ import { shownFlags } from "../help/flag-groups.ts";
 import { flagValue } from "../help/flag-values.ts";
 import { commandsBelow } from "../help/groups.ts";
 import { flagName, splitArguments } from "../parser/argv.ts";
-import type { Command, Flags } from "../parser/define.ts";
+import type { Command, Flags, LoadCommand } from "../parser/define.ts";
 import { TABLE } from "../table.ts";
 import { bare, type Candidate, type Completion, DIRECTIVE, only, proposal } from "./answer.ts";
 import { proposeImages, proposeKeys, proposeRegistries } from "./values.ts";
@@ -12,12 +12,16 @@ import { proposeImages, proposeKeys, proposeRegistries } from "./values.ts";
  * Candidates for the last word of a command line: commands, flags, the values of a choice, keys, images. Files are the
  * shell's own affair; it is told which.
  */
-export async function complete(words: readonly string[], global: Flags, io: Io): Promise<Completion> {
+export async function complete(
+  words: readonly string[],
+  { global, load }: { global: Flags; load: LoadCommand },
+  io: Io,
+): Promise<Completion> {
   const current = words.at(-1) ?? "";
   const before = words.slice(0, -1);
   const named = commandWords(before, global);
   const entry = TABLE.find(({ words: own }) => own.every((word, index) => named[index] === word));
-  const command = entry ? (await entry.load()).default : undefined;
+  const command = entry && (await load(entry));
   const flags = { ...command?.flags, ...global };
   const ended = before.includes("--");
   const value = ended ? undefined : await flagValueOf(flags, { previous: before.at(-1) ?? "", current }, io);

@@ -1,5 +1,5 @@
 import { flagName } from "../parser/argv.ts";
-import type { Flag, Flags } from "../parser/define.ts";
+import type { Flag, Flags, LoadCommand } from "../parser/define.ts";
 import { type Entry, TABLE } from "../table.ts";
 import { GROUPS, isListed } from "./groups.ts";
 import { defaultText } from "./help.ts";
@@ -22,12 +22,16 @@ interface Option {
   readonly args?: readonly { name: string; default?: string; suggestions?: readonly string[] }[];
 }
 
+export interface FigOptions {
+  /** Also what help leaves out for good; deprecated commands are there anyway, marked. */
+  readonly hidden: boolean;
+  readonly load: LoadCommand;
+}
+
 /**
  * The whole command line as a TypeScript file for Fig.
- *
- * @param options.hidden also what help leaves out for good; deprecated commands are there anyway, marked
  */
-export async function figSpec(global: Flags, options: { hidden: boolean }): Promise<string> {
+export async function figSpec(global: Flags, options: FigOptions): Promise<string> {
   const words = new Set(TABLE.filter((entry) => isShown(entry, options)).map((entry) => entry.words[0] ?? ""));
   const subcommands = await Promise.all([...words].map((word) => commandSpec(word, options)));
   const spec: Spec = {
@@ -40,26 +44,26 @@ export async function figSpec(global: Flags, options: { hidden: boolean }): Prom
 }
 
 /** What is hidden without being deprecated is not for users. */
-function isShown(entry: Entry, options: { hidden: boolean }): boolean {
+function isShown(entry: Entry, options: FigOptions): boolean {
   const group = GROUPS[entry.words[0] ?? ""];
-  return options.hidden || (entry.internal !== true && (group?.hidden !== true || group.deprecated !== undefined));
+  return options.hidden || (!entry.internal && (group?.hidden !== true || group.deprecated !== undefined));
 }
 
-async function commandSpec(word: string, options: { hidden: boolean }): Promise<Spec> {
+async function commandSpec(word: string, options: FigOptions): Promise<Spec> {
   const group = GROUPS[word];
   const below = TABLE.filter((entry) => entry.words[0] === word && isShown(entry, options));
   const [only] = below;
-  if (!group && only) return leafSpec(only, []);
+  if (!group && only) return leafSpec(only, [], options);
   return {
     name: [word],
     description: group?.about ?? "",
     ...(group?.hidden ? { hidden: true } : {}),
-    subcommands: await Promise.all(below.map((entry) => leafSpec(entry, [word]))),
+    subcommands: await Promise.all(below.map((entry) => leafSpec(entry, [word], options))),
   };
 }
 
-async function leafSpec(entry: Entry, prefix: readonly string[]): Promise<Spec> {
-  const { default: command } = await entry.load();
+async function leafSpec(entry: Entry, prefix: readonly string[], { load }: FigOptions): Promise<Spec> {
+  const command = await load(entry);
   return {
     name: [entry.words.at(-1) ?? ""],
     description: entry.summary,

@@ -40,7 +40,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
 /** Whether help and completion show a command among those below a prefix: none, or the words of its group. */
 export function isListed(entry: Entry, prefix: readonly string[]): boolean {
   const [group = ""] = entry.words;
-  return entry.hidden !== true && (prefix.length > 0 || GROUPS[group]?.hidden !== true);
+  return !entry.hidden && (prefix.length > 0 || GROUPS[group]?.hidden !== true);
 }
 
 /** The program's commands in the order its help shows them. */
@@ -78,7 +78,7 @@ export function commandsBelow(prefix: readonly string[]): Word[] {
 
 /** Commands and groups that help leaves out because they are deprecated, sorted. */
 export function deprecatedWords(): string[] {
-  const words = TABLE.filter(({ internal }) => internal !== true).map(({ words: [word = ""] }) => word);
+  const words = TABLE.filter(({ internal }) => !internal).map(({ words: [word = ""] }) => word);
   const listed = new Set(commandsBelow([]).map(({ word }) => word));
   return [...new Set(words)].filter((word) => !listed.has(word) && word !== "debug").sort();
 }

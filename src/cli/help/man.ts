@@ -1,5 +1,5 @@
 import { flagName } from "../parser/argv.ts";
-import type { Command, Flag, Flags } from "../parser/define.ts";
+import type { Command, Flag, Flags, LoadCommand } from "../parser/define.ts";
 import { type Entry, TABLE } from "../table.ts";
 import { deprecatedFlags, exitCodesOf, groupFlags, shownFlags } from "./flag-groups.ts";
 import { isListed } from "./groups.ts";
@@ -16,11 +16,11 @@ export interface ManPage {
 const MARGINS = { columns: 72, indent: 0 };
 
 /** A page for the program and one for each command, all of it from the definitions. */
-export async function manPages(global: Flags): Promise<ManPage[]> {
-  const pages = TABLE.filter((entry) => entry.internal !== true).map(async (entry) => {
-    const { default: command } = await entry.load();
-    return { file: `${pageName(entry)}.1`, text: commandPage(entry, command, global) };
-  });
+export async function manPages(global: Flags, load: LoadCommand): Promise<ManPage[]> {
+  const pages = TABLE.filter((entry) => !entry.internal).map(async (entry) => ({
+    file: `${pageName(entry)}.1`,
+    text: commandPage(entry, await load(entry), global),
+  }));
   return [{ file: "tsign.1", text: programPage(global) }, ...(await Promise.all(pages))];
 }
 

@@ -1,5 +1,5 @@
 import { flagName } from "../parser/argv.ts";
-import type { Command, Flag } from "../parser/define.ts";
+import type { Command, Flag, LoadCommand } from "../parser/define.ts";
 import { flagVariable } from "../parser/environment.ts";
 import { type Entry, TABLE } from "../table.ts";
 import { deprecatedFlags, exitCodesOf, groupFlags } from "./flag-groups.ts";
@@ -17,11 +17,10 @@ export interface Page {
 const EXAMPLES = { columns: 110, indent: 4 };
 
 /** The reference, a page for each command and one that lists them, all of it from the definitions. */
-export async function referencePages(): Promise<Page[]> {
+export async function referencePages(load: LoadCommand): Promise<Page[]> {
   const pages: Page[] = [];
-  for (const { words, load } of TABLE) {
-    const { default: command } = await load();
-    pages.push({ file: `${words.join("-")}.md`, text: commandPage(words.join(" "), command) });
+  for (const entry of TABLE) {
+    pages.push({ file: `${entry.words.join("-")}.md`, text: commandPage(entry.name, await load(entry)) });
   }
   return [indexPage(), ...pages];
 }

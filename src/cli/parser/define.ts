@@ -1,5 +1,6 @@
 import type { ExitCodes } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
+import type { Entry } from "../table.ts";
 
 /** How a flag's text is read, as pflag does: `strings` splits at commas, `texts` does not, `duration` is Go's (`1h2m3s`), in milliseconds. */
 export type FlagKind = "bool" | "string" | "strings" | "texts" | "int" | "duration" | "choice";
@@ -98,7 +99,12 @@ export interface Invocation<F extends Flags> {
   readonly flags: FlagValues<F>;
   /** Keys of the flags that were set on the command line or by a COSIGN_<FLAG> variable. */
   readonly given: ReadonlySet<keyof F>;
+  /** For a command about commands: how it gets their definitions. */
+  readonly load: LoadCommand;
 }
+
+/** Loads the definition of a command. */
+export type LoadCommand = (entry: Entry) => Promise<Command>;
 
 /** A leaf command, declared once: parsing, types, help, completion, reference and parity test all read this. */
 export interface Command<F extends Flags = Flags> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { loadCommand } from "../../commands.ts";
 import { flagName } from "../parser/argv.ts";
 import { TABLE } from "../table.ts";
 import { guardedOutput, lineOf } from "./guard.ts";
@@ -101,9 +102,9 @@ test("knownSecrets finds the secrets of flags and variables in each spelling, an
 });
 
 test("every flag that is declared a secret is one to the guard", async () => {
-  for (const { words, load } of TABLE) {
-    for (const [key, flag] of Object.entries((await load()).default.flags)) {
-      if (flag.secret) assert.ok(isSecretFlag(`--${flagName(key)}`), `${words.join(" ")} --${flagName(key)}`);
+  for (const entry of TABLE) {
+    for (const [key, flag] of Object.entries((await loadCommand(entry)).flags)) {
+      if (flag.secret) assert.ok(isSecretFlag(`--${flagName(key)}`), `${entry.name} --${flagName(key)}`);
     }
   }
 });
