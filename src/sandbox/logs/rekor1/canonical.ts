@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { preAuthEncoding } from "../../../format/dsse.ts";
+import { signedBytes } from "../../pki/dsse.ts";
 import { type Hash, type Verifier, verifierOf, verifyDigest, verifyMessage } from "../../pki/signature.ts";
 import { bytesOf, listAt, Refused, textAt, valueAt } from "../../server/service.ts";
 import { canonicalJson } from "../canonical.ts";
@@ -98,7 +98,7 @@ function parseEnvelope(text: string): Envelope {
 /** For each signature the verifier that accepts it: of envelopes Rekor v1 checks SHA-256 alone, whatever the key. */
 function matchSignatures(envelope: Envelope, verifiers: readonly Verifier[]): { sig: Buffer; verifier: Verifier }[] {
   if (envelope.signatures.length === 0) throw new Refused(400, "the envelope has no signatures");
-  const message = preAuthEncoding(envelope.payloadType, envelope.payload);
+  const message = signedBytes(envelope.payloadType, envelope.payload);
   return envelope.signatures.map(({ sig }) => {
     const verifier = verifiers.find(({ key }) => verifyMessage(key, message, { signature: sig, hash: "sha256" }));
     if (!verifier) throw new Refused(400, "could not verify envelope: no verifier accepts a signature");

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { preAuthEncoding } from "../../../format/dsse.ts";
+import { signedBytes } from "../../pki/dsse.ts";
 import { type Hash, type Verifier, verifierOfDer, verifyDigest, verifyMessage } from "../../pki/signature.ts";
 import { bytesOf, listAt, Refused, textAt, valueAt } from "../../server/service.ts";
 import { canonicalJson } from "../canonical.ts";
@@ -90,7 +90,7 @@ async function hashedRekord(request: unknown): Promise<CanonicalEntry> {
 
 function dsse(request: unknown): CanonicalEntry {
   const payload = bytesOf(textAt(request, "envelope.payload"), "payload");
-  const message = preAuthEncoding(textAt(request, "envelope.payloadType"), payload);
+  const message = signedBytes(textAt(request, "envelope.payloadType"), payload);
   const verifiers = listAt(request, "verifiers").map(verifierAt);
   const signatures = listAt(request, "envelope.signatures").map((each) => {
     const signature = bytesOf(textAt(each, "sig"), "sig");
