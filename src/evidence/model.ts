@@ -10,7 +10,7 @@ export interface Origin {
 }
 
 /** A simple-signing payload (`.sig` layer) and the signature over its bytes. */
-export interface SimpleSigningContent {
+interface SimpleSigningContent {
   readonly kind: "simple-signing";
   /** The payload exactly as stored and signed. */
   readonly payload: Uint8Array;

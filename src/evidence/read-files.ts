@@ -16,7 +16,7 @@ import type { Evidence, EvidenceKey } from "./model.ts";
  *
  * @throws TsignError "input"
  */
-export async function readSignature(io: Io, reference: string): Promise<Uint8Array> {
+async function readSignature(io: Io, reference: string): Promise<Uint8Array> {
   const literal = decodeBase64(reference);
   const isPlace = reference.includes("://") || reference === "-" || (await io.files.stat(reference)) !== undefined;
   if (!isPlace && literal && literal.length > 0) return literal;

@@ -15,7 +15,7 @@ export const HASH_ALGORITHMS = [
  * What a field of a protobuf message holds: bytes (base64), text, a count (an int64 that is never negative), a uint32, a time
  * (RFC 3339), one name of an enumeration, a list, or another message.
  */
-export type Shape =
+type Shape =
   | "bytes"
   | "text"
   | "count"

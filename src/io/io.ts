@@ -48,11 +48,6 @@ export interface Io {
   readonly launcher: { readonly node: string; readonly script: string };
 }
 
-/** Bytes as they are: a stream, a file, a buffer. */
-export interface Sink {
-  write(data: string | Uint8Array): unknown;
-}
-
 /** Text for people, one line at a time. */
 export interface Lines {
   /**

@@ -2,8 +2,8 @@ import { goJson } from "../format/go-json.ts";
 import type { Descriptor, ImageStore } from "./types.ts";
 
 const ZERO_TIME = "0001-01-01T00:00:00Z";
-export const IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-export const IMAGE_INDEX = "application/vnd.oci.image.index.v1+json";
+const IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+const IMAGE_INDEX = "application/vnd.oci.image.index.v1+json";
 const IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json";
 
 /** A file in a registry: an image of which it is the only layer. */

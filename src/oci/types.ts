@@ -31,7 +31,7 @@ export interface StoredManifest {
 }
 
 /** An entry of a referrers listing that cannot be read, and why. */
-export interface UnreadableEntry {
+interface UnreadableEntry {
   readonly unreadable: string;
 }
 

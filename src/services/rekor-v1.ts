@@ -26,7 +26,7 @@ export interface LogRequest {
 }
 
 /** The entry proposed for a signature: `dsse` for an envelope, else `hashedrekord` (rekor's pkg/types). */
-export function proposedEntry(request: LogRequest): Record<string, unknown> {
+function proposedEntry(request: LogRequest): Record<string, unknown> {
   const { content, message, hash: name, verifier } = request;
   const key = encodeBase64(Buffer.from(verifier));
   if (content.kind === "dsse") {

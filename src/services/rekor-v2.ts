@@ -19,7 +19,7 @@ export interface LogRequestV2 {
 }
 
 /** PublicKeyDetails of sigstore_common.proto for a key and the hash it is used with. */
-export function keyDetails(key: KeyKind): string {
+function keyDetails(key: KeyKind): string {
   switch (key.type) {
     case "ecdsa":
       return {

@@ -1,12 +1,5 @@
 import { TsignError } from "../errors.ts";
 
-/** A character that a document may not have: where it stands and why. */
-export interface Refusal {
-  /** Offset into the text, in UTF-16 code units. */
-  readonly at: number;
-  readonly reason: string;
-}
-
 /**
  * Decodes a document that another program will read too. A byte order mark at the start is kept for the reader.
  *

@@ -6,7 +6,7 @@ import { ALWAYS, isWithin, type Period } from "./material.ts";
 const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
 
 /** A service one may sign with. */
-export interface Service {
+interface Service {
   readonly url: URL;
   /** Major version of its API. */
   readonly version: number;
@@ -15,7 +15,7 @@ export interface Service {
 }
 
 /** How many services of a kind to use. */
-export type Selector = { readonly kind: "any" | "all" } | { readonly kind: "exact"; readonly count: number };
+type Selector = { readonly kind: "any" | "all" } | { readonly kind: "exact"; readonly count: number };
 
 /** Which services to sign with (protobuf-specs, sigstore_trustroot.proto, SigningConfig). */
 export interface SigningConfig {

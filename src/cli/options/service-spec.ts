@@ -37,7 +37,7 @@ export function parseServiceSpec(
  *
  * @throws TsignError "usage", also for a day that its month does not have
  */
-export function parseTime(text: string, what: string): string {
+function parseTime(text: string, what: string): string {
   const [, day = "", time = "", fraction = "", zone = ""] =
     /^(\d{4}-\d{2}-\d{2})T([01]\d:\d{2}:\d{2}|2[0-3]:\d{2}:\d{2})(?:\.(\d{1,9})\d*)?(Z|[+-]\d{2}:\d{2})$/.exec(text) ??
     [];

@@ -3,7 +3,7 @@ import type { Io } from "../../io/io.ts";
 import type { Entry } from "../table.ts";
 
 /** How a flag's text is read, as pflag does: `strings` splits at commas, `texts` does not, `duration` is Go's (`1h2m3s`), in milliseconds. */
-export type FlagKind = "bool" | "string" | "strings" | "texts" | "int" | "duration" | "choice";
+type FlagKind = "bool" | "string" | "strings" | "texts" | "int" | "duration" | "choice";
 
 /** One flag. Its long name is its key in `flags` in kebab case: `registryCacert` is `--registry-cacert`. */
 export interface Flag<T = unknown> {
@@ -91,10 +91,10 @@ export const flag = {
 };
 
 /** How many positional arguments a command takes, and where these are words of its own, which. */
-export type Arity = { readonly min: number; readonly max: number; readonly choices?: readonly string[] };
+type Arity = { readonly min: number; readonly max: number; readonly choices?: readonly string[] };
 
 /** What `run` is given besides Io. */
-export interface Invocation<F extends Flags> {
+interface Invocation<F extends Flags> {
   readonly args: readonly string[];
   readonly flags: FlagValues<F>;
   /** Keys of the flags that were set on the command line or by a COSIGN_<FLAG> variable. */

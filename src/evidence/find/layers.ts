@@ -62,7 +62,7 @@ export function incomplete(origin: Origin, error: unknown): Incomplete {
 }
 
 /** The message of an expected failure; a defect of our own, or the user's stop, is no place's fault. */
-export function reason(error: unknown): string {
+function reason(error: unknown): string {
   if (!(error instanceof TsignError) || error.code === "internal" || error.code === "cancelled") throw error;
   return error.message;
 }

@@ -37,7 +37,7 @@ export function readSignatureLayer({ payload, annotations, origin }: SignatureLa
 }
 
 /** The log entry and timestamp stored beside a legacy signature. */
-export function layerProofs(annotations: Readonly<Record<string, string>>): Pick<Evidence, "log" | "timestamps"> {
+function layerProofs(annotations: Readonly<Record<string, string>>): Pick<Evidence, "log" | "timestamps"> {
   const entry = annotations[ANNOTATION.logEntry];
   const timestamp = annotations[ANNOTATION.timestamp];
   const what = `the annotation ${ANNOTATION.logEntry}`;

@@ -7,7 +7,7 @@ export const SERVICE = "AWS KMS";
 export type AwsCommand = "GetPublicKey" | "DescribeKey" | "Sign" | "CreateKey" | "CreateAlias";
 
 /** What the commands used answer; which fields are there depends on the command. */
-export interface AwsAnswer {
+interface AwsAnswer {
   readonly KeyId?: string;
   readonly PublicKey?: Uint8Array;
   readonly KeySpec?: string;

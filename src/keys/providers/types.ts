@@ -2,7 +2,7 @@ import type { Io } from "../../io/io.ts";
 import type { PublicKey, Signer } from "../types.ts";
 
 /** What a key's service says of it besides its public half. */
-export interface KeyFacts {
+interface KeyFacts {
   /** The name the service knows the key by, its version included: an ARN, a URL, `transit/keys/NAME` version 2. */
   readonly id: string;
   /** What the credentials in use may do with the key, as far as the service tells without trying; in its own words. */

@@ -9,7 +9,7 @@ import type { Descriptor, StoredManifest } from "../types.ts";
 export type LayoutIo = Pick<Io, "files">;
 
 /** Where a blob lies in a layout. A digest is hex, so that no path leads out of the folder. */
-export function blobPath(path: string, digest: Digest): string {
+function blobPath(path: string, digest: Digest): string {
   const { algorithm, hex } = parseDigest(digest);
   return `${path}/blobs/${algorithm}/${hex}`;
 }

@@ -11,7 +11,7 @@ export interface ProtocolAnswer {
 }
 
 /** What the library asks for: its own names. `path` is a path of the registry or, for a token, a whole URL. */
-export interface ProtocolRequest {
+interface ProtocolRequest {
   readonly method: string;
   readonly path: string;
   readonly headers?: Iterable<[string, string]>;

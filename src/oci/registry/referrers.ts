@@ -187,7 +187,7 @@ function nextPage(response: HttpResponse & { url: URL }): string | undefined {
 }
 
 /** The target of a Link header's relation `next` (RFC 8288), in linear time. */
-export function nextLink(link = ""): string | undefined {
+function nextLink(link = ""): string | undefined {
   for (let at = link.indexOf("<"); at >= 0; at = link.indexOf("<", at)) {
     const end = link.indexOf(">", at);
     if (end < 0) return undefined;

@@ -4,7 +4,7 @@ import type { Addresses } from "../trust.ts";
 import type { Logins } from "./logins.ts";
 import { type Claims, TOKEN_LIFETIME, type TokenMaker } from "./token.ts";
 
-export const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
+const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 const EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange";
 /** Who signs in when nobody is named. */
 export const DEFAULT_EMAIL = "tester@example.com";

@@ -6,7 +6,7 @@ import type { Io } from "../../io/io.ts";
 const generate = promisify(generateKeyPair);
 const MAX_BYTES = 1024 * 1024;
 
-export type KeyKind = "rsa" | "p256" | "p384" | "ed25519";
+type KeyKind = "rsa" | "p256" | "p384" | "ed25519";
 
 export interface SigningKey {
   readonly key: KeyObject;

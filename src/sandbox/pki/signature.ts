@@ -53,7 +53,7 @@ export function verifierOfDer(bytes: Uint8Array, isCertificate: boolean): Verifi
 }
 
 /** The hash a key signs with in Sigstore: that of its curve's strength, SHA-256 for RSA. */
-export function usualHash(key: KeyObject): Hash {
+function usualHash(key: KeyObject): Hash {
   const curve = key.asymmetricKeyDetails?.namedCurve;
   if (curve === "secp384r1") return "sha384";
   return curve === "secp521r1" || key.asymmetricKeyType === "ed25519" ? "sha512" : "sha256";

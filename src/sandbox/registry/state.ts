@@ -9,7 +9,7 @@ export interface RegistryOptions {
   readonly maxBytes?: number;
 }
 
-export interface StoredManifest {
+interface StoredManifest {
   readonly bytes: Buffer;
   readonly mediaType: string;
 }

@@ -20,7 +20,7 @@ export const FAULTS = {
   "wrong-nonce": "the timestamp answers another nonce",
   rejected: "the timestamp authority rejects the request",
 } as const;
-export type FaultKind = keyof typeof FAULTS;
+type FaultKind = keyof typeof FAULTS;
 
 export interface Fault {
   readonly service: ServiceName;

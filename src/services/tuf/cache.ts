@@ -6,7 +6,7 @@ import type { Known, Repository, Source } from "./workflow.ts";
 type CacheIo = Pick<Io, "env" | "files" | "stderr" | "now">;
 
 /** Longest target that is kept, in bytes. */
-export const MAX_TARGET = 16 * 1024 * 1024;
+const MAX_TARGET = 16 * 1024 * 1024;
 /** Names that are files everywhere: no separator, no drive, no device, nothing hidden. */
 const SAFE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
@@ -43,7 +43,7 @@ export async function noPlaceToKeep(io: Pick<Io, "env" | "files">): Promise<stri
 }
 
 /** The name of a mirror's folder: its host and path, as sigstore-go names it. */
-export function mirrorFolder(mirror: URL): string {
+function mirrorFolder(mirror: URL): string {
   const path = `${mirror.host}${mirror.pathname}`.replace(/\/+$/, "");
   return path.toLowerCase().replaceAll(/[/:]/g, "-");
 }

@@ -11,7 +11,7 @@ export interface CloudRegistry {
   readonly tls: TlsOptions;
 }
 
-export interface CloudCredentials {
+interface CloudCredentials {
   readonly credentials: Credentials;
   /** Where the user's own proof came from: a variable, a file, the machine. Named when the registry refuses. */
   readonly from: string;
