@@ -25,16 +25,18 @@ type Shape =
   | { readonly list: Shape }
   | MessageShape;
 
-/** A message: its fields, and the groups of fields of which one at most may be there (`oneof`). */
+/** A message: its fields in lowerCamelCase, and the groups of fields of which one at most may be there (`oneof`). */
 export interface MessageShape {
   readonly fields: Readonly<Record<string, Shape>>;
   readonly oneOf?: readonly (readonly string[])[];
+  /** The .proto file itself names the fields in lowerCamelCase: they have no other spelling. snake_case by default. */
+  readonly protoNames?: "camelCase";
 }
 
 /**
  * Reads protobuf's JSON (protobuf.dev, "ProtoJSON Format") of one message as strictly as Go's protojson, which cosign reads
  * with: a field that the message does not have, one that is there twice in two spellings, two of a `oneof`, and a value of another
- * type are refused. Fields may be spelt in either way, and null is as good as absent.
+ * type are refused. A field is spelt in lowerCamelCase or as in its .proto file, and null is as good as absent.
  *
  * @returns the same with every field in lowerCamelCase, counts as decimal text, uint32 as numbers, and no nulls
  * @throws Error naming the field
@@ -46,11 +48,12 @@ export function readProtoJson(value: unknown, shape: MessageShape): Record<strin
 function readMessage(value: unknown, shape: MessageShape, path: string): Record<string, unknown> {
   if (!isObject(value)) throw new Error(`${path || "the document"} is not an object`);
   const found = new Map<string, unknown>();
+  const names = spellings(shape);
   for (const [key, item] of Object.entries(value)) {
-    const name = Object.hasOwn(shape.fields, key) ? key : camelCase(key);
-    const field = Object.hasOwn(shape.fields, name) ? shape.fields[name] : undefined;
+    const name = names.get(key);
+    const field = name === undefined ? undefined : shape.fields[name];
     const where = path === "" ? key : `${path}.${key}`;
-    if (!field) throw new Error(`there is no field ${where}`);
+    if (name === undefined || !field) throw new Error(`there is no field ${where}`);
     if (found.has(name)) throw new Error(`${where} is there twice`);
     found.set(name, item === null ? undefined : readField(item, field, where));
   }
@@ -113,6 +116,11 @@ function isTime(text: string): boolean {
   return !Number.isNaN(new Date(text).getTime());
 }
 
-function camelCase(key: string): string {
-  return key.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+/** The field for every way to spell one. */
+function spellings({ fields, protoNames }: MessageShape): Map<string, string> {
+  const names = Object.keys(fields);
+  const own = names.map((name): [string, string] => [name, name]);
+  if (protoNames === "camelCase") return new Map(own);
+  const snake = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return new Map([...own, ...names.map((name): [string, string] => [snake(name), name])]);
 }

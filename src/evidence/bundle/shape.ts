@@ -46,7 +46,9 @@ const BUNDLE: MessageShape = {
         signature: "bytes",
       },
     },
+    // in-toto's envelope.proto, which has no snake_case.
     dsseEnvelope: {
+      protoNames: "camelCase",
       fields: {
         payload: "bytes",
         payloadType: "text",
