@@ -136,7 +136,7 @@ function wordsOf(rest: string, escaping: string): string[] {
     [word, quote, started] = ["", "", false];
   };
   for (let at = 0; at < rest.length; at++) {
-    const character = rest[at] ?? "";
+    const character = rest.charAt(at);
     if (quote === "" && isSpace(character)) {
       end();
       continue;

@@ -172,7 +172,7 @@ class Reader {
     const flags: string[] = [];
     let at = 0;
     while (at < text.length) {
-      if (isSpace(text[at] ?? "")) {
+      if (isSpace(text.charAt(at))) {
         at++;
         continue;
       }
@@ -190,7 +190,7 @@ class Reader {
     let [word, quote] = ["", ""];
     let at = start;
     for (; at < text.length; at++) {
-      let character = text[at] ?? "";
+      let character = text.charAt(at);
       if (character > "\x7f") this.#refuse(line, "an option has a character that is not ASCII");
       if (quote === "" && isSpace(character)) break;
       if (quote === "" ? character === "'" || character === '"' : character === quote) {
@@ -199,7 +199,7 @@ class Reader {
       }
       if (character === this.#escape) {
         at++;
-        character = text[at] ?? "";
+        character = text.charAt(at);
         if (character > "\x7f") this.#refuse(line, "an option has a character that is not ASCII");
       }
       word += character;

@@ -1,5 +1,5 @@
-const DIGIT = /^\p{Nd}$/u;
-const NAME = /^[\p{L}\p{Nd}_]$/u;
+const DIGIT = /\p{Nd}/u;
+const NAME = /[\p{L}\p{Nd}_]/u;
 const SPECIAL = "@*#?-$!0";
 
 /** A text that is read character by character (code points). */
@@ -28,7 +28,7 @@ export class Characters {
   name(): string {
     const first = this.peek();
     if (DIGIT.test(first)) return this.#while(DIGIT);
-    if (first !== "" && SPECIAL.includes(first)) return this.next();
+    if (SPECIAL.includes(first)) return this.next();
     return this.#while(NAME);
   }
 

@@ -19,7 +19,8 @@ export function trimPattern(
 ): string {
   spend(value.length * (pattern.length + 1));
   const characters = fromEnd ? [...value].reverse() : [...value];
-  const parts = readPattern(fromEnd ? reversed(pattern) : pattern);
+  const parts = readPattern(pattern);
+  if (fromEnd) parts.reverse();
   const end = matchEnd(characters, parts, { start: 0, longest });
   if (end === undefined) return value;
   const rest = characters.slice(end);
@@ -60,30 +61,14 @@ export function replacePattern(
   return result;
 }
 
-/** A pattern from its end, escapes with what they escape. */
-function reversed(pattern: string): string {
-  const parts: string[] = [];
-  for (const part of pattern.match(/\\.|./gsu) ?? []) parts.unshift(part);
-  return parts.join("");
-}
-
 function readPattern(pattern: string): Part[] {
-  const parts: Part[] = [];
-  const characters = [...pattern];
-  for (let index = 0; index < characters.length; index++) {
-    const character = characters[index] ?? "";
-    if (character === "*") parts.push("many");
-    else if (character === "?") parts.push("any");
-    else if (character !== "\\") parts.push({ character });
-    else {
-      const escaped = characters[index + 1] ?? "";
-      if (escaped === "" || !"}/*?\\".includes(escaped))
-        throw new ShellSyntaxError(`bad escape \\${escaped} in a pattern`);
-      parts.push({ character: escaped });
-      index++;
-    }
-  }
-  return parts;
+  return Array.from(pattern.matchAll(/\\.?|./gsu), ([part]) => {
+    if (part === "*") return "many";
+    if (part === "?") return "any";
+    if (!part.startsWith("\\")) return { character: part };
+    if (!/^\\[}/*?\\]$/.test(part)) throw new ShellSyntaxError(`bad escape ${part} in a pattern`);
+    return { character: part.slice(1) };
+  });
 }
 
 /** Where the shortest or longest match from `start` ends; undefined if there is none. A line's end is matched by nothing. */

@@ -18,8 +18,8 @@ export function decodeDocument(content: string | Uint8Array, options: { path: st
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
   } catch (cause) {
-    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
-    const line = lineOf(text, Math.max(0, text.indexOf("\uFFFD")));
+    const text = new TextDecoder().decode(content);
+    const line = lineOf(text, text.indexOf("\uFFFD"));
     throw new TsignError("input", `${path}:${line}: the line is not UTF-8 text`, { hint: "save it as UTF-8", cause });
   }
 }

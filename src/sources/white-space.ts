@@ -1,4 +1,4 @@
-/** Whether a character is white space to Go's unicode.IsSpace, which is not what JavaScript takes for it. */
+/** Whether a text is one character of white space to Go's unicode.IsSpace, which is not what JavaScript takes for it. */
 export function isSpace(character: string): boolean {
   return IS_SPACE.test(character);
 }
@@ -8,21 +8,21 @@ const IS_SPACE = /^[\t-\r \x85\xA0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3
 /** Cuts white space off the start, as Go's unicode.IsSpace knows it. By steps: a pattern for the end would be quadratic. */
 export function trimStart(text: string): string {
   let start = 0;
-  while (start < text.length && isSpace(text[start] ?? "")) start++;
+  while (isSpace(text.charAt(start))) start++;
   return text.slice(start);
 }
 
 /** Cuts white space off both ends, as Go's strings.TrimSpace does. */
 export function trimSpace(text: string): string {
   let end = text.length;
-  while (end > 0 && isSpace(text[end - 1] ?? "")) end--;
+  while (isSpace(text.charAt(end - 1))) end--;
   return trimStart(text.slice(0, end));
 }
 
 /** Cuts characters off the end. */
 export function trimEnd(text: string, characters: string): string {
   let end = text.length;
-  while (end > 0 && characters.includes(text[end - 1] ?? "")) end--;
+  while (end > 0 && characters.includes(text.charAt(end - 1))) end--;
   return text.slice(0, end);
 }
 

@@ -40,7 +40,7 @@ export class Cursor {
 
   /** The character at the cursor or behind it, "" at the end. */
   peek(ahead = 0): string {
-    return this.text[this.at + ahead] ?? "";
+    return this.text.charAt(this.at + ahead);
   }
 
   get ended(): boolean {

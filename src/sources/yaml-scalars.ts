@@ -146,7 +146,7 @@ export function readBlock(cursor: Cursor, indent: number): Scalar {
   while (cursor.peek() === "\n") {
     const start = cursor.at + 1;
     const found = /^ */.exec(cursor.text.slice(start, start + inner))?.[0].length ?? 0;
-    const next = cursor.text[start + found] ?? "";
+    const next = cursor.text.charAt(start + found);
     if (found < inner && next !== "\n" && next !== "") {
       if (next === "\t") cursor.refuse("a tab stands where the text is indented", start);
       break;
@@ -171,7 +171,7 @@ function detectIndent(cursor: Cursor): number {
   for (let start = cursor.at + 1; ; ) {
     let at = start;
     while (cursor.text[at] === " ") at++;
-    const next = cursor.text[at] ?? "";
+    const next = cursor.text.charAt(at);
     if (next === "\t") cursor.refuse("a tab stands where the text is indented", at);
     if (next !== "\n") {
       if (next !== "" && most > at - start) {
