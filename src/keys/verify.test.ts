@@ -88,6 +88,58 @@ for (const [name, make] of Object.entries(keys)) {
   }
 }
 
+describe("which key and which form of a message are used", () => {
+  const [privateKey, other] = [ec("P-256"), ec("P-256")];
+  const [key, otherKey] = [publicKeyFromObject(privateKey), publicKeyFromObject(other)];
+  const hashes = ["sha256"] as const;
+
+  test("the keys that a key took the place of count as well, and no others", async () => {
+    const renewed = { ...otherKey, earlier: [publicKeyFromObject(ec("P-256")), key] };
+    const [signature, stranger] = [nodeSign("sha256", text, privateKey), nodeSign("sha256", text, ec("P-256"))];
+    const message = messageOf(text);
+    assert.equal(await verifySignature({ key: renewed, message, signature, hashes }), true);
+    assert.equal(await verifySignature({ key: otherKey, message, signature, hashes }), false);
+    assert.equal(await verifySignature({ key: renewed, message, signature: stranger, hashes }), false);
+    assert.equal(await verifySignature({ key: renewed, message: messageOf(Buffer.of(1)), signature, hashes }), false);
+  });
+
+  test("a message is checked by its bytes up to 16 MiB, and by its digests above", async () => {
+    const another = Buffer.from("something else");
+    for (const [name, signer] of [
+      ["P-256", privateKey],
+      ["RSA 2048", rsa(2048)],
+    ] as const) {
+      const signature = nodeSign("sha256", text, signer);
+      const judge = (size: number, bytes: Buffer, hashed: Buffer) => {
+        const message: Message = { size, bytes, hashes, digest: () => createHash("sha256").update(hashed).digest() };
+        return verifySignature({ key: publicKeyFromObject(signer), message, signature, hashes });
+      };
+      const limit = 2 ** 24;
+      const judged = [
+        await judge(limit, text, another),
+        await judge(limit, another, text),
+        await judge(limit + 1, text, another),
+        await judge(limit + 1, another, text),
+      ];
+      assert.deepEqual(judged, [true, false, false, true], name);
+    }
+  });
+
+  test("a key that node:crypto cannot verify with is a no, not an error", async () => {
+    const x25519 = generateKeyPairSync("x25519").publicKey;
+    const dh = generateKeyPairSync("dh", { group: "modp14" }).publicKey;
+    const signature = nodeSign("sha256", text, privateKey);
+    for (const object of [x25519, dh]) {
+      for (const kind of [key.kind, { type: "rsa", bits: 2048 }, { type: "ed25519" }] as const) {
+        for (const [form, message] of forms) {
+          const judged = verifySignature({ key: { ...key, kind, object }, message: message(text), signature, hashes });
+          assert.equal(await judged, false, `${kind.type} by ${form}`);
+        }
+      }
+    }
+  });
+});
+
 describe("encodings of ECDSA signatures", () => {
   const curves = { "P-256": p256, "P-384": p384, "P-521": p521 };
   const integer = (value: bigint, padding = ""): string => {
