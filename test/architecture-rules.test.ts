@@ -194,7 +194,7 @@ test("the sandbox shares what is listed and nothing else, types counted", () => 
   const own = { files: ["sandbox/", "format/pem.ts"], packages: [], globals: [] };
   const shared = (text: string) => notAllowed(tree({ "sandbox/clock.ts": text }), own);
   assert.deepEqual(shared('import "./faults.ts"; import "../format/pem.ts";'), []);
-  for (const path of ["format/dsse.ts", "oci/registry/session.ts", "services/fulcio.ts", "cli/trust.ts"]) {
+  for (const path of ["format/dsse.ts", "oci/registry/session.ts", "services/fulcio.ts", "services/trust/sources.ts"]) {
     assert.deepEqual(shared(`import "../${path}";`), [`sandbox/clock.ts → ${path}`]);
     assert.deepEqual(shared(`import type { A } from "../${path}"; export type B = A;`), [`sandbox/clock.ts → ${path}`]);
   }

@@ -1,13 +1,13 @@
 import { TsignError } from "../errors.ts";
 import type { Io, TlsOptions } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
+import { distributedTarget } from "../services/trust/sources.ts";
 import type { Witnesses } from "../sign/record.ts";
 import { readSigningConfig, selectServices } from "../trust/signing-config.ts";
 import { signingFlags } from "./flags/signing.ts";
 import { formsOf } from "./options/forms.ts";
 import { parseServiceUrl } from "./options/service-url.ts";
 import type { FlagValues } from "./parser/define.ts";
-import { distributedTarget } from "./trust.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags>, "outputCertificate" | "outputSignature">;
 

@@ -7,6 +7,7 @@ import { DEFAULT_SIGNING_ALGORITHM, ephemeralSigner } from "../keys/ephemeral.ts
 import { loadSigner } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import { readBlob } from "../net/input.ts";
+import { loadTrust } from "../services/trust/sources.ts";
 import { readSigningCertificate } from "../sign/certificate.ts";
 import { type Content, loggable, requireLoggable } from "../sign/loggable.ts";
 import { recordEvidence, type Witnesses } from "../sign/record.ts";
@@ -19,7 +20,6 @@ import { requireFiles, warnAboutIdleFlags, warnAboutLegacyHash } from "./options
 import type { FlagValues } from "./parser/define.ts";
 import { checkAudience, checkCertificate, checkSignature } from "./signing-check.ts";
 import { noAuthority, readSigningServices, type SigningServices } from "./signing-services.ts";
-import { loadTrust } from "./trust.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags & typeof keyFlags>, "outputCertificate" | "outputSignature">;
 
@@ -133,12 +133,12 @@ async function trustForSigning(
   if (certified) needs.add("authorities").add("ctLogs");
   if (logs.length > 0) needs.add("logs");
   if (timestampAuthorities.length > 0) needs.add("timestampAuthorities");
-  const named = { certificateChain: "", caRoots: "", caIntermediates: "", timestampCertificateChain: "" };
-  if (flags.trustedRoot !== "") return loadTrust(io, { ...named, trustedRoot: flags.trustedRoot }, needs);
+  const sources = { needs, warn: (text: string) => io.stderr.write(`WARNING: ${text}\n`) };
+  if (flags.trustedRoot !== "") return loadTrust(io, { ...sources, files: { trustedRoot: flags.trustedRoot } });
   if (!services.configured && !certified) return undefined;
   if (needs.size === 0) return undefined;
   try {
-    return await loadTrust(io, { ...named, trustedRoot: "" }, needs);
+    return await loadTrust(io, { ...sources, files: {} });
   } catch (error) {
     if (!(error instanceof TsignError)) throw error;
     io.stderr.write(`WARNING: the new signature cannot be checked before it is stored: ${error.message}\n`);

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { readDistributedRoot } from "../cli/distributed-root.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { naming, TsignError } from "../errors.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
+import { readDistributedRoot } from "../services/trust/distributed-root.ts";
 import { cacheFolder, noPlaceToKeep, openCache } from "../services/tuf/cache.ts";
 import { openTuf } from "../services/tuf/index.ts";
 import { readMetadata } from "../services/tuf/metadata.ts";
@@ -48,7 +48,7 @@ export default defineCommand({
     const fresh = { ...cache, known: { timestamp: undefined, snapshot: undefined, targets: undefined } };
     const hint = "is --mirror the address below which timestamp.json is? a copy on disk is named by a file:// URL";
     const tuf = await openTuf(io, { mirror, anchor, cache: fresh, hint });
-    await readDistributedRoot(io, tuf); // what cannot be verified with is no success
+    await readDistributedRoot(tuf, (text) => io.stderr.write(`WARNING: ${text}\n`)); // what cannot be verified with is no success
     try {
       await tuf.target("signing_config.v0.2.json");
     } catch (error) {

@@ -5,13 +5,14 @@ import type { HashName } from "../../format/digest.ts";
 import type { Io } from "../../io/io.ts";
 import { defaultHashes, loadPublicKey } from "../../keys/index.ts";
 import { readBlob } from "../../net/input.ts";
+import type { Needs } from "../../services/trust/sources.ts";
 import type { TrustedMaterial } from "../../trust/material.ts";
 import type { IdentityPolicy, Policy, TrustMaterial } from "../../verify/model.ts";
 import { type keyFlags, keyReference } from "../flags/key.ts";
 import type { verificationFlags } from "../flags/verification.ts";
 import { flagName } from "../parser/argv.ts";
 import type { FlagValues } from "../parser/define.ts";
-import { loadTrust, type Needs } from "../trust.ts";
+import { trustOfFlags } from "./trust.ts";
 
 type Flags = FlagValues<typeof verificationFlags & typeof keyFlags>;
 
@@ -22,6 +23,8 @@ export interface Verification {
   readonly policy: Omit<Policy, "claims">;
   /** A certificate to verify with instead of the one stored with the signature; with a key there is none. */
   readonly certificate: Extract<Evidence["key"], { kind: "certificate" }> | undefined;
+  /** Rekor v1 that legacy signatures without their log entry are looked up in; undefined with --offline. */
+  readonly rekorUrl: string | undefined;
 }
 
 const WORKFLOW_EXTENSIONS = {
@@ -62,9 +65,14 @@ export async function readVerification(io: Io, flags: Flags, what: string): Prom
       ? "insecureSkip"
       : { detached: flags.sct === "" ? undefined : await readBlob(io, flags.sct) },
   };
-  const trusted = await loadTrust(io, flags, needsOf(policy));
+  const trusted = await trustOfFlags(io, flags, needsOf(policy));
   const certificate = flags.certificate === "" ? undefined : await readGivenCertificate(io, flags);
-  return { trust: { ...trusted, now: io.now() }, policy, certificate: identity ? certificate : undefined };
+  return {
+    trust: { ...trusted, now: io.now() },
+    policy,
+    certificate: identity ? certificate : undefined,
+    rekorUrl: flags.offline ? undefined : flags.rekorUrl,
+  };
 }
 
 /**

@@ -1,10 +1,10 @@
 import { writeOutput } from "../../cli/options/output-places.ts";
 import { parseServiceSpec, validityOf } from "../../cli/options/service-spec.ts";
 import { defineCommand, type FlagValues, flag } from "../../cli/parser/define.ts";
-import { distributedTarget } from "../../cli/trust.ts";
 import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
+import { distributedTarget } from "../../services/trust/sources.ts";
 import { readSigningConfig, readSigningConfigMessage } from "../../trust/signing-config.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";

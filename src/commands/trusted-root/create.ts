@@ -2,13 +2,13 @@ import { X509Certificate } from "node:crypto";
 import { writeOutput } from "../../cli/options/output-places.ts";
 import { parseServiceSpec, type ServiceSpec, validityOf } from "../../cli/options/service-spec.ts";
 import { defineCommand, type FlagValues, flag } from "../../cli/parser/define.ts";
-import { distributedTarget } from "../../cli/trust.ts";
 import { TsignError } from "../../errors.ts";
 import { readCertificates } from "../../evidence/legacy/read.ts";
 import { isObject, parseJson } from "../../format/json.ts";
 import { readPem } from "../../format/pem.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
+import { distributedTarget } from "../../services/trust/sources.ts";
 import { readTrustedRoot } from "../../trust/trusted-root.ts";
 import { certificateAuthority, logInstance } from "../../trust/write-trusted-root.ts";
 

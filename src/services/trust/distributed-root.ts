@@ -1,11 +1,10 @@
-import { naming, TsignError } from "../errors.ts";
-import { readCertificates } from "../evidence/legacy/read.ts";
-import type { Io } from "../io/io.ts";
-import type { SingleTarget, Tuf } from "../services/tuf/index.ts";
-import { parseCertificate } from "../trust/certificate.ts";
-import type { TrustedMaterial } from "../trust/material.ts";
-import { readTrustedRoot } from "../trust/trusted-root.ts";
-import { authorityOf, logsOf, timestampAuthority } from "./options/trust-files.ts";
+import { naming, TsignError } from "../../errors.ts";
+import { readCertificates } from "../../evidence/legacy/read.ts";
+import { parseCertificate } from "../../trust/certificate.ts";
+import type { TrustedMaterial } from "../../trust/material.ts";
+import { readTrustedRoot } from "../../trust/trusted-root.ts";
+import type { SingleTarget, Tuf } from "../tuf/index.ts";
+import { authorityOf, logsOf, timestampAuthority } from "./files.ts";
 
 const TRUSTED_ROOT = "trusted_root.json";
 
@@ -13,9 +12,10 @@ const TRUSTED_ROOT = "trusted_root.json";
  * Whom a TUF repository says to trust: its trusted root, or, where it has none that can be used, the certificates and keys that it
  * lists one by one, as mirrors of older installations do; then with a warning, because these say no periods.
  *
+ * @param warn told why the trusted root cannot be used and which targets are trusted in its place
  * @throws TsignError the trusted root's error when there are no single targets either
  */
-export async function readDistributedRoot(io: Pick<Io, "stderr">, tuf: Tuf): Promise<TrustedMaterial> {
+export async function readDistributedRoot(tuf: Tuf, warn: (text: string) => void): Promise<TrustedMaterial> {
   try {
     return readTrustedRoot(await tuf.target(TRUSTED_ROOT), "the distributed trusted root");
   } catch (error) {
@@ -24,7 +24,7 @@ export async function readDistributedRoot(io: Pick<Io, "stderr">, tuf: Tuf): Pro
     if (!targets.some(({ usage }) => usage === "Fulcio" || usage === "Rekor")) throw error;
     const material = await readSingleTargets(tuf, targets);
     const names = targets.map(({ name }) => name).join(", ");
-    io.stderr.write(`WARNING: ${error.message}; trusting the single targets ${names} without a period\n`);
+    warn(`${error.message}; trusting the single targets ${names} without a period`);
     return material;
   }
 }

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { testSigstore } from "../../test/support/sandbox.ts";
-import { testIo } from "../../test/support/test-io.ts";
-import { TsignError } from "../errors.ts";
-import type { SingleTarget, Tuf } from "../services/tuf/index.ts";
+import { testSigstore } from "../../../test/support/sandbox.ts";
+import { TsignError } from "../../errors.ts";
+import type { SingleTarget, Tuf } from "../tuf/index.ts";
 import { readDistributedRoot } from "./distributed-root.ts";
 
 const USAGES: Readonly<Record<string, SingleTarget["usage"]>> = {
@@ -39,10 +38,11 @@ async function files() {
 test("readDistributedRoot takes the trusted root where there is a good one, without a word", async () => {
   const { trustedRoot, singles } = await files();
   for (const more of [{}, singles]) {
-    const io = testIo();
-    const material = await readDistributedRoot(io, repository({ ...more, "trusted_root.json": trustedRoot }));
+    const warned: string[] = [];
+    const tuf = repository({ ...more, "trusted_root.json": trustedRoot });
+    const material = await readDistributedRoot(tuf, (text) => warned.push(text));
     assert.ok(material.logs.length > 1 && material.authorities[0]?.validFor.start.getTime() !== 0);
-    assert.equal(io.err(), "");
+    assert.deepEqual(warned, []);
   }
 });
 
@@ -52,24 +52,25 @@ test("readDistributedRoot trusts the single targets where there is no good trust
     [{}, /lists no trusted_root.json/],
     [{ "trusted_root.json": broken }, /tlogs\[0\]: the log id/],
   ] as const) {
-    const io = testIo();
+    const warned: string[] = [];
     const { authorities, logs, ctLogs, timestampAuthorities } = await readDistributedRoot(
-      io,
       repository({ ...singles, ...more }),
+      (text) => warned.push(text),
     );
     const [authority] = authorities;
     assert.deepEqual([authorities.length, authority?.roots.length, authority?.intermediates.length], [1, 1, 1]);
     assert.deepEqual([logs.length, ctLogs.length, timestampAuthorities.length], [1, 1, 0]);
     assert.equal(logs[0]?.baseUrl, "https://service");
-    assert.match(io.err(), /^WARNING: .*trusting the single targets .*fulcio_chain.pem/);
-    assert.match(io.err(), reason);
+    assert.equal(warned.length, 1);
+    assert.match(warned[0] ?? "", /trusting the single targets .*fulcio_chain.pem/);
+    assert.match(warned[0] ?? "", reason);
   }
 });
 
 test("readDistributedRoot refuses a repository with neither, and single targets that cannot be used", async () => {
   const { singles, broken } = await files();
   const refused = (content: Record<string, string | Uint8Array>) =>
-    assert.rejects(readDistributedRoot(testIo(), repository(content)), TsignError);
+    assert.rejects(readDistributedRoot(repository(content), assert.fail), TsignError);
   await refused({});
   await refused({ "trusted_root.json": broken });
   await refused({ ...singles, "rekor1.pub": "no key" });
