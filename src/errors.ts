@@ -51,6 +51,12 @@ export function withMessage(error: TsignError, message: string): TsignError {
   return copyOf(error, { message, hint: error.hint });
 }
 
+/** The same error with an exit code in place of the command's own. */
+export function withExitCode(error: TsignError, exitCode: number): TsignError {
+  const { message, hint } = error;
+  return copyOf(error, { message, hint, exitCode });
+}
+
 /** What can be wrong with something a user names. */
 const NAMED: readonly ErrorCode[] = ["input", "bad-bundle", "untrusted"];
 
@@ -69,8 +75,12 @@ export async function naming<T>(what: string, step: () => T | Promise<T>): Promi
   }
 }
 
-function copyOf(error: TsignError, { message, hint }: { message: string; hint: string | undefined }): TsignError {
-  const { cause, code, exitCode } = error;
+function copyOf(
+  error: TsignError,
+  changed: { message: string; hint: string | undefined; exitCode?: number },
+): TsignError {
+  const { cause, code } = error;
+  const { message, hint, exitCode = error.exitCode } = changed;
   return new TsignError(code, message, {
     ...(hint === undefined ? {} : { hint }),
     ...(cause === undefined ? {} : { cause }),

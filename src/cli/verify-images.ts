@@ -1,132 +1,156 @@
-import { type ExitCodes, TsignError } from "../errors.ts";
-import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
-import type { Evidence, Found, Unreadable } from "../evidence/model.ts";
+import { type ExitCodes, TsignError, withExitCode, withHint } from "../errors.ts";
+import type { Evidence } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
+import type { ImageTarget } from "../images/open.ts";
+import type { Failure, Instead, Rejected } from "../images/verdict.ts";
+import { type VerifyImageOptions, verifyImage } from "../images/verify.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
 import { simpleSigningPayload } from "../sign/payload.ts";
-import type { Policy } from "../verify/model.ts";
-import { verify } from "../verify/verify.ts";
-import { predicateTypeIn } from "./candidates.ts";
 import type { ImageVerificationFlags } from "./flags/image-verification.ts";
-import { judgeFound, openTarget, printNotCounted, storedWith, type Target, verifyEach } from "./image-judging.ts";
-import { requiredAnnotations } from "./images.ts";
-import { withLoggedEntry } from "./log-lookup.ts";
-import { hintForNothing } from "./nothing-found.ts";
-import { readVerification, type Verification } from "./options/verification.ts";
-import { printHeader, printJson, printText, warnAboutLoosePatterns } from "./print/verified.ts";
+import { requiredAnnotations } from "./options/annotations.ts";
+import { imageOptions } from "./options/image-verification.ts";
+import { openTarget } from "./options/images.ts";
+import { readVerification } from "./options/verification.ts";
+import { printVerdict, type VerdictOptions } from "./print/image-verdict.ts";
+import { progress } from "./print/progress.ts";
 
 /** cosign's own, for the commands that verify images. */
 export const IMAGE_EXIT_CODES: ExitCodes = { "no-signatures": 10, "image-not-found": 11, "no-match": 12 };
 
 /**
- * Verifies each image and prints what is good of it. All are judged, also after one has failed.
+ * Verifies the signatures of each image and prints what is good of it: `verify`, and the commands that read the images' names
+ * out of a file.
  *
  * @param images references, or folders with --local-image
- * @throws TsignError the first failure
+ * @throws TsignError the first failure, once all are judged
  */
-export async function verifyImages(io: Io, images: readonly string[], flags: ImageVerificationFlags): Promise<void> {
+export async function verifySignatures(
+  io: Io,
+  images: readonly string[],
+  flags: ImageVerificationFlags,
+): Promise<void> {
   const verification = await readVerification(io, flags, "signature");
-  const policy: Policy = {
-    ...verification.policy,
-    claims: {
-      annotations: requiredAnnotations(flags.annotations),
-      predicateTypes: [SIGN_PREDICATE_TYPE], // whatever is not compared: an attestation is no signature
-      subject: flags.checkClaims ? "required" : "insecureSkip",
-    },
-  };
+  const annotations = requiredAnnotations(flags.annotations);
   if (flags.payload !== "" && flags.signature === "") {
     throw new TsignError("usage", "--payload is for --signature: without one, payloads come from the registry");
   }
+  const options = imageOptions(io, flags, { verification, wanted: { kind: "signatures" }, annotations });
+  const given =
+    flags.signature === "" ? undefined : async (target: ImageTarget) => [await readGivenSignature(io, target, flags)];
+  const printed = {
+    annotations: flags.checkClaims && flags.annotations.length > 0,
+    form: flags.output === "text" ? "text" : "json",
+  } as const;
   try {
-    await verifyEach(io, images, (text) => verifyImage(io, { text, flags, verification, policy }));
+    await verifyEach(io, images, { flags, mustExist: false, options, given, printed });
   } catch (error) {
-    throw flags.localImage && error instanceof TsignError ? ordinary(error) : error;
+    // cosign has its exit codes for images in registries alone.
+    throw flags.localImage && error instanceof TsignError ? withExitCode(error, error.exitCode ?? 1) : error;
   }
 }
 
-/** cosign has its exit codes for images in registries alone. */
-function ordinary(error: TsignError): TsignError {
-  const { code, message, hint, cause } = error;
-  return new TsignError(code, message, {
-    exitCode: error.exitCode ?? 1,
-    cause,
-    ...(hint === undefined ? {} : { hint }),
-  });
+/** What a command says of its images besides their names. */
+interface Run {
+  readonly flags: Parameters<typeof openTarget>[2]["flags"] & { readonly certificate: string };
+  /** Whether images named by digest are looked up first. */
+  readonly mustExist: boolean;
+  readonly options: VerifyImageOptions;
+  /** The signatures the user brought along for an image; undefined to judge those stored with it. */
+  readonly given?: ((target: ImageTarget) => Promise<readonly Evidence[]>) | undefined;
+  readonly printed: Pick<VerdictOptions, "annotations" | "form">;
 }
 
-async function verifyImage(
-  io: Io,
-  by: { text: string; flags: ImageVerificationFlags; verification: Verification; policy: Policy },
-): Promise<void> {
-  const { flags, policy } = by;
-  const target = await openTarget(io, by.text, { flags, mustExist: false });
-  const subject = { kind: "image", digest: target.digest } as const;
-  const otherTypes = new Set<string>();
-  let legacy = false;
-  const { count, verified, failures } = await judgeFound(io, candidatesOf(io, target, by), {
-    counts: (candidate) => {
-      if (isAttestation(candidate, otherTypes)) return false;
-      legacy ||= candidate.origin.kind === "sig-tag" || candidate.origin.kind === "file";
-      return true;
-    },
-    judge: async (candidate) => {
-      const logged = await lookUp(io, candidate, { policy, flags });
-      return verify(logged, subject, by.verification.trust, policy);
-    },
-  });
-  if (verified.length === 0) {
-    if (count === 0) throw await nothingFound(io, target, { flags, otherTypes });
-    throw new TsignError(
-      legacy ? "no-match" : "no-match-bundle",
-      `no matching signatures: ${count} found for ${target.name}, none passes (${failures[0]?.step}: ${failures[0]?.reason})`,
-      exitCodeOf(flags, failures),
-    );
+/**
+ * Verifies images one after another, all of them, also after one has failed: what a command says of an image must not depend
+ * on those named before it. Prints what became of each.
+ *
+ * @param images references, or folders with --local-image
+ * @throws the first failure, once all are judged
+ */
+export async function verifyEach(io: Io, images: readonly string[], run: Run): Promise<void> {
+  let firstFailure: unknown;
+  const line = progress(io, "verifying images", { total: images.length, unit: "items" });
+  for (const [index, text] of images.entries()) {
+    line.update(index);
+    try {
+      await verifyOne(io, text, run);
+    } catch (error) {
+      if (images.length > 1 && error instanceof TsignError && !io.signal.aborted) {
+        io.stderr.write(error.message.includes(text) ? `${error.message}\n` : `${text}: ${error.message}\n`);
+      }
+      firstFailure ??= error;
+    }
   }
-  const annotations = flags.checkClaims && flags.annotations.length > 0;
-  printHeader(io.stderr, {
-    name: target.name,
-    verified,
-    claims: flags.checkClaims,
-    annotations,
-  });
-  warnAboutLoosePatterns(io.stderr, policy.signer, verified);
-  printNotCounted(io, failures);
-  const printed = { reference: target.reference, subject: target.digest, verified };
-  if (flags.output === "text") printText(io, printed);
-  else printJson(io, printed);
+  line.end();
+  if (firstFailure) throw firstFailure;
 }
 
-/** The candidate with its log entry, looked up where it came without one. */
-async function lookUp(
-  io: Io,
-  candidate: Evidence,
-  by: { policy: Policy; flags: ImageVerificationFlags },
-): Promise<Evidence> {
-  try {
-    return await withLoggedEntry(io, candidate, by);
-  } catch (error) {
-    if (!(error instanceof TsignError) || error.code === "internal" || io.signal.aborted) throw error;
-    throw new TsignError(error.code, `it came without its log entry, and ${error.message}`, { cause: error });
+async function verifyOne(io: Io, text: string, run: Run): Promise<void> {
+  const { flags, mustExist, options, printed } = run;
+  const target = await openTarget(io, text, { flags, mustExist });
+  const verdict = await verifyImage(io, target, { ...options, given: await run.given?.(target) });
+  const { signer, claims } = options.policy;
+  printVerdict(io, verdict, {
+    ...printed,
+    reference: target.reference,
+    signer,
+    claims: claims.subject === "required",
+  });
+  if (!verdict.ok) throw explained(io, verdict, { target, run });
+}
+
+/** Why an image is not accepted, with what to do about it. */
+function explained(
+  io: Pick<Io, "env">,
+  verdict: Rejected,
+  { target, run }: { target: ImageTarget; run: Run },
+): unknown {
+  const { error, instead, failures } = verdict;
+  if (!(error instanceof TsignError)) return error;
+  if (instead) return withHint(error, hintFor(io, instead, { target, run }));
+  if (error.code === "policy") return withHint(error, "with --policy every valid attestation of the type has to");
+  // cosign has no code of its own for a --certificate that is no good by itself.
+  const isMatch = error.code === "no-match" || error.code === "no-match-bundle";
+  return isMatch && run.flags.certificate !== "" && failures.every(isOfCertificate) ? withExitCode(error, 1) : error;
+}
+
+/** Whether what failed is a check of the certificate, whatever was signed with it. */
+function isOfCertificate({ check }: Failure): boolean {
+  return check === "key" || check === "sct" || check === "identity";
+}
+
+/** What to do about an image that nothing was found for: what hides it, or where it is instead. */
+function hintFor(io: Pick<Io, "env">, instead: Instead, { target, run }: { target: ImageTarget; run: Run }): string {
+  const { kind: name } = run.options.wanted;
+  const { localImage } = run.flags;
+  switch (instead.kind) {
+    case "other-types":
+      return name === "attestations"
+        ? "--type takes any of those found"
+        : `it has attestations, which are no signatures: ${instead.predicateTypes.join(", ")}`;
+    case "bundles":
+      return `it has ${name} in the bundle form: leave out --new-bundle-format=false to verify them`;
+    case "child": {
+      const platform = instead.platform === "" ? "" : ` for ${instead.platform}`;
+      const how = localImage
+        ? `\`tsign load\` the folder into a registry to verify ${instead.digest}`
+        : `verify it by its digest: ${target.repository}@${instead.digest}`;
+      return `the index has none of its own, but its image${platform} has: ${how}`;
+    }
+    case "nothing": {
+      if (localImage) {
+        return "the folder holds what was stored with the image when it was saved: sign it, and save it again";
+      }
+      const elsewhere = io.env["COSIGN_REPOSITORY"];
+      return elsewhere
+        ? `COSIGN_REPOSITORY is set: were its ${name} stored in ${elsewhere}?`
+        : "is COSIGN_REPOSITORY set as it was when signing?";
+    }
   }
 }
 
-/** What is stored with the image, or the one signature the user brought along. */
-async function* candidatesOf(
-  io: Io,
-  target: Target,
-  by: { flags: ImageVerificationFlags; verification: Verification },
-): AsyncGenerator<Found, void, undefined> {
-  const { flags, verification } = by;
-  const found =
-    flags.signature === ""
-      ? storedWith(io, target, { flags, attachment: "sig" })
-      : [await readGivenSignature(io, target, flags)];
-  const { certificate } = verification;
-  for await (const each of found) yield certificate && "content" in each ? { ...each, key: certificate } : each;
-}
-
-async function readGivenSignature(io: Io, target: Target, flags: ImageVerificationFlags): Promise<Evidence> {
+async function readGivenSignature(io: Io, target: ImageTarget, flags: ImageVerificationFlags): Promise<Evidence> {
   if (flags.payload === "") {
     io.stderr.write("WARNING: --payload is not given: the signature is taken to be over the payload sign makes\n");
   }
@@ -135,37 +159,4 @@ async function readGivenSignature(io: Io, target: Target, flags: ImageVerificati
       ? simpleSigningPayload({ digest: target.digest, annotations: {}, dockerReference: target.repository })
       : await readBlob(io, flags.payload);
   return readSignatureFiles(io, { signature: flags.signature, payload });
-}
-
-/** An attestation is no signature: a statement with another predicate says something else than "I signed this". */
-function isAttestation(found: Evidence | Unreadable, otherTypes: Set<string>): boolean {
-  const predicateType = "unreadable" in found ? undefined : predicateTypeIn(found);
-  if (predicateType === undefined || predicateType === SIGN_PREDICATE_TYPE) return false;
-  otherTypes.add(predicateType);
-  return true;
-}
-
-/** Checks of a certificate, whatever was signed with it. */
-const CERTIFICATE_CHECKS = ["key", "sct", "identity"];
-
-/** cosign has no code of its own for a --certificate that is no good by itself. */
-function exitCodeOf(flags: ImageVerificationFlags, failures: readonly { readonly step: string }[]) {
-  const byCertificate = failures.every(({ step }) => CERTIFICATE_CHECKS.includes(step));
-  return flags.certificate !== "" && byCertificate ? { exitCode: 1 } : {};
-}
-
-async function nothingFound(
-  io: Io,
-  target: Target,
-  { flags, otherTypes }: { flags: ImageVerificationFlags; otherTypes: ReadonlySet<string> },
-): Promise<TsignError> {
-  if (!(await target.store.resolve(target.digest))) {
-    return new TsignError("image-not-found", `no such image: ${target.name}`);
-  }
-  const counts = (candidate: Evidence) => !isAttestation(candidate, new Set());
-  const hint =
-    otherTypes.size > 0
-      ? `it has attestations, which are no signatures: ${[...otherTypes].join(", ")}`
-      : await hintForNothing(io, target, { flags, attachment: "sig", counts });
-  return new TsignError("no-signatures", `no signatures found for ${target.name}`, { hint });
 }

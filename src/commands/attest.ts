@@ -9,8 +9,8 @@ import {
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { openAttachments, resolveImage, type SignedImage, withChildren } from "../cli/images.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
+import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import { writeOutput } from "../cli/options/output-places.ts";
 import { recordedTime, recordedTimeText } from "../cli/options/recorded-time.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
@@ -24,6 +24,7 @@ import { type Listed, removeListed } from "../evidence/remove.ts";
 import { parseStatement } from "../evidence/statement.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import { parseDigest } from "../format/digest.ts";
+import { type RegistryImage, withChildren } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import type { ImageStore } from "../oci/types.ts";
@@ -54,7 +55,7 @@ interface Attesting {
   readonly flags: AttestFlags;
   readonly forms: Forms;
   readonly session: Signing;
-  readonly image: SignedImage;
+  readonly image: RegistryImage;
   readonly statement: Uint8Array;
   readonly predicateType: string;
 }
@@ -83,7 +84,7 @@ export default defineCommand({
     }
     if (flags.statement === "") requirePredicateType(flags.type);
     const attested = await readAttested(io, flags);
-    const images: SignedImage[] = [];
+    const images: RegistryImage[] = [];
     for (const text of args) {
       const named = { ...flags, attachment: "" };
       const mustExist = forms.bundle || flags.recursive;
@@ -107,7 +108,7 @@ export default defineCommand({
 });
 
 /** @throws TsignError "input" when a whole statement is given and is about something else: it would verify for nobody */
-function statementFor(io: Io, by: { image: SignedImage; attested: Attested; type: string }) {
+function statementFor(io: Io, by: { image: RegistryImage; attested: Attested; type: string }) {
   const { image, attested, type } = by;
   const { algorithm, hex } = parseDigest(image.digest);
   if (attested.kind === "statement") {

@@ -1,11 +1,11 @@
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
-import { findImageTree } from "../cli/image-tree.ts";
-import { openAttachments, resolveImage } from "../cli/images.ts";
-import { imageForPlatform } from "../cli/options/platform.ts";
+import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
+import { imageForPlatform } from "../images/platform.ts";
+import { findImageTree } from "../images/tree.ts";
 import type { Io } from "../io/io.ts";
 import { openRegistry } from "../oci/open.ts";
 import { inParallel } from "../oci/parallel.ts";

@@ -1,5 +1,6 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { parseAnnotations, resolveImage } from "../cli/images.ts";
+import { parseAnnotations } from "../cli/options/annotations.ts";
+import { resolveImage } from "../cli/options/images.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { simpleSigningPayload } from "../sign/payload.ts";
 

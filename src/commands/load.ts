@@ -1,11 +1,11 @@
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../cli/flags/registry.ts";
-import { findImageTree } from "../cli/image-tree.ts";
-import { openAttachments } from "../cli/images.ts";
+import { openAttachments } from "../cli/options/images.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { requireFlag } from "../cli/parser/required.ts";
 import { TsignError } from "../errors.ts";
 import { mergeLayers } from "../evidence/legacy/merge.ts";
 import type { Digest } from "../format/digest.ts";
+import { findImageTree } from "../images/tree.ts";
 import { appendToTag } from "../oci/append.ts";
 import { openLayout } from "../oci/layout/layout.ts";
 import { openRegistry } from "../oci/open.ts";

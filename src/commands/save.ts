@@ -1,10 +1,10 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { findImageTree } from "../cli/image-tree.ts";
-import { openAttachments, resolveImage } from "../cli/images.ts";
+import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { requireFlag } from "../cli/parser/required.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
+import { findImageTree } from "../images/tree.ts";
 import { formerImage } from "../oci/layout/former.ts";
 import { createLayout, type EntryName } from "../oci/layout/layout.ts";
 import { attachmentTag } from "../oci/tags.ts";

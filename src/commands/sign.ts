@@ -1,15 +1,9 @@
 import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
-import {
-  openAttachments,
-  parseAnnotations,
-  requireExperimental,
-  resolveImage,
-  type SignedImage,
-  withChildren,
-} from "../cli/images.ts";
+import { parseAnnotations } from "../cli/options/annotations.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
+import { openAttachments, requireExperimental, resolveImage } from "../cli/options/images.ts";
 import { writeOutput } from "../cli/options/output-places.ts";
 import { recordedTime, recordedTimeText } from "../cli/options/recorded-time.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
@@ -26,6 +20,7 @@ import { writeBundle } from "../evidence/bundle/write.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
+import { type RegistryImage, withChildren } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
 import { type SignedClaims, signStatement, simpleSigningPayload } from "../sign/payload.ts";
@@ -73,7 +68,7 @@ interface Signing {
   readonly flags: SignFlags;
   readonly forms: Forms;
   readonly session: Session;
-  readonly image: SignedImage;
+  readonly image: RegistryImage;
   readonly claims: SignedClaims;
   /** Of --payload; undefined when one is made for the image. */
   readonly payload: Uint8Array | undefined;
@@ -103,7 +98,7 @@ export default defineCommand({
     refuseContradictions(io, flags, forms);
     const payload = await readPayload(io, flags.payload);
     const annotations = parseAnnotations(flags.annotations);
-    const images: SignedImage[] = [];
+    const images: RegistryImage[] = [];
     for (const text of args) {
       const image = await resolveImage(io, { text, flags, mustExist: forms.bundle, warnAboutTags: true });
       images.push(...(flags.recursive ? await withChildren(image) : [image]));
@@ -229,7 +224,7 @@ async function storeLegacy({ io, flags, session, image }: Signing, evidence: Evi
   }
 }
 
-async function requireDescriptor({ store, ref, digest }: SignedImage) {
+async function requireDescriptor({ store, ref, digest }: RegistryImage) {
   const descriptor = await store.resolve(digest);
   if (!descriptor) throw new TsignError("image-not-found", `no such image: ${ref.name}@${digest}`);
   return descriptor;

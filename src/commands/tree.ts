@@ -1,5 +1,5 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { openAttachments, resolveImage, type SignedImage } from "../cli/images.ts";
+import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
 import { claimedSigner } from "../evidence/find/claimed-signer.ts";
@@ -7,6 +7,7 @@ import { findEvidence } from "../evidence/find/find.ts";
 import { BUNDLE_ANNOTATION } from "../evidence/media-types.ts";
 import type { Digest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
+import type { RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import { mapAhead } from "../oci/parallel.ts";
@@ -74,7 +75,7 @@ export default defineCommand({
   },
 });
 
-async function findTagged(store: ImageStore, { digest }: SignedImage, prefix: string): Promise<Attached[]> {
+async function findTagged(store: ImageStore, { digest }: RegistryImage, prefix: string): Promise<Attached[]> {
   const found = await Promise.all(
     TAGGED.map(async ({ kind, title }) => {
       const tag = attachmentTag(digest, kind, prefix);
@@ -91,7 +92,7 @@ async function findTagged(store: ImageStore, { digest }: SignedImage, prefix: st
  * What each referrer is, is read from its own manifest: listings are known to leave it out or to have it wrong. One that
  * cannot be read hides no other.
  */
-async function findReferrers(io: Io, store: ImageStore, { digest }: SignedImage): Promise<Attached[]> {
+async function findReferrers(io: Io, store: ImageStore, { digest }: RegistryImage): Promise<Attached[]> {
   const look = async (entry: ListedReferrer): Promise<Attached | { warning: string }> => {
     if ("unreadable" in entry) return { warning: `${store.name}@${digest}: ${entry.unreadable}` };
     const where = `${store.name}@${entry.digest}`;
@@ -118,7 +119,7 @@ async function findReferrers(io: Io, store: ImageStore, { digest }: SignedImage)
 /** Who each signature says it is by, under the place it was found at. */
 async function readSigners(
   io: Io,
-  from: { store: ImageStore; image: SignedImage; tagPrefix: string },
+  from: { store: ImageStore; image: RegistryImage; tagPrefix: string },
 ): Promise<ReadonlyMap<string, string>> {
   const { store, image, tagPrefix } = from;
   const signers = new Map<string, string>();

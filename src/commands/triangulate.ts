@@ -1,5 +1,5 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { resolveImage } from "../cli/images.ts";
+import { resolveImage } from "../cli/options/images.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
 import { attachmentRepository } from "../oci/attachments.ts";

@@ -1,6 +1,5 @@
 import { keyFlags } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
-import { withLoggedEntry } from "../cli/log-lookup.ts";
 import {
   readVerification,
   refuseBesideBundle,
@@ -17,6 +16,7 @@ import type { Evidence } from "../evidence/model.ts";
 import { readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { readStatement } from "../evidence/statement.ts";
 import { type HashName, type Message, messageOf, messageOfDigests, readMessage } from "../format/digest.ts";
+import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { sameKey } from "../keys/index.ts";
 import { openBlob, readBlob } from "../net/input.ts";
@@ -88,7 +88,8 @@ export default defineCommand({
         subject: message ? "required" : "insecureSkip",
       },
     };
-    const evidence = flags.signature === "" ? found : await withLoggedEntry(io, found, { policy, flags });
+    const { rekorUrl } = verification;
+    const evidence = flags.signature === "" ? found : await withLoggedEntry(io, found, { policy, rekorUrl });
     const subject = { kind: "blob", message: message ?? messageOf(new Uint8Array()) } as const;
     if (evidence.content.kind !== "dsse") {
       throw new TsignError("bad-signature", `${evidence.origin.where} is the signature of a file, no attestation`);

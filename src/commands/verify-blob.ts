@@ -1,6 +1,5 @@
 import { keyFlags, keyReference } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
-import { withLoggedEntry } from "../cli/log-lookup.ts";
 import {
   readVerification,
   refuseBesideBundle,
@@ -16,6 +15,7 @@ import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
+import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
@@ -71,8 +71,9 @@ export default defineCommand({
     const key = await keyOf(found, verification);
     const hashes = new Set<HashName>(key ? hashesFor(key, found, verification) : ["sha256"]);
     const message = await readSubject(io, { file, hashes: [...hashes], key, bundle: flags.bundle !== "" });
+    const { rekorUrl } = verification;
     const policy = { ...verification.policy, claims: { annotations: {}, predicateTypes: undefined } };
-    const evidence = await withLoggedEntry(io, found, { policy, flags, blob: message });
+    const evidence = await withLoggedEntry(io, found, { policy, rekorUrl, blob: message });
     const verdict = await verify(evidence, { kind: "blob", message }, verification.trust, policy);
     if (!verdict.ok) {
       const { name, detail } = verdict.failed;

@@ -1,6 +1,6 @@
 import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../cli/flags/image-verification.ts";
 import { defineCommand } from "../cli/parser/define.ts";
-import { IMAGE_EXIT_CODES, verifyImages } from "../cli/verify-images.ts";
+import { IMAGE_EXIT_CODES, verifySignatures } from "../cli/verify-images.ts";
 
 export default defineCommand({
   usage: "[flags] <image…>",
@@ -19,5 +19,5 @@ export default defineCommand({
   flags: imageVerificationFlags,
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,
-  run: (io, { args, flags }) => verifyImages(io, args, flags),
+  run: (io, { args, flags }) => verifySignatures(io, args, flags),
 });

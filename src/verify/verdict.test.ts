@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { test } from "node:test";
-import { Judging } from "../cli/candidates.ts";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { digestOf, messageOf } from "../format/digest.ts";
@@ -110,34 +109,4 @@ test("the verdict carries the subject that matched, and the envelope as it is st
   assert.deepEqual(verdict.content.subject?.annotations, { env: "prod" });
   assert.deepEqual(verdict.entries, []);
   assert.equal(JSON.parse(verdict.content.envelope()).signatures.length, 1);
-});
-
-const io = { signal: new AbortController().signal };
-
-test("a candidate that a defect stands in the way of hides no other, and alone is reported as a defect", async () => {
-  const evidence = await signed();
-  const judge = (candidate: Evidence) => verify(candidate, IMAGE, TRUST, policy());
-  const both = new Judging(io, judge);
-  await both.add(broken(evidence, "timestamps"));
-  await both.add(evidence);
-  both.requireNoDefect();
-  assert.deepEqual([both.verified.length, both.failures[0]?.step], [1, "internal error"]);
-  const alone = new Judging(io, judge);
-  await alone.add(broken(evidence, "timestamps"));
-  await alone.add({ origin: evidence.origin, unreadable: "no JSON" });
-  assert.throws(() => alone.requireNoDefect(), TypeError);
-});
-
-test("a candidate that cannot be judged for a reason from outside fails alone", async () => {
-  const evidence = await signed();
-  const judging = new Judging(io, async () => {
-    throw new TsignError("network", "nothing answered");
-  });
-  await judging.add(evidence);
-  judging.requireNoDefect();
-  assert.deepEqual([judging.failures[0]?.step, judging.failures[0]?.reason], ["unreadable", "nothing answered"]);
-  const stopped = new Judging(io, async () => {
-    throw new TsignError("cancelled", "stopped");
-  });
-  await assert.rejects(stopped.add(evidence), /stopped/);
 });

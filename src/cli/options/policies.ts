@@ -1,7 +1,5 @@
-import { TsignError } from "../../errors.ts";
-import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io/io.ts";
-import type { PolicySource } from "../../policy/index.ts";
+import type { Judgement, PolicySource } from "../../policy/index.ts";
 
 /**
  * Reads policies before anything is looked up, so that a wrong path costs nothing.
@@ -16,28 +14,17 @@ export async function readPolicies(io: Io, paths: readonly string[]): Promise<re
 }
 
 /**
- * Requires that every statement satisfies every policy; tells on stderr why one does not.
+ * What judges a statement by the policies.
  *
- * @param statements their JSON as it was signed, and where each was found
- * @throws TsignError "policy" when one does not, "unsupported" when the policy engine was not built
+ * @returns undefined when there are none
  */
-export async function requirePolicies(
+export function statementJudge(
   io: Io,
   policies: readonly PolicySource[],
-  statements: readonly { where: string; statement: Uint8Array }[],
-): Promise<void> {
-  if (policies.length === 0) return;
-  const { judge } = await import("../../policy/index.ts");
-  let broken = 0;
-  for (const { where, statement } of statements) {
-    const judgement = await judge(io, statement, policies);
-    if (judgement.ok) continue;
-    broken++;
-    io.stderr.write(`${printable(where)} does not satisfy the policies:\n`);
-    for (const reason of judgement.reasons) io.stderr.write(`- ${printable(reason)}\n`);
-  }
-  if (broken === 0) return;
-  throw new TsignError("policy", `${broken} of ${statements.length} attestations do not satisfy the policies`, {
-    hint: "with --policy every valid attestation of the type has to",
-  });
+): ((statement: Uint8Array) => Promise<Judgement>) | undefined {
+  if (policies.length === 0) return undefined;
+  return async (statement) => {
+    const { judge } = await import("../../policy/index.ts");
+    return judge(io, statement, policies);
+  };
 }

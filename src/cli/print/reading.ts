@@ -1,5 +1,5 @@
 import type { TsignError } from "../../errors.ts";
-import type { Evidence, Found, Incomplete } from "../../evidence/model.ts";
+import type { Evidence, Found } from "../../evidence/model.ts";
 import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io/io.ts";
 
@@ -31,33 +31,6 @@ export function readingReport(io: Pick<Io, "stderr">) {
     /** @throws TsignError the first place that could not be looked through: nothing can be said to be absent then */
     requireComplete(): void {
       if (failure) throw failure;
-    },
-  };
-}
-
-/** Statuses by which registries say that they have no such tag, without saying so. */
-const QUIET = new Set(["auth", "registry"]);
-
-/**
- * The places that a verification could not look through. Where something good was found elsewhere they are worth a warning;
- * where nothing was, "there are none" cannot be said, and the first of them is the failure.
- */
-export function missedPlaces(io: Pick<Io, "stderr">) {
-  const missed: Incomplete[] = [];
-  return {
-    add: (place: Incomplete) => void missed.push(place),
-    /** @throws TsignError */
-    requireNone(): void {
-      const [first] = missed;
-      if (first) throw first.incomplete;
-    },
-    warn(): void {
-      for (const { origin, incomplete } of missed) {
-        // A tag that is refused beside signatures that are there is most often one that does not exist.
-        if (origin.kind !== "referrer" && QUIET.has(incomplete.code)) continue;
-        const text = `WARNING: ${origin.where} could not be looked through: ${incomplete.message}`;
-        io.stderr.write(`${printable(text)}\n`);
-      }
     },
   };
 }

@@ -1,11 +1,10 @@
 import { toLegacyLogEntry, writeLegacyTimestamp } from "../../evidence/legacy/proofs.ts";
-import type { Origin, Unreadable } from "../../evidence/model.ts";
 import type { Digest } from "../../format/digest.ts";
 import { goJson } from "../../format/go-json.ts";
 import { printable } from "../../format/printable.ts";
 import type { Lines, Output } from "../../io/io.ts";
 import type { Policy, VerifiedContent, VerifiedSigner } from "../../verify/model.ts";
-import type { Refused, Verified } from "../../verify/verify.ts";
+import type { Verified } from "../../verify/verify.ts";
 
 /** OID, name in JSON, name in text. */
 const EXTENSION_NAMES: readonly (readonly [string, string, string])[] = [
@@ -213,27 +212,4 @@ function verifiedProofs({ entries, timestamps }: Verified): Record<string, unkno
     ...(entry ? { Bundle: entry } : {}),
     ...(timestamp ? { RFC3161Timestamp: JSON.parse(writeLegacyTimestamp(timestamp.response)) } : {}),
   };
-}
-
-/** Why each candidate failed, a line each. */
-export function printFailures(stderr: Lines, failures: readonly Failure[]): void {
-  for (const { origin, step, reason } of failures) stderr.write(`  ${origin.where}: ${step}: ${reason}\n`);
-}
-
-/** A candidate that did not pass, in the terms of the report. */
-export interface Failure {
-  readonly origin: Origin;
-  /** The check that failed, or "unreadable", or "internal error". */
-  readonly step: string;
-  /** Cleaned for a terminal: reasons quote what strangers wrote. */
-  readonly reason: string;
-}
-
-export function failureOf(candidate: Refused | Unreadable): Failure {
-  const { origin } = candidate;
-  const [step, reason] =
-    "unreadable" in candidate
-      ? [candidate.defect ? "internal error" : "unreadable", candidate.unreadable]
-      : [candidate.failed.name, candidate.failed.detail];
-  return { origin, step, reason: printable(reason) };
 }

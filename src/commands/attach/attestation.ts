@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
-import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
+import { openAttachments, resolveImage } from "../../cli/options/images.ts";
 import { recordedTime } from "../../cli/options/recorded-time.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
@@ -11,6 +11,7 @@ import type { Evidence } from "../../evidence/model.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import { putBundleReferrer } from "../../evidence/write-referrer.ts";
 import { splitJsonStream } from "../../format/json-stream.ts";
+import type { RegistryImage } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
 import { attachmentLimit, maxAttachmentSize } from "../../oci/attachments.ts";
@@ -53,7 +54,7 @@ export default defineCommand({
 async function storeOne(
   io: Io,
   attached: Attached,
-  to: { image: SignedImage; store: ImageStore; tagPrefix: string },
+  to: { image: RegistryImage; store: ImageStore; tagPrefix: string },
 ): Promise<void> {
   const { image, store, tagPrefix } = to;
   if (attached.kind === "bundle") {

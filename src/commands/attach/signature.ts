@@ -1,5 +1,5 @@
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
-import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
+import { openAttachments, resolveImage } from "../../cli/options/images.ts";
 import { recordedTime } from "../../cli/options/recorded-time.ts";
 import { defineCommand, type FlagValues, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
@@ -12,6 +12,7 @@ import { readStatement } from "../../evidence/statement.ts";
 import { putBundleReferrer } from "../../evidence/write-referrer.ts";
 import { decodeBase64 } from "../../format/base64.ts";
 import { isObject, parseJson } from "../../format/json.ts";
+import type { RegistryImage } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
 import { appendToTag } from "../../oci/append.ts";
@@ -60,13 +61,13 @@ export default defineCommand({
   },
 });
 
-function impliedPayload({ digest, ref }: SignedImage): Uint8Array {
+function impliedPayload({ digest, ref }: RegistryImage): Uint8Array {
   return simpleSigningPayload({ digest, annotations: {}, dockerReference: ref.name });
 }
 
 async function attachBundle(
   io: Io,
-  by: { bytes: Uint8Array; path: string; image: SignedImage; store: ImageStore },
+  by: { bytes: Uint8Array; path: string; image: RegistryImage; store: ImageStore },
 ): Promise<void> {
   const { bytes, path, image, store } = by;
   const { content } = readBundle(bytes, { kind: "file", where: path });
@@ -80,7 +81,7 @@ async function attachBundle(
 
 async function attachLegacy(
   io: Io,
-  by: { evidence: Evidence | undefined; image: SignedImage; store: ImageStore; tagPrefix: string },
+  by: { evidence: Evidence | undefined; image: RegistryImage; store: ImageStore; tagPrefix: string },
 ): Promise<void> {
   const { evidence, image, store, tagPrefix } = by;
   if (evidence?.content.kind !== "simple-signing") throw new TsignError("internal", "a signature without its payload");

@@ -1,6 +1,6 @@
 import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
-import { IMAGE_EXIT_CODES, verifyImages } from "../../cli/verify-images.ts";
+import { IMAGE_EXIT_CODES, verifySignatures } from "../../cli/verify-images.ts";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io/io.ts";
@@ -52,7 +52,7 @@ export default defineCommand({
       );
     }
     io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
-    await verifyImages(io, images, flags);
+    await verifySignatures(io, images, flags);
   },
 });
 

@@ -1,6 +1,5 @@
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
-import { openAttachments, resolveImage } from "../../cli/images.ts";
-import { imageForPlatform } from "../../cli/options/platform.ts";
+import { openAttachments, resolveImage } from "../../cli/options/images.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { readingReport } from "../../cli/print/reading.ts";
 import { TsignError } from "../../errors.ts";
@@ -9,6 +8,7 @@ import type { Evidence } from "../../evidence/model.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { parseForPrinting } from "../../format/signed-json.ts";
+import { imageForPlatform } from "../../images/platform.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { formatReference } from "../../oci/ref.ts";
 import { PREDICATE_ALIASES, predicateTypeOf, requirePredicateType } from "../../sign/predicates.ts";

@@ -1,11 +1,12 @@
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
-import { openAttachments, resolveImage, type SignedImage } from "../../cli/images.ts";
-import { imageForPlatform, platformsOf } from "../../cli/options/platform.ts";
+import { openAttachments, resolveImage } from "../../cli/options/images.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
 import { findSbom } from "../../evidence/find/sbom.ts";
 import type { Digest } from "../../format/digest.ts";
 import { printable } from "../../format/printable.ts";
+import type { RegistryImage } from "../../images/open.ts";
+import { imageForPlatform, platformsOf } from "../../images/platform.ts";
 import { attachmentLimit } from "../../oci/attachments.ts";
 import { formatReference } from "../../oci/ref.ts";
 
@@ -43,7 +44,7 @@ export default defineCommand({
 });
 
 /** An index rarely has one of its own: its platforms may. */
-async function nothingAttached(image: SignedImage, digest: Digest): Promise<TsignError> {
+async function nothingAttached(image: RegistryImage, digest: Digest): Promise<TsignError> {
   const platforms = digest === image.digest ? await platformsOf(image.store, digest) : [];
   const hint =
     platforms.length > 0 ? { hint: `it is an index: try --platform with one of ${platforms.join(", ")}` } : {};

@@ -1,5 +1,5 @@
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
-import { openAttachments, resolveImage } from "../../cli/images.ts";
+import { openAttachments, resolveImage } from "../../cli/options/images.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
 import { readingReport } from "../../cli/print/reading.ts";
 import { TsignError } from "../../errors.ts";

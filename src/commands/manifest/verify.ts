@@ -1,6 +1,6 @@
 import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
-import { IMAGE_EXIT_CODES, verifyImages } from "../../cli/verify-images.ts";
+import { IMAGE_EXIT_CODES, verifySignatures } from "../../cli/verify-images.ts";
 import { printable } from "../../format/printable.ts";
 import { readBlob } from "../../net/input.ts";
 import { manifestImages } from "../../sources/kubernetes.ts";
@@ -23,6 +23,6 @@ export default defineCommand({
   async run(io, { args: [path = ""], flags }) {
     const images = manifestImages(await readBlob(io, path), path);
     io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
-    await verifyImages(io, images, flags);
+    await verifySignatures(io, images, flags);
   },
 });

@@ -1,5 +1,5 @@
 import { attachmentTagPrefix, registryFlags, registryOptions } from "../../cli/flags/registry.ts";
-import { parseAnnotations } from "../../cli/images.ts";
+import { parseAnnotations } from "../../cli/options/annotations.ts";
 import { readFileFacts, uploadFile } from "../../cli/options/upload.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";

@@ -1,6 +1,6 @@
-import { TsignError } from "../../errors.ts";
-import type { Digest } from "../../format/digest.ts";
-import type { Descriptor, ImageStore } from "../../oci/types.ts";
+import { TsignError } from "../errors.ts";
+import type { Digest } from "../format/digest.ts";
+import type { Descriptor, ImageStore } from "../oci/types.ts";
 
 /**
  * The image of one platform out of an index.

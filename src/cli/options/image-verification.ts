@@ -1,0 +1,40 @@
+import type { Wanted } from "../../images/verdict.ts";
+import type { VerifyImageOptions } from "../../images/verify.ts";
+import type { Io } from "../../io/io.ts";
+import { maxAttachmentSize } from "../../oci/attachments.ts";
+import type { Verification } from "./verification.ts";
+
+/** The flags that say how what is stored with an image is looked through and compared. */
+interface SearchFlags {
+  readonly attachmentTagPrefix: string;
+  readonly checkClaims: boolean;
+  readonly maxWorkers: number;
+  readonly newBundleFormat: boolean;
+}
+
+/**
+ * The flags of a command that verifies images, as plain options.
+ *
+ * @param annotations that must be signed
+ * @throws TsignError "input" for a COSIGN_MAX_ATTACHMENT_SIZE that is no size
+ */
+export function imageOptions(
+  io: Pick<Io, "env">,
+  flags: SearchFlags,
+  more: { verification: Verification; wanted: Wanted; annotations: Readonly<Record<string, readonly string[]>> },
+): VerifyImageOptions {
+  const { verification, wanted, annotations } = more;
+  const { trust, certificate, rekorUrl } = verification;
+  const subject = flags.checkClaims ? "required" : "insecureSkip";
+  return {
+    wanted,
+    trust,
+    certificate,
+    policy: { ...verification.policy, claims: { annotations, subject } },
+    bundles: flags.newBundleFormat,
+    tagPrefix: flags.attachmentTagPrefix,
+    maxBytes: maxAttachmentSize(io.env),
+    workers: flags.maxWorkers,
+    rekorUrl,
+  };
+}

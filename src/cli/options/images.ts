@@ -1,0 +1,97 @@
+import { TsignError } from "../../errors.ts";
+import {
+  type ImageTarget,
+  imageTarget,
+  layoutTarget,
+  openAttachmentStore,
+  openImage,
+  type RegistryImage,
+} from "../../images/open.ts";
+import type { Io } from "../../io/io.ts";
+import { parseReference } from "../../oci/ref.ts";
+import type { ImageStore } from "../../oci/types.ts";
+import { type registryFlags, registryOptions } from "../flags/registry.ts";
+import type { FlagValues } from "../parser/define.ts";
+
+type RegistryFlags = FlagValues<typeof registryFlags>;
+
+/** The flags that say which image is meant by a reference. */
+type ImageFlags = RegistryFlags & {
+  readonly attachment: string;
+  readonly attachmentTagPrefix: string;
+};
+
+/**
+ * Finds out which digest an image reference means, with warnings for references that may mean another one than was thought.
+ *
+ * @throws TsignError "usage" for an --attachment there is not, and what `openImage` throws
+ */
+export async function resolveImage(
+  io: Io,
+  options: { text: string; flags: ImageFlags; mustExist: boolean; warnAboutTags: boolean },
+): Promise<RegistryImage> {
+  const { text, flags, mustExist } = options;
+  const { attachment, attachmentTagPrefix: tagPrefix } = flags;
+  if (attachment !== "" && attachment !== "sbom") {
+    throw new TsignError("usage", `specified image attachment ${attachment} not specified. Can be 'sbom'`);
+  }
+  if (options.warnAboutTags && !parseReference(text).digest) warnAboutTag(io, text);
+  const registry = registryOptions(flags);
+  const image = await openImage(io, text, { registry, mustExist, attachment: attachment || undefined, tagPrefix });
+  const { ref, digest, attachedTo } = image;
+  if (attachedTo !== undefined) {
+    io.stderr.write(
+      `WARNING: the ${attachment} attached to ${attachedTo} is meant, ${ref.name}@${digest}, not the image\n`,
+    );
+  }
+  return image;
+}
+
+/** Where what is attached to an image is kept: beside it, or in COSIGN_REPOSITORY. */
+export function openAttachments(
+  io: Io,
+  image: Pick<RegistryImage, "ref" | "store">,
+  flags: RegistryFlags,
+): Promise<ImageStore> {
+  return openAttachmentStore(io, image, registryOptions(flags));
+}
+
+/**
+ * The image to verify that an argument names: a reference, or with --local-image a folder.
+ *
+ * @throws TsignError "image-not-found" for a tag that is not there, and with `mustExist` for a digest
+ */
+export async function openTarget(
+  io: Io,
+  text: string,
+  { flags, mustExist }: { flags: ImageFlags & { readonly localImage: boolean }; mustExist: boolean },
+): Promise<ImageTarget> {
+  if (flags.localImage) {
+    if (flags.attachment !== "") io.stderr.write("WARNING: --attachment has no effect with --local-image\n");
+    return layoutTarget(io, text);
+  }
+  const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: false });
+  return imageTarget(io, image, registryOptions(flags));
+}
+
+/**
+ * `--registry-referrers-mode=oci-1-1` is behind COSIGN_EXPERIMENTAL, as in cosign.
+ *
+ * @throws TsignError "usage"
+ */
+export function requireExperimental(io: Pick<Io, "env">, mode: string): void {
+  if (mode !== "oci-1-1" || /^(1|t|true)$/i.test(io.env["COSIGN_EXPERIMENTAL"] ?? "")) return;
+  throw new TsignError("usage", "--registry-referrers-mode=oci-1-1 is experimental", {
+    hint: "set COSIGN_EXPERIMENTAL=1 to use it",
+  });
+}
+
+function warnAboutTag(io: Io, text: string): void {
+  const lines = [
+    `WARNING: Image reference ${text} uses a tag, not a digest, to identify the image to sign.`,
+    "    This can lead you to sign a different image than the intended one. Use a digest",
+    "    (registry/repository@sha256:…) instead; a later version may refuse tags.",
+    "",
+  ];
+  for (const line of lines) io.stderr.write(`${line}\n`);
+}
