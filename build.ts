@@ -1,9 +1,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build, type Plugin } from "esbuild";
+import { writeLibraryTypes } from "./scripts/library-types.ts";
 import { installPolicyEngine } from "./scripts/policy-engine.ts";
 
-/** Bundles the program into dist/: one small chunk for each command, loaded when it is asked for. */
+/**
+ * Bundles the program into dist/: one small chunk for each command, loaded when it is asked for. The library goes into dist/lib,
+ * with its declarations in dist/types.
+ */
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
 
 function git(...args: string[]): string {
@@ -39,6 +43,12 @@ const lightBuiltins: Plugin = {
   },
 };
 
+const builtFrom = {
+  TSIGN_VERSION: JSON.stringify(`v${version}`),
+  TSIGN_COMMIT: JSON.stringify(git("rev-parse", "HEAD")),
+  TSIGN_DATE: JSON.stringify(git("log", "-1", "--format=%cI")),
+};
+
 rmSync(new URL("dist", import.meta.url), { recursive: true, force: true });
 const { outputFiles } = await build({
   absWorkingDir: import.meta.dirname,
@@ -53,11 +63,7 @@ const { outputFiles } = await build({
   target: "node24",
   // The registry library brings a fetch of its own, which nothing calls.
   alias: { "node-fetch": "./src/oci/registry/fetch-classes.ts" },
-  define: {
-    TSIGN_VERSION: JSON.stringify(`v${version}`),
-    TSIGN_COMMIT: JSON.stringify(git("rev-parse", "HEAD")),
-    TSIGN_DATE: JSON.stringify(git("log", "-1", "--format=%cI")),
-  },
+  define: builtFrom,
   plugins: [lightBuiltins],
   logLevel: "warning",
   write: false,
@@ -71,6 +77,26 @@ for (const { path, text } of outputFiles) {
   writeFileSync(path, text.includes("Dynamic require of") ? REQUIRE + text : text);
 }
 installPolicyEngine();
+
+// The library leaves its dependencies outside and its text as it is: the program that embeds it installs and audits them, has
+// each once, and can read what it runs. It also runs on older Nodes than the one that the program brings.
+const LIBRARY = ["index", "keys", "oci", "sandbox", "verify"];
+await build({
+  absWorkingDir: import.meta.dirname,
+  entryPoints: LIBRARY.map((name) => `src/lib/${name}.ts`),
+  outdir: "dist/lib",
+  outExtension: { ".js": ".mjs" },
+  chunkNames: "parts/[name]-[hash]",
+  bundle: true,
+  format: "esm",
+  splitting: true,
+  platform: "node",
+  target: "node22",
+  packages: "external",
+  define: builtFrom,
+  logLevel: "warning",
+});
+writeLibraryTypes(LIBRARY.map((name) => `lib/${name}`));
 
 // The first runs fill the compile cache, so that a user's first is as fast as the rest.
 for (const args of [

@@ -16,7 +16,7 @@ const DOCS = resolve(import.meta.dirname, "../docs");
 test("the reference, the manual and the list of differences are what the definitions say (npm run docs)", async () => {
   const pages = await generatedPages();
   for (const { file, text } of pages) assert.equal(readFileSync(join(DOCS, file), "utf8"), text, file);
-  for (const folder of ["reference", "man"]) {
+  for (const folder of ["reference", "man", "api"]) {
     const expected = pages.map(({ file }) => file).filter((file) => file.startsWith(`${folder}/`));
     const there = readdirSync(join(DOCS, folder)).map((file) => `${folder}/${file}`);
     assert.deepEqual(there.sort(), expected.sort());

@@ -11,13 +11,13 @@ import type { Handler, HttpRequest, HttpResponse, Listening, ServerRequest, TlsO
 const agents = new Map<string, http.Agent | https.Agent>();
 
 /** One agent for each way of connecting, so that connections are kept and TLS settings reach only who they are meant for. */
-function agentFor(url: URL, options: TlsOptions | undefined, proxy: string | undefined): http.Agent | https.Agent {
+function agentFor({ url, tls: options, proxy }: HttpRequest, systemAuthorities: boolean): http.Agent | https.Agent {
   const id = JSON.stringify([url.protocol, options, proxy]);
   const known = agents.get(id);
   if (known) return known;
   const proxyEnv = proxy ? { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } : undefined;
   const common = { keepAlive: true, ...(proxyEnv ? { proxyEnv } : {}) };
-  if (url.protocol === "https:") trustSystem();
+  if (url.protocol === "https:" && systemAuthorities) trustSystem();
   const agent =
     url.protocol === "https:" ? new https.Agent({ ...common, ...tlsOptions(options) }) : new http.Agent(common);
   agents.set(id, agent);
@@ -44,12 +44,16 @@ function tlsOptions(options: TlsOptions | undefined): https.AgentOptions {
   };
 }
 
-/** One HTTP exchange (Io.http). */
-export function exchange(request: HttpRequest): Promise<HttpResponse> {
+/**
+ * One HTTP exchange (Io.http).
+ *
+ * @param options.systemAuthorities false leaves the authorities that the process trusts as they are
+ */
+export function exchange(request: HttpRequest, { systemAuthorities = true } = {}): Promise<HttpResponse> {
   const { url, method, headers, body, signal } = request;
   const send = url.protocol === "https:" ? https.request : http.request;
   return new Promise((done, fail) => {
-    const outgoing = send(url, { method, headers, signal, agent: agentFor(url, request.tls, request.proxy) });
+    const outgoing = send(url, { method, headers, signal, agent: agentFor(request, systemAuthorities) });
     const failed = (cause: unknown) => {
       outgoing.destroy();
       const known = signal.aborted ? signal.reason : cause; // what is sent may fail to be read

@@ -44,22 +44,7 @@ export function systemIo(): Io & {
     files: lazyFiles(process.cwd()),
     now: () => new Date(),
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
-    sleep: (milliseconds, signal) =>
-      new Promise((done, fail) => {
-        const stopped = () => {
-          clearTimeout(timer);
-          fail(signal?.reason);
-        };
-        const timer = setTimeout(
-          () => {
-            signal?.removeEventListener("abort", stopped);
-            done();
-          },
-          Math.min(milliseconds, LONGEST_TIMER),
-        );
-        if (signal?.aborted) stopped();
-        else signal?.addEventListener("abort", stopped, { once: true });
-      }),
+    sleep,
     http: async (request) => (await import("./http.ts")).exchange(request),
     unixCall: async (call) => (await import("./unix.ts")).unixCall(call),
     listen: async (options, handler) => (await import("./http.ts")).listen(options, handler),
@@ -71,6 +56,25 @@ export function systemIo(): Io & {
     platform: { runtime: `node ${process.version}`, os: process.platform, arch: process.arch },
     launcher: { node: process.execPath, script: process.argv[1] ?? "" },
   };
+}
+
+/** Io.sleep. */
+export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((done, fail) => {
+    const stopped = () => {
+      clearTimeout(timer);
+      fail(signal?.reason);
+    };
+    const timer = setTimeout(
+      () => {
+        signal?.removeEventListener("abort", stopped);
+        done();
+      },
+      Math.min(milliseconds, LONGEST_TIMER),
+    );
+    if (signal?.aborted) stopped();
+    else signal?.addEventListener("abort", stopped, { once: true });
+  });
 }
 
 async function detach(file: string, args: readonly string[], { errors }: { errors: string }): Promise<Detached> {
@@ -95,7 +99,8 @@ function spawnToEnd(file: string, args: readonly string[], options: SpawnOptions
   return holdingSignals(() => spawnChild(file, args, options));
 }
 
-async function spawnChild(file: string, args: readonly string[], options: SpawnOptions): Promise<Spawned> {
+/** Runs a program to its end. Signals of this process are not looked after. */
+export async function spawnChild(file: string, args: readonly string[], options: SpawnOptions): Promise<Spawned> {
   const { spawn } = await import("node:child_process");
   const env = options.env as NodeJS.ProcessEnv | undefined;
   const stdio = options.inherit ? "inherit" : "pipe";
@@ -126,7 +131,7 @@ async function spawnChild(file: string, args: readonly string[], options: SpawnO
 }
 
 /** File access whose module is loaded with the first use. */
-function lazyFiles(cwd: string): Files {
+export function lazyFiles(cwd: string): Files {
   const load = async () => (await import("./files.ts")).systemFiles(cwd);
   return {
     read: async (path, options) => (await load()).read(path, options),

@@ -4,6 +4,7 @@ import { manPages } from "../../src/cli/help/man.ts";
 import { type Page, referencePages } from "../../src/cli/help/reference.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/parser/global-flags.ts";
 import { loadCommand } from "../../src/commands.ts";
+import { apiPages } from "./api-pages.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -21,7 +22,7 @@ export async function generatedPages(): Promise<Page[]> {
   const manual = await manPages(GLOBAL_FLAGS, loadCommand);
   const below = (folder: string, pages: readonly Page[]) =>
     pages.map(({ file, text }) => ({ file: `${folder}/${file}`, text }));
-  return [...below("reference", reference), ...below("man", manual), differencesPage()];
+  return [...below("reference", reference), ...below("man", manual), ...below("api", apiPages()), differencesPage()];
 }
 
 function differencesPage(): Page {
@@ -39,7 +40,7 @@ function differencesPage(): Page {
 }
 
 if (import.meta.main) {
-  for (const folder of ["docs/reference", "docs/man"]) {
+  for (const folder of ["docs/reference", "docs/man", "docs/api"]) {
     rmSync(join(ROOT, folder), { recursive: true, force: true });
     mkdirSync(join(ROOT, folder));
   }

@@ -1,0 +1,41 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const TYPES = join(ROOT, "dist/types");
+/** What a declaration file imports: `from "…"` and `import("…")`. */
+const IMPORTED = /(\bfrom |\bimport\()"([^"]+)"/g;
+
+/**
+ * Writes the library's declarations into dist/types: those of the modules named, and what they import, and nothing else. They
+ * name no package, so that they compile whatever their user has installed.
+ *
+ * @param modules paths below src/, without their ending
+ */
+export function writeLibraryTypes(modules: readonly string[]): void {
+  const tsc = join(ROOT, "node_modules/.bin/tsc");
+  const { status, stdout } = spawnSync(tsc, ["-p", "tsconfig.build.json"], { cwd: ROOT, encoding: "utf8" });
+  if (status !== 0) throw new Error(`the declarations cannot be made:\n${stdout}`);
+  const texts = new Map<string, string>();
+  const visit = (path: string): void => {
+    if (texts.has(path)) return;
+    const text = readFileSync(join(TYPES, `${path}.d.ts`), "utf8");
+    texts.set(path, "");
+    const next = (target: string) =>
+      relative(TYPES, resolve(dirname(join(TYPES, path)), target)).replace(/\.[jt]s$/, "");
+    const rewritten = text.replace(IMPORTED, (_, before: string, target: string) => {
+      if (!target.startsWith(".")) throw new Error(`the library's declarations name a package: ${target} in ${path}`);
+      visit(next(target));
+      return `${before}"${target.replace(/\.ts$/, ".js")}"`;
+    });
+    texts.set(path, rewritten);
+  };
+  for (const each of modules) visit(each);
+  rmSync(TYPES, { recursive: true });
+  for (const [path, text] of texts) {
+    const file = join(TYPES, `${path}.d.ts`);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+}

@@ -1,0 +1,175 @@
+import { TsignError } from "../errors.ts";
+import { readBundle } from "../evidence/bundle/read.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { type HashName, type Message, messageOf, messageOfDigests, readMessage } from "../format/digest.ts";
+import { MAX_ED25519_MESSAGE } from "../keys/index.ts";
+import type { PublicKey } from "../keys/types.ts";
+import { NO_TRUST, type TrustedMaterial } from "../trust/material.ts";
+import { readTrustedRoot } from "../trust/trusted-root.ts";
+import { certifiedKey } from "../verify/certificate.ts";
+import { CheckFailed, type Policy } from "../verify/model.ts";
+import { verify } from "../verify/verify.ts";
+import { type Context, libraryIo } from "./context.ts";
+import { verifiers } from "./handles.ts";
+import { requirePredicate, signingPolicy } from "./policy.ts";
+import { distributedTrust } from "./tuf.ts";
+import type { Requirements, TufRepository, VerificationResult } from "./types.ts";
+import { refusalOf, resultOf } from "./verdict.ts";
+
+export type { Context } from "./context.ts";
+export {
+  createTransport,
+  type HttpRequest,
+  type HttpResponse,
+  type TlsOptions,
+  type Transport,
+  type TransportOptions,
+} from "./transport.ts";
+export type {
+  CheckResult,
+  Identity,
+  NameRule,
+  Requirements,
+  SignedContent,
+  SignerResult,
+  StatementSubject,
+  TimestampResult,
+  TufRepository,
+  VerificationResult,
+  VerifiedLogEntry,
+} from "./types.ts";
+
+/** Blobs up to this size are kept and checked as they are; larger ones by their digest. Bytes. */
+const MAX_KEPT = 4 * 1024 * 1024;
+const DIGEST_BYTES = { sha256: 32, sha384: 48, sha512: 64 } as const;
+
+/** What a verifier is made of. */
+export interface VerifierOptions extends Context {
+  /**
+   * Whom to trust besides the key or identity of each call: a trusted_root.json (protobuf-specs, TrustedRoot) as bytes or
+   * text, or a TUF repository that distributes one. Without it only signatures by a key verify, and only without a log.
+   */
+  readonly trustedRoot?: Uint8Array | string | { readonly tuf: TufRepository };
+}
+
+/** An artifact to verify: its bytes, a stream that is read once in constant memory, or its digests in hex. */
+export type Artifact =
+  | Uint8Array
+  | AsyncIterable<Uint8Array>
+  | { readonly sha256?: string; readonly sha384?: string; readonly sha512?: string };
+
+/** What `Verifier.verify` takes: what was signed, and who has to have signed it. */
+export interface VerifyOptions extends Requirements {
+  readonly artifact: Artifact;
+  /** What errors call the bundle; "the bundle" by default. */
+  readonly name?: string;
+}
+
+/** Verifies signatures against one trusted root. */
+export interface Verifier {
+  /**
+   * Verifies a Sigstore bundle of version 0.1 to 0.3 (protobuf-specs, sigstore_bundle.proto): a signature of the artifact, or
+   * a signed in-toto statement about it. Opens no connection.
+   *
+   * @param bundle the bundle's JSON, as bytes or text
+   * @returns what was verified, as plain data that JSON.stringify takes
+   * @throws TsignError "bad-signature" where a check fails, with `check`, and `expected` and `actual` where values were
+   * compared; "bad-bundle" for a bundle that cannot be read; "usage" for options without exactly one of key and identity
+   */
+  verify(bundle: Uint8Array | string, options: VerifyOptions): Promise<VerificationResult>;
+}
+
+/**
+ * A verifier, with its trust read and checked once. With a TUF repository this follows it once: make a new verifier now and
+ * then in a program that runs for days, so that keys that were revoked stop counting.
+ *
+ * @throws TsignError "untrusted" for a trusted root that does not hold; "usage" without a transport for TUF; "network",
+ * "timeout" or "service" for a repository that cannot be followed
+ */
+export async function createVerifier(options: VerifierOptions = {}): Promise<Verifier> {
+  const io = libraryIo(options);
+  const { trustedRoot } = options;
+  const trust = trustedRoot === undefined ? NO_TRUST : await readTrust(options, trustedRoot);
+  const verifier: Verifier = {
+    verify: (bundle, wanted) => verifyBundle(bundle, { trust: { ...fresh(trust), now: io.now() }, wanted }),
+  };
+  return verifiers.keep(verifier, { trust: () => fresh(trust), io });
+}
+
+/** The same trust, whose searches for certificate paths are not charged for those of earlier calls. */
+function fresh(trust: TrustedMaterial): TrustedMaterial {
+  return {
+    ...trust,
+    authorities: [...trust.authorities],
+    timestampAuthorities: [...trust.timestampAuthorities],
+  };
+}
+
+async function readTrust(
+  context: Context,
+  trustedRoot: NonNullable<VerifierOptions["trustedRoot"]>,
+): Promise<TrustedMaterial> {
+  if (typeof trustedRoot === "object" && "tuf" in trustedRoot) return distributedTrust(context, trustedRoot.tuf);
+  const bytes = typeof trustedRoot === "string" ? Buffer.from(trustedRoot) : trustedRoot;
+  return readTrustedRoot(bytes, "the trusted root");
+}
+
+async function verifyBundle(
+  bundle: Uint8Array | string,
+  { trust, wanted }: { trust: TrustedMaterial & { now: Date }; wanted: VerifyOptions },
+): Promise<VerificationResult> {
+  const policy = await signingPolicy(wanted);
+  const where = wanted.name ?? "the bundle";
+  const bytes = typeof bundle === "string" ? Buffer.from(bundle) : bundle;
+  const evidence = readBundle(bytes, { kind: "file", where });
+  requirePredicate(evidence, wanted);
+  const message = await readArtifact(wanted.artifact, evidence, policy);
+  const verdict = await verify(evidence, { kind: "blob", message }, trust, policy);
+  if (!verdict.ok) throw refusalOf(verdict.failed, `${where} does not verify the artifact`);
+  return resultOf(verdict);
+}
+
+/** Reads the artifact once, hashed with every hash that a check may ask for. */
+async function readArtifact(artifact: Artifact, evidence: Evidence, policy: Policy): Promise<Message> {
+  if (artifact instanceof Uint8Array) return messageOf(artifact);
+  if (Symbol.asyncIterator in artifact) {
+    const key = claimedKeyOf(evidence, policy);
+    const stated = evidence.content.kind === "blob" ? evidence.content.stated?.algorithm : undefined;
+    const tried = policy.signer.kind === "key" ? policy.signer.hashes : key ? [key.hash] : [];
+    const all = evidence.content.kind === "dsse" ? (Object.keys(DIGEST_BYTES) as HashName[]) : [];
+    const hashes = new Set<HashName>([...tried, ...all, "sha256", ...(stated ? [stated] : [])]);
+    const keepBytes = key?.kind.type === "ed25519" ? MAX_ED25519_MESSAGE : MAX_KEPT;
+    return readMessage(artifact, { hashes: [...hashes], keepBytes });
+  }
+  return messageOfDigests(digestsOf(artifact));
+}
+
+function digestsOf(stated: { readonly [Name in HashName]?: string }): Map<HashName, Uint8Array> {
+  const digests = new Map<HashName, Uint8Array>();
+  for (const [name, length] of Object.entries(DIGEST_BYTES) as [HashName, number][]) {
+    const hex = stated[name];
+    if (hex === undefined) continue;
+    if (typeof hex !== "string" || hex.length !== 2 * length || !/^[0-9a-fA-F]+$/.test(hex)) {
+      throw new TsignError("usage", `the artifact's ${name} is not ${2 * length} hex digits`);
+    }
+    digests.set(name, Buffer.from(hex, "hex"));
+  }
+  if (digests.size === 0) {
+    throw new TsignError("usage", "the artifact is neither bytes, nor a stream, nor digests", {
+      hint: "pass a Uint8Array, an async iterable of them, or { sha256: hex }",
+    });
+  }
+  return digests;
+}
+
+/** The key that a signature will be checked with, to know how to read the artifact; undefined where there is none. */
+function claimedKeyOf(evidence: Evidence, { signer }: Policy): PublicKey | undefined {
+  if (signer.kind === "key") return signer.key;
+  if (evidence.key.kind !== "certificate") return undefined;
+  try {
+    return certifiedKey(evidence.key);
+  } catch (error) {
+    if (error instanceof CheckFailed || error instanceof TsignError) return undefined; // verify says what is wrong with it
+    throw error;
+  }
+}
