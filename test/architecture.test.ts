@@ -40,7 +40,7 @@ const ROOMS: Rooms = {
   services: ["errors.ts", "format", "io", "net", "keys", "trust", "evidence"],
   verify: ["errors.ts", "format", "keys", "trust", "evidence"],
   sandbox: ["errors.ts", "format", "io", "net", "oci"],
-  sign: ["errors.ts", "format", "io", "oci", "keys", "trust", "evidence", "services", "verify"],
+  sign: ["errors.ts", "format", "io", "net", "oci", "keys", "trust", "evidence", "services", "verify"],
   images: [
     "errors.ts",
     "format",

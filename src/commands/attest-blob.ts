@@ -1,30 +1,23 @@
 import { basename } from "node:path/posix";
-import {
-  type Attested,
-  envelopeAsSignature,
-  envelopeSize,
-  readAttested,
-  requireSize,
-  statementAbout,
-} from "../cli/attesting.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
+import { readAttested, requireSize } from "../cli/options/attesting.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
-import { writeOutput } from "../cli/options/output-places.ts";
+import { writeRequested } from "../cli/options/output-places.ts";
 import { recordedTime } from "../cli/options/recorded-time.ts";
+import { openSigning } from "../cli/options/signing.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
 import { watched } from "../cli/print/progress.ts";
-import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
 import { writeLegacyTimestamp } from "../evidence/legacy/proofs.ts";
 import { certificatePem, legacyBlobBundle } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { messageOf, readMessage } from "../format/digest.ts";
+import { readMessage } from "../format/digest.ts";
 import type { Io } from "../io/io.ts";
 import { openBlob } from "../net/input.ts";
-import { signInTotoStatement } from "../sign/sign.ts";
+import { type Attested, envelopeAsSignature, envelopeSize, statementAbout } from "../sign/attestation.ts";
 
 const IN_BUNDLE = { deprecated: "the bundle of --bundle holds it", output: true };
 const flags = {
@@ -68,43 +61,39 @@ export default defineCommand({
     const statement = await readStatementBytes(io, { flags, file, attested });
     requireSize(io, statement);
     const { outputCertificate, rfc3161TimestampBundle } = flags;
-    const session = await openSigning(io, flags, {
+    const { session, timestamped } = await openSigning(io, flags, {
       bundlePathCounts: true,
-      content: "envelope",
+      contents: ["envelope"],
       envelopeSize: envelopeSize(statement),
       ...(forms.bundle ? {} : { files: { certificate: outputCertificate, timestamp: rfc3161TimestampBundle } }),
     });
-    if (forms.bundle) warnAboutParts(io, flags, session);
-    const signed = await signInTotoStatement(session.by, statement);
-    // What the statement is about is not checked here: a digest may be all there is of it.
-    const subject = { kind: "blob", message: messageOf(new Uint8Array()) } as const;
-    const evidence = await session.complete(signed, subject);
-    await writeFile(io, { path: flags.outputAttestation, what: "attestation", content: statement });
-    if (forms.bundle) await writeFile(io, { path: flags.bundle, what: "bundle", content: writeBundle(evidence) });
+    if (forms.bundle) warnAboutParts(io, flags, { certified: session.identity.certificate !== undefined, timestamped });
+    const evidence = await session.sign({ kind: "statement", statement });
+    await writeRequested(io, { path: flags.outputAttestation, kind: "attestation", content: statement });
+    if (forms.bundle) await writeRequested(io, { path: flags.bundle, kind: "bundle", content: writeBundle(evidence) });
     await writeParts(io, { flags, forms, evidence });
   },
 });
 
 /** Beside a bundle, which needs no other file, one that will not be written is no failure. */
-function warnAboutParts(io: Io, flags: AttestFlags, session: Signing): void {
-  const dated = session.services.witnesses.timestampAuthorities.length > 0;
-  if (flags.outputCertificate !== "" && !session.by.certificate) {
+function warnAboutParts(io: Io, flags: AttestFlags, has: { certified: boolean; timestamped: boolean }): void {
+  if (flags.outputCertificate !== "" && !has.certified) {
     io.stderr.write("WARNING: --output-certificate: there is no certificate\n");
   }
-  if (flags.rfc3161TimestampBundle !== "" && !dated) {
+  if (flags.rfc3161TimestampBundle !== "" && !has.timestamped) {
     io.stderr.write("WARNING: --rfc3161-timestamp-bundle: there is no timestamp authority\n");
   }
 }
 
 async function readStatementBytes(
   io: Io,
-  by: { flags: AttestFlags; file: string | undefined; attested: Attested },
+  options: { flags: AttestFlags; file: string | undefined; attested: Attested },
 ): Promise<Uint8Array> {
-  const { flags, file = "", attested } = by;
+  const { flags, file = "", attested } = options;
   if (attested.kind === "statement") return attested.bytes;
   const sha256 = flags.hash === "" ? await hashOf(io, file) : parseHash(flags.hash);
-  return statementAbout(io, attested, { type: flags.type, subject: { name: basename(file), digest: { sha256 } } })
-    .statement;
+  const subject = { name: basename(file), digest: { sha256 } };
+  return statementAbout(attested, { type: flags.type, subject, now: recordedTime(io) }).statement;
 }
 
 async function hashOf(io: Io, file: string): Promise<string> {
@@ -120,29 +109,25 @@ function parseHash(text: string): string {
   return hex;
 }
 
-async function writeParts(io: Io, by: { flags: AttestFlags; forms: Forms; evidence: Evidence }): Promise<void> {
-  const { flags, forms, evidence } = by;
+async function writeParts(
+  io: Io,
+  { flags, forms, evidence }: { flags: AttestFlags; forms: Forms; evidence: Evidence },
+): Promise<void> {
   const { content, key, timestamps } = evidence;
   if (content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
   const envelope = writeEnvelope(content);
   if (!forms.bundle) {
     const document = legacyBlobBundle(envelopeAsSignature(evidence, envelope));
-    await writeFile(io, { path: flags.bundle, what: "bundle", content: document });
+    await writeRequested(io, { path: flags.bundle, kind: "bundle", content: document });
   }
   const [timestamp] = timestamps;
   if (timestamp) {
     const document = writeLegacyTimestamp(timestamp);
-    await writeFile(io, { path: flags.rfc3161TimestampBundle, what: "timestamp", content: document });
+    await writeRequested(io, { path: flags.rfc3161TimestampBundle, kind: "timestamp", content: document });
   }
   if (key.kind === "certificate") {
-    await writeFile(io, { path: flags.outputCertificate, what: "certificate", content: certificatePem(key.leaf) });
+    await writeRequested(io, { path: flags.outputCertificate, kind: "certificate", content: certificatePem(key.leaf) });
   }
-  await writeFile(io, { path: flags.outputSignature, what: "signature", content: envelope });
+  await writeRequested(io, { path: flags.outputSignature, kind: "signature", content: envelope });
   if (forms.legacy && flags.outputSignature === "") io.stdout.data(`${envelope}\n`);
-}
-
-async function writeFile(io: Io, file: { path: string; what: string; content: string | Uint8Array }): Promise<void> {
-  if (file.path === "") return;
-  const written = await writeOutput(io, file);
-  if (written) io.stderr.write(`Wrote ${file.what} to file ${file.path}\n`);
 }

@@ -1,20 +1,14 @@
-import {
-  type Attested,
-  envelopeAsSignature,
-  envelopeSize,
-  readAttested,
-  requireSize,
-  statementAbout,
-} from "../cli/attesting.ts";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
+import { readAttested, requireSize } from "../cli/options/attesting.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
-import { writeOutput } from "../cli/options/output-places.ts";
-import { recordedTime, recordedTimeText } from "../cli/options/recorded-time.ts";
+import { legacyStyle } from "../cli/options/legacy-style.ts";
+import { writeRequested } from "../cli/options/output-places.ts";
+import { recordedTime } from "../cli/options/recorded-time.ts";
+import { openSigning } from "../cli/options/signing.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
-import { openSigning, type Signing } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
@@ -24,12 +18,13 @@ import { type Listed, removeListed } from "../evidence/remove.ts";
 import { parseStatement } from "../evidence/statement.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import { parseDigest } from "../format/digest.ts";
-import { type RegistryImage, withChildren } from "../images/open.ts";
+import { descriptorOf, type RegistryImage, withChildren } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import type { ImageStore } from "../oci/types.ts";
+import { type Attested, envelopeAsSignature, envelopeSize, statementAbout } from "../sign/attestation.ts";
 import { requirePredicateType } from "../sign/predicates.ts";
-import { signInTotoStatement } from "../sign/sign.ts";
+import type { Session } from "../sign/session.ts";
 import { bundlesOfType, storeLegacyAttestation } from "../sign/store-attestation.ts";
 
 const flags = {
@@ -54,7 +49,7 @@ interface Attesting {
   readonly io: Io;
   readonly flags: AttestFlags;
   readonly forms: Forms;
-  readonly session: Signing;
+  readonly session: Session;
   readonly image: RegistryImage;
   readonly statement: Uint8Array;
   readonly predicateType: string;
@@ -98,9 +93,9 @@ export default defineCommand({
     }
     const statements = images.map((image) => statementFor(io, { image, attested, type: flags.type }));
     for (const { statement } of statements) requireSize(io, statement);
-    const session = await openSigning(io, flags, {
+    const { session } = await openSigning(io, flags, {
       bundlePathCounts: false,
-      content: "envelope",
+      contents: ["envelope"],
       envelopeSize: Math.max(...statements.map(({ statement }) => envelopeSize(statement))),
     });
     for (const about of statements) await attestImage({ io, flags, forms, session, ...about });
@@ -108,49 +103,34 @@ export default defineCommand({
 });
 
 /** @throws TsignError "input" when a whole statement is given and is about something else: it would verify for nobody */
-function statementFor(io: Io, by: { image: RegistryImage; attested: Attested; type: string }) {
-  const { image, attested, type } = by;
+function statementFor(io: Io, { image, attested, type }: { image: RegistryImage; attested: Attested; type: string }) {
   const { algorithm, hex } = parseDigest(image.digest);
   if (attested.kind === "statement") {
     const isAbout = parseStatement(attested.bytes).subjects.some(({ digest }) => digest[algorithm] === hex);
     if (!isAbout) throw new TsignError("input", `${attested.path} has no subject with the digest ${image.digest}`);
   }
   const subject = { name: image.ref.name, digest: { [algorithm]: hex } };
-  return { image, ...statementAbout(io, attested, { type, subject }) };
+  return { image, ...statementAbout(attested, { type, subject, now: recordedTime(io) }) };
 }
 
 /** Signs once, makes every form asked for of it, and only then stores: what cannot be made in one form is stored in none. */
 async function attestImage(attesting: Attesting): Promise<void> {
-  const { forms, session, image, statement } = attesting;
-  const subject = { kind: "image", digest: image.digest } as const;
-  const signed = await signInTotoStatement(session.by, statement, { binding: forms.bundle });
-  if (signed.content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
-  const envelope = Buffer.from(writeEnvelope(signed.content));
-  if (!forms.bundle) {
-    const evidence = await session.complete({ ...signed, timestamped: envelope }, subject);
-    return storeAsLegacy(attesting, evidence, envelope);
-  }
-  const evidence = await session.complete(signed, subject);
-  const legacy = forms.legacy ? await session.completeLegacy(evidence, envelope, subject) : undefined;
+  const { forms, session, statement } = attesting;
+  const evidence = await session.sign({ kind: "statement", statement, form: forms.bundle ? "bundle" : "legacy" });
+  if (!forms.bundle) return storeAsLegacy(attesting, evidence);
+  const legacy = forms.legacy ? await session.legacyForm(evidence) : undefined;
   await storeAsBundle(attesting, evidence);
-  if (legacy) await storeAsLegacy(attesting, legacy, envelope);
-}
-
-async function writeBundleFile(io: Io, path: string, bundle: string): Promise<void> {
-  if (path === "") return;
-  const written = await writeOutput(io, { path, content: bundle });
-  if (written) io.stderr.write(`Wrote bundle to file ${path}\n`);
+  if (legacy) await storeAsLegacy(attesting, legacy);
 }
 
 async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<void> {
   const { io, flags, image, predicateType } = attesting;
   const bundle = writeBundle(evidence);
-  await writeBundleFile(io, flags.bundle, bundle);
+  await writeRequested(io, { path: flags.bundle, kind: "bundle", content: bundle });
   if (flags.noUpload) return;
   const store = await openAttachments(io, image, flags);
   const outdated = flags.replace ? await bundlesOfType(store, image.digest, predicateType) : [];
-  const subject = image.descriptor ?? (await image.store.resolve(image.digest));
-  if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
+  const subject = await descriptorOf(image);
   await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
   // Only now: whatever breaks off, one attestation of the type is there.
   await removeOutdated(attesting, store, outdated);
@@ -167,13 +147,16 @@ async function removeOutdated({ io, image, predicateType }: Attesting, store: Im
   });
 }
 
-async function storeAsLegacy(attesting: Attesting, evidence: Evidence, envelope: Buffer): Promise<void> {
+async function storeAsLegacy(attesting: Attesting, evidence: Evidence): Promise<void> {
   const { io, flags, forms, image, predicateType } = attesting;
+  if (evidence.content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
+  const envelope = writeEnvelope(evidence.content);
   if (!forms.bundle) {
-    await writeBundleFile(io, flags.bundle, legacyBlobBundle(envelopeAsSignature(evidence, envelope.toString("utf8"))));
+    const content = legacyBlobBundle(envelopeAsSignature(evidence, envelope));
+    await writeRequested(io, { path: flags.bundle, kind: "bundle", content });
   }
   if (flags.noUpload) {
-    io.stdout.data(`${envelope.toString("utf8")}\n`);
+    io.stdout.data(`${envelope}\n`);
     return;
   }
   const store = await openAttachments(io, image, flags);
@@ -182,13 +165,9 @@ async function storeAsLegacy(attesting: Attesting, evidence: Evidence, envelope:
     store,
     digest: image.digest,
     tagPrefix: flags.attachmentTagPrefix,
-    attestation: { evidence, envelope, predicateType },
+    attestation: { evidence, envelope: Buffer.from(envelope), predicateType },
     replace: flags.replace,
     maxBytes: maxAttachmentSize(io.env),
-    style: {
-      dockerMediaTypes: /^(1|t|true)$/i.test(io.env["COSIGN_DOCKER_MEDIA_TYPES"] ?? ""),
-      created: flags.recordCreationTimestamp ? recordedTimeText(io) : undefined,
-      subject: undefined,
-    },
+    style: legacyStyle(io, flags),
   });
 }

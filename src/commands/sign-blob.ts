@@ -1,10 +1,10 @@
 import { keyFlags } from "../cli/flags/key.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
 import { formsOf } from "../cli/options/forms.ts";
-import { writeOutput } from "../cli/options/output-places.ts";
+import { writeRequested } from "../cli/options/output-places.ts";
+import { openSigning } from "../cli/options/signing.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
 import { watched } from "../cli/print/progress.ts";
-import { openSigning } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { writeLegacyTimestamp } from "../evidence/legacy/proofs.ts";
@@ -14,7 +14,6 @@ import { encodeBase64 } from "../format/base64.ts";
 import type { Io } from "../io/io.ts";
 import { DEFAULT_SIGNING_ALGORITHM, SIGNING_ALGORITHMS } from "../keys/ephemeral.ts";
 import { openBlob } from "../net/input.ts";
-import { signBlob, statedMessage } from "../sign/sign.ts";
 
 const flags = {
   ...keyFlags,
@@ -77,18 +76,17 @@ export default defineCommand({
       });
     }
     const { signingAlgorithm } = flags;
-    const signing = await openSigning(io, flags, {
-      ...{ bundlePathCounts: true, content: "message", signingAlgorithm },
+    const { session } = await openSigning(io, flags, {
+      ...{ bundlePathCounts: true, contents: ["message"], signingAlgorithm },
       files: { certificate: outputCertificate, timestamp: rfc3161Timestamp },
       askAboutHash: true,
     });
     for (const file of args) {
       if (file !== "-") io.stderr.write(`Using payload from: ${file}\n`);
       const pieces = await watched(io, "signing", { file, pieces: openBlob(io, file) });
-      const signed = await signBlob(signing.by, pieces);
-      const evidence = await signing.complete(signed, { kind: "blob", message: statedMessage(signed) });
+      const evidence = await session.sign({ kind: "blob", blob: pieces });
       const bundle = forms.bundle ? writeBundle(evidence) : legacyBlobBundle(evidence);
-      await writeFile(io, { path: flags.bundle, what: "bundle", content: bundle });
+      await writeRequested(io, { path: flags.bundle, kind: "bundle", content: bundle });
       await writeParts(io, flags, evidence);
       if (forms.legacy && signaturePaths(flags).length === 0) printSignature(io, flags, evidence);
     }
@@ -102,24 +100,18 @@ function printSignature(io: Io, flags: BlobFlags, { content: { signature } }: Ev
 /** --output-signature, --rfc3161-timestamp and --output-certificate. */
 async function writeParts(io: Io, flags: BlobFlags, { content, key, timestamps }: Evidence): Promise<void> {
   const encoded = flags.b64 ? encodeBase64(content.signature) : content.signature;
-  for (const path of signaturePaths(flags)) await writeFile(io, { path, what: "signature", content: encoded });
+  for (const path of signaturePaths(flags)) await writeRequested(io, { path, kind: "signature", content: encoded });
   const [timestamp] = timestamps;
   if (timestamp) {
     const document = writeLegacyTimestamp(timestamp);
-    await writeFile(io, { path: flags.rfc3161Timestamp, what: "timestamp", content: document });
+    await writeRequested(io, { path: flags.rfc3161Timestamp, kind: "timestamp", content: document });
   }
   if (key.kind !== "certificate") return;
   const pem = certificatePem(key.leaf);
   const certificate = flags.b64 ? encodeBase64(Buffer.from(pem)) : pem;
-  await writeFile(io, { path: flags.outputCertificate, what: "certificate", content: certificate });
+  await writeRequested(io, { path: flags.outputCertificate, kind: "certificate", content: certificate });
 }
 
 function signaturePaths({ output, outputSignature }: BlobFlags): string[] {
   return [...new Set([output, outputSignature])].filter((path) => path !== "");
-}
-
-async function writeFile(io: Io, file: { path: string; what: string; content: string | Uint8Array }): Promise<void> {
-  if (file.path === "") return;
-  const written = await writeOutput(io, file);
-  if (written) io.stderr.write(`Wrote ${file.what} to file ${file.path}\n`);
 }

@@ -4,8 +4,10 @@ import { signingFlags } from "../cli/flags/signing.ts";
 import { parseAnnotations } from "../cli/options/annotations.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
 import { openAttachments, requireExperimental, resolveImage } from "../cli/options/images.ts";
-import { writeOutput } from "../cli/options/output-places.ts";
-import { recordedTime, recordedTimeText } from "../cli/options/recorded-time.ts";
+import { legacyStyle } from "../cli/options/legacy-style.ts";
+import { writeRequested } from "../cli/options/output-places.ts";
+import { recordedTime } from "../cli/options/recorded-time.ts";
+import { openSigning } from "../cli/options/signing.ts";
 import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
 import { progress } from "../cli/print/progress.ts";
 import {
@@ -14,17 +16,16 @@ import {
   writeLegacyBundles,
   writeSignatureFiles,
 } from "../cli/print/signature-files.ts";
-import { openSigning, type Signing as Session } from "../cli/signing.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
-import { type RegistryImage, withChildren } from "../images/open.ts";
+import { descriptorOf, type RegistryImage, withChildren } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
 import { type SignedClaims, signStatement, simpleSigningPayload } from "../sign/payload.ts";
-import { signInTotoStatement, signPayload } from "../sign/sign.ts";
+import type { Session } from "../sign/session.ts";
 import { storeLegacyReferrer, storeLegacySignature } from "../sign/store.ts";
 
 const REFERRERS = "referrers hold it";
@@ -104,9 +105,9 @@ export default defineCommand({
       images.push(...(flags.recursive ? await withChildren(image) : [image]));
     }
     await requireSignatureFiles(io, flags, images);
-    const session = await openSigning(io, flags, {
+    const { session } = await openSigning(io, flags, {
       bundlePathCounts: false,
-      content: forms.legacy ? "message" : "envelope",
+      contents: [...(forms.legacy ? (["message"] as const) : []), ...(forms.bundle ? (["envelope"] as const) : [])],
     });
     const line = progress(io, "signing images", { total: images.length, unit: "items" });
     for (const [index, image] of images.entries()) {
@@ -166,22 +167,18 @@ async function signImage(signing: Signing): Promise<void> {
 /** Returns what stores the signature. */
 async function signAsBundle({ io, flags, forms, session, image, claims }: Signing): Promise<() => Promise<void>> {
   const statement = signStatement(claims);
-  const signed = await signInTotoStatement(session.envelopesBy, statement);
-  const evidence = await session.complete(signed, { kind: "image", digest: image.digest });
+  const evidence = await session.sign({ kind: "statement", statement });
   return async () => {
     const bundle = writeBundle(evidence);
     if (!forms.legacy) {
-      const key = session.by.signer.publicKey;
+      const { key } = session.identity;
       await writeSignatureFiles(io, { flags, image, signed: [{ evidence, payload: statement }], key });
     }
-    if (flags.bundle !== "") {
-      const written = await writeOutput(io, { path: flags.bundle, content: bundle });
-      if (written) io.stderr.write(`Wrote bundle to file ${flags.bundle}\n`);
-    }
+    await writeRequested(io, { path: flags.bundle, kind: "bundle", content: bundle });
     if (!flags.upload) return;
     const store = await openAttachments(io, image, flags);
     io.stderr.write(`Pushing signature to: ${store.name}\n`);
-    const subject = image.descriptor ?? (await requireDescriptor(image));
+    const subject = await descriptorOf(image);
     await putBundleReferrer({ store, subject, bundle, predicateType: SIGN_PREDICATE_TYPE, created: recordedTime(io) });
   };
 }
@@ -196,11 +193,10 @@ async function signAsLegacy(signing: Signing): Promise<() => Promise<void>> {
       : [signing.payload];
   const made: SignedPayload[] = [];
   for (const payload of payloads) {
-    const signed = await signPayload(session.by, payload);
-    made.push({ payload, evidence: await session.complete(signed, { kind: "image", digest: image.digest }) });
+    made.push({ payload, evidence: await session.sign({ kind: "payload", payload }) });
   }
   return async () => {
-    await writeSignatureFiles(io, { flags, image, signed: made, key: session.by.signer.publicKey });
+    await writeSignatureFiles(io, { flags, image, signed: made, key: session.identity.key });
     if (!forms.bundle) await writeLegacyBundles(io, flags.bundle, made);
     if (!flags.upload) return;
     for (const { evidence } of made) await storeLegacy(signing, evidence);
@@ -210,22 +206,12 @@ async function signAsLegacy(signing: Signing): Promise<() => Promise<void>> {
 async function storeLegacy({ io, flags, session, image }: Signing, evidence: Evidence) {
   const store = await openAttachments(io, image, flags);
   const referrer = flags.registryReferrersMode === "oci-1-1";
-  const style = {
-    dockerMediaTypes: /^(1|t|true)$/i.test(io.env["COSIGN_DOCKER_MEDIA_TYPES"] ?? ""),
-    created: flags.recordCreationTimestamp ? recordedTimeText(io) : undefined,
-    subject: referrer ? (image.descriptor ?? (await requireDescriptor(image))) : undefined,
-  };
+  const style = legacyStyle(io, flags, referrer ? await descriptorOf(image) : undefined);
   io.stderr.write(`Pushing signature to: ${store.name}\n`);
   if (referrer) await storeLegacyReferrer({ store, evidence, style });
   else {
     const { digest } = image;
     const tagPrefix = flags.attachmentTagPrefix;
-    await storeLegacySignature({ io, store, digest, tagPrefix, evidence, key: session.by.signer.publicKey, style });
+    await storeLegacySignature({ io, store, digest, tagPrefix, evidence, key: session.identity.key, style });
   }
-}
-
-async function requireDescriptor({ store, ref, digest }: RegistryImage) {
-  const descriptor = await store.resolve(digest);
-  if (!descriptor) throw new TsignError("image-not-found", `no such image: ${ref.name}@${digest}`);
-  return descriptor;
 }

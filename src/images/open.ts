@@ -67,6 +67,17 @@ export async function openImage(io: Io, reference: string, options: OpenOptions)
   return { ref, store, digest: attached.digest, descriptor: attached, attachedTo };
 }
 
+/**
+ * The descriptor of an image, looked up where it is not known yet: what a referrer names as its subject.
+ *
+ * @throws TsignError "image-not-found"
+ */
+export async function descriptorOf({ store, ref, digest, descriptor }: RegistryImage): Promise<Descriptor> {
+  const found = descriptor ?? (await store.resolve(digest));
+  if (!found) throw new TsignError("image-not-found", `no such image: ${ref.name}@${digest}`);
+  return found;
+}
+
 /** Where what is attached to an image is kept: beside it, or in the repository that COSIGN_REPOSITORY of `io.env` names. */
 export async function openAttachmentStore(
   io: Io,

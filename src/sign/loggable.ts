@@ -1,11 +1,11 @@
 import { TsignError } from "../errors.ts";
 import type { Signer } from "../keys/types.ts";
-import type { Witnesses } from "./record.ts";
+import type { Witness } from "./witness.ts";
 
 /** What is signed: a document in an envelope, or a message as it is. */
-export type Content = "envelope" | "message";
+export type ContentKind = "envelope" | "message";
 
-type Logs = Witnesses["logs"];
+type Logs = readonly Pick<Witness, "version">[];
 
 /**
  * Rekor refuses a larger request for a `dsse` entry (its max_request_body_size by default, 32 MiB), which holds the whole
@@ -32,7 +32,7 @@ export function requireLoggable(logs: Logs, size: number): void {
  *
  * @throws TsignError "unsupported" when the key cannot sign so
  */
-export function loggable(signer: Signer, logs: Logs, content: Content): Signer {
+export function loggable(signer: Signer, logs: Logs, content: ContentKind): Signer {
   const { kind, hash } = signer.publicKey;
   const byDigest = logs.some(({ version }) => version !== 1 || content === "message");
   if (logs.length > 0 && !byDigest && kind.type !== "ed25519" && hash !== "sha256") {

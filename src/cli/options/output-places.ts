@@ -171,6 +171,22 @@ export async function writeOutput(
   }
 }
 
+/**
+ * Writes a file that was asked for, and says so on stderr.
+ *
+ * @param file.kind what it holds, for the message: "bundle", "certificate"
+ * @param file.path "" where it was not asked for, "-" for stdout
+ * @throws TsignError "input"
+ */
+export async function writeRequested(
+  io: Pick<Io, "files" | "stderr" | "stdout">,
+  file: { path: string; kind: string; content: string | Uint8Array },
+): Promise<void> {
+  if (file.path === "") return;
+  const written = await writeOutput(io, file);
+  if (written) io.stderr.write(`Wrote ${file.kind} to file ${file.path}\n`);
+}
+
 /** Text gets a line end. */
 function print(io: Pick<Io, "stdout">, content: string | Uint8Array): void {
   io.stdout.data(typeof content === "string" && !content.endsWith("\n") ? `${content}\n` : content);

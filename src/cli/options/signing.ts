@@ -1,91 +1,140 @@
 import { TsignError } from "../../errors.ts";
+import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io/io.ts";
-import type { Signer } from "../../keys/types.ts";
-import type { keyFlags } from "../flags/key.ts";
-import { signingFlags } from "../flags/signing.ts";
-import { flagName } from "../parser/argv.ts";
+import { confirm, readPassword } from "../../io/prompt.ts";
+import { DEFAULT_SIGNING_ALGORITHM, ephemeralSigner } from "../../keys/ephemeral.ts";
+import { loadSigner } from "../../keys/index.ts";
+import { readBlob } from "../../net/input.ts";
+import { loadTrust } from "../../services/trust/sources.ts";
+import type { CertificateSource } from "../../sign/certify.ts";
+import { type ContentKind, requireLoggable } from "../../sign/loggable.ts";
+import { openWitnesses, type SigningServices } from "../../sign/services.ts";
+import { openSession, type Publication, type Session } from "../../sign/session.ts";
+import type { TrustedMaterial } from "../../trust/material.ts";
+import { type keyFlags, keyReference } from "../flags/key.ts";
+import type { signingFlags } from "../flags/signing.ts";
 import type { FlagValues } from "../parser/define.ts";
-import type { SigningServices } from "../signing-services.ts";
-import { formsOf } from "./forms.ts";
+import { noAuthority, readSigningServices, usesSigningConfig } from "./signing-services.ts";
+import { requireFiles, warnAboutIdleFlags, warnAboutLegacyHash } from "./signing-warnings.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags & typeof keyFlags>, "outputCertificate" | "outputSignature">;
-type FlagName = Exclude<keyof typeof signingFlags, "outputCertificate" | "outputSignature">;
 
-const FOR_CERTIFICATES: readonly FlagName[] = [
-  "fulcioAuthFlow",
-  "fulcioUrl",
-  "identityToken",
-  "oidcClientId",
-  "oidcClientSecretFile",
-  "oidcDisableAmbientProviders",
-  "oidcIssuer",
-  "oidcProvider",
-  "oidcRedirectUrl",
-];
-const FOR_TIMESTAMPS: readonly FlagName[] = [
-  "timestampClientCacert",
-  "timestampClientCert",
-  "timestampClientKey",
-  "timestampServerName",
-];
+/** What a command knows of its signing besides the flags. */
+export interface SigningNeeds {
+  /** Whether --bundle makes the legacy form possible with a signing config. */
+  readonly bundlePathCounts: boolean;
+  /** The kinds of content that will be signed. */
+  readonly contents: readonly ContentKind[];
+  /** Bytes of the largest envelope that will be signed. */
+  readonly envelopeSize?: number;
+  /** Of the key that is made for a keyless signing. */
+  readonly signingAlgorithm?: string;
+  /** Files that were asked for, "" for none: what would not be there to be written is refused. */
+  readonly files?: { readonly certificate: string; readonly timestamp: string };
+  /** Whether to ask before a legacy signature that only tsign verifies becomes public. */
+  readonly askAboutHash?: boolean;
+}
 
-/** Says which flags have no effect on this signing, where cosign passes over them. */
-export function warnAboutIdleFlags(
-  io: Pick<Io, "stderr">,
+/**
+ * Opens the session that the flags describe: the key, or a new one with a certificate for the identity the signer proves; the
+ * services; the trust. Says what will be public for ever before it is, and which flags have no effect.
+ *
+ * @returns the session, and whether its signatures get a timestamp
+ * @throws TsignError
+ */
+export async function openSigning(
+  io: Io,
   flags: Flags,
-  { certified, services }: { certified: boolean; services: SigningServices },
-): void {
-  const idle = (names: readonly FlagName[], reason: string) => {
-    const given = names
-      .filter((name) => flags[name] !== signingFlags[name].default)
-      .map((name) => `--${flagName(name)}`);
-    if (given.length > 0) io.stderr.write(`WARNING: no effect of ${given.join(", ")}: ${reason}\n`);
+  needs: SigningNeeds,
+): Promise<{ session: Session; timestamped: boolean }> {
+  const reference = keyReference(flags);
+  const keyless = reference === "";
+  const certified = keyless || flags.issueCertificate;
+  if (flags.oidcClientSecretFile !== "") await readBlob(io, flags.oidcClientSecretFile); // a wrong name costs nothing yet
+  const services = await readSigningServices(io, flags, needs);
+  requireLoggable(services.logs, needs.envelopeSize ?? 0);
+  warnAboutIdleFlags(io, flags, { certified, services });
+  requireFiles(flags, { files: needs.files, certified, services });
+  const session = await openSession(io, {
+    ...{ contents: needs.contents, witnesses: openWitnesses(io, services) },
+    trust: await trustForSigning(io, flags, { services, certified }),
+    key: () =>
+      keyless
+        ? ephemeralSigner(needs.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
+        : loadSigner(io, reference, () => readPassword(io, { confirm: false })),
+    certificate: certified ? issuedCertificate(io, flags, services) : await givenCertificate(io, flags),
+    onPublish: (publication) => announce(io, flags, { publication, services, needs }),
+    onWarning: ({ message }) => void io.stderr.write(`WARNING: ${message}\n`),
+  });
+  return { session, timestamped: services.timestampAuthorities.length > 0 };
+}
+
+/** What new signatures are checked with. Without it one can still sign, as with cosign, but is told so. */
+async function trustForSigning(
+  io: Io,
+  flags: Flags,
+  { services, certified }: { services: SigningServices; certified: boolean },
+): Promise<TrustedMaterial | undefined> {
+  const { logs, timestampAuthorities } = services;
+  const needs = new Set<keyof TrustedMaterial>();
+  if (certified) needs.add("authorities").add("ctLogs");
+  if (logs.length > 0) needs.add("logs");
+  if (timestampAuthorities.length > 0) needs.add("timestampAuthorities");
+  const sources = { needs, warn: (text: string) => io.stderr.write(`WARNING: ${text}\n`) };
+  if (flags.trustedRoot !== "") return loadTrust(io, { ...sources, files: { trustedRoot: flags.trustedRoot } });
+  if (!usesSigningConfig(flags) && !certified) return undefined;
+  if (needs.size === 0) return undefined;
+  try {
+    return await loadTrust(io, { ...sources, files: {} });
+  } catch (error) {
+    if (!(error instanceof TsignError)) throw error;
+    io.stderr.write(`WARNING: the new signature cannot be checked before it is stored: ${error.message}\n`);
+    return undefined;
+  }
+}
+
+/** Says what becomes public before it does, and asks where cosign asks: when URL flags and not a signing config name the log. */
+async function announce(
+  io: Io,
+  flags: Flags,
+  { publication, services, needs }: { publication: Publication; services: SigningServices; needs: SigningNeeds },
+): Promise<void> {
+  const { key, identity, places } = publication;
+  const unusual = needs.contents.includes("message") && warnAboutLegacyHash(io, flags, key);
+  const who = identity === undefined ? "your key" : `your identity ${printable(identity)}`;
+  const notice = `${who} and the signature become part of public records at ${places.join(" and ")}, which cannot be undone.`;
+  const ask = unusual && needs.askAboutHash === true;
+  if (!ask && (usesSigningConfig(flags) || services.logs.length === 0)) io.stderr.write(`Note: ${notice}\n`);
+  else await confirm(io, { assumeYes: flags.yes, warning: notice });
+}
+
+function issuedCertificate(io: Io, flags: Flags, services: SigningServices): CertificateSource {
+  const { certificateAuthority: authority, oidcIssuer: issuer, noCertificateAuthority: reason } = services;
+  if (!authority) throw noAuthority(reason);
+  const token = async () => {
+    const { obtainIdentityToken } = await import("../../services/oidc/identity-token.ts");
+    return obtainIdentityToken(io, {
+      identityToken: flags.identityToken,
+      flow: flags.fulcioAuthFlow,
+      issuer,
+      clientId: flags.oidcClientId,
+      clientSecretFile: flags.oidcClientSecretFile,
+      redirectUrl: flags.oidcRedirectUrl,
+      provider: flags.oidcProvider,
+      disableAmbient: flags.oidcDisableAmbientProviders,
+      yes: flags.yes,
+    });
   };
-  if (!certified) idle(FOR_CERTIFICATES, "with --key no certificate is asked for");
-  else idle(["certificate", "certificateChain"], "a certificate is issued for this signing");
-  if (services.witnesses.timestampAuthorities.length === 0)
-    idle(FOR_TIMESTAMPS, "no timestamp authority is configured");
-  if (!flags.tlogUpload) idle(["rekorUrl"], "nothing is logged with --tlog-upload=false");
+  return { kind: "issued", authority, identity: { audience: flags.oidcClientId, token } };
 }
 
-/**
- * Refuses to sign when a file was asked for that would not be there to be written.
- *
- * @throws TsignError "usage"
- */
-export function requireFiles(
-  flags: Flags,
-  by: { files: { certificate: string; timestamp: string } | undefined; certified: boolean; services: SigningServices },
-): void {
-  const { files, certified, services } = by;
-  if (!files) return;
-  if (files.certificate !== "" && !certified && flags.certificate === "") {
-    throw new TsignError("usage", `there will be no certificate to write to ${files.certificate}: the key has none`, {
-      hint: "leave --output-certificate out; `tsign public-key` writes the public key",
-    });
+/** A certificate the user has already, to be stored with the signature. */
+async function givenCertificate(io: Io, flags: Flags): Promise<CertificateSource | undefined> {
+  if (flags.certificate === "") {
+    if (flags.certificateChain !== "") throw new TsignError("usage", "--certificate-chain needs --certificate");
+    return undefined;
   }
-  if (files.timestamp !== "" && services.witnesses.timestampAuthorities.length === 0) {
-    throw new TsignError("usage", `there will be no timestamp to write to ${files.timestamp}`, {
-      hint: "name a timestamp authority in the signing config, or by --timestamp-server-url",
-    });
-  }
-}
-
-/**
- * Says that cosign will not verify what is about to be signed: with the legacy form it knows logged SHA-256 signatures only.
- *
- * @returns whether it was said
- */
-export function warnAboutLegacyHash(
-  io: Pick<Io, "stderr">,
-  flags: Flags,
-  by: { signer: Signer; services: SigningServices; certified: boolean },
-): boolean {
-  const { hash } = by.signer.publicKey;
-  const logged = by.services.witnesses.logs.length > 0;
-  if (hash === "sha256" || !formsOf(flags, new Set()).legacy || !(logged || by.certified)) return false;
-  io.stderr.write(
-    `WARNING: this key signs over ${hash}, and cosign verifies the legacy form of logged signatures over sha256 alone\n`,
-  );
-  return true;
+  const certificate = await readBlob(io, flags.certificate);
+  const chain = flags.certificateChain === "" ? new Uint8Array() : await readBlob(io, flags.certificateChain);
+  return { kind: "given", name: flags.certificate, certificate, chain };
 }

@@ -5,7 +5,7 @@ import { encodeBase64 } from "../../format/base64.ts";
 import { type Digest, parseDigest } from "../../format/digest.ts";
 import type { Io } from "../../io/io.ts";
 import type { PublicKey } from "../../keys/types.ts";
-import { requirePlaces, writeOutput } from "../options/output-places.ts";
+import { requirePlaces, writeOutput, writeRequested } from "../options/output-places.ts";
 
 /** The files `sign` can be asked for. */
 export interface SignatureFileFlags {
@@ -94,10 +94,8 @@ export async function writeLegacyBundles(
   path: string,
   signed: readonly SignedPayload[],
 ): Promise<void> {
-  if (path === "") return;
   const documents = signed.map(({ evidence }) => legacyBlobBundle(evidence));
-  const written = await writeOutput(io, { path, content: joinLines(documents) });
-  if (written) io.stderr.write(`Wrote bundle to file ${path}\n`);
+  await writeRequested(io, { path, kind: "bundle", content: joinLines(documents) });
 }
 
 function joinLines(lines: readonly (string | Uint8Array)[]): Uint8Array {

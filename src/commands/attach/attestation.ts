@@ -11,7 +11,7 @@ import type { Evidence } from "../../evidence/model.ts";
 import { readStatement } from "../../evidence/statement.ts";
 import { putBundleReferrer } from "../../evidence/write-referrer.ts";
 import { splitJsonStream } from "../../format/json-stream.ts";
-import type { RegistryImage } from "../../images/open.ts";
+import { descriptorOf, type RegistryImage } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
 import { attachmentLimit, maxAttachmentSize } from "../../oci/attachments.ts";
@@ -58,8 +58,7 @@ async function storeOne(
 ): Promise<void> {
   const { image, store, tagPrefix } = to;
   if (attached.kind === "bundle") {
-    const subject = image.descriptor ?? (await image.store.resolve(image.digest));
-    if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
+    const subject = await descriptorOf(image);
     const { text: bundle, predicateType } = attached;
     await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
     return;

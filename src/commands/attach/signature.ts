@@ -12,7 +12,7 @@ import { readStatement } from "../../evidence/statement.ts";
 import { putBundleReferrer } from "../../evidence/write-referrer.ts";
 import { decodeBase64 } from "../../format/base64.ts";
 import { isObject, parseJson } from "../../format/json.ts";
-import type { RegistryImage } from "../../images/open.ts";
+import { descriptorOf, type RegistryImage } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
 import { appendToTag } from "../../oci/append.ts";
@@ -73,8 +73,7 @@ async function attachBundle(
   const { content } = readBundle(bytes, { kind: "file", where: path });
   if (content.kind !== "dsse") throw new TsignError("input", `${path} is the signature of a file, not of an image`);
   const { predicateType } = readStatement(content);
-  const subject = image.descriptor ?? (await image.store.resolve(image.digest));
-  if (!subject) throw new TsignError("image-not-found", `no such image: ${image.ref.name}@${image.digest}`);
+  const subject = await descriptorOf(image);
   const bundle = Buffer.from(bytes).toString("utf8");
   await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
 }

@@ -1,5 +1,4 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
-import { type Assembled, assembleBundle } from "../../cli/bundle-parts.ts";
 import { keyFlags, keyReference } from "../../cli/flags/key.ts";
 import { writeOutput } from "../../cli/options/output-places.ts";
 import { parseServiceUrl } from "../../cli/options/service-url.ts";
@@ -11,6 +10,7 @@ import { readMessage } from "../../format/digest.ts";
 import type { Io } from "../../io/io.ts";
 import { MAX_ED25519_MESSAGE } from "../../keys/index.ts";
 import { openBlob } from "../../net/input.ts";
+import { type Assembled, assembleBundle } from "../../sign/assemble-bundle.ts";
 
 export default defineCommand({
   usage: "[flags]",

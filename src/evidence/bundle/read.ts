@@ -63,7 +63,7 @@ export function readBundle(bytes: Uint8Array, origin: Origin, { overwrite = fals
   }
   return {
     origin,
-    content: withLargePayload(bundleContent(bundle), short, overwrite),
+    content: withLargePayload(readBundleContent(bundle.content), short, overwrite),
     key: bundleKey(bundle),
     log: tlogEntries,
     timestamps: timestamps.map((t) => t.signedTimestamp),
@@ -84,16 +84,21 @@ function withLargePayload(
     : content;
 }
 
-function bundleContent(bundle: Bundle): BlobContent | DsseContent {
-  if (bundle.content.$case === "dsseEnvelope") {
-    const { payload, payloadType, signatures } = bundle.content.dsseEnvelope;
+/**
+ * The signature of a bundle's content.
+ *
+ * @throws TsignError "bad-bundle" for more than one signature, or none, and for a digest of an unknown algorithm
+ */
+export function readBundleContent(content: Bundle["content"]): BlobContent | DsseContent {
+  if (content.$case === "dsseEnvelope") {
+    const { payload, payloadType, signatures } = content.dsseEnvelope;
     const [only, ...others] = signatures;
     if (!only || others.length > 0) {
       throw new TsignError("bad-bundle", `the envelope has ${signatures.length} signatures, expected one`);
     }
     return { kind: "dsse", payloadType, payload, signature: only.sig, ...withKeyid(only.keyid) };
   }
-  const { messageDigest, signature } = bundle.content.messageSignature;
+  const { messageDigest, signature } = content.messageSignature;
   const algorithm = HASH_BY_NUMBER[messageDigest.algorithm];
   if (!algorithm) throw new TsignError("bad-bundle", "the bundle's digest is of an unknown algorithm");
   return { kind: "blob", signature, stated: { algorithm, digest: messageDigest.digest } };

@@ -56,12 +56,18 @@ function keyMaterial(key: EvidenceKey): Bundle["verificationMaterial"]["content"
   return { $case: "publicKey", publicKey: { hint: key.kind === "public-key" ? key.hint : "" } };
 }
 
-function bundleContent(content: Evidence["content"]): Bundle["content"] {
+/**
+ * A signature as a bundle's content.
+ *
+ * @throws TsignError "internal" for content that no bundle can hold: simple signing, a signature without its digest
+ */
+export function bundleContent(content: Evidence["content"]): Bundle["content"] {
   const signature = Buffer.from(content.signature);
   if (content.kind === "dsse") {
     const { payloadType, keyid = "" } = content;
-    const signatures = [{ sig: signature, keyid }];
-    return { $case: "dsseEnvelope", dsseEnvelope: { payload: Buffer.from(content.payload), payloadType, signatures } };
+    const { buffer, byteOffset, byteLength } = content.payload;
+    const payload = Buffer.from(buffer, byteOffset, byteLength); // no copy: it may be large
+    return { $case: "dsseEnvelope", dsseEnvelope: { payload, payloadType, signatures: [{ sig: signature, keyid }] } };
   }
   if (content.kind === "blob" && content.stated) {
     const messageDigest = {

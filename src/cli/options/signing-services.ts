@@ -1,26 +1,14 @@
-import { TsignError } from "../errors.ts";
-import type { Io, TlsOptions } from "../io/io.ts";
-import { readBlob } from "../net/input.ts";
-import { distributedTarget } from "../services/trust/sources.ts";
-import type { Witnesses } from "../sign/record.ts";
-import { readSigningConfig, selectServices } from "../trust/signing-config.ts";
-import { signingFlags } from "./flags/signing.ts";
-import { formsOf } from "./options/forms.ts";
-import { parseServiceUrl } from "./options/service-url.ts";
-import type { FlagValues } from "./parser/define.ts";
+import { TsignError } from "../../errors.ts";
+import type { Io, TlsOptions } from "../../io/io.ts";
+import { readBlob } from "../../net/input.ts";
+import { distributedTarget } from "../../services/trust/sources.ts";
+import { type SigningServices, servicesOfConfig } from "../../sign/services.ts";
+import { signingFlags } from "../flags/signing.ts";
+import type { FlagValues } from "../parser/define.ts";
+import { formsOf } from "./forms.ts";
+import { parseServiceUrl } from "./service-url.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags>, "outputCertificate" | "outputSignature">;
-
-/** The services to sign with, wherever they were named. */
-export interface SigningServices {
-  /** Whether a signing config names them, and not the URL flags. */
-  readonly configured: boolean;
-  readonly certificateAuthority: URL | undefined;
-  /** Why the signing config's certificate authorities cannot be used, where it names some. */
-  readonly noCertificateAuthority?: string | undefined;
-  readonly oidcIssuer: URL | undefined;
-  readonly witnesses: Witnesses;
-}
 
 /**
  * The services a signing is to use: those of the signing config (a file, or the one that TUF distributes), or, with
@@ -34,40 +22,32 @@ export async function readSigningServices(
   flags: Flags,
   options: { bundlePathCounts: boolean },
 ): Promise<SigningServices> {
-  if (!flags.useSigningConfig && flags.signingConfig === "") return servicesOfFlags(io, flags);
+  if (!usesSigningConfig(flags)) return servicesOfFlags(io, flags);
   refuseContradictions(flags, options);
   const bytes =
     flags.signingConfig === ""
       ? await distributedTarget(io, "signing_config.v0.2.json")
       : await readBlob(io, flags.signingConfig);
-  const config = readSigningConfig(bytes, flags.signingConfig || "the distributed signing config");
-  const random = (below: number) => Buffer.from(io.random(4)).readUInt32BE() % below;
-  const selected = selectServices(config, { now: io.now(), random });
-  requireLegacyLogs(io, flags, selected.logs);
+  const name = flags.signingConfig || "the distributed signing config";
+  const services = servicesOfConfig(io, bytes, { name });
+  requireLegacyLogs(io, flags, services.logs);
   const tls = await timestampTls(io, flags);
-  return {
-    configured: true,
-    certificateAuthority: selected.certificateAuthority?.url,
-    noCertificateAuthority: selected.noCertificateAuthority,
-    oidcIssuer: selected.oidcIssuer?.url,
-    witnesses: {
-      logs: selected.logs.map(({ url, version }) => ({ url, version })),
-      timestampAuthorities: selected.timestampAuthorities.map(({ url }) => ({ url, tls })),
-    },
-  };
+  return { ...services, timestampAuthorities: services.timestampAuthorities.map(({ url }) => ({ url, tls })) };
+}
+
+/** Whether a signing config names the services, and not the URL flags. */
+export function usesSigningConfig(flags: Pick<Flags, "useSigningConfig" | "signingConfig">): boolean {
+  return flags.useSigningConfig || flags.signingConfig !== "";
 }
 
 async function servicesOfFlags(io: Io, flags: Flags): Promise<SigningServices> {
   const timestamps = flags.timestampServerUrl;
   const tls = await timestampTls(io, flags);
   return {
-    configured: false,
     certificateAuthority: parseServiceUrl(flags.fulcioUrl, "fulcioUrl"),
     oidcIssuer: parseServiceUrl(flags.oidcIssuer, "oidcIssuer"),
-    witnesses: {
-      logs: flags.tlogUpload ? [{ url: parseServiceUrl(flags.rekorUrl, "rekorUrl"), version: 1 }] : [],
-      timestampAuthorities: timestamps === "" ? [] : [{ url: parseServiceUrl(timestamps, "timestampServerUrl"), tls }],
-    },
+    logs: flags.tlogUpload ? [{ url: parseServiceUrl(flags.rekorUrl, "rekorUrl"), version: 1 }] : [],
+    timestampAuthorities: timestamps === "" ? [] : [{ url: parseServiceUrl(timestamps, "timestampServerUrl"), tls }],
   };
 }
 
@@ -96,11 +76,7 @@ function refuseContradictions(flags: Flags, options: { bundlePathCounts: boolean
  * An entry of Rekor v2 has no place in the legacy form: without it, who verifies that form would be told "not logged". With
  * --new-bundle-format=false, where cosign makes such a signature, that is said.
  */
-function requireLegacyLogs(
-  io: Pick<Io, "stderr">,
-  flags: Flags,
-  logs: readonly { readonly url: URL; readonly version: number }[],
-): void {
+function requireLegacyLogs(io: Pick<Io, "stderr">, flags: Flags, logs: SigningServices["logs"]): void {
   const newer = logs.find(({ version }) => version !== 1);
   if (!newer || !formsOf(flags, new Set()).legacy) return;
   if (flags.format === "") {
