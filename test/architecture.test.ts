@@ -194,6 +194,7 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "oci/": { packages: ["oci-registry-client", "oci-registry-client/", "zod/mini"] },
   "policy/": { packages: ["zod/mini"] },
   "sandbox/": { packages: ["@noble/"] },
+  "sign/": { packages: ["@sigstore/core"] }, // of @sigstore/sign types only: nothing of it is loaded
   "services/": { packages: ["@sigstore/protobuf-specs", "@sigstore/tuf/", "@tufjs/models", "openid-client"] },
   "trust/": { packages: ["@sigstore/core"] },
   "verify/": { packages: ["@sigstore/core", "@sigstore/verify", "@sigstore/verify/", "re2js"] },
