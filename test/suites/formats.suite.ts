@@ -5,7 +5,7 @@ import { test } from "node:test";
 import {
   COSIGN,
   COSIGN_2,
-  folder,
+  folderWithKeys,
   LEGACY,
   must,
   NO_LOG,
@@ -26,9 +26,8 @@ const READERS = [
 ];
 
 test("--format both: verifiers old and new accept image and attestation, and no other key", async (t) => {
-  const cwd = folder(t);
+  const cwd = await folderWithKeys(t, "a", "b");
   const { ref } = await registries(t);
-  for (const key of ["a", "b"]) await must(TSIGN, ["generate-key-pair", "--output-key-prefix", key], { cwd });
   const image = await pushImage(ref, "app", cwd);
   writeFileSync(join(cwd, "root.json"), '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}');
   writeFileSync(join(cwd, "p.json"), '{"tested":true}');
@@ -47,8 +46,7 @@ test("--format both: verifiers old and new accept image and attestation, and no 
 });
 
 test("--format both: blobs and their attestations", async (t) => {
-  const cwd = folder(t);
-  for (const key of ["a", "b"]) await must(TSIGN, ["generate-key-pair", "--output-key-prefix", key], { cwd });
+  const cwd = await folderWithKeys(t, "a", "b");
   writeFileSync(join(cwd, "p.json"), '{"tested":true}');
   writeFileSync(join(cwd, "blob"), "content");
   const blob = ["--bundle", "b.json", "--output-signature", "b.sig", "blob"];
@@ -86,8 +84,7 @@ test("--format both: blobs and their attestations", async (t) => {
 });
 
 test("--format: contradictions are refused before anything is signed", async (t) => {
-  const cwd = folder(t);
-  await must(TSIGN, ["generate-key-pair"], { cwd });
+  const cwd = await folderWithKeys(t, "cosign");
   writeFileSync(join(cwd, "blob"), "content");
   for (const [format, old] of [
     ["bundle", "false"],

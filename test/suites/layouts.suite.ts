@@ -6,6 +6,7 @@ import {
   COSIGN,
   COSIGN_2,
   folder,
+  folderWithKeys,
   LEGACY,
   must,
   NO_LOG,
@@ -21,9 +22,8 @@ const name = (program: string) => (program === TSIGN ? "tsign" : program);
 
 /** A registry with an image signed in both forms and attested in both, and the keys that did it. */
 async function signedImage(context: TestContext, options: { index: boolean } = { index: false }) {
-  const cwd = folder(context);
+  const cwd = await folderWithKeys(context, "a", "b", "c");
   const { ref, plain } = await registries(context);
-  for (const key of ["a", "b", "c"]) await must(TSIGN, ["generate-key-pair", "--output-key-prefix", key], { cwd });
   let image = await pushImage(ref, "app", cwd);
   if (options.index) image = await pushIndex(ref, cwd);
   writeFileSync(join(cwd, "predicate.json"), '{"hello":"world"}');

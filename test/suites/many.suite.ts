@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { attachmentTag } from "../../src/oci/tags.ts";
 import { type Crowd, crowdedRegistry } from "../support/crowd.ts";
-import { folder, LEGACY, must, NO_LOG, OFFLINE, pushImage, run, TSIGN } from "./support.ts";
+import { folderWithKeys, LEGACY, must, NO_LOG, OFFLINE, pushImage, run, TSIGN } from "./support.ts";
 
 /** Most memory a command may need, whatever refers to the image. MiB. */
 const MAX_MEMORY = 250;
@@ -26,9 +26,8 @@ async function measured(label: string, args: readonly string[], cwd: string) {
 }
 
 async function workshop(context: TestContext) {
-  const cwd = folder(context);
+  const cwd = await folderWithKeys(context, "a", "b");
   const registry = await crowdedRegistry(context);
-  for (const prefix of ["a", "b"]) await must(TSIGN, ["generate-key-pair", "--output-key-prefix", prefix], { cwd });
   const image = await pushImage(registry.address, "crowded", cwd);
   for (const flags of [[], [LEGACY]])
     await must(TSIGN, ["sign", "--key", "a.key", ...OFFLINE, ...flags, image], { cwd });

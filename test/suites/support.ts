@@ -59,6 +59,13 @@ export function folder(context: TestContext): string {
   return path;
 }
 
+/** A new folder with a key pair of each name, `NAME.key` and `NAME.pub`. */
+export async function folderWithKeys(context: TestContext, ...names: readonly string[]): Promise<string> {
+  const cwd = folder(context);
+  for (const name of names) await must(TSIGN, ["generate-key-pair", "--output-key-prefix", name], { cwd });
+  return cwd;
+}
+
 /** go-containerregistry's registry, with and without the referrers API: `localhost:<port>` of each. */
 export async function registries(context: TestContext): Promise<{ ref: string; plain: string }> {
   const portFile = join(folder(context), "ports");

@@ -6,6 +6,7 @@ import {
   COSIGN,
   COSIGN_2,
   folder,
+  folderWithKeys,
   LEGACY,
   must,
   NO_LOG,
@@ -20,9 +21,7 @@ import {
 const EMPTY_ROOT = { mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1" };
 
 test("cosign 2 and tsign accept each other's signatures, with and without the referrers API", async (context) => {
-  const cwd = folder(context);
-  await must(TSIGN, ["generate-key-pair", "--output-key-prefix", "a"], { cwd });
-  await must(TSIGN, ["generate-key-pair", "--output-key-prefix", "b"], { cwd });
+  const cwd = await folderWithKeys(context, "a", "b");
   writeFileSync(join(cwd, "root.json"), JSON.stringify(EMPTY_ROOT));
   const root = ["--trusted-root", "root.json"];
   const forms = {
@@ -48,8 +47,7 @@ test("cosign 2 and tsign accept each other's signatures, with and without the re
 });
 
 test("cosign 2 and tsign accept each other's blob signatures", async (context) => {
-  const cwd = folder(context);
-  await must(TSIGN, ["generate-key-pair"], { cwd });
+  const cwd = await folderWithKeys(context, "cosign");
   writeFileSync(join(cwd, "blob"), "content");
   const sign = ["sign-blob", "--key", "cosign.key", "--tlog-upload=false", "-y"];
   const verify = ["verify-blob", "--key", "cosign.pub", NO_LOG];
