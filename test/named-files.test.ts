@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { test } from "node:test";
+import { faultsOf } from "../scripts/check-commits.ts";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+
+/** Paths in code that a text names: `src/verify/verify.ts`, `cli/table.ts` of src/, `test/zoo/`. Patterns and placeholders are none. */
+function namedFiles(text: string): string[] {
+  const named = [...text.matchAll(/`([\w.@-]+\/[\w./@-]*)`/g)].map(([, path = ""]) => path);
+  return named.filter((path) => /^(src|test|scripts|fixtures|docs|bin|policy-engine|\.ci|\.github)\/|\.ts$/.test(path));
+}
+
+const exists = (path: string) => existsSync(join(ROOT, path)) || existsSync(join(ROOT, "src", path));
+
+test("every file that SECURITY.md, CONTRIBUTING.md, README.md and docs/ name is there", () => {
+  const texts = [
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    ...globSync("docs/*.md", { cwd: ROOT }),
+    "test/suites/README.md",
+  ];
+  const wrong = texts.flatMap((text) =>
+    namedFiles(read(text))
+      .filter((path) => !exists(path) && !path.startsWith("dist/"))
+      .map((path) => `${text}: ${path}`),
+  );
+  assert.deepEqual(wrong, []);
+  assert.deepEqual(namedFiles("see `src/none.ts`, `a/b`, `src/x/<name>.ts` and `cli/none.ts`"), [
+    "src/none.ts",
+    "cli/none.ts",
+  ]);
+  assert.ok(!exists("src/none.ts") && exists("verify/verify.ts"));
+});
+
+test("every row of the threat model names a test that is run by npm test or by the gate", () => {
+  const rows = read("SECURITY.md")
+    .split("\n")
+    .filter((line) => /^\|.*\|.*\|.*\|.*\|$/.test(line) && !line.startsWith("|---"))
+    .slice(1);
+  assert.ok(rows.length > 15);
+  const gate = read(".ci/run");
+  for (const row of rows) {
+    const tests = namedFiles(row).filter((path) => path.startsWith("test/") || path.startsWith("src/"));
+    assert.ok(tests.length > 0, row);
+    for (const path of tests) {
+      const [, suite] = /^test\/suites\/([a-z-]+)\.suite\.ts$/.exec(path) ?? [];
+      const fuzz = path.startsWith("test/fuzz/") && gate.includes("npm run --silent fuzz");
+      const patterns = [...gate.matchAll(/node_suite '?([a-z*-]+)'?/g)].map(([, name = ""]) => name);
+      const called = patterns.some(
+        (name) => suite !== undefined && new RegExp(`^${name.replace("*", ".*")}$`).test(suite),
+      );
+      assert.ok(path.endsWith(".test.ts") || fuzz || called, `${path} is run by nothing`);
+    }
+  }
+});
+
+test("the message of a commit is an area and an imperative of at most 72 characters, and a body behind an empty line", () => {
+  for (const good of [
+    "verify: refuse a key of no curve",
+    "keys, trust: read x\n\nBecause y.\n",
+    "Merge branch a into b",
+    ".ci: run it",
+  ])
+    assert.deepEqual(faultsOf(good), [], good);
+  for (const bad of [
+    "refuse a key",
+    "verify: Refuse a key",
+    "verify: refused a key",
+    "verify: refusing a key",
+    "verify: refuse a key.",
+    `verify: ${"a ".repeat(40)}`,
+    "verify: refuse a key\nbecause of x",
+    "Verify: refuse a key",
+  ])
+    assert.equal(faultsOf(bad).length > 0, true, bad);
+});
