@@ -8,6 +8,7 @@ import { openRegistry, type RegistryOptions } from "../oci/open.ts";
 import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
+import { imagesBelow, noSuchImage } from "./below.ts";
 
 /** An image in a registry, pinned to a digest. */
 export interface RegistryImage {
@@ -59,7 +60,7 @@ export async function openImage(io: Io, reference: string, options: OpenOptions)
     return { ref, store, digest: ref.digest, descriptor: undefined };
   }
   const image = await store.resolve(ref.identifier);
-  if (!image) throw new TsignError("image-not-found", `no such image: ${formatReference(ref)}`);
+  if (!image) throw noSuchImage(formatReference(ref));
   if (attachment === undefined) return { ref, store, digest: image.digest, descriptor: image };
   const attached = await store.resolve(attachmentTag(image.digest, attachment, options.tagPrefix ?? ""));
   const attachedTo = formatReference(ref);
@@ -115,17 +116,6 @@ export async function layoutTarget(io: LayoutIo, folder: string): Promise<ImageT
  * @throws TsignError "limit" for indexes nested deeper than eight, "image-not-found" for a listed image that is not there
  */
 export async function withChildren(image: RegistryImage): Promise<RegistryImage[]> {
-  const found = new Map<Digest, RegistryImage>();
-  const visit = async (each: RegistryImage, depth: number): Promise<void> => {
-    if (found.has(each.digest)) return;
-    if (depth > 8) throw new TsignError("limit", `${image.ref.name}@${image.digest} is nested deeper than 8 indexes`);
-    found.set(each.digest, each);
-    const stored = await each.store.manifest(each.digest);
-    if (!stored) throw new TsignError("image-not-found", `no such image: ${each.ref.name}@${each.digest}`);
-    for (const child of stored.manifest.manifests ?? []) {
-      await visit({ ...each, digest: child.digest, descriptor: child }, depth + 1);
-    }
-  };
-  await visit(image, 0);
-  return [...found.values()];
+  const found = await imagesBelow(image.store, image, Number.POSITIVE_INFINITY);
+  return found.map(({ digest, descriptor }) => ({ ...image, digest, descriptor }));
 }

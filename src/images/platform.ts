@@ -1,6 +1,7 @@
 import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
+import { noSuchImage } from "./below.ts";
 
 /**
  * The image of one platform out of an index.
@@ -11,7 +12,7 @@ import type { Descriptor, ImageStore } from "../oci/types.ts";
 export async function imageForPlatform(store: ImageStore, index: Digest, platform: string): Promise<Digest> {
   const stored = await store.manifest(index);
   const name = `${store.name}@${index}`;
-  if (!stored) throw new TsignError("image-not-found", `no such image: ${name}`);
+  if (!stored) throw noSuchImage(name);
   const children = stored.manifest.manifests;
   if (!children) {
     throw new TsignError("input", `specified reference is not a multiarch image: ${name}`, {

@@ -1,4 +1,4 @@
-import { TsignError } from "../errors.ts";
+import { type ErrorCode, TsignError } from "../errors.ts";
 import type { Incomplete, Origin, Unreadable } from "../evidence/model.ts";
 import type { Digest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
@@ -17,6 +17,14 @@ export interface Failure {
   /** The check that failed; "unreadable" for what could not be read, or judged for want of an answer. */
   readonly check: CheckName | "unreadable" | "internal error";
   /** Cleaned for a terminal: reasons quote what strangers wrote. */
+  readonly reason: string;
+}
+
+/** A place that could not be looked through. */
+export interface MissedPlace {
+  readonly origin: Origin;
+  /** Of the error: "network", "auth", "registry", "limit" and so on. */
+  readonly code: ErrorCode;
   readonly reason: string;
 }
 
@@ -45,7 +53,7 @@ interface Judged {
   /** In the order they were found. */
   readonly failures: readonly Failure[];
   /** Places that could not be looked through. Where something verified that was found elsewhere, it counts all the same. */
-  readonly incomplete: readonly Incomplete[];
+  readonly incomplete: readonly MissedPlace[];
 }
 
 /** An image of which at least one signature or attestation verifies. */
@@ -81,6 +89,11 @@ export function failureOf(candidate: Refused | Unreadable): Failure {
     return { origin, check, reason: printable(candidate.unreadable) };
   }
   return { origin, check: candidate.failed.name, reason: printable(candidate.failed.detail) };
+}
+
+/** A place that could not be looked through, in the terms of the report. */
+export function missedPlace({ origin, incomplete: { code, message } }: Incomplete): MissedPlace {
+  return { origin, code, reason: printable(message) };
 }
 
 /** The error of an image that has what was wanted, of which none verifies. */

@@ -146,6 +146,8 @@ test("verifyImage rejects what another key signed, and names where it is and whi
     assert.ok(!verdict.ok && code === expected);
     assert.deepEqual([verdict.count, verdict.failures.map(({ check }) => check)], [1, ["signature"]]);
     assert.match(verdict.failures[0]?.origin.where ?? "", /^registry.example\/app[:@]sha256/);
+    const { error: _, ...plain } = verdict;
+    assert.deepEqual(JSON.parse(JSON.stringify(plain)), plain, "all but the error is data");
   }
 });
 
@@ -227,8 +229,8 @@ test("verifyImage says that a place could not be read: beside a good signature, 
   const good = (await verdictOf(target)).verdict;
   assert.ok(good.ok);
   assert.deepEqual(
-    good.incomplete.map(({ origin, incomplete }) => [origin.kind, incomplete.code]),
-    [["sig-tag", "network"]],
+    good.incomplete.map(({ origin, code, reason }) => [origin.kind, code, reason]),
+    [["sig-tag", "network", "nothing answered"]],
   );
 });
 

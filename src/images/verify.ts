@@ -1,9 +1,10 @@
 import { TsignError } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
-import type { Evidence, Found, Incomplete } from "../evidence/model.ts";
+import type { Evidence, Found } from "../evidence/model.ts";
 import type { TransportIo } from "../net/retry.ts";
 import type { ClaimsPolicy, Policy, TrustMaterial } from "../verify/model.ts";
 import { type Verdict, type Verified, verify } from "../verify/verify.ts";
+import { noSuchImage } from "./below.ts";
 import { isWanted, Judging, type SearchOptions, storedWith } from "./candidates.ts";
 import { lookElsewhere } from "./instead.ts";
 import { isFromBundle, withLoggedEntry } from "./log-lookup.ts";
@@ -11,6 +12,8 @@ import type { ImageTarget } from "./open.ts";
 import {
   type ImageVerdict,
   type Instead,
+  type MissedPlace,
+  missedPlace,
   noMatch,
   nothingFound,
   type Rejected,
@@ -57,11 +60,14 @@ export async function verifyImage(
   const policy = wholePolicy(options);
   const judging = new Judging(io.signal, (candidate) => judge(io, candidate, { target, policy, options }));
   const otherTypes = new Set<string>();
-  const incomplete: Incomplete[] = [];
+  const incomplete: MissedPlace[] = [];
+  let missed: TsignError | undefined;
   let legacy = false;
   for await (const found of candidates(target, options)) {
-    if ("incomplete" in found) incomplete.push(found);
-    else if (isWanted(found, options.wanted, (type) => otherTypes.add(type))) {
+    if ("incomplete" in found) {
+      incomplete.push(missedPlace(found));
+      missed ??= found.incomplete;
+    } else if (isWanted(found, options.wanted, (type) => otherTypes.add(type))) {
       legacy ||= found.origin.kind === "sig-tag" || found.origin.kind === "file";
       await judging.add(found);
     }
@@ -73,7 +79,7 @@ export async function verifyImage(
   const rejected = { ...judged, ok: false, verified: [] } as const;
   // What could not be asked or judged goes first: "there are none", or "a bad signature", cannot be said then.
   if (judging.defect) return { ...rejected, error: judging.defect.error };
-  if (incomplete[0]) return { ...rejected, error: incomplete[0].incomplete };
+  if (missed) return { ...rejected, error: missed };
   if (count > 0) return { ...rejected, error: noMatch(options.wanted, { name: target.name, failures, legacy }) };
   return { ...rejected, ...(await whyNothing(io, target, { options, otherTypes: [...otherTypes] })) };
 }
@@ -145,7 +151,7 @@ async function whyNothing(
   { options, otherTypes }: { options: VerifyImageOptions; otherTypes: readonly string[] },
 ): Promise<Pick<Rejected, "error" | "instead">> {
   if (!(await target.store.resolve(target.digest))) {
-    return { error: new TsignError("image-not-found", `no such image: ${target.name}`) };
+    return { error: noSuchImage(target.name) };
   }
   const instead: Instead =
     otherTypes.length > 0

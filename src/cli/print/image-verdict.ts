@@ -1,6 +1,5 @@
-import type { Incomplete } from "../../evidence/model.ts";
 import { printable } from "../../format/printable.ts";
-import type { Accepted, Failure, ImageVerdict, Unsatisfied } from "../../images/verdict.ts";
+import type { Accepted, Failure, ImageVerdict, MissedPlace, Unsatisfied } from "../../images/verdict.ts";
 import type { Lines, Output } from "../../io/io.ts";
 import type { Policy } from "../../verify/model.ts";
 import { printEnvelopes, printHeader, printJson, printText, warnAboutLoosePatterns } from "./verified.ts";
@@ -60,10 +59,10 @@ function printUnsatisfied(stderr: Lines, unsatisfied: readonly Unsatisfied[]): v
 }
 
 /** Places that could not be looked through, while something good was found elsewhere. */
-function warnAboutIncomplete(stderr: Lines, places: readonly Incomplete[]): void {
-  for (const { origin, incomplete } of places) {
+function warnAboutIncomplete(stderr: Lines, places: readonly MissedPlace[]): void {
+  for (const { origin, code, reason } of places) {
     // A tag that is refused beside signatures that are there is most often one that does not exist.
-    if (origin.kind !== "referrer" && QUIET.has(incomplete.code)) continue;
-    stderr.write(`${printable(`WARNING: ${origin.where} could not be looked through: ${incomplete.message}`)}\n`);
+    if (origin.kind !== "referrer" && QUIET.has(code)) continue;
+    stderr.write(`WARNING: ${printable(origin.where)} could not be looked through: ${reason}\n`);
   }
 }
