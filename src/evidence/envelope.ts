@@ -28,12 +28,11 @@ export function readEnvelope(bytes: Uint8Array, what: string): DsseContent {
     throw new TsignError("bad-bundle", `${what} is not a DSSE envelope`);
   }
   const [only, ...others] = signatures as unknown[];
-  const sig = isObject(only) ? only["sig"] : undefined;
+  const { sig, keyid } = isObject(only) ? only : {};
   const signature = typeof sig === "string" ? decodeBase64(sig) : undefined;
   if (!signature || signature.length === 0 || others.length > 0) {
     throw new TsignError("bad-bundle", `${what} has ${signatures.length} signatures, expected one that can be read`);
   }
-  const keyid = isObject(only) ? only["keyid"] : undefined;
   return { kind: "dsse", payloadType, payload: decoded, signature, ...withKeyid(keyid) };
 }
 
@@ -58,7 +57,7 @@ export function writeEnvelope({ payload, payloadType, signature, keyid }: DsseCo
   return goJson({
     payload: encodeBase64(payload),
     payloadType,
-    signatures: [{ sig: encodeBase64(signature), ...(keyid === undefined ? {} : { keyid }) }],
+    signatures: [{ sig: encodeBase64(signature), keyid }], // JSON leaves out what is undefined
   });
 }
 
@@ -73,6 +72,6 @@ export function envelopeLine(content: DsseContent, stored: Uint8Array | undefine
   return stored
     ? Buffer.from(stored)
         .toString("utf8")
-        .replace(/[\r\n]+/g, "")
+        .replace(/[\r\n]/g, "")
     : writeEnvelope(content);
 }
