@@ -329,3 +329,91 @@ test("what is passed over is said", () => {
   const { notices } = read("FROM a AS s\nFROM scratch\nCOPY --from=s . .");
   assert.deepEqual(notices, ["- scratch image ignored", "- stage reference ignored: s"]);
 });
+
+/** The images of a Dockerfile, or what it is refused for. */
+const outcome = (text: string, options: Partial<DockerfileOptions> = {}): string => {
+  try {
+    return find(text, options).join(" ");
+  } catch (error) {
+    return error instanceof TsignError ? error.message : String(error);
+  }
+};
+
+test("FROM: an image, and a name that a stage can have", () => {
+  for (const name of ["x", "X", "a-b_c.1", "as"])
+    assert.equal(outcome(`FROM a AS ${name}\nFROM ${name.toLowerCase()}`), "a");
+  for (const name of ["1a", "-a", "a/b", "a:b", "_a", "a$B"]) {
+    assert.equal(outcome(`FROM b\nFROM a AS ${name}`), `D:2: ${name} cannot be the name of a stage`);
+  }
+  for (const rest of ["a AS", "a IS b", "a AS b c", "a b", "a AS b # c", ""]) {
+    assert.equal(outcome(`FROM ${rest}`), "D:1: FROM takes an image, and AS a name", rest);
+  }
+  assert.equal(outcome("FROM a\t as  b\nFROM b"), "a");
+});
+
+test("COPY --from: numbers of stages", () => {
+  const copies = (name: string) => outcome(`FROM a\nFROM b\nCOPY --from=${name} . .`);
+  for (const stage of ["0", "1", "+1", "-0", "00", "000000000000001"]) assert.equal(copies(stage), "a b", stage);
+  for (const image of ["2", "-1", "0000000000000001", "1a", "a1", "++1"])
+    assert.equal(copies(image), `a b ${image}`, image);
+});
+
+test("what is refused for the place it stands in is refused with its line", () => {
+  assert.equal(outcome("\nENV a=b\nFROM a"), "D:2: ENV stands before the first FROM");
+  assert.equal(outcome("ARG A=a\nFROM $A\nARG A=b\n\nFROM ${A"), "D:5: cannot read ${A: unsupported modifier ");
+  assert.equal(outcome("FROM a\nONBUILD COPY --form=b c"), "D:2: COPY has no option --form");
+  assert.equal(outcome("FROM a\nONBUILD COPY --from=b c"), "a b");
+  assert.equal(outcome("ARG\nFROM a"), "D:1: ARG takes a name");
+  assert.equal(outcome("FROM scratch"), "no images found in D");
+  assert.equal(outcome("# syntax=f\nFROM scratch"), "no images found in D");
+});
+
+test("--base-image-only: scratch and stages made of stages", () => {
+  const base = (text: string) => outcome(text, { baseOnly: true });
+  assert.equal(base("FROM a\nFROM b\nCOPY --from=c . ."), "b");
+  assert.equal(base("FROM a AS x\nFROM b\nFROM x"), "a");
+  assert.equal(base("FROM scratch AS x\nFROM a\nFROM x"), "a");
+  assert.equal(base("FROM scratch\nCOPY --from=a . ."), "no images found in D");
+});
+
+test("characters: each that readers differ on, and none of the others", () => {
+  const codes = [
+    ...[
+      0, 1, 8, 0x0b, 0x0c, 0x0e, 0x1f, 0x7f, 0x80, 0x9f, 0x61c, 0x180e, 0x200b, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a,
+    ],
+    ...[0x202e, 0x2060, 0x2066, 0x2069, 0xfeff],
+  ];
+  const spaces = [0xa0, 0x1680, 0x2000, 0x200a, 0x202f, 0x205f, 0x3000];
+  const name = (code: number) => `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  for (const code of [...codes, ...spaces]) {
+    const message = outcome(`FROM a\n# c\n\nRUN x${String.fromCodePoint(code)}`);
+    assert.ok(message.startsWith(`D:4: ${name(code)}`), `${name(code)}: ${message}`);
+    assert.ok(message.endsWith(" is not read alike by every program that reads Dockerfiles"), message);
+  }
+  for (const code of codes) {
+    assert.ok(outcome(`FROM a\n# ${String.fromCodePoint(code)}`).startsWith(`D:2: ${name(code)}`), name(code));
+  }
+  for (const code of spaces) {
+    const space = String.fromCodePoint(code);
+    assert.equal(outcome(`# ${space}\n \t#${space}\nFROM a\n#${space}`), "a", name(code));
+    assert.ok(outcome(`FROM a\nRUN b # ${space}`).startsWith(`D:2: ${name(code)}`), name(code));
+    assert.ok(outcome(`FROM a\n${space}# c`).startsWith(`D:2: ${name(code)}`), name(code));
+  }
+  for (const code of [9, 0x7e, 0xa1, 0x61b, 0x200d, 0x2010, 0x2030, 0x206a, 0xfffd]) {
+    assert.equal(outcome(`FROM a\nRUN x${String.fromCodePoint(code)}`), "a", name(code));
+  }
+  assert.equal(outcome("FROM a\r\nRUN b\r\n"), "a");
+  assert.ok(outcome("FROM a\nRUN b\rRUN c").startsWith("D:2: U+000D"));
+  assert.ok(outcome("FROM a\nRUN b\r").startsWith("D:2: U+000D"));
+  assert.equal(outcome("\uFEFFFROM a"), "a");
+  assert.ok(outcome("\uFEFF\uFEFFFROM a").startsWith("D:1: U+FEFF"));
+  assert.ok(outcome("FROM a\n\uFEFFRUN b").startsWith("D:2: U+FEFF"));
+  assert.throws(() => read("FROM a\n\v"), { hint: "take the character out" });
+});
+
+test("a Dockerfile may have four megabytes", () => {
+  const size = 4 * 1024 * 1024;
+  const text = `FROM a\n${`#${"x".repeat(65_000)}\n`.repeat(70)}`;
+  assert.equal(outcome(text.slice(0, size)), "a");
+  assert.equal(outcome(text.slice(0, size + 1)), `D is larger than ${size} bytes`);
+});

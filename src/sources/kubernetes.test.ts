@@ -253,3 +253,155 @@ test("what grows, nests or repeats without end is read or refused in time", () =
     assert.ok((user + system) / 1e6 < 2, `${name}: ${(user + system) / 1e6} s of CPU`);
   }
 });
+
+/** The images of a document, or what it is refused for. */
+const outcome = (text: string): string => {
+  try {
+    return find(text).join(" ");
+  } catch (error) {
+    return error instanceof TsignError ? error.message : String(error);
+  }
+};
+
+test("documents: where they begin and end, and which line is which", () => {
+  const a = "containers: [{image: a}]";
+  const b = "containers: [{image: b}]";
+  for (const mark of [
+    "---",
+    "--- ",
+    "---\t ",
+    "--- # c",
+    "---\t#",
+    "...\n---",
+    "...\n...",
+    "... # c\n\n# c\n  # c\n---",
+  ]) {
+    assert.equal(outcome(`${a}\n${mark}\n${b}`), "a b", mark);
+  }
+  for (const mark of ["---#", "----", "--- b", "---b", "--- &x", "---\u00a0"]) {
+    assert.equal(outcome(`${a}\n${mark}\n${b}`), "m.yaml:2: --- is read as the start of a document by some", mark);
+  }
+  for (const mark of ["...#", "....", "... b", "...b"]) {
+    assert.equal(outcome(`${a}\n${mark}\n${b}`), "m.yaml:2: ... is read as the end of a document by some", mark);
+  }
+  assert.equal(outcome(`${a}\n...\n${b}`), "m.yaml:3: --- is missing after ...");
+  assert.equal(outcome(`${a}\n...\n...\n${b}`), "m.yaml:4: --- is missing after ...");
+  assert.equal(outcome(`${a}\n\n%TAG`), "m.yaml:3: directives change how readers take the document");
+  assert.equal(outcome(`${a}\n---\n%YAML 1.2\n---\n${b}`), "m.yaml:3: directives change how readers take the document");
+  assert.equal(outcome(`${a}\n---\n\n- @`), "m.yaml:4: a value cannot begin with @");
+  assert.equal(outcome(`${a}\n---\n---\n@`), "m.yaml:4: a value cannot begin with @");
+  assert.equal(outcome(`@\n---\n${a}`), "m.yaml:1: a value cannot begin with @");
+  assert.equal(outcome(`a: |\n  ---\n  x\n${a}`), "a", "an indented line is no mark");
+  assert.equal(outcome(`\uFEFF${a}`), "a");
+  assert.equal(outcome(`\uFEFF\uFEFF${a}`), "m.yaml:1: U+FEFF (byte order mark) cannot stand in YAML");
+});
+
+test("characters that go-yaml does not take are refused, with the line", () => {
+  const codes = [0, 1, 8, 0x0b, 0x0c, 0x0e, 0x1f, 0x7f, 0x84, 0x86, 0x9f, 0xfffe, 0xffff];
+  for (const code of codes) {
+    const number = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+    const message = outcome(`a: b\n\nc: "${String.fromCodePoint(code)}"`);
+    assert.match(message, new RegExp(`^m\\.yaml:3: ${number.replace("+", "\\+")}( \\(.*\\))? cannot stand in YAML$`));
+  }
+  for (const code of [9, 0x20, 0x7e, 0x85, 0xa0, 0xfffd, 0x1f600]) {
+    assert.equal(outcome(`a: "${String.fromCodePoint(code)}"\ncontainers: [{image: b}]`), "b", code.toString(16));
+  }
+});
+
+test("a stream may have eight megabytes", () => {
+  const text = "containers: [{image: a}]\n#";
+  const size = 8 * 1024 * 1024;
+  assert.equal(outcome(text.padEnd(size, "x")), "a");
+  assert.equal(outcome(text.padEnd(size + 1, "x")), `m.yaml is larger than ${size} bytes`);
+});
+
+test("JSON: values have the types that they are written with", () => {
+  const images = (...values: unknown[]) => outcome(JSON.stringify({ containers: values.map((image) => ({ image })) }));
+  assert.equal(images("a", "b"), "a b");
+  assert.equal(images("1.10", "true", "null", "a: b"), "1.10 true null a: b");
+  assert.equal(images("a", null, ""), "a");
+  assert.equal(images(1.5), "an image under containers in m.yaml is not text: 1.5");
+  assert.equal(images(true), "an image under containers in m.yaml is not text: true");
+  assert.equal(images(["a"]), "an image under containers in m.yaml is not text");
+  assert.equal(images({ a: "b" }), "an image under containers in m.yaml is not text");
+  for (const character of ["\u0085", "\u2028", "\u2029"]) {
+    assert.equal(images(`a${character}b`), "an image under containers in m.yaml goes over more than one line");
+  }
+  assert.equal(images("a\nb"), "a\nb", "JSON's own escape");
+  assert.equal(outcome('{"Containers":[{"IMAGE":"a"}]}'), "a");
+  assert.equal(outcome('{"a":{"volumes":[{"image":{"reference":"b"}}]}} {"containers":[{"image":"c"}]}'), "b c");
+  assert.equal(outcome('{"a":"{","b":"\\"}","containers":[{"image":"c"}]}\n\n'), "c");
+  assert.equal(outcome("{containers: [{image: a}]}"), "a", "YAML");
+  assert.equal(outcome('{"containers":[{"image":"a"}]} # c'), "a", "YAML");
+  assert.match(outcome('{"containers":[{"image":"a"}]}{"containers":[{"image":"b"}]'), /^m\.yaml:1: /);
+  assert.match(outcome('{"containers":[{"image":"a"}],}{"b":1}'), /^m\.yaml:1: /);
+  assert.match(outcome('{"a":1,"a":2}'), /^m\.yaml .*the key "a" twice/);
+});
+
+test("images: containers of each kind and image volumes, wherever they are, and nothing else", () => {
+  const cases: [text: string, images: string][] = [
+    ["containers: [{image: a}]\ninitContainers: [{image: b}]\nephemeralContainers: [{image: c}]", "b a c"],
+    ["initcontainers: [{image: a}]\nEPHEMERALCONTAINERS: [{image: b}]", "a b"],
+    ["containerS: [{Image: a, image: b}]", "a b"],
+    ["container\u017F: [{image: a}]\nvolume\u017F: [{image: {reference: b}}]", "a b"],
+    ["x: [[{containers: [{image: a}]}], {y: {containers: [{image: b}]}}]", "a b"],
+    ["containers: [{image: a, x: {containers: [{image: b}]}}]", "a b"],
+    ["- containers: [{image: a}]\n- containers: [{image: b}]", "a b"],
+    ["containers: [a, [{image: b}], {image: c}]", "c"],
+    ["containers: {image: a}\nx: {containers: [{image: b}]}", "b"],
+    ["volumes: [{image: {reference: a, Reference: b}}, {image: c}, {image: [{reference: d}]}, {reference: e}]", "a b"],
+    ["volumes: [x]\ncontainers: [{image: a}]", "a"],
+    ["images: [{image: a}]\ncontainers: [{images: b, image: c}]", "c"],
+    ["x: &x {containers: [{image: a}]}\ny:\n  <<: *x\n  z: 1", "a"],
+    ["y:\n  <<: {containers: [{image: a}]}\n  containers: [{image: b}]", "b a"],
+    ["containers: [{<<: {image: a}}]", "a"],
+    ["volumes: [{image: {<<: {reference: a}}}]", "a"],
+    ["containers: [{image: a}, {image: a}]", "a"],
+    ["x: &x [{image: a}]\ncontainers: *x\ninitContainers: *x", "a"],
+  ];
+  for (const [text, images] of cases) assert.equal(outcome(text), images, text);
+  const volume = "an image under volumes in m.yaml is not text";
+  assert.equal(outcome("volumes: [{image: {reference: 1}}]"), `${volume}: 1`);
+  assert.equal(outcome("volumes: [{image: {reference: [a]}}]"), volume);
+  assert.equal(outcome("initContainers: [{image: 1}]"), "an image under initcontainers in m.yaml is not text: 1");
+});
+
+test("images: no value is none, and what go-yaml takes for a number or a boolean is no text", () => {
+  const image = (text: string) => outcome(`containers: [{image: ${text} }, {image: z}]`);
+  for (const none of ["", "~", "null", "Null", "NULL", "''", '""', "!!null a", "!!str ''"])
+    assert.equal(image(none), "z", none);
+  const numbers =
+    "0 1 10 1.5 1. .5 +1 -1 -1.5 1e3 1E-3 1.5e+10 1_000 0x1F -0xab +0o17 0b101 .inf -.Inf +.INF .nan .NaN .NAN";
+  const booleans = "y Y n N yes Yes YES no No NO on On ON off Off OFF true True TRUE false False FALSE";
+  for (const value of `${numbers} ${booleans}`.split(" ")) {
+    assert.equal(image(value), `an image under containers in m.yaml is not text: ${value}`, value);
+    assert.equal(image(`"${value}"`), `${value} z`);
+    assert.equal(image(`!!str ${value}`), `${value} z`);
+  }
+  for (const text of [
+    "nULL",
+    "a1",
+    "1a",
+    "1.2.3",
+    "yEs",
+    "tRUE",
+    "0xg",
+    "0y1",
+    "1e",
+    "e3",
+    "inf",
+    "nan",
+    ".infx",
+    "1-2",
+    "nully",
+    "~a",
+  ]) {
+    assert.equal(image(text), `${text} z`, text);
+  }
+  for (const tag of ["int", "float", "bool"]) {
+    assert.equal(image(`!!${tag} a`), "an image under containers in m.yaml is not text: a");
+  }
+  assert.equal(image("a\n b"), "an image under containers in m.yaml goes over more than one line");
+  assert.equal(image('"a\u2028b"'), "an image under containers in m.yaml goes over more than one line");
+  assert.equal(outcome("containers: [{name: a}]"), "no images found in m.yaml");
+});
