@@ -273,7 +273,6 @@ test("documents: where they begin and end, and which line is which", () => {
     "--- # c",
     "---\t#",
     "...\n---",
-    "...\n...",
     "... # c\n\n# c\n  # c\n---",
   ]) {
     assert.equal(outcome(`${a}\n${mark}\n${b}`), "a b", mark);
