@@ -266,15 +266,7 @@ const outcome = (text: string): string => {
 test("documents: where they begin and end, and which line is which", () => {
   const a = "containers: [{image: a}]";
   const b = "containers: [{image: b}]";
-  for (const mark of [
-    "---",
-    "--- ",
-    "---\t ",
-    "--- # c",
-    "---\t#",
-    "...\n---",
-    "... # c\n\n# c\n  # c\n---",
-  ]) {
+  for (const mark of ["---", "--- ", "---\t ", "--- # c", "---\t#", "...\n---", "... # c\n\n# c\n  # c\n---"]) {
     assert.equal(outcome(`${a}\n${mark}\n${b}`), "a b", mark);
   }
   for (const mark of ["---#", "----", "--- b", "---b", "--- &x", "---\u00a0"]) {

@@ -6,7 +6,6 @@ import { TsignError } from "../errors.ts";
 import { faultOf } from "../format/key-fault.ts";
 import { octetString, oid, sequence, setOf, utf8String } from "../sandbox/pki/der.ts";
 import { extension, signCertificate, tbsCertificate } from "../sandbox/pki/x509.ts";
-import { ALWAYS, isWithin, NO_TRUST } from "./material.ts";
 import { logIdOf, readTrustedRoot } from "./trusted-root.ts";
 import { certificateAuthority, logInstance } from "./write-trusted-root.ts";
 
@@ -222,6 +221,39 @@ test("readTrustedRoot: a thousand keys and certificates are read, one more is re
   }
 });
 
+test("logInstance: what it writes of ECDSA and Ed25519 keys", () => {
+  const pem = (key: KeyObject) => String(key.export({ type: "spki", format: "pem" }));
+  const validFor = { start: START, end: END };
+  const keys: [key: KeyObject, keyDetails: string][] = [
+    [EC, "PKIX_ECDSA_P256_SHA_256"],
+    [generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey, "PKIX_ECDSA_P384_SHA_384"],
+    [generateKeyPairSync("ec", { namedCurve: "P-521" }).publicKey, "PKIX_ECDSA_P521_SHA_512"],
+    [generateKeyPairSync("ed25519").publicKey, "PKIX_ED25519"],
+  ];
+  for (const [key, keyDetails] of keys) {
+    const written = (url: string) => logInstance({ url, pem: pem(key), validFor, origin: undefined });
+    const fields = {
+      hashAlgorithm: "SHA2_256",
+      publicKey: { rawBytes: b64(spki(key)), keyDetails, validFor },
+      logId: { keyId: b64(logIdOf(key)) },
+    };
+    assert.deepStrictEqual(written("https://log.example"), { baseUrl: "https://log.example", ...fields });
+    assert.deepStrictEqual(written(""), fields);
+  }
+});
+
+test("certificateAuthority: what it writes of a chain", () => {
+  const validFor = { start: START };
+  const fields = {
+    certChain: chainOf(INTERMEDIATE, ROOT),
+    validFor,
+  };
+  const written = (url: string) => certificateAuthority({ url, chain: [INTERMEDIATE, ROOT], validFor });
+  const subject = written("")["subject"];
+  assert.deepStrictEqual(written("https://ca.example"), { ...fields, subject, uri: "https://ca.example" });
+  assert.deepStrictEqual(written(""), { ...fields, subject });
+});
+
 test("logInstance and certificateAuthority: what they write is read again", () => {
   const ed25519 = generateKeyPairSync("ed25519").publicKey;
   const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey;
@@ -302,20 +334,5 @@ test("certificateAuthority: names of the root that there are, the first organiza
       ...[attribute(organization, "O two"), attribute(commonName, "CN two")],
     ),
     { organization: "O one", commonName: "CN two" },
-  );
-});
-
-test("NO_TRUST holds nothing, and ALWAYS has no end", () => {
-  assert.deepStrictEqual(NO_TRUST, { authorities: [], logs: [], ctLogs: [], timestampAuthorities: [] });
-  assert.deepStrictEqual(ALWAYS, { start: new Date(0), end: undefined });
-});
-
-test("isWithin: both ends belong to a period", () => {
-  const [start, end] = [new Date(1000), new Date(2000)];
-  const at = (time: number, period: { start: Date; end: Date | undefined } = { start, end }) =>
-    isWithin(period, new Date(time));
-  assert.deepEqual(
-    [at(999), at(1000), at(2000), at(2001), at(9999, { start, end: undefined })],
-    [false, true, true, false, true],
   );
 });
