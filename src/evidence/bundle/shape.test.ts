@@ -62,7 +62,9 @@ test("canonicalBundle: fields in snake case, numbers as text, and nulls come out
   const snake = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   for (const document of DOCUMENTS) {
     for (const respelt of changes(document, (member, key) => ({ [snake(key)]: member }))) {
-      assert.deepEqual(canonicalBundle(respelt), document, JSON.stringify(respelt));
+      const text = JSON.stringify(respelt);
+      if (!text.includes("payload_type")) assert.deepEqual(canonicalBundle(respelt), document, text);
+      else assert.throws(() => canonicalBundle(respelt), badBundle, text); // envelope.proto has no snake case
     }
   }
   const numbers = { ...ENTRY, logIndex: 1, integratedTime: 2, inclusionProof: { ...PROOF, logIndex: 3, treeSize: 9 } };

@@ -84,7 +84,7 @@ test("kindVersionOf: what a body says it is; nothing where it says nothing", () 
     version: "0.0.1",
   });
   assert.deepEqual(kindVersionOf(jsonBytes({ kind: {}, apiVersion: null }), "it"), { kind: "", version: "" });
-  assert.deepEqual(kindVersionOf(jsonBytes([]), "it"), { kind: "", version: "" });
+  for (const body of [[], null]) assert.deepEqual(kindVersionOf(jsonBytes(body), "it"), { kind: "", version: "" });
   assert.throws(() => kindVersionOf(Buffer.from("{"), "it"), badBundle);
 });
 

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { badBundle, base64, certificateOf, jsonBytes, logEntry } from "../../../test/support/evidence-parts.ts";
+import {
+  badBundle,
+  base64,
+  certificateOf,
+  jsonBytes,
+  logEntry,
+  refused,
+} from "../../../test/support/evidence-parts.ts";
 import { writePem } from "../../format/pem.ts";
 import { ANNOTATION } from "../media-types.ts";
 import type { Origin } from "../model.ts";
@@ -68,7 +75,10 @@ test("readSignatureLayer: an annotation that cannot be read is refused", () => {
     { ...signed, [ANNOTATION.timestamp]: "{" },
     { ...signed, [ANNOTATION.timestamp]: "{}" },
   ];
-  for (const annotations of wrong) assert.throws(() => layer(annotations), badBundle, JSON.stringify(annotations));
+  for (const annotations of wrong) {
+    const name = Object.keys(annotations).at(-1) ?? ANNOTATION.signature;
+    assert.throws(() => layer(annotations), refused("bad-bundle", name), JSON.stringify(annotations));
+  }
   assert.equal(
     layer({ [ANNOTATION.signature]: "" }).content.signature.length,
     0,
@@ -108,7 +118,7 @@ test("readAttestationLayer: the envelope, and the whole layer as what may be tim
   });
   assert.equal(read({}).key.kind, "none");
   assert.throws(() => read({ [ANNOTATION.predicateType]: "another" }), badBundle);
-  assert.throws(() => read({}, Buffer.from("{}")), badBundle);
+  assert.throws(() => read({}, Buffer.from("{}")), refused("bad-bundle", "the layer"));
 });
 
 test("readCertificates: every block in order, whatever stands between, one that stands there twice too", () => {
@@ -175,7 +185,7 @@ test("readSimpleSigning: a payload that is not one is refused, and one that name
   for (const value of [...NONE, ...LOOKALIKES, ...without]) {
     assert.throws(() => readSimpleSigning(jsonBytes(value)), badBundle, JSON.stringify(value));
   }
-  assert.throws(() => readSimpleSigning(Buffer.from("{")), badBundle);
+  assert.throws(() => readSimpleSigning(Buffer.from("{")), refused("bad-bundle", "the payload"));
 });
 
 test("describePayload: every field may be missing; what is no such document is described as nothing", () => {
@@ -183,6 +193,7 @@ test("describePayload: every field may be missing; what is no such document is d
   const empty = { dockerReference: "", manifestDigest: undefined, type: "", optional: undefined };
   assert.deepEqual(describePayload(jsonBytes({})), empty);
   assert.deepEqual(describePayload(jsonBytes(null)), empty);
+  assert.deepEqual(describePayload(jsonBytes({ critical: { image: { "docker-manifest-digest": null } } })), empty);
   for (const value of [...NONE, ...LOOKALIKES]) {
     assert.equal(describePayload(jsonBytes(value)), undefined, JSON.stringify(value));
   }
