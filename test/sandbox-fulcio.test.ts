@@ -143,6 +143,32 @@ test("Fulcio refuses tokens that do not hold, and proofs that prove nothing", as
   assert.equal((await ask(sandbox, "POST", "/api/v2/signingCert", { body: Buffer.from("no JSON") })).status, 400);
 });
 
+test("Fulcio takes the token from the request's credentials, which count before the header", async () => {
+  const sandbox = await testSigstore();
+  const pair = keyOf("P-256");
+  const send = (oidcIdentityToken: unknown, headers: Record<string, string> = {}) =>
+    ask(sandbox, "POST", "/api/v2/signingCert", {
+      headers,
+      body: {
+        credentials: { oidcIdentityToken },
+        publicKeyRequest: {
+          publicKey: { algorithm: "ECDSA", content: pair.publicKey.export({ type: "spki", format: "pem" }) },
+          proofOfPossession: sign("sha256", Buffer.from(ALICE), pair.privateKey).toString("base64"),
+        },
+      },
+    });
+  const good = { authorization: `Bearer ${sandbox.mint(ALICE)}` };
+  assert.equal(leafOf(await send(sandbox.mint(ALICE))).subjectAltName, `email:${ALICE}`);
+  assert.equal(leafOf(await send("", good)).subjectAltName, `email:${ALICE}`);
+  const eve = { authorization: `Bearer ${sandbox.mint("eve@example.com")}` };
+  assert.equal(leafOf(await send(sandbox.mint(ALICE), eve)).subjectAltName, `email:${ALICE}`);
+  const stranger = await testSigstore();
+  const bad = ["garbage", stranger.mint(ALICE), sandbox.mint(ALICE, {}, { ttl: -60 }), "", 5, { token: "x" }, [""]];
+  for (const token of bad) assert.equal((await send(token)).status, 400, JSON.stringify(token));
+  assert.equal((await send("garbage", good)).status, 400);
+  assert.equal((await send(sandbox.mint("eve@example.com"), good)).status, 400);
+});
+
 test("version 1 answers 201 with a chain of PEM; the bundle of trust is the same chain", async () => {
   const sandbox = await testSigstore();
   const pair = keyOf("P-256");

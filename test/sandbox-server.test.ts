@@ -30,6 +30,37 @@ test("a timestamp answers what was asked: nonce, certificates, or neither", asyn
   assert.equal(full.info.at(-1)?.raw.toString("hex"), "0204075bcd15");
 });
 
+test("the timestamp authority takes JSON requests, and refuses what is none", async () => {
+  const sandbox = await testSigstore();
+  const digest = createHash("sha256").update("signature").digest();
+  const headers = { "content-type": "application/json" };
+  const send = (body: unknown) => ask(sandbox, "POST", "/api/v1/timestamp", { body, headers });
+  const request = { artifactHash: digest.toString("base64"), hashAlgorithm: "sha256" };
+  const bare = await send(request);
+  assert.equal(bare.status, 201);
+  assert.ok(bare.bytes.includes(digest));
+  const full = await send({ ...request, nonce: 123456789, certificates: true });
+  assert.ok(full.bytes.includes(Buffer.from("0204075bcd15", "hex")));
+  assert.ok(full.bytes.length > bare.bytes.length + 300);
+  const sha512 = createHash("sha512").update("signature").digest();
+  assert.equal((await send({ artifactHash: sha512.toString("base64"), hashAlgorithm: "SHA512" })).status, 201);
+  const bad: Record<string, unknown> = {
+    "no hash": { hashAlgorithm: "sha256" },
+    "no algorithm": { artifactHash: request.artifactHash },
+    "a hash of another length": { ...request, artifactHash: sha512.toString("base64") },
+    "a hash that is not base64": { ...request, artifactHash: "not base64!" },
+    SHA1: { artifactHash: digest.subarray(0, 20).toString("base64"), hashAlgorithm: "sha1" },
+    "an unknown algorithm": { ...request, hashAlgorithm: "constructor" },
+    "a nonce that is text": { ...request, nonce: "1" },
+    "certificates that are text": { ...request, certificates: "yes" },
+    DER: timestampRequest(Buffer.from("signature")),
+    list: [],
+  };
+  for (const [name, body] of Object.entries(bad)) assert.equal((await send(body)).status, 400, name);
+  const der = { "content-type": "application/timestamp-query" };
+  assert.equal((await ask(sandbox, "POST", "/api/v1/timestamp", { body: request, headers: der })).status, 400);
+});
+
 test("SHA-1 and an unknown hash are rejected, garbage is a bad request", async () => {
   const sandbox = await testSigstore();
   for (const hash of ["1.3.14.3.2.26", "2.16.840.1.101.3.4.2.4"]) {

@@ -16,7 +16,7 @@ import {
   usualExtensions,
 } from "./pki/x509.ts";
 import type { Clock } from "./server/clock.ts";
-import { answer, bytesOf, type Call, json, jsonOf, Refused, type Service, textAt } from "./server/service.ts";
+import { answer, bytesOf, type Call, json, jsonOf, Refused, type Service, textAt, valueAt } from "./server/service.ts";
 
 const LIFETIME = 10 * 60 * 1000;
 /** gRPC's codes for the statuses used, as Fulcio's gateway answers. */
@@ -45,6 +45,7 @@ export function createFulcio(options: Options): Service {
         const leaf = await issue(options, call, {
           publicKey: textAt(body, "publicKeyRequest.publicKey.content"),
           proof: textAt(body, "publicKeyRequest.proofOfPossession"),
+          token: valueAt(body, "credentials.oidcIdentityToken"),
         });
         return json({ signedCertificateEmbeddedSct: { chain: { certificates: [pem(leaf), ...issuing] } } });
       },
@@ -85,9 +86,18 @@ function publicKeyOfV1(content: string): string {
   return text.startsWith("-----BEGIN") ? text : writePem("PUBLIC KEY", bytes);
 }
 
-/** Checks token and proof of possession, and issues a certificate with an SCT. */
-async function issue(options: Options, call: Call, request: { publicKey: string; proof: string }): Promise<Buffer> {
-  const identity = identityOf(bearerClaims(options, call), options.issuers);
+/**
+ * Checks token and proof of possession, and issues a certificate with an SCT.
+ *
+ * @param request.token the Credentials of fulcio.proto, which count before the header; that counts where there are none
+ */
+async function issue(
+  options: Options,
+  call: Call,
+  request: { publicKey: string; proof: string; token?: unknown },
+): Promise<Buffer> {
+  const { token = "" } = request;
+  const identity = identityOf(claimsOf(options, token === "" ? bearerToken(call) : token), options.issuers);
   const verifier = verifierOf(request.publicKey);
   if (verifier.certificate) throw new Refused(400, "a public key is needed, not a certificate");
   requireSupported(verifier);
@@ -99,9 +109,12 @@ async function issue(options: Options, call: Call, request: { publicKey: string;
   return certify(options, { identity, spki, spoilt: call.faults.has("bad-sct") });
 }
 
-function bearerClaims({ tokens, issuers }: Options, { headers }: Call): Record<string, unknown> {
-  const [, token] = /^bearer (\S+)$/i.exec(headers["authorization"] ?? "") ?? [];
-  const claims = token === undefined ? undefined : tokens.check(token);
+function bearerToken({ headers }: Call): string | undefined {
+  return /^bearer (\S+)$/i.exec(headers["authorization"] ?? "")?.[1];
+}
+
+function claimsOf({ tokens, issuers }: Options, token: unknown): Record<string, unknown> {
+  const claims = typeof token === "string" ? tokens.check(token) : undefined;
   const audiences = [claims?.["aud"]].flat();
   const known = claims?.["iss"] === issuers.people || claims?.["iss"] === issuers.ci;
   if (!claims || !known || !audiences.includes(AUDIENCE)) {

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { writePem } from "../format/pem.ts";
 import type { ServerResponse } from "../io/io.ts";
-import { grantedResponse, readRequest, rejectedResponse, type TimestampRequest } from "./pki/cms-tst.ts";
-import { integer, NULL, octetString, oid, sequence } from "./pki/der.ts";
+import { grantedResponse, imprintOf, readRequest, rejectedResponse, type TimestampRequest } from "./pki/cms-tst.ts";
+import { integer } from "./pki/der.ts";
 import { type Authority, serialNumber } from "./pki/x509.ts";
 import type { Clock } from "./server/clock.ts";
-import { answer, type Call, json, Refused, type Service } from "./server/service.ts";
+import { answer, bytesOf, type Call, json, jsonOf, Refused, type Service, textAt, valueAt } from "./server/service.ts";
 
 /** The timestamp authority (RFC 3161 §3.4, timestamps over HTTP). */
 export function createTsa(options: {
@@ -36,7 +36,9 @@ export function createTsa(options: {
   };
 }
 
+/** A TimeStampReq, or, with the type application/json, the form that sigstore/timestamp-authority takes besides. */
 function requestOf(call: Call): TimestampRequest {
+  if (/^application\/json\b/i.test(call.headers["content-type"] ?? "")) return jsonRequest(jsonOf(call));
   try {
     return readRequest(call.body);
   } catch {
@@ -44,9 +46,19 @@ function requestOf(call: Call): TimestampRequest {
   }
 }
 
+/** JSONRequest of sigstore/timestamp-authority (pkg/api/timestamp.go): what is not there is as not asked for. */
+function jsonRequest(body: unknown): TimestampRequest {
+  const digest = bytesOf(textAt(body, "artifactHash"), "artifactHash");
+  const { imprint, supported } = imprintOf(textAt(body, "hashAlgorithm").toLowerCase(), digest);
+  if (!supported) throw new Refused(400, "the hash algorithm is not supported, or the hash has another length");
+  const [nonce, certificates] = [valueAt(body, "nonce"), valueAt(body, "certificates") ?? false];
+  const isNonce = nonce === undefined || nonce === null || (Number.isSafeInteger(nonce) && Number(nonce) > 0);
+  if (!isNonce || typeof certificates !== "boolean") throw new Refused(400, "the body is not a timestamp request");
+  return { imprint, supported, certificates, nonce: nonce ? integer(Number(nonce)) : undefined };
+}
+
 function otherImprint(): Buffer {
-  const digest = createHash("sha256").update("something else").digest();
-  return sequence(sequence(oid("2.16.840.1.101.3.4.2.1"), NULL), octetString(digest));
+  return imprintOf("sha256", createHash("sha256").update("something else").digest()).imprint;
 }
 
 function reply(der: Buffer): ServerResponse {

@@ -66,6 +66,22 @@ export function readRequest(bytes: Uint8Array): TimestampRequest {
   return { imprint: imprint.raw, supported: known && length === digest.content.length, nonce, certificates };
 }
 
+/**
+ * A MessageImprint (RFC 3161 §2.4.1) of a digest.
+ *
+ * @returns whether it is one the authority signs: of a known hash, and of its length
+ */
+export function imprintOf(hash: string, digest: Uint8Array): { imprint: Buffer; supported: boolean } {
+  const known: Readonly<Record<string, string>> = {
+    sha256: SHA256,
+    sha384: "2.16.840.1.101.3.4.2.2",
+    sha512: "2.16.840.1.101.3.4.2.3",
+  };
+  const algorithm = (Object.hasOwn(known, hash) ? known[hash] : undefined) ?? SHA256;
+  const supported = Object.hasOwn(known, hash) && IMPRINT_HASHES[algorithm] === digest.length;
+  return { imprint: sequence(sequence(oid(algorithm), NULL), octetString(digest)), supported };
+}
+
 /** TimeStampResp with status granted (RFC 3161 §2.4.2). */
 export function grantedResponse(options: {
   imprint: Buffer;
