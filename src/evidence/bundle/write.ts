@@ -14,7 +14,16 @@ const NUMBER_BY_HASH: Readonly<Record<HashName, number>> = { sha256: 1, sha384: 
  * @throws TsignError "internal" for content that no bundle can hold (simple signing)
  */
 export function writeBundle(evidence: Evidence): string {
-  const bundle: Bundle = {
+  return bundleText(bundleToJSON(bundleOf(evidence)));
+}
+
+/**
+ * Evidence as the message of a v0.3 bundle (sigstore_bundle.proto).
+ *
+ * @throws TsignError "internal" for content that no bundle can hold
+ */
+export function bundleOf(evidence: Evidence): Bundle {
+  return {
     mediaType: BUNDLE_MEDIA_TYPE,
     verificationMaterial: {
       content: keyMaterial(evidence.key),
@@ -26,7 +35,6 @@ export function writeBundle(evidence: Evidence): string {
     },
     content: bundleContent(evidence.content),
   };
-  return bundleText(bundleToJSON(bundle));
 }
 
 /**
