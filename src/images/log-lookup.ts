@@ -20,7 +20,7 @@ export function isFromBundle({ key }: Pick<Evidence, "key">): boolean {
  * @param options.rekorUrl http(s) URL of a Rekor v1, read only when it is asked; undefined to look nothing up
  * @param options.blob what a blob's signature is over
  * @returns the same evidence, with the log's oldest entry of it where there is one
- * @throws TsignError "usage" for what is no URL, "network", "timeout", "registry" when the log cannot be asked
+ * @throws TsignError "usage" for what is no URL, "auth", "network", "timeout", "service" when the log cannot be asked
  */
 export async function withLoggedEntry(
   io: TransportIo,

@@ -177,7 +177,8 @@ function networkError(url: URL, cause: unknown): TsignError {
   const hint = refused ? undefined : HINTS[known];
   return new TsignError("network", `cannot reach ${url.protocol}//${url.host}: ${reason}`, {
     cause,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
+    url,
   });
 }
 

@@ -111,10 +111,10 @@ test("redirects are followed when asked for, not without an end, and never down 
   const kept = network([to("/y")]);
   assert.equal((await kept.read({})).status, 302);
   const endless = network(Array.from({ length: 20 }, () => to("/x")));
-  await assert.rejects(endless.read({ followRedirects: true }), refusedWith("registry"));
+  await assert.rejects(endless.read({ followRedirects: true }), refusedWith("service"));
   assert.equal(endless.asked.length, 6);
   for (const location of ["http://a.example/x", "file:///etc/passwd", "ftp://a.example/", "https://"]) {
-    await assert.rejects(network([to(location)]).read({ followRedirects: true }), refusedWith("registry"), location);
+    await assert.rejects(network([to(location)]).read({ followRedirects: true }), refusedWith("service"), location);
   }
   const seen = network([to("/y", 303), { status: 200 }]);
   await seen.read({ method: "POST", body: Buffer.from("x"), followRedirects: true });
@@ -212,14 +212,20 @@ test("a failed exchange names the service once, where the transport has a servic
   const cannot = "cannot reach https://a.example: connection refused";
   const refused = () => network([new TsignError("network", cannot)]).io;
   const exchange = { method: "GET", url: new URL("https://a.example/x") } as const;
-  await assert.rejects(createTransport(refused(), { service: "Fulcio" }).read(exchange, { maxBytes: 10 }), {
-    code: "network",
-    message: `Fulcio: ${cannot}`,
-  });
+  await assert.rejects(
+    createTransport(refused(), { peer: { service: "fulcio", name: "Fulcio" } }).read(exchange, { maxBytes: 10 }),
+    {
+      code: "network",
+      message: `Fulcio: ${cannot}`,
+    },
+  );
   await assert.rejects(createTransport(refused()).read(exchange, { maxBytes: 10 }), { message: cannot });
-  await assert.rejects(createTransport(refused(), { service: "a.example" }).read(exchange, { maxBytes: 10 }), {
-    message: cannot,
-  });
+  await assert.rejects(
+    createTransport(refused(), { peer: { service: "oidc", name: "a.example" } }).read(exchange, { maxBytes: 10 }),
+    {
+      message: cannot,
+    },
+  );
 });
 
 test("while an exchange is under way the service counts as unanswered, and not after it", async () => {
@@ -233,7 +239,7 @@ test("while an exchange is under way the service counts as unanswered, and not a
     },
   };
   const exchange = { method: "GET", url: new URL("https://a.example/x") } as const;
-  await createTransport(seen, { service: "Fulcio" }).read(exchange, { maxBytes: 10 });
+  await createTransport(seen, { peer: { service: "fulcio", name: "Fulcio" } }).read(exchange, { maxBytes: 10 });
   assert.deepEqual(during, [["Fulcio at a.example"]]);
   assert.deepEqual(unanswered(io.signal), []);
 });

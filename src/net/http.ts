@@ -1,5 +1,6 @@
-import { type ErrorCode, TsignError, withMessage } from "../errors.ts";
+import { TsignError } from "../errors.ts";
 import type { HttpResponse, TlsOptions } from "../io/io.ts";
+import { attributedPieces, attributing, faultOf, type Peer } from "./peer.ts";
 import { waitingFor } from "./pending.ts";
 import { proxyFor, throughProxy } from "./proxy.ts";
 import { DEFAULT_LIMITS, type Limits, retrying, type TransportIo } from "./retry.ts";
@@ -38,20 +39,26 @@ export interface Transport {
  * The one way to the network: every exchange is bounded in time, retried where that is safe, redirected only without
  * credentials, and never from https to http.
  *
- * @param options.service who is at the other end, for messages: `Fulcio`; a host alone says it of a registry
- * @throws TsignError "network", "timeout", "limit", "registry"
+ * @param options.peer who is at the other end; none for a URL that the user names
+ * @throws TsignError "network", "timeout", "limit", and "service" (of a registry: "registry") for a redirect that is not
+ *   followed; with `service` and `url`
  */
 export function createTransport(
   io: TransportIo,
-  options: { tls?: TlsOptions; limits?: Partial<Limits>; service?: string } = {},
+  options: { tls?: TlsOptions; limits?: Partial<Limits>; peer?: Peer } = {},
 ): Transport {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const { service } = options;
-  const once = (exchange: Exchange) => exchangeOnce(io, { exchange, limits, tls: options.tls });
+  const { peer } = options;
+  const once = (exchange: Exchange) => exchangeOnce(io, { exchange, limits, tls: options.tls, peer });
   const waiting = <T>({ url }: Exchange, step: () => Promise<T>): Promise<T> =>
-    naming(service, () => waitingFor(io.signal, service ? `${service} at ${url.host}` : url.host, step));
+    attributing({ url, peer }, () =>
+      waitingFor(io.signal, peer?.name ? `${peer.name} at ${url.host}` : url.host, step),
+    );
   return {
-    stream: (exchange) => waiting(exchange, () => retrying(io, limits, () => once(exchange))),
+    async stream(exchange) {
+      const response = await waiting(exchange, () => retrying(io, limits, () => once(exchange)));
+      return { ...response, body: attributedPieces(response.body, { url: exchange.url, peer }) };
+    },
     read: (exchange, { maxBytes }) =>
       waiting(exchange, () =>
         retrying(io, limits, async () => {
@@ -63,23 +70,12 @@ export function createTransport(
   };
 }
 
-/** What can go wrong between here and a service: the host alone does not tell users which service it is. */
-const BETWEEN: readonly ErrorCode[] = ["network", "timeout", "limit", "registry"];
-
-async function naming<T>(service: string | undefined, step: () => Promise<T>): Promise<T> {
-  try {
-    return await step();
-  } catch (error) {
-    if (service === undefined || !(error instanceof TsignError) || !BETWEEN.includes(error.code)) throw error;
-    throw error.message.includes(service) ? error : withMessage(error, `${service}: ${error.message}`);
-  }
-}
-
 /** One attempt, redirects included. */
 async function exchangeOnce(
   io: TransportIo,
-  { exchange, limits, tls }: { exchange: Exchange; limits: Limits; tls: TlsOptions | undefined },
+  by: { exchange: Exchange; limits: Limits; tls: TlsOptions | undefined; peer: Peer | undefined },
 ): Promise<HttpResponse & { url: URL }> {
+  const { exchange, limits, tls, peer } = by;
   let { url, method } = exchange;
   const headers: Record<string, string> = { "user-agent": USER_AGENT, ...exchange.headers };
   for (let redirects = 0; ; redirects++) {
@@ -89,9 +85,10 @@ async function exchangeOnce(
       return { ...response, url };
     }
     response.discard();
-    if (redirects === MAX_REDIRECTS)
-      throw new TsignError("registry", `${url.host} redirects more than ${redirects} times`);
-    const next = resolveLocation(url, location);
+    if (redirects === MAX_REDIRECTS) {
+      throw new TsignError(faultOf(peer), `${url.host} redirects more than ${redirects} times`, { url });
+    }
+    const next = resolveLocation(url, location, peer);
     if (next.origin !== url.origin) delete headers["authorization"];
     if (response.status === 303 && method !== "HEAD") method = "GET";
     url = next;
@@ -101,15 +98,22 @@ async function exchangeOnce(
 /**
  * Where a Location header leads.
  *
- * @throws TsignError "registry" for what is no http(s) URL and for a step down from https to http
+ * @param peer who sent it
+ * @throws TsignError "registry" or "service" for what is not an http(s) URL and for a step down from https to http
  */
-export function resolveLocation(from: URL, location: string): URL {
+export function resolveLocation(from: URL, location: string, peer?: Peer): URL {
   const next = URL.parse(location, from);
   if (!next || (next.protocol !== "https:" && next.protocol !== "http:")) {
-    throw new TsignError("registry", `${from.host} redirects to something that is not an http address`);
+    throw new TsignError(faultOf(peer), `${from.host} redirects to something that is not an http address`, {
+      service: peer?.service,
+      url: from,
+    });
   }
   if (from.protocol === "https:" && next.protocol === "http:") {
-    throw new TsignError("registry", `${from.host} redirects from https to http (${next.host})`);
+    throw new TsignError(faultOf(peer), `${from.host} redirects from https to http (${next.host})`, {
+      service: peer?.service,
+      url: from,
+    });
   }
   return next;
 }
@@ -229,7 +233,10 @@ export async function* streamUrl(io: TransportIo, address: string): AsyncIterabl
   const response = await createTransport(io).stream({ method: "GET", url, followRedirects: true });
   if (response.status !== 200) {
     response.discard();
-    throw new TsignError("input", `${url.origin}${url.pathname} answered ${response.status}`);
+    throw new TsignError("input", `${url.origin}${url.pathname} answered ${response.status}`, {
+      status: response.status,
+      url,
+    });
   }
   yield* response.body;
 }

@@ -1,10 +1,9 @@
 import { X509Certificate } from "node:crypto";
-import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import { sameKey } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
-import { apiUrl, post, refusal, serviceClient } from "./exchange.ts";
+import { apiUrl, post, refusal, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
 
 /** `PublicKeyAlgorithm` of fulcio.proto. */
 const ALGORITHM = { ecdsa: "ECDSA", rsa: "RSA", ed25519: "ED25519" } as const;
@@ -22,14 +21,14 @@ export interface IssuedCertificate {
  *
  * @param options.token OIDC identity token; it is sent nowhere else and is in no message
  * @param options.subject the identity Fulcio takes from the token: its verified e-mail, else its subject
- * @throws TsignError "auth", "registry" when Fulcio refuses, or answers with a certificate of another key
+ * @throws TsignError "auth", "service" when Fulcio refuses, or answers with a certificate of another key
  */
 export async function requestCertificate(
   io: TransportIo,
   options: { url: URL; token: string; subject: string; signer: Signer },
 ): Promise<IssuedCertificate> {
   const { url, token, subject, signer } = options;
-  const client = serviceClient(io, { name: "Fulcio", url });
+  const client = serviceClient(io, { service: "fulcio", url });
   const { signature } = await signer.sign(Buffer.from(subject));
   const { kind, pem } = signer.publicKey;
   const algorithm = ALGORITHM[kind.type];
@@ -47,16 +46,16 @@ export async function requestCertificate(
   if (answer.status !== 200 && answer.status !== 201) {
     throw refusal(client, answer, "is the identity token fresh, and of an issuer this Fulcio accepts?");
   }
-  const [leaf, ...chain] = readChain(answer.bytes, url);
+  const [leaf, ...chain] = readChain(answer.bytes, client);
   if (!leaf || !sameKey(leaf.publicKey, signer.publicKey.object)) {
-    throw new TsignError("registry", `Fulcio at ${url.host} issued a certificate of another key`);
+    throw wrongAnswer(client, "issued a certificate of another key");
   }
   return { leaf: leaf.raw, chain: chain.map(({ raw }) => raw) };
 }
 
 /** The certificates of a SigningCertificate message, with the SCT embedded or beside it. */
-function readChain(bytes: Uint8Array, url: URL): X509Certificate[] {
-  const json = parseJson(bytes, `the answer of Fulcio at ${url.host}`);
+function readChain(bytes: Uint8Array, client: ServiceClient): X509Certificate[] {
+  const json = parseJson(bytes, `the answer of Fulcio at ${client.url.host}`);
   const message = isObject(json)
     ? (json["signedCertificateEmbeddedSct"] ?? json["signedCertificateDetachedSct"])
     : null;
@@ -67,5 +66,5 @@ function readChain(bytes: Uint8Array, url: URL): X509Certificate[] {
   } catch {
     // reported below
   }
-  throw new TsignError("registry", `Fulcio at ${url.host} answered without a certificate`);
+  throw wrongAnswer(client, "answered without a certificate");
 }

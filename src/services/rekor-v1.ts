@@ -1,5 +1,4 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
-import { TsignError } from "../errors.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
 import { isCount, kindVersionOf } from "../evidence/legacy/proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
@@ -7,7 +6,16 @@ import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { type HashName, hash, type Message } from "../format/digest.ts";
 import { isObject, parseJson, textOf } from "../format/json.ts";
 import type { TransportIo } from "../net/retry.ts";
-import { apiUrl, get, post, refusal, type ServiceClient, serviceClient } from "./exchange.ts";
+import {
+  apiUrl,
+  get,
+  NO_LOG_ENTRY,
+  post,
+  refusal,
+  type ServiceClient,
+  serviceClient,
+  wrongAnswer,
+} from "./exchange.ts";
 
 const ENTRIES = "/api/v1/log/entries";
 /** Most entries a search is answered with before it is refused. */
@@ -59,40 +67,40 @@ function intotoEntry({ content, envelope: stored, verifier }: LogRequest): Recor
  * Records a signature in a Rekor v1 log (POST /api/v1/log/entries). When the log has it already (409), that entry is
  * fetched and used. The entry is not verified here: src/verify does, before it is stored.
  *
- * @throws TsignError
+ * @throws TsignError "auth", "service", "bad-bundle" for an answer that is not JSON, and what the transport throws
  */
 export async function uploadEntry(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry> {
-  const client = serviceClient(io, { name: "Rekor", url });
+  const client = serviceClient(io, { service: "rekor", url });
   const answer = await postJson(client, ENTRIES, proposedEntry(request));
   if (answer.status === 409) return fetchExisting(client, answer.headers["location"]);
   if (answer.status !== 201 && answer.status !== 200) throw refusal(client, answer);
   const [entry] = readEntries(parseJson(answer.bytes, "Rekor's answer"), client);
-  if (!entry) throw malformed(client);
+  if (!entry) throw wrongAnswer(client, NO_LOG_ENTRY);
   return entry;
 }
 
 async function fetchExisting(client: ServiceClient, location: string | undefined): Promise<TransparencyLogEntry> {
   const uuid = /\/api\/v1\/log\/entries\/([0-9a-f]{64,80})$/.exec(location ?? "")?.[1];
-  if (!uuid) throw malformed(client);
+  if (!uuid) throw wrongAnswer(client, NO_LOG_ENTRY);
   const answer = await get(client, apiUrl(client, `${ENTRIES}/${uuid}`));
   if (answer.status !== 200) throw refusal(client, answer);
   const [entry] = readEntries(parseJson(answer.bytes, "Rekor's answer"), client);
-  if (!entry) throw malformed(client);
+  if (!entry) throw wrongAnswer(client, NO_LOG_ENTRY);
   return entry;
 }
 
 /**
  * The entries a Rekor v1 log has for a signature (POST /api/v1/log/entries/retrieve), for one that was stored without.
  *
- * @throws TsignError
+ * @throws TsignError "auth", "service", "bad-bundle" for an answer that is not JSON, and what the transport throws
  */
 export async function searchEntries(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry[]> {
-  const client = serviceClient(io, { name: "Rekor", url });
+  const client = serviceClient(io, { service: "rekor", url });
   const query = { entries: [proposedEntry(request), ...intotoEntry(request)] };
   const answer = await postJson(client, `${ENTRIES}/retrieve`, query);
   if (answer.status !== 200) throw refusal(client, answer);
   const found = parseJson(answer.bytes, "Rekor's answer");
-  if (!Array.isArray(found) || found.length > MAX_FOUND) throw malformed(client);
+  if (!Array.isArray(found) || found.length > MAX_FOUND) throw wrongAnswer(client, NO_LOG_ENTRY);
   return found.flatMap((each: unknown) => readEntries(each, client));
 }
 
@@ -104,16 +112,16 @@ export function oldestEntry(entries: readonly TransparencyLogEntry[]): Transpare
 /**
  * The entry at an index of the log, for bundles that lack a proof (GET /api/v1/log/entries?logIndex=).
  *
- * @throws TsignError
+ * @throws TsignError "auth", "service", "bad-bundle" for an answer that is not JSON, and what the transport throws
  */
 export async function entryAtIndex(io: TransportIo, url: URL, logIndex: string): Promise<TransparencyLogEntry> {
-  const client = serviceClient(io, { name: "Rekor", url });
+  const client = serviceClient(io, { service: "rekor", url });
   const address = apiUrl(client, ENTRIES);
   address.searchParams.set("logIndex", logIndex);
   const answer = await get(client, address);
   if (answer.status !== 200) throw refusal(client, answer);
   const [entry] = readEntries(parseJson(answer.bytes, "Rekor's answer"), client);
-  if (!entry) throw malformed(client);
+  if (!entry) throw wrongAnswer(client, NO_LOG_ENTRY);
   return entry;
 }
 
@@ -124,7 +132,7 @@ function postJson(client: ServiceClient, path: string, body: unknown) {
 
 /** A LogEntry of rekor's openapi.yaml: entries by their UUID. */
 function readEntries(json: unknown, client: ServiceClient): TransparencyLogEntry[] {
-  if (!isObject(json)) throw malformed(client);
+  if (!isObject(json)) throw wrongAnswer(client, NO_LOG_ENTRY);
   return Object.values(json).map((each) => readEntry(each, client));
 }
 
@@ -135,7 +143,7 @@ function readEntry(json: unknown, client: ServiceClient): TransparencyLogEntry {
   const promise = readBase64(verification["signedEntryTimestamp"]);
   const { logID, logIndex, integratedTime } = value;
   if (!body || typeof logID !== "string" || !isCount(logIndex) || !isCount(integratedTime)) {
-    throw malformed(client);
+    throw wrongAnswer(client, NO_LOG_ENTRY);
   }
   return {
     logIndex: String(logIndex),
@@ -163,8 +171,4 @@ function readProof(json: unknown): TransparencyLogEntry["inclusionProof"] | unde
 
 function readBase64(value: unknown): Uint8Array | undefined {
   return typeof value === "string" ? decodeBase64(value) : undefined;
-}
-
-function malformed({ url }: ServiceClient): TsignError {
-  return new TsignError("registry", `Rekor at ${url.host} answered with something that is no log entry`);
 }

@@ -1,11 +1,10 @@
 import type { TransparencyLogEntry as LogEntry } from "@sigstore/bundle";
 import { TransparencyLogEntry } from "@sigstore/protobuf-specs";
-import { TsignError } from "../errors.ts";
 import { encodeBase64 } from "../format/base64.ts";
 import { parseJson } from "../format/json.ts";
 import type { KeyKind } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
-import { apiUrl, post, refusal, type ServiceClient, serviceClient } from "./exchange.ts";
+import { apiUrl, NO_LOG_ENTRY, post, refusal, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
 
 /** What is asked of the log: a signature over a digest, and the key or certificate it was made with. */
 export interface LogRequestV2 {
@@ -38,10 +37,10 @@ function keyDetails(key: KeyKind): string {
  * Records a signature in a Rekor v2 log (POST /api/v2/log/entries, rekor-tiles' api/proto). The answer waits until the
  * entry is included. It is not verified here: src/verify does, before it is stored.
  *
- * @throws TsignError
+ * @throws TsignError "auth", "service", "bad-bundle" for an answer that is not JSON, and what the transport throws
  */
 export async function uploadEntryV2(io: TransportIo, url: URL, request: LogRequestV2): Promise<LogEntry> {
-  const client = serviceClient(io, { name: "Rekor", url });
+  const client = serviceClient(io, { service: "rekor", url });
   const { digest, signature, verifier, key } = request;
   const material =
     verifier.kind === "certificate"
@@ -66,7 +65,7 @@ function readEntry(bytes: Uint8Array, client: ServiceClient): LogEntry {
   const json = parseJson(bytes, "Rekor's answer");
   const { logId, kindVersion, inclusionProof, ...rest } = TransparencyLogEntry.fromJSON(json);
   if (!logId || !kindVersion || !inclusionProof?.checkpoint || rest.canonicalizedBody.length === 0) {
-    throw new TsignError("registry", `Rekor at ${client.url.host} answered with something that is no log entry`);
+    throw wrongAnswer(client, NO_LOG_ENTRY);
   }
   const { checkpoint } = inclusionProof;
   return { ...rest, logId, kindVersion, inclusionProof: { ...inclusionProof, checkpoint } };

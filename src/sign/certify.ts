@@ -61,7 +61,7 @@ export function identityOf(
  * signed with it.
  *
  * @param options.trust checks an issued certificate; without it only its names are checked
- * @throws TsignError "input" or "untrusted" for a certificate that no verifier could use, "auth", "network", "registry" or
+ * @throws TsignError "input" or "untrusted" for a certificate that no verifier could use, "auth", "network", "service" or
  * "timeout" where none was issued, and whatever `onIssue` throws
  */
 export async function certify(

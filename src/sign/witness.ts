@@ -28,7 +28,7 @@ export interface Witness extends SigstoreWitness {
    *
    * @param signature a bundle's content: an envelope, or a signature with the digest it is over
    * @param publicKey PEM of the certificate, or of the key where there is none
-   * @throws TsignError "auth", "network", "registry" or "timeout"
+   * @throws TsignError "auth", "network", "service" or "timeout"
    */
   readonly testify: (
     signature: Bundle["content"],

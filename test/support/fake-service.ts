@@ -34,8 +34,10 @@ export function serviceIo(
   const http = async (request: HttpRequest): Promise<HttpResponse> => {
     const text = request.body instanceof Uint8Array ? Buffer.from(request.body).toString("utf8") : "{}";
     const path = request.url.pathname + request.url.search;
-    const isForm = request.headers["content-type"] === "application/x-www-form-urlencoded";
-    const json = isForm ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text);
+    const type = request.headers["content-type"] ?? "";
+    const isForm = type.startsWith("application/x-www-form-urlencoded");
+    const isOther = type === "application/timestamp-query";
+    const json = isForm ? Object.fromEntries(new URLSearchParams(text)) : isOther ? {} : JSON.parse(text);
     const one = { method: request.method, path, headers: request.headers, json, request };
     asked.push(one);
     const reply = answer(one);

@@ -79,6 +79,11 @@ async function findEntry(io: Io, url: URL, { evidence, ...by }: Assembled): Prom
   const same =
     Buffer.compare(entry.logId.keyId, known.logId.keyId) === 0 &&
     Buffer.compare(entry.canonicalizedBody, known.canonicalizedBody) === 0;
-  if (!same) throw new TsignError("registry", `${url.host} has another entry at index ${known.logIndex}`);
+  if (!same) {
+    throw new TsignError("service", `${url.host} has another entry at index ${known.logIndex}`, {
+      service: "rekor",
+      url,
+    });
+  }
   return entry;
 }

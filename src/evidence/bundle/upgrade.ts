@@ -68,7 +68,9 @@ async function withProof(entry: Entry, { path, fetchEntry, notice }: UpgradeOpti
   notice(`Fetching missing inclusion proof for log index ${entry.logIndex}...`);
   const fetched = await fetchEntry(entry.logIndex);
   if (!isSameEntry(fetched, entry)) {
-    throw new TsignError("registry", `the log has another entry at index ${entry.logIndex} than ${path}`);
+    throw new TsignError("service", `the log has another entry at index ${entry.logIndex} than ${path}`, {
+      service: "rekor",
+    });
   }
   return { ...entry, inclusionProof: fetched.inclusionProof };
 }

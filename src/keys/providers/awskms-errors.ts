@@ -11,13 +11,14 @@ export function readableAwsError(error: unknown, on: { action: string; key: stri
   const make = MEANINGS.find(([pattern]) => pattern.test(error.name) || pattern.test(error.message.slice(0, 100)))?.[1];
   const said = error.message.split("\n", 1)[0]?.slice(0, 400) ?? "";
   const [code, text, hint] = make?.({ ...on, said }) ?? [
-    "registry",
+    "service",
     `${SERVICE} refuses ${on.action}: ${error.name}: ${said}`,
   ];
-  return new TsignError(code, text, { cause: error, ...(hint ? { hint } : {}) });
+  const { $metadata } = error as { $metadata?: { httpStatusCode?: number } };
+  return new TsignError(code, text, { cause: error, hint, status: $metadata?.httpStatusCode });
 }
 
-type Meaning = readonly [code: "auth" | "input" | "registry" | "usage", text: string, hint?: string];
+type Meaning = readonly [code: "auth" | "input" | "service" | "usage", text: string, hint?: string];
 interface Failure {
   readonly action: string;
   readonly key: string;
@@ -58,11 +59,11 @@ const MEANINGS: readonly (readonly [RegExp, (failure: Failure) => Meaning])[] = 
   ],
   [
     /^(Throttling|TooManyRequests|LimitExceeded)/,
-    () => ["registry", `${SERVICE} is still throttling after several tries`],
+    () => ["service", `${SERVICE} is still throttling after several tries`],
   ],
   [
     /^(DependencyTimeout|KMSInternal|ServiceUnavailable|InternalFailure)/,
-    ({ said }) => ["registry", `${SERVICE} is not available now: ${said}`],
+    ({ said }) => ["service", `${SERVICE} is not available now: ${said}`],
   ],
   [/^ValidationException$/, ({ action, said }) => ["input", `${SERVICE} refuses ${action}: ${said}`]],
 ];

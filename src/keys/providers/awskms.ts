@@ -80,7 +80,7 @@ export function awskmsProvider(io: ProviderIo, reference: string, load?: LoadPac
 
 async function readKey(key: AwsKey): Promise<Found> {
   const answer = await call(key, "GetPublicKey", { KeyId: key.name });
-  if (!answer.PublicKey) throw new TsignError("registry", `${SERVICE} answered without a public key`);
+  if (!answer.PublicKey) throw new TsignError("service", `${SERVICE} answered without a public key`);
   const spec = answer.KeySpec ?? "unknown";
   if (answer.KeyUsage !== undefined && answer.KeyUsage !== "SIGN_VERIFY") {
     throw new TsignError("input", `the key ${key.name} is for ${answer.KeyUsage} and cannot sign`, {
@@ -113,7 +113,7 @@ async function sign(
 ): Promise<Uint8Array> {
   const input = { KeyId: key.name, Message: message, MessageType: type, SigningAlgorithm: algorithm };
   const { Signature } = await call(key, "Sign", input);
-  if (!Signature) throw new TsignError("registry", `${SERVICE} answered without a signature`);
+  if (!Signature) throw new TsignError("service", `${SERVICE} answered without a signature`);
   return Signature;
 }
 

@@ -15,8 +15,8 @@ export function readableAzureError(error: unknown, { action, name }: { action: s
   if (error instanceof TsignError || !(error instanceof Error)) return error;
   const { statusCode, code } = error as { statusCode?: number; code?: string };
   const said = error.message.split("\n", 1)[0]?.slice(0, 400) ?? "";
-  const made = (kind: "auth" | "input" | "registry" | "network", text: string, hint?: string) =>
-    new TsignError(kind, text, { cause: error, ...(hint ? { hint } : {}) });
+  const made = (kind: "auth" | "input" | "service" | "network", text: string, hint?: string) =>
+    new TsignError(kind, text, { cause: error, hint, status: statusCode });
   if (/CredentialUnavailable|Authentication/.test(error.name)) {
     const [refused = error.name === "AuthenticationError" ? said : ""] = /AADSTS\d+[^\n]*/.exec(error.message) ?? [];
     if (refused === "") return made("auth", `no credentials for ${SERVICE}`, LOOKED);
@@ -32,11 +32,11 @@ export function readableAzureError(error: unknown, { action, name }: { action: s
     case 404:
       return made("input", `no such key in ${SERVICE}: ${name}`);
     case 429:
-      return made("registry", `${SERVICE} is still throttling after several tries`);
+      return made("service", `${SERVICE} is still throttling after several tries`);
     default:
   }
   if (code && /^E[A-Z]+$|REQUEST_SEND_ERROR/.test(code)) return made("network", `cannot reach ${SERVICE}: ${said}`);
-  return made("registry", `${SERVICE} cannot ${action} the key ${name}: ${said}`);
+  return made("service", `${SERVICE} cannot ${action} the key ${name}: ${said}`);
 }
 
 function permissionHint(action: string): string {

@@ -108,8 +108,8 @@ describe("AWS KMS", () => {
     [named("UnrecognizedClientException"), "auth", /does not accept the credentials/],
     [named("ExpiredTokenException"), "auth", /have expired/],
     [named("DisabledException", "arn:key is disabled."), "input", /cannot sign now: arn:key is disabled/],
-    [named("ThrottlingException"), "registry", /still throttling after several tries/],
-    [named("SomethingNew", "odd"), "registry", /refuses GetPublicKey: SomethingNew: odd/],
+    [named("ThrottlingException"), "service", /still throttling after several tries/],
+    [named("SomethingNew", "odd"), "service", /refuses GetPublicKey: SomethingNew: odd/],
   ];
   for (const [error, code, text] of failures) {
     test(`${error.name} is one clear line`, () => {
@@ -178,7 +178,7 @@ describe("AWS KMS", () => {
     }
     const load = async () => ({ KMSClient, GetPublicKeyCommand: class {} });
     const provider = awskmsProvider(own, "awskms://kms.test:4566/alias/x", load);
-    await refuses(provider.publicKey(), { code: "registry", text: /Seen: 418/ });
+    await refuses(provider.publicKey(), { code: "service", text: /Seen: 418/ });
     assert.equal(asked[0]?.request.tls?.ca, "a certificate");
   });
   test("references in cosign's grammar, and no others", async () => {
@@ -254,7 +254,7 @@ describe("Google Cloud KMS", () => {
         ...damage,
       });
       const signer = await gcpkmsProvider(io, REFERENCE, library({ ...sound, asymmetricSign })).signer();
-      await refuses(signer.sign(Buffer.from("message")), { code: "registry", text: /damaged on its way/ });
+      await refuses(signer.sign(Buffer.from("message")), { code: "service", text: /damaged on its way/ });
     }
   });
   const failures: [object, string, RegExp][] = [
@@ -269,7 +269,7 @@ describe("Google Cloud KMS", () => {
       "auth",
       /no permission cloudkms\.cryptoKeyVersions\.list/,
     ],
-    [{ code: 8, message: "8 RESOURCE_EXHAUSTED" }, "registry", /still throttling/],
+    [{ code: 8, message: "8 RESOURCE_EXHAUSTED" }, "service", /still throttling/],
     [{ code: 9, message: "9 FAILED_PRECONDITION: it is DISABLED" }, "input", /cannot be used now.*DISABLED/],
     [
       { code: 14, message: "14 UNAVAILABLE: No connection established" },
@@ -379,7 +379,7 @@ describe("Azure Key Vault", () => {
     [named("RestError", "no", { statusCode: 401 }), "auth", /does not accept the credentials/],
     [named("RestError", "Action: 'get'", { statusCode: 403 }), "auth", /no permission to get the key k/],
     [named("RestError", "", { statusCode: 404 }), "input", /no such key in Azure Key Vault: k/],
-    [named("RestError", "", { statusCode: 429 }), "registry", /still throttling/],
+    [named("RestError", "", { statusCode: 429 }), "service", /still throttling/],
     [named("RestError", "getaddrinfo ENOTFOUND", { code: "ENOTFOUND" }), "network", /cannot reach Azure Key Vault/],
   ];
   for (const [error, code, text] of failures) {

@@ -10,8 +10,8 @@ export function readableGcpError(error: unknown, { action, name }: { action: str
   if (error instanceof TsignError || !(error instanceof Error)) return error;
   const { code } = error as { code?: number | string };
   const said = error.message.split("\n", 1)[0]?.slice(0, 400) ?? "";
-  const made = (kind: "auth" | "input" | "registry" | "network", text: string, hint?: string) =>
-    new TsignError(kind, text, { cause: error, ...(hint ? { hint } : {}) });
+  const made = (kind: "auth" | "input" | "service" | "network", text: string, hint?: string) =>
+    new TsignError(kind, text, { cause: error, hint });
   if (/Could not load the default credentials|Unable to detect a Project Id/.test(said)) {
     return made("auth", `no credentials for ${SERVICE}`, LOOKED);
   }
@@ -40,12 +40,12 @@ export function readableGcpError(error: unknown, { action, name }: { action: str
       );
     }
     case 8:
-      return made("registry", `${SERVICE} is still throttling after several tries`);
+      return made("service", `${SERVICE} is still throttling after several tries`);
     case 9:
       return made("input", `the key ${name} cannot be used now: ${said}`, "is this version disabled or destroyed?");
     case 16:
       return made("auth", `${SERVICE} does not accept the credentials`, LOOKED);
     default:
-      return made("registry", `${SERVICE} fails for ${name}: ${said}`);
+      return made("service", `${SERVICE} fails for ${name}: ${said}`);
   }
 }

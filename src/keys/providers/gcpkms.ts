@@ -134,7 +134,7 @@ async function sign(client: GcpClient, own: Found, what: Record<string, unknown>
   const signature = Uint8Array.from(answer.signature ?? []);
   const received = "data" in what ? answer.verifiedDataCrc32c : answer.verifiedDigestCrc32c;
   if (!received || Number(answer.signatureCrc32c?.value) !== checksum(signature)) {
-    throw new TsignError("registry", `${SERVICE}: the request or the signature was damaged on its way`, {
+    throw new TsignError("service", `${SERVICE}: the request or the signature was damaged on its way`, {
       hint: "try again",
     });
   }

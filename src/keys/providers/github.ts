@@ -1,4 +1,4 @@
-import { TsignError } from "../../errors.ts";
+import { TsignError, withFields } from "../../errors.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { ask, bytesOf, createService, type Service, textAt } from "./rest.ts";
 import type { KeyPair, OpenProvider, ProviderIo } from "./types.ts";
@@ -39,9 +39,9 @@ async function storePair(
 ): Promise<string[]> {
   const service = connect(io);
   const box = await ask(service, { path: `${secrets}/public-key` });
-  if (box.status !== 200) throw refusal(service, { status: box.status, owner, action: "read the key for secrets" });
+  if (box.status !== 200) throw refusal(service, { ...box, owner, action: "read the key for secrets" });
   const publicKey = bytesOf(SERVICE, textAt(box.body, "key"));
-  if (publicKey.length !== 32) throw new TsignError("registry", `${SERVICE} gave a key for secrets that is none`);
+  if (publicKey.length !== 32) throw new TsignError("service", `${SERVICE} gave a key for secrets that is none`);
   const { sealedBox } = await import("./sealed-box.ts");
   const values = {
     COSIGN_PASSWORD: pair.password,
@@ -51,8 +51,8 @@ async function storePair(
   const lines: string[] = [];
   for (const [name, value] of Object.entries(values)) {
     const json = { key_id: textAt(box.body, "key_id"), encrypted_value: encodeBase64(sealedBox(io, value, publicKey)) };
-    const { status } = await ask(service, { method: "PUT", path: `${secrets}/${name}`, json });
-    if (status >= 300) throw refusal(service, { status, owner, action: `write the secret ${name}` });
+    const reply = await ask(service, { method: "PUT", path: `${secrets}/${name}`, json });
+    if (reply.status >= 300) throw refusal(service, { ...reply, owner, action: `write the secret ${name}` });
     lines.push(`${name} written to the Actions secrets of ${owner}`);
   }
   return lines;
@@ -72,10 +72,15 @@ function connect(io: ProviderIo): Service {
   const base =
     host === "" ? "https://api.github.com" : /\/api\/v3$|\/\/api\.|\.api\./.test(root) ? root : `${root}/api/v3`;
   const headers = { authorization: `Bearer ${token}`, "x-github-api-version": "2022-11-28" };
-  return createService(io, { name: SERVICE, base, variable: "GITHUB_HOST", headers });
+  return createService(io, { service: "github", name: SERVICE, base, variable: "GITHUB_HOST", headers });
 }
 
-function refusal(
+/** The error for an answer that is no success, with `status` and `url`. */
+function refusal(service: Service, failed: { status: number; url: URL; owner: string; action: string }): TsignError {
+  return withFields(explained(service, failed), { status: failed.status, url: failed.url });
+}
+
+function explained(
   { base }: Service,
   { status, owner, action }: { status: number; owner: string; action: string },
 ): TsignError {
@@ -90,6 +95,6 @@ function refusal(
       hint: "github://OWNER is an organisation, github://OWNER/REPO a repository",
     });
   }
-  if (status === 429) return new TsignError("registry", `${SERVICE} is still throttling after several tries`);
-  return new TsignError("registry", `${SERVICE} answered ${status} to: ${action} of ${owner}`);
+  if (status === 429) return new TsignError("service", `${SERVICE} is still throttling after several tries`);
+  return new TsignError("service", `${SERVICE} answered ${status} to: ${action} of ${owner}`);
 }

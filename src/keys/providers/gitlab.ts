@@ -1,8 +1,8 @@
-import { TsignError } from "../../errors.ts";
+import { TsignError, withFields } from "../../errors.ts";
 import { readKeyFile } from "../key-file.ts";
 import { publicKeyFromPem } from "../public-key.ts";
 import { signerFromKey } from "../signer.ts";
-import { ask, createService, type Reply, type Service, textAt } from "./rest.ts";
+import { ask, createService, type Service, textAt } from "./rest.ts";
 import type { KeyPair, OpenProvider, ProviderIo } from "./types.ts";
 
 const SERVICE = "GitLab";
@@ -49,20 +49,16 @@ export const openGitlab: OpenProvider = (io, reference) => {
 
 async function findOwner(io: ProviderIo, path: string): Promise<Owner> {
   const service = connect(io);
-  let last: Reply | undefined;
   for (const kind of ["project", "group"] as const) {
     const owner = `/api/v4/${kind}s/${encodeURIComponent(path)}`;
-    last = await ask(service, { path: owner });
-    if (last.status === 200) return { service, kind, variables: `${owner}/variables` };
-    if (last.status !== 404) break;
+    const reply = await ask(service, { path: owner });
+    if (reply.status === 200) return { service, kind, variables: `${owner}/variables` };
+    if (reply.status !== 404) throw refusal(service, { ...reply, action: `look up ${path}` });
   }
-  const { status } = last ?? { status: 404 };
-  if (status === 404) {
-    throw new TsignError("input", `${path} is neither a project nor a group at ${service.base}`, {
-      hint: "it may also be hidden from this token; GITLAB_HOST names another server",
-    });
-  }
-  throw refusal(service, { status, action: `look up ${path}` });
+  throw new TsignError("input", `${path} is neither a project nor a group at ${service.base}`, {
+    hint: "it may also be hidden from this token; GITLAB_HOST names another server",
+    status: 404,
+  });
 }
 
 function connect(io: ProviderIo): Service {
@@ -74,7 +70,13 @@ function connect(io: ProviderIo): Service {
   }
   const host = io.env["GITLAB_HOST"] || "https://gitlab.com";
   const base = /^https?:\/\//.test(host) ? host : `https://${host}`;
-  return createService(io, { name: SERVICE, base, variable: "GITLAB_HOST", headers: { "private-token": token } });
+  return createService(io, {
+    service: "gitlab",
+    name: SERVICE,
+    base,
+    variable: "GITLAB_HOST",
+    headers: { "private-token": token },
+  });
 }
 
 async function readVariable({ service, kind, variables }: Owner, name: string): Promise<string> {
@@ -84,7 +86,7 @@ async function readVariable({ service, kind, variables }: Owner, name: string): 
       hint: "`tsign generate-key-pair gitlab://PATH` makes a key pair there",
     });
   }
-  if (reply.status !== 200) throw refusal(service, { status: reply.status, action: `read the variable ${name}` });
+  if (reply.status !== 200) throw refusal(service, { ...reply, action: `read the variable ${name}` });
   return textAt(reply.body, "value");
 }
 
@@ -106,7 +108,15 @@ async function storePair({ service, kind, variables }: Owner, pair: KeyPair): Pr
   return lines;
 }
 
+/** The error for an answer that is no success, with `status` and `url`. */
 function refusal(
+  service: Service,
+  failed: { status: number; url: URL; action: string; body?: unknown; done?: readonly string[] },
+): TsignError {
+  return withFields(explained(service, failed), { status: failed.status, url: failed.url });
+}
+
+function explained(
   { base }: Service,
   failed: { status: number; action: string; body?: unknown; done?: readonly string[] },
 ): TsignError {
@@ -118,11 +128,11 @@ function refusal(
       hint: "the token needs the scope `api` and the role Maintainer",
     });
   }
-  if (status === 429) return new TsignError("registry", `${SERVICE} is still throttling after several tries${after}`);
+  if (status === 429) return new TsignError("service", `${SERVICE} is still throttling after several tries${after}`);
   if (status === 400 && /taken/.test(JSON.stringify(failed.body ?? ""))) {
     return new TsignError("input", `cannot ${action}: it is there already${after}`, {
       hint: "an existing key pair is never replaced; delete its variables first if it is not needed",
     });
   }
-  return new TsignError("registry", `${SERVICE} answered ${status} to: ${action}${after}`);
+  return new TsignError("service", `${SERVICE} answered ${status} to: ${action}${after}`);
 }

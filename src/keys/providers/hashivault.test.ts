@@ -98,16 +98,16 @@ const SAID: [string, FakeReply | undefined, string, RegExp][] = [
   [
     "a sealed Vault",
     { status: 503, json: { errors: ["Vault is sealed"] } },
-    "registry",
+    "service",
     /sealed or not ready: Vault is sealed/,
   ],
   [
     "throttling",
     { status: 429, json: { errors: ["request path rate limit quota exceeded"] } },
-    "registry",
+    "service",
     /still throttling after several tries/,
   ],
-  ["an answer that is no JSON", { text: "<html>" }, "registry", /sound JSON/],
+  ["an answer that is no JSON", { text: "<html>" }, "service", /sound JSON/],
   ["nothing there", undefined, "network", /cannot reach https:\/\/vault.test:8200: connection refused/],
   [
     "a key that encrypts",
@@ -147,7 +147,7 @@ test("Vault: a signature by another key is not passed on", async () => {
   );
   const signer = await openHashivault(io, "hashivault://k").signer();
   await refuses(signer.sign(Buffer.from("x")), {
-    code: "registry",
+    code: "service",
     text: /does not verify with the public key it gave/,
   });
 });

@@ -1,5 +1,5 @@
 import { createPublicKey } from "node:crypto";
-import { TsignError } from "../../errors.ts";
+import { TsignError, withFields } from "../../errors.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import { publicKeyFromObject, publicKeyFromPem } from "../public-key.ts";
 import type { PublicKey } from "../types.ts";
@@ -139,7 +139,7 @@ async function sign(vault: Vault, hash: string, json: Record<string, unknown>): 
   const reply = await ask(vault.service, { path: `/v1/${vault.mount}/${path}`, json });
   if (reply.status >= 300) throw refusal(vault, reply, { action: "update", path });
   const [, signature] = /^vault:v\d+:(.+)$/.exec(textAt(reply.body, "data", "signature")) ?? [];
-  if (!signature) throw new TsignError("registry", `${SERVICE} answered without a signature`);
+  if (!signature) throw new TsignError("service", `${SERVICE} answered without a signature`);
   return bytesOf(SERVICE, signature);
 }
 
@@ -158,8 +158,13 @@ function noVersion({ mount, name, pinned }: Vault): TsignError {
   return new TsignError("input", `the key ${mount}/keys/${name} has ${which}`);
 }
 
+/** The error for an answer of Vault's that is no success, with `status` and `url`. */
+function refusal(vault: Vault, reply: Reply, on: { action: string; path: string }): TsignError {
+  return withFields(explained(vault, reply, on), { status: reply.status, url: reply.url });
+}
+
 /** What a status of Vault's means; its own words are kept, its lists flattened. */
-function refusal({ service, mount, name }: Vault, reply: Reply, on: { action: string; path: string }): TsignError {
+function explained({ service, mount, name }: Vault, reply: Reply, on: { action: string; path: string }): TsignError {
   const errors = valueAt(reply.body, "errors");
   const words = (Array.isArray(errors) ? errors.join("; ") : "").replace(/\s*[\n\t*]+\s*/g, " ").trim();
   const said = words === "" ? `status ${reply.status}` : words.slice(0, 300);
@@ -183,11 +188,11 @@ function refusal({ service, mount, name }: Vault, reply: Reply, on: { action: st
     });
   }
   if (reply.status === 429)
-    return new TsignError("registry", `${SERVICE} is still throttling after several tries: ${said}`);
+    return new TsignError("service", `${SERVICE} is still throttling after several tries: ${said}`);
   if (reply.status === 503)
-    return new TsignError("registry", `${SERVICE} at ${service.base} is sealed or not ready: ${said}`);
+    return new TsignError("service", `${SERVICE} at ${service.base} is sealed or not ready: ${said}`);
   if (reply.status === 400) return new TsignError("input", `${SERVICE} refuses ${path}: ${said}`);
-  return new TsignError("registry", `${SERVICE} at ${service.base} failed at ${path}: ${said}`);
+  return new TsignError("service", `${SERVICE} at ${service.base} failed at ${path}: ${said}`);
 }
 
 function lazily<T>(make: () => Promise<T>): () => Promise<T> {

@@ -1,4 +1,4 @@
-import { TsignError } from "../../errors.ts";
+import { TsignError, withFields } from "../../errors.ts";
 import { encodeBase64 } from "../../format/base64.ts";
 import type { TlsOptions } from "../../io/io.ts";
 import { type LoadPackage, loadPackages } from "../../packages.ts";
@@ -91,6 +91,7 @@ async function connect(io: ProviderIo, load: LoadPackage | undefined): Promise<S
   const authorization = options.headers?.["Authorization"] ?? (options.auth && basic(options.auth));
   const impersonated = options.headers?.["Impersonate-User"];
   return createService(io, {
+    service: "k8s",
     name: SERVICE,
     base: server,
     variable: "the server of the cluster",
@@ -164,7 +165,12 @@ async function supportsImmutable(service: Service): Promise<boolean> {
   return (major ?? 0) > IMMUTABLE_SINCE[0] || (major === IMMUTABLE_SINCE[0] && (minor ?? 0) >= IMMUTABLE_SINCE[1]);
 }
 
+/** The error for an answer that is no success, with `status` and `url`. */
 function refusal(service: Service, reply: Reply, on: { secret: Secret; verb: string }): TsignError {
+  return withFields(explained(service, reply, on), { status: reply.status, url: reply.url });
+}
+
+function explained(service: Service, reply: Reply, on: { secret: Secret; verb: string }): TsignError {
   const { namespace, name } = on.secret;
   const said = (textAt(reply.body, "message") || `status ${reply.status}`).slice(0, 300);
   if (reply.status === 401) {
@@ -187,6 +193,6 @@ function refusal(service: Service, reply: Reply, on: { secret: Secret; verb: str
       hint: "key pairs are kept in immutable secrets: delete it first, or choose another name",
     });
   }
-  if (reply.status === 429) return new TsignError("registry", `${SERVICE} is still throttling after several tries`);
-  return new TsignError("registry", `${SERVICE} at ${service.base} cannot ${on.verb} the secret ${name}: ${said}`);
+  if (reply.status === 429) return new TsignError("service", `${SERVICE} is still throttling after several tries`);
+  return new TsignError("service", `${SERVICE} at ${service.base} cannot ${on.verb} the secret ${name}: ${said}`);
 }

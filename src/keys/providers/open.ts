@@ -1,5 +1,6 @@
-import { TsignError } from "../../errors.ts";
+import { type ServiceName, TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
+import { attributed } from "./attribute.ts";
 import { withoutPin } from "./pkcs11-uri.ts";
 import type { KeyProvider, OpenProvider } from "./types.ts";
 
@@ -7,24 +8,24 @@ import type { KeyProvider, OpenProvider } from "./types.ts";
 const BLOBS = new Set(["http", "https", "env"]);
 
 /** The provider of each scheme, loaded when a reference asks for it and only then. */
-const PROVIDERS: Readonly<Record<string, () => Promise<OpenProvider>>> = {
-  hashivault: async () => (await import("./hashivault.ts")).openHashivault,
-  openbao: async () => (await import("./hashivault.ts")).openHashivault,
-  awskms: async () => (await import("./awskms.ts")).openAwskms,
-  gcpkms: async () => (await import("./gcpkms.ts")).openGcpkms,
-  azurekms: async () => (await import("./azurekms.ts")).openAzurekms,
-  k8s: async () => (await import("./k8s.ts")).openK8s,
-  pkcs11: async () => (await import("./pkcs11.ts")).openPkcs11,
-  sk: async () => (await import("./pkcs11.ts")).openSecurityKey,
-  github: async () => (await import("./github.ts")).openGithub,
-  gitlab: async () => (await import("./gitlab.ts")).openGitlab,
+const PROVIDERS: Readonly<Record<string, readonly [ServiceName, () => Promise<OpenProvider>]>> = {
+  hashivault: ["hashivault", async () => (await import("./hashivault.ts")).openHashivault],
+  openbao: ["hashivault", async () => (await import("./hashivault.ts")).openHashivault],
+  awskms: ["awskms", async () => (await import("./awskms.ts")).openAwskms],
+  gcpkms: ["gcpkms", async () => (await import("./gcpkms.ts")).openGcpkms],
+  azurekms: ["azurekms", async () => (await import("./azurekms.ts")).openAzurekms],
+  k8s: ["k8s", async () => (await import("./k8s.ts")).openK8s],
+  pkcs11: ["pkcs11", async () => (await import("./pkcs11.ts")).openPkcs11],
+  sk: ["pkcs11", async () => (await import("./pkcs11.ts")).openSecurityKey],
+  github: ["github", async () => (await import("./github.ts")).openGithub],
+  gitlab: ["gitlab", async () => (await import("./gitlab.ts")).openGitlab],
 };
 
 /**
  * The provider a key reference asks for by its scheme: cosign's own, and for any other the program
  * `sigstore-kms-<scheme>` of sigstore's plugin protocol.
  *
- * @returns undefined for files, variables and URLs
+ * @returns one whose errors have the field `service`; undefined for files, variables and URLs
  * @throws TsignError "input" for a reference its provider cannot read
  */
 export async function openProvider(io: Io, reference: string): Promise<KeyProvider | undefined> {
@@ -32,9 +33,10 @@ export async function openProvider(io: Io, reference: string): Promise<KeyProvid
   // `c:/keys/cosign.key` and `name:tag.pub` are files; PKCS#11 alone has no slashes after its scheme.
   if (scheme === "" || !(rest.startsWith("//") || scheme === "pkcs11") || BLOBS.has(scheme.toLowerCase()))
     return undefined;
-  const load = Object.hasOwn(PROVIDERS, scheme) ? PROVIDERS[scheme] : undefined;
-  const open = load ? await load() : (await import("./plugin.ts")).openPlugin;
-  return open(io, reference);
+  const known = Object.hasOwn(PROVIDERS, scheme) ? PROVIDERS[scheme] : undefined;
+  const [service, load] = known ?? (["kms-plugin", async () => (await import("./plugin.ts")).openPlugin] as const);
+  const open = await load();
+  return attributed(open(io, reference), service);
 }
 
 /** The reference of a key on a PIV token, for the flags --sk and --slot. */

@@ -73,7 +73,7 @@ test("what a plugin refuses, or says wrongly, is one clear line; what it prints 
   });
   assert.equal(refusing.err(), "sigstore-kms-acme: details\n");
   for (const said of ["", "hello", "[]", '{"publicKey":{}}', '{"publicKey":null}']) {
-    await refuses((await open(pluginIo(() => said))).publicKey(), { code: "registry", text: /sigstore-kms-acme/ });
+    await refuses((await open(pluginIo(() => said))).publicKey(), { code: "service", text: /sigstore-kms-acme/ });
   }
 });
 

@@ -60,7 +60,7 @@ async function readPublicKey(io: ProviderIo, plugin: Plugin): Promise<PublicKey>
 
 function pemOf({ program }: Plugin, answer: unknown): PublicKey {
   const encoded = textAt(answer, "publicKeyPEM");
-  if (encoded === "") throw new TsignError("registry", `${program} answered without a public key`);
+  if (encoded === "") throw new TsignError("service", `${program} answered without a public key`);
   return publicKeyFromPem(Buffer.from(bytesOf(program, encoded)).toString("utf8"));
 }
 
@@ -79,7 +79,7 @@ async function sign(
     ...(message ? { stdin: message } : {}),
   });
   const signature = textAt(answer, "signature");
-  if (signature === "") throw new TsignError("registry", `${plugin.program} answered without a signature`);
+  if (signature === "") throw new TsignError("service", `${plugin.program} answered without a signature`);
   return bytesOf(plugin.program, signature);
 }
 
@@ -107,7 +107,7 @@ async function invoke(
   try {
     answer = parseJson(Buffer.from(stdout), `the answer of ${program}`);
   } catch (cause) {
-    throw new TsignError("registry", `${program} ended with ${code} and did not answer with JSON to ${method}`, {
+    throw new TsignError("service", `${program} ended with ${code} and did not answer with JSON to ${method}`, {
       cause,
     });
   }

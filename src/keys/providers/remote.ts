@@ -70,7 +70,7 @@ async function check(
 ): Promise<void> {
   const message = "message" in made ? messageOf(made.message) : messageOfDigests(made.digests);
   if (await verifySignature({ key: publicKey, message, signature: made.signature, hashes: [publicKey.hash] })) return;
-  throw new TsignError("registry", `the signature made by ${service} does not verify with the public key it gave`, {
+  throw new TsignError("service", `the signature made by ${service} does not verify with the public key it gave`, {
     hint: "was the key changed in this moment? try again",
   });
 }

@@ -1,4 +1,4 @@
-import { TsignError } from "../../errors.ts";
+import { type ServiceName, TsignError } from "../../errors.ts";
 import { decodeBase64 } from "../../format/base64.ts";
 import { parseJson } from "../../format/json.ts";
 import type { Io, TlsOptions } from "../../io/io.ts";
@@ -21,12 +21,15 @@ export interface Service {
 export interface Reply {
   readonly status: number;
   readonly body: unknown;
+  /** Where it came from. */
+  readonly url: URL;
 }
 
 /** @throws TsignError "usage" for a base that is no http(s) URL, named by the variable it came from */
 export function createService(
   io: Io,
   options: {
+    service: ServiceName;
     name: string;
     base: string;
     variable: string;
@@ -40,7 +43,10 @@ export function createService(
     throw new TsignError("usage", `${options.variable} is not an http address: ${options.base}`);
   }
   if (url.username || url.password) throw new TsignError("usage", `${options.variable} holds a password`);
-  const transport = createTransport(io, { service: options.name, ...(options.tls ? { tls: options.tls } : {}) });
+  const transport = createTransport(io, {
+    peer: { service: options.service, name: options.name },
+    ...(options.tls ? { tls: options.tls } : {}),
+  });
   return { name: options.name, base, headers: options.headers, transport };
 }
 
@@ -64,13 +70,12 @@ export async function ask(
     },
     { maxBytes: MAX_ANSWER },
   );
+  const { status, url } = answer;
   try {
-    return { status: answer.status, body: parseJson(answer.bytes, `the answer of ${service.name}`) };
+    return { status, url, body: parseJson(answer.bytes, `the answer of ${service.name}`) };
   } catch (cause) {
-    if (answer.status >= 300 || answer.bytes.length === 0) return { status: answer.status, body: undefined };
-    throw new TsignError("registry", `${service.name} at ${answer.url.origin} does not answer with sound JSON`, {
-      cause,
-    });
+    if (status >= 300 || answer.bytes.length === 0) return { status, url, body: undefined };
+    throw new TsignError("service", `${service.name} at ${url.origin} does not answer with sound JSON`, { cause, url });
   }
 }
 
@@ -91,9 +96,9 @@ export function valueAt(value: unknown, ...path: readonly string[]): unknown {
   );
 }
 
-/** Bytes a service sent as base64. Throws TsignError "registry" for what is none. */
+/** Bytes a service sent as base64. Throws TsignError "service" for what is none. */
 export function bytesOf(service: string, base64: string): Uint8Array {
   const bytes = decodeBase64(base64);
   if (bytes && bytes.length > 0) return bytes;
-  throw new TsignError("registry", `${service} answered with something that is not base64`);
+  throw new TsignError("service", `${service} answered with something that is not base64`);
 }

@@ -96,7 +96,7 @@ describe("GitLab", () => {
       secrets: [TOKEN, PASSWORD],
     });
     const busy = serviceIo(() => ({ status: 429 }), { env });
-    await refuses(openGitlab(busy.io, "gitlab://a/b").signer(), { code: "registry", text: /still throttling/ });
+    await refuses(openGitlab(busy.io, "gitlab://a/b").signer(), { code: "service", text: /still throttling/ });
     const gone = serviceIo(() => undefined, { env });
     await refuses(openGitlab(gone.io, "gitlab://a/b").signer(), {
       code: "network",
@@ -162,7 +162,7 @@ describe("GitHub", () => {
     await refuses(failing(401), { code: "auth", text: /does not accept GITHUB_TOKEN/, secrets });
     await refuses(failing(403), { code: "auth", text: /no permission .*\n.*Secrets: write/, secrets });
     await refuses(failing(404), { code: "input", text: /there is no me\/repo at https:\/\/api.github.com/, secrets });
-    await refuses(failing(429), { code: "registry", text: /still throttling/, secrets });
+    await refuses(failing(429), { code: "service", text: /still throttling/, secrets });
     const { io } = serviceIo(() => assert.fail());
     for (const ask of ["signer", "publicKey", "facts"] as const) {
       await refuses(openGithub(io, "github://me")[ask](), {
@@ -246,7 +246,7 @@ describe("Kubernetes", () => {
     [{ status: 404, json: { message: 'secrets "s" not found' } }, "input", /there is no secret s in namespace ns/],
     [{ status: 404, json: { message: 'namespaces "ns" not found' } }, "input", /there is no namespace ns/],
     [{ json: { data: { "cosign.key": "eA==" } } }, "input", /the secret ns\/s has no cosign.pub/],
-    [{ status: 429 }, "registry", /still throttling/],
+    [{ status: 429 }, "service", /still throttling/],
     [undefined, "network", /cannot reach https:\/\/cluster.test:6443: connection refused/],
   ];
   for (const [reply, code, text] of failures) {

@@ -25,7 +25,7 @@ export async function connectVault(io: ProviderIo): Promise<Service> {
     "x-vault-token": await findToken(io),
     ...(namespace === "" ? {} : { "x-vault-namespace": namespace }),
   };
-  return createService(io, { name: SERVICE, base, variable, headers, tls: await tlsOf(io) });
+  return createService(io, { service: "hashivault", name: SERVICE, base, variable, headers, tls: await tlsOf(io) });
 }
 
 /** In the order of Vault's own client: variables, the token helper of ~/.vault, ~/.vault-token. */

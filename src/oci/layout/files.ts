@@ -57,7 +57,10 @@ export async function readManifestFile(
   const bytes = await io.files.read(file, { maxBytes: MAX_MANIFEST });
   const where = `${path}@${digest}`;
   const { algorithm } = parseDigest(digest);
-  if (digestOf(bytes, algorithm) !== digest) throw new TsignError("registry", `${where} has another content`);
+  const actual = digestOf(bytes, algorithm);
+  if (actual !== digest) {
+    throw new TsignError("registry", `${where} has another content`, { expected: digest, actual });
+  }
   const manifest = readManifest(bytes, { servedType: "", where });
   return { descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length }, bytes, manifest };
 }

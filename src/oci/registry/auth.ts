@@ -6,6 +6,7 @@ import type { TransportIo } from "../../net/retry.ts";
 import type { Repository } from "../ref.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./keychain.ts";
+import { REGISTRY } from "./peer.ts";
 import type { ProtocolAnswer } from "./protocol.ts";
 
 /** What is sent to the registry from now on, and until when it is good. */
@@ -98,7 +99,9 @@ async function fetchToken(address: string, options: AuthenticateOptions): Promis
   const exchange =
     credentials.kind === "refresh-token" ? refreshExchange(url, credentials.token) : get(url, credentials);
   const answer = await realmTransport(url, options).read(exchange, { maxBytes: MAX_TOKEN_ANSWER });
-  if (answer.status !== 200) throw refused(options, `${url.host} answered ${answer.status} when asked for a token`);
+  if (answer.status !== 200) {
+    throw refused(options, `${url.host} answered ${answer.status} when asked for a token`, answer);
+  }
   let token: { token?: unknown; access_token?: unknown; expires_in?: unknown };
   try {
     token = JSON.parse(Buffer.from(answer.bytes).toString("utf8")) as typeof token;
@@ -123,8 +126,8 @@ function get(url: URL, credentials: Credentials): Exchange {
  * whoever stands between; only authorities the user trusts for the registry count for the realm it names as well.
  */
 function realmTransport(realm: URL, { io, tls, origin }: AuthenticateOptions): Transport {
-  if (realm.origin === origin.origin) return createTransport(io, { tls });
-  return createTransport(io, tls.ca === undefined ? {} : { tls: { ca: tls.ca } });
+  if (realm.origin === origin.origin) return createTransport(io, { tls, peer: REGISTRY });
+  return createTransport(io, { peer: REGISTRY, ...(tls.ca === undefined ? {} : { tls: { ca: tls.ca } }) });
 }
 
 function tokenLifetime(answer: ProtocolAnswer): number {
@@ -162,9 +165,16 @@ function refreshExchange(url: URL, token: string): Exchange {
   return { method: "POST", url: target, headers, body: Buffer.from(form.toString()) };
 }
 
-function refused(options: AuthenticateOptions, reason: string): TsignError {
+function refused(
+  options: AuthenticateOptions,
+  reason: string,
+  answer: { status: number; url: URL } | undefined = undefined,
+): TsignError {
   const { repository, credentials } = options;
   return new TsignError("auth", `cannot log in to ${repository.registry}: ${reason}`, {
     hint: credentials.note ?? `tsign login ${repository.registry}`,
+    service: "registry",
+    status: answer?.status,
+    url: answer?.url,
   });
 }

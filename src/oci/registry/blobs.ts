@@ -4,6 +4,7 @@ import { type Digest, digestOf, parseDigest } from "../../format/digest.ts";
 import { resolveLocation } from "../../net/http.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor } from "../types.ts";
+import { REGISTRY } from "./peer.ts";
 import type { RegistrySession } from "./session.ts";
 
 /** A blob to store: its bytes, or a stream. One that can be iterated anew is sent again where that may help. */
@@ -77,8 +78,12 @@ export async function* checked(
     throw new TsignError("registry", `${where} ends after ${size} of its ${descriptor.size} bytes`);
   }
   const actual = hash.digest("hex");
-  if (actual !== hex)
-    throw new TsignError("registry", `${where} has another content: its digest is ${algorithm}:${actual}`);
+  if (actual !== hex) {
+    throw new TsignError("registry", `${where} has another content: its digest is ${algorithm}:${actual}`, {
+      expected: descriptor.digest,
+      actual: `${algorithm}:${actual}`,
+    });
+  }
 }
 
 /** Statuses to the question for a blob after which it is sent: not there, or a registry that does not say. */
@@ -141,7 +146,7 @@ async function beginUpload({ session, repository }: Upload): Promise<URL> {
   const opened = await session.read({ method: "POST", path, headers: { "content-length": "0" }, action: "push" }, 0);
   const { location } = opened.headers;
   if (opened.status !== 202 || !location) throw session.refusal(opened, `upload a blob to ${repository.name}`);
-  return resolveLocation(opened.url, location);
+  return resolveLocation(opened.url, location, REGISTRY);
 }
 
 function putWhole({ session, digest, size, body }: Upload, place: URL) {
@@ -156,7 +161,7 @@ async function patchWhole({ session, digest, size, body }: Upload, place: URL) {
   const sent = await session.read({ method: "PATCH", path: place.href, headers, body, action: "push" }, 0);
   if (!STORED.has(sent.status)) return sent;
   const { location } = sent.headers;
-  const target = location ? resolveLocation(sent.url, location) : new URL(place);
+  const target = location ? resolveLocation(sent.url, location, REGISTRY) : new URL(place);
   target.searchParams.set("digest", digest);
   const empty = { "content-length": "0" };
   return session.read({ method: "PUT", path: target.href, headers: empty, action: "push" }, 0);

@@ -135,7 +135,11 @@ function checkDigest(
   const stated = isDigest(identifier) ? identifier : header !== undefined && isDigest(header) ? header : undefined;
   const actual = digestOf(bytes, stated ? parseDigest(stated).algorithm : "sha256");
   if (stated !== undefined && stated !== actual) {
-    throw new TsignError("registry", `${where} has another content: its digest is ${actual}, expected ${stated}`);
+    throw new TsignError("registry", `${where} has another content: its digest is ${actual}, expected ${stated}`, {
+      service: "registry",
+      expected: stated,
+      actual,
+    });
   }
   return actual;
 }

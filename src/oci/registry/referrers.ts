@@ -4,9 +4,11 @@ import { isObject } from "../../format/json.ts";
 import { ElementSplitter, TooLong } from "../../format/json-elements.ts";
 import type { HttpResponse } from "../../io/io.ts";
 import { resolveLocation } from "../../net/http.ts";
+
 import { baseType, INDEX_TYPES, isIndexType, readListed } from "../manifest.ts";
 import type { Repository } from "../ref.ts";
 import type { ListedReferrer } from "../types.ts";
+import { REGISTRY } from "./peer.ts";
 import type { RegistrySession } from "./session.ts";
 
 const INDEX_TYPE = INDEX_TYPES[0];
@@ -176,7 +178,7 @@ function startsObject(piece: Uint8Array): boolean {
 function nextPage(response: HttpResponse & { url: URL }): string | undefined {
   const target = nextLink(response.headers["link"]);
   if (!target) return undefined;
-  const next = resolveLocation(response.url, target);
+  const next = resolveLocation(response.url, target, REGISTRY);
   if (next.origin !== response.url.origin) {
     throw new TsignError(
       "registry",

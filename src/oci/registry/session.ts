@@ -5,6 +5,7 @@ import { bareHost, isRfc1918 } from "../../net/proxy.ts";
 import type { Repository } from "../ref.ts";
 import { type Authorization, authenticate } from "./auth.ts";
 import type { Credentials } from "./keychain.ts";
+import { REGISTRY } from "./peer.ts";
 
 /** What may be done with the repository; a token is asked for as much and no more. */
 export type Action = "pull" | "push" | "delete";
@@ -50,7 +51,7 @@ export class RegistrySession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#transport = createTransport(options.io, { tls: options.tls });
+    this.#transport = createTransport(options.io, { tls: options.tls, peer: REGISTRY });
   }
 
   /** Sends a request and reads the answer, at most `maxBytes` long. Statuses are the caller's to judge. */
@@ -69,24 +70,22 @@ export class RegistrySession {
    *
    * @param what the action and its object, e.g. `push registry/repo:tag`
    */
-  refusal(answer: { status: number; bytes?: Uint8Array }, what: string): TsignError {
+  refusal(answer: { status: number; bytes?: Uint8Array; url?: URL }, what: string): TsignError {
     const { registry } = this.#options.repository;
     const said = registryMessage(answer.bytes);
     const message = `${registry} answered ${answer.status} to: ${what}${said ? ` (${said})` : ""}`;
+    const fields = { service: "registry", status: answer.status, url: answer.url } as const;
     if (answer.status !== 401 && answer.status !== 403) {
       const busy = answer.status === 429 || answer.status >= 500;
-      return new TsignError(
-        "registry",
-        message,
-        busy ? { hint: "try again later: the registry cannot answer now" } : {},
-      );
+      const hint = busy ? "try again later: the registry cannot answer now" : undefined;
+      return new TsignError("registry", message, { hint, ...fields });
     }
     const hint = this.#note ?? `check the rights, or log in: tsign login ${registry}`;
-    return new TsignError("auth", message, { hint });
+    return new TsignError("auth", message, { hint, ...fields });
   }
 
   /** The same of an answer whose body is a stream, which is closed. */
-  async streamRefusal(response: HttpResponse, what: string): Promise<TsignError> {
+  async streamRefusal(response: HttpResponse & { url: URL }, what: string): Promise<TsignError> {
     const pieces: Uint8Array[] = [];
     let size = 0;
     try {
@@ -99,7 +98,7 @@ export class RegistrySession {
       // the status says enough
     }
     response.discard();
-    return this.refusal({ status: response.status, bytes: Buffer.concat(pieces) }, what);
+    return this.refusal({ ...response, bytes: Buffer.concat(pieces) }, what);
   }
 
   async #authorized<T extends { status: number; headers: Readonly<Record<string, string>>; url: URL }>(
@@ -190,7 +189,7 @@ const NO_ANSWER = new Set([
 
 /** Whether a server answers over TLS at all; one that talks TLS and is refused, or refuses us, is never asked over http. */
 async function speaksTls({ io, tls }: SessionOptions, url: URL): Promise<boolean> {
-  const transport = createTransport(io, { tls, limits: PROBE_LIMITS });
+  const transport = createTransport(io, { tls, limits: PROBE_LIMITS, peer: REGISTRY });
   try {
     await transport.read({ method: "HEAD", url: new URL("/v2/", url) }, { maxBytes: 0 });
     return true;

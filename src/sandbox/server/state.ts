@@ -73,7 +73,7 @@ export async function sandboxRegistry(io: Pick<Io, "env" | "files" | "http" | "s
 /**
  * Asks the sandbox a command is meant for; the text of its answer.
  *
- * @throws TsignError "input" when none is running, "registry" when it refuses
+ * @throws TsignError "input" when none is running, "service" when it refuses
  */
 export async function askRunning(
   io: Pick<Io, "env" | "files" | "http" | "signal" | "now" | "sleep">,
@@ -83,10 +83,17 @@ export async function askRunning(
   const url = new URL(path, `http://${await sandboxRegistry(io)}`);
   const sent = body === undefined ? {} : { body: Buffer.from(body) };
   const headers = { "content-length": String(Buffer.byteLength(body ?? "")) };
-  const { status, bytes } = await createTransport(io).read({ method, url, headers, ...sent }, { maxBytes: MAX_ANSWER });
+  const { status, bytes } = await createTransport(io, { peer: { service: "sandbox" } }).read(
+    { method, url, headers, ...sent },
+    { maxBytes: MAX_ANSWER },
+  );
   const text = Buffer.from(bytes).toString("utf8");
   if (status < 200 || status > 299) {
-    throw new TsignError("registry", `the sandbox on ${url.host} refuses: ${printable(text.trim())}`);
+    throw new TsignError("service", `the sandbox on ${url.host} refuses: ${printable(text.trim())}`, {
+      service: "sandbox",
+      status,
+      url,
+    });
   }
   return text;
 }
@@ -95,7 +102,7 @@ export async function askRunning(
 export async function sandboxEnvironment(io: Parameters<typeof askRunning>[0]): Promise<Record<string, string>> {
   const text = await askRunning(io, { method: "GET", path: "/sandbox/environment" });
   const variables = parseJson(Buffer.from(text), "the sandbox's environment");
-  if (!isObject(variables)) throw new TsignError("registry", "what answers is not the sandbox");
+  if (!isObject(variables)) throw new TsignError("service", "what answers is not the sandbox", { service: "sandbox" });
   const pairs = Object.entries(variables).filter(
     ([name, value]) => /^[A-Z0-9_]+$/.test(name) && typeof value === "string",
   );

@@ -40,7 +40,7 @@ export async function discover(io: TransportIo, client: Client): Promise<openid.
 
 /** The library's fetch, by our transport. */
 function fetchThrough(io: TransportIo): openid.CustomFetch {
-  const transport = createTransport(io, { service: "the OIDC issuer" });
+  const transport = createTransport(io, { peer: { service: "oidc", name: "the OIDC issuer" } });
   return async (address, { method, headers, body }) => {
     const bytes = body === undefined || body === null ? undefined : Buffer.from(String(body));
     const exchange: Exchange = {
@@ -62,10 +62,10 @@ function fetchThrough(io: TransportIo): openid.CustomFetch {
 }
 
 /**
- * Runs a step of the library and says in one line why it failed. What an issuer writes is shown without control
+ * Runs a step of openid-client and says in one line why it failed. What an issuer writes is shown without control
  * characters; no token is ever part of it.
  *
- * @throws TsignError "auth", and what our own transport throws
+ * @throws TsignError "auth", "service" for an issuer that fails (5xx), and what our own transport throws
  */
 export async function asTsignErrors<T>(issuer: URL, step: () => Promise<T>): Promise<T> {
   try {
@@ -73,8 +73,24 @@ export async function asTsignErrors<T>(issuer: URL, step: () => Promise<T>): Pro
   } catch (error) {
     const own = causes(error).find((each) => each instanceof TsignError);
     if (own) throw own;
-    throw new TsignError("auth", `the OIDC issuer ${issuer.host}: ${printable(reasonOf(error))}`, { cause: error });
+    const status = statusOf(error);
+    const code = status !== undefined && status >= 500 ? "service" : "auth";
+    throw new TsignError(code, `the OIDC issuer ${issuer.host}: ${printable(reasonOf(error))}`, {
+      cause: error,
+      service: "oidc",
+      status,
+      url: issuer,
+    });
   }
+}
+
+/** The HTTP status of the answer that openid-client refused: its errors carry the answer, or what they need of it. */
+function statusOf(error: unknown): number | undefined {
+  for (const each of causes(error) as { status?: unknown; cause?: unknown }[]) {
+    if (each.cause instanceof Response) return each.cause.status;
+    if (typeof each.status === "number") return each.status;
+  }
+  return undefined;
 }
 
 function* causeChain(error: unknown): Iterable<unknown> {
@@ -103,6 +119,8 @@ export function identityTokenOf(issuer: URL, answer: { id_token?: string | undef
   if (answer.id_token === undefined) {
     throw new TsignError("auth", `the OIDC issuer ${issuer.host} answered without an identity token`, {
       hint: 'is the client allowed the scope "openid"?',
+      service: "oidc",
+      url: issuer,
     });
   }
   return answer.id_token;

@@ -1,4 +1,4 @@
-import { TsignError } from "../../errors.ts";
+import { TsignError, withMessage } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import { confirm } from "../../io/prompt.ts";
 import { readBlob } from "../../net/input.ts";
@@ -82,10 +82,7 @@ async function ambientToken(io: Io, only: string): Promise<IdentityToken | undef
       return readToken(io, await provider.token(io), provider.source ?? provider.name);
     } catch (error) {
       if (!(error instanceof TsignError)) throw error;
-      failure ??= new TsignError(error.code, `${provider.name}: ${error.message}`, {
-        ...(error.hint ? { hint: error.hint } : {}),
-        cause: error,
-      });
+      failure ??= withMessage(error, `${provider.name}: ${error.message}`);
       if (!named) io.stderr.write(`WARNING: no identity token from ${provider.name}: ${error.message}\n`);
     }
   }

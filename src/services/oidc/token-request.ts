@@ -13,7 +13,8 @@ export const MAX_TOKEN = 1024 * 1024;
 /**
  * Asks a service for a token and takes it out of its JSON answer. Neither the request's secrets nor the answer are quoted.
  *
- * @throws TsignError
+ * @throws TsignError "auth" when it refuses, "service" when it fails (5xx), "bad-bundle" for an answer that is not JSON, and
+ *   what the transport throws
  */
 export async function fetchToken(
   io: TransportIo,
@@ -31,20 +32,30 @@ export async function fetchToken(
 ): Promise<string> {
   const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
   const sent = body ? { "content-type": "application/json", "content-length": String(body.length) } : {};
-  const answer = await createTransport(io, { service: request.service, limits: { attempts: 3 } }).read(
+  const answer = await createTransport(io, {
+    peer: { service: "oidc", name: request.service },
+    limits: { attempts: 3 },
+  }).read(
     { method: request.method, url: request.url, headers: { ...request.headers, ...sent }, ...(body ? { body } : {}) },
     { maxBytes: MAX_TOKEN },
   );
   if (answer.status !== 200 && answer.status !== 201) {
-    throw new TsignError("auth", `${request.service} answered ${answer.status} when asked for an identity token`, {
-      ...(request.hint === undefined ? {} : { hint: request.hint }),
+    const code = answer.status >= 500 ? "service" : "auth";
+    throw new TsignError(code, `${request.service} answered ${answer.status} when asked for an identity token`, {
+      hint: request.hint,
+      service: "oidc",
+      status: answer.status,
+      url: answer.url,
     });
   }
   const text = Buffer.from(answer.bytes).toString("utf8").trim();
   if (request.field === undefined) return text;
   const json = parseJson(answer.bytes, `the answer of ${request.service}`);
   const token = isObject(json) ? json[request.field] : undefined;
-  if (typeof token !== "string") throw new TsignError("auth", `${request.service} answered without an identity token`);
+  if (typeof token !== "string") {
+    const fields = { service: "oidc", url: request.url } as const;
+    throw new TsignError("auth", `${request.service} answered without an identity token`, fields);
+  }
   return token;
 }
 

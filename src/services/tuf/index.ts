@@ -130,18 +130,16 @@ function singleTargets(repository: Repository): SingleTarget[] {
 
 /** Whether it is the way to the mirror that failed, and not what the mirror said. */
 function isUnreachable(error: unknown): error is TsignError {
-  return error instanceof TsignError && ["network", "timeout", "registry"].includes(error.code);
+  return error instanceof TsignError && ["network", "timeout", "service"].includes(error.code);
 }
 
 function explained(error: unknown, mirror: URL, hint = "pass --trusted-root FILE to do without the network"): unknown {
   if (!isUnreachable(error)) return error;
+  const { service, status, url } = error;
   return new TsignError(
     error.code,
     `trust material cannot be fetched from ${mirror.host || mirror.href}: ${error.message}`,
-    {
-      hint,
-      cause: error,
-    },
+    { hint, cause: error, service, status, url },
   );
 }
 

@@ -8,7 +8,7 @@ import type { Source } from "./workflow.ts";
 export type MirrorIo = TransportIo & Pick<Io, "files">;
 
 /** Reads a file of a repository: its bytes, or why there are none. */
-type Read = (path: string, maxBytes: number) => Promise<{ bytes: Uint8Array } | { absent: string }>;
+type Read = (path: string, maxBytes: number) => Promise<{ bytes: Uint8Array } | { absent: TsignError }>;
 
 /** A TUF repository over HTTP, or in a folder that was copied from one. */
 export function mirrorSource(io: MirrorIo, mirror: URL): Source {
@@ -16,7 +16,7 @@ export function mirrorSource(io: MirrorIo, mirror: URL): Source {
   const found = async (path: string, maxBytes: number): Promise<Uint8Array> => {
     const answer = await read(path, maxBytes);
     if ("bytes" in answer) return answer.bytes;
-    throw new TsignError("registry", answer.absent);
+    throw answer.absent;
   };
   return {
     async root(version) {
@@ -34,24 +34,27 @@ export function mirrorSource(io: MirrorIo, mirror: URL): Source {
 }
 
 function overHttp(io: TransportIo, mirror: URL): Read {
-  const transport = createTransport(io, { service: "the TUF mirror", limits: { attempts: 2 } });
+  const transport = createTransport(io, { peer: { service: "tuf", name: "the TUF mirror" }, limits: { attempts: 2 } });
   return async (path, maxBytes) => {
-    const { status, bytes } = await transport.read(
+    const { status, bytes, url } = await transport.read(
       { method: "GET", url: within(mirror, path), followRedirects: true },
       { maxBytes },
     );
     if (status === 200) return { bytes };
-    const answered = `the TUF mirror at ${mirror.host} answered ${status} for ${path}`;
+    const message = `the TUF mirror at ${mirror.host} answered ${status} for ${path}`;
+    const answered = new TsignError("service", message, { service: "tuf", status, url });
     // Storage services answer 403 for what is not there; anything else is a failure, not the end of the chain of roots.
     if (status === 404 || status === 403) return { absent: answered };
-    throw new TsignError("registry", answered);
+    throw answered;
   };
 }
 
 function fromFolder(io: Pick<Io, "files">, mirror: URL): Read {
   return async (path, maxBytes) => {
     const file = pathOf(within(mirror, path));
-    if (!(await io.files.stat(file))) return { absent: `there is no ${file}` };
+    if (!(await io.files.stat(file))) {
+      return { absent: new TsignError("service", `there is no ${file}`, { service: "tuf" }) };
+    }
     return { bytes: await io.files.read(file, { maxBytes }) };
   };
 }

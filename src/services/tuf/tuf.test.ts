@@ -243,7 +243,7 @@ test("a mirror may be a folder that was copied from one", async (t) => {
   };
   const mirror = `${pathToFileURL(join(folder, "a copy"))}/`;
   await assert.rejects(client(folder, repo, { mirror }).read(), {
-    code: "registry",
+    code: "service",
     message: /there is no .*timestamp/,
   });
   copy();

@@ -3,6 +3,7 @@ import type { TlsOptions } from "../../../io/io.ts";
 import { type Answer, createTransport, type Transport } from "../../../net/http.ts";
 import { isLoopback, isPrivateAddress } from "../../../net/proxy.ts";
 import type { TransportIo } from "../../../net/retry.ts";
+import { REGISTRY } from "../peer.ts";
 
 const MAX_ANSWER = 1024 * 1024;
 /** A token is a small thing that is made at once. Milliseconds. */
@@ -22,7 +23,7 @@ export interface TokenRequest {
 
 /** The way to a cloud's services. */
 export function tokenTransport(io: TransportIo, tls: TlsOptions = {}): Transport {
-  return createTransport(io, { tls, limits: LIMITS });
+  return createTransport(io, { tls, limits: LIMITS, peer: REGISTRY });
 }
 
 /**
@@ -30,7 +31,7 @@ export function tokenTransport(io: TransportIo, tls: TlsOptions = {}): Transport
  * might answer, and who sees the token.
  */
 export function metadataTransport(io: TransportIo): Transport {
-  return createTransport(direct(io), { limits: LIMITS });
+  return createTransport(direct(io), { limits: LIMITS, peer: REGISTRY });
 }
 
 /** What a metadata server answers within a second; undefined where there is none. */
@@ -40,7 +41,7 @@ export async function probe(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer | undefined> {
   try {
-    const transport = createTransport(direct(io), { limits: PROBE_LIMITS });
+    const transport = createTransport(direct(io), { limits: PROBE_LIMITS, peer: REGISTRY });
     return await transport.read({ method: "GET", url, headers }, { maxBytes: MAX_ANSWER });
   } catch (error) {
     if (!(error instanceof TsignError) || io.signal.aborted) throw error;
@@ -87,7 +88,11 @@ export async function askText(
   const said = Buffer.from(answer.bytes).toString("utf8");
   if (answer.status === 200) return said;
   const code = errorCode(said);
-  throw new TsignError("auth", `${url.host} answered ${answer.status}${code ? ` (${code})` : ""}`);
+  throw new TsignError("auth", `${url.host} answered ${answer.status}${code ? ` (${code})` : ""}`, {
+    service: "registry",
+    status: answer.status,
+    url,
+  });
 }
 
 /** The same for an answer in JSON. */
