@@ -8,4 +8,5 @@ export { type ErrorCode, TsignError } from "../errors.ts";
 export * from "./keys.ts";
 export * from "./oci.ts";
 export * from "./sandbox.ts";
+export * from "./sign.ts";
 export * from "./verify.ts";

@@ -2,7 +2,7 @@ import { TsignError } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { defaultHashes } from "../keys/index.ts";
-import type { IdentityPolicy, NamePattern, Policy } from "../verify/model.ts";
+import type { ClaimsPolicy, IdentityPolicy, NamePattern, Policy } from "../verify/model.ts";
 import { exactly, matching } from "../verify/patterns.ts";
 import { publicHalf } from "./handles.ts";
 import type { Identity, NameRule, Requirements } from "./types.ts";
@@ -12,7 +12,7 @@ import type { Identity, NameRule, Requirements } from "./types.ts";
  *
  * @throws TsignError "usage"
  */
-export async function signingPolicy(wanted: Requirements): Promise<Policy> {
+export async function signingPolicy(wanted: Requirements): Promise<Policy & { readonly claims: ClaimsPolicy }> {
   const annotations = Object.entries(wanted.annotations ?? {}).map(([name, value]) => [name, [value]] as const);
   return {
     signer: await signerPolicy(wanted),

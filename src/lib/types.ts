@@ -1,4 +1,7 @@
+import type { ErrorCode } from "../errors.ts";
+import type { Context } from "./context.ts";
 import type { Key } from "./keys.ts";
+import type { Registry } from "./oci.ts";
 
 /** A name to compare with one in a certificate: the whole name, or a regular expression (RE2 syntax) that finds a match in it. */
 export type NameRule = string | { readonly matching: string };
@@ -132,4 +135,83 @@ export interface VerificationResult {
   readonly logEntries: readonly VerifiedLogEntry[];
   readonly timestamps: readonly TimestampResult[];
   readonly checks: readonly CheckResult[];
+}
+
+/** What a verifier is made of. */
+export interface VerifierOptions extends Context {
+  /**
+   * Whom to trust besides the key or identity of each call: a trusted_root.json (protobuf-specs, TrustedRoot) as bytes or
+   * text, or a TUF repository that distributes one. Without it only signatures by a key verify, and only without a log.
+   */
+  readonly trustedRoot?: Uint8Array | string | { readonly tuf: TufRepository };
+}
+
+/** An artifact to verify: its bytes, a stream that is read once in constant memory, or its digests in hex. */
+export type Artifact =
+  | Uint8Array
+  | AsyncIterable<Uint8Array>
+  | { readonly sha256?: string; readonly sha384?: string; readonly sha512?: string };
+
+/** What `Verifier.verify` takes: what was signed, and who has to have signed it. */
+export interface VerifyOptions extends Requirements {
+  readonly artifact: Artifact;
+  /** What errors call the bundle; "the bundle" by default. */
+  readonly name?: string;
+}
+
+/** Verifies signatures against one trusted root. */
+export interface Verifier {
+  /**
+   * Verifies a Sigstore bundle of version 0.1 to 0.3 (protobuf-specs, sigstore_bundle.proto): a signature of the artifact, or
+   * a signed in-toto statement about it. Opens no connection.
+   *
+   * @param bundle the bundle's JSON, as bytes or text
+   * @returns what was verified, as plain data that JSON.stringify takes
+   * @throws TsignError "bad-signature" where a check fails, with `check`, and `expected` and `actual` where values were
+   * compared; "bad-bundle" for a bundle that cannot be read; "usage" for options without exactly one of key and identity
+   */
+  verify(bundle: Uint8Array | string, options: VerifyOptions): Promise<VerificationResult>;
+}
+
+/** What `verifyImage` takes: whose signature the image has to have, and where it is. */
+export interface VerifyImageOptions extends Requirements {
+  readonly verifier: Verifier;
+  readonly registry: Registry;
+  /** `registry/repository` where signatures are kept, when it is not the image's own. */
+  readonly attachmentRepository?: string;
+  /**
+   * http(s) URL of a Rekor v1 that signatures of the legacy form are looked up in, when they were stored without their log entry.
+   * None are looked up by default.
+   */
+  readonly rekorUrl?: string;
+}
+
+/** A signature or attestation of an image that does not count. */
+export interface ImageFailure {
+  /** Where it was found. */
+  readonly origin: string;
+  /** The check that failed; "unreadable" for what could not be read, or judged for want of an answer. */
+  readonly check: string;
+  readonly reason: string;
+}
+
+/** A place that could not be looked through. */
+export interface MissedPlace {
+  readonly origin: string;
+  /** Of the error: "network", "auth", "registry", "limit". */
+  readonly code: ErrorCode;
+  readonly reason: string;
+}
+
+/** An image that at least one signature verifies for. */
+export interface ImageResult {
+  /** The image by its digest: `registry/repository@sha256:…`. Use this one from here on, and not the tag it was asked for by. */
+  readonly reference: string;
+  readonly digest: string;
+  /** The signatures or attestations that verify, at least one, in the order they were found. */
+  readonly verified: readonly [VerificationResult, ...VerificationResult[]];
+  /** Those that do not. */
+  readonly failures: readonly ImageFailure[];
+  /** Places that could not be looked through: there may be more. */
+  readonly incomplete: readonly MissedPlace[];
 }

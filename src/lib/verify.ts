@@ -13,7 +13,7 @@ import { type Context, libraryIo } from "./context.ts";
 import { verifiers } from "./handles.ts";
 import { requirePredicate, signingPolicy } from "./policy.ts";
 import { distributedTrust } from "./tuf.ts";
-import type { Requirements, TufRepository, VerificationResult } from "./types.ts";
+import type { Artifact, VerificationResult, Verifier, VerifierOptions, VerifyOptions } from "./types.ts";
 import { refusalOf, resultOf } from "./verdict.ts";
 
 export type { Context } from "./context.ts";
@@ -26,8 +26,12 @@ export {
   type TransportOptions,
 } from "./transport.ts";
 export type {
+  Artifact,
   CheckResult,
   Identity,
+  ImageFailure,
+  ImageResult,
+  MissedPlace,
   NameRule,
   Requirements,
   SignedContent,
@@ -37,47 +41,16 @@ export type {
   TufRepository,
   VerificationResult,
   VerifiedLogEntry,
+  Verifier,
+  VerifierOptions,
+  VerifyImageOptions,
+  VerifyOptions,
 } from "./types.ts";
+export { ImageRefusal, verifyImage } from "./verify-image.ts";
 
 /** Blobs up to this size are kept and checked as they are; larger ones by their digest. Bytes. */
 const MAX_KEPT = 4 * 1024 * 1024;
 const DIGEST_BYTES = { sha256: 32, sha384: 48, sha512: 64 } as const;
-
-/** What a verifier is made of. */
-export interface VerifierOptions extends Context {
-  /**
-   * Whom to trust besides the key or identity of each call: a trusted_root.json (protobuf-specs, TrustedRoot) as bytes or
-   * text, or a TUF repository that distributes one. Without it only signatures by a key verify, and only without a log.
-   */
-  readonly trustedRoot?: Uint8Array | string | { readonly tuf: TufRepository };
-}
-
-/** An artifact to verify: its bytes, a stream that is read once in constant memory, or its digests in hex. */
-export type Artifact =
-  | Uint8Array
-  | AsyncIterable<Uint8Array>
-  | { readonly sha256?: string; readonly sha384?: string; readonly sha512?: string };
-
-/** What `Verifier.verify` takes: what was signed, and who has to have signed it. */
-export interface VerifyOptions extends Requirements {
-  readonly artifact: Artifact;
-  /** What errors call the bundle; "the bundle" by default. */
-  readonly name?: string;
-}
-
-/** Verifies signatures against one trusted root. */
-export interface Verifier {
-  /**
-   * Verifies a Sigstore bundle of version 0.1 to 0.3 (protobuf-specs, sigstore_bundle.proto): a signature of the artifact, or
-   * a signed in-toto statement about it. Opens no connection.
-   *
-   * @param bundle the bundle's JSON, as bytes or text
-   * @returns what was verified, as plain data that JSON.stringify takes
-   * @throws TsignError "bad-signature" where a check fails, with `check`, and `expected` and `actual` where values were
-   * compared; "bad-bundle" for a bundle that cannot be read; "usage" for options without exactly one of key and identity
-   */
-  verify(bundle: Uint8Array | string, options: VerifyOptions): Promise<VerificationResult>;
-}
 
 /**
  * A verifier, with its trust read and checked once. With a TUF repository this follows it once: make a new verifier now and

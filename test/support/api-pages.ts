@@ -7,6 +7,7 @@ const LIBRARY = resolve(import.meta.dirname, "../../src/lib");
 /** The library's entry points, with what each is for. "index" has them all. */
 const MODULES: Readonly<Record<string, string>> = {
   verify: "Verify bundles and images",
+  sign: "Sign images, artifacts and statements",
   oci: "Reach registries",
   keys: "Load keys, of files and services",
   sandbox: "A Sigstore and a registry for tests",

@@ -1,0 +1,69 @@
+import { TsignError } from "../errors.ts";
+import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
+import { putBundleReferrer } from "../evidence/write-referrer.ts";
+import { parseDigest } from "../format/digest.ts";
+import { descriptorOf, openAttachmentStore, openImage, type RegistryImage } from "../images/open.ts";
+import { signStatement } from "../sign/payload.ts";
+import { registries } from "./handles.ts";
+import type { AttestImageOptions, SignedImage, SignImageOptions } from "./signing-types.ts";
+
+/**
+ * Signs what an image reference points at, and stores the signature with the image: a Sigstore bundle that refers to it.
+ *
+ * A tag may be moved between two requests: name the image by its digest, so that what is signed is what was meant.
+ *
+ * @param reference `[registry/]repository[:tag][@digest]`
+ * @throws TsignError "image-not-found"; "auth", "network", "timeout", "registry" of the registry; and what the session throws
+ */
+export async function signImage(reference: string, options: SignImageOptions): Promise<SignedImage> {
+  const { annotations = {} } = options;
+  return storeSigned(reference, options, SIGN_PREDICATE_TYPE, ({ digest }) =>
+    Buffer.from(signStatement({ digest, annotations })).toString("utf8"),
+  );
+}
+
+/**
+ * Signs a statement about an image, of any predicate, and stores it with the image: a Sigstore bundle that refers to it.
+ *
+ * @param reference `[registry/]repository[:tag][@digest]`
+ * @throws TsignError "usage" for a predicate type that is not a URI; otherwise as `signImage`
+ */
+export async function attestImage(reference: string, options: AttestImageOptions): Promise<SignedImage> {
+  const { predicateType, predicate } = options;
+  if (!URL.canParse(predicateType))
+    throw new TsignError("usage", `the predicate type is not a URI: "${predicateType}"`);
+  if (predicateType === SIGN_PREDICATE_TYPE) {
+    throw new TsignError("usage", "this predicate type is that of signatures", { hint: "signImage makes them" });
+  }
+  return storeSigned(reference, options, predicateType, ({ digest, ref }) => {
+    const { algorithm, hex } = parseDigest(digest);
+    return JSON.stringify({
+      _type: "https://in-toto.io/Statement/v1",
+      subject: [{ name: ref.name, digest: { [algorithm]: hex } }],
+      predicateType,
+      predicate,
+    });
+  });
+}
+
+async function storeSigned(
+  reference: string,
+  options: Omit<SignImageOptions, "annotations">,
+  predicateType: string,
+  statementOf: (image: RegistryImage) => string,
+): Promise<SignedImage> {
+  const { io: opened, options: registry } = registries.partsOf(options.registry);
+  const { session, attachmentRepository: repository, created = opened.now() } = options;
+  const io = repository === undefined ? opened : { ...opened, env: { ...opened.env, COSIGN_REPOSITORY: repository } };
+  const image = await openImage(io, reference, { registry, mustExist: true });
+  const subject = await descriptorOf(image);
+  const bundle = await session.signStatement(statementOf(image));
+  const store = await openAttachmentStore(io, image, registry);
+  const stored = await putBundleReferrer({ store, subject, bundle, predicateType, created });
+  return {
+    reference: `${image.ref.name}@${image.digest}`,
+    digest: image.digest,
+    bundle,
+    stored: `${store.name}@${stored.digest}`,
+  };
+}
