@@ -1,71 +1,220 @@
-import type { Command, LoadCommand } from "./cli/parser/define.ts";
-import type { CommandName } from "./cli/table.ts";
+import type { Command, Flags, LoadCommand, Run } from "./cli/parser/define.ts";
+import type { CommandName, Entry } from "./cli/table.ts";
+
+/** How a command is loaded: what it is, for help and completion, and what it does, for running it. */
+interface Loader<F extends Flags> {
+  definition(): Promise<{ default: Command<F> }>;
+  run(): Promise<{ run: Run<Command<F>> }>;
+}
+
+/** The two of each belong together: the compiler compares their flags. */
+function loaders<T extends Record<string, Flags>>(table: { readonly [K in keyof T]: Loader<T[K]> }) {
+  return table;
+}
 
 // biome-ignore lint/suspicious/noExplicitAny: a command's flags are its own affair, and the table holds all of them
-type Load = () => Promise<{ default: Command<any> }>;
+type AnyLoader = Loader<any>;
 
-/** Where each command of the table is defined. */
-const LOADERS: Readonly<Record<CommandName, Load>> = {
-  "attach attestation": () => import("./commands/attach/attestation.ts"),
-  "attach sbom": () => import("./commands/attach/sbom.ts"),
-  "attach signature": () => import("./commands/attach/signature.ts"),
-  attest: () => import("./commands/attest.ts"),
-  "attest-blob": () => import("./commands/attest-blob.ts"),
-  "bundle create": () => import("./commands/bundle/create.ts"),
-  "bundle inspect": () => import("./commands/bundle/inspect.ts"),
-  "bundle upgrade": () => import("./commands/bundle/upgrade.ts"),
-  clean: () => import("./commands/clean.ts"),
-  completion: () => import("./commands/completion.ts"),
-  copy: () => import("./commands/copy.ts"),
-  "debug providers": () => import("./commands/debug/providers.ts"),
-  "dockerfile verify": () => import("./commands/dockerfile/verify.ts"),
-  "download attestation": () => import("./commands/download/attestation.ts"),
-  "download sbom": () => import("./commands/download/sbom.ts"),
-  "download signature": () => import("./commands/download/signature.ts"),
-  env: () => import("./commands/env.ts"),
-  generate: () => import("./commands/generate.ts"),
-  "generate-fig-spec": () => import("./commands/generate-fig-spec.ts"),
-  "generate-key-pair": () => import("./commands/generate-key-pair.ts"),
-  "import-key-pair": () => import("./commands/import-key-pair.ts"),
-  "key test": () => import("./commands/key/test.ts"),
-  initialize: () => import("./commands/initialize.ts"),
-  load: () => import("./commands/load.ts"),
-  login: () => import("./commands/login.ts"),
-  logout: () => import("./commands/logout.ts"),
-  "manifest verify": () => import("./commands/manifest/verify.ts"),
-  "piv-tool attestation": () => import("./commands/piv-tool/attestation.ts"),
-  "piv-tool generate-key": () => import("./commands/piv-tool/generate-key.ts"),
-  "piv-tool reset": () => import("./commands/piv-tool/reset.ts"),
-  "piv-tool set-management-key": () => import("./commands/piv-tool/set-management-key.ts"),
-  "piv-tool set-pin": () => import("./commands/piv-tool/set-pin.ts"),
-  "piv-tool set-puk": () => import("./commands/piv-tool/set-puk.ts"),
-  "piv-tool unblock": () => import("./commands/piv-tool/unblock.ts"),
-  "pkcs11-tool list-keys-uris": () => import("./commands/pkcs11-tool/list-keys-uris.ts"),
-  "pkcs11-tool list-tokens": () => import("./commands/pkcs11-tool/list-tokens.ts"),
-  "public-key": () => import("./commands/public-key.ts"),
-  "sandbox down": () => import("./commands/sandbox/down.ts"),
-  "sandbox env": () => import("./commands/sandbox/env.ts"),
-  "sandbox exec": () => import("./commands/sandbox/exec.ts"),
-  "sandbox fault": () => import("./commands/sandbox/fault.ts"),
-  "sandbox push": () => import("./commands/sandbox/push.ts"),
-  "sandbox status": () => import("./commands/sandbox/status.ts"),
-  "sandbox token": () => import("./commands/sandbox/token.ts"),
-  "sandbox up": () => import("./commands/sandbox/up.ts"),
-  save: () => import("./commands/save.ts"),
-  sign: () => import("./commands/sign.ts"),
-  "sign-blob": () => import("./commands/sign-blob.ts"),
-  "signing-config create": () => import("./commands/signing-config/create.ts"),
-  tree: () => import("./commands/tree.ts"),
-  triangulate: () => import("./commands/triangulate.ts"),
-  "trusted-root create": () => import("./commands/trusted-root/create.ts"),
-  "upload blob": () => import("./commands/upload/blob.ts"),
-  "upload wasm": () => import("./commands/upload/wasm.ts"),
-  verify: () => import("./commands/verify.ts"),
-  "verify-attestation": () => import("./commands/verify-attestation.ts"),
-  "verify-blob": () => import("./commands/verify-blob.ts"),
-  "verify-blob-attestation": () => import("./commands/verify-blob-attestation.ts"),
-  version: () => import("./commands/version.ts"),
-};
+/** Where each command of the table stands. */
+const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
+  "attach attestation": {
+    definition: () => import("./commands/attach/attestation.ts"),
+    run: () => import("./commands/attach/attestation.run.ts"),
+  },
+  "attach sbom": {
+    definition: () => import("./commands/attach/sbom.ts"),
+    run: () => import("./commands/attach/sbom.run.ts"),
+  },
+  "attach signature": {
+    definition: () => import("./commands/attach/signature.ts"),
+    run: () => import("./commands/attach/signature.run.ts"),
+  },
+  attest: { definition: () => import("./commands/attest.ts"), run: () => import("./commands/attest.run.ts") },
+  "attest-blob": {
+    definition: () => import("./commands/attest-blob.ts"),
+    run: () => import("./commands/attest-blob.run.ts"),
+  },
+  "bundle create": {
+    definition: () => import("./commands/bundle/create.ts"),
+    run: () => import("./commands/bundle/create.run.ts"),
+  },
+  "bundle inspect": {
+    definition: () => import("./commands/bundle/inspect.ts"),
+    run: () => import("./commands/bundle/inspect.run.ts"),
+  },
+  "bundle upgrade": {
+    definition: () => import("./commands/bundle/upgrade.ts"),
+    run: () => import("./commands/bundle/upgrade.run.ts"),
+  },
+  clean: { definition: () => import("./commands/clean.ts"), run: () => import("./commands/clean.run.ts") },
+  completion: {
+    definition: () => import("./commands/completion.ts"),
+    run: () => import("./commands/completion.run.ts"),
+  },
+  copy: { definition: () => import("./commands/copy.ts"), run: () => import("./commands/copy.run.ts") },
+  "debug providers": {
+    definition: () => import("./commands/debug/providers.ts"),
+    run: () => import("./commands/debug/providers.run.ts"),
+  },
+  "dockerfile verify": {
+    definition: () => import("./commands/dockerfile/verify.ts"),
+    run: () => import("./commands/dockerfile/verify.run.ts"),
+  },
+  "download attestation": {
+    definition: () => import("./commands/download/attestation.ts"),
+    run: () => import("./commands/download/attestation.run.ts"),
+  },
+  "download sbom": {
+    definition: () => import("./commands/download/sbom.ts"),
+    run: () => import("./commands/download/sbom.run.ts"),
+  },
+  "download signature": {
+    definition: () => import("./commands/download/signature.ts"),
+    run: () => import("./commands/download/signature.run.ts"),
+  },
+  env: { definition: () => import("./commands/env.ts"), run: () => import("./commands/env.run.ts") },
+  generate: { definition: () => import("./commands/generate.ts"), run: () => import("./commands/generate.run.ts") },
+  "generate-fig-spec": {
+    definition: () => import("./commands/generate-fig-spec.ts"),
+    run: () => import("./commands/generate-fig-spec.run.ts"),
+  },
+  "generate-key-pair": {
+    definition: () => import("./commands/generate-key-pair.ts"),
+    run: () => import("./commands/generate-key-pair.run.ts"),
+  },
+  "import-key-pair": {
+    definition: () => import("./commands/import-key-pair.ts"),
+    run: () => import("./commands/import-key-pair.run.ts"),
+  },
+  "key test": { definition: () => import("./commands/key/test.ts"), run: () => import("./commands/key/test.run.ts") },
+  initialize: {
+    definition: () => import("./commands/initialize.ts"),
+    run: () => import("./commands/initialize.run.ts"),
+  },
+  load: { definition: () => import("./commands/load.ts"), run: () => import("./commands/load.run.ts") },
+  login: { definition: () => import("./commands/login.ts"), run: () => import("./commands/login.run.ts") },
+  logout: { definition: () => import("./commands/logout.ts"), run: () => import("./commands/logout.run.ts") },
+  "manifest verify": {
+    definition: () => import("./commands/manifest/verify.ts"),
+    run: () => import("./commands/manifest/verify.run.ts"),
+  },
+  "piv-tool attestation": {
+    definition: () => import("./commands/piv-tool/attestation.ts"),
+    run: () => import("./commands/piv-tool/attestation.run.ts"),
+  },
+  "piv-tool generate-key": {
+    definition: () => import("./commands/piv-tool/generate-key.ts"),
+    run: () => import("./commands/piv-tool/generate-key.run.ts"),
+  },
+  "piv-tool reset": {
+    definition: () => import("./commands/piv-tool/reset.ts"),
+    run: () => import("./commands/piv-tool/reset.run.ts"),
+  },
+  "piv-tool set-management-key": {
+    definition: () => import("./commands/piv-tool/set-management-key.ts"),
+    run: () => import("./commands/piv-tool/set-management-key.run.ts"),
+  },
+  "piv-tool set-pin": {
+    definition: () => import("./commands/piv-tool/set-pin.ts"),
+    run: () => import("./commands/piv-tool/set-pin.run.ts"),
+  },
+  "piv-tool set-puk": {
+    definition: () => import("./commands/piv-tool/set-puk.ts"),
+    run: () => import("./commands/piv-tool/set-puk.run.ts"),
+  },
+  "piv-tool unblock": {
+    definition: () => import("./commands/piv-tool/unblock.ts"),
+    run: () => import("./commands/piv-tool/unblock.run.ts"),
+  },
+  "pkcs11-tool list-keys-uris": {
+    definition: () => import("./commands/pkcs11-tool/list-keys-uris.ts"),
+    run: () => import("./commands/pkcs11-tool/list-keys-uris.run.ts"),
+  },
+  "pkcs11-tool list-tokens": {
+    definition: () => import("./commands/pkcs11-tool/list-tokens.ts"),
+    run: () => import("./commands/pkcs11-tool/list-tokens.run.ts"),
+  },
+  "public-key": {
+    definition: () => import("./commands/public-key.ts"),
+    run: () => import("./commands/public-key.run.ts"),
+  },
+  "sandbox down": {
+    definition: () => import("./commands/sandbox/down.ts"),
+    run: () => import("./commands/sandbox/down.run.ts"),
+  },
+  "sandbox env": {
+    definition: () => import("./commands/sandbox/env.ts"),
+    run: () => import("./commands/sandbox/env.run.ts"),
+  },
+  "sandbox exec": {
+    definition: () => import("./commands/sandbox/exec.ts"),
+    run: () => import("./commands/sandbox/exec.run.ts"),
+  },
+  "sandbox fault": {
+    definition: () => import("./commands/sandbox/fault.ts"),
+    run: () => import("./commands/sandbox/fault.run.ts"),
+  },
+  "sandbox push": {
+    definition: () => import("./commands/sandbox/push.ts"),
+    run: () => import("./commands/sandbox/push.run.ts"),
+  },
+  "sandbox status": {
+    definition: () => import("./commands/sandbox/status.ts"),
+    run: () => import("./commands/sandbox/status.run.ts"),
+  },
+  "sandbox token": {
+    definition: () => import("./commands/sandbox/token.ts"),
+    run: () => import("./commands/sandbox/token.run.ts"),
+  },
+  "sandbox up": {
+    definition: () => import("./commands/sandbox/up.ts"),
+    run: () => import("./commands/sandbox/up.run.ts"),
+  },
+  save: { definition: () => import("./commands/save.ts"), run: () => import("./commands/save.run.ts") },
+  sign: { definition: () => import("./commands/sign.ts"), run: () => import("./commands/sign.run.ts") },
+  "sign-blob": {
+    definition: () => import("./commands/sign-blob.ts"),
+    run: () => import("./commands/sign-blob.run.ts"),
+  },
+  "signing-config create": {
+    definition: () => import("./commands/signing-config/create.ts"),
+    run: () => import("./commands/signing-config/create.run.ts"),
+  },
+  tree: { definition: () => import("./commands/tree.ts"), run: () => import("./commands/tree.run.ts") },
+  triangulate: {
+    definition: () => import("./commands/triangulate.ts"),
+    run: () => import("./commands/triangulate.run.ts"),
+  },
+  "trusted-root create": {
+    definition: () => import("./commands/trusted-root/create.ts"),
+    run: () => import("./commands/trusted-root/create.run.ts"),
+  },
+  "upload blob": {
+    definition: () => import("./commands/upload/blob.ts"),
+    run: () => import("./commands/upload/blob.run.ts"),
+  },
+  "upload wasm": {
+    definition: () => import("./commands/upload/wasm.ts"),
+    run: () => import("./commands/upload/wasm.run.ts"),
+  },
+  verify: { definition: () => import("./commands/verify.ts"), run: () => import("./commands/verify.run.ts") },
+  "verify-attestation": {
+    definition: () => import("./commands/verify-attestation.ts"),
+    run: () => import("./commands/verify-attestation.run.ts"),
+  },
+  "verify-blob": {
+    definition: () => import("./commands/verify-blob.ts"),
+    run: () => import("./commands/verify-blob.run.ts"),
+  },
+  "verify-blob-attestation": {
+    definition: () => import("./commands/verify-blob-attestation.ts"),
+    run: () => import("./commands/verify-blob-attestation.run.ts"),
+  },
+  version: { definition: () => import("./commands/version.ts"), run: () => import("./commands/version.run.ts") },
+});
 
-/** Loads a command's module when the command is asked for, and only then: start-up time depends on it. */
-export const loadCommand: LoadCommand = async ({ name }) => (await LOADERS[name]()).default;
+/** Loads a command's definition when the command is asked for, and only then: start-up time depends on it. */
+export const loadCommand: LoadCommand = async ({ name }) => (await LOADERS[name].definition()).default;
+
+/** Loads what a command does. */
+export const loadRun = async ({ name }: Entry): Promise<Run<Command>> => (await LOADERS[name].run()).run;

@@ -1,10 +1,10 @@
-import type { Command } from "./cli/parser/define.ts";
+import type { Flags, Invocation } from "./cli/parser/define.ts";
 import { GLOBAL_FLAGS } from "./cli/parser/global-flags.ts";
 import { formatDuration } from "./cli/parser/values.ts";
 import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
 import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
-import { loadCommand } from "./commands.ts";
+import { loadCommand, loadRun } from "./commands.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
 import type { Io, Lines } from "./io/io.ts";
 import { unanswered } from "./net/pending.ts";
@@ -46,9 +46,9 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
 }
 
 async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io, secrets: Secrets): Promise<void> {
-  const { command, args, given } = request;
+  const { entry, args, given } = request;
   const { timeout, outputFile, ...flags } = request.flags;
-  const invocation = { args, flags, given, load: loadCommand } as Parameters<Command["run"]>[1];
+  const invocation = { args, flags, given, load: loadCommand } as Invocation<Flags>;
   const captured: Uint8Array[] = [];
   const toFile = typeof outputFile === "string" && outputFile !== "";
   const keep = (content: string | Uint8Array) => captured.push(Buffer.from(content));
@@ -58,7 +58,8 @@ async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io, se
     await withTimeout(Number(timeout), toFile ? withParts(io, { stdout }) : io, async (limited) => {
       await requireFiles(limited, request);
       began = true;
-      await command.run(limited, invocation);
+      const run = await loadRun(entry);
+      await run(limited, invocation);
     });
   } finally {
     if (toFile && began) await writeCaptured(io, String(outputFile), Buffer.concat(captured));

@@ -126,9 +126,41 @@ test("there is no circle of rooms, nor of files, lazy imports and those of types
   assert.deepEqual(circles(all), []);
 });
 
-test("one command never imports another", () => {
-  const wrong = below("commands/").filter(({ imports }) => imports.some(({ target }) => roomOf(target) === "commands"));
-  assert.deepEqual(wrong, []);
+test("one command never imports another: what a command does knows its own definition alone", () => {
+  const wrong = below("commands/").filter(({ path, imports }) =>
+    imports.some(({ target }) => roomOf(target) === "commands" && target !== path.replace(/\.run\.ts$/, ".ts")),
+  );
+  assert.deepEqual(
+    wrong.map(({ path }) => path),
+    [],
+  );
+});
+
+/** What definitions of commands are made of besides flags: names and texts, in files that load nothing else. */
+const WORDS = [
+  "errors.ts",
+  "cli/completion/scripts.ts",
+  "cli/options/piv.ts",
+  "cli/options/pkcs11.ts",
+  "format/json.ts",
+  "keys/signing-algorithms.ts",
+  "sandbox/server/faults.ts",
+  "sandbox/server/names.ts",
+  "services/tuf/addresses.ts",
+  "sign/predicate-shapes.ts",
+  "sign/predicates.ts",
+];
+
+test("help and completion of a command load its definition, and nothing of what it does", () => {
+  const definitions = below("commands/").filter(({ path }) => !path.endsWith(".run.ts"));
+  assert.equal(definitions.length * 2, below("commands/").length);
+  const loaded = reached(all, definitions, ["fixed"]).map(({ path }) => path);
+  const heavy = loaded.filter((path) => !/^(commands|cli\/flags|cli\/parser)\//.test(path) && !WORDS.includes(path));
+  assert.deepEqual(heavy, []);
+  assert.deepEqual(
+    WORDS.filter((path) => !loaded.includes(path)),
+    [],
+  );
 });
 
 /** What computes and reaches nothing: a use of these is the same everywhere and at any time. */
@@ -288,7 +320,7 @@ test("the sandbox shares no code with what it is there to test", () => {
 });
 
 test("what starts the program, and the blob commands, load no schema library", () => {
-  for (const start of ["main.ts", "commands/version.ts", "commands/sign-blob.ts", "commands/verify-blob.ts"]) {
+  for (const start of ["main.ts", "commands/version.", "commands/sign-blob.", "commands/verify-blob."]) {
     const loaded = reached(all, below(start), ["fixed"]).flatMap(({ imports }) =>
       imports.filter(({ kind }) => kind === "fixed").map(({ target }) => target),
     );
@@ -322,24 +354,24 @@ test("text for people leaves by write, one line a call: only documents for other
   const documents = [
     "cli/options/output-places.ts",
     "cli/print/verified.ts", // envelopes as they are stored
-    "commands/attest-blob.ts",
-    "commands/attest.ts",
-    "commands/bundle/create.ts",
-    "commands/bundle/upgrade.ts",
-    "commands/completion.ts",
-    "commands/download/attestation.ts",
-    "commands/download/sbom.ts",
-    "commands/download/signature.ts",
-    "commands/env.ts", // the secrets that are asked for
-    "commands/generate-fig-spec.ts",
-    "commands/generate.ts",
-    "commands/public-key.ts",
-    "commands/sandbox/env.ts",
-    "commands/sandbox/token.ts",
-    "commands/sign-blob.ts",
-    "commands/signing-config/create.ts",
-    "commands/trusted-root/create.ts",
-    "commands/version.ts",
+    "commands/attest-blob.run.ts",
+    "commands/attest.run.ts",
+    "commands/bundle/create.run.ts",
+    "commands/bundle/upgrade.run.ts",
+    "commands/completion.run.ts",
+    "commands/download/attestation.run.ts",
+    "commands/download/sbom.run.ts",
+    "commands/download/signature.run.ts",
+    "commands/env.run.ts", // the secrets that are asked for
+    "commands/generate-fig-spec.run.ts",
+    "commands/generate.run.ts",
+    "commands/public-key.run.ts",
+    "commands/sandbox/env.run.ts",
+    "commands/sandbox/token.run.ts",
+    "commands/sign-blob.run.ts",
+    "commands/signing-config/create.run.ts",
+    "commands/trusted-root/create.run.ts",
+    "commands/version.run.ts",
     "main.ts", // help
   ];
   const users = matching(inside, /stdout\.data\(/).filter((path) => path !== "cli/print/guard.ts");

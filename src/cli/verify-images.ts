@@ -1,4 +1,4 @@
-import { type ExitCodes, TsignError, withExitCode, withHint } from "../errors.ts";
+import { TsignError, withExitCode, withHint } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
 import type { ImageTarget } from "../images/open.ts";
@@ -14,9 +14,6 @@ import { openTarget } from "./options/images.ts";
 import { readVerification } from "./options/verification.ts";
 import { printVerdict, type VerdictOptions } from "./print/image-verdict.ts";
 import { progress } from "./print/progress.ts";
-
-/** cosign's own, for the commands that verify images. */
-export const IMAGE_EXIT_CODES: ExitCodes = { "no-signatures": 10, "image-not-found": 11, "no-match": 12 };
 
 /**
  * Verifies the signatures of each image and prints what is good of it: `verify`, and the commands that read the images' names

@@ -1,26 +1,10 @@
-import { basename } from "node:path/posix";
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
-import { readAttested, requireSize } from "../cli/options/attesting.ts";
-import { type Forms, formsOf } from "../cli/options/forms.ts";
-import { writeRequested } from "../cli/options/output-places.ts";
-import { recordedTime } from "../cli/options/recorded-time.ts";
-import { openSigning } from "../cli/options/signing.ts";
-import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
-import { watched } from "../cli/print/progress.ts";
-import { TsignError } from "../errors.ts";
-import { writeBundle } from "../evidence/bundle/write.ts";
-import { writeEnvelope } from "../evidence/envelope.ts";
-import { writeLegacyTimestamp } from "../evidence/legacy/proofs.ts";
-import { certificatePem, legacyBlobBundle } from "../evidence/legacy/write.ts";
-import type { Evidence } from "../evidence/model.ts";
-import { readMessage } from "../format/digest.ts";
-import type { Io } from "../io/io.ts";
-import { openBlob } from "../net/input.ts";
-import { type Attested, envelopeAsSignature, envelopeSize, statementAbout } from "../sign/attestation.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 
 const IN_BUNDLE = { deprecated: "the bundle of --bundle holds it", output: true };
-const flags = {
+
+export const flags = {
   ...keyFlags,
   ...attestingFlags,
   hash: flag.string("SHA-256 of the file in hex, instead of reading it"),
@@ -29,8 +13,6 @@ const flags = {
   outputSignature: flag.string("file to write the signed envelope to", IN_BUNDLE),
   rfc3161TimestampBundle: flag.string("file to write the signed timestamp to", IN_BUNDLE),
 };
-
-type AttestFlags = FlagValues<typeof flags>;
 
 export default defineCommand({
   usage: "[flags] <file>",
@@ -45,89 +27,4 @@ export default defineCommand({
     ["useSigningConfig", "signingConfig"],
     ["predicate", "statement"],
   ],
-  async run(io, { args: [file], flags, given }) {
-    const forms = formsOf(flags, given);
-    recordedTime(io);
-    if (forms.bundle && flags.bundle === "") {
-      throw new TsignError("usage", "must specify --bundle with --new-bundle-format", {
-        hint: "--bundle FILE says where the attestation goes",
-      });
-    }
-    if (file === undefined && flags.statement === "") throw new TsignError("usage", "missing the file to attest");
-    if (file === "-" && flags.predicate === "-") {
-      throw new TsignError("usage", "the file and the predicate cannot both come from standard input");
-    }
-    const attested = await readAttested(io, flags);
-    const statement = await readStatementBytes(io, { flags, file, attested });
-    requireSize(io, statement);
-    const { outputCertificate, rfc3161TimestampBundle } = flags;
-    const { session, timestamped } = await openSigning(io, flags, {
-      bundlePathCounts: true,
-      contents: ["envelope"],
-      envelopeSize: envelopeSize(statement),
-      ...(forms.bundle ? {} : { files: { certificate: outputCertificate, timestamp: rfc3161TimestampBundle } }),
-    });
-    if (forms.bundle) warnAboutParts(io, flags, { certified: session.identity.certificate !== undefined, timestamped });
-    const evidence = await session.sign({ kind: "statement", statement });
-    await writeRequested(io, { path: flags.outputAttestation, kind: "attestation", content: statement });
-    if (forms.bundle) await writeRequested(io, { path: flags.bundle, kind: "bundle", content: writeBundle(evidence) });
-    await writeParts(io, { flags, forms, evidence });
-  },
 });
-
-/** Beside a bundle, which needs no other file, one that will not be written is no failure. */
-function warnAboutParts(io: Io, flags: AttestFlags, has: { certified: boolean; timestamped: boolean }): void {
-  if (flags.outputCertificate !== "" && !has.certified) {
-    io.stderr.write("WARNING: --output-certificate: there is no certificate\n");
-  }
-  if (flags.rfc3161TimestampBundle !== "" && !has.timestamped) {
-    io.stderr.write("WARNING: --rfc3161-timestamp-bundle: there is no timestamp authority\n");
-  }
-}
-
-async function readStatementBytes(
-  io: Io,
-  options: { flags: AttestFlags; file: string | undefined; attested: Attested },
-): Promise<Uint8Array> {
-  const { flags, file = "", attested } = options;
-  if (attested.kind === "statement") return attested.bytes;
-  const sha256 = flags.hash === "" ? await hashOf(io, file) : parseHash(flags.hash);
-  const subject = { name: basename(file), digest: { sha256 } };
-  return statementAbout(attested, { type: flags.type, subject, now: recordedTime(io) }).statement;
-}
-
-async function hashOf(io: Io, file: string): Promise<string> {
-  if (file !== "-") io.stderr.write(`Using payload from: ${file}\n`);
-  const pieces = await watched(io, "hashing", { file, pieces: openBlob(io, file) });
-  const message = await readMessage(pieces, { hashes: ["sha256"], keepBytes: 0 });
-  return Buffer.from(message.digest("sha256")).toString("hex");
-}
-
-function parseHash(text: string): string {
-  const hex = text.replace(/^sha256:/, "").toLowerCase();
-  if (!/^[0-9a-f]{64}$/.test(hex)) throw new TsignError("usage", `--hash is not a SHA-256 in hex: "${text}"`);
-  return hex;
-}
-
-async function writeParts(
-  io: Io,
-  { flags, forms, evidence }: { flags: AttestFlags; forms: Forms; evidence: Evidence },
-): Promise<void> {
-  const { content, key, timestamps } = evidence;
-  if (content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
-  const envelope = writeEnvelope(content);
-  if (!forms.bundle) {
-    const document = legacyBlobBundle(envelopeAsSignature(evidence, envelope));
-    await writeRequested(io, { path: flags.bundle, kind: "bundle", content: document });
-  }
-  const [timestamp] = timestamps;
-  if (timestamp) {
-    const document = writeLegacyTimestamp(timestamp);
-    await writeRequested(io, { path: flags.rfc3161TimestampBundle, kind: "timestamp", content: document });
-  }
-  if (key.kind === "certificate") {
-    await writeRequested(io, { path: flags.outputCertificate, kind: "certificate", content: certificatePem(key.leaf) });
-  }
-  await writeRequested(io, { path: flags.outputSignature, kind: "signature", content: envelope });
-  if (forms.legacy && flags.outputSignature === "") io.stdout.data(`${envelope}\n`);
-}

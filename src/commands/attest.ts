@@ -1,33 +1,9 @@
 import { attestingFlags } from "../cli/flags/attesting.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { readAttested, requireSize } from "../cli/options/attesting.ts";
-import { type Forms, formsOf } from "../cli/options/forms.ts";
-import { openAttachments, resolveImage } from "../cli/options/images.ts";
-import { legacyStyle } from "../cli/options/legacy-style.ts";
-import { writeRequested } from "../cli/options/output-places.ts";
-import { recordedTime } from "../cli/options/recorded-time.ts";
-import { openSigning } from "../cli/options/signing.ts";
-import { defineCommand, type FlagValues, flag } from "../cli/parser/define.ts";
-import { TsignError } from "../errors.ts";
-import { writeBundle } from "../evidence/bundle/write.ts";
-import { writeEnvelope } from "../evidence/envelope.ts";
-import { legacyBlobBundle } from "../evidence/legacy/write.ts";
-import type { Evidence } from "../evidence/model.ts";
-import { type Listed, removeListed } from "../evidence/remove.ts";
-import { parseStatement } from "../evidence/statement.ts";
-import { putBundleReferrer } from "../evidence/write-referrer.ts";
-import { parseDigest } from "../format/digest.ts";
-import { descriptorOf, type RegistryImage, withChildren } from "../images/open.ts";
-import type { Io } from "../io/io.ts";
-import { maxAttachmentSize } from "../oci/attachments.ts";
-import type { ImageStore } from "../oci/types.ts";
-import { type Attested, envelopeAsSignature, envelopeSize, statementAbout } from "../sign/attestation.ts";
-import { requirePredicateType } from "../sign/predicates.ts";
-import type { Session } from "../sign/session.ts";
-import { bundlesOfType, storeLegacyAttestation } from "../sign/store-attestation.ts";
+import { defineCommand, flag } from "../cli/parser/define.ts";
 
-const flags = {
+export const flags = {
   ...keyFlags,
   ...attestingFlags,
   ...registryFlags,
@@ -41,19 +17,6 @@ const flags = {
     deprecated: "verifiers accept any of several attestations",
   }),
 };
-
-type AttestFlags = FlagValues<typeof flags>;
-
-/** One image, and what to say of it. */
-interface Attesting {
-  readonly io: Io;
-  readonly flags: AttestFlags;
-  readonly forms: Forms;
-  readonly session: Session;
-  readonly image: RegistryImage;
-  readonly statement: Uint8Array;
-  readonly predicateType: string;
-}
 
 export default defineCommand({
   usage: "[flags] <image…>",
@@ -71,103 +34,4 @@ export default defineCommand({
     ["useSigningConfig", "signingConfig"],
     ["predicate", "statement"],
   ],
-  async run(io, { args, flags, given }) {
-    const forms = formsOf(flags, given);
-    recordedTime(io);
-    if (flags.noUpload && forms.bundle && flags.bundle === "") {
-      throw new TsignError("usage", "must enable upload or specify a bundle path with --bundle");
-    }
-    if (flags.statement === "") requirePredicateType(flags.type);
-    const attested = await readAttested(io, flags);
-    const images: RegistryImage[] = [];
-    for (const text of args) {
-      const named = { ...flags, attachment: "" };
-      const mustExist = forms.bundle || flags.recursive;
-      const image = await resolveImage(io, { text, flags: named, mustExist, warnAboutTags: true });
-      images.push(...(flags.recursive ? await withChildren(image) : [image]));
-    }
-    if (flags.bundle !== "" && images.length > 1) {
-      throw new TsignError("usage", `--bundle is one file, and ${images.length} images are attested`, {
-        hint: "attest them one by one, or without --bundle",
-      });
-    }
-    const statements = images.map((image) => statementFor(io, { image, attested, type: flags.type }));
-    for (const { statement } of statements) requireSize(io, statement);
-    const { session } = await openSigning(io, flags, {
-      bundlePathCounts: false,
-      contents: ["envelope"],
-      envelopeSize: Math.max(...statements.map(({ statement }) => envelopeSize(statement))),
-    });
-    for (const about of statements) await attestImage({ io, flags, forms, session, ...about });
-  },
 });
-
-/** @throws TsignError "input" when a whole statement is given and is about something else: it would verify for nobody */
-function statementFor(io: Io, { image, attested, type }: { image: RegistryImage; attested: Attested; type: string }) {
-  const { algorithm, hex } = parseDigest(image.digest);
-  if (attested.kind === "statement") {
-    const isAbout = parseStatement(attested.bytes).subjects.some(({ digest }) => digest[algorithm] === hex);
-    if (!isAbout) throw new TsignError("input", `${attested.path} has no subject with the digest ${image.digest}`);
-  }
-  const subject = { name: image.ref.name, digest: { [algorithm]: hex } };
-  return { image, ...statementAbout(attested, { type, subject, now: recordedTime(io) }) };
-}
-
-/** Signs once, makes every form asked for of it, and only then stores: what cannot be made in one form is stored in none. */
-async function attestImage(attesting: Attesting): Promise<void> {
-  const { forms, session, statement } = attesting;
-  const evidence = await session.sign({ kind: "statement", statement, form: forms.bundle ? "bundle" : "legacy" });
-  if (!forms.bundle) return storeAsLegacy(attesting, evidence);
-  const legacy = forms.legacy ? await session.legacyForm(evidence) : undefined;
-  await storeAsBundle(attesting, evidence);
-  if (legacy) await storeAsLegacy(attesting, legacy);
-}
-
-async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<void> {
-  const { io, flags, image, predicateType } = attesting;
-  const bundle = writeBundle(evidence);
-  await writeRequested(io, { path: flags.bundle, kind: "bundle", content: bundle });
-  if (flags.noUpload) return;
-  const store = await openAttachments(io, image, flags);
-  const outdated = flags.replace ? await bundlesOfType(store, image.digest, predicateType) : [];
-  const subject = await descriptorOf(image);
-  await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
-  // Only now: whatever breaks off, one attestation of the type is there.
-  await removeOutdated(attesting, store, outdated);
-}
-
-/** @throws TsignError that says what is stored: whoever runs the command again would store another */
-async function removeOutdated({ io, image, predicateType }: Attesting, store: ImageStore, outdated: readonly Listed[]) {
-  const { failure } = await removeListed(io, store, image.digest, outdated);
-  if (!failure) return;
-  const what = `the new attestation of type ${predicateType} is stored, but what it replaces could not be removed`;
-  throw new TsignError(failure.code, `${what}: ${failure.message}`, {
-    hint: "verifiers find both; without --replace the command stores the new one only",
-    cause: failure,
-  });
-}
-
-async function storeAsLegacy(attesting: Attesting, evidence: Evidence): Promise<void> {
-  const { io, flags, forms, image, predicateType } = attesting;
-  if (evidence.content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
-  const envelope = writeEnvelope(evidence.content);
-  if (!forms.bundle) {
-    const content = legacyBlobBundle(envelopeAsSignature(evidence, envelope));
-    await writeRequested(io, { path: flags.bundle, kind: "bundle", content });
-  }
-  if (flags.noUpload) {
-    io.stdout.data(`${envelope}\n`);
-    return;
-  }
-  const store = await openAttachments(io, image, flags);
-  await storeLegacyAttestation({
-    io,
-    store,
-    digest: image.digest,
-    tagPrefix: flags.attachmentTagPrefix,
-    attestation: { evidence, envelope: Buffer.from(envelope), predicateType },
-    replace: flags.replace,
-    maxBytes: maxAttachmentSize(io.env),
-    style: legacyStyle(io, flags),
-  });
-}

@@ -1,37 +1,5 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { TsignError } from "../errors.ts";
-import { findReferrersOf, type ReferrerKind, removeReferrersOf, removeTag } from "../evidence/remove.ts";
-import type { Digest } from "../format/digest.ts";
-import type { Io } from "../io/io.ts";
-import { confirm } from "../io/prompt.ts";
-import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
-import type { ImageStore } from "../oci/types.ts";
-
-type CleanType = "signature" | "attestation" | "referrer" | "sbom" | "all";
-
-const TAGS: Readonly<Record<CleanType, readonly AttachmentKind[]>> = {
-  signature: ["sig"],
-  attestation: ["att"],
-  sbom: ["sbom"],
-  referrer: [],
-  all: ["sig", "att", "sbom"],
-};
-const REFERRERS: Readonly<Record<CleanType, readonly ReferrerKind[]>> = {
-  signature: [],
-  attestation: [],
-  sbom: ["sbom"],
-  referrer: ["signature"],
-  all: ["signature", "sbom"],
-};
-const NAMES: Readonly<Record<CleanType, string>> = {
-  signature: "signatures stored by tag",
-  attestation: "attestations stored by tag",
-  sbom: "SBOMs that nobody signed",
-  referrer: "bundles that refer to it",
-  all: "signatures, attestations and SBOMs, stored by tag or as bundles",
-};
 
 export default defineCommand({
   usage: "[flags] <image>",
@@ -49,57 +17,4 @@ export default defineCommand({
       typeName: "CLEAN_TYPE",
     }),
   },
-  async run(io, { args: [text = ""], flags }) {
-    const image = await resolveImage(io, {
-      text,
-      flags: { ...flags, attachment: "" },
-      mustExist: false, // what is left of an image that is gone can be removed by its digest
-      warnAboutTags: false,
-    });
-    if (!flags.force)
-      await confirm(io, {
-        assumeYes: false,
-        warning: `this removes from ${text}: ${NAMES[flags.type]}`,
-        instead: "pass --force to go on without a question",
-      });
-    const store = await openAttachments(io, image, flags);
-    let failed: TsignError | undefined;
-    const attempt = async (remove: () => Promise<readonly string[]>) => {
-      try {
-        for (const where of await remove()) io.stderr.write(`Removed ${where} from ${text}\n`);
-      } catch (error) {
-        if (!(error instanceof TsignError) || error.code === "cancelled") throw error;
-        io.stderr.write(`could not delete: ${error.message}\n`);
-        failed ??= error;
-      }
-    };
-    for (const kind of TAGS[flags.type]) {
-      const tag = attachmentTag(image.digest, kind, flags.attachmentTagPrefix);
-      await attempt(async () => ((await removeTag(io, store, tag, image.digest)) ? [`${store.name}:${tag}`] : []));
-    }
-    const kinds = REFERRERS[flags.type];
-    if (kinds.length === 0) await warnAboutReferrers(io, store, image.digest);
-    else {
-      await attempt(async () => {
-        const { removed, kept, failure } = await removeReferrersOf(io, store, image.digest, kinds);
-        for (const digest of removed) io.stderr.write(`Removed ${store.name}@${digest} from ${text}\n`);
-        if (kept.length > 0) {
-          io.stderr.write(
-            `WARNING: the registry deletes no manifests: ${kept.length} are no longer listed as referrers, but still stored\n`,
-          );
-        }
-        if (failure) throw failure;
-        return [];
-      });
-    }
-    if (failed) throw new TsignError(failed.code, `not everything could be removed from ${text}`);
-  },
 });
-
-/** Whoever removes the signatures stored by tag may take the image for unsigned while bundles still sign it. */
-async function warnAboutReferrers(io: Io, store: ImageStore, image: Digest): Promise<void> {
-  const { length } = await findReferrersOf(store, image, ["signature"]);
-  if (length > 0) {
-    io.stderr.write(`WARNING: ${length} bundle(s) still refer to the image; --type referrer removes them\n`);
-  }
-}

@@ -1,6 +1,5 @@
 import { COMPLETION_SCRIPTS } from "../cli/completion/scripts.ts";
 import { defineCommand } from "../cli/parser/define.ts";
-import { TsignError } from "../errors.ts";
 
 export default defineCommand({
   usage: "bash|zsh|fish|powershell",
@@ -18,12 +17,4 @@ export default defineCommand({
   args: { min: 1, max: 1, choices: Object.keys(COMPLETION_SCRIPTS) },
   flags: {},
   bindEnvironment: false,
-  async run(io, { args: [shell = ""] }) {
-    const script = Object.hasOwn(COMPLETION_SCRIPTS, shell) ? COMPLETION_SCRIPTS[shell] : undefined;
-    if (script === undefined) {
-      const known = Object.keys(COMPLETION_SCRIPTS).join(", ");
-      throw new TsignError("usage", `invalid argument "${shell}" for "tsign completion"`, { hint: known });
-    }
-    io.stdout.data(script);
-  },
 });

@@ -1,6 +1,4 @@
-import { figSpec } from "../cli/help/fig.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { GLOBAL_FLAGS } from "../cli/parser/global-flags.ts";
 
 export default defineCommand({
   usage: "[flags]",
@@ -10,7 +8,4 @@ export default defineCommand({
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: { includeHidden: flag.bool("also the commands that are not for daily use") },
   bindEnvironment: false,
-  async run(io, { flags, load }) {
-    io.stdout.data(await figSpec(GLOBAL_FLAGS, { hidden: flags.includeHidden, load }));
-  },
 });

@@ -1,6 +1,4 @@
-import { createServiceKey, storeKeyPair, writeKeyPair } from "../cli/options/key-files.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { generatePrivateKey } from "../keys/index.ts";
 
 export default defineCommand({
   usage: "[flags] [k8s://NAMESPACE/SECRET | gitlab://PROJECT | github://OWNER[/REPO]]",
@@ -20,11 +18,5 @@ export default defineCommand({
   flags: {
     kms: flag.string("key management service to make the key in, and the key's name there"),
     outputKeyPrefix: flag.string("name of the key files, without .key and .pub", { default: "cosign" }),
-  },
-  async run(io, { args, flags }) {
-    const [place] = args;
-    if (flags.kms !== "") return createServiceKey(io, flags.kms, flags.outputKeyPrefix);
-    if (place !== undefined) return storeKeyPair(io, place, generatePrivateKey());
-    await writeKeyPair(io, { key: generatePrivateKey(), prefix: flags.outputKeyPrefix, assumeYes: false });
   },
 });

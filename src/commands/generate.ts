@@ -1,8 +1,5 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { parseAnnotations } from "../cli/options/annotations.ts";
-import { resolveImage } from "../cli/options/images.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { simpleSigningPayload } from "../sign/payload.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
@@ -21,14 +18,4 @@ export default defineCommand({
     attachmentTagPrefix,
   },
   deprecated: "in-toto tooling makes statements for bundles",
-  async run(io, { args: [text = ""], flags }) {
-    const annotations = parseAnnotations(flags.annotations);
-    const { ref, digest } = await resolveImage(io, {
-      text,
-      flags: { ...flags, attachment: "" },
-      mustExist: false,
-      warnAboutTags: false,
-    });
-    io.stdout.data(simpleSigningPayload({ digest, annotations, dockerReference: ref.name }));
-  },
 });

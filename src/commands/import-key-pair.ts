@@ -1,8 +1,4 @@
-import { writeKeyPair } from "../cli/options/key-files.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { naming, TsignError } from "../errors.ts";
-import { importPrivateKey } from "../keys/index.ts";
-import { readBlob } from "../net/input.ts";
 
 export default defineCommand({
   usage: "--key <file> [flags]",
@@ -22,14 +18,5 @@ export default defineCommand({
       default: "import-cosign",
     }),
     yes: flag.bool("overwrite an existing key without asking", { short: "y" }),
-  },
-  async run(io, { args: [file], flags }) {
-    if (flags.key === "") {
-      const hint = file === undefined ? {} : { hint: `tsign import-key-pair --key ${file}` };
-      throw new TsignError("usage", "--key is required: the PEM file of the key to import", hint);
-    }
-    const bytes = await readBlob(io, flags.key);
-    const key = await naming(flags.key, () => importPrivateKey(Buffer.from(bytes).toString("utf8")));
-    await writeKeyPair(io, { key, prefix: flags.outputKeyPrefix, assumeYes: flags.yes, from: flags.key });
   },
 });

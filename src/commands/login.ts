@@ -1,11 +1,4 @@
-import { registryOf } from "../cli/options/registry-name.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { TsignError } from "../errors.ts";
-import type { Io } from "../io/io.ts";
-import { takeStdin } from "../io/stdin.ts";
-import { checkLogin, storeLogin } from "../oci/registry/logins.ts";
-
-const MAX_PASSWORD = 64 * 1024;
 
 export default defineCommand({
   usage: "[flags] <registry>",
@@ -21,45 +14,4 @@ export default defineCommand({
     username: flag.string("user name", { short: "u" }),
   },
   bindEnvironment: false,
-  async run(io, { args: [server = ""], flags }) {
-    const registry = registryOf(server);
-    if (flags.passwordStdin && flags.password !== "") {
-      throw new TsignError("usage", "--password and --password-stdin exclude one another");
-    }
-    const stdin = flags.passwordStdin ? await passwordFromStdin(io) : "";
-    const username =
-      flags.username || (await ask(io, "Username: ", { secret: false, stdin: flags.passwordStdin })).trim();
-    const password =
-      stdin ||
-      flags.password ||
-      (username === "" || flags.passwordStdin ? "" : await ask(io, "Password: ", { secret: true }));
-    if (username === "" || password === "") {
-      throw new TsignError("usage", "username and password required", { hint: "-u NAME --password-stdin" });
-    }
-    if (username.includes(":")) throw new TsignError("input", `a user name has no colon: "${username}"`);
-    const login = { registry, username, password };
-    if (!(await checkLogin(io, login))) {
-      io.stderr.write(`WARNING: ${registry} asks nobody for a password: it could not be checked\n`);
-    }
-    const { where, isClear } = await storeLogin(io, login);
-    if (isClear) {
-      const safer = "a credential helper would keep it safer";
-      io.stderr.write(`WARNING: the password is stored unencrypted in ${where}; ${safer}\n`);
-    }
-    io.stderr.write(`logged in via ${where}\n`);
-  },
 });
-
-/** Only a person at a terminal is asked; a script without a password gets an error, not an empty password. */
-async function ask(io: Io, question: string, options: { secret: boolean; stdin?: boolean }): Promise<string> {
-  return io.tty.stdin && options.stdin !== true ? io.tty.prompt(question, { secret: options.secret }) : "";
-}
-
-async function passwordFromStdin(io: Io): Promise<string> {
-  let text = "";
-  for await (const piece of takeStdin(io, "the password")) {
-    text += Buffer.from(piece).toString("utf8");
-    if (text.length > MAX_PASSWORD) throw new TsignError("limit", "the password on stdin is larger than 64 KiB");
-  }
-  return text.replace(/\r?\n$/, "");
-}

@@ -1,6 +1,4 @@
-import { registryOf } from "../cli/options/registry-name.ts";
 import { defineCommand } from "../cli/parser/define.ts";
-import { removeLogin } from "../oci/registry/logins.ts";
 
 export default defineCommand({
   usage: "<registry>",
@@ -12,10 +10,4 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   flags: {},
   bindEnvironment: false,
-  async run(io, { args: [server = ""] }) {
-    const registry = registryOf(server);
-    const removed = await removeLogin(io, registry);
-    for (const where of removed) io.stderr.write(`Removed the login of ${registry} from ${where}\n`);
-    if (removed.length === 0) io.stderr.write(`Not logged in to ${registry}\n`);
-  },
 });

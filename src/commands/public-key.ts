@@ -1,11 +1,5 @@
-import { keyFlags, keyReference } from "../cli/flags/key.ts";
-import { writeOutput } from "../cli/options/output-places.ts";
+import { keyFlags } from "../cli/flags/key.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { TsignError } from "../errors.ts";
-import type { Io } from "../io/io.ts";
-import { readPassword } from "../io/prompt.ts";
-import { loadSigner, openProvider } from "../keys/index.ts";
-import type { PublicKey } from "../keys/types.ts";
 
 export default defineCommand({
   usage: "--key <key> [flags]",
@@ -17,28 +11,4 @@ export default defineCommand({
   ],
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: { ...keyFlags, outfile: flag.string("file to write the public key to, instead of stdout", { output: true }) },
-  async run(io, { flags }) {
-    const reference = keyReference(flags);
-    if (reference === "")
-      throw new TsignError("usage", "--key is required: the private key to print the public half of");
-    const publicKey = await readPublicKey(io, reference);
-    if (publicKey.padding === "pss") {
-      io.stderr.write(
-        "WARNING: this key signs with RSASSA-PSS, which PEM does not say: verify with the reference itself\n",
-      );
-    }
-    if (flags.outfile === "") {
-      io.stdout.data(publicKey.pem);
-      return;
-    }
-    const written = await writeOutput(io, { path: flags.outfile, content: publicKey.pem });
-    if (written) io.stderr.write(`Public key written to ${flags.outfile}\n`);
-  },
 });
-
-/** A service gives the public half without being asked for the private one. */
-async function readPublicKey(io: Io, reference: string): Promise<PublicKey> {
-  const provider = await openProvider(io, reference);
-  if (provider) return provider.publicKey();
-  return (await loadSigner(io, reference, () => readPassword(io, { confirm: false }))).publicKey;
-}

@@ -1,11 +1,5 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
-import { resolveImage } from "../cli/options/images.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { TsignError } from "../errors.ts";
-import { attachmentRepository } from "../oci/attachments.ts";
-import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
-
-const SUFFIX: Readonly<Record<string, AttachmentKind>> = { signature: "sig", attestation: "att", sbom: "sbom" };
 
 export default defineCommand({
   usage: "[flags] <image>",
@@ -26,25 +20,4 @@ export default defineCommand({
     }),
   },
   deprecated: "use `tsign tree`, which shows referrers too",
-  async run(io, { args: [text = ""], flags }) {
-    const suffix = SUFFIX[flags.type];
-    if (!suffix && flags.type !== "digest") {
-      throw new TsignError("usage", `unknown attachment type ${flags.type}`, {
-        hint: "signature, attestation, sbom or digest",
-      });
-    }
-    const image = await resolveImage(io, {
-      text,
-      flags: { ...flags, attachment: "" },
-      mustExist: false,
-      warnAboutTags: false,
-    });
-    if (suffix === "sbom") {
-      io.stderr.write("WARNING: an attached SBOM is not signed; `tsign attest` makes one that is\n");
-    }
-    const where = suffix
-      ? `${attachmentRepository(io.env, image.ref).name}:${attachmentTag(image.digest, suffix, flags.attachmentTagPrefix)}`
-      : `${image.ref.name}@${image.digest}`;
-    io.stdout.write(`${where}\n`);
-  },
 });

@@ -1,12 +1,8 @@
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
-import { imageOptions } from "../cli/options/image-verification.ts";
-import { readPolicies, statementJudge } from "../cli/options/policies.ts";
-import { readVerification } from "../cli/options/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { verifyEach } from "../cli/verify-images.ts";
-import { PREDICATE_ALIASES, predicateTypeOf } from "../sign/predicates.ts";
+import { PREDICATE_ALIASES } from "../sign/predicates.ts";
 
 const { signature: _signature, ...shared } = verificationFlags;
 
@@ -52,16 +48,4 @@ export default defineCommand({
     ["caRoots", "certificateChain"],
     ["caIntermediates", "certificateChain"],
   ],
-  async run(io, { args, flags }) {
-    const policies = await readPolicies(io, flags.policy);
-    const verification = await readVerification(io, { ...flags, signature: "" }, "attestation");
-    const wanted = { kind: "attestations", predicateType: predicateTypeOf(flags.type) } as const;
-    const options = imageOptions(io, flags, { verification, wanted, annotations: {} });
-    await verifyEach(io, args, {
-      flags: { ...flags, attachment: "" },
-      mustExist: true,
-      options: { ...options, satisfies: statementJudge(io, policies) },
-      printed: { annotations: false, form: "envelopes" },
-    });
-  },
 });

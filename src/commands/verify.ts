@@ -1,6 +1,5 @@
-import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../cli/flags/image-verification.ts";
+import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../cli/flags/image-verification.ts";
 import { defineCommand } from "../cli/parser/define.ts";
-import { IMAGE_EXIT_CODES, verifySignatures } from "../cli/verify-images.ts";
 
 export default defineCommand({
   usage: "[flags] <image…>",
@@ -19,5 +18,4 @@ export default defineCommand({
   flags: imageVerificationFlags,
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,
-  run: (io, { args, flags }) => verifySignatures(io, args, flags),
 });

@@ -1,7 +1,4 @@
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { CARRIED_TRUST, VERSION } from "../version.ts";
-
-const PLATFORM: Readonly<Record<string, string>> = { x64: "amd64", win32: "windows" };
 
 export default defineCommand({
   usage: "[flags]",
@@ -11,28 +8,4 @@ export default defineCommand({
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: { json: flag.bool("print JSON instead of text") },
   bindEnvironment: false,
-  async run(io, { flags }) {
-    const { runtime, os, arch } = io.platform;
-    const facts = {
-      gitVersion: VERSION.version,
-      gitCommit: VERSION.commit,
-      gitTreeState: VERSION.commit === "unknown" ? "unknown" : "clean",
-      buildDate: VERSION.date,
-      goVersion: runtime,
-      compiler: "esbuild",
-      trustPackage: CARRIED_TRUST.package,
-      tufRootVersion: String(CARRIED_TRUST.rootVersion),
-      tufRootExpires: CARRIED_TRUST.rootExpires,
-      platform: `${PLATFORM[os] ?? os}/${PLATFORM[arch] ?? arch}`,
-    };
-    if (flags.json) {
-      io.stdout.data(`${JSON.stringify(facts, null, 2)}\n`);
-      return;
-    }
-    const lines = Object.entries({ ...facts, goVersion: undefined, runtime }).flatMap(([name, value]) =>
-      value === undefined ? [] : [`${`${name.charAt(0).toUpperCase()}${name.slice(1)}:`.padEnd(15)}${value}`],
-    );
-    const title = "tsign: signs and verifies container images and files";
-    for (const line of [title, "", ...lines, ""]) io.stdout.write(`${line}\n`);
-  },
 });

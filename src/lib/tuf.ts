@@ -1,7 +1,8 @@
 import { TsignError } from "../errors.ts";
+import { DEFAULT_MIRROR } from "../services/tuf/addresses.ts";
 import { type Cache, openCache } from "../services/tuf/cache.ts";
 import { openTuf, type Tuf } from "../services/tuf/index.ts";
-import { DEFAULT_MIRROR, embeddedRoot, parseMirror } from "../services/tuf/mirrors.ts";
+import { embeddedRoot, parseMirror } from "../services/tuf/mirrors.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
 import { readTrustedRoot } from "../trust/trusted-root.ts";
 import { type Context, libraryIo } from "./context.ts";

@@ -1,3 +1,4 @@
+import type { ExitCodes } from "../../errors.ts";
 import { type FlagValues, flag } from "../parser/define.ts";
 import { keyFlags } from "./key.ts";
 import { attachmentTagPrefix, registryFlags } from "./registry.ts";
@@ -37,3 +38,6 @@ export const EXCLUSIVE_FLAGS = [
   ["caRoots", "certificateChain"],
   ["caIntermediates", "certificateChain"],
 ] as const;
+
+/** cosign's own, for the commands that verify images. */
+export const IMAGE_EXIT_CODES: ExitCodes = { "no-signatures": 10, "image-not-found": 11, "no-match": 12 };

@@ -1,5 +1,3 @@
-import { TsignError } from "../../errors.ts";
-import { securityKeyReference } from "../../keys/index.ts";
 import { flag } from "../parser/define.ts";
 
 /** The key to sign or verify with. */
@@ -11,14 +9,3 @@ export const keyFlags = {
     needs: "sk",
   }),
 };
-
-/**
- * The reference of the key that --key, or --sk with --slot, names; "" when neither is given.
- *
- * @throws TsignError "usage" for both
- */
-export function keyReference(flags: { readonly key: string; readonly sk: boolean; readonly slot: string }): string {
-  if (!flags.sk) return flags.key;
-  if (flags.key !== "") throw new TsignError("usage", "--key and --sk exclude one another");
-  return securityKeyReference(flags.slot);
-}

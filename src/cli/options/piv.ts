@@ -9,8 +9,6 @@ export interface PivCommand<F extends Flags> {
   readonly name: string;
   readonly summary: string;
   readonly flags: F;
-  /** The line of Yubico's manager that does it. */
-  readonly instead: string;
   readonly bindEnvironment?: boolean;
 }
 
@@ -22,7 +20,6 @@ export function pivCommand<const F extends Flags>({
   name,
   summary,
   flags,
-  instead,
   bindEnvironment = false,
 }: PivCommand<F>): Command<F & { noInput: typeof noInputFlag }> {
   return defineCommand({
@@ -35,12 +32,20 @@ export function pivCommand<const F extends Flags>({
     args: { min: 0, max: 0 },
     flags: { ...flags, noInput: noInputFlag },
     bindEnvironment,
-    async run() {
-      throw new TsignError("unsupported", `piv-tool ${name} needs direct access to the smart card, which tsign lacks`, {
-        hint: `run \`${instead}\` of Yubico's manager; --sk signs with keys on the token`,
-      });
-    },
   });
+}
+
+/**
+ * What each of them does.
+ *
+ * @param instead the line of Yubico's manager that does what was asked for
+ */
+export function withoutCard(name: string, instead: string): () => Promise<never> {
+  return async () => {
+    throw new TsignError("unsupported", `piv-tool ${name} needs direct access to the smart card, which tsign lacks`, {
+      hint: `run \`${instead}\` of Yubico's manager; --sk signs with keys on the token`,
+    });
+  };
 }
 
 /** cosign's names of PIV's slots 9A, 9C, 9E and 9D. */

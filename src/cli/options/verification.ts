@@ -8,10 +8,11 @@ import { readBlob } from "../../net/input.ts";
 import type { Needs } from "../../services/trust/sources.ts";
 import type { TrustedMaterial } from "../../trust/material.ts";
 import type { IdentityPolicy, Policy, TrustMaterial } from "../../verify/model.ts";
-import { type keyFlags, keyReference } from "../flags/key.ts";
+import type { keyFlags } from "../flags/key.ts";
 import type { verificationFlags } from "../flags/verification.ts";
 import { flagName } from "../parser/argv.ts";
 import type { FlagValues } from "../parser/define.ts";
+import { keyReference } from "./key.ts";
 import { trustOfFlags } from "./trust.ts";
 
 type Flags = FlagValues<typeof verificationFlags & typeof keyFlags>;

@@ -94,7 +94,7 @@ export const flag = {
 type Arity = { readonly min: number; readonly max: number; readonly choices?: readonly string[] };
 
 /** What `run` is given besides Io. */
-interface Invocation<F extends Flags> {
+export interface Invocation<F extends Flags> {
   readonly args: readonly string[];
   readonly flags: FlagValues<F>;
   /** Keys of the flags that were set on the command line or by a COSIGN_<FLAG> variable. */
@@ -105,6 +105,9 @@ interface Invocation<F extends Flags> {
 
 /** Loads the definition of a command. */
 export type LoadCommand = (entry: Entry) => Promise<Command>;
+
+/** What a command does; beside its definition, so that help and completion load no more than that. */
+export type Run<C> = C extends Command<infer F> ? (io: Io, invocation: Invocation<F>) => Promise<void> : never;
 
 /** A leaf command, declared once: parsing, types, help, completion, reference and parity test all read this. */
 export interface Command<F extends Flags = Flags> {
@@ -123,7 +126,6 @@ export interface Command<F extends Flags = Flags> {
   /** Printed as `Command "x" is deprecated, <text>`; the command still works. */
   readonly deprecated?: string;
   readonly exitCodes?: ExitCodes;
-  run(io: Io, invocation: Invocation<F>): Promise<void>;
 }
 
 /** Types a command's flags from its own declaration. */

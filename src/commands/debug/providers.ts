@@ -1,5 +1,4 @@
 import { defineCommand } from "../../cli/parser/define.ts";
-import { AMBIENT_PROVIDERS } from "../../services/oidc/ambient.ts";
 
 export default defineCommand({
   usage: "",
@@ -9,7 +8,4 @@ export default defineCommand({
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {},
   bindEnvironment: false,
-  async run(io) {
-    for (const provider of AMBIENT_PROVIDERS) io.stdout.write(`${provider.name}: ${await provider.enabled(io)}\n`);
-  },
 });

@@ -1,12 +1,5 @@
-import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
+import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
-import { IMAGE_EXIT_CODES, verifySignatures } from "../../cli/verify-images.ts";
-import { TsignError } from "../../errors.ts";
-import { printable } from "../../format/printable.ts";
-import type { Io } from "../../io/io.ts";
-import { readBlob } from "../../net/input.ts";
-import { dockerfileImages } from "../../sources/dockerfile.ts";
-import { isDockersFrontend } from "../../sources/dockerfile-frontend.ts";
 
 export default defineCommand({
   usage: "[flags] <Dockerfile>",
@@ -35,33 +28,4 @@ export default defineCommand({
   },
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,
-  async run(io, { args: [path = ""], flags }) {
-    const { images, notices, frontend } = dockerfileImages(await readBlob(io, path), {
-      path,
-      env: io.env,
-      baseOnly: flags.baseImageOnly,
-      ignoreFrontend: (image) => flags.insecureIgnoreFrontend || isDockersFrontend(image),
-      platform: readPlatform(io, flags.platform),
-    });
-    for (const notice of notices) io.stderr.write(`${printable(notice)}\n`);
-    if (frontend !== undefined && !images.includes(frontend)) {
-      io.stderr.write(`WARNING: the frontend ${printable(frontend)} runs the build, and is not verified\n`);
-    } else if (frontend !== undefined) {
-      io.stderr.write(
-        `- frontend of the build, from its syntax line: ${printable(frontend)} (--insecure-ignore-frontend leaves it out)\n`,
-      );
-    }
-    io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
-    await verifySignatures(io, images, flags);
-  },
 });
-
-/** Names of architectures in images, by Node's. */
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", arm: "arm/v7" };
-
-/** Dockerfiles are built in a Linux virtual machine on other systems. */
-function readPlatform(io: Io, platform: string): string {
-  if (platform === "") return `linux/${ARCHITECTURES[io.platform.arch] ?? io.platform.arch}`;
-  if (/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9.]+)?$/.test(platform)) return platform;
-  throw new TsignError("usage", `--platform: "${platform}" is not os/architecture or os/architecture/variant`);
-}

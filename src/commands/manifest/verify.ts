@@ -1,9 +1,5 @@
-import { EXCLUSIVE_FLAGS, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
+import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
-import { IMAGE_EXIT_CODES, verifySignatures } from "../../cli/verify-images.ts";
-import { printable } from "../../format/printable.ts";
-import { readBlob } from "../../net/input.ts";
-import { manifestImages } from "../../sources/kubernetes.ts";
 
 export default defineCommand({
   usage: "[flags] <manifest>",
@@ -20,9 +16,4 @@ export default defineCommand({
   flags: imageVerificationFlags,
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,
-  async run(io, { args: [path = ""], flags }) {
-    const images = manifestImages(await readBlob(io, path), path);
-    io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
-    await verifySignatures(io, images, flags);
-  },
 });

@@ -8,5 +8,4 @@ export default pivCommand({
     output: flag.string("form of the output", { short: "o", default: "text", choices: ["text", "json"], closed: true }),
     slot: flag.string("slot of the token", { choices: PIV_SLOT_NAMES }),
   },
-  instead: "ykman piv keys attest SLOT -",
 });

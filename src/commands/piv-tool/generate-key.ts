@@ -11,5 +11,4 @@ export default pivCommand({
     slot: flag.string("slot of the token", { choices: PIV_SLOT_NAMES }),
     touchPolicy: flag.string("when the token has to be touched", { choices: ["never", "always", "cached"] }),
   },
-  instead: "ykman piv keys generate SLOT key.pub",
 });

@@ -4,5 +4,4 @@ export default pivCommand({
   name: "reset",
   summary: "Set a PIV token back to how it was delivered",
   flags: {},
-  instead: "ykman piv reset",
 });

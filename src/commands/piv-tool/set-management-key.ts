@@ -9,6 +9,5 @@ export default pivCommand({
     oldKey: flag.string("present management key", { secret: true }),
     randomManagementKey: flag.bool("set a random management key"),
   },
-  instead: "ykman piv access change-management-key",
   bindEnvironment: true,
 });

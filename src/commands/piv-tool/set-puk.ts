@@ -5,5 +5,4 @@ export default pivCommand({
   name: "set-puk",
   summary: "Change the PUK of a PIV token",
   flags: { newPuk: flag.string("new PUK", { secret: true }), oldPuk: flag.string("present PUK", { secret: true }) },
-  instead: "ykman piv access change-puk",
 });

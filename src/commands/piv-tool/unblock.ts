@@ -5,5 +5,4 @@ export default pivCommand({
   name: "unblock",
   summary: "Set a new PIN on a blocked PIV token",
   flags: { newPIN: flag.string("new PIN", { secret: true }), puk: flag.string("present PUK", { secret: true }) },
-  instead: "ykman piv access unblock-pin",
 });

@@ -1,5 +1,5 @@
 import { noInputFlag } from "../../cli/options/piv.ts";
-import { modulePathFlag, modulePathOf } from "../../cli/options/pkcs11.ts";
+import { modulePathFlag } from "../../cli/options/pkcs11.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
@@ -10,17 +10,4 @@ export default defineCommand({
   args: { min: 0, max: 0 },
   flags: { modulePath: modulePathFlag, noInput: noInputFlag },
   bindEnvironment: false,
-  async run(io, { flags }) {
-    const { listTokens } = await import("../../keys/providers/pkcs11-list.ts");
-    const path = modulePathOf(io, flags.modulePath);
-    const tokens = await listTokens(io, path);
-    io.stderr.write("\n");
-    io.stderr.write(`Listing tokens of PKCS11 module '${path}'\n`);
-    for (const { slot, label, manufacturer, model, serial } of tokens) {
-      const lines = [`Label: ${label}`, `Manufacturer: ${manufacturer}`, `Model: ${model}`, `S/N: ${serial}`];
-      io.stdout.write(`Token in slot ${slot}\n`);
-      for (const line of lines) io.stdout.write(`\t${line}\n`);
-      io.stdout.write("\n");
-    }
-  },
 });

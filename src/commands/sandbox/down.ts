@@ -1,5 +1,4 @@
 import { defineCommand } from "../../cli/parser/define.ts";
-import { askSandbox, findSandbox } from "../../sandbox/server/state.ts";
 
 export default defineCommand({
   usage: "",
@@ -9,13 +8,4 @@ export default defineCommand({
   args: { min: 0, max: 0 },
   flags: {},
   bindEnvironment: false,
-  async run(io) {
-    const running = await findSandbox(io);
-    if (!running) {
-      io.stderr.write("No sandbox is running\n");
-      return;
-    }
-    await askSandbox(io, running, { method: "POST", path: "/sandbox/stop" });
-    io.stderr.write(`Stopped the sandbox on localhost:${running.port}\n`);
-  },
 });

@@ -1,6 +1,4 @@
 import { defineCommand } from "../../cli/parser/define.ts";
-import { shellExports } from "../../sandbox/server/environment.ts";
-import { sandboxEnvironment } from "../../sandbox/server/state.ts";
 
 export default defineCommand({
   usage: "",
@@ -10,7 +8,4 @@ export default defineCommand({
   args: { min: 0, max: 0 },
   flags: {},
   bindEnvironment: false,
-  async run(io) {
-    io.stdout.data(shellExports(await sandboxEnvironment(io)));
-  },
 });

@@ -1,9 +1,6 @@
 import { sandboxFlags } from "../../cli/flags/sandbox.ts";
-import { sandboxOptions } from "../../cli/options/sandbox.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
-import { TsignError } from "../../errors.ts";
-import { pathWithTsign } from "../../sandbox/server/environment.ts";
-import { SANDBOX_NOTICE, startSandbox } from "../../sandbox/server/serve.ts";
+import { SANDBOX_NOTICE } from "../../sandbox/server/names.ts";
 
 export default defineCommand({
   usage: "[flags] -- <command…>",
@@ -18,14 +15,4 @@ export default defineCommand({
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags: { ...sandboxFlags },
   bindEnvironment: false,
-  async run(io, { args: [file = "", ...rest], flags }) {
-    const sandbox = await startSandbox(io, { port: 0, ...sandboxOptions(io, flags) });
-    try {
-      const env = { ...io.env, ...sandbox.variables, PATH: pathWithTsign(io) };
-      const { code } = await io.spawn(file, rest, { env, inherit: true, signal: io.signal });
-      if (code !== 0) throw new TsignError("input", "", { exitCode: code });
-    } finally {
-      await sandbox.close();
-    }
-  },
 });

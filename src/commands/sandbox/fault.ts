@@ -1,8 +1,6 @@
 import { defineCommand, flag } from "../../cli/parser/define.ts";
-import { TsignError } from "../../errors.ts";
-import { FAULTS, parseFault } from "../../sandbox/server/faults.ts";
+import { FAULTS } from "../../sandbox/server/faults.ts";
 import { SERVICES } from "../../sandbox/server/names.ts";
-import { askRunning } from "../../sandbox/server/state.ts";
 
 const LIST = Object.entries(FAULTS).map(([name, about]) => `  ${name.padEnd(17)} ${about}`);
 
@@ -18,10 +16,4 @@ export default defineCommand({
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: { clear: flag.bool("switch all faults off first") },
   bindEnvironment: false,
-  async run(io, { args, flags }) {
-    if (args.length === 0 && !flags.clear) throw new TsignError("usage", "name a fault, or --clear");
-    for (const text of args) parseFault(text);
-    if (flags.clear) await askRunning(io, { method: "DELETE", path: "/sandbox/faults" });
-    if (args.length > 0) await askRunning(io, { method: "POST", path: "/sandbox/faults", body: args.join("\n") });
-  },
 });

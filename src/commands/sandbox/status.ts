@@ -1,5 +1,4 @@
 import { defineCommand } from "../../cli/parser/define.ts";
-import { sandboxRegistry } from "../../sandbox/server/state.ts";
 
 export default defineCommand({
   usage: "",
@@ -9,7 +8,4 @@ export default defineCommand({
   args: { min: 0, max: 0 },
   flags: {},
   bindEnvironment: false,
-  async run(io) {
-    io.stdout.write(`running: ${await sandboxRegistry(io)}\n`);
-  },
 });

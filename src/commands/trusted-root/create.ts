@@ -1,23 +1,8 @@
-import { X509Certificate } from "node:crypto";
-import { writeOutput } from "../../cli/options/output-places.ts";
-import { parseServiceSpec, type ServiceSpec, validityOf } from "../../cli/options/service-spec.ts";
-import { defineCommand, type FlagValues, flag } from "../../cli/parser/define.ts";
-import { TsignError } from "../../errors.ts";
-import { readCertificates } from "../../evidence/legacy/read.ts";
-import { isObject, parseJson } from "../../format/json.ts";
-import { readPem } from "../../format/pem.ts";
-import type { Io } from "../../io/io.ts";
-import { readBlob } from "../../net/input.ts";
-import { distributedTarget } from "../../services/trust/sources.ts";
-import { readTrustedRoot } from "../../trust/trusted-root.ts";
-import { certificateAuthority, logInstance } from "../../trust/write-trusted-root.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
 
-const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
-const LISTS = ["tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities"] as const;
-const PUBLIC_KEYS = ["PUBLIC KEY", "RSA PUBLIC KEY"];
 const old = (name: string) => ({ deprecated: `use --${name} instead` });
 
-const flags = {
+export const flags = {
   certificateChain: flag.texts("a certificate authority's chain, the root last", old("fulcio")),
   ctfe: flag.texts("a certificate transparency log: url=…,public-key=FILE,start-time=…[,end-time=…,origin=…]"),
   ctfeEndTime: flag.texts("until when --ctfe-key is trusted", old("ctfe")),
@@ -42,10 +27,6 @@ const flags = {
   withDefaultServices: flag.bool("start from the trusted root that TUF distributes"),
 };
 
-type CreateFlags = FlagValues<typeof flags>;
-type Instance = Record<string, unknown>;
-type Root = Record<(typeof LISTS)[number], Instance[]>;
-
 export default defineCommand({
   usage: "[flags]",
   summary: "Write a file of everything signatures are verified against",
@@ -60,151 +41,4 @@ export default defineCommand({
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags,
   bindEnvironment: false,
-  async run(io, { flags }) {
-    const root = await startingPoint(io, flags);
-    root.certificateAuthorities.push(
-      ...(await authorities(io, fulcioSpecs(flags), { what: "fulcio", startsWith: "root" })),
-    );
-    root.ctlogs.push(...(await logs(io, logSpecs(flags, "ctfe"), "ctfe")));
-    // As cosign: the two grammars differ in this.
-    const startsWith = flags.tsa.length > 0 ? "leaf" : "root";
-    root.timestampAuthorities.push(...(await authorities(io, tsaSpecs(flags), { what: "tsa", startsWith })));
-    root.tlogs.push(...(await logs(io, logSpecs(flags, "rekor"), "rekor")));
-    for (const name of ["tlogs", "ctlogs"] as const) root[name] = lastOfEach(root[name]);
-    const filled = LISTS.filter((name) => root[name].length > 0).map((name) => [name, byStart(root[name])]);
-    const text = JSON.stringify({ mediaType: MEDIA_TYPE, ...Object.fromEntries(filled) });
-    readTrustedRoot(Buffer.from(text), "the new trusted root");
-    if (flags.out === "") io.stdout.data(`${text}\n`);
-    else await writeOutput(io, { path: flags.out, content: text });
-  },
 });
-
-async function startingPoint(io: Io, flags: CreateFlags): Promise<Root> {
-  const root: Root = { tlogs: [], certificateAuthorities: [], ctlogs: [], timestampAuthorities: [] };
-  if (!flags.withDefaultServices) return root;
-  const json = parseJson(await distributedTarget(io, "trusted_root.json"), "the distributed trusted root");
-  const leftOut = {
-    tlogs: flags.noDefaultRekor,
-    certificateAuthorities: flags.noDefaultFulcio,
-    ctlogs: flags.noDefaultCtfe,
-    timestampAuthorities: flags.noDefaultTsa,
-  };
-  for (const name of LISTS) {
-    const list = isObject(json) ? json[name] : undefined;
-    if (!leftOut[name] && Array.isArray(list)) root[name].push(...(list as Instance[]));
-  }
-  return root;
-}
-
-/** Both grammars of one service cannot be mixed: which of them is meant would be a guess. */
-function eitherWay(name: string, specs: readonly string[], parallel: readonly (readonly string[])[]): void {
-  if (specs.length > 0 && parallel.some((list) => list.length > 0)) {
-    throw new TsignError("usage", `cannot use --${name} and old ${name} flags at the same time`);
-  }
-}
-
-function fulcioSpecs(flags: CreateFlags): ServiceSpec[] {
-  eitherWay("fulcio", flags.fulcio, [flags.certificateChain, flags.fulcioUri]);
-  const chains = flags.certificateChain.map((path, index) => chainSpec(path, flags.fulcioUri[index]));
-  return [...chains, ...authoritySpecs(flags.fulcio, "fulcio")];
-}
-
-function tsaSpecs(flags: CreateFlags): ServiceSpec[] {
-  eitherWay("tsa", flags.tsa, [flags.timestampCertificateChain, flags.timestampUri]);
-  const chains = flags.timestampCertificateChain.map((path, index) => chainSpec(path, flags.timestampUri[index]));
-  return [...chains, ...authoritySpecs(flags.tsa, "tsa")];
-}
-
-function chainSpec(path: string, url: string | undefined): ServiceSpec {
-  return { url: url ?? "", "certificate-chain": path };
-}
-
-function authoritySpecs(texts: readonly string[], what: string): ServiceSpec[] {
-  const required = ["url", "certificate-chain"];
-  return texts.map((text) => parseServiceSpec(text, { what, required, optional: ["start-time", "end-time"] }));
-}
-
-function logSpecs(flags: CreateFlags, what: "ctfe" | "rekor"): ServiceSpec[] {
-  const parallel = {
-    key: flags[`${what}Key`],
-    url: flags[`${what}Url`],
-    start: flags[`${what}StartTime`],
-    end: flags[`${what}EndTime`],
-  };
-  eitherWay(what, flags[what], Object.values(parallel));
-  const required = ["url", "public-key", "start-time"];
-  const specs = flags[what].map((text) => parseServiceSpec(text, { what, required, optional: ["end-time", "origin"] }));
-  const keys = parallel.key.map((text, index) => {
-    const [, path = "", origin] = /^([^,]*),?(.*)$/s.exec(text) ?? []; // an origin may have commas
-    const start = parallel.start[index] ?? "1970-01-01T00:00:00Z"; // as cosign: since ever
-    const more = { ...(origin ? { origin } : {}), ...(parallel.end[index] ? { "end-time": parallel.end[index] } : {}) };
-    return { url: parallel.url[index] ?? "", "public-key": path, "start-time": start, ...more };
-  });
-  return [...keys, ...specs];
-}
-
-async function logs(io: Io, specs: readonly ServiceSpec[], what: string): Promise<Instance[]> {
-  return Promise.all(
-    specs.map(async (spec) => {
-      const path = spec["public-key"] ?? "";
-      const pem = Buffer.from(await readBlob(io, path)).toString("latin1");
-      const { url = "", origin } = spec;
-      const validFor = validityOf(spec, { what });
-      if (!PUBLIC_KEYS.includes(readPem(pem)[0]?.label ?? "")) throw notPublicKey(path);
-      try {
-        return logInstance({ url, pem, validFor, origin });
-      } catch (cause) {
-        throw cause instanceof TsignError ? cause : notPublicKey(path, cause);
-      }
-    }),
-  );
-}
-
-function notPublicKey(path: string, cause?: unknown): TsignError {
-  return new TsignError("input", `${path} holds no public key in PEM`, { cause });
-}
-
-/** @param options.startsWith whose notBefore trust begins with, where the spec does not say */
-async function authorities(
-  io: Io,
-  specs: readonly ServiceSpec[],
-  options: { what: "fulcio" | "tsa"; startsWith: "leaf" | "root" },
-): Promise<Instance[]> {
-  const { what } = options;
-  return Promise.all(
-    specs.map(async (spec) => {
-      const path = spec["certificate-chain"] ?? "";
-      const chain = readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
-      const [first, last] = [chain[0], chain.at(-1)];
-      if (!first || !last) throw new TsignError("input", `${path} holds no certificate`);
-      if (what === "tsa") requireTimestampChain(chain, path);
-      const dated = new X509Certificate(options.startsWith === "leaf" ? first : last);
-      const start = dated.validFromDate.toISOString().replace(/\.000Z$/, "Z");
-      return certificateAuthority({ url: spec["url"] ?? "", chain, validFor: validityOf(spec, { what, start }) });
-    }),
-  );
-}
-
-function requireTimestampChain(chain: readonly Uint8Array[], path: string): void {
-  const [leaf] = chain;
-  if (leaf && new X509Certificate(leaf).ca) {
-    throw new TsignError("input", `${path}: the first certificate must be the one that signs timestamps`);
-  }
-  if (chain.length < 2) {
-    throw new TsignError("input", `${path}: the chain must have at least two certificates, the root last`);
-  }
-}
-
-/** Of logs with one id the last counts: what a flag says takes the place of a distributed one. */
-function lastOfEach(instances: readonly Instance[]): Instance[] {
-  return [...new Map(instances.map((instance) => [JSON.stringify(instance["logId"]), instance])).values()];
-}
-
-function byStart(instances: readonly Instance[]): Instance[] {
-  const start = (instance: Instance): number => {
-    const key = instance["publicKey"];
-    const period = isObject(key) ? key["validFor"] : instance["validFor"];
-    return isObject(period) && typeof period["start"] === "string" ? Date.parse(period["start"]) : 0;
-  };
-  return instances.toSorted((a, b) => start(a) - start(b));
-}

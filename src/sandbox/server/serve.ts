@@ -10,10 +10,6 @@ import { guard } from "./guard.ts";
 import { createHandler } from "./server.ts";
 import { answer, json } from "./service.ts";
 
-export const SANDBOX_NOTICE =
-  "The sandbox is for learning and tests: it is open to every program on this machine and certifies any identity for " +
-  "the asking, so nothing it signs proves anything. Never trust its root outside of it.";
-
 const LOOPBACK = "127.0.0.1";
 const MAX_CONTROL = 64 * 1024;
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { CARRIED_TRUST } from "../../version.ts";
-import { DEFAULT_MIRROR, embeddedRoot, parseMirror, STAGING_MIRROR } from "./mirrors.ts";
+import { DEFAULT_MIRROR, STAGING_MIRROR } from "./addresses.ts";
+import { embeddedRoot, parseMirror } from "./mirrors.ts";
 
 test("what version says of the trust that tsign carries is what it carries", () => {
   const manifest = new URL("../../../node_modules/@sigstore/tuf/package.json", import.meta.url);

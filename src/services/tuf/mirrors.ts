@@ -2,13 +2,10 @@ import seeds from "@sigstore/tuf/seeds.json" with { type: "json" };
 import { TsignError } from "../../errors.ts";
 import { isObject, parseJson } from "../../format/json.ts";
 import type { Io } from "../../io/io.ts";
+import { DEFAULT_MIRROR, STAGING_MIRROR } from "./addresses.ts";
 import { cacheFolder } from "./cache.ts";
 import staging from "./staging-root.json" with { type: "json" };
 
-/** Sigstore's public instance. */
-export const DEFAULT_MIRROR = "https://tuf-repo-cdn.sigstore.dev";
-/** Its test instance. */
-export const STAGING_MIRROR = "https://tuf-repo-cdn.sigstage.dev";
 const MAX_REMOTE = 64 * 1024;
 
 /**

@@ -1,0 +1,56 @@
+import { openAttachments, requireExperimental, resolveImage } from "../../cli/options/images.ts";
+import type { Run } from "../../cli/parser/define.ts";
+import { TsignError } from "../../errors.ts";
+import { signatureImage } from "../../evidence/legacy/write.ts";
+import { SBOM_ARTIFACT_TYPE } from "../../evidence/media-types.ts";
+import { digestOf } from "../../format/digest.ts";
+import { readBlob } from "../../net/input.ts";
+import { attachmentLimit } from "../../oci/attachments.ts";
+import { formatReference } from "../../oci/ref.ts";
+import { attachmentTag } from "../../oci/tags.ts";
+import type definition from "./sbom.ts";
+import { MEDIA_TYPES } from "./sbom.ts";
+
+export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
+  io.stderr.write("WARNING: an attached SBOM is not signed; `tsign attest` makes one that is\n");
+  requireExperimental(io, flags.registryReferrersMode);
+  if (flags.sbom === "") throw new TsignError("usage", "--sbom names no file");
+  const mediaType = mediaTypeOf(flags);
+  const document = await readBlob(io, flags.sbom, attachmentLimit(io.env));
+  const referrer = flags.registryReferrersMode === "oci-1-1";
+  const named = { ...flags, attachment: "" };
+  const image = await resolveImage(io, { text, flags: named, mustExist: referrer, warnAboutTags: true });
+  const store = await openAttachments(io, image, flags);
+  const layer = { ...(await store.putBlob(document)), mediaType };
+  const subject = referrer ? image.descriptor : undefined;
+  const style = { dockerMediaTypes: false, created: undefined, subject };
+  const written = await signatureImage({ store, current: undefined, layer, style, artifactType: SBOM_ARTIFACT_TYPE });
+  const told = (where: string) =>
+    io.stderr.write(
+      `Uploading SBOM file for [${formatReference(image.ref)}] to [${where}] with mediaType [${mediaType}].\n`,
+    );
+  if (subject) {
+    told(`${store.name}@${digestOf(written.bytes)}`);
+    await store.putReferrer(written.bytes, { mediaType: written.mediaType });
+    return;
+  }
+  const tag = attachmentTag(image.digest, "sbom", flags.attachmentTagPrefix);
+  told(`${store.name}:${tag}`);
+  await store.putManifest(written.bytes, { mediaType: written.mediaType, tag });
+};
+
+/** @throws TsignError "usage" for a kind or format that is not known */
+function mediaTypeOf(flags: { type: string; inputFormat: string; sbom: string }): string {
+  const formats = Object.hasOwn(MEDIA_TYPES, flags.type) ? MEDIA_TYPES[flags.type] : undefined;
+  if (!formats) {
+    throw new TsignError("usage", `unknown SBOM type: ${flags.type}`, { hint: Object.keys(MEDIA_TYPES).join(", ") });
+  }
+  const [usual = ""] = Object.keys(formats);
+  const format = flags.inputFormat || (flags.sbom.endsWith(".json") ? "json" : usual);
+  const mediaType = Object.hasOwn(formats, format) ? formats[format] : undefined;
+  if (!mediaType) {
+    const hint = Object.keys(formats).join(", ");
+    throw new TsignError("usage", `unknown SBOM format for ${flags.type}: ${format}`, { hint });
+  }
+  return mediaType;
+}

@@ -1,0 +1,13 @@
+import { COMPLETION_SCRIPTS } from "../cli/completion/scripts.ts";
+import type { Run } from "../cli/parser/define.ts";
+import { TsignError } from "../errors.ts";
+import type definition from "./completion.ts";
+
+export const run: Run<typeof definition> = async (io, { args: [shell = ""] }) => {
+  const script = Object.hasOwn(COMPLETION_SCRIPTS, shell) ? COMPLETION_SCRIPTS[shell] : undefined;
+  if (script === undefined) {
+    const known = Object.keys(COMPLETION_SCRIPTS).join(", ");
+    throw new TsignError("usage", `invalid argument "${shell}" for "tsign completion"`, { hint: known });
+  }
+  io.stdout.data(script);
+};

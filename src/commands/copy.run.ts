@@ -1,0 +1,117 @@
+import { registryOptions } from "../cli/flags/registry.ts";
+import { openAttachments, resolveImage } from "../cli/options/images.ts";
+import type { Run } from "../cli/parser/define.ts";
+import { TsignError } from "../errors.ts";
+import type { Attached } from "../evidence/find/attached.ts";
+import type { Digest } from "../format/digest.ts";
+import { imageForPlatform } from "../images/platform.ts";
+import { findImageTree } from "../images/tree.ts";
+import type { Io } from "../io/io.ts";
+import { openRegistry } from "../oci/open.ts";
+import { inParallel } from "../oci/parallel.ts";
+import { parseReference, type Reference } from "../oci/ref.ts";
+import { attachmentTag } from "../oci/tags.ts";
+import { transferManifest } from "../oci/transfer.ts";
+import type { Descriptor, ImageStore, UnlistedReferrers } from "../oci/types.ts";
+import type definition from "./copy.ts";
+import { PARTS } from "./copy.ts";
+
+export const run: Run<typeof definition> = async (io, { args: [from = "", to = ""], flags }) => {
+  const only = readOnly(flags);
+  const target = parseReference(to);
+  const source = await resolveImage(io, {
+    text: from,
+    flags: { ...flags, attachment: "" },
+    mustExist: true,
+    warnAboutTags: false,
+  });
+  const root =
+    flags.platform === "" ? source.digest : await imageForPlatform(source.store, source.digest, flags.platform);
+  const attachments = await openAttachments(io, source, flags);
+  const tagPrefix = flags.attachmentTagPrefix;
+  const tree = await findImageTree({ images: source.store, attachments }, root, { tagPrefix });
+  const attached = tree.attached.filter(({ kind }) => only === undefined || only.has(kind));
+  const destination = await openRegistry(io, target, registryOptions(flags));
+  const tags = [...attached.flatMap((each) => tagOf(each, tagPrefix)), ...imageTag(target, root, only)];
+  requireSame(target, root, only);
+  if (!flags.force) await refuseOther(destination, tags);
+  const onManifest = (store: ImageStore) => (manifest: Descriptor) => announce(io, store, { manifest, destination });
+  await transferManifest({ from: source.store, to: destination, onManifest: onManifest(source.store) }, root);
+  const unlisted: UnlistedReferrers = new Map();
+  const move = { from: attachments, to: destination, onManifest: onManifest(attachments), unlisted };
+  await inParallel(attached, WORKERS, ({ digest, tagged }) => transferManifest(move, digest, { referrer: !tagged }));
+  await destination.listReferrers(unlisted);
+  for (const each of tags) await setTag(destination, each);
+};
+
+/** Attachments on their way at a time. */
+const WORKERS = 8;
+
+/** A tag to set at the destination. */
+interface Tagging {
+  readonly tag: string;
+  readonly digest: Digest;
+}
+
+/** The kinds to copy; undefined for everything, the destination's tag included. */
+function readOnly(flags: { only: readonly string[]; sigOnly: boolean }): ReadonlySet<string> | undefined {
+  const only = new Set([...flags.only, ...(flags.sigOnly ? ["sig"] : [])]);
+  const unknown = [...only].find((part) => !PARTS.includes(part));
+  if (unknown !== undefined) {
+    throw new TsignError("usage", `invalid value for --only: ${unknown}`, { hint: PARTS.join(", ") });
+  }
+  return only.size > 0 ? only : undefined;
+}
+
+function tagOf({ kind, subject, digest, tagged }: Attached, prefix: string): Tagging[] {
+  return tagged && kind !== "other" ? [{ tag: attachmentTag(subject, kind, prefix), digest }] : [];
+}
+
+function imageTag(target: Reference, digest: Digest, only: ReadonlySet<string> | undefined): Tagging[] {
+  return only === undefined && !target.digest ? [{ tag: target.identifier, digest }] : [];
+}
+
+function requireSame(target: Reference, root: Digest, only: ReadonlySet<string> | undefined): void {
+  if (!target.digest || target.digest === root || only) return;
+  throw new TsignError("input", `the source is ${root}, and cannot become ${target.digest}`, {
+    hint: "name the destination by tag",
+  });
+}
+
+/** Looked at before anything is copied, so that a refusal leaves nothing half done. */
+async function refuseOther(destination: ImageStore, tags: readonly Tagging[]): Promise<void> {
+  await inParallel(tags, WORKERS, async ({ tag, digest }) => {
+    const there = await whatIsThere(destination, tag);
+    if (!there || there.digest === digest) return;
+    throw new TsignError("input", `image "${destination.name}:${tag}" already exists`, {
+      hint: "-f overwrites it, `load` adds to the signatures that are there",
+    });
+  });
+}
+
+/** Registries refuse tags that do not exist; where the tags are listed without it, nothing is there. */
+async function whatIsThere(store: ImageStore, tag: string): Promise<Descriptor | undefined> {
+  try {
+    return await store.resolve(tag);
+  } catch (error) {
+    if (!(error instanceof TsignError) || (error.code !== "auth" && error.code !== "registry")) throw error;
+    if ((await store.tags()).includes(tag)) throw error;
+    return undefined;
+  }
+}
+
+function announce(
+  io: Io,
+  from: ImageStore,
+  { manifest, destination }: { manifest: Descriptor; destination: ImageStore },
+) {
+  const { digest } = manifest;
+  io.stderr.write(`Copying ${from.name}@${digest} to ${destination.name}@${digest}...\n`);
+}
+
+async function setTag(store: ImageStore, { tag, digest }: Tagging): Promise<void> {
+  if ((await store.resolve(tag))?.digest === digest) return;
+  const stored = await store.manifest(digest);
+  if (!stored) throw new TsignError("registry", `${store.name}@${digest} is not there after it was copied`);
+  await store.putManifest(stored.bytes, { mediaType: stored.descriptor.mediaType, tag });
+}

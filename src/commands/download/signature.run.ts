@@ -1,0 +1,83 @@
+import { openAttachments, resolveImage } from "../../cli/options/images.ts";
+import type { Run } from "../../cli/parser/define.ts";
+import { readingReport } from "../../cli/print/reading.ts";
+import { TsignError } from "../../errors.ts";
+import { findEvidence } from "../../evidence/find/find.ts";
+import { readCertificates } from "../../evidence/legacy/read.ts";
+import { ANNOTATION } from "../../evidence/media-types.ts";
+import type { Evidence } from "../../evidence/model.ts";
+import { encodeBase64 } from "../../format/base64.ts";
+import { digestOf } from "../../format/digest.ts";
+import { goJson } from "../../format/go-json.ts";
+import { parseForPrinting } from "../../format/signed-json.ts";
+import { maxAttachmentSize } from "../../oci/attachments.ts";
+import { formatReference } from "../../oci/ref.ts";
+import type definition from "./signature.ts";
+
+export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
+  const image = await resolveImage(io, {
+    text,
+    flags: { ...flags, attachment: "" },
+    mustExist: true,
+    warnAboutTags: false,
+  });
+  const store = await openAttachments(io, image, flags);
+  const report = readingReport(io);
+  const printed = new Set<string>(); // an OCI 1.1 image repeats layers
+  for (const forms of [
+    { legacy: false, bundle: true },
+    { legacy: true, bundle: false },
+  ]) {
+    if (printed.size > 0) return;
+    const found = findEvidence(store, {
+      subject: image.digest,
+      forms,
+      tagPrefix: flags.attachmentTagPrefix,
+      maxBytes: maxAttachmentSize(io.env),
+      workers: WORKERS,
+      documents: true,
+    });
+    for await (const each of report.readable(found)) {
+      const line = each.document ? bundleLine(each.document) : legacyLine(each);
+      const key = digestOf(Buffer.from(line));
+      if (!printed.has(key)) io.stdout.data(`${line}\n`);
+      printed.add(key);
+    }
+  }
+  if (printed.size > 0) return;
+  report.requireComplete();
+  throw nothing(formatReference(image.ref), report.unreadable);
+};
+
+const WORKERS = 10;
+
+function nothing(name: string, unreadable: number): TsignError {
+  const but = unreadable > 0 ? `, but ${unreadable} that cannot be read` : "";
+  return new TsignError("no-signatures", `${name}: no signatures associated${but}`);
+}
+
+/** A bundle as it is stored, but compact: put together anew it could claim a version that it is not of. */
+function bundleLine(document: Uint8Array): string {
+  return JSON.stringify(parseForPrinting(Buffer.from(document).toString("utf8")));
+}
+
+/** One legacy signature under cosign's field names, with the base64 DER of certificates where cosign has it. */
+function legacyLine({ content, key, annotations }: Evidence): string {
+  const json = (text: string | undefined): unknown => {
+    try {
+      return text ? parseForPrinting(text) : null;
+    } catch {
+      return null;
+    }
+  };
+  const certificate = (der: Uint8Array) => ({ Raw: encodeBase64(der) });
+  const chain = readCertificates(annotations[ANNOTATION.chain] ?? "", ANNOTATION.chain);
+  return goJson({
+    Base64Signature: encodeBase64(content.signature),
+    Payload: content.kind === "simple-signing" ? encodeBase64(content.payload) : "",
+    Cert: key.kind === "certificate" ? certificate(key.leaf) : null,
+    Chain: chain.length > 0 ? chain.map(certificate) : null,
+    Bundle: json(annotations[ANNOTATION.logEntry]),
+    RFC3161Timestamp: json(annotations[ANNOTATION.timestamp]),
+  });
+}

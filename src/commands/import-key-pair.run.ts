@@ -1,0 +1,16 @@
+import { writeKeyPair } from "../cli/options/key-files.ts";
+import type { Run } from "../cli/parser/define.ts";
+import { naming, TsignError } from "../errors.ts";
+import { importPrivateKey } from "../keys/index.ts";
+import { readBlob } from "../net/input.ts";
+import type definition from "./import-key-pair.ts";
+
+export const run: Run<typeof definition> = async (io, { args: [file], flags }) => {
+  if (flags.key === "") {
+    const hint = file === undefined ? {} : { hint: `tsign import-key-pair --key ${file}` };
+    throw new TsignError("usage", "--key is required: the PEM file of the key to import", hint);
+  }
+  const bytes = await readBlob(io, flags.key);
+  const key = await naming(flags.key, () => importPrivateKey(Buffer.from(bytes).toString("utf8")));
+  await writeKeyPair(io, { key, prefix: flags.outputKeyPrefix, assumeYes: flags.yes, from: flags.key });
+};

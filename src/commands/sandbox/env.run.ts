@@ -1,0 +1,8 @@
+import type { Run } from "../../cli/parser/define.ts";
+import { shellExports } from "../../sandbox/server/environment.ts";
+import { sandboxEnvironment } from "../../sandbox/server/state.ts";
+import type definition from "./env.ts";
+
+export const run: Run<typeof definition> = async (io) => {
+  io.stdout.data(shellExports(await sandboxEnvironment(io)));
+};

@@ -1,0 +1,188 @@
+import {
+  readVerification,
+  refuseBesideBundle,
+  refuseKeyAndCertificate,
+  type Verification,
+} from "../cli/options/verification.ts";
+import type { FlagValues, Run } from "../cli/parser/define.ts";
+import { watched } from "../cli/print/progress.ts";
+import { TsignError } from "../errors.ts";
+import { looksLikeBundle, readBundle } from "../evidence/bundle/read.ts";
+import { readEnvelope } from "../evidence/envelope.ts";
+import { readLegacyTimestamp } from "../evidence/legacy/proofs.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { readLegacyBlobBundle } from "../evidence/read-files.ts";
+import { readStatement } from "../evidence/statement.ts";
+import { type HashName, type Message, messageOf, messageOfDigests, readMessage } from "../format/digest.ts";
+import { withLoggedEntry } from "../images/log-lookup.ts";
+import type { Io } from "../io/io.ts";
+import { sameKey } from "../keys/index.ts";
+import { openBlob, readBlob } from "../net/input.ts";
+import { maxAttachmentSize } from "../oci/attachments.ts";
+import { predicateTypeOf } from "../sign/predicates.ts";
+import type { Policy } from "../verify/model.ts";
+import { verify } from "../verify/verify.ts";
+import type definition from "./verify-blob-attestation.ts";
+import type { flags } from "./verify-blob-attestation.ts";
+
+export const run: Run<typeof definition> = async (io, { args: [file], flags }) => {
+  if (flags.signature === "" && flags.bundle === "") {
+    throw new TsignError("usage", "provide path to the DSSE envelope via --signature or a bundle via --bundle");
+  }
+  const stated = flags.checkClaims ? statedDigest(flags, file) : undefined;
+  refuseKeyAndCertificate(flags);
+  const verification = await readVerification(io, flags, "blob attestation");
+  const found = await readEvidence(io, flags, verification);
+  const message = flags.checkClaims ? await readSubject(io, { file, stated, content: found.content }) : undefined;
+  const policy: Policy = {
+    ...verification.policy,
+    claims: {
+      annotations: {},
+      predicateTypes: [predicateTypeOf(flags.type)],
+      subject: message ? "required" : "insecureSkip",
+    },
+  };
+  const { rekorUrl } = verification;
+  const evidence = flags.signature === "" ? found : await withLoggedEntry(io, found, { policy, rekorUrl });
+  const subject = { kind: "blob", message: message ?? messageOf(new Uint8Array()) } as const;
+  if (evidence.content.kind !== "dsse") {
+    throw new TsignError("bad-signature", `${evidence.origin.where} is the signature of a file, no attestation`);
+  }
+  const verdict = await verify(evidence, subject, verification.trust, policy);
+  if (!verdict.ok) {
+    const { name, detail } = verdict.failed;
+    const what = file ?? "what was attested";
+    throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${what}: ${name}: ${detail}`);
+  }
+  if (policy.signer.kind === "identity") {
+    const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
+    warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
+  }
+  io.stderr.write("Verified OK\n");
+};
+
+const HASHES = ["sha256", "sha384", "sha512"] as const;
+
+/** In hex digits. */
+const DIGEST_LENGTH = { sha256: 64, sha384: 96, sha512: 128 };
+
+/** Largest bundle or envelope, unless COSIGN_MAX_ATTACHMENT_SIZE allows more. Bytes. */
+const MAX_FILE = 128 * 1024 * 1024;
+
+type VerifyFlags = FlagValues<typeof flags>;
+
+interface StatedDigest {
+  readonly algorithm: HashName;
+  readonly digest: Uint8Array;
+}
+
+/**
+ * The digest of the flags, which a file that is named too has to have. Of one beside a file its length tells the algorithm.
+ *
+ * @throws TsignError "usage" without a file and a whole digest to compare with
+ */
+function statedDigest({ digest, digestAlg }: VerifyFlags, file: string | undefined): StatedDigest | undefined {
+  if (digest === "") {
+    if (file !== undefined) return undefined;
+    throw new TsignError("usage", "no file to compare with what is attested", {
+      hint: "name it, give --digest and --digestAlg, or say --check-claims=false",
+    });
+  }
+  const byLength = HASHES.find((name) => DIGEST_LENGTH[name] === digest.length);
+  const algorithm =
+    HASHES.find((name) => name === digestAlg) ?? (digestAlg === "" && file !== undefined ? byLength : undefined);
+  if (algorithm === undefined || DIGEST_LENGTH[algorithm] !== digest.length || !/^[0-9a-fA-F]+$/.test(digest)) {
+    throw new TsignError("usage", `--digest is not a digest of --digestAlg "${digestAlg}"`, {
+      hint: "sha256, sha384 or sha512, and its hex",
+    });
+  }
+  return { algorithm, digest: Buffer.from(digest, "hex") };
+}
+
+/** What the statement must be about: the file, if one is named, hashed as the statement is, else the digest. */
+async function readSubject(
+  io: Io,
+  by: { file: string | undefined; stated: StatedDigest | undefined; content: Evidence["content"] },
+): Promise<Message> {
+  const { file, stated, content } = by;
+  if (file === undefined) return messageOfDigests(new Map(stated ? [[stated.algorithm, stated.digest]] : []));
+  const hashes = new Set(statedAlgorithms(content));
+  if (stated) hashes.add(stated.algorithm);
+  const pieces = await watched(io, "hashing", { file, pieces: openBlob(io, file) });
+  const message = await readMessage(pieces, { hashes: [...hashes], keepBytes: 0 });
+  if (stated && Buffer.compare(message.digest(stated.algorithm), stated.digest) !== 0) {
+    throw new TsignError("bad-signature", `${file} is not the file of --digest`);
+  }
+  return message;
+}
+
+/** The hashes that the statement's subjects are known by. */
+function statedAlgorithms(content: Evidence["content"]): HashName[] {
+  try {
+    const { subjects } = content.kind === "dsse" ? readStatement(content) : { subjects: [] };
+    const stated = HASHES.filter((name) => subjects.some(({ digest }) => Object.hasOwn(digest, name)));
+    return stated.length > 0 ? stated : ["sha256"];
+  } catch (error) {
+    if (error instanceof TsignError) return ["sha256"]; // no statement: told when it is verified
+    throw error;
+  }
+}
+
+async function readEvidence(io: Io, flags: VerifyFlags, verification: Verification): Promise<Evidence> {
+  const path = flags.bundle || flags.signature;
+  const bytes = await readBlob(io, path, { maxBytes: Math.max(MAX_FILE, maxAttachmentSize(io.env)) });
+  const evidence = await readForm(io, flags, { bytes, path, verification });
+  if (flags.bundle !== "" && flags.signature !== "") await requireSameEnvelope(io, flags, evidence);
+  return evidence;
+}
+
+/** Of a bundle and an envelope at once, neither is passed over: they must be of one signature. */
+async function requireSameEnvelope(io: Io, flags: VerifyFlags, { content }: Evidence): Promise<void> {
+  const other = readEnvelope(await readBlob(io, flags.signature), flags.signature);
+  if (content.kind === "dsse" && Buffer.compare(content.signature, other.signature) === 0) return;
+  throw new TsignError("bad-signature", `${flags.signature} is another signature than the one in ${flags.bundle}`);
+}
+
+async function readForm(
+  io: Io,
+  flags: VerifyFlags,
+  from: { bytes: Uint8Array; path: string; verification: Verification },
+): Promise<Evidence> {
+  const { bytes, path, verification } = from;
+  const { policy, certificate } = verification;
+  if (flags.bundle !== "" && looksLikeBundle(bytes)) {
+    refuseBesideBundle(flags, ["certificate", "sct", "rfc3161Timestamp"]);
+    return readBundle(bytes, { kind: "file", where: path });
+  }
+  const timestamps = await readTimestamps(io, flags);
+  if (flags.bundle === "") return envelopeEvidence(bytes, { path, timestamps, certificate });
+  const { evidence, statedKey } = readLegacyBlobBundle(bytes, path);
+  if (statedKey && !(policy.signer.kind === "key" && sameKey(statedKey.object, policy.signer.key.object))) {
+    throw new TsignError("bad-signature", `${path} was made with another key than the one to verify with`);
+  }
+  // The envelope stands where a file's bundle has its signature.
+  const envelope = envelopeEvidence(evidence.content.signature, { path, timestamps, certificate });
+  return { ...envelope, key: certificate ?? evidence.key, log: evidence.log };
+}
+
+function envelopeEvidence(
+  bytes: Uint8Array,
+  by: { path: string; timestamps: readonly Uint8Array[]; certificate: Verification["certificate"] },
+): Evidence {
+  const { path, timestamps, certificate } = by;
+  return {
+    origin: { kind: "file", where: path },
+    content: readEnvelope(bytes, path),
+    key: certificate ?? { kind: "none" },
+    log: [],
+    timestamps,
+    timestamped: bytes,
+    annotations: {},
+  };
+}
+
+async function readTimestamps(io: Io, flags: VerifyFlags): Promise<Uint8Array[]> {
+  if (flags.rfc3161Timestamp === "") return [];
+  const text = Buffer.from(await readBlob(io, flags.rfc3161Timestamp)).toString("utf8");
+  return [readLegacyTimestamp(text, flags.rfc3161Timestamp)];
+}

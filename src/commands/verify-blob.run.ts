@@ -1,0 +1,155 @@
+import { keyReference } from "../cli/options/key.ts";
+import {
+  readVerification,
+  refuseBesideBundle,
+  refuseKeyAndCertificate,
+  type Verification,
+} from "../cli/options/verification.ts";
+import type { FlagValues, Run } from "../cli/parser/define.ts";
+import { watched } from "../cli/print/progress.ts";
+import { TsignError } from "../errors.ts";
+import { looksLikeBundle, readBundle } from "../evidence/bundle/read.ts";
+import { readLegacyTimestamp } from "../evidence/legacy/proofs.ts";
+import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
+import type { Evidence } from "../evidence/model.ts";
+import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
+import { type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
+import { withLoggedEntry } from "../images/log-lookup.ts";
+import type { Io } from "../io/io.ts";
+import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
+import type { PublicKey } from "../keys/types.ts";
+import { openBlob, readBlob } from "../net/input.ts";
+import { type Verified, verify } from "../verify/verify.ts";
+import type definition from "./verify-blob.ts";
+import type { flags } from "./verify-blob.ts";
+
+export const run: Run<typeof definition> = async (io, { args: [file = ""], flags }) => {
+  if (keyReference(flags) === "" && flags.certificate === "" && flags.bundle === "") {
+    throw new TsignError("usage", "verify-blob needs --key, --certificate or --bundle");
+  }
+  refuseKeyAndCertificate(flags);
+  if (flags.signature === "" && flags.bundle === "") {
+    throw new TsignError("usage", "missing flag '--signature'", { hint: "or --bundle, which holds the signature" });
+  }
+  const verification = await readVerification(io, flags, "blob");
+  const found = await readEvidence(io, flags, verification);
+  const key = await keyOf(found, verification);
+  const hashes = new Set<HashName>(key ? hashesFor(key, found, verification) : ["sha256"]);
+  const message = await readSubject(io, { file, hashes: [...hashes], key, bundle: flags.bundle !== "" });
+  const { rekorUrl } = verification;
+  const policy = { ...verification.policy, claims: { annotations: {}, predicateTypes: undefined } };
+  const evidence = await withLoggedEntry(io, found, { policy, rekorUrl, blob: message });
+  const verdict = await verify(evidence, { kind: "blob", message }, verification.trust, policy);
+  if (!verdict.ok) {
+    const { name, detail } = verdict.failed;
+    throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${file}: ${name}: ${detail}`, {
+      ...(isTooLarge(message, key) ? { hint: "pure Ed25519 signatures are checked up to 128 MiB" } : {}),
+    });
+  }
+  if (policy.signer.kind === "identity") {
+    const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
+    warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
+  }
+  warnAboutAttestation(io, verdict);
+  io.stderr.write("Verified OK\n");
+};
+
+/** Blobs up to this size are kept and checked as they are; larger ones by their digest. Bytes. */
+const KEPT = 4 * 1024 * 1024;
+
+const DIGEST_LENGTH: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+
+type BlobFlags = FlagValues<typeof flags>;
+
+/** As cosign does, a bundle with an attestation verifies the file it is about. What it attests, nobody asked: it is said. */
+function warnAboutAttestation(io: Pick<Io, "stderr">, { content, origin }: Verified): void {
+  if (content.kind !== "statement" || content.predicateType === SIGN_PREDICATE_TYPE) return;
+  const { predicateType } = content;
+  io.stderr.write(
+    `WARNING: ${origin.where} is an attestation of type ${predicateType}: what it says of the file was not checked; ` +
+      "verify-blob-attestation checks the type\n",
+  );
+}
+
+/** The bundle, whichever form its bytes have, or the detached signature; a legacy bundle beside it has its certificate and log entry. */
+async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: Verification): Promise<Evidence> {
+  const timestamps = await readTimestamps(io, flags);
+  if (flags.bundle === "") {
+    return withCertificate({ ...(await readBlobSignature(io, flags.signature)), timestamps }, certificate);
+  }
+  const bytes = await readBlob(io, flags.bundle);
+  if (looksLikeBundle(bytes)) {
+    refuseBesideBundle(flags, BESIDE_LEGACY);
+    return readBundle(bytes, { kind: "file", where: flags.bundle });
+  }
+  const { evidence, statedKey } = readLegacyBlobBundle(bytes, flags.bundle);
+  if (statedKey) {
+    // cosign lets this key take the place of --key (GHSA-fx35-mq7g-6g98): here it may only repeat it.
+    if (policy.signer.kind !== "key") {
+      throw new TsignError("bad-signature", `${flags.bundle} was made with a bare key, there is no identity to verify`);
+    }
+    if (!sameKey(statedKey.object, policy.signer.key.object)) {
+      throw new TsignError("bad-signature", `${flags.bundle} was made with another key than --key`);
+    }
+  }
+  const { signature } =
+    flags.signature === "" ? evidence.content : (await readBlobSignature(io, flags.signature)).content;
+  const content = { kind: "blob", signature } as const;
+  return withCertificate({ ...evidence, content, timestamps }, certificate);
+}
+
+/** Flags that only a legacy signature has use for. */
+const BESIDE_LEGACY = [
+  ...(["signature", "certificate", "certificateChain", "caRoots", "caIntermediates", "sct"] as const),
+  ...(["rfc3161Timestamp", "timestampCertificateChain"] as const),
+];
+
+/** The timestamp that came beside a legacy signature; bundles hold theirs. */
+async function readTimestamps(io: Io, flags: BlobFlags): Promise<Uint8Array[]> {
+  if (flags.rfc3161Timestamp === "") return [];
+  if (!flags.useSignedTimestamps && flags.timestampCertificateChain === "") {
+    throw new TsignError("usage", "--rfc3161-timestamp needs --use-signed-timestamps or --timestamp-certificate-chain");
+  }
+  const text = Buffer.from(await readBlob(io, flags.rfc3161Timestamp)).toString("utf8");
+  return [readLegacyTimestamp(text, flags.rfc3161Timestamp)];
+}
+
+function withCertificate(evidence: Evidence, certificate: Verification["certificate"]): Evidence {
+  return certificate ? { ...evidence, key: certificate } : evidence;
+}
+
+/** The key the signature will be checked with, to know how to read the file; undefined when there is none to be had. */
+async function keyOf(evidence: Evidence, { policy: { signer } }: Verification): Promise<PublicKey | undefined> {
+  if (signer.kind === "key") return signer.key;
+  if (evidence.key.kind !== "certificate") return undefined;
+  const { parseCertificate } = await import("../trust/certificate.ts");
+  return publicKeyFromObject(parseCertificate(evidence.key.leaf).native.publicKey);
+}
+
+function hashesFor(key: PublicKey, evidence: Evidence, { policy: { signer } }: Verification): HashName[] {
+  const stated = evidence.content.kind === "blob" ? evidence.content.stated?.algorithm : undefined;
+  const tried = signer.kind === "key" ? signer.hashes : [key.hash];
+  return [...tried, key.hash, "sha256", ...(stated ? [stated] : [])];
+}
+
+/** Reads the file once. `algorithm:hex` stands for a file only where a bundle says what was signed, and no such file is. */
+async function readSubject(
+  io: Io,
+  by: { file: string; hashes: readonly HashName[]; key: PublicKey | undefined; bundle: boolean },
+): Promise<Message> {
+  const digest = by.bundle ? parseBlobDigest(by.file) : undefined;
+  if (digest && !(await io.files.stat(by.file))) return messageOfDigests(digest);
+  const keepBytes = by.key?.kind.type === "ed25519" ? MAX_ED25519_MESSAGE : KEPT;
+  const pieces = await watched(io, "verifying", { file: by.file, pieces: openBlob(io, by.file) });
+  return readMessage(pieces, { hashes: by.hashes, keepBytes });
+}
+
+function parseBlobDigest(text: string): Map<HashName, Uint8Array> | undefined {
+  const [algorithm = "", hex = "", ...rest] = text.split(":");
+  if (rest.length > 0 || DIGEST_LENGTH[algorithm] !== hex.length || !/^[0-9a-fA-F]+$/.test(hex)) return undefined;
+  return new Map([[algorithm as HashName, Buffer.from(hex, "hex")]]);
+}
+
+function isTooLarge(message: Message, key: PublicKey | undefined): boolean {
+  return key?.kind.type === "ed25519" && message.bytes === undefined && message.size > MAX_ED25519_MESSAGE;
+}
