@@ -105,7 +105,12 @@ export function noMatch(
   const code = wanted.kind === "signatures" && legacy ? "no-match" : "no-match-bundle";
   const [first] = failures;
   const reason = `none passes (${first?.check}: ${first?.reason})`;
-  return new TsignError(code, `no matching ${wanted.kind}: ${failures.length} found for ${name}, ${reason}`);
+  const check = first && isCheck(first.check) ? first.check : undefined;
+  return new TsignError(code, `no matching ${wanted.kind}: ${failures.length} found for ${name}, ${reason}`, { check });
+}
+
+function isCheck(check: Failure["check"]): check is CheckName {
+  return check !== "unreadable" && check !== "internal error";
 }
 
 /** The error of an image that has nothing of what was wanted. */

@@ -145,6 +145,7 @@ test("verifyImage rejects what another key signed, and names where it is and whi
     const { verdict, code } = await verdictOf(target);
     assert.ok(!verdict.ok && code === expected);
     assert.deepEqual([verdict.count, verdict.failures.map(({ check }) => check)], [1, ["signature"]]);
+    assert.ok(verdict.error instanceof TsignError && verdict.error.check === "signature");
     assert.match(verdict.failures[0]?.origin.where ?? "", /^registry.example\/app[:@]sha256/);
     const { error: _, ...plain } = verdict;
     assert.deepEqual(JSON.parse(JSON.stringify(plain)), plain, "all but the error is data");

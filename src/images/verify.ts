@@ -1,4 +1,4 @@
-import { TsignError } from "../errors.ts";
+import { TsignError, withMessage } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence, Found } from "../evidence/model.ts";
 import type { TransportIo } from "../net/retry.ts";
@@ -119,7 +119,7 @@ async function lookUp(
     return await withLoggedEntry(io, candidate, options);
   } catch (error) {
     if (!(error instanceof TsignError) || error.code === "internal" || io.signal.aborted) throw error;
-    throw new TsignError(error.code, `it came without its log entry, and ${error.message}`, { cause: error });
+    throw withMessage(error, `it came without its log entry, and ${error.message}`);
   }
 }
 

@@ -17,6 +17,8 @@ import { trustOfFlags } from "./trust.ts";
 
 type Flags = FlagValues<typeof verificationFlags & typeof keyFlags>;
 
+type Artifact = "signature" | "attestation" | "blob" | "blob attestation";
+
 /** What the flags of a verification mean, parsed once. */
 export interface Verification {
   readonly trust: TrustMaterial;
@@ -39,10 +41,10 @@ const WORKFLOW_EXTENSIONS = {
 /**
  * Reads the key or identity to require, and whom to trust, in cosign's order of checks.
  *
- * @param what is verified, for the warning about the log: `signature` or `blob`
+ * @param artifact what is verified, as the warning about the log calls it
  * @throws TsignError
  */
-export async function readVerification(io: Io, flags: Flags, what: string): Promise<Verification> {
+export async function readVerification(io: Io, flags: Flags, artifact: Artifact): Promise<Verification> {
   const reference = keyReference(flags);
   const ways = [reference, flags.certificateIdentity, flags.certificateIdentityRegexp].filter((each) => each !== "");
   if (ways.length > 1) {
@@ -53,11 +55,11 @@ export async function readVerification(io: Io, flags: Flags, what: string): Prom
     );
   }
   // A file's signature is not fetched: the number decides nothing there, as in cosign.
-  if (flags.maxWorkers < 1 && !what.startsWith("blob"))
+  if (flags.maxWorkers < 1 && !artifact.startsWith("blob"))
     throw new TsignError("usage", "--max-workers must be greater than 0");
   const identity = reference === "" ? await readIdentity(flags) : undefined;
   if (reference !== "") warnAboutCertificateFlags(io, flags);
-  warnAboutSkippedLog(io, flags, what);
+  warnAboutSkippedLog(io, flags, artifact);
   const policy: Verification["policy"] = {
     signer: identity ? { kind: "identity", identity } : await readKeyPolicy(io, flags, reference),
     log: flags.insecureIgnoreTlog || flags.privateInfrastructure ? "insecureSkip" : "required",
@@ -162,11 +164,11 @@ function needsOf(policy: Verification["policy"]): Needs {
 }
 
 /** Says that the log is left out, unless the user has no public log in the first place. */
-function warnAboutSkippedLog(io: Io, flags: Flags, what: string): void {
+function warnAboutSkippedLog(io: Io, flags: Flags, artifact: Artifact): void {
   if (!flags.insecureIgnoreTlog || flags.privateInfrastructure) return;
   io.stderr.write(
     "WARNING: Skipping tlog verification is an insecure practice that lacks transparency and auditability verification " +
-      `for the ${what}.\n`,
+      `for the ${artifact}.\n`,
   );
 }
 
