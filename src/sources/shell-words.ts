@@ -36,7 +36,7 @@ const MAX_NESTING = 40;
  * @throws ShellSyntaxError for what BuildKit would refuse; TsignError "limit" for a text that grows too long
  */
 export function expandWord(word: string, options: LexOptions, variables: Variables): string {
-  return new Lexer(word, { ...options, split: false }, variables).run().result;
+  return new Lexer(word, options, variables).run().result;
 }
 
 /**
@@ -46,25 +46,24 @@ export function expandWord(word: string, options: LexOptions, variables: Variabl
  * @throws ShellSyntaxError for a line that does not lex, such as one with an unclosed quote
  */
 export function splitWords(line: string, options: LexOptions, variables: Variables): string[] {
-  return new Lexer(line, { ...options, split: true }, variables).run().words;
+  return new Lexer(line, options, variables).run().words;
 }
 
-/** What one level of `${…}` has read so far. */
+/** What one level of `${…}` has read so far: the text as a whole, and the words that have ended. */
 interface Level {
   result: string;
-  words: string[];
-  inWord: boolean;
+  readonly words: string[];
 }
 
 class Lexer {
   readonly #text: Characters;
-  readonly #options: LexOptions & { readonly split: boolean };
+  readonly #options: LexOptions;
   readonly #variables: Variables;
   #nesting = 0;
-  /** The word being read. One for all levels, as in BuildKit: a nested level begins by dropping what the outer one has. */
+  /** The word being read. One for all levels, as in BuildKit: at its end a nested level drops what the outer one had of it. */
   #word = "";
 
-  constructor(text: string, options: LexOptions & { split: boolean }, variables: Variables) {
+  constructor(text: string, options: LexOptions, variables: Variables) {
     this.#text = new Characters(text);
     this.#options = options;
     this.#variables = variables;
@@ -76,8 +75,7 @@ class Lexer {
 
   /** Reads to a closing character, or to the end for "". In a pattern, escapes inside quotes are doubled. */
   #readUntil(stop: string, mode: { rawEscapes: boolean; pattern: boolean }): Level {
-    const level: Level = { result: "", words: [], inWord: false };
-    this.#word = "";
+    const level: Level = { result: "", words: [] };
     for (let next = this.#text.peek(); next !== ""; next = this.#text.peek()) {
       if (next === stop) {
         this.#text.next();
@@ -90,8 +88,7 @@ class Lexer {
       else if (next === this.#options.escaping) {
         this.#text.next();
         if (mode.rawEscapes) this.#addWhole(level, next);
-        const escaped = this.#text.next();
-        if (escaped !== "") this.#addWhole(level, escaped);
+        this.#addWhole(level, this.#text.next());
       } else this.#addSplit(level, this.#text.next());
     }
     if (stop !== "") throw new ShellSyntaxError(`there is no closing ${stop}`);
@@ -107,23 +104,14 @@ class Lexer {
   /** What is quoted or escaped is never split. */
   #addWhole(level: Level, text: string): void {
     level.result += text;
-    if (!this.#options.split) return;
     this.#word += text;
-    level.inWord = true;
   }
 
   #addSplit(level: Level, text: string): void {
     level.result += text;
-    if (!this.#options.split) return;
     for (const character of text) {
-      if (!isSpace(character)) {
-        this.#word += character;
-        level.inWord = true;
-      } else if (level.inWord && this.#word !== "") {
-        level.words.push(this.#word);
-        this.#word = "";
-        level.inWord = false;
-      }
+      if (isSpace(character)) this.#finish(level);
+      else this.#word += character;
     }
   }
 
@@ -238,7 +226,9 @@ class Lexer {
     return replacePattern(value ?? "", pattern, { replacement, all, spend: this.#spend });
   }
 
-  readonly #spend = (steps: number): void => this.#variables.spend?.(steps);
+  readonly #spend = (steps: number): void => {
+    this.#variables.spend?.(steps);
+  };
 
   #empty(name: string): "" {
     this.#variables.unset?.(name);

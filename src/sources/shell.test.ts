@@ -10,6 +10,7 @@ const VALUES: Readonly<Record<string, string>> = {
   V: "a-b-c",
   W: "x y",
   P: "a\\b*c",
+  Q: '"a\\b"c',
   "0": "zero",
   "12": "twelve",
   "@": "at",
@@ -203,7 +204,10 @@ test("expandWord: patterns in braces keep their escapes, quoted or not", () => {
     ["${E/*/x}", "x"],
     ["${P/\\\\/x}", "axb*c"],
     ["${V/${V%-b-c}/z}", "z-b-c"],
+    ["${P/'\\'/x}", "axb*c"],
+    ["${V/-/'\\'}", "a\\b-c"],
   ]);
+  expands([['${Q#"a\\b"}', "c"]], { rawQuotes: true });
   for (const [word, message] of [
     ["${V#\\x}", "bad escape \\x in a pattern"],
     ["${V//\\x/}", "bad escape \\x in a pattern"],

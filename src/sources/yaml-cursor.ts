@@ -1,4 +1,5 @@
 import { TsignError } from "../errors.ts";
+import { lineOf } from "./text.ts";
 
 /** A scalar as it is written, before anybody decides what type it has. */
 export interface Scalar {
@@ -24,7 +25,10 @@ export class Cursor {
   readonly #path: string;
   readonly #firstLine: number;
 
-  /** @param firstLine the number of the text's first line in the file, from 1 */
+  /**
+   * @param text begins with the end of a line
+   * @param options.firstLine the number of the text's first line in the file, from 1
+   */
   constructor(text: string, options: { path: string; firstLine: number }) {
     this.text = text;
     this.#path = options.path;
@@ -33,9 +37,7 @@ export class Cursor {
 
   /** @throws TsignError "input" with the line of an offset */
   refuse(reason: string, at: number = this.at): never {
-    let line = this.#firstLine;
-    for (let end = this.text.indexOf("\n"); end !== -1 && end < at; end = this.text.indexOf("\n", end + 1)) line++;
-    throw new TsignError("input", `${this.#path}:${line}: ${reason}`);
+    throw new TsignError("input", `${this.#path}:${this.#firstLine + lineOf(this.text, at) - 1}: ${reason}`);
   }
 
   /** The character at the cursor or behind it, "" at the end. */
@@ -49,7 +51,7 @@ export class Cursor {
 
   /** How far the cursor is from the start of its line. */
   get column(): number {
-    return this.at === 0 ? 0 : this.at - this.text.lastIndexOf("\n", this.at - 1) - 1;
+    return this.at - this.text.lastIndexOf("\n", this.at - 1) - 1;
   }
 
   /** Whether the character behind the cursor ends a word: white space, a line's end or the text's. */
@@ -66,7 +68,7 @@ export class Cursor {
   endLine(): void {
     const start = this.at;
     this.skipSpaces();
-    if (this.peek() === "#" && (this.at > start || this.column === 0)) this.skipLine();
+    if (this.peek() === "#" && this.at > start) this.skipLine();
     else if (!this.ended && this.peek() !== "\n") this.refuse("what follows the value is not part of it");
   }
 

@@ -35,7 +35,7 @@ function refuseLineEnds(cursor: Cursor): void {
   const quoted = cursor.quoted.values();
   let range = quoted.next().value;
   for (const { 0: character, index } of cursor.text.matchAll(/[\r\x85\u2028\u2029]/g)) {
-    while (range && range[1] < index) range = quoted.next().value;
+    while (range && range[1] <= index) range = quoted.next().value;
     if (range && range[0] < index) continue;
     cursor.refuse(`${nameOfCharacter(character)} ends the line for some readers of YAML and not for others`, index);
   }
@@ -91,10 +91,7 @@ class Reader {
     const quoted = startsQuoted(cursor);
     const key = quoted ? readQuoted(cursor) : readPlain(cursor, { indent: Number.MAX_SAFE_INTEGER, flow: false });
     cursor.skipSpaces();
-    if (!atColon(cursor)) {
-      if (quoted) cursor.quoted.pop();
-      return undefined;
-    }
+    if (!atColon(cursor)) return undefined;
     if (lineEnd !== -1 && cursor.at > lineEnd) cursor.refuse("a key goes over more than one line", start);
     if (cursor.at - start > MAX_KEY) cursor.refuse(`a key is longer than ${MAX_KEY} characters`, start);
     cursor.at++;
@@ -117,9 +114,8 @@ class Reader {
   /** What follows `key:`, on its line or below. */
   #value(place: Place): YamlNode {
     const cursor = this.#cursor;
-    const start = cursor.at;
     cursor.skipSpaces();
-    if (cursor.peek() === "#" && cursor.at > start) cursor.skipLine();
+    if (cursor.peek() === "#") cursor.skipLine(); // there is a space behind a colon
     if (cursor.ended || cursor.peek() === "\n") return this.#below(place, true);
     if (cursor.peek() === "-" && cursor.isBlank(1)) cursor.refuse("a list begins on the line of its key");
     return this.#inline(place);
@@ -152,12 +148,11 @@ class Reader {
     const cursor = this.#cursor;
     this.#parts.deeper(place.depth);
     const items: YamlNode[] = [];
-    while (!cursor.ended && cursor.column === place.indent && cursor.peek() === "-" && cursor.isBlank(1)) {
+    while (cursor.column === place.indent && cursor.peek() === "-" && cursor.isBlank(1)) {
       cursor.at++;
-      const start = cursor.at;
       while (cursor.peek() === " ") cursor.at++;
       if (cursor.peek() === "\t") cursor.refuse("a tab stands behind the dash");
-      if (cursor.peek() === "#" && cursor.at > start) cursor.skipLine();
+      if (cursor.peek() === "#") cursor.skipLine(); // there is a space behind a dash
       const alone = cursor.ended || cursor.peek() === "\n";
       items.push(alone ? this.#below(place, false) : this.node({ indent: place.indent, depth: place.depth + 1 }));
       cursor.skipLines();

@@ -39,7 +39,6 @@ export function readPlain(cursor: Cursor, place: { indent: number; flow: boolean
   let folded = false;
   for (let next = continuation(cursor, place); next !== undefined; next = continuation(cursor, place)) {
     cursor.at = next;
-    if (!place.flow && cursor.column <= place.indent) cursor.refuse("the line is not indented far enough");
     value += ` ${readPlainLine(cursor, place.flow)}`;
     folded = true;
   }
@@ -74,7 +73,7 @@ function continuation(cursor: Cursor, { indent, flow }: { indent: number; flow: 
     while (cursor.peek() === "\n" || cursor.peek() === " " || cursor.peek() === "\t") cursor.at++;
     const lineStart = cursor.text.lastIndexOf("\n", cursor.at - 1) + 1;
     const ends = flow ? ",]}#:" : "#";
-    const goesOn = !cursor.ended && !ends.includes(cursor.peek()) && (flow || cursor.at - lineStart > indent);
+    const goesOn = !ends.includes(cursor.peek()) && (flow || cursor.at - lineStart > indent); // all include the end, ""
     if (goesOn && !flow && cursor.text.slice(end, cursor.at).includes("\n\t")) {
       cursor.refuse("a tab stands where the line is indented");
     }
@@ -145,9 +144,10 @@ export function readBlock(cursor: Cursor, indent: number): Scalar {
   const lines: string[] = [];
   while (cursor.peek() === "\n") {
     const start = cursor.at + 1;
-    const found = /^ */.exec(cursor.text.slice(start, start + inner))?.[0].length ?? 0;
+    let found = 0;
+    while (found < inner && cursor.text[start + found] === " ") found++;
     const next = cursor.text.charAt(start + found);
-    if (found < inner && next !== "\n" && next !== "") {
+    if (found < inner && next !== "\n") {
       if (next === "\t") cursor.refuse("a tab stands where the text is indented", start);
       break;
     }
@@ -165,7 +165,7 @@ export function readBlock(cursor: Cursor, indent: number): Scalar {
   };
 }
 
-/** The column of the first line that has something. Empty lines before it must not go further in. */
+/** The column of the first line that has something, else the furthest. Empty lines before it must not go further in. */
 function detectIndent(cursor: Cursor): number {
   let most = 0;
   for (let start = cursor.at + 1; ; ) {
@@ -177,7 +177,7 @@ function detectIndent(cursor: Cursor): number {
       if (next !== "" && most > at - start) {
         cursor.refuse("the empty lines before the text are indented further than the text", start);
       }
-      return next === "" ? 0 : at - start;
+      return Math.max(most, at - start);
     }
     most = Math.max(most, at - start);
     start = at + 1;

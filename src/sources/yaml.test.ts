@@ -9,6 +9,7 @@ import { readYaml } from "./yaml-reader.ts";
  * `<<` brings in.
  */
 function show(node: YamlNode): string {
+  assert.ok(!("tag" in node) || (node.kind === "scalar" && node.tag !== undefined), "only scalars have a tag");
   if (node.kind === "sequence") return `[${node.items.map(show).join(", ")}]`;
   if (node.kind === "mapping") {
     const pairs = [...node.inherited].map(([key, value]) => `<${key}: ${show(value)}`);
@@ -53,6 +54,8 @@ test("readYaml: a document of one value, or of nothing", () => {
     ["a b\tc", "a b\tc"],
     ["a#b", "a#b"],
     ["a:b", "a:b"],
+    ["a:,b", "a:,b"],
+    ["a[b{c?d", "a[b{c?d"],
     ["a\n b", "a b~"],
     ["a\nb", "a b~"],
     ["[]", "[]"],
@@ -87,6 +90,9 @@ test("readYaml: mappings and lists in blocks", () => {
     ["a: b: c".replace(": c", ":c"), "{a: b:c}"],
     ["a: -b\nc: :d\ne: ?f", "{a: -b, c: :d, e: ?f}"],
     ["a b: c d", "{a b: c d}"],
+    ["a,b]c: d", "{a,b]c: d}"],
+    ["a:\n-b: c", "{a: (), -b: c}"],
+    ["a: b \nc: d\t", "{a: b, c: d}"],
     ["'a': b\n\"c\" : d\n'e''f': g", "{a: b, c: d, e'f: g}"],
     ["  a: b\n  c: d", "{a: b, c: d}"],
     ["a: [b,\n c]\nd: {e: f}", "{a: [b, c], d: {e: f}}"],
@@ -117,6 +123,10 @@ test("readYaml: values that go over several lines are marked", () => {
     ["a: b\n  c # d\n", "{a: b c~}"],
     ["a: b\n  # c\nd: e", "{a: b, d: e}"],
     ["a: b\n \tc", "{a: b c~}"],
+    ["a: b \t\n  c", "{a: b c~}"],
+    ["a: b\n  ,c", "{a: b ,c~}"],
+    ['a: "x\n\ty"\nb: c\n  d', '{a: "x\\n\\ty"~, b: c d~}'],
+    ["- '\u2028'\n- b", '["\u2028"~, b]'],
     ["a: b\n  - c", "{a: b - c~}"],
     ["a: b\n  [c", "{a: b [c~}"],
     ["- b\n c", "[b c~]"],
@@ -181,6 +191,8 @@ test("readYaml: lists and mappings in brackets", () => {
     ["[ # c\n a, # ] d\n #e\n b # f\n]", "[a, b]"],
     ["[a\n b,\n c]", "[a b~, c]"],
     ["[a\n\tb]", "[a b~]"],
+    ["[a\nb]", "[a b~]"],
+    ["[&x\n a, !!str\n b]", "[a, !str b]"],
     ["[a\n# c\n]", "[a]"],
     ["[a\n\n,\nb\n]", "[a, b]"],
     ["{a: b\n}", "{a: b}"],
@@ -210,10 +222,13 @@ test("readYaml: lists and mappings in brackets", () => {
     ["{a: &x , b: c}", "1: a value is missing"],
     ["{a: !!str }", "1: a value is missing"],
     ["{a: ]", "1: a value is missing"],
+    ["{a: ", "1: a value cannot begin with "],
+    ["[&x ", "1: a value cannot begin with "],
     ["[a: b]", "1: a comma or ] is expected"],
     ["{a}", `1: ${colon}`],
     ["{a, b}", `1: ${colon}`],
     ["{a:b}", `1: ${colon}`],
+    ["{a\n: b}", `1: ${colon}`],
     ["{'a' b}", `1: ${colon}`],
     ["{a:}", "1: a colon has no space behind it"],
     ["{a: b:,}", "1: a colon has no space behind it"],
@@ -270,6 +285,10 @@ test("readYaml: texts in blocks", () => {
     ["|\n a\n ", "a\n", false],
     ["|\n a\n  ", "a\n", true],
     ["|1\n  a", " a\n", false],
+    ["|-1\n  a", " a", false],
+    ["|1-\n  a", " a", false],
+    ["|\n  \n", "\n", true],
+    ["|\n  ", "\n", true],
   ];
   for (const [text, value, folded] of cases) {
     assert.equal(read(text), `${JSON.stringify(value)}${folded ? "~" : ""}`, JSON.stringify(text));
@@ -285,6 +304,7 @@ test("readYaml: texts in blocks", () => {
     ["a: |\n\n\nb: d", '{a: "\\n"~, b: d}'],
     ["a: |-\n\nb: d", '{a: ""~, b: d}'],
     ["a: |\n  # c\nb: d", '{a: "# c\\n", b: d}'],
+    ["a:\n  b: |\n  c: d", '{a: {b: "\\n"~, c: d}}'],
     ["a: |\n  - b\n # c\nd: e", '{a: "- b\\n", d: e}'],
     ["a: &x |\n  b\nc: !!str >-\n  d\ne: *x", '{a: "b\\n", c: !str "d", e: "b\\n"}'],
     ["|\n a\n\n\n", '"a\\n"'],
@@ -300,6 +320,7 @@ test("readYaml: texts in blocks", () => {
     ["|#\n a", "1: what follows the value is not part of it"],
     ["|\n\ta", "2: a tab stands where the text is indented"],
     ["|\n a\n\tb", "3: a tab stands where the text is indented"],
+    ["a: |\n   \tb", "2: a tab stands where the text is indented"],
     ["a: |\n\n  \t", "3: a tab stands where the text is indented"],
     ["a: |\n  b\n \tc", "3: a tab stands where the text is indented"],
     ["a: |\n   \n  b", "3: the empty lines before the text are indented further than the text"],
@@ -335,6 +356,7 @@ test("readYaml: anchors, aliases and tags", () => {
   refuses([
     ["a: &x.y b", `1: ${bad}`],
     ["a: & b", `1: ${bad}`],
+    ["a: &.x &y b", `1: ${bad}`],
     ["a: &\u00fc b", `1: ${bad}`],
     [`a: &${name}N b`, `1: ${bad}`],
     ["a: *", `1: ${bad}`],
@@ -411,6 +433,7 @@ test("readYaml: what is read differently elsewhere, or cannot be read, is refuse
     ["a: b\n\tc: d", `2: ${tab}`],
     ["a: 'b'\n\n\t# c", `3: ${tab}`],
     ["\ta: b", `1: ${tab}`],
+    ["a: b\n\t\nc: d", `2: ${tab}`],
     ["a\n\tb", `2: ${tab}`],
     ["-\n\t- a", `2: ${tab}`],
     ["-\ta", "1: a tab stands behind the dash"],
@@ -477,6 +500,7 @@ test("readYaml: keys and nesting have a limit", () => {
     [(count) => lines(count, (at) => `${" ".repeat(at)}-`).join("\n"), 50],
     [(count) => lines(count, (at) => `${"  ".repeat(at)}- a:`).join("\n"), 33],
     [(count) => `${keys(count)}\n${" ".repeat(count - 1)}- b`, 49],
+    [(count) => `${keys(count)}\n${" ".repeat(count - 1)}-`, 50],
     [(count) => `${keys(count)} [b]`, 50],
     [(count) => `${keys(count)}\n${" ".repeat(count)}[b]`, 49],
     [(count) => `${"- ".repeat(count)}[b]`, 49],
