@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { temporaryFolder, testRegistry } from "./support/test-io.ts";
+import { NO_LOG, OFFLINE, temporaryFolder, testRegistry } from "./support/test-io.ts";
 import { type Operation, PERSONALITIES } from "./zoo/personalities.ts";
 import { zooRegistry } from "./zoo/registry.ts";
 import { exhibits, tsign, visit } from "./zoo/run.ts";
@@ -55,5 +55,28 @@ test("on registries of the zoo every quick operation ends as it should", async (
         assert.equal(ending, personality.refused?.includes(operation) ? "refused" : "right", `${operation}: ${said}`);
       }
     });
+  }
+});
+
+test("sign says yes only for what verifies at once, on registries that list late", async (t) => {
+  const cwd = temporaryFolder(t);
+  const shown = await exhibits(await testRegistry(t), cwd);
+  for (const personality of PERSONALITIES.filter(({ name }) => name.startsWith("listing-lags"))) {
+    const registry = await zooRegistry(t, personality);
+    const by = { program: tsign, registry, personality, cwd, exhibits: shown, name: personality.name };
+    for (const [operation, { ending, said }] of await visit(by, ["sign bundle", "attest"])) {
+      assert.equal(ending, "right", `${personality.name}, ${operation}: ${said}`);
+    }
+    // One that lists another signature and not the new one, for a time that is short or longer than anyone waits.
+    const copied = await tsign(["copy", shown.bundle, `${registry.honest}/lag/app:v1`], { cwd, docker: cwd });
+    assert.equal(copied.code, 0, copied.stderr);
+    const image = `${registry.quirky}/lag/app${shown.bundle.slice(shown.bundle.indexOf("@"))}`;
+    await tsign(["generate-key-pair", "--output-key-prefix", "late"], { cwd, docker: cwd });
+    const signed = await tsign(["sign", "--key", "late.key", ...OFFLINE, "-y", image], { cwd, docker: cwd });
+    const verified = await tsign(["verify", "--key", "late.pub", NO_LOG, image], { cwd, docker: cwd });
+    const expected = personality.name === "listing-lags" ? 0 : 1;
+    assert.deepEqual([signed.code, verified.code === 0 ? 0 : 1], [expected, expected], signed.stderr);
+    if (expected === 1)
+      assert.match(signed.stderr, /^Error: .* is stored, but .* does not list it among the referrers/m);
   }
 });

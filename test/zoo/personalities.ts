@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import type { ServerResponse } from "../../src/io/io.ts";
-import { type Answer, page, type Surroundings, type ZooRequest } from "./registry.ts";
+import { type Answer, type Host, page, type Surroundings, type ZooRequest } from "./registry.ts";
 
 /** What is done on every registry. */
 export const OPERATIONS = [
@@ -33,6 +34,8 @@ export interface Personality {
   /** Whether the registry below has the referrers API. */
   readonly referrers: boolean;
   readonly answer: Answer;
+  /** Where it listens and how it is named; by default 127.0.0.1 and localhost. */
+  readonly host?: Host;
   /** Operations that cannot succeed on it: the right thing is to refuse them. All others must be right. */
   readonly refused?: readonly Operation[];
   /** docker's configuration; by default none. */
@@ -193,6 +196,30 @@ const cutAtFirst =
       throw new Error("the line is cut");
     })();
     return own.status === 200 && bytes.length > 1 ? { ...own, headers, body } : own;
+  };
+
+/** What is stored is listed only after so many looks at the listing. */
+const lagging =
+  (looks: number): Answer =>
+  async (request, { next, memory }) => {
+    if (isManifestPut(request)) {
+      const pieces: Uint8Array[] = [];
+      for await (const piece of request.body) pieces.push(piece);
+      const hash = createHash("sha256").update(Buffer.concat(pieces)).digest("hex");
+      memory.set(`${request.repository}@sha256:${hash}`, looks);
+      return undefined;
+    }
+    if (request.kind !== "referrers") return undefined;
+    const own = await next();
+    if (own.status !== 200) return own;
+    const all = JSON.parse(String(own.body)).manifests as { digest: string }[];
+    const shown = all.filter(({ digest }) => {
+      const key = `${request.repository}@${digest}`;
+      const left = memory.get(key) ?? 0;
+      memory.set(key, left - 1);
+      return left <= 0;
+    });
+    return index(shown);
   };
 
 const plain: Answer = () => undefined;
@@ -428,6 +455,20 @@ const ENTRIES: readonly Personality[] = [
     }),
   ),
   {
+    name: "listing-lags",
+    does: "lists a referrer only at the third look after it was stored",
+    seen: "registries whose listing is a search index or a cache",
+    ...always,
+    answer: lagging(2),
+  },
+  {
+    name: "listing-lags-long",
+    does: "says that it lists a referrer, and does not",
+    seen: "registries whose listing is a search index or a cache",
+    ...always,
+    answer: lagging(1000),
+  },
+  {
     name: "no-oci-subject",
     does: "has the API and does not say so when a referrer is stored",
     seen: "early OCI 1.1 implementations",
@@ -614,6 +655,21 @@ const UPLOADS: readonly Personality[] = [
       withHeaders(own, { location: `${elsewhere}${own.headers?.["location"]}` }),
     ),
   },
+  ...(["beside", "below"] as const).map(
+    (how): Personality => ({
+      name: `location-${how}`,
+      does: `sends upload locations relative to the address asked, ${how === "beside" ? "with ../" : "without a slash"}`,
+      seen: "RFC 9110 section 10.2.2; proxies that cut their own prefix off",
+      ...always,
+      answer: changed(isOpening, (own, { path }) => {
+        const { pathname } = new URL(own.headers?.["location"] ?? "", "http://zoo");
+        const folder = path.replace(/[^/]*$/, "");
+        if (!pathname.startsWith(folder)) throw new Error(`${pathname} is not below ${folder}`);
+        const below = pathname.slice(folder.length);
+        return withHeaders(own, { location: how === "below" ? below : `../uploads/${below}` });
+      }),
+    }),
+  ),
   {
     name: "location-missing",
     does: "opens an upload without a location",
@@ -860,6 +916,25 @@ const WEATHER: readonly Personality[] = [
   },
 ];
 
+const HOSTS: readonly Personality[] = [
+  {
+    name: "host-upper-case",
+    does: "is named in upper case, and wants a password",
+    seen: "names pasted from a browser or a certificate; RFC 3986 section 3.2.2",
+    ...always,
+    host: { address: "127.0.0.1", name: "LOCALHOST" },
+    ...guarded({ challenge: () => 'Basic realm="zoo"' }),
+  },
+  {
+    name: "host-ipv6",
+    does: "is named by an IPv6 address, and wants a token",
+    seen: "IPv6-only clusters",
+    ...always,
+    host: { address: "::1", name: "[::1]" },
+    ...tokens({ token: "sesame" }),
+  },
+];
+
 /** All registries of the zoo. */
 export const PERSONALITIES: readonly Personality[] = [
   ...LISTINGS,
@@ -869,4 +944,5 @@ export const PERSONALITIES: readonly Personality[] = [
   ...DELETES,
   ...LOGINS,
   ...WEATHER,
+  ...HOSTS,
 ];

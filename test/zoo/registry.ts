@@ -29,8 +29,14 @@ export type Answer = (
   surroundings: Surroundings,
 ) => Promise<ServerResponse | undefined> | ServerResponse | undefined;
 
+/** Where a registry listens, and the name that leads there. */
+export interface Host {
+  readonly address: string;
+  readonly name: string;
+}
+
 export interface ZooRegistry {
-  /** `localhost:<port>` of the registry with its personality, and of the same registry without it. */
+  /** `localhost:<port>`, or its own name and port, of the registry with its personality, and of the same registry without it. */
   readonly quirky: string;
   readonly honest: string;
 }
@@ -38,13 +44,13 @@ export interface ZooRegistry {
 /** Starts a registry with a personality, which is asked first; where it has nothing to say the registry answers. */
 export async function zooRegistry(
   context: Pick<TestContext, "after">,
-  options: { referrers: boolean; answer: Answer },
+  options: { referrers: boolean; answer: Answer; host?: Host },
 ): Promise<ZooRegistry> {
   const stored = createRegistryHandler({ referrers: options.referrers });
-  const listen = async (handler: Handler) => {
-    const { port, close } = await testIo().listen({ host: "127.0.0.1", port: 0 }, handler);
+  const listen = async (handler: Handler, { address, name }: Host = { address: "127.0.0.1", name: "localhost" }) => {
+    const { port, close } = await testIo().listen({ host: address, port: 0 }, handler);
     context.after(close);
-    return `localhost:${port}`;
+    return `${name}:${port}`;
   };
   const honest = await listen(stored);
   const elsewhere = `http://${await listen((request) => pages(request, stored))}`;
@@ -58,7 +64,7 @@ export async function zooRegistry(
     const next = (changes: Partial<ServerRequest> = {}) => stored({ ...again, ...changes });
     const answer = await options.answer({ ...again, ...parts(request) }, { next, own, elsewhere, memory });
     return answer ?? next();
-  });
+  }, options.host);
   own = `http://${quirky}`;
   return { quirky, honest };
 }

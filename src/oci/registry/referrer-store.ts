@@ -78,14 +78,19 @@ async function readFallback(connection: Connection, subject: Digest): Promise<St
   throw new TsignError("registry", `${where} stands where the referrers index belongs`);
 }
 
-/** Stores a manifest that has a subject; a registry that will list it says so in its answer, any other is asked. */
+/**
+ * Stores a manifest that has a subject, and returns once it is listed. A registry that says in its answer that it will list it
+ * (OCI-Subject) may take a while to: without `later` its listing is waited for.
+ *
+ * @throws TsignError "registry" when it is stored and not listed
+ */
 export async function putReferrer(
   referring: Referring,
   bytes: Uint8Array,
   { mediaType, later }: { mediaType: string; later?: UnlistedReferrers },
 ): Promise<Descriptor> {
   const { descriptor, listed } = await putManifest(referring, bytes, { mediaType });
-  if (listed) return descriptor;
+  if (listed && later) return descriptor;
   const where = `${referring.repository.name}@${descriptor.digest}`;
   const manifest = readManifest(bytes, { servedType: mediaType, where });
   const { subject } = manifest;
@@ -93,26 +98,35 @@ export async function putReferrer(
   const entry = referrerDescriptor({ descriptor, bytes, manifest });
   const unlisted = later ?? new Map<Digest, Descriptor[]>();
   unlisted.set(subject.digest, [...(unlisted.get(subject.digest) ?? []), entry]);
-  if (!later) await listUnlisted(referring, unlisted);
+  if (!later) await listUnlisted(referring, unlisted, { promised: listed });
   return descriptor;
 }
 
-/** Writes the fallback index of each subject that has referrers which the API does not list. */
-export async function listUnlisted(referring: Referring, unlisted: UnlistedReferrers): Promise<void> {
+/**
+ * Writes the fallback index of each subject that has referrers which the API does not list.
+ *
+ * @param options.promised the registry said that it lists them
+ */
+export async function listUnlisted(
+  referring: Referring,
+  unlisted: UnlistedReferrers,
+  { promised }: { promised: boolean } = { promised: false },
+): Promise<void> {
   await inParallel([...unlisted], WORKERS, async ([subject, entries]) => {
-    const missing = await missingFromApi(referring, subject, entries);
+    const missing = await missingFromApi(referring, subject, { entries, promised });
     if (missing.length > 0) await addToFallback(referring, subject, missing);
   });
 }
 
 /**
  * Which of the entries the API does not list. One that lists others but not these, even after a while, is not a registry
- * that lacks the API: what it does not list would not be found.
+ * that lacks the API: what it does not list would not be found. Nor does one that promised to list them lack it at first sight;
+ * if it cannot be asked, its promise stands.
  */
 async function missingFromApi(
   connection: Referring,
   subject: Digest,
-  entries: readonly Descriptor[],
+  { entries, promised }: { entries: readonly Descriptor[]; promised: boolean },
 ): Promise<readonly Descriptor[]> {
   const missing = new Map(entries.map((each) => [each.digest, each]));
   for (let look = 0; ; look++) {
@@ -124,11 +138,13 @@ async function missingFromApi(
         if (missing.size === 0) break;
       }
     } catch (error) {
-      if (!(error instanceof NoReferrersApi)) expected(error);
-      return [...missing.values()];
+      const isAbsent = error instanceof NoReferrersApi;
+      if (!isAbsent) expected(error);
+      return promised && !isAbsent ? [] : [...missing.values()];
     }
-    if (missing.size === 0 || others === 0) return [...missing.values()];
     const pause = PAUSES[look];
+    const isEmpty = others === 0 && (!promised || pause === undefined);
+    if (missing.size === 0 || isEmpty) return [...missing.values()];
     if (pause === undefined) break;
     await connection.io.sleep(pause, connection.io.signal);
   }
