@@ -34,10 +34,8 @@ export async function signingPolicy(wanted: Requirements): Promise<Policy & { re
  */
 export function requirePredicate({ content, origin }: Evidence, { predicateType }: Requirements): void {
   if (predicateType === undefined || content.kind === "dsse") return;
-  throw new TsignError(
-    "bad-signature",
-    `${origin.where} is a signature, and not an attestation of type ${predicateType}`,
-  );
+  const message = `${origin.where} is a signature, and not an attestation of type ${predicateType}`;
+  throw new TsignError("bad-signature", message, { check: "claims" });
 }
 
 async function signerPolicy({ key, identity }: Requirements): Promise<Policy["signer"]> {

@@ -58,5 +58,5 @@ function contentResult(content: VerifiedContent): SignedContent {
 
 /** The error for a check that failed. @param what e.g. `app.json does not verify the artifact` */
 export function refusalOf(failed: Check, what: string): TsignError {
-  return new TsignError("bad-signature", `${what}: ${failed.name}: ${failed.detail}`);
+  return new TsignError("bad-signature", `${what}: ${failed.name}: ${failed.detail}`, { check: failed.name });
 }
