@@ -19,7 +19,7 @@ export async function distributedTrust(context: Context, repository: TufReposito
  *
  * @throws TsignError
  */
-export async function followTuf(context: Context, repository: TufRepository): Promise<Tuf> {
+async function followTuf(context: Context, repository: TufRepository): Promise<Tuf> {
   const { cache: folder } = repository;
   const io = libraryIo(folder === undefined ? context : { ...context, env: { ...context.env, TUF_ROOT: folder } });
   const mirror = parseMirror(repository.mirror ?? DEFAULT_MIRROR, "tuf.mirror");

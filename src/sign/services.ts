@@ -14,7 +14,7 @@ import type { Witness } from "./witness.ts";
 export type WitnessIo = TransportIo & Pick<Io, "random">;
 
 /** A transparency log, and the major version of its API: 1 or 2. */
-export interface LogService {
+interface LogService {
   readonly url: URL;
   readonly version: number;
 }

@@ -18,7 +18,7 @@ import {
 import { type Witness, witnessEvidence } from "./witness.ts";
 
 /** What is signed. */
-export type Content =
+type Content =
   /**
    * The JSON of an in-toto statement, in a DSSE envelope. In the legacy form the certificate is stored beside the envelope,
    * and timestamps are over the whole envelope instead of over the signature.

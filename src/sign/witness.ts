@@ -7,7 +7,7 @@ import { type HashName, messageOf } from "../format/digest.ts";
 import type { PublicKey } from "../keys/types.ts";
 
 /** What a witness is told besides the PEM text of the key, which does not say it. */
-export interface SignatureDetails {
+interface SignatureDetails {
   /** The hash that the key signs with. */
   readonly hash: HashName;
 }
