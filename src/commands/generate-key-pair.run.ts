@@ -1,6 +1,6 @@
 import { createServiceKey, storeKeyPair, writeKeyPair } from "../cli/options/key-files.ts";
 import type { Run } from "../cli/parser/define.ts";
-import { generatePrivateKey } from "../keys/index.ts";
+import { generatePrivateKey } from "../keys/reference.ts";
 import type definition from "./generate-key-pair.ts";
 
 export const run: Run<typeof definition> = async (io, { args, flags }) => {

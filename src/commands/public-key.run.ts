@@ -4,7 +4,8 @@ import type { Run } from "../cli/parser/define.ts";
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io/io.ts";
 import { readPassword } from "../io/prompt.ts";
-import { loadSigner, openProvider } from "../keys/index.ts";
+import { openProvider } from "../keys/providers/open.ts";
+import { loadSigner } from "../keys/reference.ts";
 import type { PublicKey } from "../keys/types.ts";
 import type definition from "./public-key.ts";
 

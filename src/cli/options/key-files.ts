@@ -2,7 +2,9 @@ import type { KeyObject } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import { confirm, readPassword } from "../../io/prompt.ts";
-import { publicKeyFromObject, requireProvider, withoutPin, writeKeyFile } from "../../keys/index.ts";
+import { publicKeyFromObject, writeKeyFile } from "../../keys/index.ts";
+import { requireProvider } from "../../keys/providers/open.ts";
+import { withoutPin } from "../../keys/providers/pkcs11-uri.ts";
 import { requireApart, requirePlaces, writeOutput } from "./output-places.ts";
 
 /**

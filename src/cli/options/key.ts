@@ -1,5 +1,5 @@
 import { TsignError } from "../../errors.ts";
-import { securityKeyReference } from "../../keys/index.ts";
+import { securityKeyReference } from "../../keys/providers/open.ts";
 
 /**
  * The reference of the key that --key, or --sk with --slot, names; "" when neither is given.

@@ -3,7 +3,7 @@ import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io/io.ts";
 import { confirm, readPassword } from "../../io/prompt.ts";
 import { ephemeralSigner } from "../../keys/ephemeral.ts";
-import { loadSigner } from "../../keys/index.ts";
+import { loadSigner } from "../../keys/reference.ts";
 import { DEFAULT_SIGNING_ALGORITHM } from "../../keys/signing-algorithms.ts";
 import { readBlob } from "../../net/input.ts";
 import { loadTrust } from "../../services/trust/sources.ts";

@@ -4,7 +4,9 @@ import { TsignError } from "../../errors.ts";
 import { messageOf } from "../../format/digest.ts";
 import type { Io } from "../../io/io.ts";
 import { readPassword } from "../../io/prompt.ts";
-import { defaultHashes, keyHint, loadSigner, openProvider, verifySignature } from "../../keys/index.ts";
+import { defaultHashes, keyHint, verifySignature } from "../../keys/index.ts";
+import { openProvider } from "../../keys/providers/open.ts";
+import { loadSigner } from "../../keys/reference.ts";
 import type { PublicKey, Signer } from "../../keys/types.ts";
 import type definition from "./test.ts";
 
