@@ -58,7 +58,8 @@ export async function verifyImage(
   options: VerifyImageOptions,
 ): Promise<ImageVerdict> {
   const policy = wholePolicy(options);
-  const judging = new Judging(io.signal, (candidate) => judge(io, candidate, { target, policy, options }));
+  const trust = ofItsOwn(options.trust);
+  const judging = new Judging(io.signal, (candidate) => judge(io, candidate, { target, policy, trust, options }));
   const otherTypes = new Set<string>();
   const incomplete: MissedPlace[] = [];
   let missed: TsignError | undefined;
@@ -93,6 +94,11 @@ function predicateTypeOf(wanted: Wanted): string {
   return wanted.kind === "signatures" ? SIGN_PREDICATE_TYPE : wanted.predicateType;
 }
 
+/** The same trust, for one image: what searching certificate paths may cost is counted by list of authorities. */
+function ofItsOwn(trust: TrustMaterial): TrustMaterial {
+  return { ...trust, authorities: [...trust.authorities] };
+}
+
 function candidates(target: ImageTarget, options: VerifyImageOptions): AsyncIterable<Found> | Iterable<Found> {
   return options.given ?? storedWith(target, options);
 }
@@ -100,10 +106,10 @@ function candidates(target: ImageTarget, options: VerifyImageOptions): AsyncIter
 async function judge(
   io: TransportIo,
   candidate: Evidence,
-  context: { target: ImageTarget; policy: Policy; options: VerifyImageOptions },
+  context: { target: ImageTarget; policy: Policy; trust: TrustMaterial; options: VerifyImageOptions },
 ): Promise<Verdict> {
-  const { target, policy, options } = context;
-  const { certificate, rekorUrl, trust } = options;
+  const { target, policy, trust, options } = context;
+  const { certificate, rekorUrl } = options;
   const claimed = certificate ? { ...candidate, key: certificate } : candidate;
   const logged = isFromBundle(candidate) ? claimed : await lookUp(io, claimed, { policy, rekorUrl });
   return verify(logged, { kind: "image", digest: target.digest }, trust, policy);

@@ -22,8 +22,8 @@ export interface PathWork {
 
 /**
  * How much may be done while paths are searched among certificates that strangers wrote. It remembers what was done: a
- * certificate is judged at several times, and many signatures share their authorities. One budget serves all signatures that a
- * command judges; when what they share is used up, each still has enough for an honest path, so that hostile chains hide no
+ * certificate is judged at several times, and many signatures share their authorities. One budget serves all signatures
+ * of an image; when what they share is used up, each still has enough for an honest path, so that hostile chains hide no
  * good signature.
  */
 export class PathBudget {
