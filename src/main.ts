@@ -7,7 +7,7 @@ import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
 import { loadCommand, loadRun } from "./commands.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
 import type { Io, Lines } from "./io/io.ts";
-import { unanswered } from "./net/pending.ts";
+import { unanswered, waitingFor } from "./net/pending.ts";
 
 /**
  * The whole program as a function.
@@ -95,11 +95,20 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
   });
   try {
-    await Promise.race([run(withParts(io, { signal })), stopped]);
+    await Promise.race([run(withParts(io, { signal, spawn: spawnNamed(io, signal) })), stopped]);
   } finally {
     done.abort();
     callOff();
   }
+}
+
+/** Other programs end with the command, and are whom it waits for meanwhile. The user's own says for itself what it does. */
+function spawnNamed(io: Io, signal: AbortSignal): Io["spawn"] {
+  return (file, args, options = {}) => {
+    const run = () => io.spawn(file, args, { signal, ...options });
+    const isOwn = options.inherit || file === io.launcher.node;
+    return isOwn ? run() : waitingFor(signal, file.replace(/^.*[/\\]/, ""), run);
+  };
 }
 
 /** The error of a command whose time is over, with the service that did not answer where it waits for one. */

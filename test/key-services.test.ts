@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Io } from "../src/io/io.ts";
 import { type Asked, type FakeReply, KINDS, pemOf, serviceIo, signDigestDer } from "./support/fake-service.ts";
 import { NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
 
@@ -99,5 +100,38 @@ test("generate-key-pair says what cannot be made where, without a PIN", async (c
     assert.match(stderr, message);
     assert.ok(!stderr.includes("24682468"), stderr);
     assert.ok(!existsSync(join(cwd, "cosign.pub")));
+  }
+});
+
+test("a plugin that does not answer is named when the time is over, and ends with the command", async (context) => {
+  const cwd = temporaryFolder(context);
+  let ended: AbortSignal | undefined;
+  const spawn: Io["spawn"] = (_file, _args, options) => {
+    ended = options?.signal;
+    return new Promise(() => {});
+  };
+  const { code, stderr } = await run(["public-key", "--key", "slow://k", "--timeout", "300ms"], { cwd, io: { spawn } });
+  assert.equal(code, 1);
+  assert.match(stderr, /^Error: the command took longer than --timeout 300ms: no answer from sigstore-kms-slow yet\n/);
+  assert.ok(ended?.aborted);
+});
+
+test("an error about what a service answered names the service, once", async (context) => {
+  const cwd = temporaryFolder(context);
+  const answers: [object, string][] = [
+    [{ data: {} }, "Vault: the key transit/keys/k has no version"],
+    [
+      { data: { type: "ecdsa-p256", keys: { 1: { public_key: "x" } } } },
+      "Vault: the public key cannot be read: it is not PEM",
+    ],
+  ];
+  for (const [json, message] of answers) {
+    const { http, sleep } = serviceIo(() => ({ json }), { env: ENV }).io;
+    const { code, stderr } = await run(["public-key", "--key", "hashivault://k"], {
+      cwd,
+      env: ENV,
+      io: { http, sleep },
+    });
+    assert.deepEqual([code, stderr.split("\n", 1)[0]], [1, `Error: ${message}`]);
   }
 });

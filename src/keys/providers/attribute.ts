@@ -1,10 +1,22 @@
-import { type ServiceName, TsignError, withFields } from "../../errors.ts";
+import { type ErrorCode, type ServiceName, TsignError, withFields, withMessage } from "../../errors.ts";
 import type { Signer } from "../types.ts";
 import type { KeyProvider } from "./types.ts";
 
-/** The same provider, whose errors name the service in their field `service`, and so those of its signers. */
+/** What a service's answer can be wrong about; the rest is about the command line, or said by the transport with its peer. */
+const OF_THE_ANSWER: readonly ErrorCode[] = ["input", "service", "unsupported"];
+
+/**
+ * The same provider, whose errors name the service in their field `service`, and so those of its signers. Errors about what
+ * the service answered name it in their message too.
+ */
 export function attributed(provider: KeyProvider, service: ServiceName): KeyProvider {
-  const by = <T>(step: () => Promise<T>): Promise<T> => attributing(service, step);
+  const by = async <T>(step: () => Promise<T>): Promise<T> => {
+    try {
+      return await attributing(service, step);
+    } catch (error) {
+      throw error instanceof TsignError && OF_THE_ANSWER.includes(error.code) ? named(error, provider.service) : error;
+    }
+  };
   const { create, store } = provider;
   return {
     service: provider.service,
@@ -16,6 +28,12 @@ export function attributed(provider: KeyProvider, service: ServiceName): KeyProv
   };
 }
 
+function named(error: TsignError, name: string): TsignError {
+  const [known = name] = name.split(" ").slice(-1); // of "the plugin sigstore-kms-x" the program
+  return error.message.includes(known) ? error : withMessage(error, `${name}: ${error.message}`);
+}
+
+/** Signing reads the message too, which is not the service's. */
 function attributedSigner(signer: Signer, service: ServiceName): Signer {
   return { ...signer, sign: (message) => attributing(service, () => signer.sign(message)) };
 }
