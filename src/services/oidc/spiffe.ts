@@ -30,7 +30,7 @@ export async function spiffeToken(io: Pick<Io, "unixCall">, socket: string, audi
   const length = body.length >= 5 ? body.readUInt32BE(1) : -1;
   const svid = length >= 0 && body.length >= 5 + length ? fieldOf(body.subarray(5, 5 + length), 1) : undefined;
   const token = svid && fieldOf(svid, 2);
-  if (!token) throw new TsignError("auth", `the SPIFFE Workload API at ${socket} answered without a token`);
+  if (!token?.length) throw new TsignError("auth", `the SPIFFE Workload API at ${socket} answered without a token`);
   return token.toString("utf8");
 }
 
