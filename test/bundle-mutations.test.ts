@@ -14,7 +14,16 @@ import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
 import { ALICE } from "./support/sandbox-client.ts";
 import { ARTIFACT, type BundleKind, PREDICATE_TYPE, signedBundle } from "./support/signed-bundles.ts";
 
-/** Every kind of bundle there is, and every single thing in it changed in every way: nothing but what it was verifies. */
+/**
+ * Every kind of bundle there is, and every single thing in it changed in every way: nothing but what it was verifies. One change
+ * in five is tried, another one of each kind of bundle; all of them with TSIGN_ALL_MUTATIONS=1, as in .ci/run.
+ */
+const EVERY = process.env["TSIGN_ALL_MUTATIONS"] === "1" ? 1 : 5;
+
+function* some<T>(changes: Iterable<T>, turn = 0): Generator<T> {
+  let index = turn;
+  for (const change of changes) if (index++ % EVERY === 0) yield change;
+}
 
 const base = { version: "0.3", dsse: false, signer: "certificate", promise: false, timestamp: false } as const;
 const KINDS: Readonly<Record<string, BundleKind>> = {
@@ -97,7 +106,7 @@ function isHarmless(
   return field === "rfc3161Timestamps" && change === "twice"; // one timestamp, given twice, counts once
 }
 
-for (const [name, kind] of Object.entries(KINDS)) {
+for (const [turn, [name, kind]] of Object.entries(KINDS).entries()) {
   test(`${name}: whatever is changed is noticed`, async () => {
     const sandbox = await testSigstore();
     const { json, publicKey } = await signedBundle(sandbox, kind);
@@ -105,14 +114,14 @@ for (const [name, kind] of Object.entries(KINDS)) {
     assert.equal(await judge(json, by), "verified");
     let tried = 0;
     const wrong: string[] = [];
-    for (const { path, change, changed, value } of mutations(json)) {
+    for (const { path, change, changed, value } of some(mutations(json), turn)) {
       tried++;
       const outcome = await judge(changed, by);
       if (outcome === "verified" && !isHarmless(path, change, kind, value)) wrong.push(`${path}: ${change}`);
       if (typeof outcome === "object" && outcome.failed.includes("cannot be judged")) wrong.push(outcome.failed);
     }
     assert.deepEqual(wrong, []);
-    assert.ok(tried > 400, `${tried} changes`);
+    assert.ok(tried > 400 / EVERY, `${tried} changes`);
   });
 }
 
@@ -135,7 +144,7 @@ for (const [name, { at, of }] of Object.entries(PLACES)) {
     const kind = KINDS[of] ?? assert.fail();
     const sandbox = await testSigstore();
     const { json, publicKey } = await signedBundle(sandbox, kind);
-    for (const { change, changed } of byteMutations(json, at)) {
+    for (const { change, changed } of some(byteMutations(json, at))) {
       const outcome = await judge(changed, { sandbox, kind, publicKey });
       assert.notEqual(outcome, "verified", change);
       if (typeof outcome === "object") assert.doesNotMatch(outcome.failed, /cannot be judged/, change);
@@ -149,7 +158,7 @@ for (const name of ["v0.3, hashedrekord, promise", "v0.3, Rekor v2, timestamp"])
     const sandbox = await testSigstore();
     const { json, publicKey } = await signedBundle(sandbox, kind);
     const at = ["verificationMaterial", "tlogEntries", 0, "inclusionProof", "checkpoint", "envelope"];
-    for (const { change, changed } of textMutations(json, at)) {
+    for (const { change, changed } of some(textMutations(json, at))) {
       assert.notEqual(await judge(changed, { sandbox, kind, publicKey }), "verified", change);
     }
     const witness = "\u2014 witness.example AAAAAAAA\n";
