@@ -1,10 +1,9 @@
 import { TsignError } from "../errors.ts";
+import { Characters } from "./shell-characters.ts";
 import { ShellSyntaxError } from "./shell-patterns.ts";
 import { expandWord } from "./shell-words.ts";
 import { isSpace } from "./white-space.ts";
 
-/** Arguments that the build itself gives a value (Dockerfile reference, "Automatic platform ARGs in the global scope"). */
-const PLATFORM_ARGUMENT = /^(?:TARGET|BUILD)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)$/;
 /** How much text patterns in build arguments may look at. Characters. */
 const MAX_MATCHING = 4_000_000;
 /** What a registry could have: a host and port, a path, a tag, a digest (distribution/reference). */
@@ -21,7 +20,10 @@ export class DockerfileArguments {
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #escape: string;
   readonly #platform: string;
-  /** Platform arguments that have this machine's value. */
+  /**
+   * Arguments that the build itself gives a value (Dockerfile reference, "Automatic platform ARGs in the global scope"), where
+   * nothing else did.
+   */
   readonly #assumed = new Set<string>();
   #spent = 0;
 
@@ -74,8 +76,8 @@ export class DockerfileArguments {
    */
   expandImage(word: string, where: string): string {
     const unset: string[] = [];
-    const used: string[] = [];
-    const image = this.#expand(word, where, { unset, used });
+    const given: string[] = [];
+    const image = this.#expand(word, where, { unset, given });
     const [missing] = unset;
     if (image === "" || (missing !== undefined && !IMAGE.test(image))) {
       throw new TsignError(
@@ -91,24 +93,30 @@ export class DockerfileArguments {
       );
     }
     for (const name of unset) this.notices.push(`- build argument without a value is empty: ${name}`);
-    if (used.some((name) => this.#assumed.has(name))) {
+    if (given.some((name) => this.#assumed.has(name))) {
       const notice = `- build platform taken for granted: ${this.#platform}`;
       if (!this.notices.includes(notice)) this.notices.push(notice);
     }
     return image;
   }
 
-  #expand(word: string, where: string, report: { unset: string[]; used: string[] } = { unset: [], used: [] }): string {
+  #expand(
+    word: string,
+    where: string,
+    report: { unset: string[]; given: string[] } = { unset: [], given: [] },
+  ): string {
     try {
       return expandWord(
         word,
         { escaping: this.#escape },
         {
           get: (name) => {
-            if (PLATFORM_ARGUMENT.test(name)) report.used.push(name);
+            report.given.push(name);
             return this.#values.get(name);
           },
-          unset: (name) => report.unset.push(name),
+          unset: (name) => {
+            report.unset.push(name);
+          },
           spend: (steps) => {
             this.#spent += steps;
             if (this.#spent > MAX_MATCHING) throw new TsignError("limit", "patterns in it take too long to match");
@@ -130,31 +138,24 @@ export class DockerfileArguments {
  */
 function wordsOf(rest: string, escaping: string): string[] {
   const words: string[] = [];
-  let [word, quote, started] = ["", "", false];
-  const end = () => {
-    if (started || word !== "") words.push(word);
-    [word, quote, started] = ["", "", false];
-  };
-  for (let at = 0; at < rest.length; at++) {
-    const character = rest.charAt(at);
+  const text = new Characters(rest);
+  let [word, quote] = ["", ""];
+  for (let character = text.next(); character !== ""; character = text.next()) {
     if (quote === "" && isSpace(character)) {
-      end();
+      if (word !== "") words.push(word);
+      word = "";
       continue;
     }
-    if (quote !== "" && character === quote) quote = "";
-    else if (quote === "" && (character === "'" || character === '"')) {
-      quote = character;
-      started = true;
-    } else if (character === escaping && quote !== "'") {
-      if (at + 1 === rest.length) break;
-      word += character;
-      at++;
-      word += String.fromCodePoint(rest.codePointAt(at) ?? 0);
-      if ((rest.codePointAt(at) ?? 0) > 0xffff) at++;
+    if (character === quote) quote = "";
+    else if (quote === "" && (character === "'" || character === '"')) quote = character;
+    else if (character === escaping && quote !== "'") {
+      const escaped = text.next();
+      if (escaped === "") break;
+      word += character + escaped;
       continue;
     }
     word += character;
   }
-  end();
+  if (word !== "") words.push(word);
   return words;
 }

@@ -51,8 +51,9 @@ function findSyntax(
 ): { value: string; line: number; late: boolean } | undefined {
   let late = false;
   for (const [index, line] of lines.entries()) {
-    const [name, value] = directive(line.replace(/\r$/, ""), mark) ?? [];
-    if (name === undefined || value === undefined) return undefined;
+    const found = directive(line.replace(/\r$/, ""), mark);
+    if (!found) return undefined;
+    const [name, value] = found;
     if (name === "syntax") return { value, line: index + 1, late };
     if (name !== "escape" && name !== "check") late = true;
   }

@@ -36,9 +36,9 @@ export function heredocsOf(line: string): Heredoc[] {
   return wordsOf(line).flatMap((word) => {
     const [mark = "", dash] = /^[0-9]*<<(-?)[\t\n\f\r ]*/.exec(word) ?? [];
     const written = word.slice(mark.length);
-    if (mark === "" || written === "" || written.includes("<")) return [];
-    const names = splitWords(written, { escaping: "\\", keepUnset: true }, NO_VARIABLES);
-    return names.length === 1 ? [{ name: names[0] ?? "", tabs: dash === "-" }] : [];
+    if (mark === "" || written.includes("<")) return [];
+    const [name, ...more] = splitWords(written, { escaping: "\\", keepUnset: true }, NO_VARIABLES);
+    return name !== undefined && more.length === 0 ? [{ name, tabs: dash === "-" }] : [];
   });
 }
 

@@ -1,7 +1,7 @@
 import { TsignError } from "../errors.ts";
 import { type Heredoc, heredocsOf, takesDocuments } from "./dockerfile-heredocs.ts";
 import { ShellSyntaxError } from "./shell-patterns.ts";
-import { isSpace, trimEnd, trimSpace, trimStart } from "./white-space.ts";
+import { isSpace, splitAtSpaces, trimEnd, trimSpace, trimStart } from "./white-space.ts";
 
 /** An instruction of a Dockerfile, its lines joined. */
 export interface Instruction {
@@ -34,13 +34,7 @@ const MAX_LINE = 65_535;
  * @throws TsignError "input" for what BuildKit refuses, with the line: a here-document without an end, a bad directive
  */
 export function readInstructions(text: string, path: string): Instructions {
-  return new Reader(splitLines(text.replace(/^\uFEFF/, "")), path).read();
-}
-
-function splitLines(text: string): string[] {
-  const lines = text.split("\n");
-  if (lines.at(-1) === "") lines.pop();
-  return lines;
+  return new Reader(text.replace(/^\uFEFF/, ""), path).read();
 }
 
 const trimLineEnd = (line: string) => trimEnd(line, "\r");
@@ -52,8 +46,8 @@ class Reader {
   #escape = "\\";
   #continued = continuation("\\");
 
-  constructor(lines: readonly string[], path: string) {
-    this.#lines = lines;
+  constructor(text: string, path: string) {
+    this.#lines = text.split("\n");
     this.#path = path;
   }
 
@@ -73,7 +67,7 @@ class Reader {
     const line = this.#lines[this.#index];
     if (line === undefined) return undefined;
     this.#index++;
-    if (line.length * 3 > MAX_LINE && Buffer.byteLength(line) > MAX_LINE) {
+    if (Buffer.byteLength(line) > MAX_LINE) {
       this.#refuse(this.#index, `the line is longer than ${MAX_LINE} bytes`);
     }
     return line;
@@ -82,10 +76,10 @@ class Reader {
   /** Directives stand before everything else, comments too, and end at the first that BuildKit does not know. */
   #directives(): void {
     const seen = new Set<string>();
-    for (let at = 0; at < this.#lines.length; at++) {
-      const line = trimStart(trimLineEnd(this.#lines[at] ?? ""));
-      const [name, value] = directive(line, "#") ?? [];
-      if (name === undefined || value === undefined || !DIRECTIVES.includes(name)) return;
+    for (const [at, line] of this.#lines.entries()) {
+      const found = directive(trimStart(trimLineEnd(line)), "#");
+      if (!found || !DIRECTIVES.includes(found[0])) return;
+      const [name, value] = found;
       if (seen.has(name)) this.#refuse(at + 1, `the directive ${name} stands twice`);
       seen.add(name);
       if (name !== "escape") continue;
@@ -131,9 +125,9 @@ class Reader {
 
   #parse(joined: string, line: number): Instruction {
     const text = trimSpace(joined);
-    const [keyword = ""] = /^[^\t\v\f\r ]*/.exec(text) ?? [];
+    const [keyword = ""] = splitAtSpaces(text);
     if (!/^[A-Za-z]+$/.test(keyword)) this.#refuse(line, `${keyword || "an empty line"} is not an instruction`);
-    const { flags, rest } = this.#flags(text.slice(keyword.length).replace(/^[\t\v\f\r ]+/, ""), line);
+    const { flags, rest } = this.#flags(text.slice(keyword.length), line);
     const instruction: Instruction = { keyword: keyword.toUpperCase(), flags, rest: trimSpace(rest), line };
     if (instruction.keyword !== "ONBUILD" || instruction.rest === "") return instruction;
     const trigger = this.#parse(instruction.rest, line);
@@ -149,7 +143,7 @@ class Reader {
    */
   #trigger(joined: string, { bodies, line }: { bodies: readonly string[]; line: number }): Instruction {
     const expression = joined.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, "");
-    const inner = new Reader(splitLines([expression, ...bodies].join("\n")), this.#path);
+    const inner = new Reader([expression, ...bodies].join("\n"), this.#path);
     const instructions = inner.#readTrigger(line);
     const [only] = instructions;
     if (only === undefined || instructions.length !== 1 || only.keyword === "ONBUILD") {
@@ -171,18 +165,14 @@ class Reader {
   #flags(text: string, line: number): { flags: string[]; rest: string } {
     const flags: string[] = [];
     let at = 0;
-    while (at < text.length) {
-      if (isSpace(text.charAt(at))) {
-        at++;
-        continue;
-      }
+    for (;;) {
+      while (isSpace(text.charAt(at))) at++;
       if (!text.startsWith("--", at)) return { flags, rest: text.slice(at) };
       const word = this.#flag(text, at, line);
       at = word.end;
-      if (word.text === "--" && at < text.length) return { flags, rest: text.slice(at) };
-      if (word.text !== "--") flags.push(word.text);
+      if (word.text === "--") return { flags, rest: text.slice(at) };
+      flags.push(word.text);
     }
-    return { flags, rest: "" };
   }
 
   /** BuildKit reads flags byte by byte, which breaks letters beyond ASCII: those are refused. */
@@ -204,7 +194,7 @@ class Reader {
       }
       word += character;
     }
-    return { text: word, end: Math.min(at, text.length) };
+    return { text: word, end: at };
   }
 
   #documents(joined: string, line: number): Heredoc[] {
@@ -235,7 +225,7 @@ const DIRECTIVES = ["syntax", "escape", "check"];
 export function directive(line: string, mark: string): [name: string, value: string] | undefined {
   if (!line.startsWith(mark)) return undefined;
   const text = trimStart(line.slice(mark.length));
-  const [, name, value] = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+)$/s.exec(text) ?? [];
+  const [, name, value] = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+)/s.exec(text) ?? [];
   if (name === undefined || value === undefined) return undefined;
   return [name.toLowerCase(), trimEnd(value, "\t\n\f\r ") || " "]; // BuildKit's pattern leaves one of nothing but spaces
 }

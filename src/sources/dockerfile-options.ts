@@ -30,6 +30,8 @@ const MOUNT_OPTIONS =
   );
 const NO_VARIABLES = { get: () => undefined };
 
+type Refuse = (reason: string) => never;
+
 /** What an instruction takes from elsewhere. */
 export interface Source {
   /** Of a stage or an image. */
@@ -47,25 +49,31 @@ export interface Source {
  */
 export function readSources(instruction: Instruction, options: { where: string; escaping: string }): Source[] {
   const { keyword, flags } = instruction;
-  const refuse = (reason: string): never => {
+  const refuse: Refuse = (reason) => {
     throw new TsignError("input", `${options.where}: ${reason}`);
   };
   const known = OPTIONS[keyword] ?? refuse(`unknown instruction ${keyword}`);
   const sources: Source[] = [];
   if (keyword === "ARG" || keyword === "STOPSIGNAL") return sources; // BuildKit passes over what looks like their options
   for (const flag of flags) {
-    const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(flag) ?? [];
+    const [name, value] = atEquals(flag.slice(2));
     if (!known.includes(name)) refuse(`${keyword} has no option --${name}`);
     if (name !== "from" && name !== "mount") continue;
-    if (value === undefined) refuse(`--${name} has no value`);
+    if (value === undefined) return refuse(`--${name} has no value`);
     if (name === "mount") {
-      sources.push(...mountNames(value ?? "", refuse).map((each) => ({ name: each, mayBeIndex: false })));
+      sources.push(...mountNames(value, refuse).map((each) => ({ name: each, mayBeIndex: false })));
     } else if (value && !isLiteral(value, options.escaping)) {
       refuse("COPY --from takes no variables, quotes or escapes: name a stage of its own with FROM");
     } else if (value) sources.push({ name: value, mayBeIndex: true });
   }
-  if (flags.filter((flag) => /^--from(=|$)/.test(flag)).length > 1) refuse("--from stands twice");
+  if (flags.filter((flag) => atEquals(flag)[0] === "--from").length > 1) refuse("--from stands twice");
   return sources;
+}
+
+/** The text before the first `=`, and what follows it. */
+function atEquals(text: string): [key: string, value: string | undefined] {
+  const at = text.indexOf("=");
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** BuildKit takes the name as it is written, and refuses one that a shell would read otherwise. */
@@ -78,9 +86,9 @@ function isLiteral(value: string, escaping: string): boolean {
   }
 }
 
-function mountNames(value: string, refuse: (reason: string) => never): string[] {
+function mountNames(value: string, refuse: Refuse): string[] {
   return csvFields(value, refuse).flatMap((field) => {
-    const [, key = "", name] = /^([^=]*)(?:=(.*))?$/s.exec(field) ?? [];
+    const [key, name] = atEquals(field);
     if (!MOUNT_OPTIONS.includes(key.toLowerCase())) refuse(`RUN --mount has no option ${key}`);
     if (key.toLowerCase() !== "from" || !name) return [];
     if (name.includes("$")) refuse("RUN --mount takes no variables in from: name a stage of its own with FROM");
@@ -89,7 +97,7 @@ function mountNames(value: string, refuse: (reason: string) => never): string[] 
 }
 
 /** The fields of a line of comma-separated values, quoted or not (RFC 4180, as go-csvvalue reads it). */
-function csvFields(line: string, refuse: (reason: string) => never): string[] {
+function csvFields(line: string, refuse: Refuse): string[] {
   const bad = (): never => refuse(`the options of --mount cannot be read: ${line}`);
   if (line === "") bad();
   const fields: string[] = [];

@@ -26,6 +26,7 @@ test("readInstructions: keywords, flags and what follows them", () => {
     ["FROM a", ["1 FROM [] a"]],
     ["\uFEFFFROM a\n", ["1 FROM [] a"]],
     ["\n\nfrom\t\v\f a  b \r\n", ["3 FROM [] a  b"]],
+    ["FROM a\uFEFFb", ["1 FROM [] a\uFEFFb"]],
     ["FROM a\r\r\nRUN b\r", ["1 FROM [] a", "2 RUN [] b"]],
     ["  RUN  a  ", ["1 RUN [] a"]],
     ["# c\n  # c\nRUN a # b", ["3 RUN [] a # b"]],
@@ -47,6 +48,7 @@ test("readInstructions: keywords, flags and what follows them", () => {
     ["COPY --''a b", ["1 COPY [--a] b"]],
     ["COPY --'' b", ["1 COPY [] b"]],
     ["COPY '--a' b", ["1 COPY [] '--a' b"]],
+    ["COPY --a=\\\x7f b", ["1 COPY [--a=\x7f] b"]],
     ["COPY --a=\x7f b", ["1 COPY [--a=\x7f] b"]],
     ["COPY a\u00e9 --b", ["1 COPY [] a\u00e9 --b"]],
     ['# escape=`\nCOPY --a=`"\\ b', ['2 COPY [--a="\\] b']],
@@ -148,6 +150,7 @@ test("readInstructions: here-documents", () => {
       ["1 COPY [] <<A /x", "3 ADD [] <<B /x", "5 ENV [] a <<C", "6 RUN [] a"],
     ],
     ["RUN <<E \\\n-x\nE\nRUN a", ["1 RUN [] <<E -x", "4 RUN [] a"]],
+    ["RUN <<-xE\nx\tE\nxE\nRUN a", ["1 RUN [] <<-xE", "4 RUN [] a"]],
     ["RUN <<E\n# x\n\nE", ["1 RUN [] <<E"]],
     ['RUN ["<<E"]\nRUN a', ['1 RUN [] ["<<E"]', "2 RUN [] a"]],
   ];
@@ -162,6 +165,7 @@ test("readInstructions: ONBUILD holds one instruction, read without the file's d
     ["ONBUILD RUN a", ["1 ONBUILD [] RUN a => 1 RUN [] a"]],
     ["RUN a\nonbuild copy --from=b c d", ["1 RUN [] a", "2 ONBUILD [] copy --from=b c d => 2 COPY [--from=b] c d"]],
     ["ONBUILD", ["1 ONBUILD [] "]],
+    ["ONBUILD\vRUN a", ["1 ONBUILD [] RUN a => 1 RUN [] a"]],
     ["ONBUILD RUN <<E\nx\nE\nRUN a", ["1 ONBUILD [] RUN <<E => 1 RUN [] <<E", "4 RUN [] a"]],
     ["ONBUILD RUN a \\\n b", ["1 ONBUILD [] RUN a  b => 1 RUN [] a  b"]],
     ["# escape=`\nONBUILD RUN `\n a", ["2 ONBUILD [] RUN  a => 2 RUN [] a"]],
@@ -202,6 +206,8 @@ test("takesDocuments and heredocsOf: what a line's here-documents are", () => {
     ["RUN <<-E", ["E tabs"]],
     ["RUN 12<<E", ["E"]],
     ["RUN a<<E", []],
+    ["RUN a<<  E", []],
+    ["RUN abcdefgh", []],
     ["RUN << E", ["E"]],
     ["RUN <<- E", []],
     ["RUN <<\t\rE", ["E"]],
@@ -223,6 +229,13 @@ test("takesDocuments and heredocsOf: what a line's here-documents are", () => {
   for (const [line, documents] of cases) assert.deepEqual(found(line), documents, line);
 });
 
+test("heredocsOf: braces that are nested too deep are refused", () => {
+  assert.throws(
+    () => heredocsOf(`RUN ${"${A:-".repeat(41)}`),
+    (error) => error instanceof TsignError && error.code === "limit",
+  );
+});
+
 test("readSources: names in COPY --from and RUN --mount, and nothing that BuildKit does not know", () => {
   const sources = (keyword: string, ...flags: string[]) =>
     readSources({ keyword, flags, rest: "", line: 1 }, { where: "D:1", escaping: "\\" }).map(
@@ -232,6 +245,11 @@ test("readSources: names in COPY --from and RUN --mount, and nothing that BuildK
   assert.deepEqual(sources("COPY", "--from=a\nb"), ["a\nb or a number"]);
   assert.deepEqual(sources("COPY", "--from=a=b"), ["a=b or a number"]);
   assert.deepEqual(sources("COPY", "--from="), []);
+  assert.deepEqual(sources("COPY", "--from=a", "--chown=--from=b"), ["a or a number"]);
+  assert.throws(
+    () => sources("COPY", `--from=${"${A:-".repeat(41)}`),
+    (error) => error instanceof TsignError && error.code === "limit",
+  );
   assert.deepEqual(sources("RUN", "--mount=type=bind,from=a", "--mount=FROM=b,target=/c"), ["a", "b"]);
   assert.deepEqual(sources("RUN", "--mount=from=a\nb"), ["a\nb"]);
   assert.deepEqual(sources("RUN", "--mount=from=a=b"), ["a=b"]);
@@ -313,6 +331,7 @@ test("frontendImage: the syntax directive among the first lines", () => {
     "\n# syntax=f",
     "# c\n# syntax=f",
     "# syntax",
+    "#\uFEFF syntax=f",
     " # syntax=f",
     "# escape=`\n#!/x\n# syntax=f",
     "#!/x\n#!/x\n# syntax=f",
@@ -324,6 +343,7 @@ test("frontendImage: the syntax directive among the first lines", () => {
   ]) {
     assert.equal(found(text), undefined, JSON.stringify(text));
   }
+  assert.equal(found("# syntax=f\rg"), "f\rg");
   const hint = "write `# syntax=IMAGE` as the first line, or leave it out";
   const late = (text: string, line: number) =>
     assert.throws(
@@ -371,6 +391,7 @@ test("DockerfileArguments: words of ARG, and images made of arguments", () => {
     ["A=b\\\u{1F600}c", "A", "xb\u{1F600}c"],
     ["A=\\\u{1F600} B=c", "B", "xc"],
     ["A= B=c", "A", "x"],
+    ["A=b$Z", "A", "xb"],
   ];
   for (const [rest, name, image] of cases) assert.equal(value(rest, name), image, rest);
   assert.equal(value("A=b` c", "A", "`"), "xb c");
@@ -415,6 +436,7 @@ test("DockerfileArguments: an image without a value that it needs is refused", (
   for (const image of [
     "a$N",
     "a.b/c$N",
+    "localhost:5000/abc/def$N",
     "a:1/b$N",
     "localhost:5000/a__b/c-d.e$N:v1.0_x-",
     `a$N@${digest}`,
@@ -448,6 +470,7 @@ test("DockerfileArguments: the platform and the stage that is built", () => {
   for (const kind of ["BUILD", "TARGET"]) {
     assert.deepEqual(values(make({}), kind), ["linux/amd64", "linux", "", "amd64", ""]);
     assert.deepEqual(values(make({}, "a/b/c"), kind), ["a/b/c", "a", "", "b", "c"]);
+    assert.deepEqual(values(make({}, "a"), kind), ["a", "a", "", "", ""]);
     assert.deepEqual(values(make({ [`${kind}ARCH`]: "z" }), kind), ["linux/amd64", "linux", "", "z", ""]);
   }
   const assumed = "- build platform taken for granted: linux/amd64";
@@ -480,10 +503,10 @@ test("DockerfileArguments: the platform and the stage that is built", () => {
 test("DockerfileArguments: patterns may look at four million characters in all", () => {
   const args = new DockerfileArguments({ env: {}, escaping: "\\" });
   args.define(`L=${"x".repeat(40_000)}`, "D:1");
-  const step = () => args.expandImage("${L#yyyyyyyyy}", "D:2");
-  for (let count = 0; count < 10; count++) step();
+  for (let count = 0; count < 10; count++) args.expandImage("${L#yyyyyyyyy}", "D:2");
+  args.define("S=x", "D:1");
   assert.throws(
-    step,
+    () => args.expandImage("${S#}", "D:2"),
     (error) =>
       error instanceof TsignError &&
       error.code === "limit" &&
