@@ -406,6 +406,7 @@ test("characters: each that readers differ on, and none of the others", () => {
   assert.ok(outcome("FROM a\nRUN b\rRUN c").startsWith("D:2: U+000D"));
   assert.ok(outcome("FROM a\nRUN b\r").startsWith("D:2: U+000D"));
   assert.equal(outcome("\uFEFFFROM a"), "a");
+  assert.ok(outcome("\vFROM a").startsWith("D:1: U+000B"));
   assert.ok(outcome("\uFEFF\uFEFFFROM a").startsWith("D:1: U+FEFF"));
   assert.ok(outcome("FROM a\n\uFEFFRUN b").startsWith("D:2: U+FEFF"));
   assert.throws(() => read("FROM a\n\v"), { hint: "take the character out" });

@@ -124,7 +124,8 @@ class Finder {
 
 /** The name that a stage is given, in lower case. */
 function stageName(words: readonly string[]): string | undefined {
-  return words.length === 3 && words[1]?.toLowerCase() === "as" ? words[2]?.toLowerCase() : undefined;
+  const [, as, name, ...more] = words;
+  return as?.toLowerCase() === "as" && more.length === 0 ? name?.toLowerCase() : undefined;
 }
 
 function readFrom(

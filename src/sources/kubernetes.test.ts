@@ -266,10 +266,19 @@ const outcome = (text: string): string => {
 test("documents: where they begin and end, and which line is which", () => {
   const a = "containers: [{image: a}]";
   const b = "containers: [{image: b}]";
-  for (const mark of ["---", "--- ", "---\t ", "--- # c", "---\t#", "...\n---", "... # c\n\n# c\n  # c\n---"]) {
+  for (const mark of [
+    "---",
+    "--- ",
+    "---\t ",
+    "--- # c",
+    "---\t#",
+    "---  # c",
+    "...\n---",
+    "... # c\n\n# c\n  # c\n---",
+  ]) {
     assert.equal(outcome(`${a}\n${mark}\n${b}`), "a b", mark);
   }
-  for (const mark of ["---#", "----", "--- b", "---b", "--- &x", "---\u00a0"]) {
+  for (const mark of ["---#", "----", "--- b", "---b", "--- &x", "---\u00a0", "---b---", "---x#c"]) {
     assert.equal(outcome(`${a}\n${mark}\n${b}`), "m.yaml:2: --- is read as the start of a document by some", mark);
   }
   for (const mark of ["...#", "....", "... b", "...b"]) {
@@ -319,6 +328,7 @@ test("JSON: values have the types that they are written with", () => {
     assert.equal(images(`a${character}b`), "an image under containers in m.yaml goes over more than one line");
   }
   assert.equal(images("a\nb"), "a\nb", "JSON's own escape");
+  assert.equal(outcome(' {"containers":[{"image":"a"}]}{"a":1}\n'), "a");
   assert.equal(outcome('{"Containers":[{"IMAGE":"a"}]}'), "a");
   assert.equal(outcome('{"a":{"volumes":[{"image":{"reference":"b"}}]}} {"containers":[{"image":"c"}]}'), "b c");
   assert.equal(outcome('{"a":"{","b":"\\"}","containers":[{"image":"c"}]}\n\n'), "c");
@@ -346,6 +356,7 @@ test("images: containers of each kind and image volumes, wherever they are, and 
     ["x: &x {containers: [{image: a}]}\ny:\n  <<: *x\n  z: 1", "a"],
     ["y:\n  <<: {containers: [{image: a}]}\n  containers: [{image: b}]", "b a"],
     ["containers: [{<<: {image: a}}]", "a"],
+    ["y:\n  <<: {spec: {containers: [{image: a}]}}", "a"],
     ["volumes: [{image: {<<: {reference: a}}}]", "a"],
     ["containers: [{image: a}, {image: a}]", "a"],
     ["x: &x [{image: a}]\ncontainers: *x\ninitContainers: *x", "a"],
@@ -362,7 +373,7 @@ test("images: no value is none, and what go-yaml takes for a number or a boolean
   for (const none of ["", "~", "null", "Null", "NULL", "''", '""', "!!null a", "!!str ''"])
     assert.equal(image(none), "z", none);
   const numbers =
-    "0 1 10 1.5 1. .5 +1 -1 -1.5 1e3 1E-3 1.5e+10 1_000 0x1F -0xab +0o17 0b101 .inf -.Inf +.INF .nan .NaN .NAN";
+    "0 1 10 1.5 1. .5 .25 +1 -1 -1.5 1e3 1E-3 1.5e+10 1_000 0x1F -0xab +0o17 0b101 .inf -.Inf +.INF .nan .NaN .NAN";
   const booleans = "y Y n N yes Yes YES no No NO on On ON off Off OFF true True TRUE false False FALSE";
   for (const value of `${numbers} ${booleans}`.split(" ")) {
     assert.equal(image(value), `an image under containers in m.yaml is not text: ${value}`, value);
