@@ -224,8 +224,12 @@ async function judgeOnce(
     .sort(
       (one, other) => overlap(other, own) / (other.milliseconds + 50) - overlap(one, own) / (one.milliseconds + 50),
     );
+  const ownTests = mutant.file.replace(/\.ts$/, ".test.ts"); // of a source that is nothing but constants
+  const isOwn = ({ file }: Test) => Number(file === ownTests);
   const pool =
-    touching.length > 0 ? touching : [...by.tests].sort((one, other) => one.milliseconds - other.milliseconds);
+    touching.length > 0
+      ? touching
+      : [...by.tests].sort((one, other) => isOwn(other) - isOwn(one) || one.milliseconds - other.milliseconds);
   const files = [...new Set(pool.map(({ file }) => file))].slice(0, FILES_FOR_ONE);
   const tests = affordable(
     pool.filter(({ file }) => files.includes(file)),
