@@ -90,11 +90,11 @@ test("upgradeBundle: a proof that is missing is fetched, if the log's entry is t
       logEntry({ logId: { keyId: Buffer.alloc(32, 8) } }),
       logEntry({ canonicalizedBody: Buffer.from("another") }),
     ];
-    for (const other of others) await assert.rejects(upgrade(bundle, [other]), refused("registry"));
+    for (const other of others) await assert.rejects(upgrade(bundle, [other]), refused("service"));
   }
   const nameless = { ...PROMISED, logId: undefined };
   const bundle = { ...V03, mediaType: old("0.1"), verificationMaterial: { ...MATERIAL, tlogEntries: [nameless] } };
-  await assert.rejects(upgrade(bundle), refused("registry"));
+  await assert.rejects(upgrade(bundle), refused("service"));
   await assert.rejects(upgrade(bundle, [logEntry({ logId: { keyId: Buffer.alloc(0) } })]), badBundle);
 });
 
