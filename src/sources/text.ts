@@ -9,8 +9,7 @@ import { TsignError } from "../errors.ts";
  */
 export function decodeDocument(content: string | Uint8Array, options: { path: string; maxBytes: number }): string {
   const { path, maxBytes } = options;
-  const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
-  if (size > maxBytes) throw new TsignError("limit", `${path} is larger than ${maxBytes} bytes`);
+  if (Buffer.byteLength(content) > maxBytes) throw new TsignError("limit", `${path} is larger than ${maxBytes} bytes`);
   if (typeof content === "string") return content;
   if ((content[0] === 0xff && content[1] === 0xfe) || (content[0] === 0xfe && content[1] === 0xff)) {
     throw new TsignError("input", `${path} is UTF-16 text`, { hint: "save it as UTF-8" });
