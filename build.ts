@@ -80,7 +80,7 @@ installPolicyEngine();
 
 // The library leaves its dependencies outside and its text as it is: the program that embeds it installs and audits them, has
 // each once, and can read what it runs. It also runs on older Nodes than the one that the program brings.
-const LIBRARY = ["index", "keys", "oci", "sandbox", "sign", "verify"];
+const LIBRARY = ["index", "keys", "oci", "sandbox", "sign", "sigstore-js", "verify"];
 await build({
   absWorkingDir: import.meta.dirname,
   entryPoints: LIBRARY.map((name) => `src/lib/${name}.ts`),

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { bundleToJSON } from "@sigstore/bundle";
+import { DSSEBundleBuilder } from "@sigstore/sign";
 import {
   attestImage,
   createRegistry,
@@ -21,6 +23,7 @@ import {
   type VerifyImageOptions,
   verifyImage,
 } from "../src/lib/index.ts";
+import { fromSigner, toSigner } from "../src/lib/sigstore-js.ts";
 import { run, temporaryFolder } from "./support/test-io.ts";
 
 const ALICE = "alice@example.com";
@@ -208,4 +211,42 @@ async function startedRoot(t: TestContext): Promise<Sandbox> {
   const sandbox = await startSandbox();
   t.after(() => sandbox.close());
   return sandbox;
+}
+
+test("tsign/sigstore-js: a key of ours signs in @sigstore/sign's builder, and a signer of its shape in a session", async (t) => {
+  const { sandbox, registry, verifier } = await place(t);
+  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const key = await loadKey({ pem: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString() });
+  const signer = await toSigner(key);
+  const bundle = await new DSSEBundleBuilder({ signer, witnesses: [] }).create({
+    data: Buffer.from(statementAbout(Buffer.from("artifact"))),
+    type: "application/vnd.in-toto+json",
+  });
+  const wanted = { key: key.publicKey, insecureIgnoreTransparencyLog: true };
+  const text = JSON.stringify(bundleToJSON(bundle));
+  const attested = { ...wanted, predicateType: PROVENANCE };
+  const result = await verifier.verify(text, { artifact: Buffer.from("artifact"), ...attested });
+  assert.equal(result.content.kind, "statement");
+  await refused("bad-signature", verifier.verify(text, { artifact: Buffer.from("another"), ...attested }));
+  await refused("input", toSigner(await loadKey({ pem: key.publicKey })));
+
+  const theirs = fromSigner(signer, { publicKey: key.publicKey });
+  assert.deepEqual({ ...theirs }, { ...key });
+  const reference = await sandbox.pushImage("app");
+  await signImage(reference, { session: await openSession({ key: theirs }), registry });
+  assert.equal((await verifyImage(reference, { ...wanted, verifier, registry })).verified.length, 1);
+  const other = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "pem" });
+  const lying = await openSession({ key: fromSigner(signer, { publicKey: other.toString() }) });
+  await refused("unsupported", lying.signArtifact(Buffer.from("artifact")));
+});
+
+function statementAbout(artifact: Uint8Array): string {
+  const digest = { sha256: createHash("sha256").update(artifact).digest("hex") };
+  const subject = [{ name: "artifact", digest }];
+  return JSON.stringify({
+    _type: "https://in-toto.io/Statement/v1",
+    subject,
+    predicateType: PROVENANCE,
+    predicate: {},
+  });
 }

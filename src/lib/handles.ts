@@ -1,9 +1,10 @@
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io/io.ts";
-import { publicKeyFromPem } from "../keys/public-key.ts";
+import { keyHint, publicKeyFromPem } from "../keys/public-key.ts";
 import type { PublicKey, Signer } from "../keys/types.ts";
 import type { RegistryOptions } from "../oci/open.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
+import type { Key } from "./key.ts";
 
 /**
  * What stands behind the objects that the library hands out. They are plain to their users, who cannot reach a private key or
@@ -48,7 +49,7 @@ function kept<Parts>(maker: string): Kept<Parts> {
   };
 }
 
-export const keys = kept<KeyHalves>("loadKey");
+const keys = kept<KeyHalves>("loadKey");
 export const registries = kept<OpenedRegistry>("createRegistry");
 export const verifiers = kept<VerifierParts>("createVerifier");
 
@@ -62,4 +63,22 @@ export async function signerOf(key: object): Promise<Signer> {
   const { signer } = keys.partsOf(key);
   if (!signer) throw new TsignError("input", "the key is a public key, and cannot sign");
   return signer();
+}
+
+/** A key of its halves. */
+export function keyOf(halves: KeyHalves): Key {
+  const { publicKey, signer } = halves;
+  const shown = { publicKey: publicKey.pem, kind: describe(publicKey), hint: keyHint(publicKey) };
+  return keys.keep({ ...shown, canSign: signer !== undefined }, halves);
+}
+
+function describe({ kind }: PublicKey): string {
+  switch (kind.type) {
+    case "ecdsa":
+      return `ecdsa ${kind.curve}`;
+    case "rsa":
+      return `rsa ${kind.bits}`;
+    case "ed25519":
+      return "ed25519";
+  }
 }

@@ -3,26 +3,15 @@ import type { Io } from "../io/io.ts";
 import { importPrivateKey } from "../keys/import.ts";
 import { readKeyFile } from "../keys/key-file.ts";
 import { openProvider } from "../keys/providers/open.ts";
-import { keyHint, publicKeyFromPem } from "../keys/public-key.ts";
+import { publicKeyFromPem } from "../keys/public-key.ts";
 import { signerFromKey } from "../keys/signer.ts";
-import type { PublicKey } from "../keys/types.ts";
 import { readBlob } from "../net/input.ts";
 import { type Context, libraryIo } from "./context.ts";
-import { type KeyHalves, keys } from "./handles.ts";
+import { keyOf } from "./handles.ts";
+import type { Key } from "./key.ts";
 
 export type { Context } from "./context.ts";
-
-/** A key to verify with and, where its private half can be reached, to sign with. `loadKey` makes it. */
-export interface Key {
-  /** PEM, label PUBLIC KEY: SubjectPublicKeyInfo (RFC 5280, section 4.1). */
-  readonly publicKey: string;
-  /** `ecdsa P-256`, `ecdsa P-384`, `ecdsa P-521`, `rsa BITS` or `ed25519`. */
-  readonly kind: string;
-  /** What bundles name the key by: base64 of the SHA-256 of its SubjectPublicKeyInfo. */
-  readonly hint: string;
-  /** Whether it may sign. Of a key in a service only signing tells whether its credentials allow it. */
-  readonly canSign: boolean;
-}
+export type { Key } from "./key.ts";
 
 /** What `loadKey` takes besides the key. */
 export interface KeyOptions extends Context {
@@ -75,23 +64,6 @@ async function passwordOf({ password }: KeyOptions): Promise<Uint8Array> {
   const given = typeof password === "function" ? await password() : password;
   if (given === undefined) throw new TsignError("usage", "the key file is encrypted, and no password was given");
   return typeof given === "string" ? Buffer.from(given) : given;
-}
-
-function keyOf(halves: KeyHalves): Key {
-  const { publicKey, signer } = halves;
-  const shown = { publicKey: publicKey.pem, kind: describe(publicKey), hint: keyHint(publicKey) };
-  return keys.keep({ ...shown, canSign: signer !== undefined }, halves);
-}
-
-function describe({ kind }: PublicKey): string {
-  switch (kind.type) {
-    case "ecdsa":
-      return `ecdsa ${kind.curve}`;
-    case "rsa":
-      return `rsa ${kind.bits}`;
-    case "ed25519":
-      return "ed25519";
-  }
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

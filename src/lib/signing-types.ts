@@ -1,5 +1,5 @@
 import type { Context } from "./context.ts";
-import type { Key } from "./keys.ts";
+import type { Key } from "./key.ts";
 import type { Registry } from "./oci.ts";
 import type { Verifier } from "./types.ts";
 

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../errors.ts";
 import type { Context } from "./context.ts";
-import type { Key } from "./keys.ts";
+import type { Key } from "./key.ts";
 import type { Registry } from "./oci.ts";
 
 /** A name to compare with one in a certificate: the whole name, or a regular expression (RE2 syntax) that finds a match in it. */

@@ -10,6 +10,7 @@ const MODULES: Readonly<Record<string, string>> = {
   sign: "Sign images, artifacts and statements",
   oci: "Reach registries",
   keys: "Load keys, of files and services",
+  "sigstore-js": "Keys between tsign and programs that sign by @sigstore/sign",
   sandbox: "A Sigstore and a registry for tests",
 };
 
@@ -40,7 +41,7 @@ export function apiPages(): { file: string; text: string }[] {
   const readme = [
     "# The library",
     GENERATED,
-    "`tsign` exports everything; each part is also a module of its own. How they are used: [library.md](../library.md).",
+    "`tsign` exports everything but tsign/sigstore-js; each part is also a module of its own. How they are used: [library.md](../library.md).",
     list.join("\n"),
     ...errors.map(sectionOf),
   ];
