@@ -14,6 +14,8 @@
  *   log takes). So a foreign signer comes with its public key.
  * - `FulcioSigner` gets a certificate for every signature. In a session the key alone is its part: give the session the
  *   signer of the key, and have the session ask Fulcio (`CertificateSource`), once for all it signs.
+ * - `DSSEBundleBuilder` writes a key's hint into the envelope too, as `keyid`, and Go's DSSE library, cosign's, takes a `keyid` for
+ *   nothing but a fingerprint of its own kind. Hence keys of ours name no hint, unless asked to.
  * - The legacy form dates the whole envelope, which is no bundle's content: `Session.legacyForm` gives witnesses that have the
  *   role "timestamp-authority" a message signature whose signature is the envelope.
  */
@@ -30,7 +32,7 @@ import { bundleOf } from "../evidence/bundle/write.ts";
 import { certificatePem } from "../evidence/legacy/write.ts";
 import { IN_TOTO_PAYLOAD_TYPE } from "../evidence/media-types.ts";
 import { hash as digestOf, type HashName } from "../format/digest.ts";
-import { keyHint, MAX_ED25519_MESSAGE, publicKeyFromPem, sameKey } from "../keys/index.ts";
+import { MAX_ED25519_MESSAGE, publicKeyFromPem, sameKey } from "../keys/index.ts";
 import type { PublicKey, Signer } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
@@ -45,16 +47,17 @@ export interface SignerOptions {
   readonly hash?: "sha256";
   /** Ed25519 signs pre-hashed (Ed25519ph), for messages in a log. */
   readonly prehash?: boolean;
-  /** Bundles name the key by its certificate instead of its hint. */
+  /** Bundles hold this certificate of the key instead of its hint. */
   readonly certificate?: SigningCertificate;
+  /** What bundles name the key by; empty by default. Those of tsign's have `keyHint`. */
+  readonly hint?: string;
 }
 
 /**
  * A key of tsign's, wherever it is kept, as a `Signer`.
  *
  * @param key as `loadSigner` opens it: a file, Vault, a KMS, Kubernetes, PKCS#11
- * @returns a signer whose key is PEM: of the public key (SubjectPublicKeyInfo), with the hint that tsign's bundles have (base64 of
- * the SHA-256 of it), or of the certificate
+ * @returns a signer whose key is PEM: of the public key (SubjectPublicKeyInfo), or of the certificate
  * @throws TsignError "unsupported" for a key that cannot sign as the options ask
  */
 export function toSigstoreSigner(key: Signer, options: SignerOptions = {}): SigstoreSigner {
@@ -62,7 +65,7 @@ export function toSigstoreSigner(key: Signer, options: SignerOptions = {}): Sigs
   return {
     async sign(data: Buffer): Promise<Signature> {
       const { signature } = await signer.sign(data);
-      return { signature: Buffer.from(signature), key: keyMaterial(key.publicKey, options.certificate) };
+      return { signature: Buffer.from(signature), key: keyMaterial(key.publicKey, options) };
     },
   };
 }
@@ -176,10 +179,10 @@ function variantOf(key: Signer, { hash, prehash = false }: SignerOptions): Signe
   throw new TsignError("unsupported", `the key cannot sign ${form}`, { hint: "leave the option out" });
 }
 
-function keyMaterial(key: PublicKey, certificate: SigningCertificate | undefined): Signature["key"] {
+function keyMaterial(key: PublicKey, { certificate, hint }: SignerOptions): Signature["key"] {
   return certificate
     ? { $case: "x509Certificate", certificate: certificatePem(certificate.leaf) }
-    : { $case: "publicKey", publicKey: key.pem, hint: keyHint(key) };
+    : { $case: "publicKey", publicKey: key.pem, ...(hint === undefined ? {} : { hint }) };
 }
 
 /** A signature by another key would be refused by every verifier, after it is public. */
