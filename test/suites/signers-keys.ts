@@ -5,7 +5,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { systemIo } from "../../src/io/system.ts";
-import { loadSigner, signerFromKey } from "../../src/keys/index.ts";
+import { signerFromKey } from "../../src/keys/index.ts";
+import { loadSigner } from "../../src/keys/reference.ts";
 import type { Signer } from "../../src/keys/types.ts";
 import type { Kit } from "./backends-kit.ts";
 
