@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { refused } from "../../test/support/evidence-parts.ts";
+import { type MemoryStore, memoryStore } from "../../test/support/memory-store.ts";
+import { type ErrorCode, TsignError } from "../errors.ts";
+import { digestOf } from "../format/digest.ts";
+import { fallbackTag } from "../oci/tags.ts";
+import type { Descriptor } from "../oci/types.ts";
+import { findReferrersOf, removeReferrersOf, removeTag } from "./remove.ts";
+
+const SIGNATURE = "application/vnd.dev.cosign.artifact.sig.v1+json";
+const SBOM = "application/vnd.dev.cosign.artifact.sbom.v1+json";
+const INDEX = "application/vnd.oci.image.index.v1+json";
+const config = { mediaType: "config", digest: digestOf(Buffer.from("c")), size: 1 };
+
+/** An image, its registry, and the pauses that were made. */
+function beside() {
+  const store = memoryStore();
+  const image = store.add({ config, layers: [] });
+  const pauses: number[] = [];
+  const io = {
+    sleep: async (milliseconds: number) => void pauses.push(milliseconds),
+    signal: new AbortController().signal,
+  };
+  const refer = (name: string, artifactType = SIGNATURE, subject: Descriptor = image) => {
+    const listed = store.add({
+      config,
+      layers: [],
+      artifactType,
+      annotations: { name },
+      subject,
+    });
+    return { ...listed, artifactType };
+  };
+  const remove = (kinds: Parameters<typeof removeReferrersOf>[3] = ["signature"]) =>
+    removeReferrersOf(io, store, image.digest, kinds);
+  return { store, image, io, pauses, refer, remove, deleted: () => asked(store, "delete ") };
+}
+
+const asked = (store: MemoryStore, what: string) =>
+  store.asked.filter((each) => each.startsWith(what)).map((each) => each.slice(what.length));
+const failing = (code: ErrorCode, what: RegExp) => (asked: string) => {
+  if (what.test(asked)) throw new TsignError(code, `no ${asked}`);
+};
+/** A registry that says yes and deletes nothing. */
+const unmoved = (store: MemoryStore) => {
+  store.delete = async (tagOrDigest) => {
+    store.asked.push(`delete ${tagOrDigest}`);
+    return true;
+  };
+};
+/** A registry without the referrers API: what the index under the fallback tag lists. */
+function fallback(store: MemoryStore, image: Descriptor, entries: readonly Descriptor[]): string {
+  const tag = fallbackTag(image.digest);
+  store.add({ mediaType: INDEX, manifests: entries }, { tag });
+  store.referrers = async function* (subject) {
+    yield* (await store.manifest(fallbackTag(subject)))?.manifest.manifests ?? [];
+  };
+  return tag;
+}
+const indexed = async (store: MemoryStore, tag: string) =>
+  (await store.manifest(tag))?.manifest.manifests?.map(({ digest }) => digest);
+
+test("removeTag: a tag is deleted, and what it named stays", async () => {
+  const { store, image, io, pauses, deleted } = beside();
+  const { digest } = store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
+  assert.equal(await removeTag(io, store, "t", image.digest), true);
+  assert.deepEqual([deleted(), pauses], [["t"], []]);
+  assert.ok(store.manifests.has(digest));
+  assert.equal(await removeTag(io, store, "t", image.digest), false);
+  assert.deepEqual(deleted(), ["t"]);
+});
+
+test("removeTag: the image is never deleted, also where a registry answers with it", async () => {
+  const { store, image, io, deleted } = beside();
+  store.tagged.set("t", image.digest);
+  assert.equal(await removeTag(io, store, "t", image.digest), false);
+  assert.deepEqual(deleted(), []);
+});
+
+test("removeTag: a registry that deletes by digest only is asked so", async () => {
+  for (const code of ["registry", "auth"] as const) {
+    const { store, image, io, deleted } = beside();
+    const { digest } = store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
+    store.before = failing(code, /^delete t$/);
+    assert.equal(await removeTag(io, store, "t", image.digest), true);
+    assert.deepEqual(deleted(), ["t", digest]);
+    assert.ok(!store.manifests.has(digest));
+  }
+});
+
+test("removeTag: what is still there after both is an error: the first refusal, or that nothing was done", async () => {
+  const { store, image, io, pauses, deleted } = beside();
+  const { digest } = store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
+  store.before = failing("auth", /^delete/);
+  await assert.rejects(removeTag(io, store, "t", image.digest), refused("auth", "no delete t"));
+  assert.deepEqual(pauses, [100, 400, 1500, 100, 400, 1500]);
+  store.before = failing("network", /^delete/);
+  await assert.rejects(removeTag(io, store, "t", image.digest), refused("network"));
+  assert.deepEqual(deleted().length, 3, "anything else than a refusal ends it at once");
+  store.before = () => undefined;
+  unmoved(store);
+  await assert.rejects(removeTag(io, store, "t", image.digest), refused("registry", "still there"));
+  assert.ok(store.manifests.has(digest));
+});
+
+test("removeTag: a registry may take a moment", async () => {
+  const { store, image, io, pauses } = beside();
+  store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
+  unmoved(store);
+  io.sleep = async (milliseconds) => {
+    pauses.push(milliseconds);
+    if (milliseconds === 400) store.tagged.delete("t");
+  };
+  assert.equal(await removeTag(io, store, "t", image.digest), true);
+  assert.deepEqual(pauses, [100, 400]);
+  assert.deepEqual(asked(store, "delete "), ["t"]);
+});
+
+test("findReferrersOf: those of the kinds whose subject is the image, and listed ones that are gone", async () => {
+  const { store, image, refer } = beside();
+  const another = store.add({ config, layers: [], annotations: { another: "x" } });
+  const [signature, sbom, report] = [refer("a"), refer("b", SBOM), refer("c", "application/x-report")];
+  const foreign = refer("d", SIGNATURE, another);
+  const { artifactType: _, ...untyped } = refer("f", "application/vnd.dev.sigstore.bundle.v0.3+json");
+  const gone = { ...signature, digest: digestOf(Buffer.from("gone")) };
+  const orphan = store.add({ config, layers: [], artifactType: SIGNATURE });
+  store.listings.set(image.digest, [signature, sbom, report, foreign, untyped, gone, orphan]);
+  const find = async (...kinds: Parameters<typeof findReferrersOf>[2]) =>
+    (await findReferrersOf(store, image.digest, kinds)).map(({ digest, there }) => [digest, there]);
+  const absent = [gone.digest, false];
+  assert.deepEqual(await find("signature"), [[signature.digest, true], [untyped.digest, true], absent].concat());
+  assert.deepEqual(await find("sbom"), [[sbom.digest, true], absent]);
+  assert.deepEqual(await find("signature", "sbom"), [
+    [signature.digest, true],
+    [sbom.digest, true],
+    [untyped.digest, true],
+    absent,
+  ]);
+  assert.ok(!store.asked.includes(`manifest ${report.digest}`));
+});
+
+test("findReferrersOf: an entry that cannot be read is an error, or told", async () => {
+  const { store, image, refer } = beside();
+  const own = refer("a");
+  store.listings.set(image.digest, [{ unreadable: "no digest" }, own]);
+  await assert.rejects(findReferrersOf(store, image.digest, ["signature"]), refused("registry", "no digest"));
+  const told: TsignError[] = [];
+  const found = await findReferrersOf(store, image.digest, ["signature"], (error) => told.push(error));
+  assert.deepEqual(found, [{ digest: own.digest, there: true }]);
+  assert.deepEqual(
+    told.map(({ code }) => code),
+    ["registry"],
+  );
+});
+
+test("removeReferrersOf: what is of the kinds is deleted, and nothing else", async () => {
+  const { store, image, refer, remove, deleted, pauses } = beside();
+  const [one, other, sbom] = [refer("a"), refer("b"), refer("c", SBOM)];
+  const removal = await remove();
+  assert.deepEqual(removal, { removed: [one.digest, other.digest], kept: [], failure: undefined });
+  assert.deepEqual([deleted(), pauses], [[one.digest, other.digest], []]);
+  assert.ok(store.manifests.has(sbom.digest) && store.manifests.has(image.digest));
+  assert.deepEqual(await remove(), { removed: [], kept: [], failure: undefined });
+  assert.equal(deleted().length, 2);
+});
+
+test("removeReferrersOf: what a registry keeps and lists is a failure, with its reason", async () => {
+  const { store, refer, remove, pauses } = beside();
+  const [one, other] = [refer("a"), refer("b")];
+  store.before = failing("auth", new RegExp(`^delete ${one.digest}`));
+  const removal = await remove();
+  assert.deepEqual([removal.removed, removal.kept], [[other.digest], []]);
+  assert.ok(refused("auth")(removal.failure));
+  assert.deepEqual(pauses, [100, 400, 1500]);
+  store.before = () => undefined;
+  unmoved(store);
+  const nothing = await remove();
+  assert.deepEqual([nothing.removed, nothing.kept], [[], []]);
+  assert.ok(refused("registry", one.digest)(nothing.failure));
+  store.before = failing("network", /^delete/);
+  store.delete = async (tagOrDigest) => {
+    await store.before(`delete ${tagOrDigest}`);
+    return true;
+  };
+  await assert.rejects(remove(), refused("network"));
+});
+
+test("removeReferrersOf: an entry that cannot be read is told after the others are deleted", async () => {
+  const { store, image, refer, remove } = beside();
+  const own = refer("a");
+  const { referrers } = store;
+  store.referrers = async function* (subject) {
+    yield { unreadable: "one" };
+    yield { unreadable: "two" };
+    yield* referrers(subject);
+  };
+  const { removed, failure } = await remove();
+  assert.deepEqual(removed, [own.digest]);
+  assert.ok(refused("registry", "one")(failure));
+  assert.ok(image.digest !== own.digest);
+});
+
+test("removeReferrersOf: entries are taken off the fallback index, others' stay", async () => {
+  const { store, image, refer, remove } = beside();
+  const [own, sbom] = [refer("a"), refer("b", SBOM)];
+  const gone = { ...own, digest: digestOf(Buffer.from("gone")) };
+  const tag = fallback(store, image, [own, gone, sbom]);
+  const removal = await remove();
+  assert.deepEqual(removal, { removed: [own.digest], kept: [], failure: undefined });
+  assert.deepEqual(await indexed(store, tag), [sbom.digest]);
+  assert.equal(store.manifests.get(store.tagged.get(tag) ?? config.digest)?.mediaType, INDEX);
+});
+
+test("removeReferrersOf: an index that becomes empty is deleted, or written empty where nothing is deleted", async () => {
+  const kept = beside();
+  const own = kept.refer("a");
+  const tag = fallback(kept.store, kept.image, [own]);
+  assert.deepEqual(await kept.remove(), { removed: [own.digest], kept: [], failure: undefined });
+  assert.ok(!kept.store.tagged.has(tag));
+  const strict = beside();
+  const other = strict.refer("a");
+  const place = fallback(strict.store, strict.image, [other]);
+  strict.store.before = failing("registry", /^delete/);
+  const removal = await strict.remove();
+  assert.deepEqual(removal, { removed: [other.digest], kept: [other.digest], failure: undefined });
+  assert.deepEqual(await indexed(strict.store, place), []);
+});
+
+test("removeReferrersOf: under the fallback tag only an index of these entries is touched", async () => {
+  const { store, image, refer, remove } = beside();
+  const own = refer("a");
+  const tag = fallbackTag(image.digest);
+  const strange = store.add({ mediaType: INDEX, manifests: [config] }, { tag });
+  assert.deepEqual((await remove()).removed, [own.digest]);
+  assert.equal(store.tagged.get(tag), strange.digest);
+  assert.deepEqual(asked(store, "put "), []);
+  const again = refer("b");
+  store.before = failing("registry", new RegExp(`^manifest ${tag}`));
+  assert.deepEqual(await remove(), { removed: [again.digest], kept: [], failure: undefined });
+  const last = refer("c");
+  store.before = failing("network", new RegExp(`^manifest ${tag}`));
+  await assert.rejects(remove(), refused("network"));
+  assert.ok(!store.manifests.has(last.digest));
+});
