@@ -138,7 +138,7 @@ test("CVE-2026-39984: a timestamp's signer is the one it names, whatever certifi
   assert.ok(known?.leaf);
   const bringsItsOwn = { ...known, leaf: undefined };
   const judge = (token: Uint8Array) => verifyTimestamp(token, [signature], [bringsItsOwn]);
-  assert.ok(judge(response) instanceof Date, "its certificate is there");
+  assert.ok(judge(response)?.time instanceof Date, "its certificate is there");
   const stranger = new X509Certificate(readFileSync(new URL("../fixtures/certs/leaf.pem", import.meta.url))).raw;
   assert.throws(
     () => judge(withCertificates(response, (own) => [stranger, ...own])),
@@ -158,7 +158,7 @@ test("verifyTimestamp notices every byte of a token with certificates, and takes
   for (const authority of authorities) {
     const judge = (token: Uint8Array) => {
       try {
-        return verifyTimestamp(token, [signature], [authority]);
+        return verifyTimestamp(token, [signature], [authority])?.time;
       } catch (error) {
         assert.ok(error instanceof CheckFailed, String(error));
         return undefined;

@@ -19,6 +19,7 @@ import type { Io } from "../io/io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { openBlob, readBlob } from "../net/input.ts";
+import { fieldsOfCheck } from "../verify/model.ts";
 import { type Verified, verify } from "../verify/verify.ts";
 import type definition from "./verify-blob.ts";
 import type { flags } from "./verify-blob.ts";
@@ -43,6 +44,7 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
   if (!verdict.ok) {
     const { name, detail } = verdict.failed;
     throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${file}: ${name}: ${detail}`, {
+      ...fieldsOfCheck(verdict.failed),
       ...(isTooLarge(message, key) ? { hint: "pure Ed25519 signatures are checked up to 128 MiB" } : {}),
     });
   }

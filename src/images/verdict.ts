@@ -18,6 +18,9 @@ export interface Failure {
   readonly check: CheckName | "unreadable" | "internal error";
   /** Cleaned for a terminal: reasons quote what strangers wrote. */
   readonly reason: string;
+  /** Of a check that compares values: what it demands, and what it found, as it stands there. */
+  readonly expected?: string;
+  readonly actual?: string;
 }
 
 /** A place that could not be looked through. */
@@ -88,7 +91,8 @@ export function failureOf(candidate: Refused | Unreadable): Failure {
     const check = candidate.defect ? "internal error" : "unreadable";
     return { origin, check, reason: printable(candidate.unreadable) };
   }
-  return { origin, check: candidate.failed.name, reason: printable(candidate.failed.detail) };
+  const { name, detail, outcome: _, ...compared } = candidate.failed;
+  return { origin, check: name, reason: printable(detail), ...compared };
 }
 
 /** A place that could not be looked through, in the terms of the report. */
@@ -105,8 +109,11 @@ export function noMatch(
   const code = wanted.kind === "signatures" && legacy ? "no-match" : "no-match-bundle";
   const [first] = failures;
   const reason = `none passes (${first?.check}: ${first?.reason})`;
-  const check = first && isCheck(first.check) ? first.check : undefined;
-  return new TsignError(code, `no matching ${wanted.kind}: ${failures.length} found for ${name}, ${reason}`, { check });
+  return new TsignError(code, `no matching ${wanted.kind}: ${failures.length} found for ${name}, ${reason}`, {
+    check: first && isCheck(first.check) ? first.check : undefined,
+    expected: first?.expected,
+    actual: first?.actual,
+  });
 }
 
 function isCheck(check: Failure["check"]): check is CheckName {

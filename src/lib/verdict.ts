@@ -1,5 +1,5 @@
 import { TsignError } from "../errors.ts";
-import type { Check, VerifiedContent, VerifiedSigner } from "../verify/model.ts";
+import { type Check, fieldsOfCheck, type VerifiedContent, type VerifiedSigner } from "../verify/model.ts";
 import type { Verified } from "../verify/verify.ts";
 import type { SignedContent, SignerResult, VerificationResult } from "./types.ts";
 
@@ -58,5 +58,5 @@ function contentResult(content: VerifiedContent): SignedContent {
 
 /** The error for a check that failed. @param what e.g. `app.json does not verify the artifact` */
 export function refusalOf(failed: Check, what: string): TsignError {
-  return new TsignError("bad-signature", `${what}: ${failed.name}: ${failed.detail}`, { check: failed.name });
+  return new TsignError("bad-signature", `${what}: ${failed.name}: ${failed.detail}`, fieldsOfCheck(failed));
 }

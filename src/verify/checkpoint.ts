@@ -1,6 +1,7 @@
 import { verify as verifyBytes } from "node:crypto";
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { decodeBase64 } from "../format/base64.ts";
+import { sameBytes } from "../format/bytes.ts";
 import type { Log } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";
 
@@ -59,13 +60,11 @@ export function verifyCheckpoint(entry: TransparencyLogEntry, log: Log): void {
     throw new CheckFailed("log", `the entry has the index ${entry.logIndex}, its inclusion proof ${proof.logIndex}`);
   }
   const hint = log.id.subarray(0, HINT_LENGTH);
-  const own = isV1
-    ? signatures
-    : signatures.filter((each) => each.name === name && Buffer.compare(each.hint, hint) === 0);
+  const own = isV1 ? signatures : signatures.filter((each) => each.name === name && sameBytes(each.hint, hint));
   const isOwn = (each: Checkpoint["signatures"][number]) =>
-    each.name === name && Buffer.compare(each.hint, hint) === 0 && isSigned(checkpoint.text, log, each.bytes);
+    each.name === name && sameBytes(each.hint, hint) && isSigned(checkpoint.text, log, each.bytes);
   if (own.length === 0 || !own.every(isOwn)) throw new CheckFailed("log", `the checkpoint is not signed by ${name}`);
-  if (proof.treeSize !== size || Buffer.compare(proof.rootHash, root) !== 0) {
+  if (proof.treeSize !== size || !sameBytes(proof.rootHash, root)) {
     throw new CheckFailed("log", "the inclusion proof is for another tree than the checkpoint");
   }
 }

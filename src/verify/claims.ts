@@ -3,6 +3,7 @@ import { envelopeLine } from "../evidence/envelope.ts";
 import { describePayload, readSimpleSigning } from "../evidence/legacy/read.ts";
 import type { DsseContent, Evidence } from "../evidence/model.ts";
 import { readStatement, type StatementSubject } from "../evidence/statement.ts";
+import { sameBytes } from "../format/bytes.ts";
 import { type HashName, type Message, parseDigest } from "../format/digest.ts";
 import { CheckFailed, type ClaimsPolicy, type Subject, type VerifiedContent } from "./model.ts";
 
@@ -20,8 +21,11 @@ export function verifyStatedDigest(content: Evidence["content"], message: Messag
   if (!message.hashes.includes(algorithm)) {
     throw new CheckFailed("claims", `the bundle states the artifact's ${algorithm}, of which nothing is known here`);
   }
-  if (Buffer.compare(message.digest(algorithm), digest) !== 0) {
-    throw new CheckFailed("claims", "the artifact's digest is not the one the bundle was made for");
+  if (!sameBytes(message.digest(algorithm), digest)) {
+    throw new CheckFailed("claims", "the artifact's digest is not the one the bundle was made for", {
+      expected: `${algorithm}:${Buffer.from(digest).toString("hex")}`,
+      actual: `${algorithm}:${Buffer.from(message.digest(algorithm)).toString("hex")}`,
+    });
   }
 }
 
@@ -76,10 +80,16 @@ function verifySimpleSigning(payload: Uint8Array, subject: Subject, policy: Clai
   if (policy.subject === "insecureSkip") return { report: "a payload of any kind", content }; // `sign --payload` takes any
   const claims = readSimpleSigning(payload);
   if (claims.type !== SIMPLE_SIGNING_TYPE) {
-    throw new CheckFailed("claims", `the payload's type is "${claims.type}", expected "${SIMPLE_SIGNING_TYPE}"`);
+    throw new CheckFailed("claims", `the payload's type is "${claims.type}", expected "${SIMPLE_SIGNING_TYPE}"`, {
+      expected: SIMPLE_SIGNING_TYPE,
+      actual: claims.type,
+    });
   }
   if (subject.kind !== "image" || claims.manifestDigest !== subject.digest) {
-    throw new CheckFailed("claims", `the payload is about ${claims.manifestDigest}, not this image`);
+    throw new CheckFailed("claims", `the payload is about ${claims.manifestDigest}, not this image`, {
+      ...(subject.kind === "image" ? { expected: subject.digest } : {}),
+      actual: claims.manifestDigest,
+    });
   }
   const missing = missingAnnotation(policy.annotations, claims.optional ?? {});
   if (missing) throw missing;
@@ -93,7 +103,10 @@ function verifyStatement(
   const { policy } = by;
   const { predicateType, subjects } = readStatement(signed);
   if (policy.predicateTypes && !policy.predicateTypes.includes(predicateType)) {
-    throw new CheckFailed("claims", `the statement's predicate is ${predicateType}, which does not count here`);
+    throw new CheckFailed("claims", `the statement's predicate is ${predicateType}, which does not count here`, {
+      expected: policy.predicateTypes.join(" or "),
+      actual: predicateType,
+    });
   }
   const matching = subjects.filter((candidate) => isSubject(candidate.digest, by.subject));
   const content = (subject: StatementSubject | undefined): VerifiedContent => ({

@@ -119,10 +119,13 @@ test("verifyIdentity: what was expected and what was found is told", () => {
     });
   const certificate = leafFor([EMAIL, "other@corp.example"], raw(1, ISSUER));
   assert.equal(judge(certificate, [EMAIL], [ISSUER]).report, `${EMAIL}, other@corp.example of issuer ${ISSUER}`);
-  const fails = (run: () => unknown, message: string) => assert.throws(run, { check: "identity", message });
+  const fails = (run: () => unknown, message: string, expected: string, actual: string) =>
+    assert.throws(run, { check: "identity", message, compared: { expected, actual } });
   fails(
     () => judge(certificate, ["a", EMAIL], [ISSUER]),
     `expected a and ${EMAIL}, got ${EMAIL}, other@corp.example of issuer ${ISSUER}`,
+    `a and ${EMAIL}`,
+    `${EMAIL}, other@corp.example of issuer ${ISSUER}`,
   );
   for (const issuers of [
     ["https://a", ISSUER],
@@ -131,13 +134,23 @@ test("verifyIdentity: what was expected and what was found is told", () => {
     fails(
       () => judge(leaf(raw(1, ISSUER)), [EMAIL], issuers),
       `expected issuer ${issuers.join(" and ")}, got ${EMAIL} of issuer ${ISSUER}`,
+      issuers.join(" and "),
+      ISSUER,
     );
   }
-  fails(() => judge(leafFor([]), ["a"], ["b"]), "expected a, got no name of issuer none");
+  fails(
+    () => judge(leafFor([]), ["a"], ["b"]),
+    "expected a, got no name of issuer none",
+    "a",
+    "no name of issuer none",
+  );
+  fails(() => judge(leaf(), [EMAIL], ["b"]), `expected issuer b, got ${EMAIL} of issuer none`, "b", "none");
   const required = new Map([[`${FULCIO}.2`, "push"]]);
   fails(
     () => judge(leaf(raw(1, ISSUER)), [EMAIL], [ISSUER], required),
     `expected extension ${FULCIO}.2 to be "push", got ""`,
+    "push",
+    "",
   );
 });
 

@@ -28,18 +28,24 @@ export function verifyIdentity(leaf: X509Certificate, policy: IdentityPolicy): V
   const accepted = names.find((name) => policy.subject.every((pattern) => pattern.matches(name)));
   if (accepted === undefined) {
     const wanted = policy.subject.map((pattern) => pattern.text).join(" and ");
-    throw new CheckFailed("identity", `expected ${wanted}, got ${found}`);
+    throw new CheckFailed("identity", `expected ${wanted}, got ${found}`, { expected: wanted, actual: found });
   }
   const isIssuer = (pattern: NamePattern) =>
     issuer === undefined ? pattern.matchesNone === true : pattern.matches(issuer);
   if (!policy.issuer.every(isIssuer)) {
     const wanted = policy.issuer.map((pattern) => pattern.text).join(" and ");
-    throw new CheckFailed("identity", `expected issuer ${wanted}, got ${found}`);
+    const compared = { expected: wanted, actual: issuer ?? "none" };
+    throw new CheckFailed("identity", `expected issuer ${wanted}, got ${found}`, compared);
   }
   for (const [oid, required] of policy.extensions) {
     const actual = leaf.extension(oid)?.value.toString("utf8");
     if (actual !== required) {
-      throw new CheckFailed("identity", `expected extension ${oid} to be "${required}", got "${actual ?? ""}"`);
+      const compared = { expected: required, actual: actual ?? "" };
+      throw new CheckFailed(
+        "identity",
+        `expected extension ${oid} to be "${required}", got "${actual ?? ""}"`,
+        compared,
+      );
     }
   }
   return { name: accepted, issuer, report: found };

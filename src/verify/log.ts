@@ -3,6 +3,7 @@ import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64 } from "../format/base64.ts";
+import { sameBytes } from "../format/bytes.ts";
 import { hash } from "../format/digest.ts";
 import { isObject, parseJson, textOf } from "../format/json.ts";
 import { sameKey } from "../keys/index.ts";
@@ -26,7 +27,7 @@ export function entriesOfTrustedLogs(evidence: Evidence, logs: readonly Log[]): 
   if (evidence.log.length === 0) throw new CheckFailed("log", "there is no transparency log entry");
   const known = evidence.log.flatMap((entry) => {
     const id = entry.logId?.keyId ?? new Uint8Array();
-    const log = logs.find((each) => Buffer.compare(each.id, id) === 0);
+    const log = logs.find((each) => sameBytes(each.id, id));
     return log ? [{ entry, log }] : [];
   });
   if (known.length === 0) throw new CheckFailed("log", "its transparency log entries are of no trusted log");
@@ -39,14 +40,14 @@ export function entriesOfTrustedLogs(evidence: Evidence, logs: readonly Log[]): 
  *
  * @throws CheckFailed
  */
-export function verifyEntry({ entry, log }: KnownEntry, by: { evidence: Evidence; key: PublicKey }): void {
+export function verifyEntry({ entry, log }: KnownEntry, signed: { evidence: Evidence; key: PublicKey }): void {
   const time = integratedTime(entry);
   if (time && !isWithin(log.validFor, time)) {
     throw new CheckFailed("log", `${log.baseUrl} is not trusted for ${time.toISOString()}`);
   }
-  if (!entry.inclusionPromise) requirePlausibleTime(entry, by.evidence);
+  if (!entry.inclusionPromise) requirePlausibleTime(entry, signed.evidence);
   verifyCheckpoint(entry, log);
-  for (const stated of statedKeys(entry)) requireKey(stated, by);
+  for (const stated of statedKeys(entry)) requireKey(stated, signed);
 }
 
 /** A time that nobody promised is not used; but an entry that states an impossible one has been tampered with. */
@@ -97,7 +98,7 @@ export function verifyWholeEnvelope(entry: TransparencyLogEntry, { content, time
   if (body["kind"] !== "intoto" || body["apiVersion"] !== "0.0.1") {
     throw new CheckFailed("log", "the log entry is of another kind than is said of it");
   }
-  const { hash: ofEnvelope, payloadHash } = object(object(body["spec"])["content"]);
+  const { hash: ofEnvelope, payloadHash } = fieldsOf(fieldsOf(body["spec"])["content"]);
   if (content.kind !== "dsse" || !timestamped) {
     throw new CheckFailed("log", "the log entry is about an envelope, which is not stored as it was logged");
   }
@@ -106,7 +107,7 @@ export function verifyWholeEnvelope(entry: TransparencyLogEntry, { content, time
 }
 
 function requireSha256(stated: unknown, bytes: Uint8Array): void {
-  const { algorithm, value } = object(stated);
+  const { algorithm, value } = fieldsOf(stated);
   if (algorithm === "sha256" && value === Buffer.from(hash("sha256", bytes)).toString("hex")) return;
   throw new CheckFailed("log", "the log entry is about another envelope");
 }
@@ -114,22 +115,22 @@ function requireSha256(stated: unknown, bytes: Uint8Array): void {
 /** PEM texts or DER bytes of the keys and certificates an entry was made with, whatever its kind. */
 function statedKeys(entry: TransparencyLogEntry): Uint8Array[] {
   const body = parseBody(entry);
-  const spec = object(body["spec"]);
+  const spec = fieldsOf(body["spec"]);
   switch (`${textOf(body["kind"])} ${textOf(body["apiVersion"])}`) {
     case "hashedrekord 0.0.1":
-      return [bytes(object(object(spec["signature"])["publicKey"])["content"])];
+      return [keyBytesOf(fieldsOf(fieldsOf(spec["signature"])["publicKey"])["content"])];
     case "dsse 0.0.1":
-      return list(spec["signatures"]).map((each) => bytes(object(each)["verifier"]));
+      return onlyItemOf(spec["signatures"]).map((each) => keyBytesOf(fieldsOf(each)["verifier"]));
     case "intoto 0.0.1":
-      return [bytes(spec["publicKey"])];
+      return [keyBytesOf(spec["publicKey"])];
     case "intoto 0.0.2":
-      return list(object(object(spec["content"])["envelope"])["signatures"]).map((each) =>
-        bytes(object(each)["publicKey"]),
+      return onlyItemOf(fieldsOf(fieldsOf(spec["content"])["envelope"])["signatures"]).map((each) =>
+        keyBytesOf(fieldsOf(each)["publicKey"]),
       );
     case "hashedrekord 0.0.2":
-      return [verifierV2(object(object(spec["hashedRekordV002"])["signature"])["verifier"])];
+      return [verifierV2(fieldsOf(fieldsOf(spec["hashedRekordV002"])["signature"])["verifier"])];
     case "dsse 0.0.2":
-      return list(object(spec["dsseV002"])["signatures"]).map((each) => verifierV2(object(each)["verifier"]));
+      return onlyItemOf(fieldsOf(spec["dsseV002"])["signatures"]).map((each) => verifierV2(fieldsOf(each)["verifier"]));
     default:
       throw new CheckFailed(
         "log",
@@ -139,13 +140,13 @@ function statedKeys(entry: TransparencyLogEntry): Uint8Array[] {
 }
 
 function verifierV2(json: unknown): Uint8Array {
-  const { publicKey, x509Certificate } = object(json);
-  return bytes(object(x509Certificate ?? publicKey)["rawBytes"]);
+  const { publicKey, x509Certificate } = fieldsOf(json);
+  return keyBytesOf(fieldsOf(x509Certificate ?? publicKey)["rawBytes"]);
 }
 
 function parseBody(entry: TransparencyLogEntry): Record<string, unknown> {
   try {
-    return object(parseJson(entry.canonicalizedBody, "the log entry"));
+    return fieldsOf(parseJson(entry.canonicalizedBody, "the log entry"));
   } catch (error) {
     if (!(error instanceof TsignError)) throw error;
     throw new CheckFailed("log", error.message);
@@ -160,15 +161,15 @@ function requireKey(stated: Uint8Array, { evidence, key }: { evidence: Evidence;
   if (certificate) {
     const same =
       evidence.key.kind === "certificate"
-        ? Buffer.compare(certificate.raw, evidence.key.leaf) === 0
+        ? sameBytes(certificate.raw, evidence.key.leaf)
         : sameKey(certificate.publicKey, key.object);
     if (!same) throw new CheckFailed("log", "the log entry is about another certificate");
     return;
   }
-  const object = tryRead(() =>
+  const logged = tryRead(() =>
     createPublicKey(isPem ? text : { key: Buffer.from(stated), format: "der", type: "spki" }),
   );
-  if (!object || !sameKey(object, key.object)) throw new CheckFailed("log", "the log entry is about another key");
+  if (!logged || !sameKey(logged, key.object)) throw new CheckFailed("log", "the log entry is about another key");
 }
 
 function tryRead<T>(read: () => T): T | undefined {
@@ -179,17 +180,20 @@ function tryRead<T>(read: () => T): T | undefined {
   }
 }
 
-function object(value: unknown): Record<string, unknown> {
+/** The members of a JSON object. */
+function fieldsOf(value: unknown): Record<string, unknown> {
   if (!isObject(value)) throw new CheckFailed("log", "the log entry lacks what its kind demands");
   return value;
 }
 
-function list(value: unknown): readonly unknown[] {
+/** The one item of a list, still in it. */
+function onlyItemOf(value: unknown): readonly unknown[] {
   if (!Array.isArray(value) || value.length !== 1) throw new CheckFailed("log", "the log entry has not one signature");
   return value;
 }
 
-function bytes(value: unknown): Uint8Array {
+/** The bytes of a key or certificate, which are there in base64. */
+function keyBytesOf(value: unknown): Uint8Array {
   const decoded = typeof value === "string" ? decodeBase64(value) : undefined;
   if (!decoded || decoded.length === 0) throw new CheckFailed("log", "the log entry names no key");
   return decoded;

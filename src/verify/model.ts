@@ -1,4 +1,5 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
+import type { CheckName, TsignError } from "../errors.ts";
 import type { PayloadDescription } from "../evidence/legacy/read.ts";
 import type { StatementSubject } from "../evidence/statement.ts";
 import type { Digest, HashName, Message } from "../format/digest.ts";
@@ -54,13 +55,17 @@ export interface Policy {
   readonly claims: ClaimsPolicy | "insecureSkip";
   /** Whether the signature must be in a trusted transparency log. */
   readonly log: "required" | "insecureSkip";
+  /** How many different logs must have it, at the least. Default 1 where `log` is required. */
+  readonly transparencyLogs?: number;
   /** Whether a signed timestamp (RFC 3161) must be there; otherwise one that verifies is used, and none is needed. */
   readonly timestamp: "required" | "optional";
+  /** How many different authorities must have signed a timestamp, at the least. Default 1 where `timestamp` is required. */
+  readonly timestamps?: number;
   /** Whether the certificate must have been made public; `detached` is an SCT that came beside it (RFC 6962 §3.2). */
   readonly sct: { readonly detached: Uint8Array | undefined } | "insecureSkip";
 }
 
-export type CheckName = "log" | "time" | "key" | "sct" | "signature" | "claims" | "identity";
+export type { CheckName };
 
 /** One step of a verification, as data: text, JSON and later reports are made from it. */
 export interface Check {
@@ -68,6 +73,36 @@ export interface Check {
   readonly outcome: "passed" | "failed" | "skipped";
   /** Why: what was checked, expected and found. */
   readonly detail: string;
+  /** Of a failed check that compares values: what it demands, and what it found. */
+  readonly expected?: string;
+  readonly actual?: string;
+}
+
+/** What an error says of a failed check in its fields. */
+export function fieldsOfCheck({ name, expected, actual }: Check): Pick<TsignError, "check" | "expected" | "actual"> {
+  return {
+    check: name,
+    ...(expected === undefined ? {} : { expected }),
+    ...(actual === undefined ? {} : { actual }),
+  };
+}
+
+/** What a step of a verification gives. */
+export interface Step<Value> {
+  /** Its outcome, for the report; undefined where there is nothing to check. */
+  readonly check: Check | undefined;
+  /** What later steps build on. */
+  readonly value: Value;
+}
+
+/** A step whose check passed. */
+export function passed<Value>(name: CheckName, detail: string, value: Value): Step<Value> {
+  return { check: { name, outcome: "passed", detail }, value };
+}
+
+/** A step that the policy leaves out. */
+export function skipped<Value>(name: CheckName, detail: string, value: Value): Step<Value> {
+  return { check: { name, outcome: "skipped", detail }, value };
 }
 
 /** Who made a verified signature: the key that the policy names, or a certificate that it accepts. */
@@ -133,9 +168,12 @@ export type VerifiedContent =
 /** Thrown by a step to say that its check failed; `verify` turns it into a Verdict, it never leaves the folder. */
 export class CheckFailed extends Error {
   readonly check: CheckName;
+  /** Of a check that compares values: what it demands, and what it found. */
+  readonly compared: { readonly expected?: string; readonly actual?: string };
 
-  constructor(check: CheckName, detail: string) {
+  constructor(check: CheckName, detail: string, compared: CheckFailed["compared"] = {}) {
     super(detail);
     this.check = check;
+    this.compared = compared;
   }
 }

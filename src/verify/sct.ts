@@ -2,6 +2,7 @@ import { createHash, verify as verifyBytes } from "node:crypto";
 import { EXTENSION_OID_SCT } from "@sigstore/core";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
+import { sameBytes } from "../format/bytes.ts";
 import { isObject } from "../format/json.ts";
 import { parseSignedJson } from "../format/signed-json.ts";
 import type { CertificatePath } from "../trust/certificate-path.ts";
@@ -46,7 +47,7 @@ export function verifyScts(
   const entry = embedded ? precertificate(path) : wholeCertificate(path);
   const known = new Set<string>();
   for (const sct of scts) {
-    const log = logs.find((each) => Buffer.compare(each.id, sct.logId) === 0);
+    const log = logs.find((each) => sameBytes(each.id, sct.logId));
     if (!log) continue;
     const time = new Date(Number(sct.timestamp));
     if (!isWithin(log.validFor, time)) {

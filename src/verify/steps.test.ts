@@ -5,6 +5,7 @@ import { foundry } from "../../test/support/authorities.ts";
 import { testSigstore } from "../../test/support/sandbox.ts";
 import { timestamp } from "../../test/support/sandbox-client.ts";
 import type { Evidence } from "../evidence/model.ts";
+import { messageOf } from "../format/digest.ts";
 import { defaultHashes, publicKeyFromObject } from "../keys/index.ts";
 import { ALWAYS, type Authority, type Log, NO_TRUST } from "../trust/material.ts";
 import { readTrustedRoot } from "../trust/trusted-root.ts";
@@ -12,7 +13,8 @@ import { certifiedKey, verifyCertificate } from "./certificate.ts";
 import type { KnownEntry } from "./log.ts";
 import { CheckFailed, type Policy, type TrustMaterial } from "./model.ts";
 import { exactly } from "./patterns.ts";
-import { describeKey, identify, trustedTimes } from "./steps.ts";
+import { describeKey } from "./signature.ts";
+import { checkIdentity, checkLog, checkTimes } from "./steps.ts";
 
 const KEY = publicKeyFromObject(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey);
 const POLICY: Policy = {
@@ -43,24 +45,23 @@ function evidenceOf(more: Partial<Evidence>): Evidence {
 const isCheck = (check: string, reason: RegExp) => (error: unknown) =>
   error instanceof CheckFailed && error.check === check && reason.test(error.message);
 
-test("identify: a policy that asks for an identity is not fulfilled by a key", async () => {
+test("checkIdentity: a policy that asks for an identity is not fulfilled by a key", async () => {
   const identity = { subject: [exactly("a@example.com")], issuer: [exactly("https://i")], extensions: new Map() };
-  const passed: string[] = [];
-  const step = { leaf: undefined, key: KEY, pass: (name: string) => passed.push(name) };
+  const step = { path: undefined, key: KEY };
   const signer = { kind: "identity", identity } as const;
   await assert.rejects(
-    identify({ ...step, policy: { ...POLICY, signer } }),
+    checkIdentity({ ...step, policy: { ...POLICY, signer } }),
     isCheck("identity", /there is no certificate to identify the signer/),
   );
-  assert.deepEqual(await identify({ ...step, policy: POLICY }), { kind: "key", key: KEY });
-  assert.deepEqual(passed, []);
+  const value = { kind: "key", key: KEY };
+  assert.deepEqual(await checkIdentity({ ...step, policy: POLICY }), { check: undefined, value });
 });
 
-test("trustedTimes: a timestamp over the signature or over the stored envelope counts, of a log's time each", async () => {
+test("checkTimes: a timestamp over the signature or over the stored envelope counts, of a log's time each", async () => {
   const trust: TrustMaterial = { ...NO_TRUST, timestampAuthorities: ROOT.timestampAuthorities, now: new Date() };
   const response = await timestamp(sandbox, ENVELOPE);
-  const judge = (more: Partial<Evidence>, entries: KnownEntry[] = [], policy = POLICY) =>
-    trustedTimes({ evidence: evidenceOf(more), entries, trust, policy });
+  const judge = async (more: Partial<Evidence>, entries: KnownEntry[] = [], policy = POLICY) =>
+    (await checkTimes({ evidence: evidenceOf(more), entries, trust, policy })).value;
   const { times, timestamps } = await judge({ timestamps: [response], timestamped: ENVELOPE });
   const [time = assert.fail()] = times;
   assert.deepEqual(timestamps, [{ time, response }]);
@@ -80,6 +81,64 @@ test("trustedTimes: a timestamp over the signature or over the stored envelope c
   for (const entries of [[ended], [entryOf(time, time), ended]]) {
     await assert.rejects(judge(known, entries), isCheck("log", /log\.example is not trusted for \d{4}-/));
   }
+});
+
+test("checkTimes: as many authorities as the policy demands, each counted once by its roots", async () => {
+  const [authority = assert.fail()] = ROOT.timestampAuthorities;
+  const other = { ...authority, validFor: ALWAYS, baseUrl: "https://again.example" };
+  const second = await timestamp(sandbox, SIGNATURE);
+  const first = await timestamp(sandbox, SIGNATURE);
+  const judge = (change: Partial<Policy>, timestamps = [first, second], timestampAuthorities = [authority, other]) => {
+    const trust: TrustMaterial = { ...NO_TRUST, timestampAuthorities, now: new Date() };
+    const step = { evidence: evidenceOf({ timestamps }), entries: [], trust, policy: { ...POLICY, ...change } };
+    return checkTimes(step);
+  };
+  const tooFew = (expected: string, actual: string) => (error: unknown) =>
+    error instanceof CheckFailed &&
+    error.check === "time" &&
+    error.message === `expected ${expected} timestamp authorities, got ${actual}` &&
+    error.compared.expected === expected &&
+    error.compared.actual === actual;
+  assert.equal((await judge({ timestamps: 1 })).value.timestamps.length, 2);
+  assert.equal((await judge({ timestamps: 0 })).value.timestamps.length, 2);
+  for (const timestamp of ["required", "optional"] as const) {
+    await assert.rejects(judge({ timestamp, timestamps: 2 }), tooFew("2", "1"));
+    await assert.rejects(judge({ timestamp, timestamps: 2 }, []), tooFew("2", "0"));
+    await assert.rejects(judge({ timestamp, timestamps: Number.NaN }), tooFew("NaN", "1"));
+    await assert.rejects(judge({ timestamp, timestamps: 1 }, []), isCheck("time", /required: it has none/));
+  }
+  await assert.rejects(judge({ timestamps: 0 }, []), isCheck("time", /required: it has none/));
+  assert.equal((await judge({ timestamp: "optional", timestamps: 0 }, [])).check, undefined);
+});
+
+test("checkTimes: authorities with other roots count each", async () => {
+  const another = await testSigstore();
+  const { timestampAuthorities: others } = readTrustedRoot(Buffer.from(another.trustedRoot), "root");
+  const timestamps = [await timestamp(sandbox, SIGNATURE), await timestamp(another, SIGNATURE)];
+  const timestampAuthorities = [...ROOT.timestampAuthorities, ...others];
+  const trust: TrustMaterial = { ...NO_TRUST, timestampAuthorities, now: new Date() };
+  const step = { evidence: evidenceOf({ timestamps }), entries: [], trust };
+  const { value, check } = await checkTimes({ ...step, policy: { ...POLICY, timestamps: 2 } });
+  assert.deepEqual([value.timestamps.length, check?.outcome], [2, "passed"]);
+  const three = checkTimes({ ...step, policy: { ...POLICY, timestamps: 3 } });
+  await assert.rejects(three, isCheck("time", /^expected 3 timestamp authorities, got 2$/));
+});
+
+test("checkLog: a number of logs is demanded also where the log is not checked", () => {
+  const step = {
+    evidence: evidenceOf({}),
+    message: messageOf(SIGNATURE),
+    key: KEY,
+    trust: { ...NO_TRUST, now: new Date() },
+  };
+  const judge = (policy: Partial<Policy>) => checkLog({ ...step, policy: { ...POLICY, ...policy } });
+  assert.deepEqual(judge({ log: "insecureSkip" }).value, []);
+  assert.equal(judge({ log: "insecureSkip", transparencyLogs: 0 }).check?.outcome, "skipped");
+  for (const transparencyLogs of [1, 2, Number.NaN]) {
+    const reason = new RegExp(`^expected ${transparencyLogs} transparency logs, got 0$`);
+    assert.throws(() => judge({ log: "insecureSkip", transparencyLogs }), isCheck("log", reason));
+  }
+  assert.throws(() => judge({ transparencyLogs: 0 }), isCheck("log", /there is no transparency log entry/));
 });
 
 test("describeKey: every kind of key, for the report", () => {

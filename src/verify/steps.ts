@@ -1,14 +1,19 @@
-import type { X509Certificate } from "@sigstore/core";
 import type { Evidence } from "../evidence/model.ts";
+import type { Message } from "../format/digest.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { isWithin } from "../trust/material.ts";
+import type { CertificatePath } from "../trust/certificate-path.ts";
+import { isWithin, type TimestampAuthority } from "../trust/material.ts";
 import { verifyClaims } from "./claims.ts";
+import { refuseDuplicates, verifyBody, verifyInclusion } from "./inclusion.ts";
 import { entriesOfTrustedLogs, integratedTime, type KnownEntry, verifyEntry } from "./log.ts";
 import {
   CheckFailed,
   type CheckName,
   type Policy,
+  passed,
+  type Step,
   type Subject,
+  skipped,
   type TrustMaterial,
   type VerifiedContent,
   type VerifiedEntry,
@@ -16,48 +21,202 @@ import {
   type VerifiedTimestamp,
 } from "./model.ts";
 
+const forCertificates = () => import("./certified.ts");
+
+/**
+ * The key that must have signed: the policy's, or the certificate's, of which nothing is believed yet.
+ *
+ * @throws CheckFailed "key" where the evidence has no such key
+ */
+export async function claimedKey(evidence: Evidence, policy: Policy): Promise<PublicKey> {
+  if (policy.signer.kind === "key") {
+    if (evidence.key.kind === "certificate" && evidence.key.binding) {
+      throw new CheckFailed("key", "signed with a certificate, not with a bare key");
+    }
+    return policy.signer.key;
+  }
+  if (evidence.key.kind !== "certificate") {
+    throw new CheckFailed("key", "signed with a bare key, there is no certificate to identify the signer");
+  }
+  const { certifiedKey } = await forCertificates();
+  return certifiedKey(evidence.key);
+}
+
+/**
+ * Step "log": every entry of a trusted log is included in it, was made by this key, and is about this signature over this
+ * message; and as many logs as the policy demands have one. Entries of other logs say nothing either way.
+ *
+ * @returns those entries; none where the log is not checked
+ * @throws CheckFailed
+ */
+export function checkLog(step: {
+  evidence: Evidence;
+  message: Message;
+  key: PublicKey;
+  trust: TrustMaterial;
+  policy: Policy;
+}): Step<readonly KnownEntry[]> {
+  const { evidence, message, key, trust, policy } = step;
+  if (policy.log === "insecureSkip") {
+    requireAtLeast("log", { wanted: policy.transparencyLogs ?? 0, found: 0, of: "transparency logs" });
+    return skipped("log", "the transparency log is not checked", []);
+  }
+  const entries = entriesOfTrustedLogs(evidence, trust.logs);
+  for (const each of entries) verifyEntry(each, { evidence, key });
+  for (const each of entries) {
+    verifyInclusion(each);
+    verifyBody(each, { evidence, message });
+  }
+  refuseDuplicates(entries);
+  const found = new Set(entries.map(({ log }) => Buffer.from(log.id).toString("hex"))).size;
+  requireAtLeast("log", { wanted: Math.max(1, policy.transparencyLogs ?? 1), found, of: "transparency logs" });
+  return passed("log", "included in a trusted transparency log", entries);
+}
+
+/** The times a signature is known to have existed at. */
+export interface TrustedTimes {
+  readonly times: readonly Date[];
+  readonly timestamps: readonly VerifiedTimestamp[];
+}
+
+/**
+ * Step "time": promised by the logs whose entries hold, and signed by as many trusted timestamp authorities as the policy
+ * demands. A log must have been trusted at all of these times.
+ *
+ * @throws CheckFailed where too few authorities have signed one, or a timestamp in a trusted authority's name does not hold
+ */
+export async function checkTimes(step: {
+  evidence: Evidence;
+  entries: readonly KnownEntry[];
+  trust: TrustMaterial;
+  policy: Policy;
+}): Promise<Step<TrustedTimes>> {
+  const { evidence, entries, trust, policy } = step;
+  const held = evidence.timestamps.length === 0 ? [] : await trustedTimestamps(evidence, trust);
+  const required = policy.timestamp === "required";
+  const wanted = required ? Math.max(1, policy.timestamps ?? 1) : (policy.timestamps ?? 0);
+  if (wanted === 1 && held.length === 0) {
+    const found = evidence.timestamps.length > 0 ? "its signed timestamps are of no trusted authority" : "it has none";
+    throw new CheckFailed("time", `a signed timestamp is required: ${found}`);
+  }
+  const found = new Set(held.map(({ authority }) => identityOf(authority))).size;
+  requireAtLeast("time", { wanted, found, of: "timestamp authorities" });
+  for (const { time } of held) {
+    const ended = entries.find(({ log }) => !isWithin(log.validFor, time));
+    if (ended) throw new CheckFailed("log", `${ended.log.baseUrl} is not trusted for ${time.toISOString()}`);
+  }
+  const promised = entries.flatMap(({ entry }) => integratedTime(entry) ?? []);
+  const times = [...promised, ...held.map(({ time }) => time)];
+  const value = { times, timestamps: held.map(({ time, response }) => ({ time, response })) };
+  if (times.length === 0) return { check: undefined, value };
+  return passed("time", times.map((time) => time.toISOString()).join(", "), value);
+}
+
+/** The timestamps of trusted authorities, over the signature or over what was stored with it. */
+async function trustedTimestamps({ content, timestamped, timestamps }: Evidence, trust: TrustMaterial) {
+  const { verifyTimestamp } = await import("./timestamp.ts");
+  const messages = [content.signature, ...(timestamped ? [timestamped] : [])];
+  return timestamps.flatMap((response) => {
+    const made = verifyTimestamp(response, messages, trust.timestampAuthorities);
+    return made ? [{ ...made, response }] : [];
+  });
+}
+
+/** Authorities with the same roots count as one: a trusted root lists an authority again for each of its certificates. */
+function identityOf({ roots }: TimestampAuthority): string {
+  return roots
+    .map((root) => Buffer.from(root).toString("hex"))
+    .sort()
+    .join();
+}
+
+/** A number that is none demands more than there can be. */
+function requireAtLeast(check: CheckName, count: { wanted: number; found: number; of: string }): void {
+  const { wanted, found, of } = count;
+  if (found >= wanted) return;
+  const compared = { expected: String(wanted), actual: String(found) };
+  throw new CheckFailed(check, `expected ${wanted} ${of}, got ${found}`, compared);
+}
+
+/**
+ * Step "key": the policy's, or a certificate with a path to a trusted root at every trusted time; without a log to give one,
+ * at the present.
+ *
+ * @returns the certificate's path; undefined for a bare key
+ * @throws CheckFailed
+ */
+export async function checkKey(step: {
+  evidence: Evidence;
+  times: readonly Date[];
+  trust: TrustMaterial;
+  policy: Policy;
+}): Promise<Step<CertificatePath | undefined>> {
+  const { evidence, trust, policy } = step;
+  if (policy.signer.kind === "key" || evidence.key.kind !== "certificate") {
+    return passed("key", "the given public key", undefined);
+  }
+  const times = step.times.length === 0 && policy.log === "insecureSkip" ? [trust.now] : step.times;
+  const { verifyCertificate } = await forCertificates();
+  const path = verifyCertificate(evidence.key, trust, times);
+  return passed("key", "a certificate with a path to a trusted root", path);
+}
+
+/**
+ * Step "sct": the certificate was made public (RFC 6962). There is nothing to check of a bare key.
+ *
+ * @throws CheckFailed
+ */
+export async function checkScts(step: {
+  path: CertificatePath | undefined;
+  trust: TrustMaterial;
+  policy: Policy;
+}): Promise<Step<undefined>> {
+  const { path, trust, policy } = step;
+  if (!path) return { check: undefined, value: undefined };
+  if (policy.sct === "insecureSkip") return skipped("sct", "certificate transparency is not checked", undefined);
+  const { verifyScts } = await forCertificates();
+  return passed("sct", verifyScts(path, { logs: trust.ctLogs, detached: policy.sct.detached }), undefined);
+}
+
 /**
  * Step "claims": what the signed document says.
  *
  * @returns what of it is about the subject
  * @throws CheckFailed
  */
-export function checkClaims(step: {
-  evidence: Evidence;
-  subject: Subject;
-  policy: Policy;
-  pass: (name: CheckName, detail: string) => void;
-  skip: (name: CheckName, detail: string) => void;
-}): VerifiedContent {
-  const { evidence, subject, policy, pass, skip } = step;
+export function checkClaims(step: { evidence: Evidence; subject: Subject; policy: Policy }): Step<VerifiedContent> {
+  const { evidence, subject, policy } = step;
   if (policy.claims === "insecureSkip") {
-    skip("claims", "the signed claims are not checked");
-    return { kind: "artifact" };
+    return skipped("claims", "the signed claims are not checked", { kind: "artifact" });
   }
   const { report, content } = verifyClaims(evidence, subject, policy.claims);
-  (policy.claims.subject === "insecureSkip" ? skip : pass)("claims", report);
-  return content;
+  return (policy.claims.subject === "insecureSkip" ? skipped : passed)("claims", report, content);
 }
 
 /**
  * Step "identity": whose the signature is, the key's or that of the name and issuer that the policy accepts.
  *
- * @param step.leaf the certificate, of which everything else was verified; undefined for a bare key
+ * @param step.path the certificate's, of which everything else was verified; undefined for a bare key
  * @throws CheckFailed
  */
-export async function identify(step: {
-  leaf: X509Certificate | undefined;
+export async function checkIdentity(step: {
+  path: CertificatePath | undefined;
   key: PublicKey;
   policy: Policy;
-  pass: (name: CheckName, detail: string) => void;
-}): Promise<VerifiedSigner> {
-  const { leaf, key, policy, pass } = step;
-  if (policy.signer.kind === "key") return { kind: "key", key };
-  if (!leaf) throw new CheckFailed("identity", "there is no certificate to identify the signer");
-  const { fulcioExtensions, verifyIdentity } = await import("./identity.ts");
+}): Promise<Step<VerifiedSigner>> {
+  const { path, key, policy } = step;
+  if (policy.signer.kind === "key") return { check: undefined, value: { kind: "key", key } };
+  if (!path) throw new CheckFailed("identity", "there is no certificate to identify the signer");
+  const { fulcioExtensions, verifyIdentity } = await forCertificates();
+  const leaf = path.leaf.asn1;
   const { name, issuer, report } = verifyIdentity(leaf, policy.signer.identity);
-  pass("identity", report);
-  return { kind: "certificate", key, name, issuer, extensions: fulcioExtensions(leaf) };
+  return passed("identity", report, {
+    kind: "certificate",
+    key,
+    name,
+    issuer,
+    extensions: fulcioExtensions(leaf),
+  });
 }
 
 /** A log entry that was verified, for the verdict. */
@@ -70,110 +229,4 @@ export function describeEntry({ entry }: KnownEntry, evidence: Evidence): Verifi
     fetched: evidence.logFetched === true,
     entry,
   };
-}
-
-/**
- * The key that must have signed: the policy's, or the certificate's, of which nothing is believed yet.
- *
- * @throws CheckFailed where the evidence has no such key
- */
-export async function claimedKey(evidence: Evidence, policy: Policy): Promise<PublicKey> {
-  if (policy.signer.kind === "key") {
-    if (evidence.key.kind === "certificate" && evidence.key.binding) {
-      throw new CheckFailed("key", "signed with a certificate, not with a bare key");
-    }
-    return policy.signer.key;
-  }
-  if (evidence.key.kind !== "certificate") {
-    throw new CheckFailed("key", "signed with a bare key, there is no certificate to identify the signer");
-  }
-  const { certifiedKey } = await import("./certificate.ts"); // loaded for certificates only
-  return certifiedKey(evidence.key);
-}
-
-/**
- * Step "log": the entries of trusted logs, of which all but their inclusion is checked here.
- *
- * @throws CheckFailed when there is none, or one does not hold
- */
-export function trustedEntries(evidence: Evidence, trust: TrustMaterial, key: PublicKey): KnownEntry[] {
-  const entries = entriesOfTrustedLogs(evidence, trust.logs);
-  for (const each of entries) verifyEntry(each, { evidence, key });
-  return entries;
-}
-
-/**
- * Every time the signature is known to have existed at: promised by the logs whose entries hold, and signed by trusted
- * timestamp authorities. A log must have been trusted at all of them.
- *
- * @throws CheckFailed where the policy requires a timestamp and none holds, or one does not hold in a trusted authority's name
- */
-export async function trustedTimes(step: {
-  evidence: Evidence;
-  entries: readonly KnownEntry[];
-  trust: TrustMaterial;
-  policy: Policy;
-}): Promise<{ times: Date[]; timestamps: VerifiedTimestamp[] }> {
-  const { evidence, entries, trust, policy } = step;
-  const promised = entries.flatMap(({ entry }) => integratedTime(entry) ?? []);
-  const timestamps: VerifiedTimestamp[] = [];
-  if (evidence.timestamps.length > 0) {
-    const { verifyTimestamp } = await import("./timestamp.ts");
-    const messages = [evidence.content.signature, ...(evidence.timestamped ? [evidence.timestamped] : [])];
-    for (const response of evidence.timestamps) {
-      const time = verifyTimestamp(response, messages, trust.timestampAuthorities);
-      if (time) timestamps.push({ time, response });
-    }
-  }
-  if (policy.timestamp === "required" && timestamps.length === 0) {
-    const found = evidence.timestamps.length > 0 ? "its signed timestamps are of no trusted authority" : "it has none";
-    throw new CheckFailed("time", `a signed timestamp is required: ${found}`);
-  }
-  for (const { time } of timestamps) {
-    const ended = entries.find(({ log }) => !isWithin(log.validFor, time));
-    if (ended) throw new CheckFailed("log", `${ended.log.baseUrl} is not trusted for ${time.toISOString()}`);
-  }
-  return { times: [...promised, ...timestamps.map(({ time }) => time)], timestamps };
-}
-
-/**
- * Judges the certificate at the trusted times; without a log to give one, at the present.
- *
- * @returns the certificate; undefined for a bare key
- */
-export async function verifySigner(step: {
-  evidence: Evidence;
-  times: readonly Date[];
-  trust: TrustMaterial;
-  policy: Policy;
-  pass: (name: CheckName, detail: string) => void;
-  skip: (name: CheckName, detail: string) => void;
-}): Promise<X509Certificate | undefined> {
-  const { evidence, trust, policy, pass, skip } = step;
-  if (policy.signer.kind === "key" || evidence.key.kind !== "certificate") {
-    pass("key", "the given public key");
-    return undefined;
-  }
-  const times = step.times.length === 0 && policy.log === "insecureSkip" ? [trust.now] : step.times;
-  const { verifyCertificate } = await import("./certificate.ts");
-  const path = verifyCertificate(evidence.key, trust, times);
-  pass("key", "a certificate with a path to a trusted root");
-  if (policy.sct === "insecureSkip") skip("sct", "certificate transparency is not checked");
-  else {
-    const { verifyScts } = await import("./sct.ts");
-    pass("sct", verifyScts(path, { logs: trust.ctLogs, detached: policy.sct.detached }));
-  }
-  return path.leaf.asn1;
-}
-
-/** A key's kind, for the report. */
-export function describeKey({ kind }: PublicKey): string {
-  switch (kind.type) {
-    case "ecdsa":
-      return `an ECDSA ${kind.curve} key`;
-    case "rsa":
-      return `an RSA ${kind.bits} key`;
-    case "ed25519":
-      return "an Ed25519 key";
-  }
 }

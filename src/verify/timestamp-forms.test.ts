@@ -156,12 +156,9 @@ const trusting = (more: Partial<TimestampAuthority> = {}): TimestampAuthority =>
 });
 
 function accepted(parts: Parts, more: Partial<TimestampAuthority> = {}): void {
-  const time = verifyTimestamp(
-    made(parts),
-    [SIGNATURE],
-    [trusting({ leaf: SIGNERS[parts.signer ?? "ec"].der, ...more })],
-  );
-  assert.deepEqual(time, new Date("2026-01-02T03:04:05Z"));
+  const authority = trusting({ leaf: SIGNERS[parts.signer ?? "ec"].der, ...more });
+  const held = verifyTimestamp(made(parts), [SIGNATURE], [authority]);
+  assert.deepEqual(held, { time: new Date("2026-01-02T03:04:05Z"), authority });
 }
 
 function refused(parts: Parts, reason: RegExp, more: Partial<TimestampAuthority> = {}): void {

@@ -1,6 +1,7 @@
 import { createHash, type KeyObject, verify as verifyBytes, X509Certificate } from "node:crypto";
 import { ASN1Obj } from "@sigstore/core";
 import { TsignError } from "../errors.ts";
+import { sameBytes } from "../format/bytes.ts";
 import { type HashName, hash } from "../format/digest.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import { verifyCertificatePath } from "../trust/certificate-path.ts";
@@ -31,14 +32,14 @@ const SIGNATURES: Readonly<Record<string, HashName | null | false>> = {
  *
  * @param response DER TimeStampResp
  * @param messages what may have been timestamped: the signature, or what holds it
- * @returns undefined when no trusted authority is the signer, which says nothing about the message
+ * @returns the time and the authority; undefined when no trusted authority is the signer, which says nothing about the message
  * @throws CheckFailed for a token in a trusted authority's name that does not hold, and for one that cannot be read
  */
 export function verifyTimestamp(
   response: Uint8Array,
   messages: readonly Uint8Array[],
   authorities: readonly TimestampAuthority[],
-): Date | undefined {
+): { time: Date; authority: TimestampAuthority } | undefined {
   const token = readToken(response);
   let failure: CheckFailed | undefined;
   for (const authority of authorities) {
@@ -46,7 +47,7 @@ export function verifyTimestamp(
       const leaf = signingCertificate(token, authority);
       if (!leaf) continue;
       verifyToken(token, { leaf, authority, messages });
-      return token.time;
+      return { time: token.time, authority };
     } catch (error) {
       if (!(error instanceof TsignError) && !(error instanceof CheckFailed)) throw error;
       failure = new CheckFailed("time", `the signed timestamp does not hold: ${error.message}`);
@@ -66,7 +67,7 @@ function verifyToken(
   }
   verifyCertificatePath({ leaf: leaf.raw, authorities: authority, at: token.time, purpose: "timeStamping" });
   const { algorithm, digest } = token.imprint;
-  if (!messages.some((message) => Buffer.compare(hash(algorithm, message), digest) === 0)) {
+  if (!messages.some((message) => sameBytes(hash(algorithm, message), digest))) {
     throw new CheckFailed("time", "it is over another signature");
   }
   if (!isSigned(token, leaf.publicKey)) throw new CheckFailed("time", "its own signature is wrong");
@@ -88,7 +89,7 @@ function requireKnownCertificates(token: Token, leaf: X509Certificate, authority
   while (left.length > 0) {
     const issued = left.filter((der) => {
       const { native, issuer } = parseCertificate(der);
-      return known.some((each) => Buffer.compare(each.subject, issuer) === 0 && native.verify(each.key));
+      return known.some((each) => sameBytes(each.subject, issuer) && native.verify(each.key));
     });
     if (issued.length === 0) throw new CheckFailed("time", "it has a certificate that its authority does not have");
     known.push(...issued.map(parseCertificate));
@@ -107,7 +108,7 @@ function signingCertificate(token: Token, authority: TimestampAuthority): X509Ce
     const serial = tbs.find((each) => each.tag.isInteger());
     const issuer = serial && tbs[tbs.indexOf(serial) + 2];
     const isSigner =
-      serial?.value.equals(token.signer.serial) && issuer && Buffer.compare(issuer.toDER(), token.signer.issuer) === 0;
+      serial?.value.equals(token.signer.serial) && issuer && sameBytes(issuer.toDER(), token.signer.issuer);
     if (isSigner) return new X509Certificate(der);
   }
   return undefined;

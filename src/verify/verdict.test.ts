@@ -72,7 +72,7 @@ test("verify returns a refusal for a reader's error, and throws on a stop, a tim
   for (const code of ["bad-bundle", "untrusted", "limit"] as const) {
     const verdict = await judge(code);
     assert.ok(!verdict.ok);
-    assert.deepEqual([verdict.failed.name, verdict.failed.detail], ["signature", "the reason"]);
+    assert.deepEqual([verdict.failed.name, verdict.failed.detail], ["time", "the reason"]);
   }
   for (const code of ["internal", "cancelled", "timeout"] as const) {
     await assert.rejects(judge(code), (error) => error instanceof TsignError && error.code === code);

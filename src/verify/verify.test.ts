@@ -8,7 +8,7 @@ import { defaultHashes, publicKeyFromObject, signerFromKey } from "../keys/index
 import { signStatement, simpleSigningPayload } from "../sign/payload.ts";
 import { type SigningIdentity, signBlob, signInTotoStatement, signPayload } from "../sign/sign.ts";
 import { ALWAYS, NO_TRUST } from "../trust/material.ts";
-import type { IdentityPolicy, Policy, Subject, TrustMaterial } from "./model.ts";
+import { fieldsOfCheck, type IdentityPolicy, type Policy, type Subject, type TrustMaterial } from "./model.ts";
 import { exactly, matching } from "./patterns.ts";
 import { verify } from "./verify.ts";
 
@@ -92,6 +92,30 @@ for (const [form, sign] of Object.entries(FORMS)) {
     }
   });
 }
+
+test("a failed check that compares values says in fields what it expected and got", async () => {
+  const [sign] = Object.values(FORMS);
+  const fieldsFor = async (evidence: Evidence, subject: Subject, policy: Policy) => {
+    const verdict = await verify(evidence, subject, TRUST, policy);
+    assert.ok(!verdict.ok);
+    return fieldsOfCheck(verdict.failed);
+  };
+  const evidence = (await sign?.(DIGEST)) ?? assert.fail();
+  const other = await fieldsFor(evidence, { kind: "image", digest: OTHER }, keyPolicy(KEY));
+  assert.deepEqual(other, { check: "claims", expected: OTHER, actual: DIGEST });
+  const artifact = Buffer.from("artifact");
+  const content = { kind: "blob", signature: evidence.content.signature } as const;
+  const stated = { algorithm: "sha256", digest: Buffer.alloc(32) } as const;
+  const blob = { kind: "blob", message: messageOf(artifact) } as const;
+  const wrong = await fieldsFor({ ...evidence, content: { ...content, stated } }, blob, keyPolicy(KEY, "insecureSkip"));
+  const expected = `sha256:${"0".repeat(64)}`;
+  assert.deepEqual(wrong, { check: "claims", expected, actual: digestOf(artifact) });
+  assert.deepEqual(await fieldsFor(evidence, IMAGE, keyPolicy(newKey())), { check: "signature" });
+  const types = { annotations: {}, predicateTypes: ["x", "y"] };
+  const statement = (await FORMS["statement"]?.(DIGEST)) ?? assert.fail();
+  const type = await fieldsFor(statement, IMAGE, keyPolicy(KEY, types));
+  assert.deepEqual(type, { check: "claims", expected: "x or y", actual: SIGN });
+});
 
 test("an attestation is no signature, but passes where any predicate does", async () => {
   const statement = Buffer.from(

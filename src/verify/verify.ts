@@ -1,13 +1,11 @@
 import { TsignError } from "../errors.ts";
 import type { Evidence, Origin } from "../evidence/model.ts";
-import { defaultHashes } from "../keys/index.ts";
-import { verifyStatedDigest } from "./claims.ts";
-import { signedMessage, verifyEntity } from "./entity.ts";
 import {
   type Check,
   CheckFailed,
   type CheckName,
   type Policy,
+  type Step,
   type Subject,
   type TrustMaterial,
   type VerifiedContent,
@@ -15,15 +13,16 @@ import {
   type VerifiedSigner,
   type VerifiedTimestamp,
 } from "./model.ts";
+import { checkSignature, signedMessage } from "./signature.ts";
 import {
   checkClaims,
+  checkIdentity,
+  checkKey,
+  checkLog,
+  checkScts,
+  checkTimes,
   claimedKey,
   describeEntry,
-  describeKey,
-  identify,
-  trustedEntries,
-  trustedTimes,
-  verifySigner,
 } from "./steps.ts";
 
 /** What was verified of a signature; all that output may say of it. */
@@ -87,12 +86,16 @@ export function isVerified(value: unknown): value is Verified {
 
 /**
  * The only code in tsign that says yes. It judges one piece of evidence and returns every check with its outcome; it reads
- * nothing from outside. Whatever a stranger wrote ends in a verdict. What is thrown is a defect of tsign, and no judgement of
- * the signature.
+ * nothing from outside. Malformed evidence ends in a verdict. What is thrown is a defect of tsign, and no judgement of the
+ * signature.
  *
  * The order is that of the Sigstore client specification, "Verification": the signature and its log entries are bound to
  * one another and to a key; these give trusted times; at these the key must be the policy's, or its certificate have a path
  * to a root and be public; then what the signed document claims, and whose it is.
+ *
+ * @param subject what the signature must be about
+ * @param trust whose certificates, logs and timestamps count, and the present time
+ * @param policy what has to hold
  */
 export async function verify(
   evidence: Evidence,
@@ -100,35 +103,45 @@ export async function verify(
   trust: TrustMaterial,
   policy: Policy,
 ): Promise<Verdict> {
-  const checks: Check[] = [];
-  const pass = (name: CheckName, detail: string) => checks.push({ name, outcome: "passed", detail });
-  const skip = (name: CheckName, detail: string) => checks.push({ name, outcome: "skipped", detail });
   const { origin } = evidence;
+  const report = new Report();
   try {
     const key = await claimedKey(evidence, policy);
     const message = signedMessage(evidence.content, subject);
-    const hashes = policy.signer.kind === "key" ? policy.signer.hashes : defaultHashes(key);
-    verifyStatedDigest(evidence.content, message);
-    const entries = policy.log === "required" ? trustedEntries(evidence, trust, key) : [];
-    await verifyEntity({ evidence, message, key, hashes, entries });
-    if (policy.log === "required") pass("log", "included in a trusted transparency log");
-    else skip("log", "the transparency log is not checked");
-    pass("signature", `valid for ${describeKey(key)}`);
-    const { times, timestamps } = await trustedTimes({ evidence, entries, trust, policy });
-    if (times.length > 0) pass("time", times.map((time) => time.toISOString()).join(", "));
-    const leaf = await verifySigner({ evidence, times, trust, policy, pass, skip });
-    const content = checkClaims({ evidence, subject, policy, pass, skip });
-    const signer = await identify({ leaf, key, policy, pass });
+    const entries = await report.step("log", () => checkLog({ evidence, message, key, trust, policy }));
+    await report.step("signature", () => checkSignature({ evidence, message, key, policy }));
+    const { times, timestamps } = await report.step("time", () => checkTimes({ evidence, entries, trust, policy }));
+    const path = await report.step("key", () => checkKey({ evidence, times, trust, policy }));
+    await report.step("sct", () => checkScts({ path, trust, policy }));
+    const content = await report.step("claims", () => checkClaims({ evidence, subject, policy }));
+    const signer = await report.step("identity", () => checkIdentity({ path, key, policy }));
+    const { checks } = report;
     const verified = entries.map((each) => describeEntry(each, evidence));
     return new VerifiedSignature({ origin, checks, signer, content, entries: verified, timestamps });
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    const failed: Check = {
-      name: error instanceof CheckFailed ? error.check : "signature",
-      outcome: "failed",
-      detail: error.message,
-    };
-    return { ok: false, origin, checks: [...checks, failed], failed };
+    const failed = report.failure(error);
+    return { ok: false, origin, checks: [...report.checks, failed], failed };
+  }
+}
+
+/** The checks made so far. */
+class Report {
+  readonly checks: Check[] = [];
+  #current: CheckName = "signature";
+
+  /** Runs a step and notes its check. */
+  async step<Value>(name: CheckName, run: () => Step<Value> | Promise<Step<Value>>): Promise<Value> {
+    this.#current = name;
+    const { check, value } = await run();
+    if (check) this.checks.push(check);
+    return value;
+  }
+
+  /** The check that an error failed: what a reader refused counts against the step that read it. */
+  failure(error: Error): Check {
+    const { check: name, compared } = error instanceof CheckFailed ? error : { check: this.#current, compared: {} };
+    return { name, outcome: "failed", detail: error.message, ...compared };
   }
 }
 

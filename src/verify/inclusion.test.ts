@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { test } from "node:test";
 import type { TransparencyLogEntry } from "@sigstore/bundle";
+import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { type HashName, type Message, messageOf, messageOfDigests } from "../format/digest.ts";
 import { envelopeMessageOf } from "../format/dsse.ts";
 import { publicKeyFromObject } from "../keys/index.ts";
-import { ALWAYS, type Log } from "../trust/material.ts";
-import { verifyEntity } from "./entity.ts";
-import { CheckFailed } from "./model.ts";
+import { ALWAYS, type Log, NO_TRUST } from "../trust/material.ts";
+import { refuseDuplicates, verifyBody, verifyInclusion } from "./inclusion.ts";
+import { CheckFailed, type Policy } from "./model.ts";
+import { checkSignature } from "./signature.ts";
+import { checkLog } from "./steps.ts";
 
 const ARTIFACT = Buffer.from("artifact");
 const PAYLOAD = Buffer.from('{"a":1}');
@@ -46,17 +49,21 @@ const DSSE = {
 } as const;
 
 /** An entry with the log's promise to include it (SET). */
-function entryOf(kindVersion: string, spec: object, { promise }: { promise?: Uint8Array } = {}): TransparencyLogEntry {
+function entryOf(
+  kindVersion: string,
+  spec: object,
+  { promise, by = LOG, pair = LOG_PAIR }: { promise?: Uint8Array; by?: Log; pair?: typeof LOG_PAIR } = {},
+): TransparencyLogEntry {
   const [kind = "", version = ""] = kindVersion.split(" ");
   const body = Buffer.from(JSON.stringify({ apiVersion: version, kind, spec }));
-  const logID = Buffer.from(LOG.id).toString("hex");
+  const logID = Buffer.from(by.id).toString("hex");
   const promised = JSON.stringify({ body: b64(body), integratedTime: 1_700_000_000, logID, logIndex: 1 });
   const entry = {
     logIndex: "1",
-    logId: { keyId: LOG.id },
+    logId: { keyId: by.id },
     kindVersion: { kind, version },
     integratedTime: "1700000000",
-    inclusionPromise: { signedEntryTimestamp: promise ?? sign("sha256", Buffer.from(promised), LOG_PAIR.privateKey) },
+    inclusionPromise: { signedEntryTimestamp: promise ?? sign("sha256", Buffer.from(promised), pair.privateKey) },
     canonicalizedBody: body,
   };
   return entry as unknown as TransparencyLogEntry;
@@ -80,21 +87,33 @@ interface Change {
   evidence?: Partial<Evidence>;
 }
 
-const judge = (content: Evidence["content"], entries: readonly TransparencyLogEntry[], change: Change = {}) =>
-  verifyEntity({
-    evidence: evidenceOf(content, change.evidence),
-    message: change.message ?? (content.kind === "dsse" ? PAE : MESSAGE),
-    key: change.key ?? KEY,
-    hashes: change.hashes ?? ["sha256"],
-    entries: entries.map((entry) => ({ entry, log: LOG })),
-  });
+/** The entries and the signature, in the order of `verify`. */
+async function judge(content: Evidence["content"], entries: readonly TransparencyLogEntry[], change: Change = {}) {
+  const evidence = evidenceOf(content, change.evidence);
+  const { message = content.kind === "dsse" ? PAE : MESSAGE, key = KEY, hashes = ["sha256"] } = change;
+  const known = entries.map((entry) => ({ entry, log: LOG }));
+  for (const each of known) {
+    verifyInclusion(each);
+    verifyBody(each, { evidence, message });
+  }
+  refuseDuplicates(known);
+  const policy: Policy = {
+    signer: { kind: "key", key, hashes },
+    claims: "insecureSkip",
+    log: "insecureSkip",
+    timestamp: "optional",
+    sct: "insecureSkip",
+  };
+  const { check, value } = await checkSignature({ evidence, message, key, policy });
+  assert.deepEqual([check?.name, check?.outcome, value], ["signature", "passed", undefined]);
+}
 
 async function refused(run: Promise<void>, check: string, reason: RegExp): Promise<void> {
   const isIt = (error: unknown) => error instanceof CheckFailed && error.check === check && reason.test(error.message);
   await assert.rejects(run, isIt, `${check} ${reason}`);
 }
 
-test("verifyEntity: a log's entry states the artifact's digest by SHA-256, 384 or 512, of those that it is known by", async () => {
+test("verifyBody: a log's entry states the artifact's digest by SHA-256, 384 or 512, of those that it is known by", async () => {
   await judge(BLOB, []);
   for (const name of ["sha256", "sha384", "sha512"] as const) {
     await judge(BLOB, [hashedRekord(digest(name, ARTIFACT))]);
@@ -110,7 +129,7 @@ test("verifyEntity: a log's entry states the artifact's digest by SHA-256, 384 o
   await refused(judge(content, [], { message, hashes: ["sha512", "sha256"] }), "signature", /not made by this key/);
 });
 
-test("verifyEntity: the signature is this key's over this content, with a log's entry or without", async () => {
+test("checkSignature: the signature is this key's over this content, with a log's entry or without", async () => {
   const other = publicKeyFromObject(LOG_PAIR.publicKey);
   const entry = hashedRekord(digest("sha256", ARTIFACT));
   for (const entries of [[], [entry]]) {
@@ -121,7 +140,7 @@ test("verifyEntity: the signature is this key's over this content, with a log's 
   await refused(judge({ ...BLOB, signature: DSSE.signature }, [entry]), "log", /signature mismatch/);
 });
 
-test("verifyEntity: an entry about an envelope names its signature and payload, and is about no file", async () => {
+test("verifyBody: an entry about an envelope names its signature and payload, and is about no file", async () => {
   await judge(DSSE, [dsse(PAYLOAD)]);
   await refused(judge(DSSE, [dsse(Buffer.from("other"))]), "log", /payload hash mismatch/);
   await refused(judge(DSSE, [dsse(PAYLOAD, BLOB.signature)]), "log", /signature mismatch/);
@@ -129,7 +148,7 @@ test("verifyEntity: an entry about an envelope names its signature and payload, 
   await refused(judge(DSSE, [dsse(PAYLOAD), dsse(PAYLOAD)]), "log", /duplicate/);
 });
 
-test("verifyEntity: an entry about a whole envelope has to be the log's, and about the one that is stored", async () => {
+test("verifyBody, verifyInclusion: an entry about a whole envelope has to be the log's, and about the one that is stored", async () => {
   const change = { evidence: { timestamped: ENVELOPE } };
   await judge(DSSE, [wholeEnvelope(ENVELOPE)], change);
   await judge(DSSE, [wholeEnvelope(ENVELOPE), dsse(PAYLOAD)], change);
@@ -143,7 +162,7 @@ test("verifyEntity: an entry about a whole envelope has to be the log's, and abo
   await refused(judge(DSSE, [proof as never], change), "log", /the log entry cannot be read/);
 });
 
-test("verifyEntity: an entry whose body lacks what its kind demands cannot be read", async () => {
+test("verifyBody: an entry whose body lacks what its kind demands cannot be read", async () => {
   for (const entry of [
     entryOf("hashedrekord 0.0.1", {}),
     entryOf("hashedrekord 0.0.1", { signature: null }),
@@ -154,13 +173,65 @@ test("verifyEntity: an entry whose body lacks what its kind demands cannot be re
   }
 });
 
-test("verifyEntity: a defect of tsign is thrown on, and not called a bad entry or signature", async () => {
+test("verifyBody: a defect of tsign is thrown on, and not called a bad entry or signature", async () => {
   const defect = (): never => {
     throw new TypeError("a defect");
   };
   const message = { ...MESSAGE, digest: defect };
   const entry = hashedRekord(digest("sha256", ARTIFACT));
   await assert.rejects(judge(BLOB, [entry], { message, hashes: [] }), { name: "TypeError", message: "a defect" });
-  const key = Object.defineProperty({ ...KEY }, "object", { get: defect });
-  await assert.rejects(judge(BLOB, [], { key, hashes: [] }), { name: "TypeError", message: "a defect" });
+  const internal = new TsignError("internal", "a defect");
+  const failing = { ...MESSAGE, digest: () => assert.fail(internal) };
+  await assert.rejects(judge(BLOB, [entry], { message: failing, hashes: [] }), internal);
+});
+
+test("checkLog: as many different logs as the policy demands have an entry of the signature", () => {
+  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const other: Log = {
+    ...LOG,
+    baseUrl: "https://other.example",
+    id: digest("sha256", Buffer.from("o")),
+    key: pair.publicKey,
+  };
+  const spec = (more: object = {}) => ({
+    data: { hash: hashOf(ARTIFACT), ...more },
+    signature: { content: b64(BLOB.signature), publicKey: { content: b64(KEY.pem) } },
+  });
+  const first = entryOf("hashedrekord 0.0.1", spec());
+  const again = entryOf("hashedrekord 0.0.1", spec({ again: true }));
+  const second = entryOf("hashedrekord 0.0.1", spec(), { by: other, pair });
+  const judge = (log: readonly TransparencyLogEntry[], change: Partial<Policy> = {}, logs = [LOG, other]) => {
+    const signer = { kind: "key", key: KEY, hashes: ["sha256"] } as const;
+    const policy: Policy = {
+      signer,
+      claims: "insecureSkip",
+      log: "required",
+      timestamp: "optional",
+      sct: "insecureSkip",
+    };
+    return checkLog({
+      evidence: evidenceOf(BLOB, { log }),
+      message: MESSAGE,
+      key: KEY,
+      trust: { ...NO_TRUST, logs, now: new Date() },
+      policy: { ...policy, ...change },
+    });
+  };
+  const { check, value } = judge([first, second], { transparencyLogs: 2 });
+  assert.deepEqual([check?.outcome, value.length], ["passed", 2]);
+  assert.equal(judge([first, again]).value.length, 2);
+  assert.equal(judge([first], { transparencyLogs: 0 }).value.length, 1);
+  const refusals: [readonly TransparencyLogEntry[], Partial<Policy>, Log[], string][] = [
+    [[first], { transparencyLogs: 2 }, [LOG, other], "expected 2 transparency logs, got 1"],
+    [[first, again], { transparencyLogs: 2 }, [LOG, other], "expected 2 transparency logs, got 1"],
+    [[first, second], { transparencyLogs: 2 }, [LOG], "expected 2 transparency logs, got 1"],
+    [[first, second], { transparencyLogs: 3 }, [LOG, other], "expected 3 transparency logs, got 2"],
+    [[first, second], { transparencyLogs: Number.NaN }, [LOG, other], "expected NaN transparency logs, got 2"],
+    [[first, first], {}, [LOG, other], "duplicate tlog entry"],
+  ];
+  for (const [log, change, logs, message] of refusals) {
+    assert.throws(() => judge(log, change, logs), { check: "log", message });
+  }
+  const broken = entryOf("hashedrekord 0.0.1", spec(), { by: other, pair: LOG_PAIR });
+  assert.throws(() => judge([first, broken]), { check: "log" }, "every entry of a trusted log has to hold");
 });
