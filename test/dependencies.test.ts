@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { RegistryClientV2 } from "oci-registry-client";
+import { challengeResponse, RepositoryClient } from "../src/oci/registry/protocol.ts";
 
 /**
  * What tsign takes of its dependencies' insides, because they do not export it. When a new version moves or changes it, these tests
@@ -55,4 +57,50 @@ test("@sigstore/verify: the functions for one log entry are where src/verify/inc
   for (const wrong of ["compareSignature", "compareSignedDigest"]) {
     assert.throws(() => body(entry, content(wrong)), { code: "TLOG_BODY_ERROR" }, wrong);
   }
+});
+
+test("oci-registry-client: every request goes through what src/oci/registry/protocol.ts overrides", async () => {
+  const name = "oci-registry-client";
+  assert.equal(installed(name), read("package.json").dependencies[name]);
+  const own = Object.getOwnPropertyDescriptor(RegistryClientV2.prototype, "_api");
+  const gone = `${name} ${installed(name)} has no getter _api: src/oci/registry/protocol.ts has to override something else`;
+  assert.equal(typeof own?.get, "function", gone);
+  const asked: string[] = [];
+  const client = new RepositoryClient(
+    { registry: "registry.test", repository: "a/b", name: "registry.test/a/b" },
+    async (sent) => {
+      asked.push(`${sent.method} ${sent.path}`);
+      return { status: 200, headers: {}, bytes: Buffer.from('{"token":"t","tags":[]}') };
+    },
+  );
+  await client.ping();
+  await client.listTags();
+  await client.deleteManifest({ ref: "v1" });
+  const pingRes = challengeResponse('Bearer realm="https://auth.test/token",service="s"');
+  const login = await client.performLogin({ pingRes, scope: "repository:a/b:pull" });
+  assert.deepEqual(login, { type: "Bearer", token: "t" });
+  assert.deepEqual(asked, [
+    "GET /v2/",
+    "GET /v2/a/b/tags/list",
+    "DELETE /v2/a/b/manifests/v1",
+    "GET https://auth.test/token?service=s&scope=repository%3Aa%2Fb%3Apull",
+  ]);
+});
+
+test("oci-registry-client: an answer of another status carries the answer, and what is sent is thrown on as it is", async () => {
+  const repository = { registry: "registry.test", repository: "a/b", name: "registry.test/a/b" };
+  const answer = {
+    status: 404,
+    headers: {},
+    bytes: Buffer.from(""),
+    url: new URL("https://registry.test/v2/?token=secret"),
+  };
+  const absent = new RepositoryClient(repository, async () => answer);
+  const fields = { code: "registry", service: "registry", status: 404, url: "https://registry.test/v2/", answer };
+  await assert.rejects(absent.deleteManifest({ ref: "v1" }), fields);
+  const error = new Error("it broke");
+  await assert.rejects(
+    new RepositoryClient(repository, () => Promise.reject(error)).deleteManifest({ ref: "v1" }),
+    error,
+  );
 });

@@ -46,18 +46,16 @@ export interface AuthenticateOptions {
 export async function authenticate(options: AuthenticateOptions): Promise<Authorization> {
   const { credentials, repository } = options;
   if (credentials.kind === "bearer") return { header: `Bearer ${credentials.token}`, expires: undefined };
-  const { challengeResponse, protocolClient } = await import("./protocol.ts");
+  const { challengeResponse, RepositoryClient } = await import("./protocol.ts");
   const offered = parseChallenges(options.challenge);
   const bearer = offered.find(({ scheme, parameters }) => scheme === "bearer" && parameters.get("realm"));
   if (!bearer && offered.some(({ scheme }) => scheme === "basic")) return basic(options);
   if (!bearer) throw refused(options, offered.some(({ scheme }) => scheme === "bearer") ? NO_REALM : UNKNOWN_WAY);
   let expires: number | undefined;
-  const client = protocolClient(repository, {
-    send: async ({ path }) => {
-      const answer = await fetchToken(path, options);
-      expires = options.now + tokenLifetime(answer) - MARGIN;
-      return answer;
-    },
+  const client = new RepositoryClient(repository, async ({ path }) => {
+    const answer = await fetchToken(path, options);
+    expires = options.now + tokenLifetime(answer) - MARGIN;
+    return answer;
   });
   const challenge = challengeResponse(bearerHeader(bearer));
   const info = await client.performLogin({ pingRes: challenge, scope: options.scope }).catch((error: unknown) => {

@@ -8,7 +8,7 @@ import { REGISTRY } from "./peer.ts";
 import type { RegistrySession } from "./session.ts";
 
 /** A blob to store: its bytes, or a stream. One that can be iterated anew is sent again where that may help. */
-export type BlobSource = Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> };
+type BlobSource = Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> };
 
 /** Times a blob is asked for whose answer breaks off. */
 const MAX_ATTEMPTS = 3;

@@ -4,7 +4,7 @@ import type { Io } from "../../io/io.ts";
 import { INDEX_TYPES, isKnownType, MANIFEST_TYPES, MAX_MANIFEST, readManifest } from "../manifest.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor, StoredManifest } from "../types.ts";
-import { protocolClient, UnexpectedStatus } from "./protocol.ts";
+import { RepositoryClient, UnexpectedStatus } from "./protocol.ts";
 import type { RegistrySession } from "./session.ts";
 import { listTags } from "./tags-list.ts";
 
@@ -196,9 +196,9 @@ async function requireStored(
  * @throws TsignError
  */
 export async function deleteManifest({ session, repository }: Connection, identifier: string): Promise<boolean> {
-  const client = protocolClient(repository, {
-    send: ({ path, headers }) => session.read({ method: "DELETE", path, headers, action: "delete" }, 0),
-  });
+  const client = new RepositoryClient(repository, ({ path, headers }) =>
+    session.read({ method: "DELETE", path, headers, action: "delete" }, 0),
+  );
   try {
     await client.deleteManifest({ ref: identifier });
     return true;

@@ -8,6 +8,8 @@ export interface ProtocolAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: Uint8Array;
+  /** Where it came from, if that is known. */
+  readonly url?: URL;
 }
 
 /** What the library asks for: its own names. `path` is a path of the registry or, for a token, a whole URL. */
@@ -18,38 +20,52 @@ interface ProtocolRequest {
   readonly expectStatus?: readonly number[];
 }
 
-export type ProtocolSend = (request: {
+type ProtocolSend = (request: {
   method: string;
   path: string;
   headers: Record<string, string>;
 }) => Promise<ProtocolAnswer>;
 
 /**
- * The distribution protocol as oci-registry-client speaks it, over a transport of ours: its own transport sends tokens to
- * foreign hosts, checks no digest and has no time-out, so `_api`, through which every request goes, is replaced, and so
- * is `login`, because our transport answers challenges itself.
+ * The distribution protocol as oci-registry-client speaks it, over a transport of ours. The library's own transport sends
+ * tokens to foreign hosts, checks no digest and has no time-out, and it has no option for another one: all its requests go
+ * through the client that its property `_api` gives, so that is overridden here. test/dependencies.test.ts checks that no
+ * request of a new version goes past it.
+ *
+ * What of the library is used: `performLogin` (challenge and token request) and `deleteManifest`.
  */
-export function protocolClient(repository: Repository, options: { send: ProtocolSend }): RegistryClientV2 {
-  const client = new RegistryClientV2({
-    repo: {
-      index: { name: repository.registry, official: false, scheme: "https" },
-      official: false,
-      remoteName: repository.repository,
-      localName: repository.name,
-      canonicalName: repository.name,
-    },
-    acceptOCIManifests: true,
-    acceptManifestLists: true,
-  });
-  const request = async ({ method, path, headers = [], expectStatus = [200] }: ProtocolRequest) => {
-    const answer = await options.send({ method, path, headers: Object.fromEntries(headers) });
-    if (!expectStatus.includes(answer.status)) throw new UnexpectedStatus(answer);
-    const noBody = method === "HEAD" || answer.status === 204;
-    return libraryResponse(noBody ? null : answer.bytes, { status: answer.status, headers: answer.headers });
-  };
-  Object.defineProperty(client, "_api", { get: () => ({ accept: "", request }) });
-  client.login = async () => {};
-  return client;
+// @ts-expect-error -- `_api` is private in the library's types, which know no protected one; at run time it is a getter like any
+export class RepositoryClient extends RegistryClientV2 {
+  readonly #send: ProtocolSend;
+
+  /** @param send sends a request and returns the answer, whatever its status; it answers challenges by itself */
+  constructor({ registry, repository, name }: Repository, send: ProtocolSend) {
+    super({
+      repo: {
+        index: { name: registry, official: false, scheme: "https" },
+        official: false,
+        remoteName: repository,
+        localName: name,
+        canonicalName: name,
+      },
+      acceptOCIManifests: true,
+      acceptManifestLists: true,
+    });
+    this.#send = send;
+  }
+
+  /** Does nothing: `send` logs in when the registry asks for it. */
+  override async login(): Promise<void> {}
+
+  override get _api() {
+    const request = async ({ method, path, headers = [], expectStatus = [200] }: ProtocolRequest) => {
+      const answer = await this.#send({ method, path, headers: Object.fromEntries(headers) });
+      if (!expectStatus.includes(answer.status)) throw new UnexpectedStatus(answer);
+      const noBody = method === "HEAD" || answer.status === 204;
+      return new DockerResponse(noBody ? null : Uint8Array.from(answer.bytes), answer);
+    };
+    return { accept: "", request };
+  }
 }
 
 /** An answer the protocol does not expect; the caller knows what it means for what it does. */
@@ -57,21 +73,13 @@ export class UnexpectedStatus extends TsignError {
   readonly answer: ProtocolAnswer;
 
   constructor(answer: ProtocolAnswer) {
-    super("registry", `the registry answered ${answer.status}`);
+    const { status, url } = answer;
+    super("registry", `the registry answered ${status}`, { service: "registry", status, url });
     this.answer = answer;
   }
 }
 
 /** An answer made up for the library's challenge parser. */
 export function challengeResponse(challenge: string): DockerResponse {
-  return libraryResponse(null, { status: 401, headers: { "www-authenticate": challenge } });
-}
-
-/** The library's types lack its base class, a fetch Response, and with it the constructor. */
-function libraryResponse(
-  body: Uint8Array | null,
-  init: { status: number; headers: Readonly<Record<string, string>> },
-): DockerResponse {
-  const Constructor = DockerResponse as unknown as new (body: Uint8Array | null, init: object) => DockerResponse;
-  return new Constructor(body, init);
+  return new DockerResponse(null, { status: 401, headers: { "www-authenticate": challenge } });
 }

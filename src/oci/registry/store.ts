@@ -2,7 +2,7 @@ import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor, ImageStore } from "../types.ts";
-import { type BlobSource, readBlobStream, storeBlob } from "./blobs.ts";
+import { readBlobStream, storeBlob } from "./blobs.ts";
 import { deleteManifest, getManifest, putManifest, resolveManifest } from "./manifests.ts";
 import { listReferrers, listUnlisted, putReferrer } from "./referrer-store.ts";
 import type { RegistrySession } from "./session.ts";
@@ -33,7 +33,7 @@ export function registryStore(connection: Connection): ImageStore {
     blobStream: (descriptor) => readBlobStream(session, repository, descriptor),
     referrers: (subject) => listReferrers({ ...connection, store }, subject),
     tags: () => listTags(connection),
-    putBlob: (content) => storeBlob(session, repository, content as BlobSource),
+    putBlob: (content) => storeBlob(session, repository, content),
     async putManifest(bytes, options) {
       return (await putManifest(connection, bytes, options)).descriptor;
     },
