@@ -62,7 +62,7 @@ export function replacePattern(
 }
 
 function readPattern(pattern: string): Part[] {
-  return Array.from(pattern.matchAll(/\\.?|./gsu), ([part]) => {
+  return Array.from(pattern.matchAll(/\\.|./gsu), ([part]) => {
     if (part === "*") return "many";
     if (part === "?") return "any";
     if (!part.startsWith("\\")) return { character: part };
