@@ -105,6 +105,21 @@ test("createVerifier: what does not hold is refused by code and check", async ()
     const error = await refused("bad-signature", verifier.verify(bundle, options));
     assert.match(error.message, /^the bundle /, what);
   }
+  const counted = await verifier.verify(text, { ...good, transparencyLogs: 1, timestamps: 1 });
+  assert.equal(counted.timestamps.length, 1);
+  for (const [check, options] of [
+    ["log", { transparencyLogs: 2 }],
+    ["time", { timestamps: 2 }],
+  ] as const) {
+    const error = await refused("bad-signature", verifier.verify(text, { ...good, ...options }));
+    assert.equal(error.check, check);
+  }
+  const named = { ...good, identity: { ...identity, subject: "mallory@example.com" } };
+  const { check, expected, actual } = await refused("bad-signature", verifier.verify(text, named));
+  assert.deepEqual(
+    [check, expected, actual],
+    ["identity", "mallory@example.com", `${ALICE} of issuer ${identity.issuer}`],
+  );
   const untrusting = await createVerifier();
   await refused("bad-signature", untrusting.verify(text, good));
   const stranger = await createVerifier({ trustedRoot: (await testSigstore()).trustedRoot });
@@ -117,6 +132,10 @@ test("createVerifier: what does not hold is refused by code and check", async ()
     { ...good, identity: { issuer: identity.issuer } },
     { ...good, artifact: {} },
     { ...good, artifact: { sha256: "00" } },
+    { ...good, transparencyLogs: 0 },
+    { ...good, transparencyLogs: 1.5 },
+    { ...good, timestamps: -1 },
+    { ...good, transparencyLogs: 1, insecureIgnoreTransparencyLog: true },
   ]) {
     await refused("usage", verifier.verify(text, options as VerifyOptions));
   }

@@ -13,11 +13,19 @@ import type { Identity, NameRule, Requirements } from "./types.ts";
  * @throws TsignError "usage"
  */
 export async function signingPolicy(wanted: Requirements): Promise<Policy & { readonly claims: ClaimsPolicy }> {
+  const { insecureIgnoreTransparencyLog: unlogged = false, transparencyLogs = 1, timestamps = 0 } = wanted;
+  requireCount(transparencyLogs, { name: "transparencyLogs", least: 1 });
+  requireCount(timestamps, { name: "timestamps", least: 0 });
+  if (unlogged && wanted.transparencyLogs !== undefined) {
+    throw new TsignError("usage", "transparencyLogs and insecureIgnoreTransparencyLog cannot be used together");
+  }
   const annotations = Object.entries(wanted.annotations ?? {}).map(([name, value]) => [name, [value]] as const);
   return {
     signer: await signerPolicy(wanted),
-    log: wanted.insecureIgnoreTransparencyLog === true ? "insecureSkip" : "required",
-    timestamp: wanted.requireTimestamp === true ? "required" : "optional",
+    log: unlogged ? "insecureSkip" : "required",
+    ...(unlogged ? {} : { transparencyLogs }),
+    timestamp: timestamps > 0 ? "required" : "optional",
+    timestamps,
     sct: wanted.insecureIgnoreSct === true ? "insecureSkip" : { detached: undefined },
     claims: {
       annotations: Object.fromEntries(annotations),
@@ -25,6 +33,12 @@ export async function signingPolicy(wanted: Requirements): Promise<Policy & { re
       subject: "required",
     },
   };
+}
+
+/** @throws TsignError "usage" for what is not a whole number, or less than may be asked for */
+function requireCount(value: number, { name, least }: { name: string; least: number }): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new TsignError("usage", `${name} is ${value}, expected a whole number from ${least} upwards`);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { TsignError } from "../errors.ts";
 import type { Files } from "../io/io.ts";
 import { openRegistry, PLAIN_REGISTRY } from "../oci/open.ts";
@@ -20,7 +21,10 @@ export interface SandboxOptions {
   readonly clock?: string;
   /** What goes wrong from the start: `service:fault[=value][*times]`, listed by `tsign sandbox fault --help`. */
   readonly faults?: readonly string[];
-  /** Existing folder for the files that `variables` name, such as the trusted root; they go when the sandbox is closed. */
+  /**
+   * Folder for the files that `variables` name, such as the trusted root; they go when the sandbox is closed or the process ends.
+   * Until then a first Ctrl-C or SIGTERM does not end the process, a second one does.
+   */
   readonly folder?: string;
 }
 
@@ -88,7 +92,7 @@ export interface Sandbox extends AsyncDisposable {
  * @throws TsignError "input" when the port is taken; "usage" for a fault or a clock that is not one
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const { folder } = options;
+  const folder = options.folder === undefined ? undefined : resolve(options.folder);
   const io = libraryIo({ transport: createTransport() });
   const own = { ...io, env: { XDG_RUNTIME_DIR: folder ?? "." }, files: folder === undefined ? NO_FILES : io.files };
   const server = await startServer(own, {

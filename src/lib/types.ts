@@ -32,8 +32,13 @@ export interface Requirements {
   readonly predicateType?: string;
   /** Annotations that the signature must carry, by name. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** Also require a signed timestamp (RFC 3161) by a trusted authority. One that is there has to hold in any case. */
-  readonly requireTimestamp?: boolean;
+  /** How many different trusted transparency logs must have it, at the least; 1 by default. */
+  readonly transparencyLogs?: number;
+  /**
+   * How many different trusted authorities must have signed a timestamp (RFC 3161), at the least; none by default. One that
+   * is there has to hold in any case.
+   */
+  readonly timestamps?: number;
   /** Do without an entry in a trusted transparency log. A certificate is then valid only by a timestamp, or until it expires. */
   readonly insecureIgnoreTransparencyLog?: boolean;
   /** Do without the proof that the certificate was made public (SCT, RFC 6962, section 3.2). */
@@ -193,6 +198,9 @@ export interface ImageFailure {
   /** The check that failed; "unreadable" for what could not be read, or judged for want of an answer. */
   readonly check: string;
   readonly reason: string;
+  /** Of a check that compares values: what it demands, and what it found. */
+  readonly expected?: string;
+  readonly actual?: string;
 }
 
 /** A place that could not be looked through. */

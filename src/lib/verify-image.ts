@@ -80,6 +80,6 @@ function accepted(verdict: ImageVerdict, reference: string): ImageResult {
   };
 }
 
-function shown({ origin, check, reason }: Failure): ImageFailure {
-  return { origin: origin.where, check, reason };
+function shown({ origin, ...failure }: Failure): ImageFailure {
+  return { origin: origin.where, ...failure };
 }
