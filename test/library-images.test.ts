@@ -23,7 +23,7 @@ import {
   type VerifyImageOptions,
   verifyImage,
 } from "../src/lib/index.ts";
-import { fromSigner, toSigner } from "../src/lib/sigstore-js.ts";
+import { fromSigner, toSigner, toWitnesses } from "../src/lib/sigstore-js.ts";
 import { run, temporaryFolder } from "./support/test-io.ts";
 
 const ALICE = "alice@example.com";
@@ -238,6 +238,34 @@ test("tsign/sigstore-js: a key of ours signs in @sigstore/sign's builder, and a 
   const other = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "pem" });
   const lying = await openSession({ key: fromSigner(signer, { publicKey: other.toString() }) });
   await refused("unsupported", lying.signArtifact(Buffer.from("artifact")));
+});
+
+test("tsign/sigstore-js: witnesses of ours in @sigstore/sign's builder, and of its shape in a session", async (t) => {
+  const { sandbox, verifier } = await place(t);
+  const transport = createTransport();
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const key = await loadKey({ pem: privateKey.export({ type: "pkcs8", format: "pem" }).toString() });
+  const artifact = Buffer.from("artifact");
+  const witnesses = toWitnesses({ transport, signingConfig: sandbox.signingConfigRekor1 });
+  const type = "application/vnd.in-toto+json";
+  const builder = new DSSEBundleBuilder({ signer: await toSigner(key), witnesses });
+  const made = await builder.create({ data: Buffer.from(statementAbout(artifact)), type });
+  const attested = { artifact, key: key.publicKey, predicateType: PROVENANCE };
+  const result = await verifier.verify(JSON.stringify(bundleToJSON(made)), attested);
+  assert.equal(result.logEntries.length, 1);
+
+  const told: string[] = [];
+  const [log] = witnesses;
+  const session = (witness = log ?? assert.fail("no log")) =>
+    openSession({
+      ...{ key, verifier },
+      witnesses: [{ witness, role: "log", name: "a log" }],
+      onPublish: ({ places }) => void told.push(...places),
+    });
+  const bundle = await (await session()).signArtifact(artifact);
+  assert.equal((await verifier.verify(bundle, { artifact, key: key.publicKey })).logEntries.length, 1);
+  assert.deepEqual(told, ["a log"]);
+  await refused("untrusted", (await session({ testify: async () => ({}) })).signArtifact(artifact));
 });
 
 function statementAbout(artifact: Uint8Array): string {

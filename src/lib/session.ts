@@ -7,6 +7,7 @@ import { DEFAULT_SIGNING_ALGORITHM } from "../keys/signing-algorithms.ts";
 import { type CertificateSource, identityOf } from "../sign/certify.ts";
 import { openWitnesses, type SigningServices, servicesOfConfig } from "../sign/services.ts";
 import { openSession as openSigning, type Session as Signing } from "../sign/session.ts";
+import { witnessOf } from "../sign/sigstore-js.ts";
 import { libraryIo } from "./context.ts";
 import { signerOf, verifiers } from "./handles.ts";
 import type { IdentityProvider, Session, SessionOptions } from "./signing-types.ts";
@@ -19,7 +20,7 @@ import type { IdentityProvider, Session, SessionOptions } from "./signing-types.
  * is not one; "auth", "network", "timeout" or "service" where no certificate was issued; "untrusted" for one that does not hold
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { key, identity, verifier, onPublish, onWarning } = options;
+  const { key, identity, verifier, witnesses = [], onPublish, onWarning } = options;
   if ((key === undefined) === (identity === undefined)) {
     throw new TsignError("usage", "exactly one of key and identity is required");
   }
@@ -28,7 +29,10 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const certificate = identity === undefined ? undefined : certificateFor(identity, { services, options });
   const signing = await openSigning(io, {
     key: () => (key === undefined ? ephemeralSigner(DEFAULT_SIGNING_ALGORITHM) : signerOf(key)),
-    witnesses: services ? openWitnesses(io, services) : [],
+    witnesses: [
+      ...(services ? openWitnesses(io, services) : []),
+      ...witnesses.map(({ witness, ...facts }) => witnessOf(witness, facts)),
+    ],
     ...(certificate ? { certificate } : {}),
     ...(verifier ? { trust: verifiers.partsOf(verifier).trust() } : {}),
     onPublish: ({ identity: name, places }) =>

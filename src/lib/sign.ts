@@ -7,8 +7,12 @@ export type {
   Publication,
   Session,
   SessionOptions,
+  SessionWitness,
+  SignatureBundle,
   SignedImage,
   SignImageOptions,
+  SigstoreWitness,
+  WitnessedLogEntry,
 } from "./signing-types.ts";
 export {
   createTransport,

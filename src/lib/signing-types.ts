@@ -8,6 +8,56 @@ export interface IdentityProvider {
   getToken(): Promise<string>;
 }
 
+/** The content of a bundle (sigstore_bundle.proto), in the shape of @sigstore/bundle. `algorithm` is a HashAlgorithm's number. */
+export type SignatureBundle =
+  | {
+      $case: "messageSignature";
+      messageSignature: { messageDigest: { algorithm: number; digest: Buffer }; signature: Buffer };
+    }
+  | {
+      $case: "dsseEnvelope";
+      dsseEnvelope: { payload: Buffer; payloadType: string; signatures: { sig: Buffer; keyid: string }[] };
+    };
+
+/** A log entry (sigstore_rekor.proto, TransparencyLogEntry), in the shape of @sigstore/bundle: numbers in decimal. */
+export interface WitnessedLogEntry {
+  logIndex: string;
+  logId: { keyId: Buffer };
+  kindVersion: { kind: string; version: string };
+  integratedTime: string;
+  inclusionPromise: { signedEntryTimestamp: Buffer } | undefined;
+  inclusionProof:
+    | {
+        logIndex: string;
+        rootHash: Buffer;
+        treeSize: string;
+        hashes: Buffer[];
+        checkpoint: { envelope: string } | undefined;
+      }
+    | undefined;
+  canonicalizedBody: Buffer;
+}
+
+/** Records or dates a signature: the `Witness` of @sigstore/sign, in its own shape. Timestamps are DER TimeStampResp (RFC 3161). */
+export interface SigstoreWitness {
+  /** @param publicKey PEM of the certificate, or of the key where there is none */
+  testify(
+    signature: SignatureBundle,
+    publicKey: string,
+  ): Promise<{ tlogEntries?: WitnessedLogEntry[]; rfc3161Timestamps?: { signedTimestamp: Buffer }[] }>;
+}
+
+/** A witness of others for a session, and what the session has to know of it before. */
+export interface SessionWitness {
+  readonly witness: SigstoreWitness;
+  /** A transparency log makes the signature public; a timestamp authority sees a digest alone. */
+  readonly role: "log" | "timestamp-authority";
+  /** How `onPublish` calls it, such as its host. */
+  readonly name: string;
+  /** Major version of a log's API, 1 or 2, on which depends what signatures it can check; 1 by default. */
+  readonly version?: number;
+}
+
 /** Who signs, and who records and dates the signatures. */
 export interface SessionOptions extends Context {
   /** The key to sign with. Exactly one of `key` and `identity` is required. */
@@ -22,6 +72,8 @@ export interface SessionOptions extends Context {
    * nothing is recorded and nothing dated, which only a key can do without.
    */
   readonly signingConfig?: Uint8Array | string;
+  /** Who records and dates the signatures besides the services of the signing config. */
+  readonly witnesses?: readonly SessionWitness[];
   /** Verifies each new signature, and the certificate, before it is given out; without it they are not checked. */
   readonly verifier?: Verifier;
   /**

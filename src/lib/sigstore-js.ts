@@ -1,7 +1,10 @@
 import { publicKeyFromPem } from "../keys/public-key.ts";
+import { openWitnesses, servicesOfConfig } from "../sign/services.ts";
 import { fromSigstoreSigner, toSigstoreSigner } from "../sign/sigstore-js.ts";
+import { type Context, libraryIo } from "./context.ts";
 import { keyOf, signerOf } from "./handles.ts";
 import type { Key } from "./key.ts";
+import type { SigstoreWitness } from "./signing-types.ts";
 
 /** The `Signer` of @sigstore/sign, in its own shape: objects of either fit the other. */
 export interface SigstoreSigner {
@@ -41,4 +44,17 @@ export function fromSigner(
 ): Key {
   const publicKey = publicKeyFromPem(options.publicKey);
   return keyOf({ publicKey, signer: async () => fromSigstoreSigner(signer, options) });
+}
+
+/**
+ * The logs and timestamp authorities of a signing config (version 0.2: bytes or JSON text) as `Witness`es of @sigstore/sign, for
+ * its bundle builders. The other way round, `openSession` takes witnesses of theirs.
+ *
+ * @throws TsignError "input" for a signing config that is not one
+ */
+export function toWitnesses(options: Context & { readonly signingConfig: Uint8Array | string }): SigstoreWitness[] {
+  const io = libraryIo(options);
+  const { signingConfig } = options;
+  const bytes = typeof signingConfig === "string" ? Buffer.from(signingConfig) : signingConfig;
+  return openWitnesses(io, servicesOfConfig(io, bytes, { name: "the signing config" }));
 }
