@@ -14,7 +14,13 @@ const ROOMS = ["verify", "trust", "evidence", "services"];
 const FLOOR = 95;
 
 /** Beside the tests of the rooms themselves: whole commands that take their ways. */
-const PROGRAM_TESTS = ["test/keyless.test.ts"];
+const PROGRAM_TESTS = [
+  "test/oidc.test.ts",
+  "test/identity-tokens.test.ts",
+  "test/trust-files.test.ts",
+  "test/keyless.test.ts",
+  "test/attest-keyless.test.ts",
+];
 
 interface Coverage {
   taken: number;

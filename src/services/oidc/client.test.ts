@@ -3,8 +3,9 @@ import { test } from "node:test";
 import * as openid from "openid-client";
 import { type FakeReply, refuses, serviceIo } from "../../../test/support/fake-service.ts";
 import { TsignError } from "../../errors.ts";
+import { browserToken } from "./browser.ts";
 import { asTsignErrors, discover, identityTokenOf } from "./client.ts";
-import { clientCredentialsToken, deviceToken, exchangedToken } from "./flows.ts";
+import { clientCredentialsToken, deviceToken, exchangedToken, outOfBandToken } from "./flows.ts";
 
 const ISSUER = new URL("https://issuer.example");
 const CLIENT = { issuer: ISSUER, clientId: "sigstore", clientSecret: "hidden" };
@@ -102,4 +103,19 @@ test("errors of the library become one line; our own and those of an issuer that
   const compared = Object.assign(new openid.ClientError("x"), { code: "OAUTH_JWT_CLAIM_COMPARISON_FAILED" });
   await refuses(fail(compared), { code: "auth", text: /for another login/ });
   assert.equal(identityTokenOf(ISSUER, { id_token: "t" }), "t");
+});
+
+test("a code that nobody enters ends the login, at a terminal and from a pipe", async () => {
+  const io = issuer({});
+  await refuses(outOfBandToken(io, CLIENT), { code: "cancelled", text: /no code was entered/ });
+  const tty = { ...io.tty, stdin: true, prompt: async () => " " };
+  await refuses(outOfBandToken({ ...io, tty }, CLIENT), { code: "cancelled", text: /no code was entered/ });
+});
+
+test("a browser is sent back to this machine alone", async () => {
+  for (const redirectUrl of ["https://localhost/", "http://evil.example/", "http://localhost.evil.example/", "none"])
+    await refuses(browserToken(issuer({}), CLIENT, { redirectUrl }), {
+      code: "usage",
+      text: /not an address on this machine/,
+    });
 });
