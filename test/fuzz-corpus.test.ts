@@ -57,6 +57,7 @@ test("fuzz: an exception that is no refusal is a finding, with where it comes fr
   });
   const { finding } = await fuzz(target, NO_WORLD, { ...BOUNDS, folder: temporaryFolder(t) });
   assert.match(finding?.reason ?? "", /^internal: RangeError: Maximum call stack/);
+  assert.match(finding?.reason ?? "", /at \S+ \(test\/fuzz-corpus\.test\.ts:/, "by a path of the project");
 });
 
 test("fuzz: an input that takes too long, or too much memory, is a finding", async (t) => {

@@ -1,11 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import type { Input, Outcome, Target } from "./target.ts";
 import { Finding } from "./target.ts";
 import type { World } from "./world.ts";
 
+const ROOT = `${pathToFileURL(resolve(import.meta.dirname, "../.."))}/`;
 /** What one input may cost. */
 const CPU_SECONDS = 1;
 /** So many inputs, and some are right still. */
@@ -58,8 +60,14 @@ export async function fuzz(target: Target, world: World, bounds: Bounds): Promis
   const [found] = result.counterexample ?? [];
   if (!result.failed || !found) return report;
   const error = result.errorInstance;
-  const reason = error instanceof Finding ? error.message : `internal: ${error instanceof Error ? error.stack : error}`;
+  const reason = error instanceof Finding ? error.message : `internal: ${placeOf(error)}`;
   return { ...report, finding: { reason, file: keep(found, { target: target.name, reason, ...bounds }) } };
+}
+
+/** An exception and where it comes from, by paths below this folder: what is kept is read on other machines. */
+function placeOf(error: unknown): string {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return text.replaceAll(ROOT, "");
 }
 
 /**

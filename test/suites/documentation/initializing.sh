@@ -16,7 +16,8 @@ refused cosign initialize --mirror $MIRROR/nothing-here --root $ROOT_JSON
 # A repository copied to disk, and a cache elsewhere.
 cp -r ${ROOT_JSON%/*} repository
 otherwise 'cosign takes its older client for it' cosign initialize --root ${PWD}/repository/root.json --mirror file://${PWD}/repository
-cosign verify-blob $who --trusted-root repository/targets/*.trusted_root.json --bundle bundle.sigstore.json blob
+current=$(ls -t ${ROOT_JSON%/*}/targets/*.trusted_root.json | head -n 1) # a repository that was published again keeps the old ones
+cosign verify-blob $who --trusted-root repository/targets/${current##*/} --bundle bundle.sigstore.json blob
 better 'cosign cannot read a mirror on disk later' cosign verify-blob $who --bundle bundle.sigstore.json blob
 refused cosign verify-blob --certificate-identity=name@example.com --certificate-oidc-issuer=$OIDC_ISSUER --bundle bundle.sigstore.json blob
 refused cosign initialize --root ${PWD}/repository/root.json --mirror file://${PWD}/nowhere
