@@ -72,17 +72,28 @@ export function proofsOf({ key, log, timestamps }: Evidence): string[] {
     const named = inclusionPromise ? text([logIndex, integratedTime]) : "";
     const parts = [sha("entry", canonicalizedBody, text(logId), named)];
     if (inclusionPromise) parts.push(sha("promise", text(inclusionPromise)));
-    if (inclusionProof) parts.push(sha("proof", text(withoutRepetition(inclusionProof))));
+    if (inclusionProof) parts.push(sha("proof", text(bySignature(inclusionProof, logId?.keyId))));
     return parts;
   });
   return [...certificate, ...entries, ...timestamps.map((timestamp) => sha("timestamp", timestamp))];
 }
 
-/** A signature line that stands twice under a checkpoint says what it says once. */
-function withoutRepetition<Proof extends { checkpoint: { envelope: string } | undefined }>(proof: Proof): Proof {
+/**
+ * A proof with the log's own signatures under its checkpoint, each once. Lines of other keys are witnesses': a verifier who knows
+ * none of them passes them over (C2SP signed-note, "Verifying notes"), and where the form has no witnesses it refuses them.
+ */
+function bySignature<Proof extends { checkpoint: { envelope: string } | undefined }>(
+  proof: Proof,
+  keyId: Uint8Array | undefined,
+): Proof {
   const [text = "", signatures = ""] = proof.checkpoint?.envelope.split("\n\n") ?? [];
-  const envelope = `${text}\n\n${[...new Set(signatures.split("\n"))].join("\n")}`;
-  return { ...proof, checkpoint: { envelope } };
+  const hash = keyId?.subarray(0, 4) ?? new Uint8Array();
+  const isOwn = (line: string) =>
+    Buffer.from(line.split(" ").at(-1) ?? "", "base64")
+      .subarray(0, 4)
+      .equals(hash);
+  const own = [...new Set(signatures.split("\n").filter(isOwn))];
+  return { ...proof, checkpoint: { envelope: `${text}\n\n${own.join("\n")}` } };
 }
 
 const b64 = (bytes: readonly number[]) => Buffer.from(bytes).toString("base64");
