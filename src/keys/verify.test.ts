@@ -192,6 +192,24 @@ describe("encodings of ECDSA signatures", () => {
   }
 });
 
+test("RSA PKCS#1 v1.5 made by OpenSSL with each hash verifies by message and by digest, with that hash alone", async () => {
+  const privateKey = rsa(2048);
+  const key = publicKeyFromObject(privateKey);
+  for (const name of ALL) {
+    const signature = nodeSign(name, text, privateKey);
+    for (const [form, message] of forms) {
+      const answers = await Promise.all(
+        ALL.map((hash) => verifySignature({ key, message: message(text), signature, hashes: [hash] })),
+      );
+      assert.deepEqual(
+        answers,
+        ALL.map((hash) => hash === name),
+        `${name}, by ${form}`,
+      );
+    }
+  }
+});
+
 describe("encodings of RSA signatures", () => {
   const privateKey = rsa(2048);
   const key = publicKeyFromObject(privateKey);
