@@ -164,35 +164,6 @@ test("a huge file, a service that does not answer and a question keep nothing fr
   assert.deepEqual(readdirSync(cwd).sort(), ["cosign.key", "cosign.pub", "file", "huge"]);
 });
 
-test("a signal leaves no temporary file, whenever it comes", async (t) => {
-  const cwd = temporaryFolder(t);
-  const script = join(temporaryFolder(t), "writes.ts");
-  const io = resolve(import.meta.dirname, "../src/io");
-  // Nearly all its time passes between making a temporary file and removing it.
-  writeFileSync(
-    script,
-    `import { interruption } from "${io}/signals.ts";
-     import { replaceFile, requireWritable } from "${io}/write.ts";
-     process.stderr.write("begun");
-     for (let round = 0; !interruption.aborted; round++) {
-       requireWritable("new");
-       await replaceFile("state" + (round % 2), Buffer.alloc(4096), 0o600);
-       if (round % 50 === 0) await new Promise((next) => setTimeout(next));
-     }`,
-  );
-  for (let wait = 1; wait <= 6; wait++) {
-    const child = spawn(process.execPath, [script], { cwd, stdio: ["ignore", "ignore", "pipe"] });
-    await once(child.stderr, "data");
-    await setTimeout(wait * 3);
-    child.kill("SIGTERM");
-    await once(child, "close");
-    assert.deepEqual(
-      readdirSync(cwd).filter((name) => name.startsWith(".tsign-")),
-      [],
-    );
-  }
-});
-
 test("a program that computes ends too: the signal does not wait for it, nor does the watchdog of --timeout", async (t) => {
   const cwd = temporaryFolder(t);
   const script = join(cwd, "busy.ts");

@@ -2,7 +2,7 @@ import { lstatSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, st
 import { homedir } from "node:os";
 import { dirname, join, parse, sep } from "node:path";
 import { TsignError } from "../errors.ts";
-import { holdingSignalsOver, holdSignals, releaseSignals } from "./signals.ts";
+import { holdSignals, releaseSignals } from "./signals.ts";
 
 /**
  * What this run made, and the only way to remove anything: a file or folder goes only if this process made it and it is still
@@ -60,11 +60,9 @@ export function renameOwn(from: string, to: string): void {
  */
 export function makeFolder(parent: string, prefix: string): string {
   makeDirectories(parent, 0o700);
-  return holdingSignalsOver(() => {
-    const folder = mkdtempSync(join(parent, prefix));
-    noteTemporary(folder);
-    return folder;
-  });
+  const folder = mkdtempSync(join(parent, prefix));
+  noteTemporary(folder);
+  return folder;
 }
 
 /**

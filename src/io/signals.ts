@@ -48,16 +48,3 @@ export async function holdingSignals<T>(work: () => Promise<T>): Promise<T> {
     releaseSignals();
   }
 }
-
-/**
- * Does in one go what a signal must not cut in two, such as making a file and noting that it is to be removed. A signal that
- * comes meanwhile is received in the next turns of the event loop, for which signals stay held.
- */
-export function holdingSignalsOver<T>(work: () => T): T {
-  holdSignals();
-  try {
-    return work();
-  } finally {
-    setImmediate(() => setImmediate(releaseSignals));
-  }
-}

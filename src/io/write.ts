@@ -20,7 +20,6 @@ import {
 import { dirname, join, resolve } from "node:path";
 import { release } from "../format/pieces.ts";
 import { noteOwn, noteTemporary, removeOwn, renameOwn } from "./own.ts";
-import { holdingSignalsOver } from "./signals.ts";
 import { writeSpecial } from "./special.ts";
 
 /** Names of what this process has open already: `/dev/stdout`, `/dev/fd/3`, what a shell makes of `>(command)`. */
@@ -41,7 +40,7 @@ export async function writeFile(path: string, data: Uint8Array | string, mode: n
   if (OPEN_ALREADY.test(path)) return writeFileSync(path, bytes, { flag: "a" });
   const target = followLinks(path);
   const there = statSync(target, { throwIfNoEntry: false });
-  if (!there) return holdingSignalsOver(() => writeNew(target, bytes, mode));
+  if (!there) return writeNew(target, bytes, mode);
   if (there.isDirectory()) throw failure("EISDIR");
   if (!there.isFile()) return writeSpecial(target, bytes);
   refuseReadOnly(there);
@@ -103,17 +102,15 @@ export function requireWritable(path: string): void {
     if (blocks > 0 && bfree * bsize < ROOM) throw failure("ENOSPC");
     return;
   }
-  holdingSignalsOver(() => {
-    const trial = temporaryName(target);
-    try {
-      writeFileSync(trial, Buffer.alloc(ROOM), { mode: 0o600, flag: "wx" });
-      noteOwn(trial);
-      removeOwn(trial, dirname(trial));
-    } catch (cause) {
-      removeHalf(trial);
-      throw cause;
-    }
-  });
+  const trial = temporaryName(target);
+  try {
+    writeFileSync(trial, Buffer.alloc(ROOM), { mode: 0o600, flag: "wx" });
+    noteOwn(trial);
+    removeOwn(trial, dirname(trial));
+  } catch (cause) {
+    removeHalf(trial);
+    throw cause;
+  }
 }
 
 /** Where a path leads, also when nothing is there yet: a link to a file that is still to be made is followed. */
@@ -151,11 +148,8 @@ async function writeBeside(
   { mode, like }: { mode: number; like?: Stats },
 ): Promise<void> {
   const temporary = temporaryName(target);
-  const file = holdingSignalsOver(() => {
-    const opened = openSync(temporary, "wx", mode);
-    noteTemporary(temporary);
-    return opened;
-  });
+  const file = openSync(temporary, "wx", mode);
+  noteTemporary(temporary);
   let open = true;
   try {
     if (content instanceof Uint8Array) writeAll(file, content);
