@@ -3,9 +3,8 @@ import { certificatePem } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { ownMessage } from "../evidence/signed-message.ts";
 import type { Message } from "../format/digest.ts";
-import { publicKeyFromObject } from "../keys/index.ts";
-import type { PublicKey } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
+import { keyToReadWith } from "../verify/claimed-key.ts";
 import type { Policy } from "../verify/model.ts";
 
 /** Whether evidence is of a bundle, which holds its key or certificate and its log entries, or has none. */
@@ -32,7 +31,7 @@ export async function withLoggedEntry(
   const message = ownMessage(content) ?? blob;
   if (rekorUrl === undefined || policy.log !== "required" || evidence.log.length > 0) return evidence;
   if (isFromBundle(evidence) || !message) return evidence;
-  const key = await keyOf(evidence, policy);
+  const key = await keyToReadWith(evidence, policy);
   if (!key || !message.hashes.includes(key.hash)) return evidence;
   const url = parseUrl(rekorUrl);
   const { oldestEntry, searchEntries } = await import("../services/rekor-v1.ts");
@@ -47,16 +46,4 @@ function parseUrl(text: string): URL {
   const url = URL.parse(text);
   if (url && (url.protocol === "https:" || url.protocol === "http:")) return url;
   throw new TsignError("usage", `the Rekor URL is not an http(s) URL: "${text}"`);
-}
-
-async function keyOf(evidence: Evidence, { signer }: Pick<Policy, "signer">): Promise<PublicKey | undefined> {
-  if (signer.kind === "key") return signer.key;
-  if (evidence.key.kind !== "certificate") return undefined;
-  const { parseCertificate } = await import("../trust/certificate.ts");
-  try {
-    return publicKeyFromObject(parseCertificate(evidence.key.leaf).native.publicKey);
-  } catch (error) {
-    if (error instanceof TsignError) return undefined; // verify says what is wrong with it
-    throw error;
-  }
 }

@@ -3,11 +3,10 @@ import { readBundle } from "../evidence/bundle/read.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { type HashName, type Message, messageOf, messageOfDigests, readMessage } from "../format/digest.ts";
 import { MAX_ED25519_MESSAGE } from "../keys/index.ts";
-import type { PublicKey } from "../keys/types.ts";
 import { NO_TRUST, type TrustedMaterial } from "../trust/material.ts";
 import { readTrustedRoot } from "../trust/trusted-root.ts";
-import { certifiedKey } from "../verify/certificate.ts";
-import { CheckFailed, type Policy } from "../verify/model.ts";
+import { keyToReadWith } from "../verify/claimed-key.ts";
+import type { Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
 import { type Context, libraryIo } from "./context.ts";
 import { verifiers } from "./handles.ts";
@@ -106,7 +105,7 @@ async function verifyBundle(
 async function readArtifact(artifact: Artifact, evidence: Evidence, policy: Policy): Promise<Message> {
   if (artifact instanceof Uint8Array) return messageOf(artifact);
   if (Symbol.asyncIterator in artifact) {
-    const key = claimedKeyOf(evidence, policy);
+    const key = await keyToReadWith(evidence, policy);
     const stated = evidence.content.kind === "blob" ? evidence.content.stated?.algorithm : undefined;
     const tried = policy.signer.kind === "key" ? policy.signer.hashes : key ? [key.hash] : [];
     const all = evidence.content.kind === "dsse" ? (Object.keys(DIGEST_BYTES) as HashName[]) : [];
@@ -133,16 +132,4 @@ function digestsOf(stated: { readonly [Name in HashName]?: string }): Map<HashNa
     });
   }
   return digests;
-}
-
-/** The key that a signature will be checked with, to know how to read the artifact; undefined where there is none. */
-function claimedKeyOf(evidence: Evidence, { signer }: Policy): PublicKey | undefined {
-  if (signer.kind === "key") return signer.key;
-  if (evidence.key.kind !== "certificate") return undefined;
-  try {
-    return certifiedKey(evidence.key);
-  } catch (error) {
-    if (error instanceof CheckFailed || error instanceof TsignError) return undefined; // verify says what is wrong with it
-    throw error;
-  }
 }

@@ -24,25 +24,6 @@ import {
 const forCertificates = () => import("./certified.ts");
 
 /**
- * The key that must have signed: the policy's, or the certificate's, of which nothing is believed yet.
- *
- * @throws CheckFailed "key" where the evidence has no such key
- */
-export async function claimedKey(evidence: Evidence, policy: Policy): Promise<PublicKey> {
-  if (policy.signer.kind === "key") {
-    if (evidence.key.kind === "certificate" && evidence.key.binding) {
-      throw new CheckFailed("key", "signed with a certificate, not with a bare key");
-    }
-    return policy.signer.key;
-  }
-  if (evidence.key.kind !== "certificate") {
-    throw new CheckFailed("key", "signed with a bare key, there is no certificate to identify the signer");
-  }
-  const { certifiedKey } = await forCertificates();
-  return certifiedKey(evidence.key);
-}
-
-/**
  * Step "log": every entry of a trusted log is included in it, was made by this key, and is about this signature over this
  * message; and as many logs as the policy demands have one. Entries of other logs say nothing either way.
  *

@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import type { Evidence, Origin } from "../evidence/model.ts";
+import { claimedKey } from "./claimed-key.ts";
 import {
   type Check,
   CheckFailed,
@@ -14,16 +15,7 @@ import {
   type VerifiedTimestamp,
 } from "./model.ts";
 import { checkSignature, signedMessage } from "./signature.ts";
-import {
-  checkClaims,
-  checkIdentity,
-  checkKey,
-  checkLog,
-  checkScts,
-  checkTimes,
-  claimedKey,
-  describeEntry,
-} from "./steps.ts";
+import { checkClaims, checkIdentity, checkKey, checkLog, checkScts, checkTimes, describeEntry } from "./steps.ts";
 
 /** What was verified of a signature; all that output may say of it. */
 interface VerifiedParts {
