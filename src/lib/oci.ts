@@ -6,14 +6,7 @@ import { type Context, libraryIo } from "./context.ts";
 import { registries } from "./handles.ts";
 
 export type { Context } from "./context.ts";
-export {
-  createTransport,
-  type HttpRequest,
-  type HttpResponse,
-  type TlsOptions,
-  type Transport,
-  type TransportOptions,
-} from "./transport.ts";
+export * from "./transport.ts";
 
 /** How registries are reached. TLS settings belong to the transport. */
 export interface RegistryOptions extends Context {

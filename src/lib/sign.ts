@@ -14,11 +14,4 @@ export type {
   SigstoreWitness,
   WitnessedLogEntry,
 } from "./signing-types.ts";
-export {
-  createTransport,
-  type HttpRequest,
-  type HttpResponse,
-  type TlsOptions,
-  type Transport,
-  type TransportOptions,
-} from "./transport.ts";
+export * from "./transport.ts";

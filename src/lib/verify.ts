@@ -16,14 +16,7 @@ import type { Artifact, VerificationResult, Verifier, VerifierOptions, VerifyOpt
 import { refusalOf, resultOf } from "./verdict.ts";
 
 export type { Context } from "./context.ts";
-export {
-  createTransport,
-  type HttpRequest,
-  type HttpResponse,
-  type TlsOptions,
-  type Transport,
-  type TransportOptions,
-} from "./transport.ts";
+export * from "./transport.ts";
 export type {
   Artifact,
   CheckResult,
