@@ -36,9 +36,8 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
   const attested = await readAttested(io, flags);
   const images: RegistryImage[] = [];
   for (const text of args) {
-    const named = { ...flags, attachment: "" };
     const mustExist = forms.bundle || flags.recursive;
-    const image = await resolveImage(io, { text, flags: named, mustExist, warnAboutTags: true });
+    const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: true });
     images.push(...(flags.recursive ? await withChildren(image) : [image]));
   }
   if (flags.bundle !== "" && images.length > 1) {

@@ -12,7 +12,7 @@ import type definition from "./clean.ts";
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
   const image = await resolveImage(io, {
     text,
-    flags: { ...flags, attachment: "" },
+    flags,
     mustExist: false, // what is left of an image that is gone can be removed by its digest
     warnAboutTags: false,
   });

@@ -21,7 +21,7 @@ export const run: Run<typeof definition> = async (io, { args: [from = "", to = "
   const target = parseReference(to);
   const source = await resolveImage(io, {
     text: from,
-    flags: { ...flags, attachment: "" },
+    flags,
     mustExist: true,
     warnAboutTags: false,
   });

@@ -8,7 +8,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const annotations = parseAnnotations(flags.annotations);
   const { ref, digest } = await resolveImage(io, {
     text,
-    flags: { ...flags, attachment: "" },
+    flags,
     mustExist: false,
     warnAboutTags: false,
   });

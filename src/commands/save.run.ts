@@ -15,7 +15,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   requireFlag(flags, "dir");
   const image = await resolveImage(io, {
     text,
-    flags: { ...flags, attachment: "" },
+    flags,
     mustExist: true,
     warnAboutTags: false,
   });

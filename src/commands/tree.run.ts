@@ -20,7 +20,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   io.stdout.write(`📦 Supply Chain Security Related artifacts for an image: ${text}\n`);
   const image = await resolveImage(io, {
     text,
-    flags: { ...flags, attachment: "" },
+    flags,
     mustExist: true,
     warnAboutTags: false,
   });

@@ -14,7 +14,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   }
   const image = await resolveImage(io, {
     text,
-    flags: { ...flags, attachment: "" },
+    flags,
     mustExist: false,
     warnAboutTags: false,
   });

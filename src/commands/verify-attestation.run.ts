@@ -12,7 +12,7 @@ export const run: Run<typeof definition> = async (io, { args, flags }) => {
   const wanted = { kind: "attestations", predicateType: predicateTypeOf(flags.type) } as const;
   const options = imageOptions(io, flags, { verification, wanted, annotations: {} });
   await verifyEach(io, args, {
-    flags: { ...flags, attachment: "" },
+    flags,
     mustExist: true,
     options: { ...options, satisfies: statementJudge(io, policies) },
     printed: { annotations: false, form: "envelopes" },

@@ -17,7 +17,8 @@ type RegistryFlags = FlagValues<typeof registryFlags>;
 
 /** The flags that say which image is meant by a reference. */
 type ImageFlags = RegistryFlags & {
-  readonly attachment: string;
+  /** What is attached to the image is meant instead; "" and absent are the image. */
+  readonly attachment?: string;
   readonly attachmentTagPrefix: string;
 };
 
@@ -31,7 +32,7 @@ export async function resolveImage(
   options: { text: string; flags: ImageFlags; mustExist: boolean; warnAboutTags: boolean },
 ): Promise<RegistryImage> {
   const { text, flags, mustExist } = options;
-  const { attachment, attachmentTagPrefix: tagPrefix } = flags;
+  const { attachment = "", attachmentTagPrefix: tagPrefix } = flags;
   if (attachment !== "" && attachment !== "sbom") {
     throw new TsignError("usage", `specified image attachment ${attachment} not specified. Can be 'sbom'`);
   }
@@ -67,7 +68,7 @@ export async function openTarget(
   { flags, mustExist }: { flags: ImageFlags & { readonly localImage: boolean }; mustExist: boolean },
 ): Promise<ImageTarget> {
   if (flags.localImage) {
-    if (flags.attachment !== "") io.stderr.write("WARNING: --attachment has no effect with --local-image\n");
+    if (flags.attachment) io.stderr.write("WARNING: --attachment has no effect with --local-image\n");
     return layoutTarget(io, text);
   }
   const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: false });

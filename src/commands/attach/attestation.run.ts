@@ -26,8 +26,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     io.stderr.write(`Using payload from: ${path}\n`);
     attached.push(...readDocuments(await readBlob(io, path, attachmentLimit(io.env)), path));
   }
-  const named = { ...flags, attachment: "" };
-  const image = await resolveImage(io, { text, flags: named, mustExist: true, warnAboutTags: true });
+  const image = await resolveImage(io, { text, flags, mustExist: true, warnAboutTags: true });
   const store = await openAttachments(io, image, flags);
   for (const each of attached) await storeOne(io, each, { image, store, tagPrefix: flags.attachmentTagPrefix });
 };

@@ -18,8 +18,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const mediaType = mediaTypeOf(flags);
   const document = await readBlob(io, flags.sbom, attachmentLimit(io.env));
   const referrer = flags.registryReferrersMode === "oci-1-1";
-  const named = { ...flags, attachment: "" };
-  const image = await resolveImage(io, { text, flags: named, mustExist: referrer, warnAboutTags: true });
+  const image = await resolveImage(io, { text, flags, mustExist: referrer, warnAboutTags: true });
   const store = await openAttachments(io, image, flags);
   const layer = { ...(await store.putBlob(document)), mediaType };
   const subject = referrer ? image.descriptor : undefined;

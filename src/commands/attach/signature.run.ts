@@ -28,9 +28,8 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const payload = path === "" ? undefined : await readBlob(io, path, attachmentLimit(io.env));
   const isBundle = payload !== undefined && looksLikeBundle(payload);
   if (!isBundle && flags.signature === "") throw new TsignError("usage", "--signature names no file");
-  const named = { ...flags, attachment: "" };
   const evidence = isBundle ? undefined : await readParts(io, flags);
-  const image = await resolveImage(io, { text, flags: named, mustExist: true, warnAboutTags: true });
+  const image = await resolveImage(io, { text, flags, mustExist: true, warnAboutTags: true });
   const store = await openAttachments(io, image, flags);
   if (isBundle) return attachBundle(io, { bytes: payload, path, image, store });
   if (!payload)

@@ -15,8 +15,7 @@ import type definition from "./attestation.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
   if (flags.predicateType !== "") requirePredicateType(flags.predicateType);
-  const named = { ...flags, attachment: "" };
-  const image = await resolveImage(io, { text, flags: named, mustExist: false, warnAboutTags: false });
+  const image = await resolveImage(io, { text, flags, mustExist: false, warnAboutTags: false });
   const digest =
     flags.platform === "" ? image.digest : await imageForPlatform(image.store, image.digest, flags.platform);
   const store = await openAttachments(io, image, flags);

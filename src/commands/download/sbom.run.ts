@@ -12,8 +12,7 @@ import type definition from "./sbom.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
   io.stderr.write("WARNING: an attached SBOM is not signed; `tsign attest` makes one that is\n");
-  const named = { ...flags, attachment: "" };
-  const image = await resolveImage(io, { text, flags: named, mustExist: false, warnAboutTags: false });
+  const image = await resolveImage(io, { text, flags, mustExist: false, warnAboutTags: false });
   const digest =
     flags.platform === "" ? image.digest : await imageForPlatform(image.store, image.digest, flags.platform);
   const store = await openAttachments(io, image, flags);

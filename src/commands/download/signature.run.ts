@@ -17,7 +17,7 @@ import type definition from "./signature.ts";
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
   const image = await resolveImage(io, {
     text,
-    flags: { ...flags, attachment: "" },
+    flags,
     mustExist: true,
     warnAboutTags: false,
   });
