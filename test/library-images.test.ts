@@ -24,20 +24,11 @@ import {
   verifyImage,
 } from "../src/lib/index.ts";
 import { fromSigner, toSigner, toWitnesses } from "../src/lib/sigstore-js.ts";
+import { refused } from "./support/refused.ts";
 import { run, temporaryFolder } from "./support/test-io.ts";
 
 const ALICE = "alice@example.com";
 const PROVENANCE = "https://slsa.dev/provenance/v1";
-
-async function refused(code: string, promise: Promise<unknown>): Promise<TsignError> {
-  const error = await promise.then(
-    () => assert.fail("it was accepted"),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof TsignError, String(error));
-  assert.equal(error.code, code, error.message);
-  return error;
-}
 
 interface Place {
   sandbox: Sandbox;

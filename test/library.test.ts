@@ -14,23 +14,13 @@ import {
   TsignError,
   type VerifyOptions,
 } from "../src/lib/index.ts";
+import { refused } from "./support/refused.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { ALICE } from "./support/sandbox-client.ts";
 import { ARTIFACT, PREDICATE_TYPE, signedBundle } from "./support/signed-bundles.ts";
 import { OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
 
 const KIND = { version: "0.3", signer: "certificate", promise: false, timestamp: true } as const;
-
-/** Asserts that a promise rejects with a TsignError of the code, and returns it. */
-async function refused(code: string, promise: Promise<unknown>): Promise<TsignError> {
-  const error = await promise.then(
-    () => assert.fail("it was accepted"),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof TsignError, String(error));
-  assert.equal(error.code, code, error.message);
-  return error;
-}
 
 async function started(t: TestContext): Promise<Sandbox> {
   const sandbox = await startSandbox();

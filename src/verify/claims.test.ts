@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { evidenceOf } from "../../test/support/evidence.ts";
 import { TsignError } from "../errors.ts";
-import type { Evidence } from "../evidence/model.ts";
 import { type Digest, digestOf, messageOf, messageOfDigests } from "../format/digest.ts";
 import { refuseFileSignature, verifyClaims, verifyStatedDigest } from "./claims.ts";
 import { CheckFailed, type ClaimsPolicy, type Subject } from "./model.ts";
@@ -15,15 +15,6 @@ const TYPE = "https://example.com/t";
 const ANY: ClaimsPolicy = { annotations: {}, predicateTypes: undefined };
 const hex = (algorithm: string, bytes: Uint8Array = ARTIFACT) => createHash(algorithm).update(bytes).digest("hex");
 
-const evidenceOf = (content: Evidence["content"]): Evidence =>
-  ({
-    origin: { kind: "file", where: "f" },
-    content,
-    key: { kind: "none" },
-    log: [],
-    timestamps: [],
-    annotations: {},
-  }) as Evidence;
 const signature = Buffer.from("s");
 const simple = (digest: string, change: { type?: string; optional?: unknown } = {}) => {
   const { type = "cosign container image signature", optional = null } = change;

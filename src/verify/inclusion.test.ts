@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { test } from "node:test";
 import type { TransparencyLogEntry } from "@sigstore/bundle";
+import { evidenceOf } from "../../test/support/evidence.ts";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { type HashName, type Message, messageOf, messageOfDigests } from "../format/digest.ts";
@@ -31,15 +32,6 @@ const ENVELOPE = Buffer.from("the envelope as it was stored");
 const MESSAGE = messageOf(ARTIFACT);
 const PAE = envelopeMessageOf(TYPE, PAYLOAD);
 
-const evidenceOf = (content: Evidence["content"], more: Partial<Evidence> = {}): Evidence => ({
-  origin: { kind: "file", where: "f" },
-  content,
-  key: { kind: "none" },
-  log: [],
-  timestamps: [],
-  annotations: {},
-  ...more,
-});
 const BLOB = { kind: "blob", signature: sign("sha256", ARTIFACT, SIGNING.privateKey) } as const;
 const DSSE = {
   kind: "dsse",

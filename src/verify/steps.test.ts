@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { foundry } from "../../test/support/authorities.ts";
+import { evidenceOf } from "../../test/support/evidence.ts";
 import { testSigstore } from "../../test/support/sandbox.ts";
 import { timestamp } from "../../test/support/sandbox-client.ts";
 import type { Evidence } from "../evidence/model.ts";
@@ -29,18 +30,7 @@ const ROOT = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root");
 const SIGNATURE = Buffer.from("a signature");
 const ENVELOPE = Buffer.from("an envelope");
 
-function evidenceOf(more: Partial<Evidence>): Evidence {
-  const content = { kind: "blob", signature: SIGNATURE } as const;
-  return {
-    origin: { kind: "file", where: "f" },
-    content,
-    key: { kind: "none" },
-    log: [],
-    timestamps: [],
-    annotations: {},
-    ...more,
-  };
-}
+const signed = (more: Partial<Evidence>): Evidence => evidenceOf({ kind: "blob", signature: SIGNATURE }, more);
 
 const isCheck = (check: string, reason: RegExp) => (error: unknown) =>
   error instanceof CheckFailed && error.check === check && reason.test(error.message);
@@ -61,7 +51,7 @@ test("checkTimes: a timestamp over the signature or over the stored envelope cou
   const trust: TrustMaterial = { ...NO_TRUST, timestampAuthorities: ROOT.timestampAuthorities, now: new Date() };
   const response = await timestamp(sandbox, ENVELOPE);
   const judge = async (more: Partial<Evidence>, entries: KnownEntry[] = [], policy = POLICY) =>
-    (await checkTimes({ evidence: evidenceOf(more), entries, trust, policy })).value;
+    (await checkTimes({ evidence: signed(more), entries, trust, policy })).value;
   const { times, timestamps } = await judge({ timestamps: [response], timestamped: ENVELOPE });
   const [time = assert.fail()] = times;
   assert.deepEqual(timestamps, [{ time, response }]);
@@ -90,7 +80,7 @@ test("checkTimes: as many authorities as the policy demands, each counted once b
   const first = await timestamp(sandbox, SIGNATURE);
   const judge = (change: Partial<Policy>, timestamps = [first, second], timestampAuthorities = [authority, other]) => {
     const trust: TrustMaterial = { ...NO_TRUST, timestampAuthorities, now: new Date() };
-    const step = { evidence: evidenceOf({ timestamps }), entries: [], trust, policy: { ...POLICY, ...change } };
+    const step = { evidence: signed({ timestamps }), entries: [], trust, policy: { ...POLICY, ...change } };
     return checkTimes(step);
   };
   const tooFew = (expected: string, actual: string) => (error: unknown) =>
@@ -117,7 +107,7 @@ test("checkTimes: authorities with other roots count each", async () => {
   const timestamps = [await timestamp(sandbox, SIGNATURE), await timestamp(another, SIGNATURE)];
   const timestampAuthorities = [...ROOT.timestampAuthorities, ...others];
   const trust: TrustMaterial = { ...NO_TRUST, timestampAuthorities, now: new Date() };
-  const step = { evidence: evidenceOf({ timestamps }), entries: [], trust };
+  const step = { evidence: signed({ timestamps }), entries: [], trust };
   const { value, check } = await checkTimes({ ...step, policy: { ...POLICY, timestamps: 2 } });
   assert.deepEqual([value.timestamps.length, check?.outcome], [2, "passed"]);
   const three = checkTimes({ ...step, policy: { ...POLICY, timestamps: 3 } });
@@ -126,7 +116,7 @@ test("checkTimes: authorities with other roots count each", async () => {
 
 test("checkLog: a number of logs is demanded also where the log is not checked", () => {
   const step = {
-    evidence: evidenceOf({}),
+    evidence: signed({}),
     message: messageOf(SIGNATURE),
     key: KEY,
     trust: { ...NO_TRUST, now: new Date() },
