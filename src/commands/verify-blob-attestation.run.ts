@@ -13,7 +13,15 @@ import { readLegacyTimestamp } from "../evidence/legacy/proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { readStatement } from "../evidence/statement.ts";
-import { type HashName, type Message, messageOf, messageOfDigests, readMessage } from "../format/digest.ts";
+import {
+  digestFromHex,
+  HASHES,
+  type HashName,
+  type Message,
+  messageOf,
+  messageOfDigests,
+  readMessage,
+} from "../format/digest.ts";
 import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { sameKey } from "../keys/index.ts";
@@ -61,11 +69,6 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
   io.stderr.write("Verified OK\n");
 };
 
-const HASHES = ["sha256", "sha384", "sha512"] as const;
-
-/** In hex digits. */
-const DIGEST_LENGTH = { sha256: 64, sha384: 96, sha512: 128 };
-
 /** Largest bundle or envelope, unless COSIGN_MAX_ATTACHMENT_SIZE allows more. Bytes. */
 const MAX_FILE = 128 * 1024 * 1024;
 
@@ -88,15 +91,16 @@ function statedDigest({ digest, digestAlg }: VerifyFlags, file: string | undefin
       hint: "name it, give --digest and --digestAlg, or say --check-claims=false",
     });
   }
-  const byLength = HASHES.find((name) => DIGEST_LENGTH[name] === digest.length);
+  const byLength = HASHES.find((name) => digestFromHex(name, digest));
   const algorithm =
     HASHES.find((name) => name === digestAlg) ?? (digestAlg === "" && file !== undefined ? byLength : undefined);
-  if (algorithm === undefined || DIGEST_LENGTH[algorithm] !== digest.length || !/^[0-9a-fA-F]+$/.test(digest)) {
+  const bytes = algorithm && digestFromHex(algorithm, digest);
+  if (!algorithm || !bytes) {
     throw new TsignError("usage", `--digest is not a digest of --digestAlg "${digestAlg}"`, {
       hint: "sha256, sha384 or sha512, and its hex",
     });
   }
-  return { algorithm, digest: Buffer.from(digest, "hex") };
+  return { algorithm, digest: bytes };
 }
 
 /** What the statement must be about: the file, if one is named, hashed as the statement is, else the digest. */

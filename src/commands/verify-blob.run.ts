@@ -13,12 +13,13 @@ import { readLegacyTimestamp } from "../evidence/legacy/proofs.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
-import { type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
+import { digestFromHex, HASHES, type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
 import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { openBlob, readBlob } from "../net/input.ts";
+import { bytesToKeep } from "../verify/claimed-key.ts";
 import { fieldsOfCheck } from "../verify/model.ts";
 import { type Verified, verify } from "../verify/verify.ts";
 import type definition from "./verify-blob.ts";
@@ -55,11 +56,6 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
   warnAboutAttestation(io, verdict);
   io.stderr.write("Verified OK\n");
 };
-
-/** Blobs up to this size are kept and checked as they are; larger ones by their digest. Bytes. */
-const KEPT = 4 * 1024 * 1024;
-
-const DIGEST_LENGTH: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
 
 type BlobFlags = FlagValues<typeof flags>;
 
@@ -141,15 +137,15 @@ async function readSubject(
 ): Promise<Message> {
   const digest = by.bundle ? parseBlobDigest(by.file) : undefined;
   if (digest && !(await io.files.stat(by.file))) return messageOfDigests(digest);
-  const keepBytes = by.key?.kind.type === "ed25519" ? MAX_ED25519_MESSAGE : KEPT;
   const pieces = await watched(io, "verifying", { file: by.file, pieces: openBlob(io, by.file) });
-  return readMessage(pieces, { hashes: by.hashes, keepBytes });
+  return readMessage(pieces, { hashes: by.hashes, keepBytes: bytesToKeep(by.key) });
 }
 
 function parseBlobDigest(text: string): Map<HashName, Uint8Array> | undefined {
-  const [algorithm = "", hex = "", ...rest] = text.split(":");
-  if (rest.length > 0 || DIGEST_LENGTH[algorithm] !== hex.length || !/^[0-9a-fA-F]+$/.test(hex)) return undefined;
-  return new Map([[algorithm as HashName, Buffer.from(hex, "hex")]]);
+  const [algorithm, hex = "", ...rest] = text.split(":");
+  const name = HASHES.find((each) => each === algorithm);
+  const digest = name && rest.length === 0 ? digestFromHex(name, hex) : undefined;
+  return name && digest && new Map([[name, digest]]);
 }
 
 function isTooLarge(message: Message, key: PublicKey | undefined): boolean {

@@ -8,7 +8,11 @@ export type HashName = "sha256" | "sha384" | "sha512";
 /** A content digest as OCI writes it: `sha256:<64 lower-case hex>` or `sha512:<128>` (OCI image spec, descriptor.md). */
 export type Digest = `sha256:${string}` | `sha512:${string}`;
 
-const HEX_LENGTH = { sha256: 64, sha512: 128 } as const;
+/** Hex digits of a digest. */
+export const HEX_LENGTH = { sha256: 64, sha384: 96, sha512: 128 } as const;
+
+/** Every hash function, by its name. */
+export const HASHES = Object.keys(HEX_LENGTH) as readonly HashName[];
 
 /** Whether the text is a well-formed digest of a supported algorithm. */
 export function isDigest(text: string): text is Digest {
@@ -21,6 +25,11 @@ export function isDigest(text: string): text is Digest {
 export function parseDigest(digest: Digest): { algorithm: "sha256" | "sha512"; hex: string; bytes: Uint8Array } {
   const [algorithm, hex] = digest.split(":") as ["sha256" | "sha512", string];
   return { algorithm, hex, bytes: Buffer.from(hex, "hex") };
+}
+
+/** The raw digest that a text states in hex of either case; undefined for a text that is no such digest. */
+export function digestFromHex(name: HashName, hex: string): Uint8Array | undefined {
+  return hex.length === HEX_LENGTH[name] && /^[0-9a-fA-F]+$/.test(hex) ? Buffer.from(hex, "hex") : undefined;
 }
 
 /** Raw digest of the bytes. */

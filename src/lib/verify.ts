@@ -1,11 +1,19 @@
 import { TsignError } from "../errors.ts";
 import { readBundle } from "../evidence/bundle/read.ts";
 import type { Evidence } from "../evidence/model.ts";
-import { type HashName, type Message, messageOf, messageOfDigests, readMessage } from "../format/digest.ts";
-import { MAX_ED25519_MESSAGE } from "../keys/index.ts";
+import {
+  digestFromHex,
+  HASHES,
+  type HashName,
+  HEX_LENGTH,
+  type Message,
+  messageOf,
+  messageOfDigests,
+  readMessage,
+} from "../format/digest.ts";
 import { NO_TRUST, type TrustedMaterial } from "../trust/material.ts";
 import { readTrustedRoot } from "../trust/trusted-root.ts";
-import { keyToReadWith } from "../verify/claimed-key.ts";
+import { bytesToKeep, keyToReadWith } from "../verify/claimed-key.ts";
 import type { Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
 import { type Context, libraryIo } from "./context.ts";
@@ -39,10 +47,6 @@ export type {
   VerifyOptions,
 } from "./types.ts";
 export { ImageRefusal, verifyImage } from "./verify-image.ts";
-
-/** Blobs up to this size are kept and checked as they are; larger ones by their digest. Bytes. */
-const MAX_KEPT = 4 * 1024 * 1024;
-const DIGEST_BYTES = { sha256: 32, sha384: 48, sha512: 64 } as const;
 
 /**
  * A verifier, with its trust read and checked once. With a TUF repository this follows it once: make a new verifier now and
@@ -101,23 +105,21 @@ async function readArtifact(artifact: Artifact, evidence: Evidence, policy: Poli
     const key = await keyToReadWith(evidence, policy);
     const stated = evidence.content.kind === "blob" ? evidence.content.stated?.algorithm : undefined;
     const tried = policy.signer.kind === "key" ? policy.signer.hashes : key ? [key.hash] : [];
-    const all = evidence.content.kind === "dsse" ? (Object.keys(DIGEST_BYTES) as HashName[]) : [];
+    const all = evidence.content.kind === "dsse" ? HASHES : [];
     const hashes = new Set<HashName>([...tried, ...all, "sha256", ...(stated ? [stated] : [])]);
-    const keepBytes = key?.kind.type === "ed25519" ? MAX_ED25519_MESSAGE : MAX_KEPT;
-    return readMessage(artifact, { hashes: [...hashes], keepBytes });
+    return readMessage(artifact, { hashes: [...hashes], keepBytes: bytesToKeep(key) });
   }
   return messageOfDigests(digestsOf(artifact));
 }
 
 function digestsOf(stated: { readonly [Name in HashName]?: string }): Map<HashName, Uint8Array> {
   const digests = new Map<HashName, Uint8Array>();
-  for (const [name, length] of Object.entries(DIGEST_BYTES) as [HashName, number][]) {
+  for (const name of HASHES) {
     const hex = stated[name];
     if (hex === undefined) continue;
-    if (typeof hex !== "string" || hex.length !== 2 * length || !/^[0-9a-fA-F]+$/.test(hex)) {
-      throw new TsignError("usage", `the artifact's ${name} is not ${2 * length} hex digits`);
-    }
-    digests.set(name, Buffer.from(hex, "hex"));
+    const digest = typeof hex === "string" ? digestFromHex(name, hex) : undefined;
+    if (!digest) throw new TsignError("usage", `the artifact's ${name} is not ${HEX_LENGTH[name]} hex digits`);
+    digests.set(name, digest);
   }
   if (digests.size === 0) {
     throw new TsignError("usage", "the artifact is neither bytes, nor a stream, nor digests", {

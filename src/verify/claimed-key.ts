@@ -1,4 +1,5 @@
 import type { Evidence } from "../evidence/model.ts";
+import { MAX_ED25519_MESSAGE } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { CheckFailed, type Policy } from "./model.ts";
 
@@ -38,4 +39,12 @@ export async function keyToReadWith(
     if (error instanceof CheckFailed) return undefined;
     throw error;
   }
+}
+
+/** Files up to this size are kept and checked as they are; larger ones by their digest. Bytes. */
+const MAX_KEPT = 4 * 1024 * 1024;
+
+/** How many bytes of a file a check by this key wants in memory: pure Ed25519 (RFC 8032 §5.1) is over the whole file. */
+export function bytesToKeep(key: PublicKey | undefined): number {
+  return key?.kind.type === "ed25519" ? MAX_ED25519_MESSAGE : MAX_KEPT;
 }
