@@ -42,7 +42,7 @@ const ROOMS: Rooms = {
   verify: ["errors.ts", "format", "keys", "trust", "evidence"],
   sandbox: ["errors.ts", "format", "io", "net", "oci"],
   sign: ["errors.ts", "format", "io", "net", "oci", "keys", "trust", "evidence", "services", "verify"],
-  images: ["errors.ts", "format", "io", "net", "oci", "evidence", "services", "verify"],
+  images: ["errors.ts", "format", "io", "net", "oci", "trust", "evidence", "services", "verify"],
   lib: [
     "errors.ts",
     "format",

@@ -2,6 +2,7 @@ import { TsignError, withMessage } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence, Found } from "../evidence/model.ts";
 import type { TransportIo } from "../net/retry.ts";
+import { PathBudget } from "../trust/path-budget.ts";
 import type { ClaimsPolicy, Policy, TrustMaterial } from "../verify/model.ts";
 import { type Verdict, type Verified, verify } from "../verify/verify.ts";
 import { noSuchImage } from "./below.ts";
@@ -58,7 +59,7 @@ export async function verifyImage(
   options: VerifyImageOptions,
 ): Promise<ImageVerdict> {
   const policy = wholePolicy(options);
-  const trust = ofItsOwn(options.trust);
+  const trust = { ...options.trust, budget: new PathBudget() }; // hostile chains of one image cost no other its path
   const judging = new Judging(io.signal, (candidate) => judge(io, candidate, { target, policy, trust, options }));
   const otherTypes = new Set<string>();
   const incomplete: MissedPlace[] = [];
@@ -92,11 +93,6 @@ function wholePolicy({ policy, wanted }: VerifyImageOptions): Policy {
 /** Whatever is not compared with the image: an attestation is no signature, and one of another type is not the one wanted. */
 function predicateTypeOf(wanted: Wanted): string {
   return wanted.kind === "signatures" ? SIGN_PREDICATE_TYPE : wanted.predicateType;
-}
-
-/** The same trust, for one image: what searching certificate paths may cost is counted by list of authorities. */
-function ofItsOwn(trust: TrustMaterial): TrustMaterial {
-  return { ...trust, authorities: [...trust.authorities] };
 }
 
 function candidates(target: ImageTarget, options: VerifyImageOptions): AsyncIterable<Found> | Iterable<Found> {

@@ -22,8 +22,7 @@ export interface OpenedRegistry {
 }
 
 export interface VerifierParts {
-  /** For one verification: what paths to the same list of authorities may cost is counted together. */
-  readonly trust: () => TrustedMaterial;
+  readonly trust: TrustedMaterial;
   readonly io: Io;
 }
 

@@ -34,7 +34,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       ...witnesses.map(({ witness, ...facts }) => witnessOf(witness, facts)),
     ],
     ...(certificate ? { certificate } : {}),
-    ...(verifier ? { trust: verifiers.partsOf(verifier).trust() } : {}),
+    ...(verifier ? { trust: verifiers.partsOf(verifier).trust } : {}),
     onPublish: ({ identity: name, places }) =>
       onPublish?.({ ...(name === undefined ? {} : { identity: name }), places }),
     onWarning: ({ message }) => onWarning?.(message),

@@ -55,7 +55,7 @@ export async function verifyImage(reference: string, options: VerifyImageOptions
   const { predicateType } = options;
   const verdict = await judgeImage(io, target, {
     wanted: predicateType === undefined ? { kind: "signatures" } : { kind: "attestations", predicateType },
-    trust: { ...trust(), now: clock.now() },
+    trust: { ...trust, now: clock.now() },
     policy: { ...policy, claims: { annotations, subject: "required" } },
     bundles: true,
     tagPrefix: "",

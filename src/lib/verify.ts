@@ -60,18 +60,9 @@ export async function createVerifier(options: VerifierOptions = {}): Promise<Ver
   const { trustedRoot } = options;
   const trust = trustedRoot === undefined ? NO_TRUST : await readTrust(options, trustedRoot);
   const verifier: Verifier = {
-    verify: (bundle, wanted) => verifyBundle(bundle, { trust: { ...fresh(trust), now: io.now() }, wanted }),
+    verify: (bundle, wanted) => verifyBundle(bundle, { trust: { ...trust, now: io.now() }, wanted }),
   };
-  return verifiers.keep(verifier, { trust: () => fresh(trust), io });
-}
-
-/** The same trust, whose searches for certificate paths are not charged for those of earlier calls. */
-function fresh(trust: TrustedMaterial): TrustedMaterial {
-  return {
-    ...trust,
-    authorities: [...trust.authorities],
-    timestampAuthorities: [...trust.timestampAuthorities],
-  };
+  return verifiers.keep(verifier, { trust, io });
 }
 
 async function readTrust(

@@ -4,20 +4,11 @@ import { publicKeyFromObject } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import { type CertificatePath, verifyCertificatePath } from "../trust/certificate-path.ts";
-import { type Authority, isWithin } from "../trust/material.ts";
+import { isWithin } from "../trust/material.ts";
 import { PathBudget } from "../trust/path-budget.ts";
 import { CheckFailed, type TrustMaterial } from "./model.ts";
 
 type CertificateKey = Extract<EvidenceKey, { kind: "certificate" }>;
-
-/** What the searches for paths to the same authorities may cost together. */
-const budgets = new WeakMap<readonly Authority[], PathBudget>();
-
-function budgetFor(authorities: readonly Authority[]): PathBudget {
-  const budget = budgets.get(authorities) ?? new PathBudget();
-  budgets.set(authorities, budget);
-  return budget;
-}
 
 /**
  * The key a certificate is for, before anything of it is believed.
@@ -37,19 +28,24 @@ export function certifiedKey(key: CertificateKey): PublicKey {
  * @throws CheckFailed
  */
 export function verifyCertificate(key: CertificateKey, trust: TrustMaterial, times: readonly Date[]): CertificatePath {
-  const paths = times.map((at) => pathAt(key, trust, at));
+  const { budget = new PathBudget() } = trust;
+  const paths = times.map((at) => pathAt(key, { ...trust, budget }, at));
   const [path] = paths;
   if (!path) throw new CheckFailed("time", "there is no trusted time to judge the certificate at");
   return path;
 }
 
-function pathAt(key: CertificateKey, trust: TrustMaterial, at: Date): CertificatePath {
+function pathAt(
+  key: CertificateKey,
+  trust: TrustMaterial & { readonly budget: PathBudget },
+  at: Date,
+): CertificatePath {
   const trusted = trust.authorities.filter(({ validFor }) => isWithin(validFor, at));
   if (trusted.length === 0) {
     const reason = trust.authorities.length === 0 ? "" : ` for ${at.toISOString()}`;
     throw new CheckFailed("key", `no certificate authority is trusted${reason}`);
   }
-  const budget = budgetFor(trust.authorities);
+  const { budget } = trust;
   let failure: unknown;
   for (const authorities of trusted) {
     try {

@@ -5,6 +5,7 @@ import type { StatementSubject } from "../evidence/statement.ts";
 import type { Digest, HashName, Message } from "../format/digest.ts";
 import type { PublicKey } from "../keys/types.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
+import type { PathBudget } from "../trust/path-budget.ts";
 
 /** What the evidence has to be about. */
 export type Subject =
@@ -14,6 +15,8 @@ export type Subject =
 /** What the verifier trusts, and the time it believes to be now. */
 export interface TrustMaterial extends TrustedMaterial {
   readonly now: Date;
+  /** What the searches for certificate paths may cost together, for all that is judged with it; without one each has its own. */
+  readonly budget?: PathBudget;
 }
 
 /** Compares a name found in a certificate: `matches` is given the name, `text` is for messages. */

@@ -9,6 +9,7 @@ import type { Evidence } from "../evidence/model.ts";
 import { messageOf } from "../format/digest.ts";
 import { defaultHashes, publicKeyFromObject } from "../keys/index.ts";
 import { ALWAYS, type Authority, type Log, NO_TRUST } from "../trust/material.ts";
+import { PathBudget } from "../trust/path-budget.ts";
 import { readTrustedRoot } from "../trust/trusted-root.ts";
 import { certifiedKey, verifyCertificate } from "./certificate.ts";
 import type { KnownEntry } from "./log.ts";
@@ -149,8 +150,12 @@ const AUTHORITY: Authority = {
 const LEAF = make({ name: undefined, key: LEAF_KEY, issuer: "CA", issuerKey: ROOT_KEY });
 const certified = (leaf: Buffer, chain: readonly Buffer[] = []) =>
   ({ kind: "certificate", leaf, chain, binding: true }) as const;
-const judgeCertificate = (authorities: readonly Authority[], times: readonly Date[] = [NOW], key = certified(LEAF)) =>
-  verifyCertificate(key, { ...NO_TRUST, authorities, now: NOW }, times);
+const judgeCertificate = (
+  authorities: readonly Authority[],
+  times: readonly Date[] = [NOW],
+  key = certified(LEAF),
+  budget = new PathBudget(),
+) => verifyCertificate(key, { ...NO_TRUST, authorities, now: NOW, budget }, times);
 
 test("verifyCertificate: a path at every time, by authorities that are trusted for it", () => {
   const later = new Date(NOW.getTime() + 60_000);
@@ -176,27 +181,32 @@ test("verifyCertificate: a path at every time, by authorities that are trusted f
   assert.throws(() => judgeCertificate([other, ended]), isCheck("key", /no valid path/));
 });
 
-test("verifyCertificate: hostile chains share what a search may cost, as long as they are held against the same trust", () => {
+test("verifyCertificate: hostile chains share what a search may cost, as long as they have one budget", () => {
   const keys = Array.from({ length: 10 }, newKey);
   const chain = keys.flatMap((key) =>
     keys.map((issuerKey) => make({ name: "other", key, issuer: "other", issuerKey })),
   );
   const leaf = make({ name: undefined, key: LEAF_KEY, issuer: "other", issuerKey: keys[0] ?? LEAF_KEY });
-  const givenUp = (authorities: readonly Authority[]) => {
+  const givenUp = (budget?: PathBudget) => {
     try {
-      judgeCertificate(authorities, [NOW], certified(leaf, chain));
+      verifyCertificate(
+        certified(leaf, chain),
+        { ...NO_TRUST, authorities: [AUTHORITY], now: NOW, ...(budget ? { budget } : {}) },
+        [NOW],
+      );
     } catch (error) {
       return error instanceof CheckFailed ? Number(/given up: (\d+)/.exec(error.message)?.[1]) : 0;
     }
     return assert.fail("it has a path");
   };
-  const authorities = [AUTHORITY];
-  assert.notEqual(givenUp(authorities), 8);
+  const budget = new PathBudget();
+  assert.notEqual(givenUp(budget), 8);
   let last = 0;
-  for (let count = 0; count < 40 && last !== 8; count++) last = givenUp(authorities);
+  for (let count = 0; count < 40 && last !== 8; count++) last = givenUp(budget);
   assert.equal(last, 8, "the share of its own is left");
-  assert.ok(judgeCertificate(authorities), "an honest path is found still");
-  assert.notEqual(givenUp([AUTHORITY]), 8, "other trust has its own");
+  assert.ok(judgeCertificate([AUTHORITY], [NOW], certified(LEAF), budget), "an honest path is found still");
+  assert.notEqual(givenUp(new PathBudget()), 8, "another budget is another's");
+  assert.notEqual(givenUp(), 8, "without one a certificate has its own");
 });
 
 test("verifyCertificate: a defect is thrown on, and a certificate that cannot be read fails the key", () => {
