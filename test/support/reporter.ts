@@ -1,6 +1,10 @@
-import { relative, resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import type { TestEvent } from "node:test/reporters";
+
+// Each file of tests is a process that loads much of the program: compiled once, for all of them and the next run.
+process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "node-compile-cache");
 
 /**
  * Prints what failed and why, then one line: `N passed, N failed`. A run of no test is a failure, and so is a file
