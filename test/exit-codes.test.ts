@@ -5,7 +5,7 @@ import { TsignError } from "../src/errors.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, run } from "./support/test-io.ts";
 
-/** The table of exit codes in the help of a command: what each means. */
+/** Reads the table of exit codes in the help of a command. */
 async function codesInHelp(words: readonly string[]): Promise<Map<number, string>> {
   const { stdout } = await run([...words, "--help"]);
   const [, section = ""] = /^Exit codes:\n((?: .*\n?)+)/m.exec(stdout) ?? [];
@@ -13,7 +13,7 @@ async function codesInHelp(words: readonly string[]): Promise<Map<number, string
   return new Map(rows.map(([, code, meaning = ""]) => [Number(code), meaning.replace(/\s+/g, " ")]));
 }
 
-test("verify ends with the codes of its help's table, each for what the table says", async (t) => {
+test("verify: every outcome -> exit code and meaning of the table in its help", async (t) => {
   const { tsign, ok, image, registry } = await storageWorkshop(t);
   await ok("generate-key-pair", "--output-key-prefix", "b");
   const pushed = async (name: string) => (await ok("sandbox", "push", name)).stdout.trim();
@@ -25,11 +25,11 @@ test("verify ends with the codes of its help's table, each for what the table sa
   const situations: [key: string, image: string, code: number, meaning: RegExp][] = [
     ["a.pub", bundle, 0, /success/],
     ["a.pub", legacy, 0, /success/],
-    ["a.pub", bare, 10, /no signature/],
+    ["a.pub", bare, 10, /no signatures/],
     ["a.pub", `${registry}/nosuch:v1`, 11, /does not exist/],
-    ["b.pub", legacy, 12, /legacy form, and none .*passes/],
-    ["b.pub", both, 12, /none of them or of the bundles passes/],
-    ["b.pub", bundle, 1, /bundles only, and none passes/],
+    ["b.pub", legacy, 12, /could be verified, and the image has legacy signatures/],
+    ["b.pub", both, 12, /no signature could be verified/],
+    ["b.pub", bundle, 1, /only bundles that could not be verified/],
     ["nosuch.pub", bundle, 1, /any other failure/],
     ["a.pub", "not a reference", 1, /any other failure/],
   ];
@@ -42,7 +42,7 @@ test("verify ends with the codes of its help's table, each for what the table sa
   assert.deepEqual([...table.keys()], [0, 1, 10, 11, 12, 130]);
 });
 
-test("verify-attestation ends with 1 for whatever fails, as its help says", async (t) => {
+test("verify-attestation: any failure -> exit code 1, as its help says", async (t) => {
   const { tsign, image, registry } = await storageWorkshop(t);
   const table = await codesInHelp(["verify-attestation"]);
   assert.deepEqual([...table.keys()], [0, 1, 130]);
@@ -51,7 +51,7 @@ test("verify-attestation ends with 1 for whatever fails, as its help says", asyn
   }
 });
 
-test("the help of every command tells its exit codes, and an interrupted command ends with one of them", async () => {
+test("every command: help lists exit codes 0, 1 and 130; an interrupted command exits 130", async () => {
   const stop = new AbortController();
   stop.abort(new TsignError("cancelled", "interrupted", { exitCode: 130 }));
   for (const { words } of TABLE) {

@@ -1,76 +1,76 @@
-/** A command as the program knows it before its module is loaded. */
+/** A command before its module is loaded. */
 export interface Entry {
   /** Its words, separated by single spaces: `download signature`. */
   readonly name: CommandName;
   /** `["download", "signature"]`. */
   readonly words: readonly string[];
   readonly summary: string;
-  /** Left out of help, still works. */
+  /** Omitted from help; it still works. */
   readonly hidden: boolean;
-  /** Not meant for users: left out of what is generated, too. */
+  /** Not meant for users: also omitted from generated documents. */
   readonly internal: boolean;
 }
 
-/** Every command, in the order of the reference, with its line in help. */
+/** Every command with its summary, in the order of the reference. */
 const SUMMARIES = {
-  "attach attestation": "Attach attestations made elsewhere to an image",
+  "attach attestation": "Attach existing attestations to an image",
   "attach sbom": "Attach a software bill of materials to an image",
-  "attach signature": "Attach a signature made elsewhere to an image",
-  attest: "Attest something about container images",
-  "attest-blob": "Attest something about a file",
-  "bundle create": "Make a Sigstore bundle of a signature and what belongs to it",
-  "bundle inspect": "Show what a Sigstore bundle holds",
+  "attach signature": "Attach an existing signature to an image",
+  attest: "Attest container images",
+  "attest-blob": "Attest files",
+  "bundle create": "Create a Sigstore bundle from a signature and its parts",
+  "bundle inspect": "Show the contents of a Sigstore bundle",
   "bundle upgrade": "Convert an older Sigstore bundle to version 0.3",
   clean: "Remove signatures and attestations from an image",
-  completion: "Print a shell's completion script",
-  copy: "Copy an image and what is attached to it",
-  "debug providers": "Print where an identity token could come from without a login",
-  "dockerfile verify": "Verify the images that a Dockerfile is built on",
+  completion: "Print a shell completion script",
+  copy: "Copy an image and its attached artifacts",
+  "debug providers": "Print the ambient identity token providers",
+  "dockerfile verify": "Verify the base images of a Dockerfile",
   "download attestation": "Print the attestations of an image as JSON lines",
   "download sbom": "Print the software bill of materials attached to an image",
   "download signature": "Print the signatures of an image as JSON lines",
-  env: "Print the environment variables tsign reads",
-  generate: "Print the payload that a legacy signature of an image is over",
+  env: "Print the environment variables that tsign reads",
+  generate: "Print the payload to sign for a legacy signature",
   "generate-fig-spec": "Print a completion specification for Fig",
-  "generate-key-pair": "Make a new key pair",
-  "import-key-pair": "Encrypt an existing private key for signing",
-  "key test": "Try out a key: sign and verify once",
-  initialize: "Fetch the trust root that signatures are made and verified with",
-  load: "Load a saved image and what is attached to it into a registry",
-  login: "Store the credentials of a registry",
-  logout: "Remove the stored credentials of a registry",
-  "manifest verify": "Verify the images that a Kubernetes manifest names",
+  "generate-key-pair": "Generate a key pair",
+  "import-key-pair": "Import a private key for signing",
+  "key test": "Test a key by signing and verifying once",
+  initialize: "Fetch the TUF trust root",
+  load: "Load a saved image into a registry",
+  login: "Log in to a registry",
+  logout: "Log out from a registry",
+  "manifest verify": "Verify the images of a Kubernetes manifest",
   "piv-tool attestation": "Print the attestation of a key on a PIV token",
-  "piv-tool generate-key": "Make a key on a PIV token",
-  "piv-tool reset": "Set a PIV token back to how it was delivered",
+  "piv-tool generate-key": "Generate a key on a PIV token",
+  "piv-tool reset": "Reset a PIV token to its factory settings",
   "piv-tool set-management-key": "Change the management key of a PIV token",
   "piv-tool set-pin": "Change the PIN of a PIV token",
   "piv-tool set-puk": "Change the PUK of a PIV token",
   "piv-tool unblock": "Set a new PIN on a blocked PIV token",
-  "pkcs11-tool list-keys-uris": "Print the references of the keys on a PKCS#11 token",
-  "pkcs11-tool list-tokens": "Print the tokens a PKCS#11 module knows",
-  "public-key": "Print the public half of a key",
+  "pkcs11-tool list-keys-uris": "Print the PKCS#11 URIs of the keys on a token",
+  "pkcs11-tool list-tokens": "Print the tokens of a PKCS#11 module",
+  "public-key": "Print a public key",
   "sandbox down": "Stop the sandbox",
-  "sandbox env": "Print the sandbox's environment for a shell",
-  "sandbox exec": "Run a command inside a sandbox of its own",
-  "sandbox fault": "Make the sandbox fail on purpose",
-  "sandbox push": "Push a small image into the sandbox",
-  "sandbox status": "Say whether a sandbox is running",
-  "sandbox token": "Print an identity token of the sandbox",
-  "sandbox up": "Start a Sigstore and a registry on this machine to learn and test with",
-  save: "Save an image and what is attached to it to a folder",
+  "sandbox env": "Print the sandbox's environment variables",
+  "sandbox exec": "Run a command in a temporary sandbox",
+  "sandbox fault": "Inject faults into the sandbox",
+  "sandbox push": "Push a small image to the sandbox's registry",
+  "sandbox status": "Print whether a sandbox is running",
+  "sandbox token": "Print an identity token from the sandbox",
+  "sandbox up": "Start a local Sigstore instance and registry",
+  save: "Save an image and its attached artifacts to a folder",
   sign: "Sign container images",
   "sign-blob": "Sign files",
-  "signing-config create": "Write a file that names the services to sign with",
-  tree: "Show what is attached to an image",
-  triangulate: "Print where an image's signatures are kept",
-  "trusted-root create": "Write a file of everything signatures are verified against",
-  "upload blob": "Store files in a registry",
-  "upload wasm": "Store a WebAssembly module in a registry",
+  "signing-config create": "Create a signing config file",
+  tree: "Show the artifacts attached to an image",
+  triangulate: "Print where the signatures of an image are stored",
+  "trusted-root create": "Create a trusted root file",
+  "upload blob": "Upload files to a registry",
+  "upload wasm": "Upload a WebAssembly module to a registry",
   verify: "Verify signatures of container images",
   "verify-attestation": "Verify attestations of container images",
-  "verify-blob": "Verify the signature of a file",
-  "verify-blob-attestation": "Verify an attestation of a file",
+  "verify-blob": "Verify signatures of files",
+  "verify-blob-attestation": "Verify attestations of files",
   version: "Print the version",
 } as const;
 
@@ -84,7 +84,7 @@ const HIDDEN: readonly string[] = [
 ] satisfies readonly CommandName[];
 const INTERNAL: readonly string[] = ["generate-fig-spec"] satisfies readonly CommandName[];
 
-/** Every command. Where its definition is loaded from stands in src/commands.ts, which nothing below it needs. */
+/** Every command. src/commands.ts loads their definitions. */
 export const TABLE: readonly Entry[] = (Object.keys(SUMMARIES) as CommandName[]).map((name) => ({
   name,
   words: name.split(" "),

@@ -8,24 +8,25 @@ export const flags = {
   ...attestingFlags,
   ...registryFlags,
   attachmentTagPrefix,
-  noUpload: flag.bool("do not store the attestation in the registry"),
-  recordCreationTimestamp: flag.bool("record when the attestation image was made", {
-    deprecated: "the bundle form always records it",
+  noUpload: flag.bool("skip storing the attestation in the registry"),
+  recordCreationTimestamp: flag.bool("set the creation time of the attestation image", {
+    deprecated: "bundles always record the creation time",
   }),
-  recursive: flag.bool("also attest every image of an index", { short: "r" }),
-  replace: flag.bool("take the place of the image's attestations of the same type", {
-    deprecated: "verifiers accept any of several attestations",
+  recursive: flag.bool("attest every image of an index, too", { short: "r" }),
+  replace: flag.bool("replace the image's attestations of the same predicate type", {
+    deprecated: "verifiers accept any one of several attestations",
   }),
 };
 
 export default defineCommand({
   usage: "[flags] <image…>",
-  summary: "Attest something about container images",
+  summary: "Attest container images",
   about:
-    "Signs an in-toto statement that says something about each image, a software bill of materials or how it was built, and " +
-    "stores it beside the image. The predicate is stored as it was written.",
+    "Signs an in-toto statement about each image, such as a software bill of materials or build provenance, and stores it in the image's repository. The predicate is stored unchanged.",
   examples: [
+    "# Attest a software bill of materials keylessly (opens a browser to log in)",
     "tsign attest --type spdxjson --predicate sbom.spdx.json registry.example/app@sha256:…",
+    "# Attest build provenance with a key",
     "tsign attest --key cosign.key --type slsaprovenance1 --predicate provenance.json registry.example/app@sha256:…",
   ],
   args: { min: 1, max: Number.POSITIVE_INFINITY },

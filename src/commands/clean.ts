@@ -5,14 +5,19 @@ export default defineCommand({
   usage: "[flags] <image>",
   summary: "Remove signatures and attestations from an image",
   about:
-    "Deletes what cosign and tsign have attached to an image; the image itself stays. Asks first, unless --force is given.",
-  examples: ["tsign clean registry.example/app:v1", "tsign clean --type signature --force registry.example/app:v1"],
+    "Deletes the signatures, attestations and SBOMs that cosign or tsign attached to an image. The image itself is not deleted. Asks for confirmation unless --force is set.",
+  examples: [
+    "# Remove all signatures, attestations and SBOMs",
+    "tsign clean registry.example/app:v1",
+    "# Remove legacy signatures without confirmation",
+    "tsign clean --type signature --force registry.example/app:v1",
+  ],
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,
     attachmentTagPrefix,
-    force: flag.bool("do not ask", { short: "f" }),
-    type: flag.choice(["signature", "attestation", "referrer", "sbom", "all"], "what to remove", {
+    force: flag.bool("skip the confirmation prompt", { short: "f" }),
+    type: flag.choice(["signature", "attestation", "referrer", "sbom", "all"], "type of artifacts to remove", {
       default: "all",
       typeName: "CLEAN_TYPE",
     }),

@@ -3,15 +3,17 @@ import { defineCommand } from "../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "bash|zsh|fish|powershell",
-  summary: "Print a shell's completion script",
+  summary: "Print a shell completion script",
   about:
-    "Prints the script that completes tsign's commands, flags and their values in a shell: key files and key services, the " +
-    "registries of docker's configuration, and the tags of a repository there.",
+    "Prints a script that completes tsign's commands, flags and values in a shell, including key files, key services, the registries in docker's configuration, and image tags.",
   examples: [
+    "# Load completions in bash",
     "source <(tsign completion bash)",
-    "# in bash, for `alias cosign=tsign` too",
+    "# Complete the alias `cosign=tsign` in bash, too",
     "complete -F _tsign cosign",
+    "# Install completions for zsh",
     "tsign completion zsh > ~/.zsh/completions/_tsign",
+    "# Load completions in fish",
     "tsign completion fish | source",
   ],
   args: { min: 1, max: 1, choices: Object.keys(COMPLETION_SCRIPTS) },

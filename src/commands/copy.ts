@@ -5,23 +5,25 @@ export const PARTS = ["sig", "att", "sbom"];
 
 export default defineCommand({
   usage: "[flags] <source image> <destination image>",
-  summary: "Copy an image and what is attached to it",
+  summary: "Copy an image and its attached artifacts",
   about:
-    "Copies an image with all its platforms, and the signatures, attestations, SBOMs and other referrers of each, to another " +
-    "repository. Digests stay as they are. The destination's tag is set last.",
+    "Copies an image with all its platforms, including their signatures, attestations, SBOMs and other referrers, to another repository. Digests do not change. The destination's tag is written last.",
   examples: [
+    "# Copy an image with everything attached to it",
     "tsign copy registry.example/app:v1 mirror.example/app:v1",
+    "# Copy only signatures and attestations",
     "tsign copy --only=sig,att registry.example/app:v1 mirror.example/app",
+    "# Copy the image of one platform",
     "tsign copy --platform linux/amd64 registry.example/app:v1 mirror.example/app:v1-amd64",
   ],
   args: { min: 2, max: 2 },
   flags: {
     ...registryFlags,
     attachmentTagPrefix,
-    force: flag.bool("replace tags that the destination has", { short: "f" }),
-    only: flag.strings("copy what is attached, and of it these only: sig, att, sbom", { choices: PARTS }),
-    platform: flag.string("copy the image of one platform: os/architecture[/variant]"),
-    sigOnly: flag.bool("old name of --only=sig"),
+    force: flag.bool("overwrite existing tags in the destination", { short: "f" }),
+    only: flag.strings("types of attached artifacts to copy, without the image: sig, att, sbom", { choices: PARTS }),
+    platform: flag.string("platform of the image to copy: os/architecture[/variant]"),
+    sigOnly: flag.bool("alias of --only=sig"),
   },
-  deprecated: "`save` and `load` take an image to another registry, and `oras copy -r` copies referrers",
+  deprecated: "use `tsign save` and `tsign load`, or `oras copy -r`, instead",
 });

@@ -3,19 +3,20 @@ import { defineCommand, flag } from "../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
-  summary: "Print the payload that a legacy signature of an image is over",
+  summary: "Print the payload to sign for a legacy signature",
   about:
-    "Prints what `sign --new-bundle-format=false` signs, so that another tool can sign it; `attach signature` stores the " +
-    "outcome. Nothing is signed, and nothing follows the JSON.",
+    "Prints the payload that `tsign sign --new-bundle-format=false` signs, so that another tool can sign it. Use `tsign attach signature` to attach that signature. No line end follows the JSON.",
   examples: [
+    "# Save the payload",
     "tsign generate registry.example/app:v1 > payload.json",
+    "# Sign the payload with another tool",
     "tsign generate -a env=prod registry.example/app:v1 | gpg --detach-sign --output app.sig",
   ],
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,
-    annotations: flag.strings("key=value pairs to sign", { short: "a" }),
+    annotations: flag.strings("annotations to add to the payload, as key=value pairs", { short: "a" }),
     attachmentTagPrefix,
   },
-  deprecated: "in-toto tooling makes statements for bundles",
+  deprecated: "use `tsign sign` instead",
 });

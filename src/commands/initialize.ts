@@ -3,22 +3,26 @@ import { DEFAULT_MIRROR } from "../services/tuf/addresses.ts";
 
 export default defineCommand({
   usage: "[flags]",
-  summary: "Fetch the trust root that signatures are made and verified with",
+  summary: "Fetch the TUF trust root",
   about:
-    "Follows a TUF repository from a root that is trusted to its trusted root and signing config, and keeps them in " +
-    "$TUF_ROOT or ~/.sigstore/root, where later commands find them. Without flags it is Sigstore's public instance, whose " +
-    "root tsign carries; another mirror needs its --root once.",
+    "Fetches the trusted root and the signing config from a TUF repository, verifies them starting from its root, and stores them in $TUF_ROOT or ~/.sigstore/root for later commands. The default is Sigstore's public instance, whose root is built in; another mirror requires --root the first time.",
   examples: [
+    "# Use Sigstore's public instance",
     "tsign initialize",
+    "# Use another TUF repository",
     "tsign initialize --mirror https://tuf.example --root root.json --root-checksum sha256:…",
+    "# Use a copy of a TUF repository in a folder",
     "tsign initialize --mirror file:///media/usb/repository --root root.json",
+    "# Use Sigstore's staging instance",
     "tsign initialize --staging",
   ],
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {
-    mirror: flag.string("URL of the TUF repository, or of a folder with a copy", { default: DEFAULT_MIRROR }),
-    root: flag.string("file or URL of the repository's root"),
-    rootChecksum: flag.string("SHA-256 or SHA-512 checksum of that root, in hex, needed where it comes from a URL"),
-    staging: flag.bool("use Sigstore's test instance"),
+    mirror: flag.string("TUF repository URL; file:// for a folder", { default: DEFAULT_MIRROR }),
+    root: flag.string("initial TUF root: a file or URL"),
+    rootChecksum: flag.string(
+      "SHA-256 or SHA-512 checksum of the initial TUF root in hex, required if --root is a URL",
+    ),
+    staging: flag.bool("use Sigstore's staging instance"),
   },
 });

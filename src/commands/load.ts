@@ -3,11 +3,10 @@ import { defineCommand, flag } from "../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
-  summary: "Load a saved image and what is attached to it into a registry",
+  summary: "Load a saved image into a registry",
   about:
-    "Pushes what `save` of tsign or cosign wrote: the image, all its platforms, and their signatures, attestations, SBOMs " +
-    "and other referrers. Signatures the image has there already are kept. The tag is set last.",
-  examples: ["tsign load --dir app mirror.example/app:v1"],
+    "Pushes an image that `tsign save` or `cosign save` wrote, with all its platforms, signatures, attestations, SBOMs and other referrers. Signatures that the image already has in the registry are kept. The tag is written last.",
+  examples: ["# Load an image from the folder app", "tsign load --dir app mirror.example/app:v1"],
   args: { min: 1, max: 1 },
-  flags: { ...registryFlags, attachmentTagPrefix, dir: flag.string("folder that `save` wrote") },
+  flags: { ...registryFlags, attachmentTagPrefix, dir: flag.string("folder that `tsign save` wrote") },
 });

@@ -2,16 +2,21 @@ import { defineCommand, flag } from "../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags] <registry>",
-  summary: "Store the credentials of a registry",
+  summary: "Log in to a registry",
   about:
-    "Asks for what is missing, checks user name and password at the registry, and stores them where docker and cosign find " +
-    "them: in docker's configuration, or in the credential store it names.",
-  examples: ["tsign login registry.example -u alice --password-stdin < token.txt"],
+    "Checks a user name and password with a registry and stores them in docker's configuration or the credential store it names, where docker and cosign read them. Prompts for missing values on a terminal.",
+  examples: [
+    "# Log in with a password from a file",
+    "tsign login registry.example -u alice --password-stdin < token.txt",
+  ],
   args: { min: 1, max: 1 },
   flags: {
-    password: flag.string("password; on the command line it is visible to others", { short: "p", secret: true }),
+    password: flag.string("registry password (visible to other users of this machine; prefer --password-stdin)", {
+      short: "p",
+      secret: true,
+    }),
     passwordStdin: flag.bool("read the password from stdin"),
-    username: flag.string("user name", { short: "u" }),
+    username: flag.string("registry user name", { short: "u" }),
   },
   bindEnvironment: false,
 });

@@ -2,11 +2,10 @@ import { defineCommand } from "../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "<registry>",
-  summary: "Remove the stored credentials of a registry",
+  summary: "Log out from a registry",
   about:
-    "Removes what `login` stored, or docker did: from docker's configuration, or from the credential store it names. It is " +
-    "no failure when there is nothing to remove.",
-  examples: ["tsign logout registry.example"],
+    "Removes the credentials of a registry from docker's configuration or the credential store it names. Succeeds if there are none.",
+  examples: ["# Remove the credentials of a registry", "tsign logout registry.example"],
   args: { min: 1, max: 1 },
   flags: {},
   bindEnvironment: false,

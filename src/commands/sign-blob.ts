@@ -6,19 +6,19 @@ import { DEFAULT_SIGNING_ALGORITHM } from "../keys/signing-algorithms.ts";
 export const flags = {
   ...keyFlags,
   ...signingFlags,
-  b64: flag.bool("write signature and certificate as base64", {
+  b64: flag.bool("write the signature and certificate in base64", {
     default: true,
-    deprecated: "the bundle of --bundle encodes what needs it",
+    deprecated: "use --bundle instead",
   }),
-  output: flag.string("old name of --output-signature", {
-    deprecated: "the bundle of --bundle holds it",
+  output: flag.string("alias of --output-signature", {
+    deprecated: "use --bundle instead; the bundle contains it",
     output: true,
   }),
   rfc3161Timestamp: flag.string("file to write the signed timestamp to", {
     output: true,
-    deprecated: "the bundle of --bundle holds it",
+    deprecated: "use --bundle instead; the bundle contains it",
   }),
-  signingAlgorithm: flag.string("algorithm of the key made for keyless signing", {
+  signingAlgorithm: flag.string("algorithm of the ephemeral key for keyless signing", {
     default: DEFAULT_SIGNING_ALGORITHM,
   }),
 };
@@ -27,14 +27,15 @@ export default defineCommand({
   usage: "[flags] <file…>",
   summary: "Sign files",
   about:
-    "Signs files, `-` for stdin, or URLs. The default form writes a Sigstore bundle to --bundle; with " +
-    "--new-bundle-format=false the base64 signature goes to stdout or --output-signature.\nA file of any size is read once, " +
-    "in constant memory; with an Ed25519 key it may have at most 128 MiB.",
+    "Signs files, URLs or stdin (`-`) and writes a Sigstore bundle to --bundle. With --new-bundle-format=false, the base64 signature is written to stdout or --output-signature.\nFiles of any size are read once, in constant memory. With an Ed25519 key, a file can be at most 128 MiB.",
   examples: [
-    "# with your identity: a browser asks who you are",
+    "# Sign keylessly (opens a browser to log in)",
     "tsign sign-blob --bundle app.sigstore.json app.tar.gz",
-    "# with a key, and without any service",
-    "tsign sign-blob --key cosign.key --use-signing-config=false --tlog-upload=false --bundle app.sigstore.json app.tar.gz",
+    "# Sign with a key",
+    "tsign sign-blob --key cosign.key --bundle app.sigstore.json app.tar.gz",
+    "# Sign with a key and without any service",
+    "tsign signing-config create --out no-services.json",
+    "tsign sign-blob --key cosign.key --signing-config no-services.json --bundle app.sigstore.json app.tar.gz",
   ],
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags,

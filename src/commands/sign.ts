@@ -3,35 +3,39 @@ import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 
-const REFERRERS = "referrers hold it";
+const REFERRERS = "attach artifacts as OCI referrers instead";
 
 export const flags = {
   ...keyFlags,
   ...signingFlags,
   ...registryFlags,
-  annotations: flag.strings("key=value pairs to sign with the image", { short: "a" }),
-  attachment: flag.string("sign what is attached to the image instead: sbom", {
+  annotations: flag.strings("annotations to sign with the image, as key=value pairs", { short: "a" }),
+  attachment: flag.string("attached artifact to sign instead of the image: sbom", {
     deprecated: REFERRERS,
-    weakens: { when: "set", effect: "what is attached to an image is signed, not the image" },
+    weakens: { when: "set", effect: "the artifact attached to the image is signed, not the image" },
   }),
   attachmentTagPrefix,
   outputPayload: flag.string("file to write the signed payload to", {
-    deprecated: "the bundle of --bundle holds it",
+    deprecated: "use --bundle instead; the bundle contains it",
     output: true,
   }),
-  payload: flag.string("file, or URL, of a payload to sign instead of one made for the image", {
-    deprecated: "the bundle form makes its own",
+  payload: flag.string("payload file or URL to sign, instead of a payload generated for the image", {
+    deprecated: "bundles contain a generated payload",
   }),
-  recordCreationTimestamp: flag.bool("record when the signature image was made", {
-    deprecated: "the bundle form always records it",
+  recordCreationTimestamp: flag.bool("set the creation time of the signature image", {
+    deprecated: "bundles always record the creation time",
   }),
-  recursive: flag.bool("also sign every image of an index", { short: "r" }),
-  registryReferrersMode: flag.choice(["", "legacy", "oci-1-1"], "how a legacy signature is attached", {
-    default: "",
-    typeName: "registryReferrersMode",
-  }),
-  signContainerIdentity: flag.strings("name to sign the image under, instead of its repository's", {
-    deprecated: "the bundle form signs no name",
+  recursive: flag.bool("sign every image of an index, too", { short: "r" }),
+  registryReferrersMode: flag.choice(
+    ["", "legacy", "oci-1-1"],
+    "storage of a legacy signature: under a legacy tag or as an OCI referrer",
+    {
+      default: "",
+      typeName: "registryReferrersMode",
+    },
+  ),
+  signContainerIdentity: flag.strings("image identity to sign, instead of the repository name", {
+    deprecated: "bundles do not sign an image identity",
   }),
   upload: flag.bool("store the signature in the registry", { default: true }),
 };
@@ -40,15 +44,17 @@ export default defineCommand({
   usage: "[flags] <image…>",
   summary: "Sign container images",
   about:
-    "Signs what each image reference points at and stores the signature beside the image: as a Sigstore bundle that refers " +
-    "to it, or in the legacy form under the tag sha256-<digest>.sig.\nWithout services, sign with " +
-    "--use-signing-config=false --tlog-upload=false.",
+    "Signs each image by its digest and stores the signature in the image's repository: as a Sigstore bundle that refers to the image, or, with --format legacy, under the tag sha256-<digest>.sig.\nKeyless signing requires the Sigstore services. To sign with a key and without any service, use --signing-config with a file that lists no services.",
   examples: [
-    "# with your identity: a browser asks who you are",
+    "# Sign keylessly (opens a browser to log in)",
     "tsign sign registry.example/app@sha256:…",
-    "# with a key, and without any service",
-    "tsign sign --key cosign.key --use-signing-config=false --tlog-upload=false registry.example/app@sha256:…",
-    "tsign sign --key cosign.key --use-signing-config=false --tlog-upload=false -a env=prod --recursive registry.example/app:v1",
+    "# Sign with a key",
+    "tsign sign --key cosign.key registry.example/app@sha256:…",
+    "# Sign with a key and without any service",
+    "tsign signing-config create --out no-services.json",
+    "tsign sign --key cosign.key --signing-config no-services.json registry.example/app@sha256:…",
+    "# Sign a multi-platform image and all its images, with an annotation",
+    "tsign sign --key cosign.key --recursive -a env=prod registry.example/app:v1",
   ],
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags,

@@ -3,22 +3,31 @@ import { defineCommand, flag } from "../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
-  summary: "Show what is attached to an image",
+  summary: "Show the artifacts attached to an image",
   about:
-    "Shows everything stored beside an image: legacy signatures, attestations and SBOMs by tag, and all referrers.",
-  examples: ["tsign tree registry.example/app:v1", "tsign tree --signers registry.example/app:v1"],
+    "Shows the signatures, attestations, SBOMs and other artifacts stored with an image, as OCI referrers or under legacy tags.",
+  examples: [
+    "# Show the artifacts of an image",
+    "tsign tree registry.example/app:v1",
+    "# Show who claims to have signed it, without verification",
+    "tsign tree --signers registry.example/app:v1",
+  ],
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,
     attachmentTagPrefix,
-    experimentalOci11: flag.bool("also show referrers", {
+    experimentalOci11: flag.bool("show OCI referrers, too", {
       default: true,
-      deprecated: "referrers are always looked at",
+      deprecated: "OCI referrers are always looked up",
     }),
-    registryReferrersMode: flag.choice(["", "legacy", "oci-1-1"], "legacy leaves the referrers out", {
-      default: "",
-      typeName: "registryReferrersMode",
-    }),
-    signers: flag.bool("also show who each signature and attestation says it is by, without verifying it"),
+    registryReferrersMode: flag.choice(
+      ["", "legacy", "oci-1-1"],
+      "kinds of storage to show: legacy omits OCI referrers",
+      {
+        default: "",
+        typeName: "registryReferrersMode",
+      },
+    ),
+    signers: flag.bool("show the claimed signer of each signature and attestation, without verification"),
   },
 });

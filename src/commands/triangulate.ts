@@ -3,21 +3,23 @@ import { defineCommand, flag } from "../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
-  summary: "Print where an image's signatures are kept",
+  summary: "Print where the signatures of an image are stored",
   about:
-    "Prints the tag under which the legacy form keeps what is attached to an image, whether or not there is anything.",
+    "Prints the tag under which the legacy format stores the signatures, attestations or SBOM of an image, whether or not the tag exists.",
   examples: [
+    "# Print the tag of an image's signatures",
     "tsign triangulate registry.example/app:v1",
+    "# Print the tag of an image's attestations",
     "tsign triangulate --type attestation registry.example/app:v1",
   ],
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,
     attachmentTagPrefix,
-    type: flag.string("what to look for: signature, attestation, sbom or digest", {
+    type: flag.string("type of artifact: signature, attestation, sbom, or digest for the image itself", {
       default: "signature",
       choices: ["signature", "attestation", "sbom", "digest"],
     }),
   },
-  deprecated: "use `tsign tree`, which shows referrers too",
+  deprecated: "use `tsign tree` instead",
 });

@@ -11,19 +11,19 @@ const flags = {
   ...shared,
   ...registryFlags,
   attachmentTagPrefix,
-  checkClaims: flag.bool("compare what is signed with the image", {
+  checkClaims: flag.bool("check that the attestation's subject is the image", {
     default: true,
-    weakens: { when: false, effect: "what is signed is not compared with the image" },
+    weakens: { when: false, effect: "the attestation's subject is not compared with the image" },
   }),
-  localImage: flag.bool("the arguments are folders that `save` wrote"),
-  output: flag.string("json or text: has no effect, envelopes are printed as JSON lines", {
+  localImage: flag.bool("verify images saved to disk: the arguments are folders written by `tsign save`"),
+  output: flag.string("output format: json or text (no effect; envelopes are printed as JSON lines)", {
     short: "o",
     default: "json",
     choices: ["json", "text"],
     closed: true,
   }),
-  policy: flag.strings("CUE or Rego file that every attestation of the type must satisfy"),
-  type: flag.string("what the attestation must be: an alias or a URI", {
+  policy: flag.strings("CUE or Rego policy file that every attestation of the type must satisfy"),
+  type: flag.string("predicate type of the attestation: an alias or a URI", {
     default: "custom",
     choices: PREDICATE_ALIASES,
   }),
@@ -33,14 +33,14 @@ export default defineCommand({
   usage: "[flags] <image…>",
   summary: "Verify attestations of container images",
   about:
-    "Finds every attestation of each image, in both stored forms, and succeeds if at least one of the type asked for is by " +
-    "the key or identity given and about the image. With --policy every such one must satisfy all policies, each file by " +
-    "itself. Prints the " +
-    "envelopes of the good ones, a line each; for the others it tells why they failed.",
+    "Verifies the attestations of each image, in Sigstore bundles and in the legacy format. An image passes if at least one attestation of the predicate type was made with --key, or by the certificate identity. With --policy, every such attestation must satisfy all policies. Prints verified envelopes as JSON lines on stdout and reports failures on stderr.",
   examples: [
-    "tsign verify-attestation --type slsaprovenance1 --certificate-identity ci@example.com " +
-      "--certificate-oidc-issuer https://issuer.example registry.example/app@sha256:…",
+    "# Verify build provenance",
+    "tsign verify-attestation --type slsaprovenance1 --certificate-identity ci@example.com --certificate-oidc-issuer https://issuer.example registry.example/app@sha256:…",
+    "# Verify and extract a software bill of materials",
     "tsign verify-attestation --key cosign.pub --type spdxjson registry.example/app:v1 | jq -r .payload | base64 -d",
+    "# Check build provenance with a policy",
+    "tsign verify-attestation --key cosign.pub --type slsaprovenance1 --policy builder.cue registry.example/app:v1",
   ],
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags,

@@ -5,26 +5,24 @@ import { defineCommand, flag } from "../cli/parser/define.ts";
 export const flags = {
   ...keyFlags,
   ...verificationFlags,
-  bundle: flag.string("file of the bundle, in either form"),
-  rfc3161Timestamp: flag.string("file of the signed timestamp", {
-    deprecated: "bundles hold it",
+  bundle: flag.string("Sigstore bundle file, or a bundle file in cosign's legacy format"),
+  rfc3161Timestamp: flag.string("signed timestamp file (RFC 3161)", {
+    deprecated: "stored in bundles; no longer needed",
   }),
 };
 
 export default defineCommand({
   usage: "[flags] <file>",
-  summary: "Verify the signature of a file",
+  summary: "Verify signatures of files",
   about:
-    "Verifies a file, `-` for stdin, a URL, or, with a bundle, a digest written sha256:<hex>, against a bundle or a detached " +
-    "signature. Prints `Verified OK` on stderr. A bundle with an attestation verifies the file that it is about, whatever it attests: a " +
-    "warning says its type.\nA file of any size is read once, in constant memory; pure Ed25519 " +
-    "signatures are checked up to 128 MiB.",
+    "Verifies the signature of a file, a URL, stdin (`-`) or, with a bundle, a digest (sha256:<hex>). Prints `Verified OK` on stderr. A bundle with an attestation of any predicate type verifies its subject; a warning shows the type.\nFiles of any size are read once, in constant memory. Pure Ed25519 signatures are limited to files of 128 MiB.",
   examples: [
-    "# signed by an identity",
+    "# Verify a keyless signature",
     "tsign verify-blob --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example --bundle app.sigstore.json app.tar.gz",
-    "# signed with a key, without a log",
+    "# Verify a signature made with a key",
+    "tsign verify-blob --key cosign.pub --bundle app.sigstore.json app.tar.gz",
+    "# Verify a signature that is not in a transparency log",
     "tsign verify-blob --key cosign.pub --insecure-ignore-tlog --bundle app.sigstore.json app.tar.gz",
-    "tsign verify-blob --key cosign.pub --insecure-ignore-tlog --signature app.sig app.tar.gz",
   ],
   args: { min: 1, max: 1 },
   flags,

@@ -5,14 +5,18 @@ export default defineCommand({
   usage: "[flags] <image…>",
   summary: "Verify signatures of container images",
   about:
-    "Finds every signature of each image, in both stored forms, and succeeds if at least one of them satisfies the policy: " +
-    "made with --key, or by the identity given. Prints the good ones; for the others it tells why they failed.",
+    "Verifies the signatures of each image, in Sigstore bundles and in the legacy format. An image passes if at least one signature was made with --key, or by the certificate identity, and meets the other requirements. Prints verified signatures as JSON on stdout and reports failures on stderr.",
   examples: [
-    "# signed by an identity",
+    "# Verify a keyless signature",
     "tsign verify --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example registry.example/app:v1",
-    "# signed with a key, without a log",
+    "# Verify a signature made with a key",
+    "tsign verify --key cosign.pub registry.example/app:v1",
+    "# Verify a signature that is not in a transparency log",
     "tsign verify --key cosign.pub --insecure-ignore-tlog registry.example/app@sha256:…",
-    "tsign verify --key cosign.pub --insecure-ignore-tlog -a env=prod registry.example/app:v1 registry.example/web:v1",
+    "# Require an annotation on several images",
+    "tsign verify --key cosign.pub -a env=prod registry.example/app:v1 registry.example/web:v1",
+    "# Show who signed an image",
+    "tsign tree --signers registry.example/app:v1",
   ],
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags: imageVerificationFlags,

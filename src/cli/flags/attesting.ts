@@ -4,14 +4,14 @@ import { signingFlags } from "./signing.ts";
 
 const { outputCertificate: _certificate, outputSignature: _signature, ...shared } = signingFlags;
 
-/** Everything `attest` and `attest-blob` share besides the key. */
+/** The flags that `attest` and `attest-blob` share, without those of the key. */
 export const attestingFlags = {
   ...shared,
-  predicate: flag.string("file or URL of the predicate, - for stdin"),
-  rekorEntryType: flag.string("has no effect: the kind of log entry follows from the log", {
+  predicate: flag.string("predicate file or URL; - reads stdin"),
+  rekorEntryType: flag.string("transparency log entry kind (no effect; the log decides)", {
     default: "dsse",
-    deprecated: "the kind of log entry follows from the log",
+    deprecated: "the transparency log determines the entry kind",
   }),
-  statement: flag.string("file of a whole in-toto statement to sign instead of a predicate"),
-  type: flag.string("what the predicate is: an alias or a URI", { default: "custom", choices: PREDICATE_ALIASES }),
+  statement: flag.string("in-toto statement file to sign, instead of a predicate"),
+  type: flag.string("predicate type: an alias or a URI", { default: "custom", choices: PREDICATE_ALIASES }),
 };

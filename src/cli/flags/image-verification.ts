@@ -4,40 +4,40 @@ import { keyFlags } from "./key.ts";
 import { attachmentTagPrefix, registryFlags } from "./registry.ts";
 import { verificationFlags } from "./verification.ts";
 
-/** Flags of every command that verifies images. */
+/** The flags of every command that verifies images. */
 export const imageVerificationFlags = {
   ...keyFlags,
   ...verificationFlags,
   ...registryFlags,
-  annotations: flag.strings("key=value pairs that must be signed", { short: "a" }),
-  attachment: flag.string("verify what is attached to the image instead: sbom", {
-    deprecated: "referrers hold it",
-    weakens: { when: "set", effect: "what is attached to an image is verified, not the image" },
+  annotations: flag.strings("annotations that the signature must contain, as key=value pairs", { short: "a" }),
+  attachment: flag.string("attached artifact to verify instead of the image: sbom", {
+    deprecated: "attach artifacts as OCI referrers instead",
+    weakens: { when: "set", effect: "the artifact attached to the image is verified, not the image" },
   }),
   attachmentTagPrefix,
-  checkClaims: flag.bool("compare what is signed with the image", {
+  checkClaims: flag.bool("check that the signed payload names the image's digest", {
     default: true,
-    weakens: { when: false, effect: "what is signed is not compared with the image" },
+    weakens: { when: false, effect: "the signed payload is not compared with the image" },
   }),
-  localImage: flag.bool("the arguments are folders that `save` wrote"),
-  output: flag.string("json, or text for the signed payloads alone", {
+  localImage: flag.bool("verify images saved to disk: the arguments are folders written by `tsign save`"),
+  output: flag.string("output format: json, or text for the signed payloads only", {
     short: "o",
     default: "json",
     choices: ["json", "text"],
     closed: true,
   }),
-  payload: flag.string("file or URL of the payload that --signature is over", {
-    deprecated: "the bundle form makes its own",
+  payload: flag.string("payload file or URL for --signature", {
+    deprecated: "bundles contain the payload",
   }),
 };
 
 export type ImageVerificationFlags = FlagValues<typeof imageVerificationFlags>;
 
-/** Of these, at most one each. */
+/** Groups of flags that cannot be used together. */
 export const EXCLUSIVE_FLAGS = [
   ["caRoots", "certificateChain"],
   ["caIntermediates", "certificateChain"],
 ] as const;
 
-/** cosign's own, for the commands that verify images. */
+/** cosign's exit codes for the commands that verify images (cosign's doc/cosign_exit_codes.md). */
 export const IMAGE_EXIT_CODES: ExitCodes = { "no-signatures": 10, "image-not-found": 11, "no-match": 12 };

@@ -1,10 +1,10 @@
 import { flag } from "../parser/define.ts";
 
-/** The key to sign or verify with. */
+/** The flags that choose the key to sign or verify with. */
 export const keyFlags = {
-  key: flag.string("file, env://NAME, URL of the key, or its name in a key service"),
-  sk: flag.bool("use a key on a hardware security token (PIV, through PKCS#11)"),
-  slot: flag.string("slot of the hardware security token", {
+  key: flag.string("key: a file, a URL, env://NAME, or a reference to a key management service"),
+  sk: flag.bool("use a key on a hardware token (PIV, through PKCS#11)"),
+  slot: flag.string("PIV slot of the hardware token's key", {
     choices: ["authentication", "signature", "card-authentication", "key-management"],
     needs: "sk",
   }),

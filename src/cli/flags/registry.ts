@@ -1,34 +1,38 @@
 import type { RegistryOptions } from "../../oci/open.ts";
 import { type FlagValues, flag } from "../parser/define.ts";
 
-/** How a registry is reached: shared by every command that talks to one. */
+/** The flags of every command that connects to a registry. */
 export const registryFlags = {
-  allowHttpRegistry: flag.bool("use http for the registry, also where it is not on this machine or a private network", {
-    weakens: { when: true, effect: "the registry is reached over http where it does not speak TLS" },
-  }),
-  allowInsecureRegistry: flag.bool("accept any TLS certificate of the registry, and http", {
-    weakens: { when: true, effect: "any TLS certificate of the registry is accepted, and http" },
-  }),
+  allowHttpRegistry: flag.bool(
+    "allow plain HTTP for any registry, not only on loopback and private addresses (insecure)",
+    {
+      weakens: { when: true, effect: "the registry is contacted over plain HTTP if it does not support TLS" },
+    },
+  ),
+  allowInsecureRegistry: flag.bool(
+    "skip verification of the registry's TLS certificate and allow plain HTTP (insecure)",
+    {
+      weakens: { when: true, effect: "the registry's TLS certificate is not verified, and plain HTTP is allowed" },
+    },
+  ),
   k8sKeychain: flag.bool(
-    "also use the credentials that Google, AWS, Azure, Alibaba Cloud and GitHub give for their registries",
+    "also use ambient credentials for the registries of AWS, Google Cloud, Azure, Alibaba Cloud and GitHub",
   ),
-  registryCacert: flag.string(
-    "PEM file of authorities trusted for the registry's TLS certificate, in place of the system's",
-  ),
-  registryClientCert: flag.string("PEM file of a TLS client certificate for the registry"),
-  registryClientKey: flag.string("PEM file of that certificate's private key"),
-  registryPassword: flag.string("password for the registry", { needs: "registryUsername", secret: true }),
-  registryServerName: flag.string("name expected in the registry's TLS certificate"),
-  registryToken: flag.string("bearer token for the registry", { secret: true }),
-  registryUsername: flag.string("user name for the registry", { needs: "registryPassword" }),
+  registryCacert: flag.string("PEM file of CA certificates to trust for the registry's TLS, instead of the system's"),
+  registryClientCert: flag.string("PEM file of the TLS client certificate for the registry"),
+  registryClientKey: flag.string("PEM file of the TLS client key for the registry"),
+  registryPassword: flag.string("registry password", { needs: "registryUsername", secret: true }),
+  registryServerName: flag.string("host name expected in the registry's TLS certificate"),
+  registryToken: flag.string("registry bearer token", { secret: true }),
+  registryUsername: flag.string("registry user name", { needs: "registryPassword" }),
 };
 
-/** Deprecated wherever it is. */
-export const attachmentTagPrefix = flag.string("prefix of the tags that attachments are kept under", {
-  deprecated: "referrers need no tags",
+/** The prefix of legacy tags, deprecated in every command. */
+export const attachmentTagPrefix = flag.string("tag prefix for legacy attachments", {
+  deprecated: "attach artifacts as OCI referrers instead",
 });
 
-/** The flags as the registry layer takes them. */
+/** Converts the flags to the options of a registry connection. */
 export function registryOptions(flags: FlagValues<typeof registryFlags>): RegistryOptions {
   return {
     allowInsecure: flags.allowInsecureRegistry,

@@ -1,9 +1,9 @@
 import { flag } from "../parser/define.ts";
 
-/** Flags of the commands that start a sandbox. */
+/** The flags of the commands that start a sandbox. */
 export const sandboxFlags = {
-  referrers: flag.bool("have the referrers API", { default: true }),
-  state: flag.string("folder to keep keys and logs in, so that signatures outlive a restart"),
-  clock: flag.string("the services' time: 2026-01-31T00:00:00Z stands still, +1h30m and -2h are shifted"),
-  fault: flag.strings("what goes wrong: service:fault[=value][*times], e.g. rekor1:no-etag, tsa:slow=500*1"),
+  referrers: flag.bool("serve the OCI referrers API", { default: true }),
+  state: flag.string("folder for keys and logs, so that signatures stay valid after a restart"),
+  clock: flag.string("clock of the services: a fixed time such as 2026-01-31T00:00:00Z, or an offset such as +1h30m"),
+  fault: flag.strings("faults to inject, as service:fault[=value][*times], such as rekor1:no-etag or tsa:slow=500*1"),
 };

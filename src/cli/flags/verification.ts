@@ -1,60 +1,63 @@
 import { flag } from "../parser/define.ts";
 
-const IN_BUNDLE = "bundles hold it";
-const IN_ROOT = "a --trusted-root file holds it";
+const IN_BUNDLE = "stored in bundles; no longer needed";
+const IN_ROOT = "use --trusted-root instead";
 
-/** Everything `verify` and `verify-blob` share besides the key. */
+/** The flags that all verifying commands share, without those of the key. */
 export const verificationFlags = {
-  caIntermediates: flag.string("PEM file of intermediate certificate authorities", {
+  caIntermediates: flag.string("PEM file of intermediate CA certificates", {
     deprecated: IN_ROOT,
     needs: "caRoots",
   }),
-  caRoots: flag.string("PEM file of root certificate authorities", { deprecated: IN_ROOT }),
-  certificate: flag.string("PEM or DER file of the certificate to verify with", { deprecated: IN_BUNDLE }),
-  certificateChain: flag.string("PEM file of the certificate's chain, the root last", { deprecated: IN_ROOT }),
-  certificateGithubWorkflowName: flag.string("workflow name the certificate must state"),
-  certificateGithubWorkflowRef: flag.string("workflow ref the certificate must state"),
-  certificateGithubWorkflowRepository: flag.string("workflow repository the certificate must state"),
-  certificateGithubWorkflowSha: flag.string("workflow commit the certificate must state"),
-  certificateGithubWorkflowTrigger: flag.string("workflow trigger the certificate must state"),
-  certificateIdentity: flag.string("name the certificate must be for"),
-  certificateIdentityRegexp: flag.string("pattern (RE2) that name must match"),
-  certificateOidcIssuer: flag.string("OIDC issuer the certificate must state"),
-  certificateOidcIssuerRegexp: flag.string("pattern (RE2) that issuer must match"),
-  experimentalOci11: flag.bool("has no effect: referrers are always looked at", {
-    deprecated: "referrers are always looked at",
+  caRoots: flag.string("PEM file of root CA certificates", { deprecated: IN_ROOT }),
+  certificate: flag.string("certificate file (PEM or DER) that made the signature", { deprecated: IN_BUNDLE }),
+  certificateChain: flag.string("PEM file of the signing certificate's chain, root last", { deprecated: IN_ROOT }),
+  certificateGithubWorkflowName: flag.string("GitHub workflow name expected in the certificate"),
+  certificateGithubWorkflowRef: flag.string("GitHub workflow ref expected in the certificate"),
+  certificateGithubWorkflowRepository: flag.string("GitHub workflow repository expected in the certificate"),
+  certificateGithubWorkflowSha: flag.string("GitHub workflow commit SHA expected in the certificate"),
+  certificateGithubWorkflowTrigger: flag.string("GitHub workflow trigger expected in the certificate"),
+  certificateIdentity: flag.string("identity expected in the certificate: an email address or URI"),
+  certificateIdentityRegexp: flag.string("regular expression (RE2) for the certificate identity"),
+  certificateOidcIssuer: flag.string("OIDC issuer expected in the certificate"),
+  certificateOidcIssuerRegexp: flag.string("regular expression (RE2) for the certificate's OIDC issuer"),
+  experimentalOci11: flag.bool("look up OCI referrers (no effect)", {
+    deprecated: "OCI referrers are always looked up",
   }),
-  insecureIgnoreSct: flag.bool("do not require that the certificate was made public", {
-    weakens: { when: true, effect: "SCTs of the certificate are not verified" },
+  insecureIgnoreSct: flag.bool("skip verification of the certificate's signed certificate timestamp (insecure)", {
+    weakens: { when: true, effect: "the certificate's signed certificate timestamp is not verified" },
   }),
-  insecureIgnoreTlog: flag.bool("do not require that the signature was made public", {
+  insecureIgnoreTlog: flag.bool("skip transparency log verification (insecure)", {
     weakens: { when: true, effect: "the transparency log is not verified" },
   }),
-  maxWorkers: flag.int("how many signatures are fetched at a time", { default: 10 }),
-  newBundleFormat: flag.bool("also accept Sigstore bundles", {
+  maxWorkers: flag.int("number of signatures to fetch in parallel", { default: 10 }),
+  newBundleFormat: flag.bool("accept Sigstore bundles besides the legacy format", {
     default: true,
-    deprecated: "both forms are always accepted; false looks at the legacy form only",
+    deprecated: "both formats are accepted by default; false accepts the legacy format only",
   }),
-  offline: flag.bool("do not look a legacy signature up in the log when it came without its entry", {
-    deprecated: "bundles hold their log entries",
+  offline: flag.bool("skip the online transparency log lookup for legacy signatures", {
+    deprecated: "use --trusted-root instead; bundles contain their transparency log entries",
   }),
-  privateInfrastructure: flag.bool("do not require that the signature was made public, without a warning", {
-    deprecated: "use --insecure-ignore-tlog",
+  privateInfrastructure: flag.bool("skip transparency log verification without a warning", {
+    deprecated: "use --insecure-ignore-tlog instead",
     weakens: { when: true, effect: "the transparency log is not verified" },
   }),
-  rekorUrl: flag.string("transparency log", {
+  rekorUrl: flag.string("Rekor transparency log", {
     default: "https://rekor.sigstore.dev",
     deprecated: IN_BUNDLE,
   }),
-  sct: flag.string("file of a detached certificate timestamp", { deprecated: IN_BUNDLE }),
-  signature: flag.string("file, URL or base64 text of the signature", { deprecated: IN_BUNDLE }),
-  signatureDigestAlgorithm: flag.string("hash the signature was made with; by default the key's own, then SHA-256", {
-    default: "sha256",
-    deprecated: "the key says which",
-  }),
-  timestampCertificateChain: flag.string("PEM file of the timestamp authority's chain", {
+  sct: flag.string("file of the detached signed certificate timestamp", { deprecated: IN_BUNDLE }),
+  signature: flag.string("signature: a file, a URL, or base64 text", { deprecated: IN_BUNDLE }),
+  signatureDigestAlgorithm: flag.string(
+    "hash algorithm of the signature: sha224, sha256, sha384 or sha512; by default the key's own",
+    {
+      default: "sha256",
+      deprecated: "the key determines the hash",
+    },
+  ),
+  timestampCertificateChain: flag.string("PEM file of the timestamp authority's certificate chain", {
     deprecated: IN_ROOT,
   }),
-  trustedRoot: flag.string("trusted root file"),
-  useSignedTimestamps: flag.bool("require a signed timestamp"),
+  trustedRoot: flag.string("trusted root file, which lists the trusted certificate authorities and logs"),
+  useSignedTimestamps: flag.bool("require a signed timestamp (RFC 3161) for every signature"),
 };

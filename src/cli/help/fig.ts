@@ -4,7 +4,7 @@ import { type Entry, TABLE } from "../table.ts";
 import { GROUPS, isListed } from "./groups.ts";
 import { defaultText } from "./help.ts";
 
-/** The parts of Fig's completion specification (github.com/withfig/autocomplete) that say what there is to say. */
+/** The fields of Fig's completion specification (github.com/withfig/autocomplete) that tsign uses. */
 interface Spec {
   readonly name: string | readonly string[];
   readonly description: string;
@@ -23,14 +23,12 @@ interface Option {
 }
 
 export interface FigOptions {
-  /** Also what help leaves out for good; deprecated commands are there anyway, marked. */
+  /** Includes internal commands. Deprecated commands are always included, marked as hidden. */
   readonly hidden: boolean;
   readonly load: LoadCommand;
 }
 
-/**
- * The whole command line as a TypeScript file for Fig.
- */
+/** Returns the completion specification of all commands as a TypeScript file for Fig. */
 export async function figSpec(global: Flags, options: FigOptions): Promise<string> {
   const words = new Set(TABLE.filter((entry) => isShown(entry, options)).map((entry) => entry.words[0] ?? ""));
   const subcommands = await Promise.all([...words].map((word) => commandSpec(word, options)));
@@ -43,7 +41,7 @@ export async function figSpec(global: Flags, options: FigOptions): Promise<strin
   return `const completionSpec: Fig.Spec = ${JSON.stringify(spec, null, 2)};\nexport default completionSpec;\n`;
 }
 
-/** What is hidden without being deprecated is not for users. */
+/** Commands that are hidden without being deprecated are internal. */
 function isShown(entry: Entry, options: FigOptions): boolean {
   const group = GROUPS[entry.words[0] ?? ""];
   return options.hidden || (!entry.internal && (group?.hidden !== true || group.deprecated !== undefined));

@@ -2,11 +2,11 @@ import { flagName } from "../parser/argv.ts";
 import type { Command, Flag, Flags } from "../parser/define.ts";
 import { VARIABLES, type Variable } from "../parser/variables.ts";
 
-/** Commands with fewer flags show them in one list. */
-const MANY = 12;
+/** Number of flags from which help shows them in groups. */
+const MIN_GROUPED_FLAGS = 12;
 
 const LOGIN = "Login flags";
-/** What flags are about, in the order help shows; those of no group come first. */
+/** Groups of flags in the order of help; flags of no group come first. */
 const GROUPS: readonly [title: string, keys: RegExp][] = [
   ["Key flags", /^(key|sk|slot|certificate|certificateChain|signingAlgorithm)$/],
   ["Signer flags", /^certificate(Identity|Oidc|Github)/],
@@ -16,18 +16,18 @@ const GROUPS: readonly [title: string, keys: RegExp][] = [
   ["Registry flags", /^(registry|allowHttpRegistry|allowInsecureRegistry|k8sKeychain)/],
 ];
 
-/** Flags under a title. */
+/** Flags that help shows under one title. */
 export interface FlagGroup {
   readonly title: string;
   readonly flags: readonly [string, Flag][];
 }
 
-/** Flags that help and completion propose, sorted: not the deprecated ones. */
+/** Flags that are not deprecated, sorted by name. */
 export function shownFlags(flags: Flags): [string, Flag][] {
   return sorted(flags, ({ deprecated }) => deprecated === undefined);
 }
 
-/** Flags that only still work, sorted. */
+/** Deprecated flags, sorted by name. */
 export function deprecatedFlags(flags: Flags): [string, Flag][] {
   return sorted(flags, ({ deprecated }) => deprecated !== undefined);
 }
@@ -38,10 +38,10 @@ function sorted(flags: Flags, wanted: (flag: Flag) => boolean): [string, Flag][]
     .sort(([a], [b]) => (flagName(a) < flagName(b) ? -1 : 1));
 }
 
-/** The flags that help shows, each in exactly one group. */
+/** The flags that are not deprecated, each in exactly one group. */
 export function groupFlags(flags: Flags): FlagGroup[] {
   const shown = shownFlags(flags);
-  if (shown.length < MANY) return shown.length > 0 ? [{ title: "Flags", flags: shown }] : [];
+  if (shown.length < MIN_GROUPED_FLAGS) return shown.length > 0 ? [{ title: "Flags", flags: shown }] : [];
   const groups = GROUPS.filter(([title]) => title !== LOGIN || "identityToken" in flags);
   const titleOf = (key: string) => groups.find(([, keys]) => keys.test(key))?.[0] ?? "Flags";
   return ["Flags", ...GROUPS.map(([title]) => title)]
@@ -49,7 +49,7 @@ export function groupFlags(flags: Flags): FlagGroup[] {
     .filter((group) => group.flags.length > 0);
 }
 
-/** Variables that mean something to a command with one of these flags, besides those of the flags themselves. */
+/** Variables that a command with one of these flags reads, besides COSIGN_<FLAG>. */
 const BY_FLAG: readonly [keys: readonly string[], names: readonly string[]][] = [
   [["outputKeyPrefix", "outfile", "identityToken"], ["COSIGN_PASSWORD"]],
   [["kms"], ["GITHUB_HOST", "GITHUB_TOKEN"]],
@@ -97,38 +97,51 @@ const BY_FLAG: readonly [keys: readonly string[], names: readonly string[]][] = 
   ],
 ];
 
-/** Read by others too, and not among those `env` lists. */
+/** Variables that other programs read, too; `tsign env` does not print them. */
 const WELL_KNOWN: readonly Variable[] = [
-  { name: "DOCKER_CONFIG", about: "folder of the registries' credentials, ~/.docker by default", expects: "a path" },
-  { name: "HTTPS_PROXY", about: "proxy to go through, like HTTP_PROXY", expects: "a URL" },
-  { name: "NO_PROXY", about: "hosts that no proxy is asked for", expects: "a list" },
-  { name: "REGISTRY_AUTH_FILE", about: "file of credentials where docker has none", expects: "a path" },
-  { name: "SSL_CERT_FILE", about: "authorities to trust for TLS, instead of the system's", expects: "a path" },
+  {
+    name: "DOCKER_CONFIG",
+    about: "folder of docker's configuration with registry credentials, ~/.docker by default",
+    expects: "a path",
+  },
+  { name: "HTTPS_PROXY", about: "proxy for HTTPS requests; HTTP_PROXY for HTTP requests", expects: "a URL" },
+  { name: "NO_PROXY", about: "hosts to contact without a proxy", expects: "a list" },
+  { name: "REGISTRY_AUTH_FILE", about: "file of registry credentials, if docker has none", expects: "a path" },
+  {
+    name: "SSL_CERT_FILE",
+    about: "file of CA certificates to trust for TLS, instead of the system's",
+    expects: "a path",
+  },
 ];
 
-/** The variables a command reads besides COSIGN_<FLAG>, sorted. */
+/** The variables that a command reads besides COSIGN_<FLAG>, sorted. */
 export function variablesOf({ flags }: Pick<Command, "flags">): Variable[] {
   const names = new Set(BY_FLAG.filter(([keys]) => keys.some((key) => key in flags)).flatMap(([, each]) => each));
   return [...VARIABLES, ...WELL_KNOWN].filter(({ name }) => names.has(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** What the names of exit codes mean (errors.ts), for those that commands give codes of their own. */
+/** Meanings of the error codes (errors.ts) that have exit codes of their own. */
 const EXIT_MEANINGS: Readonly<Record<string, string>> = {
-  "no-signatures": "the image has no signature",
+  "no-signatures": "the image has no signatures",
   "image-not-found": "the image does not exist",
-  "no-match": "there are signatures in the legacy form, and none of them or of the bundles passes",
+  "no-match": "no signature could be verified, and the image has legacy signatures",
 };
-/** What the codes that are not named mean besides: 1 is cosign's for it. */
-const ONE_OF_THEM = "any other failure; also where there are bundles only, and none passes";
+/** Meaning of exit code 1 for commands that have other exit codes, too. */
+const OTHER_FAILURE =
+  "any other failure, including an image with only bundles that could not be verified, and every failure with --local-image";
 
-/** Exit codes and what they mean, in order. */
-export function exitCodesOf({ exitCodes = {} }: Pick<Command, "exitCodes">): { code: number; meaning: string }[] {
+/** The exit codes of a command with their meanings, in order. */
+export function exitCodesOf({
+  exitCodes = {},
+  runsProgram = false,
+}: Pick<Command, "exitCodes" | "runsProgram">): { code: number | "other"; meaning: string }[] {
   const own = Object.entries(exitCodes).map(([name, code]) => ({ code, meaning: EXIT_MEANINGS[name] ?? name }));
   const all = [
     { code: 0, meaning: "success" },
-    { code: 1, meaning: own.length > 0 ? ONE_OF_THEM : "failure" },
-    { code: 130, meaning: "interrupted with Ctrl-C" },
+    { code: 1, meaning: own.length > 0 ? OTHER_FAILURE : "failure" },
+    { code: 130, meaning: "interrupted by Ctrl-C" },
     ...own,
   ];
-  return all.sort((a, b) => a.code - b.code);
+  const sorted: { code: number | "other"; meaning: string }[] = all.sort((a, b) => a.code - b.code);
+  return runsProgram ? [...sorted, { code: "other", meaning: "the exit code of the command that was run" }] : sorted;
 }

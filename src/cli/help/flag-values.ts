@@ -1,12 +1,12 @@
 import type { Flag, Flags } from "../parser/define.ts";
 
-/** What the value of a flag is: the word that stands for it in usage, and what a shell can propose. */
+/** The kind of value of a flag: its placeholder in usage, and what a shell can propose. */
 export interface FlagValue {
   /** `file`, for `<file>`. */
   readonly name: string;
-  /** `private-key` and `public-key` are references of keys, which may be files. */
+  /** `private-key` and `public-key` are key references, which may be files. */
   readonly sort: "text" | "file" | "folder" | "private-key" | "public-key";
-  /** How such files usually end, without the dot. Others are files too. */
+  /** Usual file name extensions without the dot; other files are accepted, too. */
   readonly endings?: readonly string[];
 }
 
@@ -15,7 +15,7 @@ const text = (name: string): FlagValue => ({ name, sort: "text" });
 
 const CERTIFICATE = file("cert", "crt", "pem", "cer", "der");
 
-/** By the flags' keys, which mean the same in every command; the first row that fits counts. */
+/** Values by the flags' keys, which have the same meaning in every command; the first matching row applies. */
 const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^(registry|timestamp)ClientKey$/, file("key", "pem")],
   [/^(outfile|ctfeKey|rekorKey)$/, file("pub", "pem")],
@@ -52,7 +52,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^claims$/, text("JSON")],
 ];
 
-/** What the value of a flag with a value is; `flags` are all of its command. */
+/** Returns the kind of value of a flag, given all flags of its command. */
 export function flagValue(key: string, flags: Flags): FlagValue {
   const { choices, kind } = flags[key] as Flag;
   const listed = (choices ?? []).filter((choice) => choice !== "");
@@ -64,7 +64,7 @@ export function flagValue(key: string, flags: Flags): FlagValue {
   return kind === "texts" && value.sort === "text" ? text("spec") : value; // `url=…,start-time=…`
 }
 
-/** Whoever verifies has the public half; `import-key-pair` takes a file of any other program's. */
+/** Verifying commands take public keys, signing commands private keys; `import-key-pair` takes a key file of any program. */
 function keyValue(flags: Flags): FlagValue {
   if ("certificateIdentity" in flags || "artifact" in flags) {
     return { name: "key", sort: "public-key", endings: ["pub", "pem"] };

@@ -1,49 +1,49 @@
 import { type Entry, TABLE } from "../table.ts";
 
-/** A word that commands share; alone it prints their help. */
+/** A command with subcommands; without one it prints its help. */
 export interface Group {
   readonly about: string;
-  /** Left out of the program's help, still works. */
+  /** Omitted from the program's help; it still works. */
   readonly hidden?: boolean;
-  /** Printed as `Command "x" is deprecated, <text>` when the word stands alone. */
+  /** Printed as `Command "x" is deprecated, <text>` when no subcommand is given. */
   readonly deprecated?: string;
 }
 
 export const GROUPS: Readonly<Record<string, Group>> = {
   attach: {
-    about: "Attach what was made elsewhere to an image",
+    about: "Attach existing artifacts to an image",
     hidden: true,
-    deprecated: "`oras attach` attaches artifacts to images",
+    deprecated: "use `oras attach` instead",
   },
-  bundle: { about: "Make, convert and look into Sigstore bundles" },
-  debug: { about: "Show what tsign finds around it", hidden: true },
+  bundle: { about: "Create, convert and inspect Sigstore bundles" },
+  debug: { about: "Show diagnostic information", hidden: true },
   dockerfile: {
-    about: "Verify the images of a Dockerfile",
+    about: "Verify the base images of a Dockerfile",
     hidden: true,
-    deprecated: "`tsign verify` takes the images one by one",
+    deprecated: "use `tsign verify` for each image instead",
   },
-  download: { about: "Fetch what is attached to an image" },
-  key: { about: "Look after keys" },
+  download: { about: "Print the artifacts attached to an image" },
+  key: { about: "Manage keys" },
   manifest: {
     about: "Verify the images of a Kubernetes manifest",
     hidden: true,
-    deprecated: "`tsign verify` takes the images one by one",
+    deprecated: "use `tsign verify` for each image instead",
   },
-  "piv-tool": { about: "Look after PIV hardware tokens" },
-  "pkcs11-tool": { about: "Look into PKCS#11 tokens" },
-  sandbox: { about: "Run a Sigstore and a registry on this machine to learn and test with" },
-  "signing-config": { about: "Make files that name the services to sign with" },
-  "trusted-root": { about: "Make files of everything signatures are verified against" },
-  upload: { about: "Store files in a registry", hidden: true, deprecated: "`oras push` stores files in a registry" },
+  "piv-tool": { about: "Manage PIV tokens" },
+  "pkcs11-tool": { about: "Inspect PKCS#11 tokens" },
+  sandbox: { about: "Run a local Sigstore instance for learning and testing" },
+  "signing-config": { about: "Create signing config files" },
+  "trusted-root": { about: "Create trusted root files" },
+  upload: { about: "Upload files to a registry", hidden: true, deprecated: "use `oras push` instead" },
 };
 
-/** Whether help and completion show a command among those below a prefix: none, or the words of its group. */
+/** Reports whether help and completion show a command below a prefix: no words, or those of its group. */
 export function isListed(entry: Entry, prefix: readonly string[]): boolean {
   const [group = ""] = entry.words;
   return !entry.hidden && (prefix.length > 0 || GROUPS[group]?.hidden !== true);
 }
 
-/** The program's commands in the order its help shows them. */
+/** The program's commands in the order of its help. */
 export const SECTIONS: readonly { readonly title: string; readonly words: readonly string[] }[] = [
   { title: "Signing commands", words: ["sign", "sign-blob", "attest", "attest-blob"] },
   { title: "Verifying commands", words: ["verify", "verify-attestation", "verify-blob", "verify-blob-attestation"] },
@@ -56,13 +56,13 @@ export const SECTIONS: readonly { readonly title: string; readonly words: readon
   { title: "Other commands", words: ["sandbox", "env", "completion", "version", "help"] },
 ];
 
-/** A word that may follow, and what it stands for. */
+/** A command or group below a prefix, with its summary. */
 export interface Word {
   readonly word: string;
   readonly summary: string;
 }
 
-/** The commands and groups below a prefix that help and completion show; `help` is among the program's. */
+/** The commands and groups below a prefix that help and completion show. The program's include `help`. */
 export function commandsBelow(prefix: readonly string[]): Word[] {
   const found = new Map<string, string>();
   for (const entry of TABLE) {
@@ -72,11 +72,11 @@ export function commandsBelow(prefix: readonly string[]): Word[] {
       continue;
     found.set(word, words.length > prefix.length + 1 ? (GROUPS[word]?.about ?? "") : summary);
   }
-  if (prefix.length === 0) found.set("help", "Print what a command does and its flags");
+  if (prefix.length === 0) found.set("help", "Print the help of a command");
   return [...found].map(([word, summary]) => ({ word, summary }));
 }
 
-/** Commands and groups that help leaves out because they are deprecated, sorted. */
+/** The commands and groups that help lists as deprecated, sorted. */
 export function deprecatedWords(): string[] {
   const words = TABLE.filter(({ internal }) => !internal).map(({ words: [word = ""] }) => word);
   const listed = new Set(commandsBelow([]).map(({ word }) => word));

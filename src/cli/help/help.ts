@@ -14,7 +14,7 @@ const PROGRAM_EXAMPLES = [
   "tsign tree registry.example/app:v1",
 ];
 
-/** The help of one command, all of it from its definition. */
+/** Returns the help text of a command, generated from its definition. */
 export function commandHelp(entry: Entry, command: Command, { global, screen }: HelpOptions): string {
   const name = entry.words.join(" ");
   return page([
@@ -26,7 +26,7 @@ export function commandHelp(entry: Entry, command: Command, { global, screen }: 
       section(group.title, flagTable(group.flags, command.flags, screen), screen),
     ),
     section("Global flags", flagTable(shownFlags(global), global, screen), screen),
-    section("Deprecated flags, which still work", deprecatedTable(deprecatedFlags(command.flags), screen), screen),
+    section("Deprecated flags", deprecatedTable(deprecatedFlags(command.flags), screen), screen),
     section("Environment", table(environmentRows(command), screen), screen),
     section(
       "Exit codes",
@@ -45,7 +45,7 @@ export interface HelpOptions {
   readonly screen: Screen;
 }
 
-/** The help of the program or of a group: its commands, a line each. */
+/** Returns the help text of the program or of a group of commands. */
 export function groupHelp(prefix: readonly string[], { global, screen }: HelpOptions): string {
   const program = prefix.length === 0;
   const group = GROUPS[prefix.join(" ")];
@@ -64,8 +64,8 @@ export function groupHelp(prefix: readonly string[], { global, screen }: HelpOpt
     ...(program ? [examples(PROGRAM_EXAMPLES, screen)] : []),
     ...sections,
     section("Global flags", flagTable(shownFlags(global), global, screen), screen),
-    program ? text(`Deprecated commands, which still work: ${deprecatedWords().join(", ")}.`, screen) : "",
-    text(`\`tsign help ${[...prefix, "<command>"].join(" ")}\` tells more about a command.`, screen),
+    program ? text(`Deprecated commands: ${deprecatedWords().join(", ")}.`, screen) : "",
+    text(`Run \`tsign help ${[...prefix, "<command>"].join(" ")}\` for details of a command.`, screen),
   ]);
 }
 
@@ -103,14 +103,14 @@ function deprecatedTable(rows: readonly [string, Flag][], screen: Screen): strin
   );
 }
 
-/** What stands for the value in usage: ` <file>`; nothing for a switch. */
+/** Returns the placeholder of a flag's value in usage, such as ` <file>`; empty for a boolean flag. */
 export function valueName(key: string, flags: Flags): string {
   const { kind } = flags[key] as Flag;
   if (kind === "bool") return "";
   return ` <${flagValue(key, flags).name}${kind === "strings" ? ",…" : ""}>`;
 }
 
-/** What else there is to say of a flag: choices that its value's name does not show, its default, whether it repeats. */
+/** Returns notes about a flag: choices that its placeholder does not show, its default, and whether it may be repeated. */
 export function flagNotes(flag: Flag): string {
   const choices = flag.kind === "choice" ? [] : (flag.choices ?? []).filter((choice) => choice !== "");
   const value = defaultText(flag);
@@ -123,19 +123,19 @@ export function flagNotes(flag: Flag): string {
     .join("; ");
 }
 
-/** The default as a user would type it; empty when there is nothing to say. */
+/** Returns the default of a flag as a user would type it; empty if it is the zero value. */
 export function defaultText(flag: Flag): string {
   if (flag.kind === "duration") return formatDuration(Number(flag.default));
   if (Array.isArray(flag.default)) return flag.default.join(",");
   return flag.default === false || flag.default === "" ? "" : String(flag.default);
 }
 
-/** Variables a command reads, the rule for those of its flags first. */
+/** Returns the variables that a command reads, starting with the rule for the variables of its flags. */
 export function environmentRows(command: Command): [name: string, about: string][] {
   const [sample] = shownFlags(command.flags).filter(([, { secret, kind }]) => !secret && kind !== "bool");
   const rule: [string, string][] =
     sample && command.bindEnvironment !== false
-      ? [["COSIGN_<FLAG>", `a flag that is not given: ${flagVariable(sample[0])} is --${flagName(sample[0])}`]]
+      ? [["COSIGN_<FLAG>", `value of a flag that is not set: ${flagVariable(sample[0])} for --${flagName(sample[0])}`]]
       : [];
   return [...rule, ...variablesOf(command).map(({ name, about }): [string, string] => [name, about])];
 }

@@ -7,16 +7,16 @@ import { SECTIONS } from "./groups.ts";
 import { defaultText, environmentRows, flagNotes, valueName } from "./help.ts";
 import { wrapCommand } from "./layout.ts";
 
-/** One page of the reference: a file name and its Markdown. */
+/** One page of the reference: a file name and its Markdown text. */
 export interface Page {
   readonly file: string;
   readonly text: string;
 }
 
-/** Where a line of an example is broken. */
+/** Line width of examples, in characters. */
 const EXAMPLES = { columns: 110, indent: 4 };
 
-/** The reference, a page for each command and one that lists them, all of it from the definitions. */
+/** Returns the pages of the reference, one for each command and an index, generated from the definitions. */
 export async function referencePages(load: LoadCommand): Promise<Page[]> {
   const pages: Page[] = [];
   for (const entry of TABLE) {
@@ -25,12 +25,12 @@ export async function referencePages(load: LoadCommand): Promise<Page[]> {
   return [indexPage(), ...pages];
 }
 
-/** The commands as the program's help groups them; those it leaves out come last. */
+/** Returns the index page: the commands in the sections of the program's help, then hidden ones. */
 function indexPage(): Page {
   const listed = SECTIONS.map(({ title, words }) => ({ title, entries: entriesOf(words) }));
   const shown = new Set(listed.flatMap(({ entries }) => entries));
   const hidden = TABLE.filter((entry) => !shown.has(entry));
-  const sections = [...listed, { title: "Deprecated and hidden commands, which still work", entries: hidden }].map(
+  const sections = [...listed, { title: "Deprecated and hidden commands", entries: hidden }].map(
     ({ title, entries }) => {
       const lines = entries.map(({ words, summary }) => `- [${words.join(" ")}](${words.join("-")}.md): ${summary}`);
       return `## ${title}\n\n${lines.join("\n")}`;
@@ -53,7 +53,7 @@ function commandPage(name: string, command: Command): string {
     `    tsign ${name} ${command.usage}`.trimEnd(),
     `## Examples\n\n${examples.map((line) => wrapCommand(line, EXAMPLES)).join("\n")}`,
     ...groupFlags(flags).map((group) => flagTable(group.title, group.flags, command)),
-    flagTable("Deprecated flags, which still work", deprecatedFlags(flags), command),
+    flagTable("Deprecated flags", deprecatedFlags(flags), command),
     markdownTable(
       "Environment",
       ["variable", "meaning"],
@@ -81,7 +81,7 @@ function flagTable(title: string, rows: readonly [string, Flag][], { flags, bind
   return markdownTable(title, ["flag", "default", "variable", "meaning", ...(deprecated ? ["instead"] : [])], cells);
 }
 
-/** Nothing when there are no rows. */
+/** Returns a Markdown table under a title; empty if there are no rows. */
 function markdownTable(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   if (rows.length === 0) return "";

@@ -2,7 +2,7 @@ import { TsignError } from "../../errors.ts";
 import { type Command, defineCommand, type Flags, flag } from "../parser/define.ts";
 
 /** Of every `piv-tool` and `pkcs11-tool` command. */
-export const noInputFlag = flag.bool("never ask for anything", { short: "f" });
+export const noInputFlag = flag.bool("skip prompts", { short: "f" });
 
 /** One of cosign's `piv-tool` commands, and what does the same. */
 export interface PivCommand<F extends Flags> {
@@ -26,9 +26,9 @@ export function pivCommand<const F extends Flags>({
     usage: "[flags]",
     summary,
     about:
-      `${summary}. This needs direct access to the smart card, which tsign does not have: the command names the line of ` +
-      "Yubico's manager that does the same. Signing with keys on a token works, with --sk.",
-    examples: [`tsign piv-tool ${name}`],
+      `${summary}. This requires direct access to the smart card, which tsign does not have: the command fails and prints the ` +
+      "ykman command to run instead. To sign with a key on a token, use --sk.",
+    examples: ["# Print the ykman command to run instead", `tsign piv-tool ${name}`],
     args: { min: 0, max: 0 },
     flags: { ...flags, noInput: noInputFlag },
     bindEnvironment,

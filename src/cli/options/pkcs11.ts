@@ -5,7 +5,7 @@ import { flag } from "../parser/define.ts";
 /** cosign's default is this text; it means what the variable holds. */
 const FROM_ENVIRONMENT = "$COSIGN_PKCS11_MODULE_PATH";
 
-export const modulePathFlag = flag.string("absolute path of the PKCS#11 module: the vendor's library", {
+export const modulePathFlag = flag.string("absolute path of the PKCS#11 module, a shared library", {
   default: FROM_ENVIRONMENT,
 });
 

@@ -2,7 +2,7 @@ import type { ExitCodes } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import type { Entry } from "../table.ts";
 
-/** How a flag's text is read, as pflag does: `strings` splits at commas, `texts` does not, `duration` is Go's (`1h2m3s`), in milliseconds. */
+/** How a flag's text is parsed, as in pflag: `strings` splits at commas, `texts` does not; `duration` is Go's (`1h2m3s`), in milliseconds. */
 type FlagKind = "bool" | "string" | "strings" | "texts" | "int" | "duration" | "choice";
 
 /** One flag. Its long name is its key in `flags` in kebab case: `registryCacert` is `--registry-cacert`. */
@@ -12,32 +12,32 @@ export interface Flag<T = unknown> {
   readonly default: T;
   /** One letter. */
   readonly short?: string;
-  /** Allowed values of a choice; of a string, values worth proposing in a shell. */
+  /** Allowed values of a choice; for a string, values that a shell proposes. */
   readonly choices?: readonly string[];
-  /** The choices of a string are all there are; every other text is refused. */
+  /** Rejects any value of a string that is not one of its choices. */
   readonly closed?: boolean;
   /** pflag's type name where it is not the kind's own (a custom pflag.Value), for the surface test. */
   readonly typeName?: string;
-  /** Still works, is left out of help, and warns `Flag --x has been deprecated, <text>` when it is on the command line. */
+  /** Marks a flag that still works; on the command line it prints `Flag --x has been deprecated, <text>`. */
   readonly deprecated?: string;
-  /** Key of the flag without which this one has no effect: given alone, that is said. */
+  /** Key of the flag that this one requires: given alone, it is ignored with a warning. */
   readonly needs?: string;
-  /** Of an int: the smallest and the largest value it takes. */
+  /** Smallest and largest value of an int. */
   readonly range?: readonly [number, number];
-  /** It names a file that the command writes; `-` is stdout. Looked at before the command runs (output-places.ts). */
+  /** Names a file that the command writes; `-` is stdout. Checked before the command runs (output-places.ts). */
   readonly output?: boolean;
   /**
-   * The value that switches a check off ("set" for any), and what is then not checked. On the command line a user sees it;
-   * set by a variable it is said.
+   * The value that disables a check ("set" for any value), and a warning's text. The warning is printed only if the value comes
+   * from an environment variable, where a user does not see it.
    */
   readonly weakens?: { readonly when: boolean | "set"; readonly effect: string };
-  /** Its value must not be printed. */
+  /** Its value is never printed. */
   readonly secret?: boolean;
 }
 
 export type Flags = Readonly<Record<string, Flag>>;
 
-/** The values `run` gets: every flag has one, its default when it was not given. */
+/** The values that `run` receives: a flag that is not set has its default. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
 
 type Options<T> = { default?: T } & Pick<
@@ -45,7 +45,7 @@ type Options<T> = { default?: T } & Pick<
   "short" | "choices" | "closed" | "deprecated" | "needs" | "output" | "secret" | "typeName" | "weakens"
 >;
 
-/** Constructors of flags; a default that is not given is false, "", [] or 0. */
+/** Constructors of flags. The default is false, "", [] or 0 unless it is set. */
 export const flag = {
   bool: (description: string, options: Options<boolean> = {}): Flag<boolean> => ({
     kind: "bool",
@@ -90,45 +90,47 @@ export const flag = {
   ): Flag<C> => ({ kind: "choice", choices, description, ...options }),
 };
 
-/** How many positional arguments a command takes, and where these are words of its own, which. */
+/** The number of positional arguments of a command, and their allowed values if they are fixed. */
 type Arity = { readonly min: number; readonly max: number; readonly choices?: readonly string[] };
 
-/** What `run` is given besides Io. */
+/** The arguments of `run` besides Io. */
 export interface Invocation<F extends Flags> {
   readonly args: readonly string[];
   readonly flags: FlagValues<F>;
   /** Keys of the flags that were set on the command line or by a COSIGN_<FLAG> variable. */
   readonly given: ReadonlySet<keyof F>;
-  /** For a command about commands: how it gets their definitions. */
+  /** Loads the definitions of other commands. */
   readonly load: LoadCommand;
 }
 
 /** Loads the definition of a command. */
 export type LoadCommand = (entry: Entry) => Promise<Command>;
 
-/** What a command does; beside its definition, so that help and completion load no more than that. */
+/** Runs a command. Separate from its definition, so that help and completion load only definitions. */
 export type Run<C> = C extends Command<infer F> ? (io: Io, invocation: Invocation<F>) => Promise<void> : never;
 
-/** A leaf command, declared once: parsing, types, help, completion, reference and parity test all read this. */
+/** The definition of a command, from which the parser, types, help, completion, documents and tests are derived. */
 export interface Command<F extends Flags = Flags> {
-  /** What follows the command's words in the usage line. The names in it say what a shell proposes: `<image…>`, `<bundle>`. */
+  /** The usage line after the command's name. Its placeholders decide what a shell proposes: `<image…>`, `<bundle>`. */
   readonly usage: string;
   readonly summary: string;
   readonly about: string;
-  /** Lines a user can type, `tsign` included, and comments (`# …`) above them. */
+  /** Command lines, starting with `tsign`, and comments (`# …`) above them. */
   readonly examples: readonly string[];
   readonly args: Arity;
   readonly flags: F;
-  /** Groups of which at most one flag may be given. */
+  /** Groups of flags that cannot be used together. */
   readonly exclusive?: readonly (readonly (keyof F)[])[];
-  /** Reads COSIGN_<FLAG> variables. Default true; false for the commands where cosign does not. */
+  /** Whether COSIGN_<FLAG> variables set its flags. Default true; false for commands where cosign does not read them. */
   readonly bindEnvironment?: boolean;
   /** Printed as `Command "x" is deprecated, <text>`; the command still works. */
   readonly deprecated?: string;
   readonly exitCodes?: ExitCodes;
+  /** Whether it runs a program and exits with that program's exit code. */
+  readonly runsProgram?: boolean;
 }
 
-/** Types a command's flags from its own declaration. */
+/** Returns the definition, with the types of its flags. */
 export function defineCommand<const F extends Flags>(command: Command<F>): Command<F> {
   return command;
 }

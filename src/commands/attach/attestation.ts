@@ -3,15 +3,17 @@ import { defineCommand, flag } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
-  summary: "Attach attestations made elsewhere to an image",
+  summary: "Attach existing attestations to an image",
   about:
-    "Stores attestations with an image: Sigstore bundles as referrers, DSSE envelopes in the legacy form. A file may hold " +
-    "several, one after the other. All of them are read before any is stored; nothing is verified.",
-  examples: ["tsign attach attestation --attestation app.att.json registry.example/app@sha256:…"],
+    "Stores existing attestations with an image: Sigstore bundles as OCI referrers, DSSE envelopes in cosign's legacy format. A file may contain several documents. All files are read before anything is stored. Nothing is verified.",
+  examples: [
+    "# Attach a DSSE envelope that another tool signed",
+    "tsign attach attestation --attestation app.att.json registry.example/app@sha256:…",
+  ],
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,
     attachmentTagPrefix,
-    attestation: flag.texts("file of bundles or envelopes; may be repeated"),
+    attestation: flag.texts("file of Sigstore bundles or DSSE envelopes"),
   },
 });

@@ -4,21 +4,24 @@ import { defineCommand, flag } from "../../cli/parser/define.ts";
 export const flags = {
   ...registryFlags,
   attachmentTagPrefix,
-  bundle: flag.string("the same as --payload"),
-  certificate: flag.string("PEM file of the certificate the signature was made with"),
-  certificateChain: flag.string("PEM file of the certificate's chain, the root last"),
-  payload: flag.string("file of what was signed, or of a Sigstore bundle; without it, the payload `sign` makes"),
-  rekorResponse: flag.string("file of the log entry: a legacy bundle of `sign-blob`"),
-  signature: flag.string("file of the base64 signature, - for stdin"),
-  tsr: flag.string("file of the signed timestamp, a DER TimeStampResp"),
+  bundle: flag.string("alias of --payload"),
+  certificate: flag.string("PEM file of the signing certificate"),
+  certificateChain: flag.string("PEM file of the signing certificate's chain, root last"),
+  payload: flag.string("signed payload file or Sigstore bundle file; by default the payload that `tsign sign` creates"),
+  rekorResponse: flag.string("transparency log entry file, as in a legacy bundle of `sign-blob`"),
+  signature: flag.string("base64 signature file; - reads stdin"),
+  tsr: flag.string("signed timestamp file: a DER-encoded RFC 3161 TimeStampResp"),
 };
 
 export default defineCommand({
   usage: "[flags] <image>",
-  summary: "Attach a signature made elsewhere to an image",
+  summary: "Attach an existing signature to an image",
   about:
-    "Stores a signature with an image, in the legacy form or, from a Sigstore bundle, as a referrer. Nothing is verified.",
-  examples: ["tsign attach signature --signature app.sig --payload payload.json registry.example/app@sha256:…"],
+    "Stores an existing signature with an image, in cosign's legacy format or, if --payload is a Sigstore bundle, as an OCI referrer. Nothing is verified.",
+  examples: [
+    "# Attach a signature with the payload that was signed",
+    "tsign attach signature --signature app.sig --payload payload.json registry.example/app@sha256:…",
+  ],
   args: { min: 1, max: 1 },
   flags,
 });

@@ -3,33 +3,33 @@ import { defineCommand, flag } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags]",
-  summary: "Make a Sigstore bundle of a signature and what belongs to it",
+  summary: "Create a Sigstore bundle from a signature and its parts",
   about:
-    "Puts a signature, or an attestation, together with its key or certificate, log entry and timestamp. The parts come from " +
-    "files of their own, or from a bundle of the old format. The log entry with its proof is looked up in the transparency " +
-    "log, unless --ignore-tlog is given. A signature that is not of the artifact is refused.",
+    "Combines a signature or attestation with its key or certificate, transparency log entry and signed timestamp. The parts are read from separate files or from a bundle in cosign's legacy format. Unless --ignore-tlog is set, the log entry and its inclusion proof are fetched from the transparency log. A signature that does not match the artifact is refused.",
   examples: [
+    "# Create a bundle from a signature and a public key",
     "tsign bundle create --artifact app.tar.gz --signature app.sig --key cosign.pub --ignore-tlog --out app.sigstore.json",
+    "# Convert a bundle in cosign's legacy format",
     "tsign bundle create --artifact app.tar.gz --bundle old.json --out app.sigstore.json",
   ],
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {
-    artifact: flag.string("file that was signed"),
-    attestation: flag.string("file of the attestation: a DSSE envelope"),
-    bundle: flag.string("bundle of the old format to take the parts from"),
-    certificate: flag.string("certificate file: PEM, DER, or base64 of either"),
-    ignoreTlog: flag.bool("make a bundle without a log entry", {
-      weakens: { when: true, effect: "the bundle has no log entry" },
+    artifact: flag.string("signed artifact file"),
+    attestation: flag.string("attestation file: a DSSE envelope"),
+    bundle: flag.string("bundle file in cosign's legacy format"),
+    certificate: flag.string("signing certificate file: PEM, DER, or base64 of either"),
+    ignoreTlog: flag.bool("omit the transparency log entry from the bundle", {
+      weakens: { when: true, effect: "the bundle has no transparency log entry" },
     }),
     ...keyFlags,
     slot: { ...keyFlags.slot, default: "signature" },
     out: flag.string("file to write to instead of stdout", { output: true }),
-    rekorUrl: flag.string("transparency log to find the entry in", {
+    rekorUrl: flag.string("Rekor transparency log to search for the entry", {
       default: "https://rekor.sigstore.dev",
-      deprecated: "the log of an entry is named in the trusted root",
+      deprecated: "use the trusted root instead, which lists the transparency logs",
     }),
-    rfc3161Timestamp: flag.string("file of the signed timestamp"),
-    signature: flag.string("file of the signature, in base64 or raw"),
+    rfc3161Timestamp: flag.string("signed timestamp file (RFC 3161)"),
+    signature: flag.string("signature file, base64 or raw"),
   },
   exclusive: [
     ["bundle", "certificate"],

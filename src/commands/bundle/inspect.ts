@@ -2,12 +2,13 @@ import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "<bundle>",
-  summary: "Show what a Sigstore bundle holds",
+  summary: "Show the contents of a Sigstore bundle",
   about:
-    "Shows certificate, log entries, timestamps and content of a bundle, and what of them is not as it should be. Nothing is " +
-    "verified, and nothing is looked up.",
+    "Shows the certificate, transparency log entries, timestamps and content of a bundle, and lists its defects. Nothing is verified, and nothing is fetched.",
   examples: [
+    "# Inspect a bundle file",
     "tsign bundle inspect app.sigstore.json",
+    "# Inspect the bundle of an image",
     "tsign download signature registry.example/app:v1 | tsign bundle inspect -",
   ],
   args: { min: 1, max: 1 },

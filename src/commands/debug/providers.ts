@@ -2,9 +2,10 @@ import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "",
-  summary: "Print where an identity token could come from without a login",
-  about: "Prints the ambient providers in the order they are tried in, and whether each is there.",
-  examples: ["tsign debug providers"],
+  summary: "Print the ambient identity token providers",
+  about:
+    "Prints the ambient identity token providers in the order in which they are tried, and whether each is available.",
+  examples: ["# List the identity token providers", "tsign debug providers"],
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {},
   bindEnvironment: false,

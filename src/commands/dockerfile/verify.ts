@@ -3,28 +3,29 @@ import { defineCommand, flag } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags] <Dockerfile>",
-  summary: "Verify the images that a Dockerfile is built on",
+  summary: "Verify the base images of a Dockerfile",
   about:
-    "Verifies every image a Dockerfile names in FROM, COPY --from and RUN --mount, and the frontend of its `# syntax=` line, as " +
-    "`tsign verify` does. Docker's own frontend, docker/dockerfile, is named in a warning and not verified. The file is read as BuildKit reads it; what BuildKit refuses is refused. Stage names are followed. " +
-    "FROM sees the arguments declared before the first FROM: each has the default of its ARG, else the value of the " +
-    "environment variable of that name, else none.",
+    "Verifies every image that a Dockerfile references in FROM, COPY --from and RUN --mount, and the frontend in its `# syntax=` line, like `tsign verify`. Docker's own frontend, docker/dockerfile, is not verified; a warning names it. Build stage names are resolved. The file is parsed like BuildKit parses it, and a file that BuildKit rejects is rejected. In FROM, a build argument has the default of its ARG or else the value of the environment variable with its name.",
   examples: [
+    "# Verify every image of a Dockerfile",
     "tsign dockerfile verify --key cosign.pub Dockerfile",
+    "# Verify only the base image of the last stage",
     "tsign dockerfile verify --key cosign.pub --base-image-only Dockerfile",
+    "# Verify the images for another platform",
     "tsign dockerfile verify --key cosign.pub --platform linux/arm64 Dockerfile",
   ],
   args: { min: 1, max: 1 },
   flags: {
     ...imageVerificationFlags,
-    baseImageOnly: flag.bool("verify the image that the last stage stands on, and no other but the frontend", {
-      weakens: { when: true, effect: "only the image that the last stage stands on is verified" },
+    baseImageOnly: flag.bool("verify only the base image of the last stage, and the frontend", {
+      weakens: { when: true, effect: "only the base image of the last stage is verified" },
     }),
-    insecureIgnoreFrontend: flag.bool(
-      "do not verify the frontend of `# syntax=`, the image that reads the Dockerfile",
-      { weakens: { when: true, effect: "the frontend of the Dockerfile is not verified" } },
+    insecureIgnoreFrontend: flag.bool("skip verification of the frontend image in the `# syntax=` line (insecure)", {
+      weakens: { when: true, effect: "the frontend of the Dockerfile is not verified" },
+    }),
+    platform: flag.string(
+      "target platform of the build: os/architecture[/variant], by default Linux on this machine's architecture",
     ),
-    platform: flag.string("platform that is built for: os/architecture[/variant], by default linux on this machine"),
   },
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,

@@ -6,17 +6,17 @@ export default defineCommand({
   usage: "[flags] <image>",
   summary: "Print the attestations of an image as JSON lines",
   about:
-    "Prints every bundle stored with an image, then every legacy envelope, a line each, or those of one predicate type. " +
-    "Nothing is verified.",
+    "Prints the Sigstore bundles with attestations of an image, then its legacy DSSE envelopes, one per line. --predicate-type selects one predicate type. Nothing is verified.",
   examples: [
+    "# Print the base64 payloads of all SPDX attestations",
     "tsign download attestation --predicate-type spdxjson registry.example/app:v1 | jq -r .dsseEnvelope.payload",
   ],
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,
     attachmentTagPrefix,
-    platform: flag.string("the image of an index for this platform: linux/amd64"),
-    predicateType: flag.string("print attestations of this type only: an alias or a URI", {
+    platform: flag.string("platform of the image, for an index: os/architecture[/variant]"),
+    predicateType: flag.string("predicate type of the attestations to print: an alias or a URI", {
       choices: PREDICATE_ALIASES,
     }),
   },

@@ -4,12 +4,16 @@ import { defineCommand, flag } from "../../cli/parser/define.ts";
 export default defineCommand({
   usage: "[flags] <image>",
   summary: "Print the software bill of materials attached to an image",
-  about: "Prints what `attach sbom` stored, as it is. Nobody signed it: an attestation says who did.",
-  examples: ["tsign download sbom registry.example/app:v1 > sbom.spdx"],
+  about:
+    "Prints the document that `tsign attach sbom` stored. The document is not signed; to use a signed one, see `tsign attest`.",
+  examples: [
+    "# Save the software bill of materials to a file",
+    "tsign download sbom registry.example/app:v1 > sbom.spdx",
+  ],
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,
     attachmentTagPrefix,
-    platform: flag.string("the image of an index for this platform: linux/amd64"),
+    platform: flag.string("platform of the image, for an index: os/architecture[/variant]"),
   },
 });

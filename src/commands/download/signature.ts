@@ -5,9 +5,11 @@ export default defineCommand({
   usage: "[flags] <image>",
   summary: "Print the signatures of an image as JSON lines",
   about:
-    "Prints every bundle stored with an image, or, when there is none, every legacy signature with its payload. Nothing is " +
-    "verified.",
-  examples: ["tsign download signature registry.example/app:v1 > bundle.sigstore.json"],
+    "Prints the Sigstore bundles of an image or, if there are none, its legacy signatures with their payloads, one per line. Nothing is verified.",
+  examples: [
+    "# Save the signatures of an image to a file",
+    "tsign download signature registry.example/app:v1 > signatures.jsonl",
+  ],
   args: { min: 1, max: 1 },
   flags: { ...registryFlags, attachmentTagPrefix },
 });

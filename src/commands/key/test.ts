@@ -5,11 +5,15 @@ const { sk, slot } = keyFlags;
 
 export default defineCommand({
   usage: "[flags] <key>",
-  summary: "Try out a key: sign and verify once",
+  summary: "Test a key by signing and verifying once",
   about:
-    "Signs a few random bytes with the key, verifies the signature with its public half, and prints what the key is: algorithm, " +
-    "hash, the id its service knows it by, the hint that bundles name it by, and what may be done with it. Nothing is stored.",
-  examples: ["tsign key test awskms:///alias/release", "tsign key test --sk --slot signature"],
+    "Signs random bytes with a key, verifies the signature with its public key, and prints the key's algorithm, hash, ID, bundle hint and permissions. Nothing is stored.",
+  examples: [
+    "# Test a key in AWS KMS",
+    "tsign key test awskms:///alias/release",
+    "# Test a key on a hardware token",
+    "tsign key test --sk --slot signature",
+  ],
   args: { min: 0, max: 1 },
-  flags: { sk, slot, output: flag.choice(["text", "json"], "form of the answer", { default: "text", short: "o" }) },
+  flags: { sk, slot, output: flag.choice(["text", "json"], "output format", { default: "text", short: "o" }) },
 });

@@ -3,13 +3,13 @@ import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags] <manifest>",
-  summary: "Verify the images that a Kubernetes manifest names",
+  summary: "Verify the images of a Kubernetes manifest",
   about:
-    "Verifies every image in a stream of manifests, YAML or JSON, as `tsign verify` does: those of containers, init and " +
-    "ephemeral containers and image volumes, in pods, their templates, lists, and custom resources that hold templates. What " +
-    "readers of YAML take for different things is refused, with its line.",
+    "Verifies every image in a stream of YAML or JSON manifests, like `tsign verify`: in containers, init containers, ephemeral containers and image volumes of pods, pod templates, lists, and custom resources that contain pod templates. YAML that parsers read differently is rejected with its line number.",
   examples: [
+    "# Verify every image of a manifest",
     "tsign manifest verify --key cosign.pub deployment.yaml",
+    "# Verify the output of kustomize",
     "kubectl kustomize . | tsign manifest verify --key cosign.pub -",
   ],
   args: { min: 1, max: 1 },

@@ -5,7 +5,7 @@ export default pivCommand({
   name: "attestation",
   summary: "Print the attestation of a key on a PIV token",
   flags: {
-    output: flag.string("form of the output", { short: "o", default: "text", choices: ["text", "json"], closed: true }),
-    slot: flag.string("slot of the token", { choices: PIV_SLOT_NAMES }),
+    output: flag.string("output format", { short: "o", default: "text", choices: ["text", "json"], closed: true }),
+    slot: flag.string("PIV slot of the key", { choices: PIV_SLOT_NAMES }),
   },
 });

@@ -3,12 +3,12 @@ import { flag } from "../../cli/parser/define.ts";
 
 export default pivCommand({
   name: "generate-key",
-  summary: "Make a key on a PIV token",
+  summary: "Generate a key on a PIV token",
   flags: {
-    managementKey: flag.string("management key of the token", { secret: true }),
-    pinPolicy: flag.string("when the PIN is asked for", { choices: ["never", "once", "always"] }),
-    randomManagementKey: flag.bool("set a random management key"),
-    slot: flag.string("slot of the token", { choices: PIV_SLOT_NAMES }),
-    touchPolicy: flag.string("when the token has to be touched", { choices: ["never", "always", "cached"] }),
+    managementKey: flag.string("management key of the PIV token", { secret: true }),
+    pinPolicy: flag.string("PIN policy of the new key", { choices: ["never", "once", "always"] }),
+    randomManagementKey: flag.bool("use a random management key"),
+    slot: flag.string("PIV slot for the new key", { choices: PIV_SLOT_NAMES }),
+    touchPolicy: flag.string("touch policy of the new key", { choices: ["never", "always", "cached"] }),
   },
 });

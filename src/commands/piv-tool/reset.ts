@@ -2,6 +2,6 @@ import { pivCommand } from "../../cli/options/piv.ts";
 
 export default pivCommand({
   name: "reset",
-  summary: "Set a PIV token back to how it was delivered",
+  summary: "Reset a PIV token to its factory settings",
   flags: {},
 });

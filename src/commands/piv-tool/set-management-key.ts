@@ -5,9 +5,9 @@ export default pivCommand({
   name: "set-management-key",
   summary: "Change the management key of a PIV token",
   flags: {
-    newKey: flag.string("new management key", { secret: true }),
-    oldKey: flag.string("present management key", { secret: true }),
-    randomManagementKey: flag.bool("set a random management key"),
+    newKey: flag.string("new management key in hex", { secret: true }),
+    oldKey: flag.string("current management key in hex", { secret: true }),
+    randomManagementKey: flag.bool("use a random management key"),
   },
   bindEnvironment: true,
 });

@@ -4,5 +4,5 @@ import { flag } from "../../cli/parser/define.ts";
 export default pivCommand({
   name: "unblock",
   summary: "Set a new PIN on a blocked PIV token",
-  flags: { newPIN: flag.string("new PIN", { secret: true }), puk: flag.string("present PUK", { secret: true }) },
+  flags: { newPIN: flag.string("new PIN", { secret: true }), puk: flag.string("current PUK", { secret: true }) },
 });

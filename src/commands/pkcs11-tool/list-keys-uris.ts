@@ -4,17 +4,19 @@ import { defineCommand, flag } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags]",
-  summary: "Print the references of the keys on a PKCS#11 token",
+  summary: "Print the PKCS#11 URIs of the keys on a token",
   about:
-    "Prints label, id and `pkcs11:` reference of every private key on a token, for --key. The PIN is never part of what is " +
-    "printed: COSIGN_PKCS11_PIN holds it when signing. Without --slot-id, the only token is taken when there is one.",
-  examples: ["tsign pkcs11-tool list-keys-uris --module-path /usr/lib/softhsm/libsofthsm2.so --slot-id 1"],
+    "Prints the label, ID and `pkcs11:` URI of every private key on a token. Use the URI with --key. The URI never contains the PIN; set COSIGN_PKCS11_PIN when signing. --slot-id is required if there are several tokens.",
+  examples: [
+    "# List the keys of a SoftHSM token",
+    "tsign pkcs11-tool list-keys-uris --module-path /usr/lib/softhsm/libsofthsm2.so --slot-id 1",
+  ],
   args: { min: 0, max: 0 },
   flags: {
     modulePath: modulePathFlag,
     noInput: noInputFlag,
-    pin: flag.string("PIN of the token; COSIGN_PKCS11_PIN or a prompt without", { secret: true }),
-    slotId: flag.int("slot of the token", { typeName: "uint" }),
+    pin: flag.string("user PIN of the token, by default COSIGN_PKCS11_PIN or a prompt", { secret: true }),
+    slotId: flag.int("slot ID of the token", { typeName: "uint" }),
   },
   bindEnvironment: false,
 });

@@ -4,9 +4,12 @@ import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags]",
-  summary: "Print the tokens a PKCS#11 module knows",
-  about: "Prints slot, label, maker, model and serial number of every token that is plugged in.",
-  examples: ["tsign pkcs11-tool list-tokens --module-path /usr/lib/softhsm/libsofthsm2.so"],
+  summary: "Print the tokens of a PKCS#11 module",
+  about: "Prints the slot, label, manufacturer, model and serial number of every token that is present.",
+  examples: [
+    "# List the SoftHSM tokens",
+    "tsign pkcs11-tool list-tokens --module-path /usr/lib/softhsm/libsofthsm2.so",
+  ],
   args: { min: 0, max: 0 },
   flags: { modulePath: modulePathFlag, noInput: noInputFlag },
   bindEnvironment: false,

@@ -3,8 +3,8 @@ import { defineCommand } from "../../cli/parser/define.ts";
 export default defineCommand({
   usage: "",
   summary: "Stop the sandbox",
-  about: "Stops the sandbox that `sandbox up` started; what it held is gone.",
-  examples: ["tsign sandbox down"],
+  about: "Stops the sandbox that `tsign sandbox up` started. Its registry's images are lost.",
+  examples: ["# Stop the sandbox", "tsign sandbox down"],
   args: { min: 0, max: 0 },
   flags: {},
   bindEnvironment: false,

@@ -2,9 +2,9 @@ import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "",
-  summary: "Print the sandbox's environment for a shell",
-  about: "Prints what a shell has to evaluate so that tsign and cosign use the sandbox, and only that.",
-  examples: ['eval "$(tsign sandbox env)"'],
+  summary: "Print the sandbox's environment variables",
+  about: "Prints shell commands that set the environment variables with which tsign and cosign use the sandbox.",
+  examples: ["# Use the sandbox in this shell", 'eval "$(tsign sandbox env)"'],
   args: { min: 0, max: 0 },
   flags: {},
   bindEnvironment: false,

@@ -6,14 +6,17 @@ const LIST = Object.entries(FAULTS).map(([name, about]) => `  ${name.padEnd(17)}
 
 export default defineCommand({
   usage: "[flags] [service:fault[=value][*times]…]",
-  summary: "Make the sandbox fail on purpose",
-  about: `Switches on what goes wrong from now on. The services are ${SERVICES.join(", ")}; the faults:\n\n${LIST.join("\n")}`,
+  summary: "Inject faults into the sandbox",
+  about: `Injects faults into the running sandbox. The services are ${SERVICES.join(", ")}. The faults are:\n\n${LIST.join("\n")}`,
   examples: [
+    "# Omit the ETag header from Rekor v1's responses",
     "tsign sandbox fault rekor1:no-etag",
+    "# Delay one response of the timestamp authority by 500 milliseconds",
     "tsign sandbox fault 'tsa:slow=500*1'",
+    "# Remove all faults",
     "tsign sandbox fault --clear",
   ],
   args: { min: 0, max: Number.POSITIVE_INFINITY },
-  flags: { clear: flag.bool("switch all faults off first") },
+  flags: { clear: flag.bool("remove all faults before adding new ones") },
   bindEnvironment: false,
 });

@@ -3,9 +3,15 @@ import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "<name[:tag]> [file]",
-  summary: "Push a small image into the sandbox",
-  about: "Pushes an image of one layer that holds the file, or a greeting, and prints its reference by digest.",
-  examples: ["tsign sandbox push hello", "tsign sandbox push app:v1 build/app"],
+  summary: "Push a small image to the sandbox's registry",
+  about:
+    "Pushes an image with one layer, which contains the given file or a greeting, and prints its reference with digest.",
+  examples: [
+    "# Push an image with a greeting",
+    "tsign sandbox push hello",
+    "# Push an image that contains a file",
+    "tsign sandbox push app:v1 build/app",
+  ],
   args: { min: 1, max: 2 },
   flags: { ...registryFlags },
   bindEnvironment: false,

@@ -2,9 +2,9 @@ import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "",
-  summary: "Say whether a sandbox is running",
-  about: "Prints the address of the running sandbox's registry, and fails when there is none.",
-  examples: ["tsign sandbox status"],
+  summary: "Print whether a sandbox is running",
+  about: "Prints the address of the running sandbox's registry. Fails if no sandbox is running.",
+  examples: ["# Print the address of the running sandbox", "tsign sandbox status"],
   args: { min: 0, max: 0 },
   flags: {},
   bindEnvironment: false,
