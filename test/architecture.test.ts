@@ -278,6 +278,7 @@ const SHARED = [
   "format/json.ts", // reads what clients send: cosign's too, in the suites
   "format/pem.ts", // node:crypto and other programs read the same blocks
   "format/digest.ts", // node:crypto's hash, in hex
+  "format/html.ts", // how its pages look
   "format/printable.ts", // guards the terminal
   "net/http.ts", // `sandbox fault` and `sandbox token` ask a sandbox that runs
   "oci/types.ts", // types of the store that `sandbox push` writes through

@@ -101,7 +101,7 @@ test("with login_hint nobody is asked, and without a browser the code is shown",
   assert.equal((await ask(sandbox, "GET", authUrl({ login_hint: ALICE }))).status, 302);
   const oob = await ask(sandbox, "GET", authUrl({ login_hint: ALICE, redirect_uri: "urn:ietf:wg:oauth:2.0:oob" }));
   assert.equal(oob.status, 200);
-  assert.match(oob.bytes.toString(), /<code>[\w-]{32}<\/code>/);
+  assert.match(oob.bytes.toString(), /alice@example\.com.*<code>[\w-]{32}<\/code>/s);
 });
 
 test("codes go only to this machine, and only to who began", async () => {
@@ -188,13 +188,102 @@ test("client credentials, token exchange, minting and the ambient token of a job
   assert.equal((await ask(sandbox, "GET", "/ci/gha?audience=sigstore")).status, 401);
 });
 
-test("what a user types is never markup", async () => {
+const BROWSER = { headers: { accept: "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8" } };
+const OOB = "urn:ietf:wg:oauth:2.0:oob";
+
+test("pages: text from a request -> escaped, on every page that shows it", async () => {
   const sandbox = await testSigstore();
-  const page = await ask(
-    sandbox,
-    "GET",
-    `/device?${new URLSearchParams({ user_code: '"><script>alert(1)</script>' })}`,
+  const text = `"'><script>alert(1)</script>&`;
+  const device = async () => {
+    const answered = await post(sandbox, "/device/code", { client_id: text, scope: `openid ${text}` });
+    return (answered.json() as unknown as { user_code: string }).user_code;
+  };
+  const query = (parameters: Record<string, string>) => new URLSearchParams(parameters).toString();
+  for (const [path, status] of [
+    [authUrl({ client_id: text, scope: text, state: text, nonce: text }), 200],
+    [authUrl({ client_id: text, redirect_uri: OOB, login_hint: text }), 200],
+    [`/device?${query({ user_code: text })}`, 400],
+    [`/device?${query({ user_code: await device() })}`, 200],
+    [`/device/approve?${query({ user_code: text, email: text })}`, 400],
+    [`/device/approve?${query({ user_code: await device(), email: text })}`, 200],
+    [`/${encodeURIComponent(text)}?${query({ a: text })}`, 404],
+    [`/auth/approve?${query({ request: text, email: text })}`, 400],
+  ] as const) {
+    const page = await ask(sandbox, "GET", path, BROWSER);
+    assert.equal(page.status, status, path);
+    assert.match(page.headers["content-type"] ?? "", /^text\/html/, path);
+    assert.doesNotMatch(page.bytes.toString(), /<script|["']>&/i, path);
+    const policy = page.headers["content-security-policy"] ?? "";
+    assert.match(policy, /^default-src 'none'; style-src 'sha256-[^;]*; form-action http:; base-uri 'none'/, path);
+  }
+});
+
+test("errors: a browser gets a page, a program JSON or text", async () => {
+  const sandbox = await testSigstore();
+  for (const [path, status, type] of [
+    ["/auth", 400, "application/json"],
+    [authUrl({ code_challenge: undefined }), 400, "application/json"],
+    ["/auth/approve?request=x", 400, "application/json"],
+    ["/device/approve?user_code=AAAA-AAAA", 400, "application/json"],
+    ["/nothing-here", 404, "text/plain"],
+  ] as const) {
+    const toProgram = await ask(sandbox, "GET", path, { headers: { accept: "application/json, text/plain, */*" } });
+    assert.deepEqual([toProgram.status, toProgram.headers["content-type"]], [status, type], path);
+    const toBrowser = await ask(sandbox, "GET", path, BROWSER);
+    assert.equal(toBrowser.status, status, path);
+    assert.match(toBrowser.bytes.toString(), /<html lang="en">.*<h1>/s, path);
+  }
+  for (const [headers, status] of [
+    [{ host: "evil.example" }, 421],
+    [{ origin: "https://evil.example" }, 403],
+  ] as const) {
+    const page = await ask(sandbox, "GET", "/device", { headers: { ...BROWSER.headers, ...headers } });
+    assert.equal(page.status, status);
+    assert.match(page.bytes.toString(), /<h1>Request refused/);
+    assert.equal((await ask(sandbox, "GET", "/device", { headers })).headers["content-type"], "text/plain");
+  }
+});
+
+test("device page: asks for the code, then shows the code, the client and what it asks for", async () => {
+  let now = Date.now();
+  const sandbox = await testSigstore({ clock: () => new Date(now) });
+  const textOf = async (path: string, status = 200) => {
+    const page = await ask(sandbox, "GET", path, BROWSER);
+    assert.equal(page.status, status, path);
+    return page.bytes.toString();
+  };
+  for (const path of ["/device", "/device?user_code="]) {
+    const form = await textOf(path);
+    assert.match(form, /<label for="user-code">.*<input [^>]*id="user-code" name="user_code" value=""/s);
+    assert.doesNotMatch(form, / aria-invalid|name="email"/);
+  }
+  const answered = await post(sandbox, "/device/code", { client_id: "a client", scope: "openid email other" });
+  const { user_code: code } = answered.json() as unknown as { user_code: string };
+  const typed = encodeURIComponent(` ${code.toLowerCase().replace("-", "")} `);
+  const page = await textOf(`/device?user_code=${typed}`);
+  for (const shown of [
+    code,
+    "a client",
+    "your identity (openid)",
+    "your e-mail address (email)",
+    "other",
+    'for="email"',
+  ])
+    assert.ok(page.includes(shown), shown);
+  assert.match(
+    await textOf("/device?user_code=BBBB-BBBB", 400),
+    /role="alert">This code is wrong.*aria-invalid="true"/s,
   );
-  assert.doesNotMatch(page.bytes.toString(), /<script>/);
-  assert.match(page.headers["content-security-policy"] ?? "", /default-src 'none'/);
+  now += 10 * 60 * 1000 + 1;
+  assert.match(await textOf(`/device?user_code=${code}`, 400), /role="alert">This code has expired/);
+  assert.match(await textOf(`/device/approve?user_code=${code}&email=${ALICE}`, 400), /This code has expired/);
+});
+
+test("device page: a code that was approved -> cannot be approved again, and the page says as whom", async () => {
+  const sandbox = await testSigstore();
+  const { user_code } = (await post(sandbox, "/device/code", {})).json() as unknown as { user_code: string };
+  const query = new URLSearchParams({ user_code, email: ALICE });
+  const done = await ask(sandbox, "GET", `/device/approve?${query}`, BROWSER);
+  assert.match(done.bytes.toString(), /You are signed in.*alice@example\.com.*sigstore.*close this window/s);
+  assert.equal((await ask(sandbox, "GET", `/device/approve?${query}`, BROWSER)).status, 400);
 });

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "../../io/io.ts";
+import { refusedPage, wantsPage } from "../server/page.ts";
 import { answer, type Call, json, Refused, type Service } from "../server/service.ts";
 import type { Addresses } from "../trust.ts";
 import type { Logins } from "./logins.ts";
@@ -54,7 +55,11 @@ export function createOidc(options: { at: Addresses; tokens: TokenMaker; logins:
   return {
     name: "oidc",
     maxBody: 64 * 1024,
-    failure: (status, message) => json(oauthError(message), { status, headers: { "cache-control": "no-store" } }),
+    failure: (status, message, headers) => {
+      const error = oauthError(message);
+      if (wantsPage(headers)) return refusedPage(status, "Sign-in failed", error.error_description);
+      return json(error, { status, headers: { "cache-control": "no-store" } });
+    },
     routes: {
       "GET /.well-known/openid-configuration": () => json(discovery(at)),
       "GET /ci/.well-known/openid-configuration": () =>
@@ -107,7 +112,7 @@ function discovery({ issuer }: Addresses): object {
 }
 
 /** `code: description` becomes OAuth's error members (RFC 6749 §5.2). */
-function oauthError(message: string): object {
+function oauthError(message: string): { error: string; error_description: string } {
   const [, error = "invalid_request", description = message] = /^([a-z_]+): (.*)$/.exec(message) ?? [];
   return { error, error_description: description };
 }

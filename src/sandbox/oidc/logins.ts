@@ -1,22 +1,27 @@
 import { createHash } from "node:crypto";
 import type { ServerResponse } from "../../io/io.ts";
-import { answer, type Call, json, Refused } from "../server/service.ts";
+import { wantsPage } from "../server/page.ts";
+import { type Call, json, Refused } from "../server/service.ts";
+import { copyCodePage, deviceCodePage, deviceDonePage, deviceSignInPage, signInPage } from "./pages.ts";
 import type { Claims } from "./token.ts";
 
 /** The redirect of clients without a browser: the code is shown to be typed in. */
 const OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob";
 const LIFETIME = 10 * 60 * 1000;
+/** How long a user code is known, so that a late one is called expired and not wrong. */
+const REMEMBERED = 24 * 60 * 60 * 1000;
 const MAX_PENDING = 1000;
 
 /** A sign-in that has begun. */
 interface Pending {
   readonly until: number;
   readonly client: string;
+  readonly scope: string;
   readonly challenge: string;
   readonly nonce: string | undefined;
   readonly redirect: string;
   readonly state: string | undefined;
-  /** Whoever signed in. */
+  /** The person who signed in. */
   email?: string;
 }
 
@@ -26,6 +31,7 @@ export interface Logins {
   authorize(call: Call): ServerResponse;
   approve(call: Call): ServerResponse;
   deviceCode(form: URLSearchParams): ServerResponse;
+  /** Asks for the code, or with a good one who signs in. */
   devicePage(call: Call): ServerResponse;
   approveDevice(call: Call): ServerResponse;
   /** The claims for a code, which works once. */
@@ -50,13 +56,13 @@ const secretOf = ({ random }: Parts) => Buffer.from(random(24)).toString("base64
 
 function codeLogins(parts: Parts): Pick<Logins, "authorize" | "approve" | "redeem"> {
   const { now, person, defaultEmail } = parts;
-  const requests = store(now);
-  const codes = store(now);
+  const requests = store<Pending>(now);
+  const codes = store<Pending>(now);
 
   const finish = (request: Pending, email: string): ServerResponse => {
     const code = secretOf(parts);
     codes.set(code, { ...request, email });
-    if (request.redirect === OUT_OF_BAND) return page("Your code", `<p>Type this in: <code>${code}</code></p>`);
+    if (request.redirect === OUT_OF_BAND) return copyCodePage(request, { code, email });
     const location = new URL(request.redirect);
     location.searchParams.set("code", code);
     if (request.state !== undefined) location.searchParams.set("state", request.state);
@@ -67,12 +73,14 @@ function codeLogins(parts: Parts): Pick<Logins, "authorize" | "approve" | "redee
     authorize({ query }) {
       const redirect = query.get("redirect_uri") ?? "";
       if (!isLoopback(redirect) && redirect !== OUT_OF_BAND) {
-        throw new Refused(400, "invalid_request: redirect_uri leads away from this machine");
+        throw new Refused(400, "invalid_request: redirect_uri must be an address of this machine");
       }
-      if (query.get("response_type") !== "code") throw new Refused(400, "unsupported_response_type: code is");
+      if (query.get("response_type") !== "code")
+        throw new Refused(400, "unsupported_response_type: response_type must be code");
       const request = {
         until: now() + LIFETIME,
         client: query.get("client_id") || "sigstore",
+        scope: query.get("scope") ?? "",
         challenge: challengeOf(query),
         nonce: query.get("nonce") ?? undefined,
         redirect,
@@ -82,11 +90,11 @@ function codeLogins(parts: Parts): Pick<Logins, "authorize" | "approve" | "redee
       if (hint) return finish(request, hint);
       const id = secretOf(parts);
       requests.set(id, request);
-      return signInPage("/auth/approve", { request: id }, defaultEmail);
+      return signInPage(request, { id, redirect, email: defaultEmail });
     },
     approve({ query }) {
       const request = requests.take(query.get("request") ?? "");
-      if (!request) throw new Refused(400, "invalid_request: this sign-in has ended, start again");
+      if (!request) throw new Refused(400, "invalid_request: the sign-in has expired or was finished before");
       return finish(request, query.get("email") || defaultEmail);
     },
     redeem(form) {
@@ -100,34 +108,55 @@ function codeLogins(parts: Parts): Pick<Logins, "authorize" | "approve" | "redee
 }
 
 function deviceLogins(parts: Parts): Pick<Logins, "deviceCode" | "devicePage" | "approveDevice" | "redeemDevice"> {
-  const { now, random, person, defaultEmail, base } = parts;
-  const devices = store(now);
-  const userCodes = new Map<string, string>();
+  const { now, person, defaultEmail, base } = parts;
+  const devices = store<Pending>(now);
+  const userCodes = store<{ until: number; device: string }>(now);
+  /** The request that a user code stands for, or what is wrong with the code. */
+  const find = (code: string): { device: Pending } | { error: string } => {
+    const known = userCodes.get(code);
+    const device = devices.get(known?.device ?? "");
+    if (device) return { device };
+    const wrong = "This code is wrong or was used before. Compare it with the one in your terminal.";
+    return { error: known ? "This code has expired. Run the command again to get a new one." : wrong };
+  };
   return {
     deviceCode(form) {
-      const [device_code, user_code] = [secretOf(parts), userCode(random)];
+      const [device_code, user_code] = [secretOf(parts), userCode(parts.random)];
       devices.set(device_code, {
         until: now() + LIFETIME,
         client: form.get("client_id") || "sigstore",
+        scope: form.get("scope") ?? "",
         challenge: form.has("code_challenge") ? challengeOf(form) : "",
         nonce: undefined,
         redirect: "",
         state: undefined,
       });
-      userCodes.set(user_code, device_code);
+      userCodes.set(user_code, { until: now() + REMEMBERED, device: device_code });
       const verification_uri = `${base}/device`;
       const verification_uri_complete = `${verification_uri}?user_code=${user_code}`;
       const expires_in = LIFETIME / 1000;
       return json({ device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval: 1 });
     },
-    devicePage: ({ query }) => signInPage("/device/approve", { user_code: query.get("user_code") ?? "" }, defaultEmail),
-    approveDevice({ query }) {
-      const code = (query.get("user_code") ?? "").toUpperCase();
-      const device = devices.get(userCodes.get(code) ?? "");
-      if (!device) throw new Refused(400, "invalid_request: no such user code");
-      device.email = query.get("email") || defaultEmail;
-      userCodes.delete(code);
-      return page("Signed in", "<p>The device is signed in; you can close this page.</p>");
+    devicePage({ query }) {
+      const typed = query.get("user_code") ?? "";
+      if (typed.trim() === "") return deviceCodePage();
+      const code = readUserCode(typed);
+      const found = find(code);
+      if ("error" in found) return deviceCodePage({ code: typed, error: found.error });
+      return deviceSignInPage(found.device, { code, email: defaultEmail });
+    },
+    approveDevice({ query, headers }) {
+      const typed = query.get("user_code") ?? "";
+      const code = readUserCode(typed);
+      const found = find(code);
+      if ("error" in found) {
+        if (wantsPage(headers)) return deviceCodePage({ code: typed, error: found.error });
+        throw new Refused(400, "invalid_request: wrong or expired user code");
+      }
+      const email = query.get("email") || defaultEmail;
+      found.device.email = email;
+      userCodes.take(code);
+      return deviceDonePage(found.device, email);
     },
     redeemDevice(form) {
       const code = form.get("device_code") ?? "";
@@ -147,9 +176,15 @@ function userCode(random: Parts["random"]): string {
   return `${letters.slice(0, 4)}-${letters.slice(4)}`;
 }
 
-/** What is pending, by a secret: it ends, and there is never too much of it. */
-function store(now: () => number) {
-  const all = new Map<string, Pending>();
+/** A code as it was typed: in either case, with or without the hyphen (RFC 8628 section 6.1). */
+function readUserCode(typed: string): string {
+  const letters = typed.replace(/[^A-Za-z]/g, "").toUpperCase();
+  return `${letters.slice(0, 4)}-${letters.slice(4)}`;
+}
+
+/** What is pending, by a secret: until its time, and at most MAX_PENDING at once. */
+function store<T extends { readonly until: number }>(now: () => number) {
+  const all = new Map<string, T>();
   const get = (id: string) => {
     const found = all.get(id);
     return found && found.until >= now() ? found : undefined;
@@ -161,7 +196,7 @@ function store(now: () => number) {
       all.delete(id);
       return found;
     },
-    set(id: string, pending: Pending) {
+    set(id: string, pending: T) {
       const [oldest] = all.keys();
       if (all.size >= MAX_PENDING && oldest !== undefined) all.delete(oldest);
       all.set(id, pending);
@@ -191,28 +226,4 @@ function requireSame({ challenge, client }: Pending, form: URLSearchParams): voi
   if (challenge !== "" && createHash("sha256").update(verifier).digest("base64url") !== challenge) {
     throw new Refused(400, "invalid_grant: the code_verifier is another one");
   }
-}
-
-/** A form sent with GET: with POST a browser would send an Origin header, and every request with one is refused. */
-function signInPage(action: string, hidden: Record<string, string>, email: string): ServerResponse {
-  const fields = Object.entries(hidden)
-    .map(([name, value]) => `<input type="hidden" name="${name}" value="${escaped(value)}">`)
-    .join("");
-  const body =
-    `<p>Nobody checks who you are here: name any e-mail address.</p><form action="${action}">${fields}` +
-    `<input name="email" type="email" value="${escaped(email)}" autofocus> <button>Sign in</button></form>`;
-  return page("Sign in to the sandbox", body);
-}
-
-function page(title: string, body: string): ServerResponse {
-  const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1>${body}</html>\n`;
-  const headers = {
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cache-control": "no-store",
-  };
-  return answer(html, { type: "text/html; charset=utf-8", headers });
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

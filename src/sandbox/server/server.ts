@@ -1,6 +1,7 @@
 import type { Handler, Io, ServerRequest, ServerResponse } from "../../io/io.ts";
 import type { FaultSwitches, Faults } from "./faults.ts";
 import { guard } from "./guard.ts";
+import { notFoundPage, refusedPage, wantsPage } from "./page.ts";
 import { answer, type Handle, Refused, type Service } from "./service.ts";
 
 interface Matched {
@@ -33,11 +34,14 @@ export function createHandler(options: {
   };
   return async (request) => {
     const refusal = guard(request);
-    if (refusal) return answer(`${refusal.reason}\n`, { status: refusal.status, type: "text/plain" });
+    if (refusal) return refusalResponse(request, refusal);
     const url = new URL(request.url, "http://sandbox.invalid");
     const found = find(request.method, url.pathname);
     const isRegistry = url.pathname === "/v2" || url.pathname.startsWith("/v2/");
-    if (!found && !isRegistry) return answer("no such endpoint\n", { status: 404, type: "text/plain" });
+    if (!found && !isRegistry) {
+      if (wantsPage(request.headers)) return notFoundPage(url.pathname);
+      return answer("no such endpoint\n", { status: 404, type: "text/plain" });
+    }
     const switches = faults.for(found?.service.name ?? "registry", url.pathname);
     const run = async () => {
       if (!found) return registry(request);
@@ -45,6 +49,14 @@ export function createHandler(options: {
     };
     return withFaults(run, { request, switches, sleep });
   };
+}
+
+function refusalResponse(
+  { headers }: ServerRequest,
+  { status, reason }: { status: number; reason: string },
+): ServerResponse {
+  if (wantsPage(headers)) return refusedPage(status, "Request refused", reason);
+  return answer(`${reason}\n`, { status, type: "text/plain" });
 }
 
 async function serve(
@@ -58,7 +70,7 @@ async function serve(
     return await handle(call);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    const response = service.failure(error.status, error.message);
+    const response = service.failure(error.status, error.message, request.headers);
     return { ...response, headers: { ...response.headers, ...error.headers } };
   }
 }

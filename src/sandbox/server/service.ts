@@ -24,8 +24,8 @@ export interface Service {
   readonly routes: Readonly<Record<string, Handle>>;
   /** Bytes of the largest request body it takes. */
   readonly maxBody: number;
-  /** Its own form of an error. */
-  failure(status: number, message: string): ServerResponse;
+  /** Writes an error in the service's own form; `headers` are those of the request, with lower-case names. */
+  failure(status: number, message: string, headers: Readonly<Record<string, string>>): ServerResponse;
 }
 
 /** A request that a service refuses. */
