@@ -61,7 +61,7 @@ test("browser: PKCE, state and nonce, and a last page that says what happened", 
   assert.equal(subject, ALICE);
   await real.sleep(50);
   assert.equal(shown.status, 200);
-  assert.match(shown.text ?? "", /You are signed in.*You can close this page/s);
+  assert.match(shown.text ?? "", /You are signed in.*alice@example\.com.*You can close this window/s);
   assert.ok(!shown.text?.includes(raw));
 });
 
@@ -78,13 +78,14 @@ test("browser: a redirect with another state, or a code of another login, ends t
     await assert.rejects(token, { code: "auth", message: reason });
     await real.sleep(50);
     assert.equal(shown.status, 400);
-    assert.match(shown.text ?? "", /The login failed.*run the command again/s);
+    assert.match(shown.text ?? "", /Login failed.*run the command again/s);
   }
 });
 
 test("browser: no browser leads to a code typed by hand", async () => {
   const sigstore = await testSigstore();
   let url = "";
+  let said = "";
   const spawn: Io["spawn"] = () => Promise.reject(new Error("no such program"));
   const prompt = async () => {
     const address = new URL(url);
@@ -96,11 +97,90 @@ test("browser: no browser leads to a code typed by hand", async () => {
     return /<code>([^<]+)/.exec(text)?.[1] ?? "";
   };
   const write = (data: string | Uint8Array) => {
+    said += String(data);
     url = /\t(http\S+)/.exec(String(data))?.[1] ?? url;
   };
   const tty = { stdin: true, prompt };
   const { token } = obtain(sigstore, { flow: "normal", with: { tty, io: { spawn, stderr: { write } } } });
   assert.equal((await token).subject, ALICE);
+  assert.equal(said.match(/http:/g)?.length, 1, "one address is printed, the one to go to");
+});
+
+test("browser: the address is printed when a browser opens, and after a second without an answer", async () => {
+  for (const answers of [true, false]) {
+    const sigstore = await testSigstore();
+    const alice = browser(sigstore);
+    const spawn: Io["spawn"] = async (file, args, options) => {
+      const opened = alice.spawn(file, args, options);
+      return answers ? opened : new Promise(() => {});
+    };
+    const sleep: Io["sleep"] = async (milliseconds, signal) => {
+      if (milliseconds !== 1000) await real.sleep(milliseconds, signal);
+    };
+    const { io, token } = obtain(sigstore, { flow: "normal", with: { tty: TERMINAL, io: { spawn, sleep } } });
+    await token;
+    assert.match(io.err(), /^Your browser will now be opened to:\nhttp:\S+\n$/m);
+  }
+});
+
+test("browser: an address or a name that is not the login's -> 404, and the login goes on", async () => {
+  const sigstore = await testSigstore();
+  const others: [number, string][] = [];
+  const { spawn: open } = browser(sigstore);
+  const spawn: Io["spawn"] = async (file, args, options) => {
+    const redirect = new URL(new URL(args.at(-1) ?? "").searchParams.get("redirect_uri") ?? "");
+    redirect.hostname = "127.0.0.1";
+    const other = await fetch(new URL("/<script>", redirect));
+    others.push([other.status, await other.text()]);
+    return open(file, args, options);
+  };
+  const { token } = obtain(sigstore, { flow: "normal", with: { tty: TERMINAL, io: { spawn } } });
+  assert.equal((await token).subject, ALICE);
+  const [[status, text] = []] = others;
+  assert.equal(status, 404);
+  assert.match(text ?? "", /<h1>Page not found/);
+  assert.doesNotMatch(text ?? "", /<script/);
+});
+
+test("browser: a token without a verified e-mail address -> the page and the command both say that the login failed", async () => {
+  const sigstore = await testSigstore();
+  const { spawn, shown } = browser(sigstore);
+  const http: Io["http"] = async (request) => {
+    const answer = await sigstore.io.http(request);
+    if (request.url.pathname !== "/token") return answer;
+    let text = "";
+    for await (const piece of answer.body) text += Buffer.from(piece).toString();
+    const claims = JSON.parse(Buffer.from(text.split(".")[1] ?? "", "base64url").toString());
+    const id_token = sigstore.mint(ALICE, { nonce: claims.nonce, email_verified: false });
+    const body = JSON.stringify({ ...JSON.parse(text), id_token });
+    const headers = { ...answer.headers, "content-length": String(body.length) };
+    return {
+      ...answer,
+      headers,
+      body: (async function* () {
+        yield Buffer.from(body);
+      })(),
+    };
+  };
+  const { token } = obtain(sigstore, { flow: "normal", with: { tty: TERMINAL, io: { spawn, http } } });
+  await assert.rejects(token, { code: "auth" });
+  await real.sleep(50);
+  assert.equal(shown.status, 400);
+  assert.match(shown.text ?? "", /Login failed.*not verified/s);
+});
+
+test("browser: text of an issuer is escaped in the page", async () => {
+  const sigstore = await testSigstore();
+  const text = `<script>alert("'&")</script>`;
+  const { spawn, shown } = browser(sigstore, (url) => {
+    url.searchParams.set("error", "access_denied");
+    url.searchParams.set("error_description", text);
+  });
+  const { token } = obtain(sigstore, { flow: "normal", with: { tty: TERMINAL, io: { spawn } } });
+  await assert.rejects(token, (error: Error) => error.message.includes(text));
+  await real.sleep(50);
+  assert.doesNotMatch(shown.text ?? "", /<script/);
+  assert.match(shown.text ?? "", /&#60;script&#62;alert\(&#34;&#39;&#38;&#34;\)/);
 });
 
 test("device: the code is shown, and the token comes once somebody approved it", async () => {

@@ -93,7 +93,7 @@ chmod +x bin/xdg-open
 PATH=$work/bin:$PATH "${sign[@]}" --fulcio-auth-flow normal blob >log 2>&1 </dev/null
 signed_by 'browser flow through headless Chromium' $? fred@example.com
 for i in $(seq 100); do grep -q '</html>' page 2>/dev/null && break; sleep 0.1; done
-if grep -q 'You are signed in' page && grep -q 'You can close this page' page; then ok "Chromium's last page says what happened and what to do"
+if grep -q 'You are signed in' page && grep -q 'fred@example.com' page && grep -q 'You can close this window' page; then ok "Chromium's last page says what happened and what to do"
 else cp page log; bad "Chromium's last page"; fi
 
 echo "$passed passed, $failed failed"

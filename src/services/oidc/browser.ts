@@ -3,17 +3,20 @@ import { TsignError } from "../../errors.ts";
 import type { Io, ServerRequest, ServerResponse } from "../../io/io.ts";
 import { asTsignErrors, type Client, discover, identityTokenOf, SCOPE } from "./client.ts";
 import { type FlowIo, outOfBandToken } from "./flows.ts";
-import { loginPage } from "./page.ts";
+import { loginPage, notFoundPage } from "./page.ts";
+import { type IdentityToken, readIdentityToken } from "./token.ts";
 
 export type BrowserIo = FlowIo & Pick<Io, "spawn" | "listen" | "platform">;
 
 /** How long a login may take, in milliseconds. */
 const PATIENCE = 120_000;
+/** How long a program that opens browsers takes to fail, in milliseconds. */
+const OPENER_TIME = 1000;
 const DEFAULT_PATH = "/auth/callback";
 
 /**
  * The code flow in the user's browser (RFC 8252): PKCE, state and nonce, and a redirect to this machine alone. The page
- * the browser ends on tells how it went. Where no browser can be opened, the code is carried over by hand.
+ * the browser ends on says who signed in, or why the login failed. Where no browser can be opened, the user copies the code.
  *
  * @param options.redirectUrl where the issuer sends the browser back to, when it knows only one address
  * @throws TsignError
@@ -35,7 +38,7 @@ export async function browserToken(
   const exchange = (address: URL) =>
     asTsignErrors(client.issuer, async () => {
       const answer = await openid.authorizationCodeGrant(configuration, address, checks);
-      return identityTokenOf(client.issuer, answer);
+      return readIdentityToken(identityTokenOf(client.issuer, answer), { source: client.issuer.host, now: io.now() });
     });
   let base = redirect;
   const server = await io.listen({ host: "127.0.0.1", port: Number(redirect.port || 0) }, (request) =>
@@ -53,15 +56,13 @@ export async function browserToken(
       nonce: checks.expectedNonce,
       access_type: "online",
     });
-    for (const line of ["Your browser will now be opened to:", url.href]) io.stderr.write(`${line}\n`);
     const done = new AbortController();
     const late = io.sleep(PATIENCE, AbortSignal.any([io.signal, done.signal])).then(() => {
       throw new TsignError("timeout", `nobody logged in within ${PATIENCE / 1000} s`);
     });
     late.catch(() => {});
-    const failed = openBrowser(io, url);
     try {
-      const outcome = await Promise.race([login.token, late, failed]);
+      const outcome = await Promise.race([login.token, late, openBrowser(io, url, done.signal)]);
       if (typeof outcome === "string") return outcome;
     } finally {
       done.abort();
@@ -87,16 +88,26 @@ function pendingLogin(): PendingLogin {
   return { token: promise, resolve, reject };
 }
 
-/** Resolves, to nothing, when there is no browser; never while one is open. */
-async function openBrowser(io: BrowserIo, url: URL): Promise<undefined> {
+/**
+ * Opens the browser, and prints the address as soon as it is likely that one opens: a user without a browser gets one address
+ * only, the other flow's.
+ *
+ * @returns undefined when no browser can be opened; never settles while one is open
+ */
+async function openBrowser(io: BrowserIo, url: URL, signal: AbortSignal): Promise<undefined> {
   const [file, ...args] = opener(io.platform.os);
-  try {
-    const { code } = await io.spawn(file, [...args, url.href]);
-    if (code !== 0) return undefined;
-  } catch {
-    return undefined; // there is no such program
+  const opened = io.spawn(file, [...args, url.href]).then(
+    ({ code }) => code === 0,
+    () => false, // there is no such program
+  );
+  const waited = io.sleep(OPENER_TIME, AbortSignal.any([io.signal, signal])).then(
+    () => true,
+    () => false, // the login has ended
+  );
+  if (await Promise.race([opened, waited])) {
+    for (const line of ["Your browser will now be opened to:", url.href]) io.stderr.write(`${line}\n`);
   }
-  return new Promise(() => {}); // opened: the login decides
+  return (await opened) ? new Promise(() => {}) : undefined;
 }
 
 function opener(os: string): [string, ...string[]] {
@@ -121,14 +132,14 @@ function parseRedirect(text: string | undefined): URL {
 /** Takes the one redirect that belongs to this login, and tells the browser how it went. */
 async function answerRedirect(
   request: ServerRequest,
-  by: { base: URL; state: string; exchange: (address: URL) => Promise<string>; login: PendingLogin },
+  by: { base: URL; state: string; exchange: (address: URL) => Promise<IdentityToken>; login: PendingLogin },
 ): Promise<ServerResponse> {
   const { base, state, exchange, login } = by;
   const address = new URL(request.url, base);
   const host = request.headers["host"] ?? "";
   const isOurs = host === base.host || host === `127.0.0.1:${base.port}`;
   if (request.method !== "GET" || !isOurs || address.pathname !== base.pathname) {
-    return { status: 404, body: "" };
+    return page(404, notFoundPage());
   }
   if (address.searchParams.get("state") !== state) {
     const error = new TsignError("auth", "the browser came back from another login (its state is not the one sent)", {
@@ -139,8 +150,8 @@ async function answerRedirect(
   }
   try {
     const token = await exchange(address);
-    login.resolve(token);
-    return page(200, loginPage({ ok: true }));
+    login.resolve(token.raw);
+    return page(200, loginPage({ ok: true, subject: token.subject, issuer: token.issuer }));
   } catch (error) {
     login.reject(error);
     const reason = error instanceof Error ? error.message : "it failed";
@@ -148,13 +159,6 @@ async function answerRedirect(
   }
 }
 
-function page(status: number, body: string): ServerResponse {
-  const headers = {
-    "content-type": "text/html; charset=utf-8",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
-    connection: "close",
-  };
-  return { status, headers, body };
+function page(status: number, { headers, body }: ReturnType<typeof loginPage>): ServerResponse {
+  return { status, headers: { ...headers, connection: "close" }, body };
 }

@@ -1,24 +1,33 @@
-/** The page a browser login ends on: what happened, and what to do next. It loads nothing and runs nothing. */
-export function loginPage(outcome: { ok: true } | { ok: false; reason: string }): string {
-  const [title, text] = outcome.ok
-    ? ["You are signed in", "tsign has what it needs and goes on in the terminal. You can close this page."]
-    : [
-        "The login failed",
-        `${escapeHtml(outcome.reason)}. Close this page, go back to the terminal and run the command again.`,
-      ];
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>tsign: ${title}</title>
-<style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}</style>
-<h1>${title}</h1>
-<p>${text}</p>
-</html>
-`;
+import { html, htmlPage } from "../../format/html.ts";
+
+/** How a login in the browser ended: for whom, at which issuer, or why it failed. */
+export type LoginOutcome =
+  | { readonly ok: true; readonly subject: string; readonly issuer: string }
+  | { readonly ok: false; readonly reason: string };
+
+const BRAND = "tsign";
+
+/**
+ * Writes the page that a login in the browser ends with: as whom, or why not, and what to do next.
+ *
+ * @returns the document, and its headers with lower-case names
+ */
+export function loginPage(outcome: LoginOutcome): ReturnType<typeof htmlPage> {
+  if (!outcome.ok) {
+    const content = html`<p class="error">${outcome.reason}</p>
+<p>Close this window, return to your terminal and run the command again.</p>`;
+    return htmlPage({ title: "Login failed", brand: BRAND, content });
+  }
+  const content = html`<dl>
+<div><dt>Signed in as</dt><dd><bdi>${outcome.subject}</bdi></dd></div>
+<div><dt>Issuer</dt><dd><bdi>${outcome.issuer}</bdi></dd></div>
+</dl>
+<p>tsign continues in your terminal. You can close this window.</p>`;
+  return htmlPage({ title: "You are signed in", brand: BRAND, content });
 }
 
-function escapeHtml(text: string): string {
-  const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return text.replaceAll(/[&<>"']/g, (character) => names[character] ?? "");
+/** Writes the page for an address that no login comes back to. */
+export function notFoundPage(): ReturnType<typeof htmlPage> {
+  const content = html`<p>tsign waits at another address for a login to finish. Return to the window you log in with.</p>`;
+  return htmlPage({ title: "Page not found", brand: BRAND, content });
 }
