@@ -75,6 +75,14 @@ export async function sigstoreJs(): Promise<Program> {
   return [process.execPath, join(kept, "main.js")];
 }
 
+/** playwright-core and axe-core in the versions of their own lock: see pages/. @returns the folder of the packages */
+export async function browserPackages(): Promise<string> {
+  const kept = await keep("pages", "", async (cwd) => {
+    await must("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd, env: SETTINGS });
+  });
+  return join(kept, "node_modules");
+}
+
 /**
  * A folder of this one, copied to TSIGN_TOOLS and built there once, under the digest of its files and of what else decides
  * what is built.
