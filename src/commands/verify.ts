@@ -5,7 +5,7 @@ export default defineCommand({
   usage: "[flags] <image…>",
   summary: "Verify signatures of container images",
   about:
-    "Verifies the signatures of each image, in Sigstore bundles and in the legacy format. An image passes if at least one signature was made with --key, or by the certificate identity, and meets the other requirements. Prints verified signatures as JSON on stdout and reports failures on stderr.",
+    "Verifies the signatures of each image, in Sigstore bundles and in the legacy format. An image passes if at least one signature was made with --key, or by the certificate identity, and meets the other requirements. Prints verified signatures as JSON on stdout and reports failures on stderr. With several images, the exit code is that of the first failure.",
   examples: [
     "# Verify a keyless signature",
     "tsign verify --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example registry.example/app:v1",

@@ -6,38 +6,16 @@ import type { Entry } from "../table.ts";
 import { deprecatedFlags, exitCodesOf, groupFlags, shownFlags, variablesOf } from "./flag-groups.ts";
 import { flagValue } from "./flag-values.ts";
 import { commandsBelow, deprecatedWords, GROUPS, SECTIONS } from "./groups.ts";
-import { type Screen, section, table, wrap, wrapCommand } from "./layout.ts";
+import { type Row, type Screen, section, table, textColumn, wrap, wrapExamples, wrapUsage } from "./layout.ts";
 
 const PROGRAM_EXAMPLES = [
+  "# Sign an image keylessly (opens a browser to log in)",
   "tsign sign registry.example/app@sha256:…",
+  "# Verify who signed an image",
   "tsign verify --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example registry.example/app:v1",
+  "# Show the artifacts attached to an image",
   "tsign tree registry.example/app:v1",
 ];
-
-/** Returns the help text of a command, generated from its definition. */
-export function commandHelp(entry: Entry, command: Command, { global, screen }: HelpOptions): string {
-  const name = entry.words.join(" ");
-  return page([
-    text(command.about, screen),
-    command.deprecated ? text(`Deprecated: ${command.deprecated}.`, screen) : "",
-    section("Usage", `  tsign ${name} ${command.usage}`.trimEnd(), screen),
-    examples(command.examples, screen),
-    ...groupFlags(command.flags).map((group) =>
-      section(group.title, flagTable(group.flags, command.flags, screen), screen),
-    ),
-    section("Global flags", flagTable(shownFlags(global), global, screen), screen),
-    section("Deprecated flags", deprecatedTable(deprecatedFlags(command.flags), screen), screen),
-    section("Environment", table(environmentRows(command), screen), screen),
-    section(
-      "Exit codes",
-      table(
-        exitCodesOf(command).map(({ code, meaning }) => [String(code), meaning]),
-        screen,
-      ),
-      screen,
-    ),
-  ]);
-}
 
 export interface HelpOptions {
   /** The flags of every command. */
@@ -45,25 +23,44 @@ export interface HelpOptions {
   readonly screen: Screen;
 }
 
+/** Returns the help text of a command, generated from its definition. */
+export function commandHelp(entry: Entry, command: Command, { global, screen }: HelpOptions): string {
+  const name = entry.words.join(" ");
+  const groups = [...groupFlags(command.flags), { title: "Global flags", flags: shownFlags(global) }];
+  const known = { ...command.flags, ...global };
+  const flags = groups.map((group) => ({ title: group.title, rows: flagRows(group.flags, known) }));
+  const deprecated = { title: "Deprecated flags", rows: deprecatedRows(deprecatedFlags(command.flags)) };
+  const codes = exitCodesOf(command).map(({ code, meaning }): Row => [String(code), meaning]);
+  return page([
+    text(command.about, screen),
+    command.deprecated ? text(`Deprecated: ${command.deprecated}.`, screen) : "",
+    examples(command.examples, screen),
+    usage(`tsign ${name} ${command.usage}`, screen),
+    ...alignedTables([...flags, deprecated], screen),
+    section("Environment", table(environmentRows(command), screen), screen),
+    section("Exit codes", table(codes, screen), screen),
+  ]);
+}
+
 /** Returns the help text of the program or of a group of commands. */
 export function groupHelp(prefix: readonly string[], { global, screen }: HelpOptions): string {
   const program = prefix.length === 0;
   const group = GROUPS[prefix.join(" ")];
   const name = ["tsign", ...prefix].join(" ");
-  const commands = commandsBelow(prefix).map(({ word, summary }) => [word, summary] as const);
+  const commands = commandsBelow(prefix).map(({ word, summary }): Row => [word, summary]);
   const sections = program
-    ? SECTIONS.map(({ title, words }) => {
-        const rows = words.flatMap((each) => commands.filter(([word]) => word === each));
-        return section(title, table(rows, screen), screen);
-      })
-    : [section("Commands", table(commands, screen), screen)];
+    ? SECTIONS.map(({ title, words }) => ({
+        title,
+        rows: words.flatMap((each) => commands.filter(([word]) => word === each)),
+      }))
+    : [{ title: "Commands", rows: commands }];
   return page([
     text(group ? `${group.about}.` : "Sign and verify container images and files.", screen),
     group?.deprecated ? text(`Deprecated: ${group.deprecated}.`, screen) : "",
-    section("Usage", `  ${name} <command> [flags] [arguments]`, screen),
     ...(program ? [examples(PROGRAM_EXAMPLES, screen)] : []),
-    ...sections,
-    section("Global flags", flagTable(shownFlags(global), global, screen), screen),
+    usage(`${name} <command> [flags] [arguments]`, screen),
+    ...alignedTables(sections, screen),
+    section("Global flags", table(flagRows(shownFlags(global), global), screen), screen),
     program ? text(`Deprecated commands: ${deprecatedWords().join(", ")}.`, screen) : "",
     text(`Run \`tsign help ${[...prefix, "<command>"].join(" ")}\` for details of a command.`, screen),
   ]);
@@ -77,30 +74,33 @@ function page(sections: readonly string[]): string {
   return `${sections.filter((each) => each !== "").join("\n\n")}\n`;
 }
 
+function usage(line: string, screen: Screen): string {
+  return section("Usage", wrapUsage(line.trim(), screen), screen);
+}
+
 function examples(lines: readonly string[], screen: Screen): string {
-  return section(
-    "Examples",
-    lines.map((line) => wrapCommand(line, { columns: screen.columns, indent: 2 })).join("\n"),
-    screen,
-  );
+  return section("Examples", wrapExamples(lines, { columns: screen.columns, indent: 2 }), screen);
 }
 
-function flagTable(rows: readonly [string, Flag][], flags: Flags, screen: Screen): string {
-  return table(
-    rows.map(([key, flag]) => {
-      const short = flag.short ? `-${flag.short}, ` : "    ";
-      const notes = flagNotes(flag);
-      return [`${short}--${flagName(key)}${valueName(key, flags)}`, `${flag.description}${notes && ` (${notes})`}`];
-    }),
-    screen,
+/** Returns sections of tables whose texts all start in the same column. */
+function alignedTables(tables: readonly { title: string; rows: readonly Row[] }[], screen: Screen): string[] {
+  const indent = textColumn(
+    tables.flatMap(({ rows }) => rows),
+    screen.columns,
   );
+  return tables.map(({ title, rows }) => section(title, table(rows, screen, indent), screen));
 }
 
-function deprecatedTable(rows: readonly [string, Flag][], screen: Screen): string {
-  return table(
-    rows.map(([key, flag]) => [`    --${flagName(key)}`, flag.deprecated ?? ""]),
-    screen,
-  );
+function flagRows(rows: readonly [string, Flag][], flags: Flags): Row[] {
+  return rows.map(([key, flag]) => {
+    const short = flag.short ? `-${flag.short}, ` : "    ";
+    const notes = flagNotes(flag);
+    return [`${short}--${flagName(key)}${valueName(key, flags)}`, `${flag.description}${notes && ` (${notes})`}`];
+  });
+}
+
+function deprecatedRows(rows: readonly [string, Flag][]): Row[] {
+  return rows.map(([key, flag]) => [`    --${flagName(key)}`, flag.deprecated ?? ""]);
 }
 
 /** Returns the placeholder of a flag's value in usage, such as ` <file>`; empty for a boolean flag. */
@@ -115,7 +115,7 @@ export function flagNotes(flag: Flag): string {
   const choices = flag.kind === "choice" ? [] : (flag.choices ?? []).filter((choice) => choice !== "");
   const value = defaultText(flag);
   return [
-    choices.length > 3 ? `such as ${choices.join(", ")}` : "",
+    choices.length > 3 ? `${flag.closed ? "one of" : "such as"} ${choices.join(", ")}` : "",
     value && `default ${value}`,
     flag.kind === "texts" ? "may be repeated" : "",
   ]

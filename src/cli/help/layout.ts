@@ -1,41 +1,44 @@
 import type { Io } from "../../io/io.ts";
 
-/** What text for a terminal is laid out for. */
+/** The terminal that text is laid out for. */
 export interface Screen {
-  /** Characters a line may have. */
+  /** Line width in characters. */
   readonly columns: number;
-  /** Whether titles are bold. */
+  /** Whether headings are bold. */
   readonly styled: boolean;
 }
 
-/** Lines longer than this are hard to read, however wide the terminal is. */
-const WIDEST = 100;
-const NARROWEST = 30;
-/** Where a term and its text do not fit side by side any more. */
-const NARROW = 60;
-/** A longer term stands on a line of its own. */
-const LONGEST_TERM = 31;
+/** Longer lines are hard to read. */
+const MAX_COLUMNS = 120;
+const MIN_COLUMNS = 30;
+/** Width from which terms and their texts stand side by side. */
+const SIDE_BY_SIDE_COLUMNS = 60;
 
-/** The user's terminal; without one, 80 columns and no style. NO_COLOR and TERM=dumb are respected. */
+/** Returns the user's terminal: 80 columns without one. Headings are bold unless NO_COLOR or TERM=dumb is set. */
 export function screenOf({ tty, env }: Pick<Io, "tty" | "env">): Screen {
-  const columns = Math.min(WIDEST, Math.max(NARROWEST, tty.columns));
+  const columns = Math.min(MAX_COLUMNS, Math.max(MIN_COLUMNS, tty.columns));
   return { columns, styled: tty.stdout && !env["NO_COLOR"] && env["TERM"] !== "dumb" };
 }
 
-/** A title with lines below it; nothing when there are none. */
+/** Returns a heading with lines below it; empty if there are no lines. */
 export function section(title: string, body: string, screen: Screen): string {
   if (body === "") return "";
   return `${screen.styled ? `\u001b[1m${title}:\u001b[22m` : `${title}:`}\n${body}`;
 }
 
-/** Terms on the left with their texts on the right; below each other where the screen is narrow. */
-export function table(rows: readonly (readonly [term: string, text: string])[], { columns }: Screen): string {
-  const lengths = rows.map(([term]) => term.length).filter((length) => length <= LONGEST_TERM);
-  const indent = columns < NARROW ? 8 : 2 + Math.max(0, ...lengths) + 2;
+export type Row = readonly [term: string, text: string];
+
+/**
+ * Returns terms on the left with their texts on the right; on a narrow screen, each text stands below its term. A term that is
+ * too long for the left column stands on a line of its own.
+ *
+ * @param indent column of the texts, see `textColumn`
+ */
+export function table(rows: readonly Row[], { columns }: Screen, indent = textColumn(rows, columns)): string {
   return rows
     .flatMap(([term, text]) => {
       const lines = wrap(text, { columns, indent }).split("\n");
-      const fits = columns >= NARROW && term.length + 4 <= indent;
+      const fits = columns >= SIDE_BY_SIDE_COLUMNS && term.length + 4 <= indent;
       const [first = "", ...more] = lines;
       return fits ? [`  ${term}`.padEnd(indent) + first.trimStart(), ...more] : [`  ${term}`, ...lines];
     })
@@ -43,26 +46,61 @@ export function table(rows: readonly (readonly [term: string, text: string])[], 
     .join("\n");
 }
 
-/** Text broken between words, each paragraph on its own; one that begins with a blank stays as it is. */
+/** Returns the column in which the texts of a table start: right of the start of every term. */
+export function textColumn(rows: readonly Row[], columns: number): number {
+  const starts = rows.map(([term]) => 2 + term.length - term.trimStart().length);
+  const beside = Math.max(4, ...starts) + 4;
+  if (columns < SIDE_BY_SIDE_COLUMNS) return Math.min(beside, 8);
+  const widest = Math.floor(columns * 0.38);
+  const lengths = rows.map(([term]) => term.length).filter((length) => length <= widest);
+  const longest = Math.max(0, ...lengths);
+  return lengths.length === rows.length ? longest + 4 : Math.max(beside, longest + 4);
+}
+
+/** Breaks text between words, each paragraph on its own. In a paragraph like `  term  text`, further lines start below the text. */
 export function wrap(text: string, { columns, indent }: { columns: number; indent: number }): string {
   const margin = " ".repeat(indent);
   return text
     .split("\n")
-    .flatMap((paragraph) =>
-      paragraph.startsWith(" ") ? [paragraph] : breakLines(paragraph.split(" "), columns - indent),
-    )
+    .flatMap((paragraph) => breakParagraph(paragraph, columns - indent))
     .map((line) => (line === "" ? "" : margin + line))
     .join("\n");
 }
 
+function breakParagraph(paragraph: string, width: number): string[] {
+  const [, term = "", text = paragraph] = /^( +\S+ {2,})(\S.*)$/.exec(paragraph) ?? [];
+  const hanging = Math.min(term.length, Math.floor(width / 2));
+  const [first = "", ...more] = breakLines(splitWords(text), width - hanging);
+  if (term.length > hanging) return [term.trimEnd(), ...[first, ...more].map((line) => " ".repeat(hanging) + line)];
+  return [term + first, ...more.map((line) => " ".repeat(hanging) + line)];
+}
+
+/** Splits text at blanks, but not inside short `code`. */
+function splitWords(text: string): string[] {
+  return text.match(/(?:`[^`]{1,30}`|\S)+/g) ?? [""];
+}
+
+/** Breaks a usage line between its words; further lines are indented by four more characters. */
+export function wrapUsage(line: string, { columns }: Screen): string {
+  const [first = "", ...more] = breakLines(splitWords(line), columns - 6);
+  return [`  ${first}`, ...more.map((each) => `      ${each}`)].join("\n");
+}
+
+/** Breaks the lines of examples, with an empty line before each comment but the first. */
+export function wrapExamples(lines: readonly string[], margins: { columns: number; indent: number }): string {
+  return lines
+    .map((line, index) => (index > 0 && line.startsWith("#") ? "\n" : "") + wrapCommand(line, margins))
+    .join("\n");
+}
+
 /**
- * A command line, or a comment, that a shell reads as the same when it is broken: before flags and arguments, never
- * between a flag and what follows it, and never inside quotes.
+ * Breaks a command line, or a comment, so that a shell still reads it as the same: before flags and arguments, never between
+ * a flag and the word after it, and never inside quotes.
  */
 export function wrapCommand(line: string, { columns, indent }: { columns: number; indent: number }): string {
   const margin = " ".repeat(indent);
   if (line.startsWith("#")) {
-    const lines = breakLines(line.slice(1).trim().split(" "), columns - indent - 2);
+    const lines = breakLines(splitWords(line.slice(1).trim()), columns - indent - 2);
     return lines.map((each) => `${margin}# ${each}`).join("\n");
   }
   if (indent + line.length <= columns) return margin + line;

@@ -2,48 +2,67 @@ import { flagName } from "../parser/argv.ts";
 import type { Command, Flag, Flags, LoadCommand } from "../parser/define.ts";
 import { type Entry, TABLE } from "../table.ts";
 import { deprecatedFlags, exitCodesOf, groupFlags, shownFlags } from "./flag-groups.ts";
-import { isListed } from "./groups.ts";
+import { commandsBelow, GROUPS, type Group } from "./groups.ts";
 import { environmentRows, flagNotes, valueName } from "./help.ts";
-import { wrapCommand } from "./layout.ts";
+import { wrapExamples } from "./layout.ts";
 
-/** A manual page: a file name and its roff, in the macros of man(7). */
+/** A manual page: a file name and its roff text, in the macros of man(7). */
 export interface ManPage {
   readonly file: string;
   readonly text: string;
 }
 
-/** What a manual page leaves of a terminal of 80 columns. */
+/** Width of a manual page on a terminal of 80 columns, without its margins. */
 const MARGINS = { columns: 72, indent: 0 };
 
-/** A page for the program and one for each command, all of it from the definitions. */
+/** Returns the pages of the program and of each group and command, generated from the definitions. */
 export async function manPages(global: Flags, load: LoadCommand): Promise<ManPage[]> {
-  const pages = TABLE.filter((entry) => !entry.internal).map(async (entry) => ({
-    file: `${pageName(entry)}.1`,
+  const groups = Object.keys(GROUPS).map((word) => ({ file: `${pageName([word])}.1`, text: groupPage(word, global) }));
+  const commands = TABLE.filter((entry) => !entry.internal).map(async (entry) => ({
+    file: `${pageName(entry.words)}.1`,
     text: commandPage(entry, await load(entry), global),
   }));
-  return [{ file: "tsign.1", text: programPage(global) }, ...(await Promise.all(pages))];
+  return [{ file: "tsign.1", text: programPage(global) }, ...groups, ...(await Promise.all(commands))];
 }
 
 function programPage(global: Flags): string {
-  const listed = TABLE.filter((entry) => isListed(entry, []));
-  const commands = listed.map((entry) => tagged(bold(`tsign-${entry.words.join("-")}(1)`), roff(entry.summary)));
+  const listed = commandsBelow([]).filter(({ word }) => word !== "help");
   return page("tsign", "sign and verify container images and files", [
     section("SYNOPSIS", `${bold("tsign")} ${italic("command")} [${italic("flags")}] [${italic("arguments")}]`),
     section(
       "DESCRIPTION",
-      roff("Signs container images and files with keys or with an identity, and verifies what was signed."),
+      roff("Signs container images and files with a key or keylessly, and verifies signatures and attestations."),
     ),
-    section("COMMANDS", commands.join("\n")),
-    section("OPTIONS OF EVERY COMMAND", options(shownFlags(global), global)),
+    section("COMMANDS", listed.map(({ word, summary }) => commandRow([word], summary)).join("\n")),
+    section("GLOBAL OPTIONS", options(shownFlags(global), global)),
     section(
       "ENVIRONMENT",
-      roff("Most flags can be set by a variable: --trusted-root by COSIGN_TRUSTED_ROOT. `tsign env` lists the others."),
+      roff(
+        "COSIGN_<FLAG> variables set most flags: COSIGN_TRUSTED_ROOT sets --trusted-root. `tsign env` prints the others.",
+      ),
     ),
     section(
       "EXIT STATUS",
-      roff("0 for success, 1 for a failure, 130 after Ctrl-C; pages of commands name other codes."),
+      roff("0 for success, 1 for a failure, 130 after Ctrl-C. The pages of the commands list other codes."),
     ),
   ]);
+}
+
+function groupPage(word: string, global: Flags): string {
+  const { about, deprecated } = GROUPS[word] as Group;
+  const below = TABLE.filter((entry) => entry.words[0] === word);
+  return page(pageName([word]), about, [
+    section("SYNOPSIS", `${bold(`tsign ${word}`)} ${italic("command")} [${italic("flags")}] [${italic("arguments")}]`),
+    section("DESCRIPTION", roff(`${about}.`)),
+    deprecated ? section("STATUS", roff(`Deprecated: ${deprecated}.`)) : "",
+    section("COMMANDS", below.map(({ words, summary }) => commandRow(words, summary)).join("\n")),
+    section("GLOBAL OPTIONS", options(shownFlags(global), global)),
+    section("SEE ALSO", bold("tsign(1)")),
+  ]);
+}
+
+function commandRow(words: readonly string[], summary: string): string {
+  return tagged(bold(`${pageName(words)}(1)`), roff(summary));
 }
 
 function commandPage(entry: Entry, command: Command, global: Flags): string {
@@ -51,32 +70,37 @@ function commandPage(entry: Entry, command: Command, global: Flags): string {
   const deprecated = deprecatedFlags(command.flags);
   const variables = environmentRows(command).map(([variable, about]) => tagged(bold(variable), roff(about)));
   const codes = exitCodesOf(command).map(({ code, meaning }) => tagged(bold(String(code)), roff(meaning)));
-  const related = TABLE.filter(
-    (other) => other !== entry && other.words.length > 1 && other.words[0] === entry.words[0],
-  ).map((other) => bold(`${pageName(other)}(1)`));
-  return page(pageName(entry), entry.summary, [
+  return page(pageName(entry.words), entry.summary, [
     section("SYNOPSIS", `${bold(`tsign ${name}`)} ${roff(command.usage)}`),
     section("DESCRIPTION", paragraphs(command.about)),
     command.deprecated ? section("STATUS", roff(`Deprecated: ${command.deprecated}.`)) : "",
     ...groupFlags(command.flags).map(({ title, flags }) =>
       section(title === "Flags" ? "OPTIONS" : title.toUpperCase(), options(flags, command.flags)),
     ),
-    section("OPTIONS OF EVERY COMMAND", options(shownFlags(global), global)),
+    section("GLOBAL OPTIONS", options(shownFlags(global), global)),
     deprecated.length > 0 ? section("DEPRECATED OPTIONS", options(deprecated, command.flags)) : "",
     variables.length > 0 ? section("ENVIRONMENT", variables.join("\n")) : "",
-    codes.length > 0 ? section("EXIT STATUS", codes.join("\n")) : "",
-    section("EXAMPLES", `.EX\n${command.examples.map((line) => roff(wrapCommand(line, MARGINS))).join("\n")}\n.EE`),
-    section("SEE ALSO", [bold("tsign(1)"), ...related].join(",\n")),
+    section("EXIT STATUS", codes.join("\n")),
+    section("EXAMPLES", `.EX\n${verbatim(wrapExamples(command.examples, MARGINS))}\n.EE`),
+    section("SEE ALSO", relatedPages(entry).map(bold).join(",\n")),
   ]);
 }
 
-function pageName({ words }: Entry): string {
+/** The program's page, and those of a subcommand's group and its other subcommands. */
+function relatedPages({ words }: Entry): string[] {
+  const [word = ""] = words;
+  if (words.length === 1) return ["tsign(1)"];
+  const others = TABLE.filter((other) => other.words[0] === word && other.words !== words);
+  return ["tsign(1)", `${pageName([word])}(1)`, ...others.map((other) => `${pageName(other.words)}(1)`)];
+}
+
+function pageName(words: readonly string[]): string {
   return `tsign-${words.join("-")}`;
 }
 
 function page(name: string, summary: string, sections: readonly string[]): string {
   const head = `.TH "${name.toUpperCase()}" "1" "" "tsign" "tsign manual"`;
-  const parts = [head, section("NAME", `${roff(name)} \\- ${roff(summary)}`), ...sections];
+  const parts = [head, section("NAME", `${verbatim(name)} \\- ${verbatim(summary)}`), ...sections];
   return `${parts.filter((part) => part !== "").join("\n")}\n`;
 }
 
@@ -106,12 +130,22 @@ function paragraphs(text: string): string {
   return text.split("\n").map(roff).join("\n.PP\n");
 }
 
-/** Text as roff takes it: escapes, hyphens that stay hyphens, no line that begins like a request, code in bold. */
+/** Escapes text for roff, with code in bold. Flags, variables and paths are never hyphenated at a line's end. */
 function roff(text: string): string {
+  return escaped(text, /[^\s`]*[-_/][^\s`]*/g).replace(/`([^`]*)`/g, "\\fB$1\\fR");
+}
+
+/** Escapes text for roff that is printed line by line. */
+function verbatim(text: string): string {
+  return escaped(text, /$^/g);
+}
+
+/** Minus signs stay minus signs, no line begins like a request, and the words of a pattern are not hyphenated. */
+function escaped(text: string, unbroken: RegExp): string {
   return text
     .replaceAll("\\", "\\e")
+    .replace(unbroken, "\\%$&")
     .replaceAll("-", "\\-")
-    .replace(/`([^`]*)`/g, "\\fB$1\\fR")
     .replaceAll("…", "\\[u2026]")
     .replace(/^([.'])/gm, "\\&$1");
 }

@@ -5,7 +5,7 @@ import { type Entry, TABLE } from "../table.ts";
 import { deprecatedFlags, exitCodesOf, groupFlags } from "./flag-groups.ts";
 import { SECTIONS } from "./groups.ts";
 import { defaultText, environmentRows, flagNotes, valueName } from "./help.ts";
-import { wrapCommand } from "./layout.ts";
+import { wrapExamples } from "./layout.ts";
 
 /** One page of the reference: a file name and its Markdown text. */
 export interface Page {
@@ -51,7 +51,7 @@ function commandPage(name: string, command: Command): string {
     command.about,
     command.deprecated ? `Deprecated: ${command.deprecated}.` : "",
     `    tsign ${name} ${command.usage}`.trimEnd(),
-    `## Examples\n\n${examples.map((line) => wrapCommand(line, EXAMPLES)).join("\n")}`,
+    `## Examples\n\n${wrapExamples(examples, EXAMPLES)}`,
     ...groupFlags(flags).map((group) => flagTable(group.title, group.flags, command)),
     flagTable("Deprecated flags", deprecatedFlags(flags), command),
     markdownTable(
