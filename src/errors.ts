@@ -200,6 +200,11 @@ export function withHint(error: TsignError, hint: string): TsignError {
   return error.hint === undefined ? copyOf(error, { hint }) : error;
 }
 
+/** The same error with this hint in place of its own. */
+export function replaceHint(error: TsignError, hint: string): TsignError {
+  return copyOf(error, { hint });
+}
+
 /** The same error with another message. */
 export function withMessage(error: TsignError, message: string): TsignError {
   return copyOf(error, { message });

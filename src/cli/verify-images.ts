@@ -2,7 +2,7 @@ import { TsignError, withExitCode, withHint } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
 import type { ImageTarget } from "../images/open.ts";
-import type { Failure, Instead, Rejected } from "../images/verdict.ts";
+import type { Failure, Rejected } from "../images/verdict.ts";
 import { type VerifyImageOptions, verifyImage } from "../images/verify.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
@@ -11,6 +11,7 @@ import type { ImageVerificationFlags } from "./flags/image-verification.ts";
 import { requiredAnnotations } from "./options/annotations.ts";
 import { imageOptions } from "./options/image-verification.ts";
 import { openTarget } from "./options/images.ts";
+import { absenceHint, refusalHint, type SignerFlags, signersHint } from "./options/refusal-hints.ts";
 import { readVerification } from "./options/verification.ts";
 import { printVerdict, type VerdictOptions } from "./print/image-verdict.ts";
 import { progress } from "./print/progress.ts";
@@ -27,7 +28,10 @@ export async function verifySignatures(
   images: readonly string[],
   flags: ImageVerificationFlags,
 ): Promise<void> {
-  const verification = await readVerification(io, flags, "signature");
+  const verification = await readVerification(io, flags, {
+    kind: "signature",
+    signersHint: signersOfFirst(images, flags),
+  });
   const annotations = requiredAnnotations(flags.annotations);
   if (flags.payload !== "" && flags.signature === "") {
     throw new TsignError("usage", "--payload is for --signature: without one, payloads come from the registry");
@@ -47,9 +51,17 @@ export async function verifySignatures(
   }
 }
 
+/** Names what lists the signers of the first image; undefined for a folder, which no command lists. */
+export function signersOfFirst(
+  [first]: readonly string[],
+  { localImage }: { localImage: boolean },
+): string | undefined {
+  return first === undefined || localImage ? undefined : signersHint(first);
+}
+
 /** What a command says of its images besides their names. */
 interface Run {
-  readonly flags: Parameters<typeof openTarget>[2]["flags"] & { readonly certificate: string };
+  readonly flags: Parameters<typeof openTarget>[2]["flags"] & SignerFlags & { readonly certificate: string };
   /** Whether images named by digest are looked up first. */
   readonly mustExist: boolean;
   readonly options: VerifyImageOptions;
@@ -105,46 +117,22 @@ function explained(
 ): unknown {
   const { error, instead, failures } = verdict;
   if (!(error instanceof TsignError)) return error;
-  if (instead) return withHint(error, hintFor(io, instead, { target, run }));
+  const { localImage } = run.flags;
+  if (instead) {
+    const asked = { kind: run.options.wanted.kind, localImage, target };
+    return withHint(error, absenceHint(io, instead, asked));
+  }
   if (error.code === "policy") return withHint(error, "with --policy every valid attestation of the type has to");
+  if (error.code !== "no-match" && error.code !== "no-match-bundle") return error;
+  const hint = refusalHint(error, run.flags, localImage ? undefined : signersHint(target.reference));
+  const hinted = hint === undefined ? error : withHint(error, hint);
   // cosign has no code of its own for a --certificate that is no good by itself.
-  const isMatch = error.code === "no-match" || error.code === "no-match-bundle";
-  return isMatch && run.flags.certificate !== "" && failures.every(isOfCertificate) ? withExitCode(error, 1) : error;
+  return run.flags.certificate !== "" && failures.every(isOfCertificate) ? withExitCode(hinted, 1) : hinted;
 }
 
 /** Whether what failed is a check of the certificate, whatever was signed with it. */
 function isOfCertificate({ check }: Failure): boolean {
   return check === "key" || check === "sct" || check === "identity";
-}
-
-/** What to do about an image that nothing was found for: what hides it, or where it is instead. */
-function hintFor(io: Pick<Io, "env">, instead: Instead, { target, run }: { target: ImageTarget; run: Run }): string {
-  const { kind: name } = run.options.wanted;
-  const { localImage } = run.flags;
-  switch (instead.kind) {
-    case "other-types":
-      return name === "attestations"
-        ? "--type takes any of those found"
-        : `it has attestations, which are no signatures: ${instead.predicateTypes.join(", ")}`;
-    case "bundles":
-      return `it has ${name} in the bundle form: leave out --new-bundle-format=false to verify them`;
-    case "child": {
-      const platform = instead.platform === "" ? "" : ` for ${instead.platform}`;
-      const how = localImage
-        ? `\`tsign load\` the folder into a registry to verify ${instead.digest}`
-        : `verify it by its digest: ${target.repository}@${instead.digest}`;
-      return `the index has none of its own, but its image${platform} has: ${how}`;
-    }
-    case "nothing": {
-      if (localImage) {
-        return "the folder holds what was stored with the image when it was saved: sign it, and save it again";
-      }
-      const elsewhere = io.env["COSIGN_REPOSITORY"];
-      return elsewhere
-        ? `COSIGN_REPOSITORY is set: were its ${name} stored in ${elsewhere}?`
-        : "is COSIGN_REPOSITORY set as it was when signing?";
-    }
-  }
 }
 
 async function readGivenSignature(io: Io, target: ImageTarget, flags: ImageVerificationFlags): Promise<Evidence> {

@@ -11,7 +11,7 @@ import { readMetadata } from "../services/tuf/metadata.ts";
 import { embeddedRoot, parseMirror } from "../services/tuf/mirrors.ts";
 import type definition from "./initialize.ts";
 
-export const run: Run<typeof definition> = async (io, { flags }) => {
+export const run: Run<typeof definition> = async (io, { flags, given }) => {
   const reason = await noPlaceToKeep(io);
   if (reason !== undefined) {
     throw new TsignError("input", `there is no place to keep trust material: ${reason}`, {
@@ -28,7 +28,9 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
   }
   // What was kept of another root counts for nothing now.
   const fresh = { ...cache, known: { timestamp: undefined, snapshot: undefined, targets: undefined } };
-  const hint = "is --mirror the address below which timestamp.json is? a copy on disk is named by a file:// URL";
+  const hint = given.has("mirror")
+    ? "check that timestamp.json is in the folder of --mirror; for a copy on disk pass a file:// URL"
+    : "check the network and HTTPS_PROXY; for a copy on disk pass --mirror file://FOLDER";
   const tuf = await openTuf(io, { mirror, anchor, cache: fresh, hint });
   await readDistributedRoot(tuf, (text) => io.stderr.write(`WARNING: ${text}\n`)); // what cannot be verified with is no success
   try {

@@ -2,13 +2,17 @@ import { imageOptions } from "../cli/options/image-verification.ts";
 import { readPolicies, statementJudge } from "../cli/options/policies.ts";
 import { readVerification } from "../cli/options/verification.ts";
 import type { Run } from "../cli/parser/define.ts";
-import { verifyEach } from "../cli/verify-images.ts";
+import { signersOfFirst, verifyEach } from "../cli/verify-images.ts";
 import { predicateTypeOf } from "../sign/predicates.ts";
 import type definition from "./verify-attestation.ts";
 
 export const run: Run<typeof definition> = async (io, { args, flags }) => {
   const policies = await readPolicies(io, flags.policy);
-  const verification = await readVerification(io, { ...flags, signature: "" }, "attestation");
+  const verification = await readVerification(
+    io,
+    { ...flags, signature: "" },
+    { kind: "attestation", signersHint: signersOfFirst(args, flags) },
+  );
   const wanted = { kind: "attestations", predicateType: predicateTypeOf(flags.type) } as const;
   const options = imageOptions(io, flags, { verification, wanted, annotations: {} });
   await verifyEach(io, args, {

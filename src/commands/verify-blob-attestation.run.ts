@@ -1,3 +1,4 @@
+import { blobRefusalHint, bundleHint } from "../cli/options/refusal-hints.ts";
 import {
   readVerification,
   refuseBesideBundle,
@@ -28,7 +29,7 @@ import { sameKey } from "../keys/index.ts";
 import { openBlob, readBlob } from "../net/input.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import { predicateTypeOf } from "../sign/predicates.ts";
-import type { Policy } from "../verify/model.ts";
+import { fieldsOfCheck, type Policy } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
 import type definition from "./verify-blob-attestation.ts";
 import type { flags } from "./verify-blob-attestation.ts";
@@ -39,7 +40,10 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
   }
   const stated = flags.checkClaims ? statedDigest(flags, file) : undefined;
   refuseKeyAndCertificate(flags);
-  const verification = await readVerification(io, flags, "blob attestation");
+  const verification = await readVerification(io, flags, {
+    kind: "blob attestation",
+    signersHint: bundleHint(flags),
+  });
   const found = await readEvidence(io, flags, verification);
   const message = flags.checkClaims ? await readSubject(io, { file, stated, content: found.content }) : undefined;
   const policy: Policy = {
@@ -60,7 +64,10 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
   if (!verdict.ok) {
     const { name, detail } = verdict.failed;
     const what = file ?? "what was attested";
-    throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${what}: ${name}: ${detail}`);
+    throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${what}: ${name}: ${detail}`, {
+      ...fieldsOfCheck(verdict.failed),
+      hint: blobRefusalHint(fieldsOfCheck(verdict.failed), flags),
+    });
   }
   if (policy.signer.kind === "identity") {
     const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys

@@ -1,4 +1,5 @@
 import { keyReference } from "../cli/options/key.ts";
+import { blobRefusalHint, bundleHint } from "../cli/options/refusal-hints.ts";
 import {
   readVerification,
   refuseBesideBundle,
@@ -33,7 +34,10 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
   if (flags.signature === "" && flags.bundle === "") {
     throw new TsignError("usage", "missing flag '--signature'", { hint: "or --bundle, which holds the signature" });
   }
-  const verification = await readVerification(io, flags, "blob");
+  const verification = await readVerification(io, flags, {
+    kind: "blob",
+    signersHint: bundleHint(flags),
+  });
   const found = await readEvidence(io, flags, verification);
   const key = await keyOf(found, verification);
   const hashes = new Set<HashName>(key ? hashesFor(key, found, verification) : ["sha256"]);
@@ -46,7 +50,9 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
     const { name, detail } = verdict.failed;
     throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${file}: ${name}: ${detail}`, {
       ...fieldsOfCheck(verdict.failed),
-      ...(isTooLarge(message, key) ? { hint: "pure Ed25519 signatures are checked up to 128 MiB" } : {}),
+      hint: isTooLarge(message, key)
+        ? "use another kind of key: pure Ed25519 signatures are verified up to 128 MiB"
+        : blobRefusalHint(fieldsOfCheck(verdict.failed), flags),
     });
   }
   if (policy.signer.kind === "identity") {

@@ -11,12 +11,18 @@ import { CheckFailed, type Policy } from "./model.ts";
 export async function claimedKey(evidence: Evidence, policy: Policy): Promise<PublicKey> {
   if (policy.signer.kind === "key") {
     if (evidence.key.kind === "certificate" && evidence.key.binding) {
-      throw new CheckFailed("key", "signed with a certificate, not with a bare key");
+      throw new CheckFailed("key", "signed with a certificate, not with a bare key", {
+        expected: "public key",
+        actual: "certificate",
+      });
     }
     return policy.signer.key;
   }
   if (evidence.key.kind !== "certificate") {
-    throw new CheckFailed("key", "signed with a bare key, there is no certificate to identify the signer");
+    throw new CheckFailed("key", "signed with a bare key, there is no certificate to identify the signer", {
+      expected: "certificate",
+      actual: "public key",
+    });
   }
   const { certifiedKey } = await import("./certified.ts");
   return certifiedKey(evidence.key);

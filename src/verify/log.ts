@@ -24,7 +24,12 @@ export interface KnownEntry {
  * @throws CheckFailed when there is none
  */
 export function entriesOfTrustedLogs(evidence: Evidence, logs: readonly Log[]): KnownEntry[] {
-  if (evidence.log.length === 0) throw new CheckFailed("log", "there is no transparency log entry");
+  if (evidence.log.length === 0) {
+    throw new CheckFailed("log", "there is no transparency log entry", {
+      expected: "a log entry",
+      actual: "no entry",
+    });
+  }
   const known = evidence.log.flatMap((entry) => {
     const id = entry.logId?.keyId ?? new Uint8Array();
     const log = logs.find((each) => sameBytes(each.id, id));
@@ -169,7 +174,12 @@ function requireKey(stated: Uint8Array, { evidence, key }: { evidence: Evidence;
   const logged = tryRead(() =>
     createPublicKey(isPem ? text : { key: Buffer.from(stated), format: "der", type: "spki" }),
   );
-  if (!logged || !sameKey(logged, key.object)) throw new CheckFailed("log", "the log entry is about another key");
+  if (!logged || !sameKey(logged, key.object)) {
+    throw new CheckFailed("log", "the log entry is about another key", {
+      expected: "the signer's key",
+      actual: "another key",
+    });
+  }
 }
 
 function tryRead<T>(read: () => T): T | undefined {

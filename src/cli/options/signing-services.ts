@@ -7,6 +7,7 @@ import { signingFlags } from "../flags/signing.ts";
 import type { FlagValues } from "../parser/define.ts";
 import { formsOf } from "./forms.ts";
 import { parseServiceUrl } from "./service-url.ts";
+import { orWithoutMirror } from "./unreachable.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags>, "outputCertificate" | "outputSignature">;
 
@@ -15,18 +16,24 @@ type Flags = Omit<FlagValues<typeof signingFlags>, "outputCertificate" | "output
  * --use-signing-config=false, those of the URL flags. What contradicts is refused, in cosign's order.
  *
  * @param options.bundlePathCounts whether --bundle makes the legacy form possible with a signing config
+ * @param options.certified whether a certificate will be issued
  * @throws TsignError
  */
 export async function readSigningServices(
   io: Io,
   flags: Flags,
-  options: { bundlePathCounts: boolean },
+  options: { bundlePathCounts: boolean; certified: boolean },
 ): Promise<SigningServices> {
   if (!usesSigningConfig(flags)) return servicesOfFlags(io, flags);
   refuseContradictions(flags, options);
   const bytes =
     flags.signingConfig === ""
-      ? await distributedTarget(io, "signing_config.v0.2.json")
+      ? await orWithoutMirror(() => distributedTarget(io, "signing_config.v0.2.json"), {
+          operation: "fetch the signing config",
+          hint: options.certified
+            ? "pass --signing-config FILE and --trusted-root FILE, for services that this machine can reach"
+            : "to sign without any service, run `tsign signing-config create --out sc.json` and add --signing-config sc.json",
+        })
       : await readBlob(io, flags.signingConfig);
   const name = flags.signingConfig || "the distributed signing config";
   const services = servicesOfConfig(io, bytes, { name });

@@ -53,7 +53,7 @@ export async function openSigning(
   const keyless = reference === "";
   const certified = keyless || flags.issueCertificate;
   if (flags.oidcClientSecretFile !== "") await readBlob(io, flags.oidcClientSecretFile); // a wrong name costs nothing yet
-  const services = await readSigningServices(io, flags, needs);
+  const services = await readSigningServices(io, flags, { ...needs, certified });
   requireLoggable(services.logs, needs.envelopeSize ?? 0);
   warnAboutIdleFlags(io, flags, { certified, services });
   requireFiles(flags, { files: needs.files, certified, services });

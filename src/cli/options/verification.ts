@@ -15,6 +15,7 @@ import { flagName } from "../parser/argv.ts";
 import type { FlagValues } from "../parser/define.ts";
 import { keyReference } from "./key.ts";
 import { trustOfFlags } from "./trust.ts";
+import { orWithoutMirror } from "./unreachable.ts";
 
 type Flags = FlagValues<typeof verificationFlags & typeof keyFlags>;
 
@@ -42,10 +43,15 @@ const WORKFLOW_EXTENSIONS = {
 /**
  * Reads the key or identity to require, and whom to trust, in cosign's order of checks.
  *
- * @param artifact what is verified, as the warning about the log calls it
+ * @param artifact.kind what is verified, as the warning about the log calls it
+ * @param artifact.signersHint names what lists the signers, for a command line without an identity
  * @throws TsignError
  */
-export async function readVerification(io: Io, flags: Flags, artifact: Artifact): Promise<Verification> {
+export async function readVerification(
+  io: Io,
+  flags: Flags,
+  { kind: artifact, signersHint }: { readonly kind: Artifact; readonly signersHint: string | undefined },
+): Promise<Verification> {
   const reference = keyReference(flags);
   const ways = [reference, flags.certificateIdentity, flags.certificateIdentityRegexp].filter((each) => each !== "");
   if (ways.length > 1) {
@@ -58,7 +64,7 @@ export async function readVerification(io: Io, flags: Flags, artifact: Artifact)
   // A file's signature is not fetched: the number decides nothing there, as in cosign.
   if (flags.maxWorkers < 1 && !artifact.startsWith("blob"))
     throw new TsignError("usage", "--max-workers must be greater than 0");
-  const identity = reference === "" ? await readIdentity(flags) : undefined;
+  const identity = reference === "" ? await readIdentity(flags, signersHint) : undefined;
   if (reference !== "") warnAboutCertificateFlags(io, flags);
   warnAboutSkippedLog(io, flags, artifact);
   const policy: Verification["policy"] = {
@@ -69,7 +75,10 @@ export async function readVerification(io: Io, flags: Flags, artifact: Artifact)
       ? "insecureSkip"
       : { detached: flags.sct === "" ? undefined : await readBlob(io, flags.sct) },
   };
-  const trusted = await trustOfFlags(io, flags, needsOf(policy));
+  const trusted = await orWithoutMirror(() => trustOfFlags(io, flags, needsOf(policy)), {
+    operation: "fetch the trusted root",
+    hint: withoutMirrorHint(flags, policy),
+  });
   const certificate = flags.certificate === "" ? undefined : await readGivenCertificate(io, flags);
   return {
     trust: { ...trusted, now: io.now() },
@@ -121,7 +130,7 @@ function readHashes({ signatureDigestAlgorithm }: Flags): readonly HashName[] | 
   });
 }
 
-async function readIdentity(flags: Flags): Promise<IdentityPolicy> {
+async function readIdentity(flags: Flags, hint: string | undefined): Promise<IdentityPolicy> {
   const { exactly, matching } = await import("../../verify/patterns.ts");
   const patterns = async (exact: string, pattern: string) => [
     ...(exact === "" ? [] : [exactly(exact)]),
@@ -129,13 +138,16 @@ async function readIdentity(flags: Flags): Promise<IdentityPolicy> {
   ];
   const subject = await patterns(flags.certificateIdentity, flags.certificateIdentityRegexp);
   if (subject.length === 0) {
-    throw new TsignError("usage", "--certificate-identity or --certificate-identity-regexp is required without --key");
+    throw new TsignError("usage", "--certificate-identity or --certificate-identity-regexp is required without --key", {
+      hint,
+    });
   }
   const issuer = await patterns(flags.certificateOidcIssuer, flags.certificateOidcIssuerRegexp);
   if (issuer.length === 0) {
     throw new TsignError(
       "usage",
       "--certificate-oidc-issuer or --certificate-oidc-issuer-regexp is required without --key",
+      { hint },
     );
   }
   const extensions = new Map<string, string>();
@@ -152,6 +164,13 @@ function warnAboutCertificateFlags(io: Io, flags: Flags): void {
   const others = ["certificate", "certificateOidcIssuer", "certificateOidcIssuerRegexp", "sct"] as const;
   const given = [...others, ...names].filter((name) => flags[name] !== "").map((name) => `--${flagName(name)}`);
   if (given.length > 0) io.stderr.write(`WARNING: no effect of ${given.join(", ")}: --key says who signed\n`);
+}
+
+/** What to do where the trusted root cannot be fetched. --offline covers the look-up in the log alone, as in cosign. */
+function withoutMirrorHint({ offline }: Flags, { signer, log }: Verification["policy"]): string {
+  const file = `pass --trusted-root FILE${offline ? ", which --offline requires" : " to verify without a network"}`;
+  if (signer.kind !== "key" || log !== "required") return file;
+  return `${file}; if it was signed without a transparency log on purpose, add --insecure-ignore-tlog`;
 }
 
 /** What of the distributed trust these flags make necessary. */

@@ -1,0 +1,135 @@
+import { shellQuoted } from "../../format/shell-quoted.ts";
+import type { Instead } from "../../images/verdict.ts";
+import type { Io } from "../../io/io.ts";
+import type { CheckName } from "../../verify/model.ts";
+import { flagName } from "../parser/argv.ts";
+
+/** A failed check: its fields, as errors and verdicts carry them. */
+interface Refusal {
+  readonly check?: CheckName | undefined;
+  readonly expected?: string | undefined;
+  readonly actual?: string | undefined;
+}
+
+/** The flags that a signer is demanded by; "" where one is not given. */
+export interface SignerFlags extends Readonly<Record<(typeof IDENTITY_FLAGS)[number], string>> {
+  readonly key: string;
+  readonly sk: boolean;
+  readonly offline: boolean;
+}
+
+const IDENTITY_FLAGS = [
+  ...(["certificateIdentity", "certificateIdentityRegexp", "certificateOidcIssuer"] as const),
+  ...(["certificateOidcIssuerRegexp", "certificateGithubWorkflowName", "certificateGithubWorkflowRef"] as const),
+  ...(["certificateGithubWorkflowRepository", "certificateGithubWorkflowSha"] as const),
+  "certificateGithubWorkflowTrigger",
+] as const;
+
+/** Names the command that lists who signed an image, to be pasted into a shell. */
+export function signersHint(image: string): string {
+  return `\`tsign tree --signers ${shellQuoted(image)}\` lists who signed it`;
+}
+
+/**
+ * What to do about a signature that a check refused.
+ *
+ * @param signers names what lists the signers; undefined where no command does
+ * @returns undefined where nothing can be done about it but to sign again
+ */
+export function refusalHint(
+  { check, expected, actual }: Refusal,
+  flags: SignerFlags,
+  signers: string | undefined,
+): string | undefined {
+  const usesKey = flags.key !== "" || flags.sk;
+  const listed = signers === undefined ? "" : `; ${signers}`;
+  switch (check) {
+    case "identity":
+      return `check ${identityFlag(flags, expected)}${listed}`;
+    case "signature":
+      return usesKey ? `check ${flags.sk ? "--sk" : "--key"}${listed}` : undefined;
+    case "key":
+      if (actual === "certificate")
+        return `replace --key with --certificate-identity and --certificate-oidc-issuer${listed}`;
+      if (actual === "public key") return `verify with --key instead of --certificate-identity${listed}`;
+      return SERVICES;
+    case "log":
+      if (actual === "no entry") return unloggedHint(flags);
+      return usesKey && actual === "another key" ? `check ${flags.sk ? "--sk" : "--key"}${listed}` : SERVICES;
+    case "sct":
+      return `${SERVICES}; if its authority has no certificate transparency log, add --insecure-ignore-sct`;
+    default:
+      return undefined;
+  }
+}
+
+/** Names the command that shows who signed a file; undefined for a signature outside a bundle, which no command shows. */
+export function bundleHint({ bundle }: { readonly bundle: string }): string | undefined {
+  return bundle === "" ? undefined : `\`tsign bundle inspect ${shellQuoted(bundle)}\` shows who signed it`;
+}
+
+/** What to do about a file's signature that a check refused. */
+export function blobRefusalHint(
+  refusal: Refusal,
+  flags: SignerFlags & { readonly bundle: string },
+): string | undefined {
+  return refusalHint(refusal, flags, bundleHint(flags));
+}
+
+const SERVICES = "check that --trusted-root, or TUF_MIRROR, belongs to the services used for signing";
+
+function unloggedHint({ offline }: SignerFlags): string {
+  const lookUp = offline ? "leave out --offline to look the entry up in the log; " : "";
+  return `${lookUp}if it was signed without a transparency log on purpose, add --insecure-ignore-tlog`;
+}
+
+/** The flag that demands a value, by that value; every flag of an identity where it is not clear. */
+function identityFlag(flags: SignerFlags, expected: string | undefined): string {
+  const given = IDENTITY_FLAGS.filter((name) => flags[name] !== "");
+  const demanding = given.filter((name) => flags[name] === expected);
+  return (demanding.length > 0 ? demanding : given).map((name) => `--${flagName(name)}`).join(" and ");
+}
+
+/**
+ * What to do about an image without a signature or attestation of the kind that was asked for.
+ *
+ * @param instead what was found in place of it
+ */
+export function absenceHint(
+  io: Pick<Io, "env">,
+  instead: Instead,
+  asked: {
+    readonly kind: "signatures" | "attestations";
+    readonly localImage: boolean;
+    readonly target: { readonly repository: string; readonly reference: string };
+  },
+): string {
+  const { kind, localImage, target } = asked;
+  switch (instead.kind) {
+    case "other-types":
+      return kind === "attestations"
+        ? "pass one of the types that were found with --type"
+        : `verify its attestations with \`tsign verify-attestation\`: ${instead.predicateTypes.join(", ")}`;
+    case "bundles":
+      return `leave out --new-bundle-format=false: the image has ${kind} in Sigstore bundles`;
+    case "child": {
+      const platform = instead.platform === "" ? "" : ` for ${instead.platform}`;
+      const how = localImage
+        ? `load the folder into a registry with \`tsign load\`, and verify ${instead.digest}`
+        : `verify ${target.repository}@${instead.digest}`;
+      return `${how}: this image${platform} in the index has ${kind}, the index itself has none`;
+    }
+    case "nothing":
+      return nothingHint(io, asked);
+  }
+}
+
+function nothingHint(io: Pick<Io, "env">, { kind, localImage, target }: Parameters<typeof absenceHint>[2]): string {
+  const verb = kind === "signatures" ? "sign" : "attest";
+  if (localImage) return `${verb} the image in its registry, and save it again with \`tsign save\``;
+  const elsewhere = io.env["COSIGN_REPOSITORY"];
+  if (elsewhere) return `check COSIGN_REPOSITORY: the ${kind} were looked for in ${elsewhere}`;
+  const image = shellQuoted(target.reference);
+  const how = kind === "signatures" ? `tsign sign ${image}` : `tsign attest --type TYPE --predicate FILE ${image}`;
+  return `list what is attached to it with \`tsign tree ${image}\`, or ${verb} it with \`${how}\``;
+}
