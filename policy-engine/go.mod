@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	cuelang.org/go v0.16.1
 	github.com/open-policy-agent/opa v1.17.1
+	golang.org/x/sys v0.46.0
 )
 
 require (
@@ -45,7 +46,6 @@ require (
 	golang.org/x/net v0.56.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
 	golang.org/x/sync v0.21.0 // indirect
-	golang.org/x/sys v0.46.0 // indirect
 	golang.org/x/text v0.38.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect

@@ -1,6 +1,6 @@
 // The policy engine: judges one in-toto statement by CUE and Rego policies, with the libraries and the calls of cosign.
-// It is compiled to WebAssembly (scripts/policy-engine.ts) and run by src/policy/ in a process of its own: a request comes
-// in on stdin as JSON, a verdict goes out on stdout as JSON. Whatever else happens is no verdict.
+// It is compiled natively and to WebAssembly (scripts/policy-engine.ts) and run by src/policy/ in a process of its own: a
+// request comes in on stdin as JSON, a verdict goes out on stdout as JSON. Anything else counts as a failure.
 package main
 
 import (
@@ -38,8 +38,19 @@ type verdict struct {
 
 func main() {
 	debug.SetMemoryLimit(heap)
+	many := false // requests one after the other, a verdict a line: for tests
+	for _, argument := range os.Args[1:] {
+		var memory uint64
+		if argument == "many" {
+			many = true
+		} else if _, err := fmt.Sscanf(argument, "memory=%d", &memory); err == nil {
+			confine(memory << 20) // MiB
+		} else {
+			fmt.Fprintf(os.Stderr, "unknown argument %q\n", argument)
+			os.Exit(1)
+		}
+	}
 	decoder := json.NewDecoder(os.Stdin)
-	many := len(os.Args) > 1 && os.Args[1] == "many" // requests one after the other, a verdict a line: for tests
 	for {
 		var r request
 		if err := decoder.Decode(&r); many && err == io.EOF {

@@ -5,9 +5,10 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
 /**
- * Brings the policy engine into dist/policy/: Go sources of policy-engine/, compiled to WebAssembly once (two to four
- * minutes, with the modules of go.sum from the Go module proxy) and kept in TSIGN_TOOLS, ~/.cache/tsign-tools by default,
- * under the digest of the sources. build.ts takes it from there and never compiles; `npm run policy-engine` compiles.
+ * Brings the policy engine into dist/policy/: the Go sources of policy-engine/, compiled for this machine, and to WebAssembly
+ * for those without (three to five minutes in all, with the modules of go.sum from the Go module proxy), and kept in
+ * TSIGN_TOOLS, ~/.cache/tsign-tools by default, under the digest of the sources. build.ts takes it from there and never
+ * compiles; `npm run policy-engine` compiles.
  */
 const SOURCES = resolve(import.meta.dirname, "../policy-engine");
 const TARGET = resolve(import.meta.dirname, "../dist/policy");
@@ -28,18 +29,40 @@ export function installPolicyEngine(): boolean {
   return true;
 }
 
+/** Compiles for a platform of Go's, e.g. `linux` and `arm64`. CGO is off: the engine needs no library of the system. */
+function goBuild(target: { os: string; arch: string }, output: string): void {
+  const env = {
+    ...process.env,
+    CGO_ENABLED: "0",
+    GOOS: target.os,
+    GOARCH: target.arch,
+    GOFLAGS: "-mod=readonly",
+    GOWORK: "off",
+  };
+  const args = ["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", output, "."];
+  execFileSync("go", args, { cwd: SOURCES, env, stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** This machine as Go names it. */
+function goPlatform(): { os: string; arch: string } {
+  return {
+    os: process.platform === "win32" ? "windows" : process.platform,
+    arch: process.arch === "x64" ? "amd64" : process.arch,
+  };
+}
+
 function compile(): void {
   const kept = keptAt();
   if (existsSync(kept)) return;
   const work = `${kept}.${process.pid}`;
   mkdirSync(work, { recursive: true });
-  const env = { ...process.env, CGO_ENABLED: "0", GOOS: "js", GOARCH: "wasm", GOFLAGS: "-mod=readonly", GOWORK: "off" };
-  const go = (...args: string[]) =>
-    execFileSync("go", args, { cwd: SOURCES, env, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
   try {
-    process.stderr.write("compiling the policy engine: two to four minutes, once\n");
-    go("build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", join(work, "engine.wasm"), ".");
-    copyFileSync(join(go("env", "GOROOT"), "lib/wasm/wasm_exec.js"), join(work, "wasm_exec.js"));
+    process.stderr.write("compiling the policy engine: three to five minutes, once\n");
+    const own = goPlatform();
+    goBuild(own, join(work, own.os === "windows" ? "engine.exe" : "engine"));
+    goBuild({ os: "js", arch: "wasm" }, join(work, "engine.wasm"));
+    const root = execFileSync("go", ["env", "GOROOT"], { cwd: SOURCES, encoding: "utf8" }).trim();
+    copyFileSync(join(root, "lib/wasm/wasm_exec.js"), join(work, "wasm_exec.js"));
     copyFileSync(join(SOURCES, "run.cjs"), join(work, "run.cjs"));
     renameSync(work, kept); // whole or not at all; another build that was first has made the same
   } catch (error) {

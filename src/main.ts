@@ -106,7 +106,7 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
 function spawnNamed(io: Io, signal: AbortSignal): Io["spawn"] {
   return (file, args, options = {}) => {
     const run = () => io.spawn(file, args, { signal, ...options });
-    const isOwn = options.inherit || file === io.launcher.node;
+    const isOwn = options.inherit || options.own;
     return isOwn ? run() : waitingFor(signal, file.replace(/^.*[/\\]/, ""), run);
   };
 }

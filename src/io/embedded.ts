@@ -39,7 +39,7 @@ export function embeddedIo({ http, env, warn, ...given }: Embedding): Io {
     listen: async (options, handler) => (await import("./http.ts")).listen(options, handler),
     signal,
     platform: { runtime: "", os: "", arch: "" },
-    launcher: { node: "", script: "" },
+    launcher: { command: [], folder: "", node: undefined },
   };
 }
 

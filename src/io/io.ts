@@ -44,8 +44,17 @@ export interface Io {
   readonly signal: AbortSignal;
   /** E.g. `node v26.10.0`, `linux`, `x64`. */
   readonly platform: { readonly runtime: string; readonly os: string; readonly arch: string };
-  /** How this program was started, for starting it again: the Node binary and the script it runs. */
-  readonly launcher: { readonly node: string; readonly script: string };
+  readonly launcher: Launcher;
+}
+
+/** How this program was started, for starting it again. */
+interface Launcher {
+  /** The program and its first arguments; what tsign is asked to do follows. */
+  readonly command: readonly string[];
+  /** Folder that holds a program called `tsign`. */
+  readonly folder: string;
+  /** The Node that runs tsign; undefined where tsign is an executable of its own. */
+  readonly node: string | undefined;
 }
 
 /** Text for people, one line at a time. */
@@ -172,6 +181,8 @@ export interface SpawnOptions {
   inherit?: boolean;
   /** Kills the program when it aborts; the call then throws its reason. */
   signal?: AbortSignal;
+  /** The program is a part of tsign: a message about the wait for it does not name it. */
+  own?: boolean;
 }
 
 export interface Spawned {

@@ -3,6 +3,9 @@ import type { Detached, Files, Io, Spawned, SpawnOptions, Terminal } from "./io.
 import { holdingSignals, interruption } from "./signals.ts";
 import { startWatchdog } from "./watchdog.ts";
 
+/** Set where the program is one executable (scripts/executable.ts). */
+declare const TSIGN_EXECUTABLE: boolean | undefined;
+
 /** The longest a timer can wait, 24 days; more would be taken for nothing. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 /** Ctrl-C at a prompt, where the terminal hands it over as a character; with the exit code of a program ended by SIGINT. */
@@ -53,9 +56,27 @@ export function systemIo(): Io & {
     orderly: holdingSignals,
     deadline: startWatchdog,
     signal: interruption,
-    platform: { runtime: `node ${process.version}`, os: process.platform, arch: process.arch },
-    launcher: { node: process.execPath, script: process.argv[1] ?? "" },
+    platform: { runtime: runtime(), os: process.platform, arch: process.arch },
+    launcher: launcher(),
   };
+}
+
+/** The runtime and its version, for `tsign version`. */
+function runtime(): string {
+  const { bun } = process.versions;
+  return bun === undefined ? `node ${process.version}` : `bun v${bun}`;
+}
+
+/** Io.launcher: the executable starts itself, anything else is a script that Node starts. */
+function launcher(): Io["launcher"] {
+  const self = process.execPath;
+  if (typeof TSIGN_EXECUTABLE === "boolean") return { command: [self], folder: dirnameOf(self), node: undefined };
+  const script = process.argv[1] ?? "";
+  return { command: [self, script], folder: `${dirnameOf(script)}/../bin`, node: self };
+}
+
+function dirnameOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")));
 }
 
 /** Io.sleep. */

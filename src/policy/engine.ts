@@ -3,7 +3,7 @@ import { TsignError } from "../errors.ts";
 import { parseJson } from "../format/json.ts";
 import type { Io } from "../io/io.ts";
 
-export type PolicyIo = Pick<Io, "spawn" | "sleep" | "files" | "env" | "cwd" | "launcher" | "signal">;
+export type PolicyIo = Pick<Io, "spawn" | "sleep" | "files" | "env" | "cwd" | "launcher" | "platform" | "signal">;
 
 /** What an evaluation may take. */
 export interface PolicyLimits {
@@ -13,6 +13,9 @@ export interface PolicyLimits {
 }
 
 export const DEFAULT_LIMITS: PolicyLimits = { milliseconds: 60_000, mebibytes: 1024 };
+
+/** How the engine was compiled: for this machine, or to WebAssembly, which Node runs. */
+export type EngineForm = "native" | "portable";
 
 /** A request as policy-engine/main.go reads it. */
 export interface EngineRequest {
@@ -31,24 +34,20 @@ const PASSED = /^(HOME|SYSTEMROOT|TZ|CUE_.*|https?_proxy|no_proxy|all_proxy|SSL_
 
 /**
  * Runs the engine in a process of its own, which can read files and reach the network, as policies may, but write no file
- * and start no program, and which is killed at its limits.
+ * and start no program, and which is killed at its limits. The native form takes these rights from itself where the system
+ * has a call for it (Linux: policy-engine/confine_linux.go); Node takes them from the portable one.
  *
+ * @param forms the forms to look for, in this order
  * @throws TsignError "unsupported" when the engine was not built, "limit" when time or memory ran out, "internal" when it
  * ends without a verdict
  */
-export async function runEngine(io: PolicyIo, request: EngineRequest, limits: PolicyLimits): Promise<Verdict> {
-  const script = await findEngine(io);
-  const flags = [
-    "--liftoff-only", // compiling twice takes longer than a policy runs
-    `--wasm-max-mem-pages=${limits.mebibytes * PAGES_PER_MEBIBYTE}`,
-    "--max-old-space-size=256",
-    "--permission",
-    "--allow-fs-read=*",
-    ...(await netFlag(io)),
-    "--use-system-ca",
-    "--use-env-proxy",
-    "--no-warnings",
-  ];
+export async function runEngine(
+  io: PolicyIo,
+  request: EngineRequest,
+  limits: PolicyLimits,
+  forms: readonly EngineForm[] = ["native", "portable"],
+): Promise<Verdict> {
+  const [program = "", ...args] = await findEngine(io, limits, forms);
   const env = Object.fromEntries(Object.entries(io.env).filter(([name]) => PASSED.test(name)));
   const names = [...request.cue, ...request.rego].map(({ path }) => path).join(", ");
   const slow = new TsignError("limit", `no verdict within ${limits.milliseconds / 1000} seconds: ${names}`, {
@@ -61,9 +60,10 @@ export async function runEngine(io: PolicyIo, request: EngineRequest, limits: Po
     () => {},
   );
   try {
-    const { code, stdout, stderr } = await io.spawn(io.launcher.node, [...flags, script], {
+    const { code, stdout, stderr } = await io.spawn(program, args, {
       stdin: JSON.stringify(request),
       env,
+      own: true,
       signal: AbortSignal.any([io.signal, late.signal]),
     });
     if (code !== 0) throw broken(names, stderr, limits);
@@ -73,10 +73,23 @@ export async function runEngine(io: PolicyIo, request: EngineRequest, limits: Po
   }
 }
 
-/** Node 24's permissions know no network: it is open there, and the flag that opens it is unknown. */
-async function netFlag(io: PolicyIo): Promise<string[]> {
-  const { stdout } = await io.spawn(io.launcher.node, ["--version"]);
-  return Number(/^v(\d+)/.exec(stdout)?.[1]) >= 25 ? ["--allow-net"] : [];
+/** How Node runs the portable engine. */
+function portable(node: string, runtime: string, script: string, { mebibytes }: PolicyLimits): string[] {
+  return [
+    node,
+    "--liftoff-only", // compiling twice takes longer than a policy runs
+    "--wasm-lazy-validation",
+    `--wasm-max-mem-pages=${mebibytes * PAGES_PER_MEBIBYTE}`,
+    "--max-old-space-size=256",
+    "--permission",
+    "--allow-fs-read=*",
+    // Node 24's permissions leave the network open, and do not know the flag that opens it.
+    ...(Number(/^node v(\d+)/.exec(runtime)?.[1]) >= 25 ? ["--allow-net"] : []),
+    "--use-system-ca",
+    "--use-env-proxy",
+    "--no-warnings",
+    script,
+  ];
 }
 
 /** What the end without a verdict was. */
@@ -90,13 +103,23 @@ function broken(names: string, stderr: string, { mebibytes }: PolicyLimits): Tsi
   return new TsignError("internal", `the policy engine ended without a verdict on ${names}: ${first.slice(0, 200)}`);
 }
 
-/** Beside the built program; for tests, which run the sources, where the build puts it. */
-async function findEngine({ files }: PolicyIo): Promise<string> {
-  const here = import.meta.dirname;
-  const inSources = /[\\/]src[\\/]policy$/.test(here);
-  const script = `${here}${inSources ? "/../../dist" : ""}/policy/run.cjs`;
-  if ((await files.stat(script))?.kind === "file") return script;
-  throw new TsignError("unsupported", "this build of tsign has no policy engine: nothing can be said about policies", {
-    hint: "npm run policy-engine builds it; it needs Go 1.21 or newer",
+/** The program and arguments that run the engine; it lies beside the built program, also for tests, which run the sources. */
+async function findEngine(
+  { files, launcher, platform }: PolicyIo,
+  limits: PolicyLimits,
+  forms: readonly EngineForm[],
+): Promise<string[]> {
+  const here: string = import.meta.dirname ?? launcher.folder; // the executable has no modules
+  const folder = `${here}${/[\\/]src[\\/]policy$/.test(here) ? "/../../dist" : ""}/policy`;
+  const exists = async (path: string) => (await files.stat(path))?.kind === "file";
+  for (const form of forms) {
+    const native = `${folder}/engine${platform.os === "win32" ? ".exe" : ""}`;
+    if (form === "native" && (await exists(native))) return [native, `memory=${limits.mebibytes}`];
+    const script = `${folder}/run.cjs`;
+    if (form === "native" || launcher.node === undefined || !(await exists(script))) continue;
+    return portable(launcher.node, platform.runtime, script, limits);
+  }
+  throw new TsignError("unsupported", "this build of tsign has no policy engine", {
+    hint: "run `npm run policy-engine`, which needs Go 1.21 or newer",
   });
 }

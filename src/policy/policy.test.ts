@@ -9,14 +9,13 @@ const STATEMENT = Buffer.from('{"predicateType":"https://example.com/t"}');
 const POLICIES = [{ path: "a.cue", text: 'predicateType: "https://example.com/t"' }];
 
 /** An engine that answers what it is told to; `asked` is what it was asked. */
-function engine(answer: Partial<Spawned>, built = true) {
-  const asked: { args: readonly string[]; options: SpawnOptions }[] = [];
+function engine(answer: Partial<Spawned>, built: RegExp = /run\.cjs$/) {
+  const asked: { file: string; args: readonly string[]; options: SpawnOptions }[] = [];
   const io = testIo();
-  const stat: PolicyIo["files"]["stat"] = async () =>
-    (built ? { kind: "file", size: 1, mode: 0o600 } : undefined) as never;
-  const spawn: PolicyIo["spawn"] = async (_file, args, options = {}) => {
-    if (args[0] === "--version") return { code: 0, stdout: "v26.0.0\n", stderr: "" };
-    asked.push({ args, options });
+  const stat: PolicyIo["files"]["stat"] = async (path) =>
+    (built.test(path) ? { kind: "file", size: 1, mode: 0o600 } : undefined) as never;
+  const spawn: PolicyIo["spawn"] = async (file, args, options = {}) => {
+    asked.push({ file, args, options });
     return { code: 0, stdout: "", stderr: "", ...answer };
   };
   const policyIo: PolicyIo = { ...io, files: { ...io.files, stat }, spawn };
@@ -59,7 +58,7 @@ test("whatever is no verdict is no yes", async () => {
     "limit",
     /MiB/,
   );
-  await fails(judge(engine({ stdout: yes }, false).io, STATEMENT, POLICIES), "unsupported", /no policy engine/);
+  await fails(judge(engine({ stdout: yes }, /^$/).io, STATEMENT, POLICIES), "unsupported", /no policy engine/);
   await fails(judge(engine({ stdout: yes }).io, STATEMENT, []), "input", /no policy/);
 });
 
@@ -73,6 +72,15 @@ test("the engine gets the statement, the policies, and neither secrets nor the r
   assert.deepEqual(options.env, { HOME: "/home/x" });
   assert.ok(args.includes("--permission"));
   assert.ok(!args.some((arg) => /allow-(fs-write|child-process|worker|addons)/.test(arg)));
+});
+
+test("the native engine comes first, and is told how much memory it may take", async () => {
+  const { io, asked } = engine({ stdout: '{"ok":true,"reasons":[]}' }, /policy[/](engine|run\.cjs)$/);
+  await judge({ ...io, env: { COSIGN_PASSWORD: "secret", HOME: "/home/x" } }, STATEMENT, POLICIES);
+  const [{ file, args, options } = assert.fail("not asked")] = asked;
+  assert.match(file, /policy[/]engine$/);
+  assert.deepEqual(args, ["memory=1024"]);
+  assert.deepEqual(options.env, { HOME: "/home/x" });
 });
 
 test("a file that is no policy is refused before any is read", async () => {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
+import { DEFAULT_LIMITS, runEngine } from "../../src/policy/engine.ts";
+import { testIo } from "../support/test-io.ts";
 import { COSIGN, folder, must, NO_LOG, OFFLINE, pushImage, registries, run, TSIGN } from "./support.ts";
 
 const OWN = join(import.meta.dirname, "policies");
@@ -239,4 +241,38 @@ test("CUE and Rego policies together all have to hold", async (t) => {
   assert.match((await verify(TSIGN, "is1.rego", "is2.cue")).stderr, /^- is2\.cue/m);
   assert.match((await verify(TSIGN, "is2.rego", "is1.cue")).stderr, /^- is2\.rego/m);
   assert.notEqual((await verify(TSIGN, "is2.rego", "is1.cue", "is1.rego")).code, 0);
+});
+
+test("the native engine and the portable one give the same verdict and reasons for every policy", async () => {
+  const { predicate } = JSON.parse(readFileSync(join(SHARED, "payload.json"), "utf8"));
+  const statement = Buffer.from(JSON.stringify({ predicateType: TYPE, predicate })).toString("base64");
+  let compared = 0;
+  for (const cwd of [OWN, SHARED]) {
+    const io = { ...testIo(), cwd };
+    for (const name of (readdirSync(cwd, { recursive: true }) as string[]).filter((each) =>
+      /\.(cue|rego)$/.test(each),
+    )) {
+      const source = { path: name, text: readFileSync(join(cwd, name), "utf8") };
+      const of = (extension: string) => (name.endsWith(extension) ? [source] : []);
+      const request = { statement, cwd, cue: of(".cue"), rego: of(".rego") };
+      const verdicts = (["native", "portable"] as const).map((form) => runEngine(io, request, DEFAULT_LIMITS, [form]));
+      const [native, portable] = await Promise.all(verdicts);
+      assert.deepEqual(native, portable, name);
+      compared++;
+    }
+  }
+  assert.ok(compared >= 25, `${compared} policies`);
+});
+
+test("the native engine ends at its limits of time and memory", async () => {
+  const text = (body: string) => [{ path: "greedy.rego", text: `package signature\n\nallow { ${body} }\n` }];
+  const statement = Buffer.from("{}").toString("base64");
+  const request = (body: string) => ({ statement, cwd: "/", cue: [], rego: text(body) });
+  const numbers = "a := numbers.range(1, 3000)[_]; b := numbers.range(1, 3000)[_]; c := numbers.range(1, 3000)[_]";
+  const endless = request(`count({[a, b, c] | ${numbers}}) > 0`);
+  const limits = { milliseconds: 2000, mebibytes: 4096 };
+  await assert.rejects(runEngine(testIo(), endless, limits, ["native"]), { code: "limit", message: /seconds/ });
+  const small = { milliseconds: 60_000, mebibytes: 256 };
+  const large = request("count(numbers.range(1, 1000000000)) > 0");
+  await assert.rejects(runEngine(testIo(), large, small, ["native"]), { code: "limit", message: /256 MiB/ });
 });

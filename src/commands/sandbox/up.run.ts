@@ -38,7 +38,8 @@ async function startInBackground(io: Io, args: readonly string[]): Promise<void>
   const folder = runtimeFolder(io.env);
   await io.files.makeDirectory(folder, { mode: 0o700 });
   const errors = `${folder}/sandbox.log`;
-  const { ended } = await io.detach(io.launcher.node, [io.launcher.script, ...args], { errors });
+  const [program = "", ...first] = io.launcher.command;
+  const { ended } = await io.detach(program, [...first, ...args], { errors });
   let running = true;
   ended.then(() => {
     running = false;

@@ -54,8 +54,7 @@ export function sandboxVariables(at: Addresses, registries: Registries, folder: 
 
 /** PATH with this very tsign first. */
 export function pathWithTsign({ env, launcher }: Pick<Io, "env" | "launcher">): string {
-  const { script } = launcher;
-  return `${script.slice(0, script.lastIndexOf("/"))}/../bin:${env["PATH"] ?? ""}`;
+  return `${launcher.folder}:${env["PATH"] ?? ""}`;
 }
 
 /** Lines for a POSIX shell to evaluate. */
