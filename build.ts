@@ -1,6 +1,7 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { build, type Plugin } from "esbuild";
+import { BUILT_FROM, NODE_FETCH } from "./scripts/bundle.ts";
 import { writeLibraryTypes } from "./scripts/library-types.ts";
 import { installPolicyEngine } from "./scripts/policy-engine.ts";
 
@@ -8,19 +9,6 @@ import { installPolicyEngine } from "./scripts/policy-engine.ts";
  * Bundles the program into dist/: one small chunk for each command, loaded when it is asked for. The library goes into dist/lib,
  * with its declarations in dist/types.
  */
-const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
-
-function git(...args: string[]): string {
-  try {
-    return execFileSync("git", args, {
-      cwd: import.meta.dirname,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }).trim();
-  } catch {
-    return "unknown"; // a packed release has no history
-  }
-}
 
 /**
  * Node's own modules, taken without `import`: importing one evaluates every export it has, which opens streams
@@ -43,12 +31,6 @@ const lightBuiltins: Plugin = {
   },
 };
 
-const builtFrom = {
-  TSIGN_VERSION: JSON.stringify(`v${version}`),
-  TSIGN_COMMIT: JSON.stringify(git("rev-parse", "HEAD")),
-  TSIGN_DATE: JSON.stringify(git("log", "-1", "--format=%cI")),
-};
-
 rmSync(new URL("dist", import.meta.url), { recursive: true, force: true });
 const { outputFiles } = await build({
   absWorkingDir: import.meta.dirname,
@@ -61,9 +43,8 @@ const { outputFiles } = await build({
   minify: true,
   platform: "node",
   target: "node24",
-  // The registry library brings a fetch of its own, which nothing calls.
-  alias: { "node-fetch": "./src/oci/registry/fetch-classes.ts" },
-  define: builtFrom,
+  alias: { "node-fetch": NODE_FETCH },
+  define: BUILT_FROM,
   plugins: [lightBuiltins],
   logLevel: "warning",
   write: false,
@@ -93,7 +74,7 @@ await build({
   platform: "node",
   target: "node22",
   packages: "external",
-  define: builtFrom,
+  define: BUILT_FROM,
   logLevel: "warning",
 });
 writeLibraryTypes(LIBRARY.map((name) => `lib/${name}`));

@@ -14,11 +14,16 @@ process.on("uncaughtException", (error: NodeJS.ErrnoException) => {
 });
 
 const io = systemIo();
-const code = await main(process.argv.slice(2), io);
-process.exitCode = code;
-await io.written(); // a pipe takes what its reader takes: leaving earlier would cut the rest off
-// Ends by itself now; what a stopped command still waits for does not hold it up.
-setTimeout(() => end(code), 200).unref();
+void run();
+
+/** Runs the command of this process; not at the top level, where CommonJS, which the executable is made of, cannot wait. */
+async function run(): Promise<void> {
+  const code = await main(process.argv.slice(2), io);
+  process.exitCode = code;
+  await io.written(); // a pipe takes what its reader takes: leaving earlier would cut the rest off
+  // Ends by itself now; what a stopped command still waits for does not hold it up.
+  setTimeout(() => end(code), 200).unref();
+}
 
 /**
  * Ends the process now. process.exit waits for node's threads, and one that looks up a name or opens a file may be away for a

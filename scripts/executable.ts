@@ -1,0 +1,175 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { build } from "esbuild";
+import { BUILT_FROM, NODE_FETCH } from "./bundle.ts";
+import { closeDoors } from "./executable-doors.ts";
+
+/**
+ * Makes dist/tsign, one file that needs no runtime: the program as one CommonJS file, compiled to bytecode and put into Bun's
+ * executable. `npm run executable` makes it for this platform, `-- --platform P` (repeatable, or `all`) for others, as
+ * dist/PLATFORM/tsign. Bun's packages come from npm, are checked against the digests below, and kept in TSIGN_TOOLS.
+ */
+const ROOT = resolve(import.meta.dirname, "..");
+const BUN_VERSION = "1.4.5";
+
+interface Platform {
+  /** Name of the package in the scope `@oven`, and its integrity as npm states it (SHA-512, base64). */
+  readonly bun: string;
+  readonly integrity: string;
+  readonly target: string;
+}
+
+/** The x64 executables are those for processors without AVX2, so that they start on every x86-64 machine. */
+export const PLATFORMS: Readonly<Record<string, Platform>> = {
+  "linux-x64": {
+    bun: "bun-linux-x64-baseline",
+    integrity: "sha512-s8yMwYcFnnrA178gji0gZbkE2WVDej/Ti1x770oPfihxyRxSMNhGhiAQNXV53aDeraZxksdvKV/RAdQBCd0qPA==",
+    target: "bun-linux-x64-baseline",
+  },
+  "linux-arm64": {
+    bun: "bun-linux-aarch64",
+    integrity: "sha512-4BXmsSKnjOrlGWqZV4x/oWa7AVoR+B6lCXddMzOAXBIm3t50eslg9wb66gmtW1AamEQ1l1CDvmmruysEhqOWMg==",
+    target: "bun-linux-arm64",
+  },
+  "linux-x64-musl": {
+    bun: "bun-linux-x64-musl-baseline",
+    integrity: "sha512-cWJhU8h0+MiUgpSt99sQhjxLIIosKEcKYdtKddohokUvAuN6jKOy7g7+QDTZTXtwHxz93wL3BX+L6wXVPDUH3A==",
+    target: "bun-linux-x64-musl-baseline",
+  },
+  "linux-arm64-musl": {
+    bun: "bun-linux-aarch64-musl",
+    integrity: "sha512-XCNc+WvvMAdNNb+OWTogpy+N9wm62fkVeEVLb6how0RZhW5LPi6c7BlkeVCuWps7XjEl2saFpHFa20/1E+PAHg==",
+    target: "bun-linux-arm64-musl",
+  },
+  "darwin-x64": {
+    bun: "bun-darwin-x64-baseline",
+    integrity: "sha512-zqfLA5A4B+hYMh5WYzYSot3uZ06FzhdP0OEwQisEzdirYtXGj5cQFlfy31BGfNsAsk1Gd/w/OxJ/jqqJ3cMclw==",
+    target: "bun-darwin-x64-baseline",
+  },
+  "darwin-arm64": {
+    bun: "bun-darwin-aarch64",
+    integrity: "sha512-4MIFXHmctH2EhAxLXm2/qxNtv17dFtLJylvaOCsrgq6KSqHTs6eW5YSrJjRbJxYUJaR901fsN8JfZOa+CsWpWQ==",
+    target: "bun-darwin-arm64",
+  },
+  "windows-x64": {
+    bun: "bun-windows-x64-baseline",
+    integrity: "sha512-/U3Dc74uGqE6EUqef7mPtg9KwJs7iJH4JHRMfIZIn18MrJh6Xz4gVvWDXRvzCL2j8wPlTnJVyrO4n7Qq4uM7TQ==",
+    target: "bun-windows-x64-baseline",
+  },
+};
+
+/** The name of this machine's platform, as in PLATFORMS. */
+export function thisPlatform(): string {
+  const musl =
+    process.platform === "linux" && existsSync(`/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`);
+  const glibc = existsSync("/lib64/ld-linux-x86-64.so.2") || existsSync("/lib/ld-linux-aarch64.so.1");
+  const system = process.platform === "win32" ? "windows" : process.platform;
+  return `${system}-${process.arch}${musl && !glibc ? "-musl" : ""}`;
+}
+
+/** Path of Bun for a platform; fetched from npm the first time. */
+function runtimeFor({ bun, integrity }: Platform): string {
+  const tools = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
+  const kept = join(tools, "bun", `${bun}-${BUN_VERSION}`);
+  const program = join(kept, "package/bin", bun.includes("windows") ? "bun.exe" : "bun");
+  if (existsSync(program)) return program;
+  mkdirSync(join(tools, "bun"), { recursive: true });
+  const work = mkdtempSync(join(tools, "bun/new-"));
+  try {
+    const packed = execFileSync("npm", ["pack", "--silent", `@oven/${bun}@${BUN_VERSION}`], {
+      cwd: work,
+      encoding: "utf8",
+    });
+    const archive = join(work, packed.trim());
+    const found = `sha512-${createHash("sha512").update(readFileSync(archive)).digest("base64")}`;
+    if (found !== integrity)
+      throw new Error(`@oven/${bun}@${BUN_VERSION}: integrity mismatch: got ${found}, want ${integrity}`);
+    execFileSync("tar", ["-xzf", archive, "-C", work]);
+    rmSync(archive);
+    rmSync(kept, { recursive: true, force: true });
+    renameSync(work, kept);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return program;
+}
+
+/** Writes the program as one CommonJS file; returns its path. */
+async function bundleProgram(folder: string): Promise<string> {
+  const outfile = join(folder, "tsign.cjs");
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: ["bin/main.ts"],
+    outfile,
+    bundle: true,
+    format: "cjs",
+    minify: true,
+    platform: "node",
+    target: "node24",
+    alias: { "node-fetch": NODE_FETCH },
+    define: { ...BUILT_FROM, TSIGN_EXECUTABLE: "true", "import.meta.dirname": "undefined" },
+    logLevel: "warning",
+  });
+  return outfile;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { platform: { type: "string", multiple: true } } });
+  const own = thisPlatform();
+  const asked = values.platform?.includes("all") ? Object.keys(PLATFORMS) : (values.platform ?? [own]);
+  const builder = PLATFORMS[own];
+  if (builder === undefined) throw new Error(`no Bun for this platform: ${own}`);
+  const work = mkdtempSync(join(tmpdir(), "tsign-executable-"));
+  try {
+    const program = await bundleProgram(work);
+    for (const name of asked) {
+      const platform = PLATFORMS[name];
+      if (platform === undefined)
+        throw new Error(`unknown platform ${name}; known: ${Object.keys(PLATFORMS).join(", ")}`);
+      const file = platform.target.includes("windows") ? "tsign.exe" : "tsign";
+      const made = join(work, `${name}-${file}`);
+      execFileSync(
+        runtimeFor(builder),
+        [
+          "build",
+          "--compile",
+          "--bytecode",
+          "--compile-jit-policy=100",
+          "--no-compile-autoload-dotenv",
+          "--no-compile-autoload-bunfig",
+          `--target=${platform.target}`,
+          `--compile-executable-path=${runtimeFor(platform)}`,
+          program,
+          "--outfile",
+          made,
+        ],
+        { cwd: work, stdio: ["ignore", "ignore", "inherit"] },
+      );
+      const closed = closeDoors(readFileSync(made));
+      const folder = values.platform === undefined ? join(ROOT, "dist") : join(ROOT, "dist", name);
+      mkdirSync(folder, { recursive: true });
+      const target = join(folder, file);
+      writeFileSync(`${target}.new`, closed);
+      chmodSync(`${target}.new`, 0o755);
+      renameSync(`${target}.new`, target);
+      process.stderr.write(`${target}: ${(closed.length / 1e6).toFixed(0)} MB\n`);
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+if (import.meta.main) await main();
