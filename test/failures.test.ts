@@ -159,7 +159,7 @@ test("what a user refuses, forgets or gets wrong ends with one line", async (t) 
     ],
     [[...VERIFY_BLOB, "b.pub", "--bundle", "good.json", "file.txt"], {}, /good\.json does not verify file\.txt/],
     [[...VERIFY_BLOB, "env://NONE", "--bundle", "good.json", "file.txt"], {}, /NONE is not set/],
-    [[...VERIFY_BLOB, "foo://x", "--bundle", "good.json", "file.txt"], {}, /hint: key services: /],
+    [[...VERIFY_BLOB, "foo://x", "--bundle", "good.json", "file.txt"], {}, /hint: use awskms:/],
     [["login", "-u", "a", "localhost:1"], {}, /hint: .*--password-stdin/],
     [["sign-blob", "-y", "--key", "a.key", "--bundle", "out.json", "file.txt"], {}, /hint: run `tsign initialize/],
     [

@@ -31,7 +31,7 @@ function generate(context: TestContext) {
   };
 }
 
-test("a key pair is written with the right modes, of which the umask may take some", async (t) => {
+test("generate-key-pair: sets the modes of both files, less the umask", async (t) => {
   const before = process.umask();
   t.after(() => process.umask(before));
   for (const [umask, mode] of [
@@ -47,7 +47,7 @@ test("a key pair is written with the right modes, of which the umask may take so
   }
 });
 
-test("an existing key is replaced only after a y", async (t) => {
+test("generate-key-pair: replaces an existing key only after y", async (t) => {
   const { key, tsign } = generate(t);
   await tsign({ env: PASSWORD });
   const first = readFileSync(key, "utf8");
@@ -60,7 +60,7 @@ test("an existing key is replaced only after a y", async (t) => {
   assert.notEqual(readFileSync(key, "utf8"), first);
 });
 
-test("from /dev/null no password is taken, but an empty one when asked for", async (t) => {
+test("generate-key-pair: with /dev/null as stdin fails, and accepts an empty COSIGN_PASSWORD", async (t) => {
   const { key, tsign } = generate(t);
   const refused = await tsign({ tty: { nobody: true } });
   assert.equal(refused.code, 1);
@@ -70,7 +70,7 @@ test("from /dev/null no password is taken, but an empty one when asked for", asy
   assert.equal((await tsign({ stdin: "" }, "--output-key-prefix", "piped")).code, 0, "an empty pipe was piped in");
 });
 
-test("the password comes from the environment, the terminal, or all of stdin", async (t) => {
+test("generate-key-pair: takes the password from the environment, the terminal, or all of stdin", async (t) => {
   const { cwd, tsign } = generate(t);
   const opens = async (password: string) =>
     (await run(["public-key", "--key", "cosign.key"], { cwd, env: { COSIGN_PASSWORD: password } })).code === 0;
@@ -87,7 +87,7 @@ test("the password comes from the environment, the terminal, or all of stdin", a
   assert.equal((await run(["public-key", "--key", "empty.key"], { cwd, env: { COSIGN_PASSWORD: "" } })).code, 0);
 });
 
-test("a pair whose private half cannot be written leaves no public one", async (t) => {
+test("generate-key-pair: writes no public key if the private key cannot be written", async (t) => {
   const { cwd, tsign } = generate(t);
   const files = testIo({ cwd }).files;
   const write: typeof files.write = async (path, data, options) => {
@@ -99,7 +99,7 @@ test("a pair whose private half cannot be written leaves no public one", async (
   assert.deepEqual(await files.list("."), []);
 });
 
-test("keys are named by file, environment or URL; an error page is no key", async (t) => {
+test("--key: accepts a file, env:// or a URL, and refuses an error page", async (t) => {
   const { cwd, tsign } = generate(t);
   await tsign({ env: PASSWORD });
   const pub = readFileSync(join(cwd, "cosign.pub"), "utf8");
@@ -124,7 +124,7 @@ test("keys are named by file, environment or URL; an error page is no key", asyn
     ["ftp://x/y", /unrecognized scheme: ftp/],
     ["hashivault://name", /VAULT_ADDR is not set/],
     ["gitlab://group/project", /GITLAB_TOKEN is not set/],
-    ["pkcs11:token=t;object=o", /no PKCS#11 module/],
+    ["pkcs11:token=t;object=o", /missing PKCS#11 module/],
   ] as const) {
     const refused = await verify(key);
     assert.equal(refused.code, 1);
@@ -132,7 +132,7 @@ test("keys are named by file, environment or URL; an error page is no key", asyn
   }
 });
 
-test("a digest in place of a file", async (t) => {
+test("verify-blob: accepts a digest in place of a file", async (t) => {
   const { cwd, tsign } = generate(t);
   await tsign({ env: PASSWORD });
   writeFileSync(join(cwd, "blob"), "content");

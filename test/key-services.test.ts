@@ -27,13 +27,13 @@ function vault() {
   return serviceIo(answer, { env: ENV }).io;
 }
 
-test("every command takes a key in a service", async (context) => {
+test("every command with --key accepts a key in a key service", async (context) => {
   const cwd = temporaryFolder(context);
   const { http, sleep } = vault();
   const tsign = (...argv: string[]) => run(argv, { cwd, env: ENV, io: { http, sleep } });
   writeFileSync(join(cwd, "blob"), "content");
   const missing = await tsign("sign-blob", "--key", "hashivault://k", ...OFFLINE, "--bundle", "b.json", "blob");
-  assert.match(missing.stderr, /no such key: transit\/keys\/k/);
+  assert.match(missing.stderr, /key not found: transit\/keys\/k/);
   assert.ok(!existsSync(join(cwd, "b.json")));
   const made = await tsign("generate-key-pair", "--kms", "hashivault://k", "--output-key-prefix", "release");
   assert.deepEqual([made.code, made.stderr], [0, "Public key written to release.pub\n"]);
@@ -51,7 +51,7 @@ test("every command takes a key in a service", async (context) => {
   }
 });
 
-test("key test signs once and tells what the key is, as text or JSON, and never a secret", async (context) => {
+test("key test: signs once and prints the facts of the key as text or JSON, without secrets", async (context) => {
   const cwd = temporaryFolder(context);
   const { http, sleep } = vault();
   const tsign = (...argv: string[]) => run(argv, { cwd, env: ENV, io: { http, sleep } });
@@ -80,7 +80,7 @@ test("key test signs once and tells what the key is, as text or JSON, and never 
   }
 });
 
-test("generate-key-pair says what cannot be made where, without a PIN", async (context) => {
+test("generate-key-pair: refuses a service that cannot create keys, without the PIN in the error", async (context) => {
   const cwd = temporaryFolder(context);
   const tsign = (...argv: string[]) => run(["generate-key-pair", ...argv], { cwd, env: ENV });
   const token = "pkcs11:token=t;object=o?module-path=/m.so&pin-value=24682468";
@@ -90,9 +90,9 @@ test("generate-key-pair says what cannot be made where, without a PIN", async (c
       ["--kms", "gitlab://a/b"],
       /--kms cannot make keys in GitLab: gitlab:\/\/a\/b\nhint: tsign generate-key-pair gitlab:\/\/a\/b/,
     ],
-    [["--kms", "cosign.key"], /"cosign.key" does not name a key service/],
+    [["--kms", "cosign.key"], /not a key service: "cosign.key"/],
     [["hashivault://k"], /Vault does not keep key pairs.*\nhint: tsign generate-key-pair --kms hashivault:\/\/k/],
-    [["place"], /"place" does not name a key service/],
+    [["place"], /not a key service: "place"/],
   ];
   for (const [argv, message] of cases) {
     const { code, stderr } = await tsign(...argv);
@@ -103,7 +103,7 @@ test("generate-key-pair says what cannot be made where, without a PIN", async (c
   }
 });
 
-test("a plugin that does not answer is named when the time is over, and ends with the command", async (context) => {
+test("--timeout: names a plugin that does not respond, and stops it", async (context) => {
   const cwd = temporaryFolder(context);
   let ended: AbortSignal | undefined;
   const spawn: Io["spawn"] = (_file, _args, options) => {
@@ -116,14 +116,11 @@ test("a plugin that does not answer is named when the time is over, and ends wit
   assert.ok(ended?.aborted);
 });
 
-test("an error about what a service answered names the service, once", async (context) => {
+test("an error about a response of a key service names the service once", async (context) => {
   const cwd = temporaryFolder(context);
   const answers: [object, string][] = [
-    [{ data: {} }, "Vault: the key transit/keys/k has no version"],
-    [
-      { data: { type: "ecdsa-p256", keys: { 1: { public_key: "x" } } } },
-      "Vault: the public key cannot be read: it is not PEM",
-    ],
+    [{ data: {} }, "Vault: key transit/keys/k has no versions"],
+    [{ data: { type: "ecdsa-p256", keys: { 1: { public_key: "x" } } } }, "Vault: invalid public key: it is not PEM"],
   ];
   for (const [json, message] of answers) {
     const { http, sleep } = serviceIo(() => ({ json }), { env: ENV }).io;

@@ -47,7 +47,7 @@ function fakeModule(): { load: LoadPackage; closed: () => number } {
   return { load: async () => ({ PKCS11 }), closed: () => closed };
 }
 
-test("tokens and keys of a module are listed, and the module is closed again", async (t) => {
+test("listTokens, listKeys: list tokens and keys, and close the module", async (t) => {
   const cwd = temporaryFolder(t);
   const modulePath = join(cwd, "module.so");
   writeFileSync(modulePath, "");
@@ -64,24 +64,24 @@ test("tokens and keys of a module are listed, and the module is closed again", a
     ],
   });
   assert.equal(await listKeys(io, { ...from, slot: 0 }, load), undefined);
-  await assert.rejects(listKeys(io, { ...from, pin: async () => "0000" }, load), /the PIN is wrong/);
+  await assert.rejects(listKeys(io, { ...from, pin: async () => "0000" }, load), /wrong PIN/);
   assert.equal(closed(), 4);
 });
 
-test("pkcs11-tool says what it needs", async (t) => {
+test("pkcs11-tool: errors name the missing flag", async (t) => {
   const cwd = temporaryFolder(t);
   for (const command of ["list-tokens", "list-keys-uris"]) {
     const none = await run(["pkcs11-tool", command], { cwd });
     assert.equal(none.code, 1);
     assert.match(none.stderr, /no PKCS#11 module is named\nhint: --module-path, or COSIGN_PKCS11_MODULE_PATH/);
     const absent = await run(["pkcs11-tool", command], { cwd, env: { COSIGN_PKCS11_MODULE_PATH: "/absent.so" } });
-    assert.match(absent.stderr, /there is no PKCS#11 module at \/absent\.so/);
+    assert.match(absent.stderr, /PKCS#11 module not found: \/absent\.so/);
     const relative = await run(["pkcs11-tool", command, "--module-path", "module.so"], { cwd });
     assert.match(relative.stderr, /is not absolute: module\.so/);
   }
 });
 
-test("piv-tool says what it needs, and shows no secret", async (t) => {
+test("piv-tool: errors name what is missing, without secrets", async (t) => {
   const cwd = temporaryFolder(t);
   for (const [argv, instead] of [
     [["reset"], "ykman piv reset"],
@@ -101,7 +101,7 @@ test("piv-tool says what it needs, and shows no secret", async (t) => {
   }
 });
 
-test("generate-fig-spec prints every command, and answers to its other names", async () => {
+test("generate-fig-spec: prints every command, under each of its names", async () => {
   const spec = (text: string) =>
     JSON.parse(
       text.replace("const completionSpec: Fig.Spec = ", "").replace(";\nexport default completionSpec;\n", ""),

@@ -6,11 +6,11 @@ import { messageOf } from "../src/format/digest.ts";
 import type { Io } from "../src/io/io.ts";
 import { signerFromKey } from "../src/keys/index.ts";
 import { attributed } from "../src/keys/providers/attribute.ts";
-import { readableAwsError } from "../src/keys/providers/awskms-errors.ts";
-import { readableAzureError } from "../src/keys/providers/azurekms-errors.ts";
-import { readableGcpError } from "../src/keys/providers/gcpkms-errors.ts";
+import { explainAwsError } from "../src/keys/providers/awskms-errors.ts";
+import { explainAzureError } from "../src/keys/providers/azurekms-errors.ts";
+import { explainGcpError } from "../src/keys/providers/gcpkms-errors.ts";
 import { openProvider, requireProvider } from "../src/keys/providers/open.ts";
-import { readable } from "../src/keys/providers/pkcs11-errors.ts";
+import { explainPkcs11Error } from "../src/keys/providers/pkcs11-errors.ts";
 import type { KeyProvider } from "../src/keys/providers/types.ts";
 import { RegistrySession } from "../src/oci/registry/session.ts";
 import { registryStore } from "../src/oci/registry/store.ts";
@@ -128,7 +128,7 @@ for (const [name, { service, url, ask }] of Object.entries(ASKED)) {
   });
 }
 
-test("Fulcio, Rekor, timestamp authority: an answer of another content has code, service and url", async () => {
+test("Fulcio, Rekor, timestamp authority: an unexpected response body has code, service and url", async () => {
   for (const [name, { service, ask }] of Object.entries(ASKED)) {
     if (service === "oidc") continue;
     const error = await errorOf(ask(answering(200, { text: "{}" })));
@@ -170,7 +170,7 @@ test("OIDC issuer: the error has service, status and url, at discovery and at th
   }
 });
 
-test("TUF mirror: a file that is not there or cannot be served has code, service, status and url", async () => {
+test("TUF mirror: a missing file and a failing mirror have code, service, status and url", async () => {
   for (const status of [403, 404, 500, 503]) {
     const source = mirrorSource(answering(status), at(""));
     const error = await errorOf(source.timestamp());
@@ -179,7 +179,7 @@ test("TUF mirror: a file that is not there or cannot be served has code, service
   }
 });
 
-test("registry: an answer with an error has code, service, status and url", async () => {
+test("registry: the error of a refusal has code, service, status and url", async () => {
   const repository = { registry: "registry.test", repository: "a/b", name: "registry.test/a/b" };
   for (const [status, code] of [
     [400, "registry"],
@@ -242,17 +242,17 @@ describe("key services", () => {
     }
   });
 
-  test("clouds and tokens: the library's error becomes code, service and, where it says one, status", async () => {
+  test("clouds and tokens: the library's error becomes code, service and, if known, status", async () => {
     const failing = (error: unknown): KeyProvider => {
       const fail = () => Promise.reject(error);
       return { service: "a service", publicKey: fail, signer: fail, facts: fail, create: fail, store: fail };
     };
     const named = (name: string, more: object) => Object.assign(new Error(name), { name, ...more });
     const on = { action: "sign", name: "k", key: "k" };
-    const aws = readableAwsError(named("AccessDeniedException", { $metadata: { httpStatusCode: 400 } }), on);
-    const azure = readableAzureError(named("RestError", { statusCode: 403 }), on);
-    const gcp = readableGcpError(named("Error", { code: 8 }), on);
-    const token = readable(new Error("CKR_DEVICE_ERROR"), { modulePath: "m.so" });
+    const aws = explainAwsError(named("AccessDeniedException", { $metadata: { httpStatusCode: 400 } }), on);
+    const azure = explainAzureError(named("RestError", { statusCode: 403 }), on);
+    const gcp = explainGcpError(named("Error", { code: 8 }), on);
+    const token = explainPkcs11Error(new Error("CKR_DEVICE_ERROR"), { modulePath: "m.so" });
     for (const [error, service, code, status] of [
       [aws, "awskms", "auth", 400],
       [azure, "azurekms", "auth", 403],
@@ -268,7 +268,7 @@ describe("key services", () => {
     }
   });
 
-  test("a signer's errors name the service, and a defect stays as it is", async () => {
+  test("a signer's errors have the service, and defects are not changed", async () => {
     const error = new TsignError("service", "it answered without a signature");
     const signer = { publicKey: SIGNER.publicKey, sign: () => Promise.reject(error) };
     const provider = (fails: unknown) =>
@@ -282,7 +282,7 @@ describe("key services", () => {
     await assert.rejects((await provider(defect).signer()).sign(Buffer.from("m")), defect);
   });
 
-  test("a plugin that cannot answer is the service kms-plugin", async () => {
+  test("a failing plugin has the service kms-plugin", async () => {
     const { io } = serviceIo(() => undefined, {
       io: { spawn: async () => ({ code: 1, stdout: "", stderr: "" }) } as never,
     });

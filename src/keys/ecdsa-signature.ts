@@ -1,12 +1,12 @@
-/** The longest signature that is read as r‖s, in bytes: that of P-521. */
+/** Bytes of the longest r‖s signature: that of P-521. */
 const MAX_CONCATENATED = 132;
 const [INTEGER, SEQUENCE] = [0x02, 0x30];
 
 /**
- * An ECDSA signature as ASN.1 DER (RFC 3279 §2.2.3), whichever of its two forms it has. As in sigstore's verifier, bytes that
- * parse as a SEQUENCE that begins with two INTEGERs are that; any others of an even length up to 132 are r and s side by side
- * (IEEE P1363 §E.3.1), whose numbers may be shorter or longer than the curve's. Nothing is said about the numbers: zero and what is
- * above the order of the curve is for the verifier to refuse.
+ * Converts an ECDSA signature to ASN.1 DER (RFC 3279 §2.2.3). As in Sigstore's verifier, bytes that parse as a SEQUENCE that
+ * starts with two INTEGERs are DER already; other bytes of an even length up to 132 are r and s of equal length
+ * (IEEE P1363 §E.3.1), which may be shorter or longer than the curve's order. The numbers are not checked: the verifier
+ * rejects zero and numbers above the order.
  *
  * @returns undefined for bytes in neither form
  */
@@ -19,7 +19,7 @@ export function ecdsaSignature(signature: Uint8Array): Uint8Array | undefined {
   return Buffer.concat([Buffer.from([SEQUENCE, ...length]), content]);
 }
 
-/** A DER INTEGER of a big-endian number of at most 66 bytes that is not negative. */
+/** Encodes a non-negative big-endian number of at most 66 bytes as a DER INTEGER. */
 function integer(number: Uint8Array): Buffer {
   const first = number.findIndex((byte) => byte !== 0);
   const digits = first < 0 ? new Uint8Array(1) : number.subarray(first);
@@ -35,7 +35,7 @@ function isTwoIntegers(bytes: Uint8Array): boolean {
   return first !== undefined && second !== undefined && isMinimal(first.value) && isMinimal(second.value);
 }
 
-/** The first element's content and what follows it; undefined when it has another tag, is cut off or its length is not minimal. */
+/** Returns the first element's content and the bytes after it; undefined for another tag, truncated data, or a length that is not minimal. */
 function element(bytes: Uint8Array, tag: number): { value: Uint8Array; rest: Uint8Array } | undefined {
   const [found, length = 0xff] = bytes;
   const long = length - 0x80; // how many bytes the length takes
@@ -47,7 +47,7 @@ function element(bytes: Uint8Array, tag: number): { value: Uint8Array; rest: Uin
   return { value: bytes.subarray(start, start + size), rest: bytes.subarray(start + size) };
 }
 
-/** Whether an INTEGER's content is not empty and has no byte too many (X.690 §8.3.2). */
+/** Whether an INTEGER's content is not empty and uses the fewest bytes (X.690 §8.3.2). */
 function isMinimal(content: Uint8Array): boolean {
   const [first, second] = content;
   if (first === undefined || second === undefined) return first !== undefined;

@@ -16,7 +16,7 @@ test("RFC 8032 §7.3: the pre-hashed signature of `abc`", async () => {
   );
 });
 
-test("a pre-hashed signature verifies for its message and key alone, and is no pure one", async () => {
+test("Ed25519ph: verifies for its message and key only, and not as a pure signature", async () => {
   const signer = signerFromKey(generateKeyPairSync("ed25519").privateKey);
   const message = Buffer.from("content");
   const signed = (await signer.prehashed?.sign(message)) ?? assert.fail();

@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 const DOMAIN = Buffer.from("SigEd25519 no Ed25519 collisions\x01\x00", "latin1");
 
 /**
- * Ed25519ph (RFC 8032 §5.1), which node:crypto does not have, over a message that is known by its SHA-512 digest: `sign`
- * and `verify` are given that digest in the message's place.
+ * Returns Ed25519ph (RFC 8032 §5.1), which node:crypto does not have. Its `sign` and `verify` take the SHA-512 digest of the
+ * message (64 bytes) instead of the message.
  */
 export async function ed25519ph() {
   const { eddsa } = await import("@noble/curves/abstract/edwards.js");
@@ -13,7 +13,7 @@ export async function ed25519ph() {
   const sha512 = (bytes: Uint8Array) => Uint8Array.from(createHash("sha512").update(bytes).digest());
   return eddsa(ed25519.Point, Object.assign(sha512, { outputLen: 64, blockLen: 128, create: unused }), {
     adjustScalarBytes: clamp,
-    prehash: (digest: Uint8Array) => Uint8Array.from(digest), // it is one already
+    prehash: (digest: Uint8Array) => Uint8Array.from(digest), // the input is already the digest
     domain: (data: Uint8Array) => Uint8Array.from(Buffer.concat([DOMAIN, data])),
     zip215: false,
   });

@@ -5,13 +5,15 @@ import { ALGORITHMS, SIGNING_ALGORITHMS } from "./signing-algorithms.ts";
 import type { Signer } from "./types.ts";
 
 /**
- * A signer over a new key that exists in this process's memory alone.
+ * Returns a signer with a new key that is only kept in memory.
  *
- * @throws TsignError "usage" for an algorithm it does not know
+ * @throws TsignError "usage" for an unknown algorithm
  */
 export function ephemeralSigner(algorithm: string): Signer {
   if (!Object.hasOwn(ALGORITHMS, algorithm)) {
-    throw new TsignError("usage", `unknown signing algorithm: ${algorithm}`, { hint: SIGNING_ALGORITHMS.join(", ") });
+    throw new TsignError("usage", `unknown signing algorithm: ${algorithm}`, {
+      hint: `use one of: ${SIGNING_ALGORITHMS.join(", ")}`,
+    });
   }
   const kind = ALGORITHMS[algorithm as keyof typeof ALGORITHMS];
   const { privateKey } =

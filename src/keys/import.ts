@@ -11,13 +11,15 @@ const PARSERS: Readonly<Record<string, "pkcs1" | "sec1" | "pkcs8">> = {
 };
 
 /**
- * Reads a private key that another program made: PKCS#1, SEC 1 (with or without the EC PARAMETERS block that openssl puts
- * before it) or PKCS#8, not encrypted.
+ * Reads an unencrypted private key from another program: PKCS#1, PKCS#8 or SEC 1 (with or without the EC PARAMETERS block
+ * that openssl writes before it).
  *
- * @throws TsignError "input", naming the weakness of a weak key
+ * @throws TsignError "input"; for a weak key the message says why it is weak
  */
 export function importPrivateKey(text: string): KeyObject {
-  const block = keyBlock(text, "key to import", "expected -----BEGIN PRIVATE KEY-----", { beside: ["EC PARAMETERS"] });
+  const block = keyBlock(text, "key to import", "use a file that begins with -----BEGIN PRIVATE KEY-----", {
+    beside: ["EC PARAMETERS"],
+  });
   if (text.includes("Proc-Type: 4,ENCRYPTED") || block.label === "ENCRYPTED PRIVATE KEY") {
     throw new TsignError("input", "the key to import is encrypted", {
       hint: "decrypt it first: openssl pkey -in FILE -out plain.pem",
@@ -29,14 +31,19 @@ export function importPrivateKey(text: string): KeyObject {
   return key;
 }
 
+function otherBlockHint(label: string): string | undefined {
+  return label.endsWith("PUBLIC KEY") ? "this is a public key; import the private key it belongs to" : undefined;
+}
+
 function parsePrivateKey(block: PemBlock): KeyObject {
   const type = PARSERS[block.label];
   if (/^ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY$/.test(block.label)) {
     throw new TsignError("input", `unsupported private key: ${block.label}`, {
-      hint: "it is a key file of cosign's or tsign's already, and needs no import: sign with --key",
+      hint: "this key is already in cosign's format; use it directly with --key",
     });
   }
-  if (!type) throw new TsignError("input", `unsupported private key: ${block.label}`);
+  if (!type)
+    throw new TsignError("input", `unsupported private key: ${block.label}`, { hint: otherBlockHint(block.label) });
   try {
     return createPrivateKey({ key: Buffer.from(block.bytes), format: "der", type });
   } catch (cause) {

@@ -1,4 +1,4 @@
-/** What computes with keys. What opens them, in files and services, is asked for by its own file: reference.ts, providers/. */
+/** Operations on loaded keys. To load keys from files and key services, import reference.ts and providers/ directly. */
 export { importPrivateKey } from "./import.ts";
 export { readKeyFile, writeKeyFile } from "./key-file.ts";
 export { defaultHashes, keyHint, publicKeyFromObject, publicKeyFromPem, sameKey } from "./public-key.ts";

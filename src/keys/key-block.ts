@@ -2,11 +2,12 @@ import { TsignError } from "../errors.ts";
 import { onlyPemBlock, type PemBlock, whyNotPem } from "../format/pem.ts";
 
 /**
- * The one PEM block of a key file.
+ * Returns the only PEM block of a key file.
  *
- * @param name what the file should hold, for messages
- * @param hint what to do when it is no PEM at all and nothing more is known
- * @throws TsignError "input"
+ * @param name what the file should contain, for messages
+ * @param hint the hint for text that is not PEM, unless its format is recognised
+ * @param options.beside labels of blocks to ignore
+ * @throws TsignError "input" for no block or several
  */
 export function keyBlock(
   text: string,
@@ -18,11 +19,11 @@ export function keyBlock(
   try {
     block = onlyPemBlock(text, options);
   } catch (error) {
-    throw new TsignError("input", `the ${name} is ambiguous: ${error instanceof Error ? error.message : ""}`, {
-      hint: "keep each key in a file of its own",
+    throw new TsignError("input", `ambiguous ${name}: ${error instanceof Error ? error.message : ""}`, {
+      hint: "put each key in its own file",
     });
   }
   if (block) return block;
-  const why = whyNotPem(text);
-  throw new TsignError("input", `the ${name} cannot be read: ${why.reason}`, { hint: why.hint ?? hint });
+  const { reason, hint: specific } = whyNotPem(text);
+  throw new TsignError("input", `invalid ${name}: ${reason}`, { hint: specific ?? hint });
 }

@@ -20,18 +20,18 @@ const refused = (code: string, text: string) => (error: unknown) => {
 describe("key files made by cosign", () => {
   const names = ["cosign3", "cosign2", "rsa2048", "prime256v1", "secp384r1", "secp521r1", "ed25519"];
   for (const name of names.map((each) => (each.startsWith("cosign") ? each : `imported-${each}`))) {
-    test(`${name} opens and its public half is the one cosign wrote`, async () => {
+    test(`${name} opens and its public half is the one that cosign wrote`, async () => {
       const key = await readKeyFile(fixture(`${name}.key`), password);
       assert.equal(publicKeyFromObject(key).pem, fixture(`${name}.pub`));
     });
   }
 
-  test("the label of cosign 1 is read too", async () => {
+  test("the label of cosign 1 is accepted", async () => {
     const older = fixture("cosign3.key").replaceAll("ENCRYPTED SIGSTORE", "ENCRYPTED COSIGN");
     assert.equal((await readKeyFile(older, password)).type, "private");
   });
 
-  test("line ends of Windows do not matter", async () => {
+  test("CRLF line ends are accepted", async () => {
     assert.equal((await readKeyFile(fixture("cosign3.key").replaceAll("\n", "\r\n"), password)).type, "private");
   });
 
@@ -41,6 +41,20 @@ describe("key files made by cosign", () => {
       await assert.rejects(attempt, refused("input", "decryption failed"));
     });
   }
+
+  test("a wrong password: the hint says whether it is empty or ends in a line break", async () => {
+    const hint = async (password: string) => {
+      const error = await readKeyFile(fixture("cosign3.key"), async () => Buffer.from(password)).catch((each) => each);
+      assert.ok(error instanceof TsignError, String(error));
+      assert.ok(password === "" || !JSON.stringify([error.message, error.hint]).includes(password.trim()));
+      return error.hint ?? "";
+    };
+    for (const end of ["\n", "\r\n", "\r"]) assert.match(await hint(`correct horse${end}`), /ends in a line break/);
+    assert.match(await hint(""), /the password is empty; set COSIGN_PASSWORD/);
+    const other = await hint("Correct horse");
+    assert.match(other, /check the password/);
+    assert.doesNotMatch(other, /line break|empty/);
+  });
 });
 
 describe("key files made by tsign", () => {
@@ -54,7 +68,7 @@ describe("key files made by tsign", () => {
     });
   }
 
-  test("have cosign's label, line length and JSON, byte by byte but for what is random", async () => {
+  test("have cosign's label, line length and JSON, apart from random bytes", async () => {
     const text = await writeKeyFile({ random: (bytes) => Buffer.alloc(bytes, 7) }, privateKey, Buffer.from("pw"));
     const lines = text.split("\n");
     assert.equal(lines[0], "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----");
@@ -71,7 +85,7 @@ describe("key files made by tsign", () => {
     );
   });
 
-  test("hold the key in PKCS#8 under the secretbox of scrypt, by another implementation of the envelope", async () => {
+  test("contain PKCS#8 in a secretbox with a scrypt key, as another implementation confirms", async () => {
     const text = await writeKeyFile({ random: randomBytes }, privateKey, Buffer.from("pw"));
     const { kdf, cipher, ciphertext } = JSON.parse(Buffer.from(readPem(text)[0]?.bytes ?? []).toString("utf8"));
     const key = scryptSync("pw", Buffer.from(kdf.salt, "base64"), 32, { N: 65_536, r: 8, p: 1, maxmem: 2 ** 28 });
@@ -120,7 +134,7 @@ describe("the scrypt parameters of a key file", () => {
   }
 });
 
-describe("files that are no key file", () => {
+describe("files that are not key files", () => {
   const whole = Buffer.from(readPem(fixture("cosign3.key"))[0]?.bytes ?? []).toString("utf8");
   const altered = (change: (envelope: ReturnType<typeof JSON.parse>) => void) => {
     const envelope = JSON.parse(whole);
@@ -143,7 +157,7 @@ describe("files that are no key file", () => {
     ["a short nonce", altered((e) => Object.assign(e.cipher, { nonce: "AAAA" })), "damaged"],
     ["no nonce", altered((e) => Reflect.deleteProperty(e.cipher, "nonce")), "damaged"],
     ["no ciphertext", altered((e) => Reflect.deleteProperty(e, "ciphertext")), "damaged"],
-    ["a salt that is no base64", altered((e) => Object.assign(e.kdf, { salt: "****" })), "damaged"],
+    ["a salt that is not base64", altered((e) => Object.assign(e.kdf, { salt: "****" })), "damaged"],
   ];
   for (const [what, text, message] of cases) {
     test(`${what} is refused before the password is asked for`, async () => {
@@ -166,13 +180,13 @@ describe("files that are no key file", () => {
     });
   }
 
-  test("the hint for an unencrypted key says what to do with it", async () => {
+  test("an unencrypted key: the hint names import-key-pair", async () => {
     const text = writePem("EC PRIVATE KEY", Buffer.from("x"));
     await assert.rejects(readKeyFile(text, password), (error: TsignError) => /import-key-pair/.test(error.hint ?? ""));
   });
 });
 
-test("readKeyFile says what to do with a key of another kind, and refuses a second block", async () => {
+test("readKeyFile: the hint fits the kind of the other key, and a second block is refused", async () => {
   const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const none = async () => Buffer.of();
   const hint = async (text: string): Promise<string> => {
@@ -185,9 +199,11 @@ test("readKeyFile says what to do with a key of another kind, and refuses a seco
     key.export({ type: type as "pkcs8", format: "pem" }).toString();
   assert.match(await hint(pair.privateKey.export(encrypted).toString()), /openssl pkey -in FILE -out plain\.pem/);
   assert.match(await hint(pem(pair.privateKey, "pkcs8")), /tsign import-key-pair --key FILE/);
-  assert.match(await hint(pem(pair.publicKey, "spki")), /this is a public key/);
+  assert.match(await hint(pem(pair.publicKey, "spki")), /this is a public key; sign with the private key/);
+  assert.match(await hint(writePem("CERTIFICATE", Buffer.of(1))), /this is a certificate/);
+  assert.doesNotMatch(await hint(pem(pair.privateKey, "pkcs8")), /this is a public key|certificate/);
   const written = await writeKeyFile({ random: randomBytes }, pair.privateKey, Buffer.from("x"));
-  assert.match(await hint(written + written), /ambiguous: it has 2 PEM blocks/);
+  assert.match(await hint(written + written), /ambiguous private key: it has 2 PEM blocks/);
   assert.match(await hint(written + pem(pair.publicKey, "spki")), /ambiguous/);
   assert.match(await hint(written.trim().replaceAll("\n", " ")), /line breaks are lost/);
 });

@@ -7,7 +7,7 @@ import { keyBlock } from "./key-block.ts";
 
 const LABEL = "ENCRYPTED SIGSTORE PRIVATE KEY";
 const READ_LABELS = [LABEL, "ENCRYPTED COSIGN PRIVATE KEY"];
-/** The strength written; the others of go-securesystemslib's presets are read too. */
+/** scrypt cost N of new files; READ_COSTS are go-securesystemslib's presets. */
 const WRITTEN_COST = 65_536;
 const READ_COSTS = [32_768, 65_536, 131_072];
 const BLOCK_SIZE = 8;
@@ -21,8 +21,8 @@ interface Envelope {
   ciphertext: string;
 }
 
-/** The same, read and checked. */
-interface Sealed {
+/** The envelope, decoded and checked. */
+interface EncryptedKey {
   cost: number;
   salt: Uint8Array;
   nonce: Uint8Array;
@@ -30,8 +30,8 @@ interface Sealed {
 }
 
 /**
- * Encrypts a private key as cosign does: PKCS#8 in a NaCl secretbox under a key that scrypt (RFC 7914) makes of the
- * password.
+ * Encrypts a private key as cosign does: PKCS#8 in a NaCl secretbox, with a key derived from the password by scrypt
+ * (RFC 7914).
  *
  * @returns PEM text
  */
@@ -57,52 +57,66 @@ export async function writeKeyFile(
 }
 
 /**
- * Opens a private key file written by tsign or cosign.
+ * Decrypts a private key file written by tsign or cosign.
  *
  * @param text PEM
- * @throws TsignError "input"
+ * @param password called once, after the file was found to be a key file
+ * @throws TsignError "input" for another kind of file or a wrong password
  */
 export async function readKeyFile(text: string, password: () => Promise<Uint8Array>): Promise<KeyObject> {
-  const block = keyBlock(text, "private key", `expected -----BEGIN ${LABEL}-----`, { beside: ["EC PARAMETERS"] });
+  const block = keyBlock(text, "private key", `use a file that begins with -----BEGIN ${LABEL}-----`, {
+    beside: ["EC PARAMETERS"],
+  });
   if (!READ_LABELS.includes(block.label)) {
     throw new TsignError("input", `unsupported pem type: ${block.label}`, { hint: otherKeyHint(block.label, text) });
   }
   const { cost, salt, nonce, ciphertext } = readEnvelope(block.bytes);
-  const box = await secretbox(await deriveKey(await password(), salt, cost), nonce);
+  const secret = await password();
+  const box = await secretbox(await deriveKey(secret, salt, cost), nonce);
   let pkcs8: Uint8Array;
   try {
     pkcs8 = box.decrypt(Uint8Array.from(ciphertext));
   } catch (cause) {
     throw new TsignError("input", "decrypt: encrypted: decryption failed", {
       cause,
-      hint: "the password is wrong: COSIGN_PASSWORD, the terminal's prompt or stdin must give the key's own",
+      hint: wrongPasswordHint(secret),
     });
   }
   try {
     return createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
   } catch (cause) {
-    throw new TsignError("input", "the decrypted private key cannot be read", { cause });
+    throw new TsignError("input", "invalid private key: cannot parse the decrypted PKCS#8", { cause });
   }
 }
 
-/** What to do with a block that is no key file of cosign's. */
+/** What to do about a password that does not decrypt the key. The password itself is never part of the text. */
+function wrongPasswordHint(password: Uint8Array): string {
+  if (password.length === 0) return "the password is empty; set COSIGN_PASSWORD to the password of this key";
+  if (password.at(-1) === 0x0a || password.at(-1) === 0x0d) {
+    return 'the password ends in a line break; remove it, as in `printf %s "$PASSWORD" | tsign …` or COSIGN_PASSWORD="$(cat FILE)"';
+  }
+  return "check the password: it is read from COSIGN_PASSWORD, else from the terminal, else from stdin";
+}
+
+/** What to do with a PEM block that is not a cosign key file. */
 function otherKeyHint(label: string, text: string): string {
-  if (label.includes("PUBLIC KEY")) return "this is a public key, which verifies; signing takes the private one";
+  if (label.includes("PUBLIC KEY"))
+    return "this is a public key; sign with the private key it belongs to, such as cosign.key";
   if (label === "CERTIFICATE")
-    return "this is a certificate; signing takes the private key, and --certificate the certificate";
-  const imported = "`tsign import-key-pair --key FILE` makes a usable key of it";
+    return "this is a certificate; pass it with --certificate, and its private key with --key";
+  const plain = "import it with `tsign import-key-pair --key FILE`";
   if (label === "ENCRYPTED PRIVATE KEY" || text.includes("Proc-Type: 4,ENCRYPTED")) {
-    return `decrypt it with \`openssl pkey -in FILE -out plain.pem\`, then ${imported.replace("FILE", "plain.pem")}`;
+    return `decrypt it with \`openssl pkey -in FILE -out plain.pem\`, then ${plain.replace("FILE", "plain.pem")}`;
   }
-  return label.endsWith("PRIVATE KEY") ? imported : `expected -----BEGIN ${LABEL}-----`;
+  return label.endsWith("PRIVATE KEY") ? plain : `use a file that begins with -----BEGIN ${LABEL}-----`;
 }
 
-function readEnvelope(bytes: Uint8Array): Sealed {
+function readEnvelope(bytes: Uint8Array): EncryptedKey {
   let value: Partial<Envelope> | null;
   try {
     value = JSON.parse(Buffer.from(bytes).toString("utf8")) as Partial<Envelope> | null;
   } catch (cause) {
-    throw new TsignError("input", "the private key file is damaged: its content is not JSON", { cause });
+    throw new TsignError("input", "damaged private key file: its content is not JSON", { cause });
   }
   const { kdf, cipher } = value ?? {};
   if (kdf?.name !== "scrypt") throw new TsignError("input", `encrypted: unknown kdf name "${textOf(kdf?.name)}"`);
@@ -112,18 +126,15 @@ function readEnvelope(bytes: Uint8Array): Sealed {
   const { N, r, p } = kdf.params ?? {};
   if (!READ_COSTS.includes(N) || r !== BLOCK_SIZE || p !== PARALLELISM) {
     throw new TsignError("input", "unsupported scrypt parameters", {
-      hint: "N may be 32768, 65536 or 131072, r 8, p 1",
+      hint: "use a key with N 32768, 65536 or 131072, r 8 and p 1",
     });
   }
   const salt = decodeBase64(textOf(kdf.salt));
   const nonce = decodeBase64(textOf(cipher.nonce));
-  const sealed = value?.ciphertext;
-  const ciphertext = typeof sealed === "string" ? decodeBase64(sealed) : undefined;
+  const encrypted = value?.ciphertext;
+  const ciphertext = typeof encrypted === "string" ? decodeBase64(encrypted) : undefined;
   if (salt?.length !== 32 || nonce?.length !== 24 || !ciphertext) {
-    throw new TsignError(
-      "input",
-      "the private key file is damaged: its salt, nonce or ciphertext is not what it should be",
-    );
+    throw new TsignError("input", "damaged private key file: invalid salt, nonce or ciphertext");
   }
   return { cost: N, salt, nonce, ciphertext };
 }

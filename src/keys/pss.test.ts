@@ -28,7 +28,7 @@ for (const name of ["sha256", "sha384", "sha512"] as const) {
   });
 }
 
-test("another salt length, another hash and PKCS#1 v1.5 are no such signature, and PSS is none of a plain key", async () => {
+test("PSS: another salt length, another hash, PKCS#1 v1.5, and a key without PSS padding -> false", async () => {
   const no = { key, message: messageOf(message), hashes: ["sha256"] } as const;
   assert.equal(await verifySignature({ ...no, signature: pss("sha256", 0) }), false);
   assert.equal(await verifySignature({ ...no, signature: pss("sha256", 20) }), false);

@@ -3,8 +3,8 @@ import { type HashName, hash } from "../format/digest.ts";
 import type { VerifySignature } from "./types.ts";
 
 /**
- * Verifies RSASSA-PSS by digest, which node:crypto does for whole messages only: MGF1 with the same hash, salt as long as
- * the hash, trailer 0xbc (RFC 8017 §8.1.2, §9.1.2).
+ * Verifies an RSASSA-PSS signature over a digest, which node:crypto can only do over a whole message: MGF1 with the same
+ * hash, salt as long as the hash, trailer 0xbc (RFC 8017 §8.1.2, §9.1.2).
  */
 export const verifyPss: VerifySignature = async ({ key, message, signature, hashes }) => {
   const bits = key.kind.type === "rsa" ? key.kind.bits : 0;
@@ -13,14 +13,14 @@ export const verifyPss: VerifySignature = async ({ key, message, signature, hash
   try {
     encoded = publicEncrypt({ key: key.object, padding: constants.RSA_NO_PADDING }, signature);
   } catch {
-    return false; // no number below the modulus
+    return false; // the number is not below the modulus
   }
   return hashes.some(
     (name) => message.hashes.includes(name) && isEncodingOf(encoded, { name, digest: message.digest(name) }),
   );
 };
 
-/** EMSA-PSS-VERIFY for a modulus of whole bytes: one bit less than that is encoded. */
+/** EMSA-PSS-VERIFY (RFC 8017 §9.1.2) for a modulus of whole bytes, where emBits is one less than a multiple of eight. */
 function isEncodingOf(encoded: Uint8Array, { name, digest }: { name: HashName; digest: Uint8Array }): boolean {
   const size = digest.length;
   const masked = encoded.subarray(0, encoded.length - size - 1);

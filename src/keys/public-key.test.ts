@@ -27,7 +27,7 @@ describe("a public key", () => {
     ["imported-ed25519", { type: "ed25519" }, ["sha512", "sha256"]],
   ];
   for (const [name, kind, hashes] of kinds) {
-    test(`${name} is read with its kind, its hashes and the bytes it was written as`, () => {
+    test(`${name} has its kind, default hashes, SPKI and PEM`, () => {
       const key = publicKeyFromPem(fixture(`${name}.pub`));
       assert.deepEqual(key.kind, kind);
       assert.deepEqual(defaultHashes(key), hashes);
@@ -37,26 +37,26 @@ describe("a public key", () => {
     });
   }
 
-  test("in PKCS#1 is the same key as in PKIX", () => {
+  test("is the same in PKCS#1 and in PKIX", () => {
     const object = createPublicKey(fixture("imported-rsa2048.pub"));
     const pkcs1 = object.export({ type: "pkcs1", format: "pem" }).toString();
     assert.match(pkcs1, /BEGIN RSA PUBLIC KEY/);
     assert.equal(publicKeyFromPem(pkcs1).pem, fixture("imported-rsa2048.pub"));
   });
 
-  test("is the one block of its file, text around it aside", () => {
+  test("must be the only PEM block of its file; text around it is ignored", () => {
     const one = `comment\n${fixture("cosign3.pub")}more\n`;
     assert.equal(publicKeyFromPem(one).pem, fixture("cosign3.pub"));
     for (const second of [fixture("cosign2.pub"), fixture("cosign3.pub"), writePem("CERTIFICATE", Buffer.of(1))]) {
       assert.throws(
         () => publicKeyFromPem(one + second),
-        refused("ambiguous: it has 2 PEM blocks", "a file of its own"),
+        refused("ambiguous public key: it has 2 PEM blocks", "its own file"),
       );
-      assert.throws(() => publicKeyFromPem(second + one), refused("ambiguous: it has 2 PEM blocks"));
+      assert.throws(() => publicKeyFromPem(second + one), refused("ambiguous public key: it has 2 PEM blocks"));
     }
   });
 
-  test("that lost its line breaks is refused by that name", () => {
+  test("without line breaks is refused with that reason", () => {
     const pem = fixture("cosign3.pub").trim();
     for (const [text, reason] of [
       [pem.replaceAll("\n", " "), "its line breaks are lost"],
@@ -71,20 +71,20 @@ describe("a public key", () => {
     assert.ok(publicKeyFromPem(`\uFEFF${pem}\n`));
   });
 
-  test("of a private key is its public half", () => {
+  test("of a private key object is its public key", () => {
     const { privateKey, publicKey } = generateKeyPairSync("ed25519");
     assert.deepEqual(publicKeyFromObject(privateKey).spki, publicKeyFromObject(publicKey).spki);
     assert.equal(publicKeyFromObject(privateKey).object.type, "public");
   });
 
-  test("is hinted at by the SHA-256 of its SubjectPublicKeyInfo", () => {
+  test("has the SHA-256 of its SubjectPublicKeyInfo as its hint", () => {
     const key = publicKeyFromPem(fixture("cosign3.pub"));
     assert.equal(keyHint(key), createHash("sha256").update(key.spki).digest("base64"));
     assert.notEqual(keyHint(key), keyHint(publicKeyFromPem(fixture("cosign2.pub"))));
   });
 });
 
-describe("what is no public key", () => {
+describe("input that is not a public key", () => {
   const pkix = createPublicKey(fixture("cosign3.pub")).export({ type: "spki", format: "der" });
   const curve = generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey;
   const cases: [string, string, string, string?][] = [
@@ -92,20 +92,25 @@ describe("what is no public key", () => {
     ["an error page", "<html>404</html>", "not PEM"],
     ["bare DER", pkix.toString("latin1"), "not PEM"],
     ["a begin without an end", fixture("cosign3.pub").replace(/-----END.*/, ""), "not PEM"],
-    ["an encrypted private key", fixture("cosign3.key"), "ENCRYPTED SIGSTORE PRIVATE KEY", "tsign public-key"],
+    ["an encrypted private key", fixture("cosign3.key"), "ENCRYPTED SIGSTORE PRIVATE KEY", "this is a private key"],
     ["a private key", writePem("PRIVATE KEY", pkix), "unknown public key PEM type: PRIVATE KEY", "tsign public-key"],
-    ["a certificate", writePem("CERTIFICATE", pkix), "unknown public key PEM type: CERTIFICATE"],
+    [
+      "a certificate",
+      writePem("CERTIFICATE", pkix),
+      "unknown public key PEM type: CERTIFICATE",
+      "pass it with --certificate",
+    ],
     ["a block named like a property of every object", writePem("CONSTRUCTOR", pkix), "unknown public key PEM type"],
-    ["cut DER", writePem("PUBLIC KEY", pkix.subarray(0, -1)), "cannot be read"],
-    ["an empty block", writePem("PUBLIC KEY", Buffer.alloc(0)), "cannot be read"],
-    ["PKIX under PKCS#1's label", writePem("RSA PUBLIC KEY", pkix), "cannot be read"],
+    ["cut DER", writePem("PUBLIC KEY", pkix.subarray(0, -1)), "invalid public key"],
+    ["an empty block", writePem("PUBLIC KEY", Buffer.alloc(0)), "invalid public key"],
+    ["PKIX under PKCS#1's label", writePem("RSA PUBLIC KEY", pkix), "invalid public key"],
     [
       "a point off the curve",
       writePem(
         "PUBLIC KEY",
         pkix.map((byte, at) => (at === 60 ? byte ^ 1 : byte)),
       ),
-      "cannot be read",
+      "invalid public key",
     ],
     ["another curve", curve.export({ type: "spki", format: "pem" }).toString(), "secp256k1"],
     [
@@ -126,7 +131,7 @@ describe("what is no public key", () => {
   }
 });
 
-test("keys are compared whatever their kinds, and OpenSSL remembers nothing of it", () => {
+test("sameKey: compares keys of any type, and leaves no error in OpenSSL", () => {
   const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const curves = ["P-256", "P-384"].map((namedCurve) => generateKeyPairSync("ec", { namedCurve }));
   const keys = [rsa, ...curves, generateKeyPairSync("ed25519")];

@@ -14,65 +14,69 @@ const CURVES: Readonly<Record<string, "P-256" | "P-384" | "P-521">> = {
 const CURVE_HASH = { "P-256": "sha256", "P-384": "sha384", "P-521": "sha512" } as const;
 
 /**
- * Wraps a public key, or the public half of a private one. Every key that is signed or verified with comes through here.
+ * Returns the public key of a key object, whether public or private. Every key used to sign or verify passes this check.
  *
- * @throws TsignError "input" for a kind of key no signature of cosign's is made with, and for one whose signatures prove
- * nothing (`faultOf`)
+ * @throws TsignError "input" for a kind of key that cosign does not support, and for a key that is too weak (`faultOf`)
  */
 export function publicKeyFromObject(object: KeyObject): PublicKey {
   const key = object.type === "private" ? createPublicKey(object) : object;
   const spki = spkiOf(key);
   const kind = kindOf(key);
   const fault = faultOf(key);
-  if (fault) throw new TsignError("input", `the key cannot be used: ${fault}`);
-  return { kind, hash: ownHash(kind), spki, pem: writePem("PUBLIC KEY", spki), object: key };
+  if (fault) throw new TsignError("input", `unusable key: ${fault}`);
+  return { kind, hash: defaultHash(kind), spki, pem: writePem("PUBLIC KEY", spki), object: key };
 }
 
-/** The key's SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), DER. OpenSSL opens some keys that it does not write again. */
+/** Returns the key's SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), DER. OpenSSL can open some keys that it cannot export. */
 function spkiOf(key: KeyObject): Buffer {
   try {
     return key.export({ type: "spki", format: "der" });
   } catch (cause) {
-    throw new TsignError("input", "the key cannot be used: its parameters are not valid", { cause });
+    throw new TsignError("input", "unusable key: invalid parameters", { cause });
   }
 }
 
 /**
- * Reads the one block of a PEM text: PKIX (`PUBLIC KEY`) or PKCS#1 (`RSA PUBLIC KEY`).
+ * Reads a public key from PEM text with one block: PKIX (`PUBLIC KEY`) or PKCS#1 (`RSA PUBLIC KEY`).
  *
- * @throws TsignError "input" naming the label found
+ * @throws TsignError "input"; for another kind of block the message names its label
  */
 export function publicKeyFromPem(text: string): PublicKey {
-  const block = keyBlock(text, "public key", "expected -----BEGIN PUBLIC KEY-----");
+  const block = keyBlock(text, "public key", "use a file that begins with -----BEGIN PUBLIC KEY-----");
   const type = { "PUBLIC KEY": "spki", "RSA PUBLIC KEY": "pkcs1" }[block.label] as "spki" | "pkcs1" | undefined;
   if (!type) {
-    const hint = block.label.includes("PRIVATE KEY")
-      ? "`tsign public-key --key FILE` prints a private key's public half"
-      : "";
-    throw new TsignError("input", `unknown public key PEM type: ${block.label}`, hint ? { hint } : {});
+    throw new TsignError("input", `unknown public key PEM type: ${block.label}`, { hint: otherBlockHint(block.label) });
   }
   let object: KeyObject;
   try {
     object = createPublicKey({ key: Buffer.from(block.bytes), format: "der", type });
   } catch (cause) {
-    throw new TsignError("input", "the public key cannot be read", { cause });
+    throw new TsignError("input", "invalid public key", { cause });
   }
   return publicKeyFromObject(object);
 }
 
-/** The hint a bundle names a key by: base64 of the SHA-256 of its SubjectPublicKeyInfo. */
+/** What to do with a PEM block that is not a public key; undefined for an unknown label. */
+function otherBlockHint(label: string): string | undefined {
+  if (label.includes("PRIVATE KEY")) {
+    return "this is a private key; pass its public key instead (`tsign public-key --key FILE` prints it)";
+  }
+  return label === "CERTIFICATE" ? "this is a certificate; pass it with --certificate instead" : undefined;
+}
+
+/** Returns the hint by which bundles identify a key: base64 of the SHA-256 of its SubjectPublicKeyInfo. */
 export function keyHint(key: PublicKey): string {
   return createHash("sha256").update(key.spki).digest("base64");
 }
 
-/** The hashes a signature by this key is tried with: the key's own, then SHA-256, which cosign uses whatever the key. */
+/** Returns the hashes to try for a signature by this key: its default first, then SHA-256, which cosign uses for every key. */
 export function defaultHashes(key: PublicKey): readonly HashName[] {
   return [...new Set<HashName>([key.hash, ...(key.earlier ?? []).map(({ hash }) => hash), "sha256"])];
 }
 
 /**
- * Whether two public keys are one. Of keys of two kinds, KeyObject.equals leaves an error behind in OpenSSL that the next
- * createPrivateKey throws.
+ * Whether two public keys are equal. KeyObject.equals is not used: given keys of different types, it leaves an error in
+ * OpenSSL's queue that the next createPrivateKey throws.
  */
 export function sameKey(a: KeyObject, b: KeyObject): boolean {
   const der = (key: KeyObject) => key.export({ type: "spki", format: "der" });
@@ -91,7 +95,7 @@ function kindOf(key: KeyObject): KeyKind {
   });
 }
 
-function ownHash(kind: KeyKind): HashName {
+function defaultHash(kind: KeyKind): HashName {
   switch (kind.type) {
     case "ecdsa":
       return CURVE_HASH[kind.curve];

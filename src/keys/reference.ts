@@ -9,10 +9,10 @@ import { signerFromKey } from "./signer.ts";
 import type { PublicKey, Signer } from "./types.ts";
 
 /**
- * Loads the public key that a reference names: a file, `env://NAME` or an http(s) URL holding PEM, or a key in a service
- * (providers/open.ts), whose public half is fetched so that everything is verified here.
+ * Loads the public key of a reference: PEM in a file, in `env://NAME` or at an http(s) URL, or a key in a key service
+ * (providers/open.ts). Of a service only the public key is fetched; verification is local.
  *
- * @throws TsignError
+ * @throws TsignError "input" for a reference without a usable key; "auth", "network", "timeout" or "service" of the service
  */
 export async function loadPublicKey(io: Io, reference: string): Promise<PublicKey> {
   const provider = await openProvider(io, reference);
@@ -22,11 +22,11 @@ export async function loadPublicKey(io: Io, reference: string): Promise<PublicKe
 }
 
 /**
- * Loads the private key that a reference names: an encrypted key file, `env://NAME` or an http(s) URL holding one, or a key
- * in a service, which signs there.
+ * Loads the private key of a reference: an encrypted key file, `env://NAME` or an http(s) URL with one, or a key in a key
+ * service, which makes the signatures.
  *
- * @param password asked for only when there is a key file to open
- * @throws TsignError
+ * @param password called only to decrypt a key file
+ * @throws TsignError "input" for a reference without a usable key; "auth", "network", "timeout" or "service" of the service
  */
 export async function loadSigner(io: Io, reference: string, password: () => Promise<Uint8Array>): Promise<Signer> {
   const provider = await openProvider(io, reference);
@@ -35,7 +35,7 @@ export async function loadSigner(io: Io, reference: string, password: () => Prom
   return naming(reference, async () => signerFromKey(await readKeyFile(Buffer.from(bytes).toString("utf8"), password)));
 }
 
-/** A new ECDSA P-256 private key, the kind cosign makes. */
+/** Returns a new ECDSA P-256 private key, as cosign generates them. */
 export function generatePrivateKey(): KeyObject {
   return generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 }

@@ -37,7 +37,7 @@ for (const [name, key, hash, algorithm] of kinds) {
       ["an empty stream", Buffer.alloc(0), () => inPieces(Buffer.alloc(0))],
     ];
     for (const [what, bytes, input] of inputs) {
-      test(`signs ${what} so that node:crypto verifies it, and tells the digest`, async () => {
+      test(`signs ${what} so that node:crypto verifies it, and returns the digest`, async () => {
         const made = await signerFromKey(key).sign(input());
         assert.equal(verify(hash, bytes, key, made.signature), true);
         assert.equal(verify(hash, Buffer.concat([bytes, Buffer.from("x")]), key, made.signature), false);
@@ -56,7 +56,7 @@ for (const [name, key, hash, algorithm] of kinds) {
   });
 }
 
-test("a message too large for Ed25519 is refused as soon as it is known, and not read to its end", async () => {
+test("Ed25519: a message above the limit is refused before it is read to its end", async () => {
   const piece = Buffer.alloc(32 * 1024 * 1024);
   let given = 0;
   async function* endless(): AsyncGenerator<Uint8Array> {

@@ -4,24 +4,24 @@ import { giveBack } from "../format/pieces.ts";
 import { publicKeyFromObject } from "./public-key.ts";
 import type { SignatureResult, Signer } from "./types.ts";
 
-/** Pure Ed25519 (RFC 8032 §5.1.6) needs the whole message in memory; larger ones are refused. Bytes. */
+/** Bytes of the largest message for pure Ed25519 (RFC 8032 §5.1.6), which needs the whole message in memory. */
 export const MAX_ED25519_MESSAGE = 128 * 1024 * 1024;
 
-/** A signer over a private key in memory. */
+/** Returns a signer for a private key in memory. */
 export function signerFromKey(privateKey: KeyObject): Signer {
   const publicKey = publicKeyFromObject(privateKey);
   if (publicKey.kind.type === "ed25519") {
     const prehashed: Signer = { publicKey, sign: (message) => signPrehashed(privateKey, message) };
     return { publicKey, sign: (message) => signPure(privateKey, message), prehashed };
   }
-  const over = (algorithm: SignatureResult["digest"]["algorithm"]): Signer => ({
+  const withHash = (algorithm: SignatureResult["digest"]["algorithm"]): Signer => ({
     publicKey,
     sign: (message) => signHashed(privateKey, { message, algorithm }),
   });
-  return { ...over(publicKey.hash), ...(publicKey.hash === "sha256" ? {} : { sha256: over("sha256") }) };
+  return { ...withHash(publicKey.hash), ...(publicKey.hash === "sha256" ? {} : { sha256: withHash("sha256") }) };
 }
 
-/** Ed25519ph: a file of any size, in constant memory. */
+/** Signs with Ed25519ph, in constant memory. */
 async function signPrehashed(
   key: KeyObject,
   message: Uint8Array | AsyncIterable<Uint8Array>,
@@ -38,7 +38,7 @@ async function signPrehashed(
   return { signature, digest: { algorithm: "sha512", value } };
 }
 
-/** The signature and the digest in one pass; node:crypto signs only what it hashed itself, hence two hashes. */
+/** Computes signature and digest in one pass. The message is hashed twice, because node:crypto only signs digests it computed. */
 async function signHashed(
   key: KeyObject,
   options: { message: Uint8Array | AsyncIterable<Uint8Array>; algorithm: "sha256" | "sha384" | "sha512" },
@@ -60,8 +60,8 @@ async function signPure(key: KeyObject, message: Uint8Array | AsyncIterable<Uint
   for await (const piece of pieces(message)) {
     size += piece.length;
     if (size > MAX_ED25519_MESSAGE) {
-      throw new TsignError("limit", `an Ed25519 key signs at most ${MAX_ED25519_MESSAGE} bytes`, {
-        hint: "Ed25519 has to hold the whole message; use an ECDSA or RSA key for larger files",
+      throw new TsignError("limit", `message too large for an Ed25519 key: the limit is ${MAX_ED25519_MESSAGE} bytes`, {
+        hint: "use an ECDSA or RSA key for larger files",
       });
     }
     kept.push(piece);

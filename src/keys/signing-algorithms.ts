@@ -1,4 +1,4 @@
-/** The algorithms of keys made for one signing, by their names in sigstore's algorithm registry. */
+/** Algorithms for ephemeral keys, by their names in Sigstore's algorithm registry. */
 export const ALGORITHMS = {
   "ecdsa-sha2-256-nistp256": { type: "ec", curve: "P-256" },
   "ecdsa-sha2-384-nistp384": { type: "ec", curve: "P-384" },
@@ -8,8 +8,8 @@ export const ALGORITHMS = {
   "rsa-sign-pkcs1-4096-sha256": { type: "rsa", bits: 4096 },
 } as const;
 
-/** The algorithm keyless signing uses unless it is told otherwise. */
+/** The default algorithm for keyless signing. */
 export const DEFAULT_SIGNING_ALGORITHM = "ecdsa-sha2-256-nistp256";
 
-/** Names that `ephemeralSigner()` takes. */
+/** The algorithm names that `ephemeralSigner()` accepts. */
 export const SIGNING_ALGORITHMS: readonly string[] = Object.keys(ALGORITHMS);

@@ -93,7 +93,7 @@ describe("which key and which form of a message are used", () => {
   const [key, otherKey] = [publicKeyFromObject(privateKey), publicKeyFromObject(other)];
   const hashes = ["sha256"] as const;
 
-  test("the keys that a key took the place of count as well, and no others", async () => {
+  test("earlier versions of a key verify too, and no other keys", async () => {
     const renewed = { ...otherKey, earlier: [publicKeyFromObject(ec("P-256")), key] };
     const [signature, stranger] = [nodeSign("sha256", text, privateKey), nodeSign("sha256", text, ec("P-256"))];
     const message = messageOf(text);
@@ -103,7 +103,7 @@ describe("which key and which form of a message are used", () => {
     assert.equal(await verifySignature({ key: renewed, message: messageOf(Buffer.of(1)), signature, hashes }), false);
   });
 
-  test("a message is checked by its bytes up to 16 MiB, and by its digests above", async () => {
+  test("a message up to 16 MiB is verified by its bytes, a larger one by its digests", async () => {
     const another = Buffer.from("something else");
     for (const [name, signer] of [
       ["P-256", privateKey],
@@ -125,7 +125,7 @@ describe("which key and which form of a message are used", () => {
     }
   });
 
-  test("a key that node:crypto cannot verify with is a no, not an error", async () => {
+  test("a key that node:crypto cannot verify with -> false, not an error", async () => {
     const x25519 = generateKeyPairSync("x25519").publicKey;
     const pss = generateKeyPairSync("rsa-pss", { modulusLength: 1024 }).publicKey;
     const signature = nodeSign("sha256", text, privateKey);
@@ -186,7 +186,7 @@ describe("encodings of ECDSA signatures", () => {
         ["text", Buffer.from("not a signature")],
       ];
       for (const [what, signature] of bad) {
-        test(`${name} by ${form}: ${what} is a no`, async () => assert.equal(await check(signature), false));
+        test(`${name} by ${form}: ${what} -> false`, async () => assert.equal(await check(signature), false));
       }
     }
   }
@@ -231,7 +231,7 @@ describe("encodings of RSA signatures", () => {
     const check = (signature: Uint8Array) =>
       verifySignature({ key, message: message(text), signature, hashes: ["sha256"] });
 
-    test(`by ${form}: the one right block is a yes`, async () => {
+    test(`by ${form}: the expected block -> true`, async () => {
       assert.equal(await check(rawSign(padded(info + digest))), true);
     });
 
@@ -244,10 +244,10 @@ describe("encodings of RSA signatures", () => {
       ["encryption's block type", `0002${"ff".repeat(253 - 51)}00${info}${digest}`],
     ];
     for (const [what, block] of bad) {
-      test(`by ${form}: ${what} is a no`, async () => assert.equal(await check(rawSign(block)), false));
+      test(`by ${form}: ${what} -> false`, async () => assert.equal(await check(rawSign(block)), false));
     }
 
-    test(`by ${form}: a signature not below the modulus is a no`, async () => {
+    test(`by ${form}: a signature not below the modulus -> false`, async () => {
       const value = BigInt(`0x${Buffer.from(rawSign(padded(info + digest))).toString("hex")}`) + (modulus ?? 0n);
       const hex = value.toString(16).padStart(514, "0");
       assert.equal(await check(Buffer.from(hex, "hex")), false);
@@ -299,7 +299,7 @@ describe("Ed25519", () => {
     });
   }
 
-  test("signerFromKey makes the RFC's pure signature", async () => {
+  test("signerFromKey: makes the pure signature of the RFC", async () => {
     const [seed, message, signature] = vectors["pure, test 2"];
     const made = await signerFromKey(fromSeed(seed)).sign(Buffer.from(message, "hex"));
     assert.equal(Buffer.from(made.signature).toString("hex"), signature);
@@ -322,19 +322,19 @@ describe("Ed25519", () => {
     assert.equal(await verifySignature({ key, message: digests(text), signature: pure, hashes }), false);
   });
 
-  test("a message hashed with SHA-256 alone is a no, not an error", async () => {
+  test("a message with a SHA-256 digest only -> false, not an error", async () => {
     const message = messageOfDigests(new Map([["sha256", createHash("sha256").update(text).digest()]]));
     assert.equal(await verifySignature({ key, message, signature: ph, hashes }), false);
   });
 
-  test("a pure signature of the SHA-512 digest is not taken for a pre-hashed one", async () => {
+  test("a pure signature over the SHA-512 digest is not accepted as a pre-hashed one", async () => {
     const signature = nodeSign(null, createHash("sha512").update(text).digest(), fromSeed(seed));
     for (const [, message] of forms) {
       assert.equal(await verifySignature({ key, message: message(text), signature, hashes }), false);
     }
   });
 
-  test("altered, cut and malleable signatures are a no", async () => {
+  test("altered, truncated and malleable signatures -> false", async () => {
     for (const signature of [Uint8Array.from(ph), Uint8Array.from(pure)]) {
       const s = BigInt(`0x${Buffer.from(signature.slice(32)).reverse().toString("hex")}`) + L;
       const plusL = Buffer.concat([
@@ -410,7 +410,7 @@ describe("an ECDSA signature written as r and s side by side", () => {
     }
   }
 
-  test("may start like DER, and is DER only when it holds two integers", async () => {
+  test("may start like DER, and is read as DER only with two integers", async () => {
     const der = Buffer.from([0x30, 6, 2, 1, 5, 2, 1, 7]);
     assert.deepEqual(ecdsaSignature(der), der);
     assert.deepEqual(ecdsaSignature(Buffer.concat([der, Buffer.of(0, 0)])), Buffer.concat([der, Buffer.of(0, 0)]));

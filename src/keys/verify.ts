@@ -11,10 +11,10 @@ export const DIGEST_INFO: Readonly<Record<HashName, string>> = {
   sha512: "3051300d060960864801650304020305000440",
 };
 
-/** A longer message is checked by its digests: all of it in one piece may be another copy of what was attested. Bytes. */
+/** Bytes of the largest message that is verified as a whole. Larger ones are verified by digest, to save a second copy. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** See VerifySignature. A message that was too large to keep is checked by its digests. */
+/** See VerifySignature. A message that was too large to keep in memory is verified by its digests. */
 export const verifySignature: VerifySignature = async (options) => {
   for (const key of [options.key, ...(options.key.earlier ?? [])]) {
     if (await verifyWith({ ...options, key })) return true;
@@ -37,47 +37,50 @@ const verifyWith: VerifySignature = async ({ key, message, signature, hashes }) 
   return false;
 };
 
-function verifyBytes(key: PublicKey, by: { bytes: Uint8Array; name: HashName; signature: Uint8Array }): boolean {
+function verifyBytes(key: PublicKey, signed: { bytes: Uint8Array; name: HashName; signature: Uint8Array }): boolean {
   try {
-    return verify(by.name, by.bytes, key.object, by.signature);
+    return verify(signed.name, signed.bytes, key.object, signed.signature);
   } catch {
-    return false; // an encoding OpenSSL refuses
+    return false; // OpenSSL rejects the encoding
   }
 }
 
 async function verifyDigest(
   key: PublicKey,
-  by: { digest: Uint8Array; name: HashName; signature: Uint8Array },
+  signed: { digest: Uint8Array; name: HashName; signature: Uint8Array },
 ): Promise<boolean> {
-  if (key.kind.type === "rsa") return verifyRsaDigest(key, by);
+  if (key.kind.type === "rsa") return verifyRsaDigest(key, signed);
   if (key.kind.type !== "ecdsa") return false;
-  // node:crypto cannot verify ECDSA over a digest it did not make itself.
+  // node:crypto only verifies ECDSA over digests that it computed.
   const { p256, p384, p521 } = await import("@noble/curves/nist.js");
   const curve = { "P-256": p256, "P-384": p384, "P-521": p521 }[key.kind.curve];
   try {
-    return curve.verify(by.signature, by.digest, ecPoint(key), { prehash: false, lowS: false, format: "der" });
+    return curve.verify(signed.signature, signed.digest, ecPoint(key), { prehash: false, lowS: false, format: "der" });
   } catch {
     return false;
   }
 }
 
-/** The uncompressed point (SEC 1 §2.3.3). */
+/** Returns the uncompressed point (SEC 1 §2.3.3). */
 function ecPoint(key: PublicKey): Uint8Array {
   const { x = "", y = "" } = key.object.export({ format: "jwk" });
   return Buffer.concat([Buffer.from([4]), Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]);
 }
 
-/** RSASSA-PKCS1-v1_5 by comparing the whole decrypted block with the only right one (RFC 8017 §8.2.2). */
-function verifyRsaDigest(key: PublicKey, by: { digest: Uint8Array; name: HashName; signature: Uint8Array }): boolean {
+/** Verifies RSASSA-PKCS1-v1_5 by comparing the whole decrypted block with the expected one (RFC 8017 §8.2.2). */
+function verifyRsaDigest(
+  key: PublicKey,
+  signed: { digest: Uint8Array; name: HashName; signature: Uint8Array },
+): boolean {
   try {
-    const block = publicDecrypt({ key: key.object, padding: constants.RSA_PKCS1_PADDING }, by.signature);
-    return block.equals(Buffer.concat([Buffer.from(DIGEST_INFO[by.name], "hex"), by.digest]));
+    const block = publicDecrypt({ key: key.object, padding: constants.RSA_PKCS1_PADDING }, signed.signature);
+    return block.equals(Buffer.concat([Buffer.from(DIGEST_INFO[signed.name], "hex"), signed.digest]));
   } catch {
     return false;
   }
 }
 
-/** Pure Ed25519 over the bytes, then Ed25519ph, with which cosign signs images (RFC 8032 §5.1). */
+/** Verifies pure Ed25519 over the bytes, else Ed25519ph, which cosign uses for images (RFC 8032 §5.1). */
 async function verifyEd25519(key: PublicKey, message: Message, signature: Uint8Array): Promise<boolean> {
   if (message.bytes && verifyPure(key, message.bytes, signature)) return true;
   if (signature.length !== 64 || !message.hashes.includes("sha512")) return false;

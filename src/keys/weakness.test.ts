@@ -9,10 +9,10 @@ import { weaknessOf } from "./weakness.ts";
 const weak = (name: string) =>
   createPublicKey(readFileSync(new URL(`../../fixtures/keys/weak/${name}.pub`, import.meta.url)));
 
-test("weak RSA keys are refused by the name of their weakness", () => {
+test("weaknessOf: names the weakness of a weak RSA key", () => {
   const cases: [string, RegExp][] = [
     ["size-1024", /key size not supported: 1024/],
-    ["exponent-3", /exponent must be 65537, it is 3/],
+    ["exponent-3", /exponent must be 65537, got 3/],
     ["small-factor", /small prime/],
     ["roca", /ROCA/],
     ["close-primes", /too close together/],
@@ -20,7 +20,7 @@ test("weak RSA keys are refused by the name of their weakness", () => {
   for (const [name, reason] of cases) assert.match(weaknessOf(weak(name)) ?? "sound", reason, name);
 });
 
-test("sound keys are none of it", () => {
+test("weaknessOf: returns undefined for strong keys", () => {
   for (const modulusLength of [2048, 3072]) {
     assert.equal(weaknessOf(generateKeyPairSync("rsa", { modulusLength }).privateKey), undefined);
   }
@@ -30,13 +30,13 @@ test("sound keys are none of it", () => {
   assert.equal(weaknessOf(generateKeyPairSync("ed25519").privateKey), undefined);
 });
 
-test("other curves and kinds of key are refused", () => {
+test("weaknessOf: refuses other curves and types of key", () => {
   const curve = generateKeyPairSync("ec", { namedCurve: "secp224r1" }).privateKey;
   assert.match(weaknessOf(curve) ?? "", /secp224r1 not allowed/);
   assert.match(weaknessOf(generateKeyPairSync("x25519").privateKey) ?? "", /not supported/);
 });
 
-test("every usual form of a private key is imported, and what is none is refused", () => {
+test("importPrivateKey: reads PKCS#1, PKCS#8 and SEC 1, and refuses other input", () => {
   const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
   const ec = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
   const forms = [
@@ -71,7 +71,7 @@ function rsaKey(modulus: bigint, exponent: bigint) {
 const modulusOf = (key: KeyObject) =>
   BigInt(`0x${Buffer.from(key.export({ format: "jwk" }).n ?? "", "base64url").toString("hex")}`);
 
-test("faultOf names what makes the signatures of an RSA key worthless, and takes every other size and exponent", () => {
+test("faultOf: names the fault of an unsafe RSA key, and accepts other sizes and exponents", () => {
   const sound = modulusOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey);
   for (const exponent of [3n, 17n, 65_537n, 2n ** 31n - 1n]) {
     assert.equal(faultOf(rsaKey(sound, exponent)), undefined, String(exponent));
@@ -95,7 +95,7 @@ test("faultOf names what makes the signatures of an RSA key worthless, and takes
   }
 });
 
-test("faultOf refuses other curves, compressed points, curves given by parameters, and other kinds of key", () => {
+test("faultOf: refuses other curves, compressed points, explicit curve parameters, and other types of key", () => {
   for (const namedCurve of ["P-256", "P-384", "P-521"]) {
     const { publicKey } = generateKeyPairSync("ec", { namedCurve });
     assert.equal(faultOf(publicKey), undefined, namedCurve);
@@ -122,7 +122,7 @@ test("faultOf refuses other curves, compressed points, curves given by parameter
   assert.match(faultOf(generateKeyPairSync("ed448").publicKey) ?? "sound", /not supported/);
 });
 
-test("faultOf refuses the points of small order of Ed25519, in every way to write them", async () => {
+test("faultOf: refuses Ed25519 points of small order in every encoding", async () => {
   const { ed25519 } = await import("@noble/curves/ed25519.js");
   const key = (raw: Uint8Array) =>
     createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(raw).toString("base64url") }, format: "jwk" });

@@ -2,38 +2,40 @@ import { type ErrorCode, type ServiceName, TsignError, withFields, withMessage }
 import type { Signer } from "../types.ts";
 import type { KeyProvider } from "./types.ts";
 
-/** What a service's answer can be wrong about; the rest is about the command line, or said by the transport with its peer. */
-const OF_THE_ANSWER: readonly ErrorCode[] = ["input", "service", "unsupported"];
+/** Codes of errors about a response. Errors with other codes name the service already, or are about the command line. */
+const RESPONSE_CODES: readonly ErrorCode[] = ["input", "service", "unsupported"];
 
 /**
- * The same provider, whose errors name the service in their field `service`, and so those of its signers. Errors about what
- * the service answered name it in their message too.
+ * Wraps a provider so that its errors, and those of its signers, have the field `service`. Errors about a response of the
+ * service also get its name into their message.
  */
 export function attributed(provider: KeyProvider, service: ServiceName): KeyProvider {
-  const by = async <T>(step: () => Promise<T>): Promise<T> => {
+  const run = async <T>(step: () => Promise<T>): Promise<T> => {
     try {
       return await attributing(service, step);
     } catch (error) {
-      throw error instanceof TsignError && OF_THE_ANSWER.includes(error.code) ? named(error, provider.service) : error;
+      throw error instanceof TsignError && RESPONSE_CODES.includes(error.code)
+        ? withName(error, provider.service)
+        : error;
     }
   };
   const { create, store } = provider;
   return {
     service: provider.service,
-    publicKey: () => by(() => provider.publicKey()),
-    facts: () => by(() => provider.facts()),
-    signer: () => by(async () => attributedSigner(await provider.signer(), service)),
-    ...(create ? { create: () => by(() => create.call(provider)) } : {}),
-    ...(store ? { store: (pair) => by(() => store.call(provider, pair)) } : {}),
+    publicKey: () => run(() => provider.publicKey()),
+    facts: () => run(() => provider.facts()),
+    signer: () => run(async () => attributedSigner(await provider.signer(), service)),
+    ...(create ? { create: () => run(() => create.call(provider)) } : {}),
+    ...(store ? { store: (pair) => run(() => store.call(provider, pair)) } : {}),
   };
 }
 
-function named(error: TsignError, name: string): TsignError {
-  const [known = name] = name.split(" ").slice(-1); // of "the plugin sigstore-kms-x" the program
+function withName(error: TsignError, name: string): TsignError {
+  const [known = name] = name.split(" ").slice(-1); // the program, for "the plugin sigstore-kms-x"
   return error.message.includes(known) ? error : withMessage(error, `${name}: ${error.message}`);
 }
 
-/** Signing reads the message too, which is not the service's. */
+/** Errors of signing only get the field: they may also come from reading the message. */
 function attributedSigner(signer: Signer, service: ServiceName): Signer {
   return { ...signer, sign: (message) => attributing(service, () => signer.sign(message)) };
 }
@@ -42,7 +44,7 @@ async function attributing<T>(service: ServiceName, step: () => Promise<T>): Pro
   try {
     return await step();
   } catch (error) {
-    const ours = error instanceof TsignError && error.code !== "internal" && error.code !== "cancelled";
-    throw ours ? withFields(error, { service }) : error;
+    const isFailure = error instanceof TsignError && error.code !== "internal" && error.code !== "cancelled";
+    throw isFailure ? withFields(error, { service }) : error;
   }
 }

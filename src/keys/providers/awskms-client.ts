@@ -6,8 +6,8 @@ export const SERVICE = "AWS KMS";
 
 export type AwsCommand = "GetPublicKey" | "DescribeKey" | "Sign" | "CreateKey" | "CreateAlias";
 
-/** What the commands used answer; which fields are there depends on the command. */
-interface AwsAnswer {
+/** The responses of all commands that are used; each has some of the fields. */
+interface AwsResponse {
   readonly KeyId?: string;
   readonly PublicKey?: Uint8Array;
   readonly KeySpec?: string;
@@ -18,7 +18,7 @@ interface AwsAnswer {
 }
 
 export interface AwsClient {
-  send(command: AwsCommand, input: Record<string, unknown>): Promise<AwsAnswer>;
+  send(command: AwsCommand, input: Record<string, unknown>): Promise<AwsResponse>;
 }
 
 /** The part of @aws-sdk/client-kms that is used. */
@@ -26,13 +26,13 @@ type Sdk = Readonly<Record<`${AwsCommand}Command`, new (input: Record<string, un
   readonly KMSClient: new (
     settings: Record<string, unknown>,
   ) => {
-    send(command: unknown, options: { abortSignal: AbortSignal }): Promise<AwsAnswer>;
+    send(command: unknown, options: { abortSignal: AbortSignal }): Promise<AwsResponse>;
   };
 };
 
 /**
- * The SDK's client over tsign's own network, so that proxies and AWS_CA_BUNDLE are obeyed. Credentials and region are found
- * by the SDK; the region of an ARN is the key's.
+ * Opens the SDK's client with tsign's own HTTP transport, which supports proxies and AWS_CA_BUNDLE. The SDK finds credentials
+ * and region; the region of an ARN takes precedence.
  */
 export async function connectAws(
   io: ProviderIo,

@@ -3,16 +3,16 @@ import { AWS_LOOKED } from "../../net/aws.ts";
 import { SERVICE } from "./awskms-client.ts";
 
 /**
- * What an error of the AWS SDK means, in one line. Messages of KMS are kept where they name what is missing; they hold
- * account and key, never a secret.
+ * Converts an error of the AWS SDK to a TsignError with a message of one line; returns other errors unchanged. KMS's own
+ * message is included where it says what is missing; it contains account and key, never a secret.
  */
-export function readableAwsError(error: unknown, on: { action: string; key: string }): unknown {
+export function explainAwsError(error: unknown, request: { action: string; key: string }): unknown {
   if (error instanceof TsignError || !(error instanceof Error)) return error;
   const make = MEANINGS.find(([pattern]) => pattern.test(error.name) || pattern.test(error.message.slice(0, 100)))?.[1];
-  const said = error.message.split("\n", 1)[0]?.slice(0, 400) ?? "";
-  const [code, text, hint] = make?.({ ...on, said }) ?? [
+  const reason = error.message.split("\n", 1)[0]?.slice(0, 400) ?? "";
+  const [code, text, hint] = make?.({ ...request, reason }) ?? [
     "service",
-    `${SERVICE} refuses ${on.action}: ${error.name}: ${said}`,
+    `${SERVICE} refused ${request.action}: ${error.name}: ${reason}`,
   ];
   const { $metadata } = error as { $metadata?: { httpStatusCode?: number } };
   return new TsignError(code, text, { cause: error, hint, status: $metadata?.httpStatusCode });
@@ -22,48 +22,54 @@ type Meaning = readonly [code: "auth" | "input" | "service" | "usage", text: str
 interface Failure {
   readonly action: string;
   readonly key: string;
-  readonly said: string;
+  readonly reason: string;
 }
 
-/** By the error's name, or what its message begins with. */
+/** Matched against the name of the error, then the start of its message. */
 const MEANINGS: readonly (readonly [RegExp, (failure: Failure) => Meaning])[] = [
   [
     /^CredentialsProviderError$|^Could not load credentials/,
-    () => ["auth", `no credentials for ${SERVICE}`, AWS_LOOKED],
+    () => ["auth", `missing credentials for ${SERVICE}`, AWS_LOOKED],
   ],
-  [/^Region (is missing|not accepted)/, () => ["usage", "no AWS region", "set AWS_REGION, or name the key by its ARN"]],
+  [
+    /^Region (is missing|not accepted)/,
+    () => ["usage", "missing AWS region", "set AWS_REGION, or use the ARN of the key"],
+  ],
   [
     /^NotFoundException$/,
-    ({ key }) => ["input", `no such key in ${SERVICE}: ${key}`, "is it in another region or account?"],
+    ({ key }) => ["input", `key not found in ${SERVICE}: ${key}`, "check the region and the account"],
   ],
   [
     /^AccessDenied/,
-    ({ action, key, said }) => [
+    ({ action, key, reason }) => [
       "auth",
-      `no permission for kms:${action} on ${key}: ${said}`,
-      `allow kms:${action} in the key's policy or the role's`,
+      `${SERVICE} denied permission for kms:${action} on ${key}: ${reason}`,
+      `allow kms:${action} in the policy of the key or the role`,
     ],
   ],
   [
     /^(UnrecognizedClient|InvalidClientTokenId|InvalidSignature|SignatureDoesNotMatch|IncompleteSignature)/,
-    () => ["auth", `${SERVICE} does not accept the credentials`, AWS_LOOKED],
+    () => ["auth", `${SERVICE} refused the credentials`, AWS_LOOKED],
   ],
-  [/^ExpiredToken/, () => ["auth", "the AWS credentials have expired", "log in again: aws sso login"]],
+  [
+    /^ExpiredToken/,
+    () => ["auth", "the AWS credentials have expired", "log in again, for example with `aws sso login`"],
+  ],
   [
     /^(DisabledException|KMSInvalidStateException)$/,
-    ({ key, said }) => ["input", `the key ${key} cannot sign now: ${said}`],
+    ({ key, reason }) => ["input", `key ${key} cannot sign now: ${reason}`],
   ],
   [
     /^(InvalidKeyUsageException|UnsupportedOperationException)$/,
-    ({ key, said }) => ["input", `the key ${key} cannot sign: ${said}`, "make a key with the usage SIGN_VERIFY"],
+    ({ key, reason }) => ["input", `key ${key} cannot sign: ${reason}`, "use a key with the usage SIGN_VERIFY"],
   ],
   [
     /^(Throttling|TooManyRequests|LimitExceeded)/,
-    () => ["service", `${SERVICE} is still throttling after several tries`],
+    () => ["service", `${SERVICE} still limits the request rate after several attempts`],
   ],
   [
     /^(DependencyTimeout|KMSInternal|ServiceUnavailable|InternalFailure)/,
-    ({ said }) => ["service", `${SERVICE} is not available now: ${said}`],
+    ({ reason }) => ["service", `${SERVICE} is not available now: ${reason}`],
   ],
-  [/^ValidationException$/, ({ action, said }) => ["input", `${SERVICE} refuses ${action}: ${said}`]],
+  [/^ValidationException$/, ({ action, reason }) => ["input", `${SERVICE} refused ${action}: ${reason}`]],
 ];

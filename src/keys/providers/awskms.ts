@@ -5,18 +5,18 @@ import type { LoadPackage } from "../../packages.ts";
 import { publicKeyFromObject } from "../public-key.ts";
 import type { PublicKey } from "../types.ts";
 import { type AwsClient, type AwsCommand, connectAws, SERVICE } from "./awskms-client.ts";
-import { readableAwsError } from "./awskms-errors.ts";
+import { explainAwsError } from "./awskms-errors.ts";
 import { remoteSigner } from "./remote.ts";
 import type { KeyProvider, OpenProvider, ProviderIo } from "./types.ts";
 
 const ID = "m?r?k?-?[A-Fa-f0-9]{8}-?[A-Fa-f0-9]{4}-?[A-Fa-f0-9]{4}-?[A-Fa-f0-9]{4}-?[A-Fa-f0-9]{12}";
 const ARN = "arn:(?:aws|aws-us-gov|aws-cn):kms:[a-z0-9-]+:\\d{12}:";
 const REFERENCE = new RegExp(`^awskms://([^/]*)/(${ID}|${ARN}key/${ID}|alias/.*|${ARN}alias/.*)$`);
-/** KMS takes no longer messages; longer ones are hashed here, for Ed25519 in its pre-hashed form. Bytes. */
+/** Bytes of the largest message that KMS signs. Longer ones are hashed here and signed with Ed25519ph. */
 const MAX_RAW = 4096;
-/** What sigstore's own code makes. */
+/** The kind of key that Sigstore's own code creates. */
 const NEW_KEY = { KeySpec: "ECC_NIST_P256", KeyUsage: "SIGN_VERIFY", Description: "Created by Sigstore" };
-/** The one algorithm for each kind of key and hash; RSA also has PSS, which is not asked for, as cosign does not. */
+/** The signing algorithm for each kind of key and hash. As in cosign, RSA keys sign with PKCS#1 v1.5 and never with PSS. */
 const ALGORITHMS: Readonly<Record<string, { type: PublicKey["kind"]["type"]; hash: HashName }>> = {
   ECDSA_SHA_256: { type: "ecdsa", hash: "sha256" },
   ECDSA_SHA_384: { type: "ecdsa", hash: "sha384" },
@@ -27,7 +27,7 @@ const ALGORITHMS: Readonly<Record<string, { type: PublicKey["kind"]["type"]; has
 
 interface AwsKey {
   readonly client: AwsClient;
-  /** The name it is asked for by: id, ARN or alias. */
+  /** The id, ARN or alias in the reference. */
   readonly name: string;
 }
 
@@ -37,15 +37,15 @@ interface Found {
   readonly arn: string;
 }
 
-/** Keys in AWS KMS: `awskms://[ENDPOINT]/KEY`, the key an id, an ARN, or `alias/NAME`. */
+/** Opens keys in AWS KMS: `awskms://[ENDPOINT]/KEY`, where KEY is an id, an ARN, or `alias/NAME`. */
 export const openAwskms: OpenProvider = (io, reference) => awskmsProvider(io, reference);
 
-/** The same, with a library to test with. */
+/** Like openAwskms, with a loader for the SDK in tests. */
 export function awskmsProvider(io: ProviderIo, reference: string, load?: LoadPackage): KeyProvider {
   const [, endpoint = "", name = ""] = REFERENCE.exec(reference) ?? [];
   if (name === "") {
-    throw new TsignError("input", `${reference} does not name a key of ${SERVICE}`, {
-      hint: "write awskms:///alias/NAME, awskms:///KEY-ID or awskms:///ARN; three slashes, or an endpoint's host between",
+    throw new TsignError("input", `invalid ${SERVICE} reference: ${reference}`, {
+      hint: "use awskms:///alias/NAME, awskms:///KEY-ID or awskms:///ARN (three slashes, or two around an endpoint's host)",
     });
   }
   let opened: Promise<AwsKey> | undefined;
@@ -80,15 +80,15 @@ export function awskmsProvider(io: ProviderIo, reference: string, load?: LoadPac
 
 async function readKey(key: AwsKey): Promise<Found> {
   const answer = await call(key, "GetPublicKey", { KeyId: key.name });
-  if (!answer.PublicKey) throw new TsignError("service", `${SERVICE} answered without a public key`);
+  if (!answer.PublicKey) throw new TsignError("service", `${SERVICE} returned no public key`);
   const spec = answer.KeySpec ?? "unknown";
   if (answer.KeyUsage !== undefined && answer.KeyUsage !== "SIGN_VERIFY") {
-    throw new TsignError("input", `the key ${key.name} is for ${answer.KeyUsage} and cannot sign`, {
-      hint: "make a key with the usage SIGN_VERIFY",
+    throw new TsignError("input", `key ${key.name} cannot sign: its usage is ${answer.KeyUsage}`, {
+      hint: "use a key with the usage SIGN_VERIFY",
     });
   }
   const unsupported = () =>
-    new TsignError("input", `the key ${key.name} is of the kind ${spec}, which is not supported`, {
+    new TsignError("input", `key ${key.name} has an unsupported type: ${spec}`, {
       hint: "use ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_NIST_EDWARDS25519, or RSA_2048, RSA_3072, RSA_4096",
     });
   let publicKey: PublicKey;
@@ -113,7 +113,7 @@ async function sign(
 ): Promise<Uint8Array> {
   const input = { KeyId: key.name, Message: message, MessageType: type, SigningAlgorithm: algorithm };
   const { Signature } = await call(key, "Sign", input);
-  if (!Signature) throw new TsignError("service", `${SERVICE} answered without a signature`);
+  if (!Signature) throw new TsignError("service", `${SERVICE} returned no signature`);
   return Signature;
 }
 
@@ -123,19 +123,19 @@ async function signEd25519(key: AwsKey, message: Uint8Array): Promise<Uint8Array
   return sign(key, { algorithm: "ED25519_PH_SHA_512", type: "DIGEST", message: hash("sha512", message) });
 }
 
-/** The key of an alias, made when the alias leads nowhere yet. Any other failure is no reason to make one. */
+/** Returns the key of an alias. Creates it only when KMS says that the alias does not exist. */
 async function create(key: AwsKey): Promise<PublicKey> {
   const alias = /(?:^|:)(alias\/.+)$/.exec(key.name)?.[1];
   if (!alias) {
-    throw new TsignError("usage", `a new key of ${SERVICE} needs a name: ${key.name} is the id of one that exists`, {
-      hint: "write awskms:///alias/NAME",
+    throw new TsignError("usage", `create key in ${SERVICE}: ${key.name} is the id of an existing key`, {
+      hint: "use awskms:///alias/NAME",
     });
   }
   try {
     await key.client.send("DescribeKey", { KeyId: key.name });
   } catch (error) {
     if ((error as Error).name !== "NotFoundException")
-      throw readableAwsError(error, { action: "DescribeKey", key: key.name });
+      throw explainAwsError(error, { action: "DescribeKey", key: key.name });
     const { KeyMetadata } = await call(key, "CreateKey", NEW_KEY);
     await call(key, "CreateAlias", { AliasName: alias, TargetKeyId: KeyMetadata?.KeyId });
   }
@@ -146,6 +146,6 @@ async function call(key: AwsKey, action: AwsCommand, input: Record<string, unkno
   try {
     return await key.client.send(action, input);
   } catch (error) {
-    throw readableAwsError(error, { action, key: key.name });
+    throw explainAwsError(error, { action, key: key.name });
   }
 }

@@ -21,7 +21,7 @@ export interface AzureKey {
 export interface AzureClient {
   getKey(name: string, options: { version?: string }): Promise<AzureKey>;
   createKey(name: string, type: string, options: Record<string, unknown>): Promise<AzureKey>;
-  /** Raw: r and s side by side for ECDSA. */
+  /** Returns the raw signature: r and s of equal length for ECDSA. */
   sign(id: string, algorithm: string, digest: Uint8Array): Promise<Uint8Array>;
 }
 
@@ -37,7 +37,7 @@ interface Identity {
   readonly DefaultAzureCredential: new (options: { authorityHost?: string }) => unknown;
 }
 
-/** Where each cloud logs in (AZURE_ENVIRONMENT, as sigstore reads it). */
+/** Login address of each cloud, by AZURE_ENVIRONMENT as Sigstore reads it; empty for the SDK's default. */
 const AUTHORITIES: Readonly<Record<string, string>> = {
   "": "",
   AZUREPUBLICCLOUD: "",
@@ -47,7 +47,7 @@ const AUTHORITIES: Readonly<Record<string, string>> = {
   AZURECHINACLOUD: "https://login.chinacloudapi.cn",
 };
 
-/** The SDK's clients, with the credentials that its own chain finds. */
+/** Opens the SDK's clients, with the credentials from its default chain. */
 export async function connectAzure(
   io: ProviderIo,
   { host, load }: { host: string; load?: LoadPackage | undefined },
@@ -55,8 +55,8 @@ export async function connectAzure(
   const environment = (io.env["AZURE_ENVIRONMENT"] ?? "").toUpperCase();
   const known = Object.hasOwn(AUTHORITIES, environment) ? AUTHORITIES[environment] : undefined;
   if (known === undefined) {
-    throw new TsignError("usage", `AZURE_ENVIRONMENT is ${environment}`, {
-      hint: "AZUREPUBLICCLOUD, AZUREUSGOVERNMENTCLOUD or AZURECHINACLOUD",
+    throw new TsignError("usage", `unknown AZURE_ENVIRONMENT: ${environment}`, {
+      hint: "use AZUREPUBLICCLOUD, AZUREUSGOVERNMENTCLOUD or AZURECHINACLOUD",
     });
   }
   const [{ KeyClient, CryptographyClient }, { DefaultAzureCredential }] = await loadPackages<[Keys, Identity]>(

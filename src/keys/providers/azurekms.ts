@@ -4,14 +4,14 @@ import type { LoadPackage } from "../../packages.ts";
 import { publicKeyFromObject } from "../public-key.ts";
 import type { PublicKey } from "../types.ts";
 import { type AzureClient, type AzureKey, connectAzure, SERVICE } from "./azurekms-client.ts";
-import { isAbsent, readableAzureError } from "./azurekms-errors.ts";
+import { explainAzureError, isAbsent } from "./azurekms-errors.ts";
 import { ecdsaDer, remoteSigner } from "./remote.ts";
 import type { KeyProvider, OpenProvider, ProviderIo } from "./types.ts";
 
 const REFERENCE = /^azurekms:\/\/([^/]+)\/([^/]+)(?:\/([a-z0-9]*))?$/;
-/** What sigstore's own code makes. */
+/** The kind of key that Sigstore's own code creates. */
 const NEW_KEY = { curve: "P-256", keyOps: ["sign", "verify"], tags: { use: "sigstore" } };
-/** By the hash of an ECDSA key; RSA keys take any hash, and SHA-256 is what everyone verifies with. */
+/** Algorithms by the hash of an ECDSA key. RSA keys always use SHA-256, which all verifiers expect. */
 const ECDSA = { sha256: "ES256", sha384: "ES384", sha512: "ES512" } as const;
 
 interface Found {
@@ -22,15 +22,15 @@ interface Found {
   readonly operations: readonly string[];
 }
 
-/** Keys in Azure Key Vault and Managed HSM: `azurekms://VAULT-HOST/KEY[/VERSION]`; the newest version without one. */
+/** Opens keys in Azure Key Vault or Managed HSM: `azurekms://VAULT-HOST/KEY[/VERSION]`, by default the newest version. */
 export const openAzurekms: OpenProvider = (io, reference) => azurekmsProvider(io, reference);
 
-/** The same, with libraries to test with. */
+/** Like openAzurekms, with a loader for the SDK in tests. */
 export function azurekmsProvider(io: ProviderIo, reference: string, load?: LoadPackage): KeyProvider {
   const [, host = "", name = "", version] = REFERENCE.exec(reference) ?? [];
   if (name === "") {
-    throw new TsignError("input", `${reference} does not name a key of ${SERVICE}`, {
-      hint: "write azurekms://VAULT.vault.azure.net/KEY, with /VERSION to pin one",
+    throw new TsignError("input", `invalid ${SERVICE} reference: ${reference}`, {
+      hint: "use azurekms://VAULT.vault.azure.net/KEY or azurekms://VAULT.vault.azure.net/KEY/VERSION",
     });
   }
   let connected: Promise<AzureClient> | undefined;
@@ -49,10 +49,7 @@ export function azurekmsProvider(io: ProviderIo, reference: string, load?: LoadP
     signer: async () => {
       const own = await find();
       if (!own.operations.includes("sign")) {
-        throw new TsignError(
-          "input",
-          `the key ${own.id} may not sign: its operations are ${own.operations.join(", ")}`,
-        );
+        throw new TsignError("input", `key ${own.id} cannot sign: its operations are ${own.operations.join(", ")}`);
       }
       const azure = await client();
       return remoteSigner({
@@ -69,26 +66,22 @@ export function azurekmsProvider(io: ProviderIo, reference: string, load?: LoadP
   };
 }
 
-async function findKey(client: AzureClient, by: { name: string; version: string | undefined }): Promise<Found> {
-  const on = { action: "get", name: by.name };
-  return read(await attempt(on, () => client.getKey(by.name, by.version ? { version: by.version } : {})));
+async function findKey(client: AzureClient, key: { name: string; version: string | undefined }): Promise<Found> {
+  const request = { action: "get", name: key.name };
+  return read(await attempt(request, () => client.getKey(key.name, key.version ? { version: key.version } : {})));
 }
 
 function read({ key = {}, id = "", properties }: AzureKey): Found {
   const { kty = "unknown", crv } = key;
   if (properties?.enabled === false) {
-    throw new TsignError("input", `the key ${id} is disabled`, { hint: "enable it, or name another version" });
+    throw new TsignError("input", `key ${id} is disabled`, { hint: "enable it, or use another version" });
   }
   const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString("base64url");
   const rsa = kty.startsWith("RSA");
   if (!rsa && !(kty.startsWith("EC") && ["P-256", "P-384", "P-521"].includes(crv ?? ""))) {
-    throw new TsignError(
-      "input",
-      `the key ${id} is of the kind ${[kty, crv].filter(Boolean).join(" ")}, which is not supported`,
-      {
-        hint: "use EC or EC-HSM on P-256, P-384 or P-521, RSA or RSA-HSM",
-      },
-    );
+    throw new TsignError("input", `key ${id} has an unsupported type: ${[kty, crv].filter(Boolean).join(" ")}`, {
+      hint: "use EC or EC-HSM on P-256, P-384 or P-521, RSA or RSA-HSM",
+    });
   }
   const jwk = rsa
     ? { kty: "RSA", n: text(key.n), e: text(key.e) }
@@ -104,20 +97,20 @@ async function sign(client: AzureClient, own: Found, digest: Uint8Array): Promis
   return kind.type === "rsa" ? signature : ecdsaDer(signature);
 }
 
-/** The key of this name, or a new one when there is none. Any other failure is no reason to make one. */
+/** Returns the key with this name. Creates it only when Azure says that it does not exist. */
 async function create(client: AzureClient, name: string): Promise<PublicKey> {
   try {
     return read(await client.getKey(name, {})).publicKey;
   } catch (error) {
-    if (!isAbsent(error)) throw readableAzureError(error, { action: "get", name });
+    if (!isAbsent(error)) throw explainAzureError(error, { action: "get", name });
     return read(await attempt({ action: "create", name }, () => client.createKey(name, "EC", NEW_KEY))).publicKey;
   }
 }
 
-async function attempt<T>(on: { action: string; name: string }, call: () => Promise<T>): Promise<T> {
+async function attempt<T>(request: { action: string; name: string }, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    throw readableAzureError(error, on);
+    throw explainAzureError(error, request);
   }
 }

@@ -97,31 +97,31 @@ describe("AWS KMS", () => {
     });
   }
   const failures: [Error, string, RegExp][] = [
-    [named("CredentialsProviderError"), "auth", /no credentials for AWS KMS\nlooked in AWS_ACCESS_KEY_ID/],
-    [named("Error", "Region is missing"), "usage", /no AWS region\nset AWS_REGION/],
-    [named("NotFoundException"), "input", /no such key in AWS KMS: alias\/release/],
+    [named("CredentialsProviderError"), "auth", /missing credentials for AWS KMS\n.*AWS_ACCESS_KEY_ID/],
+    [named("Error", "Region is missing"), "usage", /missing AWS region\nset AWS_REGION/],
+    [named("NotFoundException"), "input", /key not found in AWS KMS: alias\/release/],
     [
       named("AccessDeniedException", "User: arn:x is not authorized to perform: kms:GetPublicKey"),
       "auth",
-      /no permission for kms:GetPublicKey on alias\/release/,
+      /denied permission for kms:GetPublicKey on alias\/release/,
     ],
-    [named("UnrecognizedClientException"), "auth", /does not accept the credentials/],
+    [named("UnrecognizedClientException"), "auth", /refused the credentials/],
     [named("ExpiredTokenException"), "auth", /have expired/],
     [named("DisabledException", "arn:key is disabled."), "input", /cannot sign now: arn:key is disabled/],
-    [named("ThrottlingException"), "service", /still throttling after several tries/],
-    [named("SomethingNew", "odd"), "service", /refuses GetPublicKey: SomethingNew: odd/],
+    [named("ThrottlingException"), "service", /still limits the request rate/],
+    [named("SomethingNew", "odd"), "service", /refused GetPublicKey: SomethingNew: odd/],
   ];
   for (const [error, code, text] of failures) {
-    test(`${error.name} is one clear line`, () => {
+    test(`AWS KMS: ${error.name} -> one clear line`, () => {
       const answer = () => {
         throw error;
       };
       return refuses(awskmsProvider(io, REFERENCE, library(answer)).publicKey(), { code, text });
     });
   }
-  test("keys that cannot sign say what they are", async () => {
+  test("a key that cannot sign: the error names its usage or type", async () => {
     const encrypting = () => ({ PublicKey: Buffer.from("x"), KeySpec: "RSA_2048", KeyUsage: "ENCRYPT_DECRYPT" });
-    const text = /is for ENCRYPT_DECRYPT and cannot sign/;
+    const text = /cannot sign: its usage is ENCRYPT_DECRYPT/;
     await refuses(awskmsProvider(io, REFERENCE, library(encrypting)).signer(), { code: "input", text });
     const odd = () => ({
       PublicKey: Buffer.from("x"),
@@ -131,10 +131,10 @@ describe("AWS KMS", () => {
     });
     await refuses(awskmsProvider(io, REFERENCE, library(odd)).signer(), {
       code: "input",
-      text: /of the kind ML_DSA_65/,
+      text: /unsupported type: ML_DSA_65/,
     });
   });
-  test("a key is made for an alias that leads nowhere, and for no other failure", async () => {
+  test("create: makes a key only when the alias does not exist", async () => {
     const calls: string[] = [];
     const key = service(make("P-256"), "ECC_NIST_P256", ["ECDSA_SHA_256"]);
     const failing = (error: Error) =>
@@ -151,7 +151,7 @@ describe("AWS KMS", () => {
     const unnamed = awskmsProvider(io, id, failing(named("NotFoundException"))).create?.();
     await refuses(unnamed ?? assert.fail(), { code: "usage", text: /alias\/NAME/ });
   });
-  test("requests go over tsign's own network, with AWS_CA_BUNDLE", async (context) => {
+  test("requests use tsign's own transport with AWS_CA_BUNDLE", async (context) => {
     const bundle = join(temporaryFolder(context), "ca.pem");
     writeFileSync(bundle, "a certificate");
     const { io: own, asked } = serviceIo(() => ({ status: 418, json: { a: 1 } }), { env: { AWS_CA_BUNDLE: bundle } });
@@ -181,14 +181,14 @@ describe("AWS KMS", () => {
     await refuses(provider.publicKey(), { code: "service", text: /Seen: 418/ });
     assert.equal(asked[0]?.request.tls?.ca, "a certificate");
   });
-  test("references in cosign's grammar, and no others", async () => {
+  test("accepts references as cosign does, and refuses others", async () => {
     const id = "12345678-1234-1234-1234-123456789012";
     const arn = "arn:aws:kms:eu-west-1:123456789012:";
     for (const name of [id, `mrk-${id.replaceAll("-", "")}`, `${arn}key/${id}`, "alias/a", `${arn}alias/a`]) {
       for (const host of ["", "localhost:4566"]) assert.ok(awskmsProvider(io, `awskms://${host}/${name}`));
     }
     for (const bad of ["awskms://alias/x", "awskms:///x", "awskms:///key/x", `awskms:///arn:aws:kms::1:key/${id}`]) {
-      await refuses(() => awskmsProvider(io, bad), { code: "input", text: /does not name a key of AWS KMS/ });
+      await refuses(() => awskmsProvider(io, bad), { code: "input", text: /invalid AWS KMS reference/ });
     }
   });
 });
@@ -240,13 +240,13 @@ describe("Google Cloud KMS", () => {
     ["RSA 2048", "RSA_SIGN_PSS_4096_SHA512", "sha512"],
   ];
   for (const [kind, algorithm, hashName] of kinds) {
-    test(`${algorithm} signs with the hash it demands, in its newest version by number`, async () => {
+    test(`${algorithm} signs with the hash of the algorithm, in the version with the highest number`, async () => {
       const provider = gcpkmsProvider(io, REFERENCE, library(service(make(kind), algorithm)));
       assert.equal((await provider.publicKey()).hash, hashName);
       await roundTrip(provider);
     });
   }
-  test("damage on the way is noticed", async () => {
+  test("sign: a wrong CRC32C is refused", async () => {
     const sound = service(make("P-256"), "EC_SIGN_P256_SHA256");
     for (const damage of [{ verifiedDigestCrc32c: false }, { signatureCrc32c: { value: "1" } }]) {
       const asymmetricSign = (request: Record<string, unknown>) => ({
@@ -254,32 +254,32 @@ describe("Google Cloud KMS", () => {
         ...damage,
       });
       const signer = await gcpkmsProvider(io, REFERENCE, library({ ...sound, asymmetricSign })).signer();
-      await refuses(signer.sign(Buffer.from("message")), { code: "service", text: /damaged on its way/ });
+      await refuses(signer.sign(Buffer.from("message")), { code: "service", text: /CRC32C mismatch/ });
     }
   });
   const failures: [object, string, RegExp][] = [
     [
       { message: "Could not load the default credentials. Browse to" },
       "auth",
-      /no credentials for Google Cloud KMS\nlooked in GOOGLE_APPLICATION_CREDENTIALS/,
+      /missing credentials for Google Cloud KMS\n.*GOOGLE_APPLICATION_CREDENTIALS/,
     ],
-    [{ code: 5, message: "5 NOT_FOUND: x" }, "input", /no such key in Google Cloud KMS/],
+    [{ code: 5, message: "5 NOT_FOUND: x" }, "input", /key not found in Google Cloud KMS/],
     [
       { code: 7, message: "7 PERMISSION_DENIED: Permission 'cloudkms.cryptoKeyVersions.list' denied" },
       "auth",
-      /no permission cloudkms\.cryptoKeyVersions\.list/,
+      /denied permission: cloudkms\.cryptoKeyVersions\.list/,
     ],
-    [{ code: 8, message: "8 RESOURCE_EXHAUSTED" }, "service", /still throttling/],
-    [{ code: 9, message: "9 FAILED_PRECONDITION: it is DISABLED" }, "input", /cannot be used now.*DISABLED/],
+    [{ code: 8, message: "8 RESOURCE_EXHAUSTED" }, "service", /still limits the request rate/],
+    [{ code: 9, message: "9 FAILED_PRECONDITION: it is DISABLED" }, "input", /not usable now.*DISABLED/],
     [
       { code: 14, message: "14 UNAVAILABLE: No connection established" },
       "network",
       /cannot reach Google Cloud KMS.*\n.*https_proxy/,
     ],
-    [{ code: 16, message: "16 UNAUTHENTICATED" }, "auth", /does not accept the credentials/],
+    [{ code: 16, message: "16 UNAUTHENTICATED" }, "auth", /refused the credentials/],
   ];
   for (const [what, code, text] of failures) {
-    test(`code ${"code" in what ? what.code : "none"} is one clear line`, () => {
+    test(`code ${"code" in what ? what.code : "none"} -> one clear line`, () => {
       const fails = () => {
         throw Object.assign(new Error(), what);
       };
@@ -287,12 +287,12 @@ describe("Google Cloud KMS", () => {
       return refuses(provider.publicKey(), { code, text });
     });
   }
-  test("a key that decrypts, or has no enabled version, says so; a pinned version is taken as it is", async () => {
+  test("refuses a decryption key and a key without an enabled version, and uses a pinned version", async () => {
     const key = make("P-256");
     const decrypting = gcpkmsProvider(io, REFERENCE, library(service(key, "RSA_DECRYPT_OAEP_2048_SHA256")));
     await refuses(decrypting.signer(), {
       code: "input",
-      text: /RSA_DECRYPT_OAEP_2048_SHA256, which cannot be used for signing/,
+      text: /cannot sign: its algorithm is RSA_DECRYPT_OAEP_2048_SHA256/,
     });
     const empty = gcpkmsProvider(io, REFERENCE, library({ listCryptoKeyVersions: () => [] }));
     await refuses(empty.signer(), { code: "input", text: /no enabled version/ });
@@ -303,7 +303,7 @@ describe("Google Cloud KMS", () => {
     for (const part of ["versions", "cryptoKeyVersions"])
       await roundTrip(gcpkmsProvider(io, `${REFERENCE}/${part}/10`, pinned));
   });
-  test("CRC-32C is that of RFC 3720's check value", () => {
+  test("checksum: returns the CRC-32C check value of RFC 3720", () => {
     assert.equal(checksum(Buffer.from("123456789")), 0xe3069283);
   });
 });
@@ -338,7 +338,7 @@ describe("Azure Key Vault", () => {
     return async () => ({ KeyClient, CryptographyClient, DefaultAzureCredential: class {} });
   };
   for (const kind of ["P-256", "P-384", "P-521", "RSA 2048"]) {
-    test(`${kind} signs, also in a hardware module`, async () => {
+    test(`${kind} signs, in software and in a hardware module`, async () => {
       const key = make(kind);
       await roundTrip(azurekmsProvider(io, REFERENCE, library(key)));
       await roundTrip(
@@ -346,54 +346,54 @@ describe("Azure Key Vault", () => {
       );
     });
   }
-  test("an ECDSA signature with a leading zero is as good as any", async () => {
+  test("converts an ECDSA signature with a leading zero to DER", async () => {
     const key = make("P-256");
     const messages = Array.from({ length: 5000 }, (_, index) => Buffer.from(`message ${index}`));
     const short = messages.find((each) => signDigestRaw(key, hash("sha256", each), "sha256")[0] === 0);
     await roundTrip(azurekmsProvider(io, REFERENCE, library(key)), short);
   });
-  test("a version is asked for only when it is pinned", async () => {
+  test("requests a version only when the reference has one", async () => {
     const seen: Options[] = [];
     for (const reference of [REFERENCE, `${REFERENCE}/`, `${REFERENCE}/0abc`]) {
       await azurekmsProvider(io, reference, library(make("P-256"), { seen })).publicKey();
     }
     assert.deepEqual(seen, [{}, {}, { version: "0abc" }]);
   });
-  test("a key that may not sign, or is of another kind, says so", async () => {
+  test("a key that may not sign or has another type: the error says so", async () => {
     const wrapping = azurekmsProvider(io, REFERENCE, library(make("RSA 2048"), { keyOps: ["wrapKey"] }));
-    await refuses(wrapping.signer(), { code: "input", text: /may not sign: its operations are wrapKey/ });
+    await refuses(wrapping.signer(), { code: "input", text: /cannot sign: its operations are wrapKey/ });
     const symmetric = azurekmsProvider(io, REFERENCE, library(make("RSA 2048"), { kty: "oct-HSM" }));
-    await refuses(symmetric.signer(), { code: "input", text: /of the kind oct-HSM, which is not supported/ });
+    await refuses(symmetric.signer(), { code: "input", text: /unsupported type: oct-HSM/ });
   });
   const failures: [Error, string, RegExp][] = [
     [
       named("AggregateAuthenticationError", "ChainedTokenCredential authentication failed."),
       "auth",
-      /no credentials for Azure Key Vault\nlooked in AZURE_TENANT_ID/,
+      /missing credentials for Azure Key Vault\n.*AZURE_TENANT_ID/,
     ],
     [
       named("AuthenticationError", "failed\nAADSTS7000215: Invalid client secret provided."),
       "auth",
-      /does not accept the credentials: AADSTS7000215/,
+      /refused the credentials: AADSTS7000215/,
     ],
-    [named("RestError", "no", { statusCode: 401 }), "auth", /does not accept the credentials/],
-    [named("RestError", "Action: 'get'", { statusCode: 403 }), "auth", /no permission to get the key k/],
-    [named("RestError", "", { statusCode: 404 }), "input", /no such key in Azure Key Vault: k/],
-    [named("RestError", "", { statusCode: 429 }), "service", /still throttling/],
+    [named("RestError", "no", { statusCode: 401 }), "auth", /refused the credentials/],
+    [named("RestError", "Action: 'get'", { statusCode: 403 }), "auth", /denied permission to get k/],
+    [named("RestError", "", { statusCode: 404 }), "input", /key not found in Azure Key Vault: k/],
+    [named("RestError", "", { statusCode: 429 }), "service", /still limits the request rate/],
     [named("RestError", "getaddrinfo ENOTFOUND", { code: "ENOTFOUND" }), "network", /cannot reach Azure Key Vault/],
   ];
   for (const [error, code, text] of failures) {
-    test(`${text} is one clear line`, () =>
+    test(`Azure: ${code} ${text} -> one clear line`, () =>
       refuses(azurekmsProvider(io, REFERENCE, library(make("P-256"), { fails: error })).publicKey(), { code, text }));
   }
-  test("an unknown cloud is told", () => {
+  test("an unknown AZURE_ENVIRONMENT is refused", () => {
     const { io: own } = serviceIo(() => assert.fail(), { env: { AZURE_ENVIRONMENT: "moon" } });
     const attempt = azurekmsProvider(own, REFERENCE, library(make("P-256"))).publicKey();
-    return refuses(attempt, { code: "usage", text: /AZURE_ENVIRONMENT is MOON/ });
+    return refuses(attempt, { code: "usage", text: /AZURE_ENVIRONMENT: MOON/ });
   });
 });
 
-test("without its package every scheme says in one line what to install", async () => {
+test("a scheme without its package: the error says what to install", async () => {
   const load = notInstalled;
   const env = { COSIGN_PKCS11_MODULE_PATH: process.execPath };
   const { io: own } = serviceIo(() => assert.fail(), { env });
@@ -415,7 +415,7 @@ test("without its package every scheme says in one line what to install", async 
   await refuses(attempt, { code: "unsupported", text: /is installed but does not load.*\n.*build scripts/ });
 });
 
-test("package.json names the same versions, and none of them is installed with tsign", async () => {
+test("package.json lists the same versions as optional peers only", async () => {
   const { default: stated } = await import("../../../package.json", { with: { type: "json" } });
   assert.deepEqual(stated.peerDependencies, PACKAGES);
   for (const name of Object.keys(PACKAGES)) assert.ok(!(name in stated.dependencies), name);

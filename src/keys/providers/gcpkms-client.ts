@@ -1,10 +1,10 @@
 import { type LoadPackage, loadPackages } from "../../packages.ts";
 
 export const SERVICE = "Google Cloud KMS";
-/** For one call with its repetitions. Milliseconds. */
+/** Milliseconds for one call including its retries. */
 const TIMEOUT = 30_000;
 
-/** The calls used, each giving its answer alone. */
+/** The calls that are used, each of which returns its response. */
 export interface GcpClient {
   getPublicKey(request: { name: string }): Promise<{ pem?: string; algorithm?: string }>;
   listCryptoKeyVersions(request: { parent: string; filter: string; orderBy: string }): Promise<{ name?: string }[]>;
@@ -26,7 +26,7 @@ const METHODS = [
   "createCryptoKey",
 ] as const;
 
-/** The part of @google-cloud/kms that is used: every method answers with a list, the answer first. */
+/** The part of @google-cloud/kms that is used: every method returns a list whose first item is the response. */
 type SdkClient = Record<(typeof METHODS)[number], (request: unknown, options: unknown) => Promise<unknown[]>> & {
   readonly auth: { getClient(): Promise<unknown> };
 };
@@ -34,12 +34,12 @@ interface Sdk {
   readonly KeyManagementServiceClient: new () => SdkClient;
 }
 
-/** Google's client: credentials, endpoint and proxy are its own affair, and gRPC's. */
+/** Opens Google's client, which finds credentials, endpoint and proxy by itself. */
 export async function connectGcp(load: LoadPackage | undefined): Promise<GcpClient> {
   const packages = await loadPackages<[Sdk & { default?: Sdk }]>(["@google-cloud/kms"], { purpose: "gcpkms://", load });
   const [{ default: inner, KeyManagementServiceClient = inner?.KeyManagementServiceClient }] = packages;
   const client = new (KeyManagementServiceClient as Sdk["KeyManagementServiceClient"])();
-  // Credentials first: a call that lacks them leaves a second, unhandled failure behind, which would end the program.
+  // Credentials first: a call without them also causes an unhandled rejection, which would end the program.
   await client.auth.getClient();
   const calls = METHODS.map((method) => [
     method,

@@ -5,7 +5,7 @@ import { publicKeyFromPem } from "../public-key.ts";
 import type { PublicKey } from "../types.ts";
 import { checksum } from "./crc32c.ts";
 import { connectGcp, type GcpClient, SERVICE } from "./gcpkms-client.ts";
-import { readableGcpError } from "./gcpkms-errors.ts";
+import { explainGcpError } from "./gcpkms-errors.ts";
 import { remoteSigner } from "./remote.ts";
 import type { KeyProvider, OpenProvider, ProviderIo } from "./types.ts";
 
@@ -13,8 +13,8 @@ const REFERENCE =
   /^gcpkms:\/\/(projects\/([^/]+)\/locations\/([^/]+)\/keyRings\/([^/]+)\/cryptoKeys\/([^/:]+))(?:\/(?:cryptoKeyVersions|versions)\/([^/]+))?$/;
 const NEW_ALGORITHM = "EC_SIGN_P256_SHA256";
 const MAX_MESSAGE = 64 * 1024;
-/** How long a new key may take to be ready: tries, and milliseconds between them. */
-const READY = { tries: 20, pause: 500 };
+/** How often to ask for a new key until it is ready, and the milliseconds between attempts. */
+const READY = { attempts: 20, pause: 500 };
 
 interface Name {
   readonly key: string;
@@ -33,12 +33,12 @@ interface Found {
 }
 
 /**
- * Keys in Google Cloud KMS: `gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K[/cryptoKeyVersions/V]`. Without a
- * version the newest enabled one is used.
+ * Opens keys in Google Cloud KMS: `gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K[/cryptoKeyVersions/V]`, by default
+ * the newest enabled version.
  */
 export const openGcpkms: OpenProvider = (io, reference) => gcpkmsProvider(io, reference);
 
-/** The same, with a library to test with. */
+/** Like openGcpkms, with a loader for the SDK in tests. */
 export function gcpkmsProvider(io: ProviderIo, reference: string, load?: LoadPackage): KeyProvider {
   const name = parseName(reference);
   let connected: Promise<GcpClient> | undefined;
@@ -76,8 +76,8 @@ export function gcpkmsProvider(io: ProviderIo, reference: string, load?: LoadPac
 function parseName(reference: string): Name {
   const [, key = "", project, place, ringId = "", keyId = "", version] = REFERENCE.exec(reference) ?? [];
   if (key === "") {
-    throw new TsignError("input", `${reference} does not name a key of ${SERVICE}`, {
-      hint: "write gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K, with /cryptoKeyVersions/V to pin a version",
+    throw new TsignError("input", `invalid ${SERVICE} reference: ${reference}`, {
+      hint: "use gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K, optionally with /cryptoKeyVersions/V",
     });
   }
   const location = `projects/${project}/locations/${place}`;
@@ -93,24 +93,24 @@ async function findKey(client: GcpClient, name: Name): Promise<Found> {
     client.getPublicKey({ name: version }),
   );
   const { pem = "", algorithm = "unknown" } = answer;
-  const meant = meaningOf(algorithm);
-  if (!meant || pem === "") {
-    throw new TsignError("input", `the key ${version} is of the kind ${algorithm}, which cannot be used for signing`, {
+  const scheme = schemeOf(algorithm);
+  if (!scheme || pem === "") {
+    throw new TsignError("input", `key ${version} cannot sign: its algorithm is ${algorithm}`, {
       hint: "use EC_SIGN_P256_SHA256, EC_SIGN_P384_SHA384, EC_SIGN_ED25519, or an RSA_SIGN algorithm",
     });
   }
-  return { publicKey: { ...publicKeyFromPem(pem), ...meant }, algorithm, version };
+  return { publicKey: { ...publicKeyFromPem(pem), ...scheme }, algorithm, version };
 }
 
-/** The hash and padding an algorithm demands; undefined for what is no signature tsign knows. */
-function meaningOf(algorithm: string): { hash: HashName; padding?: "pss" } | undefined {
+/** Returns the hash and padding of an algorithm; undefined for an unsupported one. */
+function schemeOf(algorithm: string): { hash: HashName; padding?: "pss" } | undefined {
   if (algorithm === "EC_SIGN_ED25519") return { hash: "sha512" };
   const [, kind, bits] = /^(EC_SIGN_P\d+|RSA_SIGN_PKCS1_\d+|RSA_SIGN_PSS_\d+)_SHA(256|384|512)$/.exec(algorithm) ?? [];
   if (!kind) return undefined;
   return { hash: `sha${bits}` as HashName, ...(kind.includes("PSS") ? { padding: "pss" as const } : {}) };
 }
 
-/** By number: the service sorts names as text, which puts 10 before 9. */
+/** Returns the newest enabled version, by number: the service sorts names as text, with 10 before 9. */
 async function newestVersion(client: GcpClient, key: string): Promise<string> {
   const versions = await attempt({ action: "list", name: key }, () =>
     client.listCryptoKeyVersions({ parent: key, filter: "state=ENABLED", orderBy: "name desc" }),
@@ -118,8 +118,8 @@ async function newestVersion(client: GcpClient, key: string): Promise<string> {
   const numberOf = (name = "") => Number(name.slice(name.lastIndexOf("/") + 1));
   const [newest] = versions.map(({ name = "" }) => name).sort((a, b) => numberOf(b) - numberOf(a));
   if (newest) return newest;
-  throw new TsignError("input", `the key ${key} has no enabled version`, {
-    hint: "enable one, or name the version to verify with: /cryptoKeyVersions/N",
+  throw new TsignError("input", `key ${key} has no enabled version`, {
+    hint: "enable a version, or add the one to verify with: /cryptoKeyVersions/N",
   });
 }
 
@@ -127,16 +127,20 @@ function signDigest(client: GcpClient, own: Found, digest: Uint8Array): Promise<
   return sign(client, own, { digest: { [own.publicKey.hash]: digest }, digestCrc32c: { value: checksum(digest) } });
 }
 
-/** What was sent and what came back is checked by its CRC32C, as Google asks for. */
-async function sign(client: GcpClient, own: Found, what: Record<string, unknown>): Promise<Uint8Array> {
+/** Signs, and checks the CRC32C of request and response, as Google recommends. */
+async function sign(client: GcpClient, own: Found, input: Record<string, unknown>): Promise<Uint8Array> {
   const name = own.version;
-  const answer = await attempt({ action: "useToSign", name }, () => client.asymmetricSign({ name, ...what }));
+  const answer = await attempt({ action: "useToSign", name }, () => client.asymmetricSign({ name, ...input }));
   const signature = Uint8Array.from(answer.signature ?? []);
-  const received = "data" in what ? answer.verifiedDataCrc32c : answer.verifiedDigestCrc32c;
+  const received = "data" in input ? answer.verifiedDataCrc32c : answer.verifiedDigestCrc32c;
   if (!received || Number(answer.signatureCrc32c?.value) !== checksum(signature)) {
-    throw new TsignError("service", `${SERVICE}: the request or the signature was damaged on its way`, {
-      hint: "try again",
-    });
+    throw new TsignError(
+      "service",
+      `${SERVICE}: CRC32C mismatch: the request or the signature was damaged in transit`,
+      {
+        hint: "try again",
+      },
+    );
   }
   return signature;
 }
@@ -151,26 +155,26 @@ async function create(io: ProviderIo, client: GcpClient, name: Name): Promise<Pu
       cryptoKey: { purpose: "ASYMMETRIC_SIGN", versionTemplate: { algorithm: NEW_ALGORITHM } },
     }),
   );
-  for (let tried = 1; ; tried++) {
+  for (let attempt = 1; ; attempt++) {
     try {
       return (await findKey(client, name)).publicKey;
     } catch (error) {
       // A new version is PENDING_GENERATION for a moment.
-      if (tried === READY.tries || !/no enabled version|PENDING/.test((error as Error).message)) throw error;
+      if (attempt === READY.attempts || !/no enabled version|PENDING/.test((error as Error).message)) throw error;
       await io.sleep(READY.pause, io.signal);
     }
   }
 }
 
 async function attempt<T>(
-  on: { action: string; name: string; mayExist?: boolean },
+  request: { action: string; name: string; mayExist?: boolean },
   call: () => Promise<T>,
 ): Promise<T> {
   try {
     return await call();
   } catch (error) {
     const ALREADY_EXISTS = 6;
-    if (on.mayExist && (error as { code?: number }).code === ALREADY_EXISTS) return undefined as T;
-    throw readableGcpError(error, on);
+    if (request.mayExist && (error as { code?: number }).code === ALREADY_EXISTS) return undefined as T;
+    throw explainGcpError(error, request);
   }
 }

@@ -12,7 +12,7 @@ const NAMES = {
   publicKey: "COSIGN_PUBLIC_KEY",
 } as const;
 
-/** A project or a group, whichever the path names. */
+/** The project or group of a path. */
 interface Owner {
   readonly service: Service;
   readonly kind: "project" | "group";
@@ -20,13 +20,15 @@ interface Owner {
 }
 
 /**
- * Key pairs in the CI/CD variables of a GitLab project or group: `gitlab://PATH`. GITLAB_HOST is the server, GITLAB_TOKEN
- * authenticates (scope `api`).
+ * Opens key pairs in the CI/CD variables of a GitLab project or group: `gitlab://PATH`. GITLAB_HOST is the server, and
+ * GITLAB_TOKEN an access token with the scope `api`.
  */
 export const openGitlab: OpenProvider = (io, reference) => {
   const path = reference.slice("gitlab://".length);
   if (path === "") {
-    throw new TsignError("input", `${reference} names no project`, { hint: "write gitlab://GROUP/PROJECT or an id" });
+    throw new TsignError("input", `invalid ${SERVICE} reference: ${reference}`, {
+      hint: "use gitlab://GROUP/PROJECT or gitlab://ID",
+    });
   }
   const read = async (name: string) => readVariable(await findOwner(io, path), name);
   return {
@@ -55,8 +57,8 @@ async function findOwner(io: ProviderIo, path: string): Promise<Owner> {
     if (reply.status === 200) return { service, kind, variables: `${owner}/variables` };
     if (reply.status !== 404) throw refusal(service, { ...reply, action: `look up ${path}` });
   }
-  throw new TsignError("input", `${path} is neither a project nor a group at ${service.base}`, {
-    hint: "it may also be hidden from this token; GITLAB_HOST names another server",
+  throw new TsignError("input", `project or group not found at ${service.base}: ${path}`, {
+    hint: "check that GITLAB_TOKEN can access it, or set GITLAB_HOST to another server",
     status: 404,
   });
 }
@@ -64,8 +66,8 @@ async function findOwner(io: ProviderIo, path: string): Promise<Owner> {
 function connect(io: ProviderIo): Service {
   const token = io.env["GITLAB_TOKEN"];
   if (!token) {
-    throw new TsignError("auth", `no token for ${SERVICE}: GITLAB_TOKEN is not set`, {
-      hint: "an access token with the scope `api`, of a maintainer",
+    throw new TsignError("auth", `missing token for ${SERVICE}: GITLAB_TOKEN is not set`, {
+      hint: "set it to an access token with the scope `api` and the role Maintainer",
     });
   }
   const host = io.env["GITLAB_HOST"] || "https://gitlab.com";
@@ -82,15 +84,15 @@ function connect(io: ProviderIo): Service {
 async function readVariable({ service, kind, variables }: Owner, name: string): Promise<string> {
   const reply = await ask(service, { path: `${variables}/${name}` });
   if (reply.status === 404) {
-    throw new TsignError("input", `the ${kind} has no variable ${name}`, {
-      hint: "`tsign generate-key-pair gitlab://PATH` makes a key pair there",
+    throw new TsignError("input", `variable not found in the ${kind}: ${name}`, {
+      hint: "run `tsign generate-key-pair gitlab://PATH` to create a key pair there",
     });
   }
   if (reply.status !== 200) throw refusal(service, { ...reply, action: `read the variable ${name}` });
   return textAt(reply.body, "value");
 }
 
-/** One after the other, as cosign does; what was written before a failure is named by it. */
+/** Creates the variables in cosign's order. An error lists the variables that were created before it. */
 async function storePair({ service, kind, variables }: Owner, pair: KeyPair): Promise<string[]> {
   const values = [
     ["password", { value: Buffer.from(pair.password).toString("utf8"), environment_scope: "*" }],
@@ -108,31 +110,38 @@ async function storePair({ service, kind, variables }: Owner, pair: KeyPair): Pr
   return lines;
 }
 
-/** The error for an answer that is no success, with `status` and `url`. */
+/** Builds the error for an HTTP status other than success, with `status` and `url`. */
 function refusal(
   service: Service,
   failed: { status: number; url: URL; action: string; body?: unknown; done?: readonly string[] },
 ): TsignError {
-  return withFields(explained(service, failed), { status: failed.status, url: failed.url });
+  return withFields(errorFor(service, failed), { status: failed.status, url: failed.url });
 }
 
-function explained(
+function errorFor(
   { base }: Service,
   failed: { status: number; action: string; body?: unknown; done?: readonly string[] },
 ): TsignError {
   const { status, action, done = [] } = failed;
-  const after = done.length > 0 ? ` (already done: ${done.join(", ")})` : "";
-  if (status === 401) return new TsignError("auth", `${SERVICE} at ${base} does not accept GITLAB_TOKEN`);
+  const after = done.length > 0 ? ` (already written: ${done.join(", ")})` : "";
+  if (status === 401)
+    return new TsignError("auth", `${SERVICE} (${base}) refused GITLAB_TOKEN (401)`, {
+      hint: "set GITLAB_TOKEN to a valid access token with the scope `api`",
+    });
   if (status === 403) {
-    return new TsignError("auth", `no permission at ${SERVICE} to ${action}${after}`, {
-      hint: "the token needs the scope `api` and the role Maintainer",
+    return new TsignError("auth", `${SERVICE} (${base}) denied permission to ${action} (403)${after}`, {
+      hint: "use a token with the scope `api` and the role Maintainer",
     });
   }
-  if (status === 429) return new TsignError("service", `${SERVICE} is still throttling after several tries${after}`);
+  if (status === 429)
+    return new TsignError(
+      "service",
+      `${SERVICE} (${base}) still limits the request rate (429) after several attempts${after}`,
+    );
   if (status === 400 && /taken/.test(JSON.stringify(failed.body ?? ""))) {
-    return new TsignError("input", `cannot ${action}: it is there already${after}`, {
-      hint: "an existing key pair is never replaced; delete its variables first if it is not needed",
+    return new TsignError("input", `cannot ${action}: it already exists${after}`, {
+      hint: "delete the existing variables first, if that key pair is no longer needed",
     });
   }
-  return new TsignError("service", `${SERVICE} answered ${status} to: ${action}${after}`);
+  return new TsignError("service", `${SERVICE} (${base}) returned ${status}: cannot ${action}${after}`);
 }

@@ -46,7 +46,7 @@ function engine(type: string, versions: readonly KeyObject[]) {
 }
 
 for (const [kind, type] of Object.entries(TYPES)) {
-  test(`Vault signs with ${type} and the hash that goes with it`, async () => {
+  test(`Vault signs with ${type} and its default hash`, async () => {
     const key = KINDS[kind]?.() ?? assert.fail(kind);
     const { io, asked } = serviceIo(engine(type, [key]), { env: ENV });
     const provider = openHashivault(io, "hashivault://k");
@@ -59,7 +59,7 @@ for (const [kind, type] of Object.entries(TYPES)) {
   });
 }
 
-test("after a rotation the newest version signs, and all that count verify; VAULT_KEY_PREFIX pins one", async () => {
+test("Vault: after a rotation the newest version signs, accepted versions verify, VAULT_KEY_PREFIX selects one", async () => {
   const versions = [KINDS["P-256"], KINDS["P-256"]].map((make) => make?.() ?? assert.fail());
   const verifies = async (env: Record<string, string>, signer: number) => {
     const { io } = serviceIo(engine("ecdsa-p256", versions), { env: { ...ENV, ...env } });
@@ -76,54 +76,54 @@ test("after a rotation the newest version signs, and all that count verify; VAUL
 });
 
 const SAID: [string, FakeReply | undefined, string, RegExp][] = [
-  ["no such key", { status: 404, json: { errors: [] } }, "input", /no such key: transit\/keys\/k in Vault/],
+  ["no such key", { status: 404, json: { errors: [] } }, "input", /key not found: transit\/keys\/k in Vault/],
   [
     "no such engine",
     { status: 404, json: { errors: ['no handler for route "transit/keys/k"'] } },
     "input",
-    /no secrets engine at transit\//,
+    /secrets engine not found: transit\//,
   ],
   [
     "no permission",
     { status: 403, json: { errors: ["1 error occurred:\n\t* permission denied\n\n"] } },
     "auth",
-    /no permission for "read" on transit\/keys\/k.*\n.*capabilities = \["read"\]/,
+    /denied permission for "read" on transit\/keys\/k.*\n.*capabilities = \["read"\]/,
   ],
   [
     "a bad token",
     { status: 403, json: { errors: ["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"] } },
     "auth",
-    /does not know the token/,
+    /refused the token/,
   ],
   [
     "a sealed Vault",
     { status: 503, json: { errors: ["Vault is sealed"] } },
     "service",
-    /sealed or not ready: Vault is sealed/,
+    /sealed or not ready .*: Vault is sealed/,
   ],
   [
     "throttling",
     { status: 429, json: { errors: ["request path rate limit quota exceeded"] } },
     "service",
-    /still throttling after several tries/,
+    /still limits the request rate/,
   ],
-  ["an answer that is no JSON", { text: "<html>" }, "service", /sound JSON/],
+  ["a response that is not JSON", { text: "<html>" }, "service", /returned invalid JSON/],
   ["nothing there", undefined, "network", /cannot reach https:\/\/vault.test:8200: connection refused/],
   [
     "a key that encrypts",
     { json: { data: { type: "aes256-gcm96", keys: { 1: 1_700_000_000 } } } },
     "input",
-    /is of type aes256-gcm96 and cannot sign/,
+    /cannot sign: its type is aes256-gcm96/,
   ],
 ];
 for (const [what, reply, code, text] of SAID) {
-  test(`Vault: ${what} is one clear line`, async () => {
+  test(`Vault: ${what} -> one clear line`, async () => {
     const { io } = serviceIo(() => reply, { env: ENV });
     await refuses(openHashivault(io, "hashivault://k").publicKey(), { code, text, secrets: [TOKEN] });
   });
 }
 
-test("Vault: throttling that ends is waited for", async () => {
+test("Vault: retries after status 429", async () => {
   const answer = engine("ecdsa-p256", [KINDS["P-256"]?.() ?? assert.fail()]);
   let tries = 0;
   const { io } = serviceIo((asked) => (++tries < 3 ? { status: 429 } : answer(asked)), { env: ENV });
@@ -131,15 +131,15 @@ test("Vault: throttling that ends is waited for", async () => {
   assert.equal(tries, 3);
 });
 
-test("Vault: without permission to sign, the missing one is named", async () => {
+test("Vault: without permission to sign the error names the path and the capability", async () => {
   const answer = engine("ecdsa-p256", [KINDS["P-256"]?.() ?? assert.fail()]);
   const { io } = serviceIo((asked) => (asked.method === "POST" ? { status: 403 } : answer(asked)), { env: ENV });
   const signer = await openHashivault(io, "hashivault://k").signer();
-  const text = /no permission for "update" on transit\/sign\/k\/sha2-256/;
+  const text = /denied permission for "update" on transit\/sign\/k\/sha2-256/;
   await refuses(signer.sign(Buffer.from("x")), { code: "auth", text, secrets: [TOKEN] });
 });
 
-test("Vault: a signature by another key is not passed on", async () => {
+test("Vault: a signature by another key is refused", async () => {
   const [one, two] = [KINDS["P-256"]?.() ?? assert.fail(), KINDS["P-256"]?.() ?? assert.fail()];
   const { io } = serviceIo(
     (asked) => (asked.method === "POST" ? engine("ecdsa-p256", [two])(asked) : engine("ecdsa-p256", [one])(asked)),
@@ -148,16 +148,15 @@ test("Vault: a signature by another key is not passed on", async () => {
   const signer = await openHashivault(io, "hashivault://k").signer();
   await refuses(signer.sign(Buffer.from("x")), {
     code: "service",
-    text: /does not verify with the public key it gave/,
+    text: /does not verify with its public key/,
   });
 });
 
-test("Vault: the token is looked for in its order, and where is said", async () => {
+test("Vault: finds the token in the order of Vault's client, and the error lists the places", async () => {
   const { VAULT_ADDR } = ENV;
   const answer = engine("ecdsa-p256", [KINDS["P-256"]?.() ?? assert.fail()]);
   const none = serviceIo(answer, { env: { VAULT_ADDR, HOME: "/nonexistent" } });
-  const text =
-    /no token for Vault\nlooked in VAULT_TOKEN, BAO_TOKEN, the token helper of ~\/\.vault, and ~\/\.vault-token/;
+  const text = /missing token for Vault\nset VAULT_TOKEN, or run `vault login` .*BAO_TOKEN/;
   await refuses(openHashivault(none.io, "hashivault://k").publicKey(), { code: "auth", text });
   const bao = serviceIo(answer, { env: { BAO_ADDR: VAULT_ADDR, BAO_TOKEN: "s.bao" } });
   await openHashivault(bao.io, "openbao://k").publicKey();
@@ -169,7 +168,7 @@ test("Vault: the token is looked for in its order, and where is said", async () 
   });
 });
 
-test("Vault: generate-key-pair makes a key only where there is none", async () => {
+test("Vault: generate-key-pair creates a key only if it does not exist", async () => {
   const answer = engine("ecdsa-p256", [KINDS["P-256"]?.() ?? assert.fail()]);
   let there = false;
   const { io, asked } = serviceIo(
@@ -188,16 +187,16 @@ test("Vault: generate-key-pair makes a key only where there is none", async () =
   );
 });
 
-test("Vault: references that name no key are refused", async () => {
+test("Vault: invalid references are refused", async () => {
   for (const reference of ["hashivault://", "hashivault://a/b", "hashivault://-x", "openbao://x?y"]) {
     await refuses(() => openHashivault(serviceIo(() => ({})).io, reference), {
       code: "input",
-      text: /does not name a key of Vault/,
+      text: /invalid Vault reference/,
     });
   }
 });
 
-test("VAULT_SKIP_VERIFY is warned about by name, and only where it is set", async () => {
+test("Vault: warns about VAULT_SKIP_VERIFY only when it is set", async () => {
   const key = KINDS["P-256"]?.() ?? assert.fail();
   for (const [value, warned] of [
     ["true", true],

@@ -10,16 +10,16 @@ import { connectVault, SERVICE } from "./vault-connection.ts";
 
 const REFERENCE = /^(?:hashivault|openbao):\/\/(\w(?:[\w.-]*\w)?)$/;
 const VERSION_PREFIX = /^vault:v(\d+):$/;
-/** Vault takes requests of 32 MiB, and base64 makes three bytes four. */
+/** Bytes. Vault accepts requests up to 32 MiB, and base64 adds a third. */
 const MAX_MESSAGE = 16 * 1024 * 1024;
-/** The type sigstore's own code makes. */
+/** The key type that Sigstore's own code creates. */
 const NEW_TYPE = "ecdsa-p256";
 const SPKI_ED25519 = Buffer.from("302a300506032b6570032100", "hex");
 
-/** A key of the transit engine, as it was read. */
+/** A key of the transit engine. */
 interface TransitKey {
   readonly type: string;
-  /** Versions that still count, newest first, with the public key of each. */
+  /** The versions that Vault still accepts, newest first. */
   readonly versions: readonly { readonly number: number; readonly publicKey: PublicKey }[];
 }
 
@@ -27,21 +27,20 @@ interface Vault {
   readonly service: Service;
   readonly mount: string;
   readonly name: string;
-  /** The version that VAULT_KEY_PREFIX (`vault:v2:`) pins. */
+  /** The version selected by VAULT_KEY_PREFIX (`vault:v2:`). */
   readonly pinned: number | undefined;
 }
 
 /**
- * Keys in the transit engine of HashiCorp Vault and OpenBao: `hashivault://NAME`. The engine's mount is
- * TRANSIT_SECRET_ENGINE_PATH, else `transit`. Signing takes the newest version; every version that the key still accepts
- * verifies.
+ * Opens keys in the transit engine of HashiCorp Vault or OpenBao: `hashivault://NAME`. TRANSIT_SECRET_ENGINE_PATH is the
+ * engine's mount, by default `transit`. The newest version signs; every version that Vault still accepts verifies.
  */
 export const openHashivault: OpenProvider = (io, reference) => {
   const name = REFERENCE.exec(reference)?.[1];
   if (!name) {
-    throw new TsignError("input", `${reference} does not name a key of Vault`, { hint: "write hashivault://NAME" });
+    throw new TsignError("input", `invalid ${SERVICE} reference: ${reference}`, { hint: "use hashivault://NAME" });
   }
-  const connected = lazily(() => connect(io, name));
+  const connected = once(() => connect(io, name));
   return {
     service: SERVICE,
     publicKey: async () => publicKeyOf(await readKey(await connected())),
@@ -49,7 +48,7 @@ export const openHashivault: OpenProvider = (io, reference) => {
       const vault = await connected();
       const key = await readKey(vault);
       const [newest] = key.versions;
-      if (!newest) throw noVersion(vault);
+      if (!newest) throw missingVersion(vault);
       return remoteSigner({
         service: SERVICE,
         publicKey: newest.publicKey,
@@ -82,7 +81,9 @@ async function connect(io: ProviderIo, name: string): Promise<Vault> {
   const prefix = io.env["VAULT_KEY_PREFIX"] ?? "";
   const pinned = VERSION_PREFIX.exec(prefix)?.[1];
   if (prefix !== "" && !pinned) {
-    throw new TsignError("usage", `VAULT_KEY_PREFIX is "${prefix}"`, { hint: "it names a key's version: vault:v2:" });
+    throw new TsignError("usage", `invalid VAULT_KEY_PREFIX: "${prefix}"`, {
+      hint: "set it to the version of a key, such as vault:v2:",
+    });
   }
   const mount = (io.env["TRANSIT_SECRET_ENGINE_PATH"] || "transit").replace(/^\/+|\/+$/g, "");
   return { service: await connectVault(io), mount, name, pinned: pinned ? Number(pinned) : undefined };
@@ -97,12 +98,12 @@ async function readKey(vault: Vault): Promise<TransitKey> {
   const keys = valueAt(reply.body, "data", "keys");
   const numbers = Object.keys(typeof keys === "object" && keys !== null ? keys : {}).map(Number);
   const wanted = numbers.filter((each) => vault.pinned === undefined || each === vault.pinned).sort((a, b) => b - a);
-  if (wanted.length === 0) throw noVersion(vault);
+  if (wanted.length === 0) throw missingVersion(vault);
   const versions = wanted.map((number) => {
     const text = textAt(keys, String(number), "public_key");
     if (text === "") {
-      throw new TsignError("input", `the key ${vault.mount}/keys/${vault.name} is of type ${type} and cannot sign`, {
-        hint: "signing keys are of type ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072 or rsa-4096",
+      throw new TsignError("input", `key ${vault.mount}/keys/${vault.name} cannot sign: its type is ${type}`, {
+        hint: "use a key of type ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072 or rsa-4096",
       });
     }
     return { number, publicKey: readPublicKey(type, text) };
@@ -110,7 +111,7 @@ async function readKey(vault: Vault): Promise<TransitKey> {
   return { type, versions };
 }
 
-/** Vault gives the 32 bytes of an Ed25519 key in base64, everything else in PEM. */
+/** Reads a public key: Vault returns the 32 bytes of an Ed25519 key in base64, and other keys in PEM. */
 function readPublicKey(type: string, text: string): PublicKey {
   if (type !== "ed25519") return publicKeyFromPem(text);
   const key = Buffer.concat([SPKI_ED25519, bytesOf(SERVICE, text)]);
@@ -139,7 +140,7 @@ async function sign(vault: Vault, hash: string, json: Record<string, unknown>): 
   const reply = await ask(vault.service, { path: `/v1/${vault.mount}/${path}`, json });
   if (reply.status >= 300) throw refusal(vault, reply, { action: "update", path });
   const [, signature] = /^vault:v\d+:(.+)$/.exec(textAt(reply.body, "data", "signature")) ?? [];
-  if (!signature) throw new TsignError("service", `${SERVICE} answered without a signature`);
+  if (!signature) throw new TsignError("service", `${SERVICE} returned no signature`);
   return bytesOf(SERVICE, signature);
 }
 
@@ -153,49 +154,61 @@ async function capabilities(vault: Vault): Promise<string[]> {
   });
 }
 
-function noVersion({ mount, name, pinned }: Vault): TsignError {
-  const which = pinned === undefined ? "no version" : `no version ${pinned}, which VAULT_KEY_PREFIX asks for`;
-  return new TsignError("input", `the key ${mount}/keys/${name} has ${which}`);
+function missingVersion({ mount, name, pinned }: Vault): TsignError {
+  const missing = pinned === undefined ? "versions" : `version ${pinned} (from VAULT_KEY_PREFIX)`;
+  return new TsignError("input", `key ${mount}/keys/${name} has no ${missing}`);
 }
 
-/** The error for an answer of Vault's that is no success, with `status` and `url`. */
-function refusal(vault: Vault, reply: Reply, on: { action: string; path: string }): TsignError {
-  return withFields(explained(vault, reply, on), { status: reply.status, url: reply.url });
+/** Builds the error for an HTTP status other than success, with `status` and `url`. */
+function refusal(vault: Vault, reply: Reply, request: { action: string; path: string }): TsignError {
+  return withFields(errorFor(vault, reply, request), { status: reply.status, url: reply.url });
 }
 
-/** What a status of Vault's means; its own words are kept, its lists flattened. */
-function explained({ service, mount, name }: Vault, reply: Reply, on: { action: string; path: string }): TsignError {
+/** Builds the error for a status, with Vault's own messages on one line. */
+function errorFor(
+  { service, mount, name }: Vault,
+  reply: Reply,
+  request: { action: string; path: string },
+): TsignError {
   const errors = valueAt(reply.body, "errors");
-  const words = (Array.isArray(errors) ? errors.join("; ") : "").replace(/\s*[\n\t*]+\s*/g, " ").trim();
-  const said = words === "" ? `status ${reply.status}` : words.slice(0, 300);
-  const path = `${mount}/${on.path}`;
-  if (/invalid token|missing client token|token expired/i.test(words)) {
-    return new TsignError("auth", `${SERVICE} at ${service.base} does not know the token`, {
-      hint: "log in again, or set VAULT_TOKEN to a valid one",
+  const message = (Array.isArray(errors) ? errors.join("; ") : "").replace(/\s*[\n\t*]+\s*/g, " ").trim();
+  const reason = message === "" ? `status ${reply.status}` : message.slice(0, 300);
+  const path = `${mount}/${request.path}`;
+  if (/invalid token|missing client token|token expired/i.test(message)) {
+    return new TsignError("auth", `${SERVICE} (${service.base}) refused the token: ${reason}`, {
+      hint: "log in again with `vault login`, or set VAULT_TOKEN to a valid token",
     });
   }
   if (reply.status === 403) {
-    return new TsignError("auth", `no permission for "${on.action}" on ${path} in ${SERVICE}`, {
-      hint: `the token's policy needs: path "${path}" { capabilities = ["${on.action}"] }; or the token is not valid`,
-    });
+    return new TsignError(
+      "auth",
+      `${SERVICE} (${service.base}) denied permission for "${request.action}" on ${path} (403)`,
+      {
+        hint: `add to the policy of the token: path "${path}" { capabilities = ["${request.action}"] }; or use a valid token`,
+      },
+    );
   }
   if (reply.status === 404) {
-    const missing = /no handler for route/.test(words)
-      ? `no secrets engine at ${mount}/`
-      : `no such key: ${mount}/keys/${name}`;
-    return new TsignError("input", `${missing} in ${SERVICE} at ${service.base}`, {
-      hint: "TRANSIT_SECRET_ENGINE_PATH names the engine's mount, VAULT_NAMESPACE its namespace",
+    const missing = /no handler for route/.test(message)
+      ? `secrets engine not found: ${mount}/`
+      : `key not found: ${mount}/keys/${name}`;
+    return new TsignError("input", `${missing} in ${SERVICE} (${service.base})`, {
+      hint: "check TRANSIT_SECRET_ENGINE_PATH (the mount of the engine) and VAULT_NAMESPACE",
     });
   }
   if (reply.status === 429)
-    return new TsignError("service", `${SERVICE} is still throttling after several tries: ${said}`);
+    return new TsignError(
+      "service",
+      `${SERVICE} (${service.base}) still limits the request rate (429) after several attempts: ${reason}`,
+    );
   if (reply.status === 503)
-    return new TsignError("service", `${SERVICE} at ${service.base} is sealed or not ready: ${said}`);
-  if (reply.status === 400) return new TsignError("input", `${SERVICE} refuses ${path}: ${said}`);
-  return new TsignError("service", `${SERVICE} at ${service.base} failed at ${path}: ${said}`);
+    return new TsignError("service", `${SERVICE} (${service.base}) is sealed or not ready (503): ${reason}`);
+  if (reply.status === 400)
+    return new TsignError("input", `${SERVICE} (${service.base}) refused ${path} (400): ${reason}`);
+  return new TsignError("service", `${SERVICE} (${service.base}) returned ${reply.status} for ${path}: ${reason}`);
 }
 
-function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {
     made ??= make();

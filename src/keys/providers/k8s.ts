@@ -10,12 +10,13 @@ import type { KeyPair, KeyProvider, OpenProvider, ProviderIo } from "./types.ts"
 
 const SERVICE = "Kubernetes";
 const REFERENCE = /^k8s:\/\/([a-z0-9][a-z0-9-]*)\/([a-z0-9][a-z0-9.-]*)$/;
-/** In place of a server. */
-const NOTHING = "nothing found";
-/** Secrets can be made immutable since this version. */
+const CONFIGURE = "set KUBECONFIG or ~/.kube/config, or run in a pod with a service account";
+/** Stands for a missing server address. */
+const NOT_FOUND = "not found";
+/** The first Kubernetes version with immutable secrets. */
 const IMMUTABLE_SINCE = [1, 21] as const;
 
-/** The part of @kubernetes/client-node that is used: finding the cluster and logging in to it. */
+/** The part of @kubernetes/client-node that is used, to find the cluster and its credentials. */
 interface ClientNode {
   readonly KubeConfig: new () => KubeConfig;
 }
@@ -40,15 +41,15 @@ interface Secret {
   readonly name: string;
 }
 
-/** Key pairs in Kubernetes secrets: `k8s://NAMESPACE/SECRET`, data `cosign.key`, `cosign.pub` and `cosign.password`. */
+/** Opens key pairs in Kubernetes secrets: `k8s://NAMESPACE/SECRET` with `cosign.key`, `cosign.pub` and `cosign.password`. */
 export const openK8s: OpenProvider = (io, reference) => k8sProvider(io, reference);
 
-/** The same, with a library to test with. */
+/** Like openK8s, with a loader for the library in tests. */
 export function k8sProvider(io: ProviderIo, reference: string, load?: LoadPackage): KeyProvider {
   const [, namespace = "", name = ""] = REFERENCE.exec(reference) ?? [];
   if (name === "") {
-    throw new TsignError("input", `${reference} does not name a secret`, {
-      hint: "write k8s://NAMESPACE/SECRET, in lower case",
+    throw new TsignError("input", `invalid ${SERVICE} reference: ${reference}`, {
+      hint: "use k8s://NAMESPACE/SECRET, in lower case",
     });
   }
   const secret = { namespace, name };
@@ -75,26 +76,26 @@ async function connect(io: ProviderIo, load: LoadPackage | undefined): Promise<S
   const config = new KubeConfig();
   const options: HttpsOptions = {};
   let server = "";
-  const looked = "looked in KUBECONFIG, ~/.kube/config and the pod's service account";
   try {
     config.loadFromDefault();
     server = config.getCurrentCluster()?.server ?? "";
-    // What the library falls back on when it found nothing.
-    if (server === "http://localhost:8080" && config.getCurrentContext() === "loaded-context") server = NOTHING;
+    // The library's default when it found no configuration.
+    if (server === "http://localhost:8080" && config.getCurrentContext() === "loaded-context") server = NOT_FOUND;
     else await config.applyToHTTPSOptions(options);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
-    throw new TsignError("auth", `the configuration of ${SERVICE} cannot be used: ${reason}`, { hint: looked, cause });
+    throw new TsignError("auth", `unusable ${SERVICE} configuration: ${reason}`, { hint: CONFIGURE, cause });
   }
-  if (server === NOTHING) throw new TsignError("auth", `no credentials for ${SERVICE}`, { hint: looked });
-  if (server === "") throw new TsignError("auth", `the configuration of ${SERVICE} names no cluster`, { hint: looked });
+  if (server === NOT_FOUND) throw new TsignError("auth", `missing credentials for ${SERVICE}`, { hint: CONFIGURE });
+  if (server === "")
+    throw new TsignError("auth", `missing cluster in the ${SERVICE} configuration`, { hint: CONFIGURE });
   const authorization = options.headers?.["Authorization"] ?? (options.auth && basic(options.auth));
   const impersonated = options.headers?.["Impersonate-User"];
   return createService(io, {
     service: "k8s",
     name: SERVICE,
     base: server,
-    variable: "the server of the cluster",
+    variable: "server of the cluster",
     headers: {
       ...(authorization ? { authorization } : {}),
       ...(impersonated ? { "impersonate-user": impersonated } : {}),
@@ -124,19 +125,19 @@ async function readSecret(service: Service, secret: Secret, keys: readonly strin
   return keys.map((key) => {
     const value = valueAt(reply.body, "data", key);
     if (typeof value === "string") return Buffer.from(value, "base64");
-    throw new TsignError("input", `the secret ${secret.namespace}/${secret.name} has no ${key}`, {
-      hint: "`tsign generate-key-pair k8s://NAMESPACE/SECRET` makes one that has",
+    throw new TsignError("input", `secret ${secret.namespace}/${secret.name} has no ${key}`, {
+      hint: "run `tsign generate-key-pair k8s://NAMESPACE/SECRET` to create a secret with a key pair",
     });
   });
 }
 
-/** As cosign does: a new secret, or the one there with its other data kept; immutable where the server can. */
+/** Creates the secret, or updates it and keeps its other data, as cosign does. The secret is immutable if the server supports that. */
 async function storeSecret(service: Service, secret: Secret, pair: KeyPair): Promise<string[]> {
   const immutable = await supportsImmutable(service);
   const path = pathOf(secret);
-  const known = await ask(service, { path });
-  if (known.status !== 200 && known.status !== 404) throw refusal(service, known, { secret, verb: "get" });
-  const others = known.status === 200 ? valueAt(known.body, "data") : undefined;
+  const existing = await ask(service, { path });
+  if (existing.status !== 200 && existing.status !== 404) throw refusal(service, existing, { secret, verb: "get" });
+  const others = existing.status === 200 ? valueAt(existing.body, "data") : undefined;
   const json = {
     apiVersion: "v1",
     kind: "Secret",
@@ -150,7 +151,7 @@ async function storeSecret(service: Service, secret: Secret, pair: KeyPair): Pro
     },
     ...(immutable ? { immutable } : {}),
   };
-  const verb = known.status === 200 ? "update" : "create";
+  const verb = existing.status === 200 ? "update" : "create";
   const written =
     verb === "update"
       ? await ask(service, { method: "PUT", path, json })
@@ -165,34 +166,43 @@ async function supportsImmutable(service: Service): Promise<boolean> {
   return (major ?? 0) > IMMUTABLE_SINCE[0] || (major === IMMUTABLE_SINCE[0] && (minor ?? 0) >= IMMUTABLE_SINCE[1]);
 }
 
-/** The error for an answer that is no success, with `status` and `url`. */
-function refusal(service: Service, reply: Reply, on: { secret: Secret; verb: string }): TsignError {
-  return withFields(explained(service, reply, on), { status: reply.status, url: reply.url });
+/** Builds the error for an HTTP status other than success, with `status` and `url`. */
+function refusal(service: Service, reply: Reply, request: { secret: Secret; verb: string }): TsignError {
+  return withFields(errorFor(service, reply, request), { status: reply.status, url: reply.url });
 }
 
-function explained(service: Service, reply: Reply, on: { secret: Secret; verb: string }): TsignError {
-  const { namespace, name } = on.secret;
-  const said = (textAt(reply.body, "message") || `status ${reply.status}`).slice(0, 300);
+function errorFor(service: Service, reply: Reply, request: { secret: Secret; verb: string }): TsignError {
+  const { verb } = request;
+  const { namespace, name } = request.secret;
+  const reason = (textAt(reply.body, "message") || `status ${reply.status}`).slice(0, 300);
   if (reply.status === 401) {
-    return new TsignError("auth", `${SERVICE} at ${service.base} does not accept the credentials`, {
-      hint: "looked in KUBECONFIG, ~/.kube/config and the pod's service account",
+    return new TsignError("auth", `${SERVICE} (${service.base}) refused the credentials (401)`, {
+      hint: "check the credentials in KUBECONFIG, ~/.kube/config or the pod's service account",
     });
   }
   if (reply.status === 403) {
     return new TsignError(
       "auth",
-      `no permission to ${on.verb} secrets in namespace ${namespace} of ${SERVICE}: ${said}`,
+      `${SERVICE} (${service.base}) denied permission to ${verb} secrets in namespace ${namespace} (403): ${reason}`,
+      { hint: `allow the verb \`${verb}\` on secrets in a role of that namespace` },
     );
   }
   if (reply.status === 404) {
-    const missing = /namespaces/.test(said) ? `namespace ${namespace}` : `secret ${name} in namespace ${namespace}`;
-    return new TsignError("input", `there is no ${missing} at ${service.base}`);
+    const missing = /namespaces/.test(reason) ? `namespace ${namespace}` : `secret ${name} in namespace ${namespace}`;
+    return new TsignError("input", `${missing} not found at ${service.base}`);
   }
   if (reply.status === 422) {
-    return new TsignError("input", `the secret ${name} in namespace ${namespace} cannot be changed: ${said}`, {
-      hint: "key pairs are kept in immutable secrets: delete it first, or choose another name",
+    return new TsignError("input", `cannot change secret ${name} in namespace ${namespace}: ${reason}`, {
+      hint: "delete the secret first, or choose another name; secrets with key pairs are immutable",
     });
   }
-  if (reply.status === 429) return new TsignError("service", `${SERVICE} is still throttling after several tries`);
-  return new TsignError("service", `${SERVICE} at ${service.base} cannot ${on.verb} the secret ${name}: ${said}`);
+  if (reply.status === 429)
+    return new TsignError(
+      "service",
+      `${SERVICE} (${service.base}) still limits the request rate (429) after several attempts`,
+    );
+  return new TsignError(
+    "service",
+    `${SERVICE} (${service.base}) returned ${reply.status}: cannot ${verb} secret ${name}: ${reason}`,
+  );
 }

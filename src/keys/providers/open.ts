@@ -4,10 +4,10 @@ import { attributed } from "./attribute.ts";
 import { withoutPin } from "./pkcs11-uri.ts";
 import type { KeyProvider, OpenProvider } from "./types.ts";
 
-/** What reads its reference itself: files, variables, URLs (src/net/input.ts). */
+/** Schemes that are read as files (src/net/input.ts) and not by a provider. */
 const BLOBS = new Set(["http", "https", "env"]);
 
-/** The provider of each scheme, loaded when a reference asks for it and only then. */
+/** The provider of each scheme, loaded on demand. */
 const PROVIDERS: Readonly<Record<string, readonly [ServiceName, () => Promise<OpenProvider>]>> = {
   hashivault: ["hashivault", async () => (await import("./hashivault.ts")).openHashivault],
   openbao: ["hashivault", async () => (await import("./hashivault.ts")).openHashivault],
@@ -22,15 +22,15 @@ const PROVIDERS: Readonly<Record<string, readonly [ServiceName, () => Promise<Op
 };
 
 /**
- * The provider a key reference asks for by its scheme: cosign's own, and for any other the program
- * `sigstore-kms-<scheme>` of sigstore's plugin protocol.
+ * Opens the provider for the scheme of a key reference: one of cosign's, else the program `sigstore-kms-<scheme>` of
+ * Sigstore's plugin protocol.
  *
- * @returns one whose errors have the field `service`; undefined for files, variables and URLs
- * @throws TsignError "input" for a reference its provider cannot read
+ * @returns a provider whose errors have the field `service`; undefined for files, variables and URLs
+ * @throws TsignError "input" for an invalid reference
  */
 export async function openProvider(io: Io, reference: string): Promise<KeyProvider | undefined> {
   const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(reference) ?? [];
-  // `c:/keys/cosign.key` and `name:tag.pub` are files; PKCS#11 alone has no slashes after its scheme.
+  // `c:/keys/cosign.key` and `name:tag.pub` are files. Only pkcs11: has no slashes after the scheme.
   if (scheme === "" || !(rest.startsWith("//") || scheme === "pkcs11") || BLOBS.has(scheme.toLowerCase()))
     return undefined;
   const known = Object.hasOwn(PROVIDERS, scheme) ? PROVIDERS[scheme] : undefined;
@@ -39,16 +39,16 @@ export async function openProvider(io: Io, reference: string): Promise<KeyProvid
   return attributed(open(io, reference), service);
 }
 
-/** The reference of a key on a PIV token, for the flags --sk and --slot. */
+/** Returns the reference of a key on a PIV token, for the flags --sk and --slot. */
 export function securityKeyReference(slot: string): string {
   return `sk://${slot}`;
 }
 
-/** The provider of a reference that must name a service. */
+/** Opens the provider of a reference. @throws TsignError "usage" for a file, variable or URL, and as `openProvider` */
 export async function requireProvider(io: Io, reference: string): Promise<KeyProvider> {
   const provider = await openProvider(io, reference);
   if (provider) return provider;
-  throw new TsignError("usage", `"${withoutPin(reference)}" does not name a key service`, {
-    hint: "awskms://, gcpkms://, azurekms://, hashivault://, openbao://, k8s://, gitlab://, github:// or a plugin's scheme",
+  throw new TsignError("usage", `not a key service: "${withoutPin(reference)}"`, {
+    hint: "use awskms://, gcpkms://, azurekms://, hashivault://, openbao://, k8s://, gitlab://, github:// or a plugin's scheme",
   });
 }

@@ -5,15 +5,16 @@ import type { PublicKey } from "../types.ts";
 import { CK, type KeyName, nameAttribute, type Token } from "./pkcs11-token.ts";
 
 const EC_PUBLIC_KEY = Buffer.from("06072a8648ce3d0201", "hex");
-/** Of an Ed25519 key and of uncompressed points on P-256, P-384 and P-521. Bytes. */
+/** Bytes of an Ed25519 key and of uncompressed points on P-256, P-384 and P-521. */
 const RAW_LENGTHS = [32, 65, 97, 133];
 const ED25519 = Buffer.from("06032b6570", "hex");
 
 /**
- * The public key of a pair on a token: of its public object or its certificate, which need no PIN, and when neither can be
- * seen without one, after logging in, also by the id of the private key.
+ * Reads the public key of a key pair on a token from its public key object or its certificate. If neither is visible
+ * without a PIN, logs in and tries again, also with the id of the private key.
  *
  * @returns undefined when the token has no such key
+ * @throws TsignError "input" for a private key without public key and certificate, or an unsupported key
  */
 export async function readTokenKey(token: Token, name: KeyName): Promise<PublicKey | undefined> {
   const visible = readVisible(token, name);
@@ -23,8 +24,8 @@ export async function readTokenKey(token: Token, name: KeyName): Promise<PublicK
   const id = privateKey && token.attribute(privateKey, CK.id);
   const found = readVisible(token, name) ?? (id?.length ? readVisible(token, { id, label: "" }) : undefined);
   if (found || !privateKey) return found;
-  throw new TsignError("input", "the token has the private key, but neither its public key nor a certificate of it", {
-    hint: "import one of them with the same id",
+  throw new TsignError("input", "the token has the private key, but neither its public key nor its certificate", {
+    hint: "import one of them into the token, with the same id",
   });
 }
 
@@ -44,7 +45,7 @@ function readPublicObject(token: Token, object: Buffer): KeyObject {
     return createPublicKey({ key: { kty: "RSA", n: n ?? "", e: e ?? "" }, format: "jwk" });
   }
   if (type !== CK.ec && type !== CK.edwards) {
-    throw new TsignError("input", `keys of PKCS#11 type ${type} are not supported`, {
+    throw new TsignError("input", `unsupported PKCS#11 key type: ${type}`, {
       hint: "use ECDSA, RSA or Ed25519",
     });
   }
@@ -54,14 +55,14 @@ function readPublicObject(token: Token, object: Buffer): KeyObject {
   try {
     return createPublicKey({ key: spki, format: "der", type: "spki" });
   } catch (cause) {
-    throw new TsignError("input", "the token's public key is on a curve that is not supported", {
+    throw new TsignError("input", "unsupported curve of the token's public key", {
       hint: "use ECDSA P-256, P-384 or P-521, RSA, or Ed25519",
       cause,
     });
   }
 }
 
-/** The standard wraps the point in an OCTET STRING; some modules do not. */
+/** Removes the OCTET STRING around a point, which the standard requires and some modules leave out. */
 function unwrapOctets(bytes: Buffer): Buffer {
   if (RAW_LENGTHS.includes(bytes.length) || bytes[0] !== 4) return bytes;
   return bytes.subarray((bytes[1] ?? 0) < 128 ? 2 : 2 + ((bytes[1] ?? 0) & 0x7f));

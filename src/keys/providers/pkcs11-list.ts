@@ -1,14 +1,14 @@
 import type { LoadPackage } from "../../packages.ts";
-import { readable } from "./pkcs11-errors.ts";
+import { explainPkcs11Error } from "./pkcs11-errors.ts";
 import { CK, type Cryptoki, openModule, slotNumber } from "./pkcs11-token.ts";
 import type { ProviderIo } from "./types.ts";
 
-/** Most keys looked for on one token. */
+/** Largest number of keys to list from one token. */
 const MAX_KEYS = 1000;
 const CKF_SERIAL_SESSION = 4;
 const CKU_USER = 1;
 
-/** A token, as its module describes it. */
+/** A token, as described by its module. */
 export interface TokenFacts {
   readonly slot: number;
   readonly label: string;
@@ -23,13 +23,13 @@ export interface KeyFacts {
   readonly id: Uint8Array;
 }
 
-/** The tokens a module knows, in its order. */
+/** Lists the tokens of a module, in its order. */
 export function listTokens(io: ProviderIo, modulePath: string, load?: LoadPackage): Promise<TokenFacts[]> {
   return withModule(io, { modulePath, load }, async (pkcs11) => slotsOf(pkcs11).map(({ facts }) => facts));
 }
 
 /**
- * The private keys on the token in a slot, which needs its PIN.
+ * Lists the private keys on the token in a slot, which requires its PIN.
  *
  * @returns undefined when there is no token in the slot
  */
@@ -60,7 +60,7 @@ async function withModule<T>(
   try {
     return await use(pkcs11);
   } catch (error) {
-    throw readable(error, access);
+    throw explainPkcs11Error(error, access);
   } finally {
     pkcs11.C_Finalize();
     pkcs11.close();

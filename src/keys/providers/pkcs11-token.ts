@@ -1,7 +1,7 @@
 import { isAbsolute } from "node:path";
 import { TsignError } from "../../errors.ts";
 import { type LoadPackage, loadPackages } from "../../packages.ts";
-import { readable } from "./pkcs11-errors.ts";
+import { explainPkcs11Error } from "./pkcs11-errors.ts";
 import type { ProviderIo } from "./types.ts";
 
 /** The constants used (PKCS#11 v3.1, pkcs11t.h). */
@@ -66,46 +66,46 @@ export interface Cryptoki {
   C_Sign(session: Handle, data: Buffer, out: Buffer): Buffer;
 }
 
-/** How a module is found, opened and logged in to. */
+/** How to open a module and log in to its token. */
 export interface Access {
   readonly modulePath: string;
-  /** Which of the tokens; several are tried in order. */
+  /** Selects tokens; several are tried in order. */
   readonly wanted: (token: { slot: number; label: string }) => boolean;
-  /** What was looked for, when none is: `token "x"`. */
+  /** What `wanted` selects, for the error that it was not found: `token "x"`. */
   readonly described: string;
-  /** Asked for only when the token wants one. */
+  /** Called only when the token requires a PIN. */
   readonly pin: (token: string) => Promise<string>;
   readonly load?: LoadPackage | undefined;
 }
 
-/** Which key of a token. */
+/** Identifies a key on a token. */
 export interface KeyName {
   readonly id: Uint8Array | undefined;
   readonly label: string;
 }
 
-/** The id when there is one, else the label. */
+/** Returns the attribute to search by: the id if there is one, else the label. */
 export function nameAttribute({ id, label }: KeyName): { type: number; value: Uint8Array } {
   return id ? { type: CK.id, value: Buffer.from(id) } : { type: CK.label, value: Buffer.from(label) };
 }
 
-/** A session with a token. Objects are named by handles that count in this session only. */
+/** A session with a token. Handles of objects are valid in this session only. */
 export interface Token {
   readonly label: string;
   readonly serial: string;
   find(template: readonly Attribute[]): Handle[];
-  /** The value of an attribute; undefined when the object has none, or will not tell. */
+  /** The value of an attribute; undefined when the object has none or does not reveal it. */
   attribute(object: Handle, type: number): Buffer | undefined;
-  /** Does nothing for a token that needs none, and the second time. */
+  /** Logs in once; does nothing for a token that requires no login. */
   login(): Promise<void>;
   sign(key: Handle, options: { mechanism: number; data: Uint8Array; size: number }): Promise<Uint8Array>;
 }
 
 /**
- * Opens each wanted token until `use` gives a result, and closes everything again.
+ * Opens each wanted token until `use` returns a result, then closes everything.
  *
- * @returns undefined when no token had one
- * @throws TsignError: the module, the token or the PIN is not what it should be
+ * @returns undefined when `use` returned no result for any token
+ * @throws TsignError "input" for a missing module or token, "auth" for the PIN, "service" for an error of the module
  */
 export async function withToken<T>(
   io: ProviderIo,
@@ -119,7 +119,7 @@ export async function withToken<T>(
       access.wanted({ slot: slotNumber(handle), label: info.label.trim() }),
     );
     if (wanted.length === 0)
-      throw noToken(
+      throw tokenNotFound(
         access,
         slots.map(({ info }) => info.label.trim()),
       );
@@ -134,14 +134,14 @@ export async function withToken<T>(
     }
     return undefined;
   } catch (error) {
-    throw readable(error, access);
+    throw explainPkcs11Error(error, access);
   } finally {
     pkcs11.C_Finalize();
     pkcs11.close();
   }
 }
 
-/** Slots with a token that can be read: one that was never set up, or is of another kind, is none. */
+/** Returns the slots with an initialized token that can be read. */
 function readableSlots(pkcs11: Cryptoki) {
   return pkcs11.C_GetSlotList(true).flatMap((handle) => {
     try {
@@ -153,17 +153,17 @@ function readableSlots(pkcs11: Cryptoki) {
   });
 }
 
-/** The module, loaded and initialized; whoever opens it finalizes and closes it. */
+/** Loads and initializes a module. The caller must finalize and close it. */
 export async function openModule(
   io: ProviderIo,
   { modulePath, load }: Pick<Access, "modulePath" | "load">,
 ): Promise<Cryptoki> {
   if (!isAbsolute(modulePath)) {
-    throw new TsignError("input", `the path of the PKCS#11 module is not absolute: ${modulePath}`);
+    throw new TsignError("input", `PKCS#11 module path is not absolute: ${modulePath}`);
   }
   if ((await io.files.stat(modulePath))?.kind !== "file") {
-    throw new TsignError("input", `there is no PKCS#11 module at ${modulePath}`, {
-      hint: "module-path in the reference, or COSIGN_PKCS11_MODULE_PATH, names the vendor's library",
+    throw new TsignError("input", `PKCS#11 module not found: ${modulePath}`, {
+      hint: "set module-path in the reference, or COSIGN_PKCS11_MODULE_PATH, to the path of the vendor's library",
     });
   }
   type Library = { PKCS11: new () => Cryptoki };
@@ -174,25 +174,25 @@ export async function openModule(
     pkcs11.C_Initialize();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
-    throw new TsignError("input", `the PKCS#11 module ${modulePath} does not load: ${reason}`, { cause });
+    throw new TsignError("input", `load PKCS#11 module ${modulePath}: ${reason}`, { cause });
   }
   return pkcs11;
 }
 
 function tokenOf(
   pkcs11: Cryptoki,
-  by: { session: Handle; info: { label: string; serialNumber: string; flags: number }; access: Access },
+  opened: { session: Handle; info: { label: string; serialNumber: string; flags: number }; access: Access },
 ): Token {
-  const { session, info, access } = by;
+  const { session, info, access } = opened;
   const label = info.label.trim();
   let loggedIn = (info.flags & CKF_LOGIN_REQUIRED) === 0;
-  /** A token with its own keypad asks itself. */
+  /** Undefined for a token with a keypad of its own, which asks for the PIN itself. */
   const pin = async () => ((info.flags & CKF_PROTECTED_AUTHENTICATION_PATH) === 0 ? access.pin(label) : undefined);
   const attribute = (object: Handle, type: number) => {
     try {
       return pkcs11.C_GetAttributeValue(session, object, [{ type }])[0]?.value;
     } catch {
-      return undefined; // this kind of object has no such attribute, or hides it
+      return undefined; // this object does not have the attribute or does not reveal it
     }
   };
   return {
@@ -222,12 +222,15 @@ function tokenOf(
   };
 }
 
-/** A handle is a C integer in the machine's order, which is little-endian on everything Node runs on but s390x. */
+/** Returns the number of a slot. A handle is a C integer in native byte order: little-endian on all of Node's platforms except s390x. */
 export function slotNumber(handle: Handle): number {
   return handle.length >= 8 ? Number(handle.readBigUInt64LE()) : handle.readUInt32LE();
 }
 
-function noToken({ described, modulePath }: Access, labels: readonly string[]): TsignError {
-  const there = labels.length === 0 ? "it has no token at all: is it plugged in?" : `it has: ${labels.join(", ")}`;
-  return new TsignError("input", `no ${described} in the PKCS#11 module ${modulePath}`, { hint: there });
+function tokenNotFound({ described, modulePath }: Access, labels: readonly string[]): TsignError {
+  const hint =
+    labels.length === 0
+      ? "plug in the token; the module reports none"
+      : `use one of the tokens of this module: ${labels.join(", ")}`;
+  return new TsignError("input", `${described} not found in the PKCS#11 module ${modulePath}`, { hint });
 }

@@ -1,11 +1,11 @@
 import { TsignError } from "../../errors.ts";
 
-/** What a `pkcs11:` URI names (RFC 7512, and cosign's `slot-id`). */
+/** The attributes of a `pkcs11:` URI (RFC 7512, and cosign's `slot-id`). */
 export interface Pkcs11Uri {
-  /** One of slot and token; the slot counts when both are there. */
+  /** The slot; it takes precedence over `token`. At least one of them is set. */
   readonly slot: number | undefined;
   readonly token: string;
-  /** One of id and label; the id counts when both are there. */
+  /** The key's id; it takes precedence over `label`. At least one of them is set. */
   readonly id: Uint8Array | undefined;
   readonly label: string;
   readonly modulePath: string;
@@ -13,12 +13,12 @@ export interface Pkcs11Uri {
   readonly pin: string;
 }
 
-/** A key reference that may be shown: without the PIN it can hold. */
+/** Returns a key reference for messages, with the PIN replaced by `***`. */
 export function withoutPin(reference: string): string {
   return reference.replace(/(pin-value=)[^&;]*/gi, "$1***");
 }
 
-/** @throws TsignError "input", which never shows the PIN */
+/** Parses a `pkcs11:` URI. @throws TsignError "input", without the PIN */
 export function parsePkcs11Uri(uri: string): Pkcs11Uri {
   const [path = "", query = ""] = uri.slice("pkcs11:".length).split(/\?(.*)/s);
   const attributes = readAttributes(path);
@@ -28,13 +28,13 @@ export function parsePkcs11Uri(uri: string): Pkcs11Uri {
   const token = text(attributes, "token");
   const id = attributes.get("id");
   const label = text(attributes, "object");
-  const wrong = (what: string) =>
-    new TsignError("input", `${withoutPin(uri)}: ${what}`, {
-      hint: "write pkcs11:token=LABEL;object=LABEL?module-path=/path/of/module.so, or slot-id=N and id=%01",
+  const invalid = (reason: string) =>
+    new TsignError("input", `${withoutPin(uri)}: ${reason}`, {
+      hint: "use pkcs11:token=LABEL;object=LABEL?module-path=/path/to/module.so, or slot-id=N and id=%01",
     });
-  if (slot === "" && token === "") throw wrong("one of token and slot-id must be there");
-  if (!/^\d{0,15}$/.test(slot)) throw wrong(`slot-id is not a number: ${slot}`);
-  if (!id?.length && label === "") throw wrong("one of object and id must be there");
+  if (slot === "" && token === "") throw invalid("missing token or slot-id");
+  if (!/^\d{0,15}$/.test(slot)) throw invalid(`slot-id is not a number: ${slot}`);
+  if (!id?.length && label === "") throw invalid("missing object or id");
   return {
     slot: slot === "" ? undefined : Number(slot),
     token,
@@ -45,7 +45,7 @@ export function parsePkcs11Uri(uri: string): Pkcs11Uri {
   };
 }
 
-/** Attributes with their percent-encoding undone, as bytes: an id need not be text. The first of a name counts. */
+/** Returns the percent-decoded attributes, as bytes because an id may be binary. The first of several with a name is used. */
 function readAttributes(text: string): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
   for (const part of text.split(/[;&]/)) {

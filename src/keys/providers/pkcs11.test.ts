@@ -30,7 +30,7 @@ interface Fake {
   readonly rawPoint?: boolean;
 }
 
-/** A module with tokens in slots from 0, of which each has the same key pair, id 01. Logins are told. */
+/** A module with tokens in slots from 0, of which each has the same key pair, id 01. Logins are recorded. */
 function library(fake: Fake, logins: [number, string | undefined][] = []) {
   const key = fake.key ?? KINDS["P-256"]?.() ?? assert.fail();
   const publicObject = Buffer.from([1]);
@@ -134,7 +134,7 @@ function setUp(context: TestContext, options: TestOptions = {}) {
 }
 
 for (const kind of Object.keys(KINDS)) {
-  test(`a token signs with ${kind} and the hash that goes with it`, async (context) => {
+  test(`PKCS#11: signs with ${kind} and its default hash`, async (context) => {
     const { io } = setUp(context);
     for (const rawPoint of [false, true]) {
       const load = library({ key: KINDS[kind]?.() ?? assert.fail(), rawPoint });
@@ -152,7 +152,7 @@ for (const kind of Object.keys(KINDS)) {
   });
 }
 
-test("the PIN comes from the reference, the environment or a prompt, asked once, and not at all to read a key", async (context) => {
+test("PKCS#11: takes the PIN from the reference, the environment or one prompt, and only to sign", async (context) => {
   const logins: [number, string | undefined][] = [];
   let asked = 0;
   const tty = { stdin: true, prompt: async () => (asked++ === 0 ? PIN : assert.fail("asked again")) };
@@ -174,11 +174,11 @@ test("the PIN comes from the reference, the environment or a prompt, asked once,
   const without = await pkcs11Provider(piped, "pkcs11:token=token;object=key", library({})).signer();
   await refuses(without.sign(MESSAGE), {
     code: "auth",
-    text: /needs a PIN\nlooked in the reference's pin-value and COSIGN_PKCS11_PIN/,
+    text: /requires a PIN\nset COSIGN_PKCS11_PIN/,
   });
 });
 
-test("a key whose public half is hidden is read after logging in; one that asks for every signature is told the PIN again", async (context) => {
+test("PKCS#11: logs in to read a hidden public key, and for each signature if the key requires it", async (context) => {
   const { io } = setUp(context);
   const logins: [number, string | undefined][] = [];
   const provider = pkcs11Provider(
@@ -193,7 +193,7 @@ test("a key whose public half is hidden is read after logging in; one that asks 
   );
 });
 
-test("what fails is one clear line without the PIN", async (context) => {
+test("PKCS#11: errors are one clear line without the PIN", async (context) => {
   const { io, module } = setUp(context);
   const wrong = "11112222";
   const provider = (reference: string, fake: Fake = {}) => pkcs11Provider(io, reference, library(fake));
@@ -201,30 +201,33 @@ test("what fails is one clear line without the PIN", async (context) => {
   const secrets = [PIN, wrong];
   await refuses(signed(`pkcs11:token=token;object=key?pin-value=${wrong}`), {
     code: "auth",
-    text: /the PIN is wrong/,
+    text: /wrong PIN/,
     secrets,
   });
   const absent = `pkcs11:token=token;object=none?pin-value=${PIN}`;
   await refuses(provider(absent).publicKey(), {
     code: "input",
-    text: /no such key: pkcs11:token=token;object=none\?pin-value=\*\*\*/,
+    text: /key not found: pkcs11:token=token;object=none\?pin-value=\*\*\*/,
     secrets,
   });
   await refuses(provider("pkcs11:token=x;object=key").publicKey(), {
     code: "input",
-    text: /no token "x" in .*\nit has: token/,
+    text: /token "x" not found in .*\nuse one of .*: token/,
   });
-  await refuses(provider("pkcs11:slot-id=7;object=key").publicKey(), { code: "input", text: /no token in slot 7/ });
+  await refuses(provider("pkcs11:slot-id=7;object=key").publicKey(), {
+    code: "input",
+    text: /token in slot 7 not found/,
+  });
   await refuses(provider("pkcs11:token=x;object=key", { tokens: [] }).publicKey(), {
     code: "input",
-    text: /it has no token at all/,
+    text: /plug in the token/,
   });
   await refuses(signed("pkcs11:token=token;object=key", { canSign: false }), {
     code: "input",
     text: /this key cannot sign/,
   });
   const gone = provider("pkcs11:token=t;object=o?module-path=/none.so");
-  await refuses(gone.publicKey(), { code: "input", text: /no PKCS#11 module at \/none.so/ });
+  await refuses(gone.publicKey(), { code: "input", text: /PKCS#11 module not found: \/none.so/ });
   const relative = provider("pkcs11:token=t;object=o?module-path=none.so");
   await refuses(relative.publicKey(), { code: "input", text: /not absolute/ });
   const notOne = pkcs11Provider(io, "pkcs11:token=token;object=key", async () => ({
@@ -234,15 +237,15 @@ test("what fails is one clear line without the PIN", async (context) => {
       }
     },
   }));
-  await refuses(notOne.publicKey(), { code: "input", text: /module.so does not load: .*invalid ELF header/ });
+  await refuses(notOne.publicKey(), { code: "input", text: /load PKCS#11 module .*module.so: .*invalid ELF header/ });
   const { io: bare } = setUp(context, { env: { COSIGN_PKCS11_MODULE_PATH: "" } });
   await refuses(() => pkcs11Provider(bare, "pkcs11:token=t;object=o"), {
     code: "input",
-    text: /no PKCS#11 module is named/,
+    text: /missing PKCS#11 module/,
   });
 });
 
-test("URIs are read as cosign reads them", async () => {
+test("parsePkcs11Uri: reads URIs as cosign does", async () => {
   const full = parsePkcs11Uri(
     "pkcs11:token=my%20token;slot-id=3;id=%01%ff;object=k?module-path=/m.so&pin-value=12%2634",
   );
@@ -263,21 +266,21 @@ test("URIs are read as cosign reads them", async () => {
   for (const uri of bad)
     await refuses(() => parsePkcs11Uri(uri), {
       code: "input",
-      text: /must be there|not a number/,
+      text: /missing|not a number/,
       secrets: ["987654"],
     });
 });
 
-test("--sk without a module, and an unknown slot, are one clear error", async (context) => {
+test("--sk: a missing module and an unknown slot are refused", async (context) => {
   const { io } = setUp(context, { env: { COSIGN_PKCS11_MODULE_PATH: "" } });
   const files = { ...io.files, stat: async () => undefined };
   const none = openSecurityKey({ ...io, files }, "sk://");
   await refuses(none.publicKey(), {
     code: "input",
-    text: /--sk needs a PKCS#11 module .*\n.*COSIGN_PKCS11_MODULE_PATH/,
+    text: /--sk requires a PKCS#11 module .*\n.*COSIGN_PKCS11_MODULE_PATH/,
   });
   await refuses(() => openSecurityKey(io, "sk://9a"), {
     code: "usage",
-    text: /unknown --slot: 9a\nauthentication, signature/,
+    text: /unknown --slot: 9a\nuse one of: authentication, signature/,
   });
 });

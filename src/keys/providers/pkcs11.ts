@@ -9,7 +9,7 @@ import { ecdsaDer, remoteSigner } from "./remote.ts";
 import type { KeyProvider, OpenProvider, ProviderIo } from "./types.ts";
 
 const MAX_MESSAGE = 128 * 1024 * 1024;
-/** Where the modules for PIV tokens are installed: Yubico's, then OpenSC's, which knows all of them. */
+/** Usual paths of the modules for PIV tokens: Yubico's first, then OpenSC's, which supports all of them. */
 const PIV_MODULES = [
   "/usr/lib/x86_64-linux-gnu/libykcs11.so",
   "/usr/lib/aarch64-linux-gnu/libykcs11.so",
@@ -24,7 +24,7 @@ const PIV_MODULES = [
   "/opt/homebrew/lib/opensc-pkcs11.so",
   "C:\\Program Files\\OpenSC Project\\OpenSC\\pkcs11\\opensc-pkcs11.dll",
 ];
-/** The CKA_ID that Yubico's module and OpenSC give the keys of PIV's slots 9A, 9C, 9D and 9E (NIST SP 800-73-4). */
+/** CKA_ID of the keys in the PIV slots 9A, 9C, 9D and 9E (NIST SP 800-73-4), in Yubico's module and in OpenSC. */
 const PIV_SLOTS: Readonly<Record<string, number>> = {
   authentication: 1,
   signature: 2,
@@ -38,16 +38,16 @@ interface Location {
   readonly access: () => Promise<Access>;
 }
 
-/** Keys in a PKCS#11 token: `pkcs11:token=…;object=…?module-path=…&pin-value=…`. */
+/** Opens keys in a PKCS#11 token: `pkcs11:token=…;object=…?module-path=…&pin-value=…`. */
 export const openPkcs11: OpenProvider = (io, reference) => pkcs11Provider(io, reference);
 
-/** The same, with a library to test with. */
+/** Like openPkcs11, with a loader for the library in tests. */
 export function pkcs11Provider(io: ProviderIo, reference: string, load?: LoadPackage): KeyProvider {
   const uri = parsePkcs11Uri(reference);
   const modulePath = uri.modulePath || io.env["COSIGN_PKCS11_MODULE_PATH"] || "";
   if (modulePath === "") {
-    throw new TsignError("input", `${withoutPin(reference)}: no PKCS#11 module is named`, {
-      hint: "add ?module-path=/path/of/module.so, or set COSIGN_PKCS11_MODULE_PATH",
+    throw new TsignError("input", `${withoutPin(reference)}: missing PKCS#11 module`, {
+      hint: "add ?module-path=/path/to/module.so, or set COSIGN_PKCS11_MODULE_PATH",
     });
   }
   const access: Access = {
@@ -60,12 +60,14 @@ export function pkcs11Provider(io: ProviderIo, reference: string, load?: LoadPac
   return provider(io, "PKCS#11", { shown: withoutPin(reference), key: uri, access: async () => access });
 }
 
-/** A key on a PIV token, for --sk: `sk://SLOT`, the slot as cosign names it. */
+/** Opens a key on a PIV token, for --sk: `sk://SLOT`, with cosign's names of the slots. */
 export const openSecurityKey: OpenProvider = (io, reference) => {
   const slot = reference.slice("sk://".length) || "signature";
   const id = PIV_SLOTS[slot];
   if (id === undefined) {
-    throw new TsignError("usage", `unknown --slot: ${slot}`, { hint: Object.keys(PIV_SLOTS).join(", ") });
+    throw new TsignError("usage", `unknown --slot: ${slot}`, {
+      hint: `use one of: ${Object.keys(PIV_SLOTS).join(", ")}`,
+    });
   }
   const access = async (): Promise<Access> => ({
     modulePath: await findPivModule(io),
@@ -84,19 +86,19 @@ async function findPivModule(io: ProviderIo): Promise<string> {
   const given = io.env["COSIGN_PKCS11_MODULE_PATH"];
   if (given) return given;
   for (const path of PIV_MODULES) if (await io.files.stat(path)) return path;
-  throw new TsignError("input", "--sk needs a PKCS#11 module for security keys, and none is installed", {
-    hint: "install Yubico's ykcs11 or OpenSC, or name the module's path in COSIGN_PKCS11_MODULE_PATH",
+  throw new TsignError("input", "--sk requires a PKCS#11 module for security keys, and none was found", {
+    hint: "install Yubico's ykcs11 or OpenSC, or set COSIGN_PKCS11_MODULE_PATH to the path of the module",
   });
 }
 
-/** The reference's PIN, COSIGN_PKCS11_PIN, or a prompt; asked for once. */
+/** Returns the PIN of the reference, else COSIGN_PKCS11_PIN, else asks on the terminal, once. */
 function pinSource(io: ProviderIo, given: string): Access["pin"] {
   let pin = given || io.env["COSIGN_PKCS11_PIN"];
   return async (token) => {
     if (pin) return pin;
     if (!io.tty.stdin) {
-      throw new TsignError("auth", `the token "${token}" needs a PIN`, {
-        hint: "looked in the reference's pin-value and COSIGN_PKCS11_PIN, and there is no terminal to ask on",
+      throw new TsignError("auth", `token "${token}" requires a PIN`, {
+        hint: "set COSIGN_PKCS11_PIN, add pin-value to the reference, or run in a terminal",
       });
     }
     pin = await io.tty.prompt(`Enter PIN for PKCS11 token '${token}': `, { secret: true });
@@ -108,8 +110,8 @@ function provider(io: ProviderIo, service: string, { shown, key, access }: Locat
   const using = async <T>(use: (token: Token) => Promise<T | undefined>): Promise<T> => {
     const result = await withToken(io, await access(), use);
     if (result !== undefined) return result;
-    throw new TsignError("input", `no such key: ${shown}`, {
-      hint: "pkcs11-tool --list-objects shows the labels and ids of a token",
+    throw new TsignError("input", `key not found: ${shown}`, {
+      hint: "run `tsign pkcs11-tool list-keys-uris` to list the keys of a token",
     });
   };
   const publicKey = () => using((token) => readTokenKey(token, key));
@@ -142,12 +144,12 @@ async function signWith(
   const [found, another] = token.find([{ type: CK.class, value: CK.privateKeyObject }, nameAttribute(key)]);
   if (!found) return undefined;
   if (another) {
-    throw new TsignError("input", `several private keys of the token "${token.label}" have this name`, {
-      hint: "name the key by its id: id=%01",
+    throw new TsignError("input", `ambiguous key: token "${token.label}" has several private keys with this label`, {
+      hint: "use the id of the key in place of its label, such as id=%01",
     });
   }
   if (token.attribute(found, CK.sign)?.[0] === 0) {
-    throw new TsignError("input", "this key cannot sign: its use is restricted to something else (CKA_SIGN is false)");
+    throw new TsignError("input", "this key cannot sign: its CKA_SIGN attribute is false");
   }
   const mechanism = { ecdsa: CK.ecdsa, rsa: CK.rsaPkcs, ed25519: CK.eddsa }[own.kind.type];
   const size = own.kind.type === "rsa" ? Math.ceil(own.kind.bits / 8) : 256;

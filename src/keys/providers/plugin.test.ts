@@ -25,7 +25,7 @@ function pluginIo(answer: (call: Call) => string, more: { code?: number; stderr?
 const open = async (io: Io) => (await openProvider(io, "acme://team/key one")) ?? assert.fail("no provider");
 
 for (const kind of ["P-256", "P-384", "Ed25519"]) {
-  test(`a plugin signs with ${kind} by sigstore's protocol`, async () => {
+  test(`plugin: signs with ${kind} by Sigstore's protocol`, async () => {
     const key = KINDS[kind]?.() ?? assert.fail();
     const io = pluginIo(({ program, version, request, stdin }) => {
       assert.deepEqual([program, version], ["sigstore-kms-acme", "v1"]);
@@ -51,7 +51,7 @@ for (const kind of ["P-256", "P-384", "Ed25519"]) {
   });
 }
 
-test("a plugin makes a key with its own default algorithm", async () => {
+test("plugin: creates a key with its default algorithm", async () => {
   const methods: unknown[] = [];
   const io = pluginIo(({ request }) => {
     methods.push([request["methodName"], request["createKey"]]);
@@ -65,11 +65,11 @@ test("a plugin makes a key with its own default algorithm", async () => {
   ]);
 });
 
-test("what a plugin refuses, or says wrongly, is one clear line; what it prints besides goes to stderr", async () => {
+test("plugin: refusals and invalid output are one clear line, and its stderr is passed on", async () => {
   const refusing = pluginIo(() => '{"errorMessage":"no such key"}', { code: 1, stderr: "details" });
   await refuses((await open(refusing)).publicKey(), {
     code: "input",
-    text: /sigstore-kms-acme refuses publicKey: no such key/,
+    text: /sigstore-kms-acme refused publicKey: no such key/,
   });
   assert.equal(refusing.err(), "sigstore-kms-acme: details\n");
   for (const said of ["", "hello", "[]", '{"publicKey":{}}', '{"publicKey":null}']) {
@@ -77,15 +77,15 @@ test("what a plugin refuses, or says wrongly, is one clear line; what it prints 
   }
 });
 
-test("a scheme without its program is told as unknown", async () => {
+test("plugin: a scheme without its program is refused as unrecognized", async () => {
   const spawn: Io["spawn"] = async (file) => {
     throw new TsignError("input", `cannot run ${file}`, { cause: Object.assign(new Error(), { code: "ENOENT" }) });
   };
-  const text = /unrecognized scheme: acme:\/\/ \(there is no program sigstore-kms-acme on the PATH\)/;
+  const text = /unrecognized scheme: acme:\/\/ \(program sigstore-kms-acme not found on the PATH\)/;
   await refuses((await open(testIo({ io: { spawn } }))).publicKey(), { code: "input", text });
 });
 
-test("files, variables and URLs are no key services", async () => {
+test("openProvider: returns undefined for files, variables and URLs", async () => {
   const io = testIo();
   for (const blob of [
     "cosign.key",

@@ -9,9 +9,9 @@ import { bytesOf, textAt } from "./rest.ts";
 import type { OpenProvider, ProviderIo } from "./types.ts";
 
 const PROTOCOL = "v1";
-/** Go's numbers of the hash functions (crypto.Hash), which the protocol uses. */
+/** Numbers of the hash functions in the protocol: those of Go's crypto.Hash. */
 const HASH_NUMBER: Readonly<Record<HashName, number>> = { sha256: 5, sha384: 6, sha512: 7 };
-/** An Ed25519 message goes through the program's stdin, whole. */
+/** Bytes. An Ed25519 message is written to the program's stdin as a whole. */
 const MAX_MESSAGE = 128 * 1024 * 1024;
 
 interface Plugin {
@@ -20,8 +20,8 @@ interface Plugin {
 }
 
 /**
- * A key service that tsign does not know, reached by the program `sigstore-kms-<scheme>` on the PATH. Its arguments are the
- * protocol's version and one JSON object, it answers with one JSON object (sigstore, pkg/signature/kms/cliplugin).
+ * Opens a key of another key service through the program `sigstore-kms-<scheme>` on the PATH. It is called with the protocol
+ * version and one JSON object, and prints one JSON object (sigstore, pkg/signature/kms/cliplugin).
  */
 export const openPlugin: OpenProvider = (io, reference) => {
   const [scheme = "", key = ""] = reference.split(/:\/\/(.*)/s);
@@ -43,8 +43,8 @@ export const openPlugin: OpenProvider = (io, reference) => {
     },
     facts: async () => ({ id: reference }),
     create: async () => {
-      const named = await invoke(io, plugin, { method: "defaultAlgorithm", args: {} });
-      const algorithm = textAt(named, "defaultAlgorithm");
+      const preferred = await invoke(io, plugin, { method: "defaultAlgorithm", args: {} });
+      const algorithm = textAt(preferred, "defaultAlgorithm");
       const made = await invoke(io, plugin, { method: "createKey", args: { algorithm } });
       return pemOf(plugin, made);
     },
@@ -60,17 +60,17 @@ async function readPublicKey(io: ProviderIo, plugin: Plugin): Promise<PublicKey>
 
 function pemOf({ program }: Plugin, answer: unknown): PublicKey {
   const encoded = textAt(answer, "publicKeyPEM");
-  if (encoded === "") throw new TsignError("service", `${program} answered without a public key`);
+  if (encoded === "") throw new TsignError("service", `${program} returned no public key`);
   return publicKeyFromPem(Buffer.from(bytesOf(program, encoded)).toString("utf8"));
 }
 
-/** As sigstore's CryptoSigner does it: a digest with an empty message, or the message. */
+/** Signs like Sigstore's CryptoSigner: with a digest and an empty message, or with the message. */
 async function sign(
   io: ProviderIo,
   plugin: Plugin,
-  what: { hash: HashName; digest?: Uint8Array; message?: Uint8Array },
+  input: { hash: HashName; digest?: Uint8Array; message?: Uint8Array },
 ): Promise<Uint8Array> {
-  const { hash, digest, message } = what;
+  const { hash, digest, message } = input;
   const messageOptions = digest ? { digest: encodeBase64(digest), hashFunc: HASH_NUMBER[hash] } : { digest: null };
   const answer = await invoke(io, plugin, {
     method: "signMessage",
@@ -79,7 +79,7 @@ async function sign(
     ...(message ? { stdin: message } : {}),
   });
   const signature = textAt(answer, "signature");
-  if (signature === "") throw new TsignError("service", `${plugin.program} answered without a signature`);
+  if (signature === "") throw new TsignError("service", `${plugin.program} returned no signature`);
   return bytesOf(plugin.program, signature);
 }
 
@@ -101,28 +101,28 @@ async function invoke(
   };
   const { code, stdout, stderr } = await io
     .spawn(program, [PROTOCOL, JSON.stringify(request)], stdin ? { stdin } : {})
-    .catch((error: unknown) => Promise.reject(notThere(error, program)));
+    .catch((error: unknown) => Promise.reject(explainMissingProgram(error, program)));
   for (const line of stderr.split(/\r?\n/)) if (line !== "") io.stderr.write(`${program}: ${line}\n`);
   let answer: unknown;
   try {
-    answer = parseJson(Buffer.from(stdout), `the answer of ${program}`);
+    answer = parseJson(Buffer.from(stdout), `output of ${program}`);
   } catch (cause) {
-    throw new TsignError("service", `${program} ended with ${code} and did not answer with JSON to ${method}`, {
+    throw new TsignError("service", `${program} printed invalid JSON for ${method} (exit code ${code})`, {
       cause,
     });
   }
   const refused = textAt(answer, "errorMessage");
-  if (refused !== "") throw new TsignError("input", `${program} refuses ${method}: ${refused}`);
+  if (refused !== "") throw new TsignError("input", `${program} refused ${method}: ${refused}`);
   return typeof answer === "object" && answer !== null ? (answer as Record<string, unknown>)[method] : undefined;
 }
 
-/** A scheme without its program is most often a reference mistyped. */
-function notThere(error: unknown, program: string): unknown {
+/** Converts "no such program" to an error about the scheme, which is most often mistyped; returns other errors unchanged. */
+function explainMissingProgram(error: unknown, program: string): unknown {
   const { cause } = error as { cause?: { code?: string } };
   if (!(error instanceof TsignError) || cause?.code !== "ENOENT") return error;
   const scheme = program.slice("sigstore-kms-".length);
-  return new TsignError("input", `unrecognized scheme: ${scheme}:// (there is no program ${program} on the PATH)`, {
-    hint: "key services: awskms, gcpkms, azurekms, hashivault, openbao, k8s, gitlab, github, pkcs11",
+  return new TsignError("input", `unrecognized scheme: ${scheme}:// (program ${program} not found on the PATH)`, {
+    hint: "use awskms://, gcpkms://, azurekms://, hashivault://, openbao://, k8s://, gitlab://, github:// or pkcs11:",
     cause: error,
   });
 }

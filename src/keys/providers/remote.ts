@@ -5,22 +5,22 @@ import { giveBack } from "../../format/pieces.ts";
 import type { PublicKey, Signer } from "../types.ts";
 import { verifySignature } from "../verify.ts";
 
-/** How a service signs. */
+/** A key in a service, and how the service signs with it. */
 export interface RemoteKey {
-  /** For errors: `AWS KMS`. */
+  /** Name for errors: `AWS KMS`. */
   readonly service: string;
   readonly publicKey: PublicKey;
-  /** Signs a digest made with `publicKey.hash`; ECDSA signatures in DER. Used for every kind of key but Ed25519. */
+  /** Signs a digest made with `publicKey.hash`; ECDSA signatures in DER. Used for all keys except Ed25519. */
   signDigest(digest: Uint8Array): Promise<Uint8Array>;
-  /** Signs a whole message, which is how pure Ed25519 works. */
+  /** Signs a whole message, as pure Ed25519 requires. */
   signMessage?(message: Uint8Array): Promise<Uint8Array>;
-  /** Largest message the service takes. Bytes. */
+  /** Bytes of the largest message that the service signs. */
   readonly maxMessage?: number;
 }
 
 /**
- * A signer whose key stays in its service: only the digest is sent, or, for Ed25519, the message. What comes back is
- * verified before it is used, so that a service's fault shows where it happens.
+ * Returns a signer whose private key stays in the service, which receives the digest, or the whole message for Ed25519. Each
+ * signature is verified before it is returned, so that an error of the service is reported as such.
  */
 export function remoteSigner(key: RemoteKey): Signer {
   const { publicKey } = key;
@@ -52,9 +52,13 @@ async function signWhole(key: RemoteKey, message: Readable) {
   for await (const piece of pieces(message)) {
     size += piece.length;
     if (size > (key.maxMessage ?? Number.POSITIVE_INFINITY)) {
-      throw new TsignError("limit", `${key.service} signs at most ${key.maxMessage} bytes with an Ed25519 key`, {
-        hint: "Ed25519 needs the whole message at the service; use an ECDSA or RSA key for larger files",
-      });
+      throw new TsignError(
+        "limit",
+        `message too large for an Ed25519 key in ${key.service}: the limit is ${key.maxMessage} bytes`,
+        {
+          hint: "use an ECDSA or RSA key for larger files",
+        },
+      );
     }
     kept.push(piece);
   }
@@ -70,8 +74,8 @@ async function check(
 ): Promise<void> {
   const message = "message" in made ? messageOf(made.message) : messageOfDigests(made.digests);
   if (await verifySignature({ key: publicKey, message, signature: made.signature, hashes: [publicKey.hash] })) return;
-  throw new TsignError("service", `the signature made by ${service} does not verify with the public key it gave`, {
-    hint: "was the key changed in this moment? try again",
+  throw new TsignError("service", `${service} returned a signature that does not verify with its public key`, {
+    hint: "try again; the key may have been rotated just now",
   });
 }
 
@@ -80,7 +84,7 @@ async function* pieces(message: Readable): AsyncIterable<Uint8Array> {
   else yield* message;
 }
 
-/** ASN.1 DER of an ECDSA signature given as r and s of equal length (RFC 3279 §2.2.3), leading zeros handled. */
+/** Converts an ECDSA signature from r and s of equal length to ASN.1 DER (RFC 3279 §2.2.3). */
 export function ecdsaDer(raw: Uint8Array): Uint8Array {
   const half = raw.length / 2;
   const body = Buffer.concat([derInteger(raw.subarray(0, half)), derInteger(raw.subarray(half))]);

@@ -4,28 +4,33 @@ import { parseJson } from "../../format/json.ts";
 import type { Io, TlsOptions } from "../../io/io.ts";
 import { createTransport, type Exchange, type Transport } from "../../net/http.ts";
 
-/** The largest answer of a key service. Bytes. */
-const MAX_ANSWER = 4 * 1024 * 1024;
+/** Bytes of the largest response of a key service. */
+const MAX_RESPONSE = 4 * 1024 * 1024;
 
-/** A service that speaks JSON over HTTP. */
+/** A service with a JSON API over HTTP. */
 export interface Service {
   readonly name: string;
   /** Ends without a slash. */
   readonly base: string;
-  /** Lower-case names; credentials among them, which no error repeats. */
+  /** Lower-case names. They include credentials, which are never part of an error. */
   readonly headers: Readonly<Record<string, string>>;
   readonly transport: Transport;
 }
 
-/** An answer, parsed; `body` is undefined when it was no JSON. */
+/** A response; `body` is the parsed JSON, undefined for an empty body or an error status without JSON. */
 export interface Reply {
   readonly status: number;
   readonly body: unknown;
-  /** Where it came from. */
+  /** The URL that responded. */
   readonly url: URL;
 }
 
-/** @throws TsignError "usage" for a base that is no http(s) URL, named by the variable it came from */
+/**
+ * Opens a service; nothing is sent yet.
+ *
+ * @param options.variable where `base` comes from, for errors
+ * @throws TsignError "usage" for a base that is not an http(s) URL, or that contains a password
+ */
 export function createService(
   io: Io,
   options: {
@@ -40,9 +45,10 @@ export function createService(
   const base = options.base.replace(/\/+$/, "");
   const url = URL.parse(base);
   if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new TsignError("usage", `${options.variable} is not an http address: ${options.base}`);
+    throw new TsignError("usage", `invalid ${options.variable}: not an http(s) URL: ${options.base}`);
   }
-  if (url.username || url.password) throw new TsignError("usage", `${options.variable} holds a password`);
+  if (url.username || url.password)
+    throw new TsignError("usage", `invalid ${options.variable}: the URL contains a password`);
   const transport = createTransport(io, {
     peer: { service: options.service, name: options.name },
     ...(options.tls ? { tls: options.tls } : {}),
@@ -50,7 +56,7 @@ export function createService(
   return { name: options.name, base, headers: options.headers, transport };
 }
 
-/** One exchange; HTTP errors are returned. */
+/** Sends one request and returns the response, whatever its status. @throws TsignError "service" for a success that is not JSON */
 export async function ask(
   service: Service,
   exchange: { method?: Exchange["method"]; path: string; json?: unknown },
@@ -68,24 +74,24 @@ export async function ask(
       },
       ...(body ? { body } : {}),
     },
-    { maxBytes: MAX_ANSWER },
+    { maxBytes: MAX_RESPONSE },
   );
   const { status, url } = answer;
   try {
-    return { status, url, body: parseJson(answer.bytes, `the answer of ${service.name}`) };
+    return { status, url, body: parseJson(answer.bytes, `response of ${service.name}`) };
   } catch (cause) {
     if (status >= 300 || answer.bytes.length === 0) return { status, url, body: undefined };
-    throw new TsignError("service", `${service.name} at ${url.origin} does not answer with sound JSON`, { cause, url });
+    throw new TsignError("service", `${service.name} (${url.origin}) returned invalid JSON`, { cause, url });
   }
 }
 
-/** The text at a path of an answer, "" when there is none. */
+/** Returns the string at a path of a response, "" for anything else. */
 export function textAt(value: unknown, ...path: readonly string[]): string {
   const found = valueAt(value, ...path);
   return typeof found === "string" ? found : "";
 }
 
-/** The value at a path of an answer. */
+/** Returns the value at a path of a response. */
 export function valueAt(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>(
     (inner, key) =>
@@ -96,9 +102,9 @@ export function valueAt(value: unknown, ...path: readonly string[]): unknown {
   );
 }
 
-/** Bytes a service sent as base64. Throws TsignError "service" for what is none. */
+/** Decodes base64 from a service. @throws TsignError "service" for invalid or empty base64 */
 export function bytesOf(service: string, base64: string): Uint8Array {
   const bytes = decodeBase64(base64);
   if (bytes && bytes.length > 0) return bytes;
-  throw new TsignError("service", `${service} answered with something that is not base64`);
+  throw new TsignError("service", `${service} returned invalid base64`);
 }

@@ -6,10 +6,10 @@ import { blake2b } from "@noble/hashes/blake2.js";
 const SIGMA = "expand 32-byte k";
 
 /**
- * Encrypts for a public key without saying who did: libsodium's crypto_box_seal, which GitHub asks for. A key made for this
- * message, its public half first, then the box of NaCl under BLAKE2b(both public keys) as nonce.
+ * Encrypts a message to a public key anonymously (libsodium's crypto_box_seal), as GitHub requires.
  *
  * @param publicKey 32 bytes, X25519
+ * @returns the ephemeral public key, then the NaCl box with BLAKE2b(both public keys) as nonce
  */
 export function sealedBox(
   io: { random(bytes: number): Uint8Array },
@@ -28,7 +28,7 @@ export function sealedBox(
   return Buffer.concat([own, xsalsa20poly1305(boxKey, nonce).encrypt(Uint8Array.from(message))]);
 }
 
-/** Little-endian words. */
+/** Splits bytes into little-endian 32-bit words. */
 function words(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Uint32Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(index * 4, true));

@@ -58,7 +58,7 @@ describe("GitLab", () => {
   }
 
   for (const reference of ["gitlab://a/b", "gitlab://team"]) {
-    test(`a pair kept at ${reference} signs and verifies`, async () => {
+    test(`a key pair at ${reference} signs and verifies`, async () => {
       const { io, asked } = serviceIo(server(), { env });
       assert.equal((await store(openGitlab(io, reference))).length, 3);
       await signsAndVerifies(openGitlab(io, reference));
@@ -68,7 +68,7 @@ describe("GitLab", () => {
     });
   }
 
-  test("what fails is one clear line", async () => {
+  test("errors are one clear line", async () => {
     const at = (more: Record<string, string | undefined>, reference = "gitlab://a/b") => {
       const variables = Object.fromEntries(
         Object.entries({ ...env, ...more }).filter(([, value]) => value !== undefined),
@@ -78,25 +78,28 @@ describe("GitLab", () => {
     await refuses(at({ GITLAB_TOKEN: undefined }).signer(), { code: "auth", text: /GITLAB_TOKEN is not set/ });
     await refuses(at({ GITLAB_TOKEN: "wrong-one" }).signer(), {
       code: "auth",
-      text: /does not accept/,
+      text: /refused GITLAB_TOKEN/,
       secrets: ["wrong-one"],
     });
-    await refuses(at({}, "gitlab://x").signer(), { code: "input", text: /neither a project nor a group/ });
-    await refuses(at({}).signer(), { code: "input", text: /the project has no variable COSIGN_PASSWORD/ });
+    await refuses(at({}, "gitlab://x").signer(), { code: "input", text: /project or group not found/ });
+    await refuses(at({}).signer(), { code: "input", text: /variable not found in the project: COSIGN_PASSWORD/ });
     const twice = openGitlab(serviceIo(server(), { env }).io, "gitlab://a/b");
     await store(twice);
     await refuses(store(twice), {
       code: "input",
-      text: /cannot create the variable COSIGN_PASSWORD: it is there already/,
+      text: /cannot create the variable COSIGN_PASSWORD: it already exists/,
     });
     const denied = serviceIo(({ method }) => (method === "POST" ? { status: 403 } : { json: {} }), { env });
     await refuses(store(openGitlab(denied.io, "gitlab://a/b")), {
       code: "auth",
-      text: /no permission .*\n.*role Maintainer/,
+      text: /denied permission .*\n.*role Maintainer/,
       secrets: [TOKEN, PASSWORD],
     });
     const busy = serviceIo(() => ({ status: 429 }), { env });
-    await refuses(openGitlab(busy.io, "gitlab://a/b").signer(), { code: "service", text: /still throttling/ });
+    await refuses(openGitlab(busy.io, "gitlab://a/b").signer(), {
+      code: "service",
+      text: /still limits the request rate/,
+    });
     const gone = serviceIo(() => undefined, { env });
     await refuses(openGitlab(gone.io, "gitlab://a/b").signer(), {
       code: "network",
@@ -110,7 +113,7 @@ describe("GitHub", () => {
   const secret = randomBytes(32);
   const box = Buffer.from(x25519.getPublicKey(Uint8Array.from(secret)));
 
-  test("a sealed box opens with the secret key, by another road", () => {
+  test("sealedBox: another implementation can open the box", () => {
     assert.equal(Buffer.from(open(sealedBox({ random: randomBytes }, Buffer.from("hello"), box))).toString(), "hello");
     assert.throws(() => open(Buffer.from(sealedBox({ random: randomBytes }, Buffer.from("hello"), box)).reverse()));
   });
@@ -132,7 +135,7 @@ describe("GitHub", () => {
     [{ GITHUB_HOST: "ghe.test" }, "github://org", "https://ghe.test/api/v3/orgs/org"],
   ];
   for (const [env, reference, base] of hosts) {
-    test(`a pair is written to ${base}`, async () => {
+    test(`writes a key pair to ${base}`, async () => {
       const { io, asked } = serviceIo(
         ({ method }) => (method === "PUT" ? { status: 201 } : { json: { key_id: "7", key: box.toString("base64") } }),
         { env: { ...env, GITHUB_TOKEN: TOKEN } },
@@ -154,23 +157,23 @@ describe("GitHub", () => {
     });
   }
 
-  test("what fails is one clear line; nothing can be read back", async () => {
+  test("errors are one clear line, and secrets cannot be read back", async () => {
     const failing = (status: number, env: Record<string, string> = { GITHUB_TOKEN: TOKEN }) =>
       store(openGithub(serviceIo(() => ({ status }), { env }).io, "github://me/repo"));
     const secrets = [TOKEN, PASSWORD];
     await refuses(failing(200, {}), { code: "auth", text: /GITHUB_TOKEN is not set/ });
-    await refuses(failing(401), { code: "auth", text: /does not accept GITHUB_TOKEN/, secrets });
-    await refuses(failing(403), { code: "auth", text: /no permission .*\n.*Secrets: write/, secrets });
-    await refuses(failing(404), { code: "input", text: /there is no me\/repo at https:\/\/api.github.com/, secrets });
-    await refuses(failing(429), { code: "service", text: /still throttling/, secrets });
+    await refuses(failing(401), { code: "auth", text: /refused GITHUB_TOKEN/, secrets });
+    await refuses(failing(403), { code: "auth", text: /denied permission .*\n.*Secrets: write/, secrets });
+    await refuses(failing(404), { code: "input", text: /me\/repo not found at https:\/\/api.github.com/, secrets });
+    await refuses(failing(429), { code: "service", text: /still limits the request rate/, secrets });
     const { io } = serviceIo(() => assert.fail());
     for (const ask of ["signer", "publicKey", "facts"] as const) {
       await refuses(openGithub(io, "github://me")[ask](), {
         code: "input",
-        text: /never gives a secret back.*\n.*env:\/\/COSIGN_PRIVATE_KEY/,
+        text: /does not return secrets.*\n.*env:\/\/COSIGN_PRIVATE_KEY/,
       });
     }
-    await refuses(() => openGithub(io, "github://a/b/c"), { code: "input", text: /names no repository/ });
+    await refuses(() => openGithub(io, "github://a/b/c"), { code: "input", text: /invalid GitHub reference/ });
   });
 });
 
@@ -204,7 +207,7 @@ describe("Kubernetes", () => {
     };
   }
 
-  test("a pair kept in a secret signs and verifies; the cluster's own TLS and token are used", async () => {
+  test("a key pair in a secret signs and verifies, with the TLS settings and token of the cluster", async () => {
     const { io, asked } = serviceIo(cluster());
     const provider = k8sProvider(io, "k8s://ns/s", library());
     assert.deepEqual(await store(provider), ["Successfully created secret s in namespace ns"]);
@@ -216,11 +219,11 @@ describe("Kubernetes", () => {
     assert.ok(asked.every(({ request }) => request.tls?.ca === "authority"));
     await refuses(store(provider), {
       code: "input",
-      text: /cannot be changed: field is immutable.*\n.*delete it first/,
+      text: /cannot change secret .*field is immutable.*\n.*delete the secret first/,
     });
   });
 
-  test("an old server's secret is replaced, its other data kept", async () => {
+  test("an existing secret of an old server is updated, and its other data kept", async () => {
     const { io, asked } = serviceIo((one) =>
       one.method === "GET" && one.path !== "/version"
         ? { json: { data: { other: "eA==" } } }
@@ -233,38 +236,37 @@ describe("Kubernetes", () => {
   });
 
   const failures: [FakeReply | undefined, string, RegExp][] = [
-    [
-      { status: 401, json: { message: "Unauthorized" } },
-      "auth",
-      /does not accept the credentials\nlooked in KUBECONFIG/,
-    ],
+    [{ status: 401, json: { message: "Unauthorized" } }, "auth", /refused the credentials .*\n.*KUBECONFIG/],
     [
       { status: 403, json: { message: 'User "u" cannot get resource "secrets"' } },
       "auth",
-      /no permission to get secrets in namespace ns.*User "u"/,
+      /denied permission to get secrets in namespace ns.*User "u"/,
     ],
-    [{ status: 404, json: { message: 'secrets "s" not found' } }, "input", /there is no secret s in namespace ns/],
-    [{ status: 404, json: { message: 'namespaces "ns" not found' } }, "input", /there is no namespace ns/],
-    [{ json: { data: { "cosign.key": "eA==" } } }, "input", /the secret ns\/s has no cosign.pub/],
-    [{ status: 429 }, "service", /still throttling/],
+    [{ status: 404, json: { message: 'secrets "s" not found' } }, "input", /secret s in namespace ns not found/],
+    [{ status: 404, json: { message: 'namespaces "ns" not found' } }, "input", /namespace ns not found/],
+    [{ json: { data: { "cosign.key": "eA==" } } }, "input", /secret ns\/s has no cosign.pub/],
+    [{ status: 429 }, "service", /still limits the request rate/],
     [undefined, "network", /cannot reach https:\/\/cluster.test:6443: connection refused/],
   ];
   for (const [reply, code, text] of failures) {
-    test(`${text} is one clear line`, () => {
+    test(`${code} ${text} -> one clear line`, () => {
       const provider = k8sProvider(serviceIo(() => reply).io, "k8s://ns/s", library());
       return refuses(provider.publicKey(), { code, text, secrets: ["k8s-secret"] });
     });
   }
 
-  test("no configuration, and one that cannot be used, say where it was looked for", async () => {
+  test("a missing or unusable configuration: the error says what to set", async () => {
     const { io } = serviceIo(() => assert.fail());
     const none = library({ server: "http://localhost:8080", context: "loaded-context" });
-    const looked = { code: "auth", text: /no credentials for Kubernetes\nlooked in KUBECONFIG, ~\/.kube\/config/ };
+    const looked = { code: "auth", text: /missing credentials for Kubernetes\nset KUBECONFIG or ~\/.kube\/config/ };
     await refuses(k8sProvider(io, "k8s://ns/s", none).publicKey(), looked);
     const broken = k8sProvider(io, "k8s://ns/s", library({ fails: new Error("ENOENT: no such file: /none") }));
-    await refuses(broken.publicKey(), { code: "auth", text: /cannot be used: ENOENT: no such file: \/none/ });
+    await refuses(broken.publicKey(), {
+      code: "auth",
+      text: /unusable Kubernetes configuration: ENOENT: no such file: \/none/,
+    });
     for (const reference of ["k8s://ns", "k8s://ns/a/b", "k8s:///s", "k8s://NS/s", "k8s://ns/../x"]) {
-      await refuses(() => k8sProvider(io, reference), { code: "input", text: /does not name a secret/ });
+      await refuses(() => k8sProvider(io, reference), { code: "input", text: /invalid Kubernetes reference/ });
     }
   });
 });

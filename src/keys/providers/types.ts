@@ -1,39 +1,39 @@
 import type { Io } from "../../io/io.ts";
 import type { PublicKey, Signer } from "../types.ts";
 
-/** What a key's service says of it besides its public half. */
+/** What a service reports about a key besides its public key. */
 interface KeyFacts {
-  /** The name the service knows the key by, its version included: an ARN, a URL, `transit/keys/NAME` version 2. */
+  /** The service's name of the key with its version: an ARN, a URL, `transit/keys/NAME` version 2. */
   readonly id: string;
-  /** What the credentials in use may do with the key, as far as the service tells without trying; in its own words. */
+  /** What the current credentials may do with the key, in the service's terms, if it reports that. */
   readonly permissions?: readonly string[];
 }
 
-/** A key pair in the form cosign keeps it: an encrypted private key, its public key, and the password of the first. */
+/** A key pair as cosign stores it: an encrypted private key with its password, and the public key. */
 export interface KeyPair {
-  /** PEM, as `writeKeyFile` makes it. */
+  /** PEM, from `writeKeyFile`. */
   readonly privateKey: string;
   /** PEM. */
   readonly publicKey: string;
   readonly password: Uint8Array;
 }
 
-/** One key in a service, named by a reference. Every method may ask the service, and throws TsignError. */
+/** One key in a service. Every method may send requests, and throws TsignError. */
 export interface KeyProvider {
-  /** The service's name as its users write it: `AWS KMS`. */
+  /** The service's name: `AWS KMS`. */
   readonly service: string;
   publicKey(): Promise<PublicKey>;
-  /** Throws TsignError "input" for a key that cannot sign, naming what it is. */
+  /** @throws TsignError "input" for a key that cannot sign */
   signer(): Promise<Signer>;
   facts(): Promise<KeyFacts>;
-  /** Makes the key, or finds the one of this name. Absent where keys are made with the vendor's tool. */
+  /** Returns the key of this name, and creates it if it does not exist. Absent where keys are created with the vendor's tool. */
   create?(): Promise<PublicKey>;
-  /** Keeps a key pair made here. Only services that hold files do. Returns lines that say where what went. */
+  /** Stores a key pair, in services that store files. Returns lines to print, one for each part. */
   store?(pair: KeyPair): Promise<readonly string[]>;
 }
 
-/** What a provider needs of the world. */
+/** The I/O that a provider uses. */
 export type ProviderIo = Io;
 
-/** Opens a reference whose scheme chose the provider; nothing is asked of the service yet, nothing of its library loaded. */
+/** Opens a reference. Sends no request and loads no library. @throws TsignError "input" for an invalid reference */
 export type OpenProvider = (io: ProviderIo, reference: string) => KeyProvider;

@@ -9,8 +9,8 @@ const MAX_FILE = 1024 * 1024;
 const TRUE = /^(1|t|true)$/i;
 
 /**
- * The Vault or OpenBao server of the environment: VAULT_ADDR or BAO_ADDR, a token, VAULT_NAMESPACE, and the TLS variables of
- * Vault's own client.
+ * Opens the Vault or OpenBao server of the environment: VAULT_ADDR or BAO_ADDR, a token, VAULT_NAMESPACE, and the TLS variables
+ * of Vault's own client.
  *
  * @throws TsignError "usage" without an address, "auth" without a token
  */
@@ -18,7 +18,9 @@ export async function connectVault(io: ProviderIo): Promise<Service> {
   const variable = io.env["VAULT_ADDR"] ? "VAULT_ADDR" : "BAO_ADDR";
   const base = io.env[variable] ?? "";
   if (base === "")
-    throw new TsignError("usage", "VAULT_ADDR is not set", { hint: "the address of Vault: https://host:8200" });
+    throw new TsignError("usage", "VAULT_ADDR is not set", {
+      hint: "set it to the address of Vault, such as https://vault.example.com:8200",
+    });
   const namespace = io.env["VAULT_NAMESPACE"] || io.env["BAO_NAMESPACE"] || "";
   const headers = {
     "x-vault-request": "true",
@@ -28,15 +30,15 @@ export async function connectVault(io: ProviderIo): Promise<Service> {
   return createService(io, { service: "hashivault", name: SERVICE, base, variable, headers, tls: await tlsOf(io) });
 }
 
-/** In the order of Vault's own client: variables, the token helper of ~/.vault, ~/.vault-token. */
+/** Finds the token in the order of Vault's own client: variables, the token helper of ~/.vault, ~/.vault-token. */
 async function findToken(io: ProviderIo): Promise<string> {
   const given = io.env["VAULT_TOKEN"] || io.env["BAO_TOKEN"];
   if (given) return given;
   const home = io.env["HOME"] || io.env["USERPROFILE"] || "";
   const stored = (await fromHelper(io, home)) ?? (home === "" ? "" : await read(io, join(home, ".vault-token")));
   if (stored.trim() !== "") return stored.trim();
-  throw new TsignError("auth", `no token for ${SERVICE}`, {
-    hint: "looked in VAULT_TOKEN, BAO_TOKEN, the token helper of ~/.vault, and ~/.vault-token; `vault login` writes the last",
+  throw new TsignError("auth", `missing token for ${SERVICE}`, {
+    hint: "set VAULT_TOKEN, or run `vault login` (BAO_TOKEN, the token helper of ~/.vault and ~/.vault-token were tried too)",
   });
 }
 
@@ -45,7 +47,7 @@ async function fromHelper(io: ProviderIo, home: string): Promise<string | undefi
   const [, helper] = /^\s*token_helper\s*=\s*"([^"]+)"/m.exec(config === "" ? "" : await read(io, config)) ?? [];
   if (!helper) return undefined;
   const { code, stdout } = await io.spawn(helper, ["get"]);
-  if (code !== 0) throw new TsignError("auth", `the token helper ${helper} of ${config} failed with ${code}`);
+  if (code !== 0) throw new TsignError("auth", `token helper ${helper} (from ${config}) failed with exit code ${code}`);
   return stdout;
 }
 
