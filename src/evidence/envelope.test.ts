@@ -127,3 +127,9 @@ test("envelopeLine: the stored bytes without their line ends, else the envelope 
   assert.equal(envelopeLine(content, stored), '{ "payload":"x\\n","other": "ü"}');
   assert.equal(envelopeLine(content, undefined), writeEnvelope(content));
 });
+
+test("readEnvelope: the payload of an envelope above 4 MiB -> as it is, byte for byte", () => {
+  const payload = Buffer.alloc(3 * 1024 * 1024 + 1024, "0123456789");
+  const { payload: found } = read({ ...GOOD, payload: payload.toString("base64") });
+  assert.equal(Buffer.compare(found, payload), 0);
+});

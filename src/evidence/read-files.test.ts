@@ -110,3 +110,12 @@ test("readLegacyBlobBundle: what cannot be one is refused", () => {
   for (const value of wrong) assert.throws(() => read(value), badBundle, JSON.stringify(value));
   assert.throws(() => readLegacyBlobBundle(Buffer.from("{"), "f.json"), refused("bad-bundle", "f.json"));
 });
+
+test("readBlobSignature: one byte in base64 -> a signature of one byte", async (context) => {
+  assert.equal(await given(testIo({ cwd: temporaryFolder(context) }), base64("s")), "s");
+});
+
+test("readLegacyBlobBundle: an entry that is not one -> the error names the member and the file", () => {
+  const bytes = jsonBytes({ base64Signature: base64("signature"), rekorBundle: "x" });
+  assert.throws(() => readLegacyBlobBundle(bytes, "a.json"), /rekorBundle.*a\.json|a\.json.*rekorBundle/);
+});

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { refused } from "../../test/support/evidence-parts.ts";
 import { type MemoryStore, memoryStore } from "../../test/support/memory-store.ts";
 import { type ErrorCode, TsignError } from "../errors.ts";
 import { digestOf } from "../format/digest.ts";
 import { fallbackTag } from "../oci/tags.ts";
 import type { Descriptor } from "../oci/types.ts";
-import { findReferrersOf, removeReferrersOf, removeTag } from "./remove.ts";
+import { findReferrersOf, removeListed, removeReferrersOf, removeTag } from "./remove.ts";
 
 const SIGNATURE = "application/vnd.dev.cosign.artifact.sig.v1+json";
 const SBOM = "application/vnd.dev.cosign.artifact.sbom.v1+json";
@@ -242,4 +243,107 @@ test("removeReferrersOf: under the fallback tag only an index of these entries i
   store.before = failing("network", new RegExp(`^manifest ${tag}`));
   await assert.rejects(remove(), refused("network"));
   assert.ok(!store.manifests.has(last.digest));
+});
+
+test("removeTag: an interruption while the registry is looked at -> thrown", async () => {
+  const { store, image, io } = beside();
+  store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
+  unmoved(store);
+  io.sleep = async () => {
+    throw new TsignError("cancelled", "interrupted");
+  };
+  await assert.rejects(removeTag(io, store, "t", image.digest), refused("cancelled"));
+});
+
+test("removeTag: gone after the last pause -> deleted", async () => {
+  const { store, image, io, pauses } = beside();
+  store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
+  unmoved(store);
+  io.sleep = async (milliseconds) => {
+    pauses.push(milliseconds);
+    if (milliseconds === 1500) store.tagged.delete("t");
+  };
+  assert.equal(await removeTag(io, store, "t", image.digest), true);
+  assert.deepEqual([pauses, asked(store, "delete ")], [[100, 400, 1500], ["t"]]);
+});
+
+test("removeListed: nothing listed -> the registry is asked nothing", async () => {
+  const { store, image, io } = beside();
+  store.asked.length = 0;
+  assert.deepEqual(await removeListed(io, store, image.digest, []), { removed: [], kept: [], failure: undefined });
+  assert.deepEqual(store.asked, []);
+});
+
+test("removeListed: an entry without a manifest -> not deleted, and not counted as removed", async () => {
+  const { store, image, io, refer, deleted } = beside();
+  const [one, gone] = [refer("one"), digestOf(Buffer.from("gone"))];
+  const listed = [
+    { digest: one.digest, there: true },
+    { digest: gone, there: false },
+  ];
+  const { removed, kept, failure } = await removeListed(io, store, image.digest, listed);
+  assert.deepEqual([removed, kept, failure], [[one.digest], [], undefined]);
+  assert.deepEqual(deleted(), [one.digest]);
+});
+
+test("removeListed: a manifest that is gone and still listed -> removed, without a failure", async () => {
+  const { store, image, io, refer, pauses } = beside();
+  const one = refer("one");
+  store.listings.set(image.digest, [one]);
+  const { removed, kept, failure } = await removeListed(io, store, image.digest, [{ digest: one.digest, there: true }]);
+  assert.deepEqual([removed, kept, failure], [[one.digest], [], undefined]);
+  assert.deepEqual(pauses, [100, 400, 1500]);
+});
+
+test("removeListed: an image under the fallback tag -> left as it is", async () => {
+  const { store, image, io, refer } = beside();
+  const [one, tag] = [refer("one"), fallbackTag(image.digest)];
+  const { digest } = store.add({ config, layers: [], annotations: { other: "image" } }, { tag });
+  const { removed, failure } = await removeListed(io, store, image.digest, [{ digest: one.digest, there: true }]);
+  assert.deepEqual([removed, failure], [[one.digest], undefined]);
+  assert.equal(store.tagged.get(tag), digest);
+});
+
+test("removeListed: the empty index cannot be deleted for another reason than a refusal -> thrown, nothing written", async () => {
+  const { store, image, io, refer } = beside();
+  const one = refer("one");
+  const tag = fallback(store, image, [one]);
+  store.before = failing("network", new RegExp(`^delete ${tag}$`));
+  const removal = removeListed(io, store, image.digest, [{ digest: one.digest, there: true }]);
+  await assert.rejects(removal, refused("network"));
+  assert.deepEqual(asked(store, "put "), []);
+});
+
+test("removeListed, findReferrersOf: eight requests at a time", async () => {
+  const { store, image, io, refer } = beside();
+  const listed = Array.from({ length: 20 }, (_, index) => refer(`${index}`));
+  const most: Record<string, number> = {};
+  const running: Record<string, number> = {};
+  const remember = (kind: string) => {
+    running[kind] = (running[kind] ?? 0) + 1;
+    most[kind] = Math.max(most[kind] ?? 0, running[kind]);
+  };
+  store.before = async (what) => {
+    const [kind = ""] = what.split(" ");
+    remember(kind);
+    await turn();
+    await turn();
+    running[kind] = (running[kind] ?? 0) - 1;
+  };
+  await findReferrersOf(store, image.digest, ["signature"]);
+  assert.equal(most["manifest"], 8);
+  unmoved(store);
+  const { delete: remove } = store;
+  store.delete = async (digest) => {
+    await store.before(`delete ${digest}`);
+    return remove(digest);
+  };
+  const { failure } = await removeListed(
+    io,
+    store,
+    image.digest,
+    listed.map(({ digest }) => ({ digest, there: true })),
+  );
+  assert.equal(failure?.code, "registry");
+  assert.deepEqual([most["delete"], most["resolve"]], [8, 8]);
 });

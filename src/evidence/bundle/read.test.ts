@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { badBundle, base64, jsonBytes, refused } from "../../../test/support/evidence-parts.ts";
 import type { Origin } from "../model.ts";
-import { looksLikeBundle, readBundle } from "./read.ts";
+import { looksLikeBundle, readBundle, readBundleContent } from "./read.ts";
 
 const V03 = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const old = (version: string) => `application/vnd.dev.sigstore.bundle+json;version=${version}`;
@@ -204,4 +204,34 @@ test("looksLikeBundle: by its media type or material, in either spelling; nothin
   }
   assert.equal(looksLikeBundle(Buffer.from("{")), false);
   assert.throws(() => looksLikeBundle(null as unknown as Uint8Array), TypeError);
+});
+
+test("readBundle: the error names the document and the fields that are wrong", () => {
+  const said = (bytes: Uint8Array) => {
+    try {
+      readBundle(bytes, origin);
+    } catch (error) {
+      return String(error);
+    }
+    return "accepted";
+  };
+  assert.match(said(jsonBytes({ ...GOOD, mediaType: undefined })), /mediaType/);
+  assert.match(said(Buffer.from(`[${"0,".repeat(100_001)}0]`)), /the bundle/);
+  assert.match(said(Buffer.from("{")), /the bundle/);
+  assert.match(said(Buffer.from(`{"a":"${"x".repeat(4 * 1024 * 1024)}`)), /the bundle/);
+  const { logId: _id, kindVersion: _kind, ...bare } = ENTRY;
+  const incomplete = { ...GOOD, verificationMaterial: { certificate, tlogEntries: [bare] } };
+  assert.match(said(jsonBytes(incomplete)), /logId, .*kindVersion/);
+  const payload = `${base64(Buffer.alloc(4 * 1024 * 1024))}*`;
+  assert.match(said(jsonBytes({ ...ATTESTED, dsseEnvelope: { ...ENVELOPE, payload } })), /payload/);
+});
+
+test("readBundleContent: an envelope with another number of signatures than one -> refused", () => {
+  const [signature, payload] = [{ sig: Buffer.from("s"), keyid: "" }, Buffer.from("p")];
+  const content = (signatures: (typeof signature)[]) =>
+    readBundleContent({ $case: "dsseEnvelope", dsseEnvelope: { payload, payloadType: "t", signatures } });
+  assert.equal(content([signature]).kind, "dsse");
+  for (const signatures of [[], [signature, signature], [signature, signature, signature]]) {
+    assert.throws(() => content(signatures), badBundle, `${signatures.length}`);
+  }
 });

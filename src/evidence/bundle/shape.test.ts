@@ -120,3 +120,7 @@ test("canonicalBundle: of content and of key material there is one at most", () 
   assert.throws(() => canonicalBundle({ ...GOOD, dsseEnvelope: ENVELOPE }), badBundle);
   for (const value of [null, [], "bundle", undefined]) assert.throws(() => canonicalBundle(value), badBundle);
 });
+
+test("canonicalBundle: the error names the field that is refused", () => {
+  assert.throws(() => canonicalBundle({ mediaType: 5 }), /mediaType/);
+});

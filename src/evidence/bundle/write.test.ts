@@ -4,7 +4,7 @@ import type { SerializedBundle } from "@sigstore/bundle";
 import { base64, logEntry, refused } from "../../../test/support/evidence-parts.ts";
 import type { Evidence } from "../model.ts";
 import { readBundle } from "./read.ts";
-import { bundleText, writeBundle } from "./write.ts";
+import { bundleOf, bundleText, writeBundle } from "./write.ts";
 
 const V03 = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const origin = { kind: "file", where: "f" } as const;
@@ -94,4 +94,9 @@ test("writeBundle: what a bundle cannot hold is a defect of whoever asks for it"
   const simple: Evidence = { ...BLOB, content: { kind: "simple-signing", payload, signature } };
   const unstated: Evidence = { ...BLOB, content: { kind: "blob", signature } };
   for (const evidence of [simple, unstated]) assert.throws(() => writeBundle(evidence), refused("internal"));
+});
+
+test("bundleOf: a key without a hint -> an empty hint", () => {
+  const { content } = bundleOf({ ...BLOB, key: { kind: "none" } }).verificationMaterial;
+  assert.deepEqual(content, { $case: "publicKey", publicKey: { hint: "" } });
 });

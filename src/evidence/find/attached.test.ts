@@ -119,3 +119,24 @@ test("findAttached: eight referrers are looked at at a time", async () => {
   assert.equal((await find()).length, 20);
   assert.equal(most, 8);
 });
+
+test("findAttached: a referrer without a config -> other", async () => {
+  const { store, image, find } = beside();
+  const index = "application/vnd.oci.image.index.v1+json";
+  const { digest } = store.add({ mediaType: index, manifests: [], subject: image });
+  assert.deepEqual(await find(), [{ kind: "other", digest, subject: image.digest, tagged: false }]);
+});
+
+test("findAttached: more than 100,000 manifests, the image counted -> an error of code limit", async () => {
+  const { store, image, find } = beside();
+  const entry = of("config");
+  const entries = Array.from({ length: 100_000 }, (_, index) => ({ ...entry, digest: number(index + 1) }));
+  store.listings.set(image.digest, entries);
+  let asked = 0;
+  store.manifest = async () => {
+    asked++;
+    return undefined;
+  };
+  await assert.rejects(find(), refused("limit"));
+  assert.equal(asked, 99_999);
+});

@@ -8,6 +8,7 @@ import { attachmentTag } from "../../oci/tags.ts";
 import type { Descriptor } from "../../oci/types.ts";
 import { ANNOTATION, BUNDLE_ANNOTATION } from "../media-types.ts";
 import type { Found, Origin } from "../model.ts";
+import { BlobCache } from "./blobs.ts";
 import { type FindOptions, findEvidence } from "./find.ts";
 
 const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -504,4 +505,69 @@ test("findEvidence: a consumer that has enough ends the listing", async () => {
   };
   for await (const _ of findEvidence(store, { ...options, workers: 1 })) break;
   assert.ok(ended);
+});
+
+test("findEvidence: the error for too many bytes names the limit", async () => {
+  const { store, tag, search } = beside();
+  const half = 2 * 1024 * MIB;
+  tag([signatureOf(store, "a", half), signatureOf(store, "b", half), signatureOf(store, "c", half)]);
+  const last = (await search()).at(-1);
+  assert.match(last && "unreadable" in last ? last.unreadable : "", /\b4 GiB\b/);
+});
+
+test("findEvidence: more than 100,000 referrers that may be signatures -> those before are fetched, then incomplete", async () => {
+  const { store, image, search } = beside();
+  const entry = { ...EMPTY, artifactType: BUNDLE } as Descriptor;
+  store.listings.set(
+    image.digest,
+    Array.from({ length: 100_001 }, () => entry),
+  );
+  const other = await store.manifest(image.digest);
+  let asked = 0;
+  store.manifest = async (what) => {
+    if (what !== EMPTY.digest) return undefined;
+    asked++;
+    return other;
+  };
+  assert.deepEqual(names(await search()), ["incomplete limit"]);
+  assert.equal(asked, 100_000);
+});
+
+test("findEvidence: a bundle under two wrong types -> fetched once, unreadable twice", async () => {
+  const { store, referrer, search } = beside({ workers: 1 });
+  const layer = layerOf(store, bundleOf("b", "right"), BUNDLE);
+  for (const stated of ["wrong", "wrong too"]) {
+    referrer([layer], { artifactType: BUNDLE, annotations: { [BUNDLE_ANNOTATION.predicateType]: stated } });
+  }
+  assert.deepEqual(names(await search()), ["unreadable", "unreadable"]);
+  assert.equal(store.asked.filter((each) => each === `blob ${layer.digest}`).length, 1);
+});
+
+test("findEvidence: a large bundle that is asked for with its bytes -> the bytes are those that are stored", async () => {
+  const { store, referrer, search } = beside({ documents: true });
+  const payload = Buffer.alloc(3 * MIB + 1024, "0123456789").toString("base64");
+  const envelope = { ...envelopeOf("b", "t"), payload };
+  const verificationMaterial = { publicKey: { hint: "b" }, tlogEntries: [] };
+  const bytes = jsonBytes({ mediaType: BUNDLE, verificationMaterial, dsseEnvelope: envelope });
+  referrer([layerOf(store, bytes, BUNDLE)], { artifactType: BUNDLE });
+  const [found] = await search();
+  assert.ok(found && "document" in found && found.document);
+  assert.equal(Buffer.compare(found.document, bytes), 0);
+});
+
+test("BlobCache: keeps 64 MiB of payloads, the oldest are let go above", async () => {
+  const { store } = beside();
+  const cache = new BlobCache(store, Number.POSITIVE_INFINITY);
+  const count = () => store.asked.filter((each) => each.startsWith("blob")).length;
+  const [old, recent] = [layerOf(store, "old", SIMPLE, 64 * MIB - 1), layerOf(store, "recent", SIMPLE, 1)];
+  for (const layer of [old, recent, old, recent]) {
+    assert.equal(Buffer.from(await cache.get(layer)).toString(), layer === old ? "old" : "recent");
+  }
+  assert.equal(count(), 2, "64 MiB are kept");
+  const more = layerOf(store, "more", SIMPLE, 1);
+  await cache.get(more);
+  await cache.get(recent);
+  assert.equal(count(), 3);
+  await cache.get(old);
+  assert.equal(count(), 4, "the oldest was let go");
 });

@@ -53,3 +53,11 @@ test("findSbom: what a listing says is anyone's, the manifest counts", async () 
   assert.equal(await find(), undefined);
   assert.equal(store.asked.filter((asked) => asked === `manifest ${own.digest}`).length, 1);
 });
+
+test("findSbom: an entry that cannot be read -> passed over, nothing is asked for it", async () => {
+  const { store, image, find } = beside();
+  store.listings.set(image.digest, [{ unreadable: "no digest" }]);
+  assert.equal(await find(), undefined);
+  const asked = store.asked.filter((each) => each.startsWith("manifest"));
+  assert.deepEqual(asked, [`manifest ${attachmentTag(image.digest, "sbom")}`]);
+});

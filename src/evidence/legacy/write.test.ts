@@ -217,3 +217,32 @@ test("signatureImage: a layer's own members come after those that every layer ha
     ),
   );
 });
+
+test("legacyBlobBundle: entries without a promise -> the first one with a promise is written", () => {
+  const log = [logEntry({ inclusionPromise: undefined }), logEntry({ logIndex: "77" })];
+  const content = { kind: "blob", signature } as const;
+  assert.equal(JSON.parse(legacyBlobBundle({ content, key: { kind: "none" }, log })).rekorBundle.Payload.logIndex, 77);
+});
+
+test("signatureImage: an image without a config, or with one that is no object -> a new config", async () => {
+  const store = memoryStore();
+  const style = { dockerMediaTypes: false, created: undefined, subject: undefined };
+  const [layer, odd] = [signatureLayer(BARE), store.addBlob('["x"]')];
+  for (const config of [undefined, { ...odd, mediaType: "application/vnd.oci.image.config.v1+json" }]) {
+    const added = store.add(config ? { config, layers: [] } : { mediaType: "application/vnd.oci.image.index.v1+json" });
+    const current = await store.manifest(added.digest);
+    const { bytes } = await signatureImage({ store, current, layer, style });
+    const manifest = JSON.parse(Buffer.from(bytes).toString());
+    assert.equal(manifest.config.mediaType, "application/vnd.oci.image.config.v1+json");
+    const written = JSON.parse(Buffer.from(store.blobs.get(manifest.config.digest) ?? "").toString());
+    assert.deepEqual(Object.keys(written).sort(), ["architecture", "config", "created", "history", "os", "rootfs"]);
+  }
+});
+
+test("signatureImage: a config that is not JSON -> an error that names it", async () => {
+  const store = memoryStore();
+  const style = { dockerMediaTypes: false, created: undefined, subject: undefined };
+  const added = store.add({ config: store.addBlob("{"), layers: [] });
+  const current = await store.manifest(added.digest);
+  await assert.rejects(signatureImage({ store, current, layer: signatureLayer(BARE), style }), /config/);
+});
