@@ -125,6 +125,20 @@ test("verifyClaims: a simple-signing payload is cosign's, about the image, with 
   assert.deepEqual(skipped.content, { kind: "simple-signing", payload: Buffer.from("text"), claims: undefined });
 });
 
+test("verifyClaims: a payload about an image where a file is verified -> no digest was expected", () => {
+  const compared = (subject: Subject) => {
+    try {
+      verifyClaims(simple(digestOf(Buffer.from("other"))), subject, ANY);
+    } catch (error) {
+      if (error instanceof CheckFailed) return error.compared;
+    }
+    return assert.fail("accepted");
+  };
+  const actual = digestOf(Buffer.from("other"));
+  assert.deepEqual(compared(IMAGE), { expected: DIGEST, actual });
+  assert.deepEqual(compared(BLOB), { actual });
+});
+
 test("verifyClaims: a statement has a subject whose every digest that can be compared is the artifact's", () => {
   const verify = (subject: Subject, ...subjects: object[]) => verifyClaims(statement(...subjects), subject, ANY);
   const digests = { sha256: hex("sha256"), sha384: hex("sha384"), sha512: hex("sha512") };

@@ -154,6 +154,14 @@ test("verifyBody, verifyInclusion: an entry about a whole envelope has to be the
   await refused(judge(DSSE, [proof as never], change), "log", /the log entry cannot be read/);
 });
 
+test("refuseDuplicates: an entry twice -> refused, unless it is about a whole envelope and names no signature", () => {
+  const [named, whole] = [hashedRekord(digest("sha256", ARTIFACT)), wholeEnvelope(ENVELOPE)];
+  const twice = (entry: TransparencyLogEntry) => [entry, entry].map((each) => ({ entry: each, log: LOG }));
+  assert.throws(() => refuseDuplicates(twice(named)), CheckFailed);
+  refuseDuplicates(twice(whole));
+  refuseDuplicates([...twice(whole), { entry: named, log: LOG }]);
+});
+
 test("verifyBody: an entry whose body lacks what its kind demands cannot be read", async () => {
   for (const entry of [
     entryOf("hashedrekord 0.0.1", {}),

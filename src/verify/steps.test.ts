@@ -115,6 +115,31 @@ test("checkTimes: authorities with other roots count each", async () => {
   await assert.rejects(three, isCheck("time", /^expected 3 timestamp authorities, got 2$/));
 });
 
+test("checkTimes: an authority whose roots are listed in another order -> counted once", async () => {
+  let now = Date.now();
+  const moving = await testSigstore({ clock: () => new Date(now) });
+  const [authority = assert.fail()] = readTrustedRoot(Buffer.from(moving.trustedRoot), "root").timestampAuthorities;
+  const { newKey, make } = foundry();
+  const key = newKey();
+  const more = make({ name: "another root", key, issuer: "another root", issuerKey: key });
+  const first = await timestamp(moving, SIGNATURE);
+  const change = new Date(now + 30_000);
+  now += 60_000;
+  const second = await timestamp(moving, SIGNATURE);
+  const roots = [...authority.roots, more];
+  const judge = (later: readonly Uint8Array[]) => {
+    const timestampAuthorities = [
+      { ...authority, roots, validFor: { start: new Date(0), end: change } },
+      { ...authority, roots: later, validFor: { start: change, end: undefined } },
+    ];
+    const trust: TrustMaterial = { ...NO_TRUST, timestampAuthorities, now: new Date() };
+    const step = { evidence: signed({ timestamps: [first, second] }), entries: [], trust };
+    return checkTimes({ ...step, policy: { ...POLICY, timestamps: 2 } });
+  };
+  for (const later of [roots, roots.toReversed()]) await assert.rejects(judge(later), isCheck("time", /2.*1/));
+  assert.equal((await judge(authority.roots)).value.timestamps.length, 2, "with other roots it is another one");
+});
+
 test("checkLog: a number of logs is demanded also where the log is not checked", () => {
   const step = {
     evidence: signed({}),

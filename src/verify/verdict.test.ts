@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 import { test } from "node:test";
+import { foundry } from "../../test/support/authorities.ts";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { digestOf, messageOf } from "../format/digest.ts";
 import { defaultHashes, publicKeyFromObject, signerFromKey } from "../keys/index.ts";
+import { implicit, sequence } from "../sandbox/pki/der.ts";
+import { extension } from "../sandbox/pki/x509.ts";
 import { signStatement } from "../sign/payload.ts";
 import { signInTotoStatement } from "../sign/sign.ts";
-import { NO_TRUST } from "../trust/material.ts";
+import { ALWAYS, NO_TRUST } from "../trust/material.ts";
 import type { Policy, Subject, TrustMaterial } from "./model.ts";
+import { exactly, matching } from "./patterns.ts";
 import { isVerified, verify } from "./verify.ts";
 
 const DIGEST = digestOf(Buffer.from("an image"));
@@ -110,3 +114,46 @@ test("the verdict carries the subject that matched, and the envelope as it is st
   assert.deepEqual(verdict.entries, []);
   assert.equal(JSON.parse(verdict.content.envelope()).signatures.length, 1);
 });
+
+test("verify: a reader's error counts against the step that read, and before any against the signature", async () => {
+  const error = new TsignError("bad-bundle", "the reason");
+  const failedStep = async (...args: Parameters<typeof verify>) => {
+    const verdict = await verify(...args);
+    assert.ok(!verdict.ok);
+    assert.equal(verdict.failed.detail, "the reason");
+    return [verdict.failed.name, verdict.checks.length];
+  };
+  const evidence = await signed();
+  const { signer } = policy();
+  assert.ok(signer.kind === "key");
+  const badHashes = policy({ signer: broken(signer, "hashes", error) });
+  assert.deepEqual(await failedStep(broken(evidence, "key", error), IMAGE, TRUST, policy()), ["signature", 1]);
+  const logged = { ...evidence, log: [{ logId: { keyId: Buffer.alloc(32) } }] } as unknown as Evidence;
+  const badLogs = broken(TRUST, "logs", error);
+  assert.deepEqual(await failedStep(logged, IMAGE, badLogs, policy({ log: "required" })), ["log", 1]);
+  assert.deepEqual(await failedStep(evidence, IMAGE, TRUST, badHashes), ["signature", 2]);
+  assert.deepEqual(await failedStep(evidence, IMAGE, TRUST, broken(policy(), "claims", error)), ["claims", 4]);
+
+  const { leaf, chain, authority } = certificates();
+  const certified: Evidence = { ...evidence, key: { kind: "certificate", leaf, chain, binding: true } };
+  const identity = { subject: [exactly("a@example.com")], issuer: [await matching("^$")], extensions: new Map() };
+  const byName = policy({ signer: { kind: "identity", identity } });
+  const trust: TrustMaterial = { ...TRUST, authorities: [authority] };
+  assert.deepEqual(await failedStep(certified, IMAGE, broken(trust, "authorities", error), byName), ["key", 3]);
+  assert.deepEqual(await failedStep(certified, IMAGE, trust, broken(byName, "sct", error)), ["sct", 4]);
+  const badIdentity = policy({ signer: broken({ kind: "identity", identity }, "identity", error) });
+  assert.deepEqual(await failedStep(certified, IMAGE, trust, badIdentity), ["identity", 6]);
+  const verdict = await verify(certified, IMAGE, trust, byName);
+  assert.ok(verdict.ok, verdict.ok ? "" : verdict.failed.detail);
+});
+
+/** A certificate for KEY, and the authority that issued it. */
+function certificates() {
+  const { newKey, make } = foundry();
+  const key = newKey();
+  const root = make({ name: "root", key, issuer: "root", issuerKey: key });
+  const pair = { privateKey: KEY, publicKey: createPublicKey(KEY) };
+  const san = extension("2.5.29.17", sequence(implicit(1, Buffer.from("a@example.com"))));
+  const leaf = make({ name: undefined, key: pair, issuer: "root", issuerKey: key, more: [san] });
+  return { leaf, chain: [], authority: { roots: [root], intermediates: [], validFor: ALWAYS } };
+}
