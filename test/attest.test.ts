@@ -139,7 +139,7 @@ for (const { form, flags } of FORMS) {
     for (const limit of ["4500", "3 kB"]) {
       const { code, stderr } = await run(about, { cwd, env: { ...env, COSIGN_MAX_ATTACHMENT_SIZE: limit } });
       assert.equal(code, 1);
-      assert.match(stderr, /more than 4500|larger than 3000/);
+      assert.match(stderr, /more than 4500|limit of 4500|larger than 3000/);
       assert.match(stderr, /COSIGN_MAX_ATTACHMENT_SIZE/);
     }
     assert.deepEqual(await types(), []);

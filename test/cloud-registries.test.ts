@@ -58,7 +58,7 @@ async function lookUp(context: TestContext, flags: string[], { env = {}, docker,
 const WORKFLOW = { GITHUB_TOKEN: "ghp_token", GITHUB_ACTOR: "octo" };
 const PASSWORD = ["--registry-username", "flag", "--registry-password", "password"];
 
-test("the cloud's credentials are used with the flag, and without it are not", async (t) => {
+test("--k8s-keychain: cloud credentials are used with the flag only", async (t) => {
   const found = await lookUp(t, [FLAG], { env: WORKFLOW });
   assert.equal(found.code, 0, found.stderr);
   assert.deepEqual(found.shown, [basic("octo:ghp_token")]);
@@ -68,11 +68,11 @@ test("the cloud's credentials are used with the flag, and without it are not", a
     const { code, stderr, shown } = await lookUp(t, flags, { env: WORKFLOW });
     assert.equal(code, 1);
     assert.deepEqual(shown, [undefined]);
-    assert.match(stderr, /hint: tsign login ghcr.io/);
+    assert.match(stderr, /hint: run `tsign login ghcr.io`/);
   }
 });
 
-test("docker's configuration goes first, flags come after the cloud", async (t) => {
+test("--k8s-keychain: stored login before cloud credentials before flags", async (t) => {
   const docker = { auths: { "ghcr.io": { auth: Buffer.from("stored:password").toString("base64") } } };
   const shown = async (world: World, ...flags: string[]) => (await lookUp(t, [FLAG, ...flags], world)).shown;
   assert.deepEqual(await shown({ env: WORKFLOW, docker }, ...PASSWORD), [basic("stored:password")]);
@@ -85,13 +85,13 @@ test("docker's configuration goes first, flags come after the cloud", async (t) 
   assert.deepEqual(both.shown, [basic("flag:password")]);
 });
 
-test("a refusal says where credentials were looked for, or whose they are, and shows none", async (t) => {
+test("--k8s-keychain: refused login -> hint names the source of the credentials, not the secret", async (t) => {
   const none = await lookUp(t, [FLAG]);
   assert.equal(none.code, 1);
-  assert.match(none.stderr, /Error: cannot log in to ghcr.io: .*403/);
+  assert.match(none.stderr, /Error: log in to ghcr.io: .*403/);
   assert.match(none.stderr, /hint: no credentials of GitHub: GITHUB_TOKEN is not set\n/);
   const late = await lookUp(t, [FLAG], { generous: true });
-  assert.match(late.stderr, /ghcr.io answered 403 to: .*\nhint: no credentials of GitHub: GITHUB_TOKEN is not set\n/);
+  assert.match(late.stderr, /ghcr.io returned 403.*\nhint: no credentials of GitHub: GITHUB_TOKEN is not set\n/);
   for (const generous of [false, true]) {
     const env = { GITHUB_TOKEN: "ghp_expired", GITHUB_ACTOR: "octo" };
     const { code, stdout, stderr } = await lookUp(t, [FLAG, "--verbose"], { env, generous });

@@ -62,23 +62,23 @@ async function* endless(piece: Uint8Array) {
   for (;;) yield piece;
 }
 
-test("a manifest that is not the one asked for is refused, the right one is not", async (t) => {
+test("manifest: wrong digest -> refused, right digest -> accepted", async (t) => {
   const { address } = await registry(t, () => ok(MANIFEST, MANIFEST_TYPE));
   const store = await open(address);
   assert.equal((await store.manifest(digestOf(MANIFEST)))?.descriptor.size, MANIFEST.length);
-  await fails(store.manifest(digestOf(Buffer.from("other"))), "registry", /another content/);
+  await fails(store.manifest(digestOf(Buffer.from("other"))), "registry", /digest mismatch/);
 });
 
-test("a digest header that does not fit the bytes is refused", async (t) => {
+test("manifest: Docker-Content-Digest of other bytes -> refused", async (t) => {
   const lie = digestOf(Buffer.from("other"));
   const { address } = await registry(t, () => ({
     ...ok(MANIFEST, MANIFEST_TYPE),
     headers: { "content-type": MANIFEST_TYPE, "docker-content-digest": lie },
   }));
-  await fails((await open(address)).manifest("v1"), "registry", /another content/);
+  await fails((await open(address)).manifest("v1"), "registry", /digest mismatch/);
 });
 
-test("a blob with other content, too few or too many bytes is refused", async (t) => {
+test("blob: wrong digest or size -> refused", async (t) => {
   const content = Buffer.from("content");
   const bodies: Record<string, Buffer> = {
     good: content,
@@ -92,31 +92,31 @@ test("a blob with other content, too few or too many bytes is refused", async (t
   const blob = { mediaType: "x/y", digest: digestOf(content), size: content.length };
   assert.deepEqual(Buffer.from(await store.blob(blob, { maxBytes: 100 })), content);
   for (const [name, reason] of [
-    ["other", /another content/],
-    ["short", /ends after 3 of its 7 bytes/],
-    ["long", /longer than its 7 bytes/],
+    ["other", /digest mismatch/],
+    ["short", /size mismatch: got 3 bytes, want 7/],
+    ["long", /got more than 7 bytes/],
   ] as const) {
     body = name;
     await fails(store.blob(blob, { maxBytes: 100 }), "registry", reason);
   }
-  await fails(store.blob(blob, { maxBytes: 3 }), "limit", /more than the 3 allowed/);
+  await fails(store.blob(blob, { maxBytes: 3 }), "limit", /limit of 3 bytes/);
 });
 
-test("endless bodies end in an error, wherever they come", async (t) => {
+test("endless answers: error at the size limit", async (t) => {
   const { address } = await registry(t, ({ url }) =>
     ok(endless(Buffer.alloc(65_536, 32)) as never, url.includes("referrers") ? INDEX_TYPE : MANIFEST_TYPE),
   );
   const store = await open(address);
   await fails(store.manifest("v1"), "limit", /larger than/);
-  await fails(listed(store, digestOf(MANIFEST)), "limit", /more than 16 MiB/);
+  await fails(listed(store, digestOf(MANIFEST)), "limit", /limit of 16 MiB/);
   await fails(
     store.blob({ mediaType: "x/y", digest: digestOf(MANIFEST), size: 10 }, { maxBytes: 100 }),
     "registry",
-    /longer than/,
+    /size mismatch/,
   );
 });
 
-test("endless pages and pages at another host end in an error", async (t) => {
+test("referrers list: endless pages, or a page on another host -> error", async (t) => {
   let page = 0;
   let link = () => `</v2/app/referrers/x?page=${++page}>; rel="next"`;
   const { address } = await registry(t, () => ({
@@ -125,13 +125,13 @@ test("endless pages and pages at another host end in an error", async (t) => {
     body: JSON.stringify({ schemaVersion: 2, manifests: [] }),
   }));
   const store = await open(address);
-  await fails(listed(store, digestOf(MANIFEST)), "limit", /without an end/);
+  await fails(listed(store, digestOf(MANIFEST)), "limit", /does not end/);
   assert.ok(page <= 101);
   link = () => '<http://elsewhere.example/v2/app/referrers/x>; rel="next"';
   await fails(listed(store, digestOf(MANIFEST)), "registry", /another host/);
 });
 
-test("a listing that fails is an error, and never an image without signatures", async (t) => {
+test('verify: referrers list fails -> exit 1, never "no signatures found"', async (t) => {
   const cwd = temporaryFolder(t);
   const good = createRegistryHandler({ referrers: true });
   let status = 500;
@@ -145,13 +145,13 @@ test("a listing that fails is an error, and never an image without signatures", 
   for (status of [500, 401, 403, 429]) {
     const verified = await run(["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env, io });
     assert.equal(verified.code, 1, `${status}: ${verified.stderr}`);
-    assert.match(verified.stderr, new RegExp(`answered ${status}`));
+    assert.match(verified.stderr, new RegExp(`returned ${status}`));
   }
   status = 404;
   assert.equal((await run(["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env, io })).code, 10);
 });
 
-test("one candidate that cannot be fetched is named, and hides no other", async (t) => {
+test("verify: one referrer missing -> reported, others still verified", async (t) => {
   const cwd = temporaryFolder(t);
   const good = createRegistryHandler({ referrers: true });
   const missing: Descriptor = { mediaType: MANIFEST_TYPE, digest: digestOf(Buffer.from("gone")), size: 4 };
@@ -173,7 +173,7 @@ test("one candidate that cannot be fetched is named, and hides no other", async 
   assert.equal(both.code, 0, both.stderr);
 });
 
-test("a server that stalls or drips ends in a time-out", async (t) => {
+test("registry: no answer, or a slow one -> timeout", async (t) => {
   const io = testIo();
   const never = new Promise<ServerResponse>(() => {});
   const silent = await registry(t, ({ url }) => (url === "/v2/" ? { status: 200 } : never));
@@ -188,7 +188,7 @@ test("a server that stalls or drips ends in a time-out", async (t) => {
   await fails((await open(dripping.address)).manifest("v1"), "timeout", /slower than/);
 });
 
-test("a registry in trouble is asked again, as long after as it says, and not for ever", async (t) => {
+test("registry: 503 with Retry-After -> retried after that time, a limited number of times", async (t) => {
   let answers: ServerResponse[] = [];
   const { address, seen } = await registry(t, () => answers.shift() ?? { status: 503 });
   const pauses: number[] = [];
@@ -211,11 +211,11 @@ test("a registry in trouble is asked again, as long after as it says, and not fo
     String(pauses),
   );
   seen.length = 0;
-  await fails(store.manifest("v1"), "registry", /answered 503/);
+  await fails(store.manifest("v1"), "registry", /returned 503/);
   assert.equal(seen.length, 4);
 });
 
-test("a bearer token stays with the registry: not on redirects, not to foreign upload locations", async (t) => {
+test("bearer token: never sent to another origin on redirects or uploads", async (t) => {
   const content = Buffer.from("content");
   const other = await registry(t, ({ method }) => (method === "GET" ? ok(content, "x/y") : { status: 201 }));
   const first = await registry(t, ({ method, url }) => {
@@ -248,12 +248,12 @@ test("a bearer token stays with the registry: not on redirects, not to foreign u
   for (const { headers } of other.seen) assert.equal(headers["authorization"], undefined);
 });
 
-test("a password goes only to a realm that may have it", async (t) => {
+test("password: sent only to a token server over https, or on this machine", async (t) => {
   const realms: [string, RegExp][] = [
-    ["http://192.168.7.7/token", /not https/],
+    ["http://192.168.7.7/token", /does not use https/],
     ["https://169.254.169.254/token", /private or link-local/],
     ["https://10.1.2.3/token", /private or link-local/],
-    ["http://tokens.example/token", /not https/],
+    ["http://tokens.example/token", /does not use https/],
   ];
   for (const [realm, reason] of realms) {
     const { address } = await registry(t, () => ({
@@ -264,7 +264,7 @@ test("a password goes only to a realm that may have it", async (t) => {
   }
 });
 
-test("a password is traded for a token at the registry's own realm, and renewed when it expires", async (t) => {
+test("token: requested with the password, and renewed when it expires", async (t) => {
   let issued = 0;
   const server = await registry(t, (request) => {
     if (request.url.startsWith("/token")) {
@@ -290,7 +290,7 @@ test("a password is traded for a token at the registry's own realm, and renewed 
   assert.equal(issued, 8);
 });
 
-test("a redirect never leads from https to http, nor anywhere but to http", () => {
+test("resolveLocation: https to http, or another scheme -> refused", () => {
   const from = new URL("https://registry.example/v2/");
   assert.equal(resolveLocation(from, "/other").href, "https://registry.example/other");
   assert.throws(() => resolveLocation(from, "http://registry.example/x"), /from https to http/);

@@ -49,7 +49,7 @@ for (const referrers of [true, false]) {
   });
 }
 
-test("verify finds a good bundle first, among and after as many that are junk, and never without one", async (t) => {
+test("verify: valid bundle before, among or after many invalid ones -> verified; none -> refused", async (t) => {
   const { registry, ok, tsign, image, subject, sign } = await workshop(t);
   registry.gather({ subject, kind: "junk", count: 300, position: 0 });
   const none = await tsign(...VERIFY, image);
@@ -63,7 +63,7 @@ test("verify finds a good bundle first, among and after as many that are junk, a
   }
 });
 
-test("a bundle that many referrers name is fetched and judged once", async (t) => {
+test("verify: one bundle listed by many referrers -> fetched and verified once", async (t) => {
   const { registry, ok, image, subject, sign } = await workshop(t);
   await sign();
   const bundle = Buffer.from((await ok("download", "signature", image)).stdout.trim());
@@ -88,13 +88,13 @@ test(`verify finds a good layer first, among and after ${COUNT} that are junk`, 
   assert.equal(other.code, 12, other.stderr.slice(-300));
 });
 
-test("a listing that breaks off is a warning beside a good signature, and the error without one", async (t) => {
+test("verify: referrers list interrupted -> warning with a valid signature, error without", async (t) => {
   for (const signed of [true, false]) {
     const { registry, tsign, image, subject, sign } = await workshop(t);
     if (signed) await sign();
     registry.gather({ subject, kind: "scan", count: 5, position: 0, pageSize: 3, brokenPage: 3 });
     const outcome = await tsign(...VERIFY, image);
-    assert.match(outcome.stderr, /answered 404/);
+    assert.match(outcome.stderr, /returned 404/);
     if (signed) assert.equal(outcome.code, 0, outcome.stderr);
     else {
       assert.equal(outcome.code, 1, outcome.stderr);
@@ -103,7 +103,7 @@ test("a listing that breaks off is a warning beside a good signature, and the er
   }
 });
 
-test("copy and load write each subject's fallback index once, whatever the number of its referrers", async (t) => {
+test("copy, load: fallback index of each subject is written once", async (t) => {
   const { registry, ok, image, subject, sign } = await workshop(t, { referrers: false });
   for (const _time of ["first", "second", "third"]) await sign("-a", `n=${_time}`);
   registry.take();

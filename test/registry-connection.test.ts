@@ -80,7 +80,7 @@ async function fails(promise: Promise<unknown>, code: string, message: RegExp): 
 const PASSWORD = { username: "alice", password: "s3cret-ü€" };
 const BASIC = `Basic ${Buffer.from("alice:s3cret-ü€").toString("base64")}`;
 
-test("a token realm at the registry's origin is asked as the registry is, with the password in UTF-8", async (t) => {
+test("token server on the registry's origin: same TLS options, password in UTF-8", async (t) => {
   let port = 0;
   const registry = await serve(
     t,
@@ -99,7 +99,7 @@ test("a token realm at the registry's origin is asked as the registry is, with t
   assert.match(asked?.request ?? "", /service=s&scope=repository%3Aapp%3Apull&account=alice/);
 });
 
-test("a token realm elsewhere gets no client certificate, and no password without a good certificate of its own", async (t) => {
+test("token server on another host: no client certificate sent, no password over unverified TLS", async (t) => {
   const realm = await serve(t, granting, { requestCert: true, rejectUnauthorized: false });
   const elsewhere = `https://127.0.0.1:${realm.port}/token`;
   const registry = await serve(t, challenging(elsewhere), { requestCert: true, rejectUnauthorized: false });
@@ -115,7 +115,7 @@ test("a token realm elsewhere gets no client certificate, and no password withou
   assert.ok(registry.seen.every(({ client }) => client === "client"));
 });
 
-test("--registry-cacert takes the place of the system's authorities", async (t) => {
+test("--registry-cacert: replaces the system's CA certificates", async (t) => {
   const before = tls.getCACertificates("default");
   t.after(() => tls.setDefaultCACertificates(before));
   tls.setDefaultCACertificates([...before, readFileSync(CA, "utf8")]);
@@ -128,7 +128,7 @@ test("--registry-cacert takes the place of the system's authorities", async (t) 
   await fails(ask(other), "network", /certificate is self-signed|authority/);
 });
 
-test("a challenge that is none is an error that says so", async (t) => {
+test("log in: invalid challenge -> auth error", async (t) => {
   for (const challenge of [
     "Bearer",
     "Bearer realm",
@@ -137,11 +137,11 @@ test("a challenge that is none is an error that says so", async (t) => {
     'Bearer realm="ftp://x/t"',
   ]) {
     const registry = await serve(t, (_, response) => response.writeHead(401, { "www-authenticate": challenge }).end());
-    await fails((await open(registry.address, PASSWORD)).manifest("v1"), "auth", /cannot log in to localhost/);
+    await fails((await open(registry.address, PASSWORD)).manifest("v1"), "auth", /log in to localhost/);
   }
 });
 
-test("files of certificates and keys are what they should be, or an error", async (t) => {
+test("TLS files: invalid, missing or mismatched -> error", async (t) => {
   const folder = temporaryFolder(t);
   const write = (name: string, text: string) => {
     writeFileSync(join(folder, name), text);
@@ -151,22 +151,26 @@ test("files of certificates and keys are what they should be, or an error", asyn
   const second = write("second.pem", `${fixture("server.pem")}${readFileSync(broken)}`);
   const text = write("text.pem", "a certificate");
   const cases: [Partial<RegistryOptions>, string, RegExp][] = [
-    [{ caFile: broken }, "input", /holds a certificate that cannot be read/],
-    [{ caFile: second }, "input", /holds a certificate that cannot be read/],
-    [{ caFile: text }, "input", /holds no PEM block of type CERTIFICATE/],
-    [{ caFile: CLIENT.clientKeyFile }, "input", /holds no PEM block of type CERTIFICATE/],
+    [{ caFile: broken }, "input", /invalid certificate/],
+    [{ caFile: second }, "input", /invalid certificate/],
+    [{ caFile: text }, "input", /missing PEM block of type CERTIFICATE/],
+    [{ caFile: CLIENT.clientKeyFile }, "input", /missing PEM block of type CERTIFICATE/],
     [{ caFile: join(folder, "absent.pem") }, "input", /no such file/],
-    [{ clientCertFile: CLIENT.clientCertFile }, "usage", /go together/],
-    [{ clientKeyFile: CLIENT.clientKeyFile }, "usage", /go together/],
-    [{ ...CLIENT, clientKeyFile: join(TLS, "server.key") }, "input", /is not that of the certificate/],
-    [{ ...CLIENT, clientKeyFile: CLIENT.clientCertFile }, "input", /holds no PEM block of type PRIVATE KEY/],
-    [{ ...CLIENT, clientKeyFile: join(TLS, "client-encrypted.key") }, "input", /is encrypted/],
+    [{ clientCertFile: CLIENT.clientCertFile }, "usage", /-cert requires --registry-client-key/],
+    [{ clientKeyFile: CLIENT.clientKeyFile }, "usage", /-key requires --registry-client-cert/],
+    [{ ...CLIENT, clientKeyFile: join(TLS, "server.key") }, "input", /does not match the certificate/],
+    [{ ...CLIENT, clientKeyFile: CLIENT.clientCertFile }, "input", /missing PEM block of type PRIVATE KEY/],
+    [
+      { ...CLIENT, clientKeyFile: join(TLS, "client-encrypted.key") },
+      "input",
+      /encrypted private keys are not supported/,
+    ],
   ];
   for (const [options, code, message] of cases) await fails(open("localhost:1", options), code, message);
   assert.ok(await open("localhost:1", { caFile: CA, ...CLIENT }));
 });
 
-test("a registry that speaks TLS is never asked over http, whatever the reason it cannot be reached", async (t) => {
+test("registry with TLS: failed handshake -> never retried over http", async (t) => {
   const asked: string[] = [];
   const { http } = testIo();
   const watched: Partial<Io> = {
@@ -189,7 +193,7 @@ test("a registry that speaks TLS is never asked over http, whatever the reason i
   assert.equal(asked.at(-1), "http:");
 });
 
-test("whether a registry speaks TLS is asked through the proxy as well", async () => {
+test("check for TLS: sent through the proxy too", async () => {
   const direct: string[] = [];
   const env = { HTTPS_PROXY: "http://proxy.example:3128", HTTP_PROXY: "http://proxy.example:3128" };
   const http = async ({ url, proxy }: HttpRequest) => {
@@ -201,14 +205,14 @@ test("whether a registry speaks TLS is asked through the proxy as well", async (
   assert.deepEqual(direct, []);
 });
 
-test("answers without a body leave their connection to the next request", async (t) => {
+test("answers without a body: connection is reused", async (t) => {
   const registry = await serve(t, absent);
   const store = await open(registry.address);
   for (let round = 0; round < 5; round++) assert.equal(await store.resolve("v1"), undefined);
   assert.ok(registry.connections() <= 2, String(registry.connections())); // one to find out that it is not TLS
 });
 
-test("an upload that cannot be repeated ends in an error, one that can is repeated", async (t) => {
+test("upload: interrupted stream -> error, repeatable stream -> sent again", async (t) => {
   const content = Buffer.from("content");
   const got: string[] = [];
   const registry = await serve(t, async (request, response) => {
@@ -223,7 +227,7 @@ test("an upload that cannot be repeated ends in an error, one that can is repeat
   const once = (async function* () {
     yield content;
   })();
-  await fails(store.putBlob({ ...blob, chunks: once }), "network", /cannot be read again/);
+  await fails(store.putBlob({ ...blob, chunks: once }), "network", /cannot be resumed/);
   assert.deepEqual(got, ["content"]);
   got.length = 0;
   const often = {

@@ -45,13 +45,13 @@ function fakeTag(meanwhile: ((words: string[]) => string[])[] = []) {
   return { io, store, merge, words: () => words };
 }
 
-test("what we add is there in the end, whatever others overwrite meanwhile", async () => {
+test("appendToTag: concurrent overwrites -> our entry is kept", async () => {
   const tag = fakeTag([() => ["theirs"], (words) => [...words, "third"]]);
   await appendToTag({ ...tag, tag: "t", merge: tag.merge("ours") });
   assert.deepEqual(tag.words(), ["theirs", "ours", "third"]);
 });
 
-test("an append that finds its part there writes nothing", async () => {
+test("appendToTag: entry already there -> no write", async () => {
   const tag = fakeTag();
   await appendToTag({ ...tag, tag: "t", merge: tag.merge("ours") });
   const before = tag.words();
@@ -59,14 +59,14 @@ test("an append that finds its part there writes nothing", async () => {
   assert.equal(tag.words(), before);
 });
 
-test("writers of one process wait for each other", async () => {
+test("appendToTag: writers of one process -> run one after another", async () => {
   const tag = fakeTag();
   const words = Array.from({ length: 20 }, (_, index) => `w${index}`);
   await Promise.all(words.map((word) => appendToTag({ ...tag, tag: "t", merge: tag.merge(word) })));
   assert.deepEqual(tag.words(), words);
 });
 
-test("who is overwritten for ever gets an error, not a silent loss", async () => {
+test("appendToTag: overwritten every time -> error", async () => {
   const tag = fakeTag(Array.from({ length: 100 }, () => () => ["theirs"]));
   await assert.rejects(appendToTag({ ...tag, tag: "t", merge: tag.merge("ours") }), /keep overwriting/);
 });
@@ -103,7 +103,7 @@ function pseudoRandom(seed: number) {
 }
 
 for (const seed of [1, 2, 3, 4]) {
-  test(`thirty processes that stall now and then lose nothing (seed ${seed})`, async () => {
+  test(`appendToTag: thirty processes with random stalls -> no entry lost (seed ${seed})`, async () => {
     const clock = virtualClock();
     const random = pseudoRandom(seed);
     const tag = fakeTag();
@@ -151,7 +151,7 @@ function index(manifests: Descriptor[]): StoredManifest {
   };
 }
 
-test("a fallback index keeps its entries, repairs poor ones, and takes a new one once", async () => {
+test("withReferrers: keeps entries, completes old ones, adds a new one once", async () => {
   const rich = entry("rich", { artifactType: "x/rich", annotations: { a: "b" } });
   const poor = entry("poor");
   const gone = entry("gone");

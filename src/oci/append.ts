@@ -2,37 +2,36 @@ import { TsignError } from "../errors.ts";
 import type { Io } from "../io/io.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
 
-/** What to write next, given what the tag holds; undefined when it already holds what we add. */
+/** Returns what to write next, given the tag's current content; undefined when it already contains our part. */
 export type Merge = (
   current: StoredManifest | undefined,
 ) => Promise<{ readonly bytes: Uint8Array; readonly mediaType: string } | undefined>;
 
-/** Writes before giving up: with thirty writers at once, a handful is what it takes. */
+/** Writes before giving up. Thirty concurrent writers need about five each. */
 const MAX_WRITES = 60;
-/** Readings before giving up; one that others made out of date costs no write. */
+/** Reads before giving up. A read that another writer made stale costs no write. */
 const MAX_READINGS = 500;
-/** A write follows a look at the tag that is no older than this, or than two such looks take. Milliseconds. */
-const FRESH = 150;
-/** Looks before a slow one has to do. */
-const MAX_LOOKS = 5;
-/** Bounds of the wait before the last look, in milliseconds; the second once others were seen writing. */
+/** Longest time that resolving the tag may take right before a write, in milliseconds, unless the registry is always slower. */
+const MAX_RESOLVE_TIME = 150;
+/** Times the tag is resolved again before a slow answer is accepted. */
+const MAX_RESOLVES = 5;
+/** Bounds of the wait between a write and its check, in milliseconds; CONTENDED once another writer was noticed. */
 const MIN_SETTLE = 500;
 const MIN_SETTLE_CONTENDED = 1_500;
 const MAX_SETTLE = 5_000;
-/** Longest wait of a writer that was too late, in milliseconds. */
-const STEP_BACK = 50;
+/** Longest wait before retrying after another writer was faster, in milliseconds. */
+const MAX_BACKOFF = 50;
 
-/** One writer at a time for each tag within this process. */
+/** Serializes the writers of one tag within this process. */
 const queues = new Map<string, Promise<unknown>>();
 
 /**
- * Adds to what a tag holds without losing what others add at the same time. Registries have no compare-and-swap, so a
- * writer that read before our write may overwrite it afterwards. Therefore: prepare, look whether the tag is still as it was,
- * write at once, then look again after longer than such a writer can take between its look and its write, and merge anew
- * until our part is still there. The wait follows what our own look and write took, which is slow exactly when the registry
- * and the machine are, and is longer once others were seen writing.
+ * Adds to the content of a tag without losing concurrent additions. Registries have no compare-and-swap, so a writer that read
+ * before our write may overwrite it afterwards. Therefore: merge, check that the tag is unchanged, write at once, wait longer
+ * than another writer can take between its check and its write, read again, and repeat until our part is still there. The wait
+ * is a multiple of the time our own check and write took, and is longer once another writer was noticed.
  *
- * @returns descriptor of the manifest that holds our part
+ * @returns descriptor of the manifest that contains our part
  * @throws TsignError "registry" when others keep overwriting it
  */
 export async function appendToTag(options: {
@@ -43,7 +42,7 @@ export async function appendToTag(options: {
 }): Promise<Descriptor> {
   const key = `${options.store.name}:${options.tag}`;
   const before = queues.get(key) ?? Promise.resolve();
-  const mine = before.catch(() => {}).then(() => mergeUntilThere(options));
+  const mine = before.catch(() => {}).then(() => mergeUntilStored(options));
   queues.set(key, mine);
   try {
     return await mine;
@@ -52,7 +51,7 @@ export async function appendToTag(options: {
   }
 }
 
-async function mergeUntilThere({
+async function mergeUntilStored({
   io,
   store,
   tag,
@@ -70,31 +69,31 @@ async function mergeUntilThere({
     const next = await merge(current);
     if (!next) {
       if (current) return current.descriptor;
-      throw new TsignError("internal", `nothing to write to ${store.name}:${tag}`);
+      throw new TsignError("internal", `write ${store.name}:${tag}: no content`);
     }
-    const looked = await lookAgain({ io, store, tag, current });
-    if (looked === undefined || (wrote && current?.descriptor.digest !== wrote.digest)) {
+    const checkedAt = await checkUnchanged({ io, store, tag, current });
+    if (checkedAt === undefined || (wrote && current?.descriptor.digest !== wrote.digest)) {
       settle = Math.max(settle, MIN_SETTLE_CONTENDED);
     }
-    if (looked === undefined) {
-      await io.sleep(STEP_BACK * Math.random(), io.signal);
+    if (checkedAt === undefined) {
+      await io.sleep(MAX_BACKOFF * Math.random(), io.signal);
       continue;
     }
     wrote = await store.putManifest(next.bytes, { mediaType: next.mediaType, tag });
     writes++;
-    settle = Math.min(Math.max(settle, 4 * (io.now().getTime() - looked)), MAX_SETTLE);
+    settle = Math.min(Math.max(settle, 4 * (io.now().getTime() - checkedAt)), MAX_SETTLE);
     await io.sleep(settle * (1 + Math.random() / 2), io.signal);
   }
-  throw new TsignError("registry", `other writers keep overwriting ${store.name}:${tag}`, {
-    hint: "try again when fewer signers write to the same image",
+  throw new TsignError("registry", `write ${store.name}:${tag}: other writers keep overwriting it`, {
+    hint: "retry when fewer processes sign the same image",
   });
 }
 
 /**
- * When the tag was last known to be as it was read, in milliseconds since 1970; undefined when it no longer is. A look whose
- * answer took long says little about now, and is repeated.
+ * Returns the time, in milliseconds since 1970, at which the tag still had the content that was read; undefined when it has
+ * changed. A slow answer may be out of date when it arrives, so the tag is then resolved again.
  */
-async function lookAgain({
+async function checkUnchanged({
   io,
   store,
   tag,
@@ -106,12 +105,12 @@ async function lookAgain({
   current: StoredManifest | undefined;
 }): Promise<number | undefined> {
   let fastest = Number.POSITIVE_INFINITY;
-  for (let look = 1; ; look++) {
+  for (let count = 1; ; count++) {
     const asked = io.now().getTime();
     const latest = await store.resolve(tag);
     if (latest?.digest !== current?.descriptor.digest) return undefined;
     const took = io.now().getTime() - asked;
-    if (took <= Math.max(FRESH, 2 * fastest) || look === MAX_LOOKS) return asked;
+    if (took <= Math.max(MAX_RESOLVE_TIME, 2 * fastest) || count === MAX_RESOLVES) return asked;
     fastest = Math.min(fastest, took);
   }
 }

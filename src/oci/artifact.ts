@@ -6,19 +6,19 @@ const IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const IMAGE_INDEX = "application/vnd.oci.image.index.v1+json";
 const IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json";
 
-/** A file in a registry: an image of which it is the only layer. */
+/** A file stored in a registry as the only layer of an image. */
 export interface Artifact {
-  /** Stored already. */
+  /** Descriptor of the layer, which is already stored. */
   readonly layer: Descriptor;
   readonly annotations: Readonly<Record<string, string>>;
-  /** Of the config; by default that of any image, which then lists the layer. */
+  /** Media type of the config. By default the image config type; the config then lists the layer. */
   readonly configType?: string;
 }
 
 /**
- * Stores an image that holds one file, as go-containerregistry would.
+ * Stores an image with one layer, byte for byte as go-containerregistry does.
  *
- * @param tag undefined stores it by digest alone
+ * @param tag undefined stores it by digest only
  */
 export async function putArtifact(
   store: ImageStore,
@@ -48,7 +48,7 @@ export async function putArtifact(
   });
 }
 
-/** Stores an index of images that are there already. */
+/** Stores an index of images that are already stored. */
 export async function putIndex(
   store: ImageStore,
   index: {

@@ -7,7 +7,7 @@ import { parseReference } from "./ref.ts";
 const image = parseReference("registry.example/team/app:v1");
 const MIB = 1024 * 1024;
 
-test("attachments lie with the image, or in the repository COSIGN_REPOSITORY names, exactly as given", () => {
+test("attachmentRepository: the image's own, or COSIGN_REPOSITORY exactly as given", () => {
   assert.equal(attachmentRepository({}, image), image);
   assert.equal(attachmentRepository({ COSIGN_REPOSITORY: "" }, image), image);
   const { name } = attachmentRepository({ COSIGN_REPOSITORY: "other.example:5000/sigs" }, image);
@@ -15,7 +15,7 @@ test("attachments lie with the image, or in the repository COSIGN_REPOSITORY nam
   assert.equal(attachmentRepository({ COSIGN_REPOSITORY: "me/sigs" }, image).name, "index.docker.io/me/sigs");
 });
 
-test("a COSIGN_REPOSITORY that is none is an error, never the image's own", () => {
+test("attachmentRepository: invalid COSIGN_REPOSITORY -> error, never the image's own", () => {
   for (const value of ["not a repository", "registry.example/App", "registry.example/"]) {
     assert.throws(
       () => attachmentRepository({ COSIGN_REPOSITORY: value }, image),
@@ -26,7 +26,7 @@ test("a COSIGN_REPOSITORY that is none is an error, never the image's own", () =
   }
 });
 
-test("COSIGN_MAX_ATTACHMENT_SIZE is a size with a unit; what is none is refused", () => {
+test("maxAttachmentSize: number with a unit -> bytes, anything else -> refused", () => {
   const cases: [string | undefined, number][] = [
     [undefined, 128 * MIB],
     ["1000", 1000],
@@ -45,7 +45,7 @@ test("COSIGN_MAX_ATTACHMENT_SIZE is a size with a unit; what is none is refused"
   for (const value of ["1 x", "5i", "much", "-5", "0", "0.5", "1.2.3", " "]) {
     assert.throws(
       () => maxAttachmentSize({ COSIGN_MAX_ATTACHMENT_SIZE: value }),
-      { message: `COSIGN_MAX_ATTACHMENT_SIZE is not a size: "${value}"` },
+      { code: "input", message: `parse COSIGN_MAX_ATTACHMENT_SIZE: "${value}" is not a size` },
       value,
     );
   }

@@ -3,7 +3,7 @@ import { isDigest } from "../format/digest.ts";
 import { isObject } from "../format/json.ts";
 import type { Descriptor, Manifest } from "./types.ts";
 
-/** Media types of manifests and indexes, OCI and Docker: what tsign asks registries for. */
+/** Media types of manifests and indexes, OCI and Docker, that tsign accepts. */
 export const MANIFEST_TYPES = [
   "application/vnd.oci.image.manifest.v1+json",
   "application/vnd.docker.distribution.manifest.v2+json",
@@ -12,15 +12,15 @@ export const INDEX_TYPES = [
   "application/vnd.oci.image.index.v1+json",
   "application/vnd.docker.distribution.manifest.list.v2+json",
 ] as const;
-/** Largest manifest or index that is read, in bytes. Most registries refuse more than 4 MiB, some take what they are given. */
+/** Size limit of a manifest or index, in bytes. Most registries refuse more than 4 MiB; some have no limit. */
 export const MAX_MANIFEST = 32 * 1024 * 1024;
 
 /**
- * Reads a manifest or index as Go programs do: null is absent, and what is absent is empty. What it is, is decided by its own
- * `mediaType`, else by the type it was served with, else by its shape; type and shape must not contradict (OCI image spec,
- * "mediaType" of manifest.md).
+ * Reads a manifest or index as Go programs do: null counts as absent, and an absent field is empty. Its type is its own
+ * `mediaType`, else the type it was served with, else the type that its fields suggest; type and fields must not contradict
+ * each other (OCI image spec, manifest.md, "mediaType").
  *
- * @param options.where names it in the error
+ * @param options.where its name in errors
  * @throws TsignError "registry"
  */
 export function readManifest(bytes: Uint8Array, options: { servedType: string; where: string }): Manifest {
@@ -34,7 +34,7 @@ export function readManifest(bytes: Uint8Array, options: { servedType: string; w
     const own = text(data["mediaType"], "mediaType");
     const mediaType = own || typeFrom(options.servedType, children !== undefined);
     if (isContradictory(mediaType, { children, layers })) {
-      throw new TsignError("registry", `${where} is both an image and an index`);
+      throw new TsignError("registry", `parse ${where}: it is both an image manifest and an index`);
     }
     const artifactType = text(data["artifactType"], "artifactType");
     const config = optional(data["config"], "config");
@@ -52,13 +52,12 @@ export function readManifest(bytes: Uint8Array, options: { servedType: string; w
     };
   } catch (error) {
     if (!(error instanceof BadField)) throw error;
-    throw new TsignError("registry", `${where} is not an image manifest: bad or missing ${error.message}`);
+    throw new TsignError("registry", `parse ${where}: invalid or missing ${error.message}`);
   }
 }
 
 /**
- * Reads one entry of a listing. Only the digest has to be there: the rest says what to expect, and the manifest itself is
- * what counts.
+ * Reads one entry of a referrers list. Only the digest is required; the other fields are read again from the manifest itself.
  *
  * @throws TsignError "registry"
  */
@@ -73,11 +72,14 @@ export function readListed(value: unknown): Descriptor {
     return readDescriptor(readable, "");
   } catch (error) {
     if (!(error instanceof BadField)) throw error;
-    throw new TsignError("registry", `a listed entry has a bad or missing ${error.message.replace(/^\./, "")}`);
+    throw new TsignError(
+      "registry",
+      `parse referrer descriptor: invalid or missing ${error.message.replace(/^\./, "")}`,
+    );
   }
 }
 
-/** Says which field of a document is not what it has to be. */
+/** Names an invalid or missing field of a document. */
 class BadField extends Error {}
 
 /** Whether a media type is that of an index, OCI or Docker. */
@@ -94,17 +96,17 @@ function isManifestType(mediaType: string): boolean {
   return MANIFEST_TYPES.some((type) => type === mediaType);
 }
 
-/** Types that servers give to whatever they do not know. */
+/** Types that servers send for content they do not recognize. */
 const GENERAL_TYPES = new Set(["", "application/json", "application/octet-stream", "text/plain", "text/html"]);
 
-/** The type of a document that states none itself. */
+/** Returns the media type of a document without a `mediaType` field. */
 function typeFrom(servedType: string, hasChildren: boolean): string {
   const served = baseType(servedType);
   if (!GENERAL_TYPES.has(served)) return served;
   return hasChildren ? INDEX_TYPES[0] : MANIFEST_TYPES[0];
 }
 
-/** A Content-Type without its parameters. */
+/** Returns a Content-Type without its parameters, in lower case. */
 export function baseType(contentType: string | undefined): string {
   return contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
 }
@@ -151,7 +153,7 @@ function list(value: unknown, field: string): readonly unknown[] | undefined {
   return value;
 }
 
-/** Of text to text; undefined when there are none. */
+/** Reads annotations, a map of strings; undefined when there are none. */
 function readAnnotations(value: unknown, field: string): Record<string, string> | undefined {
   if (value === undefined || value === null) return undefined;
   if (!isObject(value)) throw new BadField(field);
@@ -159,14 +161,14 @@ function readAnnotations(value: unknown, field: string): Record<string, string> 
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
-/** Bytes that are not UTF-8 are read as Go reads them; the digest is over the bytes, whatever they say. */
+/** Parses JSON. Invalid UTF-8 is replaced, as Go does; the digest is computed over the original bytes. */
 function parse(bytes: Uint8Array, where: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
   } catch (cause) {
-    throw new TsignError("registry", `${where} is not JSON`, { cause });
+    throw new TsignError("registry", `parse ${where}: invalid JSON`, { cause });
   }
-  if (!isObject(value)) throw new TsignError("registry", `${where} is not an image manifest: bad or missing content`);
+  if (!isObject(value)) throw new TsignError("registry", `parse ${where}: expected a JSON object`);
   return value;
 }

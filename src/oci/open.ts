@@ -6,7 +6,7 @@ import { registryStore } from "./registry/store.ts";
 import { readTlsFiles } from "./tls-files.ts";
 import type { ImageStore } from "./types.ts";
 
-/** How a registry is reached: the `--registry-*` and `--allow-*` flags. Empty text means not given. */
+/** How to connect to a registry: the `--registry-*` and `--allow-*` flags. "" means not set. */
 export interface RegistryOptions {
   readonly allowInsecure: boolean;
   readonly allowHttp: boolean;
@@ -17,11 +17,11 @@ export interface RegistryOptions {
   readonly clientCertFile: string;
   readonly clientKeyFile: string;
   readonly serverName: string;
-  /** Also the credentials of the cloud that the registry belongs to; what is stored goes before them, flags after. */
+  /** Also use the credentials of the registry's cloud provider: after stored credentials, before flags. */
   readonly cloudCredentials: boolean;
 }
 
-/** Of a registry that nothing is said about. */
+/** The options when no flag is set. */
 export const PLAIN_REGISTRY: RegistryOptions = {
   allowInsecure: false,
   allowHttp: false,
@@ -36,7 +36,7 @@ export const PLAIN_REGISTRY: RegistryOptions = {
 };
 
 /**
- * Opens a repository of a registry. Nothing is sent yet; the TLS settings hold for this registry alone.
+ * Opens a repository of a registry. Nothing is sent yet. The TLS options apply to this registry only.
  *
  * @throws TsignError "input" for certificate files that cannot be read
  */
@@ -53,8 +53,8 @@ export async function openRegistry(io: Io, repository: Repository, options: Regi
 }
 
 /**
- * Flags go before the user's configuration, and after everything that `--k8s-keychain` asks: the configuration, then the
- * cloud.
+ * Chooses credentials as cosign does: flags before the user's configuration; with `--k8s-keychain` the configuration, then the
+ * cloud provider, then flags.
  */
 async function chooseCredentials(
   io: Io,
@@ -74,7 +74,7 @@ async function chooseCredentials(
   return ofCloud.kind === "anonymous" ? (given ?? ofCloud) : ofCloud;
 }
 
-/** A user name with its password goes before a token. */
+/** Returns the credentials of the flags; a user name and password take precedence over a token. */
 function givenCredentials({ username, password, token }: RegistryOptions): Credentials | undefined {
   if (username && password) return { kind: "password", username, password };
   return token ? { kind: "bearer", token } : undefined;

@@ -1,4 +1,4 @@
-/** Maps in order, at most `limit` at a time. After one has failed no further is begun. */
+/** Maps items, at most `limit` at a time, and returns the results in order. After a failure no further item is started. */
 export async function inParallel<T, R>(
   items: readonly T[],
   limit: number,
@@ -23,16 +23,16 @@ export async function inParallel<T, R>(
 }
 
 export interface Ahead<T> {
-  /** Most items being mapped at a time, the one that the consumer holds included. */
+  /** Most items being mapped at a time, including the one that the consumer is using. */
   readonly limit: number;
-  /** What an item weighs, and how much may be under way at a time; one heavier item goes alone. */
+  /** Weight of an item, and the total weight that may be in progress; a heavier item is mapped alone. */
   readonly weigh?: (item: T) => number;
   readonly budget?: number;
 }
 
 /**
- * Maps a stream in order and ahead of its consumer: some items are under way while one is being looked at, and each is let
- * go when the next is asked for. A failure of the stream is thrown after everything that came before it.
+ * Maps a stream in order and ahead of its consumer: the next items are mapped while the consumer uses the current one. A
+ * failure of the stream is thrown after the results of everything before it.
  */
 export async function* mapAhead<T, R>(
   items: AsyncIterable<T> | Iterable<T>,
@@ -59,7 +59,7 @@ export async function* mapAhead<T, R>(
       }
       if (!fits(waiting.weight)) return;
       const result = map(waiting.item);
-      result.catch(() => {}); // thrown when its turn comes
+      result.catch(() => {}); // thrown when the consumer reaches it
       queue.push({ result, weight: waiting.weight });
       weight += waiting.weight;
       waiting = undefined;

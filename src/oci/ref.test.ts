@@ -6,7 +6,7 @@ import { formatReference, parseReference, parseRepository, withDigest } from "./
 const SHA256 = `sha256:${"a".repeat(64)}`;
 const SHA512 = `sha512:${"b".repeat(128)}`;
 
-test("references are read as go-containerregistry reads them", () => {
+test("parseReference: same result as go-containerregistry", () => {
   const cases: [string, string][] = [
     ["ubuntu", "index.docker.io/library/ubuntu:latest"],
     ["me/app:v1", "index.docker.io/me/app:v1"],
@@ -29,7 +29,7 @@ test("references are read as go-containerregistry reads them", () => {
   for (const [text, name] of cases) assert.equal(formatReference(parseReference(text)), name);
 });
 
-test("what is no reference is an error that shows it", () => {
+test("parseReference: invalid reference -> error that quotes it", () => {
   const wrong = [
     "",
     "not a reference!",
@@ -61,13 +61,13 @@ test("what is no reference is an error that shows it", () => {
   }
 });
 
-test("a reference can be pinned, and a repository read alone", () => {
+test("withDigest, parseRepository: pinned reference, repository without tag", () => {
   const pinned = withDigest(parseReference("registry.example/app:v1"), `sha256:${"c".repeat(64)}`);
   assert.equal(formatReference(pinned), `registry.example/app@sha256:${"c".repeat(64)}`);
   assert.equal(parseRepository("registry.example/sigs").name, "registry.example/sigs");
 });
 
-test("parseReference and parseRepository refuse `.` and `..` as a part of a repository, which a URL's path is shortened by", () => {
+test('parseReference, parseRepository: "." or ".." segment -> refused', () => {
   for (const path of [
     "..",
     ".",
@@ -98,33 +98,33 @@ test("parseReference and parseRepository refuse `.` and `..` as a part of a repo
   }
 });
 
-test("parseReference tells addresses, other programs' transports and image ids apart from references", () => {
+test("parseReference: URL, transport prefix, image ID or path -> refused, and the hint says what to type", () => {
   const id = "0123456789ab".padEnd(64, "0");
   const refused: [string, RegExp, RegExp][] = [
-    ["oci://ghcr.io/a/b:1", /"oci:\/\/" says where/, /^leave oci:\/\/ out: ghcr\.io\/a\/b:1$/],
-    ["docker://alpine", /"docker:\/\/" says where/, /^leave docker:\/\/ out: alpine$/],
-    ["https://ghcr.io/a/b:1", /"https:\/\/" says where/, /out: ghcr\.io\/a\/b:1$/],
-    ["http://ghcr.io/v2/a/b", /"http:\/\/" says where/, /out: ghcr\.io\/a\/b$/],
+    ["oci://ghcr.io/a/b:1", /prefix "oci:\/\/"/, /^remove oci:\/\/ and type ghcr\.io\/a\/b:1$/],
+    ["docker://alpine", /prefix "docker:\/\/"/, /^remove docker:\/\/ and type alpine$/],
+    ["https://ghcr.io/a/b:1", /prefix "https:\/\/"/, /type ghcr\.io\/a\/b:1$/],
+    ["http://ghcr.io/v2/a/b", /prefix "http:\/\/"/, /type ghcr\.io\/a\/b$/],
     [
       "https://bob:canary@ghcr.io/a/b:1",
-      /parse reference: https:\/\/ghcr\.io\/a\/b:1: "https:/,
-      /out: ghcr\.io\/a\/b:1$/,
+      /parse reference: https:\/\/ghcr\.io\/a\/b:1: the prefix "https:/,
+      /type ghcr\.io\/a\/b:1$/,
     ],
-    ["docker-daemon:app:1", /"docker-daemon:" says where/, /--local-image/],
-    ["containers-storage:[x]app", /"containers-storage:" says/, /--local-image/],
-    ["oci:./folder:tag", /"oci:" says where/, /--local-image/],
-    ["oci:folder/image:tag", /"oci:" says where/, /--local-image/],
-    ["dir:/saved", /"dir:" says where/, /--local-image/],
-    ["oci-archive:/x.tar", /"oci-archive:" says where/, /--local-image/],
-    [id, /it is a digest or an image id/, /registry\/repository@sha256/],
-    [`sha256:${id}`, /it is a digest or an image id/, /registry\/repository@sha256/],
-    ["sha256:0123456789ab", /it is a digest or an image id/, /registry/],
-    ["0123456789ab", /looks like the id of a local image/, /library\/0123456789ab/],
-    ["./saved", /path of a file or a folder/, /--local-image/],
-    ["../saved:1", /path of a file or a folder/, /--local-image/],
-    ["/srv/saved", /path of a file or a folder/, /--local-image/],
-    ["localhost:5000/x:1", /"x" is too short: a repository has at least two characters/, /registry\/repository/],
-    ["x", /"x" is too short/, /registry\/repository/],
+    ["docker-daemon:app:1", /prefix "docker-daemon:"/, /--local-image/],
+    ["containers-storage:[x]app", /prefix "containers-storage:"/, /--local-image/],
+    ["oci:./folder:tag", /prefix "oci:"/, /--local-image/],
+    ["oci:folder/image:tag", /prefix "oci:"/, /--local-image/],
+    ["dir:/saved", /prefix "dir:"/, /--local-image/],
+    ["oci-archive:/x.tar", /prefix "oci-archive:"/, /--local-image/],
+    [id, /it is a digest or an image ID/, new RegExp(`registry/repository@sha256:${id}$`)],
+    [`sha256:${id}`, /it is a digest or an image ID/, new RegExp(`registry/repository@sha256:${id}$`)],
+    ["sha256:0123456789ab", /it is a digest or an image ID/, /registry/],
+    ["0123456789ab", /looks like the ID of a local image/, /library\/0123456789ab/],
+    ["./saved", /it is a path/, /--local-image/],
+    ["../saved:1", /it is a path/, /--local-image/],
+    ["/srv/saved", /it is a path/, /--local-image/],
+    ["localhost:5000/x:1", /"x" is too short: expected 2 to 255 characters/, /two characters/],
+    ["x", /"x" is too short/, /two characters/],
   ];
   for (const [text, message, hint] of refused) {
     assert.throws(
@@ -149,5 +149,5 @@ test("parseReference tells addresses, other programs' transports and image ids a
     ["localhost:5000/x/y", "localhost:5000/x/y"],
   ];
   for (const [text, name] of taken) assert.equal(parseReference(text).name, name, text);
-  assert.throws(() => parseRepository("https://ghcr.io/a/b"), /"https:\/\/" says where/);
+  assert.throws(() => parseRepository("https://ghcr.io/a/b"), /prefix "https:\/\/"/);
 });

@@ -4,10 +4,10 @@ import { type Digest, isDigest } from "../format/digest.ts";
 const DOCKER_HUB = "index.docker.io";
 const DEFAULT_TAG = "latest";
 const REPOSITORY = /^[a-z0-9._/-]{2,255}$/;
-/** What other programs put before a reference to say where the image is. */
+/** Transports that other programs write before a reference (containers-transports(5), Helm, browsers). */
 const TRANSPORT =
   /^(?:oci|docker|https?|registry|docker-daemon|containers-storage):\/\/|^(?:docker-daemon|containers-storage):/i;
-/** The same for a path: `oci:./folder:tag`. `oci:latest` is an image of Docker Hub, `oci:5000/app` one of the host `oci`. */
+/** Transports before a path: `oci:./folder:tag`. `oci:latest` is an image on Docker Hub, `oci:5000/app` one on the host `oci`. */
 const ON_DISK = /^(?:oci|dir|docker-archive|oci-archive):(?:\/\/)?(?=[./~]|(?!\d+\/)[^:]*\/)/i;
 const TAG = /^[A-Za-z0-9._-]{1,128}$/;
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*)(:[0-9]{1,5})?$/;
@@ -22,7 +22,7 @@ export interface Repository {
   readonly name: string;
 }
 
-/** An image as the command line names it. With a digest, a tag that was also given decides nothing. */
+/** An image as named on the command line. With a digest, a tag is ignored. */
 export interface Reference extends Repository {
   readonly digest: Digest | undefined;
   /** The digest if there is one, else the tag, else `latest`. */
@@ -41,12 +41,15 @@ export function parseReference(text: string): Reference {
   refuseTransport(text, text);
   refuseId(text);
   const [withoutDigest = "", digest, ...more] = text.split("@");
-  if (more.length > 0) throw invalid(text, "it has more than one @");
-  if (digest !== undefined && !isDigest(digest)) throw invalid(text, `"${digest}" is not a sha256 or sha512 digest`);
+  if (more.length > 0) throw invalid(text, "it contains more than one @");
+  if (digest !== undefined && !isDigest(digest))
+    throw invalid(text, `"${digest}" is not a sha256 or sha512 digest`, "write the digest as sha256:<64 hex digits>");
   const colon = withoutDigest.lastIndexOf(":");
   const tagged = colon > withoutDigest.lastIndexOf("/") && !(digest === undefined && isBareHost(withoutDigest));
   const tag = tagged ? withoutDigest.slice(colon + 1) : undefined;
-  if (tag !== undefined && !TAG.test(tag)) throw invalid(text, `"${tag}" is not a tag`);
+  if (tag !== undefined && !TAG.test(tag)) {
+    throw invalid(text, `"${tag}" is not a valid tag`, "use 1 to 128 letters, digits, and . _ - in a tag");
+  }
   const repository = parseRepository(tagged ? withoutDigest.slice(0, colon) : withoutDigest, text);
   return { ...repository, digest, identifier: digest ?? tag ?? DEFAULT_TAG, original: text };
 }
@@ -54,7 +57,7 @@ export function parseReference(text: string): Reference {
 /**
  * Parses `[registry/]repository`.
  *
- * @param original the whole text the repository was part of, for the error
+ * @param original the whole reference, for the error
  * @throws TsignError "input"
  */
 export function parseRepository(text: string, original = text): Repository {
@@ -64,44 +67,46 @@ export function parseRepository(text: string, original = text): Repository {
   const named = /[.:[]/.test(first) || first === "localhost";
   const registry = !named || first === "docker.io" ? DOCKER_HUB : first;
   const path = named ? text.slice(slash + 1) : text;
-  if (!isHost(registry)) throw invalid(original, `"${registry}" is not a registry's host`);
+  if (!isHost(registry)) throw invalid(original, `"${registry}" is not a valid registry host`);
   const repository = registry === DOCKER_HUB && !path.includes("/") ? `library/${path}` : path;
   if (/^[a-z0-9._-]$/.test(path)) {
-    throw invalid(original, `"${path}" is too short: a repository has at least two characters`);
+    const hint = "use a repository name of at least two characters, as cosign and go-containerregistry require";
+    throw invalid(original, `repository name "${path}" is too short: expected 2 to 255 characters, found 1`, hint);
   }
   if (!REPOSITORY.test(path) || !REPOSITORY.test(repository)) {
-    throw invalid(original, `"${path}" is not a repository (lower-case letters, digits and ._-/)`);
+    const hint = "use lower-case letters, digits, and . _ - / in a repository name";
+    throw invalid(original, `"${path}" is not a valid repository name`, hint);
   }
-  // A URL's path is shortened by them, so that the name of one repository would lead to another.
+  // URL parsing removes such segments, so the request would go to another repository.
   if (path.split("/").some((part) => part === "." || part === "..")) {
-    throw invalid(original, `"${path}" has "." or ".." as one of its parts`);
+    throw invalid(original, `repository name "${path}" contains a "." or ".." segment`);
   }
   return { registry, repository, name: `${registry}/${repository}` };
 }
 
-/** Whether a text can be a registry's host, with a port or without: an address in brackets has to be one, and a port below 65536. */
+/** Reports whether a text is a valid registry host, with or without a port below 65536. IPv6 addresses are in brackets. */
 export function isHost(text: string): boolean {
   return HOST.test(text) && URL.canParse(`http://${text}`);
 }
 
-/** The full name of a reference: `registry/repository:tag` or `registry/repository@digest`. */
+/** Returns the full name of a reference: `registry/repository:tag` or `registry/repository@digest`. */
 export function formatReference(ref: Reference): string {
   return ref.digest ? `${ref.name}@${ref.digest}` : `${ref.name}:${ref.identifier}`;
 }
 
-/** The same repository, pinned to a digest. */
+/** Returns a reference to a digest in the repository. */
 export function withDigest(ref: Repository, digest: Digest): Reference {
   const { registry, repository, name } = ref;
   return { registry, repository, name, digest, identifier: digest, original: `${name}@${digest}` };
 }
 
-/** `host:port` without a path has no tag to find. */
+/** Reports whether a text is an IPv6 host without a path, in which the last colon does not start a tag. */
 function isBareHost(text: string): boolean {
   return text.startsWith("[") && !text.includes("/");
 }
 
 /**
- * What people paste that is an address, or another program's way to say where an image is.
+ * Refuses a URL, another program's transport prefix, or a path, and names what to type instead.
  *
  * @throws TsignError "input"
  */
@@ -112,8 +117,8 @@ function refuseTransport(text: string, original: string): void {
   if (/^(?:\.{1,2})?[/\\]|^\.{1,2}$|^~\//.test(text)) {
     throw invalid(
       original,
-      "it is the path of a file or a folder",
-      "--local-image verifies a folder that `tsign save` wrote",
+      "it is a path, not an image name",
+      "pass --local-image to verify a folder that `tsign save` wrote",
     );
   }
   if (found === undefined) return;
@@ -121,24 +126,25 @@ function refuseTransport(text: string, original: string): void {
     .slice(found.length)
     .replace(/^([^/]+)\/v2\//, "$1/");
   const hint = /^(?:oci|docker|https?|registry):\/\//i.test(found)
-    ? `leave ${found} out: ${name}`
-    : "push it to a registry, or name a folder that `tsign save` wrote with --local-image";
-  throw invalid(original, `"${found}" says where another program finds an image, and is not part of its name`, hint);
+    ? `remove ${found} and type ${name}`
+    : "push the image to a registry, or pass --local-image and a folder that `tsign save` wrote";
+  throw invalid(original, `the prefix "${found}" is not part of an image name`, hint);
 }
 
 /**
- * A digest or an image id alone, which would be the name of an image of Docker Hub.
+ * Refuses a digest or an image ID without a repository, which would otherwise name an image on Docker Hub.
  *
  * @throws TsignError "input"
  */
 function refuseId(text: string): void {
   if (/^[0-9a-f]{64}$/.test(text) || /^sha(?:256|512):[0-9a-f]{7,128}$/.test(text)) {
-    const hint = "name the repository too: registry/repository@sha256:<hex>";
-    throw invalid(text, "it is a digest or an image id, of no repository", hint);
+    const digest = text.includes(":") ? text : `sha256:${text}`;
+    const hint = `type the repository before the digest: registry/repository@${digest}`;
+    throw invalid(text, "it is a digest or an image ID without a repository", hint);
   }
   if (/^[0-9a-f]{12}$/.test(text) && /\d/.test(text)) {
-    const hint = `push the image and name it, or write library/${text} for one of Docker Hub`;
-    throw invalid(text, "it looks like the id of a local image", hint);
+    const hint = `push the image and type its name, or type library/${text} for an image on Docker Hub`;
+    throw invalid(text, "it looks like the ID of a local image", hint);
   }
 }
 
@@ -150,6 +156,6 @@ function invalid(text: string, reason: string, hint?: string): TsignError {
   const bare = withoutUserinfo(text);
   const shown = bare.length > 200 ? `${bare.slice(0, 200)}…` : bare;
   return new TsignError("input", `could not parse reference: ${shown}: ${reason}`, {
-    hint: hint ?? "an image is named registry/repository:tag or registry/repository@sha256:<hex>",
+    hint: hint ?? "type registry/repository:tag or registry/repository@sha256:<hex>",
   });
 }

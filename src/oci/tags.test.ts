@@ -7,13 +7,13 @@ const HEX = "ab".repeat(32);
 const SHA256: Digest = `sha256:${HEX}`;
 const SHA512: Digest = `sha512:${"cd".repeat(64)}`;
 
-test("attachments are kept under the digest, with a suffix for their kind and the prefix asked for", () => {
+test("attachmentTag: digest with prefix and kind suffix", () => {
   assert.equal(attachmentTag(SHA256, "sig"), `sha256-${HEX}.sig`);
   assert.equal(attachmentTag(SHA256, "att"), `sha256-${HEX}.att`);
   assert.equal(attachmentTag(SHA256, "sbom", "pre-"), `pre-sha256-${HEX}.sbom`);
 });
 
-test("the fallback index has no suffix, and a long digest is cut to what a tag may hold", () => {
+test("fallbackTag: no suffix, long digests are truncated", () => {
   assert.equal(fallbackTag(SHA256), `sha256-${HEX}`);
   assert.equal(fallbackTag(SHA512), `sha512-${"cd".repeat(32)}`);
   assert.ok(attachmentTag(SHA512, "sbom", "pre-").length <= 128);

@@ -5,7 +5,7 @@ import type { Io, TlsOptions } from "../io/io.ts";
 
 const MAX_PEM = 16 * 1024 * 1024;
 
-/** Names of the PEM files that hold what a registry's TLS needs; "" for none. */
+/** Paths of the PEM files for TLS connections to a registry; "" for none. */
 export interface TlsFiles {
   readonly caFile: string;
   readonly clientCertFile: string;
@@ -13,22 +13,26 @@ export interface TlsFiles {
 }
 
 /**
- * Reads authorities, client certificate and key, and checks that they are that: OpenSSL passes over a broken authority in
- * silence and finds out about a wrong key only when it connects.
+ * Reads and checks CA certificates, client certificate and key: OpenSSL silently ignores an invalid CA certificate, and
+ * reports a wrong key only when it connects.
  *
  * @throws TsignError "usage" or "input"
  */
 export async function readTlsFiles(io: Pick<Io, "files">, files: TlsFiles): Promise<TlsOptions> {
   const { caFile, clientCertFile, clientKeyFile } = files;
   if ((clientCertFile === "") !== (clientKeyFile === "")) {
-    throw new TsignError("usage", "--registry-client-cert and --registry-client-key go together");
+    const [given, other] =
+      clientCertFile === ""
+        ? ["--registry-client-key", "--registry-client-cert"]
+        : ["--registry-client-cert", "--registry-client-key"];
+    throw new TsignError("usage", `${given} requires ${other}`);
   }
   const ca = caFile === "" ? {} : { ca: pemOf((await readCertificates(io, caFile)).map(({ raw }) => raw)) };
   if (clientCertFile === "") return ca;
   const chain = await readCertificates(io, clientCertFile);
   const key = await readKey(io, clientKeyFile);
   if (!chain[0]?.checkPrivateKey(key)) {
-    throw new TsignError("input", `the key in ${clientKeyFile} is not that of the certificate in ${clientCertFile}`);
+    throw new TsignError("input", `read ${clientKeyFile}: the key does not match the certificate in ${clientCertFile}`);
   }
   const pkcs8 = key.export({ type: "pkcs8", format: "pem" });
   return { ...ca, cert: pemOf(chain.map(({ raw }) => raw)), key: String(pkcs8) };
@@ -40,26 +44,28 @@ function pemOf(certificates: readonly Uint8Array[]): string {
 
 async function readCertificates(io: Pick<Io, "files">, path: string): Promise<X509Certificate[]> {
   const blocks = (await readBlocks(io, path)).filter(({ label }) => /^((X509|TRUSTED) )?CERTIFICATE$/.test(label));
-  if (blocks.length === 0) throw new TsignError("input", `${path} holds no PEM block of type CERTIFICATE`);
+  if (blocks.length === 0) throw new TsignError("input", `read ${path}: missing PEM block of type CERTIFICATE`);
   return blocks.map(({ bytes }) => {
     try {
       return new X509Certificate(bytes);
     } catch (cause) {
-      throw new TsignError("input", `${path} holds a certificate that cannot be read`, { cause });
+      throw new TsignError("input", `read ${path}: invalid certificate`, { cause });
     }
   });
 }
 
 async function readKey(io: Pick<Io, "files">, path: string): Promise<KeyObject> {
   const block = (await readBlocks(io, path)).find(({ label }) => label.endsWith("PRIVATE KEY"));
-  if (!block) throw new TsignError("input", `${path} holds no PEM block of type PRIVATE KEY`);
+  if (!block) throw new TsignError("input", `read ${path}: missing PEM block of type PRIVATE KEY`);
   if (block.label.startsWith("ENCRYPTED")) {
-    throw new TsignError("input", `the private key in ${path} is encrypted: a TLS client key must not be`);
+    throw new TsignError("input", `read ${path}: encrypted private keys are not supported for TLS`, {
+      hint: "decrypt the key first, for example with `openssl pkey`",
+    });
   }
   try {
     return createPrivateKey(writePem(block.label, block.bytes));
   } catch (cause) {
-    throw new TsignError("input", `the private key in ${path} cannot be read`, { cause });
+    throw new TsignError("input", `read ${path}: invalid private key`, { cause });
   }
 }
 

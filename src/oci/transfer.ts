@@ -4,39 +4,42 @@ import { isKnownType, readManifest } from "./manifest.ts";
 import { inParallel } from "./parallel.ts";
 import type { Descriptor, ImageStore, StoredManifest, UnlistedReferrers } from "./types.ts";
 
-/** Most blobs on their way at a time. */
+/** Most blobs copied at a time. */
 const WORKERS = 4;
-/** Indexes in indexes; real ones have one level. */
+/** Most levels of nested indexes; real images have one. */
 const MAX_DEPTH = 8;
-/** Layers that may be fetched from elsewhere only (image spec, "Non-Distributable Layers"): no registry need have them. */
+/** Media types of layers that registries need not have (OCI image spec, "Non-Distributable Layers"). */
 const NOT_DISTRIBUTED = /(\.nondistributable\.|\.foreign\.)/;
 
 export interface Transfer {
   readonly from: ImageStore;
   readonly to: ImageStore;
-  /** Looks at every blob, also below a manifest that is there: unlike a registry's, a folder may be half written. */
+  /** Checks every blob, even when the manifest is already there: a folder, unlike a registry, may be incomplete. */
   readonly thorough?: boolean;
-  /** Collects the referrers that are stored and not yet listed: `to.listReferrers` lists them after the last. */
+  /** Collects stored referrers that are not yet listed; call `to.listReferrers` with it at the end. */
   readonly unlisted?: UnlistedReferrers;
-  /** Told before a manifest is stored. */
+  /** Called before a manifest is stored. */
   readonly onManifest?: (descriptor: Descriptor) => void;
 }
 
 /**
- * Copies a manifest, byte for byte, after everything it is made of: blobs, and of an index its children. What the
- * destination has already is not sent again.
+ * Copies a manifest, byte for byte, after its blobs and, for an index, its child manifests. Content that the destination
+ * already has is not sent again.
  *
- * @param of its digest, or the descriptor that names it, whose type counts where the manifest states none itself
+ * @param source its digest, or a descriptor, whose media type is used when the manifest has none
  * @param options.referrer stores it so that its subject's referrers list it
  * @returns the manifest as it was read
- * @throws TsignError "image-not-found" when the source does not have it, or a part of it
+ * @throws TsignError "image-not-found" when the source lacks the manifest or a child
  */
 export async function transferManifest(
   transfer: Transfer,
-  of: Digest | Descriptor,
+  source: Digest | Descriptor,
   options: { referrer: boolean } = { referrer: false },
 ): Promise<StoredManifest> {
-  return transferAt(transfer, typeof of === "string" ? { digest: of, mediaType: "" } : of, { ...options, depth: 0 });
+  return transferAt(transfer, typeof source === "string" ? { digest: source, mediaType: "" } : source, {
+    ...options,
+    depth: 0,
+  });
 }
 
 async function transferAt(
@@ -45,9 +48,10 @@ async function transferAt(
   { referrer, depth }: { referrer: boolean; depth: number },
 ): Promise<StoredManifest> {
   const { from, to } = transfer;
-  if (depth > MAX_DEPTH) throw new TsignError("limit", `${from.name} nests indexes deeper than ${MAX_DEPTH} levels`);
+  if (depth > MAX_DEPTH)
+    throw new TsignError("limit", `copy ${from.name}@${digest}: indexes are nested deeper than ${MAX_DEPTH} levels`);
   const found = await from.manifest(digest);
-  if (!found) throw new TsignError("image-not-found", `${from.name}@${digest} is not there`);
+  if (!found) throw new TsignError("image-not-found", `copy ${from.name}@${digest}: manifest not found`);
   const stored = typed(found, namedType, `${from.name}@${digest}`);
   const { manifest, descriptor, bytes } = stored;
   requireSha256(from, digest);
@@ -65,8 +69,8 @@ async function transferAt(
 }
 
 /**
- * A manifest with its media type: its own, else that of the descriptor that names it, else that of its shape (image spec: the
- * field is optional, and Helm and buildah leave it out).
+ * Returns the manifest with its media type: its own, else the descriptor's, else the one its fields suggest. The field is
+ * optional in the image spec, and Helm and buildah omit it.
  */
 function typed(stored: StoredManifest, namedType: string, where: string): StoredManifest {
   if (!isKnownType(namedType)) return stored;
@@ -74,7 +78,7 @@ function typed(stored: StoredManifest, namedType: string, where: string): Stored
   return { ...stored, manifest, descriptor: { ...stored.descriptor, mediaType: manifest.mediaType } };
 }
 
-/** Blobs that are at a destination, or on their way: thousands of referrers share one config. */
+/** Blobs that a destination has or is receiving: thousands of referrers share one config. */
 const sent = new WeakMap<ImageStore, Map<Digest, Promise<void>>>();
 
 async function transferBlob(transfer: Transfer, blob: Descriptor): Promise<void> {
@@ -92,13 +96,13 @@ async function transferBlob(transfer: Transfer, blob: Descriptor): Promise<void>
 }
 
 async function sendBlob({ from, to }: Transfer, blob: Descriptor): Promise<void> {
-  // Made anew for each attempt, so that an upload that broke off can be sent again.
+  // A new stream for each attempt, so that an interrupted upload can be retried.
   const chunks = { [Symbol.asyncIterator]: () => from.blobStream(blob)[Symbol.asyncIterator]() };
   await to.putBlob({ digest: blob.digest, size: blob.size, chunks });
 }
 
-/** A manifest is stored under its sha256; a copy under another digest would not be found by those who pinned it. */
+/** Refuses other digests than sha256: the copy would be stored under its sha256, where a sha512 reference does not find it. */
 function requireSha256(from: ImageStore, digest: Digest): void {
   if (parseDigest(digest).algorithm === "sha256") return;
-  throw new TsignError("unsupported", `${from.name}@${digest}: only manifests with a sha256 digest can be copied`);
+  throw new TsignError("unsupported", `copy ${from.name}@${digest}: only sha256 digests are supported`);
 }

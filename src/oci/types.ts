@@ -1,6 +1,6 @@
 import type { Digest } from "../format/digest.ts";
 
-/** OCI descriptor (image-spec descriptor.md); fields tsign does not use are kept as they came. */
+/** OCI descriptor (image spec, descriptor.md). Unknown fields are kept unchanged. */
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
@@ -23,61 +23,62 @@ export interface Manifest {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** A manifest as it was fetched: digest and size checked over `bytes`, which are never re-serialised. */
+/** A manifest as it was fetched. Digest and size are those of `bytes`, which are never re-serialized. */
 export interface StoredManifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
   readonly manifest: Manifest;
 }
 
-/** An entry of a referrers listing that cannot be read, and why. */
+/** An entry of a referrers list that cannot be read. */
 interface UnreadableEntry {
+  /** The reason. */
   readonly unreadable: string;
 }
 
-/** What a referrers listing holds: a descriptor for each manifest, of which only the digest need be right. */
+/** An entry of a referrers list. Of its descriptor, only the digest is relied on. */
 export type ListedReferrer = Descriptor | UnreadableEntry;
 
-/** Referrers that are stored and have yet to be listed, by the digest of their subject. */
+/** Referrers that are stored but not yet listed, by the digest of their subject. */
 export type UnlistedReferrers = Map<Digest, Descriptor[]>;
 
 /**
- * One repository's content, wherever it lies: a registry or an OCI layout on disk. Whatever is returned was checked
- * against its digest and size. A definite "not there" is `undefined`; anything else that goes wrong is thrown
- * (TsignError network, timeout, auth, registry, limit), never turned into absence.
+ * The content of one repository, in a registry or in an OCI layout on disk. Digest and size of everything returned have been
+ * checked. `undefined` means that the content does not exist; every other failure is thrown (TsignError "network",
+ * "timeout", "auth", "registry", "limit").
  */
 export interface ImageStore {
-  /** For messages: `registry/repository`, or the layout's path. */
+  /** `registry/repository`, or the layout's path, for messages. */
   readonly name: string;
-  /** Descriptor of what a tag or digest points at. Of a tag it is that of the content that was fetched, hashed. */
+  /** Returns the descriptor of a tag or digest. The digest of a tag is computed from the content that was fetched. */
   resolve(tagOrDigest: string): Promise<Descriptor | undefined>;
   manifest(tagOrDigest: string): Promise<StoredManifest | undefined>;
-  /** A whole blob; TsignError "limit" when the descriptor's size is over `maxBytes`. */
+  /** Returns a whole blob. @throws TsignError "limit" when the descriptor's size exceeds `maxBytes` */
   blob(descriptor: Descriptor, options: { maxBytes: number }): Promise<Uint8Array>;
-  /** A blob in pieces; a wrong digest or size is thrown at the end, so a consumer must not act before that. */
+  /** Returns a blob in pieces. A wrong digest or size is thrown at the end; do not use the content before that. */
   blobStream(descriptor: Descriptor): AsyncIterable<Uint8Array>;
   /**
-   * All manifests whose subject is said to be the digest, by the referrers API or the fallback tag: unfiltered, none twice,
-   * and as they arrive, so that a listing of any length is read in little memory. A listing that cannot be read, or has no
-   * end, is thrown after the entries that were read.
+   * Lists the manifests that refer to the digest, by the referrers API or the fallback tag, unfiltered and without
+   * duplicates. Entries are streamed, so that a list of any length takes little memory. A failure is thrown after the entries
+   * that could be read.
    */
   referrers(subject: Digest): AsyncIterable<ListedReferrer>;
   tags(): Promise<string[]>;
-  /** Stores a blob unless it is there. */
+  /** Stores a blob unless it already exists. */
   putBlob(
     content: Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> },
   ): Promise<Descriptor>;
   /** Stores a manifest under its digest, and under the tag if one is given. */
   putManifest(bytes: Uint8Array, options: { mediaType: string; tag?: string }): Promise<Descriptor>;
   /**
-   * Stores a manifest that has a `subject`, and makes `referrers(subject)` list it: where the store has no referrers API
-   * the fallback index `sha256-<hex>` is merged and re-read until our entry is in it.
+   * Stores a manifest that has a `subject`, and makes `referrers(subject)` list it. Without the referrers API the entry is
+   * merged into the fallback index `sha256-<hex>`.
    *
-   * @param options.later collects what is not listed yet, for one call of `listReferrers` after the last
+   * @param options.later collects unlisted referrers, for one call of `listReferrers` at the end
    */
   putReferrer(bytes: Uint8Array, options: { mediaType: string; later?: UnlistedReferrers }): Promise<Descriptor>;
-  /** Makes `referrers` list what was stored with `later`: each subject's fallback index is written once. */
+  /** Makes `referrers` list what was stored with `later`, writing each subject's fallback index once. */
   listReferrers(unlisted: UnlistedReferrers): Promise<void>;
-  /** Deletes a tag or a digest; false when it was not there. */
+  /** Deletes a tag or a digest. Returns false when it did not exist. */
   delete(tagOrDigest: string): Promise<boolean>;
 }

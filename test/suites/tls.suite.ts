@@ -80,7 +80,7 @@ test("registries over TLS: the CA, the name and the client certificate decide", 
   const mutual = await registry(context, { cwd, kind: "mtls", certificate: "server" });
   const guarded = await roundTrip(mutual, [...ca, ...client], cwd);
   await refused(guarded, ca, /cannot reach|alert/);
-  await refused(guarded, [...ca, "--registry-client-cert", "client.pem"], /go together/);
+  await refused(guarded, [...ca, "--registry-client-cert", "client.pem"], /requires --registry-client-key/);
 
   const named = await registry(context, { cwd, kind: "tls", certificate: "named" });
   const elsewhere = await roundTrip(named, [...ca, "--registry-server-name", "registry.example"], cwd);

@@ -2,16 +2,16 @@ import { TsignError } from "../../errors.ts";
 import type { Digest } from "../../format/digest.ts";
 import type { Descriptor, StoredManifest } from "../types.ts";
 
-/** Prefix of cosign's marks of entries: the annotation `kind`. */
+/** Prefix of the annotation `kind`, with which cosign says what an entry of index.json is. */
 export const KIND = "dev.cosignproject.cosign/";
-/** Annotation of an entry of index.json: what is kept under that tag (OCI image spec, annotations.md). */
+/** Annotation of an entry of index.json: the tag it is stored under (OCI image spec, annotations.md). */
 export const REF_NAME = "org.opencontainers.image.ref.name";
-/** Tags of what is attached to an image, which is not an image to choose. */
+/** Tags of attachments, which are never the layout's image. */
 const ATTACHMENT_TAG = /^sha(256|512)-[0-9a-f]{64}(\.(sig|att|sbom))?$/;
-/** Most manifests read to find out which entries belong to others. */
+/** Most manifests read to find the entries that other entries contain. */
 const MAX_READ = 1000;
 
-/** What cosign marked an entry as: `image`, `imageIndex`, `sigs`, `atts`; "" without its mark. */
+/** Returns cosign's kind of an entry: `image`, `imageIndex`, `sigs` or `atts`; "" without the annotation. */
 export function kindOf(annotations: Descriptor["annotations"]): string {
   const kind = annotations?.["kind"] ?? "";
   return kind.startsWith(KIND) ? kind.slice(KIND.length) : "";
@@ -22,13 +22,13 @@ export function isMarkedAsImage({ annotations }: Descriptor): boolean {
 }
 
 /**
- * The one image of a layout, by the rule that other programs have: the one entry with a name, else the one entry that no
- * other contains and that refers to no other (`oras copy -r` lists an index, its platforms and its referrers side by side).
- * Where cosign marked another entry as the image, or the rule leaves more than one, no entry is the image: a signature of one
- * must not pass for the folder that somebody else takes another one from.
+ * Returns the image of a layout, by the rule that other programs follow: the only entry with a name, else the only entry that
+ * no other entry contains and that has no subject (`oras copy -r` lists an index, its platforms and its referrers side by
+ * side). When more than one entry remains, or cosign's annotation names another one, the layout is refused: otherwise a
+ * signature of one image would be accepted for a folder from which other programs take a different image.
  *
  * @param entries of index.json
- * @param read a manifest of the layout; undefined when it is not there
+ * @param read returns a manifest of the layout; undefined when it is missing
  * @throws TsignError "input"
  */
 export async function imageEntry(
@@ -47,20 +47,23 @@ export async function imageEntry(
         ? named
         : await entriesAtTop(images, { digests, read: limited(read, path) });
   const possible = new Set([...chosen, ...images.filter(isMarkedAsImage)].map(({ digest }) => digest));
-  const [image] = images.filter(({ digest }) => possible.has(digest)).sort((a, b) => marks(b) - marks(a));
+  const [image] = images
+    .filter(({ digest }) => possible.has(digest))
+    .sort((a, b) => annotationCount(b) - annotationCount(a));
   if (image && possible.size === 1) return image;
   const found = possible.size === 0 ? "" : `: ${[...possible].slice(0, 3).join(", ")}${possible.size > 3 ? ", …" : ""}`;
-  throw new TsignError("input", `${path}/index.json does not say which of its entries is the image${found}`, {
-    hint: "save one image to a folder of its own",
+  const count = possible.size === 0 ? "none" : `${possible.size}${found}`;
+  throw new TsignError("input", `read ${path}/index.json: expected one image, found ${count}`, {
+    hint: "save each image to its own folder",
   });
 }
 
-/** Of several entries for one digest, the one that says most. */
-function marks({ annotations }: Descriptor): number {
+/** Number of annotations: of several entries for one digest, the one with the most is chosen. */
+function annotationCount({ annotations }: Descriptor): number {
   return Object.keys(annotations ?? {}).length;
 }
 
-/** The entries that have no subject and that no other entry contains, directly or in an index of its own. */
+/** Returns the entries that have no subject and that no other entry contains, directly or in a nested index. */
 async function entriesAtTop(
   images: readonly Descriptor[],
   { digests, read }: { digests: ReadonlySet<Digest>; read: (digest: Digest) => Promise<StoredManifest | undefined> },
@@ -84,7 +87,9 @@ async function entriesAtTop(
 function limited(read: (digest: Digest) => Promise<StoredManifest | undefined>, path: string): typeof read {
   let count = 0;
   return (digest) => {
-    if (++count > MAX_READ) throw new TsignError("limit", `${path}/index.json lists more than ${MAX_READ} manifests`);
+    if (++count > MAX_READ) {
+      throw new TsignError("limit", `read ${path}/index.json: it lists more than ${MAX_READ} manifests`);
+    }
     return read(digest);
   };
 }

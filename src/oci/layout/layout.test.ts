@@ -60,7 +60,7 @@ async function savedImage(context: TestContext) {
   };
 }
 
-test("a saved image verifies in both forms, without any registry", async (t) => {
+test("verify --local-image: saved bundle and legacy signature -> verified without a registry", async (t) => {
   const { verify, digest } = await savedImage(t);
   for (const key of ["a.pub", "b.pub"]) {
     const verified = await verify(key);
@@ -70,7 +70,7 @@ test("a saved image verifies in both forms, without any registry", async (t) => 
   assert.notEqual((await verify("c.pub")).code, 0);
 });
 
-test("an altered blob is noticed, wherever it is", async (t) => {
+test("verify --local-image: altered blob -> refused", async (t) => {
   const { cwd, verify, blob, digest } = await savedImage(t);
   const io: Pick<Io, "files"> = testIo({ cwd });
   const layout = await openLayout(io, "saved");
@@ -81,21 +81,21 @@ test("an altered blob is noticed, wherever it is", async (t) => {
   writeFileSync(blob(layer.digest), payload.replace("cosign", "cosigm"));
   const verified = await verify("a.pub");
   assert.notEqual(verified.code, 0);
-  assert.match(verified.stderr, /unreadable: .*another content/);
+  assert.match(verified.stderr, /unreadable: .*digest mismatch/);
   assert.equal((await verify("b.pub")).code, 0, "the other signature still counts");
 });
 
-test("what is no saved image is said so, by name", async (t) => {
+test("verify --local-image: invalid index.json or missing file -> error names it", async (t) => {
   const { cwd, verify } = await savedImage(t);
   const index = join(cwd, "saved/index.json");
   const text = readFileSync(index, "utf8");
   for (const [content, reason] of [
-    ["{", /index\.json is not JSON/],
+    ["{", /index\.json: invalid JSON/],
     [
       '{"schemaVersion":2,"manifests":[{"digest":"../../etc/passwd","size":1,"mediaType":"x"}]}',
-      /not an image manifest/,
+      /missing manifests\.0\.digest/,
     ],
-    ['{"schemaVersion":2,"manifests":[]}', /does not say which/],
+    ['{"schemaVersion":2,"manifests":[]}', /expected one image, found none/],
   ] as const) {
     writeFileSync(index, content);
     const verified = await verify("a.pub");
@@ -104,12 +104,12 @@ test("what is no saved image is said so, by name", async (t) => {
   }
   writeFileSync(index, text);
   rmSync(join(cwd, "saved/oci-layout"));
-  assert.match((await verify("a.pub")).stderr, /no oci-layout file/);
+  assert.match((await verify("a.pub")).stderr, /missing oci-layout/);
   rmSync(index);
-  assert.match((await verify("a.pub")).stderr, /no index\.json/);
+  assert.match((await verify("a.pub")).stderr, /missing index\.json/);
 });
 
-test("blobs that are no manifests, or too large, do not disturb the search for referrers", async (t) => {
+test("verify --local-image: blobs that are not manifests or are too large -> skipped", async (t) => {
   const { cwd, verify } = await savedImage(t);
   const blobs = join(cwd, "saved/blobs/sha256");
   writeFileSync(join(blobs, "0".repeat(64)), '{"subject": "text"}');
@@ -120,7 +120,7 @@ test("blobs that are no manifests, or too large, do not disturb the search for r
   assert.equal((await verify("b.pub")).code, 0);
 });
 
-test("a layout can be written, and gives back what was put in", async (t) => {
+test("layout: content written -> same content read", async (t) => {
   const { cwd } = await savedImage(t);
   const layout = await openLayout(testIo({ cwd }), "saved");
   const blob = await layout.putBlob(Buffer.from("content"));
@@ -173,7 +173,7 @@ async function folderOf(context: TestContext) {
   return { a, b, inner, outer, referrer, chosen, named, marked };
 }
 
-test("a folder's image is the one entry with a name, else the one that no other contains and that has no subject", async (t) => {
+test("layout image: the only named entry, else the only entry without subject that no other contains", async (t) => {
   const { a, b, inner, outer, referrer, chosen, named, marked } = await folderOf(t);
   const sig = (entry: object) => named(entry, `sha256-${"0".repeat(64)}.sig`);
   for (const [expected, entries] of [
@@ -197,7 +197,7 @@ test("a folder's image is the one entry with a name, else the one that no other 
   }
 });
 
-test("a folder with two images is refused, whatever marks and names its entries have", async (t) => {
+test("layout image: two candidates -> refused, with any annotations", async (t) => {
   const { a, b, inner, outer, referrer, chosen, named, marked } = await folderOf(t);
   for (const entries of [
     [],
@@ -216,7 +216,7 @@ test("a folder with two images is refused, whatever marks and names its entries 
     [marked(b), named(outer, "v1")],
   ]) {
     for (const each of [entries, [...entries].reverse()]) {
-      await assert.rejects(chosen(...each), /does not say which of its entries is the image/, JSON.stringify(each));
+      await assert.rejects(chosen(...each), /expected one image, found/, JSON.stringify(each));
     }
   }
 });

@@ -15,32 +15,32 @@ import {
 } from "./files.ts";
 import { imageEntry, isMarkedAsImage, KIND, kindOf, REF_NAME } from "./image-entry.ts";
 
-/** Most blobs looked at when searching for referrers. */
+/** Most blobs scanned for referrers. */
 const MAX_SCANNED = 100_000;
-/** Largest blob that is looked at then, in bytes. */
+/** Largest blob scanned for referrers, in bytes. */
 const MAX_REFERRER = 4 * 1024 * 1024;
 const OCTETS = "application/octet-stream";
 
-/** An entry of index.json: what it stands for, as cosign marks it, or the tag it would have in a registry. */
+/** How an entry of index.json is named: by cosign's kind, or by the tag it would have in a registry. */
 export type EntryName = { readonly kind: "image" | "imageIndex" | "sigs" | "atts" } | { readonly tag: string };
 
 /** An OCI layout on disk (OCI image spec, image-layout.md), as `save` writes it. */
 export interface LayoutStore extends ImageStore {
   /**
-   * The image the layout was saved for. Whoever asks goes on to say something about it, so it has to be what it is called.
+   * Returns the image the layout was saved for, after checking its manifest's digest.
    *
-   * @throws TsignError when its manifest is missing or has another content
+   * @throws TsignError "input" when its manifest is missing, "registry" for a digest mismatch
    */
   image(): Promise<Descriptor>;
-  /** Replaces what index.json lists. Until then a folder that is written anew is no layout, or still the former one. */
+  /** Replaces the entries of index.json. Before that, the folder is not a layout, or is still the previous one. */
   commit(entries: readonly { descriptor: Descriptor; name: EntryName }[]): Promise<void>;
 }
 
 /**
- * Opens the layout in a folder. Of what `save` writes, the legacy signatures are an entry of index.json marked
- * `kind: …/sigs`; bundles are blobs whose `subject` is the image.
+ * Opens the layout in a folder. `save` stores legacy signatures as an entry of index.json with `kind: …/sigs`, and bundles as
+ * blobs whose `subject` is the image.
  *
- * @throws TsignError "input" when the folder is no layout, or holds links
+ * @throws TsignError "input" when the folder is not a layout, or contains symbolic links
  */
 export async function openLayout(io: LayoutIo, path: string): Promise<LayoutStore> {
   const entries = await readIndex(io, path);
@@ -49,9 +49,9 @@ export async function openLayout(io: LayoutIo, path: string): Promise<LayoutStor
 }
 
 /**
- * A folder to write a layout into, made if need be. Blobs that lie there already stay.
+ * Opens a folder to write a layout into, and creates it if it does not exist. Existing blobs are kept.
  *
- * @throws TsignError "input" when it holds links
+ * @throws TsignError "input" when it contains symbolic links
  */
 export async function createLayout(io: LayoutIo, path: string): Promise<LayoutStore> {
   await io.files.makeDirectory(path);
@@ -68,7 +68,7 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
     async image() {
       const image = await imageEntry(entries, { path, read: (digest) => readManifestFile(io, path, digest) });
       if (await readManifestFile(io, path, image.digest)) return image;
-      throw new TsignError("input", `${path} does not hold the image it lists, ${image.digest}`);
+      throw new TsignError("input", `read ${path}: the manifest ${image.digest} listed in index.json is missing`);
     },
     async resolve(identifier) {
       if (!isDigest(identifier)) return entryFor(entries, identifier);
@@ -80,8 +80,8 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
     },
     async blob(descriptor, { maxBytes }) {
       if (descriptor.size > maxBytes) {
-        const what = `${path}@${descriptor.digest} has ${descriptor.size} bytes`;
-        throw new TsignError("limit", `${what}, more than ${maxBytes}`);
+        const message = `read ${path}@${descriptor.digest}: size ${descriptor.size} bytes exceeds the limit of ${maxBytes} bytes`;
+        throw new TsignError("limit", message, { hint: "set COSIGN_MAX_ATTACHMENT_SIZE to raise the limit" });
       }
       const pieces: Uint8Array[] = [];
       for await (const piece of store.blobStream(descriptor)) pieces.push(piece);
@@ -133,22 +133,27 @@ function indexEntry({ descriptor, name }: { descriptor: Descriptor; name: EntryN
   return { mediaType, size, digest, annotations, ...(artifactType ? { artifactType } : {}) };
 }
 
-/** The entries of index.json. @throws TsignError "input" for what is no layout */
+/** Reads the entries of index.json. @throws TsignError "input" when the folder is not a layout */
 export async function readIndex(io: LayoutIo, path: string): Promise<Descriptor[]> {
-  const notLayout = (reason: string) => new TsignError("input", `${path} is not a saved image: ${reason}`);
+  const missing = (name: string) =>
+    new TsignError("input", `read image layout ${path}: missing ${name}`, {
+      hint: "name a folder that `tsign save` wrote",
+    });
   const file = `${path}/index.json`;
-  if ((await fileSize(io, file)) === undefined) throw notLayout("it has no index.json");
+  if ((await fileSize(io, file)) === undefined) throw missing("index.json");
   const bytes = await io.files.read(file, { maxBytes: MAX_MANIFEST });
-  if ((await fileSize(io, `${path}/oci-layout`)) === undefined) throw notLayout("it has no oci-layout file");
+  if ((await fileSize(io, `${path}/oci-layout`)) === undefined) throw missing("oci-layout");
   try {
     const index = readManifest(bytes, { servedType: "application/vnd.oci.image.index.v1+json", where: file });
     return [...(index.manifests ?? [])];
   } catch (cause) {
-    throw new TsignError("input", cause instanceof TsignError ? cause.message : `cannot read ${file}`, { cause });
+    throw new TsignError("input", cause instanceof TsignError ? cause.message : `read ${file}: invalid index`, {
+      cause,
+    });
   }
 }
 
-/** A tag: an entry of that name, or the entry that stands for the image's `.sig` or `.att` tag. */
+/** Returns the entry for a tag: the one with that name, or the one that stores the image's `.sig` or `.att` tag. */
 function entryFor(entries: readonly Descriptor[], tag: string): Descriptor | undefined {
   const named = entries.find(({ annotations }) => annotations?.[REF_NAME] === tag);
   if (named) return named;
@@ -158,10 +163,12 @@ function entryFor(entries: readonly Descriptor[], tag: string): Descriptor | und
   return entries.find(({ annotations }) => kindOf(annotations) === suffix);
 }
 
-/** The blobs that are manifests with a subject, by it; larger files and those that are no manifest are passed over. */
+/** Returns the manifests that have a subject, by the subject's digest. Other files, and files over MAX_REFERRER, are skipped. */
 async function scanSubjects(io: LayoutIo, path: string): Promise<ReadonlyMap<string, Descriptor[]>> {
   const names = (await io.files.list(`${path}/blobs/sha256`)).filter((name) => isDigest(`sha256:${name}`));
-  if (names.length > MAX_SCANNED) throw new TsignError("limit", `${path} has more than ${MAX_SCANNED} blobs`);
+  if (names.length > MAX_SCANNED) {
+    throw new TsignError("limit", `read image layout ${path}: it contains more than ${MAX_SCANNED} blobs`);
+  }
   const found = new Map<string, Descriptor[]>();
   for (const name of names) {
     const file = `${path}/blobs/sha256/${name}`;
@@ -184,7 +191,7 @@ function subjectOf(bytes: Uint8Array): string | undefined {
     const subject = isObject(value) && isObject(value["subject"]) ? value["subject"]["digest"] : undefined;
     return typeof subject === "string" ? subject : undefined;
   } catch (error) {
-    if (error instanceof TsignError) return undefined; // some other file that starts with a brace
+    if (error instanceof TsignError) return undefined; // not a manifest, although it starts with a brace
     throw error;
   }
 }

@@ -9,30 +9,30 @@ import type { Credentials } from "./keychain.ts";
 import { REGISTRY } from "./peer.ts";
 import type { ProtocolAnswer } from "./protocol.ts";
 
-/** What is sent to the registry from now on, and until when it is good. */
+/** An Authorization header and how long it is valid. */
 export interface Authorization {
   readonly header: string;
   /** Milliseconds since 1970; undefined when it does not expire. */
   readonly expires: number | undefined;
 }
 
-/** A token answer that names no lifetime is good for a minute (distribution spec, "Token Authentication"). */
+/** Lifetime of a token without `expires_in`, in milliseconds (distribution spec, "Token Authentication"). */
 const DEFAULT_LIFETIME = 60_000;
-/** A token is renewed so long before it expires. Milliseconds. */
+/** A token is renewed this long before it expires. Milliseconds. */
 const MARGIN = 5_000;
 const MAX_TOKEN_ANSWER = 1024 * 1024;
-const NO_REALM = "its token realm is not a URL";
-const UNKNOWN_WAY = "it asks for a way of login that tsign does not know";
+const INVALID_REALM = "the token realm is not a valid URL";
+const UNSUPPORTED_SCHEME = "the registry requires an authentication scheme that tsign does not support";
 
 export interface AuthenticateOptions {
   readonly io: TransportIo;
-  /** How the registry is reached. */
+  /** TLS options of the registry. */
   readonly tls: TlsOptions;
   readonly repository: Repository;
   readonly credentials: Credentials;
-  /** The WWW-Authenticate header that was answered. */
+  /** The WWW-Authenticate header. */
   readonly challenge: string;
-  /** The registry's own origin, over which it answered. */
+  /** The registry's own origin. */
   readonly origin: URL;
   readonly scope: string;
   readonly now: number;
@@ -50,7 +50,8 @@ export async function authenticate(options: AuthenticateOptions): Promise<Author
   const offered = parseChallenges(options.challenge);
   const bearer = offered.find(({ scheme, parameters }) => scheme === "bearer" && parameters.get("realm"));
   if (!bearer && offered.some(({ scheme }) => scheme === "basic")) return basic(options);
-  if (!bearer) throw refused(options, offered.some(({ scheme }) => scheme === "bearer") ? NO_REALM : UNKNOWN_WAY);
+  if (!bearer)
+    throw refused(options, offered.some(({ scheme }) => scheme === "bearer") ? INVALID_REALM : UNSUPPORTED_SCHEME);
   let expires: number | undefined;
   const client = new RepositoryClient(repository, async ({ path }) => {
     const answer = await fetchToken(path, options);
@@ -59,13 +60,13 @@ export async function authenticate(options: AuthenticateOptions): Promise<Author
   });
   const challenge = challengeResponse(bearerHeader(bearer));
   const info = await client.performLogin({ pingRes: challenge, scope: options.scope }).catch((error: unknown) => {
-    throw error instanceof TsignError ? error : refused(options, UNKNOWN_WAY);
+    throw error instanceof TsignError ? error : refused(options, UNSUPPORTED_SCHEME);
   });
-  if (info.type !== "Bearer" || !info.token) throw refused(options, UNKNOWN_WAY);
+  if (info.type !== "Bearer" || !info.token) throw refused(options, UNSUPPORTED_SCHEME);
   return { header: `Bearer ${info.token}`, expires };
 }
 
-/** A challenge in the one spelling that the library reads. */
+/** Rewrites a challenge in the only form that the library parses. */
 function bearerHeader({ parameters }: Challenge): string {
   const quote = (text: string) => `"${text.replaceAll(/["\\\p{Cc}]/gu, "")}"`;
   const pairs = ["realm", "service", "scope"].flatMap((name) => {
@@ -77,20 +78,19 @@ function bearerHeader({ parameters }: Challenge): string {
 
 function basic(options: AuthenticateOptions): Authorization {
   const { credentials } = options;
-  if (credentials.kind !== "password")
-    throw refused(options, "it wants a user name and a password, and there are none");
+  if (credentials.kind !== "password") throw refused(options, "the registry requires a user name and a password");
   if (options.origin.protocol === "http:" && !isLoopback(options.origin.hostname)) {
-    throw refused(options, "a password is not sent over http");
+    throw refused(options, "passwords are not sent over plain http");
   }
   return { header: basicHeader(credentials), expires: undefined };
 }
 
-/** In UTF-8 (RFC 7617 §2.1); the library's own takes Latin-1 only. */
+/** Encodes Basic credentials in UTF-8 (RFC 7617 §2.1); the library supports Latin-1 only. */
 function basicHeader({ username, password }: { username: string; password: string }): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 }
 
-/** The token answer, in the one spelling the library reads. */
+/** Requests a token and returns the answer in the only form that the library parses. */
 async function fetchToken(address: string, options: AuthenticateOptions): Promise<ProtocolAnswer> {
   const url = tokenUrl(address, options);
   const { credentials } = options;
@@ -98,16 +98,16 @@ async function fetchToken(address: string, options: AuthenticateOptions): Promis
     credentials.kind === "refresh-token" ? refreshExchange(url, credentials.token) : get(url, credentials);
   const answer = await realmTransport(url, options).read(exchange, { maxBytes: MAX_TOKEN_ANSWER });
   if (answer.status !== 200) {
-    throw refused(options, `${url.host} answered ${answer.status} when asked for a token`, answer);
+    throw refused(options, `token server ${url.host} returned ${answer.status}`, answer);
   }
   let token: { token?: unknown; access_token?: unknown; expires_in?: unknown };
   try {
     token = JSON.parse(Buffer.from(answer.bytes).toString("utf8")) as typeof token;
   } catch {
-    throw refused(options, `${url.host} answered with something that is no token`);
+    throw refused(options, `token server ${url.host} returned invalid JSON`);
   }
   const value = [token?.token, token?.access_token].find((each) => typeof each === "string" && each !== "");
-  if (value === undefined) throw refused(options, `${url.host} answered without a token`);
+  if (value === undefined) throw refused(options, `token server ${url.host} returned no token`);
   const normal = { token: value, expires_in: Number(token.expires_in) };
   return { status: 200, headers: {}, bytes: Buffer.from(JSON.stringify(normal)) };
 }
@@ -120,8 +120,8 @@ function get(url: URL, credentials: Credentials): Exchange {
 }
 
 /**
- * Another host than the registry's gets neither its client certificate nor its leniency, which would show the password to
- * whoever stands between; only authorities the user trusts for the registry count for the realm it names as well.
+ * Returns the transport for the token server. A host other than the registry's is not sent the client certificate, and its
+ * certificate is always verified, so that nobody in between sees the password. CA certificates set for the registry apply.
  */
 function realmTransport(realm: URL, { io, tls, origin }: AuthenticateOptions): Transport {
   if (realm.origin === origin.origin) return createTransport(io, { tls, peer: REGISTRY });
@@ -134,19 +134,19 @@ function tokenLifetime(answer: ProtocolAnswer): number {
 }
 
 /**
- * The realm with the library's query. Secrets go there only over https, unless both it and the registry are on this
- * machine, and never to an address of a private network that is not the registry's own.
+ * Returns the realm's URL with the library's query. Secrets are sent to it only over https, unless it and the registry are on
+ * this machine, and never to a private address other than the registry's own.
  */
 function tokenUrl(address: string, options: AuthenticateOptions): URL {
-  // The library appends its query with "?" even to a realm that has one.
+  // The library appends its query with "?" even when the realm already has one.
   const [base = "", ...queries] = address.split("?");
   const url = URL.parse(queries.length > 0 ? `${base}?${queries.join("&")}` : base);
-  if (!url || url.hostname === "undefined") throw refused(options, NO_REALM);
+  if (!url || url.hostname === "undefined") throw refused(options, INVALID_REALM);
   const { origin } = options;
   const local = isLoopback(url.hostname) && isLoopback(origin.hostname);
-  if (url.protocol !== "https:" && !local) throw refused(options, `its token realm ${url.host} is not https`);
+  if (url.protocol !== "https:" && !local) throw refused(options, `the token realm ${url.host} does not use https`);
   if (isPrivateAddress(url.hostname) && url.hostname !== origin.hostname && !local) {
-    throw refused(options, `its token realm ${url.host} is a private or link-local address that is not its own`);
+    throw refused(options, `the token realm ${url.host} is a private or link-local address of another host`);
   }
   return url;
 }
@@ -169,8 +169,8 @@ function refused(
   answer: { status: number; url: URL } | undefined = undefined,
 ): TsignError {
   const { repository, credentials } = options;
-  return new TsignError("auth", `cannot log in to ${repository.registry}: ${reason}`, {
-    hint: credentials.note ?? `tsign login ${repository.registry}`,
+  return new TsignError("auth", `log in to ${repository.registry}: ${reason}`, {
+    hint: credentials.note ?? `run \`tsign login ${repository.registry}\``,
     service: "registry",
     status: answer?.status,
     url: answer?.url,

@@ -7,16 +7,16 @@ import type { Descriptor } from "../types.ts";
 import { REGISTRY } from "./peer.ts";
 import type { RegistrySession } from "./session.ts";
 
-/** A blob to store: its bytes, or a stream. One that can be iterated anew is sent again where that may help. */
+/** A blob to store: its bytes, or a stream. A stream that can be iterated again is retried. */
 type BlobSource = Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> };
 
-/** Times a blob is asked for whose answer breaks off. */
+/** Most requests for a blob whose answers are interrupted. */
 const MAX_ATTEMPTS = 3;
 const BLOB_TYPE = "application/octet-stream";
 
 /**
- * A blob in pieces, checked against its descriptor while it passes: one that is too long ends at once, a wrong digest or a
- * missing end is thrown after the last piece.
+ * Reads a blob in pieces and checks it against its descriptor: excess bytes end the stream at once, a wrong digest or size is
+ * thrown after the last piece.
  *
  * @throws TsignError "registry"
  */
@@ -26,11 +26,11 @@ export async function* readBlobStream(
   descriptor: Descriptor,
 ): AsyncIterable<Uint8Array> {
   const where = `${repository.name}@${descriptor.digest}`;
-  yield* checked(unbroken(session, repository, descriptor), descriptor, where);
+  yield* checked(retriedBlob(session, repository, descriptor), descriptor, where);
 }
 
-/** A blob's bytes. An answer that breaks off is asked for anew, and passed over as far as it was passed on. */
-async function* unbroken(
+/** Reads a blob's bytes. After an interruption the blob is requested again and the bytes already passed on are skipped. */
+async function* retriedBlob(
   session: RegistrySession,
   repository: Repository,
   { digest }: Descriptor,
@@ -39,7 +39,7 @@ async function* unbroken(
   let passed = 0;
   for (let attempt = 1; ; attempt++) {
     const response = await session.stream({ method: "GET", path, followRedirects: true, action: "pull" });
-    if (response.status !== 200) throw await session.streamRefusal(response, `get blob ${repository.name}@${digest}`);
+    if (response.status !== 200) throw await session.streamRefusal(response, `read blob ${repository.name}@${digest}`);
     let at = 0;
     try {
       for await (const piece of response.body) {
@@ -58,7 +58,12 @@ async function* unbroken(
   }
 }
 
-/** Passes bytes through and throws when they are not what the descriptor says. */
+/**
+ * Passes bytes through and checks their size and digest.
+ *
+ * @param where the content's name in errors
+ * @throws TsignError "registry" for a mismatch
+ */
 export async function* checked(
   pieces: AsyncIterable<Uint8Array>,
   descriptor: Descriptor,
@@ -69,35 +74,41 @@ export async function* checked(
   let size = 0;
   for await (const piece of pieces) {
     size += piece.length;
-    if (size > descriptor.size)
-      throw new TsignError("registry", `${where} is longer than its ${descriptor.size} bytes`);
+    if (size > descriptor.size) {
+      throw new TsignError("registry", `read ${where}: size mismatch: got more than ${descriptor.size} bytes`);
+    }
     hash.update(piece);
     yield piece;
   }
   if (size !== descriptor.size) {
-    throw new TsignError("registry", `${where} ends after ${size} of its ${descriptor.size} bytes`);
+    const message = `read ${where}: size mismatch: got ${size} bytes, want ${descriptor.size}`;
+    throw new TsignError("registry", message, { expected: String(descriptor.size), actual: String(size) });
   }
   const actual = hash.digest("hex");
-  if (actual !== hex) {
-    throw new TsignError("registry", `${where} has another content: its digest is ${algorithm}:${actual}`, {
-      expected: descriptor.digest,
-      actual: `${algorithm}:${actual}`,
-    });
-  }
+  if (actual !== hex) throw digestMismatch(where, { expected: descriptor.digest, actual: `${algorithm}:${actual}` });
 }
 
-/** Statuses to the question for a blob after which it is sent: not there, or a registry that does not say. */
-const SEND = new Set([400, 403, 404, 405, 410, 501]);
+/** The error for content with the wrong digest. @param where the content's name in errors */
+export function digestMismatch(
+  where: string,
+  fields: { expected: string; actual: string; service?: "registry" },
+): TsignError {
+  const message = `read ${where}: digest mismatch: got ${fields.actual}, want ${fields.expected}`;
+  return new TsignError("registry", message, fields);
+}
+
+/** Statuses of HEAD after which a blob is uploaded: it does not exist, or the registry does not support the request. */
+const ABSENT_OR_UNKNOWN = new Set([400, 403, 404, 405, 410, 501]);
 const STORED = new Set([200, 201, 202, 204]);
-/** Statuses of registries that take an upload's content by PATCH only. */
-const NO_MONOLITH = new Set([400, 404, 405, 411, 415, 416, 422, 501]);
-/** Registries known to be of that kind. */
-const wantsPatch = new WeakSet<RegistrySession>();
+/** Statuses of registries that do not support monolithic uploads, only PATCH. */
+const NOT_MONOLITHIC = new Set([400, 404, 405, 411, 415, 416, 422, 501]);
+/** Sessions whose registry supports uploads by PATCH only. */
+const patchOnly = new WeakSet<RegistrySession>();
 
 /**
- * Stores a blob unless it is there: asked for first, then one POST and one PUT (distribution spec, "Pushing a blob
- * monolithically"), or, where the registry refuses that, POST, PATCH and PUT ("Pushing a blob in chunks", in one). An upload
- * location on another origin gets no credentials.
+ * Stores a blob unless it exists: HEAD, then POST and PUT (distribution spec, "Pushing a blob monolithically"), or, where the
+ * registry refuses that, POST, PATCH and PUT ("Pushing a blob in chunks", with one chunk). No credentials are sent to an upload
+ * location on another origin.
  *
  * @throws TsignError
  */
@@ -108,20 +119,22 @@ export async function storeBlob(
 ): Promise<Descriptor> {
   const { digest, size } = source instanceof Uint8Array ? { digest: digestOf(source), size: source.length } : source;
   const descriptor: Descriptor = { mediaType: BLOB_TYPE, digest, size };
-  const there = await askFor(session, repository, digest);
-  if (there.status === 200) return descriptor;
-  if (!SEND.has(there.status)) throw session.refusal(there, `look for a blob in ${repository.name}`);
+  const existing = await headBlob(session, repository, digest);
+  if (existing.status === 200) return descriptor;
+  if (!ABSENT_OR_UNKNOWN.has(existing.status)) {
+    throw session.refusal(existing, `check blob ${repository.name}@${digest}`);
+  }
   const body = source instanceof Uint8Array ? source : replayable(source.chunks, repository);
   const upload: Upload = { session, repository, digest, size, body };
-  let stored = wantsPatch.has(session) ? undefined : await putWhole(upload, await beginUpload(upload));
-  if (!stored || NO_MONOLITH.has(stored.status)) {
+  let stored = patchOnly.has(session) ? undefined : await putWhole(upload, await beginUpload(upload));
+  if (!stored || NOT_MONOLITHIC.has(stored.status)) {
     const patched = await patchWhole(upload, await beginUpload(upload));
-    if (STORED.has(patched.status)) wantsPatch.add(session);
+    if (STORED.has(patched.status)) patchOnly.add(session);
     stored = patched;
   }
-  if (!STORED.has(stored.status)) throw session.refusal(stored, `upload a blob to ${repository.name}`);
-  if (stored.status !== 201 && stored.status !== 204 && (await askFor(session, repository, digest)).status !== 200) {
-    throw session.refusal(stored, `upload a blob to ${repository.name}`); // taken, it seems, and not kept
+  if (!STORED.has(stored.status)) throw session.refusal(stored, `push blob ${repository.name}@${digest}`);
+  if (stored.status !== 201 && stored.status !== 204 && (await headBlob(session, repository, digest)).status !== 200) {
+    throw session.refusal(stored, `push blob ${repository.name}@${digest}`); // the registry did not keep it
   }
   return descriptor;
 }
@@ -135,46 +148,46 @@ interface Upload {
   readonly body: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
-function askFor(session: RegistrySession, repository: Repository, digest: Digest) {
+function headBlob(session: RegistrySession, repository: Repository, digest: Digest) {
   const path = `/v2/${repository.repository}/blobs/${digest}`;
   return session.read({ method: "HEAD", path, followRedirects: true, action: "push" }, 0);
 }
 
-/** Opens an upload and returns its place. */
-async function beginUpload({ session, repository }: Upload): Promise<URL> {
+/** Starts an upload and returns its location. */
+async function beginUpload({ session, repository, digest }: Upload): Promise<URL> {
   const path = `/v2/${repository.repository}/blobs/uploads/`;
   const opened = await session.read({ method: "POST", path, headers: { "content-length": "0" }, action: "push" }, 0);
   const { location } = opened.headers;
-  if (opened.status !== 202 || !location) throw session.refusal(opened, `upload a blob to ${repository.name}`);
+  if (opened.status !== 202 || !location) throw session.refusal(opened, `push blob ${repository.name}@${digest}`);
   return resolveLocation(opened.url, location, REGISTRY);
 }
 
-function putWhole({ session, digest, size, body }: Upload, place: URL) {
-  const target = new URL(place);
+function putWhole({ session, digest, size, body }: Upload, uploadUrl: URL) {
+  const target = new URL(uploadUrl);
   target.searchParams.set("digest", digest);
   const headers = { "content-type": BLOB_TYPE, "content-length": String(size) };
   return session.read({ method: "PUT", path: target.href, headers, body, action: "push" }, 0);
 }
 
-async function patchWhole({ session, digest, size, body }: Upload, place: URL) {
+async function patchWhole({ session, digest, size, body }: Upload, uploadUrl: URL) {
   const headers = { "content-type": BLOB_TYPE, "content-length": String(size) };
-  const sent = await session.read({ method: "PATCH", path: place.href, headers, body, action: "push" }, 0);
+  const sent = await session.read({ method: "PATCH", path: uploadUrl.href, headers, body, action: "push" }, 0);
   if (!STORED.has(sent.status)) return sent;
   const { location } = sent.headers;
-  const target = location ? resolveLocation(sent.url, location, REGISTRY) : new URL(place);
+  const target = location ? resolveLocation(sent.url, location, REGISTRY) : new URL(uploadUrl);
   target.searchParams.set("digest", digest);
   const empty = { "content-length": "0" };
   return session.read({ method: "PUT", path: target.href, headers: empty, action: "push" }, 0);
 }
 
-/** A generator's content is gone once it was sent: a second attempt would send nothing and wait for ever. */
+/** Refuses to send a generator's content twice: it can be read once only, and the second attempt would never end. */
 function replayable(chunks: AsyncIterable<Uint8Array>, repository: Repository): () => AsyncIterable<Uint8Array> {
   let sent = false;
   return () => {
     if (sent && Object.is(chunks[Symbol.asyncIterator](), chunks)) {
       throw new TsignError(
         "network",
-        `an upload to ${repository.name} broke off and its content cannot be read again`,
+        `push blob to ${repository.name}: the upload was interrupted and cannot be resumed`,
         {
           hint: "run the command again",
         },

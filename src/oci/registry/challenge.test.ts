@@ -5,7 +5,7 @@ import { parseChallenges } from "./challenge.ts";
 const parsed = (header: string) =>
   parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);
 
-test("parseChallenges reads one challenge or several, in any spelling", () => {
+test("parseChallenges: one or several challenges, any spelling -> parsed", () => {
   const bearer = ["bearer", { realm: "https://auth.example/token?a=1,2", service: "reg" }];
   for (const header of [
     'Bearer realm="https://auth.example/token?a=1,2",service="reg"',
@@ -24,7 +24,7 @@ test("parseChallenges reads one challenge or several, in any spelling", () => {
   );
 });
 
-test("parseChallenges passes over what cannot be read", () => {
+test("parseChallenges: invalid part -> skipped", () => {
   assert.deepEqual(parsed(""), []);
   assert.deepEqual(parsed('=x, "y", Basic'), [["basic", {}]]);
   assert.deepEqual(parsed('Basic realm="no end'), [["basic", { realm: "no end" }]]);

@@ -1,16 +1,16 @@
-/** One way to log in that a server offers (RFC 9110 section 11.6.1): its scheme and parameters, names in lower case. */
+/** An authentication challenge (RFC 9110 section 11.6.1). Scheme and parameter names are in lower case. */
 export interface Challenge {
   readonly scheme: string;
   readonly parameters: ReadonlyMap<string, string>;
 }
 
 const TOKEN = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y;
-/** Longest header that is read; servers send some hundred characters. */
+/** Longest header that is parsed, in characters; servers send some hundred. */
 const MAX_HEADER = 64 * 1024;
 
 /**
- * Parses a WWW-Authenticate header, which may offer several schemes, joined of several headers or in one. What follows a
- * part that cannot be read is passed over up to the next comma.
+ * Parses a WWW-Authenticate header with one or more challenges (repeated headers are joined). An invalid part is skipped up to
+ * the next comma.
  */
 export function parseChallenges(header: string): Challenge[] {
   const text = header.slice(0, MAX_HEADER);
@@ -46,13 +46,13 @@ export function parseChallenges(header: string): Challenge[] {
   return challenges;
 }
 
-/** The position of the next comma, or the end. */
+/** Returns the position of the next comma, or the end. */
 function nextComma(text: string, at: number): number {
   const comma = text.indexOf(",", at);
   return comma < 0 ? text.length : comma;
 }
 
-/** A quoted string (RFC 9110 section 5.6.4) that begins at `at`; one without an end goes to the end of the text. */
+/** Reads a quoted string (RFC 9110 section 5.6.4) that starts at `at`; without a closing quote it ends with the text. */
 function quoted(text: string, at: number): { text: string; end: number } {
   const pieces: string[] = [];
   let end = at + 1;

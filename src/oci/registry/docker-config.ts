@@ -4,7 +4,7 @@ import { isObject } from "../../format/json.ts";
 import type { Io } from "../../io/io.ts";
 
 const MAX_CONFIG = 16 * 1024 * 1024;
-/** The key Docker Hub's credentials are stored under. */
+/** The key of Docker Hub's credentials. */
 export const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
 
 const text = z.nullish(z.string());
@@ -15,22 +15,22 @@ const config = z.looseObject({
   credHelpers: z.nullish(z.record(z.string(), text)),
 });
 
-/** The parts of docker's config.json or podman's auth.json that hold credentials. */
+/** The parts of docker's config.json or podman's auth.json that contain credentials. */
 export type DockerConfig = z.infer<typeof config>;
 export type DockerAuth = z.infer<typeof entry>;
 
 type ConfigIo = Pick<Io, "env" | "files">;
 
-/** Where docker's configuration lies: $DOCKER_CONFIG, else ~/.docker. */
+/** Returns the path of docker's configuration: in $DOCKER_CONFIG, else in ~/.docker. */
 export function dockerConfigPath(env: Io["env"]): string {
   return `${env["DOCKER_CONFIG"] || `${env["HOME"] ?? ""}/.docker`}/config.json`;
 }
 
 /**
- * The credentials files in use, in the order in which they are asked: docker's, else $REGISTRY_AUTH_FILE, else podman's below
- * $XDG_RUNTIME_DIR; then Helm's registry login.
+ * Reads the credentials files in order of precedence: docker's, else $REGISTRY_AUTH_FILE, else podman's below
+ * $XDG_RUNTIME_DIR; then Helm's registry logins.
  *
- * @throws TsignError "input" for one that cannot be read
+ * @throws TsignError "input" for an invalid file
  */
 export async function* findCredentialFiles(io: ConfigIo): AsyncGenerator<DockerConfig, void, undefined> {
   const { REGISTRY_AUTH_FILE: authFile, XDG_RUNTIME_DIR: runtime } = io.env;
@@ -48,7 +48,7 @@ export async function* findCredentialFiles(io: ConfigIo): AsyncGenerator<DockerC
   }
 }
 
-/** Where `helm registry login` writes: $HELM_REGISTRY_CONFIG, else below Helm's configuration folder. */
+/** Returns the paths where `helm registry login` may write: $HELM_REGISTRY_CONFIG, else below Helm's configuration folder. */
 function helmConfigPaths(env: Io["env"]): string[] {
   const { HELM_REGISTRY_CONFIG: file, HELM_CONFIG_HOME: folder, XDG_CONFIG_HOME: xdg, HOME: home = "" } = env;
   if (file) return [file];
@@ -69,12 +69,12 @@ export async function readDockerConfig(io: ConfigIo, path: string): Promise<Dock
   try {
     value = JSON.parse(Buffer.from(bytes).toString("utf8") || "{}");
   } catch (cause) {
-    throw new TsignError("input", `${path} is not valid JSON`, { cause });
+    throw new TsignError("input", `parse ${path}: invalid JSON`, { cause });
   }
-  const parsed = config.safeParse(folded(value));
+  const parsed = config.safeParse(withKnownNames(value));
   if (!parsed.success) {
     const field = parsed.error.issues[0]?.path.join(".") || "content";
-    throw new TsignError("input", `${path} is not a docker configuration: bad ${field}`);
+    throw new TsignError("input", `parse docker configuration ${path}: invalid ${field}`);
   }
   return parsed.data;
 }
@@ -82,8 +82,8 @@ export async function readDockerConfig(io: ConfigIo, path: string): Promise<Dock
 const NAMES = new Map(["auths", "credsStore", "credHelpers"].map((name) => [name.toLowerCase(), name]));
 const ENTRY_NAMES = new Map(Object.keys(entry.shape).map((name) => [name.toLowerCase(), name]));
 
-/** With the names that are read here spelt as they are: Go takes them in any case, and the last one counts. */
-function folded(value: unknown): unknown {
+/** Restores the case of known field names: Go matches them in any case, and the last one wins. */
+function withKnownNames(value: unknown): unknown {
   if (!isObject(value)) return value;
   const top = renamed(value, NAMES);
   const { auths } = top;

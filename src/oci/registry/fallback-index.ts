@@ -3,14 +3,14 @@ import { goJson } from "../../format/go-json.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "../types.ts";
 
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
-/** Most old entries repaired in one write. */
-const MAX_REPAIRS = 50;
+/** Most entries of older clients completed in one write. */
+const MAX_COMPLETED = 50;
 
 /**
- * The index that stands in for the referrers API, with more entries: artifact type and annotations in every descriptor, which
- * older clients left out, entries sorted by digest, none twice (OCI distribution spec, "Referrers Tag Schema").
+ * Returns the fallback index with additional entries (OCI distribution spec, "Referrers Tag Schema"). Entries are sorted by
+ * digest, without duplicates; artifact type and annotations, which older clients omitted, are filled in.
  *
- * @returns undefined when the entries are there already
+ * @returns undefined when the entries are already there
  */
 export async function withReferrers(
   store: ImageStore,
@@ -21,24 +21,26 @@ export async function withReferrers(
   if (current && !current.manifest.manifests) {
     throw new TsignError(
       "registry",
-      `${store.name}@${current.descriptor.digest} stands where the referrers index belongs`,
-      { hint: "--new-bundle-format=false stores a signature under another tag" },
+      `update referrers index of ${store.name}: the tag points to ${current.descriptor.digest}, which is not an index`,
+      { hint: "pass --new-bundle-format=false to store the signature under another tag" },
     );
   }
   const there = new Set<string>(existing.map(({ digest }) => digest));
   const added = new Map(entries.filter(({ digest }) => !there.has(digest)).map((each) => [each.digest, each]));
   if (added.size === 0) return undefined;
-  const repaired = await Promise.all(existing.map((each, index) => (index < MAX_REPAIRS ? repair(store, each) : each)));
+  const repaired = await Promise.all(
+    existing.map((each, index) => (index < MAX_COMPLETED ? complete(store, each) : each)),
+  );
   const manifests = [...repaired, ...added.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
   return { bytes: indexBytes(manifests), mediaType: INDEX_TYPE };
 }
 
-/** The index without the given entries. */
+/** Returns the index without the given digests. */
 export function withoutReferrers(current: StoredManifest, gone: ReadonlySet<string>): Uint8Array {
   return indexBytes((current.manifest.manifests ?? []).filter(({ digest }) => !gone.has(digest)));
 }
 
-/** How a referrer is listed: its descriptor with what the manifest itself says (distribution spec, "Listing Referrers"). */
+/** Returns the descriptor that lists a referrer, with its artifact type and annotations (distribution spec, "Listing Referrers"). */
 export function referrerDescriptor({ descriptor, manifest }: StoredManifest): Descriptor {
   const artifactType = manifest.artifactType ?? manifest.config?.mediaType;
   const { mediaType, size, digest } = descriptor;
@@ -51,8 +53,8 @@ export function referrerDescriptor({ descriptor, manifest }: StoredManifest): De
   };
 }
 
-/** An entry that is gone or unreadable is kept as it is: it is not ours to drop. */
-async function repair(store: ImageStore, entry: Descriptor): Promise<Descriptor> {
+/** Adds the artifact type and annotations that an entry lacks. An entry whose manifest is missing or invalid is kept unchanged. */
+async function complete(store: ImageStore, entry: Descriptor): Promise<Descriptor> {
   if (entry.artifactType && entry.annotations) return entry;
   try {
     const stored = await store.manifest(entry.digest);

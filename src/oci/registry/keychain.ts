@@ -4,30 +4,30 @@ import type { Io } from "../../io/io.ts";
 import type { Repository } from "../ref.ts";
 import { DOCKER_HUB_KEY, type DockerAuth, type DockerConfig, findCredentialFiles } from "./docker-config.ts";
 
-/** How to prove to a registry who one is. */
-export type Credentials = Proof & {
-  /** What to say when the registry refuses: where credentials came from, or where they were looked for in vain. */
+/** Credentials for a registry. */
+export type Credentials = Secret & {
+  /** Hint for the case that the registry refuses them: their source, or the sources that had none. */
   readonly note?: string;
 };
 
-type Proof =
+type Secret =
   | { readonly kind: "anonymous" }
   | { readonly kind: "password"; readonly username: string; readonly password: string }
-  /** An OAuth2 refresh token, which docker calls identity token. */
+  /** An OAuth2 refresh token; docker calls it identity token. */
   | { readonly kind: "refresh-token"; readonly token: string }
-  /** Sent to the registry as it is. */
+  /** Sent to the registry unchanged. */
   | { readonly kind: "bearer"; readonly token: string };
 
-/** What a credential helper says when it knows nothing of a server; that is no failure. */
+/** Message of a credential helper without credentials for the server, which is not an error. */
 const NOT_FOUND = "credentials not found in native keychain";
-/** The user name a helper gives with an identity token. */
+/** User name that marks an identity token in a helper's answer. */
 const TOKEN_USER = "<token>";
 
 type KeychainIo = Pick<Io, "env" | "files" | "spawn">;
 
 /**
- * The user's credentials for a repository, from docker's or podman's configuration and credential helpers. Keys are compared
- * whole, never by part: the repository and its parents (podman), then the registry.
+ * Returns the user's credentials for a repository, from the configuration and credential helpers of docker or podman. Keys must
+ * match exactly: first the repository and its parents (podman), then the registry.
  *
  * @throws TsignError "input" or "auth"
  */
@@ -57,8 +57,8 @@ async function credentialsIn(io: KeychainIo, config: DockerConfig, repository: R
 }
 
 /**
- * The host that a key of docker's configuration names: without a scheme, up to the first slash. A key without a scheme that
- * has a path is podman's, for the repositories below it alone.
+ * Returns the host of a key of docker's configuration, without scheme and path; "" for a key without a scheme that has a path:
+ * podman applies it only to the repositories below that path.
  */
 function hostOf(key: string): string {
   const withScheme = /^https?:\/\/([^/]*)/.exec(key)?.[1];
@@ -66,7 +66,7 @@ function hostOf(key: string): string {
   return (withScheme ?? bare ?? "").toLowerCase();
 }
 
-/** From the most particular to the least; Docker Hub is known by several names. */
+/** Returns the keys for a repository, most specific first. Docker Hub has several names. */
 function configKeys({ registry, repository }: Repository): string[] {
   const parts = repository.split("/");
   const parents = parts.map((_, index) => [registry, ...parts.slice(0, parts.length - index)].join("/"));
@@ -77,7 +77,7 @@ function configKeys({ registry, repository }: Repository): string[] {
   return [...parents, ...hosts];
 }
 
-/** The key a registry's credentials are stored under. */
+/** Returns the key under which a registry's credentials are stored. */
 export function serverKey(registry: string): string {
   return registry === "index.docker.io" ? DOCKER_HUB_KEY : registry;
 }
@@ -92,33 +92,36 @@ function readAuth(auth: DockerAuth, key: string): Credentials | undefined {
   if (auth.auth) {
     const text = Buffer.from(auth.auth, "base64").toString("utf8").replace(/\0+$/, "");
     const colon = text.indexOf(":");
-    if (colon < 0) throw new TsignError("input", `the docker configuration's auth of ${key} is not user:password`);
+    if (colon < 0) {
+      throw new TsignError("input", `parse docker configuration: auth of ${key} is not user:password`, {
+        hint: `run \`tsign login ${key}\` to store it again`,
+      });
+    }
     return { kind: "password", username: text.slice(0, colon), password: text.slice(colon + 1) };
   }
   if (auth.username || auth.password) {
     return { kind: "password", username: auth.username ?? "", password: auth.password ?? "" };
   }
-  return undefined; // docker writes an empty entry beside a credential store
+  return undefined; // docker writes an empty entry when a credential store is used
 }
 
 async function askHelper(io: KeychainIo, helper: string, server: string): Promise<Credentials> {
   const { code, stdout, stderr } = await io.spawn(helperProgram(helper), ["get"], { stdin: server });
   if (code !== 0) {
     if (`${stdout}${stderr}`.includes(NOT_FOUND)) return { kind: "anonymous" };
-    const words = ownWords(stdout) || ownWords(stderr);
-    const said = words ? `: ${words}` : "";
-    throw new TsignError("auth", `the credential helper docker-credential-${helper} failed for ${server}${said}`, {
-      hint: `run it by hand: echo ${server} | docker-credential-${helper} get`,
+    const reason = helperMessage(stdout) || helperMessage(stderr) || `exit code ${code}`;
+    throw new TsignError("auth", `run docker-credential-${helper} for ${server}: ${reason}`, {
+      hint: `fix the credential helper, then check it with: echo ${server} | docker-credential-${helper} get`,
     });
   }
   let answer: unknown;
   try {
     answer = JSON.parse(stdout);
   } catch {
-    // told below, as other JSON than an object is
+    // reported below, like JSON that is not an object
   }
   if (!isObject(answer)) {
-    throw new TsignError("auth", `the credential helper docker-credential-${helper} did not answer with a JSON object`);
+    throw new TsignError("auth", `run docker-credential-${helper} for ${server}: it did not print a JSON object`);
   }
   const secret = textOf(answer["Secret"]);
   const username = textOf(answer["Username"]);
@@ -127,11 +130,11 @@ async function askHelper(io: KeychainIo, helper: string, server: string): Promis
   return { kind: "password", username, password: secret };
 }
 
-/** What may be a secret in what a helper says: a value that is named so, or a long word with a digit in it. */
+/** Possible secrets in a helper's message: a value named as one, or a long word that contains a digit. */
 const SECRETS = [/\b((?:password|passwd|secret|token)"?\s*[:=]\s*)\S+/gi, /()(?=\S{0,400}\d)[\w+/=.-]{24,}/g];
 
-/** What a helper says of its failure, on one line: on stdout by docker's protocol. */
-function ownWords(output: string): string {
+/** Returns a helper's error message on one line, without possible secrets. Docker's protocol puts it on stdout. */
+function helperMessage(output: string): string {
   const line = output
     .slice(0, 1000)
     .trim()
@@ -139,9 +142,10 @@ function ownWords(output: string): string {
   return SECRETS.reduce((text, pattern) => text.replace(pattern, "$1…"), line).slice(0, 300);
 }
 
-/** The program of a credential helper; its name comes from a file and must not reach elsewhere. */
+/** Returns the program of a credential helper. @throws TsignError "input" for a name that could be a path */
 export function helperProgram(helper: string): string {
-  if (!/^[A-Za-z0-9._-]+$/.test(helper)) throw new TsignError("input", `"${helper}" is not a credential helper's name`);
+  if (!/^[A-Za-z0-9._-]+$/.test(helper))
+    throw new TsignError("input", `"${helper}" is not a valid credential helper name`);
   return `docker-credential-${helper}`;
 }
 

@@ -5,21 +5,22 @@ import { helperProgram, serverKey } from "./keychain.ts";
 import { RegistrySession } from "./session.ts";
 
 const MAX_ANSWER = 64 * 1024;
-/** What helpers say when there is nothing to erase (docker-credential-helpers, credentials/error.go). */
+/** Message of helpers when there is nothing to erase (docker-credential-helpers, credentials/error.go). */
 const NOT_FOUND = /credentials not found/i;
 
-/** Who logs in, and where: `registry.example`, `localhost:5000`, `index.docker.io`. */
+/** A login to a registry. */
 export interface Login {
+  /** Host: `registry.example`, `localhost:5000`, `index.docker.io`. */
   readonly registry: string;
   readonly username: string;
   readonly password: string;
 }
 
 /**
- * Asks the registry whether it takes a user name and a password, as docker does: its challenge to GET /v2/ is answered.
+ * Checks a user name and a password against the registry, as docker does: sends GET /v2/ and answers the challenge.
  *
- * @returns false when the registry asks nobody who they are, so that nothing could be checked
- * @throws TsignError "auth" when it refuses, "network" when it does not answer, "registry" for another answer
+ * @returns false when the registry requires no login, so that the password could not be checked
+ * @throws TsignError "auth" when the registry refuses the login, "network" when it cannot be reached, "registry" otherwise
  */
 export async function checkLogin(io: Io, { registry, username, password }: Login): Promise<boolean> {
   let asked = false;
@@ -30,21 +31,21 @@ export async function checkLogin(io: Io, { registry, username, password }: Login
     allowHttp: false,
     credentials: async () => {
       asked = true;
-      return { kind: "password", username, password, note: "are user name and password right? Nothing was stored" };
+      return { kind: "password", username, password, note: "check the user name and the password; nothing was stored" };
     },
   });
   const answer = await session.read({ method: "GET", path: "/v2/", action: "pull", followRedirects: true }, MAX_ANSWER);
   if (answer.status === 200) return asked;
-  if (answer.status === 404 && !asked) return false; // some serve images and not this address
-  throw session.refusal(answer, "log in");
+  if (answer.status === 404 && !asked) return false; // some registries do not serve this path
+  throw session.refusal(answer, `log in to ${registry}`);
 }
 
 /**
  * Stores a login where docker does: in the credential helper of the registry, else in the credential store, else in docker's
- * configuration itself.
+ * configuration file.
  *
- * @returns the helper's program, or the path of the configuration, and whether the password is there in the clear
- * @throws TsignError "input" for a configuration that cannot be read or has no place, "auth" when the helper fails
+ * @returns `where`: the helper's program or the path of the configuration; `isClear`: the password is stored unencrypted
+ * @throws TsignError "input" for an invalid configuration, "auth" when the helper fails
  */
 export async function storeLogin(io: Io, login: Login): Promise<{ where: string; isClear: boolean }> {
   const path = requireConfigPath(io);
@@ -62,10 +63,10 @@ export async function storeLogin(io: Io, login: Login): Promise<{ where: string;
 }
 
 /**
- * Removes every login of a registry from where docker looks: from its credential helper or store, and from docker's
- * configuration, however the registry is spelt there (with a scheme, `/v1/` or `/v2/`).
+ * Removes every login for a registry from its credential helper or store, and from docker's configuration, under every
+ * spelling of the registry (with a scheme, `/v1/` or `/v2/`).
  *
- * @returns where something was removed; empty when there was nothing
+ * @returns where logins were removed; empty when there were none
  * @throws TsignError "input", or "auth" when the helper fails
  */
 export async function removeLogin(io: Io, registry: string): Promise<string[]> {
@@ -84,7 +85,7 @@ export async function removeLogin(io: Io, registry: string): Promise<string[]> {
   return removed;
 }
 
-/** Whether a key of docker's configuration names the registry itself, and not one repository of it. */
+/** Reports whether a key of docker's configuration names the registry, and not a single repository. */
 function isKeyOf(key: string, registry: string): boolean {
   const host = key.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, "");
   const hosts = registry === "index.docker.io" ? [registry, "docker.io", "registry-1.docker.io"] : [registry];
@@ -96,27 +97,26 @@ function helperFor(config: DockerConfig, key: string): string | undefined {
   return (Object.hasOwn(helpers, key) ? helpers[key] : undefined) || config.credsStore || undefined;
 }
 
-/** @returns false when the helper knew nothing to erase */
+/** Runs a credential helper. Returns false when it had nothing to erase. @throws TsignError "auth" when it fails */
 async function runHelper(
   io: Pick<Io, "spawn">,
-  by: { helper: string; action: "store" | "erase"; stdin: string; secret?: string },
+  call: { helper: string; action: "store" | "erase"; stdin: string; secret?: string },
 ): Promise<boolean> {
-  const program = helperProgram(by.helper);
-  const { code, stdout, stderr } = await io.spawn(program, [by.action], { stdin: by.stdin });
+  const program = helperProgram(call.helper);
+  const { code, stdout, stderr } = await io.spawn(program, [call.action], { stdin: call.stdin });
   if (code === 0) return true;
-  const words = `${stdout}\n${stderr}`.trim().replaceAll(/\s+/g, " ").slice(0, 300);
-  if (by.action === "erase" && NOT_FOUND.test(words)) return false;
-  // Helpers write their reason to stdout, and some quote what they were given.
-  const said = by.secret !== undefined && words.includes(by.secret) ? "" : words;
-  const done = by.action === "store" ? "store the password" : "erase the login";
-  throw new TsignError("auth", `${program} did not ${done}${said === "" ? "" : `: ${said}`}`);
+  const message = `${stdout}\n${stderr}`.trim().replaceAll(/\s+/g, " ").slice(0, 300);
+  if (call.action === "erase" && NOT_FOUND.test(message)) return false;
+  // Helpers print the reason on stdout, and some repeat their input.
+  const isSafe = message !== "" && (call.secret === undefined || !message.includes(call.secret));
+  throw new TsignError("auth", `run ${program} ${call.action}: ${isSafe ? message : `exit code ${code}`}`);
 }
 
-/** @throws TsignError "input" where no folder of the user's is known */
+/** @throws TsignError "input" when neither DOCKER_CONFIG nor HOME is set */
 function requireConfigPath(io: Pick<Io, "env">): string {
   if (io.env["DOCKER_CONFIG"] || io.env["HOME"]) return dockerConfigPath(io.env);
-  throw new TsignError("input", "there is no place to store a login: HOME is not set", {
-    hint: "set HOME, or name docker's folder with DOCKER_CONFIG",
+  throw new TsignError("input", "store login: HOME is not set", {
+    hint: "set HOME, or set DOCKER_CONFIG to docker's configuration folder",
   });
 }
 

@@ -4,12 +4,13 @@ import type { Io } from "../../io/io.ts";
 import { INDEX_TYPES, isKnownType, MANIFEST_TYPES, MAX_MANIFEST, readManifest } from "../manifest.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor, StoredManifest } from "../types.ts";
+import { digestMismatch } from "./blobs.ts";
 import { RepositoryClient, UnexpectedStatus } from "./protocol.ts";
 import type { RegistrySession } from "./session.ts";
 import { listTags } from "./tags-list.ts";
 
 const ACCEPT = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");
-/** Pauses before another look for a manifest that was taken but not created, in milliseconds. */
+/** Pauses before checking again for a manifest that was accepted but not created, in milliseconds. */
 const PAUSES = [200, 500, 1000, 2000];
 const STORED = new Set([200, 201, 202, 204]);
 
@@ -23,15 +24,14 @@ function manifestPath(repository: Repository, identifier: string): string {
   return `/v2/${repository.repository}/manifests/${identifier}`;
 }
 
-/** A tag or digest with its repository, for messages. */
-function place(repository: Repository, identifier: string): string {
+/** Returns a tag or digest with its repository, for messages. */
+function fullName(repository: Repository, identifier: string): string {
   return isDigest(identifier) ? `${repository.name}@${identifier}` : `${repository.name}:${identifier}`;
 }
 
 /**
- * A tag is what GET gives, hashed here: whoever pulls gets that, and a registry (or a cache before it) may answer HEAD with
- * another digest, or not at all. Of a digest, which says itself what it is, HEAD tells whether it is there, without its bytes;
- * where HEAD does not say so, GET does.
+ * Resolves a tag with GET and hashes the content: clients pull that content, while a registry, or a cache in front of it, may
+ * answer HEAD with another digest or not at all. A digest is resolved with HEAD, and with GET when HEAD does not confirm it.
  */
 export async function resolveManifest(connection: Connection, identifier: string): Promise<Descriptor | undefined> {
   const stated = isDigest(identifier) ? await headDigest(connection, identifier) : undefined;
@@ -44,7 +44,7 @@ export async function resolveManifest(connection: Connection, identifier: string
   return { mediaType, digest, size: bytes.length };
 }
 
-/** The descriptor of a digest as HEAD confirms it; undefined when the answer leaves anything open. */
+/** Returns the descriptor of a digest from HEAD; undefined when the answer does not confirm digest, size and media type. */
 async function headDigest({ session, repository }: Connection, digest: Digest): Promise<Descriptor | undefined> {
   const path = manifestPath(repository, digest);
   const head = { method: "HEAD", path, headers: { accept: ACCEPT }, followRedirects: true, action: "pull" } as const;
@@ -60,9 +60,9 @@ function mediaTypeIn(contentType = ""): string {
 }
 
 /**
- * Fetches a manifest. What counts is read from the bytes, which are checked against the digest asked for.
+ * Fetches a manifest and checks its digest.
  *
- * @returns undefined when the registry says that it is not there
+ * @returns undefined when it does not exist
  * @throws TsignError
  */
 export async function getManifest(connection: Connection, identifier: string): Promise<StoredManifest | undefined> {
@@ -73,37 +73,37 @@ export async function getManifest(connection: Connection, identifier: string): P
   return { descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length }, bytes, manifest };
 }
 
-/** What GET answers for a tag or digest, hashed but not read. */
+/** The answer to GET for a tag or digest, hashed but not parsed. */
 interface FetchedManifest {
   readonly bytes: Uint8Array;
   readonly digest: Digest;
   /** The Content-Type header; "" without one. */
   readonly servedType: string;
-  /** Names it in errors. */
+  /** Its name in errors. */
   readonly where: string;
 }
 
 async function fetchManifest(connection: Connection, identifier: string): Promise<FetchedManifest | undefined> {
   const { session, repository } = connection;
-  const where = place(repository, identifier);
+  const where = fullName(repository, identifier);
   const path = manifestPath(repository, identifier);
   const get = { method: "GET", path, headers: { accept: ACCEPT }, followRedirects: true, action: "pull" } as const;
   const answer = await session.read(get, MAX_MANIFEST);
   if (answer.status === 404 || (await isMissingTag(connection, identifier, answer.status))) return undefined;
-  if (answer.status !== 200) throw session.refusal(answer, `get ${where}`);
+  if (answer.status !== 200) throw session.refusal(answer, `read manifest ${where}`);
   const { bytes, headers } = answer;
   const digest = checkDigest(bytes, { identifier, header: headers["docker-content-digest"], where });
   return { bytes, digest, servedType: headers["content-type"] ?? "", where };
 }
 
-/** Statuses that some registries give to a tag that does not exist. */
+/** Statuses that some registries return for a tag that does not exist. */
 const MAY_BE_MISSING = new Set([400, 403, 405, 410, 422]);
-/** What the tags list of a repository says, for as long as one command goes on. */
+/** The tags of each session's repository, listed once per command. */
 const knownTags = new WeakMap<RegistrySession, Promise<ReadonlySet<string> | undefined>>();
 
 /**
- * Whether a tag that was refused is one that does not exist: the repository's tags are listed, and it is not among them.
- * A list that cannot be had, or is empty, says nothing.
+ * Reports whether a refused tag does not exist: the repository's tags are listed, and the tag is not among them. A list that is
+ * unavailable or empty proves nothing.
  */
 async function isMissingTag(connection: Connection, identifier: string, status: number): Promise<boolean> {
   if (isDigest(identifier) || !MAY_BE_MISSING.has(status)) return false;
@@ -114,10 +114,10 @@ async function isMissingTag(connection: Connection, identifier: string, status: 
   return tags !== undefined && (tags.size > 0 || pushedTo.has(session)) && !tags.has(identifier);
 }
 
-/** Sessions that have stored something: for them an empty list of tags is one, and no lack of rights. */
+/** Sessions that have pushed something: for them an empty tags list is not caused by missing permissions. */
 const pushedTo = new WeakSet<RegistrySession>();
 
-/** A repository's tags; undefined when they cannot be listed. */
+/** Returns a repository's tags; undefined when they cannot be listed. */
 export async function tagsOf(connection: Connection): Promise<ReadonlySet<string> | undefined> {
   try {
     return new Set(await listTags(connection));
@@ -127,7 +127,7 @@ export async function tagsOf(connection: Connection): Promise<ReadonlySet<string
   }
 }
 
-/** The digest of the bytes, which must be the one asked for; a header that says another is a fault too. */
+/** Returns the digest of the bytes. It must equal the requested digest or, for a tag, the one in the answer's header. */
 function checkDigest(
   bytes: Uint8Array,
   { identifier, header, where }: { identifier: string; header: string | undefined; where: string },
@@ -135,11 +135,7 @@ function checkDigest(
   const stated = isDigest(identifier) ? identifier : header !== undefined && isDigest(header) ? header : undefined;
   const actual = digestOf(bytes, stated ? parseDigest(stated).algorithm : "sha256");
   if (stated !== undefined && stated !== actual) {
-    throw new TsignError("registry", `${where} has another content: its digest is ${actual}, expected ${stated}`, {
-      service: "registry",
-      expected: stated,
-      actual,
-    });
+    throw digestMismatch(where, { expected: stated, actual, service: "registry" });
   }
   return actual;
 }
@@ -147,7 +143,7 @@ function checkDigest(
 /**
  * Stores a manifest under its digest, or under a tag.
  *
- * @returns `listed`: the registry said that its referrers API lists it (OCI-Subject)
+ * @returns `listed`: the registry announced that its referrers API lists it (header OCI-Subject)
  * @throws TsignError
  */
 export async function putManifest(
@@ -168,7 +164,7 @@ export async function putManifest(
     },
     0,
   );
-  if (!STORED.has(answer.status)) throw session.refusal(answer, `push ${place(repository, identifier)}`);
+  if (!STORED.has(answer.status)) throw session.refusal(answer, `push manifest ${fullName(repository, identifier)}`);
   knownTags.delete(session);
   pushedTo.add(session);
   if (answer.status !== 201) await requireStored(connection, { digest, identifier, answer });
@@ -176,23 +172,28 @@ export async function putManifest(
   return { descriptor, listed: answer.headers["oci-subject"] !== undefined };
 }
 
-/** A registry that answers otherwise than "created" may store later, or not at all. */
+/** Checks that a manifest was stored: without the status 201, a registry may store it later, or not at all. */
 async function requireStored(
   connection: Connection,
   stored: { digest: Digest; identifier: string; answer: { status: number } },
 ): Promise<void> {
-  const { io, session, repository } = connection;
+  const { io, repository } = connection;
   for (const pause of PAUSES) {
     if (await resolveManifest(connection, stored.digest)) return;
     await io.sleep(pause, io.signal);
   }
-  throw session.refusal(stored.answer, `push ${place(repository, stored.identifier)}, which is not there afterwards`);
+  const { status } = stored.answer;
+  throw new TsignError(
+    "registry",
+    `push manifest ${fullName(repository, stored.identifier)}: ${repository.registry} returned ${status} but did not store it`,
+    { service: "registry", status },
+  );
 }
 
 /**
  * Deletes a tag or a digest.
  *
- * @returns false when the registry says that it was not there
+ * @returns false when it did not exist
  * @throws TsignError
  */
 export async function deleteManifest({ session, repository }: Connection, identifier: string): Promise<boolean> {
@@ -205,6 +206,6 @@ export async function deleteManifest({ session, repository }: Connection, identi
   } catch (error) {
     if (!(error instanceof UnexpectedStatus)) throw error;
     if (error.answer.status === 404) return false;
-    throw session.refusal(error.answer, `delete ${place(repository, identifier)}`);
+    throw session.refusal(error.answer, `delete ${fullName(repository, identifier)}`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * oci-registry-client's types build on those of node-fetch, which it does not bring. What it needs of that package are the
- * classes that the platform has too (fetch-classes.ts).
+ * Declares the types of node-fetch that oci-registry-client uses without depending on them. Node has the same classes
+ * (fetch-classes.ts).
  */
 declare module "node-fetch" {
   export type Headers = globalThis.Headers;

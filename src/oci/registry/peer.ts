@@ -1,4 +1,4 @@
 import type { Peer } from "../../net/peer.ts";
 
-/** Who is at the other end, for errors. Messages name a registry by its host, and so the services that log in to it. */
+/** The registry as a peer, for errors. Messages name a registry and its token servers by host. */
 export const REGISTRY: Peer = { service: "registry" };

@@ -8,11 +8,11 @@ export interface ProtocolAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: Uint8Array;
-  /** Where it came from, if that is known. */
+  /** URL of the answer, if known. */
   readonly url?: URL;
 }
 
-/** What the library asks for: its own names. `path` is a path of the registry or, for a token, a whole URL. */
+/** A request in the library's own terms. `path` is a path of the registry or, for a token, an absolute URL. */
 interface ProtocolRequest {
   readonly method: string;
   readonly path: string;
@@ -27,18 +27,17 @@ type ProtocolSend = (request: {
 }) => Promise<ProtocolAnswer>;
 
 /**
- * The distribution protocol as oci-registry-client speaks it, over a transport of ours. The library's own transport sends
- * tokens to foreign hosts, checks no digest and has no time-out, and it has no option for another one: all its requests go
- * through the client that its property `_api` gives, so that is overridden here. test/dependencies.test.ts checks that no
- * request of a new version goes past it.
+ * oci-registry-client with tsign's transport. The library's own transport sends tokens to other hosts, checks no digests, has
+ * no timeout, and cannot be replaced by an option. All its requests go through the client in its property `_api`, which is
+ * overridden here; test/dependencies.test.ts checks that no request of a new version bypasses it.
  *
- * What of the library is used: `performLogin` (challenge and token request) and `deleteManifest`.
+ * tsign uses `performLogin` (challenge and token request) and `deleteManifest`.
  */
-// @ts-expect-error -- `_api` is private in the library's types, which know no protected one; at run time it is a getter like any
+// @ts-expect-error -- `_api` is private in the library's types, but an ordinary getter at run time
 export class RepositoryClient extends RegistryClientV2 {
   readonly #send: ProtocolSend;
 
-  /** @param send sends a request and returns the answer, whatever its status; it answers challenges by itself */
+  /** @param send sends a request, answers challenges, and returns the answer with any status */
   constructor({ registry, repository, name }: Repository, send: ProtocolSend) {
     super({
       repo: {
@@ -54,7 +53,7 @@ export class RepositoryClient extends RegistryClientV2 {
     this.#send = send;
   }
 
-  /** Does nothing: `send` logs in when the registry asks for it. */
+  /** Does nothing: `send` logs in when the registry requires it. */
   override async login(): Promise<void> {}
 
   override get _api() {
@@ -68,18 +67,18 @@ export class RepositoryClient extends RegistryClientV2 {
   }
 }
 
-/** An answer the protocol does not expect; the caller knows what it means for what it does. */
+/** An answer with an unexpected status, for the caller to interpret. */
 export class UnexpectedStatus extends TsignError {
   readonly answer: ProtocolAnswer;
 
   constructor(answer: ProtocolAnswer) {
     const { status, url } = answer;
-    super("registry", `the registry answered ${status}`, { service: "registry", status, url });
+    super("registry", `registry returned ${status}`, { service: "registry", status, url });
     this.answer = answer;
   }
 }
 
-/** An answer made up for the library's challenge parser. */
+/** Builds an answer for the library's challenge parser. */
 export function challengeResponse(challenge: string): DockerResponse {
   return new DockerResponse(null, { status: 401, headers: { "www-authenticate": challenge } });
 }

@@ -9,22 +9,22 @@ import { referrerDescriptor, withReferrers } from "./fallback-index.ts";
 import { type Connection, getManifest, putManifest, tagsOf } from "./manifests.ts";
 import { entriesOf, listByApi, NoReferrersApi } from "./referrers.ts";
 
-/** Indexes written at a time: a writer waits more than it works. */
+/** Fallback indexes written at a time; most of the time is spent waiting. */
 const WORKERS = 16;
-/** Pauses before another look at a listing that lacks what was just stored, in milliseconds. */
+/** Pauses before listing again when a stored referrer is missing from the list, in milliseconds. */
 const PAUSES = [200, 800, 2000];
 
-/** Registries whose API listed something: an empty list of theirs is not doubted. */
-const lists = new WeakSet<object>();
+/** Sessions whose referrers API has listed something: their empty lists are trusted. */
+const hasListed = new WeakSet<object>();
 
 interface Referring extends Connection {
-  /** The repository itself, for its tags. */
+  /** The repository, for its tags. */
   readonly store: ImageStore;
 }
 
 /**
- * Referrers by the API, and by the fallback tag where the API has none or fails. A failure is thrown after everything that
- * could be read.
+ * Lists referrers by the API, and by the fallback tag when the API lists none or fails. A failure is thrown after the entries
+ * that could be read.
  */
 export async function* listReferrers(referring: Referring, subject: Digest): AsyncGenerator<ListedReferrer> {
   let entries = 0;
@@ -39,32 +39,32 @@ export async function* listReferrers(referring: Referring, subject: Digest): Asy
   } catch (error) {
     if (!(error instanceof NoReferrersApi)) failure = { error: expected(error) };
   }
-  if (entries > 0) lists.add(referring.session);
-  if (answered && lists.has(referring.session)) return;
+  if (entries > 0) hasListed.add(referring.session);
+  if (answered && hasListed.has(referring.session)) return;
   try {
     const index = await readFallback(referring, subject);
-    const where = `the referrers index of ${referring.repository.name}@${subject}`;
+    const where = `referrers index ${referring.repository.name}:${fallbackTag(subject)}`;
     const budget = { left: Number.POSITIVE_INFINITY };
     if (index) yield* entriesOf([index.bytes], { where, doubtful: false, seen: new Set(), budget });
   } catch (error) {
-    // A registry that lists referrers and refuses a tag that it has not is believed about its list.
+    // Some registries that have the referrers API refuse a tag that does not exist; their list is complete.
     const harmless = answered && error instanceof TsignError && (error.code === "auth" || error.code === "registry");
     if (!harmless) failure ??= { error: expected(error) };
   }
   if (failure) throw failure.error;
 }
 
-/** Passes what a registry did; a defect of tsign or the user's stop ends the command. */
+/** Returns an error caused by the registry; rethrows a defect of tsign or an interruption, which ends the command. */
 function expected(error: unknown): TsignError {
   if (error instanceof TsignError && error.code !== "internal" && error.code !== "cancelled") return error;
   throw error;
 }
 
 /**
- * What the fallback tag holds. Some registries answer a tag that is a digest's text with that digest's manifest: the image
- * itself lists nothing.
+ * Reads the index under the fallback tag. Some registries resolve a tag that looks like a digest to that digest, so the image
+ * itself comes back; that is no index.
  *
- * @throws TsignError "registry" when something else than an index stands there
+ * @throws TsignError "registry" when the tag points to another manifest that is not an index
  */
 async function readFallback(connection: Connection, subject: Digest): Promise<StoredManifest | undefined> {
   const index = await getManifest(connection, fallbackTag(subject));
@@ -74,13 +74,14 @@ async function readFallback(connection: Connection, subject: Digest): Promise<St
     return undefined;
   }
   if (index.manifest.manifests) return index;
-  const where = `${connection.repository.name}@${index.descriptor.digest}`;
-  throw new TsignError("registry", `${where} stands where the referrers index belongs`);
+  const name = `${connection.repository.name}:${fallbackTag(subject)}`;
+  const actual = index.descriptor.digest;
+  throw new TsignError("registry", `read referrers index ${name}: the tag points to ${actual}, which is not an index`);
 }
 
 /**
- * Stores a manifest that has a subject, and returns once it is listed. A registry that says in its answer that it will list it
- * (OCI-Subject) may take a while to: without `later` its listing is waited for.
+ * Stores a manifest that has a subject, and returns once it is listed. A registry that announces that it lists it (header
+ * OCI-Subject) may need some time; without `later`, tsign waits for the list.
  *
  * @throws TsignError "registry" when it is stored and not listed
  */
@@ -94,7 +95,7 @@ export async function putReferrer(
   const where = `${referring.repository.name}@${descriptor.digest}`;
   const manifest = readManifest(bytes, { servedType: mediaType, where });
   const { subject } = manifest;
-  if (!subject) throw new TsignError("internal", "a referrer needs a subject");
+  if (!subject) throw new TsignError("internal", `push referrer ${where}: missing subject`);
   const entry = referrerDescriptor({ descriptor, bytes, manifest });
   const unlisted = later ?? new Map<Digest, Descriptor[]>();
   unlisted.set(subject.digest, [...(unlisted.get(subject.digest) ?? []), entry]);
@@ -103,9 +104,9 @@ export async function putReferrer(
 }
 
 /**
- * Writes the fallback index of each subject that has referrers which the API does not list.
+ * Writes the fallback index of each subject whose referrers the API does not list.
  *
- * @param options.promised the registry said that it lists them
+ * @param options.promised the registry announced that it lists them
  */
 export async function listUnlisted(
   referring: Referring,
@@ -119,9 +120,9 @@ export async function listUnlisted(
 }
 
 /**
- * Which of the entries the API does not list. One that lists others but not these, even after a while, is not a registry
- * that lacks the API: what it does not list would not be found. Nor does one that promised to list them lack it at first sight;
- * if it cannot be asked, its promise stands.
+ * Returns the entries that the API does not list. When the API lists other entries but not these, even after a while, the
+ * fallback index would not be read, so that is an error. A registry that announced them is given time, and is believed when
+ * its list cannot be read.
  */
 async function missingFromApi(
   connection: Referring,
@@ -152,15 +153,16 @@ async function missingFromApi(
   const { repository } = connection;
   throw new TsignError(
     "registry",
-    `${repository.name}@${first} is stored, but ${repository.registry} does not list it among the referrers of ${subject}`,
-    { hint: "--new-bundle-format=false stores a signature by tag, which needs no listing" },
+    `push referrer ${repository.name}@${first}: ${repository.registry} stored it but does not list it as a referrer of ${subject}`,
+    { hint: "pass --new-bundle-format=false to store the signature under a tag instead" },
   );
 }
 
+/** The error for a registry that returns the image under the fallback tag even when an index is stored there. */
 function shadowed(name: string, subject: Digest): TsignError {
-  const what = `${name}:${fallbackTag(subject)} is answered with the image itself, whatever is stored there`;
-  return new TsignError("registry", what, {
-    hint: "--new-bundle-format=false stores a signature under another tag",
+  const message = `read referrers index ${name}:${fallbackTag(subject)}: the registry returns the image itself for this tag`;
+  return new TsignError("registry", message, {
+    hint: "pass --new-bundle-format=false to store the signature under another tag",
   });
 }
 

@@ -12,19 +12,19 @@ import { REGISTRY } from "./peer.ts";
 import type { RegistrySession } from "./session.ts";
 
 const INDEX_TYPE = INDEX_TYPES[0];
-/** Statuses that say there is no such place: the registry has no referrers API. */
+/** Statuses of registries without the referrers API. */
 const NO_API = new Set([204, 400, 404, 405, 406, 410, 415, 422, 501]);
-/** Most bytes of one image's listing, of one entry, and of what stands around the entries. */
+/** Size limits, in bytes: the list of one image, one entry, and the rest of the list. */
 const MAX_LISTING = 128 * 1024 * 1024;
 const MAX_ENTRY = 1024 * 1024;
 const MAX_FRAME = 16 * 1024 * 1024;
-/** Most pages, and most pages in a row that bring nothing new. */
+/** Most pages, and most consecutive pages without a new entry. */
 const MAX_PAGES = 20_000;
 const MAX_EMPTY_PAGES = 100;
-/** Times a page is asked for whose body broke off. */
+/** Most requests for a page whose body is interrupted. */
 const MAX_ATTEMPTS = 3;
 
-/** Says that the registry has no referrers API, or nothing that can be taken for one. */
+/** Thrown when the registry has no referrers API. */
 export class NoReferrersApi extends Error {}
 
 interface Connection {
@@ -33,22 +33,24 @@ interface Connection {
 }
 
 /**
- * All referrers by the API, page by page, each entry once and as it arrives. A registry's own filter is never used: some
- * ignore it, some derive the artifact type wrongly.
+ * Lists all referrers by the API, page by page and without duplicates, as they arrive. The registry's filter is not used: some
+ * registries ignore it, others derive the artifact type wrongly.
  *
  * @throws NoReferrersApi before the first entry
- * @throws TsignError for a listing that fails: it is never an empty one
+ * @throws TsignError when the list fails; a failure is never an empty list
  */
 export async function* listByApi(connection: Connection, subject: Digest): AsyncGenerator<ListedReferrer> {
   const { repository } = connection;
-  const endless = () => new TsignError("limit", `${repository.registry} lists referrers of ${subject} without an end`);
-  const where = `the referrers list of ${repository.name}@${subject}`;
+  const name = `${repository.name}@${subject}`;
+  const where = `referrers of ${name}`;
   const seen = new Set<string>();
   const budget = { left: MAX_LISTING };
   const visited = new Set<string>();
   let path: string | undefined = `/v2/${repository.repository}/referrers/${subject}`;
   for (let page = 0, empty = 0; path !== undefined; page++) {
-    if (page === MAX_PAGES || empty === MAX_EMPTY_PAGES || visited.has(path)) throw endless();
+    if (page === MAX_PAGES || empty === MAX_EMPTY_PAGES || visited.has(path)) {
+      throw new TsignError("limit", `list referrers of ${name}: the list does not end after ${page} pages`);
+    }
     visited.add(path);
     const before = seen.size;
     path = yield* readPage(connection, { path, where, first: page === 0, seen, budget });
@@ -60,12 +62,12 @@ interface Page {
   readonly path: string;
   readonly where: string;
   readonly first: boolean;
-  /** Entries that were passed on already. */
+  /** Digests already passed on. */
   readonly seen: Set<string>;
   readonly budget: { left: number };
 }
 
-/** Passes a page's entries on and returns the next page's address. A body that breaks off is asked for anew. */
+/** Yields a page's entries and returns the next page's URL. An interrupted page is requested again. */
 async function* readPage(connection: Connection, page: Page): AsyncGenerator<ListedReferrer, string | undefined> {
   const { session, repository } = connection;
   for (let attempt = 1; ; attempt++) {
@@ -89,7 +91,7 @@ async function* readPage(connection: Connection, page: Page): AsyncGenerator<Lis
   }
 }
 
-/** A first page that is redirected nowhere (in circles, to another scheme) is no listing. */
+/** Requests a page. A first page with an invalid redirect (a loop, another scheme) means that there is no referrers API. */
 async function ask({ session }: Connection, { path, first }: Page) {
   const request = { method: "GET", path, headers: { accept: INDEX_TYPE } } as const;
   try {
@@ -101,9 +103,9 @@ async function ask({ session }: Connection, { path, first }: Page) {
 }
 
 /**
- * The entries of an index, each once, while its bytes arrive.
+ * Reads the entries of an index, without duplicates, while its bytes arrive.
  *
- * @param options.doubtful it was not served as an index: what is not one is no listing
+ * @param options.doubtful it was not served with an index's media type; content that is not an index is then no error
  * @throws NoReferrersApi or TsignError
  */
 export async function* entriesOf(
@@ -118,7 +120,7 @@ export async function* entriesOf(
     begun = true;
     budget.left -= piece.length;
     if (budget.left < 0) {
-      throw new TsignError("limit", `${where} is larger than ${MAX_LISTING / 1024 / 1024} MiB`);
+      throw new TsignError("limit", `read ${where}: size exceeds the limit of ${MAX_LISTING / 1024 / 1024} MiB`);
     }
     for (const element of feed(splitter, piece, where)) {
       const entry = readEntry(element);
@@ -136,36 +138,37 @@ function feed(splitter: ElementSplitter, piece: Uint8Array, where: string) {
     return splitter.feed(piece);
   } catch (cause) {
     if (!(cause instanceof TooLong)) throw cause;
-    throw new TsignError("limit", `${where} has more than ${MAX_FRAME / 1024 / 1024} MiB beside its entries`);
+    const limit = `${MAX_FRAME / 1024 / 1024} MiB`;
+    throw new TsignError("limit", `read ${where}: the data besides its entries exceeds the limit of ${limit}`);
   }
 }
 
-/** Judges what stands around the entries, at the end: an empty list may leave them out (Go writes null). */
+/** Checks the rest of the list at its end. An empty list may omit `manifests` or set it to null, as Go does. */
 function requireIndex(splitter: ElementSplitter, { where, doubtful }: { where: string; doubtful: boolean }): void {
   let rest: unknown;
   try {
     rest = splitter.end();
   } catch (cause) {
     if (doubtful) throw new NoReferrersApi();
-    throw new TsignError("registry", `${where} is not JSON`, { cause });
+    throw new TsignError("registry", `parse ${where}: invalid JSON`, { cause });
   }
   const { manifests, mediaType } = isObject(rest) ? rest : { manifests: 0, mediaType: undefined };
   const isIndex = typeof mediaType === "string" && isIndexType(mediaType);
   if (Array.isArray(manifests) || (isObject(rest) && (manifests ?? null) === null && (isIndex || !doubtful))) return;
   if (doubtful) throw new NoReferrersApi();
-  throw new TsignError("registry", `${where} is not an index: bad or missing manifests`);
+  throw new TsignError("registry", `parse ${where}: invalid or missing manifests`);
 }
 
 function readEntry(element: Uint8Array | undefined): ListedReferrer {
-  if (!element) return { unreadable: `a listed entry is larger than ${MAX_ENTRY} bytes` };
+  if (!element) return { unreadable: `referrer descriptor exceeds the limit of ${MAX_ENTRY} bytes` };
   try {
     return readListed(JSON.parse(Buffer.from(element).toString("utf8")));
   } catch (error) {
-    return { unreadable: error instanceof TsignError ? error.message : "a listed entry is not JSON" };
+    return { unreadable: error instanceof TsignError ? error.message : "parse referrer descriptor: invalid JSON" };
   }
 }
 
-/** A digest as a short text: a listing may hold a million. */
+/** Packs a digest into a short string, as a list may have a million entries. */
 function packed(digest: Digest): string {
   return Buffer.from(digest.slice(digest.indexOf(":") + 1), "hex").toString("latin1");
 }
@@ -174,7 +177,7 @@ function startsObject(piece: Uint8Array): boolean {
   return /^(\xef\xbb\xbf)?\s*\{/.test(Buffer.from(piece.subarray(0, 256)).toString("latin1"));
 }
 
-/** The next page's address from the Link header (RFC 8288), which may not lead to another origin. */
+/** Returns the next page's URL from the Link header (RFC 8288), which must be on the same origin. */
 function nextPage(response: HttpResponse & { url: URL }): string | undefined {
   const target = nextLink(response.headers["link"]);
   if (!target) return undefined;
@@ -182,13 +185,13 @@ function nextPage(response: HttpResponse & { url: URL }): string | undefined {
   if (next.origin !== response.url.origin) {
     throw new TsignError(
       "registry",
-      `${response.url.host} continues its referrers list at another host (${next.host})`,
+      `list referrers: ${response.url.host} links the next page to another host, ${next.host}`,
     );
   }
   return next.href;
 }
 
-/** The target of a Link header's relation `next` (RFC 8288), in linear time. */
+/** Returns the target of the relation `next` in a Link header (RFC 8288), in linear time. */
 function nextLink(link = ""): string | undefined {
   for (let at = link.indexOf("<"); at >= 0; at = link.indexOf("<", at)) {
     const end = link.indexOf(">", at);

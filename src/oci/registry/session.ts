@@ -7,23 +7,23 @@ import { type Authorization, authenticate } from "./auth.ts";
 import type { Credentials } from "./keychain.ts";
 import { REGISTRY } from "./peer.ts";
 
-/** What may be done with the repository; a token is asked for as much and no more. */
+/** What a request does with the repository. A token is requested for these rights only. */
 export type Action = "pull" | "push" | "delete";
 
 export interface SessionOptions {
   readonly io: Io;
   readonly repository: Repository;
   readonly tls: TlsOptions;
-  /** Plain http is allowed whatever the host. */
+  /** Allows plain http for any host. */
   readonly allowHttp: boolean;
-  /** Asked for when the registry first challenges, with the origin it answered from. */
+  /** Called at the registry's first challenge, with the registry's origin. */
   readonly credentials: (origin: URL) => Promise<Credentials>;
 }
 
-/** A request of the distribution protocol: a path of the registry (or a URL it named), and what it is for. */
+/** A request of the distribution protocol. */
 export interface RegistryRequest {
   readonly method: Exchange["method"];
-  /** `/v2/…`, or an absolute URL of an upload. */
+  /** `/v2/…`, or the absolute URL of an upload. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Exchange["body"];
@@ -32,12 +32,12 @@ export interface RegistryRequest {
 }
 
 const MAX_ERROR_BODY = 64 * 1024;
-/** Asking whether a server speaks TLS, once. */
+/** Limits of the request that checks whether a server uses TLS. */
 const PROBE_LIMITS = { answer: 10_000, attempts: 1 };
 
 /**
- * A connection to one repository: it finds out the scheme, answers challenges, remembers tokens, and sends them to the
- * registry's own origin alone.
+ * A connection to one repository. It determines the scheme, answers challenges, and keeps tokens, which it sends to the
+ * registry's own origin only.
  */
 export class RegistrySession {
   readonly #options: SessionOptions;
@@ -46,7 +46,7 @@ export class RegistrySession {
   #origin: Promise<URL> | undefined;
   #challenge: string | undefined;
   #credentials: Promise<Credentials> | undefined;
-  /** What the credentials in use have to say for themselves. */
+  /** The note of the credentials in use. */
   #note: string | undefined;
 
   constructor(options: SessionOptions) {
@@ -54,38 +54,38 @@ export class RegistrySession {
     this.#transport = createTransport(options.io, { tls: options.tls, peer: REGISTRY });
   }
 
-  /** Sends a request and reads the answer, at most `maxBytes` long. Statuses are the caller's to judge. */
+  /** Sends a request and reads the answer, at most `maxBytes` long. Any status is returned. */
   async read(request: RegistryRequest, maxBytes: number): Promise<Answer> {
     const limit = Math.max(maxBytes, MAX_ERROR_BODY);
     return this.#authorized(request, (exchange) => this.#transport.read(exchange, { maxBytes: limit }));
   }
 
-  /** The same with the answer's body as a stream. */
+  /** Sends a request and returns the answer with its body as a stream. Any status is returned. */
   async stream(request: RegistryRequest): Promise<HttpResponse & { url: URL }> {
     return this.#authorized(request, (exchange) => this.#transport.stream(exchange));
   }
 
   /**
-   * What the registry's refusal means, with its own words cleaned of control characters.
+   * Builds the error for an unexpected status, with the registry's own message, control characters removed.
    *
-   * @param what the action and its object, e.g. `push registry/repo:tag`
+   * @param operation the operation and its object, e.g. `push manifest registry/repo:tag`
    */
-  refusal(answer: { status: number; bytes?: Uint8Array; url?: URL }, what: string): TsignError {
+  refusal(answer: { status: number; bytes?: Uint8Array; url?: URL }, operation: string): TsignError {
     const { registry } = this.#options.repository;
-    const said = registryMessage(answer.bytes);
-    const message = `${registry} answered ${answer.status} to: ${what}${said ? ` (${said})` : ""}`;
+    const reason = registryMessage(answer.bytes);
+    const message = `${operation}: ${registry} returned ${answer.status}${reason ? `: ${reason}` : ""}`;
     const fields = { service: "registry", status: answer.status, url: answer.url } as const;
     if (answer.status !== 401 && answer.status !== 403) {
       const busy = answer.status === 429 || answer.status >= 500;
-      const hint = busy ? "try again later: the registry cannot answer now" : undefined;
+      const hint = busy ? "try again later" : undefined;
       return new TsignError("registry", message, { hint, ...fields });
     }
-    const hint = this.#note ?? `check the rights, or log in: tsign login ${registry}`;
+    const hint = this.#note ?? `check your permissions, or run \`tsign login ${registry}\``;
     return new TsignError("auth", message, { hint, ...fields });
   }
 
-  /** The same of an answer whose body is a stream, which is closed. */
-  async streamRefusal(response: HttpResponse & { url: URL }, what: string): Promise<TsignError> {
+  /** Builds the same error for an answer with a streamed body, which it closes. */
+  async streamRefusal(response: HttpResponse & { url: URL }, operation: string): Promise<TsignError> {
     const pieces: Uint8Array[] = [];
     let size = 0;
     try {
@@ -95,10 +95,10 @@ export class RegistrySession {
         pieces.push(piece);
       }
     } catch {
-      // the status says enough
+      // the status is enough for the message
     }
     response.discard();
-    return this.refusal({ ...response, bytes: Buffer.concat(pieces) }, what);
+    return this.refusal({ ...response, bytes: Buffer.concat(pieces) }, operation);
   }
 
   async #authorized<T extends { status: number; headers: Readonly<Record<string, string>>; url: URL }>(
@@ -116,7 +116,7 @@ export class RegistrySession {
     };
     const first = await attempt();
     const challenge = first.headers["www-authenticate"];
-    // Only the registry itself may ask for credentials, not a host it redirected to.
+    // Credentials are sent to the registry itself only, not to a host it redirects to.
     if (first.status !== 401 || first.url.origin !== origin.origin || challenge === undefined) return first;
     if ("discard" in first && typeof first.discard === "function") first.discard();
     this.#challenge = challenge;
@@ -127,7 +127,7 @@ export class RegistrySession {
   async #authorize(action: Action, origin: URL): Promise<string> {
     const { io, repository } = this.#options;
     const actions = action === "pull" ? "pull" : `pull,${action}`;
-    // A login is for no repository, and asks for no rights.
+    // A login needs no repository and no rights.
     const scope = repository.repository === "" ? "" : `repository:${repository.repository}:${actions}`;
     const now = io.now().getTime();
     const known = this.#authorizations.get(scope);
@@ -150,8 +150,8 @@ export class RegistrySession {
   }
 
   /**
-   * https, but for hosts on this machine or a private network, and where http was allowed: there https is tried first, and
-   * http when what answers does not speak TLS (go-containerregistry, pkg/name and transport/ping.go).
+   * Uses https. For hosts on this machine or a private network, and where http is allowed, it tries https first, and http when
+   * the server does not use TLS (go-containerregistry, pkg/name and transport/ping.go).
    */
   #findOrigin(): Promise<URL> {
     this.#origin ??= this.#probeOrigin();
@@ -168,14 +168,14 @@ export class RegistrySession {
   }
 }
 
-/** Where go-containerregistry may use http without being told: not the whole loopback network, but its usual addresses. */
+/** Reports whether go-containerregistry uses http for a host by default: localhost, 127.0.0.1, ::1 and RFC 1918 addresses. */
 function isHttpHost(hostname: string): boolean {
   const host = bareHost(hostname);
   const named = host === "localhost" || host.endsWith(".localhost") || host === "127.0.0.1" || host === "::1";
   return named || isRfc1918(host);
 }
 
-/** Nothing listens for TLS there, hangs up on it, or is let through by the proxy. */
+/** Errors that mean that nothing answers over TLS at that address. */
 const NO_ANSWER = new Set([
   "EAI_AGAIN",
   "ECONNREFUSED",
@@ -187,7 +187,7 @@ const NO_ANSWER = new Set([
   "ETIMEDOUT",
 ]);
 
-/** Whether a server answers over TLS at all; one that talks TLS and is refused, or refuses us, is never asked over http. */
+/** Reports whether a server uses TLS. If it does, http is never tried, even when the TLS handshake fails. */
 async function speaksTls({ io, tls }: SessionOptions, url: URL): Promise<boolean> {
   const transport = createTransport(io, { tls, limits: PROBE_LIMITS, peer: REGISTRY });
   try {
@@ -200,7 +200,7 @@ async function speaksTls({ io, tls }: SessionOptions, url: URL): Promise<boolean
   }
 }
 
-/** An alert is TLS; an answer that OpenSSL cannot make sense of is not. */
+/** Reports whether an error means that the server does not use TLS. A TLS alert means that it does. */
 function isNotTls(cause: unknown): boolean {
   const {
     code = "",
@@ -218,12 +218,12 @@ function isNotTls(cause: unknown): boolean {
 
 function registryMessage(bytes: Uint8Array | undefined): string {
   const text = Buffer.from(bytes ?? []).toString("utf8");
-  let said = "";
+  let message = "";
   try {
     const { errors } = JSON.parse(text) as { errors?: { code?: string; message?: string }[] };
-    said = (errors ?? []).map((error) => [error.code, error.message].filter(Boolean).join(": ")).join("; ");
+    message = (errors ?? []).map((error) => [error.code, error.message].filter(Boolean).join(": ")).join("; ");
   } catch {
-    // not the registry's JSON: its status says enough
+    // not the registry's JSON; the status is enough for the message
   }
-  return said.replace(/[\p{Cc}\p{Cf}]+/gu, " ").slice(0, 300);
+  return message.replace(/[\p{Cc}\p{Cf}]+/gu, " ").slice(0, 300);
 }

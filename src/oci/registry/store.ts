@@ -14,7 +14,7 @@ interface Connection {
   readonly repository: Repository;
 }
 
-/** A repository in a registry, over the OCI distribution protocol. */
+/** Opens a repository in a registry, with the OCI distribution protocol. */
 export function registryStore(connection: Connection): ImageStore {
   const { session, repository } = connection;
   const store: ImageStore = {
@@ -23,10 +23,12 @@ export function registryStore(connection: Connection): ImageStore {
     manifest: (identifier) => getManifest(connection, identifier),
     async blob(descriptor, { maxBytes }) {
       if (descriptor.size > maxBytes) {
-        const what = `${repository.name}@${descriptor.digest} has ${descriptor.size} bytes`;
-        throw new TsignError("limit", `${what}, more than the ${maxBytes} allowed`, {
-          hint: "COSIGN_MAX_ATTACHMENT_SIZE raises the limit",
-        });
+        const name = `${repository.name}@${descriptor.digest}`;
+        throw new TsignError(
+          "limit",
+          `read blob ${name}: size ${descriptor.size} bytes exceeds the limit of ${maxBytes} bytes`,
+          { hint: "set COSIGN_MAX_ATTACHMENT_SIZE to raise the limit" },
+        );
       }
       return readBlob(connection, descriptor);
     },
@@ -45,7 +47,7 @@ export function registryStore(connection: Connection): ImageStore {
 }
 
 async function readBlob({ session, repository }: Connection, descriptor: Descriptor): Promise<Uint8Array> {
-  const bytes = Buffer.alloc(descriptor.size); // of which the stream is never longer
+  const bytes = Buffer.alloc(descriptor.size); // the stream is never longer
   let size = 0;
   for await (const piece of readBlobStream(session, repository, descriptor)) {
     bytes.set(piece, size);

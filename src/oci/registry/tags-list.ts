@@ -2,13 +2,13 @@ import { TsignError } from "../../errors.ts";
 import type { Repository } from "../ref.ts";
 import type { RegistrySession } from "./session.ts";
 
-/** Most bytes of a page, and of all pages. */
+/** Size limits of a page and of all pages, in bytes. */
 const MAX_PAGE = 32 * 1024 * 1024;
 const MAX_TOTAL = 128 * 1024 * 1024;
 const MAX_PAGES = 20_000;
 
 /**
- * A repository's tags, page by page, with `n` and `last` (distribution spec, "Listing Tags").
+ * Lists a repository's tags page by page, with `n` and `last` (distribution spec, "Listing Tags").
  *
  * @throws TsignError
  */
@@ -36,7 +36,7 @@ export async function listTags({
     }
     if (tags.size === before || answer.headers["link"] === undefined) return [...tags];
   }
-  throw new TsignError("limit", `${repository.registry} lists tags of ${repository.name} without an end`);
+  throw new TsignError("limit", `list tags of ${repository.name}: the list does not end`);
 }
 
 function readTags(bytes: Uint8Array, repository: Repository): string[] {
@@ -44,6 +44,8 @@ function readTags(bytes: Uint8Array, repository: Repository): string[] {
     const { tags } = JSON.parse(Buffer.from(bytes).toString("utf8")) as { tags?: unknown };
     return Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [];
   } catch (cause) {
-    throw new TsignError("registry", `the tags list of ${repository.name} is not JSON`, { cause });
+    throw new TsignError("registry", `list tags of ${repository.name}: ${repository.registry} returned invalid JSON`, {
+      cause,
+    });
   }
 }
