@@ -108,7 +108,7 @@ test("createVerifier: what does not hold is refused by code and check", async ()
   const { check, expected, actual } = await refused("bad-signature", verifier.verify(text, named));
   assert.deepEqual(
     [check, expected, actual],
-    ["identity", "mallory@example.com", `${ALICE} of issuer ${identity.issuer}`],
+    ["identity", "mallory@example.com", `${ALICE} (issuer ${identity.issuer})`],
   );
   const untrusting = await createVerifier();
   await refused("bad-signature", untrusting.verify(text, good));

@@ -35,7 +35,7 @@ for (const [form, flags] of Object.entries(FORMS)) {
 
       const other = await tsign("verify", "--key", "b.pub", NO_LOG, image);
       assert.equal(other.code, form === "legacy" ? 12 : 1);
-      assert.match(other.stderr, /signature: not made by this key/);
+      assert.match(other.stderr, /signature: not valid for this key/);
       assert.equal(other.stdout, "");
     });
   }
@@ -51,7 +51,7 @@ test("signatures of both forms are judged together, and one good one is enough",
     assert.equal(JSON.parse(verified.stdout).length, 1);
     assert.match(
       verified.stderr,
-      /not counted:\n.*signature: not made by this key/,
+      /not counted:\n.*signature: not valid for this key/,
       "the other one is named, with its reason",
     );
   }
@@ -182,7 +182,7 @@ test("exit codes of images are for registries: a saved image fails with 1, as in
   assert.equal((await verify("a.pub", "signed")).code, 0);
   const other = await verify("b.pub", "signed");
   assert.equal(other.code, 1);
-  assert.match(other.stderr, /not made by this key/);
+  assert.match(other.stderr, /not valid for this key/);
   const unsigned = await verify("a.pub", "unsigned");
   assert.equal(unsigned.code, 1);
   assert.match(unsigned.stderr, /no signatures found/);

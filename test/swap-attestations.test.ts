@@ -273,5 +273,5 @@ test("an entry about a whole envelope is about its signature too: another one ov
   );
   const refused = await verify();
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /the log entry is about another envelope/);
+  assert.match(refused.stderr, /log entry is for a different envelope/);
 });

@@ -66,7 +66,7 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
     const what = file ?? "what was attested";
     throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${what}: ${name}: ${detail}`, {
       ...fieldsOfCheck(verdict.failed),
-      hint: blobRefusalHint(fieldsOfCheck(verdict.failed), flags),
+      hint: blobRefusalHint(fieldsOfCheck(verdict.failed), flags) ?? verdict.failed.hint,
     });
   }
   if (policy.signer.kind === "identity") {

@@ -52,7 +52,7 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
       ...fieldsOfCheck(verdict.failed),
       hint: isTooLarge(message, key)
         ? "use another kind of key: pure Ed25519 signatures are verified up to 128 MiB"
-        : blobRefusalHint(fieldsOfCheck(verdict.failed), flags),
+        : (blobRefusalHint(fieldsOfCheck(verdict.failed), flags) ?? verdict.failed.hint),
     });
   }
   if (policy.signer.kind === "identity") {

@@ -2,13 +2,37 @@ import type { X509Certificate } from "@sigstore/core";
 import { readDer, TAG } from "./der.ts";
 
 const OID = { subjectAltName: "2.5.29.17", otherName: "1.3.6.1.4.1.57264.1.7" } as const;
-/** The arc of Fulcio's certificate extensions (fulcio, docs/oid-info.md): the first six hold text as it is, from the eighth on a UTF8String. */
+/** Arc of Fulcio's certificate extensions (fulcio, docs/oid-info.md): 1 to 6 contain raw text, those from 8 on a UTF8String. */
 const FULCIO = "1.3.6.1.4.1.57264.1";
 const [ISSUER_V1, ISSUER_V2] = [1, 8];
 const RAW_TEXTS = [1, 2, 3, 4, 5, 6];
 const DER_TEXTS = Array.from({ length: 17 }, (_, index) => index + 8);
-/** Extensions that say the same in the older and in the newer way: issuer, trigger, commit and ref. */
-const SAME = [
+/** Names of Fulcio's extensions by the last number of their OID (fulcio, docs/oid-info.md). */
+const FULCIO_NAMES: Readonly<Record<string, string>> = {
+  1: "OIDC Issuer",
+  2: "GitHub Workflow Trigger",
+  3: "GitHub Workflow SHA",
+  4: "GitHub Workflow Name",
+  5: "GitHub Workflow Repository",
+  6: "GitHub Workflow Ref",
+  8: "Issuer (V2)",
+  9: "Build Signer URI",
+  10: "Build Signer Digest",
+  11: "Runner Environment",
+  12: "Source Repository URI",
+  13: "Source Repository Digest",
+  14: "Source Repository Ref",
+  15: "Source Repository Identifier",
+  16: "Source Repository Owner URI",
+  17: "Source Repository Owner Identifier",
+  18: "Build Config URI",
+  19: "Build Config Digest",
+  20: "Build Trigger",
+  21: "Run Invocation URI",
+  22: "Source Repository Visibility At Signing",
+};
+/** Extensions with the same meaning, the older and the newer one: issuer, trigger, commit and ref. */
+const EQUIVALENT = [
   [1, 8],
   [2, 20],
   [3, 13],
@@ -18,7 +42,12 @@ const SAME = [
 /** Context tags of GeneralName (RFC 5280 §4.2.1.6). */
 const NAME_TAG = { otherName: 0, email: 1, dns: 2, uri: 6 } as const;
 
-/** Every e-mail, DNS, URI and Fulcio other name of the certificate, in its order. */
+/** The name of a Fulcio extension, such as "GitHub Workflow Repository"; undefined for any other OID. */
+export function fulcioExtensionName(oid: string): string | undefined {
+  return oid.startsWith(`${FULCIO}.`) ? FULCIO_NAMES[oid.slice(FULCIO.length + 1)] : undefined;
+}
+
+/** The subject alternative names of a certificate: e-mail, DNS, URI and Fulcio's otherName, in the certificate's order. */
 export function certificateNames(leaf: X509Certificate): string[] {
   const names = leaf.extension(OID.subjectAltName)?.valueObj.subs[0]?.subs ?? [];
   return names.flatMap((name) => {
@@ -33,11 +62,10 @@ export function certificateNames(leaf: X509Certificate): string[] {
 }
 
 /**
- * The OIDC issuer: the newer extension's, else the older one's. All that Fulcio's extensions say is read, because one of them may
- * be asked for or shown: an extension that is not what its number says, or says something else than another one, makes the
- * certificate one that two programs read differently.
+ * The OIDC issuer from the newer extension (.8), or else the older one (.1). All of Fulcio's extensions are parsed, because a
+ * policy may require any of them: two programs could read a malformed or contradicting one differently.
  *
- * @throws Error naming the extension
+ * @throws Error for a malformed extension, and for two that contradict each other
  */
 export function certificateIssuer(leaf: X509Certificate): string | undefined {
   const texts = new Map<number, string>();
@@ -47,29 +75,29 @@ export function certificateIssuer(leaf: X509Certificate): string | undefined {
     const read = RAW_TEXTS.includes(number) ? rawText : derText;
     texts.set(number, read(extension.value, `${FULCIO}.${number}`));
   }
-  for (const [older, newer] of SAME) {
+  for (const [older, newer] of EQUIVALENT) {
     const [old, now] = [texts.get(older), texts.get(newer)];
     if (old !== undefined && now !== undefined && old !== now) {
-      throw new Error(`its extensions ${FULCIO}.${older} and ${FULCIO}.${newer} contradict each other`);
+      throw new Error(`extensions ${FULCIO}.${older} and ${FULCIO}.${newer} contradict each other`);
     }
   }
   return texts.get(ISSUER_V2) ?? texts.get(ISSUER_V1);
 }
 
-/** The bytes are the text. */
+/** Decodes UTF-8. */
 function rawText(value: Uint8Array, oid: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
   } catch (cause) {
-    throw new Error(`its extension ${oid} is not text`, { cause });
+    throw new Error(`extension ${oid} is not valid UTF-8`, { cause });
   }
 }
 
-/** The bytes are one UTF8String and nothing after it. */
+/** Decodes a DER UTF8String with nothing after it. */
 function derText(value: Uint8Array, oid: string): string {
   try {
     return rawText(readDer(value, TAG.utf8).value, oid);
   } catch (cause) {
-    throw new Error(`its extension ${oid} is not one UTF8String`, { cause });
+    throw new Error(`extension ${oid} is not a single UTF8String`, { cause });
   }
 }

@@ -148,23 +148,23 @@ test("verify: another artifact, signature or entry of the same kind is refused, 
     const [entry] = evidence.log;
     const [foreign] = another.evidence.log;
     assert.ok(entry && foreign);
-    await refused(name, "log", /about another/, { evidence: { log: another.evidence.log } });
-    await refused(name, "log", /about another/, { evidence: { log: [entry, foreign] } });
+    await refused(name, "log", /for a different/, { evidence: { log: another.evidence.log } });
+    await refused(name, "log", /for a different/, { evidence: { log: [entry, foreign] } });
     const signature = Buffer.from(evidence.content.signature);
     signature[10] = (signature[10] ?? 0) ^ 1;
     const content = { ...evidence.content, signature } as Evidence["content"];
-    await refused(name, "log", /signature mismatch|about another/, { evidence: { content } });
+    await refused(name, "log", /signature mismatch|for a different/, { evidence: { content } });
     await refused(name, "signature", /./, { evidence: { content, timestamps: [] }, policy: { log: "insecureSkip" } });
     await refused(name, "log", /no transparency log entry/, { evidence: { log: [] } });
-    await refused(name, "log", /no trusted log/, { trust: { logs: [] } });
+    await refused(name, "log", /from a trusted/, { trust: { logs: [] } });
     if (kind.timestamp) {
       await refused(name, "time", /./, { evidence: { timestamps: another.evidence.timestamps } });
-      await refused(name, "time", /it has none/, { evidence: { timestamps: [] } });
-      await refused(name, "time", /of no trusted authority/, { trust: { timestampAuthorities: [] } });
+      await refused(name, "time", /no signed timestamp found/, { evidence: { timestamps: [] } });
+      await refused(name, "time", /from a trusted authority/, { trust: { timestampAuthorities: [] } });
     }
     if (kind.signer === "certificate") {
       await refused(name, "key", /no certificate authority/, { trust: { authorities: [] } });
-      await refused(name, "sct", /no trusted log/, { trust: { ctLogs: [] } });
+      await refused(name, "sct", /from a trusted/, { trust: { ctLogs: [] } });
     }
   }
 });
@@ -179,10 +179,15 @@ test("verify: what a log's entry states is checked: its proof, its promise, its 
     await refused(
       name,
       "log",
-      /another tree/,
+      /different trees/,
       changed({ inclusionProof: { ...proof, treeSize: `${Number(proof.treeSize) + 1}` } }),
     );
-    await refused(name, "log", /another tree/, changed({ inclusionProof: { ...proof, rootHash: Buffer.alloc(32) } }));
+    await refused(
+      name,
+      "log",
+      /different trees/,
+      changed({ inclusionProof: { ...proof, rootHash: Buffer.alloc(32) } }),
+    );
     await refused(
       name,
       "log",
@@ -206,16 +211,16 @@ test("verify: times have to lie in the periods of the log, the authorities and t
   const past = { start: new Date(0), end: new Date(1000) };
   const ended = <T extends { validFor: object }>(list: readonly T[]) =>
     list.map((each) => ({ ...each, validFor: past }));
-  await refused("promised", "log", /is not trusted for/, { trust: { logs: ended(TRUST.logs) } });
-  await refused("v2", "log", /is not trusted for/, { trust: { logs: ended(TRUST.logs) } });
-  await refused("promised", "key", /no certificate authority is trusted for/, {
+  await refused("promised", "log", /is not trusted at/, { trust: { logs: ended(TRUST.logs) } });
+  await refused("v2", "log", /is not trusted at/, { trust: { logs: ended(TRUST.logs) } });
+  await refused("promised", "key", /no certificate authority is trusted at/, {
     trust: { authorities: ended(TRUST.authorities) },
   });
-  await refused("v2", "key", /no certificate authority is trusted for/, {
+  await refused("v2", "key", /no certificate authority is trusted at/, {
     trust: { authorities: ended(TRUST.authorities) },
   });
   await refused("v2", "time", /./, { trust: { timestampAuthorities: ended(TRUST.timestampAuthorities) } });
-  await refused("promised", "sct", /not trusted for/, { trust: { ctLogs: ended(TRUST.ctLogs) } });
+  await refused("promised", "sct", /not trusted at/, { trust: { ctLogs: ended(TRUST.ctLogs) } });
   const later = new Date(TRUST.now.getTime() + 3_600_000);
   await accepted("promised", { trust: { now: later } });
   const unlogged = { policy: { log: "insecureSkip", timestamp: "optional" } as const, evidence: { timestamps: [] } };
@@ -240,22 +245,18 @@ test("verify: the report says of every check what was found, or that it was skip
       log: "included in a trusted transparency log",
       signature: "valid for an ECDSA P-256 key",
       time: "",
-      key: "a certificate with a path to a trusted root",
-      sct: "public in a trusted log",
-      claims: `a statement of type ${PREDICATE_TYPE} about it`,
-      identity: `${ALICE} of issuer ${ISSUER}`,
+      key: "certificate has a path to a trusted root",
+      sct: "signed certificate timestamp from a trusted log",
+      claims: `statement of type ${PREDICATE_TYPE} with a matching subject`,
+      identity: `${ALICE} (issuer ${ISSUER})`,
     },
   );
   const skipped = await details("both", { log: "insecureSkip", sct: "insecureSkip", claims: "insecureSkip" });
   assert.deepEqual(
     [skipped["log"], skipped["sct"], skipped["claims"]],
-    [
-      "the transparency log is not checked",
-      "certificate transparency is not checked",
-      "the signed claims are not checked",
-    ],
+    ["transparency log not checked", "certificate transparency not checked", "signed claims not checked"],
   );
-  assert.equal((await details("key"))["key"], "the given public key");
+  assert.equal((await details("key"))["key"], "matches the given public key");
   const verdict = await accepted("key");
   assert.deepEqual(verdict.origin, { kind: "file", where: "f" });
   const refusal = await judge("key", { evidence: { log: [] } });
@@ -273,7 +274,7 @@ test("verify: what a policy skips is reported as skipped, and only that", async 
   assert.equal(await outcome("both", { claims }, "claims"), "skipped");
   assert.deepEqual((await accepted("both", { policy: { log: "insecureSkip" } })).entries, []);
   assert.equal((await accepted("both", { policy: { claims: "insecureSkip" } })).content.kind, "artifact");
-  await refused("both", "claims", /does not count here/, {
+  await refused("both", "claims", /predicate type mismatch/, {
     policy: { claims: { ...claims, predicateTypes: ["https://other.example"] } },
   });
   await accepted("v2", { policy: { timestamp: "optional" } });
@@ -290,22 +291,22 @@ test("verify: a bundle's key is what the policy asks for: a certificate with thi
     } as Partial<Policy>,
   });
   await refused("promised", "identity", /got alice@example\.com/, identity({ subject: [exactly("bob@example.com")] }));
-  await refused("promised", "identity", /expected issuer/, identity({ issuer: [exactly("https://other.example")] }));
-  await refused("promised", "identity", /no identity is required/, identity({ subject: [] }));
-  await refused("promised", "identity", /no identity is required/, identity({ issuer: [] }));
+  await refused("promised", "identity", /issuer mismatch/, identity({ issuer: [exactly("https://other.example")] }));
+  await refused("promised", "identity", /requires no certificate identity/, identity({ subject: [] }));
+  await refused("promised", "identity", /requires no certificate identity/, identity({ issuer: [] }));
   await refused(
     "promised",
     "identity",
-    /expected extension/,
+    /workflow trigger mismatch/,
     identity({ extensions: new Map([["1.3.6.1.4.1.57264.1.2", "push"]]) }),
   );
   await accepted("promised", identity({ extensions: new Map([["1.3.6.1.4.1.57264.1.1", ISSUER]]) }));
   await refused(
     "promised",
     "identity",
-    /expected bob@example\.com and /,
+    /want bob@example\.com and /,
     identity({ subject: [exactly("bob@example.com"), exactly(ALICE)] }),
   );
-  await refused("promised", "key", /not with a bare key/, { policy: { signer: byKey.signer } });
-  await refused("key", "key", /there is no certificate/, { policy: { signer: policy.signer } });
+  await refused("promised", "key", /signed with a certificate, not with a key/, { policy: { signer: byKey.signer } });
+  await refused("key", "key", /signed with a key, not with a certificate/, { policy: { signer: policy.signer } });
 });

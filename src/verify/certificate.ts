@@ -11,27 +11,30 @@ import { CheckFailed, type TrustMaterial } from "./model.ts";
 type CertificateKey = Extract<EvidenceKey, { kind: "certificate" }>;
 
 /**
- * The key a certificate is for, before anything of it is believed.
+ * The public key of a certificate that is not verified yet.
  *
- * @throws CheckFailed when it cannot be read
+ * @throws CheckFailed "key" for a certificate that cannot be parsed
  */
 export function certifiedKey(key: CertificateKey): PublicKey {
   return asCheck(() => publicKeyFromObject(parseCertificate(key.leaf).native.publicKey));
 }
 
 /**
- * Checks that the certificate has a path to a trusted root at every one of the times, each time by authorities that are
- * trusted for it. The chain stored with the evidence only helps to find that path.
+ * Checks that the certificate has a path to a trusted root at every given time, using the authorities trusted at that time.
+ * The chain stored with the evidence only supplies intermediates.
  *
  * @param times at least one
- * @returns the path found
- * @throws CheckFailed
+ * @returns the path found for the first time
+ * @throws CheckFailed "key" for a certificate without a path, "time" without any time
  */
 export function verifyCertificate(key: CertificateKey, trust: TrustMaterial, times: readonly Date[]): CertificatePath {
   const { budget = new PathBudget() } = trust;
   const paths = times.map((at) => pathAt(key, { ...trust, budget }, at));
   const [path] = paths;
-  if (!path) throw new CheckFailed("time", "there is no trusted time to judge the certificate at");
+  if (!path)
+    throw new CheckFailed("time", "no trusted time to check the certificate against", {
+      hint: "sign with a timestamp authority or a transparency log that promises a time",
+    });
   return path;
 }
 
@@ -42,7 +45,7 @@ function pathAt(
 ): CertificatePath {
   const trusted = trust.authorities.filter(({ validFor }) => isWithin(validFor, at));
   if (trusted.length === 0) {
-    const reason = trust.authorities.length === 0 ? "" : ` for ${at.toISOString()}`;
+    const reason = trust.authorities.length === 0 ? "" : ` at ${at.toISOString()}`;
     throw new CheckFailed("key", `no certificate authority is trusted${reason}`);
   }
   const { budget } = trust;

@@ -1,4 +1,4 @@
-/** What judging a certificate takes, loaded for evidence that has one: a start with a bare key does without. */
+/** The checks of certificates, imported lazily: verifying with a bare key does not need them. */
 export { certifiedKey, verifyCertificate } from "./certificate.ts";
 export { fulcioExtensions, verifyIdentity } from "./identity.ts";
 export { verifyScts } from "./sct.ts";

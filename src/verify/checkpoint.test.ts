@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { ALWAYS, type Log } from "../trust/material.ts";
 import { verifyCheckpoint } from "./checkpoint.ts";
+import { CheckFailed } from "./model.ts";
 
 const LOG: Log = {
   baseUrl: "https://log.example",
@@ -19,9 +20,17 @@ function judge(checkpoint: { envelope: string } | undefined): void {
 
 test("verifyCheckpoint says of a proof without a checkpoint that it has none, and where to get one", () => {
   for (const missing of [undefined, { envelope: "" }]) {
-    assert.throws(() => judge(missing), { check: "log", message: /has no checkpoint; `tsign bundle upgrade`/ });
+    assert.throws(
+      () => judge(missing),
+      (error: unknown) => {
+        assert.ok(error instanceof CheckFailed && error.check === "log");
+        assert.match(error.message, /has no checkpoint/);
+        assert.match(error.compared.hint ?? "", /`tsign bundle upgrade`/);
+        return true;
+      },
+    );
   }
-  assert.throws(() => judge({ envelope: "text" }), /has not one text with signatures below it/);
+  assert.throws(() => judge({ envelope: "text" }), /expected one text followed by signatures/);
 });
 
 test("verifyCheckpoint reads hostile texts of a megabyte at once", () => {

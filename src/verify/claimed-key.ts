@@ -4,14 +4,14 @@ import type { PublicKey } from "../keys/types.ts";
 import { CheckFailed, type Policy } from "./model.ts";
 
 /**
- * The key that must have signed: the policy's, or the certificate's, of which nothing is believed yet.
+ * The key that must have made the signature: the policy's key, or that of the certificate, which is not verified yet.
  *
- * @throws CheckFailed "key" where the evidence has no such key
+ * @throws CheckFailed "key" for evidence with a certificate where a key is required, and the other way round
  */
 export async function claimedKey(evidence: Evidence, policy: Policy): Promise<PublicKey> {
   if (policy.signer.kind === "key") {
     if (evidence.key.kind === "certificate" && evidence.key.binding) {
-      throw new CheckFailed("key", "signed with a certificate, not with a bare key", {
+      throw new CheckFailed("key", "signed with a certificate, not with a key", {
         expected: "public key",
         actual: "certificate",
       });
@@ -19,7 +19,7 @@ export async function claimedKey(evidence: Evidence, policy: Policy): Promise<Pu
     return policy.signer.key;
   }
   if (evidence.key.kind !== "certificate") {
-    throw new CheckFailed("key", "signed with a bare key, there is no certificate to identify the signer", {
+    throw new CheckFailed("key", "signed with a key, not with a certificate", {
       expected: "certificate",
       actual: "public key",
     });
@@ -29,8 +29,8 @@ export async function claimedKey(evidence: Evidence, policy: Policy): Promise<Pu
 }
 
 /**
- * The key that evidence will be checked with, before anything of it is believed: to know which hashes a file is to be read
- * with, or what to ask a log for. undefined where there is none, or none that can be read, of which `verify` says why.
+ * The key that will verify the signature, not verified itself: it decides which hashes of a file are computed and what a log
+ * is searched for. Undefined for a missing or malformed key, which `verify` then reports.
  */
 export async function keyToReadWith(
   { key }: Pick<Evidence, "key">,
@@ -47,10 +47,10 @@ export async function keyToReadWith(
   }
 }
 
-/** Files up to this size are kept and checked as they are; larger ones by their digest. Bytes. */
-const MAX_KEPT = 4 * 1024 * 1024;
+/** Largest file that is kept in memory for the check, in bytes; larger ones are checked by their digest. */
+const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
 
-/** How many bytes of a file a check by this key wants in memory: pure Ed25519 (RFC 8032 §5.1) is over the whole file. */
+/** How many bytes of a file to keep in memory for a check with this key: pure Ed25519 (RFC 8032 §5.1) signs the whole file. */
 export function bytesToKeep(key: PublicKey | undefined): number {
-  return key?.kind.type === "ed25519" ? MAX_ED25519_MESSAGE : MAX_KEPT;
+  return key?.kind.type === "ed25519" ? MAX_ED25519_MESSAGE : MAX_BUFFERED_BYTES;
 }

@@ -5,7 +5,7 @@ import { implicit, NULL, octetString, sequence, tlv, utf8String } from "../sandb
 import { distinguishedName, extension, serialNumber, signCertificate, tbsCertificate } from "../sandbox/pki/x509.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import { fulcioExtensions, verifyIdentity } from "./identity.ts";
-import type { NamePattern } from "./model.ts";
+import { CheckFailed, type NamePattern } from "./model.ts";
 import { exactly, matching } from "./patterns.ts";
 
 const FULCIO = "1.3.6.1.4.1.57264.1";
@@ -43,10 +43,10 @@ test("a certificate without an issuer is matched by patterns that match the empt
   }
   for (const pattern of [".+", "^https://", "issuer", "none"]) {
     const issuer = await matching(pattern);
-    assert.throws(() => judge(leaf(), issuer), /of issuer none/, pattern);
+    assert.throws(() => judge(leaf(), issuer), /issuer mismatch: got none/, pattern);
   }
   for (const text of [ISSUER, "", "none", "undefined"]) {
-    assert.throws(() => judge(leaf(), exactly(text)), /of issuer none/, text);
+    assert.throws(() => judge(leaf(), exactly(text)), /issuer mismatch: got none/, text);
   }
 });
 
@@ -57,7 +57,7 @@ test("the issuer is read from either extension, and from both when they agree", 
     [raw(1, ISSUER), der(8, utf8String(ISSUER))],
   ]) {
     assert.ok(judge(leaf(...extensions), exactly(ISSUER)));
-    assert.throws(() => judge(leaf(...extensions), exactly("https://other.example")), /expected issuer/);
+    assert.throws(() => judge(leaf(...extensions), exactly("https://other.example")), /issuer mismatch/);
   }
 });
 
@@ -77,7 +77,7 @@ test("an issuer extension that is not what it says, or that contradicts the othe
     ["no UTF-8 in the older one", [extension(`${FULCIO}.1`, Buffer.from([0xff]))]],
   ];
   for (const [what, extensions] of refused) {
-    assert.throws(() => judge(leaf(...extensions), anyone), /identity cannot be read: its extension/, what);
+    assert.throws(() => judge(leaf(...extensions), anyone), /read certificate identity: extension/, what);
   }
 });
 
@@ -87,7 +87,7 @@ test("the other extensions of Fulcio are held to the same rules", () => {
     assert.ok(judge(leaf(der(number, utf8String("text"))), anyone));
     assert.throws(
       () => judge(leaf(raw(number, "text")), anyone),
-      new RegExp(`${FULCIO}.${number} is not one UTF8String`),
+      new RegExp(`${FULCIO}.${number} is not a single UTF8String`),
     );
   }
   for (const [older, newer] of [
@@ -118,14 +118,19 @@ test("verifyIdentity: what was expected and what was found is told", () => {
       extensions,
     });
   const certificate = leafFor([EMAIL, "other@corp.example"], raw(1, ISSUER));
-  assert.equal(judge(certificate, [EMAIL], [ISSUER]).report, `${EMAIL}, other@corp.example of issuer ${ISSUER}`);
+  assert.equal(judge(certificate, [EMAIL], [ISSUER]).report, `${EMAIL}, other@corp.example (issuer ${ISSUER})`);
   const fails = (run: () => unknown, message: string, expected: string, actual: string) =>
-    assert.throws(run, { check: "identity", message, compared: { expected, actual } });
+    assert.throws(run, (error: unknown) => {
+      assert.ok(error instanceof CheckFailed);
+      const { check, message: text, compared } = error;
+      assert.deepEqual([check, text, compared.expected, compared.actual], ["identity", message, expected, actual]);
+      return true;
+    });
   fails(
     () => judge(certificate, ["a", EMAIL], [ISSUER]),
-    `expected a and ${EMAIL}, got ${EMAIL}, other@corp.example of issuer ${ISSUER}`,
+    `certificate identity mismatch: got ${EMAIL}, other@corp.example (issuer ${ISSUER}), want a and ${EMAIL}`,
     `a and ${EMAIL}`,
-    `${EMAIL}, other@corp.example of issuer ${ISSUER}`,
+    `${EMAIL}, other@corp.example (issuer ${ISSUER})`,
   );
   for (const issuers of [
     ["https://a", ISSUER],
@@ -133,22 +138,22 @@ test("verifyIdentity: what was expected and what was found is told", () => {
   ]) {
     fails(
       () => judge(leaf(raw(1, ISSUER)), [EMAIL], issuers),
-      `expected issuer ${issuers.join(" and ")}, got ${EMAIL} of issuer ${ISSUER}`,
+      `certificate OIDC issuer mismatch: got ${ISSUER}, want ${issuers.join(" and ")}`,
       issuers.join(" and "),
       ISSUER,
     );
   }
   fails(
     () => judge(leafFor([]), ["a"], ["b"]),
-    "expected a, got no name of issuer none",
+    "certificate identity mismatch: got no name (issuer none), want a",
     "a",
-    "no name of issuer none",
+    "no name (issuer none)",
   );
-  fails(() => judge(leaf(), [EMAIL], ["b"]), `expected issuer b, got ${EMAIL} of issuer none`, "b", "none");
+  fails(() => judge(leaf(), [EMAIL], ["b"]), "certificate OIDC issuer mismatch: got none, want b", "b", "none");
   const required = new Map([[`${FULCIO}.2`, "push"]]);
   fails(
     () => judge(leaf(raw(1, ISSUER)), [EMAIL], [ISSUER], required),
-    `expected extension ${FULCIO}.2 to be "push", got ""`,
+    'certificate GitHub workflow trigger mismatch: got "", want "push"',
     "push",
     "",
   );
@@ -176,9 +181,9 @@ test("of a certificate with several names the identity is the one that the polic
     assert.deepEqual([found.name, found.issuer], [name, ISSUER]);
   }
   const nobody = { subject: [exactly("corp.example")], issuer: [exactly(ISSUER)], extensions: new Map() };
-  assert.throws(() => verifyIdentity(asn1, nobody), /expected corp.example/);
+  assert.throws(() => verifyIdentity(asn1, nobody), /want corp.example/);
   const split = { ...nobody, subject: [exactly("first@corp.example"), exactly("last@corp.example")] };
-  assert.throws(() => verifyIdentity(asn1, split), /expected/, "one name has to satisfy every pattern");
+  assert.throws(() => verifyIdentity(asn1, split), /mismatch/, "one name has to satisfy every pattern");
 });
 
 test("only extensions that the certificate has are facts of it", () => {

@@ -118,17 +118,17 @@ test("verifyBody: a log's entry states the artifact's digest by SHA-256, 384 or 
   }
   await judge(BLOB, [], { message, hashes: ["sha256", "sha512"] });
   const content = { ...BLOB, signature: DSSE.signature };
-  await refused(judge(content, [], { message, hashes: ["sha512", "sha256"] }), "signature", /not made by this key/);
+  await refused(judge(content, [], { message, hashes: ["sha512", "sha256"] }), "signature", /not valid for this key/);
 });
 
 test("checkSignature: the signature is this key's over this content, with a log's entry or without", async () => {
   const other = publicKeyFromObject(LOG_PAIR.publicKey);
   const entry = hashedRekord(digest("sha256", ARTIFACT));
   for (const entries of [[], [entry]]) {
-    await refused(judge(BLOB, entries, { key: other }), "signature", /^not made by this key over this content$/);
-    await refused(judge(BLOB, entries, { hashes: [] }), "signature", /^not made by this key over this content$/);
+    await refused(judge(BLOB, entries, { key: other }), "signature", /^not valid for this key and this content$/);
+    await refused(judge(BLOB, entries, { hashes: [] }), "signature", /^not valid for this key and this content$/);
   }
-  await refused(judge(DSSE, [], { message: MESSAGE }), "signature", /not made by this key/);
+  await refused(judge(DSSE, [], { message: MESSAGE }), "signature", /not valid for this key/);
   await refused(judge({ ...BLOB, signature: DSSE.signature }, [entry]), "log", /signature mismatch/);
 });
 
@@ -137,7 +137,7 @@ test("verifyBody: an entry about an envelope names its signature and payload, an
   await refused(judge(DSSE, [dsse(Buffer.from("other"))]), "log", /payload hash mismatch/);
   await refused(judge(DSSE, [dsse(PAYLOAD, BLOB.signature)]), "log", /signature mismatch/);
   await refused(judge(BLOB, [dsse(ARTIFACT, BLOB.signature)]), "log", /payload hash mismatch/);
-  await refused(judge(DSSE, [dsse(PAYLOAD), dsse(PAYLOAD)]), "log", /duplicate/);
+  await refused(judge(DSSE, [dsse(PAYLOAD), dsse(PAYLOAD)]), "log", /duplicate transparency log entry/);
 });
 
 test("verifyBody, verifyInclusion: an entry about a whole envelope has to be the log's, and about the one that is stored", async () => {
@@ -146,12 +146,12 @@ test("verifyBody, verifyInclusion: an entry about a whole envelope has to be the
   await judge(DSSE, [wholeEnvelope(ENVELOPE), dsse(PAYLOAD)], change);
   const promise = sign("sha256", Buffer.from("something else"), LOG_PAIR.privateKey);
   await refused(judge(DSSE, [wholeEnvelope(ENVELOPE, { promise })], change), "log", /promise could not be verified/);
-  await refused(judge(DSSE, [wholeEnvelope(Buffer.from("other"))], change), "log", /about another envelope/);
+  await refused(judge(DSSE, [wholeEnvelope(Buffer.from("other"))], change), "log", /for a different envelope/);
   await refused(judge(DSSE, [wholeEnvelope(ENVELOPE)]), "log", /not stored as it was logged/);
   const key = publicKeyFromObject(LOG_PAIR.publicKey);
-  await refused(judge(DSSE, [wholeEnvelope(ENVELOPE)], { ...change, key }), "signature", /not made by this key/);
+  await refused(judge(DSSE, [wholeEnvelope(ENVELOPE)], { ...change, key }), "signature", /not valid for this key/);
   const proof = { ...wholeEnvelope(ENVELOPE), inclusionPromise: undefined, inclusionProof: { hashes: [] } };
-  await refused(judge(DSSE, [proof as never], change), "log", /the log entry cannot be read/);
+  await refused(judge(DSSE, [proof as never], change), "log", /malformed log entry/);
 });
 
 test("refuseDuplicates: an entry twice -> refused, unless it is about a whole envelope and names no signature", () => {
@@ -168,8 +168,8 @@ test("verifyBody: an entry whose body lacks what its kind demands cannot be read
     entryOf("hashedrekord 0.0.1", { signature: null }),
     entryOf("intoto 0.0.2", {}),
   ]) {
-    await refused(judge(BLOB, [entry]), "log", /the log entry cannot be read/);
-    await refused(judge(BLOB, [hashedRekord(digest("sha256", ARTIFACT)), entry]), "log", /cannot be read/);
+    await refused(judge(BLOB, [entry]), "log", /malformed log entry/);
+    await refused(judge(BLOB, [hashedRekord(digest("sha256", ARTIFACT)), entry]), "log", /malformed/);
   }
 });
 
@@ -222,12 +222,17 @@ test("checkLog: as many different logs as the policy demands have an entry of th
   assert.equal(judge([first, again]).value.length, 2);
   assert.equal(judge([first], { transparencyLogs: 0 }).value.length, 1);
   const refusals: [readonly TransparencyLogEntry[], Partial<Policy>, Log[], string][] = [
-    [[first], { transparencyLogs: 2 }, [LOG, other], "expected 2 transparency logs, got 1"],
-    [[first, again], { transparencyLogs: 2 }, [LOG, other], "expected 2 transparency logs, got 1"],
-    [[first, second], { transparencyLogs: 2 }, [LOG], "expected 2 transparency logs, got 1"],
-    [[first, second], { transparencyLogs: 3 }, [LOG, other], "expected 3 transparency logs, got 2"],
-    [[first, second], { transparencyLogs: Number.NaN }, [LOG, other], "expected NaN transparency logs, got 2"],
-    [[first, first], {}, [LOG, other], "duplicate tlog entry"],
+    [[first], { transparencyLogs: 2 }, [LOG, other], "expected entries from 2 transparency logs, found 1"],
+    [[first, again], { transparencyLogs: 2 }, [LOG, other], "expected entries from 2 transparency logs, found 1"],
+    [[first, second], { transparencyLogs: 2 }, [LOG], "expected entries from 2 transparency logs, found 1"],
+    [[first, second], { transparencyLogs: 3 }, [LOG, other], "expected entries from 3 transparency logs, found 2"],
+    [
+      [first, second],
+      { transparencyLogs: Number.NaN },
+      [LOG, other],
+      "expected entries from NaN transparency logs, found 2",
+    ],
+    [[first, first], {}, [LOG, other], "duplicate transparency log entry"],
   ];
   for (const [log, change, logs, message] of refusals) {
     assert.throws(() => judge(log, change, logs), { check: "log", message });

@@ -9,32 +9,31 @@ import { isOfWholeEnvelope, type KnownEntry, verifyWholeEnvelope } from "./log.t
 import { CheckFailed } from "./model.ts";
 
 /**
- * The adapter to @sigstore/verify, the only module that calls it. Two functions of the library are used, each for one entry
- * of a log: `verifyTLogInclusion` (SET, the checkpoint's signature, Merkle path) and `verifyTLogBody` (the body is about this
- * signature over this content). The package exports neither, hence the path into it; test/dependencies.test.ts says so when
- * a new version moves them. Its Verifier is not used: it would also check keys, times and the signature, which
- * src/verify does by itself, for more kinds of keys and messages than the library knows.
+ * The adapter to @sigstore/verify, and the only module that calls it. It uses two of the library's functions, each for one log
+ * entry: `verifyTLogInclusion` (SET, checkpoint signature, Merkle path) and `verifyTLogBody` (the body matches the signature
+ * and the content). The package does not export them, hence the deep import; test/dependencies.test.ts fails when a new version
+ * moves them. The library's Verifier is not used: it also checks keys, times and signatures, which src/verify does itself, for
+ * more kinds of keys and messages than the library supports.
  */
 
 type TLogs = Parameters<typeof verifyTLogInclusion>[1];
 
-/** What `verifyTLogBody` compares an entry's body with. */
+/** What `verifyTLogBody` compares a log entry's body with. */
 type LoggedContent = SignedEntity["signature"];
 
 const HASH_BY_LENGTH: Readonly<Record<number, HashName>> = { 32: "sha256", 48: "sha384", 64: "sha512" };
 const END_OF_TIME = new Date(8_640_000_000_000_000);
 
 /**
- * Checks that the log has the entry: by its signed promise (SET), by the Merkle path to its checkpoint, or by both where
- * both are there.
+ * Checks that the entry is in the log, by its signed entry timestamp (SET), its inclusion proof, or both if it has both.
  *
- * @throws CheckFailed for an entry with neither, and where one does not hold
+ * @throws CheckFailed "log" for an entry with neither, or with an invalid one
  */
 export function verifyInclusion({ entry, log }: KnownEntry): void {
   const { start, end = END_OF_TIME } = log.validFor;
   const logs: TLogs = [
     {
-      baseURL: checkpointName(entry, log), // the library compares it with the checkpoint's origin
+      baseURL: checkpointName(entry, log), // compared with the checkpoint's origin
       logID: Buffer.from(log.id),
       publicKey: log.key,
       validFor: { start, end },
@@ -44,11 +43,11 @@ export function verifyInclusion({ entry, log }: KnownEntry): void {
 }
 
 /**
- * Checks that an entry's body is about this signature over this content. An entry of a whole envelope names no signature, and
- * the library does not know it: it is compared with the envelope here.
+ * Checks that an entry's body matches the signature and the signed content. An entry for a whole envelope (intoto 0.0.1)
+ * contains no signature, and the library does not support it: it is compared with the envelope here.
  *
- * @param signed.message what the signature covers
- * @throws CheckFailed
+ * @param signed.message the message that the signature covers
+ * @throws CheckFailed "log"
  */
 export function verifyBody({ entry }: KnownEntry, signed: { evidence: Evidence; message: Message }): void {
   const { evidence, message } = signed;
@@ -61,54 +60,54 @@ export function verifyBody({ entry }: KnownEntry, signed: { evidence: Evidence; 
     signature: Buffer.from(content.signature),
     compareSignature: (other) => sameBytes(content.signature, other),
     compareDigest: (other) => content.kind === "dsse" && sameBytes(hash("sha256", content.payload), other),
-    compareSignedDigest: (other) => ours(() => isDigestOf(message, other)),
-    verifySignature: () => ours(notAsked),
+    compareSignedDigest: (other) => throughLibrary(() => isDigestOf(message, other)),
+    verifySignature: () => throughLibrary(unexpectedCall),
   };
   byLibrary(() => verifyTLogBody(entry, logged));
 }
 
-function notAsked(): never {
-  throw new TsignError("internal", "@sigstore/verify checks a signature where it should compare a log entry's body");
+function unexpectedCall(): never {
+  throw new TsignError("internal", "@sigstore/verify called verifySignature while comparing a log entry's body");
 }
 
 /**
- * Checks that no entry is there twice.
+ * Checks that the entries are distinct.
  *
- * @throws CheckFailed
+ * @throws CheckFailed "log" for a duplicate
  */
 export function refuseDuplicates(entries: readonly KnownEntry[]): void {
-  const named = entries.filter(({ entry }) => !isOfWholeEnvelope(entry));
+  const withSignature = entries.filter(({ entry }) => !isOfWholeEnvelope(entry));
   const distinct = new Set(
-    named.map(({ entry, log }) => `${hexOf(log.id)} ${hexOf(hash("sha256", entry.canonicalizedBody))}`),
+    withSignature.map(({ entry, log }) => `${hexOf(log.id)} ${hexOf(hash("sha256", entry.canonicalizedBody))}`),
   );
-  if (distinct.size < named.length) throw new CheckFailed("log", "duplicate tlog entry");
+  if (distinct.size < withSignature.length) throw new CheckFailed("log", "duplicate transparency log entry");
 }
 
 /**
- * Runs a function of the library. It throws errors of JavaScript's own, such as a TypeError, for a body or proof that lacks a
- * field of its kind; what our own functions throw while it calls them is no such thing.
+ * Runs a function of the library. For a body or proof with a missing field it throws JavaScript's own errors, such as a
+ * TypeError; these are failed checks, while an error from our own callbacks is thrown unchanged.
  */
 function byLibrary(check: () => void): void {
   try {
     check();
   } catch (error) {
-    if (error instanceof OwnFailure) throw error.cause;
-    throw new CheckFailed("log", error instanceof VerificationError ? error.message : "the log entry cannot be read");
+    if (error instanceof CallbackError) throw error.cause;
+    throw new CheckFailed("log", error instanceof VerificationError ? error.message : "malformed log entry");
   }
 }
 
-/** Carries an error of ours through the library. */
-class OwnFailure extends Error {}
+/** Carries an error from one of our callbacks through the library. */
+class CallbackError extends Error {}
 
-function ours<T>(run: () => T): T {
+function throughLibrary<T>(run: () => T): T {
   try {
     return run();
   } catch (cause) {
-    throw new OwnFailure("", { cause });
+    throw new CallbackError("", { cause });
   }
 }
 
-/** A log entry's digest is made by the hash that its length says; the message must have been hashed with that. */
+/** Whether a digest in a log entry is the message's. The digest's length identifies the hash. */
 function isDigestOf(message: Message, digest: Uint8Array): boolean {
   const name = HASH_BY_LENGTH[digest.length];
   return name !== undefined && message.hashes.includes(name) && sameBytes(message.digest(name), digest);

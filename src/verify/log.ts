@@ -12,20 +12,20 @@ import { isWithin, type Log } from "../trust/material.ts";
 import { verifyCheckpoint } from "./checkpoint.ts";
 import { CheckFailed } from "./model.ts";
 
-/** An entry that a trusted log is named for, still to be verified. */
+/** An entry that names a trusted log, not verified yet. */
 export interface KnownEntry {
   readonly entry: TransparencyLogEntry;
   readonly log: Log;
 }
 
 /**
- * The entries whose log is trusted; those of other logs say nothing either way.
+ * The entries from trusted logs. Entries from other logs are ignored.
  *
- * @throws CheckFailed when there is none
+ * @throws CheckFailed "log" if there is none
  */
 export function entriesOfTrustedLogs(evidence: Evidence, logs: readonly Log[]): KnownEntry[] {
   if (evidence.log.length === 0) {
-    throw new CheckFailed("log", "there is no transparency log entry", {
+    throw new CheckFailed("log", "no transparency log entry found", {
       expected: "a log entry",
       actual: "no entry",
     });
@@ -35,89 +35,91 @@ export function entriesOfTrustedLogs(evidence: Evidence, logs: readonly Log[]): 
     const log = logs.find((each) => sameBytes(each.id, id));
     return log ? [{ entry, log }] : [];
   });
-  if (known.length === 0) throw new CheckFailed("log", "its transparency log entries are of no trusted log");
+  if (known.length === 0) {
+    throw new CheckFailed("log", "no entry is from a trusted transparency log");
+  }
   return known;
 }
 
 /**
- * What @sigstore/verify leaves open about an entry whose inclusion it checks: that the checkpoint is the log's own and
- * agrees with the proof, that the log was trusted at the time, and that the entry is about this very key.
+ * Checks what @sigstore/verify does not check of a log entry: that the checkpoint is the log's and matches the inclusion proof,
+ * that the log was trusted at the time, and that the entry is for this key or certificate.
  *
- * @throws CheckFailed
+ * @throws CheckFailed "log"
  */
 export function verifyEntry({ entry, log }: KnownEntry, signed: { evidence: Evidence; key: PublicKey }): void {
   const time = integratedTime(entry);
   if (time && !isWithin(log.validFor, time)) {
-    throw new CheckFailed("log", `${log.baseUrl} is not trusted for ${time.toISOString()}`);
+    throw new CheckFailed("log", `log ${log.baseUrl} is not trusted at ${time.toISOString()}`);
   }
   if (!entry.inclusionPromise) requirePlausibleTime(entry, signed.evidence);
   verifyCheckpoint(entry, log);
   for (const stated of statedKeys(entry)) requireKey(stated, signed);
 }
 
-/** A time that nobody promised is not used; but an entry that states an impossible one has been tampered with. */
+/** An integrated time without a SET is not used as a trusted time, but an impossible one shows that the entry was changed. */
 function requirePlausibleTime(entry: TransparencyLogEntry, { key }: Evidence): void {
   const time = statedTime(entry);
   if (!time) return;
   const { kind, version } = entry.kindVersion;
-  if (version === "0.0.2" && kind !== "intoto")
-    throw new CheckFailed("log", "Rekor v2 gives no time, the entry has one");
+  if (version === "0.0.2" && kind !== "intoto") {
+    throw new CheckFailed("log", "log entry has an integrated time, which Rekor v2 does not set");
+  }
   const certificate = key.kind === "certificate" ? tryRead(() => new X509Certificate(key.leaf)) : undefined;
   if (certificate && (time < certificate.validFromDate || time > certificate.validToDate)) {
-    throw new CheckFailed("log", `the certificate was not valid at ${time.toISOString()}, which the entry states`);
+    throw new CheckFailed("log", `certificate was not valid at the log entry's time ${time.toISOString()}`);
   }
 }
 
 /**
- * The time the log promised to have integrated the entry at. Only a signed promise (SET) makes it one: Rekor v2 gives
- * none, and a time without a promise could be anyone's.
+ * The integrated time of an entry that has a signed entry timestamp (SET). Without a SET the time is not signed by the log and
+ * could be forged; Rekor v2 signs none.
  *
- * @throws CheckFailed for a time that no calendar has
+ * @throws CheckFailed "log" for a time out of range
  */
 export function integratedTime(entry: TransparencyLogEntry): Date | undefined {
   return entry.inclusionPromise && statedTime(entry);
 }
 
-/** The time an entry says it was integrated at, promised or not; undefined when it says none. */
+/** The integrated time an entry states, signed or not; undefined if it is 0. */
 function statedTime({ integratedTime: text }: TransparencyLogEntry): Date | undefined {
   const time = new Date(Number(text) * 1000);
-  if (Number.isNaN(time.getTime())) throw new CheckFailed("log", `the entry's time ${text} is none`);
+  if (Number.isNaN(time.getTime())) throw new CheckFailed("log", `log entry has an invalid integrated time: ${text}`);
   return time.getTime() > 0 ? time : undefined;
 }
 
 /**
- * Whether an entry says to be of the kind that names no signature, only the envelope it is in: `intoto` 0.0.1 of Rekor v1, by
- * cosign 1, and by cosign 2 with --rekor-entry-type intoto.
+ * Whether an entry is for a whole envelope and contains no signature: `intoto` 0.0.1 in Rekor v1, made by cosign 1, and by
+ * cosign 2 with --rekor-entry-type intoto.
  */
 export function isOfWholeEnvelope({ kindVersion }: TransparencyLogEntry): boolean {
   return kindVersion.kind === "intoto" && kindVersion.version === "0.0.1";
 }
 
 /**
- * Checks that such an entry is about the envelope that the evidence was read from, byte for byte as it was stored.
+ * Checks that such an entry is for the stored envelope, byte for byte.
  *
- * @throws CheckFailed
+ * @throws CheckFailed "log"
  */
 export function verifyWholeEnvelope(entry: TransparencyLogEntry, { content, timestamped }: Evidence): void {
   const body = parseBody(entry);
-  if (body["kind"] !== "intoto" || body["apiVersion"] !== "0.0.1") {
-    throw new CheckFailed("log", "the log entry is of another kind than is said of it");
-  }
+  const kind = `${textOf(body["kind"])} ${textOf(body["apiVersion"])}`;
+  if (kind !== "intoto 0.0.1") throw new CheckFailed("log", `log entry kind mismatch: got ${kind}, want intoto 0.0.1`);
   const { hash: ofEnvelope, payloadHash } = fieldsOf(fieldsOf(body["spec"])["content"]);
   if (content.kind !== "dsse" || !timestamped) {
-    throw new CheckFailed("log", "the log entry is about an envelope, which is not stored as it was logged");
+    throw new CheckFailed("log", "log entry is for an envelope, but the envelope was not stored as it was logged");
   }
   requireSha256(ofEnvelope, timestamped);
-  if (payloadHash !== undefined) requireSha256(payloadHash, content.payload); // older logs left it out
+  if (payloadHash !== undefined) requireSha256(payloadHash, content.payload); // missing in older entries
 }
 
 function requireSha256(stated: unknown, bytes: Uint8Array): void {
   const { algorithm, value } = fieldsOf(stated);
   if (algorithm === "sha256" && value === Buffer.from(hash("sha256", bytes)).toString("hex")) return;
-  throw new CheckFailed("log", "the log entry is about another envelope");
+  throw new CheckFailed("log", "log entry is for a different envelope");
 }
 
-/** PEM texts or DER bytes of the keys and certificates an entry was made with, whatever its kind. */
+/** The keys and certificates in an entry of any kind, as PEM or DER. */
 function statedKeys(entry: TransparencyLogEntry): Uint8Array[] {
   const body = parseBody(entry);
   const spec = fieldsOf(body["spec"]);
@@ -137,10 +139,7 @@ function statedKeys(entry: TransparencyLogEntry): Uint8Array[] {
     case "dsse 0.0.2":
       return onlyItemOf(fieldsOf(spec["dsseV002"])["signatures"]).map((each) => verifierV2(fieldsOf(each)["verifier"]));
     default:
-      throw new CheckFailed(
-        "log",
-        `entries of kind ${textOf(body["kind"])} ${textOf(body["apiVersion"])} are not known`,
-      );
+      throw new CheckFailed("log", `unknown log entry kind: ${textOf(body["kind"])} ${textOf(body["apiVersion"])}`);
   }
 }
 
@@ -151,7 +150,7 @@ function verifierV2(json: unknown): Uint8Array {
 
 function parseBody(entry: TransparencyLogEntry): Record<string, unknown> {
   try {
-    return fieldsOf(parseJson(entry.canonicalizedBody, "the log entry"));
+    return fieldsOf(parseJson(entry.canonicalizedBody, "log entry"));
   } catch (error) {
     if (!(error instanceof TsignError)) throw error;
     throw new CheckFailed("log", error.message);
@@ -168,14 +167,14 @@ function requireKey(stated: Uint8Array, { evidence, key }: { evidence: Evidence;
       evidence.key.kind === "certificate"
         ? sameBytes(certificate.raw, evidence.key.leaf)
         : sameKey(certificate.publicKey, key.object);
-    if (!same) throw new CheckFailed("log", "the log entry is about another certificate");
+    if (!same) throw new CheckFailed("log", "log entry is for a different certificate");
     return;
   }
   const logged = tryRead(() =>
     createPublicKey(isPem ? text : { key: Buffer.from(stated), format: "der", type: "spki" }),
   );
   if (!logged || !sameKey(logged, key.object)) {
-    throw new CheckFailed("log", "the log entry is about another key", {
+    throw new CheckFailed("log", "log entry is for a different key", {
       expected: "the signer's key",
       actual: "another key",
     });
@@ -186,25 +185,26 @@ function tryRead<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch {
-    return undefined; // it is something else, or nothing
+    return undefined;
   }
 }
 
 /** The members of a JSON object. */
 function fieldsOf(value: unknown): Record<string, unknown> {
-  if (!isObject(value)) throw new CheckFailed("log", "the log entry lacks what its kind demands");
+  if (!isObject(value)) throw new CheckFailed("log", "log entry is missing a required field");
   return value;
 }
 
-/** The one item of a list, still in it. */
+/** A list that must have exactly one item. */
 function onlyItemOf(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value) || value.length !== 1) throw new CheckFailed("log", "the log entry has not one signature");
-  return value;
+  if (Array.isArray(value) && value.length === 1) return value;
+  const found = Array.isArray(value) ? value.length : "none";
+  throw new CheckFailed("log", `expected one signature in the log entry, found ${found}`);
 }
 
-/** The bytes of a key or certificate, which are there in base64. */
+/** Decodes a key or certificate from base64. */
 function keyBytesOf(value: unknown): Uint8Array {
   const decoded = typeof value === "string" ? decodeBase64(value) : undefined;
-  if (!decoded || decoded.length === 0) throw new CheckFailed("log", "the log entry names no key");
+  if (!decoded || decoded.length === 0) throw new CheckFailed("log", "log entry has no public key");
   return decoded;
 }

@@ -40,7 +40,7 @@ test("matching: a pattern is loose unless it is anchored at both ends and is not
 });
 
 test("matching: the pattern's text, whether it matches nothing, and the longest there can be", async () => {
-  assert.equal((await matching("^a$")).text, "a match of ^a$");
+  assert.equal((await matching("^a$")).text, "a match for ^a$");
   assert.deepEqual([(await matching("^a$")).matchesNone, (await matching("^a*$")).matchesNone], [false, true]);
   assert.ok((await matching("a".repeat(4096))).matches("a".repeat(4096)));
   await assert.rejects(matching("a".repeat(4097)), { code: "usage", message: /longer than 4096/ });

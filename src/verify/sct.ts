@@ -9,11 +9,11 @@ import type { CertificatePath } from "../trust/certificate-path.ts";
 import { isWithin, type Log } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";
 
-/** LogEntryType of RFC 6962 §3.1, and what of the certificate the log signed. */
+/** LogEntryType (RFC 6962 §3.1). */
 const ENTRY = { certificate: 0, precertificate: 1 } as const;
 /** HashAlgorithm of RFC 5246 §7.4.1.4.1. */
 const HASHES: Readonly<Record<number, string>> = { 4: "sha256", 5: "sha384", 6: "sha512" };
-/** SignatureAlgorithm of the same, by the type of the log's key. */
+/** SignatureAlgorithm of the same section, by the type of the log's key. */
 const SIGNATURES: Readonly<Record<string, number>> = { rsa: 1, ec: 3 };
 const MAX_SCTS = 32;
 
@@ -29,12 +29,12 @@ interface Sct {
 }
 
 /**
- * Checks that the certificate was made public: at least one SCT, embedded in it or given beside it, by a trusted log that
- * was trusted when it gave it. SCTs of unknown logs do not count; a wrong one in a known log's name fails.
+ * Checks that the certificate has a valid SCT, embedded or detached, from a log that was trusted at the SCT's time. SCTs from
+ * unknown logs are ignored; an invalid one from a trusted log fails the check.
  *
- * @param options.detached JSON of RFC 6962 §4.1 (`--sct`), when there is one
- * @returns how it was found, for the report
- * @throws CheckFailed
+ * @param options.detached JSON of a detached SCT (RFC 6962 §4.1, `--sct`)
+ * @returns text for the report
+ * @throws CheckFailed "sct"
  */
 export function verifyScts(
   path: CertificatePath,
@@ -43,7 +43,9 @@ export function verifyScts(
   const { detached, logs } = options;
   const embedded = path.leaf.asn1.extension(EXTENSION_OID_SCT);
   const scts = embedded ? readEmbedded(embedded.valueObj.subs[0]?.value) : detached ? [readDetached(detached)] : [];
-  if (scts.length === 0) throw new CheckFailed("sct", "the certificate has no signed certificate timestamp");
+  if (scts.length === 0) {
+    throw new CheckFailed("sct", "certificate has no signed certificate timestamp (SCT)");
+  }
   const entry = embedded ? precertificate(path) : wholeCertificate(path);
   const known = new Set<string>();
   for (const sct of scts) {
@@ -52,33 +54,36 @@ export function verifyScts(
     const time = new Date(Number(sct.timestamp));
     if (!isWithin(log.validFor, time)) {
       const at = Number.isNaN(time.getTime()) ? `the time ${sct.timestamp}` : time.toISOString();
-      throw new CheckFailed("sct", `${log.baseUrl} is not trusted for ${at}`);
+      throw new CheckFailed("sct", `log ${log.baseUrl} is not trusted at ${at}`);
     }
     if (!isSigned(sct, { entry, embedded: embedded !== undefined, log })) {
-      throw new CheckFailed("sct", `the signature of ${log.baseUrl} is wrong`);
+      throw new CheckFailed("sct", `invalid signature from log ${log.baseUrl}`);
     }
     known.add(Buffer.from(sct.logId).toString("hex"));
   }
-  if (known.size === 0) throw new CheckFailed("sct", "its signed certificate timestamps are of no trusted log");
-  return `public in ${known.size === 1 ? "a trusted log" : `${known.size} trusted logs`}`;
+  if (known.size === 0) {
+    throw new CheckFailed("sct", "no signed certificate timestamp is from a trusted log");
+  }
+  return `signed certificate timestamp from ${known.size === 1 ? "a trusted log" : `${known.size} trusted logs`}`;
 }
 
 /** The digitally-signed struct of RFC 6962 §3.2. */
-function isSigned(sct: Sct, by: { entry: Uint8Array; embedded: boolean; log: Log }): boolean {
+function isSigned(sct: Sct, signed: { entry: Uint8Array; embedded: boolean; log: Log }): boolean {
+  const { entry, embedded, log } = signed;
   const head = Buffer.alloc(12);
   head.writeBigUInt64BE(sct.timestamp, 2); // after version 1 (0) and certificate_timestamp (0)
-  head.writeUInt16BE(by.embedded ? ENTRY.precertificate : ENTRY.certificate, 10);
+  head.writeUInt16BE(embedded ? ENTRY.precertificate : ENTRY.certificate, 10);
   const extensions = Buffer.concat([uint(sct.extensions.length, 2), sct.extensions]);
   const hash = HASHES[sct.hash];
-  if (!hash || sct.algorithm !== SIGNATURES[by.log.key.asymmetricKeyType ?? ""]) return false;
+  if (!hash || sct.algorithm !== SIGNATURES[log.key.asymmetricKeyType ?? ""]) return false;
   try {
-    return verifyBytes(hash, Buffer.concat([head, by.entry, extensions]), by.log.key, sct.signature);
+    return verifyBytes(hash, Buffer.concat([head, entry, extensions]), log.key, sct.signature);
   } catch {
-    return false; // an encoding OpenSSL refuses
+    return false; // OpenSSL refuses the signature's encoding
   }
 }
 
-/** The certificate without its SCTs, and the hash of its issuer's key: what a log signs before there is a certificate. */
+/** PreCert (RFC 6962 §3.2): the hash of the issuer's key, and the certificate without its SCTs. */
 function precertificate({ leaf, issuer }: CertificatePath): Uint8Array {
   const clone = leaf.asn1.clone();
   const position = clone.extensions.findIndex((each) => each.subs[0]?.toOID() === EXTENSION_OID_SCT);
@@ -100,7 +105,8 @@ function readEmbedded(list: Uint8Array | undefined): Sct[] {
   reader.end();
   const scts: Sct[] = [];
   while (inner.left > 0) {
-    if (scts.length === MAX_SCTS) throw new CheckFailed("sct", `the certificate has more than ${MAX_SCTS} timestamps`);
+    if (scts.length === MAX_SCTS)
+      throw new CheckFailed("sct", `certificate has more than ${MAX_SCTS} signed certificate timestamps`);
     scts.push(readSct(new Reader(inner.opaque(2))));
   }
   return scts;
@@ -120,7 +126,7 @@ function readSignature(reader: Reader): Pick<Sct, "hash" | "algorithm" | "signat
   return { hash: reader.uint(1), algorithm: reader.uint(1), signature: reader.opaque(2) };
 }
 
-/** RFC 6962 §4.1, the answer to add-chain. */
+/** Members of an add-chain response (RFC 6962 §4.1). */
 const DETACHED_MEMBERS = { sct_version: {}, id: {}, timestamp: {}, extensions: {}, signature: {} };
 
 function readDetached(json: Uint8Array): Sct {
@@ -144,7 +150,7 @@ function readDetached(json: Uint8Array): Sct {
 
 function readJson(json: Uint8Array): unknown {
   try {
-    return parseSignedJson(json, DETACHED_MEMBERS, "the detached SCT");
+    return parseSignedJson(json, DETACHED_MEMBERS, "detached SCT");
   } catch (error) {
     if (error instanceof TsignError) throw unreadable();
     throw error;
@@ -152,7 +158,7 @@ function readJson(json: Uint8Array): unknown {
 }
 
 function unreadable(): CheckFailed {
-  return new CheckFailed("sct", "a signed certificate timestamp cannot be read");
+  return new CheckFailed("sct", "malformed signed certificate timestamp");
 }
 
 function uint(value: number, bytes: number): Uint8Array {
@@ -161,7 +167,7 @@ function uint(value: number, bytes: number): Uint8Array {
   return buffer;
 }
 
-/** Reads the presentation language of TLS (RFC 5246 §4): big-endian numbers, vectors with their length before them. */
+/** Reads TLS presentation language (RFC 5246 §4): big-endian numbers, and vectors preceded by their length. */
 class Reader {
   readonly #bytes: Uint8Array;
   #position = 0;

@@ -8,10 +8,10 @@ import { refuseFileSignature, verifyStatedDigest } from "./claims.ts";
 import { CheckFailed, type Policy, passed, type Step, type Subject } from "./model.ts";
 
 /**
- * The message a signature covers: the simple-signing payload, the DSSE pre-authentication encoding, or the artifact itself.
+ * The message that the signature covers: the simple-signing payload, the DSSE pre-authentication encoding, or the artifact itself.
  *
- * @throws CheckFailed "claims" for the signature of a file where an image is verified, and for an artifact with another
- *   digest than the bundle states
+ * @throws CheckFailed "claims" for a file's signature where an image is verified, and for an artifact whose digest is not the
+ *   one in the bundle
  */
 export function signedMessage(content: Evidence["content"], subject: Subject): Message {
   refuseFileSignature(content, subject);
@@ -22,13 +22,13 @@ export function signedMessage(content: Evidence["content"], subject: Subject): M
 
 function artifactOf(subject: Subject): Message {
   if (subject.kind === "blob") return subject.message;
-  throw new TsignError("internal", "an image is not signed as a file");
+  throw new TsignError("internal", "signature of a file for an image subject");
 }
 
 /**
- * Step "signature": made by this key over this message.
+ * Step "signature": the signature is valid for the key and the message.
  *
- * @throws CheckFailed
+ * @throws CheckFailed "signature"
  */
 export async function checkSignature(step: {
   evidence: Evidence;
@@ -41,12 +41,12 @@ export async function checkSignature(step: {
   const allowed = policy.signer.kind === "key" ? policy.signer.hashes : defaultHashes(key);
   const hashes = allowed.filter((name) => message.hashes.includes(name));
   if (!(await verifySignature({ key, message, signature, hashes }))) {
-    throw new CheckFailed("signature", "not made by this key over this content");
+    throw new CheckFailed("signature", "not valid for this key and this content");
   }
   return passed("signature", `valid for ${describeKey(key)}`, undefined);
 }
 
-/** A key's kind, for the report. */
+/** Describes the kind of a key, for the report. */
 export function describeKey({ kind }: PublicKey): string {
   switch (kind.type) {
     case "ecdsa":

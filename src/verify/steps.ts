@@ -8,7 +8,6 @@ import { refuseDuplicates, verifyBody, verifyInclusion } from "./inclusion.ts";
 import { entriesOfTrustedLogs, integratedTime, type KnownEntry, verifyEntry } from "./log.ts";
 import {
   CheckFailed,
-  type CheckName,
   type Policy,
   passed,
   type Step,
@@ -24,11 +23,11 @@ import {
 const forCertificates = () => import("./certified.ts");
 
 /**
- * Step "log": every entry of a trusted log is included in it, was made by this key, and is about this signature over this
- * message; and as many logs as the policy demands have one. Entries of other logs say nothing either way.
+ * Step "log": every entry from a trusted log is included in that log and is for this key, signature and message, and there
+ * are entries from as many logs as the policy requires. Entries from other logs are ignored.
  *
- * @returns those entries; none where the log is not checked
- * @throws CheckFailed
+ * @returns the verified entries; empty if the policy skips the log
+ * @throws CheckFailed "log"
  */
 export function checkLog(step: {
   evidence: Evidence;
@@ -39,8 +38,8 @@ export function checkLog(step: {
 }): Step<readonly KnownEntry[]> {
   const { evidence, message, key, trust, policy } = step;
   if (policy.log === "insecureSkip") {
-    requireAtLeast("log", { wanted: policy.transparencyLogs ?? 0, found: 0, of: "transparency logs" });
-    return skipped("log", "the transparency log is not checked", []);
+    requireAtLeast("log", { wanted: policy.transparencyLogs ?? 0, found: 0 });
+    return skipped("log", "transparency log not checked", []);
   }
   const entries = entriesOfTrustedLogs(evidence, trust.logs);
   for (const each of entries) verifyEntry(each, { evidence, key });
@@ -50,21 +49,22 @@ export function checkLog(step: {
   }
   refuseDuplicates(entries);
   const found = new Set(entries.map(({ log }) => Buffer.from(log.id).toString("hex"))).size;
-  requireAtLeast("log", { wanted: Math.max(1, policy.transparencyLogs ?? 1), found, of: "transparency logs" });
+  const wanted = Math.max(1, policy.transparencyLogs ?? 1);
+  requireAtLeast("log", { wanted, found });
   return passed("log", "included in a trusted transparency log", entries);
 }
 
-/** The times a signature is known to have existed at. */
+/** Trusted times at which the signature existed. */
 export interface TrustedTimes {
   readonly times: readonly Date[];
   readonly timestamps: readonly VerifiedTimestamp[];
 }
 
 /**
- * Step "time": promised by the logs whose entries hold, and signed by as many trusted timestamp authorities as the policy
- * demands. A log must have been trusted at all of these times.
+ * Step "time": the integrated times signed by the logs, and timestamps from as many trusted authorities as the policy requires.
+ * Every log must have been trusted at all timestamps.
  *
- * @throws CheckFailed where too few authorities have signed one, or a timestamp in a trusted authority's name does not hold
+ * @throws CheckFailed "time" for too few authorities, or an invalid timestamp from a trusted one; "log" for an untrusted log
  */
 export async function checkTimes(step: {
   evidence: Evidence;
@@ -73,58 +73,66 @@ export async function checkTimes(step: {
   policy: Policy;
 }): Promise<Step<TrustedTimes>> {
   const { evidence, entries, trust, policy } = step;
-  const held = evidence.timestamps.length === 0 ? [] : await trustedTimestamps(evidence, trust);
+  const verified = evidence.timestamps.length === 0 ? [] : await trustedTimestamps(evidence, trust);
   const required = policy.timestamp === "required";
   const wanted = required ? Math.max(1, policy.timestamps ?? 1) : (policy.timestamps ?? 0);
-  if (wanted === 1 && held.length === 0) {
-    const found = evidence.timestamps.length > 0 ? "its signed timestamps are of no trusted authority" : "it has none";
-    throw new CheckFailed("time", `a signed timestamp is required: ${found}`);
+  if (wanted === 1 && verified.length === 0) {
+    throw evidence.timestamps.length > 0
+      ? new CheckFailed("time", "no signed timestamp is from a trusted authority", {
+          hint: "check that --trusted-root lists the timestamp authority used for signing",
+        })
+      : new CheckFailed("time", "no signed timestamp found", {
+          hint: "sign again with a timestamp authority, or leave out --use-signed-timestamps",
+        });
   }
-  const found = new Set(held.map(({ authority }) => identityOf(authority))).size;
-  requireAtLeast("time", { wanted, found, of: "timestamp authorities" });
-  for (const { time } of held) {
-    const ended = entries.find(({ log }) => !isWithin(log.validFor, time));
-    if (ended) throw new CheckFailed("log", `${ended.log.baseUrl} is not trusted for ${time.toISOString()}`);
+  const found = new Set(verified.map(({ authority }) => authorityId(authority))).size;
+  requireAtLeast("time", { wanted, found });
+  for (const { time } of verified) {
+    const untrusted = entries.find(({ log }) => !isWithin(log.validFor, time));
+    if (untrusted) {
+      throw new CheckFailed("log", `log ${untrusted.log.baseUrl} is not trusted at ${time.toISOString()}`);
+    }
   }
-  const promised = entries.flatMap(({ entry }) => integratedTime(entry) ?? []);
-  const times = [...promised, ...held.map(({ time }) => time)];
-  const value = { times, timestamps: held.map(({ time, response }) => ({ time, response })) };
+  const integrated = entries.flatMap(({ entry }) => integratedTime(entry) ?? []);
+  const times = [...integrated, ...verified.map(({ time }) => time)];
+  const value = { times, timestamps: verified.map(({ time, response }) => ({ time, response })) };
   if (times.length === 0) return { check: undefined, value };
   return passed("time", times.map((time) => time.toISOString()).join(", "), value);
 }
 
-/** The timestamps of trusted authorities, over the signature or over what was stored with it. */
+/** Verifies the timestamps from trusted authorities, over the signature or the stored envelope. */
 async function trustedTimestamps({ content, timestamped, timestamps }: Evidence, trust: TrustMaterial) {
   const { verifyTimestamp } = await import("./timestamp.ts");
   const messages = [content.signature, ...(timestamped ? [timestamped] : [])];
   return timestamps.flatMap((response) => {
-    const made = verifyTimestamp(response, messages, trust.timestampAuthorities);
-    return made ? [{ ...made, response }] : [];
+    const verified = verifyTimestamp(response, messages, trust.timestampAuthorities);
+    return verified ? [{ ...verified, response }] : [];
   });
 }
 
-/** Authorities with the same roots count as one: a trusted root lists an authority again for each of its certificates. */
-function identityOf({ roots }: TimestampAuthority): string {
+/** Authorities with the same roots count as one: a trusted root lists an authority once for each of its certificates. */
+function authorityId({ roots }: TimestampAuthority): string {
   return roots
     .map((root) => Buffer.from(root).toString("hex"))
     .sort()
     .join();
 }
 
-/** A number that is none demands more than there can be. */
-function requireAtLeast(check: CheckName, count: { wanted: number; found: number; of: string }): void {
-  const { wanted, found, of } = count;
+/** Throws unless `found` is at least `wanted`; NaN is never satisfied. */
+function requireAtLeast(check: "log" | "time", count: { wanted: number; found: number }): void {
+  const { wanted, found } = count;
   if (found >= wanted) return;
   const compared = { expected: String(wanted), actual: String(found) };
-  throw new CheckFailed(check, `expected ${wanted} ${of}, got ${found}`, compared);
+  const items = check === "log" ? `entries from ${wanted} transparency logs` : `timestamps from ${wanted} authorities`;
+  throw new CheckFailed(check, `expected ${items}, found ${found}`, compared);
 }
 
 /**
- * Step "key": the policy's, or a certificate with a path to a trusted root at every trusted time; without a log to give one,
- * at the present.
+ * Step "key": the policy's key, or a certificate with a path to a trusted root at every trusted time. If the policy skips the
+ * log and there is no trusted time, the current time is used.
  *
  * @returns the certificate's path; undefined for a bare key
- * @throws CheckFailed
+ * @throws CheckFailed "key" or "time"
  */
 export async function checkKey(step: {
   evidence: Evidence;
@@ -134,18 +142,18 @@ export async function checkKey(step: {
 }): Promise<Step<CertificatePath | undefined>> {
   const { evidence, trust, policy } = step;
   if (policy.signer.kind === "key" || evidence.key.kind !== "certificate") {
-    return passed("key", "the given public key", undefined);
+    return passed("key", "matches the given public key", undefined);
   }
   const times = step.times.length === 0 && policy.log === "insecureSkip" ? [trust.now] : step.times;
   const { verifyCertificate } = await forCertificates();
   const path = verifyCertificate(evidence.key, trust, times);
-  return passed("key", "a certificate with a path to a trusted root", path);
+  return passed("key", "certificate has a path to a trusted root", path);
 }
 
 /**
- * Step "sct": the certificate was made public (RFC 6962). There is nothing to check of a bare key.
+ * Step "sct": the certificate has a signed certificate timestamp (RFC 6962). Skipped for a bare key.
  *
- * @throws CheckFailed
+ * @throws CheckFailed "sct"
  */
 export async function checkScts(step: {
   path: CertificatePath | undefined;
@@ -154,31 +162,32 @@ export async function checkScts(step: {
 }): Promise<Step<undefined>> {
   const { path, trust, policy } = step;
   if (!path) return { check: undefined, value: undefined };
-  if (policy.sct === "insecureSkip") return skipped("sct", "certificate transparency is not checked", undefined);
+  if (policy.sct === "insecureSkip") return skipped("sct", "certificate transparency not checked", undefined);
   const { verifyScts } = await forCertificates();
   return passed("sct", verifyScts(path, { logs: trust.ctLogs, detached: policy.sct.detached }), undefined);
 }
 
 /**
- * Step "claims": what the signed document says.
+ * Step "claims": the signed document satisfies the policy.
  *
- * @returns what of it is about the subject
- * @throws CheckFailed
+ * @returns the signed content
+ * @throws CheckFailed "claims"
  */
 export function checkClaims(step: { evidence: Evidence; subject: Subject; policy: Policy }): Step<VerifiedContent> {
   const { evidence, subject, policy } = step;
   if (policy.claims === "insecureSkip") {
-    return skipped("claims", "the signed claims are not checked", { kind: "artifact" });
+    return skipped("claims", "signed claims not checked", { kind: "artifact" });
   }
   const { report, content } = verifyClaims(evidence, subject, policy.claims);
   return (policy.claims.subject === "insecureSkip" ? skipped : passed)("claims", report, content);
 }
 
 /**
- * Step "identity": whose the signature is, the key's or that of the name and issuer that the policy accepts.
+ * Step "identity": the certificate's name and issuer satisfy the policy.
  *
- * @param step.path the certificate's, of which everything else was verified; undefined for a bare key
- * @throws CheckFailed
+ * @param step.path the verified path of the certificate; undefined for a bare key
+ * @returns the signer
+ * @throws CheckFailed "identity"
  */
 export async function checkIdentity(step: {
   path: CertificatePath | undefined;
@@ -187,7 +196,7 @@ export async function checkIdentity(step: {
 }): Promise<Step<VerifiedSigner>> {
   const { path, key, policy } = step;
   if (policy.signer.kind === "key") return { check: undefined, value: { kind: "key", key } };
-  if (!path) throw new CheckFailed("identity", "there is no certificate to identify the signer");
+  if (!path) throw new CheckFailed("identity", "no certificate to identify the signer");
   const { fulcioExtensions, verifyIdentity } = await forCertificates();
   const leaf = path.leaf.asn1;
   const { name, issuer, report } = verifyIdentity(leaf, policy.signer.identity);
@@ -200,7 +209,7 @@ export async function checkIdentity(step: {
   });
 }
 
-/** A log entry that was verified, for the verdict. */
+/** Describes a verified log entry for the verdict. */
 export function describeEntry({ entry }: KnownEntry, evidence: Evidence): VerifiedEntry {
   return {
     ...entry.kindVersion,

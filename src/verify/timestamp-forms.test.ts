@@ -198,7 +198,7 @@ test("verifyTimestamp: a signature by another hash, algorithm or kind of key tha
     { algorithm: ECDSA_SHA256, hash: null, signer: "ed25519" },
     { algorithm: "1.2.840.113549.1.1.10", hash: "sha256", signer: "rsa" }, // RSASSA-PSS, whose parameters are not read
   ] satisfies Parts[]) {
-    refused(parts, /its own signature is wrong/);
+    refused(parts, /invalid signature of the authority/);
   }
 });
 
@@ -233,28 +233,28 @@ test("verifyTimestamp: the attributes are about the content, and about the signe
     v1(),
     { ...v2(hashed("sha256", other)), ...v1(hashed("sha1", der)) },
   ]) {
-    refused({ attributes }, /names another signing certificate|a hash that is not accepted/);
+    refused({ attributes }, /a different certificate|unsupported hash/);
   }
-  refused({ attributes: v2(sequence(oid("1.3.14.3.2.26")), hashed("sha1", der)) }, /a hash that is not accepted/);
+  refused({ attributes: v2(sequence(oid("1.3.14.3.2.26")), hashed("sha1", der)) }, /unsupported hash/);
   for (const algorithm of [sequence(), sequence(NULL), issuerSerial, NULL]) {
-    refused({ attributes: v2(algorithm, hashed("sha256", der)) }, /it cannot be read/);
+    refused({ attributes: v2(algorithm, hashed("sha256", der)) }, /malformed/);
   }
   for (const value of [undefined, octetString(digest("sha256", Buffer.from("other"))), octetString(Buffer.alloc(0))]) {
-    refused({ attributes: { [ATTRIBUTE.messageDigest]: value } }, /what is signed is not what it says/);
+    refused({ attributes: { [ATTRIBUTE.messageDigest]: value } }, /messageDigest attribute does not match/);
   }
 });
 
 test("readToken: what a signer signs has to be a timestamp, of its version and with a time", () => {
-  refused({ infoVersion: 2 }, /of an unknown version/);
-  for (const time of ["20269902030405Z", "20260102990405Z"]) refused({ time }, /its time is none|cannot be read/);
+  refused({ infoVersion: 2 }, /unknown \w+ version/);
+  for (const time of ["20269902030405Z", "20260102990405Z"]) refused({ time }, /invalid genTime|malformed/);
   const data = oid("1.2.840.113549.1.7.1");
-  refused({ attributes: { [ATTRIBUTE.contentType]: data } }, /its content is no timestamp/);
-  refused({ attributes: { [ATTRIBUTE.contentType]: undefined } }, /cannot be read/);
-  refused({ attributes: { "1.2.3": Buffer.alloc(0) } }, /cannot be read/);
+  refused({ attributes: { [ATTRIBUTE.contentType]: data } }, /content is not a TSTInfo/);
+  refused({ attributes: { [ATTRIBUTE.contentType]: undefined } }, /malformed/);
+  refused({ attributes: { "1.2.3": Buffer.alloc(0) } }, /malformed/);
   const bytes = made();
   const spare = Buffer.concat([Buffer.from([0x30, 0x83, 0]), bytes.subarray(2)]);
   assert.equal(bytes[1], 0x82);
-  assert.throws(() => readToken(spare), /cannot be read/, "a length that is not the shortest");
+  assert.throws(() => readToken(spare), /malformed/, "a length that is not the shortest");
 });
 
 test("verifyTimestamp: certificates that come along may be any that the authority has, or has issued", () => {
@@ -262,7 +262,7 @@ test("verifyTimestamp: certificates that come along may be any that the authorit
   const stranger = authorityOf("stranger");
   const crossed = authorityOf("crossed", stranger);
   accepted({ certificates: [der, crossed.certificate] }, { intermediates: [crossed.certificate] });
-  refused({ certificates: [der, crossed.certificate] }, /a certificate that its authority does not have/);
+  refused({ certificates: [der, crossed.certificate] }, /a certificate that is not from its authority/);
   const sibling = certificateOf(PAIRS.ec.publicKey);
   accepted({ certificates: [sibling.der] });
   const middle = authorityOf("middle", ROOT);
@@ -273,13 +273,13 @@ test("verifyTimestamp: certificates that come along may be any that the authorit
   ]) {
     accepted({ certificates });
   }
-  refused({ certificates: [below.der] }, /a certificate that its authority does not have/);
+  refused({ certificates: [below.der] }, /a certificate that is not from its authority/);
   const namesake = { ...authorityOf("root"), name: ROOT.name };
   const renamed = { ...ROOT, name: distinguishedName("someone else") };
   for (const issuer of [namesake, renamed]) {
     const forged = certificateOf(PAIRS.ec.publicKey, issuer);
-    refused({ certificates: [forged.der] }, /a certificate that its authority does not have/);
-    refused({ certificates: [sibling.der, forged.der] }, /a certificate that its authority does not have/);
+    refused({ certificates: [forged.der] }, /a certificate that is not from its authority/);
+    refused({ certificates: [sibling.der, forged.der] }, /a certificate that is not from its authority/);
   }
   const sixteen = Array.from({ length: 16 }, () => certificateOf(PAIRS.ec.publicKey).der);
   accepted({ certificates: sixteen });
@@ -290,7 +290,7 @@ test("verifyTimestamp: the signer is searched among certificates, and passes by 
   const { der, serial } = SIGNERS.ec;
   const unnamed = trusting({ leaf: undefined });
   accepted({ certificates: [ROOT.certificate, der] }, { leaf: undefined });
-  refused({ certificates: [sequence(), der] }, /does not hold: a certificate cannot be read/, { leaf: undefined });
+  refused({ certificates: [sequence(), der] }, /invalid signed timestamp: .*certificate/, { leaf: undefined });
   const lookalike = sequence(sequence(integer(serial), NULL, ROOT.name));
   for (const certificates of [[sequence()], [lookalike], [SIGNERS.rsa.der], [sequence(sequence(integer(serial)))]]) {
     assert.equal(verifyTimestamp(made({ certificates }), [SIGNATURE], [unnamed]), undefined);

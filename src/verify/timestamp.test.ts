@@ -89,7 +89,7 @@ test("verifyTimestamp: a token of a trusted authority gives its time, with its c
 });
 
 test("verifyTimestamp: of another signature, authority or time it says no, or nothing", () => {
-  const isIt = (error: unknown) => error instanceof CheckFailed && /over another signature/.test(error.message);
+  const isIt = (error: unknown) => error instanceof CheckFailed && /made for a different signature/.test(error.message);
   assert.throws(() => verifyTimestamp(FULL, [Buffer.from("other")], timestampAuthorities), isIt);
   assert.throws(() => verifyTimestamp(FULL, [], timestampAuthorities), isIt);
   const { time } = readToken(FULL);
@@ -103,12 +103,12 @@ test("verifyTimestamp: of another signature, authority or time it says no, or no
     },
   ];
   assert.ok(verifyTimestamp(FULL, [SIGNATURE], within(0, 0)));
-  refused(FULL, /is not trusted for/, within(1, undefined));
-  refused(FULL, /is not trusted for/, within(-1000, -1));
+  refused(FULL, /is not trusted at/, within(1, undefined));
+  refused(FULL, /is not trusted at/, within(-1000, -1));
   assert.ok(verifyTimestamp(FULL, [SIGNATURE], [...within(1, undefined), AUTHORITY]), "one that holds is enough");
   const foreign = { ...AUTHORITY, leaf: AUTHORITY.roots[0] };
   assert.equal(verifyTimestamp(FULL, [SIGNATURE], [foreign]), undefined, "the signer is another");
-  refused(FULL, /does not hold/, [{ ...AUTHORITY, roots: [], intermediates: [] }]);
+  refused(FULL, /invalid signed timestamp/, [{ ...AUTHORITY, roots: [], intermediates: [] }]);
 });
 
 test("verifyTimestamp: the signer's certificate has to have a path to the authority's root, at the time of the token", () => {
@@ -116,19 +116,19 @@ test("verifyTimestamp: the signer's certificate has to have a path to the author
     ({ roots }) => roots,
   );
   assert.ok(verifyTimestamp(BARE, [SIGNATURE], [AUTHORITY]));
-  refused(BARE, /does not hold/, [{ ...AUTHORITY, roots: foreign, intermediates: [] }], "another root");
-  refused(BARE, /does not hold/, [{ ...AUTHORITY, roots: [], intermediates: [] }], "no root");
+  refused(BARE, /invalid signed timestamp/, [{ ...AUTHORITY, roots: foreign, intermediates: [] }], "another root");
+  refused(BARE, /invalid signed timestamp/, [{ ...AUTHORITY, roots: [], intermediates: [] }], "no root");
 });
 
 test("verifyTimestamp: certificates that come along have to be the authority's, each once", () => {
   const certificates = [...CONTENT, 3];
   const twice = changed((root) => list(at(root, ...certificates)).push(at(root, ...certificates, 0)));
-  refused(twice, /a certificate twice/);
+  refused(twice, /duplicate certificate/);
   const root = new X509Certificate(
     Buffer.from(readTrustedRoot(Buffer.from(sandbox.trustedRoot), "r").authorities[0]?.roots[0] ?? ""),
   );
   const foreign = changed((each) => list(at(each, ...certificates)).push(parse(root.raw).node));
-  refused(foreign, /a certificate that its authority does not have/);
+  refused(foreign, /a certificate that is not from its authority/);
   const many = changed((each) => {
     at(each, ...certificates).members = Array.from({ length: 17 }, () => at(each, ...certificates, 0));
   });
@@ -143,78 +143,74 @@ test("readToken: every part of a token has to be there once, in its place and wi
     node.value = Buffer.concat([(node.value ?? Buffer.alloc(0)).subarray(0, -1), Buffer.from([9])]);
   };
   const cases: [string, (root: Der) => void, RegExp][] = [
-    ["not granted", (root) => value(at(root, 0, 0), [1]), /did not grant/],
+    ["not granted", (root) => value(at(root, 0, 0), [1]), /not granted/],
     [
       "a failure bit",
       (root) => list(at(root, 0)).push({ tag: 0x30, members: [] }, { tag: 0x03, value: Buffer.from([0]) }),
-      /did not grant/,
+      /not granted/,
     ],
     [
       "a text of another type",
       (root) => list(at(root, 0)).splice(1, 1, { tag: 0x30, members: [{ tag: 0x13, value: Buffer.from("x") }] }),
-      /cannot be read/,
+      /malformed/,
     ],
-    ["no token", (root) => list(root).pop(), /cannot be read/],
-    ["more behind it", (root) => list(root).push({ tag: 0x05 }), /cannot be read/],
-    ["no signed data", (root) => oid(at(root, 1, 0)), /holds no signed data/],
-    ["a part too much", (root) => list(at(root, 1)).push({ tag: 0x05 }), /cannot be read/],
-    ["two contents", (root) => list(at(root, 1, 1)).push({ tag: 0x05 }), /cannot be read/],
-    ["another version", (root) => value(at(root, ...CONTENT, 0), [1]), /of an unknown version/],
-    ["a number with a byte too many", (root) => value(at(root, ...CONTENT, 0), [0, 3]), /cannot be read/],
-    ["two digests", (root) => list(at(root, ...CONTENT, 1)).push(at(root, ...CONTENT, 1, 0)), /cannot be read/],
-    ["another content", (root) => oid(at(root, ...CONTENT, 2, 0)), /its content is no timestamp/],
-    ["no content", (root) => list(at(root, ...CONTENT, 2)).pop(), /cannot be read/],
-    ["content of two parts", (root) => list(at(root, ...CONTENT, 2, 1)).push({ tag: 0x05 }), /cannot be read/],
-    [
-      "content of another type",
-      (root) => Object.assign(at(root, ...CONTENT, 2, 1, 0), { tag: 0x0c }),
-      /cannot be read/,
-    ],
-    ["no signer", (root) => list(at(root, ...CONTENT, -1)).pop(), /has not one signer/],
-    ["two signers", (root) => list(at(root, ...CONTENT, -1)).push(at(root, ...SIGNER)), /has not one signer/],
-    ["signers of another type", (root) => Object.assign(at(root, ...CONTENT, -1), { tag: 0x30 }), /cannot be read/],
+    ["no token", (root) => list(root).pop(), /malformed/],
+    ["more behind it", (root) => list(root).push({ tag: 0x05 }), /malformed/],
+    ["no signed data", (root) => oid(at(root, 1, 0)), /content is not SignedData/],
+    ["a part too much", (root) => list(at(root, 1)).push({ tag: 0x05 }), /malformed/],
+    ["two contents", (root) => list(at(root, 1, 1)).push({ tag: 0x05 }), /malformed/],
+    ["another version", (root) => value(at(root, ...CONTENT, 0), [1]), /unknown \w+ version/],
+    ["a number with a byte too many", (root) => value(at(root, ...CONTENT, 0), [0, 3]), /malformed/],
+    ["two digests", (root) => list(at(root, ...CONTENT, 1)).push(at(root, ...CONTENT, 1, 0)), /malformed/],
+    ["another content", (root) => oid(at(root, ...CONTENT, 2, 0)), /content is not a TSTInfo/],
+    ["no content", (root) => list(at(root, ...CONTENT, 2)).pop(), /malformed/],
+    ["content of two parts", (root) => list(at(root, ...CONTENT, 2, 1)).push({ tag: 0x05 }), /malformed/],
+    ["content of another type", (root) => Object.assign(at(root, ...CONTENT, 2, 1, 0), { tag: 0x0c }), /malformed/],
+    ["no signer", (root) => list(at(root, ...CONTENT, -1)).pop(), /expected one signer, found/],
+    ["two signers", (root) => list(at(root, ...CONTENT, -1)).push(at(root, ...SIGNER)), /expected one signer, found/],
+    ["signers of another type", (root) => Object.assign(at(root, ...CONTENT, -1), { tag: 0x30 }), /malformed/],
     [
       "revocation lists",
       (root) => list(at(root, ...CONTENT)).splice(4, 0, { tag: 0xa1, members: [] }),
-      /more than certificates/,
+      /unexpected revocation lists/,
     ],
-    ["a signer of another version", (root) => value(at(root, ...SIGNER, 0), [3]), /signer is of an unknown version/],
-    ["a hash that is not listed", (root) => oid(at(root, ...SIGNER, 2, 0)), /hash that is not accepted|does not list/],
+    ["a signer of another version", (root) => value(at(root, ...SIGNER, 0), [3]), /unknown SignerInfo version/],
+    ["a hash that is not listed", (root) => oid(at(root, ...SIGNER, 2, 0)), /unsupported hash|not listed/],
     [
       "a weak hash",
       (root) => Object.assign(at(root, ...SIGNER, 2, 0), { value: Buffer.from("2b0e03021a", "hex") }),
-      /hash that is not accepted/,
+      /unsupported hash/,
     ],
     [
       "SHA-512 for one",
       (root) => value(at(root, ...SIGNER, 2, 0), [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3]),
-      /does not list/,
+      /not listed/,
     ],
-    ["no attributes", (root) => list(at(root, ...SIGNER)).splice(3, 1), /signed no attributes/],
-    ["nothing behind the digest", (root) => list(at(root, ...SIGNER)).splice(3), /signed no attributes/],
+    ["no attributes", (root) => list(at(root, ...SIGNER)).splice(3, 1), /missing signed attributes/],
+    ["nothing behind the digest", (root) => list(at(root, ...SIGNER)).splice(3), /missing signed attributes/],
     [
       "unsigned attributes",
       (root) => list(at(root, ...SIGNER)).push({ tag: 0xa1, members: [] }),
-      /attributes that are not signed/,
+      /unexpected unsigned attributes/,
     ],
     [
       "an attribute twice",
       (root) => list(at(root, ...SIGNER, 3)).push(at(root, ...SIGNER, 3, 0)),
-      /an attribute twice/,
+      /duplicate attribute/,
     ],
-    ["an attribute of three parts", (root) => list(at(root, ...SIGNER, 3, 0)).push({ tag: 0x05 }), /cannot be read/],
+    ["an attribute of three parts", (root) => list(at(root, ...SIGNER, 3, 0)).push({ tag: 0x05 }), /malformed/],
     [
       "parameters of an algorithm",
       (root) => list(at(root, ...SIGNER, 4)).push({ tag: 0x05, value: Buffer.from([0]) }),
-      /cannot be read/,
+      /malformed/,
     ],
     [
       "three parts of an algorithm",
       (root) => list(at(root, ...SIGNER, 4)).push({ tag: 0x05 }, { tag: 0x05 }),
-      /cannot be read/,
+      /malformed/,
     ],
-    ["a name of three parts", (root) => list(at(root, ...SIGNER, 1)).push({ tag: 0x05 }), /cannot be read/],
-    ["a signature of another type", (root) => Object.assign(at(root, ...SIGNER, 5), { tag: 0x0c }), /cannot be read/],
+    ["a name of three parts", (root) => list(at(root, ...SIGNER, 1)).push({ tag: 0x05 }), /malformed/],
+    ["a signature of another type", (root) => Object.assign(at(root, ...SIGNER, 5), { tag: 0x0c }), /malformed/],
   ];
   const text = changed((root) => {
     list(at(root, 0)).push({ tag: 0x30, members: [{ tag: 0x0c, value: Buffer.from("granted") }] });
@@ -223,16 +219,16 @@ test("readToken: every part of a token has to be there once, in its place and wi
   for (const [name, change, reason] of cases) refused(changed(change), reason, timestampAuthorities, name);
   for (const attributes of list(at(parse(FULL).node, ...SIGNER, 3)).keys()) {
     const without = changed((root) => list(at(root, ...SIGNER, 3)).splice(attributes, 1));
-    refused(without, /content is no timestamp|cannot be read|signature is wrong|is not what it says/);
+    refused(without, /not a TSTInfo|malformed|invalid signature|does not match the content/);
   }
 });
 
 test("readToken: bytes around it and beyond 128 KiB are refused", () => {
-  refused(Buffer.concat([FULL, Buffer.from([0])]), /cannot be read/);
-  refused(FULL.subarray(0, -1), /cannot be read/);
-  refused(Buffer.alloc(0), /cannot be read/);
+  refused(Buffer.concat([FULL, Buffer.from([0])]), /malformed/);
+  refused(FULL.subarray(0, -1), /malformed/);
+  refused(Buffer.alloc(0), /malformed/);
   refused(Buffer.alloc(128 * 1024 + 1), /larger than 128 KiB/);
-  refused(Buffer.alloc(128 * 1024), /cannot be read/);
+  refused(Buffer.alloc(128 * 1024), /malformed/);
   assert.equal(readToken(FULL).certificates.length > 0, true);
   assert.deepEqual(readToken(BARE).certificates, []);
 });

@@ -14,7 +14,7 @@ const OID = {
   signingCertificate: "1.2.840.113549.1.9.16.2.12",
   signingCertificateV2: "1.2.840.113549.1.9.16.2.47",
 } as const;
-/** Signature algorithms and the hash they fix; null leaves it to the digest algorithm (RSA), false to the key (Ed25519). */
+/** The hash of each signature algorithm; null: that of the digest algorithm (RSA), false: none (Ed25519). */
 const SIGNATURES: Readonly<Record<string, HashName | null | false>> = {
   "1.2.840.10045.4.3.2": "sha256",
   "1.2.840.10045.4.3.3": "sha384",
@@ -27,13 +27,13 @@ const SIGNATURES: Readonly<Record<string, HashName | null | false>> = {
 };
 
 /**
- * The time a signed timestamp gives a message, once it holds: granted, over this message, signed by the one signer it
- * names, who is trusted as a timestamp authority at that very time (RFC 3161 §2.4.2, RFC 5652 §5).
+ * Verifies a signed timestamp (RFC 3161 §2.4.2, RFC 5652 §5): granted, over one of the messages, and signed by an authority that
+ * was trusted at the timestamp's own time.
  *
  * @param response DER TimeStampResp
- * @param messages what may have been timestamped: the signature, or what holds it
- * @returns the time and the authority; undefined when no trusted authority is the signer, which says nothing about the message
- * @throws CheckFailed for a token in a trusted authority's name that does not hold, and for one that cannot be read
+ * @param messages what may have been timestamped: the signature, or the envelope that contains it
+ * @returns the time and the authority; undefined if the signer is not a trusted authority
+ * @throws CheckFailed "time" for a malformed response, and for an invalid one that names a trusted authority
  */
 export function verifyTimestamp(
   response: Uint8Array,
@@ -50,7 +50,7 @@ export function verifyTimestamp(
       return { time: token.time, authority };
     } catch (error) {
       if (!(error instanceof TsignError) && !(error instanceof CheckFailed)) throw error;
-      failure = new CheckFailed("time", `the signed timestamp does not hold: ${error.message}`);
+      failure = new CheckFailed("time", `invalid signed timestamp: ${error.message}`);
     }
   }
   if (failure) throw failure;
@@ -59,47 +59,47 @@ export function verifyTimestamp(
 
 function verifyToken(
   token: Token,
-  by: { leaf: X509Certificate; authority: TimestampAuthority; messages: readonly Uint8Array[] },
+  options: { leaf: X509Certificate; authority: TimestampAuthority; messages: readonly Uint8Array[] },
 ): void {
-  const { leaf, authority, messages } = by;
+  const { leaf, authority, messages } = options;
   if (!isWithin(authority.validFor, token.time)) {
-    throw new CheckFailed("time", `its authority is not trusted for ${token.time.toISOString()}`);
+    throw new CheckFailed("time", `authority is not trusted at ${token.time.toISOString()}`);
   }
   verifyCertificatePath({ leaf: leaf.raw, authorities: authority, at: token.time, purpose: "timeStamping" });
   const { algorithm, digest } = token.imprint;
   if (!messages.some((message) => sameBytes(hash(algorithm, message), digest))) {
-    throw new CheckFailed("time", "it is over another signature");
+    throw new CheckFailed("time", "made for a different signature");
   }
-  if (!isSigned(token, leaf.publicKey)) throw new CheckFailed("time", "its own signature is wrong");
+  if (!isSigned(token, leaf.publicKey)) throw new CheckFailed("time", "invalid signature of the authority");
   verifyAttributes(token, leaf);
   requireKnownCertificates(token, leaf, authority);
 }
 
 /**
- * A token's signature does not cover the certificates that came with it, so each must be one of the authority's, byte for byte, or
- * issued by one of those: what nobody vouches for has no place in what is said to hold.
+ * Refuses unknown certificates in a token. The token's signature does not cover its certificates, so each must be one of the
+ * authority's, byte for byte, or be issued by one of them; otherwise anyone could add certificates to a verified token.
  */
 function requireKnownCertificates(token: Token, leaf: X509Certificate, authority: TimestampAuthority): void {
   const { roots, intermediates } = authority;
   const known = [leaf.raw, ...intermediates, ...roots].map(parseCertificate);
-  let left = token.certificates.filter((der) => !known.some(({ native }) => native.raw.equals(der)));
+  let unknown = token.certificates.filter((der) => !known.some(({ native }) => native.raw.equals(der)));
   if (new Set(token.certificates.map((der) => Buffer.from(der).toString("hex"))).size < token.certificates.length) {
-    throw new CheckFailed("time", "it has a certificate twice");
+    throw new CheckFailed("time", "duplicate certificate");
   }
-  while (left.length > 0) {
-    const issued = left.filter((der) => {
+  while (unknown.length > 0) {
+    const issued = unknown.filter((der) => {
       const { native, issuer } = parseCertificate(der);
       return known.some((each) => sameBytes(each.subject, issuer) && native.verify(each.key));
     });
-    if (issued.length === 0) throw new CheckFailed("time", "it has a certificate that its authority does not have");
+    if (issued.length === 0) throw new CheckFailed("time", "contains a certificate that is not from its authority");
     known.push(...issued.map(parseCertificate));
-    left = left.filter((der) => !issued.includes(der));
+    unknown = unknown.filter((der) => !issued.includes(der));
   }
 }
 
 /**
- * The certificate of the signer the token names: the authority's own, or, where that is not known, one that came along.
- * Never just any certificate of the token's (CVE-2026-39984).
+ * The certificate of the signer that the token names: the authority's, or, if that is not known, one in the token. It must
+ * match the signer's issuer and serial number; taking any certificate of the token was CVE-2026-39984.
  */
 function signingCertificate(token: Token, authority: TimestampAuthority): X509Certificate | undefined {
   const candidates = authority.leaf ? [authority.leaf] : token.certificates;
@@ -114,7 +114,7 @@ function signingCertificate(token: Token, authority: TimestampAuthority): X509Ce
   return undefined;
 }
 
-/** The fields of a certificate's tbsCertificate (RFC 5280 §4.1); none of what is no certificate. */
+/** The fields of a certificate's tbsCertificate (RFC 5280 §4.1); empty for a malformed certificate. */
 function readCertificate(der: Uint8Array): { tbs: readonly ASN1Obj[] } {
   try {
     new X509Certificate(der);
@@ -124,12 +124,12 @@ function readCertificate(der: Uint8Array): { tbs: readonly ASN1Obj[] } {
   }
 }
 
-/** The signed attributes must be about this TSTInfo, and about this signer where they say so (RFC 5035 §3). */
+/** Checks that the signed attributes match the TSTInfo, and the signer's certificate if they name one (RFC 5035 §3). */
 function verifyAttributes(token: Token, leaf: X509Certificate): void {
   const attribute = (oid: string) => token.attributes.get(oid);
   const digest = attribute(OID.messageDigest)?.value;
   if (!digest?.equals(hash(token.digestAlgorithm, token.info))) {
-    throw new CheckFailed("time", "what is signed is not what it says");
+    throw new CheckFailed("time", "messageDigest attribute does not match the content");
   }
   const [v2] = attribute(OID.signingCertificateV2)?.subs[0]?.subs ?? [];
   const [v1] = attribute(OID.signingCertificate)?.subs[0]?.subs ?? [];
@@ -137,12 +137,12 @@ function verifyAttributes(token: Token, leaf: X509Certificate): void {
   else if (v1) requireCertificateHash(v1, leaf, "sha1");
 }
 
-function requireCertificateHash(id: ASN1Obj, leaf: X509Certificate, usual: "sha256" | "sha1"): void {
+function requireCertificateHash(id: ASN1Obj, leaf: X509Certificate, byDefault: "sha256" | "sha1"): void {
   const [first] = id.subs;
-  const algorithm = first && !first.tag.isOctetString() ? readHash(first) : usual;
+  const algorithm = first && !first.tag.isOctetString() ? readHash(first) : byDefault;
   const stated = id.subs.find((each) => each.tag.isOctetString())?.value;
   if (!stated?.equals(createHash(algorithm).update(leaf.raw).digest())) {
-    throw new CheckFailed("time", "it names another signing certificate");
+    throw new CheckFailed("time", "signing certificate attribute is for a different certificate");
   }
 }
 
@@ -152,6 +152,6 @@ function isSigned(token: Token, key: KeyObject): boolean {
   try {
     return verifyBytes(fixed === false ? null : (fixed ?? token.digestAlgorithm), token.signed, key, token.signature);
   } catch {
-    return false; // an encoding OpenSSL refuses
+    return false; // OpenSSL refuses the signature's encoding
   }
 }

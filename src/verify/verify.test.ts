@@ -98,7 +98,8 @@ test("a failed check that compares values says in fields what it expected and go
   const fieldsFor = async (evidence: Evidence, subject: Subject, policy: Policy) => {
     const verdict = await verify(evidence, subject, TRUST, policy);
     assert.ok(!verdict.ok);
-    return fieldsOfCheck(verdict.failed);
+    const { hint: _, ...fields } = fieldsOfCheck(verdict.failed);
+    return fields;
   };
   const evidence = (await sign?.(DIGEST)) ?? assert.fail();
   const other = await fieldsFor(evidence, { kind: "image", digest: OTHER }, keyPolicy(KEY));
@@ -124,7 +125,7 @@ test("an attestation is no signature, but passes where any predicate does", asyn
       .replace(SIGN, "https://slsa.dev/provenance/v1"),
   );
   const attestation = await signInTotoStatement(by, statement);
-  assert.match(await failsAt(attestation, "claims"), /does not count here/);
+  assert.match(await failsAt(attestation, "claims"), /predicate type mismatch/);
   assert.ok(
     (await verify(attestation, IMAGE, TRUST, keyPolicy(KEY, { annotations: {}, predicateTypes: undefined }))).ok,
   );

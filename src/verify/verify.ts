@@ -17,21 +17,21 @@ import {
 import { checkSignature, signedMessage } from "./signature.ts";
 import { checkClaims, checkIdentity, checkKey, checkLog, checkScts, checkTimes, describeEntry } from "./steps.ts";
 
-/** What was verified of a signature; all that output may say of it. */
+/** The verified parts of a signature. Output may show nothing else. */
 interface VerifiedParts {
-  /** Where it was found, for messages. */
+  /** Where the signature was found, for messages. */
   readonly origin: Origin;
   readonly checks: readonly Check[];
   readonly signer: VerifiedSigner;
   readonly content: VerifiedContent;
-  /** Empty where the log was not checked. */
+  /** Empty if the log was not checked. */
   readonly entries: readonly VerifiedEntry[];
   readonly timestamps: readonly VerifiedTimestamp[];
 }
 
 /**
- * Nothing but `verify` makes one: the class is not exported, and its private field makes the type one that no other object
- * has. What prints verified signatures takes this type, so that it cannot print what was only stored beside them.
+ * A verified signature. Only `verify` can create one: the class is not exported, and its private field makes the type nominal.
+ * Code that prints verified signatures takes this type, so that it cannot print unverified data stored beside them.
  */
 class VerifiedSignature implements VerifiedParts {
   readonly ok = true;
@@ -60,7 +60,7 @@ class VerifiedSignature implements VerifiedParts {
 
 export type Verified = VerifiedSignature;
 
-/** A piece of evidence that a check failed for. Checks after it were not made. */
+/** Evidence for which a check failed. The checks after it were not run. */
 export interface Refused {
   readonly ok: false;
   readonly origin: Origin;
@@ -71,23 +71,23 @@ export interface Refused {
 /** The outcome for one piece of evidence. */
 export type Verdict = Verified | Refused;
 
-/** Whether a value is what `verify` returned for a signature that holds. */
+/** Whether a value is what `verify` returned for a valid signature. */
 export function isVerified(value: unknown): value is Verified {
   return VerifiedSignature.isOne(value);
 }
 
 /**
- * The only code in tsign that says yes. It judges one piece of evidence and returns every check with its outcome; it reads
- * nothing from outside. Malformed evidence ends in a verdict. What is thrown is a defect of tsign, and no judgement of the
- * signature.
+ * Verifies one signature or attestation, and returns all checks with their outcomes. This is the only code in tsign that
+ * accepts a signature. It is pure: it does not read files, the network or the clock. Malformed evidence gives a failed verdict;
+ * only a defect of tsign, a time-out or an abort is thrown.
  *
- * The order is that of the Sigstore client specification, "Verification": the signature and its log entries are bound to
- * one another and to a key; these give trusted times; at these the key must be the policy's, or its certificate have a path
- * to a root and be public; then what the signed document claims, and whose it is.
+ * The order follows the Sigstore client specification, "Verification": log entries and signature must match each other and the
+ * key; the entries and timestamps give trusted times; at these times the certificate must have a path to a trusted root; it
+ * needs an SCT; then the signed document and the signer's identity are compared with the policy.
  *
- * @param subject what the signature must be about
- * @param trust whose certificates, logs and timestamps count, and the present time
- * @param policy what has to hold
+ * @param subject the image or file that the signature must be for
+ * @param trust trusted certificates, logs and timestamp authorities, and the current time
+ * @param policy what the signature must satisfy
  */
 export async function verify(
   evidence: Evidence,
@@ -117,12 +117,12 @@ export async function verify(
   }
 }
 
-/** The checks made so far. */
+/** Collects the checks of one verification. */
 class Report {
   readonly checks: Check[] = [];
   #current: CheckName = "signature";
 
-  /** Runs a step and notes its check. */
+  /** Runs a step and records its check. */
   async step<Value>(name: CheckName, run: () => Step<Value> | Promise<Step<Value>>): Promise<Value> {
     this.#current = name;
     const { check, value } = await run();
@@ -130,14 +130,14 @@ class Report {
     return value;
   }
 
-  /** The check that an error failed: what a reader refused counts against the step that read it. */
+  /** The failed check for an error. A reader's error counts against the step that was running. */
   failure(error: Error): Check {
     const { check: name, compared } = error instanceof CheckFailed ? error : { check: this.#current, compared: {} };
     return { name, outcome: "failed", detail: error.message, ...compared };
   }
 }
 
-/** A check that failed, or a document that a reader refused; not a defect, a time-out or the user's stop. */
+/** Whether an error is a failed check or a malformed document, and not a defect, a time-out or an abort. */
 function isRefusal(error: unknown): error is Error {
   if (error instanceof CheckFailed) return true;
   return error instanceof TsignError && !["internal", "cancelled", "timeout"].includes(error.code);

@@ -1,5 +1,6 @@
 import { X509Certificate as NativeCertificate } from "node:crypto";
 import { ASN1Obj, EXTENSION_OID_SCT, X509Certificate, type X509SCTExtension } from "@sigstore/core";
+import { fulcioExtensionName } from "../../format/certificate-names.ts";
 import { isText, Name } from "./names.ts";
 import { type Node, node, present, timeText } from "./tree.ts";
 
@@ -49,30 +50,6 @@ const EXTENDED_USAGES: Readonly<Record<string, string>> = {
   "1.3.6.1.5.5.7.3.9": "OCSP Signing",
 };
 const FULCIO = "1.3.6.1.4.1.57264.1.";
-/** Fulcio's extensions by the last number of their OID (fulcio, docs/oid-info.md); up to 6 raw text, then UTF8String. */
-const FULCIO_NAMES: Readonly<Record<string, string>> = {
-  1: "OIDC Issuer",
-  2: "GitHub Workflow Trigger",
-  3: "GitHub Workflow SHA",
-  4: "GitHub Workflow Name",
-  5: "GitHub Workflow Repository",
-  6: "GitHub Workflow Ref",
-  8: "Issuer (V2)",
-  9: "Build Signer URI",
-  10: "Build Signer Digest",
-  11: "Runner Environment",
-  12: "Source Repository URI",
-  13: "Source Repository Digest",
-  14: "Source Repository Ref",
-  15: "Source Repository Identifier",
-  16: "Source Repository Owner URI",
-  17: "Source Repository Owner Identifier",
-  18: "Build Config URI",
-  19: "Build Config Digest",
-  20: "Build Trigger",
-  21: "Run Invocation URI",
-  22: "Source Repository Visibility At Signing",
-};
 const RAW_TEXT_UP_TO = 6;
 /** Tags of GeneralName (RFC 5280 §4.2.1.6), and what they are called here. */
 const ALT_NAMES: Readonly<Record<number, string>> = { 1: "Email", 6: "URI", 2: "DNS" };
@@ -212,7 +189,7 @@ function keyIdNodes(subject: X509Extension | undefined, authority: X509Extension
 function otherNode(extension: X509Extension): Node {
   const { oid, critical, value } = extension;
   const number = oid.startsWith(FULCIO) ? oid.slice(FULCIO.length) : "";
-  const label = FULCIO_NAMES[number];
+  const label = fulcioExtensionName(oid);
   if (label === undefined) return node(`OID: ${oid}`, `(Critical: ${critical}) [${value.length} bytes]`);
   const [text] = Number(number) > RAW_TEXT_UP_TO ? extension.valueObj.subs : [];
   return node(label, Buffer.from(text?.value ?? value).toString("utf8"));
