@@ -17,8 +17,12 @@ import { unanswered, waitingFor } from "./net/pending.ts";
  */
 export async function main(argv: readonly string[], unguarded: Io): Promise<number> {
   const secrets = knownSecrets(argv, unguarded.env);
+  const output = guardedOutput(unguarded, secrets);
+  const { stdout, stderr, tty } = output;
   const io = withParts(unguarded, {
-    ...guardedOutput(unguarded, secrets),
+    stdout,
+    stderr,
+    tty,
     http: (sent) => {
       secrets.addRequest(sent); // its answer may quote them
       return unguarded.http(sent);
@@ -29,17 +33,23 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
   let usage = "`tsign --help` lists the commands";
   try {
     const request = await parseCommandLine(argv, io, loadCommand);
-    if (request.kind === "print")
+    if (request.kind === "print") {
+      output.end();
       unguarded.stdout.data(request.text); // the program's own words, in lines and bold
-    else {
-      exitCodes = request.command.exitCodes ?? {};
-      usage = usageHint(request.entry, request.command);
-      verbose = request.flags["verbose"] === true;
-      await runCommand(request, verbose ? withTrace(io) : io, secrets);
+      return 0;
     }
+    exitCodes = request.command.exitCodes ?? {};
+    usage = usageHint(request.entry, request.command);
+    verbose = request.flags["verbose"] === true;
+    const quiet = request.flags["quiet"] === true;
+    if (quiet && verbose) throw new TsignError("usage", "--quiet and --verbose cannot be used together");
+    output.begin({ quiet });
+    await runCommand(request, verbose ? withTrace(io) : io, secrets);
+    output.end();
     return 0;
   } catch (error) {
     const known = error instanceof TsignError ? error : unexpected(error);
+    output.end(); // a command that was stopped may go on for a moment, and writes nothing more
     report(known.code === "usage" ? withHint(known, usage) : known, { stderr: io.stderr, verbose });
     return known.exitCode ?? exitCodes[known.code] ?? 1;
   }
@@ -47,7 +57,7 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
 
 async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io, secrets: Secrets): Promise<void> {
   const { entry, args, given } = request;
-  const { timeout, outputFile, ...flags } = request.flags;
+  const { timeout, outputFile, quiet: _, ...flags } = request.flags;
   const invocation = { args, flags, given, load: loadCommand } as Invocation<Flags>;
   const captured: Uint8Array[] = [];
   const toFile = typeof outputFile === "string" && outputFile !== "";
@@ -152,10 +162,11 @@ function unexpected(error: unknown): TsignError {
 
 /** One line for what failed, one for what to do; where it came from only on request. */
 function report(error: TsignError, { stderr, verbose }: { stderr: Lines; verbose: boolean }): void {
-  if (error.message !== "") stderr.write(`Error: ${error.message}\n`);
-  if (error.hint) stderr.write(`hint: ${error.hint}\n`);
+  const always = { always: true };
+  if (error.message !== "") stderr.write(`Error: ${error.message}\n`, always);
+  if (error.hint) stderr.write(`hint: ${error.hint}\n`, always);
   if (!verbose) return;
   for (let { cause } = error; cause instanceof Error; cause = cause.cause) {
-    stderr.write(`caused by: ${cause.message}\n`);
+    stderr.write(`caused by: ${cause.message}\n`, always);
   }
 }

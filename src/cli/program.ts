@@ -120,7 +120,7 @@ function findCommand(argv: readonly string[]): { entry?: Entry; group: string[];
 
 /** Before the command is known, any flag but the booleans of every command is taken to have a value, as in cobra. */
 function takesValue(word: string): boolean {
-  return !word.includes("=") && !["--help", "-h", "--verbose", "-d"].includes(word);
+  return !word.includes("=") && !["--help", "-h", "--quiet", "-q", "--verbose", "-d"].includes(word);
 }
 
 /**

@@ -60,11 +60,29 @@ interface Launcher {
 /** Text for people, one line at a time. */
 export interface Lines {
   /**
-   * One line, or a part of one when it does not end in a line feed. Commands may put into it whatever strangers wrote: in
-   * what `main` gives them, every control character but that last line feed (and tabs at the start) is made visible, so
-   * that nothing but the program itself begins a line.
+   * Writes one line, or a part of one when it does not end in a line feed. Text from outside may be part of it: `main` hands
+   * commands a stream that escapes every control character except that last line feed and tabs at the start, so that only
+   * the program itself begins a line.
    */
-  write(text: string): unknown;
+  write(text: string, options?: LineOptions): unknown;
+}
+
+export interface LineOptions {
+  /** The same text in parts with styles, for a stream that shows them. Each part is escaped like the text. */
+  readonly parts?: readonly Part[];
+  /** Whether --quiet leaves the line: errors, and what a user needs to answer a question or to log in. Default false. */
+  readonly always?: boolean;
+}
+
+/** What a style means; src/cli/print/style.ts has the colours. */
+export type Style = "strong" | "faint" | "good" | "bad" | "caution" | "hint";
+
+/** A piece of a line. */
+export interface Part {
+  readonly text: string;
+  readonly style?: Style;
+  /** URL that the text leads to, on terminals that show links. */
+  readonly link?: string;
 }
 
 export interface Output extends Lines {
@@ -80,8 +98,11 @@ export interface Terminal {
   readonly stderr: boolean;
   /** Columns of the terminal on stderr; 80 when unknown. */
   readonly columns: number;
-  /** Replaces the last line of the terminal on stderr by one that says how far something is; "" erases it. */
-  status(text: string): void;
+  /**
+   * Replaces the status lines at the end of the terminal on stderr. Several may be shown at once, one for each `key`; "" removes
+   * the one of `key`.
+   */
+  status(text: string, key?: object): void;
   /** Asks on the terminal. With `secret` the answer is not echoed. Throws TsignError "cancelled" on Ctrl-C. */
   prompt(question: string, options: { secret: boolean }): Promise<string>;
 }

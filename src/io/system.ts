@@ -179,6 +179,7 @@ function isDeviceOrClosed(stream: number): boolean {
 }
 
 function systemTerminal(): Terminal {
+  let below = 0; // status lines under the first
   return {
     get stdin() {
       return process.stdin.isTTY === true;
@@ -195,7 +196,11 @@ function systemTerminal(): Terminal {
     get columns() {
       return process.stderr.columns ?? 80;
     },
-    status: (text) => void process.stderr.write(`\r\u001b[K${text}`),
+    status(text) {
+      const up = below > 0 ? `\u001b[${below}A` : "";
+      process.stderr.write(`${up}\r\u001b[J${text}`);
+      below = text.split("\n").length - 1;
+    },
     async prompt(question, { secret }) {
       const { createInterface } = await import("node:readline");
       const { Writable } = await import("node:stream");

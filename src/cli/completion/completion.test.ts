@@ -45,7 +45,7 @@ test("flags before the command are passed over, with the values they take", asyn
 });
 
 test("flags are proposed by name, deprecated ones are not, none after --", async () => {
-  assert.deepEqual((await words("--")).words, ["--help", "--output-file", "--timeout", "--verbose"]);
+  assert.deepEqual((await words("--")).words, ["--help", "--output-file", "--quiet", "--timeout", "--verbose"]);
   assert.deepEqual((await words("verify", "--ke")).words, ["--key"]);
   assert.deepEqual((await words("verify-blob", "--offl")).words, []);
   assert.deepEqual((await words("verify", "--", "--ke")).words, []);

@@ -22,7 +22,7 @@ export function warnAboutWeakening(
 }
 
 /** These are read too late to act in cosign, and so are not read here. */
-const UNBOUND = new Set(["help", "outputFile", "verbose"]);
+const UNBOUND = new Set(["help", "outputFile", "quiet", "verbose"]);
 
 /** Values of flags that are not on the command line, from COSIGN_<FLAG> variables that are set and not empty. */
 export function environmentFlags(env: Io["env"], flags: Flags, given: ReadonlySet<string>): GivenFlag[] {

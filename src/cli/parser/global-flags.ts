@@ -4,6 +4,7 @@ import { flag } from "./define.ts";
 export const GLOBAL_FLAGS = {
   help: flag.bool("print the help of the command", { short: "h" }),
   outputFile: flag.string("file to write the output to instead of stdout", { output: true }),
+  quiet: flag.bool("print nothing on stderr except errors", { short: "q" }),
   timeout: flag.duration("time limit of the command", { short: "t", default: 180_000 }),
   verbose: flag.bool("print HTTP requests and the causes of errors on stderr", { short: "d" }),
 };

@@ -12,11 +12,14 @@ function guarded(options: { terminal: boolean; secrets?: Secrets }) {
   const keep = (content: string | Uint8Array) => written.push(content);
   const tty = { stdin: false, nobody: true, stdout: options.terminal, stderr: false, columns: 80 };
   const raw = {
+    env: {},
     stdout: { write: keep, data: keep },
     stderr: { write: keep },
     tty: { ...tty, status: () => {}, prompt: () => Promise.reject(new Error("no prompt")) },
   };
-  return { ...guardedOutput(raw, options.secrets ?? new Secrets()), written };
+  const output = guardedOutput(raw, options.secrets ?? new Secrets());
+  output.begin({ quiet: false });
+  return { ...output, written };
 }
 
 test("lineOf keeps the last line feed and leading tabs, and escapes every other control character", () => {

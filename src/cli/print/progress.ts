@@ -3,44 +3,46 @@ import type { Io } from "../../io/io.ts";
 
 type ProgressIo = Pick<Io, "tty" | "now" | "env">;
 
-/** A line on the terminal that says how far a long step is. */
+/** A status line that shows how far a long step is. */
 export interface Progress {
   update(done: number): void;
-  /** Erases the line. */
+  /** Removes the line. */
   end(): void;
 }
 
-/** Nothing is shown for what takes less. Milliseconds. */
-const PATIENCE = 1000;
+/** Steps that take less show no progress. Milliseconds. */
+const SHOW_AFTER = 1000;
 const INTERVAL = 200;
 
 /**
- * Progress of a long step, on a terminal's stderr, and only once it has taken a second. Without a terminal, or with
- * NO_COLOR or TERM=dumb, nothing is written.
+ * Shows the progress of a step that has taken a second, on a terminal's stderr. Without a terminal, or with TERM=dumb, nothing
+ * is written.
  *
- * @param total 0 when unknown
+ * @param options.total 0 when unknown
  */
 export function progress(io: ProgressIo, label: string, options: { total: number; unit: "bytes" | "items" }): Progress {
-  const plain = !io.tty.stderr || Boolean(io.env["NO_COLOR"]) || io.env["TERM"] === "dumb";
+  const isPlain = !io.tty.stderr || io.env["TERM"] === "dumb";
   const started = io.now().getTime();
+  const key = {};
   let shown = 0;
   return {
     update(done) {
       const now = io.now().getTime();
-      if (plain || now - started < PATIENCE || now - shown < INTERVAL) return;
+      if (isPlain || now - started < SHOW_AFTER || now - shown < INTERVAL) return;
       shown = now;
       const amount = options.unit === "bytes" ? formatBytes(done) : String(done);
       const total = options.unit === "bytes" ? formatBytes(options.total) : String(options.total);
       const share = options.total > 0 ? ` of ${total} (${Math.floor((100 * done) / options.total)} %)` : "";
-      io.tty.status(printable(`${label}: ${amount}${share}`).slice(0, io.tty.columns - 1));
+      io.tty.status(printable(`${label}: ${amount}${share}`).slice(0, io.tty.columns - 1), key);
     },
     end() {
-      if (shown > 0) io.tty.status("");
+      if (shown > 0) io.tty.status("", key);
+      shown = 0;
     },
   };
 }
 
-/** Passes a blob's pieces on and shows how far it is. */
+/** Returns a blob's pieces as they are, and shows how many bytes have been read. */
 export async function watched(
   io: ProgressIo & Pick<Io, "files">,
   label: string,
