@@ -103,6 +103,7 @@ async function recordTests(setup: Setup, options: Options): Promise<{ tests: Tes
   const first = new Child(setup);
   await first.load();
   const all = first.tests.map((_, index) => index);
+  const ownTests = new Set(setup.sources.map(({ file }) => ownTestsOf(file)));
   options.say(`${all.length} tests are run unchanged`);
   let started = 0;
   await inParallel(options.workers, all, async (queue) => {
@@ -111,7 +112,7 @@ async function recordTests(setup: Setup, options: Options): Promise<{ tests: Tes
     for (const id of child.loadHits) loadHits.add(id);
     for (const index of queue) {
       if (index % 100 === 0) options.say(`test ${index}`);
-      const known = await recordTest(child, index, options);
+      const known = await recordTest(child, index, { ...options, ownTests });
       if (known) tests.push(known);
     }
     child.stop();
@@ -123,13 +124,18 @@ async function recordTests(setup: Setup, options: Options): Promise<{ tests: Tes
 }
 
 /** @returns undefined for a test that judges nothing */
-async function recordTest(child: Child, test: number, { say }: Options): Promise<Test | undefined> {
+async function recordTest(
+  child: Child,
+  test: number,
+  { say, ownTests }: Pick<Options, "say"> & { ownTests: ReadonlySet<string> },
+): Promise<Test | undefined> {
   const { file, name } = child.tests[test] ?? { file: "", name: "" };
   const run = () => child.ask({ kind: "record", test }, "recorded", RECORD_MILLISECONDS);
   try {
     const once = await run();
     if (once.error !== "") say(`left out, it fails: ${file}: ${name}: ${once.error.slice(0, 200)}`);
-    if (once.error !== "" || once.hits.length === 0 || once.milliseconds > SLOWEST) return undefined;
+    if (once.error !== "" || once.milliseconds > SLOWEST) return undefined;
+    if (once.hits.length === 0 && !ownTests.has(file)) return undefined;
     const twice = await run();
     if (twice.error !== "") say(`left out, it passes only once: ${file}: ${name}: ${twice.error.slice(0, 200)}`);
     if (twice.error !== "") return undefined;
@@ -210,6 +216,11 @@ async function judgeBy(
   }
 }
 
+/** The tests beside a source: of one that is nothing but constants they run through no changed place. */
+function ownTestsOf(source: string): string {
+  return source.replace(/\.ts$/, ".test.ts");
+}
+
 /** How many test files a change is judged by that shows only while sources are loaded. */
 const FILES_FOR_ONE = 5;
 
@@ -224,7 +235,7 @@ async function judgeOnce(
     .sort(
       (one, other) => overlap(other, own) / (other.milliseconds + 50) - overlap(one, own) / (one.milliseconds + 50),
     );
-  const ownTests = mutant.file.replace(/\.ts$/, ".test.ts"); // of a source that is nothing but constants
+  const ownTests = ownTestsOf(mutant.file);
   const isOwn = ({ file }: Test) => Number(file === ownTests);
   const pool =
     touching.length > 0

@@ -137,6 +137,7 @@ if (process.send) {
   process.on("uncaughtException", (error) => {
     stray = error;
   });
+  process.on("disconnect", () => process.exit(3)); // the run was ended: nobody waits for an endless change
   process.on("message", (request: Request) => {
     answerTo(request).then(
       (answer) => process.send?.(answer),
