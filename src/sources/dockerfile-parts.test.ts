@@ -319,6 +319,7 @@ test("frontendImage: the syntax directive among the first lines", () => {
   for (const text of [
     "# syntax=f",
     "#syntax = f a b\r\nFROM a",
+    "# syntax=f\r\nFROM a",
     "\uFEFF# SYNTAX=f",
     "#!/x\n# syntax=f",
     "# escape=`\n# check=x\n# syntax=f",

@@ -272,6 +272,7 @@ test("characters that readers take for different things are refused, with the li
     refuses(`FROM a\nRUN echo${character}x\n`, /D:2: U\+[0-9A-F]{4}.* is not read alike/);
     refuses(`FROM a\nRUN echo \\\n${character}# c\nFROM b\nRUN true\n`, /D:3: U\+/);
     refuses(`FROM${character}a\nFROM b`, /D:1: U\+/);
+    refuses(`# c\nFROM a\nRUN echo${character}x\n`, /D:3: U\+/);
   }
   for (const character of ["\u0085", "\u2028", "\uFEFF", "\u202E", "\r"]) {
     refuses(`FROM a\n# c${character}FROM b\n`, /D:2: U\+/);
