@@ -5,6 +5,7 @@ import { writeRequested } from "../cli/options/output-places.ts";
 import { recordedTime } from "../cli/options/recorded-time.ts";
 import { openSigning } from "../cli/options/signing.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
+import { printVerifyCommand } from "../cli/print/certified-identity.ts";
 import { watched } from "../cli/print/progress.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
@@ -35,7 +36,7 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, giv
   const statement = await readStatementBytes(io, { flags, file, attested });
   requireSize(io, statement);
   const { outputCertificate, rfc3161TimestampBundle } = flags;
-  const { session, timestamped } = await openSigning(io, flags, {
+  const { session, timestamped, identity } = await openSigning(io, flags, {
     bundlePathCounts: true,
     contents: ["envelope"],
     envelopeSize: envelopeSize(statement),
@@ -46,6 +47,10 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, giv
   await writeRequested(io, { path: flags.outputAttestation, kind: "attestation", content: statement });
   if (forms.bundle) await writeRequested(io, { path: flags.bundle, kind: "bundle", content: writeBundle(evidence) });
   await writeParts(io, { flags, forms, evidence });
+  if (!identity || ["", "-"].includes(flags.bundle) || file === undefined || file === "-") return;
+  const type = attested.kind === "statement" ? attested.predicateType : flags.type;
+  const options = ["--type", type, "--bundle", flags.bundle];
+  printVerifyCommand(io.stderr, identity, { words: "verify-blob-attestation", flags, options, args: [file] });
 };
 
 type AttestFlags = FlagValues<typeof flags>;

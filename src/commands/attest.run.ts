@@ -6,6 +6,7 @@ import { writeRequested } from "../cli/options/output-places.ts";
 import { recordedTime } from "../cli/options/recorded-time.ts";
 import { openSigning } from "../cli/options/signing.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
+import { printVerifyCommand } from "../cli/print/certified-identity.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
@@ -35,10 +36,12 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
   if (flags.statement === "") requirePredicateType(flags.type);
   const attested = await readAttested(io, flags);
   const images: RegistryImage[] = [];
+  const named: string[] = [];
   for (const text of args) {
     const mustExist = forms.bundle || flags.recursive;
     const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: true });
     images.push(...(flags.recursive ? await withChildren(image) : [image]));
+    named.push(`${image.ref.name}@${image.digest}`);
   }
   if (flags.bundle !== "" && images.length > 1) {
     throw new TsignError("usage", `--bundle is one file, and ${images.length} images are attested`, {
@@ -47,12 +50,15 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
   }
   const statements = images.map((image) => statementFor(io, { image, attested, type: flags.type }));
   for (const { statement } of statements) requireSize(io, statement);
-  const { session } = await openSigning(io, flags, {
+  const { session, identity } = await openSigning(io, flags, {
     bundlePathCounts: false,
     contents: ["envelope"],
     envelopeSize: Math.max(...statements.map(({ statement }) => envelopeSize(statement))),
   });
   for (const about of statements) await attestImage({ io, flags, forms, session, ...about });
+  if (!identity || flags.noUpload) return;
+  const options = ["--type", attested.kind === "statement" ? attested.predicateType : flags.type];
+  printVerifyCommand(io.stderr, identity, { words: "verify-attestation", flags, options, args: named });
 };
 
 type AttestFlags = FlagValues<typeof flags>;

@@ -2,6 +2,7 @@ import { formsOf } from "../cli/options/forms.ts";
 import { writeRequested } from "../cli/options/output-places.ts";
 import { openSigning } from "../cli/options/signing.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
+import { printVerifyCommand } from "../cli/print/certified-identity.ts";
 import { watched } from "../cli/print/progress.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
@@ -38,7 +39,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     });
   }
   const { signingAlgorithm } = flags;
-  const { session } = await openSigning(io, flags, {
+  const { session, identity } = await openSigning(io, flags, {
     ...{ bundlePathCounts: true, contents: ["message"], signingAlgorithm },
     files: { certificate: outputCertificate, timestamp: rfc3161Timestamp },
     askAboutHash: true,
@@ -52,7 +53,15 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     await writeParts(io, flags, evidence);
     if (forms.legacy && signaturePaths(flags).length === 0) printSignature(io, flags, evidence);
   }
+  if (identity && isFile(flags.bundle) && args.every(isFile)) {
+    const options = ["--bundle", flags.bundle];
+    printVerifyCommand(io.stderr, identity, { words: "verify-blob", flags, options, args });
+  }
 };
+
+function isFile(path: string): boolean {
+  return path !== "" && path !== "-";
+}
 
 type BlobFlags = FlagValues<typeof flags>;
 

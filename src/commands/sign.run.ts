@@ -7,6 +7,7 @@ import { writeRequested } from "../cli/options/output-places.ts";
 import { recordedTime } from "../cli/options/recorded-time.ts";
 import { openSigning } from "../cli/options/signing.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
+import { printVerifyCommand } from "../cli/print/certified-identity.ts";
 import { progress } from "../cli/print/progress.ts";
 import {
   requireSignatureFiles,
@@ -36,12 +37,14 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
   const payload = await readPayload(io, flags.payload);
   const annotations = parseAnnotations(flags.annotations);
   const images: RegistryImage[] = [];
+  const named: string[] = [];
   for (const text of args) {
     const image = await resolveImage(io, { text, flags, mustExist: forms.bundle, warnAboutTags: true });
     images.push(...(flags.recursive ? await withChildren(image) : [image]));
+    named.push(`${image.ref.name}@${image.digest}`);
   }
   await requireSignatureFiles(io, flags, images);
-  const { session } = await openSigning(io, flags, {
+  const { session, identity } = await openSigning(io, flags, {
     bundlePathCounts: false,
     contents: [...(forms.legacy ? (["message"] as const) : []), ...(forms.bundle ? (["envelope"] as const) : [])],
   });
@@ -51,6 +54,8 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     await signImage({ io, flags, forms, session, image, claims: { digest: image.digest, annotations }, payload });
   }
   line.end();
+  if (!identity || !flags.upload) return;
+  printVerifyCommand(io.stderr, identity, { words: "verify", flags, args: named });
 };
 
 type SignFlags = FlagValues<typeof flags>;

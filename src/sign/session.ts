@@ -97,7 +97,8 @@ export async function openSession(io: TransportIo, options: SessionOptions): Pro
   const publish = announcement(options, signer.publicKey);
   if (!issued) await publish(undefined);
   const certificate =
-    source && (await certify(io, source, { signer, trust, onIssue: ({ subject }) => publish(subject), onWarning }));
+    source &&
+    (await certify(io, source, { signer, trust, onIssue: ({ certifiedName }) => publish(certifiedName), onWarning }));
 
   const witnessed = async (signed: Evidence, by: readonly Witness[]) => {
     const evidence = await witnessEvidence(signed, { key: signer.publicKey, witnesses: by });

@@ -15,6 +15,8 @@ import type { TrustedMaterial } from "../../trust/material.ts";
 import type { keyFlags } from "../flags/key.ts";
 import type { signingFlags } from "../flags/signing.ts";
 import type { FlagValues } from "../parser/define.ts";
+import { type CertifiedIdentity, certifiedIdentity, printIdentity } from "../print/certified-identity.ts";
+import { formsOf } from "./forms.ts";
 import { keyReference } from "./key.ts";
 import { noAuthority, readSigningServices, usesSigningConfig } from "./signing-services.ts";
 import { requireFiles, warnAboutIdleFlags, warnAboutLegacyHash } from "./signing-warnings.ts";
@@ -37,18 +39,22 @@ export interface SigningNeeds {
   readonly askAboutHash?: boolean;
 }
 
+/** An open signing. */
+interface Opened {
+  readonly session: Session;
+  /** Whether its signatures get a timestamp. */
+  readonly timestamped: boolean;
+  /** What a verifier has to name; undefined for a bare key, and without a log entry, where naming it is not enough. */
+  readonly identity?: CertifiedIdentity | undefined;
+}
+
 /**
  * Opens the session that the flags describe: the key, or a new one with a certificate for the identity the signer proves; the
  * services; the trust. Says what will be public for ever before it is, and which flags have no effect.
  *
- * @returns the session, and whether its signatures get a timestamp
  * @throws TsignError
  */
-export async function openSigning(
-  io: Io,
-  flags: Flags,
-  needs: SigningNeeds,
-): Promise<{ session: Session; timestamped: boolean }> {
+export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Promise<Opened> {
   const reference = keyReference(flags);
   const keyless = reference === "";
   const certified = keyless || flags.issueCertificate;
@@ -68,7 +74,14 @@ export async function openSigning(
     onPublish: (publication) => announce(io, flags, { publication, services, needs }),
     onWarning: ({ message }) => void io.stderr.write(`WARNING: ${message}\n`),
   });
-  return { session, timestamped: services.timestampAuthorities.length > 0 };
+  const { certificate } = session.identity;
+  const identity = certified && certificate ? await certifiedIdentity(certificate.leaf) : undefined;
+  if (identity) printIdentity(io.stderr, identity);
+  const isLogged =
+    services.logs.length > 0 &&
+    (formsOf(flags, new Set()).bundle || services.logs.some(({ version }) => version === 1));
+  const timestamped = services.timestampAuthorities.length > 0;
+  return { session, timestamped, ...(isLogged ? { identity } : {}) };
 }
 
 /** What new signatures are checked with. Without it one can still sign, as with cosign, but is told so. */

@@ -1,5 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { isObject, parseJson } from "../../format/json.ts";
+import { certifiedJobName } from "./certified-name.ts";
 
 /** An OIDC identity token, of which nobody but Fulcio checks the signature. */
 export interface IdentityToken {
@@ -7,6 +8,8 @@ export interface IdentityToken {
   readonly raw: string;
   /** What Fulcio takes as the identity, and proof of possession is over: the verified e-mail, else the subject. */
   readonly subject: string;
+  /** The name that Fulcio's public instance certifies for it: `subject`, or the URL of a CI job's workflow or pipeline. */
+  readonly certifiedName: string;
   /** Whether `subject` is the token's e-mail address. */
   readonly isEmail: boolean;
   readonly issuer: string;
@@ -101,7 +104,9 @@ export function readIdentityToken(text: string, options: { source: string; now: 
   const { aud, email } = claims;
   const audiences = (Array.isArray(aud) ? aud : [aud]).filter((each) => typeof each === "string");
   const isEmail = typeof email === "string" && email !== "";
-  return { raw, subject: subjectOf(claims, source), isEmail, issuer, audiences, expires, source };
+  const subject = subjectOf(claims, source);
+  const certifiedName = (isEmail ? undefined : certifiedJobName(claims)) ?? subject;
+  return { raw, subject, certifiedName, isEmail, issuer, audiences, expires, source };
 }
 
 function readClaims(raw: string, source: string): Record<string, unknown> {
