@@ -50,7 +50,8 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
   } catch (error) {
     const known = error instanceof TsignError ? error : unexpected(error);
     output.end(); // a command that was stopped may go on for a moment, and writes nothing more
-    report(known.code === "usage" ? withHint(known, usage) : known, { stderr: io.stderr, verbose });
+    const onTerminal = unguarded.tty.stderr;
+    report(known.code === "usage" ? withHint(known, usage) : known, { stderr: io.stderr, verbose, onTerminal });
     return known.exitCode ?? exitCodes[known.code] ?? 1;
   }
 }
@@ -160,13 +161,19 @@ function unexpected(error: unknown): TsignError {
   });
 }
 
-/** One line for what failed, one for what to do; where it came from only on request. */
-function report(error: TsignError, { stderr, verbose }: { stderr: Lines; verbose: boolean }): void {
+/** One line for what failed, one for what to do; the code, and where the error came from, only on request. */
+function report(
+  error: TsignError,
+  { stderr, verbose, onTerminal }: { stderr: Lines; verbose: boolean; onTerminal: boolean },
+): void {
   const always = { always: true };
+  const page = onTerminal && error.code !== "cancelled" ? `run \`tsign help ${error.code}\` for its usual causes` : "";
+  const hint = error.hint ?? page;
   if (error.message !== "") stderr.write(`Error: ${error.message}\n`, always);
-  if (error.hint) stderr.write(`hint: ${error.hint}\n`, always);
+  if (error.message !== "" && hint !== "") stderr.write(`hint: ${hint}\n`, always);
   if (!verbose) return;
   for (let { cause } = error; cause instanceof Error; cause = cause.cause) {
     stderr.write(`caused by: ${cause.message}\n`, always);
   }
+  stderr.write(`code: ${error.code}\n`, always);
 }

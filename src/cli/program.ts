@@ -40,6 +40,7 @@ export async function parseCommandLine(argv: readonly string[], io: Io, load: Lo
   if (!entry) {
     const { deprecated } = GROUPS[group.join(" ")] ?? {};
     if (deprecated && !asked) io.stderr.write(`Command "${group.join(" ")}" is deprecated, ${deprecated}\n`);
+    if (asked && group.length === 0) return helpTopic(rest, io);
     return parseGroup(group, rest, { asked, io });
   }
   const command = await load(entry);
@@ -123,6 +124,13 @@ function takesValue(word: string): boolean {
   return !word.includes("=") && !["--help", "-h", "--quiet", "-q", "--verbose", "-d"].includes(word);
 }
 
+/** Explains an error code, loaded only when asked: a start is short. Other words are those of commands. */
+async function helpTopic(rest: readonly string[], io: Io): Promise<Request> {
+  const { ERROR_CODES, errorHelp } = await import("./help/errors.ts");
+  const text = errorHelp(rest, screenOf(io));
+  return text ? { kind: "print", text } : parseGroup([], rest, { asked: true, io, topics: ERROR_CODES });
+}
+
 /**
  * A group alone, with flags of every command at most, prints its help. A word below it that is no command is an error: what
  * was meant to be checked would not be, with exit code 0.
@@ -130,25 +138,26 @@ function takesValue(word: string): boolean {
 function parseGroup(
   group: readonly string[],
   rest: readonly string[],
-  { asked, io }: { asked: boolean; io: Io },
+  { asked, io, topics = [] }: { asked: boolean; io: Io; topics?: readonly string[] },
 ): Request {
   const [first = ""] = rest;
   if (group.length === 0 && first !== "" && !first.startsWith("-") && !(asked && first === "help")) {
-    throw unknownCommand(group, first); // its flags are as unknown as it is
+    throw unknownCommand(group, first, topics); // its flags are as unknown as it is
   }
   const [unknown] = splitArguments(rest, GLOBAL_FLAGS).positionals;
   if (unknown !== undefined && !(asked && unknown === "help")) throw unknownCommand(group, unknown);
   return { kind: "print", text: groupHelp(group, { global: GLOBAL_FLAGS, screen: screenOf(io) }) };
 }
 
-function unknownCommand(words: readonly string[], unknown: string): TsignError {
+function unknownCommand(words: readonly string[], unknown: string, topics: readonly string[] = []): TsignError {
   const below = TABLE.filter((entry) => words.every((word, index) => entry.words[index] === word));
   const known = [...new Set(below.map((entry) => entry.words[words.length] ?? ""))].filter((word) => word !== "");
-  const near = nearest(unknown, known);
+  const near = nearest(unknown, [...known, ...topics]);
   const program = ["tsign", ...words].join(" ");
+  const meant = near && topics.includes(near) ? `tsign help ${near}` : `${program} ${near}`;
   const lists = `\`${program} --help\` ${known.length > 0 ? "lists the commands" : "tells more"}`;
   return new TsignError("usage", `unknown command "${unknown}" for "${program}"`, {
-    hint: near ? `did you mean \`${program} ${near}\`? ${lists}` : lists,
+    hint: near ? `did you mean \`${meant}\`? ${lists}` : lists,
   });
 }
 

@@ -5,6 +5,7 @@ import { type Page, referencePages } from "../../src/cli/help/reference.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/parser/global-flags.ts";
 import { loadCommand } from "../../src/commands.ts";
 import { apiPages } from "./api-pages.ts";
+import { errorsPage } from "./error-pages.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -22,7 +23,13 @@ export async function generatedPages(): Promise<Page[]> {
   const manual = await manPages(GLOBAL_FLAGS, loadCommand);
   const below = (folder: string, pages: readonly Page[]) =>
     pages.map(({ file, text }) => ({ file: `${folder}/${file}`, text }));
-  return [...below("reference", reference), ...below("man", manual), ...below("api", apiPages()), differencesPage()];
+  return [
+    ...below("reference", reference),
+    ...below("man", manual),
+    ...below("api", apiPages()),
+    differencesPage(),
+    errorsPage(),
+  ];
 }
 
 function differencesPage(): Page {

@@ -27,6 +27,8 @@ export async function complete(
   const value = ended ? undefined : await flagValueOf(flags, { previous: before.at(-1) ?? "", current }, io);
   if (value) return value;
   if (current.startsWith("-") && !ended) return proposal(flagsBelow(flags), current);
+  if (named[0] === "help" && named.length === 1 && current !== "")
+    return proposal([...below([]), ...(await errorCodes())], current);
   if (!entry || !command) return proposal(below(named[0] === "help" ? named.slice(1) : named), current);
   return argumentOf({ command, flags, before, current, words: entry.words.length }, io);
 }
@@ -45,6 +47,12 @@ function flagsBelow(flags: Flags): Candidate[] {
 
 function below(prefix: readonly string[]): Candidate[] {
   return commandsBelow(prefix).map(({ word, summary }) => ({ word, about: summary }));
+}
+
+/** What `tsign help` explains besides commands; offered once a letter is typed. */
+async function errorCodes(): Promise<Candidate[]> {
+  const { ERROR_CODES } = await import("../help/errors.ts");
+  return ERROR_CODES.map((code) => ({ word: code, about: "an error code" }));
 }
 
 /** The values of the flag just before, or of the one in `--flag=…`; undefined when the word is no value of a flag. */
