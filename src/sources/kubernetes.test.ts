@@ -254,6 +254,11 @@ test("what grows, nests or repeats without end is read or refused in time", () =
   }
 });
 
+test("aliases: what they name a billion times -> looked at once", () => {
+  const lists = Array.from({ length: 30 }, (_, index) => `a${index + 1}: &a${index + 1} [*a${index}, *a${index}]`);
+  assert.deepEqual(find(`a0: &a0 [{containers: [{image: a}]}]\n${lists.join("\n")}`), ["a"]);
+});
+
 /** The images of a document, or what it is refused for. */
 const outcome = (text: string): string => {
   try {
@@ -285,6 +290,9 @@ test("documents: where they begin and end, and which line is which", () => {
     assert.equal(outcome(`${a}\n${mark}\n${b}`), "m.yaml:2: ... is read as the end of a document by some", mark);
   }
   assert.equal(outcome(`${a}\n...\n${b}`), "m.yaml:3: --- is missing after ...");
+  assert.equal(outcome(`${a}\n... # c\n${b}`), "m.yaml:3: --- is missing after ...");
+  assert.equal(outcome(`${a}\n--- # ...\n${b}`), "a b");
+  assert.equal(outcome(`a: b\nspec:\n  ${a}\n---\na: b\nspec:\n  ${b}`), "a b");
   assert.equal(outcome(`${a}\n...\n...\n${b}`), "m.yaml:4: --- is missing after ...");
   assert.equal(outcome(`${a}\n\n%TAG`), "m.yaml:3: directives change how readers take the document");
   assert.equal(outcome(`${a}\n---\n%YAML 1.2\n---\n${b}`), "m.yaml:3: directives change how readers take the document");
