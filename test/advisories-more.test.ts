@@ -58,7 +58,7 @@ function workshop(t: TestContext) {
   return { cwd, statement, signed, verify };
 }
 
-test("CVE-2026-39395, CVE-2022-35929: no payload but a statement of the type counts, whether or not its subject is looked at", async (t) => {
+test("CVE-2026-39395, CVE-2022-35929: payload other than a statement of the expected type -> refused, with and without --check-claims", async (t) => {
   const { statement, signed, verify } = workshop(t);
   const good = JSON.stringify(statement);
   const wrong: Record<string, Json> = {
@@ -84,7 +84,7 @@ test("CVE-2026-39395, CVE-2022-35929: no payload but a statement of the type cou
   }
 });
 
-test("a statement is about a subject whose every digest agrees, and about nothing when it names none", async (t) => {
+test("statement: counts for a subject only if all of its digests match; without a subject -> refused", async (t) => {
   const { statement, signed, verify } = workshop(t);
   const [{ digest }] = statement.subject as [{ digest: { sha256: string } }];
   const sha512 = createHash("sha512").update("content").digest("hex");
@@ -115,7 +115,7 @@ test("a statement is about a subject whose every digest agrees, and about nothin
   }
 });
 
-test("sigstore-conformance#149: an envelope has one signature, no more and no less", async (t) => {
+test("sigstore-conformance#149: envelope with zero or two signatures -> refused", async (t) => {
   const { statement, signed, verify } = workshop(t);
   const good = signed(JSON.stringify(statement));
   const [only] = good.signatures;
@@ -125,12 +125,12 @@ test("sigstore-conformance#149: an envelope has one signature, no more and no le
   }
 });
 
-test("sigstore-js#1657: lengths of what is signed are counted in bytes", () => {
+test("sigstore-js#1657: the DSSE pre-authentication encoding counts lengths in bytes", () => {
   const encoded = preAuthEncoding("text/é", Buffer.from("ü"));
   assert.equal(Buffer.from(encoded).toString(), "DSSEv1 7 text/é 2 ü");
 });
 
-test("CVE-2026-39984: a timestamp's signer is the one it names, whatever certificates came along", async () => {
+test("CVE-2026-39984: timestamp -> verified with the certificate that its signer info names, not another embedded one", async () => {
   const sandbox = await testSigstore();
   const signature = Buffer.from("a signature");
   const response = await timestamp(sandbox, signature, { full: true });
@@ -149,7 +149,7 @@ test("CVE-2026-39984: a timestamp's signer is the one it names, whatever certifi
   assert.throws(() => verifyTimestamp(response, [signature], [rest]), /no valid path/);
 });
 
-test("verifyTimestamp notices every byte of a token with certificates, and takes nothing that nobody checks", async () => {
+test("verifyTimestamp: any byte of a token with certificates changed -> refused, or the result is unchanged", async () => {
   const sandbox = await testSigstore();
   const signature = Buffer.from("a signature");
   const response = await timestamp(sandbox, signature, { full: true });
@@ -206,7 +206,7 @@ function withCertificates(response: Uint8Array, change: (own: readonly Buffer[])
   return sequence(status?.raw ?? assert.fail(), sequence(type?.raw ?? assert.fail(), explicit(0, signedData)));
 }
 
-test("CVE-2025-29778: every flag of an identity decides", async (t) => {
+test("CVE-2025-29778: each identity flag with another value -> refused", async (t) => {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);
   writeFileSync(join(cwd, "root.json"), sigstore.trustedRoot);
@@ -253,7 +253,7 @@ test("CVE-2025-29778: every flag of an identity decides", async (t) => {
   assert.equal(await verify({ ...right, "--certificate-oidc-issuer-regexp": "^other" }), 1, "both must match");
 });
 
-test("CVE-2026-44310: whatever breaks, the exit code is no success", async (t) => {
+test("CVE-2026-44310: any failure -> nonzero exit code", async (t) => {
   const cwd = temporaryFolder(t);
   const signing = { cwd, env: { COSIGN_PASSWORD: "pw" } };
   await run(["generate-key-pair", "--output-key-prefix", "a"], signing);

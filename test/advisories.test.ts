@@ -242,7 +242,7 @@ const REFUSED: Record<string, Setting & { readonly because: RegExp }> = {
   },
 };
 
-test("evidence that is whole verifies; with any one thing wrong it does not, and the reason is told", async (t) => {
+test("verify: intact evidence -> verified; any single defect -> refused with the reason", async (t) => {
   const { verify } = await evidence(t);
   for (const config of ["rekor1", "rekor1Tsa", "rekor2"] as const) {
     const good = await verify({ config });
@@ -259,7 +259,7 @@ test("evidence that is whole verifies; with any one thing wrong it does not, and
   }
 });
 
-test("sigstore-go#276: a certificate that expired is judged by now when nothing says when it was used", async (t) => {
+test("sigstore-go#276: no timestamp and no log entry -> the certificate must be valid now", async (t) => {
   const start = Date.now();
   let now = start;
   const sigstore = await testSigstore({ clock: () => new Date(now) });

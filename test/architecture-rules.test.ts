@@ -22,7 +22,7 @@ const tree = (files: Readonly<Record<string, string>>): Source[] =>
 const ROOMS = { "errors.ts": [], format: ["errors.ts"], verify: ["errors.ts", "format"], cli: ["verify"] };
 const CLI = { "cli/table.ts": "export type A = 1; export const a = 1;" };
 
-test("every way of naming a module is an import: for side effects, again, lazily, for types", () => {
+test("imports: side effects, re-exports, dynamic imports and types are all found", () => {
   const ways = [
     'import "../cli/table.ts";',
     "import '../cli/table.ts';",
@@ -52,7 +52,7 @@ test("every way of naming a module is an import: for side effects, again, lazily
   assert.deepEqual(forbiddenImports(good, ROOMS), []);
 });
 
-test("a file beside the folders is a room too, and so is a folder that nobody listed", () => {
+test("rooms: top-level files and unlisted folders are rooms too", () => {
   assert.deepEqual(forbiddenImports(tree({ "errors.ts": 'import "./format/json.ts";' }), ROOMS), [
     "errors.ts → format/json.ts",
   ]);
@@ -62,14 +62,14 @@ test("a file beside the folders is a room too, and so is a folder that nobody li
   ]);
 });
 
-test("the list of rooms reads from the bottom up and permits nothing that is not used", () => {
+test("rooms: list out of order, or an unused permission -> violation", () => {
   assert.deepEqual(outOfOrder({ a: ["b"], b: [] }), ["a → b"]);
   assert.deepEqual(outOfOrder({ a: ["a"] }), ["a → a"]);
   const sources = tree({ "errors.ts": "", "format/a.ts": 'import "../errors.ts";', "verify/b.ts": "" });
   assert.deepEqual(unusedPermissions(sources, ROOMS), ["verify → errors.ts", "verify → format", "cli", "cli → verify"]);
 });
 
-test("circles are found among files and among rooms, through lazy imports and types", () => {
+test("import cycles: found among files and rooms, through dynamic imports and types", () => {
   const lazily = tree({
     "a/one.ts": 'import { two } from "../b/two.ts"; two;',
     "b/two.ts": 'export const two = () => import("../a/one.ts");',
@@ -95,7 +95,7 @@ test("circles are found among files and among rooms, through lazy imports and ty
   assert.deepEqual(roomCircles(rooms), ["a ↔ b"]);
 });
 
-test("what reaches outside is seen in every form", () => {
+test("globals: every form of use is found", () => {
   const pure = { packages: ["node:crypto"], globals: ["Buffer", "Math.max", "new Date(…)", "instanceof Date"] };
   const uses: Record<string, readonly string[]> = {
     'globalThis["fetch"]("https://x");': ["globalThis.fetch"],
@@ -151,7 +151,7 @@ test("what reaches outside is seen in every form", () => {
   assert.deepEqual(notAllowed(computed, pure), ["verify/a.ts → (computed)"]);
 });
 
-test("what is declared, a property, a label or a type is no use of a global", () => {
+test("globals: declarations, properties, labels and types -> not reported", () => {
   const good = `
     import { createHash as fetch, type Hash } from "node:crypto";
     import type { Socket } from "node:net";
@@ -172,7 +172,7 @@ test("what is declared, a property, a label or a type is no use of a global", ()
   assert.deepEqual(globals, ["Buffer.from", "Math.max", "instanceof Date", "new Date(…)"]);
 });
 
-test("files that are loaded are followed, so that nothing pure leads outside by another room", () => {
+test("purity: imports are followed through other rooms", () => {
   const sources = tree({
     "verify/a.ts": 'import "../trust/b.ts"; import type { T } from "../net/d.ts"; export type U = T;',
     "trust/b.ts": 'export const c = () => import("../keys/c.ts");',
@@ -190,7 +190,7 @@ test("files that are loaded are followed, so that nothing pure leads outside by 
   );
 });
 
-test("the sandbox shares what is listed and nothing else, types counted", () => {
+test("sandbox: import of an unlisted file, even for types -> violation", () => {
   const own = { files: ["sandbox/", "format/pem.ts"], packages: [], globals: [] };
   const shared = (text: string) => notAllowed(tree({ "sandbox/clock.ts": text }), own);
   assert.deepEqual(shared('import "./faults.ts"; import "../format/pem.ts";'), []);
@@ -201,7 +201,7 @@ test("the sandbox shares what is listed and nothing else, types counted", () => 
   assert.deepEqual(shared('import "@sigstore/core";'), ["sandbox/clock.ts → @sigstore/core"]);
 });
 
-test("folders and files have their limits", () => {
+test("limits: crowded folder or long file -> violation", () => {
   const sources = tree({ "a.ts": "", "b.ts": "", "cli/c.ts": "", "cli/help/d.ts": "" });
   assert.deepEqual(crowded(sources, { "": 2, "cli/": 1 }), []);
   assert.deepEqual(crowded(sources, { "": 1, "cli/": 0 }), [
@@ -212,7 +212,7 @@ test("folders and files have their limits", () => {
   assert.deepEqual(tooLong(long, 3), ["b.ts has 4 lines"]);
 });
 
-test("texts are looked for in code, and not in comments", () => {
+test("patterns: matched in code, not in comments", () => {
   const sources = tree({ "a.ts": "// unlink\n/* rm( */ 1;", "b.ts": "io.unlink();" });
   assert.deepEqual(matching(sources, /\bunlink\b|\brm\(/), ["b.ts"]);
 });

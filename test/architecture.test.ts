@@ -100,18 +100,18 @@ const ROOMS: Rooms = {
 const SYSTEM = below("io/").filter(({ path }) => !["io/io.ts", "io/prompt.ts", "io/stdin.ts"].includes(path));
 const inside = all.filter((source) => !SYSTEM.includes(source));
 
-test("a module imports only from the rooms below its own that its room names", () => {
+test("a module imports only from the rooms that its room may use", () => {
   assert.deepEqual(outOfOrder(ROOMS), []);
   assert.deepEqual(forbiddenImports(all, ROOMS), []);
   assert.deepEqual(unusedPermissions(all, ROOMS), [], "nothing needs these: take them out of the list");
 });
 
-test("there is no circle of rooms, nor of files, lazy imports and those of types counted", () => {
+test("rooms and files have no import cycles, dynamic imports and types included", () => {
   assert.deepEqual(roomCircles(all), []);
   assert.deepEqual(circles(all), []);
 });
 
-test("one command never imports another: what a command does knows its own definition alone", () => {
+test("a command imports no other command; a .run.ts file imports only its own definition", () => {
   const wrong = below("commands/").filter(({ path, imports }) =>
     imports.some(({ target }) => roomOf(target) === "commands" && target !== path.replace(/\.run\.ts$/, ".ts")),
   );
@@ -136,7 +136,7 @@ const WORDS = [
   "sign/predicates.ts",
 ];
 
-test("help and completion of a command load its definition, and nothing of what it does", () => {
+test("help and completion load the definition of a command, not its implementation", () => {
   const definitions = below("commands/").filter(({ path }) => !path.endsWith(".run.ts"));
   assert.equal(definitions.length * 2, below("commands/").length);
   const loaded = reached(all, definitions, ["fixed"]).map(({ path }) => path);
@@ -217,7 +217,7 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "verify/": { packages: ["@sigstore/core", "@sigstore/verify", "@sigstore/verify/", "re2js"] },
 };
 
-test("only the system modules of io/ reach outside, and each room uses its own packages", () => {
+test("only the system modules of io/ use process, files and network; each room uses its own packages", () => {
   const wrong = inside.flatMap((source) => {
     const besides = Object.entries(BESIDES).filter(([place]) =>
       place.endsWith("/") ? source.path.startsWith(place) : source.path === place,
@@ -233,7 +233,7 @@ test("only the system modules of io/ reach outside, and each room uses its own p
 /** Where the library lets the world in, as bin/ does for the program: by what its user gave. */
 const DOORS = ["lib/context.ts", "lib/transport.ts"];
 
-test("the program gets the system modules from bin/, the library by its doors, and nothing else imports them", () => {
+test("system modules are imported by bin/ and the entry points of the library only", () => {
   const system = SYSTEM.map(({ path }) => path);
   const rest = inside.filter(({ path }) => !DOORS.includes(path));
   const wrong = rest.filter(({ imports }) => imports.some(({ target }) => system.includes(target)));
@@ -261,7 +261,7 @@ const PURE: Allowance = {
   globals: COMPUTING.globals.filter((name) => !["AbortController", "AbortSignal", "URLSearchParams"].includes(name)),
 };
 
-test("verify is pure: it computes with what it is given, and so does all that it loads", () => {
+test("verify is pure, and so is everything it loads", () => {
   const judging = reached(all, below("verify/"));
   assert.deepEqual(notAllowed(judging, PURE), []);
   const rooms = ["errors.ts", "format", "keys", "trust", "evidence", "verify"];
@@ -284,7 +284,7 @@ const SHARED = [
   "oci/types.ts", // types of the store that `sandbox push` writes through
 ];
 
-test("the sandbox shares no code with what it is there to test", () => {
+test("the sandbox shares no code with what it tests", () => {
   const own = ["sandbox/", ...SHARED];
   assert.deepEqual(
     notAllowed(below("sandbox/"), {
@@ -302,7 +302,7 @@ test("the sandbox shares no code with what it is there to test", () => {
   );
 });
 
-test("what starts the program, and the blob commands, load no schema library", () => {
+test("program start and blob commands load no schema library", () => {
   for (const start of ["main.ts", "commands/version.", "commands/sign-blob.", "commands/verify-blob."]) {
     const loaded = reached(all, below(start), ["fixed"]).flatMap(({ imports }) =>
       imports.filter(({ kind }) => kind === "fixed").map(({ target }) => target),
@@ -312,12 +312,12 @@ test("what starts the program, and the blob commands, load no schema library", (
   }
 });
 
-test("folders are no attics, and sources are of a length to be read", () => {
+test("folders and files stay within their limits", () => {
   assert.deepEqual(crowded(all, { "": 8, "cli/": 15 }), []);
   assert.deepEqual(tooLong(all, 250), []);
 });
 
-test("output is made from verdicts: what prints them knows no evidence and no reader of it", () => {
+test("printing code uses verdicts, not evidence or its readers", () => {
   const readers = /^evidence\/(find|bundle\/read|legacy\/read|read-|media-types|statement|kinds)/;
   const wrong = below("cli/print/").filter(({ imports }) => imports.some(({ target }) => readers.test(target)));
   assert.deepEqual(
@@ -333,7 +333,7 @@ test("the class of a verified signature stays inside verify.ts", () => {
   assert.deepEqual(matching(all, /export[^\n]*class VerifiedSignature/), []);
 });
 
-test("text for people leaves by write, one line a call: only documents for other programs leave by stdout.data", () => {
+test("text for people is printed by write, one line per call; only documents for programs use stdout.data", () => {
   const documents = [
     "cli/options/output-places.ts",
     "cli/print/verified.ts", // envelopes as they are stored

@@ -82,7 +82,7 @@ for (const referrers of [true, false]) {
   });
 }
 
-test("what is no attestation is not attached, and nothing beside it either", async (t) => {
+test("attach attestation: one invalid file -> nothing is attached", async (t) => {
   const { cwd, ok, tsign, env, image, write, attestation, layers, store, digest, sign } = await workshop(t);
   const [envelope = ""] = (await attestation(LEGACY)).split("\n");
   await ok("clean", "-f", image);
@@ -115,7 +115,7 @@ test("what is no attestation is not attached, and nothing beside it either", asy
   await sign();
 });
 
-test("nothing is attached to an image that is not there; what was attached to one outlives it", async (t) => {
+test("attach: missing image -> refused; attachments remain after the image is deleted", async (t) => {
   const { ok, tsign, ref, write, attestation, store, digest, image, attest } = await workshop(t);
   const absent = `${ref.name}@${ABSENT}`;
   write("sig", "c2ln");
@@ -143,7 +143,7 @@ test("nothing is attached to an image that is not there; what was attached to on
   assert.equal(JSON.parse((await ok("download", "attestation", image)).stdout).payload, JSON.parse(envelope).payload);
 });
 
-test("--platform picks one image of an index, in every form, and says what there is otherwise", async (t) => {
+test("--platform: selects one image of an index in every form; no such platform -> lists the available ones", async (t) => {
   const { ok, tsign, ref, store, digest, image, attest, write } = await workshop(t);
   const child = (await store.resolve(digest)) ?? assert.fail("no image");
   const other = (await store.putManifest(
@@ -203,7 +203,7 @@ test("--platform picks one image of an index, in every form, and says what there
   );
 });
 
-test("download attestation prints one predicate type if asked, and fails when it finds none of it", async (t) => {
+test("download attestation --predicate-type: prints that type only; not found -> fails", async (t) => {
   const { ok, tsign, image, attest } = await workshop(t);
   await attest(image);
   await attest(LEGACY, "--type", "vuln", image);
@@ -219,7 +219,7 @@ test("download attestation prints one predicate type if asked, and fails when it
   );
 });
 
-test("attach signature takes base64, and says of a raw signature that it is one", async (t) => {
+test("attach signature: base64 -> attached; raw bytes -> refused with the reason", async (t) => {
   const { ok, tsign, image, write } = await workshop(t);
   write("sig", "c2ln\n");
   write("raw", Buffer.from([0x30, 0x06, 0x02, 0x01, 0x7f, 0x02, 0x01, 0x81]));

@@ -32,7 +32,7 @@ async function workshop(t: TestContext) {
   return { cwd, tsign, write, read, attest, verify, made };
 }
 
-test("both forms say the same: the file's name and digest, the type, the predicate", async (t) => {
+test("attest-blob: both forms contain the same name, digest, type and predicate", async (t) => {
   const { read, verify, made } = await workshop(t);
   await made("--predicate", "p", "--bundle", "b", "file");
   const legacy = ["--output-signature", "e", "--output-attestation", "s", "--bundle", "lb"];
@@ -66,7 +66,7 @@ test("both forms say the same: the file's name and digest, the type, the predica
   }
 });
 
-test("every file it writes is the owner's alone; what cannot be written is told before anything is signed", async (t) => {
+test("attest-blob: output files have mode 0600; unwritable output -> refused before signing", async (t) => {
   const { cwd, attest, made } = await workshop(t);
   await made("--predicate", "p", "--bundle", "b", "--output-signature", "e", "--output-attestation", "s", "file");
   for (const name of ["b", "e", "s"]) assert.equal(statSync(join(cwd, name)).mode & 0o777, 0o600, name);
@@ -80,7 +80,7 @@ test("every file it writes is the owner's alone; what cannot be written is told 
   assert.deepEqual([existsSync(join(cwd, "e2")), existsSync(join(cwd, "c"))], [false, false]);
 });
 
-test("--hash stands for the file, which is not read; one that is no SHA-256 is refused", async (t) => {
+test("attest-blob --hash: replaces the file, which is not read; not a SHA-256 -> refused", async (t) => {
   const { attest, verify, made } = await workshop(t);
   for (const hash of [hexOf(CONTENT), hexOf(CONTENT).toUpperCase()]) {
     await made("--predicate", "p", "--bundle", "b", "--hash", hash, "missing");
@@ -94,7 +94,7 @@ test("--hash stands for the file, which is not read; one that is no SHA-256 is r
   }
 });
 
-test("file and predicate come from stdin, not both; without a file there is nothing to attest", async (t) => {
+test("attest-blob: file or predicate from stdin, not both; no file -> refused", async (t) => {
   const { tsign, attest, verify } = await workshop(t);
   const base = ["attest-blob", "--key", "cosign.key", ...OFFLINE, "--type", TYPE, "--bundle", "b"];
   assert.equal((await tsign([...base, "--predicate", "p", "-"], CONTENT)).code, 0);
@@ -135,7 +135,7 @@ for (const [algorithm, form] of [
   });
 }
 
-test("a file and a --digest given at once must agree; no subject at all is not passed over", async (t) => {
+test("verify-blob-attestation: file and --digest must match; no subject -> refused", async (t) => {
   const { verify, made } = await workshop(t);
   await made("--predicate", "p", "--bundle", "b", "file");
   const digest = (content: string) => ["--digest", hexOf(content), "--digestAlg", "sha256"];
@@ -156,7 +156,7 @@ test("a file and a --digest given at once must agree; no subject at all is not p
   assert.equal((await verify("--bundle", "b", "--check-claims=false")).code, 0);
 });
 
-test("a bundle and an envelope given at once must be of one signature; a bundle brings its own proofs", async (t) => {
+test("verify-blob-attestation: bundle and envelope with different signatures -> refused; the log entry and timestamps are the bundle's", async (t) => {
   const { verify, made } = await workshop(t);
   await made("--format", "both", "--predicate", "p", "--bundle", "b", "--output-signature", "e", "file");
   await made(LEGACY, "--predicate", "p", "--output-signature", "e2", "file");
@@ -171,7 +171,7 @@ test("a bundle and an envelope given at once must be of one signature; a bundle 
   }
 });
 
-test("verify-blob: a bundle with an attestation verifies its file, with a warning that says the type; a signature has none", async (t) => {
+test("verify-blob: bundle with an attestation -> verified with a warning that names the type; with a signature -> no warning", async (t) => {
   const { tsign, made } = await workshop(t);
   await made("--predicate", "p", "--bundle", "attestation", "file");
   const signed = await tsign(["sign-blob", "--key", "cosign.key", ...OFFLINE, "--bundle", "signature", "file"]);

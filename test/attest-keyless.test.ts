@@ -37,7 +37,7 @@ async function workshop(t: TestContext) {
   return { sigstore, write, tsign, store, push, attest, verify };
 }
 
-test("what a log takes no more is told before a certificate is asked for; a log of digests alone takes it", async (t) => {
+test("attest: predicate larger than Rekor accepts -> refused before a certificate is requested; a log of digests accepts it", async (t) => {
   const { sigstore, write, tsign, push, attest, verify } = await workshop(t);
   write("p", JSON.stringify({ text: "x".repeat(26 * 1024 * 1024) }));
   write("blob", "content");
@@ -66,7 +66,7 @@ test("what a log takes no more is told before a certificate is asked for; a log 
   assert.equal((await verify(image)).code, 0);
 });
 
-test("verified with a certificate of the user's, an attestation made with another one does not pass", async (t) => {
+test("verify-attestation --certificate: attestation with another certificate -> refused", async (t) => {
   const { write, store, push, attest, verify } = await workshop(t);
   write("p", "{}");
   const certificates: string[] = [];

@@ -32,7 +32,7 @@ async function workshop(t: TestContext) {
 }
 
 for (const { form, flags } of FORMS) {
-  test(`the statement names image and type, and the predicate is in it as it was written, ${form} form`, async (t) => {
+  test(`attest: the statement contains image, type and the unchanged predicate, ${form} form`, async (t) => {
     const { write, attest, verify, stored, image, ref, hex } = await workshop(t);
     const predicate = '{ "serial": 9007199254740993,\n "recipe": {"later": 1} }';
     write("p", predicate);
@@ -53,7 +53,7 @@ for (const { form, flags } of FORMS) {
     }
   });
 
-  test(`--replace takes the place of all of its type and of no other, ${form} form`, async (t) => {
+  test(`attest --replace: replaces attestations of its type only, ${form} form`, async (t) => {
     const { write, attest, types, image, verify, stored } = await workshop(t);
     write("p", '{"n":1}');
     write("q", '{"n":2}');
@@ -114,7 +114,7 @@ for (const { form, flags } of FORMS) {
     assert.match(one.stderr, /--bundle is one file, and 2 images/);
   });
 
-  test(`a whole statement is signed as it is, if it is about the image, ${form} form`, async (t) => {
+  test(`attest --statement: signed byte for byte; about another image -> refused, ${form} form`, async (t) => {
     const { write, attest, verify, stored, types, image, hex } = await workshop(t);
     const statement = (sha256: string) =>
       `{ "_type": "https://in-toto.io/Statement/v1", "subject": [{"digest": {"sha1": "00"}}, {"digest": {"sha256": "${sha256}"}}],\n  "predicateType": "${TYPE}" }\n`;
@@ -132,7 +132,7 @@ for (const { form, flags } of FORMS) {
     assert.equal((await verify("--type", TYPE, image)).code, 0);
   });
 
-  test(`what verifiers would refuse for its size is told before anything is signed, ${form} form`, async (t) => {
+  test(`attest: statement too large for verifiers -> refused before signing, ${form} form`, async (t) => {
     const { cwd, env, write, types, image } = await workshop(t);
     write("p", JSON.stringify({ text: "x".repeat(4000) }));
     const about = ["attest", "--key", "missing.key", ...OFFLINE, ...flags, "--type", TYPE, "--predicate", "p", image];
@@ -146,7 +146,7 @@ for (const { form, flags } of FORMS) {
   });
 }
 
-test("a predicate comes from a file, a URL or stdin, and is read once for several images", async (t) => {
+test("attest --predicate: file, URL or stdin, read once for several images", async (t) => {
   const { cwd, env, registry, write, stored, image, tsign, attest } = await workshop(t);
   const other = (await tsign("sandbox", "push", "web:v1")).stdout.trim();
   write("p", '{"from":"file"}');
@@ -171,7 +171,7 @@ test("a predicate comes from a file, a URL or stdin, and is read once for severa
   assert.equal(missing.code, 1);
 });
 
-test("a document that is not of its type is refused, and nothing is stored", async (t) => {
+test("attest: predicate that does not match --type -> refused, nothing stored", async (t) => {
   const { write, attest, types, image } = await workshop(t);
   const bad: [string, string, RegExp][] = [
     ["slsaprovenance", "not json", /not valid JSON/],
@@ -192,7 +192,7 @@ test("a document that is not of its type is refused, and nothing is stored", asy
   assert.deepEqual(await types(), []);
 });
 
-test("an attestation that cannot be read, or has a key twice, is told and hides no other", async (t) => {
+test("verify-attestation: unreadable attestation or duplicate key -> reported, others still verified", async (t) => {
   const { write, attest, verify, image, store, digest } = await workshop(t);
   write("p", "{}");
   const attested = await attest(LEGACY, "--type", TYPE, "--predicate", "p", image);

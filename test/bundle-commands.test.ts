@@ -66,7 +66,7 @@ test("bundle inspect shows identity, log entry, timestamp and content, on stdout
   assert.doesNotMatch(stdout, /WARNING/);
 });
 
-test("bundle inspect warns of what a bundle should not be, and does not fail", async (t) => {
+test("bundle inspect: invalid parts -> warnings, exit code 0", async (t) => {
   const { ok, sign, write, json } = await signedFile(t);
   await sign("--bundle", "b.json");
   const spoilt: [reason: RegExp, spoil: (bundle: ReturnType<typeof json>) => void][] = [
@@ -100,7 +100,7 @@ test("bundle inspect warns of what a bundle should not be, and does not fail", a
   }
 });
 
-test("bundle inspect shows attestations and keys, and no escapes", async (t) => {
+test("bundle inspect: shows attestations and keys, without control characters", async (t) => {
   const { ok, tsign, write } = await signedFile(t);
   const statement = { predicateType: "https://example.com/\u001b[31m", subject: [{ name: "one" }, {}] };
   const payload = Buffer.from(JSON.stringify(statement)).toString("base64");
@@ -131,7 +131,7 @@ test("bundle inspect shows attestations and keys, and no escapes", async (t) => 
   }
 });
 
-test("bundle create makes of a detached signature a bundle that verifies", async (t) => {
+test("bundle create: detached signature -> bundle that verifies", async (t) => {
   const { cwd, ok, tsign, write } = await signedFile(t);
   const env = { COSIGN_PASSWORD: "pw" };
   const local = (...argv: string[]) => run(argv, { cwd, env });
@@ -174,7 +174,7 @@ test("bundle create makes of a detached signature a bundle that verifies", async
   }
 });
 
-test("bundle create makes a bundle of an attestation about the artifact, and of no other", async (t) => {
+test("bundle create: attestation of the artifact -> bundle; of another artifact -> refused", async (t) => {
   const { cwd, ok, tsign, write } = await signedFile(t);
   const local = (...argv: string[]) => run(argv, { cwd, env: { COSIGN_PASSWORD: "pw" } });
   await local("generate-key-pair");
@@ -194,7 +194,7 @@ test("bundle create makes a bundle of an attestation about the artifact, and of 
   assert.match(refused.stderr, /the attestation is not about other: no subject of the statement/);
 });
 
-test("bundle create takes a bundle of the old format, and fetches the proof of its entry", async (t) => {
+test("bundle create: legacy bundle -> new bundle, with the inclusion proof fetched from the log", async (t) => {
   const { ok, tsign, sign, verify, sigstore, json } = await signedFile(t);
   await sign(LEGACY, "--bundle", "old.json", "--rfc3161-timestamp", "ts.json");
   assert.ok(json("old.json").rekorBundle);
@@ -215,7 +215,7 @@ test("bundle create takes a bundle of the old format, and fetches the proof of i
   assert.match(refused.stderr, /--rekor-url is not an http\(s\) URL/);
 });
 
-test("bundle create looks for the entry of a signature that came without one", async (t) => {
+test("bundle create: signature without a log entry -> entry fetched from the log", async (t) => {
   const { ok, tsign, sign, verify, sigstore, write, cwd, json } = await signedFile(t);
   await sign(LEGACY, "--bundle", "old.json");
   write("s.b64", json("old.json").base64Signature);
@@ -236,7 +236,7 @@ test("bundle create looks for the entry of a signature that came without one", a
   assert.equal((await tsign(...create, "--signature", "s.b64", "--certificate", "c.b64")).code, 1);
 });
 
-test("bundle upgrade makes version 0.3 of older ones, with the proof they lack", async (t) => {
+test("bundle upgrade: older bundle -> version 0.3 with an inclusion proof", async (t) => {
   const { ok, tsign, sign, verify, sigstore, write, json } = await signedFile(t);
   await sign("--bundle", "b.json");
   const same = await ok("bundle", "upgrade", "b.json");

@@ -107,7 +107,7 @@ function isHarmless(
 }
 
 for (const [turn, [name, kind]] of Object.entries(KINDS).entries()) {
-  test(`${name}: whatever is changed is noticed`, async () => {
+  test(`${name}: any change -> refused`, async () => {
     const sandbox = await testSigstore();
     const { json, publicKey } = await signedBundle(sandbox, kind);
     const by = { sandbox, kind, publicKey };
@@ -140,7 +140,7 @@ const PLACES: Readonly<Record<string, { at: readonly (string | number)[]; of: ke
 };
 
 for (const [name, { at, of }] of Object.entries(PLACES)) {
-  test(`${name}: every byte of it counts`, async () => {
+  test(`${name}: any byte changed -> refused`, async () => {
     const kind = KINDS[of] ?? assert.fail();
     const sandbox = await testSigstore();
     const { json, publicKey } = await signedBundle(sandbox, kind);
@@ -153,7 +153,7 @@ for (const [name, { at, of }] of Object.entries(PLACES)) {
 }
 
 for (const name of ["v0.3, hashedrekord, promise", "v0.3, Rekor v2, timestamp"]) {
-  test(`the checkpoint of ${name}: every character of it counts`, async () => {
+  test(`checkpoint of ${name}: any character changed -> refused`, async () => {
     const kind = KINDS[name] ?? assert.fail();
     const sandbox = await testSigstore();
     const { json, publicKey } = await signedBundle(sandbox, kind);

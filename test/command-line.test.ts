@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { TsignError } from "../src/errors.ts";
 import { run } from "./support/test-io.ts";
 
-test("an unknown command is told as such, whatever flags come with it", async () => {
+test("unknown command with any flags -> reported as an unknown command", async () => {
   for (const argv of [["atest"], ["atest", "--key", "a.key", "image"], ["--timeout", "5s", "atest"]]) {
     const refused = await run(argv);
     assert.equal(refused.code, 1, argv.join(" "));
@@ -13,7 +13,7 @@ test("an unknown command is told as such, whatever flags come with it", async ()
   assert.match(flag.stderr, /^Error: unknown flag: --bogus/);
 });
 
-test("the number of arguments is told as cobra does", async () => {
+test("wrong number of arguments -> cobra's message", async () => {
   const cases = [
     [["tree"], "accepts 1 arg(s), received 0"],
     [["tree", "a", "b"], "accepts 1 arg(s), received 2"],
@@ -26,12 +26,12 @@ test("the number of arguments is told as cobra does", async () => {
   }
 });
 
-test("a deprecated command says so before its flags do", async () => {
+test("deprecated command with deprecated flags -> the command's notice comes first", async () => {
   const { stderr } = await run(["triangulate", "--attachment-tag-prefix", "x", "--type", "nonsense", "image"]);
   assert.match(stderr, /^Command "triangulate" is deprecated, .*\nFlag --attachment-tag-prefix has been deprecated, /);
 });
 
-test("the notice of a deprecated command comes with whatever is said of it, but not on the way of `help`", async () => {
+test("deprecated command: notice printed with --help and with errors, not by `tsign help`", async () => {
   const notice = /^Command "copy" is deprecated, /;
   for (const argv of [["copy"], ["copy", "--help"], ["copy", "--bogus"]]) {
     assert.match((await run(argv)).stderr, notice, argv.join(" "));
@@ -46,7 +46,7 @@ test("the notice of a deprecated command comes with whatever is said of it, but 
   }
 });
 
-test("--max-workers must be above 0 where something is fetched", async () => {
+test("--max-workers: 0 -> refused by commands that fetch", async () => {
   for (const command of ["verify", "verify-attestation"]) {
     const refused = await run([command, "--max-workers=0", "--key", "none", "localhost:1/app"]);
     assert.match(refused.stderr, /^Error: --max-workers must be greater than 0$/m);
@@ -55,7 +55,7 @@ test("--max-workers must be above 0 where something is fetched", async () => {
   assert.match(passed.stderr, /cannot read none/);
 });
 
-test("flags may stand before the command; one that is not every command's takes the next word", async () => {
+test("flags before the command -> accepted; a flag that is not global takes the next word", async () => {
   const fine = await run(["--bogus", "5s", "-t=5s", "--verbose", "completion", "bash"]);
   assert.match(fine.stderr, /unknown flag: --bogus/, "the command was found, and does not know it");
   const before = await run(["--show-descriptions=false", "--timeout", "5s", "env"]);
@@ -66,7 +66,7 @@ test("flags may stand before the command; one that is not every command's takes 
   assert.match(swallowed.stderr, /unknown flag: --json/);
 });
 
-test("help on help, and on nothing, is the program's own", async () => {
+test("help, help help and no arguments -> help of the program", async () => {
   for (const argv of [[], ["help"], ["help", "help"], ["help", "--help"], ["--"]]) {
     const shown = await run(argv);
     assert.equal(shown.code, 0, argv.join(" "));
@@ -75,7 +75,7 @@ test("help on help, and on nothing, is the program's own", async () => {
   }
 });
 
-test("a word that is no command fails, wherever it stands, and the nearest command is proposed", async () => {
+test("unknown command, in any position -> exit 1, nearest command proposed", async () => {
   const cases: readonly (readonly [line: string, program: string, near?: string])[] = [
     ["bogus", "tsign"],
     ["bogus --help", "tsign"],
@@ -108,7 +108,7 @@ test("a word that is no command fails, wherever it stands, and the nearest comma
   }
 });
 
-test("a group alone prints its help, with and without asking for it", async () => {
+test("a group alone -> its help, with and without --help", async () => {
   for (const line of ["bundle", "bundle --help", "help bundle", "key -d", "help sandbox"]) {
     const shown = await run(line.split(" "));
     assert.equal(shown.code, 0, line);
@@ -116,12 +116,12 @@ test("a group alone prints its help, with and without asking for it", async () =
   }
 });
 
-test("a value that cannot be read is told before the number of arguments is", async () => {
+test("invalid flag value -> reported before a wrong number of arguments", async () => {
   const refused = await run(["verify", "--max-workers=x"]);
   assert.match(refused.stderr, /invalid argument "x" for "--max-workers"/);
 });
 
-test("COSIGN_<FLAG> sets what the command line does not, and is read by its kind", async () => {
+test("COSIGN_<FLAG>: used for flags that are not on the command line, parsed by their kind", async () => {
   const sign = (env: Record<string, string>, ...argv: string[]) => run(["sign", ...argv, "image"], { env });
   const bad = await sign({ COSIGN_TLOG_UPLOAD: "maybe" });
   assert.match(bad.stderr, /invalid argument "maybe" for "COSIGN_TLOG_UPLOAD": expected true or false/);
@@ -136,7 +136,7 @@ test("COSIGN_<FLAG> sets what the command line does not, and is read by its kind
   assert.match(unbound.stdout, /^tsign: /);
 });
 
-test("a time that is over at the start is over", async () => {
+test("--timeout: 0, 1ns, -1s -> times out at once", async () => {
   for (const timeout of ["0", "1ns", "-1s"]) {
     const late = await run(["env", `--timeout=${timeout}`]);
     assert.equal(late.code, 1);
@@ -145,7 +145,7 @@ test("a time that is over at the start is over", async () => {
   }
 });
 
-test("--verbose shows exchanges that fail, and no query", async () => {
+test("--verbose: shows failed requests, without their queries", async () => {
   const shown = await run(["tree", "--verbose", "localhost:1/app:v1"], {
     io: {
       http: () => Promise.reject(new Error("broken\u001b[2J")),
@@ -156,14 +156,14 @@ test("--verbose shows exchanges that fail, and no query", async () => {
   assert.match(shown.stderr, /^[A-Z]+ https?:\/\/localhost:1\/v2\/\S*: broken\\u001b\[2J$/m);
 });
 
-test("what ends a command from outside has the exit code a shell expects", async () => {
+test("signals -> the exit codes that shells expect", async () => {
   const abort = new AbortController();
   abort.abort(new TsignError("cancelled", "interrupted", { exitCode: 130 }));
   const stopped = await run(["env"], { io: { signal: abort.signal } });
   assert.deepEqual(stopped, { code: 130, stdout: "", stderr: "Error: interrupted\n" });
 });
 
-test("a flag that decides trust, key, identity or target is refused with two values, whatever their spelling", async () => {
+test("flags for trust, key, identity or target: two values, in any spelling -> refused", async () => {
   const refused = [
     "verify --key a.pub --key b.pub image",
     "verify --key=a.pub --certificate-identity me --certificate-identity you image",
@@ -197,7 +197,7 @@ test("a flag that decides trust, key, identity or target is refused with two val
   assert.doesNotMatch(lists.stderr, /given/);
 });
 
-test("of any other flag the last value counts, with a warning, and the command line goes before a variable", async () => {
+test("other flags: repeated -> last value is used, with a warning; the command line overrides a variable", async () => {
   const last = await run("env --show-descriptions --show-descriptions=false --timeout 5s --timeout 6s".split(" "));
   assert.equal(last.code, 0);
   assert.doesNotMatch(last.stdout, /^#/m);
@@ -212,7 +212,7 @@ test("of any other flag the last value counts, with a warning, and the command l
   assert.doesNotMatch(equal.stderr, /COSIGN_KEY/);
 });
 
-test("--output takes only what it has", async () => {
+test("--output: unknown format -> refused", async () => {
   for (const command of ["verify", "verify-attestation", "dockerfile verify", "manifest verify"]) {
     for (const form of ["yaml", "sarif", "JSON", "json,text"]) {
       const refused = await run([...command.split(" "), "--key", "k.pub", "-o", form, "x"]);
@@ -227,7 +227,7 @@ test("--output takes only what it has", async () => {
   assert.match(variable.stderr, /invalid argument "yaml" for "COSIGN_OUTPUT": must be one of/);
 });
 
-test("a boolean's value as a word of its own is refused, and --version leads to the command", async () => {
+test("boolean flag with a separate value -> refused; --version -> hint names `tsign version`", async () => {
   for (const word of ["true", "false"]) {
     const refused = await run(["verify", "--key", "k", "--insecure-ignore-tlog", word, "image"]);
     assert.equal(refused.code, 1);

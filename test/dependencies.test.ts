@@ -28,7 +28,7 @@ function functionOf(module: Record<string, unknown>, name: string, needs: string
   return found as (...args: unknown[]) => unknown;
 }
 
-test("@sigstore/verify: the functions for one log entry are where src/verify/inclusion.ts imports them, and check it", async () => {
+test("@sigstore/verify: exports the log entry checks that src/verify/inclusion.ts imports", async () => {
   assert.equal(installed("@sigstore/verify"), read("package.json").dependencies["@sigstore/verify"]);
   const user = "src/verify/inclusion.ts";
   const tlog = await inside("@sigstore/verify", "dist/tlog/index.js", user);
@@ -59,7 +59,7 @@ test("@sigstore/verify: the functions for one log entry are where src/verify/inc
   }
 });
 
-test("oci-registry-client: every request goes through what src/oci/registry/protocol.ts overrides", async () => {
+test("oci-registry-client: every request goes through the methods that src/oci/registry/protocol.ts overrides", async () => {
   const name = "oci-registry-client";
   assert.equal(installed(name), read("package.json").dependencies[name]);
   const own = Object.getOwnPropertyDescriptor(RegistryClientV2.prototype, "_api");
@@ -87,7 +87,7 @@ test("oci-registry-client: every request goes through what src/oci/registry/prot
   ]);
 });
 
-test("oci-registry-client: an answer of another status carries the answer, and what is sent is thrown on as it is", async () => {
+test("oci-registry-client: unexpected status -> error with the response; error while sending -> rethrown unchanged", async () => {
   const repository = { registry: "registry.test", repository: "a/b", name: "registry.test/a/b" };
   const answer = {
     status: 404,

@@ -13,7 +13,7 @@ import { generatedPages } from "./support/write-docs.ts";
 
 const DOCS = resolve(import.meta.dirname, "../docs");
 
-test("the reference, the manual and the list of differences are what the definitions say (npm run docs)", async () => {
+test("generated pages are up to date (npm run docs)", async () => {
   const pages = await generatedPages();
   for (const { file, text } of pages) assert.equal(readFileSync(join(DOCS, file), "utf8"), text, file);
   for (const folder of ["reference", "man", "api"]) {
@@ -23,7 +23,7 @@ test("the reference, the manual and the list of differences are what the definit
   }
 });
 
-test("every example is a command line that parses", async () => {
+test("examples: every command line parses", async () => {
   for (const entry of TABLE) {
     const { words } = entry;
     const command = await loadCommand(entry);
@@ -44,14 +44,14 @@ test("every example is a command line that parses", async () => {
   }
 });
 
-test("help is there for the program, every group and every command", async () => {
+test("help: exists for the program, every group and every command", async () => {
   for (const words of [[], ["download"], ["sandbox"], ...TABLE.map((entry) => entry.words)]) {
     const asked = await parseCommandLine([...words, "--help"], testIo(), loadCommand);
     assert.ok(asked.kind === "print" && asked.text.includes("Usage:"), words.join(" "));
   }
 });
 
-test("a command's many flags are shown in groups, each once, with variables and exit codes", async () => {
+test("help: shows every flag once, in groups, with variables and exit codes", async () => {
   const shown = await parseCommandLine(["help", "verify"], testIo(), loadCommand);
   const text = shown.kind === "print" ? shown.text : assert.fail("no help");
   const titles = ["Examples", "Usage", "Flags", "Key flags", "Signer flags", "Trust flags", "Registry flags"];
@@ -78,7 +78,7 @@ test("a command's many flags are shown in groups, each once, with variables and 
   }
 });
 
-test("the program's help shows every command that is not hidden, once, and names the deprecated ones", async () => {
+test("help: lists every visible command once, and the deprecated ones by name", async () => {
   const shown = await parseCommandLine([], testIo(), loadCommand);
   const text = shown.kind === "print" ? shown.text : assert.fail("no help");
   const listed = [...text.matchAll(/^ {2}([a-z][\w-]*) {2,}\S/gm)].map(([, word]) => word);
@@ -104,7 +104,7 @@ test("help: headings are bold on a terminal, without NO_COLOR and TERM=dumb", as
   }
 });
 
-test("every flag with a value says what the value is", async () => {
+test("help: every flag with a value has a name for the value", async () => {
   const vague: string[] = [];
   for (const entry of TABLE) {
     const { words } = entry;
@@ -118,7 +118,7 @@ test("every flag with a value says what the value is", async () => {
   assert.deepEqual(vague, []);
 });
 
-test("SECURITY.md: every row of the threat model names tests, and every file it names is there", () => {
+test("SECURITY.md: every row of the threat model names tests, and every named file exists", () => {
   const root = resolve(DOCS, "..");
   const text = readFileSync(join(root, "SECURITY.md"), "utf8");
   const named = [...text.matchAll(/`((?:src|test|fixtures|docs)\/[^`]+)`/g)].map(([, path = ""]) => path);
@@ -133,7 +133,7 @@ test("SECURITY.md: every row of the threat model names tests, and every file it 
   for (const row of threats) assert.match(row.split("|")[4] ?? "", /\.test\.ts`|\.suite\.ts`/, row);
 });
 
-test("a manual page is well-formed: no line is taken for a request that is none", async () => {
+test("manual pages: no text line is parsed as a roff request", async () => {
   const requests = /^\.(TH|SH|TP|PP|EX|EE)\b/;
   for (const { file, text } of (await generatedPages()).filter((page) => page.file.startsWith("man/"))) {
     for (const line of text.split("\n")) assert.ok(!/^[.']/.test(line) || requests.test(line), `${file}: ${line}`);
@@ -142,7 +142,7 @@ test("a manual page is well-formed: no line is taken for a request that is none"
   }
 });
 
-test("a manual page is there for the program, every group and every command, and hyphenates no flag or variable", async () => {
+test("manual pages: exist for the program, every group and every command, and hyphenate no flag or variable", async () => {
   const pages = (await generatedPages()).filter(({ file }) => file.startsWith("man/"));
   const commands = TABLE.filter(({ internal }) => !internal).map(({ words }) => words.join("-"));
   const names = ["tsign", ...[...Object.keys(GROUPS), ...commands].map((name) => `tsign-${name}`)];

@@ -12,7 +12,7 @@ import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io
 
 const BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
-test("a bundle that another tool attached by its artifact type alone is found, verified and removed", async (t) => {
+test("bundle attached by another tool with an artifact type only -> found, verified and removed", async (t) => {
   const { cwd, ok, tsign, image, digest, sign, store } = await storageWorkshop(t);
   await sign("--upload=false", "--bundle", "b.json");
   const attach = async (layer: string) =>
@@ -33,7 +33,7 @@ test("a bundle that another tool attached by its artifact type alone is found, v
   assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 10);
 });
 
-test("a payload of any kind verifies with --check-claims=false, and only so", async (t) => {
+test("payload of any kind -> verifies only with --check-claims=false", async (t) => {
   const { cwd, ok, tsign, image } = await storageWorkshop(t);
   const signed = async (payload: string) => {
     writeFileSync(join(cwd, "payload"), payload);
@@ -58,7 +58,7 @@ test("a payload of any kind verifies with --check-claims=false, and only so", as
   assert.equal(other.code, 12);
 });
 
-test("a saved image that is another than its name says is not verified, and cosign's exit code is 1", async (t) => {
+test("verify --local-image: altered image -> digest mismatch, exit code 1", async (t) => {
   const { cwd, ok, tsign, image, digest, sign } = await storageWorkshop(t);
   await sign(LEGACY);
   await ok("save", "--dir", "saved", image);
@@ -73,7 +73,7 @@ test("a saved image that is another than its name says is not verified, and cosi
   assert.match(altered.stderr, /digest mismatch/);
 });
 
-test("a token at hand needs no OIDC issuer in the signing config; a login does", async (t) => {
+test("signing config without an OIDC issuer: --identity-token -> accepted; login -> refused", async (t) => {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);
   writeFileSync(join(cwd, "blob"), "content");
@@ -97,7 +97,7 @@ test("a token at hand needs no OIDC issuer in the signing config; a login does",
   assert.equal(signed.code, 0, signed.stderr);
 });
 
-test("an authority that ended before its certificates began is written down, and trusted for nothing", async (t) => {
+test("trusted-root create: authority that ends before its certificates begin -> written, and never trusted", async (t) => {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);
   for (const [name, text] of Object.entries(sigstore.files)) writeFileSync(join(cwd, name), text);

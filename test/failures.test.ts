@@ -44,7 +44,7 @@ function assertFailure({ code, stdout, stderr }: Outcome, argv: readonly string[
   assert.doesNotMatch(stderr, /unexpected:|\n\s+at |undefined|\[object|NaN|Zod|TypeError|SyntaxError|hunter2/, line);
 }
 
-test("files that are missing, folders, empty or of another kind are told by name, whichever flag names them", async (t) => {
+test("every flag for a file: missing, folder, empty or wrong kind -> error names the file", async (t) => {
   const { tsign } = await workshop(t);
   const image = `localhost:1/app@${DIGEST}`;
   for (const file of ["missing", "folder", "empty.bin", "bad.json", "bad.pem"]) {
@@ -81,7 +81,7 @@ test("files that are missing, folders, empty or of another kind are told by name
   }
 });
 
-test("a command line that is wrong leads to the command's help", async () => {
+test("wrong command line -> hint names the command's help", async () => {
   const lines = [
     ["sign"],
     ["tree", "a", "b"],
@@ -105,7 +105,7 @@ test("a command line that is wrong leads to the command's help", async () => {
   }
 });
 
-test("what a registry or service answers is told in one line, with what to do about it", async (t) => {
+test("error of a registry or service -> one line and a hint", async (t) => {
   const { tsign } = await workshop(t);
   const { port, close } = await real.listen({ host: "127.0.0.1", port: 0 }, async ({ url }) => {
     const status = Number(/\/s(\d+)/.exec(url)?.[1] ?? 200);
@@ -147,7 +147,7 @@ test("what a registry or service answers is told in one line, with what to do ab
   assert.match(dead.stderr, /connection refused\nhint: is it running/);
 });
 
-test("what a user refuses, forgets or gets wrong ends with one line", async (t) => {
+test("refused question, missing password, wrong input -> one line", async (t) => {
   const { tsign } = await workshop(t);
   const clean = ["clean", `localhost:1/app@${DIGEST}`];
   for (const answer of ["n\n", "", "maybe\n"]) assertFailure(await tsign(clean, {}, answer), clean, 1);
@@ -177,7 +177,7 @@ test("what a user refuses, forgets or gets wrong ends with one line", async (t) 
   }
 });
 
-test("a file that cannot be read while it is sent is not taken for a network that fails", async (t) => {
+test("upload: file cannot be read -> file error, not a network error", async (t) => {
   const { cwd, image, ok, tsign, registry } = await storageWorkshop(t);
   await ok("save", "--dir", "saved", image);
   const { layers } = JSON.parse(readFileSync(join(cwd, "saved/blobs/sha256", image.split("sha256:")[1]!), "utf8"));

@@ -129,7 +129,7 @@ test("files of all sizes reach a slow registry unchanged", async (t) => {
   });
 });
 
-test("a file that shrinks while it is sent ends the upload with an error that says so", async (t) => {
+test("upload: file shrinks -> error names it", async (t) => {
   const { host } = await slowRegistry(t);
   const { testIo } = await import("./support/test-io.ts");
   const io = testIo();
@@ -141,7 +141,7 @@ test("a file that shrinks while it is sent ends the upload with an error that sa
   await assert.rejects(sent, { code: "input", message: /^4 bytes were read of what has 8/ });
 });
 
-test("a manifest that states no media type is pushed with the type its descriptor has, else with that of its shape", async (t) => {
+test("push manifest without mediaType: type taken from its descriptor, otherwise from its fields", async (t) => {
   const cwd = temporaryFolder(t);
   const DOCKER = "application/vnd.docker.distribution.manifest.v2+json";
   const LIST = "application/vnd.docker.distribution.manifest.list.v2+json";

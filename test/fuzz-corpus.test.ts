@@ -15,7 +15,7 @@ const CORPUS = join(import.meta.dirname, "../fixtures/fuzz");
 
 for (const name of existsSync(CORPUS) ? readdirSync(CORPUS).filter((file) => file.endsWith(".json")) : []) {
   const kept = JSON.parse(readFileSync(join(CORPUS, name), "utf8")) as Kept;
-  test(`fixtures/fuzz/${name} is judged as it should be: ${kept.reason.split("\n")[0]}`, async () => {
+  test(`fixtures/fuzz/${name} -> expected verdict: ${kept.reason.split("\n")[0]}`, async () => {
     const target = TARGETS.find((each) => each.name === kept.target) ?? assert.fail(`no target ${kept.target}`);
     await judgeOne(target, inputOf(kept));
   });
@@ -39,7 +39,7 @@ function faulty(judge: (document: Uint8Array) => void): Target {
 const BOUNDS = { seconds: 5, count: 2000, seed: 1 };
 const NO_WORLD = undefined as unknown as World;
 
-test("fuzz: a broken promise is found, made small, kept in a file, and found again in it", async (t) => {
+test("fuzz: violated property -> found, minimized, saved and replayed", async (t) => {
   const target = faulty((document) => {
     if (document.some((byte) => byte > 0x7f)) throw new Finding("not ASCII");
   });
@@ -51,7 +51,7 @@ test("fuzz: a broken promise is found, made small, kept in a file, and found aga
   await assert.rejects(judgeOne(target, inputOf(kept)), /not ASCII/);
 });
 
-test("fuzz: an exception that is no refusal is a finding, with where it comes from", async (t) => {
+test("fuzz: unexpected exception -> finding with its origin", async (t) => {
   const target = faulty((document) => {
     if (document.length > 30) throw new RangeError("Maximum call stack size exceeded");
   });
@@ -60,7 +60,7 @@ test("fuzz: an exception that is no refusal is a finding, with where it comes fr
   assert.match(finding?.reason ?? "", /at \S+ \(test\/fuzz-corpus\.test\.ts:/, "by a path of the project");
 });
 
-test("fuzz: an input that takes too long, or too much memory, is a finding", async (t) => {
+test("fuzz: too much time or memory -> finding", async (t) => {
   const folder = temporaryFolder(t);
   const slow = { ...faulty((document) => document.length > 30 && burn(0.15)), cpuSeconds: 0.1 };
   assert.match((await fuzz(slow, NO_WORLD, { ...BOUNDS, folder })).finding?.reason ?? "", /s of CPU time$/);
@@ -69,7 +69,7 @@ test("fuzz: an input that takes too long, or too much memory, is a finding", asy
   assert.match((await fuzz(large, NO_WORLD, { ...BOUNDS, folder })).finding?.reason ?? "", /MiB of memory$/);
 });
 
-test("fuzz: what keeps every promise is passed, with every input counted", async (t) => {
+test("fuzz: all properties hold -> no finding, all inputs counted", async (t) => {
   const report = await fuzz(
     faulty(() => {}),
     NO_WORLD,
@@ -79,7 +79,7 @@ test("fuzz: what keeps every promise is passed, with every input counted", async
   assert.equal(report.inputs, BOUNDS.count);
 });
 
-test("fuzz: a target that refuses everything is a finding: it tests nothing", async (t) => {
+test("fuzz: target that refuses every input -> finding", async (t) => {
   const target: Target = { ...faulty(() => {}), judge: () => "refused" };
   const { finding } = await fuzz(target, NO_WORLD, { ...BOUNDS, folder: temporaryFolder(t) });
   assert.match(finding?.reason ?? "", /^none of 2000 inputs was read$/);
@@ -93,7 +93,7 @@ function burn(seconds: number): void {
 const inner = Buffer.from(JSON.stringify({ a: [1, "two"], pem: "x" })).toString("base64");
 const DOCUMENT = Buffer.from(JSON.stringify({ wrapped: `${inner}`, lines: "one\ntwo 3\n", "": null }));
 
-test("fuzz: a document's tree reaches into what is encoded in it, and writes it back byte for byte", () => {
+test("fuzz: document tree includes encoded content, and serializes to the same bytes", () => {
   const tree = readTree(DOCUMENT);
   assert.deepEqual(Buffer.from(bytesOf(tree)), DOCUMENT);
   const changed = replaceAt(tree, [0, 0, 0, 0, 1], () => [{ kind: "literal", text: "3" }]);
@@ -101,14 +101,14 @@ test("fuzz: a document's tree reaches into what is encoded in it, and writes it 
   assert.deepEqual(JSON.parse(Buffer.from(wrapped, "base64").toString()), { a: [1, 3], pem: "x" });
 });
 
-test("fuzz: a certificate's tree is written back byte for byte, and can be changed by its values", () => {
+test("fuzz: certificate tree serializes to the same bytes, and its values can be changed", () => {
   const pem = readFileSync(new URL("../fixtures/certs/leaf.pem", import.meta.url));
   const tree = readTree(pem);
   assert.equal(tree.kind, "pem");
   assert.deepEqual(Buffer.from(bytesOf(tree)), pem);
 });
 
-test("fuzz: the same changes make the same document, and different ones other documents", () => {
+test("fuzz: same mutations -> same document; different mutations -> different documents", () => {
   const tree = readTree(DOCUMENT);
   const random = numbers(7);
   const made = new Set<string>();

@@ -19,7 +19,7 @@ function bundleOf(content: Json, tlogEntries: Json[] = []): string {
   return JSON.stringify({ mediaType: BUNDLE, verificationMaterial, ...content });
 }
 
-test("no bundle that a stranger attaches hides a good signature, or brings the program down", async (t) => {
+test("verify: hostile bundles beside a valid signature -> verified, no crash", async (t) => {
   const { tsign, image, digest, store, cwd } = await storageWorkshop(t);
   const sigstore = await testSigstore();
   writeFileSync(join(cwd, "root.json"), sigstore.trustedRoot);
@@ -72,7 +72,7 @@ test("no bundle that a stranger attaches hides a good signature, or brings the p
   assert.equal(verified.code, 0, verified.stderr);
 });
 
-test("--check-claims=false leaves out whom a signature is about, and not what it is", async (t) => {
+test("--check-claims=false: skips the subject, not the type of the payload", async (t) => {
   const { tsign, image, digest, store, cwd } = await storageWorkshop(t);
   const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
   writeFileSync(join(cwd, "k.pub"), pair.publicKey.export({ type: "spki", format: "pem" }));
@@ -132,7 +132,7 @@ async function attested(t: Parameters<typeof temporaryFolder>[0]) {
   return { cwd, tsign, verify };
 }
 
-test("a file that is named is the one that is verified, whatever digest is given with it", async (t) => {
+test("verify-blob: the named file is verified, even if --digest is given", async (t) => {
   const { verify } = await attested(t);
   const of = (text: string, algorithm = "sha256") => createHash(algorithm).update(text).digest("hex");
   const algorithm = ["--digestAlg", "sha256"];
@@ -155,7 +155,7 @@ test("a file that is named is the one that is verified, whatever digest is given
   }
 });
 
-test("a flag that would count for nothing is refused", async (t) => {
+test("verify-blob, verify-blob-attestation: flags without effect -> refused", async (t) => {
   const { cwd, tsign, verify } = await attested(t);
   const signed = await tsign(
     "sign-blob",
@@ -183,7 +183,7 @@ test("a flag that would count for nothing is refused", async (t) => {
   assert.equal(both.code, 1);
 });
 
-test("a saved image is the one that its folder holds", async (t) => {
+test("verify --local-image: verifies the image in the folder", async (t) => {
   const { cwd, tsign, ok, image, digest, sign: signImage } = await storageWorkshop(t);
   await signImage();
   await ok("save", "--dir", "saved", image);

@@ -47,7 +47,7 @@ const answering =
     discard() {},
   });
 
-test("--identity-token takes a token as shells, CI systems and copied headers hand it over", async (t) => {
+test("--identity-token: accepts tokens with the white space, quotes and prefixes that shells, CI systems and headers add", async (t) => {
   const cwd = temporaryFolder(t);
   const wrapped = `${TOKEN.slice(0, 40)}\r\n  ${TOKEN.slice(40)}`;
   const cases: [string, RegExp | undefined][] = [
@@ -79,7 +79,7 @@ test("--identity-token takes a token as shells, CI systems and copied headers ha
   }
 });
 
-test("--identity-token names what it was given only where that is no secret", async (t) => {
+test("--identity-token: errors quote the value only if it is a path, never a token", async (t) => {
   const cwd = temporaryFolder(t);
   const cut = TOKEN.slice(0, -20);
   writeFileSync(join(cwd, "cut"), cut.slice(0, 60));
@@ -115,7 +115,7 @@ test("--identity-token names what it was given only where that is no secret", as
 const GITHUB = { ACTIONS_ID_TOKEN_REQUEST_URL: "https://gh.example/t", ACTIONS_ID_TOKEN_REQUEST_TOKEN: "r" };
 const BUILDKITE = { BUILDKITE_AGENT_ACCESS_TOKEN: "a", BUILDKITE_JOB_ID: "j-1" };
 
-test("each CI system without its variables: what is missing, by name, and what brings it", async () => {
+test("CI systems without their variables -> error names the missing variable and the setting that provides it", async () => {
   const { ACTIONS_ID_TOKEN_REQUEST_URL: url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: request } = GITHUB;
   const cases: [env: Record<string, string>, provider: string, message: RegExp, hint: RegExp][] = [
     [{}, "", /no identity token, and no terminal/, /--identity-token, set SIGSTORE_ID_TOKEN/],
@@ -175,7 +175,7 @@ test("each CI system without its variables: what is missing, by name, and what b
   }
 });
 
-test("each provider with wrong values: the variable is named, never its value, and nothing is a defect of tsign", async () => {
+test("identity providers with invalid variables -> error names the variable, not its value, and is not internal", async () => {
   const good = answering(200, JSON.stringify({ value: TOKEN, token: TOKEN }));
   const cases: [env: Record<string, string>, http: Io["http"], message: RegExp, hint?: RegExp][] = [
     [
@@ -233,7 +233,7 @@ test("each provider with wrong values: the variable is named, never its value, a
   }
 });
 
-test("providers' variables with white space around their values work", async () => {
+test("identity providers: variables with surrounding white space -> accepted", async () => {
   const http = answering(200, JSON.stringify({ value: TOKEN, token: TOKEN }));
   const padded = (env: Record<string, string>) =>
     Object.fromEntries(Object.entries(env).map(([name, value]) => [name, ` ${value}\r\n`]));

@@ -108,7 +108,9 @@ async function withKeys(context: TestContext): Promise<string> {
   return cwd;
 }
 
-test("a pipe without a writer keeps nothing from ending, whatever it is named as", { skip: !POSIX }, async (t) => {
+test("pipe without a writer, for any flag -> Ctrl-C, SIGTERM and --timeout end the program", {
+  skip: !POSIX,
+}, async (t) => {
   const cwd = await withKeys(t);
   execFileSync("mkfifo", [join(cwd, "fifo")]);
   const verify = ["verify-blob", "--insecure-ignore-tlog"];
@@ -128,7 +130,7 @@ test("a pipe without a writer keeps nothing from ending, whatever it is named as
   assert.deepEqual(readdirSync(cwd).sort(), ["cosign.key", "cosign.pub", "fifo", "file"]);
 });
 
-test("a pipe with a writer is read to its end, and one with a reader is written", { skip: !POSIX }, async (t) => {
+test("pipe with a writer -> read to its end; with a reader -> written", { skip: !POSIX }, async (t) => {
   const cwd = await withKeys(t);
   const env = { PATH: process.env["PATH"], HOME: cwd, COSIGN_PASSWORD: "x" };
   const sh = (script: string) =>
@@ -148,7 +150,7 @@ test("a pipe with a writer is read to its end, and one with a reader is written"
   sh(`${verify} --key /dev/stdin --bundle b big <cosign.pub`);
 });
 
-test("a huge file, a service that does not answer and a question keep nothing from ending", async (t) => {
+test("huge file, unresponsive service, prompt -> signals and --timeout end the program", async (t) => {
   const cwd = await withKeys(t);
   writeFileSync(join(cwd, "huge"), "");
   truncateSync(join(cwd, "huge"), 64 * 1024 ** 3);
@@ -164,7 +166,7 @@ test("a huge file, a service that does not answer and a question keep nothing fr
   assert.deepEqual(readdirSync(cwd).sort(), ["cosign.key", "cosign.pub", "file", "huge"]);
 });
 
-test("a program that computes ends too: the signal does not wait for it, nor does the watchdog of --timeout", async (t) => {
+test("long computation -> signals and --timeout end the program at once", async (t) => {
   const cwd = temporaryFolder(t);
   const script = join(cwd, "busy.ts");
   const source = resolve(import.meta.dirname, "../src");
@@ -208,7 +210,7 @@ test("a program that computes ends too: the signal does not wait for it, nor doe
   }
 });
 
-test("an interrupted save leaves no half file, and a second Ctrl-C does not wait", { skip: !POSIX }, async (t) => {
+test("save: interrupted -> no partial file; second Ctrl-C -> ends at once", { skip: !POSIX }, async (t) => {
   const cwd = await withKeys(t);
   const layer = Buffer.alloc(1024 * 1024, 7);
   const { createHash } = await import("node:crypto");

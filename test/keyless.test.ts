@@ -34,7 +34,7 @@ const by = (sigstore: TestSigstore, email = ALICE, issuer = sigstore.at.issuer) 
 const CONFIGS = ["rekor1", "rekor1Tsa", "rekor2"] as const;
 
 for (const config of CONFIGS) {
-  test(`${config}: a file signed keyless verifies for its signer, and for nobody else`, async (t) => {
+  test(`${config}: file signed keyless -> verifies for its signer only`, async (t) => {
     const { sigstore, tsign, write } = await workshop(t);
     const signed = await tsign([
       ...["sign-blob", ...as(sigstore), "--signing-config", `${config}.json`, ...ROOT],
@@ -62,7 +62,7 @@ for (const config of CONFIGS) {
     assert.equal((await verify(by(sigstore))).code, 1, "an altered file");
   });
 
-  test(`${config}: the first entry of a log has its index and its path written out, which strict readers ask for`, async (t) => {
+  test(`${config}: bundle of the first log entry states index 0 and an empty proof, as strict readers require`, async (t) => {
     const { sigstore, tsign, read } = await workshop(t);
     const to = ["--signing-config", `${config}.json`, ...ROOT, "--bundle", "b.json", "blob"];
     await tsign(["sign-blob", ...as(sigstore), ...to]);
@@ -73,7 +73,7 @@ for (const config of CONFIGS) {
     assert.ok(entry.inclusionProof.checkpoint.envelope && entry.canonicalizedBody);
   });
 
-  test(`${config}: each part of the trusted root is needed`, async (t) => {
+  test(`${config}: any part of the trusted root missing -> refused`, async (t) => {
     const { sigstore, tsign, write } = await workshop(t);
     const signing = ["sign-blob", ...as(sigstore), "--signing-config", `${config}.json`, ...ROOT];
     assert.equal((await tsign([...signing, "--bundle", "b.json", "blob"])).code, 0);
@@ -94,7 +94,7 @@ for (const config of CONFIGS) {
   });
 }
 
-test("an image signed keyless verifies in both forms, and says who signed", async (t) => {
+test("image signed keyless, both forms -> verifies and prints the signer", async (t) => {
   const { sigstore, tsign } = await workshop(t);
   const image = `${sigstore.registry}/app:v1`;
   const pushed = await pushSample(sigstore);
@@ -127,7 +127,7 @@ async function pushSample({ io, registry }: TestSigstore): Promise<string> {
   return pushed.digest;
 }
 
-test("a broken service stores nothing, and says which one it was", async (t) => {
+test("sign: failing service -> error names it, nothing stored", async (t) => {
   for (const [service, kind, reason] of [
     ["fulcio", "bad-sct", /certificate just issued does not hold: sct/],
     ["fulcio", "other-key", /Fulcio .* certificate of another key/],
@@ -150,7 +150,7 @@ test("a broken service stores nothing, and says which one it was", async (t) => 
   }
 });
 
-test("a service that is busy is asked again", async (t) => {
+test("sign: busy service -> request repeated", async (t) => {
   const busy = { kind: "rate-limit", value: "1", times: 1 } as const;
   const faults = [{ service: "fulcio", ...busy } as const, { service: "rekor2", ...busy } as const];
   const { sigstore, tsign } = await workshop(t, { faults });
@@ -159,7 +159,7 @@ test("a service that is busy is asked again", async (t) => {
   assert.equal(signed.code, 0, signed.stderr);
 });
 
-test("a signature the log has already is fetched from it: the same file signed twice with an RSA key", async (t) => {
+test("sign-blob: same file signed twice with an RSA key -> existing log entry fetched", async (t) => {
   const { sigstore, tsign, write } = await workshop(t);
   const { generateKeyPairSync } = await import("node:crypto");
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -176,7 +176,7 @@ test("a signature the log has already is fetched from it: the same file signed t
   assert.ok(sigstore.requests.some((request) => /^GET \/api\/v1\/log\/entries\/[0-9a-f]{64}/.test(request)));
 });
 
-test("tokens that cannot work fail before anything is sent", async (t) => {
+test("--identity-token: unusable token -> refused before anything is sent", async (t) => {
   const { sigstore, tsign, write } = await workshop(t);
   const { io } = sigstore;
   write("token", sigstore.mint(ALICE));
@@ -206,7 +206,7 @@ test("tokens that cannot work fail before anything is sent", async (t) => {
   assert.match(nothing.stderr, /no identity token, and no terminal/);
 });
 
-test("a pattern that lets in more than one name is accepted, and the name it let in is shown", async (t) => {
+test("--certificate-identity-regexp: pattern that matches several identities -> accepted, matched identity shown", async (t) => {
   const { sigstore, tsign } = await workshop(t);
   const signing = ["sign-blob", ...as(sigstore), "--signing-config", "rekor1.json", ...ROOT];
   assert.equal((await tsign([...signing, "--bundle", "b.json", "blob"])).code, 0);
@@ -226,7 +226,7 @@ test("a pattern that lets in more than one name is accepted, and the name it let
   assert.equal((await verify("^bob@example\\.com$")).code, 1);
 });
 
-test("a bundle and a trusted root are enough: verifying opens no socket and runs nothing", async (t) => {
+test("verify-blob with a bundle and --trusted-root: opens no socket and runs no program", async (t) => {
   const { sigstore, tsign, cwd } = await workshop(t);
   const never = () => Promise.reject(new Error("this must not happen"));
   const closed = { http: never, listen: never, spawn: never, detach: never, unixCall: never, now: sigstore.io.now };
@@ -241,7 +241,7 @@ test("a bundle and a trusted root are enough: verifying opens no socket and runs
   }
 });
 
-test("a key with a certificate of its own: --issue-certificate", async (t) => {
+test("sign-blob --issue-certificate: verifies by identity, not with --key", async (t) => {
   const { sigstore, tsign } = await workshop(t);
   const env = { COSIGN_PASSWORD: "" };
   assert.equal((await tsign(["generate-key-pair"], env)).code, 0);
@@ -254,7 +254,7 @@ test("a key with a certificate of its own: --issue-certificate", async (t) => {
   assert.equal(keyed.code, 1, "the certificate is the signer");
 });
 
-test("sign-blob works when this machine's clock differs, names the difference, and what it signed verifies", async (t) => {
+test("sign-blob: wrong clock -> warning with the difference, and the signature verifies", async (t) => {
   const { sigstore, tsign, cwd } = await workshop(t);
   const signing = ["--yes", "--identity-token", sigstore.mint(ALICE, {}, { ttl: 5 * 3600 }), ...ROOT];
   const to = (name: string) => ["--signing-config", "rekor1Tsa.json", "--bundle", name, "blob"];
@@ -278,7 +278,7 @@ test("sign-blob works when this machine's clock differs, names the difference, a
   }
 });
 
-test("sign-blob reads a signing config by protobuf's JSON rules, and says which service expired", async (t) => {
+test("sign-blob: signing config is parsed by protobuf's JSON rules; expired service -> error names it", async (t) => {
   const { sigstore, tsign, write } = await workshop(t);
   const sign = (change: (config: Record<string, never>) => void) => {
     const config = JSON.parse(sigstore.signingConfig.rekor1Tsa);

@@ -63,7 +63,7 @@ async function signAs(sandbox: Sandbox, email: string, image: string): Promise<v
   await signImage(image, { session, registry: createRegistry({ transport }) });
 }
 
-test("examples/verify-server.ts lets in what the signer signed, by its digest, and says why for all else", async (t) => {
+test("examples/verify-server.ts: signed by the expected signer -> allowed by digest; anything else -> denied with the reason", async (t) => {
   const sandbox = await sandboxOf(t);
   const cwd = temporaryFolder(t);
   const root = join(cwd, "root.json");
@@ -94,7 +94,7 @@ test("examples/verify-server.ts lets in what the signer signed, by its digest, a
   assert.deepEqual([elsewhere.status, elsewhere.body["code"]], [502, "network"]);
 });
 
-test("examples/sign-build.ts signs with a key in Vault, and its public half verifies the image", async (t) => {
+test("examples/sign-build.ts: signs with a key in Vault; the public key verifies the image", async (t) => {
   const sandbox = await sandboxOf(t);
   const key = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
   const asked: string[] = [];

@@ -97,7 +97,7 @@ test("verifyImage: the command line accepts what the library signed, and the lib
   assert.deepEqual(result.verified.map(({ content }) => content.kind).sort(), ["simple-signing", "statement"]);
 });
 
-test("verifyImage: what does not hold is refused by code, and each failure is told", async (t) => {
+test("verifyImage: invalid signature -> error code and every failure", async (t) => {
   const { sandbox, registry, verifier, alice, session } = await place(t);
   const reference = await sandbox.pushImage("app");
   const unsigned = await refused("no-signatures", verifyImage(reference, alice));
@@ -140,7 +140,7 @@ test("attestImage: an attestation counts for its type, and is not a signature", 
   }
 });
 
-test("openSession: with a key, without services, the signature is neither logged nor dated, and verifies by that key", async (t) => {
+test("openSession: key without services -> signature without log entry or timestamp, verifies with the key", async (t) => {
   const { sandbox, registry, verifier } = await place(t);
   const pem = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey.export({ type: "pkcs8", format: "pem" });
   const key = await loadKey({ pem: pem.toString() });
@@ -167,7 +167,7 @@ test("openSession: with a key, without services, the signature is neither logged
   assert.deepEqual(published, []);
 });
 
-test("openSession: says what becomes public before it does, and stops when it is told to", async (t) => {
+test("openSession: onPublish is called before anything is public, and can stop it", async (t) => {
   const { sandbox, verifier } = await place(t);
   const transport = createTransport();
   const token = { getToken: async () => sandbox.token({ email: ALICE }) };
@@ -204,7 +204,7 @@ async function startedRoot(t: TestContext): Promise<Sandbox> {
   return sandbox;
 }
 
-test("tsign/sigstore-js: a key of ours signs in @sigstore/sign's builder, and a signer of its shape in a session", async (t) => {
+test("tsign/sigstore-js: keys work in a builder of @sigstore/sign, and its signers in a session", async (t) => {
   const { sandbox, registry, verifier } = await place(t);
   const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const key = await loadKey({ pem: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString() });
@@ -231,7 +231,7 @@ test("tsign/sigstore-js: a key of ours signs in @sigstore/sign's builder, and a 
   await refused("unsupported", lying.signArtifact(Buffer.from("artifact")));
 });
 
-test("tsign/sigstore-js: witnesses of ours in @sigstore/sign's builder, and of its shape in a session", async (t) => {
+test("tsign/sigstore-js: witnesses work in a builder of @sigstore/sign, and its witnesses in a session", async (t) => {
   const { sandbox, verifier } = await place(t);
   const transport = createTransport();
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

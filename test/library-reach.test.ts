@@ -44,7 +44,7 @@ function counted(cwd: string, program: string): { stderr: string; network: strin
   return { stderr, network: lines(sockets), environment: read };
 }
 
-test("a program that verifies and signs with what it has at hand opens no socket and reads no variable", async (t) => {
+test("library: verifying and signing with local material opens no socket and reads no variable", async (t) => {
   const cwd = temporaryFolder(t);
   const sigstore = await testSigstore();
   const kind = { version: "0.3", signer: "certificate", promise: false, timestamp: true } as const;
@@ -90,7 +90,7 @@ test("a program that verifies and signs with what it has at hand opens no socket
   assert.deepEqual(environment, []);
 });
 
-test("what is told to reach out does, and is counted", async (t) => {
+test("library: network and environment uses are counted where they are requested", async (t) => {
   const cwd = temporaryFolder(t);
   const { stderr, network, environment } = counted(
     cwd,

@@ -28,7 +28,7 @@ async function started(t: TestContext): Promise<Sandbox> {
   return sandbox;
 }
 
-test("createVerifier: a bundle by an identity verifies, and the result is plain data of what was verified", async () => {
+test("createVerifier: keyless bundle -> verified; the result is plain data", async () => {
   const sigstore = await testSigstore();
   const bundle = await signedBundle(sigstore, { ...KIND, entry: "hashedrekord 0.0.1", dsse: false, promise: true });
   const verifier = await createVerifier({ trustedRoot: sigstore.trustedRoot });
@@ -57,7 +57,7 @@ test("createVerifier: a bundle by an identity verifies, and the result is plain 
   assert.equal((await verifier.verify(Buffer.from(text), { artifact: ARTIFACT, identity: patterns })).times.length, 2);
 });
 
-test("createVerifier: what does not hold is refused by code and check", async () => {
+test("createVerifier: invalid bundle -> error code and check", async () => {
   const sigstore = await testSigstore();
   const { json } = await signedBundle(sigstore, { ...KIND, entry: "hashedrekord 0.0.2", dsse: false });
   const verifier = await createVerifier({ trustedRoot: sigstore.trustedRoot });
@@ -151,7 +151,7 @@ test("createVerifier: an attestation counts only for its own predicate type", as
   );
 });
 
-test("loadKey: every form of a key gives its public half, and private ones can sign", async (t) => {
+test("loadKey: every key format -> public key; private keys can sign", async (t) => {
   const cwd = temporaryFolder(t);
   const made = await run(["generate-key-pair"], { cwd, env: { COSIGN_PASSWORD: "pw" } });
   assert.equal(made.code, 0, made.stderr);
@@ -181,7 +181,7 @@ test("loadKey: every form of a key gives its public half, and private ones can s
   await refused("usage", loadKey("hashivault://key"));
 });
 
-test("loadKey: a bundle that the command line made with a key verifies with it, and with no other", async (t) => {
+test("loadKey: bundle made by the command line -> verifies with its key only", async (t) => {
   const cwd = temporaryFolder(t);
   writeFileSync(join(cwd, "artifact"), ARTIFACT);
   const env = { COSIGN_PASSWORD: "pw" };
@@ -202,7 +202,7 @@ test("loadKey: a bundle that the command line made with a key verifies with it, 
   await refused("usage", verifier.verify(bundle, { artifact: ARTIFACT, key: { ...key } }));
 });
 
-test("createRegistry: resolves references over the transport, and none without one", async (t) => {
+test("createRegistry: resolves references over the transport; without one -> refused", async (t) => {
   const sandbox = await started(t);
   const reference = await sandbox.pushImage("app:v1");
   const registry = createRegistry({ transport: createTransport() });
@@ -216,7 +216,7 @@ test("createRegistry: resolves references over the transport, and none without o
   await refused("network", closed.resolve(`${sandbox.registry}/app:v1`));
 });
 
-test("a transport of the program's own carries every request, and a signal ends them", async () => {
+test("custom transport: carries every request; an abort signal ends them", async () => {
   const sigstore = await testSigstore();
   const seen: string[] = [];
   const transport = {
@@ -240,7 +240,7 @@ test("a transport of the program's own carries every request, and a signal ends 
   await refused("cancelled", createVerifier({ trustedRoot: { tuf }, transport, signal }));
 });
 
-test("startSandbox: tokens, images and faults, and nothing is left when it is closed", async (t) => {
+test("startSandbox: provides tokens, images and faults; leaves nothing when closed", async (t) => {
   const cwd = temporaryFolder(t);
   let registry = "";
   {

@@ -30,7 +30,7 @@ async function workshop(context: TestContext, options = { referrers: true }) {
 for (const referrers of [true, false]) {
   const where = referrers ? "" : ", listed by the fallback tag";
 
-  test(`verify finds a good bundle among ${COUNT} referrers of another type without fetching one of them${where}`, async (t) => {
+  test(`verify: valid bundle among ${COUNT} referrers of another type -> found without fetching those${where}`, async (t) => {
     const { registry, ok, tsign, image, subject, sign } = await workshop(t, { referrers });
     await sign();
     registry.gather({ subject, kind: "scan", count: COUNT, position: COUNT / 2, pageSize: 100 });
@@ -77,7 +77,7 @@ test("verify: one bundle listed by many referrers -> fetched and verified once",
   assert.equal(JSON.parse(verified.stdout).length, 1, "one signature, stored once, is one signature");
 });
 
-test(`verify finds a good layer first, among and after ${COUNT} that are junk`, async (t) => {
+test(`verify: valid layer before, among or after ${COUNT} invalid ones -> verified`, async (t) => {
   const { registry, ok, tsign, image, subject, sign } = await workshop(t);
   await sign(LEGACY);
   for (const position of [0, COUNT / 2, COUNT]) {

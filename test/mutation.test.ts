@@ -45,7 +45,7 @@ test("forever", () => {
 });
 `;
 
-test("a mutation run finds what a test notices, and reports what none does", async (t) => {
+test("mutation: noticed change -> killed; unnoticed change -> reported", async (t) => {
   const root = temporaryFolder(t);
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -78,7 +78,7 @@ test("a mutation run finds what a test notices, and reports what none does", asy
   assert.match(text, /source\.ts:9: not covered: method: text\.trim\(\) -> text/);
 });
 
-test("an equivalent change is found by its text, does not count, and is named when it is gone", () => {
+test("mutation: equivalent -> matched by its text and not counted; stale entry -> named", () => {
   const { mutants } = instrument("export const a = (n: number) => n + 1;\n", "src/keys/a.ts", 1);
   const results = mutants.map(
     (mutant) => ({ mutant, outcome: mutant.operator === "operator" ? "survived" : "killed" }) as const,
@@ -97,7 +97,7 @@ test("an equivalent change is found by its text, does not count, and is named wh
   assert.equal(report(results, [{ ...listed, replacement: "n * 1" }]).ok, false);
 });
 
-test("changes keep a source that can be run: places where an expression may not be put into parentheses stay", () => {
+test("mutation: places where parentheses would be a syntax error -> not mutated", () => {
   const source = `
 import { b } from "./b.ts";
 export const { c = 1, d: [e] = [2] } = b({ f: "g", "h-i": 1, [\`j\${1}\`]: 2, k() { return this?.l?.(1)?.m; } });

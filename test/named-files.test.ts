@@ -15,7 +15,7 @@ function namedFiles(text: string): string[] {
 
 const exists = (path: string) => existsSync(join(ROOT, path)) || existsSync(join(ROOT, "src", path));
 
-test("every file that SECURITY.md, CONTRIBUTING.md, README.md and docs/ name is there", () => {
+test("SECURITY.md, CONTRIBUTING.md, README.md, docs/: every named file exists", () => {
   const texts = [
     "SECURITY.md",
     "CONTRIBUTING.md",
@@ -36,7 +36,7 @@ test("every file that SECURITY.md, CONTRIBUTING.md, README.md and docs/ name is 
   assert.ok(!exists("src/none.ts") && exists("verify/verify.ts"));
 });
 
-test("every row of the threat model names a test that is run by npm test or by the gate", () => {
+test("threat model: every row names a test that npm test or the CI gate runs", () => {
   const rows = read("SECURITY.md")
     .split("\n")
     .filter((line) => /^\|.*\|.*\|.*\|.*\|$/.test(line) && !line.startsWith("|---"))
@@ -58,7 +58,7 @@ test("every row of the threat model names a test that is run by npm test or by t
   }
 });
 
-test("the message of a commit is an area and an imperative of at most 72 characters, and a body behind an empty line", () => {
+test("commit messages: `area: imperative` of at most 72 characters, then an empty line and a body", () => {
   for (const good of [
     "verify: refuse a key of no curve",
     "keys, trust: read x\n\nBecause y.\n",

@@ -27,7 +27,7 @@ function counted(args: readonly string[], cwd: string): { code: number | null; s
   return { code: status, stderr, network };
 }
 
-test("verifying with a trusted root at hand reaches for no network, and what does is counted", async (t) => {
+test("verify --trusted-root: opens no socket; a command that does is counted", async (t) => {
   const cwd = temporaryFolder(t);
   const sigstore = await testSigstore();
   const kind = { version: "0.3", signer: "certificate", promise: false, timestamp: true } as const;

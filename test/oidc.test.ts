@@ -53,7 +53,7 @@ function browser(sigstore: TestSigstore, change: (callback: URL) => void = () =>
   return { spawn, shown };
 }
 
-test("browser: PKCE, state and nonce, and a last page that says what happened", async () => {
+test("browser: sends PKCE, state and nonce; last page reports the result", async () => {
   const sigstore = await testSigstore();
   const { spawn, shown } = browser(sigstore);
   const { token } = obtain(sigstore, { flow: "normal", with: { tty: TERMINAL, io: { spawn } } });
@@ -65,7 +65,7 @@ test("browser: PKCE, state and nonce, and a last page that says what happened", 
   assert.ok(!shown.text?.includes(raw));
 });
 
-test("browser: a redirect with another state, or a code of another login, ends the login", async () => {
+test("browser: redirect with another state or the code of another login -> login fails", async () => {
   for (const [change, reason] of [
     [(url: URL) => url.searchParams.set("state", "forged"), /another login/],
     [(url: URL) => url.searchParams.delete("state"), /another login/],
@@ -82,7 +82,7 @@ test("browser: a redirect with another state, or a code of another login, ends t
   }
 });
 
-test("browser: no browser leads to a code typed by hand", async () => {
+test("browser: cannot be opened -> code entered by hand", async () => {
   const sigstore = await testSigstore();
   let url = "";
   let said = "";
@@ -183,7 +183,7 @@ test("browser: text of an issuer is escaped in the page", async () => {
   assert.match(shown.text ?? "", /&#60;script&#62;alert\(&#34;&#39;&#38;&#34;\)/);
 });
 
-test("device: the code is shown, and the token comes once somebody approved it", async () => {
+test("device: shows the code; approved -> token", async () => {
   const sigstore = await testSigstore();
   let asked = "";
   const write = (data: string | Uint8Array) => {
@@ -199,7 +199,7 @@ test("device: the code is shown, and the token comes once somebody approved it",
   assert.match(asked, /valid for \d+ seconds/);
 });
 
-test("client credentials, and one token for another", async (t) => {
+test("client credentials and token exchange -> token", async (t) => {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);
   writeFileSync(join(cwd, "secret"), "secret\n");
@@ -209,7 +209,7 @@ test("client credentials, and one token for another", async (t) => {
   assert.equal((await obtain(sigstore, exchange).token).subject, ALICE);
 });
 
-test("without a terminal nothing is opened, asked or waited for", async () => {
+test("login without a terminal -> refused without opening a browser or waiting", async () => {
   const sigstore = await testSigstore();
   const never = () => Promise.reject(new Error("this must not happen"));
   const io = { spawn: never, listen: never };
@@ -226,14 +226,14 @@ test("without a terminal nothing is opened, asked or waited for", async () => {
   await assert.rejects(obtain(sigstore, { provider: "google" }).token, /google is not a valid provider/);
 });
 
-test("a login is not begun without consent", async () => {
+test("login: question declined -> nothing is sent", async () => {
   const sigstore = await testSigstore();
   const tty = { stdin: true, prompt: () => Promise.resolve("n") };
   await assert.rejects(obtain(sigstore, { yes: false, with: { tty } }).token, { code: "cancelled" });
   assert.deepEqual(sigstore.requests, []);
 });
 
-test("an issuer is reached by https, or on this machine, and speaks for itself alone", async () => {
+test("OIDC issuer: https or loopback only; discovery document of another issuer -> refused", async () => {
   const sigstore = await testSigstore();
   const flags = { flow: "device", issuer: new URL("http://issuer.example") };
   await assert.rejects(obtain(sigstore, flags).token, /must be reached by https/);
@@ -254,7 +254,7 @@ async function service(t: TestContext, answer: (path: string) => { status?: numb
   return { asked, url: `http://127.0.0.1:${port}` };
 }
 
-test("ambient: a variable, GitHub Actions, Buildkite and Google's metadata server", async (t) => {
+test("ambient: token from a variable, GitHub Actions, Buildkite or Google's metadata server", async (t) => {
   const sigstore = await testSigstore();
   const raw = sigstore.mint(ALICE);
   const github = await service(t, () => ({ body: JSON.stringify({ value: raw }) }));
@@ -289,7 +289,7 @@ test("ambient: a variable, GitHub Actions, Buildkite and Google's metadata serve
   assert.match(google.asked[0]?.url ?? "", /identity\?audience=sigstore/);
 });
 
-test("ambient: a service account is impersonated with a credentials file", async (t) => {
+test("ambient: credentials file -> service account impersonated", async (t) => {
   const sigstore = await testSigstore();
   const raw = sigstore.mint(ALICE);
   const cwd = temporaryFolder(t);
@@ -318,7 +318,7 @@ test("ambient: a service account is impersonated with a credentials file", async
   assert.equal(iam.asked[0]?.headers["authorization"], "Bearer access");
 });
 
-test("ambient: a SPIFFE workload gets its token over the socket", async (t) => {
+test("ambient: SPIFFE workload -> token over the socket", async (t) => {
   const sigstore = await testSigstore();
   const raw = sigstore.mint(ALICE);
   const socket = join(temporaryFolder(t), "api.sock");
@@ -354,7 +354,7 @@ test("ambient: a SPIFFE workload gets its token over the socket", async (t) => {
   await assert.rejects(obtain(sigstore, { with: { env } }).token, /no identity is registered for this workload/);
 });
 
-test("ambient: what fails is told without its secrets, and the next provider is tried", async (t) => {
+test("ambient: provider fails -> warning without secrets, next provider tried", async (t) => {
   const sigstore = await testSigstore();
   const github = await service(t, () => ({ status: 403, body: "request-secret" }));
   const failing = { ACTIONS_ID_TOKEN_REQUEST_URL: github.url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: "request-secret" };

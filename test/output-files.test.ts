@@ -31,7 +31,7 @@ async function workshop(context: TestContext) {
   return { cwd, tsign, content };
 }
 
-test("every flag that names a file to write is marked as one, and no other is", async () => {
+test("exactly the flags that name an output file are marked as such", async () => {
   const outputs: string[] = [];
   for (const entry of TABLE) {
     const { words } = entry;
@@ -45,7 +45,7 @@ test("every flag that names a file to write is marked as one, and no other is", 
   assert.ok(outputs.length > 60);
 });
 
-test("no output is written over a file that the command reads, whatever leads to it", async (t) => {
+test("output that is also an input, by any path -> refused", async (t) => {
   const { cwd, tsign, content } = await workshop(t);
   linkSync(join(cwd, "file"), join(cwd, "hard"));
   symlinkSync("file", join(cwd, "soft"));
@@ -92,7 +92,7 @@ test("no output is written over a file that the command reads, whatever leads to
   assert.equal(fine.code, 0, fine.stderr);
 });
 
-test("a key that is imported is not written over by its encrypted form", async (t) => {
+test("import-key-pair: output over the imported key -> refused", async (t) => {
   const { cwd, tsign, content } = await workshop(t);
   const { generateKeyPairSync } = await import("node:crypto");
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -105,7 +105,7 @@ test("a key that is imported is not written over by its encrypted form", async (
   assert.equal((await tsign(["import-key-pair", "--key", "mine.key", "-y", "-o", "other"])).code, 0);
 });
 
-test("two outputs do not go to one place, but to a device", async (t) => {
+test("two outputs to one file -> refused; to a device -> accepted", async (t) => {
   const { cwd, tsign } = await workshop(t);
   writeFileSync(join(cwd, "there"), "");
   symlinkSync("there", join(cwd, "link"));
@@ -128,7 +128,7 @@ test("two outputs do not go to one place, but to a device", async (t) => {
   }
 });
 
-test("- as an output is stdout, and what is printed there is whole", async (t) => {
+test("output -: printed on stdout, complete", async (t) => {
   const { cwd, tsign } = await workshop(t);
   const { stdout, stderr } = await tsign(["sign-blob", ...SIGN, "--bundle", "-", "file"]);
   assert.doesNotMatch(stderr, /Wrote/);
@@ -140,7 +140,7 @@ test("- as an output is stdout, and what is printed there is whole", async (t) =
   assert.ok(!existsSync(join(cwd, "-")));
 });
 
-test("a place that cannot be written is refused before anything is made, for every output of every signing command", async (t) => {
+test("signing commands: unwritable output -> refused before signing", async (t) => {
   const { ok, tsign, cwd, registry, store } = await storageWorkshop(t);
   const pushed = (await ok("sandbox", "push", "app:v1")).stdout.trim();
   const image = pushed.replace(/^[^/]+/, registry);
@@ -195,7 +195,7 @@ test("a place that cannot be written is refused before anything is made, for eve
   assert.equal(readFileSync(join(cwd, "read-only"), "utf8"), "kept");
 });
 
-test("what cannot be written after all is printed, and the command fails", async (t) => {
+test("output that cannot be written after signing -> printed, and the command fails", async (t) => {
   const { cwd } = await workshop(t);
   for (const [argv, printed] of [
     [["sign-blob", ...SIGN, "--bundle", "b", "file"], /"mediaType":"application\/vnd\.dev\.sigstore\.bundle/],
@@ -213,7 +213,7 @@ test("what cannot be written after all is printed, and the command fails", async
   }
 });
 
-test("an existing public key is replaced only after a y, too", async (t) => {
+test("existing public key -> replaced only after y", async (t) => {
   const cwd = temporaryFolder(t);
   writeFileSync(join(cwd, "cosign.pub"), "somebody's");
   const refused = await run(["generate-key-pair"], { cwd, env: PASSWORD, stdin: "n\n" });
@@ -224,7 +224,7 @@ test("an existing public key is replaced only after a y, too", async (t) => {
   assert.equal((await run(["generate-key-pair"], { cwd, env: PASSWORD, stdin: "y\n" })).code, 0);
 });
 
-test("standard input is given out once", async (t) => {
+test("stdin named twice -> refused", async (t) => {
   const { cwd, tsign } = await workshop(t);
   const twice = /standard input can be read once, and is named by/;
   const read = /standard input was already read as the password of a key, and cannot be a file too/;

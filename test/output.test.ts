@@ -22,7 +22,7 @@ function start(argv: readonly string[], cwd: string) {
   return { child, stdout: child.stdout, stderr: () => errors.join("") };
 }
 
-test("a reader that takes its time gets all of the output, and one that leaves early ends the program", async (t) => {
+test("stdout: slow reader -> all output; closed early -> program ends", async (t) => {
   const { cwd, ok, image } = await storageWorkshop(t);
   writeFileSync(join(cwd, "sbom"), Buffer.alloc(SIZE, "line\n"));
   await ok("attach", "sbom", "--sbom", "sbom", image);

@@ -75,7 +75,7 @@ test("verify prints the log entry, timestamp and identity that it verified, with
   assert.equal(after.stdout, before.stdout);
 });
 
-test("verify prints no log entry that it did not check, and no timestamp of an authority that is not trusted", async (t) => {
+test("verify: unverified log entry or untrusted timestamp -> not printed", async (t) => {
   const { sign, verify } = await keyless(t);
   await sign();
   const unlogged = await verify(NO_LOG);
@@ -86,7 +86,7 @@ test("verify prints no log entry that it did not check, and no timestamp of an a
   assert.doesNotMatch(unlogged.stderr, /transparency log was verified/);
 });
 
-test("verify says offline only where the log entry was stored with the signature", async (t) => {
+test('verify: prints "offline" only if the log entry was stored with the signature', async (t) => {
   const { sign, verify, change, sigstore } = await keyless(t);
   await sign();
   assert.match((await verify()).stderr, /transparency log was verified offline/);
@@ -99,7 +99,7 @@ test("verify says offline only where the log entry was stored with the signature
   assert.notEqual((await verify("--offline")).code, 0);
 });
 
-test("verify leaves out signed annotations that pass for what it verified, and says so", async (t) => {
+test("verify: signed annotations with names of verified fields -> omitted with a warning", async (t) => {
   const { sign, tsign, image } = await storageWorkshop(t);
   const names = [
     "Issuer",
@@ -137,7 +137,7 @@ test("verify leaves out signed annotations that pass for what it verified, and s
   assert.doesNotMatch(harmless.stderr, /left out/);
 });
 
-test("verify and verify-attestation judge and print the subject that is the image", async (t) => {
+test("verify, verify-attestation: check and print the subject that is the image", async (t) => {
   const { cwd, ok, tsign, store, digest, image } = await storageWorkshop(t);
   const about = (sha256: string, annotations: object) => ({ digest: { sha256 }, annotations });
   const [own, other] = [digest.slice(7), "0".repeat(64)];
@@ -165,7 +165,7 @@ test("verify and verify-attestation judge and print the subject that is the imag
     assert.notEqual((await verify("-a", wrong)).code, 0, wrong);
 });
 
-test("verify --check-claims=false prints what the statement is about, and not the image as if it were compared", async (t) => {
+test("verify --check-claims=false: prints the subject of the statement, not the image", async (t) => {
   const { cwd, ok, tsign, store, digest, image } = await storageWorkshop(t);
   const other = "0".repeat(64);
   const subject = [{ digest: { sha256: other }, annotations: { env: "prod" } }];
@@ -180,7 +180,7 @@ test("verify --check-claims=false prints what the statement is about, and not th
   assert.equal(critical.image["docker-manifest-digest"], `sha256:${other}`);
 });
 
-test("verify refuses the signature of a file attached to the image whose manifest the file is", async (t) => {
+test("verify: signature of a file equal to the image's manifest -> refused", async (t) => {
   const { cwd, ok, tsign, store, digest, image, sign } = await storageWorkshop(t);
   const stored = (await store.manifest(digest)) ?? assert.fail("no image");
   writeFileSync(join(cwd, "upload.json"), stored.bytes);
@@ -198,7 +198,7 @@ test("verify refuses the signature of a file attached to the image whose manifes
   await ok("verify", "--key", "a.pub", NO_LOG, image);
 });
 
-test("verify demands every value of a repeated annotation, sign refuses two values of one", async (t) => {
+test("verify -a: repeated annotation -> every value required; sign: two values of one annotation -> refused", async (t) => {
   const { sign, tsign, ok, image } = await storageWorkshop(t);
   await sign("--format", "both", "-a", "env=dev", "-a", "env=dev", "-a", "team=a");
   const verify = ["verify", "--key", "a.pub", NO_LOG];
@@ -215,7 +215,7 @@ test("verify demands every value of a repeated annotation, sign refuses two valu
   assert.equal((await tsign("generate", "-a", "env=dev,env=prod", image)).code, 1);
 });
 
-test("verify prints the optional part of a payload as it was signed, and refuses one that is no object", async (t) => {
+test("verify: prints `optional` of the payload as signed; not an object -> refused", async (t) => {
   const { cwd, ok, tsign, image, digest } = await storageWorkshop(t);
   for (const [optional, code] of [
     ["null", 0],

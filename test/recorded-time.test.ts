@@ -17,7 +17,7 @@ async function referrersOf(store: ImageStore, digest: Digest) {
   return found;
 }
 
-test("SOURCE_DATE_EPOCH is the time that every command writes, in both forms", async (t) => {
+test("SOURCE_DATE_EPOCH: recorded by every command, in both forms", async (t) => {
   const { cwd, env, image, digest, store } = await storageWorkshop(t);
   writeFileSync(join(cwd, "p.json"), "{}");
   const at = { ...env, SOURCE_DATE_EPOCH: EPOCH };
@@ -57,7 +57,7 @@ test("SOURCE_DATE_EPOCH is the time that every command writes, in both forms", a
   assert.ok(custom > 0);
 });
 
-test("a SOURCE_DATE_EPOCH that is no number of seconds is refused before anything is asked for or written", async (t) => {
+test("SOURCE_DATE_EPOCH: not a number of seconds -> refused before anything is sent or written", async (t) => {
   const { cwd, env, image, digest, store } = await storageWorkshop(t);
   writeFileSync(join(cwd, "p.json"), "{}");
   const key = ["--key", "a.key", ...OFFLINE];

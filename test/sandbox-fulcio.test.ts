@@ -22,7 +22,7 @@ function extensionsOf(certificate: X509Certificate): Map<string, Buffer> {
 
 const utf8 = (der: Buffer | undefined) => readOne(der ?? Buffer.alloc(0)).content.toString();
 
-test("a certificate follows from its key, its token and its authorities", async () => {
+test("Fulcio: certificate has the key and the identity of the token, and a path to the root", async () => {
   const sandbox = await testSigstore();
   const pair = keyOf("P-256");
   const leaf = leafOf(await certify(sandbox, pair));
@@ -47,7 +47,7 @@ test("a certificate follows from its key, its token and its authorities", async 
   assert.notEqual(other.serialNumber, leaf.serialNumber);
 });
 
-test("a job's certificate has every extension of Fulcio", async () => {
+test("Fulcio: CI job token -> certificate with every extension", async () => {
   const sandbox = await testSigstore();
   const token = sandbox.mintJob({ environment: "production" });
   const leaf = leafOf(await certify(sandbox, keyOf("P-256"), { token, subject: SUBJECT }));
@@ -78,7 +78,7 @@ test("a job's certificate has every extension of Fulcio", async () => {
   ]);
 });
 
-test("tokens without an e-mail address certify a URI or a user name", async () => {
+test("Fulcio: token without an e-mail address -> URI or user name in the certificate", async () => {
   const sandbox = await testSigstore();
   const kind = async (sub: string) => {
     const token = sandbox.mint("", { sub, email: undefined });
@@ -88,7 +88,7 @@ test("tokens without an e-mail address certify a URI or a user name", async () =
   assert.match((await kind("carol")) ?? "", /othername/i);
 });
 
-test("every kind of key Fulcio takes is certified, and no other", async () => {
+test("Fulcio: supported keys -> certificate; other keys -> refused", async () => {
   const sandbox = await testSigstore();
   const hashes = { "P-256": "sha256", "P-384": "sha384", "P-521": "sha512", RSA: "sha256", Ed25519: null } as const;
   for (const [kind, hash] of Object.entries(hashes)) {
@@ -108,7 +108,7 @@ async function refusal(sandbox: TestSigstore, options: Parameters<typeof certify
   return bytes.toString();
 }
 
-test("Fulcio refuses tokens that do not hold, and proofs that prove nothing", async () => {
+test("Fulcio: invalid token or proof of possession -> refused", async () => {
   const sandbox = await testSigstore();
   const stranger = await testSigstore();
   const token = sandbox.mint(ALICE);
@@ -143,7 +143,7 @@ test("Fulcio refuses tokens that do not hold, and proofs that prove nothing", as
   assert.equal((await ask(sandbox, "POST", "/api/v2/signingCert", { body: Buffer.from("no JSON") })).status, 400);
 });
 
-test("Fulcio takes the token from the request's credentials, which count before the header", async () => {
+test("Fulcio: token in the request body overrides the header", async () => {
   const sandbox = await testSigstore();
   const pair = keyOf("P-256");
   const send = (oidcIdentityToken: unknown, headers: Record<string, string> = {}) =>
@@ -169,7 +169,7 @@ test("Fulcio takes the token from the request's credentials, which count before 
   assert.equal((await send(sandbox.mint("eve@example.com"), good)).status, 400);
 });
 
-test("version 1 answers 201 with a chain of PEM; the bundle of trust is the same chain", async () => {
+test("Fulcio v1: 201 with a PEM chain; the trust bundle is the same chain", async () => {
   const sandbox = await testSigstore();
   const pair = keyOf("P-256");
   const content = Buffer.from(pair.publicKey.export({ type: "spki", format: "pem" })).toString("base64");
@@ -190,7 +190,7 @@ test("version 1 answers 201 with a chain of PEM; the bundle of trust is the same
   assert.deepEqual(bundle.chains[0]?.certificates, certificates.slice(1));
 });
 
-test("the CT log keeps every certificate, and proves it", async () => {
+test("CT log: every certificate is included, with a proof", async () => {
   const sandbox = await testSigstore();
   for (let count = 0; count < 3; count++) await certify(sandbox, keyOf("P-256"));
   const head = (await ask(sandbox, "GET", "/ct/v1/get-sth")).json() as unknown as { tree_size: number };

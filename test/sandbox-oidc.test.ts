@@ -56,7 +56,7 @@ const redeem = (code: string, changes = {}) => ({
   ...changes,
 });
 
-test("discovery leads to the keys that sign the tokens", async () => {
+test("OIDC: discovery -> keys that sign the tokens", async () => {
   const sandbox = await testSigstore();
   for (const [issuer, token] of [
     [sandbox.at.issuer, sandbox.mint(ALICE)],
@@ -81,7 +81,7 @@ test("discovery leads to the keys that sign the tokens", async () => {
   }
 });
 
-test("authorization code with PKCE gives a token that Fulcio takes, once", async () => {
+test("OIDC: authorization code with PKCE -> one token, accepted by Fulcio", async () => {
   const sandbox = await testSigstore();
   const code = await codeFor(sandbox);
   const answered = await post(sandbox, "/token", redeem(code));
@@ -96,7 +96,7 @@ test("authorization code with PKCE gives a token that Fulcio takes, once", async
   assert.equal((await post(sandbox, "/token", redeem(code))).status, 400);
 });
 
-test("with login_hint nobody is asked, and without a browser the code is shown", async () => {
+test("OIDC: login_hint -> no sign-in page; no browser -> code shown", async () => {
   const sandbox = await testSigstore();
   assert.equal((await ask(sandbox, "GET", authUrl({ login_hint: ALICE }))).status, 302);
   const oob = await ask(sandbox, "GET", authUrl({ login_hint: ALICE, redirect_uri: "urn:ietf:wg:oauth:2.0:oob" }));
@@ -104,7 +104,7 @@ test("with login_hint nobody is asked, and without a browser the code is shown",
   assert.match(oob.bytes.toString(), /alice@example\.com.*<code>[\w-]{32}<\/code>/s);
 });
 
-test("codes go only to this machine, and only to who began", async () => {
+test("OIDC: redirect to another machine, or code without its verifier -> refused", async () => {
   const sandbox = await testSigstore();
   for (const redirect_uri of [
     "https://evil.example/",
@@ -135,7 +135,7 @@ test("codes go only to this machine, and only to who began", async () => {
   assert.equal((await ask(sandbox, "GET", "/auth/approve?request=x&email=a")).status, 400);
 });
 
-test("device flow: pending until somebody signs in, then a token, once", async () => {
+test("device flow: pending before approval, then one token", async () => {
   const sandbox = await testSigstore();
   const device = (
     await post(sandbox, "/device/code", { client_id: "sigstore", scope: "openid email" })
@@ -157,7 +157,7 @@ test("device flow: pending until somebody signs in, then a token, once", async (
   assert.match((await poll()).bytes.toString(), /expired_token/);
 });
 
-test("client credentials, token exchange, minting and the ambient token of a job", async () => {
+test("OIDC: client credentials, token exchange, minting and CI job tokens -> token", async () => {
   const sandbox = await testSigstore();
   const credentials = await post(sandbox, "/token", { grant_type: "client_credentials", client_id: "sigstore" });
   assert.equal(credentials.status, 200);

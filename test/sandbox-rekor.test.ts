@@ -46,7 +46,7 @@ async function post(sandbox: TestSigstore, path: string, body: unknown) {
   return ask(sandbox, "POST", path, { body });
 }
 
-test("an entry is found by UUID, by index, by itself and by search; a second one is refused with its place", async () => {
+test("Rekor: entry found by UUID, index, content and search; duplicate -> 409 with its location", async () => {
   const sandbox = await testSigstore();
   const first = signed("one");
   const created = await post(sandbox, ENTRIES, first.proposed);
@@ -87,7 +87,7 @@ test("an entry is found by UUID, by index, by itself and by search; a second one
   assert.equal((await post(sandbox, `${ENTRIES}/retrieve`, { logIndexes: Array(11).fill(0) })).status, 422);
 });
 
-test("the promise is signed by the log's key, and the log is consistent", async () => {
+test("Rekor: SET is signed by the log's key; consistency proofs verify", async () => {
   const sandbox = await testSigstore();
   for (const text of ["one", "two", "three"]) {
     const answered = await post(sandbox, ENTRIES, signed(text).proposed);
@@ -112,7 +112,7 @@ test("the promise is signed by the log's key, and the log is consistent", async 
   }
 });
 
-test("statements are logged as dsse and as intoto, and found by their subject", async () => {
+test("Rekor: statements are logged as dsse and intoto, and found by subject", async () => {
   const sandbox = await testSigstore();
   const pair = keyOf("P-256");
   const made = statement(pair);
@@ -148,7 +148,7 @@ test("statements are logged as dsse and as intoto, and found by their subject", 
   assert.deepEqual(found.json(), uuids);
 });
 
-test("neither Rekor takes what is not signed, or not a known entry", async () => {
+test("Rekor v1, v2: invalid signature or unknown entry kind -> refused", async () => {
   const sandbox = await testSigstore();
   const { proposed, signature, pair } = signed("one");
   const other = signed("two");
@@ -191,7 +191,7 @@ test("neither Rekor takes what is not signed, or not a known entry", async () =>
   assert.equal(again.logIndex, "0");
 });
 
-test("RSA, P-384, P-521 and Ed25519ph sign entries of both Rekors", async () => {
+test("Rekor v1, v2: RSA, P-384, P-521 and Ed25519ph signatures -> accepted", async () => {
   const sandbox = await testSigstore();
   const kinds = [
     { kind: "RSA", hash: "sha256", keyDetails: "PKIX_RSA_PKCS1V15_2048_SHA256" },
@@ -220,7 +220,7 @@ test("RSA, P-384, P-521 and Ed25519ph sign entries of both Rekors", async () => 
   assert.equal((await post(sandbox, ENTRIES, other)).status, 400);
 });
 
-test("Rekor 2 can be read by checkpoint and tiles, and they agree", async () => {
+test("Rekor v2: checkpoint and tiles are consistent", async () => {
   const sandbox = await testSigstore();
   const pair = keyOf("P-256");
   const publicKey = { rawBytes: b64(pair.publicKey.export({ type: "spki", format: "der" })) };

@@ -11,7 +11,7 @@ import { exchange, testSigstore } from "./support/sandbox.ts";
 import { ALICE, ask, timestamp, timestampRequest } from "./support/sandbox-client.ts";
 import { temporaryFolder, testIo } from "./support/test-io.ts";
 
-test("a timestamp answers what was asked: nonce, certificates, or neither", async () => {
+test("timestamp authority: nonce and certificates as requested", async () => {
   const sandbox = await testSigstore();
   const parts = async (options: object) => {
     const [status, content] = readAll(readOne(await timestamp(sandbox, Buffer.from("signature"), options)).content);
@@ -30,7 +30,7 @@ test("a timestamp answers what was asked: nonce, certificates, or neither", asyn
   assert.equal(full.info.at(-1)?.raw.toString("hex"), "0204075bcd15");
 });
 
-test("the timestamp authority takes JSON requests, and refuses what is none", async () => {
+test("timestamp authority: JSON request -> timestamp; invalid JSON -> refused", async () => {
   const sandbox = await testSigstore();
   const digest = createHash("sha256").update("signature").digest();
   const headers = { "content-type": "application/json" };
@@ -61,7 +61,7 @@ test("the timestamp authority takes JSON requests, and refuses what is none", as
   assert.equal((await ask(sandbox, "POST", "/api/v1/timestamp", { body: request, headers: der })).status, 400);
 });
 
-test("SHA-1 and an unknown hash are rejected, garbage is a bad request", async () => {
+test("timestamp authority: SHA-1 or unknown hash -> rejected; invalid request -> 400", async () => {
   const sandbox = await testSigstore();
   for (const hash of ["1.3.14.3.2.26", "2.16.840.1.101.3.4.2.4"]) {
     const [status, ...rest] = readAll(readOne(await timestamp(sandbox, Buffer.from("x"), { hash })).content);
@@ -96,7 +96,7 @@ interface Described {
   hashes: { sha256: string };
 }
 
-test("the TUF repository leads from its root to the trusted root, and grows", async (t) => {
+test("TUF repository: root -> trusted root; versions increase", async (t) => {
   const folder = temporaryFolder(t);
   const versions: number[] = [];
   for (const clock of ["", "+1h"]) {
@@ -146,7 +146,7 @@ test("the TUF repository leads from its root to the trusted root, and grows", as
   assert.ok((versions[1] ?? 0) > (versions[0] ?? 0));
 });
 
-test("only programs on this machine are answered, and nothing unbounded is read", async () => {
+test("sandbox: other hosts and browsers -> refused; request size is limited", async () => {
   const sandbox = await testSigstore();
   const get = async (headers: Record<string, string>) => (await ask(sandbox, "GET", "/mint", { headers })).status;
   assert.equal(await get({}), 200);
@@ -170,7 +170,7 @@ test("only programs on this machine are answered, and nothing unbounded is read"
   }
 });
 
-test("faults every service can have: they happen as often as asked, where asked", async () => {
+test("faults: occur for the given service as often as set", async () => {
   const sandbox = await testSigstore();
   const mint = () => ask(sandbox, "GET", "/mint");
   sandbox.faults.add(parseFault("oidc:rate-limit=7*1"));
@@ -197,7 +197,7 @@ test("faults every service can have: they happen as often as asked, where asked"
   assert.equal((await upload()).status, 202);
 });
 
-test("faults and clocks are read as written, or refused", () => {
+test("faults, clocks: invalid text -> refused", () => {
   const read: Fault = { service: "rekor1", kind: "slow", value: "20", times: 3 };
   assert.deepEqual(parseFault("rekor1:slow=20*3"), read);
   for (const kind of Object.keys(FAULTS)) assert.equal(parseFault(`tsa:${kind}`).kind, kind);
@@ -223,7 +223,7 @@ test("faults and clocks are read as written, or refused", () => {
   }
 });
 
-test("registries that ask for a login give nothing without it", async () => {
+test("registries with a login: no credentials -> 401", async () => {
   const io = testIo();
   const random = (bytes: number) => io.random(bytes);
   const login = { authorization: `Basic ${Buffer.from("sandbox:sandbox").toString("base64")}` };
@@ -254,7 +254,7 @@ test("registries that ask for a login give nothing without it", async () => {
   assert.equal((await bearer("/v2/", { authorization: "Bearer other" })).status, 401);
 });
 
-test("a token says when, and by the sandbox's clock", async () => {
+test("tokens: times are those of the sandbox's clock", async () => {
   const sandbox = await testSigstore({ clock: () => new Date("2025-01-01T00:00:00Z") });
   const claims = JSON.parse(Buffer.from(sandbox.mint(ALICE).split(".")[1] ?? "", "base64url").toString());
   assert.equal(claims.iat, Date.parse("2025-01-01T00:00:00Z") / 1000);

@@ -32,7 +32,7 @@ const KINDS = [
 
 for (const kind of KINDS) {
   const name = `${kind.rekor}${kind.tsa ? " and tsa" : ""}, ${kind.dsse ? "statement" : "message"}`;
-  test(`what the sandbox certifies, logs and stamps is good to sigstore-js: ${name}`, async () => {
+  test(`sigstore-js: accepts what the sandbox certified, logged and timestamped: ${name}`, async () => {
     const sandbox = await testSigstore();
     // Several, so that proofs have something to prove.
     for (let count = 0; count < 3; count++) verify(sandbox, await bundleOf(sandbox, kind));
@@ -43,7 +43,7 @@ for (const kind of KINDS) {
   });
 }
 
-test("one sandbox does not trust what another one made", async () => {
+test("sigstore-js: signature from another sandbox -> refused", async () => {
   const [one, other] = [await testSigstore(), await testSigstore()];
   for (const kind of KINDS) {
     const bundle = await bundleOf(one, kind);
@@ -51,7 +51,7 @@ test("one sandbox does not trust what another one made", async () => {
   }
 });
 
-test("a clock that stands still, or runs beside the real one, dates everything", async () => {
+test("sandbox clock: fixed or offset -> used in certificates, log entries and timestamps", async () => {
   const real = testIo();
   for (const clock of ["2025-06-01T00:00:00Z", "+1h", "-26h"]) {
     const sandbox = await testSigstore({ clock: parseClock(clock, real) });
@@ -61,7 +61,7 @@ test("a clock that stands still, or runs beside the real one, dates everything",
   }
 });
 
-test("faults reach the bundle, and sigstore-js refuses it", async () => {
+test("sandbox faults -> sigstore-js refuses the bundle", async () => {
   const [message, stamped] = [KINDS[0], KINDS[3]];
   const refused: [Fault["service"], Fault["kind"], (typeof KINDS)[number]][] = [
     ["rekor1", "bad-set", message],
@@ -85,7 +85,7 @@ test("faults reach the bundle, and sigstore-js refuses it", async () => {
   }
 });
 
-test("a workflow's certificate is good for its own identity", async () => {
+test("sigstore-js: workflow certificate -> verifies for its own identity", async () => {
   const sandbox = await testSigstore();
   const bundle = await bundleOf(sandbox, { ...KINDS[0], token: sandbox.mintJob() });
   const workflow = "https://github.com/acme/widget/.github/workflows/release.yml@refs/heads/main";
@@ -93,7 +93,7 @@ test("a workflow's certificate is good for its own identity", async () => {
   assert.throws(() => verify(sandbox, bundle, workflow));
 });
 
-test("what was signed before a restart is still good after it", async (t) => {
+test("sandbox state: signatures verify after a restart", async (t) => {
   const folder = temporaryFolder(t);
   const before = await testSigstore({ folder });
   const bundles = await Promise.all(KINDS.map((kind) => bundleOf(before, kind)));
@@ -108,7 +108,7 @@ test("what was signed before a restart is still good after it", async (t) => {
   await assert.rejects(testSigstore({ folder, clock: () => new Date("2020-01-01") }), /the clock stands before/);
 });
 
-test("a damaged state is said, and not written over", async (t) => {
+test("sandbox state: damaged -> error, files unchanged", async (t) => {
   const folder = temporaryFolder(t);
   const sandbox = await testSigstore({ folder });
   for (let count = 0; count < 2; count++) await bundleOf(sandbox, KINDS[0]);

@@ -22,7 +22,7 @@ function tsign(cwd: string, ...given: (string | { HOME: string })[]) {
   return { code: status, stdout, stderr };
 }
 
-test("a sandbox starts in the background, serves, and stops", (t) => {
+test("sandbox up, down: starts in the background, serves and stops", (t) => {
   const cwd = temporaryFolder(t);
   assert.equal(tsign(cwd, "sandbox", "status").code, 1);
   try {
@@ -43,7 +43,7 @@ test("a sandbox starts in the background, serves, and stops", (t) => {
   }
 });
 
-test("a command inside a sandbox finds it, and its exit code is passed on", (t) => {
+test("sandbox exec: sets the environment and returns the exit code of the command", (t) => {
   const cwd = temporaryFolder(t);
   const inside = tsign(cwd, "sandbox", "exec", "--", "sh", "-c", 'test -n "$TSIGN_SANDBOX" && command -v tsign');
   assert.equal(inside.code, 0, inside.stderr);
@@ -55,7 +55,7 @@ test("a command inside a sandbox finds it, and its exit code is passed on", (t) 
 /** What is in a folder, and in those below it. */
 const contentOf = (folder: string) => readdirSync(folder, { recursive: true }).sort();
 
-test("a sandbox that cannot have its port says why at once, and leaves the folder it was started in as it was", async (t) => {
+test("sandbox up: port in use -> error at once, current folder unchanged", async (t) => {
   const home = temporaryFolder(t);
   const cwd = temporaryFolder(t);
   mkdirSync(join(cwd, "sub"));
@@ -73,7 +73,7 @@ test("a sandbox that cannot have its port says why at once, and leaves the folde
   assert.deepEqual(left, []);
 });
 
-test("a port that is none is a wrong flag", async (t) => {
+test("sandbox up: invalid port -> usage error", async (t) => {
   const cwd = temporaryFolder(t);
   writeFileSync(join(cwd, "file"), "precious");
   for (const port of ["65536", "99999", "-1", "1e3", "http", "", " 80"]) {
@@ -84,7 +84,7 @@ test("a port that is none is a wrong flag", async (t) => {
   assert.deepEqual(contentOf(cwd), ["file"]);
 });
 
-test("a state folder with other files is refused, and one that a sandbox made is taken again", async (t) => {
+test("sandbox up --state: folder with other files -> refused; folder of a sandbox -> reused", async (t) => {
   const cwd = temporaryFolder(t);
   writeFileSync(join(cwd, "file"), "precious");
   const io = testIo({ cwd, env: { HOME: temporaryFolder(t) } });
@@ -98,7 +98,7 @@ test("a state folder with other files is refused, and one that a sandbox made is
   }
 });
 
-test("a sandbox that is stopped by a signal removes its own folder, and nothing else", async (t) => {
+test("sandbox: stopped by a signal -> removes its own folder only", async (t) => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const home = temporaryFolder(t);
     const cwd = temporaryFolder(t);
@@ -125,7 +125,7 @@ test("a sandbox that is stopped by a signal removes its own folder, and nothing 
   }
 });
 
-test("a file that says a sandbox runs is not believed", async (t) => {
+test("findSandbox: state file without a running sandbox -> undefined", async (t) => {
   const cwd = temporaryFolder(t);
   const io = testIo({ cwd });
   await io.files.makeDirectory(".cache/tsign");
@@ -144,7 +144,7 @@ async function ask(context: TestContext, headers: Record<string, string>, path =
   return response.status;
 }
 
-test("the sandbox answers programs of this machine, and no web page", async (t) => {
+test("sandbox: request from a web page -> refused", async (t) => {
   assert.equal(await ask(t, {}), 200);
   assert.equal(await ask(t, { origin: "https://evil.example" }), 403);
   assert.equal(await ask(t, { "sec-fetch-site": "cross-site" }), 403);
@@ -152,7 +152,7 @@ test("the sandbox answers programs of this machine, and no web page", async (t) 
   assert.equal(await ask(t, { host: "localhost.evil.example" }), 421);
 });
 
-test("the registry checks what it is given", async (t) => {
+test("sandbox registry: wrong digest or manifest -> refused", async (t) => {
   const registry = await testRegistry(t);
   const io = testIo();
   const send = async (method: string, path: string, body: string, type = "application/octet-stream") => {
@@ -190,7 +190,7 @@ async function inside(context: TestContext, options: Partial<SandboxOptions> = {
 
 const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
 
-test("tokens are of whom, for whom and for how long they are asked for", async (t) => {
+test("sandbox token: subject, audience and lifetime as requested", async (t) => {
   const { sandbox, tsign } = await inside(t);
   const token = async (...flags: string[]) => claimsOf((await tsign("sandbox", "token", ...flags)).stdout);
   const plain = await token("--email", "alice@example.com");
@@ -203,7 +203,7 @@ test("tokens are of whom, for whom and for how long they are asked for", async (
   assert.match(bad.stderr, /claims is not a JSON object/);
 });
 
-test("env is what a shell evaluates, and every file it names is there", async (t) => {
+test("sandbox env: evaluates in a shell; every named file exists", async (t) => {
   const { cwd, sandbox, tsign } = await inside(t);
   const { stdout } = await tsign("sandbox", "env");
   for (const [name, value] of Object.entries(sandbox.variables)) {
@@ -215,7 +215,7 @@ test("env is what a shell evaluates, and every file it names is there", async (t
   assert.equal(shellExports({ A: "it's" }), "export A='it'\\''s'\n");
 });
 
-test("faults are switched on and off by command", async (t) => {
+test("sandbox fault: switches faults on and off", async (t) => {
   const { tsign } = await inside(t, { faults: [parseFault("oidc:status=418*1")] });
   assert.match((await tsign("sandbox", "token")).stderr, /refuses: failed on purpose/);
   assert.equal((await tsign("sandbox", "token")).code, 0);
@@ -227,7 +227,7 @@ test("faults are switched on and off by command", async (t) => {
   assert.match((await tsign("sandbox", "fault", "oidc:nonsense")).stderr, /is not a fault/);
 });
 
-test("a state folder keeps port and keys; another port is refused", async (t) => {
+test("sandbox up --state: port and keys are kept; another port -> refused", async (t) => {
   const state = join(temporaryFolder(t), "state");
   const first = await inside(t, { state });
   await first.sandbox.close();
@@ -241,7 +241,7 @@ test("a state folder keeps port and keys; another port is refused", async (t) =>
   assert.equal(statSync(state).mode & 0o777, 0o700);
 });
 
-test("a clock or a fault that is none starts nothing", async (t) => {
+test("sandbox up: invalid clock or fault -> nothing starts", async (t) => {
   const cwd = temporaryFolder(t);
   for (const flags of [
     ["--clock", "tomorrow"],

@@ -78,7 +78,7 @@ const worldOf = (cwd: string, status: number, headers: Record<string, string> = 
 
 const REFUSING = { "www-authenticate": 'Basic realm="r"' };
 
-test("every command: the value of a secret flag, however it is written, is in no output", async (t) => {
+test("every command: secret flag in any spelling -> not in the output", async (t) => {
   const cwd = await folder(t);
   let runs = 0;
   for (const each of await everyCommand()) {
@@ -103,7 +103,7 @@ test("every command: the value of a secret flag, however it is written, is in no
   assert.ok(runs > 200, `${runs}`);
 });
 
-test("every command: no secret of the environment is in its output, whatever fails", async (t) => {
+test("every command: secret in the environment -> not in the output, whatever fails", async (t) => {
   const cwd = await folder(t);
   const secret = VARIABLES.filter(({ secret }) => secret).map(({ name }) => name);
   const more = [
@@ -141,7 +141,7 @@ test("every command: no secret of the environment is in its output, whatever fai
   }
 });
 
-test("every command: the password in a URL is in no output", async (t) => {
+test("every command: password in a URL -> not in the output", async (t) => {
   const cwd = await folder(t);
   for (const each of await everyCommand()) {
     if (each.name.startsWith("sandbox")) continue;

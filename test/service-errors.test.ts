@@ -128,7 +128,7 @@ for (const [name, { service, url, ask }] of Object.entries(ASKED)) {
   });
 }
 
-test("Fulcio, Rekor, timestamp authority: an unexpected response body has code, service and url", async () => {
+test("Fulcio, Rekor, timestamp authority: unexpected response body -> code, service and url", async () => {
   for (const [name, { service, ask }] of Object.entries(ASKED)) {
     if (service === "oidc") continue;
     const error = await errorOf(ask(answering(200, { text: "{}" })));
@@ -268,7 +268,7 @@ describe("key services", () => {
     }
   });
 
-  test("a signer's errors have the service, and defects are not changed", async () => {
+  test("signers: errors have the service; internal errors are unchanged", async () => {
     const error = new TsignError("service", "it answered without a signature");
     const signer = { publicKey: SIGNER.publicKey, sign: () => Promise.reject(error) };
     const provider = (fails: unknown) =>
@@ -282,7 +282,7 @@ describe("key services", () => {
     await assert.rejects((await provider(defect).signer()).sign(Buffer.from("m")), defect);
   });
 
-  test("a failing plugin has the service kms-plugin", async () => {
+  test("KMS plugin fails -> error with service kms-plugin", async () => {
     const { io } = serviceIo(() => undefined, {
       io: { spawn: async () => ({ code: 1, stdout: "", stderr: "" }) } as never,
     });

@@ -22,7 +22,7 @@ const FORMS = { bundle: [], legacy: [LEGACY] } as const;
 
 for (const [form, flags] of Object.entries(FORMS)) {
   for (const referrers of [true, false]) {
-    test(`an image signed as ${form} verifies with its key and no other${referrers ? "" : ", without the referrers API"}`, async (t) => {
+    test(`image signed as ${form} -> verifies with its key only${referrers ? "" : ", without the referrers API"}`, async (t) => {
       const { tsign, image, tag } = await workshop(t, { referrers });
       const signed = await tsign("sign", "--key", "a.key", ...OFFLINE, ...flags, image);
       assert.equal(signed.code, 0, signed.stderr);
@@ -41,7 +41,7 @@ for (const [form, flags] of Object.entries(FORMS)) {
   }
 }
 
-test("signatures of both forms are judged together, and one good one is enough", async (t) => {
+test("verify: signatures in both forms -> one valid signature is enough", async (t) => {
   const { tsign, image } = await workshop(t);
   await tsign("sign", "--key", "a.key", ...OFFLINE, LEGACY, image);
   await tsign("sign", "--key", "b.key", ...OFFLINE, image);
@@ -57,7 +57,7 @@ test("signatures of both forms are judged together, and one good one is enough",
   }
 });
 
-test("an unsigned image, a missing one, and a changed one have their own exit codes", async (t) => {
+test("verify: unsigned, missing and changed image -> different exit codes", async (t) => {
   const { tsign, image, tag, cwd } = await workshop(t);
   assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 10);
   assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, tag.replace(":v1", ":absent"))).code, 11);
@@ -69,7 +69,7 @@ test("an unsigned image, a missing one, and a changed one have their own exit co
   assert.match(changed.stderr, /no signatures found/);
 });
 
-test("annotations are signed, shown, and demanded", async (t) => {
+test("annotations: signed by sign -a, printed, and required by verify -a", async (t) => {
   const { tsign, image } = await workshop(t);
   for (const flags of [[], [LEGACY]]) {
     await tsign("sign", "--key", "a.key", ...OFFLINE, ...flags, "-a", "env=prod,tier=1", image);
@@ -90,14 +90,14 @@ test("annotations are signed, shown, and demanded", async (t) => {
   }
 });
 
-test("the same payload by the same key is stored once in the legacy form", async (t) => {
+test("sign: same payload and key twice, legacy form -> stored once", async (t) => {
   const { tsign, image } = await workshop(t);
   for (const key of ["a.key", "a.key", "b.key"]) await tsign("sign", "--key", key, ...OFFLINE, LEGACY, image);
   const listed = await tsign("download", "signature", image);
   assert.equal(listed.stdout.trim().split("\n").length, 2);
 });
 
-test("several images are judged each on its own, and one failure fails the command", async (t) => {
+test("verify: several images -> each verified; one failure fails the command", async (t) => {
   const { tsign, image } = await workshop(t);
   await tsign("sign", "--key", "a.key", ...OFFLINE, image);
   const unsigned = (await tsign("sandbox", "push", "web:v1")).stdout.trim();
@@ -106,7 +106,7 @@ test("several images are judged each on its own, and one failure fails the comma
   assert.equal(both.stdout.trim().split("\n").length, 1, "the good one is printed all the same");
 });
 
-test("every kind of key signs and verifies in every form, without further flags", async (t) => {
+test("every kind of key -> signs and verifies in every form without further flags", async (t) => {
   const { tsign, cwd } = await workshop(t);
   const kinds = {
     rsa: generateKeyPairSync("rsa", { modulusLength: 2048 }),
@@ -138,7 +138,7 @@ test("every kind of key signs and verifies in every form, without further flags"
   }
 });
 
-test("a legacy bundle's bare public key never takes the place of --key or an identity", async (t) => {
+test("verify-blob: public key in a legacy bundle -> does not replace --key or an identity", async (t) => {
   const { tsign, cwd } = await workshop(t);
   writeFileSync(join(cwd, "blob"), "content");
   const signed = await tsign("sign-blob", "--key", "b.key", ...OFFLINE, LEGACY, "blob");
@@ -155,7 +155,7 @@ test("a legacy bundle's bare public key never takes the place of --key or an ide
   assert.match(identity.stderr, /no identity to verify/);
 });
 
-test("what this version cannot do is refused in one line, never ignored", async (t) => {
+test("unsupported requests -> refused in one line", async (t) => {
   const { tsign, image } = await workshop(t);
   const cases: [string[], RegExp][] = [
     [["sign", "--key", "awskms:///alias/x", ...OFFLINE, image], /awskms:\/\/ needs a package that is not installed/],
@@ -173,7 +173,7 @@ test("what this version cannot do is refused in one line, never ignored", async 
   }
 });
 
-test("exit codes of images are for registries: a saved image fails with 1, as in cosign", async (t) => {
+test("verify --local-image: any failure -> exit code 1, as cosign's", async (t) => {
   const { tsign, image } = await workshop(t);
   await tsign("save", "--dir", "unsigned", image);
   await tsign("sign", "--key", "a.key", ...OFFLINE, LEGACY, image);

@@ -77,7 +77,7 @@ const code = (expected: ErrorCode) => (error: unknown) => {
   return true;
 };
 
-test("builders of @sigstore/sign make bundles that verify with our keys and witnesses", async () => {
+test("@sigstore/sign builders with tsign's keys and witnesses -> bundles that verify", async () => {
   const sandbox = await testSigstore();
   const rows: [Parameters<typeof keyOf>[0], "dsse" | "message", readonly Witness[], object][] = [
     ["P-256", "dsse", rekor1(sandbox), {}],
@@ -104,7 +104,7 @@ test("builders of @sigstore/sign make bundles that verify with our keys and witn
   }
 });
 
-test("what the builders cannot make of a key is refused by the log", async () => {
+test("@sigstore/sign builders: unsupported key -> refused by the log", async () => {
   const sandbox = await testSigstore();
   const rows: [Parameters<typeof keyOf>[0], "dsse" | "message", readonly Witness[], RegExp][] = [
     ["P-384", "dsse", rekor1(sandbox), /no verifier accepts a signature/], // asks for SHA-384
@@ -120,13 +120,13 @@ test("what the builders cannot make of a key is refused by the log", async () =>
   }
 });
 
-test("toSigstoreSigner refuses a form that the key cannot sign in", () => {
+test("toSigstoreSigner: form that the key cannot sign -> refused", () => {
   assert.throws(() => toSigstoreSigner(keyFor("P-256"), { prehash: true }), code("unsupported"));
   const { publicKey, sign } = keyFor("P-384"); // as a key in a service
   assert.throws(() => toSigstoreSigner({ publicKey, sign }, { hash: "sha256" }), code("unsupported"));
 });
 
-test("fulcioSigner asks for one certificate, also for signatures at the same time, and for another near its end", async () => {
+test("fulcioSigner: parallel signatures -> one certificate; renewed before it expires", async () => {
   let now = new Date("2026-06-01T12:00:00Z");
   const sandbox = await testSigstore({ clock: () => now });
   const io = ioOf(sandbox);
@@ -149,7 +149,7 @@ test("fulcioSigner asks for one certificate, also for signatures at the same tim
   assert.equal(issued(), 2);
 });
 
-test("fulcioSigner tries again after a failure", async () => {
+test("fulcioSigner: failed request -> next signature requests a new certificate", async () => {
   const sandbox = await testSigstore();
   const io = ioOf(sandbox);
   const tokens = ["garbage", sandbox.mint(ALICE)];
@@ -171,7 +171,7 @@ function foreign(kind: "P-256" | "P-384" | "RSA" | "Ed25519"): { signer: Sigstor
   return { signer: { sign }, publicKey };
 }
 
-test("a session signs with a signer of @sigstore/sign's shape", async () => {
+test("session: accepts a Signer of @sigstore/sign", async () => {
   const sandbox = await testSigstore();
   const trust = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root");
   const sessionOf = (key: Signer, witnesses: readonly Witness[]) =>
@@ -194,7 +194,7 @@ test("a session signs with a signer of @sigstore/sign's shape", async () => {
   await assert.rejects(pure.sign({ kind: "payload", payload: FILE }), code("unsupported"));
 });
 
-test("a foreign signer that answers with another key or a certificate is refused before anything is public", async () => {
+test("session: foreign signer returns another key or a certificate -> refused before anything is public", async () => {
   const sandbox = await testSigstore();
   const { signer } = foreign("P-256");
   const other = foreign("P-256");
@@ -210,7 +210,7 @@ test("a foreign signer that answers with another key or a certificate is refused
   assert.deepEqual(sandbox.requests, []);
 });
 
-test("a signer that signs something else is found out by the session", async () => {
+test("session: signer signs other data -> refused", async () => {
   const sandbox = await testSigstore();
   const trust = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root");
   const { signer, publicKey } = foreign("P-256");
@@ -221,7 +221,7 @@ test("a signer that signs something else is found out by the session", async () 
   await assert.rejects(session.sign({ kind: "payload", payload: FILE }), code("untrusted"));
 });
 
-test("a witness of @sigstore/sign's shape works in a session, and one that lies is found out", async () => {
+test("session: Witness of @sigstore/sign -> accepted; false log entry -> refused", async () => {
   const sandbox = await testSigstore();
   const trust = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root");
   const [log] = rekor1(sandbox);
@@ -245,7 +245,7 @@ test("a witness of @sigstore/sign's shape works in a session, and one that lies 
   await assert.rejects(lied.sign({ kind: "statement", statement: another }), code("untrusted"));
 });
 
-test("onPublish is told key or identity and places before anything is sent, and stops it", async () => {
+test("session: onPublish gets key or identity and places before anything is sent, and can stop it", async () => {
   const sandbox = await testSigstore();
   const io = ioOf(sandbox);
   const told: Publication[] = [];
@@ -271,7 +271,7 @@ test("onPublish is told key or identity and places before anything is sent, and 
   assert.equal(told.length, 2);
 });
 
-test("a session refuses before the key is opened what could not be recorded", async () => {
+test("session: request that the logs would refuse -> refused before the key is opened", async () => {
   const sandbox = await testSigstore();
   const io = ioOf(sandbox);
   const key = () => assert.fail("the key was opened");
@@ -287,7 +287,7 @@ test("a session refuses before the key is opened what could not be recorded", as
   assert.deepEqual(sandbox.requests, []);
 });
 
-test("bundleBuilder refuses envelopes of other types; identity providers fit both ways", async () => {
+test("bundleBuilder: envelope of another type -> refused; identity providers work in both directions", async () => {
   const sandbox = await testSigstore();
   const io = ioOf(sandbox);
   const session = await openSession(io, { key: keyFor("P-256"), witnesses: [] });

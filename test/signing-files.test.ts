@@ -21,7 +21,7 @@ async function workshop(t: TestContext) {
 
 const OUTPUTS = ["--output-signature", "s", "--output-payload", "p", "--output-certificate", "c"];
 
-test("sign writes every file it is asked for, in either form", async (t) => {
+test("sign: writes every requested file, in both forms", async (t) => {
   const { cwd, tsign, image, read } = await workshop(t);
   for (const form of [[], [LEGACY]]) {
     const signed = await tsign("sign", "--key", "a.key", ...OFFLINE, ...form, ...OUTPUTS, "--bundle", "b.json", image);
@@ -38,7 +38,7 @@ test("sign writes every file it is asked for, in either form", async (t) => {
   assert.equal((await verify("a.pub", "blob")).code, 1);
 });
 
-test("sign writes the signatures under several names a line each", async (t) => {
+test("sign: several --sign-container-identity -> one signature per line", async (t) => {
   const { tsign, image, read, has } = await workshop(t);
   const names = ["--sign-container-identity", "x.example/a,x.example/b"];
   const files = [...OUTPUTS, "--bundle", "b.json"];
@@ -51,7 +51,7 @@ test("sign writes the signatures under several names a line each", async (t) => 
   assert.ok(has("r") && !has(`r-sha256-${digest}`), "one certificate for all images");
 });
 
-test("what could not be written is refused before anything is signed", async (t) => {
+test("sign, sign-blob: output that cannot be written -> refused before signing", async (t) => {
   const { cwd, tsign, image, has } = await workshop(t);
   const other = (await tsign("sandbox", "push", "web:v1")).stdout.trim();
   const sign = ["sign", "--key", "a.key", ...OFFLINE];
@@ -90,7 +90,7 @@ test("--output and --output-signature both get the signature", async (t) => {
   assert.equal(read("o"), read("s"));
 });
 
-test("a signature beside a legacy bundle counts, and beside a Sigstore bundle is refused", async (t) => {
+test("verify-blob --signature: used with a legacy bundle, refused with a Sigstore bundle", async (t) => {
   const { tsign } = await workshop(t);
   const sign = (...flags: string[]) => tsign("sign-blob", "--key", "a.key", ...OFFLINE, ...flags, "blob");
   await sign("--bundle", "new.json");
@@ -110,7 +110,7 @@ test("a signature beside a legacy bundle counts, and beside a Sigstore bundle is
   assert.match(twice.stderr, /exactly one of --key, --sk or --certificate/);
 });
 
-test("flags without effect are named", async (t) => {
+test("sign-blob: flags without effect -> warning names them", async (t) => {
   const { tsign, image } = await workshop(t);
   const sign = ["sign", "--key", "a.key", ...OFFLINE];
   for (const [flags, reason] of [
@@ -133,7 +133,7 @@ test("flags without effect are named", async (t) => {
   assert.match(verified.stderr, /no effect of --certificate-oidc-issuer: --key says who signed/);
 });
 
-test("--format both: what each form is for is in its file, and both verify", async (t) => {
+test("--format both: each file has its form, and both verify", async (t) => {
   const { tsign, image, read } = await workshop(t);
   const files = ["--upload=false", "--bundle", "b.json", "--output-signature", "s", "--output-payload", "p"];
   const signed = await tsign("sign", "--key", "a.key", ...OFFLINE, "--format", "both", ...files, image);
@@ -145,7 +145,7 @@ test("--format both: what each form is for is in its file, and both verify", asy
   assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 10, "nothing was stored");
 });
 
-test("a P-384 key in memory signs over SHA-256 where that is asked of it", async () => {
+test("P-384 key in memory: signs over SHA-256 on request", async () => {
   const { signerFromKey } = await import("../src/keys/signer.ts");
   const { verifySignature } = await import("../src/keys/index.ts");
   const { messageOf } = await import("../src/format/digest.ts");

@@ -43,7 +43,7 @@ async function workshop(t: TestContext, kinds: readonly (keyof typeof KINDS)[]) 
 }
 
 for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
-  test(`a ${kind} key signs images in every form that Rekor v1 records, each logged once`, async (t) => {
+  test(`${kind} key: signs images in every form that Rekor v1 records, each logged once`, async (t) => {
     const { sigstore, tsign, push } = await workshop(t, [...new Set([kind, "p256"] as const)]);
     for (const [format, entries] of [
       ["bundle", 1],
@@ -67,7 +67,7 @@ for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
   });
 }
 
-test("with a token no issuer is needed; without one it is said that there is none", async (t) => {
+test("sign: --identity-token -> no issuer required; no token and no issuer -> refused", async (t) => {
   const { sigstore, tsign, push, write } = await workshop(t, []);
   const { oidcUrls: _issuers, ...config } = JSON.parse(sigstore.signingConfig.rekor1);
   write("config.json", JSON.stringify(config));
@@ -79,7 +79,7 @@ test("with a token no issuer is needed; without one it is said that there is non
   assert.match(refused.stderr, /names no OIDC issuer to log in at/);
 });
 
-test("without log and timestamp a certificate signs for some minutes, which is said", async (t) => {
+test("sign: no log and no timestamp -> warning that the signature verifies until the certificate expires", async (t) => {
   const { sigstore, tsign, push } = await workshop(t, []);
   const image = await push("v1");
   const services = ["--use-signing-config=false", "--tlog-upload=false", "--fulcio-url", sigstore.at.fulcio];
@@ -92,7 +92,7 @@ test("without log and timestamp a certificate signs for some minutes, which is s
   assert.equal((await tsign(["verify", ...who, ...ROOT, image])).code, 1);
 });
 
-test("a --certificate that does not hold is refused with 1, and a signature that is not its own with 12", async (t) => {
+test("verify --certificate: untrusted -> exit 1; signature of another certificate -> exit 12", async (t) => {
   const { sigstore, tsign, push } = await workshop(t, []);
   const image = await push("v1");
   const signing = ["sign", "--yes", "--signing-config", "rekor1.json", ...ROOT, "--format", "legacy"];
@@ -110,7 +110,7 @@ test("a --certificate that does not hold is refused with 1, and a signature that
   assert.equal((await verify("bob.pem", "bob@example.com")).code, 12);
 });
 
-test("--format both is one certificate for one identity", async (t) => {
+test("--format both: one certificate for one identity", async (t) => {
   const { sigstore, tsign, push } = await workshop(t, []);
   const image = await push("v1");
   const token = sigstore.mint("alice@example.com");
@@ -127,7 +127,7 @@ test("--format both is one certificate for one identity", async (t) => {
   assert.notEqual((await verify("mallory@example.com")).code, 0);
 });
 
-test("the legacy form and Rekor v2: refused by --format, said with cosign's switch", async (t) => {
+test("legacy form with Rekor v2: --format -> refused; --new-bundle-format=false -> warning", async (t) => {
   const { sigstore, tsign, read } = await workshop(t, ["p256"]);
   const signing = ["sign-blob", "--key", "p256.key", "--signing-config", "rekor2.json", ...ROOT, "--bundle", "b.json"];
   for (const format of ["legacy", "both"]) {
@@ -143,7 +143,7 @@ test("the legacy form and Rekor v2: refused by --format, said with cosign's swit
   assert.equal(JSON.parse(read("b.json")).rekorBundle, undefined);
 });
 
-test("a logged legacy signature that cosign could not verify is asked about, with a signing config too", async (t) => {
+test("sign: logged legacy signature that cosign cannot verify -> confirmation, with a signing config too", async (t) => {
   const { tsign } = await workshop(t, ["p256", "p384"]);
   const sign = (kind: string, answer: string, ...flags: string[]) => {
     const signing = ["sign-blob", "--key", `${kind}.key`, "--signing-config", "rekor1.json", ...ROOT, LEGACY];
@@ -157,7 +157,7 @@ test("a logged legacy signature that cosign could not verify is asked about, wit
   assert.equal((await sign("p256", "n\n")).code, 0, "an ordinary key is not asked about");
 });
 
-test("verify -o text says what a workflow's certificate says", async (t) => {
+test("verify -o text: prints the extensions of a workflow's certificate", async (t) => {
   const { sigstore, tsign, push } = await workshop(t, []);
   const image = await push("v1");
   const signing = ["sign", "--yes", "--identity-token", sigstore.mintJob(), "--signing-config", "rekor1.json", ...ROOT];

@@ -27,7 +27,7 @@ async function workshop(...from: Parameters<typeof storageWorkshop>) {
   return { ...shop, ...names, verify };
 }
 
-test("dockerfile verify judges every image, in every form, with verify's exit codes", async (t) => {
+test("dockerfile verify: verifies every image, with the exit codes of verify", async (t) => {
   const { legacy, bundle, none, registry, env, verify } = await workshop(t);
   const dockerfile = (text: string, ...flags: string[]) => verify("dockerfile", text, ...flags);
   const good = await dockerfile(`FROM ${legacy} AS build\nFROM build\nCOPY --from=${bundle} /x /x\n`);
@@ -46,7 +46,7 @@ test("dockerfile verify judges every image, in every form, with verify's exit co
   assert.equal((await dockerfile(`FROM ${legacy}`, "-a", "env=prod")).code, 12);
 });
 
-test("manifest verify judges every image of the stream", async (t) => {
+test("manifest verify: verifies every image of the stream", async (t) => {
   const { cwd, env, legacy, bundle, none, verify } = await workshop(t);
   const pod = (...images: string[]) =>
     JSON.stringify({ kind: "Pod", spec: { containers: images.map((image) => ({ name: "c", image })) } });

@@ -11,7 +11,7 @@ const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const INDEX = "application/vnd.oci.image.index.v1+json";
 const ESCAPE = "\u001b[2J";
 
-test("text that strangers attached cannot steer the terminal", async (t) => {
+test("tree, download, verify: control characters in attached data -> escaped", async (t) => {
   const { ok, tsign, image, digest, store } = await storageWorkshop(t);
   const subject = await descriptorOf(store, digest);
   const annotations = { "dev.sigstore.bundle.predicateType": `${ESCAPE}\nVerified OK` };
@@ -28,7 +28,7 @@ test("text that strangers attached cannot steer the terminal", async (t) => {
   }
 });
 
-test("one referrer that cannot be read is named and hides no other", async (t) => {
+test("unreadable referrer -> named; others are still shown", async (t) => {
   const { ok, image, digest, sign, store } = await storageWorkshop(t, { referrers: false });
   await sign();
   const [signed] = await listed(store, digest);
@@ -48,7 +48,7 @@ test("one referrer that cannot be read is named and hides no other", async (t) =
   assert.deepEqual(await store.tags(), ["v1"], "entries that are gone keep no index alive");
 });
 
-test("clean deletes no bundle of another image, whatever the fallback index lists", async (t) => {
+test("clean: bundle of another image in the fallback index -> not deleted", async (t) => {
   const { ok, tsign, image, digest, sign, store, cwd } = await storageWorkshop(t, { referrers: false });
   await sign();
   await testIo({ cwd }).files.write("other", "other", { mode: 0o644 });
@@ -63,7 +63,7 @@ test("clean deletes no bundle of another image, whatever the fallback index list
   assert.notEqual((await tsign("verify", "--key", "a.pub", "--insecure-ignore-tlog", image)).code, 0);
 });
 
-test("after clean nothing verifies, signatures of the OCI 1.1 mode included", async (t) => {
+test("clean: afterwards nothing verifies, OCI 1.1 mode included", async (t) => {
   const { tsign, ok, image, env } = await storageWorkshop(t);
   env["COSIGN_EXPERIMENTAL"] = "1";
   await ok("sign", "--key", "a.key", ...OFFLINE, LEGACY, "--registry-referrers-mode", "oci-1-1", image);
@@ -73,14 +73,14 @@ test("after clean nothing verifies, signatures of the OCI 1.1 mode included", as
   assert.equal((await verify()).code, 10);
 });
 
-test("clean of signatures by tag says that bundles are left", async (t) => {
+test("clean --type signature by tag -> names the bundles that remain", async (t) => {
   const { ok, image, sign } = await storageWorkshop(t);
   await sign();
   assert.match((await ok("clean", "-f", "--type", "signature", image)).stderr, /^WARNING: 1 bundle.* --type referrer/);
   assert.doesNotMatch((await ok("clean", "-f", "--type", "sbom", image)).stderr, /WARNING/);
 });
 
-test("what is left of an image that is gone can be cleaned by its digest", async (t) => {
+test("clean: image deleted -> attachments removed by its digest", async (t) => {
   const { ok, image, digest, sign, store } = await storageWorkshop(t);
   await sign(LEGACY);
   await sign();
@@ -90,7 +90,7 @@ test("what is left of an image that is gone can be cleaned by its digest", async
   assert.deepEqual(await store.tags(), []);
 });
 
-test("download signature prints a bundle as it is stored, of whatever version, compact on one line", async (t) => {
+test("download signature: prints bundles of any version unchanged, on one line", async (t) => {
   const { ok, image, digest, store, sign, cwd } = await storageWorkshop(t);
   await sign("--bundle", "b.json");
   await ok("clean", "-f", image);
@@ -104,7 +104,7 @@ test("download signature prints a bundle as it is stored, of whatever version, c
   }
 });
 
-test("download signature gives a legacy signature's certificates as base64 DER, and each signature once", async (t) => {
+test("download signature: legacy certificates -> base64 DER, each signature once", async (t) => {
   const { ok, image, digest, sign, store } = await storageWorkshop(t);
   await sign(LEGACY);
   const tag = attachmentTag(digest, "sig");

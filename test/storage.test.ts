@@ -58,7 +58,7 @@ for (const referrers of [true, false]) {
     assert.equal((await ok("clean", "--force", image)).stderr, "", "a second time there is nothing to do");
   });
 
-  test(`the last bundle takes the fallback index along${where}`, async (t) => {
+  test(`clean: last bundle removed -> fallback index removed${where}`, async (t) => {
     const { ok, image, sign, store } = await storageWorkshop(t, { referrers });
     await sign();
     await ok("clean", "--force", "--type", "referrer", image);
@@ -91,7 +91,7 @@ for (const referrers of [true, false]) {
   });
 }
 
-test("tree says when there is nothing, and fails for an image that is not there", async (t) => {
+test("tree: nothing attached -> message; missing image -> fails", async (t) => {
   const { ok, tsign, image, ref } = await storageWorkshop(t);
   assert.match((await ok("tree", image)).stdout, /^📦 .*\nNo Supply Chain Security Related Artifacts found for image /);
   const absent = await tsign("tree", `${ref.name}:absent`);
@@ -100,7 +100,7 @@ test("tree says when there is nothing, and fails for an image that is not there"
   assert.match(absent.stderr, /no such image/);
 });
 
-test("clean --type removes what it names and leaves the rest", async (t) => {
+test("clean --type: removes that type only", async (t) => {
   const { ok, digest, image, sign, store } = await storageWorkshop(t);
   const tags = (["sig", "att", "sbom"] as const).map((kind) => attachmentTag(digest, kind));
   await sign(LEGACY);
@@ -121,7 +121,7 @@ test("clean --type removes what it names and leaves the rest", async (t) => {
   assert.equal((await listed(store, digest)).length, 0);
 });
 
-test("clean asks first, and only y goes on", async (t) => {
+test("clean: continues only after y", async (t) => {
   const { cwd, env, image, digest, sign, store } = await storageWorkshop(t);
   await sign(LEGACY);
   const tag = attachmentTag(digest, "sig");
@@ -135,7 +135,7 @@ test("clean asks first, and only y goes on", async (t) => {
   assert.equal(await store.resolve(tag), undefined);
 });
 
-test("what --type and --registry-referrers-mode do not know is refused before anything is asked or removed", async (t) => {
+test("clean: unknown --type or --registry-referrers-mode -> refused before the question", async (t) => {
   const { tsign, digest, image, sign, store } = await storageWorkshop(t);
   await sign(LEGACY);
   const cases: [string[], RegExp][] = [
@@ -154,7 +154,7 @@ test("what --type and --registry-referrers-mode do not know is refused before an
   assert.ok(await store.resolve(attachmentTag(digest, "sig")));
 });
 
-test("COSIGN_REPOSITORY and the tag prefix move everything, and clean follows them", async (t) => {
+test("COSIGN_REPOSITORY, tag prefix: used by every command, clean included", async (t) => {
   const { cwd, env, registry, image, digest, store } = await storageWorkshop(t);
   const moved = { ...env, COSIGN_REPOSITORY: `${registry}/kept/elsewhere` };
   const prefix = ["--attachment-tag-prefix", "pre-"];
@@ -181,7 +181,7 @@ test("COSIGN_REPOSITORY and the tag prefix move everything, and clean follows th
   assert.match(bad.stderr, /parsing \$COSIGN_REPOSITORY/);
 });
 
-test("triangulate prints the tag of each kind, or the digest, whether or not anything is there", async (t) => {
+test("triangulate: prints tag or digest, whether or not it exists", async (t) => {
   const { ok, tsign, image, ref, digest } = await storageWorkshop(t);
   const byTag = `${ref.name}:v1`;
   const expected = {

@@ -36,7 +36,7 @@ const INHERITED = ["no-input"];
 
 const own = new Map(TABLE.map((entry) => [entry.words.join(" "), entry]));
 
-test("every command and group of cosign is there, under each of its names", () => {
+test("every command and group of cosign exists, with its aliases", () => {
   const there = (name: string) => own.has(name) || name in GROUPS || name === "help";
   const absent = surface.flatMap(({ command, aliases = [] }) => [
     ...(there(command) ? [] : [command]),
@@ -46,7 +46,7 @@ test("every command and group of cosign is there, under each of its names", () =
   assert.ok(surface.length > 60, "the description is whole");
 });
 
-test("what cosign deprecates is deprecated, and reads COSIGN_<FLAG> where cosign does", async () => {
+test("deprecations and COSIGN_<FLAG> variables are cosign's", async () => {
   for (const { command, group, deprecated = false, bound = false } of surface) {
     const entry = own.get(command);
     const definition = entry && (await loadCommand(entry));
@@ -56,7 +56,7 @@ test("what cosign deprecates is deprecated, and reads COSIGN_<FLAG> where cosign
   }
 });
 
-test("a command that cosign does not have is among the deliberate differences", () => {
+test("commands that cosign lacks are listed in the deliberate differences", () => {
   const extra = [...own.keys()].filter((name) => !surface.some(({ command }) => command === name));
   const explained = (name: string) =>
     differences.some(({ command }) => command !== "" && `${name} `.startsWith(`${command} `));

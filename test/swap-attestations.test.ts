@@ -207,15 +207,15 @@ for (const signer of SIGNERS) {
   for (const config of ["rekor1", "rekor1Tsa", "rekor2"]) {
     const how = `by ${signer}, ${config}`;
 
-    test(`bundles of files, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+    test(`bundles of files, ${how}: part of another attestation -> refused`, async (t) => {
       await refusesEveryExchange(await twoFiles(t, { signer, config }), 12);
     });
 
-    test(`statements of files, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+    test(`statements of files, ${how}: part of another attestation -> refused`, async (t) => {
       await refusesEveryExchange(withinStatement(await twoFiles(t, { signer, config })), 5);
     });
 
-    test(`bundles of images, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+    test(`bundles of images, ${how}: part of another attestation -> refused`, async (t) => {
       await refusesEveryExchange(await twoImages(t, { signer, config, legacy: false }), 15);
     });
   }
@@ -223,21 +223,21 @@ for (const signer of SIGNERS) {
   for (const config of ["rekor1", "rekor1Tsa"]) {
     const how = `by ${signer}, ${config}`;
 
-    test(`legacy bundles of files, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+    test(`legacy bundles of files, ${how}: part of another attestation -> refused`, async (t) => {
       await refusesEveryExchange(await twoFiles(t, { signer, config, legacy: true }), 6);
     });
 
-    test(`legacy layers of images, ${how}: nothing of one attestation can stand in another's`, async (t) => {
+    test(`legacy layers of images, ${how}: part of another attestation -> refused`, async (t) => {
       await refusesEveryExchange(await twoImages(t, { signer, config, legacy: true }), 10);
     });
   }
 
-  test(`layers whose log entry is about the whole envelope, by ${signer}: nothing of one can stand in another's`, async (t) => {
+  test(`layers with a log entry of the whole envelope, by ${signer}: part of another -> refused`, async (t) => {
     await refusesEveryExchange(await twoImages(t, { signer, config: "intoto", legacy: true }), 10);
   });
 }
 
-test("an entry about a whole envelope is about its signature too: another one over the same statement is refused", async (t) => {
+test("log entry of a whole envelope: another signature over the same statement -> refused", async (t) => {
   const { tsign, sign, who, cwd, sigstore } = await signing(t, "key", "intoto");
   const store = await openRegistry(
     testIo({ cwd, io: sigstore.io }),

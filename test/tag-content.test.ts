@@ -61,7 +61,7 @@ async function workshop(context: TestContext) {
 
 const VERIFY = ["--key", "a.pub", NO_LOG];
 
-test("verify, dockerfile verify and manifest verify judge the image that GET gives for a tag", async (t) => {
+test("verify, dockerfile verify, manifest verify: use the image that GET returns for a tag", async (t) => {
   const { cwd, tsign, ok, tagged, answer } = await workshop(t);
   writeFileSync(join(cwd, "Dockerfile"), `FROM ${tagged}\n`);
   const pod = { apiVersion: "v1", kind: "Pod", spec: { containers: [{ name: "a", image: tagged }] } };
@@ -79,7 +79,7 @@ test("verify, dockerfile verify and manifest verify judge the image that GET giv
   }
 });
 
-test("sign, attest and the attach commands work on the image that GET gives for a tag", async (t) => {
+test("sign, attest, attach: use the image that GET returns for a tag", async (t) => {
   const { cwd, ok, tsign, tagged, host, answer, good, evil } = await workshop(t);
   writeFileSync(join(cwd, "p.json"), "{}");
   writeFileSync(join(cwd, "sbom.json"), "{}");
@@ -95,7 +95,7 @@ test("sign, attest and the attach commands work on the image that GET gives for 
   assert.notEqual((await tsign("download", "sbom", `${host}/app@${good}`)).code, 0);
 });
 
-test("triangulate, tree, copy, download and clean work on the image that GET gives for a tag", async (t) => {
+test("triangulate, tree, copy, download, clean: use the image that GET returns for a tag", async (t) => {
   const { ok, tsign, tagged, host, answer, good, evil } = await workshop(t);
   await answer("evil", "good");
   assert.match((await ok("triangulate", tagged)).stdout, new RegExp(evil.slice(7)));
@@ -113,7 +113,7 @@ test("triangulate, tree, copy, download and clean work on the image that GET giv
   assert.equal((await tsign("verify", ...VERIFY, `${host}/app@${good}`)).code, 10);
 });
 
-test("sign and attest work where HEAD of a digest is answered with 404 and GET has the image", async (t) => {
+test("sign, attest: HEAD of a digest -> 404, GET -> image: accepted", async (t) => {
   const { cwd, ok, host, answer, evil } = await workshop(t);
   writeFileSync(join(cwd, "p.json"), "{}");
   await answer("evil", 404);
@@ -124,7 +124,7 @@ test("sign and attest work where HEAD of a digest is answered with 404 and GET h
   await ok("verify-attestation", ...VERIFY, image);
 });
 
-test("verify and sign by tag take few requests", async (t) => {
+test("verify, sign: few requests for a tag", async (t) => {
   const { ok, tagged, answer, requests } = await workshop(t);
   await answer("good", 404);
   const count = async (...argv: string[]) => {

@@ -8,7 +8,7 @@ import { pushImage } from "../src/sandbox/registry/push.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { LEGACY, OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
-test("tree --signers shows who each signature and attestation is said to be by; without it nothing is said", async (t) => {
+test("tree --signers: shows the claimed signer of each signature and attestation; tree alone shows none", async (t) => {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);
   const tsign = (...argv: string[]) => run(argv, { cwd, io: sigstore.io, env: { COSIGN_PASSWORD: "test" } });

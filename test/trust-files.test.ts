@@ -18,7 +18,7 @@ async function workshop(t: TestContext) {
   return { sigstore, cwd, tsign };
 }
 
-test("a trusted root and a signing config written from parts do all that the given ones do", async (t) => {
+test("trusted-root create, signing-config create: written files work like the given ones", async (t) => {
   const { sigstore, cwd, tsign } = await workshop(t);
   const { at } = sigstore;
   const root = await tsign(
@@ -52,7 +52,7 @@ test("a trusted root and a signing config written from parts do all that the giv
   }
 });
 
-test("what cannot be meant is refused before anything is written", async (t) => {
+test("trusted-root create, signing-config create: invalid flags -> refused before writing", async (t) => {
   const { cwd, tsign } = await workshop(t);
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   writeFileSync(join(cwd, "private.pem"), privateKey.export({ type: "pkcs8", format: "pem" }));

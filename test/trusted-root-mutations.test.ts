@@ -19,7 +19,7 @@ function isRead(root: Json): boolean {
 /** Changes that make another trusted root, or none at all, and are nobody's mistake. */
 const FREE = /(^|\.)(baseUrl|uri|operator|subject|commonName|organization)$/;
 
-test("a trusted root with anything in it that is not as it has to be is refused whole", async () => {
+test("trusted root: any invalid field -> refused", async () => {
   const { trustedRoot } = await testSigstore();
   const root = JSON.parse(trustedRoot);
   assert.ok(isRead(root));
@@ -37,7 +37,7 @@ test("a trusted root with anything in it that is not as it has to be is refused 
   assert.ok(refused > 300, `${refused} refused`);
 });
 
-test("a log's key is of the kind that is said, whole, and its tree of the one hash there is", async () => {
+test("trusted root: log key of another kind, incomplete, or with another hash -> refused", async () => {
   const { trustedRoot } = await testSigstore();
   const longer = (base64: string) =>
     Buffer.concat([Buffer.from(base64, "base64"), Buffer.from([0])]).toString("base64");
@@ -68,7 +68,7 @@ test("a log's key is of the kind that is said, whole, and its tree of the one ha
   }
 });
 
-test("authorities without a period, or without its start, are trusted from the beginning; an end counts", async () => {
+test("trusted root: authority without a start -> trusted from the beginning; an end is respected", async () => {
   const { trustedRoot } = await testSigstore();
   for (const field of ["certificateAuthorities", "timestampAuthorities"] as const) {
     for (const [validFor, start, end] of [
@@ -93,7 +93,7 @@ test("authorities without a period, or without its start, are trusted from the b
   }
 });
 
-test("a trusted root with a part that cannot be used is refused, and the part is named", async () => {
+test("trusted root: unusable part -> error names it", async () => {
   const { trustedRoot } = await testSigstore();
   const pem = (key: KeyObject) => key.export({ type: "spki", format: "der" }).toString("base64");
   const short = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
@@ -150,7 +150,7 @@ test("a trusted root with a part that cannot be used is refused, and the part is
   }
 });
 
-test("a trusted root with more than a thousand keys and certificates is refused before they are parsed", async () => {
+test("trusted root: more than a thousand keys and certificates -> refused before parsing", async () => {
   const { trustedRoot } = await testSigstore();
   const many = (change: (root: Json) => void) => {
     const root = JSON.parse(trustedRoot);

@@ -53,7 +53,7 @@ test("upload blob makes an index of several files, which can be signed", async (
   await ok("verify", "--key", "a.pub", NO_LOG, image);
 });
 
-test("upload blob says what is wrong with its files before anything is sent", async (t) => {
+test("upload blob: invalid files -> refused before sending", async (t) => {
   const { tsign, registry, store } = await workshop(t);
   const before = await store.tags();
   for (const [argv, reason] of [
@@ -70,7 +70,7 @@ test("upload blob says what is wrong with its files before anything is sent", as
   assert.deepEqual(await store.tags(), before);
 });
 
-test("upload wasm stores a module with its own media types", async (t) => {
+test("upload wasm: stores a module with the media types of WebAssembly", async (t) => {
   const { ok, tsign, registry, manifest } = await workshop(t);
   const image = `${registry}/module:v1`;
   assert.equal((await ok("upload", "wasm", "-f", "module", image)).stdout, "");
@@ -80,7 +80,7 @@ test("upload wasm stores a module with its own media types", async (t) => {
   assert.match((await tsign("upload", "wasm", image)).stderr, /required flag\(s\) "file" not set/);
 });
 
-test("generate prints the very payload that sign makes, which may be signed in its place", async (t) => {
+test("generate: prints the payload that sign signs", async (t) => {
   const { cwd, ok, tsign, image, digest } = await workshop(t);
   const { stdout, stderr } = await ok("generate", "-a", "env=prod", image);
   assert.match(stderr, /^Command "generate" is deprecated/);
@@ -94,7 +94,7 @@ test("generate prints the very payload that sign makes, which may be signed in i
   assert.equal((await tsign("generate", image.replace(/@.*/, ":absent"))).code, 1);
 });
 
-test("a group that is to go says so when it stands alone, and is left out of the list of commands", async (t) => {
+test("deprecated groups: notice when used alone, not listed in help", async (t) => {
   const { ok } = await workshop(t);
   const alone = await ok("upload");
   assert.match(alone.stderr, /^Command "upload" is deprecated, /);

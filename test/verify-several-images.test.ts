@@ -28,7 +28,7 @@ async function workshop(t: TestContext, command: Command) {
 }
 
 for (const command of COMMANDS) {
-  test(`${command.name} judges every image in any order, and fails when one of them fails`, async (t) => {
+  test(`${command.name}: several images in any order -> all verified; one failure fails the command`, async (t) => {
     const { image, other, make, verify } = await workshop(t, command);
     await make(image);
     const only = await verify(image);
@@ -46,7 +46,7 @@ for (const command of COMMANDS) {
     assert.equal((await verify(other, image)).code, 0);
   });
 
-  test(`${command.name} that finds nothing names where ${command.noun} are instead`, async (t) => {
+  test(`${command.name}: nothing found -> names where ${command.noun} exist`, async (t) => {
     const { ok, image, other, ref, store, digest, env, make, verify } = await workshop(t, command);
     const child = {
       ...((await store.resolve(digest)) ?? assert.fail()),

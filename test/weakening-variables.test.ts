@@ -12,7 +12,7 @@ const WEAKENING = /insecure|skip|ignore|allow|private-infrastructure|check-claim
 /** Flags that sound so and switch off nothing that is checked. */
 const HARMLESS = new Set(["insecureSkipVerify", "skipConfirmation"]);
 
-test("every flag that switches a check off says which, for the warning about its variable", async () => {
+test("every flag that disables a check has a text for the warning about its variable", async () => {
   const silent: string[] = [];
   let told = 0;
   for (const entry of TABLE) {
@@ -29,7 +29,7 @@ test("every flag that switches a check off says which, for the warning about its
   assert.ok(told > 20, `${told} flags`);
 });
 
-test("verify names the variable that switches a check off, and says nothing for one that leaves it on", async (t) => {
+test("verify: variable disables a check -> warning; leaves it on -> no warning", async (t) => {
   const { cwd, env, sign, image } = await storageWorkshop(t);
   await sign();
   const verify = (more: Record<string, string>, ...flags: string[]) =>
@@ -51,7 +51,7 @@ test("verify names the variable that switches a check off, and says nothing for 
   assert.doesNotMatch((await verify({}, NO_LOG, "--check-claims=false")).stderr, /COSIGN_/);
 });
 
-test("what is verified of an attachment names it and its digest, never the image alone", async (t) => {
+test("verify --attachment: output names the attachment and its digest", async (t) => {
   const { cwd, env, ok, image } = await storageWorkshop(t);
   writeFileSync(join(cwd, "sbom.json"), "{}");
   await ok("attach", "sbom", "--sbom", "sbom.json", image);

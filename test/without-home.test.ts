@@ -26,7 +26,7 @@ function watchedFiles(cwd: string): { files: Files; written: string[] } {
   return { files, written };
 }
 
-test("without a home nothing is written into the root folder, and a home that is not there is not made", async (t) => {
+test("HOME unset -> nothing written to /; HOME missing -> not created", async (t) => {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);
   writeFileSync(join(cwd, "blob"), "content");
@@ -85,7 +85,7 @@ test("without a home nothing is written into the root folder, and a home that is
   assert.match(login.stderr, /no place to store a login: HOME is not set\nhint: .*DOCKER_CONFIG/);
 });
 
-test("a question that nobody can answer names the flag that answers it", async (t) => {
+test("prompt without a terminal -> error names the flag that answers it", async (t) => {
   const { cwd, env, image, tsign, sign } = await storageWorkshop(t);
   await sign();
   const refused = await tsign("clean", image);
@@ -100,7 +100,7 @@ test("a question that nobody can answer names the flag that answers it", async (
   assert.equal((await run(["sign", ...key, image], { cwd, env })).code, 0, "nothing is asked without a log");
 });
 
-test("initialize says of a mirror that does not answer what to check, and names no flag that it has not", async (t) => {
+test("initialize: mirror without metadata -> hint names --mirror, not --trusted-root", async (t) => {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);
   for (const [name, text] of Object.entries(sigstore.files)) writeFileSync(join(cwd, name), text);

@@ -57,7 +57,7 @@ async function makeKeys(cwd: string): Promise<void> {
   assert.equal(made.code, 0, made.stderr);
 }
 
-test("every command: no value of a flag or an argument begins a line or acts on a terminal", async (t) => {
+test("every command: control characters in flags and arguments -> escaped", async (t) => {
   const cwd = temporaryFolder(t);
   fill(cwd, FILES);
   await makeKeys(cwd);
@@ -79,7 +79,7 @@ test("every command: no value of a flag or an argument begins a line or acts on 
   assert.ok(runs > 400, `${runs} runs`);
 });
 
-test("every command: no file and no answer of a service begins a line or acts on a terminal", async (t) => {
+test("every command: control characters in files and responses -> escaped", async (t) => {
   const cwd = temporaryFolder(t);
   fill(cwd, FILES);
   await makeKeys(cwd);
@@ -112,7 +112,7 @@ test("every command: no file and no answer of a service begins a line or acts on
   }
 });
 
-test("commands on an image: nothing that is stored beside it begins a line or acts on a terminal", async (t) => {
+test("image commands: control characters in attached data -> escaped", async (t) => {
   const { cwd, env, image, digest, store, sign, ok } = await storageWorkshop(t);
   await sign("-a", `note=${HOSTILE.replaceAll(/[\0\r\n]/g, " ")}`);
   await sign(LEGACY, "-a", `note=${HOSTILE.replaceAll(/[\0\r\n]/g, " ")}`);

@@ -37,14 +37,14 @@ const VISITED = [
   "config-null",
 ];
 
-test("the zoo has sixty registries at least, each named once", () => {
+test("zoo: at least sixty registries, each named once", () => {
   const names = new Set(PERSONALITIES.map(({ name }) => name));
   assert.equal(names.size, PERSONALITIES.length);
   assert.ok(names.size >= 60, String(names.size));
   for (const name of VISITED) assert.ok(names.has(name), name);
 });
 
-test("on registries of the zoo every quick operation ends as it should", async (t) => {
+test("zoo: every quick operation -> expected result", async (t) => {
   const cwd = temporaryFolder(t);
   const shown = await exhibits(await testRegistry(t), cwd);
   for (const personality of PERSONALITIES.filter(({ name }) => VISITED.includes(name))) {
@@ -58,7 +58,7 @@ test("on registries of the zoo every quick operation ends as it should", async (
   }
 });
 
-test("sign says yes only for what verifies at once, on registries that list late", async (t) => {
+test("zoo: registries that list late -> sign succeeds only if the signature verifies at once", async (t) => {
   const cwd = temporaryFolder(t);
   const shown = await exhibits(await testRegistry(t), cwd);
   for (const personality of PERSONALITIES.filter(({ name }) => name.startsWith("listing-lags"))) {

@@ -79,7 +79,7 @@ const SIGNERS: Record<"bundle" | "legacy", readonly Program[]> = {
 };
 
 for (const form of ["bundle", "legacy"] as const) {
-  test(`attestations of every type, ${form} form, by key: each program verifies every other's`, async (t) => {
+  test(`attestations of every type with a key, ${form} form: each program verifies the others'`, async (t) => {
     const cwd = folder(t);
     const { ref } = await registries(t);
     for (const key of ["a", "b"]) await must(TSIGN, ["generate-key-pair", "--output-key-prefix", key], { cwd });
@@ -126,7 +126,7 @@ for (const { form, flags, count } of [
   { form: "bundle", flags: [], count: 4 },
   { form: "legacy", flags: [LEGACY], count: 3 },
 ]) {
-  test(`several predicates on one image, and one in place of others, ${form} form: each by its type for both`, async (t) => {
+  test(`several predicates on one image, and --replace, ${form} form: both programs find each by its type`, async (t) => {
     const cwd = folder(t);
     const { ref } = await registries(t);
     await must(TSIGN, ["generate-key-pair"], { cwd });

@@ -245,7 +245,7 @@ const REFUSALS: Partial<Record<string, readonly Refusal[]>> = {
   ],
 };
 
-test("the failures that the services really have are one clear line each", async (context) => {
+test("failures of real key services -> one line each", async (context) => {
   const kit = await startKit(context, backends);
   for (const backend of backends) {
     for (const { what, reference, env, message, secret } of REFUSALS[backend] ?? []) {
@@ -267,7 +267,7 @@ test("the failures that the services really have are one clear line each", async
   }
 });
 
-test("--sk takes the key of a PIV slot through PKCS#11, and says what is missing", {
+test("--sk: key of a PIV slot through PKCS#11; part missing -> error names it", {
   skip: !backends.includes("softhsm"),
 }, async (context) => {
   const kit = await startKit(context, ["softhsm"]);
@@ -283,7 +283,7 @@ test("--sk takes the key of a PIV slot through PKCS#11, and says what is missing
   assert.match(absent.stderr, /security key not found|key not found: slot signature/);
 });
 
-test("without its package every scheme says what to install, and nothing else needs one", async () => {
+test("key schemes without their package -> error names the package to install", async () => {
   const cases = {
     "awskms:///alias/x": "@aws-sdk/client-kms",
     "gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k": "@google-cloud/kms",

@@ -26,7 +26,7 @@ test("bundle inspect shows every bundle of the conformance cases as cosign does"
   assert.ok(compared > 30, `${compared} cases`);
 });
 
-test("bundle upgrade makes of the old ones what cosign makes", async (t) => {
+test("bundle upgrade: same result as cosign's", async (t) => {
   const cwd = folder(t);
   for (const name of [
     "happy-path-v0.1",
@@ -51,7 +51,7 @@ function withFirstEntry(bundle: { verificationMaterial: { tlogEntries?: { inclus
   return bundle;
 }
 
-test("bundles put together by either program verify with the other", async (t) => {
+test("bundle create: bundles of either program verify with the other", async (t) => {
   const cwd = folder(t);
   mkdirSync(join(cwd, "out"));
   writeFileSync(join(cwd, "blob"), "content");
@@ -82,7 +82,7 @@ test("bundles put together by either program verify with the other", async (t) =
   }
 });
 
-test("bundles of attestations put together by either program verify with the other", async (t) => {
+test("bundle create: attestation bundles of either program verify with the other", async (t) => {
   const cwd = folder(t);
   writeFileSync(join(cwd, "blob"), "content");
   writeFileSync(join(cwd, "other"), "other content");
@@ -105,7 +105,7 @@ test("bundles of attestations put together by either program verify with the oth
   }
 });
 
-test("parts that exclude one another are refused in the same words", async (t) => {
+test("bundle create: contradictory parts -> cosign's message", async (t) => {
   const cwd = folder(t);
   for (const part of ["--signature", "--certificate"]) {
     const create = ["bundle", "create", "--artifact", "blob", "--bundle", "old.json", part, "x", "--ignore-tlog"];

@@ -72,7 +72,7 @@ function cases(cwd: string, metadata: string): Case[] {
   ];
 }
 
-test("credentials of clouds: tsign and cosign show the registries the same", async (context) => {
+test("cloud credentials: tsign and cosign send registries the same", async (context) => {
   const cwd = folder(context);
   const clouds = await startClouds(context, cwd);
   const staged = await stageProgram(cwd, ["@aws-sdk/client-ecr", "@aws-sdk/client-ecr-public"]);

@@ -20,7 +20,7 @@ function split(line: string): string[] {
   return line.endsWith(" ") ? [...words, ""] : words;
 }
 
-test("bash proposes commands, flags, values, keys, images and files, and replaces only what it split", async (t) => {
+test("bash: completes commands, flags, values, keys, images and files, and replaces only the current word", async (t) => {
   const cwd = folder(t);
   const { ref } = await registries(t);
   await pushImage(ref, "app", cwd);
@@ -56,7 +56,7 @@ test("bash proposes commands, flags, values, keys, images and files, and replace
   assert.deepEqual(await bash("tsign verify --max-workers "), []);
 });
 
-test("the shells find no fault with their scripts", async (t) => {
+test("completion scripts: no syntax errors in their shells", async (t) => {
   const cwd = folder(t);
   for (const shell of ["bash", "zsh", "fish"]) {
     if (spawnSync(shell, ["-c", "true"]).error) {
@@ -68,7 +68,7 @@ test("the shells find no fault with their scripts", async (t) => {
   }
 });
 
-test("what cosign proposes for a word, tsign proposes too", async (t) => {
+test("completion: tsign proposes everything that cosign proposes", async (t) => {
   const cwd = folder(t);
   const lines = [
     ["ver"],

@@ -55,7 +55,7 @@ test("tsign finds every image that BuildKit pulls for a generated Dockerfile, or
   assert.equal(missed.report(20), "", "images that tsign does not see");
 });
 
-test("an ordinary Dockerfile that BuildKit builds is read, with exactly its images", async (t) => {
+test("dockerfile verify: Dockerfile that BuildKit builds -> exactly its images", async (t) => {
   const buildkit = await oracle(t, "dockerfile");
   const choices = new Choices(SEED);
   const batch = Array.from({ length: 2000 }, () => cleanDockerfile(choices));

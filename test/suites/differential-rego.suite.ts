@@ -102,7 +102,7 @@ test("a set in which every Rego file is a policy or used is accepted exactly whe
   assert.ok(count.yes > 0 && count.no > 0, "nothing was compared");
 });
 
-test("the engine that is shipped has the verdicts and reasons of the one that was asked", async (t) => {
+test("policy engine: the shipped build has the same verdicts and reasons", async (t) => {
   const [native, shipped] = [await engine(t), lines<Verdict>(t, process.execPath, ["--liftoff-only", SHIPPED, "many"])];
   const choices = new Choices(SEED);
   const requests = Array.from({ length: 2 * BATCH }, () => requestOf(oddSet(choices)));

@@ -36,7 +36,7 @@ test("tsign finds every image that Kubernetes' reader finds in a generated manif
   assert.equal(missed.report(20), "", "images that tsign does not see");
 });
 
-test("an ordinary manifest that Kubernetes' reader takes is read, with exactly its images", async (t) => {
+test("manifest verify: manifest that Kubernetes accepts -> exactly its images", async (t) => {
   const kubernetes = await oracle(t, "yaml");
   const choices = new Choices(SEED);
   const batch = Array.from({ length: 2000 }, () => cleanManifest(choices));

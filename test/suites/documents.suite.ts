@@ -63,7 +63,7 @@ for (const [form, flags] of [
   ["bundle", []],
   ["legacy", [LEGACY]],
 ] as const) {
-  test(`real documents come back as they were, ${form} form`, async (t) => {
+  test(`real documents are stored and returned unchanged, ${form} form`, async (t) => {
     const cwd = folder(t);
     const { ref } = await registries(t);
     await must(TSIGN, ["generate-key-pair"], { cwd });
@@ -93,7 +93,7 @@ for (const [form, flags] of [
     }
   });
 
-  test(`an SBOM of 64 MB goes through, and what is too large is told before it is stored, ${form} form`, async (t) => {
+  test(`SBOM of 64 MB -> stored; too large -> refused before storing, ${form} form`, async (t) => {
     const cwd = folder(t);
     const { ref } = await registries(t);
     await must(TSIGN, ["generate-key-pair"], { cwd });

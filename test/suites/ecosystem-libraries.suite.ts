@@ -95,7 +95,7 @@ async function makeAll({ cwd, stack, root }: Workshop, program: string, log: key
   return made;
 }
 
-test("the libraries accept what tsign makes as they do cosign's, and refuse what is not so", async (context) => {
+test("other libraries accept tsign's signatures like cosign's, and refuse altered ones", async (context) => {
   const shop = await workshop(context);
   const made: Made[] = [];
   for (const log of Object.keys(CONFIGS) as (keyof typeof CONFIGS)[]) {
@@ -131,7 +131,7 @@ const REASONS: Readonly<Record<Exclude<Question, "truth">, RegExp>> = {
 
 for (const [log, config] of Object.entries(CONFIGS)) {
   for (const name of ["python", "js"] as const) {
-    test(`tsign accepts what ${name} makes with ${log} as cosign does, and refuses what is not so`, async (context) => {
+    test(`tsign accepts signatures of ${name} with ${log} like cosign, and refuses altered ones`, async (context) => {
       const shop = await workshop(context);
       const { cwd, stack } = shop;
       const { program } = (await libraries())[name];
@@ -175,7 +175,7 @@ function verify(program: string, kind: Kind, job: VerifyJob, cwd: string) {
   });
 }
 
-test("an attestation that the JavaScript libraries made holds for the image it is attached to", async (context) => {
+test("attestation made by the JavaScript libraries -> verifies for its image", async (context) => {
   const { cwd, stack, root } = await workshop(context);
   const images = [
     await pushImage(stack("REGISTRY"), "ecosystem", cwd),
@@ -209,7 +209,7 @@ test("an attestation that the JavaScript libraries made holds for the image it i
   }
 });
 
-test("a CI job's identity, and keys of other algorithms", async (context) => {
+test("identity of a CI job, and keys of other algorithms", async (context) => {
   const { cwd, stack, root } = await workshop(context);
   const { python, js } = await libraries();
   const sign = async (bundle: string, identityToken: string, algorithm: string) => {

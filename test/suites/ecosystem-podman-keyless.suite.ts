@@ -19,7 +19,7 @@ function trust(stack: (name: string) => string): Record<string, string> {
   };
 }
 
-test("an identity's signature lets an image in; other subjects, issuers, authorities and logs do not", async (context) => {
+test("podman policy: signature of the identity -> pulled; other subject, issuer, authority or log -> refused", async (context) => {
   const stack = await stackVariables();
   const shop = await workshop(context);
   const env = trust(stack);
@@ -54,7 +54,7 @@ test("an identity's signature lets an image in; other subjects, issuers, authori
   }
 });
 
-test("tsign verifies what podman's library signs by identity", async (context) => {
+test("tsign verifies keyless signatures of podman's library", async (context) => {
   const stack = await stackVariables();
   const shop = await workshop(context);
   const image = await shop.image(stack("REGISTRY"), "signed-keyless");
@@ -73,7 +73,7 @@ test("tsign verifies what podman's library signs by identity", async (context) =
   }
 });
 
-test("a policy with a key and a log wants the signature logged", async (context) => {
+test("podman policy with a key and a log: signature without a log entry -> refused", async (context) => {
   const stack = await stackVariables();
   const shop = await workshop(context);
   const { a, b } = await makeKeys(shop);

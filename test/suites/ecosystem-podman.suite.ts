@@ -24,7 +24,7 @@ import { COSIGN, LEGACY, NO_LOG, OFFLINE, registries, run, TSIGN } from "./suppo
 const ALICE = "alice@example.com";
 const KEYED = [...OFFLINE, LEGACY];
 
-test("a key's signature lets an image in; no signature, another key and bundles do not", async (context) => {
+test("podman policy: signature with the key -> pulled; no signature, another key or a bundle -> refused", async (context) => {
   const shop = await workshop(context);
   const { a, b } = await makeKeys(shop);
   const signers = {
@@ -66,7 +66,7 @@ const KINDS: Record<string, { make: () => KeyObject; refused: readonly string[] 
   ed25519: { make: () => generateKeyPairSync("ed25519").privateKey, refused: [COSIGN] },
 };
 
-test("kinds of keys, and what the library itself signs with them", async (context) => {
+test("podman: every kind of key, and signatures of the library with it", async (context) => {
   const shop = await workshop(context);
   const { ref } = await registries(context);
   for (const [kind, { make, refused }] of Object.entries(KINDS)) {
@@ -85,7 +85,7 @@ test("kinds of keys, and what the library itself signs with them", async (contex
 
 const mirrorOf = (image: string) => image.replace("/podman/", "/mirror/");
 
-test("a signature holds for its digest and its name alone, which a policy may map", async (context) => {
+test("podman policy: signature counts for its digest and name, which may be mapped", async (context) => {
   const shop = await workshop(context);
   const { a } = await makeKeys(shop);
   const { ref } = await registries(context);
@@ -126,7 +126,7 @@ test("a signature holds for its digest and its name alone, which a policy may ma
   }
 });
 
-test("an index is let in with all its images signed, and its copy carries the signatures", async (context) => {
+test("podman policy: index with all images signed -> pulled, and copied with its signatures", async (context) => {
   const shop = await workshop(context);
   const { a, b } = await makeKeys(shop);
   const { ref } = await registries(context);
@@ -153,7 +153,7 @@ test("an index is let in with all its images signed, and its copy carries the si
   assert.equal((await verify("b.pub")).code, 12);
 });
 
-test("tsign and cosign verify what podman's library signs, with keys of either", async (context) => {
+test("tsign and cosign verify signatures of podman's library, with keys of either", async (context) => {
   const shop = await workshop(context);
   const { a } = await makeKeys(shop);
   const { ref } = await registries(context);
@@ -197,7 +197,7 @@ function certify(cwd: string, key: string): void {
   writeFileSync(join(cwd, "chain.pem"), execFileSync("cat", ["middle.pem", "root.pem"], { cwd }));
 }
 
-test("the certificate of an authority of one's own, known by its root alone", async (context) => {
+test("podman policy: private certificate authority, known by its root", async (context) => {
   const shop = await workshop(context);
   const { ref } = await registries(context);
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

@@ -27,7 +27,7 @@ async function addressOf({ stdout, stderr }: ChildProcess): Promise<string> {
   return String(line).trim();
 }
 
-test("verify-server.ts allows what the signer signed with tsign or cosign, and nothing else", async (context) => {
+test("verify-server.ts: signed with tsign or cosign by the signer -> allowed; anything else -> denied", async (context) => {
   const stack = await stackVariables();
   const cwd = folder(context);
   const config = ["--signing-config", stack("SIGNING_CONFIG"), "--trusted-root", stack("TRUSTED_ROOT")];
@@ -56,7 +56,7 @@ test("verify-server.ts allows what the signer signed with tsign or cosign, and n
   assert.deepEqual([unsigned.status, unsigned.code], [403, "no-signatures"]);
 });
 
-test("sign-build.ts signs into real logs, and cosign verifies with the key and with no other", async (context) => {
+test("sign-build.ts: signs with real logs; cosign verifies with the key only", async (context) => {
   const stack = await stackVariables();
   const cwd = await folderWithKeys(context, "build", "other");
   const image = await pushImage(stack("REGISTRY"), "examples/built", cwd);
@@ -72,7 +72,7 @@ test("sign-build.ts signs into real logs, and cosign verifies with the key and w
   }
 });
 
-test("sandbox.test.ts passes as it stands", async (context) => {
+test("sandbox.test.ts passes unchanged", async (context) => {
   const { code, stdout } = await run(process.execPath, ["--test", ...node("sandbox.test.ts")], {
     cwd: folder(context),
   });

@@ -224,7 +224,7 @@ async function stage(context: TestContext, registry: string, name: string): Prom
   return { cwd, key, other, service, image: await pushImage(registry, `faults-keys/${name}`, cwd) };
 }
 
-test("a key service down, slow, half-answering or lying, at each step of signing", {
+test("key service down, slow, cut off or wrong, at each step of signing", {
   timeout: 600_000,
   concurrency: 3,
 }, async (t) => {

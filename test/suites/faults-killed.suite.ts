@@ -72,7 +72,7 @@ async function killAtEveryStep(t: TestContext, bench: Bench, killed: Killed): Pr
   }
 }
 
-test("kill -9 at every request of sign, attest and copy: nothing is lost, and a second run completes", {
+test("sign, attest, copy killed at every request -> nothing lost, and a second run completes", {
   timeout: 900_000,
   concurrency: 2,
 }, async (t) => {
@@ -142,7 +142,7 @@ test("kill -9 at every request of sign, attest and copy: nothing is lost, and a 
   await Promise.all([inTurn(left, ofLeft), inTurn(right, ofRight)]);
 });
 
-test("a signing of a file that is killed leaves the file that was there", { timeout: 120_000 }, async (t) => {
+test("sign-blob killed -> the existing file is unchanged", { timeout: 120_000 }, async (t) => {
   const cwd = folder(t);
   const env = await startSandbox(t);
   const services = await tap(t, setting(env, "TSIGN_SANDBOX"));

@@ -29,7 +29,7 @@ function mounted(line: string, cwd: string, env: Record<string, string>) {
   return timed("unshare", ["-m", "bash", "-c", script], { cwd, env, limit: LIMIT });
 }
 
-test("a full disk and a read-only home: nothing half-written, nothing lost, or it works", {
+test("full disk, read-only home -> success, or failure without partial files", {
   timeout: 300_000,
 }, async (t) => {
   const cwd = folder(t);
@@ -122,7 +122,7 @@ async function crowdedRegistries(context: TestContext, cwd: string) {
   return places;
 }
 
-test(`${SIGNERS} signers at once on five registries of the zoo, tsign and cosign mixed: nothing of tsign's is lost, and a second run completes`, {
+test(`${SIGNERS} parallel signers, tsign and cosign, on five registries of the zoo: tsign loses no signature, and a second run completes`, {
   timeout: 900_000,
 }, async (t) => {
   const cwd = folder(t);

@@ -140,7 +140,7 @@ const job = (sandbox: Sandbox) => ({
   ACTIONS_ID_TOKEN_REQUEST_TOKEN: "x",
 });
 
-test("every service down, slow, half-answering or lying, at each kind of signing", {
+test("every service down, slow, cut off or wrong, at each kind of signing", {
   timeout: 1_200_000,
   concurrency: 4,
 }, async (t) => {
@@ -190,7 +190,7 @@ test("every service down, slow, half-answering or lying, at each kind of signing
   console.log(`${situations} situations`);
 });
 
-test("an image verified while services fail: yes where the evidence suffices, else an error that names the service", {
+test("verify while services fail: evidence complete -> verified; otherwise -> error names the service", {
   timeout: 600_000,
 }, async (t) => {
   const at = await stage(t);
@@ -233,7 +233,7 @@ test("an image verified while services fail: yes where the evidence suffices, el
   }
 });
 
-test("a service that fails once is asked again, where asking again is safe", { timeout: 120_000 }, async (t) => {
+test("service fails once -> request repeated where that is safe", { timeout: 120_000 }, async (t) => {
   const at = await stage(t);
   for (const fault of ["fulcio:status=503*1", "rekor2:status=503*1", "tsa:status=503*1"]) {
     await t.test(fault, async () => {

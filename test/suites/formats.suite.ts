@@ -25,7 +25,7 @@ const READERS = [
   { program: COSIGN_2, flags: ["--trusted-root", "root.json"] },
 ];
 
-test("--format both: verifiers old and new accept image and attestation, and no other key", async (t) => {
+test("--format both: old and new verifiers accept image and attestation, with its key only", async (t) => {
   const cwd = await folderWithKeys(t, "a", "b");
   const { ref } = await registries(t);
   const image = await pushImage(ref, "app", cwd);

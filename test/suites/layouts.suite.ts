@@ -129,7 +129,7 @@ test("bundles that tsign saved are loaded by cosign", async (t) => {
   }
 });
 
-test("signatures and attestations of the platforms of an index are saved, loaded and copied too", async (t) => {
+test("save, load, copy: index -> signatures and attestations of its platforms included", async (t) => {
   const { cwd, ref, plain, image } = await signedImage(t, { index: true });
   const { stdout } = await must("crane", ["digest", "--platform", "linux/arm64", image], { cwd });
   const digest = stdout.trim();
@@ -147,7 +147,7 @@ test("signatures and attestations of the platforms of an index are saved, loaded
   assert.deepEqual(await verifyAll(COSIGN, cwd, [`${ref}/single:v1`]), ALL);
 });
 
-test("a copied image verifies at its destination, in every form, with either cosign", async (t) => {
+test("copy: image verifies at the destination, in every form, with both cosigns", async (t) => {
   const { cwd, ref, plain, image } = await signedImage(t);
   writeFileSync(join(cwd, "root.json"), JSON.stringify(EMPTY_ROOT));
   for (const registry of [ref, plain]) {
@@ -167,7 +167,7 @@ test("a copied image verifies at its destination, in every form, with either cos
   }
 });
 
-test("a saved image that was tampered with is refused, and nothing of it is tagged", async (t) => {
+test("load: altered folder -> refused, nothing tagged", async (t) => {
   const { cwd, plain, image } = await signedImage(t);
   await must(TSIGN, ["save", "--dir", "saved", image], { cwd });
   const digest = image.split("@sha256:")[1] ?? "";
@@ -215,7 +215,7 @@ test("a saved image that was tampered with is refused, and nothing of it is tagg
   }
 });
 
-test("saving into a folder with links in it writes nowhere else", async (t) => {
+test("save: folder with symbolic links -> nothing written elsewhere", async (t) => {
   const { cwd, image } = await signedImage(t);
   await must(TSIGN, ["save", "--dir", "good", image], { cwd });
   const victim = join(cwd, "victim");

@@ -70,7 +70,7 @@ before(async () => {
   cpSync(join(ROOT, "examples"), project, { recursive: true });
 });
 
-test("the package has what it exports, and its declarations name no package", () => {
+test("package: contains its exports; declarations need no other package", () => {
   const installed = join(project, "node_modules/tsign");
   const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   const files = Object.values(exports).flatMap((each) =>
@@ -81,13 +81,13 @@ test("the package has what it exports, and its declarations name no package", ()
 });
 
 for (const resolution of ["nodenext", "bundler"] as const) {
-  test(`a program compiles in strict mode, the library's declarations checked, by ${resolution}`, async () => {
+  test(`package: strict program compiles with ${resolution}`, async () => {
     const { code, stdout } = await compile(resolution, "program.ts", "sandbox.test.ts");
     assert.equal(code, 0, stdout);
   });
 }
 
-test("each wrong use is an error of the compiler's", async () => {
+test("package: wrong uses -> compiler errors", async () => {
   const { code, stdout } = await compile("nodenext", "wrong.ts");
   assert.notEqual(code, 0);
   const lines = readFileSync(join(project, "wrong.ts"), "utf8").split("\n");
@@ -98,7 +98,7 @@ test("each wrong use is an error of the compiler's", async () => {
 });
 
 for (const [major, version] of [["26", ""], ...Object.entries(NODES)] as const) {
-  test(`it verifies, signs and refuses on Node ${major}`, async () => {
+  test(`package: verifies, signs and refuses on Node ${major}`, async () => {
     const node = version === "" ? join(ROOT, "node_modules/.bin/node") : await nodeOf(version);
     const ran = await run(node, ["out-nodenext/program.js"], { cwd: project });
     assert.equal(ran.code, 0, ran.stderr);

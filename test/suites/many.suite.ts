@@ -59,7 +59,7 @@ function largeBundle(subject: string): NonNullable<Crowd["blob"]> {
   return { digest: `sha256:${hash.digest("hex")}`, size, pieces: () => texts };
 }
 
-test("no number of referrers and layers hides a good signature or fills the memory", {
+test("verify: very many referrers and layers -> valid signature found in bounded memory", {
   timeout: 900_000,
 }, async (context) => {
   const { cwd, registry, image, subject } = await workshop(context);

@@ -28,7 +28,7 @@ async function attested(context: Parameters<typeof folder>[0], predicate: unknow
   return { cwd, verify };
 }
 
-test("our own policies have the verdict of their names, with tsign as with cosign", async (t) => {
+test("own policies: verdict in their names, with tsign and cosign", async (t) => {
   const { cwd, verify } = await attested(t, readFileSync(join(OWN, "predicate.json"), "utf8"));
   const names = readdirSync(OWN).filter((name) => /\.(pass|fail)\.(cue|rego)$/.test(name));
   assert.ok(names.length >= 10);
@@ -53,7 +53,7 @@ test("our own policies have the verdict of their names, with tsign as with cosig
   }
 });
 
-test("every shared policy has the same verdict with both programs", async (t) => {
+test("shared policies: same verdict from tsign and cosign", async (t) => {
   const { predicate } = JSON.parse(readFileSync(join(SHARED, "payload.json"), "utf8"));
   const { cwd, verify } = await attested(t, predicate);
   cpSync(SHARED, cwd, { recursive: true });
@@ -72,7 +72,7 @@ test("every shared policy has the same verdict with both programs", async (t) =>
   assert.ok(verdicts.pass >= 5 && verdicts.fail >= 10, JSON.stringify(verdicts));
 });
 
-test("a policy that loops, and one that is missing, are no yes", async (t) => {
+test("policy that loops or is missing -> refused", async (t) => {
   const { cwd, verify } = await attested(t, {});
   writeFileSync(
     join(cwd, "loop.rego"),
@@ -84,7 +84,7 @@ test("a policy that loops, and one that is missing, are no yes", async (t) => {
   assert.notEqual((await verify(TSIGN, "missing.cue")).code, 0);
 });
 
-test("a policy that would have no part in the verdict is a no, and cosign's yes is the difference", async (t) => {
+test("policy without effect on the verdict -> refused, where cosign accepts", async (t) => {
   const { cwd, verify } = await attested(t, { a: 1 });
   const files = {
     "good.cue": "predicate: a: 1\n",
@@ -215,7 +215,7 @@ const SETS: readonly { files: Readonly<Record<string, string>>; refused?: readon
   },
 ];
 
-test("every Rego file of package signature is a policy of its own, and every other one has to be used", async (t) => {
+test("Rego: every file of package signature must allow; unused libraries -> refused", async (t) => {
   const { cwd, verify } = await attested(t, { a: 1 });
   for (const { files, refused, cosign } of SETS) {
     const names = Object.keys(files);
@@ -231,7 +231,7 @@ test("every Rego file of package signature is a policy of its own, and every oth
   }
 });
 
-test("CUE and Rego policies together all have to hold", async (t) => {
+test("CUE and Rego policies together: all must allow", async (t) => {
   const { cwd, verify } = await attested(t, { a: 1 });
   for (const value of [1, 2]) {
     writeFileSync(join(cwd, `is${value}.cue`), `predicate: a: ${value}\n`);

@@ -36,7 +36,7 @@ async function counter(context: TestContext, target: string): Promise<{ address:
   };
 }
 
-test("signing and verifying take few requests", async (context) => {
+test("sign, verify: few requests", async (context) => {
   const cwd = folder(context);
   const { ref } = await registries(context);
   const proxy = await counter(context, ref);

@@ -55,7 +55,7 @@ interface Row {
   readonly hash?: string;
 }
 
-test("bundles by builders, signers and witnesses of @sigstore/sign and ours", async (context) => {
+test("@sigstore/sign and tsign: builders, signers and witnesses of either -> valid bundles", async (context) => {
   const kit = await startKit(context, ["vault", "softhsm"]);
   const sandbox = await startSandbox({ folder: kit.cwd });
   context.after(() => sandbox.close());

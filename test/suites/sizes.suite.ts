@@ -150,15 +150,15 @@ async function through(context: TestContext, label: string, sizes: readonly numb
   }
 }
 
-test("layers around a piece of a file and up to 120 MB stay what they are, in constant memory", async (t) => {
+test("layers up to 120 MB -> unchanged, in constant memory", async (t) => {
   await through(t, "147 MB in 6 layers", SIZES);
 });
 
-test("an image of 500 MB stays what it is, in constant memory", async (t) => {
+test("image of 500 MB -> unchanged, in constant memory", async (t) => {
   await through(t, "500 MB in 6 layers", LARGE);
 });
 
-test("files of all sizes are uploaded and signed as they are, in constant memory", async (t) => {
+test("files of all sizes -> uploaded and signed unchanged, in constant memory", async (t) => {
   const cwd = folder(t);
   const destination = await destinations(t);
   await must(TSIGN, ["generate-key-pair"], { cwd });

@@ -68,7 +68,7 @@ const FORMS: readonly {
 let tried = 0;
 for (const { form, name, signers } of FORMS) {
   for (const [own, other] of signers) {
-    test(`${name} by ${own}: no field of another artifact's or signer's makes it verify`, async () => {
+    test(`${name} by ${own}: field of another artifact or signer -> refused`, async () => {
       const probes: Probe[] = [
         { artifact: "A", signer: own as Probe["signer"], log: "ours" },
         { artifact: "B", signer: own as Probe["signer"], log: "ours" },
@@ -111,7 +111,7 @@ const isAddress = {
 
 for (const { part, by } of STORED) {
   for (const signer of ["K", "alice"] as const) {
-    test(`${part} by ${signer} in a registry: no field of another image's makes it verify`, async () => {
+    test(`${part} by ${signer} in a registry: field of another image -> refused`, async () => {
       const command = by[signer];
       assert.match(IMAGE_COMMANDS[command]?.join(" ") ?? "", signer === "K" ? /--key K.pub/ : /alice@/);
       const [one, two] = (["A", "B"] as const).map((artifact) => {
@@ -133,4 +133,4 @@ for (const { part, by } of STORED) {
   }
 }
 
-test("the matrix is of many fields", () => assert.ok(tried > 400, `${tried} exchanges`));
+test("the matrix covers many fields", () => assert.ok(tried > 400, `${tried} exchanges`));

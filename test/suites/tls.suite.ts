@@ -54,7 +54,7 @@ async function roundTrip(address: string, flags: string[], cwd: string): Promise
   return image;
 }
 
-test("registries over TLS: the CA, the name and the client certificate decide", async (context) => {
+test("registries over TLS: wrong CA, name or client certificate -> refused", async (context) => {
   const cwd = folder(context);
   makeCertificates(cwd);
   await must(TSIGN, ["generate-key-pair"], { cwd });

@@ -69,7 +69,7 @@ test("cosign 2 and tsign accept each other's blob signatures", async (context) =
   }
 });
 
-test("the OCI 1.1 mode of legacy signatures is cosign's", async (context) => {
+test("legacy signatures in OCI 1.1 mode: same as cosign's", async (context) => {
   const cwd = folder(context);
   const env = { COSIGN_EXPERIMENTAL: "1" };
   await must(TSIGN, ["generate-key-pair"], { cwd });

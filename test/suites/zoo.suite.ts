@@ -58,7 +58,7 @@ function ending(endings: Endings, operation: (typeof OPERATIONS)[number]): Endin
   return endings.get(operation)?.ending ?? assert.fail(`${operation} was not done`);
 }
 
-test("on every registry of the zoo tsign does what it should, and nothing worse than cosign", {
+test("zoo: expected result on every registry, never worse than cosign's", {
   timeout: 1_800_000,
 }, async (context) => {
   const cwd = mkdtempSync(join(tmpdir(), "tsign-zoo-"));
