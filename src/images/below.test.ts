@@ -22,7 +22,7 @@ const below = (root: Descriptor, maxImages = 10) =>
 const failing = (code: string, message: RegExp) => (error: TsignError) =>
   error.code === code && message.test(error.message);
 
-test("imagesBelow lists an index from the top down, and what is listed twice once", async () => {
+test("imagesBelow lists an index from the top down, each digest once", async () => {
   const leaf = await index();
   const middle = await index(leaf);
   const root = await index(middle, leaf);
@@ -32,7 +32,7 @@ test("imagesBelow lists an index from the top down, and what is listed twice onc
   );
 });
 
-test("imagesBelow refuses what is nested too deep or too many, and what is not there", async () => {
+test("imagesBelow: nested too deep, too many, or a missing image -> error", async () => {
   assert.equal((await below(await nested(8))).length, 9);
   await assert.rejects(below(await nested(9)), failing("limit", /nested deeper than 8/));
   const two = await index(await nested(0), await nested(1));

@@ -5,18 +5,17 @@ import type { Descriptor, ImageStore } from "../oci/types.ts";
 /** Deepest nesting of indexes. */
 const MAX_DEPTH = 8;
 
-/** The error of an image that is not there. @param name its reference */
+/** The "image-not-found" error. @param name the image's reference */
 export function noSuchImage(name: string): TsignError {
   return new TsignError("image-not-found", `no such image: ${name}`);
 }
 
 /**
- * An image, and if it is an index every image below it, from the top down, each once.
+ * An image and, for an index, all images in it, from the top down, each digest once.
  *
- * @param root what to start from, with its descriptor where it is known
- * @param maxImages most that may be below it
- * @throws TsignError "limit" for more of them, or for indexes nested deeper than eight; "image-not-found" for one that is
- * not there
+ * @param root the image to start from, with its descriptor if known
+ * @param maxImages most images below it
+ * @throws TsignError "limit" for more images, or indexes nested deeper than eight; "image-not-found" for a missing image
  */
 export async function imagesBelow(
   store: ImageStore,
@@ -27,8 +26,8 @@ export async function imagesBelow(
   const visit = async (digest: Digest, descriptor: Descriptor | undefined, depth: number): Promise<void> => {
     if (found.has(digest)) return;
     if (depth > MAX_DEPTH || found.size > maxImages) {
-      const bound = depth > MAX_DEPTH ? `indexes nested deeper than ${MAX_DEPTH}` : `more than ${maxImages} images`;
-      throw new TsignError("limit", `${store.name}@${root.digest} holds ${bound}`);
+      const limit = depth > MAX_DEPTH ? `indexes nested deeper than ${MAX_DEPTH}` : `more than ${maxImages} images`;
+      throw new TsignError("limit", `${store.name}@${root.digest} contains ${limit}`);
     }
     found.set(digest, descriptor);
     const stored = await store.manifest(digest);

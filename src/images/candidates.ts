@@ -6,24 +6,25 @@ import type { Evidence, Found, Unreadable } from "../evidence/model.ts";
 import { readStatement } from "../evidence/statement.ts";
 import type { Digest } from "../format/digest.ts";
 import type { ImageStore } from "../oci/types.ts";
-import { isVerified, type Verdict, type Verified } from "../verify/verify.ts";
+import type { CheckName } from "../verify/model.ts";
+import { isVerified, type Refused, type Verdict, type Verified } from "../verify/verify.ts";
 import { type Failure, failureOf, type Wanted } from "./verdict.ts";
 
-/** How what is stored with an image is looked through. */
+/** Options for finding signatures and attestations of an image. */
 export interface SearchOptions {
   readonly wanted: Wanted;
-  /** Whether Sigstore bundles count, besides what lies under the legacy tags. */
+  /** Whether to look for Sigstore bundles, besides the legacy tags. */
   readonly bundles: boolean;
-  /** Put before the names of the legacy tags; usually empty. */
+  /** Prefix of the legacy tags; usually empty. */
   readonly tagPrefix: string;
   /** Largest payload or bundle, in bytes. */
   readonly maxBytes: number;
-  /** Most fetches at a time. */
+  /** Most concurrent fetches. */
   readonly workers: number;
 }
 
-/** What is stored with an image, in either form. */
-export function storedWith(
+/** Finds the signatures or attestations stored with an image, in either form. */
+export function findStored(
   target: { readonly attachments: ImageStore; readonly digest: Digest },
   options: SearchOptions,
   forms: { readonly legacy: boolean; readonly bundle: boolean } = { legacy: true, bundle: options.bundles },
@@ -34,9 +35,9 @@ export function storedWith(
 }
 
 /**
- * Whether a candidate is of the kind that is wanted. What cannot be read may be: it is judged, and fails.
+ * Whether a candidate has the wanted kind. An unreadable one may have: it is kept, and fails.
  *
- * @param onOther told the predicate type of a statement that is not
+ * @param onOther called with the predicate type of a statement of another type
  */
 export function isWanted(
   candidate: Evidence | Unreadable,
@@ -52,60 +53,77 @@ export function isWanted(
   return false;
 }
 
-/** The predicate type of a candidate's statement; undefined for what is no statement, or none that can be read. */
+/** The predicate type of a candidate's statement; undefined for other content, and a malformed statement. */
 function predicateTypeIn(candidate: Evidence): string | undefined {
   if (candidate.content.kind !== "dsse") return undefined;
   try {
     return readStatement(candidate.content).predicateType;
   } catch (error) {
-    if (error instanceof TsignError) return undefined; // verify says what is wrong with it
+    if (error instanceof TsignError) return undefined; // `verify` reports the malformed statement
     throw error;
   }
 }
 
 /**
- * Judges candidates one by one and keeps what became of them. One that cannot be judged, because a log cannot be asked, say,
- * fails and hides no other. So does one that a defect of tsign stands in the way of; but where none verifies that defect is
- * what is reported, and not a bad signature.
+ * Verifies candidates one by one and collects the results. An error while verifying one, such as an unreachable log, fails only
+ * that candidate. So does a defect of tsign; if no candidate verifies, the defect is reported instead of a bad signature.
  */
-export class Judging {
+export class CandidateVerifier {
   readonly verified: Verified[] = [];
   readonly failures: Failure[] = [];
   readonly #signal: AbortSignal;
-  readonly #judge: (evidence: Evidence) => Promise<Verdict>;
+  readonly #verify: (evidence: Evidence) => Promise<Verdict>;
+  #nearest: { readonly failure: Failure; readonly progress: number } | undefined;
   #defect: Unreadable["defect"];
 
-  /** @param signal once it is aborted what is thrown for a candidate is no candidate's fault and is thrown on */
-  constructor(signal: AbortSignal, judge: (evidence: Evidence) => Promise<Verdict>) {
+  /** @param signal after it is aborted, errors are rethrown and fail no candidate */
+  constructor(signal: AbortSignal, verify: (evidence: Evidence) => Promise<Verdict>) {
     this.#signal = signal;
-    this.#judge = judge;
+    this.#verify = verify;
   }
 
   get count(): number {
     return this.verified.length + this.failures.length;
   }
 
-  /** What was thrown for the first candidate that a defect of tsign stood in the way of. */
+  /** The failure of the candidate that passed the most checks, the first of several. */
+  get nearest(): Failure | undefined {
+    return this.#nearest?.failure;
+  }
+
+  /** The first exception caused by a defect of tsign. */
   get defect(): { readonly error: unknown } | undefined {
     return this.#defect;
   }
 
   async add(candidate: Evidence | Unreadable): Promise<void> {
-    const judged = "unreadable" in candidate ? candidate : await this.#attempt(candidate);
-    if (isVerified(judged)) {
-      this.verified.push(judged);
+    const result = "unreadable" in candidate ? candidate : await this.#attempt(candidate);
+    if (isVerified(result)) {
+      this.verified.push(result);
       return;
     }
-    this.failures.push(failureOf(judged));
-    if ("unreadable" in judged) this.#defect ??= judged.defect;
+    const failure = failureOf(result);
+    this.failures.push(failure);
+    const progress = progressOf(result);
+    if (progress > (this.#nearest?.progress ?? -1)) this.#nearest = { failure, progress };
+    if ("unreadable" in result) this.#defect ??= result.defect;
   }
 
   async #attempt(candidate: Evidence): Promise<Verdict | Unreadable> {
     try {
-      return await this.#judge(candidate);
+      return await this.#verify(candidate);
     } catch (error) {
       if (this.#signal.aborted) throw error;
       return unreadable(candidate.origin, error);
     }
   }
+}
+
+/** The checks in the order in which `verify` makes them. */
+const ORDER: readonly CheckName[] = ["log", "signature", "time", "key", "sct", "claims", "identity"];
+
+/** How far a refused candidate came: 0 if its first check failed or it is unreadable, otherwise the position of that check. */
+function progressOf(result: Refused | Unreadable): number {
+  if ("unreadable" in result || result.checks.length === 1) return 0;
+  return ORDER.indexOf(result.failed.name);
 }

@@ -42,7 +42,7 @@ async function honest(root: Key): Promise<Evidence> {
   return signedBy(key, make({ name: undefined, key, issuer: "middle", issuerKey, more: [NAME] }), chain);
 }
 
-test("verifyImage judges an image as if it were the only one, whatever chains others have", async () => {
+test("verifyImage: hostile chains of other images do not use up an image's path budget", async () => {
   const root = newKey();
   const roots = [make({ name: "CA", key: root, issuer: "CA", issuerKey: root })];
   const anyIssuer = [{ text: ".*", matches: () => true, matchesNone: true }];

@@ -7,19 +7,19 @@ import type { TransportIo } from "../net/retry.ts";
 import { keyToReadWith } from "../verify/claimed-key.ts";
 import type { Policy } from "../verify/model.ts";
 
-/** Whether evidence is of a bundle, which holds its key or certificate and its log entries, or has none. */
+/** Whether evidence was read from a bundle, which contains its own key or certificate and log entries. */
 export function isFromBundle({ key }: Pick<Evidence, "key">): boolean {
   return key.kind === "public-key" || (key.kind === "certificate" && key.binding);
 }
 
 /**
- * Looks a legacy signature up in the log when it was stored without its entry, as cosign does; bundles hold theirs or fail.
- * What the log answers is evidence like any other and is verified as such.
+ * Fetches the log entry of a legacy signature that was stored without one, as cosign does. Bundles contain their entries. The
+ * fetched entry is verified like a stored one.
  *
- * @param options.rekorUrl http(s) URL of a Rekor v1, read only when it is asked; undefined to look nothing up
- * @param options.blob what a blob's signature is over
- * @returns the same evidence, with the log's oldest entry of it where there is one
- * @throws TsignError "usage" for what is no URL, "auth", "network", "timeout", "service" when the log cannot be asked
+ * @param options.rekorUrl http(s) URL of a Rekor v1, checked only when it is used; undefined to fetch nothing
+ * @param options.blob the message of a file's signature
+ * @returns the evidence, with the log's oldest entry for it if there is one
+ * @throws TsignError "usage" for an invalid URL; "auth", "network", "timeout", "service" for a failed request
  */
 export async function withLoggedEntry(
   io: TransportIo,
@@ -45,5 +45,5 @@ export async function withLoggedEntry(
 function parseUrl(text: string): URL {
   const url = URL.parse(text);
   if (url && (url.protocol === "https:" || url.protocol === "http:")) return url;
-  throw new TsignError("usage", `the Rekor URL is not an http(s) URL: "${text}"`);
+  throw new TsignError("usage", `Rekor URL is not an http(s) URL: "${text}"`);
 }

@@ -10,47 +10,47 @@ import { attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
 import { imagesBelow, noSuchImage } from "./below.ts";
 
-/** An image in a registry, pinned to a digest. */
+/** An image in a registry, resolved to a digest. */
 export interface RegistryImage {
   readonly ref: Reference;
   readonly store: ImageStore;
   readonly digest: Digest;
-  /** Undefined when the image was named by digest and not looked at. */
+  /** Undefined for an image named by digest that was not looked up. */
   readonly descriptor: Descriptor | undefined;
-  /** What this is attached to, as the user named it: it is not that image itself. */
+  /** For an attachment: the image it is attached to, as the user named it. */
   readonly attachedTo?: string;
 }
 
 export interface OpenOptions {
   readonly registry: RegistryOptions;
-  /** Whether an image named by digest is looked up. A tag always is. */
+  /** Whether to look up an image named by digest. A tag is always looked up. */
   readonly mustExist: boolean;
-  /** Opens what is attached to the image under the tag `<prefix>sha256-<hex>.sbom`, in place of the image. */
+  /** Opens the attachment under the tag `<prefix>sha256-<hex>.sbom` instead of the image. */
   readonly attachment?: "sbom" | undefined;
-  /** Put before that tag; usually empty. */
+  /** Prefix of that tag; usually empty. */
   readonly tagPrefix?: string;
 }
 
-/** An image to verify, wherever it is stored. */
+/** An image to verify, in a registry or a layout. */
 export interface ImageTarget {
   /** For messages: the reference, or the layout's path. */
   readonly name: string;
-  /** `registry/repository@sha256:…` or with the tag it was named by; the layout's path. */
+  /** `registry/repository@sha256:…` or `registry/repository:tag`; for a layout, its path. */
   readonly reference: string;
   readonly digest: Digest;
   readonly store: ImageStore;
-  /** Where its signatures and attestations are. */
+  /** The store with its signatures and attestations. */
   readonly attachments: ImageStore;
-  /** `registry/repository`; of a layout what it was saved from, or empty. */
+  /** `registry/repository`; for a layout, the repository it was saved from, or empty. */
   readonly repository: string;
 }
 
 /**
- * Finds out which digest an image reference means; from here on only that digest counts.
+ * Resolves an image reference to a digest, which is used from here on.
  *
  * @param reference `registry/repository:tag` or `registry/repository@sha256:…`
- * @throws TsignError "image-not-found" for a tag, an attachment, or with `mustExist` a digest that is not there; "input" for
- * what is no reference; and what the registry throws
+ * @throws TsignError "image-not-found" for a missing tag or attachment, or with `mustExist` a missing digest; "input" for an
+ * invalid reference; and the registry's errors
  */
 export async function openImage(io: Io, reference: string, options: OpenOptions): Promise<RegistryImage> {
   const { attachment } = options;
@@ -69,7 +69,7 @@ export async function openImage(io: Io, reference: string, options: OpenOptions)
 }
 
 /**
- * The descriptor of an image, looked up where it is not known yet: what a referrer names as its subject.
+ * The descriptor of an image, looked up unless it is known: the `subject` of referrers.
  *
  * @throws TsignError "image-not-found"
  */
@@ -79,7 +79,7 @@ export async function descriptorOf({ store, ref, digest, descriptor }: RegistryI
   return found;
 }
 
-/** Where what is attached to an image is kept: beside it, or in the repository that COSIGN_REPOSITORY of `io.env` names. */
+/** Opens the store for an image's attachments: the image's own repository, or the one in COSIGN_REPOSITORY of `io.env`. */
 export async function openAttachmentStore(
   io: Io,
   image: Pick<RegistryImage, "ref" | "store">,
@@ -89,19 +89,19 @@ export async function openAttachmentStore(
   return repository === image.ref ? image.store : openRegistry(io, repository, registry);
 }
 
-/** An image of a registry, to verify. */
+/** Describes a registry's image for verification. */
 export async function imageTarget(io: Io, image: RegistryImage, registry: RegistryOptions): Promise<ImageTarget> {
   const { ref, store, digest, attachedTo } = image;
   const attachments = await openAttachmentStore(io, image, registry);
   const reference = attachedTo === undefined ? formatReference(ref) : `${ref.name}@${digest}`;
-  const name = attachedTo === undefined ? reference : `${reference} (the sbom attached to ${attachedTo})`;
+  const name = attachedTo === undefined ? reference : `${reference} (SBOM attached to ${attachedTo})`;
   return { name, reference, digest, store, attachments, repository: ref.name };
 }
 
 /**
- * The image of an OCI layout on disk, as `tsign save` writes it, to verify.
+ * Opens the image of an OCI layout on disk, as `tsign save` writes it, for verification.
  *
- * @throws TsignError "input" when the folder is no layout or holds links, and when it holds not exactly one image
+ * @throws TsignError "input" for a folder that is not a layout, contains links, or does not contain exactly one image
  */
 export async function layoutTarget(io: LayoutIo, folder: string): Promise<ImageTarget> {
   const layout = await openLayout(io, folder);
@@ -111,9 +111,9 @@ export async function layoutTarget(io: LayoutIo, folder: string): Promise<ImageT
 }
 
 /**
- * An image, and if it is an index everything below it, each digest once.
+ * An image and, for an index, all images in it, each digest once.
  *
- * @throws TsignError "limit" for indexes nested deeper than eight, "image-not-found" for a listed image that is not there
+ * @throws TsignError "limit" for indexes nested deeper than eight, "image-not-found" for a missing image
  */
 export async function withChildren(image: RegistryImage): Promise<RegistryImage[]> {
   const found = await imagesBelow(image.store, image, Number.POSITIVE_INFINITY);

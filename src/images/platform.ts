@@ -4,10 +4,10 @@ import type { Descriptor, ImageStore } from "../oci/types.ts";
 import { noSuchImage } from "./below.ts";
 
 /**
- * The image of one platform out of an index.
+ * Finds the image for a platform in an index.
  *
  * @param platform `os/architecture[/variant][:os version]`, as in `--platform`
- * @throws TsignError "input" when there is no index, or not exactly one image of the platform
+ * @throws TsignError "input" if the image is not an index, or does not have exactly one image for the platform
  */
 export async function imageForPlatform(store: ImageStore, index: Digest, platform: string): Promise<Digest> {
   const stored = await store.manifest(index);
@@ -16,22 +16,26 @@ export async function imageForPlatform(store: ImageStore, index: Digest, platfor
   const children = stored.manifest.manifests;
   if (!children) {
     throw new TsignError("input", `specified reference is not a multiarch image: ${name}`, {
-      hint: "without --platform it is taken as it is",
+      hint: "leave out --platform",
     });
   }
   const [found, ...others] = children.filter((child) => matches(child, platform));
   if (found && others.length === 0) return found.digest;
-  throw new TsignError("input", `${name} has ${found ? "several images" : "no image"} for ${platform}`, {
-    hint: `it has ${platformNames(children).join(", ") || "none that says its platform"}`,
+  const names = platformNames(children);
+  throw new TsignError("input", `${name} has ${found ? "several images" : "no image"} for platform ${platform}`, {
+    hint:
+      names.length > 0
+        ? `set --platform to one of ${names.join(", ")}`
+        : "pass the image by its digest, without --platform",
   });
 }
 
-/** Names of the platforms an index has images of; empty for what is no index, or not there. */
+/** Names of the platforms in an index; empty for a missing image, or one that is not an index. */
 export async function platformsOf(store: ImageStore, index: Digest): Promise<string[]> {
   return platformNames((await store.manifest(index))?.manifest.manifests ?? []);
 }
 
-/** What is asked for must be there; what is not asked for may be anything. */
+/** Whether a descriptor's platform matches; parts that `wanted` leaves out match anything. */
 function matches({ platform = {} }: Descriptor, wanted: string): boolean {
   const [path = "", version] = wanted.split(":");
   const [os, architecture, variant] = path.split("/");
@@ -43,11 +47,11 @@ function matches({ platform = {} }: Descriptor, wanted: string): boolean {
   );
 }
 
-/** Of Windows, `10.0.14393` is any of its revisions, `10.0.14393.x`. */
-function isVersion(there: unknown, wanted: string, os: string | undefined): boolean {
-  if (there === wanted) return true;
+/** Compares OS versions. For Windows, `10.0.14393` matches all its revisions, `10.0.14393.x`. */
+function isVersion(found: unknown, wanted: string, os: string | undefined): boolean {
+  if (found === wanted) return true;
   const isRelease = os === "windows" && wanted.split(".").length === 3;
-  return isRelease && typeof there === "string" && there.replace(/\.[^.]*$/, "") === wanted;
+  return isRelease && typeof found === "string" && found.replace(/\.[^.]*$/, "") === wanted;
 }
 
 function platformNames(children: readonly Descriptor[]): string[] {

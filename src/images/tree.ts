@@ -8,16 +8,16 @@ const WORKERS = 4;
 /** Most images below one index. */
 const MAX_IMAGES = 1000;
 
-/** An image or index, what an index holds, and whatever is attached to each of them. */
+/** An image or index, its images, and everything attached to them. */
 export interface ImageTree {
   readonly root: Digest;
   readonly attached: readonly Attached[];
 }
 
 /**
- * Finds out what belongs to an image. Nothing is copied yet.
+ * Finds everything that belongs to an image. Copies nothing.
  *
- * @param where.images holds the image, `where.attachments` what is attached to it
+ * @param where.images the image's store, `where.attachments` that of its attachments
  * @throws TsignError "image-not-found"; "limit" for an index with more than 1000 images or nested deeper than eight
  */
 export async function findImageTree(

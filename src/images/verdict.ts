@@ -5,86 +5,88 @@ import { printable } from "../format/printable.ts";
 import type { CheckName } from "../verify/model.ts";
 import type { Refused, Verified } from "../verify/verify.ts";
 
-/** What an image is to have. An attestation is no signature: its statement says something else than "I signed this". */
+/** What to look for. An attestation is not a signature of the image: its statement has another predicate type. */
 export type Wanted =
   | { readonly kind: "signatures" }
-  /** `predicateType` is the URI that the statement has to state. */
+  /** `predicateType`: the required predicate type of the statement, a URI. */
   | { readonly kind: "attestations"; readonly predicateType: string };
 
-/** A candidate that did not pass. */
+/** A signature or attestation that does not verify. */
 export interface Failure {
   readonly origin: Origin;
-  /** The check that failed; "unreadable" for what could not be read, or judged for want of an answer. */
+  /** The failed check; "unreadable" for malformed content, and after a failed request to a service. */
   readonly check: CheckName | "unreadable" | "internal error";
-  /** Cleaned for a terminal: reasons quote what strangers wrote. */
+  /** Safe for a terminal: control characters in quoted content are escaped. */
   readonly reason: string;
-  /** Of a check that compares values: what it demands, and what it found, as it stands there. */
+  /** The required and the found value, if the check compares values; not escaped. */
   readonly expected?: string;
   readonly actual?: string;
+  /** What to do about it. */
+  readonly hint?: string;
 }
 
-/** A place that could not be looked through. */
+/** A place that could not be searched. */
 export interface MissedPlace {
   readonly origin: Origin;
-  /** Of the error: "network", "auth", "registry", "limit" and so on. */
+  /** Code of the error: "network", "auth", "registry", "limit" and so on. */
   readonly code: ErrorCode;
   readonly reason: string;
 }
 
-/** What there is in place of what was wanted, where nothing of it was found. */
+/** What an image has instead of the wanted signatures or attestations. */
 export type Instead =
   | { readonly kind: "nothing" }
-  /** Statements of other predicate types. */
+  /** Attestations of other predicate types. */
   | { readonly kind: "other-types"; readonly predicateTypes: readonly string[] }
-  /** What was wanted, in bundles, which the options left out. */
+  /** The wanted ones, in bundles, which the options exclude. */
   | { readonly kind: "bundles" }
-  /** What was wanted, stored with an image of the index; `platform` is `os/architecture` or empty. */
+  /** The wanted ones, stored with an image of the index; `platform` is `os/architecture` or empty. */
   | { readonly kind: "child"; readonly digest: Digest; readonly platform: string };
 
-/** An attestation that verifies and that the policy of its statement refuses. */
+/** A verified attestation that does not satisfy the policy for its statement. */
 export interface Unsatisfied {
   readonly origin: Origin;
   readonly reasons: readonly string[];
 }
 
 interface Judged {
-  /** As the target is named. */
+  /** Name of the target. */
   readonly image: string;
   readonly digest: Digest;
-  /** How many candidates were judged. */
+  /** Number of candidates. */
   readonly count: number;
   /** In the order they were found. */
   readonly failures: readonly Failure[];
-  /** Places that could not be looked through. Where something verified that was found elsewhere, it counts all the same. */
+  /** Places that could not be searched. They do not prevent an image from being accepted. */
   readonly incomplete: readonly MissedPlace[];
 }
 
-/** An image of which at least one signature or attestation verifies. */
+/** An image with at least one verified signature or attestation. */
 export interface Accepted extends Judged {
   readonly ok: true;
-  /** Those that verify, in the order they were found. */
+  /** The verified ones, in the order they were found. */
   readonly verified: readonly [Verified, ...Verified[]];
 }
 
-/** An image that nothing says yes for. */
+/** An image without a verified signature or attestation. */
 export interface Rejected extends Judged {
   readonly ok: false;
   readonly verified: readonly [];
   /**
-   * Why: a TsignError "image-not-found", "no-signatures", "no-match" (of the legacy form), "no-match-bundle", "policy", or
-   * what a place that could not be looked through threw. A defect of tsign stands here as it was thrown.
+   * The reason: a TsignError "image-not-found", "no-signatures", "no-match" (legacy form), "no-match-bundle", "policy", or the
+   * error of a place that could not be searched; for a defect of tsign, the exception itself.
    */
   readonly error: unknown;
-  /** Only where nothing was found that could have been judged. */
+  /** Only if there were no candidates. */
   readonly instead?: Instead;
-  /** Only where attestations verify and their statements do not satisfy the policy. */
+  /** Only if attestations verify but do not satisfy the policy. */
   readonly unsatisfied?: readonly Unsatisfied[];
 }
 
-/** What became of an image: plain data, of which the verified signatures are what only `verify` makes. */
+/** The result for an image: plain data, except for the verified signatures, which only `verify` can create. */
 export type ImageVerdict = Accepted | Rejected;
 
-/** A failure in the terms of the report. */
+/** Describes a failed candidate. */
 export function failureOf(candidate: Refused | Unreadable): Failure {
   const { origin } = candidate;
   if ("unreadable" in candidate) {
@@ -95,24 +97,29 @@ export function failureOf(candidate: Refused | Unreadable): Failure {
   return { origin, check: name, reason: printable(detail), ...compared };
 }
 
-/** A place that could not be looked through, in the terms of the report. */
+/** Describes a place that could not be searched. */
 export function missedPlace({ origin, incomplete: { code, message } }: Incomplete): MissedPlace {
   return { origin, code, reason: printable(message) };
 }
 
-/** The error of an image that has what was wanted, of which none verifies. */
+/**
+ * The error for an image whose signatures or attestations all failed. Its reason and fields are those of the nearest miss.
+ *
+ * @param found.count number of candidates
+ * @param found.nearest the failure of the candidate that passed the most checks
+ */
 export function noMatch(
   wanted: Wanted,
-  judged: { name: string; failures: readonly Failure[]; legacy: boolean },
+  found: { name: string; count: number; nearest: Failure | undefined; legacy: boolean },
 ): TsignError {
-  const { name, failures, legacy } = judged;
+  const { name, count, nearest, legacy } = found;
   const code = wanted.kind === "signatures" && legacy ? "no-match" : "no-match-bundle";
-  const [first] = failures;
-  const reason = `none passes (${first?.check}: ${first?.reason})`;
-  return new TsignError(code, `no matching ${wanted.kind}: ${failures.length} found for ${name}, ${reason}`, {
-    check: first && isCheck(first.check) ? first.check : undefined,
-    expected: first?.expected,
-    actual: first?.actual,
+  const closest = `${count === 1 ? "" : "nearest match: "}${nearest?.check}: ${nearest?.reason}`;
+  return new TsignError(code, `no matching ${wanted.kind}: ${count} found for ${name}, none verified (${closest})`, {
+    check: nearest && isCheck(nearest.check) ? nearest.check : undefined,
+    expected: nearest?.expected,
+    actual: nearest?.actual,
+    hint: nearest?.hint,
   });
 }
 
@@ -120,12 +127,12 @@ function isCheck(check: Failure["check"]): check is CheckName {
   return check !== "unreadable" && check !== "internal error";
 }
 
-/** The error of an image that has nothing of what was wanted. */
+/** The error for an image without the wanted signatures or attestations. */
 export function nothingFound(wanted: Wanted, found: { name: string; otherTypes: readonly string[] }): TsignError {
   const { name, otherTypes } = found;
   if (wanted.kind === "signatures") return new TsignError("no-signatures", `no signatures found for ${name}`);
   if (otherTypes.length === 0) {
-    return new TsignError("no-match-bundle", `no matching attestations: ${name} has none`);
+    return new TsignError("no-match-bundle", `no matching attestations: no attestations found for ${name}`);
   }
   return new TsignError(
     "no-match-bundle",

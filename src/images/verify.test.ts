@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { test } from "node:test";
 import { memoryStore } from "../../test/support/memory-store.ts";
-import { TsignError } from "../errors.ts";
+import { type CheckName, TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
@@ -15,8 +15,8 @@ import { signStatement, simpleSigningPayload } from "../sign/payload.ts";
 import { signInTotoStatement, signPayload } from "../sign/sign.ts";
 import { storeLegacySignature } from "../sign/store.ts";
 import { NO_TRUST } from "../trust/material.ts";
-import { isVerified } from "../verify/verify.ts";
-import { Judging } from "./candidates.ts";
+import { isVerified, type Refused } from "../verify/verify.ts";
+import { CandidateVerifier } from "./candidates.ts";
 import type { ImageTarget } from "./open.ts";
 import { type VerifyImageOptions, verifyImage } from "./verify.ts";
 
@@ -28,9 +28,9 @@ const newKey = () => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateK
 const KEY = newKey();
 const NOW = new Date("2026-01-02T03:04:05Z");
 
-/** A world without a network: whoever asks it fails the test. */
+/** A transport that fails the test when it is used. */
 function offline(signal = new AbortController().signal): TransportIo {
-  const http = () => assert.fail("nothing may be asked of the network");
+  const http = () => assert.fail("unexpected request");
   return { http, sleep: async () => {}, now: () => NOW, env: {}, signal };
 }
 
@@ -124,7 +124,7 @@ test("verifyImage accepts an image with a good signature of either form", async 
   }
 });
 
-test("verifyImage rejects an image without signatures, and one that is not there", async () => {
+test("verifyImage: no signatures or a missing image -> rejected with its own code", async () => {
   const { store, descriptor, target } = await image();
   const { verdict, code } = await verdictOf(target);
   assert.ok(!verdict.ok && code === "no-signatures");
@@ -135,7 +135,7 @@ test("verifyImage rejects an image without signatures, and one that is not there
   assert.equal(gone.verdict.instead, undefined);
 });
 
-test("verifyImage rejects what another key signed, and names where it is and which check failed", async () => {
+test("verifyImage: signed with another key -> rejected with the origin and the failed check", async () => {
   for (const [sign, expected] of [
     [signAsBundle, "no-match-bundle"],
     [signAsLegacy, "no-match"],
@@ -148,11 +148,11 @@ test("verifyImage rejects what another key signed, and names where it is and whi
     assert.ok(verdict.error instanceof TsignError && verdict.error.check === "signature");
     assert.match(verdict.failures[0]?.origin.where ?? "", /^registry.example\/app[:@]sha256/);
     const { error: _, ...plain } = verdict;
-    assert.deepEqual(JSON.parse(JSON.stringify(plain)), plain, "all but the error is data");
+    assert.deepEqual(JSON.parse(JSON.stringify(plain)), plain, "everything but the error is plain data");
   }
 });
 
-test("verifyImage accepts one good signature among others, and tells which failed", async () => {
+test("verifyImage: one valid signature among others -> accepted, with the failed ones listed", async () => {
   const { store, descriptor, target } = await image();
   await signAsLegacy(store, descriptor, newKey());
   await signAsBundle(store, descriptor);
@@ -165,7 +165,7 @@ test("verifyImage accepts one good signature among others, and tells which faile
   );
 });
 
-test("verifyImage rejects a signature that is about another image, unless claims are skipped", async () => {
+test("verifyImage: signature for another image -> rejected unless claims are skipped", async () => {
   const { store, descriptor, target } = await image();
   await signAsBundle(store, descriptor, KEY, (await pushImage(store, "another")).digest);
   const { verdict, code } = await verdictOf(target);
@@ -175,7 +175,7 @@ test("verifyImage rejects a signature that is about another image, unless claims
   assert.ok((await verdictOf(target, lax)).verdict.ok);
 });
 
-test("verifyImage never takes an attestation for a signature, nor one of another type for the one wanted", async () => {
+test("verifyImage: attestation in place of a signature, or of another type -> rejected", async () => {
   const { store, descriptor, target } = await image();
   await attest(store, descriptor);
   const asSignature = await verdictOf(target);
@@ -190,7 +190,7 @@ test("verifyImage never takes an attestation for a signature, nor one of another
   assert.ok(!(await verdictOf(unsigned.target, { wanted: ATTESTATIONS })).verdict.ok);
 });
 
-test("verifyImage asks the policy about every attestation that verifies, and about no other", async () => {
+test("verifyImage applies the policy to every verified attestation, and to no other", async () => {
   const { store, descriptor, target } = await image();
   await attest(store, descriptor);
   await attest(store, descriptor, SLSA, newKey());
@@ -207,14 +207,14 @@ test("verifyImage asks the policy about every attestation that verifies, and abo
   assert.deepEqual(asked, [SLSA]);
   const { verdict, code } = await judged(false);
   assert.ok(!verdict.ok && code === "policy");
-  assert.deepEqual(verdict.verified, [], "nothing of it counts");
+  assert.deepEqual(verdict.verified, [], "none is accepted");
   assert.deepEqual(
     verdict.unsatisfied?.map(({ reasons }) => reasons),
     [["too old"]],
   );
 });
 
-test("verifyImage says that a place could not be read: beside a good signature, else as the reason", async () => {
+test("verifyImage: unreadable place -> listed beside a valid signature, otherwise the reason", async () => {
   const broken = new TsignError("network", "nothing answered");
   const { store, descriptor } = await image();
   const halfRead: ImageStore = {
@@ -224,7 +224,7 @@ test("verifyImage says that a place could not be read: beside a good signature, 
   const target = targetOf(halfRead, descriptor.digest);
   const { verdict } = await verdictOf(target);
   assert.ok(!verdict.ok);
-  assert.equal(verdict.error, broken, "it cannot be said that there are none");
+  assert.equal(verdict.error, broken, "an incomplete search does not prove that there are none");
   assert.equal(verdict.instead, undefined);
   await signAsBundle(store, descriptor);
   const good = (await verdictOf(target)).verdict;
@@ -235,7 +235,7 @@ test("verifyImage says that a place could not be read: beside a good signature, 
   );
 });
 
-test("verifyImage fails a candidate that cannot be read, and hides no other by it", async () => {
+test("verifyImage: malformed candidate -> fails alone", async () => {
   const { store, descriptor, target } = await image();
   await putBundleReferrer({
     store,
@@ -250,7 +250,7 @@ test("verifyImage fails a candidate that cannot be read, and hides no other by i
   assert.ok((await verdictOf(target)).verdict.ok);
 });
 
-test("verifyImage tells of an image of the index that is signed, and of bundles that were left out", async () => {
+test("verifyImage: nothing found -> names a signed image of the index, or bundles that options exclude", async () => {
   const { store, descriptor } = await image();
   const child = { ...descriptor, platform: { os: "linux", architecture: "arm64" } };
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests: [child] }));
@@ -264,7 +264,7 @@ test("verifyImage tells of an image of the index that is signed, and of bundles 
   assert.deepEqual(legacyOnly.instead, { kind: "bundles" });
 });
 
-test("verifyImage looks log entries of legacy signatures up, and of bundles none", async () => {
+test("verifyImage fetches missing log entries for legacy signatures only", async () => {
   const { policy } = options();
   const asked: string[] = [];
   const io: TransportIo = {
@@ -282,12 +282,12 @@ test("verifyImage looks log entries of legacy signatures up, and of bundles none
   await signAsLegacy(legacy.store, legacy.descriptor);
   const { verdict, code } = await verdictOf(legacy.target, logged, io);
   assert.deepEqual([code, asked], ["no-match", ["rekor.example"]]);
-  assert.match(verdict.failures[0]?.reason ?? "", /^it came without its log entry, and the log was asked$/);
+  assert.match(verdict.failures[0]?.reason ?? "", /^fetch missing log entry: the log was asked$/);
   const nowhere = await verdictOf(legacy.target, { ...logged, rekorUrl: undefined });
   assert.deepEqual([nowhere.code, nowhere.verdict.failures[0]?.check], ["no-match", "log"]);
 });
 
-test("verifyImage keeps nothing from one image to the next, and may judge several at a time", async () => {
+test("verifyImage: concurrent calls with the same options do not affect each other", async () => {
   const [good, bad] = [await image(), await image()];
   await signAsBundle(good.store, good.descriptor);
   await signAsBundle(bad.store, bad.descriptor, newKey());
@@ -301,7 +301,7 @@ test("verifyImage keeps nothing from one image to the next, and may judge severa
   );
 });
 
-test("verifyImage judges the signatures it is given in place of those stored", async () => {
+test("verifyImage: signatures in the options replace the stored ones", async () => {
   const { store, descriptor, target } = await image();
   await signAsBundle(store, descriptor);
   const dockerReference = "registry.example/app";
@@ -313,7 +313,7 @@ test("verifyImage judges the signatures it is given in place of those stored", a
 
 const signal = new AbortController().signal;
 
-test("a defect of tsign is the reason of the verdict where nothing verifies, and hides nothing that does", async () => {
+test("verifyImage: defect of tsign -> the reason if nothing verifies, otherwise a failed candidate", async () => {
   const { descriptor, target } = await image();
   const dockerReference = "registry.example/app";
   const payload = simpleSigningPayload({ digest: descriptor.digest, annotations: {}, dockerReference });
@@ -329,38 +329,80 @@ test("a defect of tsign is the reason of the verdict where nothing verifies, and
   assert.deepEqual([both.verified.length, both.failures[0]?.check], [1, "internal error"]);
   const alone = (await verdictOf(target, { given: [broken] })).verdict;
   assert.ok(!alone.ok);
-  assert.equal(alone.error, defect, "and not a bad signature");
+  assert.equal(alone.error, defect, "not a bad signature");
 });
 
-test("a candidate that a defect stands in the way of fails alone as an internal error", async () => {
+test("CandidateVerifier: defect -> fails one candidate with an internal error", async () => {
   const evidence = await signPayload({ signer: signerFromKey(KEY) }, Buffer.from("{}"));
   const defect = new TypeError("a defect");
-  const judging = new Judging(signal, async () => {
+  const verifier = new CandidateVerifier(signal, async () => {
     throw defect;
   });
-  await judging.add(evidence);
-  await judging.add({ origin: evidence.origin, unreadable: "no JSON" });
+  await verifier.add(evidence);
+  await verifier.add({ origin: evidence.origin, unreadable: "no JSON" });
   assert.deepEqual(
-    judging.failures.map(({ check }) => check),
+    verifier.failures.map(({ check }) => check),
     ["internal error", "unreadable"],
   );
-  assert.equal(judging.defect?.error, defect);
+  assert.equal(verifier.defect?.error, defect);
 });
 
-test("a candidate that cannot be judged for a reason from outside fails alone, and a stop is thrown on", async () => {
+test("CandidateVerifier: failed request -> fails one candidate; abort -> thrown", async () => {
   const evidence = await signPayload({ signer: signerFromKey(KEY) }, Buffer.from("{}"));
-  const judging = new Judging(signal, async () => {
+  const verifier = new CandidateVerifier(signal, async () => {
     throw new TsignError("network", "nothing answered");
   });
-  await judging.add(evidence);
-  assert.deepEqual([judging.defect, judging.failures[0]?.check], [undefined, "unreadable"]);
-  assert.equal(judging.failures[0]?.reason, "nothing answered");
-  const stopped = new Judging(signal, async () => {
+  await verifier.add(evidence);
+  assert.deepEqual([verifier.defect, verifier.failures[0]?.check], [undefined, "unreadable"]);
+  assert.equal(verifier.failures[0]?.reason, "nothing answered");
+  const stopped = new CandidateVerifier(signal, async () => {
     throw new TsignError("cancelled", "stopped");
   });
   await assert.rejects(stopped.add(evidence), /stopped/);
-  const aborted = new Judging(AbortSignal.abort(), async () => {
+  const aborted = new CandidateVerifier(AbortSignal.abort(), async () => {
     throw new TsignError("timeout", "the time is over");
   });
   await assert.rejects(aborted.add(evidence), /the time is over/);
+});
+
+test("CandidateVerifier: several failures -> the nearest miss is the one that passed the most checks", async () => {
+  const evidence = await signPayload({ signer: signerFromKey(KEY) }, Buffer.from("{}"));
+  const refused = (...names: CheckName[]): Refused => {
+    const checks = names.map((name) => ({ name, outcome: "passed", detail: name }) as const);
+    const failed = { ...(checks.at(-1) ?? assert.fail()), outcome: "failed" } as const;
+    return { ok: false, origin: evidence.origin, checks: [...checks.slice(0, -1), failed], failed };
+  };
+  const bareKey = refused("key");
+  const unsigned = refused("log", "signature");
+  const wrongSigner = refused("log", "signature", "key", "sct", "claims", "identity");
+  const sameWithTime = refused("log", "signature", "time", "key", "sct", "claims");
+  const nearest = async (...verdicts: readonly Refused[]) => {
+    const queue = [...verdicts];
+    const verifier = new CandidateVerifier(signal, async () => queue.shift() ?? assert.fail());
+    await verifier.add({ origin: evidence.origin, unreadable: "not JSON" });
+    for (const _ of verdicts) await verifier.add(evidence);
+    return verifier.nearest?.check;
+  };
+  assert.equal(await nearest(), "unreadable");
+  assert.equal(await nearest(bareKey, unsigned, wrongSigner, sameWithTime), "identity");
+  assert.equal(await nearest(wrongSigner, sameWithTime, unsigned, bareKey), "identity");
+  assert.equal(await nearest(unsigned, sameWithTime), "claims", "checks that only some signatures have do not count");
+  assert.equal(await nearest(bareKey, unsigned), "signature", "a key that is refused at once passed nothing");
+});
+
+test("verifyImage: several failed signatures -> the error names the nearest miss and its fields", async () => {
+  const { store, descriptor, target } = await image();
+  const other = (await pushImage(store, "another")).digest;
+  await signAsBundle(store, descriptor, newKey());
+  await signAsBundle(store, descriptor, KEY, other);
+  await signAsBundle(store, descriptor, newKey());
+  const { verdict } = await verdictOf(target);
+  assert.ok(!verdict.ok && verdict.error instanceof TsignError);
+  const { check, message } = verdict.error;
+  assert.equal(check, "claims");
+  const reason = verdict.failures.find((failure) => failure.check === "claims")?.reason ?? assert.fail();
+  assert.equal(
+    message,
+    `no matching signatures: 3 found for ${NAME}, none verified (nearest match: claims: ${reason})`,
+  );
 });

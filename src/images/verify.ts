@@ -6,8 +6,8 @@ import { PathBudget } from "../trust/path-budget.ts";
 import type { ClaimsPolicy, Policy, TrustMaterial } from "../verify/model.ts";
 import { type Verdict, type Verified, verify } from "../verify/verify.ts";
 import { noSuchImage } from "./below.ts";
-import { isWanted, Judging, type SearchOptions, storedWith } from "./candidates.ts";
-import { lookElsewhere } from "./instead.ts";
+import { CandidateVerifier, findStored, isWanted, type SearchOptions } from "./candidates.ts";
+import { findInstead } from "./instead.ts";
 import { isFromBundle, withLoggedEntry } from "./log-lookup.ts";
 import type { ImageTarget } from "./open.ts";
 import {
@@ -22,20 +22,20 @@ import {
   type Wanted,
 } from "./verdict.ts";
 
-/** What an image is verified by. */
+/** Options for verifying an image. */
 export interface VerifyImageOptions extends SearchOptions {
   readonly trust: TrustMaterial;
-  /** What has to hold of a signature. Which predicate types count is said by `wanted`. */
+  /** What a signature must satisfy. `wanted` determines the predicate type. */
   readonly policy: Omit<Policy, "claims"> & { readonly claims: Omit<ClaimsPolicy, "predicateTypes"> };
-  /** A certificate to verify with in place of the one stored with each signature. */
+  /** A certificate to use instead of the one stored with each signature. */
   readonly certificate?: Extract<Evidence["key"], { kind: "certificate" }> | undefined;
-  /** http(s) URL of the Rekor v1 that legacy signatures without their entry are looked up in; undefined to look none up. */
+  /** http(s) URL of a Rekor v1 for log entries of legacy signatures stored without one; undefined to fetch none. */
   readonly rekorUrl: string | undefined;
-  /** Signatures the caller has, judged in place of those stored with the image. */
+  /** Signatures to verify instead of those stored with the image. */
   readonly given?: readonly Evidence[] | undefined;
   /**
-   * Judges the statement (JSON as it was signed) of each attestation that verifies: all of them have to satisfy it. CUE and
-   * Rego are in src/policy.
+   * Checks the statement (JSON as it was signed) of each verified attestation; every one must satisfy it. For CUE and Rego
+   * policies see src/policy.
    */
   readonly satisfies?:
     | ((statement: Uint8Array) => Promise<{ readonly ok: true } | { readonly ok: false; readonly reasons: string[] }>)
@@ -43,63 +43,65 @@ export interface VerifyImageOptions extends SearchOptions {
 }
 
 /**
- * Verifies one image: finds what is stored with it, leaves out what is of another kind, looks log entries up where they are
- * missing, and has `verify` judge each. One that verifies is enough; others that fail, and places that could not be looked
- * through, are told beside it. Where none verifies, the verdict says why.
+ * Verifies one image: finds its signatures or attestations, skips those of another kind, fetches missing log entries, and
+ * verifies each one. One that verifies is enough; the verdict also lists failed ones and places that could not be searched. If
+ * none verifies, the verdict has the reason.
  *
- * Nothing is printed, and nothing is remembered from one image to the next.
+ * Prints nothing, and keeps no state between images.
  *
- * @param io `signal`: what is thrown after it is aborted ends the verification and is no candidate's failure
- * @throws TsignError what the store throws when asked whether the image exists; the reason of `signal`; and what
- * `satisfies` throws
+ * @param io `signal`: errors after it is aborted end the verification and fail no candidate
+ * @throws TsignError the store's errors when looking up the image; the reason of `signal`; and the errors of `satisfies`
  */
 export async function verifyImage(
   io: TransportIo,
   target: ImageTarget,
   options: VerifyImageOptions,
 ): Promise<ImageVerdict> {
-  const policy = wholePolicy(options);
-  const trust = { ...options.trust, budget: new PathBudget() }; // hostile chains of one image cost no other its path
-  const judging = new Judging(io.signal, (candidate) => judge(io, candidate, { target, policy, trust, options }));
+  const policy = policyWithType(options);
+  const trust = { ...options.trust, budget: new PathBudget() }; // per image, so that hostile chains of one image do not affect others
+  const candidates = new CandidateVerifier(io.signal, (candidate) =>
+    verifyCandidate(io, candidate, { target, policy, trust, options }),
+  );
   const otherTypes = new Set<string>();
   const incomplete: MissedPlace[] = [];
   let missed: TsignError | undefined;
   let legacy = false;
-  for await (const found of candidates(target, options)) {
+  for await (const found of findCandidates(target, options)) {
     if ("incomplete" in found) {
       incomplete.push(missedPlace(found));
       missed ??= found.incomplete;
     } else if (isWanted(found, options.wanted, (type) => otherTypes.add(type))) {
       legacy ||= found.origin.kind === "sig-tag" || found.origin.kind === "file";
-      await judging.add(found);
+      await candidates.add(found);
     }
   }
-  const { count, verified, failures } = judging;
-  const judged = { image: target.name, digest: target.digest, count, failures, incomplete };
+  const { count, verified, failures, nearest, defect } = candidates;
+  const result = { image: target.name, digest: target.digest, count, failures, incomplete };
   const [first, ...others] = verified;
-  if (first) return await withStatements({ ...judged, ok: true, verified: [first, ...others] }, options);
-  const rejected = { ...judged, ok: false, verified: [] } as const;
-  // What could not be asked or judged goes first: "there are none", or "a bad signature", cannot be said then.
-  if (judging.defect) return { ...rejected, error: judging.defect.error };
+  if (first) return await withPolicies({ ...result, ok: true, verified: [first, ...others] }, options);
+  const rejected = { ...result, ok: false, verified: [] } as const;
+  // A defect or an incomplete search comes first: neither "no signatures" nor "bad signature" would be certain.
+  if (defect) return { ...rejected, error: defect.error };
   if (missed) return { ...rejected, error: missed };
-  if (count > 0) return { ...rejected, error: noMatch(options.wanted, { name: target.name, failures, legacy }) };
-  return { ...rejected, ...(await whyNothing(io, target, { options, otherTypes: [...otherTypes] })) };
+  if (count > 0) return { ...rejected, error: noMatch(options.wanted, { name: target.name, count, nearest, legacy }) };
+  return { ...rejected, ...(await explainAbsence(io, target, { options, otherTypes: [...otherTypes] })) };
 }
 
-function wholePolicy({ policy, wanted }: VerifyImageOptions): Policy {
+function policyWithType({ policy, wanted }: VerifyImageOptions): Policy {
   return { ...policy, claims: { ...policy.claims, predicateTypes: [predicateTypeOf(wanted)] } };
 }
 
-/** Whatever is not compared with the image: an attestation is no signature, and one of another type is not the one wanted. */
+/** The required predicate type, which also keeps attestations from counting as signatures. */
 function predicateTypeOf(wanted: Wanted): string {
   return wanted.kind === "signatures" ? SIGN_PREDICATE_TYPE : wanted.predicateType;
 }
 
-function candidates(target: ImageTarget, options: VerifyImageOptions): AsyncIterable<Found> | Iterable<Found> {
-  return options.given ?? storedWith(target, options);
+/** The signatures from the options, or those stored with the image. */
+function findCandidates(target: ImageTarget, options: VerifyImageOptions): AsyncIterable<Found> | Iterable<Found> {
+  return options.given ?? findStored(target, options);
 }
 
-async function judge(
+async function verifyCandidate(
   io: TransportIo,
   candidate: Evidence,
   context: { target: ImageTarget; policy: Policy; trust: TrustMaterial; options: VerifyImageOptions },
@@ -107,12 +109,12 @@ async function judge(
   const { target, policy, trust, options } = context;
   const { certificate, rekorUrl } = options;
   const claimed = certificate ? { ...candidate, key: certificate } : candidate;
-  const logged = isFromBundle(candidate) ? claimed : await lookUp(io, claimed, { policy, rekorUrl });
+  const logged = isFromBundle(candidate) ? claimed : await fetchEntry(io, claimed, { policy, rekorUrl });
   return verify(logged, { kind: "image", digest: target.digest }, trust, policy);
 }
 
-/** The candidate with its log entry, looked up where it came without one. */
-async function lookUp(
+/** The candidate with its log entry, fetched if it was stored without one. */
+async function fetchEntry(
   io: TransportIo,
   candidate: Evidence,
   options: { policy: Policy; rekorUrl: string | undefined },
@@ -121,20 +123,20 @@ async function lookUp(
     return await withLoggedEntry(io, candidate, options);
   } catch (error) {
     if (!(error instanceof TsignError) || error.code === "internal" || io.signal.aborted) throw error;
-    throw withMessage(error, `it came without its log entry, and ${error.message}`);
+    throw withMessage(error, `fetch missing log entry: ${error.message}`);
   }
 }
 
-/** The same verdict, unless a statement of what verifies does not satisfy the policy. */
-async function withStatements(
+/** Rejects the image if a verified attestation does not satisfy the policies. */
+async function withPolicies(
   verdict: Extract<ImageVerdict, { ok: true }>,
   { satisfies }: VerifyImageOptions,
 ): Promise<ImageVerdict> {
   if (!satisfies) return verdict;
   const unsatisfied: Unsatisfied[] = [];
   for (const verified of verdict.verified) {
-    const judgement = await satisfies(statementOf(verified));
-    if (!judgement.ok) unsatisfied.push({ origin: verified.origin, reasons: judgement.reasons });
+    const outcome = await satisfies(statementOf(verified));
+    if (!outcome.ok) unsatisfied.push({ origin: verified.origin, reasons: outcome.reasons });
   }
   if (unsatisfied.length === 0) return verdict;
   const text = `${unsatisfied.length} of ${verdict.verified.length} attestations do not satisfy the policies`;
@@ -146,8 +148,8 @@ function statementOf({ content, origin }: Verified): Uint8Array {
   return content.payload;
 }
 
-/** Why nothing was found that could have been judged. */
-async function whyNothing(
+/** The reason and what was found instead, for an image without candidates. */
+async function explainAbsence(
   io: TransportIo,
   target: ImageTarget,
   { options, otherTypes }: { options: VerifyImageOptions; otherTypes: readonly string[] },
@@ -158,6 +160,6 @@ async function whyNothing(
   const instead: Instead =
     otherTypes.length > 0
       ? { kind: "other-types", predicateTypes: otherTypes }
-      : await lookElsewhere(io, target, options);
+      : await findInstead(io, target, options);
   return { error: nothingFound(options.wanted, { name: target.name, otherTypes }), instead };
 }

@@ -201,6 +201,8 @@ export interface ImageFailure {
   /** Of a check that compares values: what it demands, and what it found. */
   readonly expected?: string;
   readonly actual?: string;
+  /** What to do about it. */
+  readonly hint?: string;
 }
 
 /** A place that could not be looked through. */
