@@ -3,7 +3,8 @@ import { GLOBAL_FLAGS } from "./cli/parser/global-flags.ts";
 import { formatDuration } from "./cli/parser/values.ts";
 import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
-import { parseCommandLine, type Request, usageHint } from "./cli/program.ts";
+import { parseCommandLine, type Request } from "./cli/program.ts";
+import { usageHint } from "./cli/suggestions.ts";
 import { loadCommand, loadRun } from "./commands.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
 import type { Io, Lines } from "./io/io.ts";
@@ -30,7 +31,7 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
   });
   let exitCodes: ExitCodes = {};
   let verbose = false;
-  let usage = "`tsign --help` lists the commands";
+  let usage = "run `tsign --help` for a list of commands";
   try {
     const request = await parseCommandLine(argv, io, loadCommand);
     if (request.kind === "print") {
@@ -39,7 +40,7 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
       return 0;
     }
     exitCodes = request.command.exitCodes ?? {};
-    usage = usageHint(request.entry, request.command);
+    usage = usageHint(request.entry);
     verbose = request.flags["verbose"] === true;
     const quiet = request.flags["quiet"] === true;
     if (quiet && verbose) throw new TsignError("usage", "--quiet and --verbose cannot be used together");

@@ -128,6 +128,7 @@ const WORDS = [
   "cli/options/piv.ts",
   "cli/options/pkcs11.ts",
   "format/json.ts",
+  "format/nearest.ts",
   "keys/signing-algorithms.ts",
   "sandbox/server/faults.ts",
   "sandbox/server/names.ts",

@@ -22,7 +22,10 @@ test("wrong number of arguments -> cobra's message", async () => {
   for (const [argv, message] of cases) {
     const refused = await run([...argv]);
     assert.equal(refused.code, 1);
-    assert.ok(refused.stderr.startsWith(`Error: ${message}\n`), refused.stderr);
+    assert.ok(
+      refused.stderr.startsWith(`Error: ${message}\nhint: run \`tsign ${argv[0]} [flags] <image`),
+      refused.stderr,
+    );
   }
 });
 
@@ -103,7 +106,7 @@ test("unknown command, in any position -> exit 1, nearest command proposed", asy
     assert.equal(refused.code, 1, line);
     assert.equal(refused.stdout, "", line);
     assert.match(refused.stderr, new RegExp(`^Error: unknown command "[^"]+" for "${program}"$`, "m"), line);
-    const hint = near ? `^hint: did you mean \`${near}\`\\?` : `^hint: \`${program} --help\``;
+    const hint = near ? `^hint: did you mean \`${near}\`` : `^hint: run \`${program} --help\``;
     assert.match(refused.stderr, new RegExp(hint, "m"), line);
   }
 });
@@ -129,7 +132,7 @@ test("COSIGN_<FLAG>: used for flags that are not on the command line, parsed by 
   assert.match(both.stderr, /--key and --sk exclude one another/);
   assert.doesNotMatch((await sign({ COSIGN_SK: "true" }, "--key=cosign.key", "--sk=false")).stderr, /exclude/);
   const list = await sign({ COSIGN_ANNOTATIONS: 'a=b,"c' });
-  assert.match(list.stderr, /"COSIGN_ANNOTATIONS": bad quotes/);
+  assert.match(list.stderr, /"COSIGN_ANNOTATIONS": invalid quotes/);
   const unbound = await run(["version"], {
     env: { COSIGN_JSON: "true", COSIGN_OUTPUT_FILE: "x", COSIGN_HELP: "true" },
   });
@@ -185,27 +188,27 @@ test("flags for trust, key, identity or target: two values, in any spelling -> r
   for (const line of refused) {
     const { code, stderr } = await run(line.split(" "));
     assert.equal(code, 1, line);
-    assert.match(stderr, /^Error: --[a-z-]+ is given 2 times, with different values\nhint: .+$/m, line);
+    assert.match(stderr, /^Error: --[a-z-]+ is set 2 times with different values\nhint: .+$/m, line);
   }
   const same = await run("env --timeout 5s --timeout=5s".split(" "));
   assert.deepEqual([same.code, same.stderr], [0, ""]);
   const equal = await run(
     "verify --key k.pub --key k.pub --insecure-ignore-tlog=true --insecure-ignore-tlog=1 image".split(" "),
   );
-  assert.doesNotMatch(equal.stderr, /given/);
+  assert.doesNotMatch(equal.stderr, /is set \d times/);
   const lists = await run("verify --key k.pub -a x=y -a z=w image".split(" "));
-  assert.doesNotMatch(lists.stderr, /given/);
+  assert.doesNotMatch(lists.stderr, /is set \d times/);
 });
 
 test("other flags: repeated -> last value is used, with a warning; the command line overrides a variable", async () => {
   const last = await run("env --show-descriptions --show-descriptions=false --timeout 5s --timeout 6s".split(" "));
   assert.equal(last.code, 0);
   assert.doesNotMatch(last.stdout, /^#/m);
-  assert.match(last.stderr, /^WARNING: --show-descriptions is given 2 times: the last one counts$/m);
-  assert.match(last.stderr, /^WARNING: --timeout is given 2 times/m);
+  assert.match(last.stderr, /^WARNING: --show-descriptions is set 2 times; only the last value is used$/m);
+  assert.match(last.stderr, /^WARNING: --timeout is set 2 times/m);
   const env = { COSIGN_KEY: "other.pub", COSIGN_MAX_WORKERS: "3" };
   const line = await run("verify --key k.pub --max-workers 2 image".split(" "), { env });
-  assert.match(line.stderr, /^WARNING: COSIGN_KEY has another value than --key, which counts$/m);
+  assert.match(line.stderr, /^WARNING: COSIGN_KEY is ignored because --key is set$/m);
   assert.doesNotMatch(line.stderr, /WORKERS/);
   assert.match(line.stderr, /k\.pub/);
   const equal = await run("verify --key k.pub image".split(" "), { env: { COSIGN_KEY: "k.pub" } });
@@ -227,20 +230,86 @@ test("--output: unknown format -> refused", async () => {
   assert.match(variable.stderr, /invalid argument "yaml" for "COSIGN_OUTPUT": must be one of/);
 });
 
-test("boolean flag with a separate value -> refused; --version -> hint names `tsign version`", async () => {
+test("boolean flag with a separate value -> refused", async () => {
   for (const word of ["true", "false"]) {
     const refused = await run(["verify", "--key", "k", "--insecure-ignore-tlog", word, "image"]);
     assert.equal(refused.code, 1);
     assert.match(
       refused.stderr,
-      new RegExp(`^Error: --insecure-ignore-tlog takes its value after an equals sign: .*=${word}$`, "m"),
+      new RegExp(`^Error: boolean flag --insecure-ignore-tlog is followed by ${word}$`, "m"),
     );
+    assert.match(refused.stderr, new RegExp(`^hint: use --insecure-ignore-tlog=${word}, `, "m"));
   }
   const named = await run(["verify", "--key", "k.pub", "--insecure-ignore-tlog", "--", "false"]);
   assert.match(named.stderr, /k\.pub/);
-  for (const flag of ["--version", "-v", "-V"]) {
-    const asked = await run([flag]);
-    assert.equal(asked.code, 1);
-    assert.match(asked.stderr, /hint: `tsign version` prints the version/);
+});
+
+test("--version, -v and -V of the program print the version", async () => {
+  const { stdout } = await run(["version"]);
+  for (const flag of ["--version", "-v", "-V"]) assert.deepEqual(await run([flag]), { code: 0, stdout, stderr: "" });
+  assert.deepEqual(
+    JSON.parse((await run(["-v", "--json"])).stdout),
+    JSON.parse((await run(["version", "--json"])).stdout),
+  );
+  assert.equal((await run(["--timeout=5s", "--version"])).stdout, stdout);
+});
+
+test("--version, -v and -V beside a command are unknown flags, and exit 1", async () => {
+  for (const line of ["-v sign image", "--version sign", "sign -v image", "verify --version image", "-- -v", "-V x"]) {
+    const refused = await run(line.split(" "));
+    assert.equal(refused.code, 1, line);
+    assert.equal(refused.stdout, "", line);
+    assert.match(refused.stderr, /unknown (shorthand )?flag|unknown command/, line);
   }
+  assert.match((await run(["verify", "-v", "image"])).stderr, /^hint: run `tsign version` for the version/m);
+});
+
+test("several near commands are proposed, hidden and deprecated ones never", async () => {
+  assert.match((await run(["sgin", "image"])).stderr, /^hint: did you mean `tsign sign` or `tsign login`\?$/m);
+  for (const word of ["cpoy", "triangulat", "generate-fig-spek", "dockerfil", "atach", "uplaod", "manifes", "debgu"]) {
+    const refused = await run([word, "x"]);
+    assert.equal(refused.code, 1);
+    assert.doesNotMatch(
+      refused.stderr,
+      /copy|triangulate`|fig-spec|dockerfile`|attach`|upload`|manifest`|debug`/,
+      word,
+    );
+  }
+  assert.match((await run(["hlep"])).stderr, /did you mean `tsign help`\?/);
+  const flag = await run(["verify", "--certifcate", "x", "image"]);
+  assert.doesNotMatch(flag.stderr, /--certificate[ ?,]/, "deprecated");
+});
+
+test("a value that is not among a flag's choices is refused with the list and the nearest choice", async () => {
+  const cases: readonly (readonly [line: string, flag: string, near?: string])[] = [
+    ["verify --key k.pub -o jsno x", "-o, --output", "json"],
+    ["verify --key k.pub -o yaml x", "-o, --output"],
+    ["verify --key k.pub -o JSON x", "-o, --output", "json"],
+    ["sign --fulcio-auth-flow devcie x", "--fulcio-auth-flow", "device"],
+    ["sign --oidc-provider github x", "--oidc-provider", "github-actions"],
+    ["sign --sk --slot signatrue x", "--slot", "signature"],
+    ["sign --format bundel x", "--format", "bundle"],
+    ["clean --type sigs x", "--type"],
+    ["clean --type sobm x", "--type", "sbom"],
+    ["copy --only sig,attt a b", "--only", "att"],
+    ["triangulate --type atestation x", "--type", "attestation"],
+    ["attach sbom --type spxd --sbom f x", "--type", "spdx"],
+    ["attach sbom --input-format jsn --sbom f x", "--input-format", "json"],
+    ["key test -o jason k", "-o, --output", "json"],
+  ];
+  for (const [line, flag, near] of cases) {
+    const refused = await run(line.split(" "));
+    assert.equal(refused.code, 1, line);
+    assert.match(
+      refused.stderr,
+      new RegExp(`^Error: invalid argument "[^"]+" for "${flag}" flag: must be one of "`, "m"),
+      line,
+    );
+    if (near) assert.match(refused.stderr, new RegExp(`^hint: did you mean ${near}`, "m"), line);
+    else assert.doesNotMatch(refused.stderr, /did you mean/, line);
+  }
+  const variable = await run(["sign", "x"], { env: { COSIGN_OIDC_PROVIDER: "githb-actions" } });
+  assert.match(variable.stderr, /"COSIGN_OIDC_PROVIDER": must be one of .*\nhint: did you mean github-actions\?/);
+  const type = await run("attest --key k.key --type slsaprovenence1 --predicate p x".split(" "));
+  assert.match(type.stderr, /invalid predicate type: slsaprovenence1\nhint: did you mean slsaprovenance1/);
 });

@@ -101,7 +101,7 @@ test("wrong command line -> hint names the command's help", async () => {
     const failed = await run([...line]);
     assertFailure(failed, line, 1);
     const name = line[0] === "bundle" ? "bundle create" : line[0];
-    assert.match(failed.stderr, new RegExp(`^hint: .*(usage: tsign ${name}|--|did you mean)`, "m"), line.join(" "));
+    assert.match(failed.stderr, new RegExp(`^hint: .*(run \`tsign ${name}|--|did you mean)`, "m"), line.join(" "));
   }
 });
 
@@ -168,7 +168,7 @@ test("refused question, missing password, wrong input -> one line", async (t) =>
       /cannot write folder/,
     ],
     [["version", "--output-file", "none/version.txt"], {}, /cannot write none\/version\.txt/],
-    [["bogus"], {}, /hint: `tsign --help`/],
+    [["bogus"], {}, /hint: run `tsign --help`/],
   ];
   for (const [line, env, text] of lines) {
     const failed = await tsign(line, env);

@@ -120,8 +120,8 @@ test("sign-blob: flags without effect -> warning names them", async (t) => {
     ],
     [["--rekor-url", "http://log.example"], /no effect of --rekor-url: nothing is logged/],
     [["--timestamp-server-name", "n"], /no effect of --timestamp-server-name: no timestamp authority/],
-    [["--registry-username", "me"], /--registry-username has no effect without --registry-password/],
-    [["--slot", "signature"], /--slot has no effect without --sk/],
+    [["--registry-username", "me"], /--registry-username is ignored without --registry-password/],
+    [["--slot", "signature"], /--slot is ignored without --sk/],
     [[LEGACY, "--upload=false"], /the signature is kept nowhere/],
   ] as const) {
     const signed = await tsign(...sign, ...flags, image);

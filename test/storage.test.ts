@@ -141,7 +141,7 @@ test("clean: unknown --type or --registry-referrers-mode -> refused before the q
   const cases: [string[], RegExp][] = [
     [["clean", "-f", "--type", "everything", image], /invalid argument "everything" for "--type" flag/],
     [["tree", "--registry-referrers-mode", "new", image], /must be one of "legacy", "oci-1-1"/],
-    [["triangulate", "--type", "picture", image], /unknown attachment type picture/],
+    [["triangulate", "--type", "picture", image], /invalid argument "picture" for "--type" flag/],
     [["clean", "-f"], /accepts 1 arg/],
     [["tree", image, image], /accepts 1 arg/],
   ];

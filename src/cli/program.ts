@@ -3,15 +3,16 @@ import type { Io } from "../io/io.ts";
 import { GROUPS } from "./help/groups.ts";
 import { commandHelp, groupHelp } from "./help/help.ts";
 import { screenOf } from "./help/layout.ts";
-import { flagName, type GivenFlag, nearest, rewriteDashes, splitArguments } from "./parser/argv.ts";
+import { flagName, type GivenFlag, rewriteDashes, splitArguments } from "./parser/argv.ts";
 import type { Command, Flags, LoadCommand } from "./parser/define.ts";
 import { environmentFlags, flagVariable, warnAboutWeakening } from "./parser/environment.ts";
 import { GLOBAL_FLAGS } from "./parser/global-flags.ts";
 import { checkRepeated } from "./parser/repeated.ts";
 import { parseValue } from "./parser/values.ts";
+import { argumentsHint, unknownCommand, usageHint } from "./suggestions.ts";
 import { ALIASES, type Entry, TABLE } from "./table.ts";
 
-/** A command line understood: either text to print, or a command with all it needs to run. */
+/** A parsed command line: text to print, or a command to run with its arguments and flags. */
 export type Request =
   | { readonly kind: "print"; readonly text: string }
   | {
@@ -24,11 +25,11 @@ export type Request =
     };
 
 /**
- * Understands a command line the way cosign (cobra) does, in cobra's order: flags, notices, number of arguments,
- * environment, exclusive groups.
+ * Parses a command line like cosign (cobra), in cobra's order: flags, deprecation notices, number of arguments, environment,
+ * exclusive flags.
  *
  * @param argv without node and script
- * @param load how the definition of a command is had
+ * @param load loads the definition of a command
  * @throws TsignError "usage"
  */
 export async function parseCommandLine(argv: readonly string[], io: Io, load: LoadCommand): Promise<Request> {
@@ -36,7 +37,9 @@ export async function parseCommandLine(argv: readonly string[], io: Io, load: Lo
   const rewritten = rewriteDashes(argv);
   for (const warning of rewritten.warnings) io.stderr.write(`WARNING: ${warning}\n`);
   const asked = rewritten.argv[0] === "help"; // `help verify` is `verify --help`
-  const { entry, group, rest } = findCommand(asked ? [...rewritten.argv.slice(1), "--help"] : rewritten.argv);
+  const { entry, group, rest } = findCommand(
+    asked ? [...rewritten.argv.slice(1), "--help"] : withVersionCommand(rewritten.argv),
+  );
   if (!entry) {
     const { deprecated } = GROUPS[group.join(" ")] ?? {};
     if (deprecated && !asked) io.stderr.write(`Command "${group.join(" ")}" is deprecated, ${deprecated}\n`);
@@ -44,22 +47,26 @@ export async function parseCommandLine(argv: readonly string[], io: Io, load: Lo
     return parseGroup(group, rest, { asked, io });
   }
   const command = await load(entry);
-  // cobra says it before anything else, but not on the way of `help`.
+  // cobra prints it first, but not for `help`.
   if (command.deprecated && !asked) {
     io.stderr.write(`Command "${entry.words.at(-1)}" is deprecated, ${command.deprecated}\n`);
   }
   try {
     return await parseCommand(entry, { command, rest, asked, io });
   } catch (error) {
-    throw error instanceof TsignError && error.code === "usage" ? withHint(error, usageHint(entry, command)) : error;
+    throw error instanceof TsignError && error.code === "usage" ? withHint(error, usageHint(entry)) : error;
   }
 }
 
-/** Where to read on after a command line that is wrong. */
-export function usageHint({ words }: Entry, { usage }: Command): string {
-  const name = words.join(" ");
-  return `usage: tsign ${`${name} ${usage}`.trim()}; \`tsign help ${name}\` tells more`;
+/** Replaces `--version`, `-v` or `-V` without a command by the version command. With another word it stays an unknown flag. */
+function withVersionCommand(argv: readonly string[]): readonly string[] {
+  const rest = argv.filter((word) => !VERSION_FLAGS.has(word));
+  return rest.length < argv.length && rest.every((word) => /^-./.test(word) && word !== "--")
+    ? ["version", ...rest]
+    : argv;
 }
+
+const VERSION_FLAGS = new Set(["--version", "-v", "-V"]);
 
 async function parseCommand(
   entry: Entry,
@@ -78,15 +85,15 @@ async function parseCommand(
   const fromEnvironment = bound ? environmentFlags(io.env, known, onLine) : [];
   const values = await parseFlags(entry, { flags: known, given: [...line.given, ...fromEnvironment] });
   checkRepeated(io, { flags: known, given: line.given, bound }, (key, text) => comparable(known, key, text));
-  requireArity(command, line.positionals);
+  requireArity(entry, command, line.positionals);
   const given = new Set([...onLine, ...fromEnvironment.map(({ key }) => key)]);
   requireExclusive(command, given);
-  warnAboutLonely(known, values, io);
+  warnUnusedFlags(known, values, io);
   warnAboutWeakening(io, known, { fromEnvironment, values });
   return { kind: "run", entry, command, args: line.positionals, flags: values, given };
 }
 
-/** What the completion scripts ask for. */
+/** Answers a completion script. */
 async function completions([asked, ...words]: readonly string[], io: Io, load: LoadCommand): Promise<Request> {
   if (words.length === 0) throw new TsignError("usage", "requires at least 1 arg(s), only received 0");
   const [{ complete }, { formatCompletion }] = await Promise.all([
@@ -97,7 +104,7 @@ async function completions([asked, ...words]: readonly string[], io: Io, load: L
   return { kind: "print", text: formatCompletion(completion, { descriptions: asked === "__complete" }) };
 }
 
-/** The longest run of words that names a command or group, flags passed over; what remains are its arguments. */
+/** Finds the longest run of words, without flags, that names a command or group. The remaining words are its arguments. */
 function findCommand(argv: readonly string[]): { entry?: Entry; group: string[]; rest: string[] } {
   const group: string[] = [];
   const rest = [...argv];
@@ -119,7 +126,7 @@ function findCommand(argv: readonly string[]): { entry?: Entry; group: string[];
   return { group, rest };
 }
 
-/** Before the command is known, any flag but the booleans of every command is taken to have a value, as in cobra. */
+/** As in cobra, a flag before the command takes the next word as its value, except for the global boolean flags. */
 function takesValue(word: string): boolean {
   return !word.includes("=") && !["--help", "-h", "--quiet", "-q", "--verbose", "-d"].includes(word);
 }
@@ -132,8 +139,8 @@ async function helpTopic(rest: readonly string[], io: Io): Promise<Request> {
 }
 
 /**
- * A group alone, with flags of every command at most, prints its help. A word below it that is no command is an error: what
- * was meant to be checked would not be, with exit code 0.
+ * Prints the help of a group that stands without a subcommand. An unknown subcommand is an error, other than in cobra: a
+ * misspelt check must not exit 0.
  */
 function parseGroup(
   group: readonly string[],
@@ -142,23 +149,11 @@ function parseGroup(
 ): Request {
   const [first = ""] = rest;
   if (group.length === 0 && first !== "" && !first.startsWith("-") && !(asked && first === "help")) {
-    throw unknownCommand(group, first, topics); // its flags are as unknown as it is
+    throw unknownCommand(group, first, topics); // before its flags are rejected
   }
   const [unknown] = splitArguments(rest, GLOBAL_FLAGS).positionals;
   if (unknown !== undefined && !(asked && unknown === "help")) throw unknownCommand(group, unknown);
   return { kind: "print", text: groupHelp(group, { global: GLOBAL_FLAGS, screen: screenOf(io) }) };
-}
-
-function unknownCommand(words: readonly string[], unknown: string, topics: readonly string[] = []): TsignError {
-  const below = TABLE.filter((entry) => words.every((word, index) => entry.words[index] === word));
-  const known = [...new Set(below.map((entry) => entry.words[words.length] ?? ""))].filter((word) => word !== "");
-  const near = nearest(unknown, [...known, ...topics]);
-  const program = ["tsign", ...words].join(" ");
-  const meant = near && topics.includes(near) ? `tsign help ${near}` : `${program} ${near}`;
-  const lists = `\`${program} --help\` ${known.length > 0 ? "lists the commands" : "tells more"}`;
-  return new TsignError("usage", `unknown command "${unknown}" for "${program}"`, {
-    hint: near ? `did you mean \`${meant}\`? ${lists}` : lists,
-  });
 }
 
 function warnDeprecated(
@@ -171,7 +166,7 @@ function warnDeprecated(
   }
 }
 
-/** A value as it compares; one of a variable that nothing reads, and that is none, as it is. */
+/** Returns a value for comparison; an invalid value, which only an unused variable can have, unparsed. */
 function comparable(flags: Flags, key: string, text: string): unknown {
   const flag = flags[key];
   try {
@@ -181,7 +176,8 @@ function comparable(flags: Flags, key: string, text: string): unknown {
   }
 }
 
-function requireArity({ args }: Command, positionals: readonly string[]): void {
+function requireArity(entry: Entry, command: Command, positionals: readonly string[]): void {
+  const { args } = command;
   const { length } = positionals;
   if (length >= args.min && length <= args.max) return;
   const expected =
@@ -193,10 +189,11 @@ function requireArity({ args }: Command, positionals: readonly string[]): void {
   throw new TsignError(
     "usage",
     `${expected}, ${length < args.min && args.min !== args.max ? "only " : ""}received ${length}`,
+    { hint: argumentsHint(entry, command) },
   );
 }
 
-/** commander collects the values; what they mean is decided by their kind. */
+/** Collects the values of flags with commander and parses them by their kinds. */
 async function parseFlags(
   entry: Entry,
   { flags, given }: { flags: Flags; given: readonly GivenFlag[] },
@@ -240,11 +237,11 @@ function requireExclusive(command: Command, given: ReadonlySet<string>): void {
   }
 }
 
-/** What cosign passes over when it stands alone, a user name without a password, is named. */
-function warnAboutLonely(flags: Flags, values: Readonly<Record<string, unknown>>, io: Pick<Io, "stderr">): void {
+/** Warns about flags that are ignored without another flag, such as a user name without a password. */
+function warnUnusedFlags(flags: Flags, values: Readonly<Record<string, unknown>>, io: Pick<Io, "stderr">): void {
   const isSet = (key: string) => String(values[key]) !== String(flags[key]?.default);
   for (const [key, { needs }] of Object.entries(flags)) {
     if (needs === undefined || !isSet(key) || isSet(needs)) continue;
-    io.stderr.write(`WARNING: --${flagName(key)} has no effect without --${flagName(needs)}\n`);
+    io.stderr.write(`WARNING: --${flagName(key)} is ignored without --${flagName(needs)}\n`);
   }
 }

@@ -10,11 +10,11 @@ export const flags = {
   attachmentTagPrefix,
   noUpload: flag.bool("skip storing the attestation in the registry"),
   recordCreationTimestamp: flag.bool("set the creation time of the attestation image", {
-    deprecated: "bundles always record the creation time",
+    deprecated: "always recorded in bundles",
   }),
   recursive: flag.bool("attest every image of an index, too", { short: "r" }),
   replace: flag.bool("replace the image's attestations of the same predicate type", {
-    deprecated: "verifiers accept any one of several attestations",
+    deprecated: "no longer needed: verifiers accept any of several attestations",
   }),
 };
 

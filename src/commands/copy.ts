@@ -1,8 +1,6 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 
-export const PARTS = ["sig", "att", "sbom"];
-
 export default defineCommand({
   usage: "[flags] <source image> <destination image>",
   summary: "Copy an image and its attached artifacts",
@@ -21,7 +19,10 @@ export default defineCommand({
     ...registryFlags,
     attachmentTagPrefix,
     force: flag.bool("overwrite existing tags in the destination", { short: "f" }),
-    only: flag.strings("types of attached artifacts to copy, without the image: sig, att, sbom", { choices: PARTS }),
+    only: flag.strings("types of attached artifacts to copy, without the image: sig, att, sbom", {
+      choices: ["sig", "att", "sbom"],
+      closed: true,
+    }),
     platform: flag.string("platform of the image to copy: os/architecture[/variant]"),
     sigOnly: flag.bool("alias of --only=sig"),
   },

@@ -4,7 +4,7 @@ export default defineCommand({
   usage: "<registry>",
   summary: "Log out from a registry",
   about:
-    "Removes the credentials of a registry from docker's configuration or the credential store it names. Succeeds if there are none.",
+    "Removes the credentials of a registry from docker's configuration or the credential store it names. Succeeds also if nothing is stored.",
   examples: ["# Remove the credentials of a registry", "tsign logout registry.example"],
   args: { min: 1, max: 1 },
   flags: {},

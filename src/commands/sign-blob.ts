@@ -1,7 +1,7 @@
 import { keyFlags } from "../cli/flags/key.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
-import { DEFAULT_SIGNING_ALGORITHM } from "../keys/signing-algorithms.ts";
+import { DEFAULT_SIGNING_ALGORITHM, SIGNING_ALGORITHMS } from "../keys/signing-algorithms.ts";
 
 export const flags = {
   ...keyFlags,
@@ -20,6 +20,7 @@ export const flags = {
   }),
   signingAlgorithm: flag.string("algorithm of the ephemeral key for keyless signing", {
     default: DEFAULT_SIGNING_ALGORITHM,
+    choices: SIGNING_ALGORITHMS,
   }),
 };
 

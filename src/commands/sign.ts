@@ -20,10 +20,10 @@ export const flags = {
     output: true,
   }),
   payload: flag.string("payload file or URL to sign, instead of a payload generated for the image", {
-    deprecated: "bundles contain a generated payload",
+    deprecated: "no longer needed: bundles contain a generated payload",
   }),
   recordCreationTimestamp: flag.bool("set the creation time of the signature image", {
-    deprecated: "bundles always record the creation time",
+    deprecated: "always recorded in bundles",
   }),
   recursive: flag.bool("sign every image of an index, too", { short: "r" }),
   registryReferrersMode: flag.choice(
@@ -35,7 +35,7 @@ export const flags = {
     },
   ),
   signContainerIdentity: flag.strings("image identity to sign, instead of the repository name", {
-    deprecated: "bundles do not sign an image identity",
+    deprecated: "never part of bundles",
   }),
   upload: flag.bool("store the signature in the registry", { default: true }),
 };

@@ -18,7 +18,7 @@ export default defineCommand({
     attachmentTagPrefix,
     experimentalOci11: flag.bool("show OCI referrers, too", {
       default: true,
-      deprecated: "OCI referrers are always looked up",
+      deprecated: "no longer needed: OCI referrers are always looked up",
     }),
     registryReferrersMode: flag.choice(
       ["", "legacy", "oci-1-1"],

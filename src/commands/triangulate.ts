@@ -19,6 +19,7 @@ export default defineCommand({
     type: flag.string("type of artifact: signature, attestation, sbom, or digest for the image itself", {
       default: "signature",
       choices: ["signature", "attestation", "sbom", "digest"],
+      closed: true,
     }),
   },
   deprecated: "use `tsign tree` instead",

@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { didYouMean } from "../format/nearest.ts";
 import { misshapen } from "./predicate-shapes.ts";
 
 const STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1";
@@ -38,7 +39,7 @@ export function predicateTypeOf(type: string): string {
 export function requirePredicateType(type: string): void {
   if (Object.hasOwn(ALIASES, type) || /^([a-z][a-z0-9+.-]*:|\/)\S+$/i.test(type)) return;
   throw new TsignError("usage", `invalid predicate type: ${type}`, {
-    hint: `${PREDICATE_ALIASES.join(", ")}, or a URI`,
+    hint: didYouMean(type, PREDICATE_ALIASES) ?? `use a URI, or one of ${PREDICATE_ALIASES.join(", ")}`,
   });
 }
 

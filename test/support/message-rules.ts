@@ -47,10 +47,10 @@ const SENTENCES: readonly Kind[] = ["error", "check", "hint", "warning", "flag",
 const IMPERATIVES = words(`
   accept add allow answer approve ask attach attest build call change check choose chmod compare configure convert copy correct
   create declare decrypt delete disable download enable encrypt ensure enter export fetch find fix free generate get give grant
-  group import include increase inspect install keep leave limit list load log look lower make mark mount move name open pass
+  group import include increase inject inspect install keep leave limit list load log look lower make manage mark mount move name open pass
   pick pin print provide publish pull push put quote raise read rebuild remove rename repeat replace report request rerun reset
   restart restore retry rotate run save select send separate set shorten show sign skip specify split start stop store switch
-  trust try turn type unlock unset update upgrade upload use verify wait write`);
+  test trust try turn type unlock unset update upgrade upload use verify wait write`);
 /** Words before the imperative: \`for the legacy form, pass …\`, \`to skip it, pass …\`. */
 const LEAD_IN =
   /^(?:to|for|if|in|on|with|without|instead of|otherwise|then|first|when|once|after|before|or|either)\b[^,:]*[,:] (\S+)/;

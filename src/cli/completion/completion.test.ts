@@ -15,7 +15,7 @@ async function words(...line: string[]): Promise<{ words: string[]; directive: n
   return { words: candidates.map(({ word }) => word), directive };
 }
 
-test("commands, their groups and help are proposed, hidden ones are not", async () => {
+test("completion: commands, groups and help, without hidden ones", async () => {
   assert.deepEqual((await words("ver")).words, [
     "verify",
     "verify-attestation",
@@ -37,21 +37,21 @@ test("commands, their groups and help are proposed, hidden ones are not", async 
   assert.deepEqual((await words("bogus", "")).words, []);
 });
 
-test("flags before the command are passed over, with the values they take", async () => {
+test("completion: flags before the command are skipped with their values", async () => {
   for (const before of [["--timeout", "5s"], ["-t", "5s"], ["--timeout=5s"], ["--verbose"]]) {
     assert.deepEqual((await words(...before, "vers")).words, ["version"], before.join(" "));
   }
   assert.deepEqual(await words("--timeout", "ver"), { words: [], directive: 4 });
 });
 
-test("flags are proposed by name, deprecated ones are not, none after --", async () => {
+test("completion: names of flags, without deprecated ones, none after --", async () => {
   assert.deepEqual((await words("--")).words, ["--help", "--output-file", "--quiet", "--timeout", "--verbose"]);
   assert.deepEqual((await words("verify", "--ke")).words, ["--key"]);
   assert.deepEqual((await words("verify-blob", "--offl")).words, []);
   assert.deepEqual((await words("verify", "--", "--ke")).words, []);
 });
 
-test("values are proposed where they are known, and of nothing else are there any files", async () => {
+test("completion: known values of flags; no files for a flag whose value is not a file", async () => {
   assert.deepEqual(await words("clean", "--type", "s"), { words: ["signature", "sbom"], directive: 4 });
   assert.deepEqual((await words("clean", "--type=s")).words, ["signature", "sbom"]);
   assert.deepEqual((await words("verify", "-o", "")).words, ["json", "text"]);
@@ -65,7 +65,7 @@ test("values are proposed where they are known, and of nothing else are there an
   assert.deepEqual(await words("verify", "--bogus", ""), { words: [], directive: 0 });
 });
 
-test("the shell is told which files a flag or argument takes", async () => {
+test("completion returns file name extensions for file flags and arguments", async () => {
   const endings = ["sigstore.json", "bundle", "json"];
   assert.deepEqual(await words("sign-blob", "--bundle", ""), { words: endings, directive: 8 });
   assert.deepEqual(await words("bundle", "inspect", ""), { words: endings, directive: 8 });
@@ -77,7 +77,7 @@ test("the shell is told which files a flag or argument takes", async () => {
   }
 });
 
-test("a key is a file of its kind, a service, or a variable that holds one", async () => {
+test("completion: a key is a key file, a key service, or a variable that contains a key", async () => {
   const keys = (line: string[], env = {}) => complete(line, COMMANDS, testIo({ env }));
   const signing = await keys(["sign", "--key", ""]);
   assert.equal(signing.directive, 8);
@@ -97,13 +97,13 @@ test("a key is a file of its kind, a service, or a variable that holds one", asy
   assert.deepEqual(places, ["k8s://", "gitlab://", "github://"]);
 });
 
-test("an answer is a line for each candidate, then the directive", async () => {
+test("formatCompletion: one line per candidate, then the directive", async () => {
   const completion = await complete(["vers"], COMMANDS, testIo());
   assert.equal(formatCompletion(completion, { descriptions: true }), "version\tPrint the version\n:4\n");
   assert.equal(formatCompletion(completion, { descriptions: false }), "version\n:4\n");
 });
 
-test("registries are those of docker's configuration, tags those of a registry it may be asked of", async (t) => {
+test("completion: registries from docker's configuration, tags from registries with credentials", async (t) => {
   const registry = await testRegistry(t);
   const pushed = await run(["sandbox", "push", "app:v1"], { env: { TSIGN_SANDBOX: registry } });
   assert.equal(pushed.code, 0, pushed.stderr);
@@ -119,7 +119,7 @@ test("registries are those of docker's configuration, tags those of a registry i
         requests.push(request.url.host);
         return plain.http(request);
       },
-      spawn: () => assert.fail("a credential helper may ask something"),
+      spawn: () => assert.fail("a credential helper may prompt"),
     },
   });
   const answer = async (...line: string[]) => {
@@ -137,11 +137,11 @@ test("registries are those of docker's configuration, tags those of a registry i
   for (const unknown of ["cloud.example/app:", "docker.io/app:", "other.example/app:", `${registry}/app@sha256:`]) {
     assert.deepEqual(await answer("verify", unknown), { words: [], directive: 4 }, unknown);
   }
-  assert.deepEqual(requests, [], "without credentials, or where only a helper has them, nothing is sent");
+  assert.deepEqual(requests, [], "no requests without credentials, or with those of a helper only");
   assert.equal(io.err(), "");
 });
 
-test("a registry that does not answer is waited for one second, and a broken configuration is nobody's business", async (t) => {
+test("completion: times out after one second without an answer, and ignores a malformed docker configuration", async (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, "config.json"), "{");
   const waited: number[] = [];

@@ -10,7 +10,7 @@ export const attestingFlags = {
   predicate: flag.string("predicate file or URL; - reads stdin"),
   rekorEntryType: flag.string("transparency log entry kind (no effect; the log decides)", {
     default: "dsse",
-    deprecated: "the transparency log determines the entry kind",
+    deprecated: "determined by the transparency log",
   }),
   statement: flag.string("in-toto statement file to sign, instead of a predicate"),
   type: flag.string("predicate type: an alias or a URI", { default: "custom", choices: PREDICATE_ALIASES }),

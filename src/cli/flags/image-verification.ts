@@ -27,7 +27,7 @@ export const imageVerificationFlags = {
     closed: true,
   }),
   payload: flag.string("payload file or URL for --signature", {
-    deprecated: "bundles contain the payload",
+    deprecated: "stored in bundles; no longer needed",
   }),
 };
 

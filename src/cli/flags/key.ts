@@ -6,6 +6,7 @@ export const keyFlags = {
   sk: flag.bool("use a key on a hardware token (PIV, through PKCS#11)"),
   slot: flag.string("PIV slot of the hardware token's key", {
     choices: ["authentication", "signature", "card-authentication", "key-management"],
+    closed: true,
     needs: "sk",
   }),
 };

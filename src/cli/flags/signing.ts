@@ -17,6 +17,7 @@ export const signingFlags = {
   ),
   fulcioAuthFlow: flag.string("OAuth flow for keyless signing", {
     choices: ["normal", "device", "token", "client_credentials", "token_exchange", "oob"],
+    closed: true,
   }),
   fulcioUrl: flag.string("Fulcio certificate authority", {
     default: "https://fulcio.sigstore.dev",
@@ -24,7 +25,7 @@ export const signingFlags = {
   }),
   identityToken: flag.string("OIDC identity token, or a file that contains it", { secret: true }),
   insecureSkipVerify: flag.bool("skip verification of the signed certificate timestamp from Fulcio (no effect)", {
-    deprecated: "signing does not verify signed certificate timestamps",
+    deprecated: "ignored: signing does not verify signed certificate timestamps",
   }),
   issueCertificate: flag.bool("request a Fulcio certificate for the given key", {
     deprecated: "use keyless signing to get a certificate",
@@ -50,6 +51,7 @@ export const signingFlags = {
       "google-workload-identity",
       "google-impersonate",
     ],
+    closed: true,
   }),
   oidcRedirectUrl: flag.string("redirect URL for the OIDC login"),
   outputCertificate: flag.string("file to write the certificate to", { deprecated: IN_BUNDLE, output: true }),

@@ -22,7 +22,7 @@ export const verificationFlags = {
   certificateOidcIssuer: flag.string("OIDC issuer expected in the certificate"),
   certificateOidcIssuerRegexp: flag.string("regular expression (RE2) for the certificate's OIDC issuer"),
   experimentalOci11: flag.bool("look up OCI referrers (no effect)", {
-    deprecated: "OCI referrers are always looked up",
+    deprecated: "ignored: OCI referrers are always looked up",
   }),
   insecureIgnoreSct: flag.bool("skip verification of the certificate's signed certificate timestamp (insecure)", {
     weakens: { when: true, effect: "the certificate's signed certificate timestamp is not verified" },
@@ -31,10 +31,13 @@ export const verificationFlags = {
     weakens: { when: true, effect: "the transparency log is not verified" },
   }),
   maxWorkers: flag.int("number of signatures to fetch in parallel", { default: 10 }),
-  newBundleFormat: flag.bool("accept Sigstore bundles besides the legacy format", {
-    default: true,
-    deprecated: "both formats are accepted by default; false accepts the legacy format only",
-  }),
+  newBundleFormat: flag.bool(
+    "accept Sigstore bundles besides the legacy format; false accepts the legacy format only",
+    {
+      default: true,
+      deprecated: "no longer needed: both formats are accepted by default",
+    },
+  ),
   offline: flag.bool("skip the online transparency log lookup for legacy signatures", {
     deprecated: "use --trusted-root instead; bundles contain their transparency log entries",
   }),
@@ -49,10 +52,10 @@ export const verificationFlags = {
   sct: flag.string("file of the detached signed certificate timestamp", { deprecated: IN_BUNDLE }),
   signature: flag.string("signature: a file, a URL, or base64 text", { deprecated: IN_BUNDLE }),
   signatureDigestAlgorithm: flag.string(
-    "hash algorithm of the signature: sha224, sha256, sha384 or sha512; by default the key's own",
+    "hash algorithm of the signature: sha256, sha384 or sha512; by default the key's own",
     {
       default: "sha256",
-      deprecated: "the key determines the hash",
+      deprecated: "determined by the key",
     },
   ),
   timestampCertificateChain: flag.string("PEM file of the timestamp authority's certificate chain", {

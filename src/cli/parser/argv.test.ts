@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TsignError } from "../../errors.ts";
-import { nearest, rewriteDashes, splitArguments } from "./argv.ts";
+import { rewriteDashes, splitArguments } from "./argv.ts";
 import { flag } from "./define.ts";
 import { formatDuration, parseDuration, parseValue } from "./values.ts";
 
@@ -10,9 +10,10 @@ const FLAGS = {
   yes: flag.bool("yes", { short: "y" }),
   annotations: flag.strings("annotations", { short: "a" }),
   certificateChain: flag.string("chain"),
+  attachment: flag.string("attachment", { deprecated: "use something newer" }),
 };
 
-test("flags stand anywhere, with = or without", () => {
+test("splitArguments: flags in any order, with and without =", () => {
   const cases: [string[], string[], string[]][] = [
     [["a", "--key", "f", "b"], ["key=f"], ["a", "b"]],
     [["--key=f=g", "-k", "h", "a"], ["key=f=g", "key=h"], ["a"]],
@@ -33,12 +34,15 @@ test("flags stand anywhere, with = or without", () => {
   }
 });
 
-test("what is no flag, or lacks its value, is an error with a hint where one is near", () => {
+test("splitArguments: an unknown flag or a missing value is an error, with the nearest flag that is not deprecated", () => {
   const cases: [string[], RegExp, RegExp?][] = [
-    [["--kye", "x"], /unknown flag: --kye/],
+    [["--kye", "x"], /unknown flag: --kye/, /^did you mean --key\?$/],
+    [["--bogus", "x"], /unknown flag: --bogus$/],
+    [["--attachmnt", "x"], /unknown flag: --attachmnt$/],
+    [["--certificate-c", "x"], /unknown flag/, /did you mean --certificate-chain\?/],
     [["--certificate-chian", "x"], /unknown flag/, /did you mean --certificate-chain\?/],
     [["-z"], /unknown shorthand flag: 'z'/],
-    [["--key"], /flag needs an argument: --key/],
+    [["--key"], /flag needs an argument: --key/, /value after --key/],
     [["--cert-email", "x"], /unknown flag: --certificate-email/],
     [["---key"], /bad flag syntax: ---key/],
     [["--=x"], /bad flag syntax: --=x/],
@@ -50,13 +54,14 @@ test("what is no flag, or lacks its value, is an error with a hint where one is 
         assert.ok(error instanceof TsignError && error.code === "usage");
         assert.match(error.message, message);
         if (hint) assert.match(error.hint ?? "", hint);
+        else assert.equal(error.hint, undefined, argv.join(" "));
         return true;
       },
     );
   }
 });
 
-test("one dash with a word becomes two, two with a letter become one, as in cosign", () => {
+test("rewriteDashes: -word -> --word, --x -> -x, as in cosign", () => {
   const { argv, warnings } = rewriteDashes(["-key", "x", "--y", "-o", "-", "--", "-abc"]);
   assert.deepEqual(argv, ["--key", "x", "-y", "-o", "-", "--", "-abc"]);
   assert.equal(warnings.length, 2);
@@ -64,7 +69,7 @@ test("one dash with a word becomes two, two with a letter become one, as in cosi
   assert.equal(rewriteDashes(["-version"]).warnings.length, 1);
 });
 
-test("values are read as pflag reads them", () => {
+test("parseValue: values are parsed like pflag parses them", () => {
   const value = (kind: keyof typeof flag, ...texts: string[]) =>
     parseValue(kind === "choice" ? flag.choice(["", "a", "b"], "", { default: "" }) : flag[kind](""), texts, "--x");
   assert.equal(value("string", "first", "last"), "last");
@@ -82,13 +87,13 @@ test("values are read as pflag reads them", () => {
     ["int", "1.5", /whole number/],
     ["duration", "5 minutes", /duration/],
     ["choice", "c", /must be one of "a", "b"/],
-    ["strings", '"a', /bad quotes/],
+    ["strings", '"a', /invalid quotes/],
   ] as const) {
     assert.throws(() => value(kind, text), message);
   }
 });
 
-test("durations are Go's", () => {
+test("parseDuration, formatDuration: Go's durations", () => {
   assert.equal(parseDuration("3m0s"), 180_000);
   assert.equal(parseDuration("1h1m1.5s"), 3_661_500);
   assert.equal(parseDuration("-2s"), -2000);
@@ -100,9 +105,4 @@ test("durations are Go's", () => {
   assert.equal(formatDuration(1e-6), "1ns");
   assert.equal(formatDuration(0.0025), "2.5µs");
   assert.equal(formatDuration(-2000), "-2s");
-});
-
-test("a near word is found, a far one is not", () => {
-  assert.equal(nearest("verfy", ["verify", "version"]), "verify");
-  assert.equal(nearest("frobnicate", ["verify", "version"]), undefined);
 });

@@ -1,7 +1,8 @@
 import { TsignError } from "../../errors.ts";
+import { didYouMean } from "../../format/nearest.ts";
 import type { Flag, Flags } from "./define.ts";
 
-/** Old names of flags, accepted everywhere. `cert-email` leads to a flag that no command has, as in cosign. */
+/** Old names of flags, accepted by every command. `cert-email` stands for a flag that does not exist, as in cosign. */
 const ALIASES: Readonly<Record<string, string>> = {
   cert: "certificate",
   "cert-chain": "certificate-chain",
@@ -11,19 +12,19 @@ const ALIASES: Readonly<Record<string, string>> = {
   "output-cert": "output-certificate",
 };
 
-/** Flags of cosign's that are written in another way than all others. */
-const WRITTEN: Readonly<Record<string, string>> = { digestAlg: "digestAlg", newPIN: "new-PIN" };
+/** Names of flags that are not in kebab case, as in cosign. */
+const IRREGULAR_NAMES: Readonly<Record<string, string>> = { digestAlg: "digestAlg", newPIN: "new-PIN" };
 
-/** `registryCacert` → `registry-cacert`. */
+/** Returns the name of a flag from its key: `registry-cacert` for `registryCacert`. */
 export function flagName(key: string): string {
-  const written = WRITTEN[key];
-  if (written !== undefined) return written;
+  const irregular = IRREGULAR_NAMES[key];
+  if (irregular !== undefined) return irregular;
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 /**
- * cosign's own rewriting, done before anything is parsed: `--x` becomes `-x`, `-word` becomes `--word`, `-version` the
- * command. Each is warned about. What comes after `--` is left alone.
+ * Rewrites flags like cosign does before it parses them: `--x` to `-x`, `-word` to `--word`, and `-version` to the command.
+ * Returns a warning for each. Arguments after `--` do not change.
  */
 export function rewriteDashes(argv: readonly string[]): { argv: string[]; warnings: string[] } {
   const warnings: string[] = [];
@@ -49,17 +50,17 @@ export function rewriteDashes(argv: readonly string[]): { argv: string[]; warnin
   return { argv: rewritten, warnings };
 }
 
-/** One flag on the command line: its key in the definition and the text it was given. */
+/** A flag that is set: its key in the definition and the text of its value. */
 export interface GivenFlag {
   readonly key: string;
   readonly value: string;
-  /** The variable it comes from, where that is not the command line. */
+  /** The environment variable that sets it; undefined for a flag on the command line. */
   readonly variable?: string;
 }
 
 /**
- * Tells flags from positional arguments as pflag does: anywhere in the line, `--name value`, `--name=value`, `-n value`,
- * booleans alone or with `=`, and `--` before arguments that only look like flags.
+ * Separates flags from positional arguments like pflag: in any order, as `--name value`, `--name=value` or `-n value`, boolean
+ * flags without a value or with `=`. All words after `--` are arguments.
  *
  * @throws TsignError "usage"
  */
@@ -85,56 +86,40 @@ export function splitArguments(argv: readonly string[], flags: Flags): { given: 
       given.push({ key, value: "true" });
     } else {
       const value = argv[++index];
-      if (value === undefined) throw new TsignError("usage", `flag needs an argument: ${written}`);
+      if (value === undefined)
+        throw new TsignError("usage", `flag needs an argument: ${written}`, { hint: `write a value after ${written}` });
       given.push({ key, value });
     }
   }
   return { given, positionals };
 }
 
-/** A boolean's value stands behind `=`: as a word of its own it would be an argument, and the flag on. */
+/** Refuses `--flag false`: pflag would set the flag and take `false` as an argument. */
 function refuseSeparateValue(written: string, next: string | undefined): void {
   if (next !== "true" && next !== "false") return;
-  throw new TsignError("usage", `${written} takes its value after an equals sign: ${written}=${next}`, {
-    hint: `a file or an image of the name ${next} goes behind \`--\``,
+  throw new TsignError("usage", `boolean flag ${written} is followed by ${next}`, {
+    hint: `use ${written}=${next}, or write -- before an argument named ${next}`,
   });
 }
 
+/** @throws TsignError "usage" for an unknown flag, with the nearest flags that are not deprecated */
 function findFlag(written: string, flags: Flags): [string, Flag] {
   const long = written.startsWith("--");
   const name = long ? (ALIASES[written.slice(2)] ?? written.slice(2)) : written.slice(1);
   for (const [key, flag] of Object.entries(flags)) {
     if (long ? flagName(key) === name : flag.short === name) return [key, flag];
   }
-  const version = { hint: "`tsign version` prints the version" };
+  const version = { hint: "run `tsign version` for the version, or use --verbose for details of a command" };
   if (!long) {
     const asksVersion = name === "v" || name === "V";
     throw new TsignError("usage", `unknown shorthand flag: '${name}' in ${written}`, asksVersion ? version : {});
   }
   if (name === "version") throw new TsignError("usage", "unknown flag: --version", version);
-  const near = nearest(name, Object.keys(flags).map(flagName));
-  throw new TsignError("usage", `unknown flag: --${name}`, near ? { hint: `did you mean --${near}?` } : {});
-}
-
-/** The most similar word, when one is near enough to have been meant. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const scored = candidates.map((candidate) => ({ candidate, distance: editDistance(word, candidate) }));
-  const [best] = scored.sort((a, b) => a.distance - b.distance);
-  return best && best.distance <= Math.max(1, Math.floor(word.length / 4)) ? best.candidate : undefined;
-}
-
-/** Edits of one letter, where two neighbours that changed places are one edit (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)];
-  const at = (i: number, j: number) => rows[i]?.[j] ?? 0;
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    rows.push(row);
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      row.push(Math.min(replaced, at(i - 1, j) + 1, at(i, j - 1) + 1, swapped ? at(i - 2, j - 2) + 1 : replaced));
-    }
-  }
-  return at(a.length, b.length);
+  const proposed = Object.entries(flags).filter(([, { deprecated }]) => deprecated === undefined);
+  const hint = didYouMean(
+    name,
+    proposed.map(([key]) => flagName(key)),
+    (near) => `--${near}`,
+  );
+  throw new TsignError("usage", `unknown flag: --${name}`, { hint });
 }

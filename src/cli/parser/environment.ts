@@ -2,12 +2,12 @@ import type { Io } from "../../io/io.ts";
 import { flagName, type GivenFlag } from "./argv.ts";
 import type { Flags } from "./define.ts";
 
-/** The variable that sets a flag: `--tlog-upload` is COSIGN_TLOG_UPLOAD. */
+/** Returns the environment variable of a flag: COSIGN_TLOG_UPLOAD for `--tlog-upload`. */
 export function flagVariable(key: string): string {
   return `COSIGN_${flagName(key).toUpperCase().replaceAll("-", "_")}`;
 }
 
-/** Says of each variable that switches a check off which check that is: nobody sees it in the command line. */
+/** Warns about every environment variable that disables a check, since it is not visible on the command line. */
 export function warnAboutWeakening(
   io: Pick<Io, "env" | "stderr">,
   flags: Flags,
@@ -21,10 +21,10 @@ export function warnAboutWeakening(
   }
 }
 
-/** These are read too late to act in cosign, and so are not read here. */
+/** Flags whose variables have no effect, because cosign reads them too late. */
 const UNBOUND = new Set(["help", "outputFile", "quiet", "verbose"]);
 
-/** Values of flags that are not on the command line, from COSIGN_<FLAG> variables that are set and not empty. */
+/** Returns the values of flags that are not on the command line, from COSIGN_<FLAG> variables that are not empty. */
 export function environmentFlags(env: Io["env"], flags: Flags, given: ReadonlySet<string>): GivenFlag[] {
   return Object.keys(flags).flatMap((key) => {
     const value = UNBOUND.has(key) || given.has(key) ? undefined : env[flagVariable(key)];

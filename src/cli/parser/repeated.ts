@@ -5,8 +5,9 @@ import type { Flags } from "./define.ts";
 import { flagVariable } from "./environment.ts";
 
 /**
- * Flags, by their keys, that decide what is trusted, which key, whose identity and which target, so that of two values
- * neither may be dropped. Of every other flag with one value the last counts, as in cosign, and is warned about.
+ * Keys of the flags that decide what is trusted, which key is used, whose identity is expected, and what is signed or verified:
+ * setting one of them to two different values is an error. For any other flag, the last value is used, as in cosign, with a
+ * warning.
  */
 const DECISIVE: Readonly<Record<"trust" | "key" | "identity" | "target", readonly string[]>> = {
   trust: [
@@ -59,19 +60,19 @@ const DECISIVE: Readonly<Record<"trust" | "key" | "identity" | "target", readonl
 };
 const KIND = new Map(Object.entries(DECISIVE).flatMap(([kind, keys]) => keys.map((key) => [key, kind] as const)));
 
-/** What to do instead, where it is not plain. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  key: "verify once for each key",
-  certificateIdentity: "--certificate-identity-regexp '^(one|other)$' takes several",
-  certificateOidcIssuer: "--certificate-oidc-issuer-regexp '^(one|other)$' takes several",
+/** Hints about what to do instead. */
+const ALTERNATIVES: Readonly<Record<string, string>> = {
+  key: "run the command once for each key",
+  certificateIdentity: "use --certificate-identity-regexp '^(one|other)$' to accept several identities",
+  certificateOidcIssuer: "use --certificate-oidc-issuer-regexp '^(one|other)$' to accept several issuers",
 };
 
 /**
- * Refuses a flag that decides and has two values on the command line; warns of every other that is given more than once,
- * and of a variable whose flag decides and has another value on the command line, which counts.
+ * Rejects two different values of a decisive flag on the command line. Warns about any other flag that is repeated, and about
+ * an environment variable that a decisive flag on the command line overrides.
  *
- * @param given what the command line gives, in order
- * @param parse the value of a flag from a text: `1` and `true` are the same
+ * @param given the flags on the command line, in order
+ * @param parse parses a value, so that `1` and `true` are equal
  * @throws TsignError "usage"
  */
 export function checkRepeated(
@@ -81,19 +82,20 @@ export function checkRepeated(
 ): void {
   for (const key of new Set(given.map((each) => each.key))) {
     const flag = flags[key];
-    if (flag === undefined || flag.kind === "strings" || flag.kind === "texts") continue; // these grow
+    if (flag === undefined || flag.kind === "strings" || flag.kind === "texts") continue; // lists collect all values
     const name = `--${flagName(key)}`;
     const texts = given.filter((each) => each.key === key).map(({ value }) => value);
     const values = new Set(texts.map((text) => parse(key, text)));
     const kind = KIND.get(key);
     if (values.size > 1 && kind !== undefined) {
-      const hint = INSTEAD[key] ?? "give it once";
-      throw new TsignError("usage", `${name} is given ${texts.length} times, with different values`, { hint });
+      const hint = ALTERNATIVES[key] ?? `set ${name} once`;
+      throw new TsignError("usage", `${name} is set ${texts.length} times with different values`, { hint });
     }
-    if (values.size > 1) io.stderr.write(`WARNING: ${name} is given ${texts.length} times: the last one counts\n`);
+    if (values.size > 1)
+      io.stderr.write(`WARNING: ${name} is set ${texts.length} times; only the last value is used\n`);
     const variable = bound ? io.env[flagVariable(key)] : undefined;
     if (kind !== undefined && variable && !values.has(parse(key, variable))) {
-      io.stderr.write(`WARNING: ${flagVariable(key)} has another value than ${name}, which counts\n`);
+      io.stderr.write(`WARNING: ${flagVariable(key)} is ignored because ${name} is set\n`);
     }
   }
 }

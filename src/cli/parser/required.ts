@@ -2,10 +2,12 @@ import { TsignError } from "../../errors.ts";
 import { flagName } from "./argv.ts";
 
 /**
- * A flag without which the command makes no sense.
+ * Rejects a missing required flag, with cosign's words.
  *
  * @throws TsignError "usage"
  */
 export function requireFlag<F extends object>(flags: F, key: keyof F & string): void {
-  if (flags[key] === "") throw new TsignError("usage", `required flag(s) "${flagName(key)}" not set`);
+  if (flags[key] === "") {
+    throw new TsignError("usage", `required flag(s) "${flagName(key)}" not set`, { hint: `set --${flagName(key)}` });
+  }
 }

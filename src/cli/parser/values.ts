@@ -1,4 +1,5 @@
 import { TsignError } from "../../errors.ts";
+import { didYouMean } from "../../format/nearest.ts";
 import type { Flag } from "./define.ts";
 
 const TRUE = new Set(["1", "t", "T", "true", "TRUE", "True"]);
@@ -15,34 +16,31 @@ const UNIT: Readonly<Record<string, number>> = {
 };
 
 /**
- * The value of a flag from the texts it was given, in order: the last one counts, but lists grow.
+ * Returns the value of a flag from the texts that it was given, in order: the last one, or all for a list.
  *
- * @param shown how the flag was named, for the error
+ * @param shown the flag or variable, for the error
  * @throws TsignError "usage"
  */
 export function parseValue(flag: Flag, texts: readonly string[], shown: string): unknown {
   const text = texts.at(-1) ?? "";
-  const invalid = (expected: string) =>
-    new TsignError(
-      "usage",
-      `invalid argument "${text}" for "${shown}"${shown.startsWith("-") ? " flag" : ""}: ${expected}`,
-    );
+  const invalid = (expected: string) => invalidValue(text, shown, expected);
   switch (flag.kind) {
     case "string":
-      if (flag.closed && text !== "" && !flag.choices?.includes(text)) {
-        throw invalid(`must be one of ${(flag.choices ?? []).map((choice) => `"${choice}"`).join(", ")}`);
-      }
+      if (flag.closed && text !== "") requireChoice(text, flag, shown);
       return text;
     case "texts":
       return texts;
-    case "strings":
-      return texts.flatMap((each) => splitList(each, shown));
+    case "strings": {
+      const list = texts.flatMap((each) => splitList(each, shown));
+      if (flag.closed) for (const each of list) requireChoice(each, flag, shown);
+      return list;
+    }
     case "bool":
       if (!TRUE.has(text) && !FALSE.has(text)) throw invalid("expected true or false");
       return TRUE.has(text);
     case "int":
       if (!/^[+-]?\d{1,15}$/.test(text)) throw invalid("expected a whole number");
-      if (flag.typeName === "uint" && Number(text) < 0) throw invalid("expected a whole number that is not negative");
+      if (flag.typeName === "uint" && Number(text) < 0) throw invalid("expected a whole number from 0");
       requireInRange(Number(text), flag, invalid);
       return Number(text);
     case "duration": {
@@ -51,12 +49,21 @@ export function parseValue(flag: Flag, texts: readonly string[], shown: string):
       return milliseconds;
     }
     case "choice":
-      if (text === "" || !flag.choices?.includes(text)) {
-        const choices = (flag.choices ?? []).filter((choice) => choice !== "").map((choice) => `"${choice}"`);
-        throw invalid(`must be one of ${choices.join(", ")}`);
-      }
+      requireChoice(text, flag, shown);
       return text;
   }
+}
+
+function invalidValue(text: string, shown: string, expected: string, hint?: string): TsignError {
+  const named = `"${shown}"${shown.startsWith("-") ? " flag" : ""}`;
+  return new TsignError("usage", `invalid argument "${text}" for ${named}: ${expected}`, { hint });
+}
+
+function requireChoice(text: string, flag: Flag, shown: string): void {
+  const choices = (flag.choices ?? []).filter((choice) => choice !== "");
+  if (choices.includes(text)) return;
+  const listed = choices.map((choice) => `"${choice}"`).join(", ");
+  throw invalidValue(text, shown, `must be one of ${listed}`, didYouMean(text, choices));
 }
 
 function requireInRange(value: number, { range }: Flag, invalid: (expected: string) => TsignError): void {
@@ -64,7 +71,7 @@ function requireInRange(value: number, { range }: Flag, invalid: (expected: stri
   throw invalid(`expected a whole number from ${range[0]} to ${range[1]}`);
 }
 
-/** Go's time.ParseDuration, in milliseconds; undefined for what is none. */
+/** Parses a duration like Go's time.ParseDuration. Returns milliseconds; undefined for an invalid duration. */
 export function parseDuration(text: string): number | undefined {
   const [, sign, body = ""] = /^([+-]?)(.+)$/.exec(text) ?? [];
   if (body === "0") return 0;
@@ -74,7 +81,7 @@ export function parseDuration(text: string): number | undefined {
   return sign === "-" ? -total : total;
 }
 
-/** A duration as Go prints it: `3m0s`. */
+/** Formats milliseconds like Go's time.Duration: `3m0s`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds !== 0 && Math.abs(milliseconds) < 1000) return shortDuration(milliseconds);
   if (milliseconds < 0) return `-${formatDuration(-milliseconds)}`;
@@ -86,7 +93,7 @@ export function formatDuration(milliseconds: number): string {
   return minutes > 0 ? `${minutes}m${rest}` : rest;
 }
 
-/** Below a second the unit is the largest that leaves a number of one or more: `1.5ms`. */
+/** Formats less than a second in the largest unit whose number is at least 1: `1.5ms`. */
 function shortDuration(milliseconds: number): string {
   const nanoseconds = Math.round(milliseconds * 1e6);
   const size = Math.abs(nanoseconds);
@@ -94,18 +101,14 @@ function shortDuration(milliseconds: number): string {
   return size >= 1e3 ? `${nanoseconds / 1e3}µs` : `${nanoseconds}ns`;
 }
 
-/** One line of CSV (RFC 4180), which is how pflag reads a list. */
+/** Splits a line of CSV (RFC 4180), like pflag splits a list. */
 function splitList(text: string, shown: string): string[] {
   if (text === "") return [];
   const fields: string[] = [];
   const field = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
   while (field.lastIndex < text.length || fields.length === 0 || text.endsWith(",")) {
     const match = field.exec(text);
-    if (!match)
-      throw new TsignError(
-        "usage",
-        `invalid argument "${text}" for "${shown}"${shown.startsWith("-") ? " flag" : ""}: bad quotes in the list`,
-      );
+    if (!match) throw invalidValue(text, shown, "invalid quotes in the list");
     fields.push(match[1]?.replaceAll('""', '"') ?? match[2] ?? "");
     if (match[3] === "") break;
   }

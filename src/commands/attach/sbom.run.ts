@@ -38,17 +38,14 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   await store.putManifest(written.bytes, { mediaType: written.mediaType, tag });
 };
 
-/** @throws TsignError "usage" for a kind or format that is not known */
+/** @throws TsignError "usage" for a format that the type does not have */
 function mediaTypeOf(flags: { type: string; inputFormat: string; sbom: string }): string {
-  const formats = Object.hasOwn(MEDIA_TYPES, flags.type) ? MEDIA_TYPES[flags.type] : undefined;
-  if (!formats) {
-    throw new TsignError("usage", `unknown SBOM type: ${flags.type}`, { hint: Object.keys(MEDIA_TYPES).join(", ") });
-  }
+  const formats = MEDIA_TYPES[flags.type] ?? {};
   const [usual = ""] = Object.keys(formats);
   const format = flags.inputFormat || (flags.sbom.endsWith(".json") ? "json" : usual);
-  const mediaType = Object.hasOwn(formats, format) ? formats[format] : undefined;
+  const mediaType = formats[format];
   if (!mediaType) {
-    const hint = Object.keys(formats).join(", ");
+    const hint = `use --input-format ${Object.keys(formats).join(" or ")}`;
     throw new TsignError("usage", `unknown SBOM format for ${flags.type}: ${format}`, { hint });
   }
   return mediaType;

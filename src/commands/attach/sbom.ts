@@ -18,7 +18,10 @@ export default defineCommand({
   flags: {
     ...registryFlags,
     attachmentTagPrefix,
-    inputFormat: flag.string("format of the SBOM: text, json or xml", { choices: ["text", "json", "xml"] }),
+    inputFormat: flag.string("format of the SBOM: text, json or xml", {
+      choices: ["text", "json", "xml"],
+      closed: true,
+    }),
     registryReferrersMode: flag.choice(
       ["", "legacy", "oci-1-1"],
       "storage of the SBOM: under a legacy tag or as an OCI referrer",
@@ -31,6 +34,7 @@ export default defineCommand({
     type: flag.string("type of the SBOM: spdx, cyclonedx or syft", {
       default: "spdx",
       choices: Object.keys(MEDIA_TYPES),
+      closed: true,
     }),
   },
 });

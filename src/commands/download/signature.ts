@@ -5,7 +5,7 @@ export default defineCommand({
   usage: "[flags] <image>",
   summary: "Print the signatures of an image as JSON lines",
   about:
-    "Prints the Sigstore bundles of an image or, if there are none, its legacy signatures with their payloads, one per line. Nothing is verified.",
+    "Prints the Sigstore bundles of an image, one per line. Without bundles, prints its legacy signatures with their payloads. Nothing is verified.",
   examples: [
     "# Save the signatures of an image to a file",
     "tsign download signature registry.example/app:v1 > signatures.jsonl",

@@ -6,6 +6,6 @@ export default pivCommand({
   summary: "Print the attestation of a key on a PIV token",
   flags: {
     output: flag.string("output format", { short: "o", default: "text", choices: ["text", "json"], closed: true }),
-    slot: flag.string("PIV slot of the key", { choices: PIV_SLOT_NAMES }),
+    slot: flag.string("PIV slot of the key", { choices: PIV_SLOT_NAMES, closed: true }),
   },
 });

@@ -6,9 +6,9 @@ export default pivCommand({
   summary: "Generate a key on a PIV token",
   flags: {
     managementKey: flag.string("management key of the PIV token", { secret: true }),
-    pinPolicy: flag.string("PIN policy of the new key", { choices: ["never", "once", "always"] }),
+    pinPolicy: flag.string("PIN policy of the new key", { choices: ["never", "once", "always"], closed: true }),
     randomManagementKey: flag.bool("use a random management key"),
-    slot: flag.string("PIV slot for the new key", { choices: PIV_SLOT_NAMES }),
-    touchPolicy: flag.string("touch policy of the new key", { choices: ["never", "always", "cached"] }),
+    slot: flag.string("PIV slot for the new key", { choices: PIV_SLOT_NAMES, closed: true }),
+    touchPolicy: flag.string("touch policy of the new key", { choices: ["never", "always", "cached"], closed: true }),
   },
 });
