@@ -4,11 +4,11 @@ import { systemIo } from "../src/io/system.ts";
 import { main } from "../src/main.ts";
 
 process.on("uncaughtException", (error: NodeJS.ErrnoException) => {
-  // A closed pipe (`tsign … | head`) is not worth a message, but no success either: not everything was said.
+  // A closed pipe (`tsign … | head`) needs no message, but the exit code is 1, because output was lost.
   const reason = error.code === "ENOSPC" ? "no space left on the device" : error.message;
-  const what = error.syscall === "write" ? "cannot write the output" : "unexpected";
+  const operation = error.syscall === "write" ? "write output" : "internal error";
   if (error.code !== "EPIPE") {
-    process.stderr.write(lineOf(`Error: ${what}: ${reason}\n`, knownSecrets(process.argv.slice(2), process.env)));
+    process.stderr.write(lineOf(`Error: ${operation}: ${reason}\n`, knownSecrets(process.argv.slice(2), process.env)));
   }
   process.exit(1);
 });
@@ -16,23 +16,23 @@ process.on("uncaughtException", (error: NodeJS.ErrnoException) => {
 const io = systemIo();
 void run();
 
-/** Runs the command of this process; not at the top level, where CommonJS, which the executable is made of, cannot wait. */
+/** Runs the command. It is a function because the executable is CommonJS, which has no top-level await. */
 async function run(): Promise<void> {
   const code = await main(process.argv.slice(2), io);
   process.exitCode = code;
-  await io.written(); // a pipe takes what its reader takes: leaving earlier would cut the rest off
-  // Ends by itself now; what a stopped command still waits for does not hold it up.
+  await io.written(); // exiting earlier would lose output that a slow reader has not taken yet
+  // The process normally ends by itself now. Pending operations of a stopped command must not keep it running.
   setTimeout(() => end(code), 200).unref();
 }
 
 /**
- * Ends the process now. process.exit waits for node's threads, and one that looks up a name or opens a file may be away for a
- * long time: then the process becomes another program, which ends at once with the same code.
+ * Ends the process at once. process.exit waits for Node's threads, which may be blocked for a long time by a name lookup or by
+ * opening a file; then the process is replaced by a shell that exits with the same code.
  */
 function end(exitCode: number): void {
   const inThread = ["GetAddrInfoReqWrap", "FSReqCallback", "FSReqPromise"];
   if (process.platform !== "win32" && process.getActiveResourcesInfo().some((each) => inThread.includes(each))) {
-    process.emit("exit", exitCode); // what is temporary goes
+    process.emit("exit", exitCode); // removes temporary files
     process.execve?.("/bin/sh", ["sh", "-c", `exit ${exitCode}`], {});
   }
   process.exit(exitCode);

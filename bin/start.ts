@@ -1,4 +1,4 @@
-// Keeps compiled code beside the program, where only who could change the program itself can change it. An older Node or a
-// read-only folder does without.
+// Keeps the compile cache beside the program, so that only users who can change the program can change it. It is optional: an
+// older Node or a read-only folder works without.
 process.getBuiltinModule("node:module").enableCompileCache(`${import.meta.dirname}/cache`);
 await import("./main.ts");

@@ -1,21 +1,23 @@
 import { execFileSync } from "node:child_process";
 
 /**
- * Checks the messages of the commits since a base: the subject is `area: imperative`, at most 72 characters, without a full stop;
- * a body stands behind an empty line. `npm run commits -- BASE`, `origin/main` by default.
+ * Checks the messages of the commits since a base: the subject is `area: imperative`, at most 72 characters, without a full
+ * stop, and followed by an empty line. `npm run commits -- BASE`, `origin/main` by default.
  */
-const MOST = 72;
+const MAX_SUBJECT = 72;
 
-/** What is wrong with a commit's message; nothing when it is good. */
+/** Returns the faults of a commit message; empty when it is valid. */
 export function faultsOf(message: string): string[] {
   const [subject = "", second = ""] = message.trimEnd().split("\n");
   if (/^(Merge|Revert) /.test(subject)) return [];
   const faults: string[] = [];
-  if (subject.length > MOST) faults.push(`the subject has ${subject.length} characters, more than ${MOST}`);
-  if (!/^[a-z.][a-z0-9 ,./_-]*: \S/.test(subject)) faults.push("the subject is not `area: what it does`");
+  if (subject.length > MAX_SUBJECT) {
+    faults.push(`the subject is longer than ${MAX_SUBJECT} characters: ${subject.length}`);
+  }
+  if (!/^[a-z.][a-z0-9 ,./_-]*: \S/.test(subject)) faults.push("the subject does not have the form `area: imperative`");
   const [, first = ""] = /: (\S+)/.exec(subject) ?? [];
   if (/^(?:[A-Z][a-z]|\w+(?:ed|ing)$)/.test(first) && !/^(?:embed|need|feed|speed|exceed|bring|string)$/.test(first)) {
-    faults.push(`\`${first}\` is not an imperative in lower case`);
+    faults.push(`\`${first}\` is not a lower-case imperative`);
   }
   if (subject.endsWith(".")) faults.push("the subject ends with a full stop");
   if (second !== "") faults.push("the second line is not empty");

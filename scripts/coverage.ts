@@ -4,16 +4,16 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 
 /**
- * Runs the tests that pass through the rooms below and says how many of their branches, as V8 counts them, were taken. Fails
- * when a test fails, when a room is below the floor, or when a file of a room was not even loaded.
+ * Runs the tests of the folders below and prints how many of their branches, as counted by V8, were taken. Fails when a test
+ * fails, when a folder is below the minimum, or when a file was not loaded.
  *
- * `npm run coverage`; `-- --lines` also lists the lines of branches that were not taken.
+ * `npm run coverage`; `-- --lines` also prints the lines of branches that were not taken.
  */
 const ROOT = resolve(import.meta.dirname, "..");
-const ROOMS = ["verify", "trust", "evidence", "services"];
-const FLOOR = 95;
+const FOLDERS = ["verify", "trust", "evidence", "services"];
+const MIN_PERCENT = 95;
 
-/** Beside the tests of the rooms themselves: whole commands that take their ways. */
+/** Tests of whole commands, in addition to the tests in the folders. */
 const PROGRAM_TESTS = [
   "test/oidc.test.ts",
   "test/identity-tokens.test.ts",
@@ -25,11 +25,11 @@ const PROGRAM_TESTS = [
 interface Coverage {
   taken: number;
   all: number;
-  /** Lines where a branch begins that was not taken. */
+  /** Lines at which branches start that were not taken. */
   missed: number[];
 }
 
-/** Branches by file, of a report in lcov's format (`SF:` file, `BRDA:line,block,branch,times`). */
+/** Reads the branches by file from an lcov report (`SF:` file, `BRDA:line,block,branch,times`). */
 function readReport(text: string): Map<string, Coverage> {
   const files = new Map<string, Coverage>();
   let current: Coverage = { taken: 0, all: 0, missed: [] };
@@ -47,50 +47,50 @@ function readReport(text: string): Map<string, Coverage> {
   return files;
 }
 
-const folder = mkdtempSync(join(tmpdir(), "tsign-coverage-"));
-const report = join(folder, "lcov");
+const reportFolder = mkdtempSync(join(tmpdir(), "tsign-coverage-"));
+const report = join(reportFolder, "lcov");
 const { status } = spawnSync(
   process.execPath,
   [
     "--test",
     "--test-concurrency=4",
     "--experimental-test-coverage",
-    ...ROOMS.map((room) => `--test-coverage-include=src/${room}/**`),
+    ...FOLDERS.map((folder) => `--test-coverage-include=src/${folder}/**`),
     "--test-reporter=lcov",
     `--test-reporter-destination=${report}`,
     "--test-reporter=./test/support/reporter.ts",
     "--test-reporter-destination=stdout",
-    ...ROOMS.map((room) => `src/${room}/**/*.test.ts`),
+    ...FOLDERS.map((folder) => `src/${folder}/**/*.test.ts`),
     ...PROGRAM_TESTS,
   ],
   { cwd: ROOT, stdio: "inherit" },
 );
 const files = readReport(readFileSync(report, "utf8"));
-rmSync(folder, { recursive: true });
+rmSync(reportFolder, { recursive: true });
 
 let failed = status === 0 ? 0 : 1;
-for (const room of ROOMS) {
-  const sources = globSync(`src/${room}/**/*.ts`, { cwd: ROOT }).map((file) => file.replaceAll("\\", "/"));
+for (const folder of FOLDERS) {
+  const sources = globSync(`src/${folder}/**/*.ts`, { cwd: ROOT }).map((file) => file.replaceAll("\\", "/"));
   const names = sources.filter((file) => !file.endsWith(".test.ts")).sort();
   const found = names.map((name) => ({ name, ...(files.get(name) ?? { taken: 0, all: 0, missed: [] }) }));
-  // A file of nothing but types is in no report.
+  // Files that contain only types are not in the report.
   const unloaded = names.filter(
     (name) => !files.has(name) && /^(export )?(async )?(function|class|const)/m.test(source(name)),
   );
   const [taken, all] = [sum(found.map((each) => each.taken)), sum(found.map((each) => each.all))];
   const share = (100 * taken) / all;
-  const good = share >= FLOOR && unloaded.length === 0;
+  const good = share >= MIN_PERCENT && unloaded.length === 0;
   process.stdout.write(
-    `src/${room}: ${taken} of ${all} branches taken, ${share.toFixed(2)} %${good ? "" : `, FAILED: the floor is ${FLOOR} %`}\n`,
+    `src/${folder}: ${taken} of ${all} branches taken, ${share.toFixed(2)} %${good ? "" : `, FAILED: the minimum is ${MIN_PERCENT} %`}\n`,
   );
-  for (const name of unloaded) process.stdout.write(`  ${name} is loaded by no test\n`);
+  for (const name of unloaded) process.stdout.write(`  ${name} is not loaded by any test\n`);
   if (!good) failed++;
   if (good && !process.argv.includes("--lines")) continue;
   for (const { name, missed } of found.filter((each) => each.missed.length > 0)) {
     process.stdout.write(`  ${name}: ${missed.length} not taken, lines ${[...new Set(missed)].join(" ")}\n`);
   }
 }
-process.stdout.write(`${ROOMS.length + 1 - failed} passed, ${failed} failed\n`);
+process.stdout.write(`${FOLDERS.length + 1 - failed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 function source(name: string): string {

@@ -18,8 +18,8 @@ import { BUILT_FROM, NODE_FETCH } from "./bundle.ts";
 import { closeDoors } from "./executable-doors.ts";
 
 /**
- * Makes dist/tsign, one file that needs no runtime: the program as one CommonJS file, compiled to bytecode and put into Bun's
- * executable. `npm run executable` makes it for this platform, `-- --platform P` (repeatable, or `all`) for others, as
+ * Builds dist/tsign, a single executable that needs no runtime: the program as one CommonJS file, compiled to bytecode and
+ * embedded in Bun's executable. `npm run executable` builds it for this platform, `-- --platform P` (repeatable, or `all`) for others, as
  * dist/PLATFORM/tsign. Bun's packages come from npm, are checked against the digests below, and kept in TSIGN_TOOLS.
  */
 const ROOT = resolve(import.meta.dirname, "..");
@@ -32,7 +32,7 @@ interface Platform {
   readonly target: string;
 }
 
-/** The x64 executables are those for processors without AVX2, so that they start on every x86-64 machine. */
+/** The x64 executables do not use AVX2, so that they run on every x86-64 machine. */
 export const PLATFORMS: Readonly<Record<string, Platform>> = {
   "linux-x64": {
     bun: "bun-linux-x64-baseline",
@@ -71,7 +71,7 @@ export const PLATFORMS: Readonly<Record<string, Platform>> = {
   },
 };
 
-/** The name of this machine's platform, as in PLATFORMS. */
+/** Returns this machine's platform, a key of PLATFORMS. */
 export function thisPlatform(): string {
   const musl =
     process.platform === "linux" && existsSync(`/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`);
@@ -80,7 +80,7 @@ export function thisPlatform(): string {
   return `${system}-${process.arch}${musl && !glibc ? "-musl" : ""}`;
 }
 
-/** Path of Bun for a platform; fetched from npm the first time. */
+/** Returns the path of Bun for a platform; downloads it from npm the first time. */
 function runtimeFor({ bun, integrity }: Platform): string {
   const tools = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
   const kept = join(tools, "bun", `${bun}-${BUN_VERSION}`);
@@ -107,7 +107,7 @@ function runtimeFor({ bun, integrity }: Platform): string {
   return program;
 }
 
-/** Writes the program as one CommonJS file; returns its path. */
+/** Writes the program as one CommonJS file and returns its path. */
 async function bundleProgram(folder: string): Promise<string> {
   const outfile = join(folder, "tsign.cjs");
   await build({
@@ -131,7 +131,7 @@ async function main(): Promise<void> {
   const own = thisPlatform();
   const asked = values.platform?.includes("all") ? Object.keys(PLATFORMS) : (values.platform ?? [own]);
   const builder = PLATFORMS[own];
-  if (builder === undefined) throw new Error(`no Bun for this platform: ${own}`);
+  if (builder === undefined) throw new Error(`unsupported platform: ${own}`);
   const work = mkdtempSync(join(tmpdir(), "tsign-executable-"));
   try {
     const program = await bundleProgram(work);

@@ -4,19 +4,19 @@ import { dirname, join, relative, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const TYPES = join(ROOT, "dist/types");
-/** What a declaration file imports: `from "…"` and `import("…")`. */
+/** Imports of a declaration file: `from "…"` and `import("…")`. */
 const IMPORTED = /(\bfrom |\bimport\()"([^"]+)"/g;
 
 /**
- * Writes the library's declarations into dist/types: those of the modules named, and what they import, and nothing else. They
- * name no package, so that they compile whatever their user has installed.
+ * Writes the library's declarations into dist/types: those of the given modules and of their imports. They import no packages,
+ * so that they compile without any package installed.
  *
- * @param modules paths below src/, without their ending
+ * @param modules paths below src/, without extension
  */
 export function writeLibraryTypes(modules: readonly string[]): void {
   const tsc = join(ROOT, "node_modules/.bin/tsc");
   const { status, stdout } = spawnSync(tsc, ["-p", "tsconfig.build.json"], { cwd: ROOT, encoding: "utf8" });
-  if (status !== 0) throw new Error(`the declarations cannot be made:\n${stdout}`);
+  if (status !== 0) throw new Error(`compile the declarations:\n${stdout}`);
   const texts = new Map<string, string>();
   const visit = (path: string): void => {
     if (texts.has(path)) return;
@@ -25,7 +25,7 @@ export function writeLibraryTypes(modules: readonly string[]): void {
     const next = (target: string) =>
       relative(TYPES, resolve(dirname(join(TYPES, path)), target)).replace(/\.[jt]s$/, "");
     const rewritten = text.replace(IMPORTED, (_, before: string, target: string) => {
-      if (!target.startsWith(".")) throw new Error(`the library's declarations name a package: ${target} in ${path}`);
+      if (!target.startsWith(".")) throw new Error(`the library's declarations import a package: ${target} in ${path}`);
       visit(next(target));
       return `${before}"${target.replace(/\.ts$/, ".js")}"`;
     });

@@ -5,10 +5,10 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
 /**
- * Brings the policy engine into dist/policy/: the Go sources of policy-engine/, compiled for this machine, and to WebAssembly
- * for those without (three to five minutes in all, with the modules of go.sum from the Go module proxy), and kept in
- * TSIGN_TOOLS, ~/.cache/tsign-tools by default, under the digest of the sources. build.ts takes it from there and never
- * compiles; `npm run policy-engine` compiles.
+ * Installs the policy engine into dist/policy/. `npm run policy-engine` compiles the Go sources of policy-engine/ for this
+ * machine and, for other platforms, to WebAssembly. It takes three to five minutes, downloads the modules of go.sum from the
+ * Go module proxy, and caches the result in TSIGN_TOOLS (~/.cache/tsign-tools by default) by the digest of the sources.
+ * build.ts only copies it from there.
  */
 const SOURCES = resolve(import.meta.dirname, "../policy-engine");
 const TARGET = resolve(import.meta.dirname, "../dist/policy");
@@ -20,7 +20,7 @@ function keptAt(): string {
   return join(tools, "policy-engine", digest.digest("hex").slice(0, 16));
 }
 
-/** Copies the engine, where one of these very sources is kept; says whether it is there. */
+/** Copies the engine from the cache. Returns false when the cache has no engine for the current sources. */
 export function installPolicyEngine(): boolean {
   const kept = keptAt();
   if (!existsSync(kept)) return false;
@@ -29,7 +29,7 @@ export function installPolicyEngine(): boolean {
   return true;
 }
 
-/** Compiles for a platform of Go's, e.g. `linux` and `arm64`. CGO is off: the engine needs no library of the system. */
+/** Compiles for a platform as named by Go, such as `linux` and `arm64`, without CGO, so that no system library is needed. */
 function goBuild(target: { os: string; arch: string }, output: string): void {
   const env = {
     ...process.env,
@@ -43,7 +43,7 @@ function goBuild(target: { os: string; arch: string }, output: string): void {
   execFileSync("go", args, { cwd: SOURCES, env, stdio: ["ignore", "ignore", "inherit"] });
 }
 
-/** This machine as Go names it. */
+/** Returns this machine's platform as named by Go. */
 function goPlatform(): { os: string; arch: string } {
   return {
     os: process.platform === "win32" ? "windows" : process.platform,
@@ -64,12 +64,16 @@ function compile(): void {
     const root = execFileSync("go", ["env", "GOROOT"], { cwd: SOURCES, encoding: "utf8" }).trim();
     copyFileSync(join(root, "lib/wasm/wasm_exec.js"), join(work, "wasm_exec.js"));
     copyFileSync(join(SOURCES, "run.cjs"), join(work, "run.cjs"));
-    renameSync(work, kept); // whole or not at all; another build that was first has made the same
+    renameSync(work, kept); // atomic; a concurrent build makes the same
   } catch (error) {
     rmSync(work, { recursive: true, force: true });
     if (existsSync(kept)) return;
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    process.stderr.write(missing ? "the policy engine needs Go 1.21 or newer on the PATH\n" : "it did not compile\n");
+    process.stderr.write(
+      missing
+        ? "compile the policy engine: Go 1.21 or newer is not in PATH\n"
+        : "compile the policy engine: go build failed\n",
+    );
     process.exit(1);
   }
 }

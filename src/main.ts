@@ -11,10 +11,10 @@ import type { Io, Lines } from "./io/io.ts";
 import { unanswered, waitingFor } from "./net/pending.ts";
 
 /**
- * The whole program as a function.
+ * Runs the program.
  *
  * @param argv the command line without node and script
- * @returns the exit code; never 0 when anything was thrown
+ * @returns the exit code; never 0 after an error
  */
 export async function main(argv: readonly string[], unguarded: Io): Promise<number> {
   const secrets = knownSecrets(argv, unguarded.env);
@@ -25,7 +25,7 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
     stderr,
     tty,
     http: (sent) => {
-      secrets.addRequest(sent); // its answer may quote them
+      secrets.addRequest(sent); // the answer may repeat them
       return unguarded.http(sent);
     },
   });
@@ -78,7 +78,7 @@ async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io, se
   }
 }
 
-/** Loaded only for a command line that names files: a start is short. */
+/** Checks the files named on the command line. The check is loaded only when there are arguments, for a short start. */
 async function requireFiles(io: Io, { command, args, flags, given }: Extract<Request, { kind: "run" }>): Promise<void> {
   if (args.length === 0 && given.size === 0) return;
   const { requireSoundFiles } = await import("./cli/options/output-places.ts");
@@ -90,15 +90,15 @@ async function writeCaptured(io: Io, path: string, content: Uint8Array): Promise
   await writeOutput(io, { path, content, mode: 0o644 });
 }
 
-/** Runs until the time is over or the user interrupts, whatever the command is waiting for. */
+/** Runs a command until it ends, the timeout passes, or the user interrupts. */
 async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promise<void>): Promise<void> {
   const timer = new AbortController();
   const done = new AbortController();
   const signal = AbortSignal.any([io.signal, timer.signal]);
-  if (milliseconds < 1) throw late(milliseconds, signal); // no timer is as short
+  if (milliseconds < 1) throw late(milliseconds, signal); // timers are not that precise
   signal.throwIfAborted();
   const { message, hint } = late(milliseconds, signal);
-  const callOff = io.deadline(milliseconds, `Error: ${message}\nhint: ${hint}\n`);
+  const cancelDeadline = io.deadline(milliseconds, `Error: ${message}\nhint: ${hint}\n`);
   io.sleep(milliseconds, done.signal).then(
     () => timer.abort(late(milliseconds, signal)),
     () => {},
@@ -110,11 +110,11 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
     await Promise.race([run(withParts(io, { signal, spawn: spawnNamed(io, signal) })), stopped]);
   } finally {
     done.abort();
-    callOff();
+    cancelDeadline();
   }
 }
 
-/** Other programs end with the command, and are whom it waits for meanwhile. The user's own says for itself what it does. */
+/** Ends child programs with the command, and names them in timeout errors. The user's own program (`inherit`) is not named. */
 function spawnNamed(io: Io, signal: AbortSignal): Io["spawn"] {
   return (file, args, options = {}) => {
     const run = () => io.spawn(file, args, { signal, ...options });
@@ -123,21 +123,21 @@ function spawnNamed(io: Io, signal: AbortSignal): Io["spawn"] {
   };
 }
 
-/** The error of a command whose time is over, with the service that did not answer where it waits for one. */
+/** Builds the timeout error, with the service that has not answered, if any. */
 function late(milliseconds: number, signal: AbortSignal): TsignError {
   const [service] = unanswered(signal);
   const waiting = service === undefined ? "" : `: no answer from ${service} yet`;
   return new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}${waiting}`, {
-    hint: "give --timeout a longer time, such as 10m",
+    hint: "pass a longer --timeout, such as 10m",
   });
 }
 
-/** The same Io with some parts replaced; the others stay unopened until they are used. */
+/** Returns the Io with some parts replaced; the others are still opened on first use. */
 function withParts(io: Io, parts: Partial<Io>): Io {
   return Object.create(io, Object.getOwnPropertyDescriptors(parts));
 }
 
-/** Shows what goes over the network, without queries and credentials. */
+/** Prints each HTTP request, without query and credentials. */
 function withTrace(io: Io): Io {
   return withParts(io, {
     async http(request) {
@@ -156,13 +156,13 @@ function withTrace(io: Io): Io {
 
 function unexpected(error: unknown): TsignError {
   const text = error instanceof Error ? error.message : String(error);
-  return new TsignError("internal", `unexpected: ${text}`, {
+  return new TsignError("internal", `internal error: ${text}`, {
     cause: error,
-    hint: "this is a defect of tsign: please report it with the command that led to it",
+    hint: "report this defect of tsign, with the command that caused it",
   });
 }
 
-/** One line for what failed, one for what to do; the code, and where the error came from, only on request. */
+/** Prints an error and its hint, one line each; with --verbose also its causes and its code. */
 function report(
   error: TsignError,
   { stderr, verbose, onTerminal }: { stderr: Lines; verbose: boolean; onTerminal: boolean },

@@ -1,6 +1,6 @@
 import { TsignError } from "./errors.ts";
 
-/** The libraries of the services, none of which tsign brings along, in the versions tested (package.json says the same). */
+/** The optional packages, which are not installed with tsign, with the tested versions (the same as in package.json). */
 export const PACKAGES = {
   "@aws-sdk/client-ecr": "3.1164.0",
   "@aws-sdk/client-ecr-public": "3.1108.0",
@@ -14,45 +14,41 @@ export const PACKAGES = {
 
 export type PackageName = keyof typeof PACKAGES;
 
-/** Loads a library by name; tests give their own. */
+/** Loads a package by name; replaced in tests. */
 export type LoadPackage = (name: PackageName) => Promise<unknown>;
 
 const importPackage: LoadPackage = (name) => import(name);
 
 /**
- * Loads the libraries of a service. Their types are the caller's word: none of them is installed where tsign is built.
+ * Loads optional packages. The caller supplies their types, because they are not installed where tsign is built.
  *
- * @param by `purpose`: what needs them, as the user wrote it, e.g. `awskms://`
- * @throws TsignError "unsupported", saying in one line what to install
+ * @param options `purpose`: what requires them, as the user wrote it, such as `awskms://`
+ * @throws TsignError "unsupported" with a hint that names the packages to install
  */
 export async function loadPackages<T extends readonly unknown[]>(
   names: readonly PackageName[],
-  by: { purpose: string; load?: LoadPackage | undefined },
+  options: { purpose: string; load?: LoadPackage | undefined },
 ): Promise<T> {
-  const { load = importPackage } = by;
+  const { purpose, load = importPackage } = options;
   try {
     return (await Promise.all(names.map((name) => load(name)))) as unknown as T;
   } catch (cause) {
-    const wanted = names.map((name) => `${name}@${PACKAGES[name]}`).join(" ");
+    const versions = names.map((name) => `${name}@${PACKAGES[name]}`).join(" ");
     if (isMissing(cause, names)) {
-      throw new TsignError("unsupported", `${by.purpose} needs a package that is not installed: ${names.join(", ")}`, {
-        hint: `npm install ${wanted}, with -g if tsign was installed so`,
+      throw new TsignError("unsupported", `${purpose} requires a package that is not installed: ${names.join(", ")}`, {
+        hint: `run npm install ${versions} (with -g if tsign is installed globally)`,
         cause,
       });
     }
     const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
-    throw new TsignError(
-      "unsupported",
-      `${by.purpose}: ${names.join(", ")} is installed but does not load: ${reason}`,
-      {
-        hint: `install it again, its build scripts allowed: npm install --allow-scripts=${names.join(",")} ${wanted}`,
-        cause,
-      },
-    );
+    throw new TsignError("unsupported", `load ${names.join(", ")} for ${purpose}: ${reason}`, {
+      hint: `reinstall with build scripts: npm install --allow-scripts=${names.join(",")} ${versions}`,
+      cause,
+    });
   }
 }
 
-/** Whether it is these packages that are not there, and not a part of theirs. */
+/** Reports whether these packages are missing, rather than one of their dependencies. */
 function isMissing(error: unknown, names: readonly string[]): boolean {
   if (!(error instanceof Error) || !("code" in error)) return false;
   return error.code === "ERR_MODULE_NOT_FOUND" && names.some((name) => error.message.includes(`'${name}'`));

@@ -110,7 +110,7 @@ test("attach attestation: one invalid file -> nothing is attached", async (t) =>
   }
   const large = ["attach", "attestation", "--attestation", "good", image];
   const limited = await run(large, { cwd, env: { ...env, COSIGN_MAX_ATTACHMENT_SIZE: "100" } });
-  assert.match(limited.stderr, /good is larger than 100 bytes\nhint: .*COSIGN_MAX_ATTACHMENT_SIZE/);
+  assert.match(limited.stderr, /good: larger than 100 bytes\nhint: .*COSIGN_MAX_ATTACHMENT_SIZE/);
   assert.deepEqual([await layers(), await listed(store, digest)], [0, []]);
   await sign();
 });

@@ -37,7 +37,7 @@ async function lookUp(context: TestContext, flags: string[], { env = {}, docker,
       })(),
       discard: () => {},
     });
-    if (url.host !== "ghcr.io") throw new TsignError("network", `cannot reach ${url.host}`);
+    if (url.host !== "ghcr.io") throw new TsignError("network", `connect to ${url.host}`);
     const { authorization = "" } = headers;
     if (url.pathname === "/token") {
       shown.push(headers["authorization"]);
@@ -89,14 +89,14 @@ test("--k8s-keychain: refused login -> hint names the source of the credentials,
   const none = await lookUp(t, [FLAG]);
   assert.equal(none.code, 1);
   assert.match(none.stderr, /Error: log in to ghcr.io: .*403/);
-  assert.match(none.stderr, /hint: no credentials of GitHub: GITHUB_TOKEN is not set\n/);
+  assert.match(none.stderr, /hint: check the GitHub credentials: GITHUB_TOKEN is not set\n/);
   const late = await lookUp(t, [FLAG], { generous: true });
-  assert.match(late.stderr, /ghcr.io returned 403.*\nhint: no credentials of GitHub: GITHUB_TOKEN is not set\n/);
+  assert.match(late.stderr, /ghcr.io returned 403.*\nhint: check the GitHub credentials: GITHUB_TOKEN is not set\n/);
   for (const generous of [false, true]) {
     const env = { GITHUB_TOKEN: "ghp_expired", GITHUB_ACTOR: "octo" };
     const { code, stdout, stderr } = await lookUp(t, [FLAG, "--verbose"], { env, generous });
     assert.equal(code, 1);
-    assert.match(stderr, /hint: the credentials are those of GitHub from GITHUB_TOKEN/);
+    assert.match(stderr, /hint: check the GitHub credentials from GITHUB_TOKEN/);
     for (const secret of ["ghp_expired", basic("octo:ghp_expired").slice(6), "nobody"]) {
       assert.ok(!(stdout + stderr).includes(secret), stderr);
     }

@@ -55,7 +55,7 @@ test("--max-workers: 0 -> refused by commands that fetch", async () => {
     assert.match(refused.stderr, /^Error: --max-workers must be greater than 0$/m);
   }
   const passed = await run(["verify-blob", "--max-workers=0", "--key", "none", "--bundle", "none", "file"]);
-  assert.match(passed.stderr, /cannot read none/);
+  assert.match(passed.stderr, /read none/);
 });
 
 test("flags before the command -> accepted; a flag that is not global takes the next word", async () => {

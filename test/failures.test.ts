@@ -41,7 +41,11 @@ function assertFailure({ code, stdout, stderr }: Outcome, argv: readonly string[
   assert.equal(stdout, "", line);
   assert.equal(stderr.match(/^Error: /gm)?.length, 1, `${line}: ${stderr}`);
   assert.match(stderr, /^Error: \S.*[^.]\n(hint: .+\n)?$/m, line);
-  assert.doesNotMatch(stderr, /unexpected:|\n\s+at |undefined|\[object|NaN|Zod|TypeError|SyntaxError|hunter2/, line);
+  assert.doesNotMatch(
+    stderr,
+    /internal error:|\n\s+at |undefined|\[object|NaN|Zod|TypeError|SyntaxError|hunter2/,
+    line,
+  );
 }
 
 test("every flag for a file: missing, folder, empty or wrong kind -> error names the file", async (t) => {
@@ -144,7 +148,7 @@ test("error of a registry or service -> one line and a hint", async (t) => {
   }
   const dead = await tsign(["verify", NO_LOG, "--key", "a.pub", "localhost:1/app:v1"]);
   assertFailure(dead, ["dead"], 1);
-  assert.match(dead.stderr, /connection refused\nhint: is it running/);
+  assert.match(dead.stderr, /connection refused\nhint: check that the server is running/);
 });
 
 test("refused question, missing password, wrong input -> one line", async (t) => {
@@ -162,12 +166,8 @@ test("refused question, missing password, wrong input -> one line", async (t) =>
     [[...VERIFY_BLOB, "foo://x", "--bundle", "good.json", "file.txt"], {}, /hint: use awskms:/],
     [["login", "-u", "a", "localhost:1"], {}, /hint: .*--password-stdin/],
     [["sign-blob", "-y", "--key", "a.key", "--bundle", "out.json", "file.txt"], {}, /hint: run `tsign initialize/],
-    [
-      [...SIGN_BLOB.map((each) => (each === "out.json" ? "folder" : each)), "a.key", "file.txt"],
-      {},
-      /cannot write folder/,
-    ],
-    [["version", "--output-file", "none/version.txt"], {}, /cannot write none\/version\.txt/],
+    [[...SIGN_BLOB.map((each) => (each === "out.json" ? "folder" : each)), "a.key", "file.txt"], {}, /write folder/],
+    [["version", "--output-file", "none/version.txt"], {}, /write none\/version\.txt/],
     [["bogus"], {}, /hint: run `tsign --help`/],
   ];
   for (const [line, env, text] of lines) {

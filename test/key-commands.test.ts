@@ -62,11 +62,11 @@ test("generate-key-pair: replaces an existing key only after y", async (t) => {
 
 test("generate-key-pair: with /dev/null as stdin fails, and accepts an empty COSIGN_PASSWORD", async (t) => {
   const { key, tsign } = generate(t);
-  const refused = await tsign({ tty: { nobody: true } });
+  const refused = await tsign({ tty: { stdinIsNull: true } });
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /a password is needed.*\nhint: COSIGN_PASSWORD= /);
+  assert.match(refused.stderr, /COSIGN_PASSWORD is not set.*\nhint: set COSIGN_PASSWORD; /);
   assert.equal(existsSync(key), false);
-  assert.equal((await tsign({ tty: { nobody: true }, env: { COSIGN_PASSWORD: "" } })).code, 0);
+  assert.equal((await tsign({ tty: { stdinIsNull: true }, env: { COSIGN_PASSWORD: "" } })).code, 0);
   assert.equal((await tsign({ stdin: "" }, "--output-key-prefix", "piped")).code, 0, "an empty pipe was piped in");
 });
 
@@ -118,7 +118,7 @@ test("--key: accepts a file, env:// or a URL, and refuses an error page", async 
   }
   for (const [key, reason] of [
     ["env://UNSET", /UNSET is not set/],
-    [`http://localhost:${port}/absent.pub`, /answered 404/],
+    [`http://localhost:${port}/absent.pub`, /returned 404/],
     ["missing.pub", /no such file/],
     ["cosign.key", /tsign public-key/],
     ["ftp://x/y", /unrecognized scheme: ftp/],

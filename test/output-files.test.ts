@@ -179,9 +179,9 @@ test("signing commands: unwritable output -> refused before signing", async (t) 
       for (const [place, reason] of [
         ["none/x", /there is no folder none/],
         ["read-only/x", /there is no folder read-only/],
-        ["folder", /it is a directory/],
-        ["read-only", /it is read-only/],
-        ["x".repeat(300), /the name is too long/],
+        ["folder", /is a directory/],
+        ["read-only", /the file is read-only/],
+        ["x".repeat(300), /file name too long/],
       ] as const) {
         if (command.includes("--recursive") && /folder|read-only$/.test(place)) continue;
         const { code, stderr } = await tsign(...command, `--${flag}=${place}`);
@@ -227,7 +227,7 @@ test("existing public key -> replaced only after y", async (t) => {
 test("stdin named twice -> refused", async (t) => {
   const { cwd, tsign } = await workshop(t);
   const twice = /standard input can be read once, and is named by/;
-  const read = /standard input was already read as the password of a key, and cannot be a file too/;
+  const read = /read stdin as a file: it was already read as the password of a key/;
   const cases: [string[], RegExp, boolean][] = [
     [["sign-blob", ...SIGN, LEGACY, "-", "-"], twice, true],
     [["sign-blob", ...SIGN, LEGACY, "-", "/dev/stdin"], twice, true],

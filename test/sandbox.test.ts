@@ -49,7 +49,7 @@ test("sandbox exec: sets the environment and returns the exit code of the comman
   assert.equal(inside.code, 0, inside.stderr);
   assert.equal(inside.stdout.trim().endsWith("bin/tsign"), true);
   assert.equal(tsign(cwd, "sandbox", "exec", "--", "sh", "-c", "exit 7").code, 7);
-  assert.match(tsign(cwd, "sandbox", "exec", "--", "no-such-program").stderr, /no such program/);
+  assert.match(tsign(cwd, "sandbox", "exec", "--", "no-such-program").stderr, /program not found/);
 });
 
 /** What is in a folder, and in those below it. */
@@ -65,7 +65,7 @@ test("sandbox up: port in use -> error at once, current folder unchanged", async
     const started = Date.now();
     const { code, stderr } = tsign(cwd, "sandbox", "up", ...form, `--port=${port}`, "--timeout=20s", { HOME: home });
     assert.equal(code, 1);
-    assert.match(stderr, new RegExp(`cannot listen on 127.0.0.1:${port}: another program uses the port`));
+    assert.match(stderr, new RegExp(`listen on 127.0.0.1:${port}: port already in use`));
     assert.ok(Date.now() - started < 8000, "the background tells the reason without waiting");
     assert.deepEqual(contentOf(cwd), ["sub", "sub/file"]);
   }
@@ -235,7 +235,7 @@ test("sandbox up --state: port and keys are kept; another port -> refused", asyn
   assert.equal(second.sandbox.port, first.sandbox.port);
   assert.equal(second.sandbox.sigstore.files["trusted_root.json"], first.sandbox.sigstore.files["trusted_root.json"]);
   // The port is the lock: two sandboxes never write one state.
-  await assert.rejects(inside(t, { state }), /cannot listen/);
+  await assert.rejects(inside(t, { state }), /listen on/);
   await second.sandbox.close();
   await assert.rejects(inside(t, { state, port: 1 }), /has the port/);
   assert.equal(statSync(state).mode & 0o777, 0o700);

@@ -158,7 +158,7 @@ test("verify-blob: public key in a legacy bundle -> does not replace --key or an
 test("unsupported requests -> refused in one line", async (t) => {
   const { tsign, image } = await workshop(t);
   const cases: [string[], RegExp][] = [
-    [["sign", "--key", "awskms:///alias/x", ...OFFLINE, image], /awskms:\/\/ needs a package that is not installed/],
+    [["sign", "--key", "awskms:///alias/x", ...OFFLINE, image], /awskms:\/\/ requires a package that is not installed/],
     [["sign", "--sk", ...OFFLINE, image], /pkcs11js|PKCS#11/],
     [["verify", "--key", "a.pub", NO_LOG, "--payload", "a.pub", image], /--payload is for --signature/],
     [["sign", "--key", "a.key", "--rekor-url", "https://rekor.example", image], /service URLs and use signing config/],

@@ -58,7 +58,7 @@ test("upload blob: invalid files -> refused before sending", async (t) => {
   const before = await store.tags();
   for (const [argv, reason] of [
     [[], /no file to upload/],
-    [["-f", "absent"], /cannot read absent: no such file/],
+    [["-f", "absent"], /read absent: no such file/],
     [["-f", "text", "-f", "module"], /each file must include a unique platform, text had no platform/],
     [["-f", "text:linux", "-f", "module:linux"], /another file has the platform of module/],
     [["-f", "text", "-a", "key"], /unable to parse annotation: key/],

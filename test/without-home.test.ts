@@ -82,7 +82,7 @@ test("HOME unset -> nothing written to /; HOME missing -> not created", async (t
     io: { http },
   });
   assert.equal(login.code, 1);
-  assert.match(login.stderr, /no place to store a login: HOME is not set\nhint: .*DOCKER_CONFIG/);
+  assert.match(login.stderr, /store login: HOME is not set\nhint: .*DOCKER_CONFIG/);
 });
 
 test("prompt without a terminal -> error names the flag that answers it", async (t) => {
@@ -90,12 +90,12 @@ test("prompt without a terminal -> error names the flag that answers it", async 
   await sign();
   const refused = await tsign("clean", image);
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /^Error: nobody answered: there is no terminal to ask at\nhint: pass --force/m);
+  assert.match(refused.stderr, /^Error: ask for confirmation: stdin is not a terminal\nhint: pass --force/m);
   const declined = await run(["clean", image], { cwd, env, stdin: "n\n" });
   assert.match(declined.stderr, /Error: user declined the prompt/);
   assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 0, "it is still signed");
   const again = await tsign("generate-key-pair", "--output-key-prefix", "a");
-  assert.match(again.stderr, /nobody answered.*\nhint: --output-key-prefix/);
+  assert.match(again.stderr, /stdin is not a terminal\nhint: --output-key-prefix/);
   const key = ["--key", "a.key", ...OFFLINE];
   assert.equal((await run(["sign", ...key, image], { cwd, env })).code, 0, "nothing is asked without a log");
 });

@@ -2,20 +2,20 @@ import { TsignError } from "../errors.ts";
 import type { HttpRequest, HttpResponse, Io } from "./io.ts";
 import { lazyFiles, sleep, spawnChild } from "./system.ts";
 
-/** What a program that embeds tsign lets in of the world. */
+/** The parts of the outside world that a program gives to the embedded library. */
 export interface Embedding {
-  /** One HTTP exchange; undefined for no network. */
+  /** Sends one HTTP request; undefined for no network. */
   readonly http: ((request: HttpRequest) => Promise<HttpResponse>) | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Gets each warning, one line without its end. */
+  /** Receives each warning, one line without a line feed. */
   readonly warn: (text: string) => void;
   readonly now: (() => Date) | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * The outside world as a program that embeds tsign lets it in: no environment, no home folder, no terminal, no standard
- * streams, and the network only by the transport that was given. Files are those that the program names.
+ * Creates the Io of the embedded library: only the given environment, no home folder, no terminal, no standard streams, and
+ * network access only through the given transport. Files are those that the program names.
  */
 export function embeddedIo({ http, env, warn, ...given }: Embedding): Io {
   const { now = () => new Date(), signal = new AbortController().signal } = given;
@@ -32,10 +32,10 @@ export function embeddedIo({ http, env, warn, ...given }: Embedding): Io {
     sleep,
     http: http ?? (() => Promise.reject(noTransport())),
     spawn: (file, args, options = {}) => spawnChild(file, args, { env, signal, ...options, inherit: false }),
-    detach: () => Promise.reject(unavailable("start a program in the background")),
+    detach: () => Promise.reject(unavailable("starting a background program")),
     orderly: (work) => work(),
     deadline: () => () => {},
-    unixCall: () => Promise.reject(unavailable("call services on Unix sockets")),
+    unixCall: () => Promise.reject(unavailable("calling services on Unix sockets")),
     listen: async (options, handler) => (await import("./http.ts")).listen(options, handler),
     signal,
     platform: { runtime: "", os: "", arch: "" },
@@ -45,20 +45,20 @@ export function embeddedIo({ http, env, warn, ...given }: Embedding): Io {
 
 const NO_TERMINAL: Io["tty"] = {
   stdin: false,
-  nobody: true,
+  stdinIsNull: true,
   stdout: false,
   stderr: false,
   columns: 80,
   status: () => {},
-  prompt: () => Promise.reject(unavailable("ask at a terminal")),
+  prompt: () => Promise.reject(unavailable("prompting on a terminal")),
 };
 
-function unavailable(what: string): TsignError {
-  return new TsignError("unsupported", `the library does not ${what}`);
+function unavailable(operation: string): TsignError {
+  return new TsignError("unsupported", `${operation} is not supported in the library`);
 }
 
 function noTransport(): TsignError {
-  return new TsignError("usage", "the network is needed, and no transport was given", {
+  return new TsignError("usage", "connect: no transport was given", {
     hint: "pass { transport: createTransport() }",
   });
 }

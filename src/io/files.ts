@@ -8,10 +8,10 @@ import { makeDirectories, makeFolder, removeOwn } from "./own.ts";
 import { readSpecial } from "./special.ts";
 import { replaceFile, requireWritable, writeFile } from "./write.ts";
 
-/** Pieces read at a stretch before the event loop gets its turn, for time-outs and Ctrl-C. */
-const STRETCH = 16;
+/** Pieces read before the event loop runs, for timeouts and Ctrl-C. */
+const PIECES_PER_TURN = 16;
 
-/** File access below `cwd`; also used by tests, which have their own working directory. */
+/** Creates file access relative to `cwd`. */
 export function systemFiles(cwd: string): Files {
   const at = (path: string) => resolve(cwd, path);
   return {
@@ -20,7 +20,7 @@ export function systemFiles(cwd: string): Files {
       let size = 0;
       for await (const piece of this.chunks(path)) {
         size += piece.length;
-        if (size > maxBytes) throw new TsignError("limit", `${path} is larger than ${maxBytes} bytes`);
+        if (size > maxBytes) throw new TsignError("limit", `read ${path}: larger than ${maxBytes} bytes`);
         pieces.push(piece);
       }
       const whole = Buffer.concat(pieces);
@@ -54,7 +54,7 @@ export function systemFiles(cwd: string): Files {
   };
 }
 
-/** Runs a step and gives its failure the form of a message about the path. */
+/** Runs a step and converts its failure to an error about the path. */
 async function failing<T>(action: string, path: string, step: () => T | Promise<T>): Promise<T> {
   try {
     return await step();
@@ -70,8 +70,8 @@ function factsOf(absolute: string, links: "followed" | "shown"): FileFacts {
 }
 
 /**
- * Reads a file piece by piece. Regular files are read synchronously, which costs half of what the thread pool does. Pipes and
- * devices may keep us waiting, for their writer even to be opened, and are left to the event loop.
+ * Reads a file piece by piece. Regular files are read synchronously, which takes half the time of the thread pool. Pipes and
+ * devices may block, even while they are opened, and are read by the event loop.
  */
 async function* readPieces(path: string, absolute: string): AsyncGenerator<Uint8Array> {
   const file = openFile(path, absolute);
@@ -82,7 +82,7 @@ async function* readPieces(path: string, absolute: string): AsyncGenerator<Uint8
       const length = readSync(file, piece, 0, piece.length, null);
       if (length === 0) return giveBack(piece);
       yield piece.subarray(0, length);
-      if (count % STRETCH === 0) await new Promise((turn) => setImmediate(turn));
+      if (count % PIECES_PER_TURN === 0) await new Promise((turn) => setImmediate(turn));
     }
   } catch (cause) {
     throw cause instanceof TsignError ? cause : fileError("read", path, cause);
@@ -91,7 +91,7 @@ async function* readPieces(path: string, absolute: string): AsyncGenerator<Uint8
   }
 }
 
-/** A descriptor of a regular file; undefined for anything else. Opening waits for nothing, whatever the path has become. */
+/** Opens a regular file; undefined for anything else. Opening never blocks, even if the path has become a pipe meanwhile. */
 function openFile(path: string, absolute: string): number | undefined {
   try {
     const found = statSync(absolute);

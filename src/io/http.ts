@@ -10,7 +10,7 @@ import type { Handler, HttpRequest, HttpResponse, Listening, ServerRequest, TlsO
 
 const agents = new Map<string, http.Agent | https.Agent>();
 
-/** One agent for each way of connecting, so that connections are kept and TLS settings reach only who they are meant for. */
+/** Returns one agent for each combination of TLS options and proxy, so that connections are reused only under the same options. */
 function agentFor({ url, tls: options, proxy }: HttpRequest, systemAuthorities: boolean): http.Agent | https.Agent {
   const id = JSON.stringify([url.protocol, options, proxy]);
   const known = agents.get(id);
@@ -26,7 +26,7 @@ function agentFor({ url, tls: options, proxy }: HttpRequest, systemAuthorities: 
 
 let systemTrusted = process.execArgv.includes("--use-system-ca");
 
-/** Go programs trust the system's authorities and SSL_CERT_FILE. Node does when bin/tsign starts it; started otherwise, here. */
+/** Trusts the system's CA certificates and SSL_CERT_FILE, as Go programs do. Not needed when bin/tsign passed --use-system-ca. */
 function trustSystem(): void {
   if (systemTrusted) return;
   systemTrusted = true;
@@ -40,14 +40,14 @@ function tlsOptions(options: TlsOptions | undefined): https.AgentOptions {
     ...(options.cert ? { cert: options.cert } : {}),
     ...(options.key ? { key: options.key } : {}),
     ...(options.serverName ? { servername: options.serverName } : {}),
-    rejectUnauthorized: options.insecure !== true, // said outright, so that NODE_TLS_REJECT_UNAUTHORIZED does not switch it off
+    rejectUnauthorized: options.insecure !== true, // set explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED is ignored
   };
 }
 
 /**
- * One HTTP exchange (Io.http).
+ * Sends one HTTP request (Io.http).
  *
- * @param options.systemAuthorities false leaves the authorities that the process trusts as they are
+ * @param options.systemAuthorities false leaves the CA certificates of the process unchanged
  */
 export function exchange(request: HttpRequest, { systemAuthorities = true } = {}): Promise<HttpResponse> {
   const { url, method, headers, body, signal } = request;
@@ -56,7 +56,7 @@ export function exchange(request: HttpRequest, { systemAuthorities = true } = {}
     const outgoing = send(url, { method, headers, signal, agent: agentFor(request, systemAuthorities) });
     const failed = (cause: unknown) => {
       outgoing.destroy();
-      const known = signal.aborted ? signal.reason : cause; // what is sent may fail to be read
+      const known = signal.aborted ? signal.reason : cause; // reading the body to send may also fail
       fail(known instanceof TsignError ? known : networkError(url, cause));
     };
     outgoing.on("error", failed);
@@ -75,15 +75,15 @@ export function exchange(request: HttpRequest, { systemAuthorities = true } = {}
 }
 
 /**
- * Frees what a connection read as soon as the parser has copied the body out of it. The event comes when the parser has begun
- * to listen, for this request, so that ours is heard last.
+ * Frees the buffers of a connection as soon as the parser has copied the body. This runs after the parser has added its
+ * listener for the request, so ours is called last.
  */
 function freeAfterParsing(socket: Socket): void {
   socket.removeListener("data", release);
   socket.on("data", release);
 }
 
-/** Sends a body piece by piece, as fast as the connection takes it; each is freed once it has left the process. */
+/** Sends a body piece by piece, as fast as the connection accepts it; each piece is freed once it is sent. */
 async function sendPieces(
   body: AsyncIterable<Uint8Array>,
   { outgoing, size }: { outgoing: http.ClientRequest; size: string | undefined },
@@ -96,7 +96,9 @@ async function sendPieces(
     if (!passed) await drained(outgoing);
   }
   if (size !== undefined && sent !== Number(size)) {
-    throw new TsignError("input", `${sent} bytes were read of what has ${size}: did it change meanwhile?`);
+    throw new TsignError("input", `send file: size mismatch: got ${sent} bytes, want ${size}`, {
+      hint: "retry; the file was changed while it was being sent",
+    });
   }
   outgoing.end();
 }
@@ -122,60 +124,65 @@ function joinHeaders(headers: http.IncomingHttpHeaders): Record<string, string> 
 async function* bodyOf(incoming: http.IncomingMessage, url: URL, signal: AbortSignal): AsyncIterable<Uint8Array> {
   try {
     for await (const piece of incoming) yield piece as Buffer;
-    if (!incoming.complete) throw new Error("the connection was closed before the end of the answer");
+    if (!incoming.complete) throw new Error("connection closed before the end of the answer");
   } catch (cause) {
     if (signal.aborted && signal.reason instanceof TsignError) throw signal.reason;
     throw cause instanceof TsignError ? cause : networkError(url, cause);
   }
 }
 
+const UNKNOWN_AUTHORITY = "the server's certificate is signed by an unknown authority";
+
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was reset",
+  ECONNRESET: "connection reset by the server",
   ENOTFOUND: "no such host",
-  EAI_AGAIN: "the name could not be looked up",
-  ETIMEDOUT: "the connection timed out",
-  EHOSTUNREACH: "no route to the host",
-  EPROTO: "the server does not speak TLS",
-  ERR_SSL_WRONG_VERSION_NUMBER: "the server does not speak TLS",
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: "the server does not speak TLS",
+  EAI_AGAIN: "name lookup failed",
+  ETIMEDOUT: "connection timed out",
+  EHOSTUNREACH: "no route to host",
+  ENETUNREACH: "network unreachable",
+  EPROTO: "the server does not use TLS",
+  ERR_SSL_WRONG_VERSION_NUMBER: "the server does not use TLS",
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: "the server does not use TLS",
   DEPTH_ZERO_SELF_SIGNED_CERT: "the server's certificate is self-signed",
-  SELF_SIGNED_CERT_IN_CHAIN: "the server's certificate is of an unknown authority",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the server's certificate is of an unknown authority",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the server's certificate is of an unknown authority",
-  CERT_HAS_EXPIRED: "the server's certificate has expired",
-};
-
-const NOT_THERE = "is it running, and is that its address?";
-const NO_NAME = "is the name right, and is there a network? HTTPS_PROXY names a proxy to go through";
-const UNKNOWN_AUTHORITY = "SSL_CERT_FILE names the authorities to trust, --registry-cacert those of a registry";
-const NO_TLS = "a registry without TLS needs --allow-http-registry";
-
-/** What to do about some of them. */
-const HINTS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: NOT_THERE,
-  ENOTFOUND: NO_NAME,
-  EAI_AGAIN: NO_NAME,
-  ETIMEDOUT: NOT_THERE,
-  EHOSTUNREACH: NOT_THERE,
-  EPROTO: NO_TLS,
-  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
   SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  CERT_HAS_EXPIRED: "the server's certificate has expired",
+};
+
+const CHECK_SERVER = "check that the server is running and that the address is right";
+const CHECK_NETWORK = "check the host name and the network, or set HTTPS_PROXY to use a proxy";
+const SET_AUTHORITIES = "set SSL_CERT_FILE to the CA certificates to trust, or pass --registry-cacert for a registry";
+const ALLOW_HTTP = "pass --allow-http-registry for a registry without TLS";
+
+/** Hints for some of them. */
+const HINTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: CHECK_SERVER,
+  ENOTFOUND: CHECK_NETWORK,
+  EAI_AGAIN: CHECK_NETWORK,
+  ENETUNREACH: CHECK_NETWORK,
+  ETIMEDOUT: CHECK_SERVER,
+  EHOSTUNREACH: CHECK_SERVER,
+  EPROTO: ALLOW_HTTP,
+  ERR_SSL_WRONG_VERSION_NUMBER: ALLOW_HTTP,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: ALLOW_HTTP,
+  DEPTH_ZERO_SELF_SIGNED_CERT: SET_AUTHORITIES,
+  SELF_SIGNED_CERT_IN_CHAIN: SET_AUTHORITIES,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: SET_AUTHORITIES,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: SET_AUTHORITIES,
+  CERT_HAS_EXPIRED: "renew the server's certificate, or check this machine's clock",
 };
 
 function networkError(url: URL, cause: unknown): TsignError {
   const { code, errors, message } = cause as { code?: string; errors?: { code?: string }[]; message?: string };
   const known = code ?? errors?.[0]?.code ?? "";
-  // OpenSSL's own text: "…:SSL routines:<function>:<reason>:<file>…", where an alert is the server's refusal.
+  // OpenSSL's message: "…:SSL routines:<function>:<reason>:<file>…"; an alert is the server's refusal.
   const alert = /:SSL routines:[^:]*:([^:]*\balert\b[^:]*):/.exec(message ?? "")?.[1];
-  const refused = alert && `it refuses the TLS handshake (${alert})`;
+  const refused = alert && `the server refused the TLS handshake (${alert})`;
   const reason = refused ?? REASONS[known] ?? message ?? "unknown reason";
   const hint = refused ? undefined : HINTS[known];
-  return new TsignError("network", `cannot reach ${url.protocol}//${url.host}: ${reason}`, {
+  return new TsignError("network", `connect to ${url.protocol}//${url.host}: ${reason}`, {
     cause,
     hint,
     url,
@@ -183,9 +190,9 @@ function networkError(url: URL, cause: unknown): TsignError {
 }
 
 const LISTEN_REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "another program uses the port",
+  EADDRINUSE: "port already in use",
   EACCES: "permission denied",
-  EADDRNOTAVAIL: "this machine does not have the address",
+  EADDRNOTAVAIL: "not an address of this machine",
 };
 
 /** Serves HTTP on a loopback address (Io.listen). */
@@ -211,7 +218,7 @@ export function listen(options: { host: string; port: number }, handler: Handler
   return new Promise((done, fail) => {
     server.on("error", (cause: NodeJS.ErrnoException) => {
       const reason = LISTEN_REASONS[cause.code ?? ""] ?? cause.message;
-      fail(new TsignError("input", `cannot listen on ${options.host}:${options.port}: ${reason}`, { cause }));
+      fail(new TsignError("input", `listen on ${options.host}:${options.port}: ${reason}`, { cause }));
     });
     server.listen(options.port, options.host, () => {
       const address = server.address();

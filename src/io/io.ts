@@ -1,46 +1,45 @@
 /**
- * Everything from outside the program, in one value: streams, terminal, environment, clock, files, processes, network.
- * Domain functions take the part they need (`Pick<Io, "http" | "signal">`); only commands see all of it. The real one is
- * `systemIo()` in io/system.ts, tests make their own.
+ * Access to everything outside the program: streams, terminal, environment, clock, files, processes, network. Domain
+ * functions take the part they use (`Pick<Io, "http" | "signal">`); only commands take all of it. `systemIo()` in
+ * io/system.ts is the real one; tests create their own.
  */
 export interface Io {
   readonly stdin: AsyncIterable<Uint8Array>;
-  /** Results, and nothing else. */
+  /** For results only. */
   readonly stdout: Output;
-  /** Notices, warnings, errors: text for people. */
+  /** For notices, warnings and errors. */
   readonly stderr: Lines;
   readonly tty: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Absolute path that relative file names are resolved against. */
+  /** Absolute path against which relative file names are resolved. */
   readonly cwd: string;
   readonly files: Files;
   now(): Date;
   random(bytes: number): Uint8Array;
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
-  /** One HTTP exchange: no redirect is followed, nothing is retried or limited. Only src/net/http.ts calls it. */
+  /** Sends one HTTP request, without redirects, retries or limits. Only src/net/http.ts calls it. */
   http(request: HttpRequest): Promise<HttpResponse>;
   /** Runs a program to its end, its output collected (at most 1 MiB each). Throws TsignError "input" when it cannot start. */
   spawn(file: string, args: readonly string[], options?: SpawnOptions): Promise<Spawned>;
-  /** Starts a program that outlives this one, without input and output; what it writes to stderr goes to a file. */
+  /** Starts a background program that outlives this one, without stdin and stdout; its stderr goes to a file. */
   detach(file: string, args: readonly string[], options: { errors: string }): Promise<Detached>;
   /**
-   * Runs work that has something to put in order when it is stopped: until it is done, Ctrl-C and SIGTERM abort `signal`
-   * instead of ending the process at once. A second one still does.
+   * Runs work that must clean up when it is stopped: until it is done, Ctrl-C and SIGTERM abort `signal` instead of ending the
+   * process at once. A second signal ends the process.
    */
   orderly<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * Ends the process at a time when it does not do so itself, because it computes and lets no timer have its turn. Returns
-   * what calls this off.
+   * Ends the process after a time if a long computation keeps its timers from running. Returns a function that cancels this.
    *
    * @param milliseconds from now
-   * @param text said on stderr then
+   * @param text written to stderr then
    */
   deadline(milliseconds: number, text: string): () => void;
-  /** One unary gRPC exchange on a Unix socket. Throws TsignError "network". */
+  /** Makes one unary gRPC call on a Unix socket. Throws TsignError "network". */
   unixCall(call: UnixCall): Promise<UnixCallAnswer>;
-  /** Serves HTTP on a loopback address until closed. Port 0 takes a free one. */
+  /** Serves HTTP on a loopback address until closed. Port 0 selects a free port. */
   listen(options: { host: string; port: number }, handler: Handler): Promise<Listening>;
-  /** Aborted when --timeout runs out, and by Ctrl-C and SIGTERM while something has to be put in order (`orderly`). */
+  /** Aborted when --timeout runs out, and by Ctrl-C and SIGTERM during `orderly` work. */
   readonly signal: AbortSignal;
   /** E.g. `node v26.10.0`, `linux`, `x64`. */
   readonly platform: { readonly runtime: string; readonly os: string; readonly arch: string };
@@ -60,9 +59,9 @@ interface Launcher {
 /** Text for people, one line at a time. */
 export interface Lines {
   /**
-   * Writes one line, or a part of one when it does not end in a line feed. Text from outside may be part of it: `main` hands
-   * commands a stream that escapes every control character except that last line feed and tabs at the start, so that only
-   * the program itself begins a line.
+   * Writes one line, or a part of one when it does not end in a line feed. The text may contain untrusted content: `main`
+   * escapes every control character except that last line feed and tabs at the start, so that untrusted content cannot start
+   * a line.
    */
   write(text: string, options?: LineOptions): unknown;
 }
@@ -86,17 +85,17 @@ export interface Part {
 }
 
 export interface Output extends Lines {
-  /** What another program reads: documents, keys, payloads, to the byte. On a terminal its control characters are made visible. */
+  /** Writes documents, keys or payloads for other programs, byte for byte. On a terminal, control characters are escaped. */
   data(content: string | Uint8Array): unknown;
 }
 
 export interface Terminal {
   readonly stdin: boolean;
-  /** Stdin is a device but no terminal, such as /dev/null, or closed: nothing was piped in, and nobody can answer. */
-  readonly nobody: boolean;
+  /** Stdin is closed, or a device other than a terminal such as /dev/null: there is no input and no user to ask. */
+  readonly stdinIsNull: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
-  /** Columns of the terminal on stderr; 80 when unknown. */
+  /** Width of the terminal on stderr in columns; 80 when unknown. */
   readonly columns: number;
   /**
    * Replaces the status lines at the end of the terminal on stderr. Several may be shown at once, one for each `key`; "" removes
@@ -107,57 +106,57 @@ export interface Terminal {
   prompt(question: string, options: { secret: boolean }): Promise<string>;
 }
 
-/** File access. Paths may be relative to `cwd`. A failure is a TsignError "input" that names the path and the reason. */
+/** File access. Paths may be relative to `cwd`. Failures are TsignErrors "input" with the path and the reason. */
 export interface Files {
-  /** Whole content; TsignError "limit" when longer than `maxBytes`. */
+  /** Reads the whole content. @throws TsignError "limit" above `maxBytes` */
   read(path: string, options: { maxBytes: number }): Promise<Uint8Array>;
-  /** Content in pieces of at most 1 MiB, which belong to the reader (src/format/pieces.ts). */
+  /** Reads the content in pieces of at most 1 MiB, which belong to the reader (src/format/pieces.ts). */
   chunks(path: string): AsyncIterable<Uint8Array>;
-  /** What is at the path; undefined when nothing is. With `links: "shown"` a symbolic link is "other", not what it points at. */
+  /** Describes a file; undefined when it does not exist. With `links: "shown"` a symbolic link is "other" and not followed. */
   stat(path: string, options?: { links: "followed" | "shown" }): Promise<FileFacts | undefined>;
   /**
-   * Writes a file that the user named. One that is there keeps its mode, owner and links, and its content if there is no space
-   * for the new one; one without write permission for anybody is refused. A new one has `mode` less the umask, and is there
-   * whole or not at all.
+   * Writes a file that the user named. An existing file keeps its mode, owner and links, and its content if there is no space
+   * for the new one; a file without any write permission is refused. A new file has `mode` less the umask, and appears only
+   * when it is complete.
    */
   write(path: string, data: Uint8Array | string, options: { mode: number }): Promise<void>;
   /**
-   * Writes a file of the program's own state: whoever reads it meanwhile gets the old content or the new. A stream that throws
-   * leaves nothing behind.
+   * Writes a file of the program's own state: concurrent readers see the old or the new content. A stream that throws leaves no
+   * file behind.
    */
   replace(
     path: string,
     data: Uint8Array | string | AsyncIterable<Uint8Array>,
     options: { mode: number },
   ): Promise<void>;
-  /** Refuses a path that `write` could not write now: no folder, no permission, no space, a read-only file. Changes nothing. */
+  /** Throws when `write` could not write the path now: no folder, no permission, no space, a read-only file. Changes nothing. */
   requireWritable(path: string): Promise<void>;
   makeDirectory(path: string, options?: { mode: number }): Promise<void>;
-  /** A new folder for the owner alone, with a name of its own that starts with `prefix`. It is removed when the process ends. */
+  /** Creates a folder only for the owner, with a unique name that starts with `prefix`. It is removed when the process ends. */
   makeOwnFolder(parent: string, prefix: string): Promise<string>;
-  /** Names in a directory, sorted; empty when it does not exist. */
+  /** Lists the names in a directory, sorted; empty when it does not exist. */
   list(path: string): Promise<string[]>;
   /**
-   * Removes a file, or an own folder with what is in it, that this run made and nobody has replaced since; of anything else
-   * nothing happens.
+   * Removes a file, or a folder with its content, that this process created. If another program has replaced it since, nothing
+   * is removed.
    *
-   * @throws TsignError "internal" for a path that this run made nothing at
+   * @throws TsignError "internal" for a path that this process did not create
    */
   remove(path: string): Promise<void>;
 }
 
-/** What is known of a file without reading it. */
+/** Metadata of a file. */
 export interface FileFacts {
   readonly kind: "file" | "directory" | "other";
   /** Bytes. */
   readonly size: number;
-  /** The same for two paths of one file, whatever links lead to it. */
+  /** Equal for two paths of the same file, including links. */
   readonly identity: string;
 }
 
-/** A program that goes on without this one. */
+/** A background program. */
 export interface Detached {
-  /** Settles when it has ended, if this program is still there. */
+  /** Settles when it has ended, if this program is still running. */
   readonly ended: Promise<void>;
 }
 
@@ -166,22 +165,22 @@ export interface HttpRequest {
   method: string;
   /** Lower-case names. */
   headers: Record<string, string>;
-  /** A stream is sent with the content-length given in `headers`, or chunked without one. */
+  /** A stream is sent with the content-length in `headers`, or chunked without one. */
   body?: Uint8Array | AsyncIterable<Uint8Array>;
   tls?: TlsOptions;
-  /** URL of the HTTP proxy to go through. */
+  /** URL of the HTTP proxy. */
   proxy?: string;
   signal: AbortSignal;
 }
 
 export interface TlsOptions {
-  /** PEM certificates trusted in place of the system's. */
+  /** PEM certificates that replace the system's CA certificates. */
   ca?: string;
   /** PEM client certificate and key. */
   cert?: string;
   key?: string;
   serverName?: string;
-  /** Accept any server certificate. */
+  /** Accepts any server certificate. */
   insecure?: boolean;
 }
 
@@ -198,9 +197,9 @@ export interface SpawnOptions {
   stdin?: string | Uint8Array;
   /** Replaces the environment. */
   env?: Readonly<Record<string, string | undefined>>;
-  /** Connects the child to tsign's own stdin, stdout and stderr; the collected output is then empty. */
+  /** Connects the program to tsign's own stdin, stdout and stderr; the collected output is then empty. */
   inherit?: boolean;
-  /** Kills the program when it aborts; the call then throws its reason. */
+  /** Kills the program when aborted; the call then throws the signal's reason. */
   signal?: AbortSignal;
   /** The program is a part of tsign: a message about the wait for it does not name it. */
   own?: boolean;
@@ -212,7 +211,7 @@ export interface Spawned {
   stderr: string;
 }
 
-/** A request of HTTP/2 on a Unix socket: what gRPC services of this machine speak. */
+/** An HTTP/2 request on a Unix socket, as used by local gRPC services. */
 export interface UnixCall {
   readonly socket: string;
   readonly path: string;

@@ -5,22 +5,23 @@ import { TsignError } from "../errors.ts";
 import { holdSignals, releaseSignals } from "./signals.ts";
 
 /**
- * What this run made, and the only way to remove anything: a file or folder goes only if this process made it and it is still
- * the same. Nothing else in the program imports a function that removes (test/architecture.test.ts).
+ * Records the files and folders that this process created, and is the only code that removes any: a file or folder is removed
+ * only if this process created it and it is still the same one. No other module may import a function that removes files
+ * (test/architecture.test.ts).
  */
 
-/** Absolute path → device and inode of what this process made there. */
+/** Absolute path -> device and inode of the file or folder that this process created there. */
 const made = new Map<string, string>();
 
-/** Notes a file or folder that this process has just made. */
+/** Records a file or folder that this process has just created. */
 export function noteOwn(absolute: string): void {
   made.set(absolute, identityOf(absolute) ?? "");
 }
 
-/** What is there only while the process runs: removed at its end at the latest, and a signal lets the process come to it. */
+/** Files and folders that are removed when the process ends, also after a signal. */
 const temporary = new Set<string>();
 
-/** Notes a file or folder that is to be gone before the process ends. */
+/** Records a file or folder that must be removed before the process ends. */
 export function noteTemporary(absolute: string): void {
   noteOwn(absolute);
   if (temporary.size === 0) {
@@ -42,12 +43,12 @@ function removeTemporary(): void {
     try {
       removeOwn(each, dirname(each));
     } catch {
-      // the process ends, and what it ended with has been said
+      // the process is ending, and its own error has been reported
     }
   }
 }
 
-/** Gives a file that this process made its place, over what is there. */
+/** Renames a file that this process created, replacing an existing file. */
 export function renameOwn(from: string, to: string): void {
   renameSync(from, to);
   forget(from);
@@ -55,8 +56,7 @@ export function renameOwn(from: string, to: string): void {
 }
 
 /**
- * A new folder of a name nobody else has, for its owner alone (0700), below a folder that is made if need be. It goes with the
- * process.
+ * Creates a folder with a unique name and mode 0700, and its parent if missing. It is removed when the process ends.
  */
 export function makeFolder(parent: string, prefix: string): string {
   makeDirectories(parent, 0o700);
@@ -66,8 +66,8 @@ export function makeFolder(parent: string, prefix: string): string {
 }
 
 /**
- * Makes a folder and those above it that are missing. Not by node's `recursive`, which never ends where the system says of
- * a new folder that its parent is missing, as below /proc.
+ * Creates a folder and its missing parents. Node's `recursive` is not used: it never ends below /proc, where creating a folder
+ * reports a missing parent.
  */
 export function makeDirectories(path: string, mode: number): void {
   const missing: string[] = [];
@@ -79,40 +79,42 @@ export function makeDirectories(path: string, mode: number): void {
     try {
       mkdirSync(each, { mode });
     } catch (cause) {
-      if ((cause as { code?: string }).code !== "EEXIST") throw cause; // another program was faster
+      if ((cause as { code?: string }).code !== "EEXIST") throw cause; // another program created it first
     }
   }
-  if (!statSync(path).isDirectory()) throw Object.assign(new Error("a file has that name"), { code: "EEXIST" });
+  if (!statSync(path).isDirectory())
+    throw Object.assign(new Error("a file with that name already exists"), { code: "EEXIST" });
 }
 
 /**
- * Removes a file, or a folder with what is in it, that this process made. What has gone, or was replaced by another program,
- * is left as it is.
+ * Removes a file, or a folder with its content, that this process created. If it is gone, or was replaced by another program,
+ * nothing happens.
  *
  * @param absolute an absolute path; "" is refused
- * @param cwd the working directory, which is never removed, nor a folder above it
- * @throws TsignError "internal" for what this process did not make, for a root, the working directory, a home, and those above
+ * @param cwd the working directory; it and its parents are never removed
+ * @throws TsignError "internal" for a path that this process did not create, a root, the working directory, a home, and their
+ *   parents
  */
 export function removeOwn(absolute: string, cwd: string): void {
   const identity = made.get(absolute);
-  if (absolute === "" || identity === undefined) throw refusal(absolute, "this run did not make it");
+  if (absolute === "" || identity === undefined) throw refusal(absolute, "not created by this process");
   const found = identityOf(absolute);
   if (found === undefined || found !== identity) {
     forget(absolute);
     return;
   }
   const entry = lstatSync(absolute);
-  if (entry.isSymbolicLink()) throw refusal(absolute, "it is a symbolic link");
+  if (entry.isSymbolicLink()) throw refusal(absolute, "is a symbolic link");
   if (entry.isDirectory()) {
     for (const kept of [parse(absolute).root, cwd, process.cwd(), homedir(), process.env["HOME"] ?? ""]) {
-      if (kept !== "" && isAtOrAbove(absolute, kept)) throw refusal(absolute, `${kept} is in it`);
+      if (kept !== "" && isAtOrAbove(absolute, kept)) throw refusal(absolute, `it contains ${kept}`);
     }
     rmSync(absolute, { recursive: true, force: true });
   } else unlinkSync(absolute);
   forget(absolute);
 }
 
-/** Device and inode, so that another file of the same name is told from ours; undefined when nothing is there. */
+/** Returns device and inode, which distinguish our file from another with the same name; undefined when it does not exist. */
 function identityOf(absolute: string): string | undefined {
   const found = lstatSync(absolute, { throwIfNoEntry: false, bigint: true });
   return found && `${found.dev}:${found.ino}`;
@@ -132,7 +134,7 @@ function realPath(path: string): string {
 }
 
 function refusal(path: string, reason: string): TsignError {
-  return new TsignError("internal", `will not remove "${path}": ${reason}`, {
-    hint: "this is a defect of tsign: please report it with the command that led to it",
+  return new TsignError("internal", `remove "${path}": ${reason}`, {
+    hint: "report this defect of tsign, with the command that caused it",
   });
 }

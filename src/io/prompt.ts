@@ -2,14 +2,14 @@ import { TsignError } from "../errors.ts";
 import type { Io } from "./io.ts";
 import { readStdinLine, takeStdin } from "./stdin.ts";
 
-/** Longest password taken from a pipe, in bytes. */
+/** Size limit of a password from a pipe, in bytes. */
 const MAX_INPUT = 1024 * 1024;
 
 /**
- * The password of a private key: COSIGN_PASSWORD if set (even empty), else asked for on a terminal, else the whole of
- * stdin as it is, newline included. From /dev/null nothing is read: a key would get an empty password that nobody chose.
+ * Returns the password of a private key: COSIGN_PASSWORD if set (even empty), else prompted for on a terminal, else the whole of
+ * stdin, including line feeds. /dev/null is refused, because it would silently result in an empty password.
  *
- * @throws TsignError "input" when the two answers differ, or nobody can give one
+ * @throws TsignError "input" when the two answers differ, or when there is no password and no terminal
  */
 export async function readPassword(
   io: Pick<Io, "env" | "tty" | "stdin">,
@@ -17,14 +17,10 @@ export async function readPassword(
 ): Promise<Uint8Array> {
   const fromEnvironment = io.env["COSIGN_PASSWORD"];
   if (fromEnvironment !== undefined) return Buffer.from(fromEnvironment);
-  if (io.tty.nobody) {
-    throw new TsignError(
-      "input",
-      "a password is needed: COSIGN_PASSWORD is not set, and there is no terminal to ask on",
-      {
-        hint: "COSIGN_PASSWORD= is the empty password",
-      },
-    );
+  if (io.tty.stdinIsNull) {
+    throw new TsignError("input", "read password: COSIGN_PASSWORD is not set and stdin is not a terminal", {
+      hint: "set COSIGN_PASSWORD; COSIGN_PASSWORD= sets an empty password",
+    });
   }
   if (!io.tty.stdin) return readAll(takeStdin(io, "the password of a key"));
   const password = await io.tty.prompt("Enter password for private key: ", { secret: true });
@@ -36,12 +32,12 @@ export async function readPassword(
 }
 
 /**
- * Asks before something that cannot be undone; only `y` goes on. One line is read from stdin, terminal or not, and an
- * end of input is a no.
+ * Asks for confirmation before an operation that cannot be undone; only `y` continues. Reads one line from stdin, terminal or
+ * not; the end of input counts as no.
  *
- * @param options.warning printed before the question, also when it is not asked
- * @param options.instead what to do where nobody can answer; by default pass --yes
- * @throws TsignError "cancelled"
+ * @param options.warning printed before the question, also when the question is skipped
+ * @param options.instead hint for the case that stdin is not a terminal; by default to pass --yes
+ * @throws TsignError "cancelled" when the user declines
  */
 export async function confirm(
   io: Pick<Io, "stdin" | "stderr" | "tty">,
@@ -60,8 +56,8 @@ export async function confirm(
   const given = answer.trim();
   if (given.toLowerCase() === "y") return;
   if (given === "" && !io.tty.stdin) {
-    throw new TsignError("cancelled", "nobody answered: there is no terminal to ask at", {
-      hint: options.instead ?? "pass --yes to go on without a question",
+    throw new TsignError("cancelled", "ask for confirmation: stdin is not a terminal", {
+      hint: options.instead ?? "pass --yes to skip the confirmation",
     });
   }
   if (given === "" || given.toLowerCase() === "n") throw new TsignError("cancelled", "user declined the prompt");
@@ -73,7 +69,7 @@ async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   let size = 0;
   for await (const piece of stream) {
     size += piece.length;
-    if (size > MAX_INPUT) throw new TsignError("limit", "the password on stdin is larger than 1 MiB");
+    if (size > MAX_INPUT) throw new TsignError("limit", "read password from stdin: larger than 1 MiB");
     pieces.push(piece);
   }
   return Buffer.concat(pieces);

@@ -1,22 +1,22 @@
 import { TsignError } from "../errors.ts";
 
 /**
- * Ctrl-C and SIGTERM. As long as nothing has to be put in order the system's own way holds: the process ends at once, also in
- * the middle of a computation, in which no handler of ours would get its turn. While something has to be (a temporary file, a
- * child, a server), a first signal aborts `interruption` and a second one ends the process.
+ * Handling of Ctrl-C and SIGTERM. Normally the default applies: the process ends at once, even during a computation, when no
+ * handler could run. While cleanup is needed (a temporary file, a child process, a server), the first signal aborts
+ * `interruption` and the second ends the process.
  */
 
-/** Signals and the exit code that a shell shows for a program each has ended. */
+/** Signals, with the exit code that shells report for a program ended by each. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 type Name = keyof typeof SIGNALS;
 
 const abort = new AbortController();
 let holders = 0;
 
-/** Aborted by a signal that came while signals were held, with a TsignError "cancelled". */
+/** Aborted with a TsignError "cancelled" by a signal that arrives while signals are held. */
 export const interruption: AbortSignal = abort.signal;
 
-/** From now on a signal aborts `interruption` instead of ending the process. Every call needs its `releaseSignals`. */
+/** Makes signals abort `interruption` instead of ending the process, until `releaseSignals` is called as many times. */
 export function holdSignals(): void {
   if (holders++ > 0) return;
   for (const name of Object.keys(SIGNALS) as Name[]) process.on(name, received);
@@ -39,7 +39,7 @@ function restore(): void {
   for (const name of Object.keys(SIGNALS) as Name[]) process.removeListener(name, received);
 }
 
-/** Runs work that a signal must not cut off. */
+/** Runs work that a signal must not interrupt without cleanup. */
 export async function holdingSignals<T>(work: () => Promise<T>): Promise<T> {
   holdSignals();
   try {

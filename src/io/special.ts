@@ -5,12 +5,12 @@ import { fileError } from "./file-errors.ts";
 
 /** Bytes read from a device at a time. */
 const DEVICE_PIECE = 64 * 1024;
-/** How often a pipe without a reader is looked at. Milliseconds. */
+/** Interval at which a pipe is checked for a reader. Milliseconds. */
 const POLL = 25;
 
 /**
- * Reads a pipe, terminal or device to its end. A pipe is opened without waiting for its writer and read by the event loop: a
- * thread that waits in open(2) or read(2) could not be ended, and would hold up the end of the process too.
+ * Reads a pipe, terminal or device to its end. A pipe is opened without waiting for a writer and read by the event loop: a
+ * thread blocked in open(2) or read(2) could not be stopped and would keep the process from ending.
  */
 export async function* readSpecial(path: string, absolute: string): AsyncGenerator<Uint8Array> {
   let file: number;
@@ -28,7 +28,7 @@ export async function* readSpecial(path: string, absolute: string): AsyncGenerat
   }
 }
 
-/** A device that answers at once, such as /dev/zero. */
+/** Reads a device that never blocks, such as /dev/zero. */
 async function* readDevice(file: number): AsyncGenerator<Uint8Array> {
   try {
     for (;;) {

@@ -1,24 +1,24 @@
 import { TsignError } from "../errors.ts";
 import type { Io } from "./io.ts";
 
-/** What has been read from standard input, by the stream; and for lines, what is left of it. */
+/** The purpose for which each stream was read; and, for lines, its remaining input. */
 const taken = new WeakMap<object, string>();
 const lines = new WeakMap<object, { iterator: AsyncIterator<Uint8Array>; rest: Buffer }>();
 
-/** Longest line taken. Bytes. */
+/** Size limit of a line. Bytes. */
 const MAX_LINE = 1024 * 1024;
 const ANSWER = "an answer";
 
-/** Names of standard input on a command line. */
+/** Reports whether a reference names standard input. */
 export function isStdin(reference: string): boolean {
   return reference === "-" || /^\/(dev\/(stdin|fd\/0)|proc\/self\/fd\/0)$/.test(reference);
 }
 
 /**
- * Standard input, which is given out once: whoever read it second would find it empty, and sign the empty file.
+ * Returns standard input, once only: a second reader would find it empty and sign an empty file.
  *
- * @param purpose what it is read as, with its article: `a file`
- * @throws TsignError "input" when it was given out before
+ * @param purpose what it is used as, with an article: `a file`
+ * @throws TsignError "input" when it was already used
  */
 export function takeStdin(io: Pick<Io, "stdin">, purpose: string): AsyncIterable<Uint8Array> {
   const { stdin } = io;
@@ -27,10 +27,10 @@ export function takeStdin(io: Pick<Io, "stdin">, purpose: string): AsyncIterable
 }
 
 /**
- * The next line of standard input, without its end; "" at the end of the input. Several questions may be answered by a line
- * each.
+ * Reads the next line of standard input, without the line feed; "" at the end of the input. Several questions can be answered
+ * with one line each.
  *
- * @throws TsignError "input" when standard input was given out for something else
+ * @throws TsignError "input" when standard input was used for something else
  */
 export async function readStdinLine(io: Pick<Io, "stdin">): Promise<string> {
   const { stdin } = io;
@@ -52,8 +52,8 @@ export async function readStdinLine(io: Pick<Io, "stdin">): Promise<string> {
 function take(stdin: object, purpose: string): void {
   const before = taken.get(stdin);
   if (before !== undefined) {
-    throw new TsignError("input", `standard input was already read as ${before}, and cannot be ${purpose} too`, {
-      hint: "give one of them another way: COSIGN_PASSWORD holds a password, --yes answers questions",
+    throw new TsignError("input", `read stdin as ${purpose}: it was already read as ${before}`, {
+      hint: "use stdin only once: set COSIGN_PASSWORD for a password, and pass --yes to skip confirmations",
     });
   }
   taken.set(stdin, purpose);

@@ -6,20 +6,19 @@ import { startWatchdog } from "./watchdog.ts";
 /** Set where the program is one executable (scripts/executable.ts). */
 declare const TSIGN_EXECUTABLE: boolean | undefined;
 
-/** The longest a timer can wait, 24 days; more would be taken for nothing. */
+/** Longest delay of a timer, 24 days; a longer one would fire at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
-/** Ctrl-C at a prompt, where the terminal hands it over as a character; with the exit code of a program ended by SIGINT. */
+/** The error for Ctrl-C at a prompt, where it arrives as a character; with the exit code of a program ended by SIGINT. */
 const interrupted = () => new TsignError("cancelled", "interrupted", { exitCode: 130 });
-/** How many bytes of a child's output are kept. */
+/** Characters of a program's output that are kept. */
 const MAX_OUTPUT = 1024 * 1024;
 
 /**
- * The real world: this module, io/http.ts and bin/ are the only ones that touch process, files, clock and network.
- * `process` and `crypto` are used as globals: importing node:process opens every stream, and node:crypto takes as long as
- * all of `tsign version` may.
+ * Creates the real Io. Only src/io and bin/ access process, files, clock and network. `process` and `crypto` are used as
+ * globals: importing node:process opens every stream, and importing node:crypto would double the time of `tsign version`.
  */
 export function systemIo(): Io & {
-  /** Waits until all output has left the process, as fast as its reader takes it; a signal ends the wait. */
+  /** Waits until all output is written; a signal ends the wait. */
   written(): Promise<void>;
 } {
   const opened = new Set<NodeJS.WriteStream>();
@@ -28,7 +27,7 @@ export function systemIo(): Io & {
     return stream;
   };
   return {
-    // Opening a stream takes time: only those that are used are.
+    // Opened on first use, because opening a stream takes time.
     get stdin() {
       return process.stdin;
     },
@@ -115,12 +114,12 @@ async function detach(file: string, args: readonly string[], { errors }: { error
   }
 }
 
-/** A child must not outlive a signal: while it runs, one is taken as the end of both. */
+/** Runs a program to its end, and stops it when a signal stops tsign. */
 function spawnToEnd(file: string, args: readonly string[], options: SpawnOptions = {}): Promise<Spawned> {
   return holdingSignals(() => spawnChild(file, args, options));
 }
 
-/** Runs a program to its end. Signals of this process are not looked after. */
+/** Runs a program to its end. Signals to this process are not handled. */
 export async function spawnChild(file: string, args: readonly string[], options: SpawnOptions): Promise<Spawned> {
   const { spawn } = await import("node:child_process");
   const env = options.env as NodeJS.ProcessEnv | undefined;
@@ -128,7 +127,7 @@ export async function spawnChild(file: string, args: readonly string[], options:
   const { signal = interruption } = options;
   signal.throwIfAborted();
   const child = spawn(file, args, { stdio, ...(env ? { env } : {}) });
-  const kill = () => child.kill(options.inherit ? "SIGTERM" : "SIGKILL"); // the user's own program may have to tidy up
+  const kill = () => child.kill(options.inherit ? "SIGTERM" : "SIGKILL"); // the user's own program may need to clean up
   signal.addEventListener("abort", kill, { once: true });
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
@@ -136,12 +135,12 @@ export async function spawnChild(file: string, args: readonly string[], options:
       output[name] = (output[name] + text).slice(0, MAX_OUTPUT);
     });
   }
-  child.stdin?.on("error", () => {}); // a child may end without reading its input
+  child.stdin?.on("error", () => {}); // the program may end without reading its input
   child.stdin?.end(options.stdin ?? "");
   return new Promise((done, fail) => {
     child.on("error", (cause) => {
-      const reason = (cause as { code?: string }).code === "ENOENT" ? "no such program" : cause.message;
-      fail(new TsignError("input", `cannot run ${file}: ${reason}`, { cause }));
+      const reason = (cause as { code?: string }).code === "ENOENT" ? "program not found" : cause.message;
+      fail(new TsignError("input", `run ${file}: ${reason}`, { cause }));
     });
     child.on("close", (code, killed) => {
       signal.removeEventListener("abort", kill);
@@ -151,7 +150,7 @@ export async function spawnChild(file: string, args: readonly string[], options:
   });
 }
 
-/** File access whose module is loaded with the first use. */
+/** Creates file access whose module is loaded on first use. */
 export function lazyFiles(cwd: string): Files {
   const load = async () => (await import("./files.ts")).systemFiles(cwd);
   return {
@@ -174,7 +173,7 @@ function isDeviceOrClosed(stream: number): boolean {
   try {
     return process.getBuiltinModule("node:fs").fstatSync(stream).isCharacterDevice();
   } catch {
-    return true; // there is no such stream
+    return true; // the stream is closed
   }
 }
 
@@ -184,7 +183,7 @@ function systemTerminal(): Terminal {
     get stdin() {
       return process.stdin.isTTY === true;
     },
-    get nobody() {
+    get stdinIsNull() {
       return process.stdin.isTTY !== true && isDeviceOrClosed(0);
     },
     get stdout() {
@@ -204,15 +203,15 @@ function systemTerminal(): Terminal {
     async prompt(question, { secret }) {
       const { createInterface } = await import("node:readline");
       const { Writable } = await import("node:stream");
-      const output = new Writable({ write: (_chunk, _encoding, done) => done() }); // nothing typed is echoed by readline
+      const output = new Writable({ write: (_chunk, _encoding, done) => done() }); // readline must not echo the input
       const reader = createInterface({ input: process.stdin, output, terminal: secret });
-      process.stderr.write(question); // only now: from here on the terminal does not echo
+      process.stderr.write(question); // only now, when echo is already off
       try {
         return await new Promise<string>((answer, fail) => {
           reader.once("line", answer);
           reader.once("SIGINT", () => fail(interrupted()));
-          // An empty password is given by Enter; the end of the input is none.
-          const ended = new TsignError("cancelled", "the input ended before a password was given");
+          // Enter alone is an empty password; the end of input is not a password.
+          const ended = new TsignError("cancelled", "read password: unexpected end of input");
           reader.once("close", () => (secret ? fail(ended) : answer("")));
         });
       } finally {

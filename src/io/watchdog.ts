@@ -1,9 +1,9 @@
-/** What runs shorter has no watchdog: starting one takes some milliseconds. Milliseconds. */
-const PATIENCE = 500;
-/** How much later than the deadline it bites: the program itself ends at the deadline if it can. Milliseconds. */
+/** Delay before the watchdog starts, in milliseconds, so that short commands do not pay for its start. */
+const START_DELAY = 500;
+/** Time between the deadline, at which the program normally ends itself, and the kill. Milliseconds. */
 const GRACE = 1000;
 
-/** The watchdog's own thread. Killed is the only end that a process cannot put off from another thread. */
+/** The watchdog's thread. SIGKILL is the only way to end a process whose main thread does not respond. */
 const SOURCE = `
   const { workerData } = require("node:worker_threads");
   setTimeout(() => {
@@ -12,7 +12,7 @@ const SOURCE = `
   }, workerData.milliseconds);
 `;
 
-/** See Io.deadline. */
+/** Kills the process after a deadline (Io.deadline). */
 export function startWatchdog(milliseconds: number, text: string): () => void {
   let off = false;
   let worker: { terminate(): unknown } | undefined;
@@ -24,9 +24,9 @@ export function startWatchdog(milliseconds: number, text: string): () => void {
     if (left > 2 ** 31 - 1) return;
     const made = new Worker(SOURCE, { eval: true, workerData: { milliseconds: left, text } });
     made.unref();
-    made.on("error", () => {}); // without memory for it the program runs as it did before
+    made.on("error", () => {}); // without memory for a thread there is no watchdog
     worker = made;
-  }, PATIENCE);
+  }, START_DELAY);
   timer.unref();
   return () => {
     off = true;

@@ -22,18 +22,18 @@ import { release } from "../format/pieces.ts";
 import { noteOwn, noteTemporary, removeOwn, renameOwn } from "./own.ts";
 import { writeSpecial } from "./special.ts";
 
-/** Names of what this process has open already: `/dev/stdout`, `/dev/fd/3`, what a shell makes of `>(command)`. */
+/** Names of files that this process has already open: `/dev/stdout`, `/dev/fd/3`, `>(command)` in a shell. */
 const OPEN_ALREADY = /^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/;
-/** Space that must be left where a file is to be written. Bytes. */
+/** Free space required to write a file. Bytes. */
 const ROOM = 64 * 1024;
-/** A file up to this size is kept in memory while it is written over, to be put back if that fails. Bytes. */
+/** Largest file whose content is kept in memory while it is overwritten, to restore it after a failure. Bytes. */
 const MAX_KEPT = 16 * 1024 * 1024;
 const MAX_LINKS = 40;
 
 /**
- * Writes a file that the user named. One that is there is written in place, as cosign does: its mode, owner, links and
- * attributes stay, and it need not be possible to replace it. A new one appears with its whole content, with `mode` less the
- * umask. What is open already, a device and a pipe are written through.
+ * Writes a file that the user named. An existing file is overwritten in place, as cosign does, so that its mode, owner, links
+ * and attributes are kept, and its folder need not be writable. A new file appears complete, with `mode` less the umask.
+ * Already open files, devices and pipes are written to.
  */
 export async function writeFile(path: string, data: Uint8Array | string, mode: number): Promise<void> {
   const bytes = typeof data === "string" ? Buffer.from(data) : data;
@@ -48,8 +48,8 @@ export async function writeFile(path: string, data: Uint8Array | string, mode: n
 }
 
 /**
- * Writes a file of the program's own state, which others may be reading: it has the old content or the new. Where it cannot
- * be replaced without a loss (other links to it, another owner, a mount) it is written in place.
+ * Writes a file of the program's own state; concurrent readers see the old or the new content. A file that cannot be replaced
+ * without changing its links, owner or mount is overwritten in place.
  */
 export async function replaceFile(
   path: string,
@@ -67,7 +67,7 @@ export async function replaceFile(
   if (!(await replaced(target, { content, there }))) writeInPlace(target, content);
 }
 
-/** Whether a file could be replaced by one of the same mode and owner. */
+/** Replaces a file by one with the same mode and owner. Returns false when that is not possible. */
 async function replaced(target: string, { content, there }: { content: Uint8Array; there: Stats }): Promise<boolean> {
   if (there.nlink > 1) return false;
   try {
@@ -80,8 +80,8 @@ async function replaced(target: string, { content, there }: { content: Uint8Arra
 }
 
 /**
- * Refuses a place that could not be written: no folder, no permission, no space, a read-only file. A file that is there is
- * opened and left as it is; where there is none, one is made beside it and removed.
+ * Throws when a path cannot be written: no folder, no permission, no space, a read-only file. An existing file is opened and
+ * left unchanged; otherwise a temporary file is created in the folder and removed.
  */
 export function requireWritable(path: string): void {
   if (OPEN_ALREADY.test(path)) {
@@ -113,7 +113,7 @@ export function requireWritable(path: string): void {
   }
 }
 
-/** Where a path leads, also when nothing is there yet: a link to a file that is still to be made is followed. */
+/** Follows symbolic links, also to a file that does not exist yet. */
 function followLinks(path: string): string {
   let at = path;
   for (let count = 0; count < MAX_LINKS; count++) {
@@ -124,9 +124,9 @@ function followLinks(path: string): string {
   throw failure("ELOOP");
 }
 
-/** For the superuser too, who could write it: whoever took the permission away meant the file to stay. */
+/** Refuses a file without write permission, also for root, because somebody removed that permission on purpose. */
 function refuseReadOnly({ mode }: Stats): void {
-  if ((mode & 0o222) === 0) throw Object.assign(new Error("it is read-only"), { code: "EREADONLY" });
+  if ((mode & 0o222) === 0) throw Object.assign(new Error("the file is read-only"), { code: "EREADONLY" });
 }
 
 function writeNew(target: string, bytes: Uint8Array, mode: number): void {
@@ -141,7 +141,7 @@ function writeNew(target: string, bytes: Uint8Array, mode: number): void {
   }
 }
 
-/** From bytes or a stream, put in its place when all of it was written; a stream that throws leaves nothing behind. */
+/** Writes bytes or a stream to a temporary file and renames it when complete; a stream that throws leaves no file behind. */
 async function writeBeside(
   target: string,
   content: Uint8Array | AsyncIterable<Uint8Array>,
@@ -175,8 +175,8 @@ async function writeBeside(
 }
 
 /**
- * Writes over a file. What makes it longer is written first: if there is no space for it, the old content is still there.
- * Should the rest fail, the old content is put back.
+ * Overwrites a file. The part beyond its old size is written first, so that a full disk leaves the old content unchanged. If the
+ * rest fails, the old content is restored.
  */
 function writeInPlace(target: string, bytes: Uint8Array): void {
   const before = contentOf(target);
@@ -197,12 +197,12 @@ function writeInPlace(target: string, bytes: Uint8Array): void {
   }
 }
 
-/** What a file holds, if it is small and may be read. */
+/** Returns a file's content if it is at most MAX_KEPT long and readable. */
 function contentOf(target: string): Uint8Array | undefined {
   try {
     return statSync(target).size <= MAX_KEPT ? readFileSync(target) : undefined;
   } catch {
-    return undefined; // it may be written but not read
+    return undefined; // writable but not readable
   }
 }
 
@@ -216,7 +216,7 @@ function temporaryName(target: string): string {
   return join(dirname(target), `.tsign-${crypto.randomUUID()}.tmp`);
 }
 
-/** Removes a temporary file that was made but not finished. */
+/** Removes an incomplete temporary file. */
 function removeHalf(temporary: string): void {
   if (!lstatSync(temporary, { throwIfNoEntry: false })) return;
   noteOwn(temporary);

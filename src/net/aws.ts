@@ -7,14 +7,14 @@ import type { TransportIo } from "./retry.ts";
 const MAX_ANSWER = 1024 * 1024;
 const MAX_FILE = 4 * 1024 * 1024;
 
-/** Where AWS's library looks for credentials. */
-export const AWS_LOOKED =
-  "looked in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile of AWS_PROFILE in ~/.aws, single sign-on, " +
-  "AWS_WEB_IDENTITY_TOKEN_FILE, and the container's or machine's role";
+/** Hint that lists the sources of credentials that AWS's library tries. */
+export const AWS_SOURCES =
+  "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE for a profile in ~/.aws, or AWS_WEB_IDENTITY_TOKEN_FILE; " +
+  "or log in with single sign-on, or run with a container's or machine's role";
 
 type AwsIo = TransportIo & Pick<Io, "files" | "stderr">;
 
-/** The request of the SDK's HTTP handlers. */
+/** A request of the SDK's HTTP handlers. */
 interface SdkRequest {
   readonly protocol: string;
   readonly hostname: string;
@@ -27,14 +27,14 @@ interface SdkRequest {
 }
 
 /**
- * A `requestHandler` for the clients of AWS's SDK: their requests go over tsign's own network, so that proxies,
- * AWS_CA_BUNDLE and AWS_TLS_INSECURE_SKIP_VERIFY are obeyed.
+ * Returns a `requestHandler` for the clients of AWS's SDK that sends their requests over tsign's transport, with proxies,
+ * AWS_CA_BUNDLE and AWS_TLS_INSECURE_SKIP_VERIFY.
  *
- * @throws TsignError "usage" when both variables are set, "input" for a bundle that cannot be read
+ * @throws TsignError "usage" when both variables are set, "input" for an unreadable bundle
  */
 export async function awsRequestHandler(io: AwsIo) {
   const tls = await tlsOf(io);
-  // The SDK repeats what failed itself, and knows best which of its errors pass.
+  // The SDK retries by itself.
   const transport = createTransport(io, { ...(tls ? { tls } : {}), limits: { attempts: 1 } });
   return {
     metadata: { handlerProtocol: "http/1.1" },
@@ -75,7 +75,7 @@ async function tlsOf(io: AwsIo): Promise<TlsOptions | undefined> {
   const insecure = io.env["AWS_TLS_INSECURE_SKIP_VERIFY"] === "1";
   const bundle = io.env["AWS_CA_BUNDLE"];
   if (insecure && bundle) {
-    throw new TsignError("usage", "AWS_CA_BUNDLE and AWS_TLS_INSECURE_SKIP_VERIFY exclude one another");
+    throw new TsignError("usage", "AWS_CA_BUNDLE and AWS_TLS_INSECURE_SKIP_VERIFY cannot be used together");
   }
   if (insecure) {
     io.stderr.write("WARNING: AWS_TLS_INSECURE_SKIP_VERIFY is set: TLS certificates of AWS are not verified\n");

@@ -46,7 +46,7 @@ function network(answers: Answer[]) {
 const broken = (code: string) => new TsignError("network", `it broke: ${code}`, { cause: { code } });
 const refusedWith = (code: string) => (error: unknown) => error instanceof TsignError && error.code === code;
 
-test("what passes is tried again, a few times, and what does not pass is not", async () => {
+test("transport: temporary failure -> retried a limited number of times, permanent failure -> not retried", async () => {
   const passing: Answer[] = [
     ...[408, 429, 500, 502, 503, 504].map((status) => ({ status })),
     { status: 403, body: "API rate limit exceeded" },
@@ -71,7 +71,7 @@ test("what passes is tried again, a few times, and what does not pass is not", a
   assert.equal(always.asked.length, 4);
 });
 
-test("a server says how long to wait, up to a limit", async () => {
+test("transport: Retry-After -> waits that long, up to a limit", async () => {
   for (const [header, least, most] of [
     ["7", 7000, 7000],
     ["100000", 30_000, 30_000],
@@ -85,7 +85,7 @@ test("a server says how long to wait, up to a limit", async () => {
   }
 });
 
-test("a redirect to another origin takes neither credentials nor TLS settings, and they do not come back", async () => {
+test("transport: redirect to another origin -> no credentials and no TLS options from then on", async () => {
   const tls = { insecure: true };
   const secret = { headers: { authorization: "Bearer secret" }, followRedirects: true };
   const to = (location: string): Answer => ({ status: 307, headers: { location } });
@@ -106,7 +106,7 @@ test("a redirect to another origin takes neither credentials nor TLS settings, a
   ]);
 });
 
-test("redirects are followed when asked for, not without an end, and never down to http", async () => {
+test("transport: redirects -> followed on request, a limited number of times, never from https to http", async () => {
   const to = (location: string, status = 302): Answer => ({ status, headers: { location } });
   const kept = network([to("/y")]);
   assert.equal((await kept.read({})).status, 302);
@@ -127,7 +127,7 @@ test("redirects are followed when asked for, not without an end, and never down 
   );
 });
 
-test("an answer larger than allowed is refused, whatever it says of its length", async () => {
+test("transport: answer above the size limit -> refused, with any Content-Length", async () => {
   const body = "x".repeat(101);
   await assert.rejects(network([{ status: 200, body }]).read({}), refusedWith("limit"));
   const headers = { "content-length": "101" };
@@ -140,7 +140,7 @@ test("an answer larger than allowed is refused, whatever it says of its length",
   assert.equal((await network([{ status: 200, body: body.slice(1) }]).read({})).bytes.length, 100);
 });
 
-test("a large upload may take longer than an answer", async () => {
+test("transport: large upload -> longer time limit", async () => {
   const { read, deadlines } = network([{ status: 201 }, { status: 201 }]);
   await read({ method: "PUT", body: Buffer.from("x"), headers: { "content-length": "16000000" } });
   assert.equal(deadlines[0], 30_000 + 1_000_000);
@@ -149,7 +149,7 @@ test("a large upload may take longer than an answer", async () => {
   assert.equal(deadlines[0], 30_000);
 });
 
-test("a URL's content is what it answers with 200, and nothing else", async () => {
+test("streamUrl: any status but 200 -> refused", async () => {
   const text = async (answer: Answer, address = "https://a.example/key.pub") => {
     let all = "";
     for await (const piece of streamUrl(network([answer]).io, address)) all += Buffer.from(piece).toString();
@@ -166,25 +166,29 @@ test("a URL's content is what it answers with 200, and nothing else", async () =
   await assert.rejects(text({ status: 200 }, "no url"), refusedWith("input"));
 });
 
-test("what fails on the way to a proxy names it and its variable, never its password", async () => {
+test("transport: proxy failure -> error names the proxy and its variable, never the password", async () => {
   const env = {
     HTTPS_PROXY: "http://bob:canary@proxy.example:3128",
     http_proxy: "http://bob:canary@proxy.example:3128",
   };
   const tunnel = (statusCode: number) =>
-    new TsignError("network", "cannot reach https://a.example: Failed to establish tunnel", {
+    new TsignError("network", "connect to https://a.example: Failed to establish tunnel", {
       cause: { code: "ERR_PROXY_TUNNEL", statusCode },
     });
   const cases: [Answer, string, RegExp][] = [
     [
       broken("ECONNREFUSED"),
       "network",
-      /^cannot reach https:\/\/a\.example through the proxy http:\/\/proxy\.example:3128 \(HTTPS_PROXY\): connection refused$/,
+      /^connect to https:\/\/a\.example through proxy http:\/\/proxy\.example:3128 \(HTTPS_PROXY\): connection refused$/,
     ],
-    [broken("ENOTFOUND"), "network", /through the proxy .*: no such host$/],
-    [tunnel(502), "network", /through the proxy .*: it answered 502 when asked for a\.example$/],
-    [tunnel(407), "auth", /^the proxy http:\/\/proxy\.example:3128 \(HTTPS_PROXY\) wants a user name and a password/],
-    [broken("CERT_HAS_EXPIRED"), "network", /^it broke: CERT_HAS_EXPIRED, through the proxy .*\(HTTPS_PROXY\)$/],
+    [broken("ENOTFOUND"), "network", /through proxy .*: no such host$/],
+    [tunnel(502), "network", /through proxy .*: the proxy returned 502$/],
+    [
+      tunnel(407),
+      "auth",
+      /through proxy http:\/\/proxy\.example:3128 \(HTTPS_PROXY\): the proxy requires a user name and a password/,
+    ],
+    [broken("CERT_HAS_EXPIRED"), "network", /^it broke: CERT_HAS_EXPIRED \(through proxy .*\(HTTPS_PROXY\)\)$/],
   ];
   for (const [answer, code, message] of cases) {
     const { io, asked } = network([answer]);
@@ -205,30 +209,33 @@ test("what fails on the way to a proxy names it and its variable, never its pass
     { method: "GET", url: new URL("http://a.example/x") },
     { maxBytes: 9 },
   );
-  await assert.rejects(plain, /the proxy http:\/\/proxy\.example:3128 \(http_proxy\) wants a user name/);
+  await assert.rejects(
+    plain,
+    /through proxy http:\/\/proxy\.example:3128 \(http_proxy\): the proxy requires a user name/,
+  );
 });
 
-test("a failed exchange names the service once, where the transport has a service's name", async () => {
-  const cannot = "cannot reach https://a.example: connection refused";
-  const refused = () => network([new TsignError("network", cannot)]).io;
+test("transport: failed request -> error names the service once", async () => {
+  const message = "connect to https://a.example: connection refused";
+  const refused = () => network([new TsignError("network", message)]).io;
   const exchange = { method: "GET", url: new URL("https://a.example/x") } as const;
   await assert.rejects(
     createTransport(refused(), { peer: { service: "fulcio", name: "Fulcio" } }).read(exchange, { maxBytes: 10 }),
     {
       code: "network",
-      message: `Fulcio: ${cannot}`,
+      message: `Fulcio: ${message}`,
     },
   );
-  await assert.rejects(createTransport(refused()).read(exchange, { maxBytes: 10 }), { message: cannot });
+  await assert.rejects(createTransport(refused()).read(exchange, { maxBytes: 10 }), { message });
   await assert.rejects(
     createTransport(refused(), { peer: { service: "oidc", name: "a.example" } }).read(exchange, { maxBytes: 10 }),
     {
-      message: cannot,
+      message,
     },
   );
 });
 
-test("while an exchange is under way the service counts as unanswered, and not after it", async () => {
+test("unanswered: lists the service during a request only", async () => {
   const { io } = network([]);
   const during: (readonly string[])[] = [];
   const seen: TransportIo = {

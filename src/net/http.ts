@@ -14,34 +14,34 @@ export interface Exchange {
   readonly url: URL;
   /** Lower-case names. `authorization` is dropped as soon as a redirect leaves the URL's origin. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** A function gives a stream anew for each attempt. */
+  /** A function returns a new stream for each attempt. */
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>);
   readonly followRedirects?: boolean;
 }
 
-/** An answer whose whole body is in memory. */
+/** An answer with its whole body. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: Uint8Array;
-  /** Where it came from, after redirects. */
+  /** The URL it came from, after redirects. */
   readonly url: URL;
 }
 
 export interface Transport {
-  /** Reads an answer of at most `maxBytes`; TsignError "limit" above. HTTP errors are returned, not thrown. */
+  /** Reads an answer. HTTP error statuses are returned, not thrown. @throws TsignError "limit" above `maxBytes` */
   read(exchange: Exchange, options: { maxBytes: number }): Promise<Answer>;
-  /** The answer with its body as a stream, bounded in time but not in size. */
+  /** Returns the answer with its body as a stream, limited in time but not in size. */
   stream(exchange: Exchange): Promise<HttpResponse & { url: URL }>;
 }
 
 /**
- * The one way to the network: every exchange is bounded in time, retried where that is safe, redirected only without
- * credentials, and never from https to http.
+ * Creates the transport for all network access. Exchanges have time limits and are retried where that is safe. Redirects to
+ * another origin get no credentials, and redirects from https to http are refused.
  *
- * @param options.peer who is at the other end; none for a URL that the user names
- * @throws TsignError "network", "timeout", "limit", and "service" (of a registry: "registry") for a redirect that is not
- *   followed; with `service` and `url`
+ * @param options.peer the service, for errors; none for a URL given by the user
+ * @throws TsignError "network", "timeout", "limit", and "service" ("registry" for a registry) for a refused redirect; with
+ *   `service` and `url`
  */
 export function createTransport(
   io: TransportIo,
@@ -70,12 +70,12 @@ export function createTransport(
   };
 }
 
-/** One attempt, redirects included. */
+/** Sends one attempt and follows its redirects. */
 async function exchangeOnce(
   io: TransportIo,
-  by: { exchange: Exchange; limits: Limits; tls: TlsOptions | undefined; peer: Peer | undefined },
+  attempt: { exchange: Exchange; limits: Limits; tls: TlsOptions | undefined; peer: Peer | undefined },
 ): Promise<HttpResponse & { url: URL }> {
-  const { exchange, limits, tls, peer } = by;
+  const { exchange, limits, tls, peer } = attempt;
   let { url, method } = exchange;
   const headers: Record<string, string> = { "user-agent": USER_AGENT, ...exchange.headers };
   for (let redirects = 0; ; redirects++) {
@@ -86,7 +86,7 @@ async function exchangeOnce(
     }
     response.discard();
     if (redirects === MAX_REDIRECTS) {
-      throw new TsignError(faultOf(peer), `${url.host} redirects more than ${redirects} times`, { url });
+      throw new TsignError(faultOf(peer), `request to ${url.host}: more than ${redirects} redirects`, { url });
     }
     const next = resolveLocation(url, location, peer);
     if (next.origin !== url.origin) delete headers["authorization"];
@@ -96,21 +96,21 @@ async function exchangeOnce(
 }
 
 /**
- * Where a Location header leads.
+ * Resolves a Location header.
  *
- * @param peer who sent it
- * @throws TsignError "registry" or "service" for what is not an http(s) URL and for a step down from https to http
+ * @param peer the service that sent it
+ * @throws TsignError "registry" or "service" for a URL that is not http(s), and for a redirect from https to http
  */
 export function resolveLocation(from: URL, location: string, peer?: Peer): URL {
   const next = URL.parse(location, from);
   if (!next || (next.protocol !== "https:" && next.protocol !== "http:")) {
-    throw new TsignError(faultOf(peer), `${from.host} redirects to something that is not an http address`, {
+    throw new TsignError(faultOf(peer), `redirect from ${from.host}: the target is not an http or https URL`, {
       service: peer?.service,
       url: from,
     });
   }
   if (from.protocol === "https:" && next.protocol === "http:") {
-    throw new TsignError(faultOf(peer), `${from.host} redirects from https to http (${next.host})`, {
+    throw new TsignError(faultOf(peer), `redirect from ${from.host} to ${next.host}: refused from https to http`, {
       service: peer?.service,
       url: from,
     });
@@ -135,7 +135,8 @@ async function sendOne(
   const stop = new AbortController();
   const signal = AbortSignal.any([io.signal, stop.signal]);
   const allowed = limits.answer + Number(headers["content-length"] ?? 0) / limits.minUploadRate;
-  const late = new TsignError("timeout", `no answer from ${url.host} within ${Math.round(allowed / 1000)} s`);
+  const message = `request to ${url.host}: no answer within ${Math.round(allowed / 1000)} s`;
+  const late = new TsignError("timeout", message, { hint: "try again later, or check the network and the address" });
   const request = io.http({
     url,
     method,
@@ -152,19 +153,19 @@ async function sendOne(
   return { ...response, body: paced(io, response, { limits, stop, host: url.host }) };
 }
 
-/** Waits for a promise at most so long; then what it waits for is aborted. */
+/** Waits for a promise for a limited time, then aborts the work behind it and throws `deadline.error`. */
 async function withDeadline<T>(
   io: TransportIo,
   promise: Promise<T>,
-  by: { milliseconds: number; stop: AbortController; error: TsignError },
+  deadline: { milliseconds: number; stop: AbortController; error: TsignError },
 ): Promise<T> {
   const done = new AbortController();
-  const timer = io.sleep(by.milliseconds, done.signal).then(
+  const timer = io.sleep(deadline.milliseconds, done.signal).then(
     () => {
-      by.stop.abort(by.error);
-      throw by.error;
+      deadline.stop.abort(deadline.error);
+      throw deadline.error;
     },
-    () => promise, // the timer was called off
+    () => promise, // the timer was cancelled
   );
   try {
     return await Promise.race([promise, timer]);
@@ -174,7 +175,7 @@ async function withDeadline<T>(
   }
 }
 
-/** Bounds the pauses of a body and, once it takes long, its rate: a slow drip ends with an error. */
+/** Limits the pauses of a body and, after some time, its rate, so that a server cannot keep a command waiting by sending slowly. */
 async function* paced(
   io: TransportIo,
   response: HttpResponse,
@@ -185,13 +186,13 @@ async function* paced(
   let bytes = 0;
   try {
     for (;;) {
-      const error = new TsignError("timeout", `${host} stopped sending for ${limits.idle / 1000} s`);
+      const error = new TsignError("timeout", `read from ${host}: no data for ${limits.idle / 1000} s`);
       const next = await withDeadline(io, pieces.next(), { milliseconds: limits.idle, stop, error });
       if (next.done) return;
       bytes += next.value.length;
       const elapsed = io.now().getTime() - started;
       if (elapsed > limits.body && (bytes / elapsed) * 1000 < limits.minRate) {
-        throw new TsignError("timeout", `${host} sends slower than ${limits.minRate} bytes a second`);
+        throw new TsignError("timeout", `read from ${host}: slower than ${limits.minRate} bytes per second`);
       }
       yield next.value;
     }
@@ -202,12 +203,13 @@ async function* paced(
 
 async function readWhole(
   response: HttpResponse,
-  by: { maxBytes: number; url: URL; method: Exchange["method"] },
+  request: { maxBytes: number; url: URL; method: Exchange["method"] },
 ): Promise<Uint8Array> {
-  // In an answer to HEAD it is the length of the body that a GET would have.
-  const stated = by.method === "HEAD" ? 0 : Number(response.headers["content-length"] ?? 0);
-  const tooLarge = () => new TsignError("limit", `the answer of ${by.url.host} is larger than ${by.maxBytes} bytes`);
-  if (stated > by.maxBytes) {
+  const { maxBytes, url, method } = request;
+  // In an answer to HEAD, Content-Length is the size of the body that GET would return.
+  const stated = method === "HEAD" ? 0 : Number(response.headers["content-length"] ?? 0);
+  const tooLarge = () => new TsignError("limit", `read from ${url.host}: the answer is larger than ${maxBytes} bytes`);
+  if (stated > maxBytes) {
     response.discard();
     throw tooLarge();
   }
@@ -215,25 +217,27 @@ async function readWhole(
   let size = 0;
   for await (const piece of response.body) {
     size += piece.length;
-    if (size > by.maxBytes) throw tooLarge();
+    if (size > maxBytes) throw tooLarge();
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
 }
 
 /**
- * The content of an http(s) URL in pieces, for keys, signatures and blobs named on the command line.
+ * Reads the content of an http(s) URL in pieces, for keys, signatures and blobs named on the command line.
  *
- * @throws TsignError "input" for an answer that is not 200: an error page is never taken for content
+ * @throws TsignError "input" for any status but 200, so that an error page is never used as content
  */
 export async function* streamUrl(io: TransportIo, address: string): AsyncIterable<Uint8Array> {
   const url = URL.parse(address);
-  if (!url) throw new TsignError("input", `"${address}" is not a URL`);
-  if (url.username || url.password) throw new TsignError("input", `a URL with a password is not accepted: ${url.host}`);
+  if (!url) throw new TsignError("input", `read "${address}": invalid URL`);
+  if (url.username || url.password) {
+    throw new TsignError("input", `read URL on ${url.host}: user names and passwords in URLs are not supported`);
+  }
   const response = await createTransport(io).stream({ method: "GET", url, followRedirects: true });
   if (response.status !== 200) {
     response.discard();
-    throw new TsignError("input", `${url.origin}${url.pathname} answered ${response.status}`, {
+    throw new TsignError("input", `read ${url.origin}${url.pathname}: the server returned ${response.status}`, {
       status: response.status,
       url,
     });

@@ -2,13 +2,13 @@ import { TsignError } from "../errors.ts";
 import type { Io } from "../io/io.ts";
 import { isStdin, takeStdin } from "../io/stdin.ts";
 
-/** The largest file read whole by name: keys, signatures, certificates, bundles given on the command line. Bytes. */
+/** Size limit of keys, signatures, certificates and bundles named on the command line. Bytes. */
 const MAX_SMALL_FILE = 128 * 1024 * 1024;
 
 /**
- * A blob as the command line names it: `-` for stdin, an http(s) URL, `env://NAME`, otherwise a file.
+ * Reads a blob named on the command line: `-` for stdin, an http(s) URL, `env://NAME`, otherwise a file.
  *
- * @throws TsignError "input" for another scheme or an unset variable
+ * @throws TsignError "input" for an unknown scheme or an unset variable
  */
 export async function* openBlob(io: Io, reference: string): AsyncIterable<Uint8Array> {
   if (await isPipedIn(io, reference)) return yield* takeStdin(io, "a file");
@@ -22,7 +22,7 @@ export async function* openBlob(io: Io, reference: string): AsyncIterable<Uint8A
     case "env": {
       const name = reference.slice("env://".length);
       const value = io.env[name];
-      if (value === undefined) throw new TsignError("input", `the environment variable ${name} is not set`);
+      if (value === undefined) throw new TsignError("input", `read env://${name}: ${name} is not set`);
       return yield Buffer.from(value);
     }
     default:
@@ -30,14 +30,14 @@ export async function* openBlob(io: Io, reference: string): AsyncIterable<Uint8A
   }
 }
 
-/** Standard input by any of its names. A file that was redirected to it can be opened anew by its name, and read again. */
+/** Reports whether a reference names standard input. A regular file redirected to it can be opened by name and read again. */
 async function isPipedIn(io: Io, reference: string): Promise<boolean> {
   if (!isStdin(reference)) return false;
   return reference === "-" || (await io.files.stat(reference))?.kind !== "file";
 }
 
 /**
- * The whole content of a blob reference, for what is small by nature.
+ * Reads the whole content of a blob named on the command line.
  *
  * @throws TsignError "limit" above `maxBytes`, by default 128 MiB
  */
@@ -52,7 +52,7 @@ export async function readBlob(
     size += piece.length;
     if (size > maxBytes) {
       const name = reference === "-" ? "standard input" : reference;
-      throw new TsignError("limit", `${name} is larger than ${maxBytes} bytes`, hint === undefined ? {} : { hint });
+      throw new TsignError("limit", `read ${name}: larger than ${maxBytes} bytes`, hint === undefined ? {} : { hint });
     }
     pieces.push(piece);
   }

@@ -1,16 +1,16 @@
 import { type ErrorCode, type ServiceName, TsignError, withFields, withMessage } from "../errors.ts";
 
-/** Who is at the other end, for errors. */
+/** The service of an exchange, for errors. */
 export interface Peer {
   readonly service: ServiceName;
-  /** In messages: `Fulcio`. Without one, the host says it. */
+  /** Its name in messages: `Fulcio`. Without one, messages contain only the host. */
   readonly name?: string;
 }
 
-/** What can go wrong between here and a service: the host alone does not tell users which service it is. */
+/** Codes of the errors that get the service's name, because the host alone does not identify the service. */
 const BETWEEN: readonly ErrorCode[] = ["network", "timeout", "limit", "registry", "service"];
 
-/** Says in an error of the transport with whom the exchange was. */
+/** Adds the service and the URL to an error of the transport. */
 export async function attributing<T>(
   exchange: { url: URL; peer: Peer | undefined },
   step: () => Promise<T>,
@@ -21,12 +21,12 @@ export async function attributing<T>(
   } catch (error) {
     if (!(error instanceof TsignError) || !BETWEEN.includes(error.code)) throw error;
     const attributed = withFields(error, { url, service: peer?.service });
-    const isNamed = peer?.name === undefined || peer.name === url.host; // every message has the host
+    const isNamed = peer?.name === undefined || peer.name === url.host; // every message contains the host
     throw isNamed ? attributed : withMessage(attributed, `${peer.name}: ${error.message}`);
   }
 }
 
-/** The same for a body that is read after its exchange. */
+/** Adds them to the errors of a body that is read after its exchange. */
 export async function* attributedPieces(
   pieces: AsyncIterable<Uint8Array>,
   exchange: { url: URL; peer: Peer | undefined },
@@ -43,7 +43,7 @@ export async function* attributedPieces(
   }
 }
 
-/** The code for an answer that is wrong. */
+/** Returns the error code for an invalid answer of a service. */
 export function faultOf(peer: Peer | undefined): ErrorCode {
   return peer?.service === "registry" ? "registry" : "service";
 }

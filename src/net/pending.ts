@@ -1,14 +1,13 @@
 /**
- * Whom the program is waiting for: kept by the transport, read when --timeout runs out, so that the message can name the
- * service that did not answer.
+ * The services that have not answered yet. The transport adds them; when --timeout runs out, the error message names them.
  */
 const pending = new WeakMap<AbortSignal, Set<string>>();
 
 /**
- * Runs a step, and has it known that it waits for somebody until it ends.
+ * Runs a step, and records until it ends that the command waits for a service.
  *
- * @param signal the one that ends the command
- * @param name as messages call it: `Fulcio at fulcio.sigstore.dev`
+ * @param signal the signal that ends the command
+ * @param name the service in messages: `Fulcio at fulcio.sigstore.dev`
  */
 export async function waitingFor<T>(signal: AbortSignal, name: string, step: () => Promise<T>): Promise<T> {
   const names = pending.get(signal) ?? new Set<string>();
@@ -21,7 +20,7 @@ export async function waitingFor<T>(signal: AbortSignal, name: string, step: () 
   }
 }
 
-/** Who has not answered yet, first asked first; empty when nobody is waited for. */
+/** Returns the services that have not answered yet, in the order of the requests. */
 export function unanswered(signal: AbortSignal): readonly string[] {
   return [...(pending.get(signal) ?? [])];
 }

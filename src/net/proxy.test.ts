@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isLoopback, isPrivateAddress, isRfc1918, proxyFor } from "./proxy.ts";
 
-test("a proxy is chosen by scheme, and never for this machine", () => {
+test("proxyFor: proxy by scheme, none for loopback addresses", () => {
   const env = { HTTPS_PROXY: "http://secure.example:1", http_proxy: "plain.example:2" };
   const secure = { url: "http://secure.example:1/", shown: "http://secure.example:1", variable: "HTTPS_PROXY" };
   assert.deepEqual(proxyFor(new URL("https://registry.example/"), env), secure);
@@ -14,7 +14,7 @@ test("a proxy is chosen by scheme, and never for this machine", () => {
   assert.equal(proxyFor(new URL("https://registry.example/"), {}), undefined);
 });
 
-test("NO_PROXY names suffixes, addresses, ranges, ports, or everything", () => {
+test("proxyFor: NO_PROXY matches suffixes, addresses, ranges, ports, or everything", () => {
   const direct = (url: string, rules: string) =>
     proxyFor(new URL(url), { HTTPS_PROXY: "http://p:1", NO_PROXY: rules }) === undefined;
   const cases: [string, string, boolean][] = [
@@ -39,20 +39,20 @@ test("NO_PROXY names suffixes, addresses, ranges, ports, or everything", () => {
   for (const [url, rules, expected] of cases) assert.equal(direct(url, rules), expected, `${url} with ${rules}`);
 });
 
-test("proxyFor refuses what is no proxy's URL by its variable's name, and never names the value", () => {
+test("proxyFor: invalid URL or SOCKS proxy -> error names the variable, never the value", () => {
   const read = (value: string) => proxyFor(new URL("https://registry.example/"), { https_proxy: value });
   const refused: [string, RegExp][] = [
-    ["http://bob:canary#x@proxy:3128", /^https_proxy does not hold the URL of a proxy$/],
-    ["http://bob:canary/x@proxy:3128", /does not hold the URL/],
-    ["http://bob:123/canary@proxy:3128", /does not hold the URL/],
-    ["http://bob:123?canary@proxy:3128", /does not hold the URL/],
-    ["http://bob:123#canary@proxy:3128", /does not hold the URL/],
-    ["http://bob:canary%@proxy:3128", /does not hold the URL/],
-    ["http://bob:canary%ff@proxy:3128", /does not hold the URL/],
-    ["http://bob:canary@proxy:99999", /does not hold the URL/],
-    ["http://", /does not hold the URL/],
-    ["ftp://bob:canary@proxy", /does not hold the URL/],
-    ["socks5://bob:canary@proxy:1080", /^https_proxy names a SOCKS proxy/],
+    ["http://bob:canary#x@proxy:3128", /^parse https_proxy: invalid proxy URL$/],
+    ["http://bob:canary/x@proxy:3128", /invalid proxy URL/],
+    ["http://bob:123/canary@proxy:3128", /invalid proxy URL/],
+    ["http://bob:123?canary@proxy:3128", /invalid proxy URL/],
+    ["http://bob:123#canary@proxy:3128", /invalid proxy URL/],
+    ["http://bob:canary%@proxy:3128", /invalid proxy URL/],
+    ["http://bob:canary%ff@proxy:3128", /invalid proxy URL/],
+    ["http://bob:canary@proxy:99999", /invalid proxy URL/],
+    ["http://", /invalid proxy URL/],
+    ["ftp://bob:canary@proxy", /invalid proxy URL/],
+    ["socks5://bob:canary@proxy:1080", /^use proxy from https_proxy: SOCKS proxies are not supported$/],
     ["socks5h://proxy:1080", /SOCKS/],
   ];
   for (const [value, message] of refused) {
@@ -75,7 +75,7 @@ test("proxyFor refuses what is no proxy's URL by its variable's name, and never 
     assert.deepEqual(read(value), { url, shown, variable: "https_proxy" }, value);
 });
 
-test("addresses are told apart", () => {
+test("isLoopback, isPrivateAddress: addresses are classified", () => {
   for (const host of ["localhost", "127.0.0.2", "[::1]", "x.localhost"]) assert.ok(isLoopback(host), host);
   for (const host of ["localhost.example", "128.0.0.1", "10.0.0.1"]) assert.ok(!isLoopback(host), host);
   for (const host of ["10.0.0.1", "169.254.169.254", "[fe80::1]", "[fd00::1]", "127.0.0.1"]) {

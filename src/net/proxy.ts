@@ -2,23 +2,23 @@ import { BlockList, isIP } from "node:net";
 import { TsignError } from "../errors.ts";
 import type { HttpResponse } from "../io/io.ts";
 
-/** A proxy to go through. */
+/** The proxy for a request. */
 export interface ProxyRoute {
-  /** With its user name and password. */
+  /** The URL, with user name and password. */
   readonly url: string;
   /** `http://host:port`, for messages. */
   readonly shown: string;
-  /** The variable that names it. */
+  /** The environment variable that sets it. */
   readonly variable: string;
 }
 
 /**
- * The proxy a request goes through, by the rules Go programs follow (golang.org/x/net/http/httpproxy): HTTPS_PROXY or
- * HTTP_PROXY by the URL's scheme, upper or lower case; NO_PROXY as a list of host suffixes, addresses, CIDR ranges and `*`,
- * in which what cannot be read matches nothing; never for localhost and loopback addresses.
+ * Returns the proxy for a request, by the rules of Go programs (golang.org/x/net/http/httpproxy): HTTPS_PROXY or HTTP_PROXY by
+ * the URL's scheme, upper or lower case, unless NO_PROXY matches. NO_PROXY is a list of host suffixes, addresses, CIDR ranges
+ * and `*`; an invalid entry matches nothing. localhost and loopback addresses never use a proxy.
  *
- * @throws TsignError "input" for a variable that holds no URL, "unsupported" for a kind of proxy that is not spoken. Neither
- * names the value, which may hold a password.
+ * @throws TsignError "input" for an invalid URL, "unsupported" for a SOCKS proxy. Neither shows the value, which may contain a
+ * password.
  */
 export function proxyFor(url: URL, env: Readonly<Record<string, string | undefined>>): ProxyRoute | undefined {
   const find = (name: string) => [name, name.toLowerCase()].find((each) => env[each]);
@@ -35,24 +35,24 @@ function parseProxy(text: string, variable: string): ProxyRoute {
   const trimmed = text.trim();
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `http://${trimmed}`);
   if (url && /^socks/.test(url.protocol)) {
-    throw new TsignError("unsupported", `${variable} names a SOCKS proxy, which tsign does not speak`, {
-      hint: "name an HTTP proxy, or except the host with NO_PROXY",
+    throw new TsignError("unsupported", `use proxy from ${variable}: SOCKS proxies are not supported`, {
+      hint: `set ${variable} to an HTTP proxy, or add the host to NO_PROXY`,
     });
   }
   const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
-  // An @ after the host is one of a password that holds a slash: what looks like the host is the user's name.
+  // An @ after the host means that the password contains a slash, so that the user name was parsed as the host.
   const misread = url && (url.hostname === "" || `${url.pathname}${url.search}${url.hash}`.includes("@"));
   if (!url || !isHttp || misread || !isEncoded(url.username) || !isEncoded(url.password)) {
-    throw new TsignError("input", `${variable} does not hold the URL of a proxy`, {
+    throw new TsignError("input", `parse ${variable}: invalid proxy URL`, {
       hint:
-        "it reads http://<host>:<port> or http://<user>:<password>@<host>:<port>, where the password is percent-encoded: " +
+        `set ${variable} to http://<host>:<port> or http://<user>:<password>@<host>:<port>, and percent-encode the password: ` +
         "%25 for %, %23 for #, %2F for /, %3F for ?, %40 for @, %20 for a space",
     });
   }
   return { url: url.href, shown: `${url.protocol}//${url.host}`, variable };
 }
 
-/** Whether every % begins an escape of UTF-8 text, so that it can be decoded. */
+/** Reports whether a text is valid percent-encoded UTF-8. */
 function isEncoded(text: string): boolean {
   try {
     decodeURIComponent(text);
@@ -72,7 +72,7 @@ function bypasses(rule: string, host: string, port: string): boolean {
   return wanted.startsWith(".") ? host.endsWith(wanted) : host === wanted || host.endsWith(`.${wanted}`);
 }
 
-/** Whether an address is in a CIDR range; a range that is none holds nothing, as in Go. */
+/** Reports whether an address is in a CIDR range. An invalid range contains nothing, as in Go. */
 function inRange(host: string, range: string): boolean {
   const [network = "", bits = "", ...rest] = range.split("/");
   const family = isIP(network);
@@ -87,24 +87,26 @@ function inRange(host: string, range: string): boolean {
 const TO_PROXY: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ENOTFOUND: "no such host",
-  EAI_AGAIN: "its name could not be looked up",
-  ETIMEDOUT: "the connection timed out",
-  EHOSTUNREACH: "no route to it",
+  EAI_AGAIN: "name lookup failed",
+  ETIMEDOUT: "connection timed out",
+  EHOSTUNREACH: "no route to host",
 };
 
 /**
- * An exchange through a proxy, whose failures are the proxy's where they come before anything of the server's: they name it,
- * without user name and password, and its variable.
+ * Waits for an exchange through a proxy. Its errors name the proxy, without user name and password, and its variable.
+ *
+ * @throws TsignError "auth" when the proxy requires a login; "network" or "timeout" as thrown by the exchange
  */
 export async function throughProxy(
   exchange: Promise<HttpResponse>,
   url: URL,
   proxy: ProxyRoute,
 ): Promise<HttpResponse> {
-  const name = `the proxy ${proxy.shown} (${proxy.variable})`;
-  const toldToLogIn = () =>
-    new TsignError("auth", `${name} wants a user name and a password (407)`, {
-      hint: `put them into ${proxy.variable}, percent-encoded: http://<user>:<password>@<host>:<port>`,
+  const name = `proxy ${proxy.shown} (${proxy.variable})`;
+  const connect = `connect to ${url.origin} through ${name}`;
+  const loginRequired = () =>
+    new TsignError("auth", `${connect}: the proxy requires a user name and a password (407)`, {
+      hint: `set ${proxy.variable} to http://<user>:<password>@<host>:<port>, percent-encoded`,
     });
   try {
     const response = await exchange;
@@ -114,27 +116,25 @@ export async function throughProxy(
     if (!(error instanceof TsignError) || (error.code !== "network" && error.code !== "timeout")) throw error;
     const { code = "", statusCode } = (error.cause ?? {}) as { code?: string; statusCode?: number };
     if (statusCode !== 407) {
-      const tunnel =
-        code === "ERR_PROXY_TUNNEL" ? `it answered ${statusCode ?? "nothing"} when asked for ${url.host}` : "";
-      const reason = TO_PROXY[code] ?? tunnel;
-      const message =
-        reason === "" ? `${error.message}, through ${name}` : `cannot reach ${url.origin} through ${name}: ${reason}`;
-      const hint = reason === "" ? error.hint : `is ${proxy.variable} right? NO_PROXY names hosts to reach without it`;
+      const refused = statusCode === undefined ? "the proxy closed the connection" : `the proxy returned ${statusCode}`;
+      const reason = TO_PROXY[code] ?? (code === "ERR_PROXY_TUNNEL" ? refused : "");
+      const message = reason === "" ? `${error.message} (through ${name})` : `${connect}: ${reason}`;
+      const hint = reason === "" ? error.hint : `check ${proxy.variable}, or add ${bareHost(url.hostname)} to NO_PROXY`;
       throw new TsignError(error.code, message, {
         ...(hint === undefined ? {} : { hint }),
         cause: error.cause ?? error,
       });
     }
   }
-  throw toldToLogIn();
+  throw loginRequired();
 }
 
-/** A URL's hostname without the brackets of an IPv6 address. */
+/** Returns a URL's hostname in lower case, without the brackets of an IPv6 address. */
 export function bareHost(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, "").toLowerCase();
 }
 
-/** localhost, a name below it, or a loopback address. */
+/** Reports whether a hostname is localhost, a name below it, or a loopback address. */
 export function isLoopback(hostname: string): boolean {
   const host = bareHost(hostname);
   return (
@@ -142,13 +142,16 @@ export function isLoopback(hostname: string): boolean {
   );
 }
 
-/** A private, shared, link-local, loopback or unspecified address (RFC 1918, 3927, 4193, 4291, 6598). Names are not looked up. */
+/**
+ * Reports whether a hostname is a private, shared, link-local, loopback or unspecified address (RFC 1918, 3927, 4193, 4291,
+ * 6598). Names are not resolved.
+ */
 export function isPrivateAddress(hostname: string): boolean {
   const host = bareHost(hostname);
   return isIP(host) !== 0 && (isLoopback(host) || local.check(host, isIP(host) === 6 ? "ipv6" : "ipv4"));
 }
 
-/** An address of the three private IPv4 networks (RFC 1918). */
+/** Reports whether a hostname is a private IPv4 address (RFC 1918). */
 export function isRfc1918(hostname: string): boolean {
   const host = bareHost(hostname);
   return isIP(host) === 4 && rfc1918.check(host);

@@ -1,25 +1,25 @@
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io/io.ts";
 
-/** What the guarded transport needs of the world. */
+/** The part of Io that the transport uses. */
 export type TransportIo = Pick<Io, "http" | "sleep" | "now" | "env" | "signal">;
 
-/** Bounds of one exchange. Milliseconds, but for the rate. */
+/** Limits of one exchange. Times in milliseconds. */
 export interface Limits {
-  /** Until the answer's head has arrived, besides what sending the body may take. */
+  /** Time until the answer's headers arrive, in addition to the time for sending the body. */
   readonly answer: number;
-  /** A body that is sent may take as long as at this many bytes a millisecond. */
+  /** Bytes per millisecond; the time allowed for sending a body is its size divided by this rate. */
   readonly minUploadRate: number;
-  /** Between two pieces of a body. */
+  /** Time between two pieces of a body. */
   readonly idle: number;
-  /** For a whole body that is read into memory. */
+  /** Time after which a body must arrive at `minRate`. */
   readonly body: number;
-  /** A streamed body must keep up this many bytes a second once `body` has passed. */
+  /** Bytes per second. */
   readonly minRate: number;
   readonly attempts: number;
-  /** First pause before a retry; doubled for each further one. */
+  /** First pause before a retry; doubled for each further retry. */
   readonly backoff: number;
-  /** Longest pause, whatever Retry-After says. */
+  /** Longest pause, also for Retry-After. */
   readonly maxBackoff: number;
 }
 
@@ -37,41 +37,41 @@ export const DEFAULT_LIMITS: Limits = {
 const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 const RETRIED_CAUSES = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"]);
 
-/** Repeats an attempt that failed for a passing reason, pausing longer each time or as long as the server asks. */
+/** Retries after a temporary failure, with growing pauses or as Retry-After says. */
 export async function retrying<T extends { status: number; headers: Readonly<Record<string, string>> }>(
   io: TransportIo,
   limits: Limits,
   attempt: () => Promise<T>,
 ): Promise<T> {
   for (let round = 1; ; round++) {
-    const last = round >= limits.attempts;
+    const isLast = round >= limits.attempts;
     let pause = Math.min(limits.backoff * 2 ** (round - 1) * (0.75 + Math.random() / 2), limits.maxBackoff);
     try {
       const result = await attempt();
-      if (last || !isPassing(result)) return result;
+      if (isLast || !isTemporary(result)) return result;
       if ("discard" in result && typeof result.discard === "function") result.discard();
       pause = Math.max(pause, Math.min(retryAfter(result.headers, io.now()), limits.maxBackoff));
     } catch (error) {
-      if (last || io.signal.aborted || !isPassingError(error)) throw error;
+      if (isLast || io.signal.aborted || !isTemporaryError(error)) throw error;
     }
     await io.sleep(pause, io.signal);
   }
 }
 
-/** A status that says "later", also GitHub's way of saying it with 403. */
-function isPassing(result: { status: number; bytes?: unknown }): boolean {
+/** Reports whether a status is temporary. GitHub reports its rate limit with 403. */
+function isTemporary(result: { status: number; bytes?: unknown }): boolean {
   if (RETRIED_STATUSES.has(result.status)) return true;
   if (result.status !== 403 || !(result.bytes instanceof Uint8Array)) return false;
   return /rate.?limit|too many requests/i.test(Buffer.from(result.bytes).toString("latin1"));
 }
 
-function isPassingError(error: unknown): boolean {
+function isTemporaryError(error: unknown): boolean {
   if (!(error instanceof TsignError)) return false;
   const { cause } = error as { cause?: { code?: string } };
   return error.code === "network" && RETRIED_CAUSES.has(cause?.code ?? "");
 }
 
-/** Milliseconds a Retry-After header asks for (RFC 9110 §10.2.3); 0 without one. */
+/** Returns the milliseconds of a Retry-After header (RFC 9110 §10.2.3); 0 without one. */
 function retryAfter(headers: Readonly<Record<string, string>>, now: Date): number {
   const value = headers["retry-after"];
   if (value === undefined) return 0;

@@ -166,7 +166,7 @@ const REFUSALS: Partial<Record<string, readonly Refusal[]>> = {
       what: "nothing there",
       reference: "hashivault://one",
       env: { VAULT_ADDR: CLOSED },
-      message: /cannot reach http:\/\/127.0.0.1:1: connection refused/,
+      message: /connect to http:\/\/127.0.0.1:1: connection refused/,
     },
   ],
   aws: [
@@ -186,7 +186,7 @@ const REFUSALS: Partial<Record<string, readonly Refusal[]>> = {
     {
       what: "nothing there",
       reference: "awskms://127.0.0.1:1/alias/none",
-      message: /cannot reach https:\/\/127.0.0.1:1: connection refused/,
+      message: /connect to https:\/\/127.0.0.1:1: connection refused/,
     },
   ],
   k8s: [
@@ -294,6 +294,9 @@ test("key schemes without their package -> error names the package to install", 
   for (const [reference, name] of Object.entries(cases)) {
     const { code, stderr } = await run(TSIGN, ["public-key", "--key", reference], { cwd: "/" });
     assert.equal(code, 1);
-    assert.match(stderr, new RegExp(`needs a package that is not installed: ${name}[\\s\\S]*npm install ${name}@\\d`));
+    assert.match(
+      stderr,
+      new RegExp(`requires a package that is not installed: ${name}[\\s\\S]*npm install ${name}@\\d`),
+    );
   }
 });

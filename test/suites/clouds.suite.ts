@@ -131,7 +131,10 @@ test("cloud credentials: tsign and cosign send registries the same", async (cont
       const result = await run(program, ["triangulate", FLAG, "suite.azurecr.io/team/app:v1"], { cwd, env });
       assert.notEqual(result.code, 0);
       if (program === COSIGN) continue;
-      assert.match(result.stderr, /no credentials of Azure: login.microsoftonline.com answered 401 \(invalid_client\)/);
+      assert.match(
+        result.stderr,
+        /check the Azure credentials: login.microsoftonline.com returned 401 \(invalid_client\)/,
+      );
     }
   });
 

@@ -43,7 +43,7 @@ export function serviceIo(
     const reply = answer(one);
     if (!reply) {
       const refused = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
-      throw new TsignError("network", `cannot reach ${request.url.origin}: connection refused`, { cause: refused });
+      throw new TsignError("network", `connect to ${request.url.origin}: connection refused`, { cause: refused });
     }
     const bytes = Buffer.from(reply.text ?? (reply.json === undefined ? "" : JSON.stringify(reply.json)));
     const body = (async function* () {

@@ -86,7 +86,7 @@ export async function exchange(handler: Handler, request: HttpRequest): Promise<
   request.signal.throwIfAborted();
   const { url, method } = request;
   const body = request.body instanceof Uint8Array ? [request.body] : (request.body ?? []);
-  const broken = (cause: unknown) => new TsignError("network", `cannot reach ${url.origin}: broken off`, { cause });
+  const broken = (cause: unknown) => new TsignError("network", `connect to ${url.origin}: interrupted`, { cause });
   let response: ServerResponse;
   try {
     response = await handler({

@@ -47,7 +47,7 @@ export function testIo({ cwd = tmpdir(), env = {}, stdin = "", tty = {}, io = {}
     stderr: { write: (text) => written.err.push(Buffer.from(text)) },
     tty: {
       stdin: false,
-      nobody: false,
+      stdinIsNull: false,
       stdout: false,
       stderr: false,
       columns: 80,

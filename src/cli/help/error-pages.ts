@@ -70,7 +70,7 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
     ],
     example: {
       command: "tsign tree registry.example/app:v1",
-      error: "cannot reach https://registry.example: no such host",
+      error: "connect to https://registry.example: no such host",
     },
   },
   timeout: {
@@ -138,6 +138,6 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
     meaning: "tsign has a defect. No verdict was reached.",
     causes: ["an exception that nothing expected"],
     remedies: ["report it with the command, the version (`tsign version`) and the output of --verbose"],
-    example: { command: "tsign verify --key cosign.pub IMAGE", error: "unexpected: …" },
+    example: { command: "tsign verify --key cosign.pub IMAGE", error: "internal error: …" },
   },
 };

@@ -10,7 +10,7 @@ import { isSecretFlag, knownSecrets, Secrets } from "./secrets.ts";
 function guarded(options: { terminal: boolean; secrets?: Secrets }) {
   const written: (string | Uint8Array)[] = [];
   const keep = (content: string | Uint8Array) => written.push(content);
-  const tty = { stdin: false, nobody: true, stdout: options.terminal, stderr: false, columns: 80 };
+  const tty = { stdin: false, stdinIsNull: true, stdout: options.terminal, stderr: false, columns: 80 };
   const raw = {
     env: {},
     stdout: { write: keep, data: keep },

@@ -10,7 +10,7 @@ function terminal(options: { stderr?: boolean; columns?: number; env?: Record<st
     env: options.env ?? {},
     tty: {
       stdin: false,
-      nobody: false,
+      stdinIsNull: false,
       stdout: false,
       stderr: options.stderr ?? true,
       columns: options.columns ?? 80,

@@ -8,7 +8,7 @@ function screen(columns = 80) {
   const io = {
     tty: {
       stdin: true,
-      nobody: false,
+      stdinIsNull: false,
       stdout: true,
       stderr: true,
       columns,

@@ -10,7 +10,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 function terminal({ stderr = true, stdout = true, columns = 80 } = {}) {
   return {
     stdin: false,
-    nobody: true,
+    stdinIsNull: true,
     stdout,
     stderr,
     columns,

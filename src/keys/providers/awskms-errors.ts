@@ -1,5 +1,5 @@
 import { TsignError } from "../../errors.ts";
-import { AWS_LOOKED } from "../../net/aws.ts";
+import { AWS_SOURCES } from "../../net/aws.ts";
 import { SERVICE } from "./awskms-client.ts";
 
 /**
@@ -29,7 +29,7 @@ interface Failure {
 const MEANINGS: readonly (readonly [RegExp, (failure: Failure) => Meaning])[] = [
   [
     /^CredentialsProviderError$|^Could not load credentials/,
-    () => ["auth", `missing credentials for ${SERVICE}`, AWS_LOOKED],
+    () => ["auth", `missing credentials for ${SERVICE}`, AWS_SOURCES],
   ],
   [
     /^Region (is missing|not accepted)/,
@@ -49,7 +49,7 @@ const MEANINGS: readonly (readonly [RegExp, (failure: Failure) => Meaning])[] = 
   ],
   [
     /^(UnrecognizedClient|InvalidClientTokenId|InvalidSignature|SignatureDoesNotMatch|IncompleteSignature)/,
-    () => ["auth", `${SERVICE} refused the credentials`, AWS_LOOKED],
+    () => ["auth", `${SERVICE} refused the credentials`, AWS_SOURCES],
   ],
   [
     /^ExpiredToken/,

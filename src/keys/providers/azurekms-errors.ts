@@ -35,7 +35,7 @@ export function explainAzureError(error: unknown, { action, name }: { action: st
       return made("service", `${SERVICE} still limits the request rate (429) after several attempts`);
     default:
   }
-  if (code && /^E[A-Z]+$|REQUEST_SEND_ERROR/.test(code)) return made("network", `cannot reach ${SERVICE}: ${reason}`);
+  if (code && /^E[A-Z]+$|REQUEST_SEND_ERROR/.test(code)) return made("network", `connect to ${SERVICE}: ${reason}`);
   return made("service", `${SERVICE} cannot ${action} ${name}: ${reason}`);
 }
 

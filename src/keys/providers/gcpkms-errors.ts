@@ -25,7 +25,7 @@ export function explainGcpError(error: unknown, { action, name }: { action: stri
     case 14:
       return made(
         "network",
-        `cannot reach ${SERVICE}: ${reason}`,
+        `connect to ${SERVICE}: ${reason}`,
         "set https_proxy (in lower case, as gRPC requires) if there is a proxy",
       );
     case 5:

@@ -108,7 +108,7 @@ const SAID: [string, FakeReply | undefined, string, RegExp][] = [
     /still limits the request rate/,
   ],
   ["a response that is not JSON", { text: "<html>" }, "service", /returned invalid JSON/],
-  ["nothing there", undefined, "network", /cannot reach https:\/\/vault.test:8200: connection refused/],
+  ["nothing there", undefined, "network", /connect to https:\/\/vault.test:8200: connection refused/],
   [
     "a key that encrypts",
     { json: { data: { type: "aes256-gcm96", keys: { 1: 1_700_000_000 } } } },

@@ -103,7 +103,7 @@ describe("GitLab", () => {
     const gone = serviceIo(() => undefined, { env });
     await refuses(openGitlab(gone.io, "gitlab://a/b").signer(), {
       code: "network",
-      text: /cannot reach https:\/\/gitlab.test/,
+      text: /connect to https:\/\/gitlab.test/,
     });
   });
 });
@@ -246,7 +246,7 @@ describe("Kubernetes", () => {
     [{ status: 404, json: { message: 'namespaces "ns" not found' } }, "input", /namespace ns not found/],
     [{ json: { data: { "cosign.key": "eA==" } } }, "input", /secret ns\/s has no cosign.pub/],
     [{ status: 429 }, "service", /still limits the request rate/],
-    [undefined, "network", /cannot reach https:\/\/cluster.test:6443: connection refused/],
+    [undefined, "network", /connect to https:\/\/cluster.test:6443: connection refused/],
   ];
   for (const [reply, code, text] of failures) {
     test(`${code} ${text} -> one clear line`, () => {

@@ -109,7 +109,7 @@ function client(folder: string, repo: Repository, options: { down?: boolean; now
       sleep: async (milliseconds, signal) =>
         milliseconds > 1000 ? new Promise((_, stop) => signal?.addEventListener("abort", stop)) : undefined,
       http: async ({ url }) => {
-        if (options.down) throw new TsignError("network", `cannot reach ${url.host}`);
+        if (options.down) throw new TsignError("network", `connect to ${url.host}`);
         const file = repo.files.get(decodeURIComponent(url.pathname.slice("/repo/".length)));
         return {
           status: file ? 200 : 404,
@@ -149,7 +149,7 @@ test("what was kept is used, with a warning, when the mirror cannot be reached, 
   assert.equal(await offline.read(), "kept");
   assert.match(
     offline.io.err(),
-    /WARNING: the TUF mirror: cannot reach tuf\.example; using the trust material kept from before/,
+    /WARNING: the TUF mirror: connect to tuf\.example; using the trust material kept from before/,
   );
   const expired = client(folder, repo, { down: true, now: Date.now() + 2 * DAY });
   await assert.rejects(expired.read(), /(root|targets)\.json expired/, "root and targets must be current");

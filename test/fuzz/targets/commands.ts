@@ -33,13 +33,13 @@ export const settingOf = ({ setting, manifests }: World): CommandSetting => ({
 /** Files that are only in memory, and may be written. */
 function memoryFiles(content: Readonly<Record<string, Uint8Array | string>>): Files {
   const files = new Map(Object.entries(content).map(([name, data]) => [name, Buffer.from(data)]));
-  const missing = (path: string) => new TsignError("input", `cannot read ${path}: no such file`);
+  const missing = (path: string) => new TsignError("input", `read ${path}: no such file`);
   const get = (path: string) => files.get(path.replace(/^.*\//, ""));
   const files_: Partial<Files> = {
     async read(path, { maxBytes }) {
       const data = get(path);
       if (!data) throw missing(path);
-      if (data.length > maxBytes) throw new TsignError("limit", `${path} is larger than ${maxBytes} bytes`);
+      if (data.length > maxBytes) throw new TsignError("limit", `read ${path}: larger than ${maxBytes} bytes`);
       return data;
     },
     async *chunks(path) {
@@ -216,7 +216,7 @@ function registryOf(document: Uint8Array, image: Buffer): (request: HttpRequest)
   manifests.set(fallbackTag(subject), Buffer.from(JSON.stringify(index)));
   return async ({ url, method, headers }) => {
     // An entry that an old signature lacks is looked up in the log, which cannot be reached here.
-    if (url.host === "rekor.sigstore.dev") throw new TsignError("network", `cannot reach ${url.origin}`);
+    if (url.host === "rekor.sigstore.dev") throw new TsignError("network", `connect to ${url.origin}`);
     if (headers["authorization"] !== undefined) throw new Finding("credentials were sent, and there are none");
     if (url.host !== "registry.example") throw new Finding(`it goes to ${url.host}`);
     const [, kind = "", name = ""] = /\/(manifests|blobs|referrers)\/(.+)$/.exec(url.pathname) ?? [];

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 
-/** An access key, of a user or, with its token, of a role. */
+/** An access key of a user or, with a token, of a role. */
 export interface AccessKey {
   readonly id: string;
   readonly secret: string;
@@ -11,18 +11,18 @@ export interface AccessKey {
 /** A call of Alibaba Cloud's OpenAPI without a body. */
 export interface ApiCall {
   readonly method: "GET" | "POST";
-  /** Its query takes part in the signature. */
+  /** The signature covers its query. */
   readonly url: URL;
   readonly action: string;
   readonly version: string;
   readonly now: Date;
-  /** A text that is not used twice. */
+  /** A unique text. */
   readonly nonce: string;
 }
 
 const ALGORITHM = "ACS3-HMAC-SHA256";
 
-/** The headers of a signed call: signature method V3 of Alibaba Cloud's OpenAPI. Lower-case names. */
+/** Returns the headers of a signed call, with lower-case names (Alibaba Cloud OpenAPI, signature method V3). */
 export function signedHeaders(call: ApiCall, key: AccessKey): Record<string, string> {
   const empty = sha256("");
   const signed: Record<string, string> = {
@@ -60,7 +60,7 @@ function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** All but the unreserved characters of RFC 3986, four of which encodeURIComponent leaves. */
+/** Percent-encodes all but the unreserved characters of RFC 3986; encodeURIComponent leaves five more unencoded. */
 function encode(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
 }

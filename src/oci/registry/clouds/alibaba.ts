@@ -24,8 +24,8 @@ interface Found {
 }
 
 /**
- * A registry's temporary password from Container Registry, for an instance (Enterprise) or the user (Personal). The access
- * key is that of the environment, of a role that a Kubernetes service account may assume, or of the machine's role.
+ * Gets a temporary registry password from Container Registry, for an instance (Enterprise) or the user (Personal). The access
+ * key comes from the environment, from a role that a Kubernetes service account may assume, or from the machine's role.
  */
 export const findInAlibaba: FindInCloud = async (io, { host }) => {
   const { instance, region = "" } = ALIBABA_HOST.exec(host)?.groups ?? {};
@@ -46,30 +46,33 @@ type RegistryApi = (action: string, query: Record<string, string>) => Promise<Re
 
 async function callRegistryApi(
   io: Io,
-  by: { key: AccessKey; region: string; action: string; query: Record<string, string> },
+  request: { key: AccessKey; region: string; action: string; query: Record<string, string> },
 ): Promise<Record<string, unknown>> {
-  const { key, region, action } = by;
+  const { key, region, action } = request;
   const url = new URL(`https://cr.${region}.aliyuncs.com/`);
-  for (const [name, value] of Object.entries(by.query)) url.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(request.query)) url.searchParams.set(name, value);
   const call = { method: "POST", url, action, version: ENTERPRISE, ...once(io) } as const;
   const headers = signedHeaders(call, key);
   const answer = await askJson(tokenTransport(io), { url, headers, method: "POST" });
   if (answer["IsSuccess"] === true) return answer;
-  throw new TsignError("auth", `${url.host} refuses ${action}`);
+  throw new TsignError("auth", `${url.host} refused ${action}`);
 }
 
-/** The instance of a name, which is the first label of its registry's host. */
+/** Returns the ID of the instance with a name, which is the first label of its registry's host. */
 async function instanceId(api: RegistryApi, name: string): Promise<string> {
   const { Instances: found } = await api("ListInstance", { InstanceName: name });
   const instances = (Array.isArray(found) ? found : []) as { InstanceName?: unknown; InstanceId?: unknown }[];
   const id = instances.find(({ InstanceName }) => InstanceName === name)?.InstanceId;
   if (typeof id === "string" && id !== "") return id;
-  throw new TsignError("auth", `there is no instance ${name} of Container Registry that the access key may see`);
+  throw new TsignError(
+    "auth",
+    `Container Registry instance ${name} does not exist or is not visible to the access key`,
+  );
 }
 
 function passwordOf(answer: unknown, user: string, password: string) {
   const value = answer as Record<string, unknown>;
-  const where = "the answer of Container Registry";
+  const where = "answer from Container Registry";
   return {
     kind: "password",
     username: textField(value, user, where),
@@ -97,19 +100,19 @@ async function accessKey(io: Io, region: string): Promise<Found> {
   if (key) return { key, from: "the metadata server" };
   throw new TsignError(
     "auth",
-    "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET are not set, nor ALIBABA_CLOUD_ROLE_ARN, " +
-      "ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE, and no role answers at 100.100.100.200",
+    "neither ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET nor ALIBABA_CLOUD_ROLE_ARN, " +
+      "ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE are set, and 100.100.100.200 provides no role",
   );
 }
 
-/** STS AssumeRoleWithOIDC, which is not signed: the token proves it. */
+/** Calls STS AssumeRoleWithOIDC, which needs no signature: the token authenticates the call. */
 async function assumedRole(
   io: Io,
-  by: { file: string; role: string; provider: string; region: string },
+  account: { file: string; role: string; provider: string; region: string },
 ): Promise<AccessKey> {
-  const token = Buffer.from(await io.files.read(by.file, { maxBytes: 1024 * 1024 })).toString("utf8");
+  const token = Buffer.from(await io.files.read(account.file, { maxBytes: 1024 * 1024 })).toString("utf8");
   const { now, nonce } = once(io);
-  const endpoint = io.env["ALIBABA_CLOUD_STS_ENDPOINT"] || `sts.${by.region}.aliyuncs.com`;
+  const endpoint = io.env["ALIBABA_CLOUD_STS_ENDPOINT"] || `sts.${account.region}.aliyuncs.com`;
   const url = secretUrl(`https://${endpoint}/`, "ALIBABA_CLOUD_STS_ENDPOINT");
   const query = {
     Action: "AssumeRoleWithOIDC",
@@ -117,16 +120,16 @@ async function assumedRole(
     Version: "2015-04-01",
     Timestamp: `${now.toISOString().slice(0, 19)}Z`,
     SignatureNonce: nonce,
-    RoleArn: by.role,
-    OIDCProviderArn: by.provider,
+    RoleArn: account.role,
+    OIDCProviderArn: account.provider,
     RoleSessionName: io.env["ALIBABA_CLOUD_ROLE_SESSION_NAME"] || "tsign",
   };
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   const { Credentials: key } = await askJson(tokenTransport(io), { url, form: { OIDCToken: token } });
-  return keyOf(key ?? {}, "the answer of STS");
+  return keyOf(key ?? {}, "answer from STS");
 }
 
-/** Of the role that the machine runs as; undefined when it is not one of Alibaba's, or has none. */
+/** Returns the key of the machine's role; undefined when the machine is not in Alibaba Cloud. */
 async function machineRole(io: Io): Promise<AccessKey | undefined> {
   const base = io.env["ALIBABA_CLOUD_IMDS_ENDPOINT"] || METADATA;
   const at = (path: string) => new URL(path, secretUrl(base, "ALIBABA_CLOUD_IMDS_ENDPOINT", { machine: true }));
@@ -141,7 +144,7 @@ async function machineRole(io: Io): Promise<AccessKey | undefined> {
   const roles = "/latest/meta-data/ram/security-credentials/";
   const role = io.env["ALIBABA_CLOUD_ECS_METADATA"] || (await askText(transport, { url: at(roles), headers })).trim();
   const text = await askText(transport, { url: at(`${roles}${encodeURIComponent(role)}`), headers });
-  return keyOf(parseObject(text, "the metadata server's answer"), "the metadata server's answer");
+  return keyOf(parseObject(text, "answer from the metadata server"), "answer from the metadata server");
 }
 
 function keyOf(answer: unknown, where: string): AccessKey {

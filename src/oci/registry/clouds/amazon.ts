@@ -1,18 +1,18 @@
 import { TsignError } from "../../../errors.ts";
 import { decodeBase64 } from "../../../format/base64.ts";
 import type { Io } from "../../../io/io.ts";
-import { AWS_LOOKED, awsRequestHandler } from "../../../net/aws.ts";
+import { AWS_SOURCES, awsRequestHandler } from "../../../net/aws.ts";
 import { type LoadPackage, loadPackages, type PackageName } from "../../../packages.ts";
 import { ECR_HOST } from "./hosts.ts";
 import type { CloudRegistry, FindInCloud } from "./types.ts";
 
-/** Where the public registry issues its tokens, wherever one is. */
+/** The only region that issues tokens for the public registry. */
 const PUBLIC_REGION = "us-east-1";
 
 interface Authorization {
   readonly authorizationToken?: string;
 }
-/** What both services answer: a list for private registries, one for the public one. */
+/** The answer of both services: a list for private registries, a single value for the public one. */
 interface Answer {
   readonly authorizationData?: Authorization | readonly Authorization[];
 }
@@ -27,10 +27,10 @@ interface Sdk {
   readonly GetAuthorizationTokenCommand: new (input: Record<string, unknown>) => unknown;
 }
 
-/** A registry's password from ECR, with the credentials that AWS's own library finds and signs with. */
+/** Gets a registry password from ECR with the credentials that AWS's own library finds. */
 export const findInAmazon: FindInCloud = (io, registry) => askEcr(io, registry);
 
-/** @param load the libraries, for tests */
+/** Gets a registry password from ECR. @param load replaces the loading of packages in tests */
 export async function askEcr(io: Io, { host }: CloudRegistry, load?: LoadPackage) {
   const { account, fips, region = PUBLIC_REGION } = ECR_HOST.exec(host)?.groups ?? {};
   const name: PackageName = account ? "@aws-sdk/client-ecr" : "@aws-sdk/client-ecr-public";
@@ -50,12 +50,12 @@ export async function askEcr(io: Io, { host }: CloudRegistry, load?: LoadPackage
   const [first] = [answer.authorizationData ?? []].flat();
   const pair = Buffer.from(decodeBase64(first?.authorizationToken ?? "") ?? []).toString("utf8");
   const colon = pair.indexOf(":");
-  if (colon < 1) throw new TsignError("auth", "ECR answered without a token");
+  if (colon < 1) throw new TsignError("auth", "ECR returned no token");
   const credentials = { kind: "password", username: pair.slice(0, colon), password: pair.slice(colon + 1) } as const;
-  return { credentials, from: "AWS's credential chain" };
+  return { credentials, from: "the AWS credential chain" };
 }
 
-/** By the error's name alone: the message of a refused signature repeats the headers that were signed, tokens included. */
+/** Uses only the error's name: the message of a refused signature repeats the signed headers, including tokens. */
 function readableError(error: unknown, service: string): unknown {
   if (error instanceof TsignError || !(error instanceof Error)) return error;
   const known = MEANINGS.find(([pattern]) => pattern.test(error.name))?.[1];
@@ -63,11 +63,11 @@ function readableError(error: unknown, service: string): unknown {
 }
 
 const MEANINGS: readonly (readonly [RegExp, (service: string) => string])[] = [
-  [/^CredentialsProviderError$/, () => AWS_LOOKED],
-  [/^AccessDenied/, (service) => `no permission for ${service}:GetAuthorizationToken`],
+  [/^CredentialsProviderError$/, () => `none found; ${AWS_SOURCES}`],
+  [/^AccessDenied/, (service) => `missing permission ${service}:GetAuthorizationToken`],
   [/^ExpiredToken/, () => "the AWS credentials have expired"],
   [
     /^(UnrecognizedClient|InvalidClientTokenId|InvalidSignature|SignatureDoesNotMatch|IncompleteSignature)/,
-    () => "AWS does not accept the credentials",
+    () => "AWS refused the credentials",
   ],
 ];

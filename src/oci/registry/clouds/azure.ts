@@ -6,7 +6,7 @@ import type { FindInCloud } from "./types.ts";
 
 interface Cloud {
   readonly login: string;
-  /** What a token is asked for: the registries of a cloud accept those of its resource manager. */
+  /** The token's audience: a cloud's registries accept tokens for its resource manager. */
   readonly resource: string;
 }
 
@@ -17,7 +17,7 @@ const CLOUDS = {
   de: { login: "https://login.microsoftonline.de", resource: "https://management.microsoftazure.de/" },
 } as const satisfies Record<string, Cloud>;
 
-/** AZURE_ENVIRONMENT, whose names Azure's libraries share. Without it the registry's own cloud is meant. */
+/** Values of AZURE_ENVIRONMENT in Azure's libraries. Without it, the registry's own cloud is used. */
 const ENVIRONMENTS: Readonly<Record<string, keyof typeof CLOUDS>> = {
   AZURECLOUD: "io",
   AZUREPUBLICCLOUD: "io",
@@ -35,8 +35,8 @@ interface Found {
 }
 
 /**
- * A registry's refresh token for an identity of Entra: an application with its secret, a workload with a federated token, or
- * the identity that the machine has (docker-credential-acr-env, and its order).
+ * Gets a registry's refresh token for an Entra identity: an application with its secret, a workload with a federated token, or
+ * the machine's managed identity, in the order of docker-credential-acr-env.
  */
 export const findInAzure: FindInCloud = async (io, { registry, host, tls }) => {
   const { token, from } = await identityToken(io, cloudOf(io, host));
@@ -48,7 +48,7 @@ export const findInAzure: FindInCloud = async (io, { registry, host, tls }) => {
     access_token: token,
   };
   const url = new URL(`https://${registry}/oauth2/exchange`);
-  // The user's leniency towards the registry does not extend to a token that rules more than images.
+  // --allow-insecure-registry does not apply here: the token gives access to more than images.
   const { insecure: _, ...verified } = tls;
   const transport = tokenTransport(io, verified);
   const refresh = await askToken(transport, { url, form }, "refresh_token");
@@ -59,7 +59,7 @@ function cloudOf({ env }: Io, host: string): Cloud {
   const named = (env["AZURE_ENVIRONMENT"] ?? "").toUpperCase();
   const ofHost = ACR_HOST.exec(host)?.groups?.["cloud"] as keyof typeof CLOUDS;
   const known = named === "" ? ofHost : Object.hasOwn(ENVIRONMENTS, named) ? ENVIRONMENTS[named] : undefined;
-  if (known === undefined) throw new TsignError("auth", `AZURE_ENVIRONMENT is ${named}, which names no cloud`);
+  if (known === undefined) throw new TsignError("auth", `AZURE_ENVIRONMENT "${named}" is not a known cloud`);
   const authority = env["AZURE_AUTHORITY_HOST"];
   return authority ? { ...CLOUDS[known], login: authority } : CLOUDS[known];
 }
@@ -101,7 +101,7 @@ function entraToken(
   return askToken(tokenTransport(io), { url, form: { ...form, scope: `${resource}.default` } });
 }
 
-/** Of App Service and what is like it by their variables, of a virtual machine by its metadata server. */
+/** Gets the token of a managed identity: of App Service and similar services by their variables, else from the metadata server. */
 async function managedToken(io: Io, { resource }: Cloud): Promise<Found> {
   const { IDENTITY_ENDPOINT, IDENTITY_HEADER, MSI_ENDPOINT, MSI_SECRET, AZURE_CLIENT_ID: client } = io.env;
   const endpoint = (address: string, query: Record<string, string | undefined>, variable: string) => {
@@ -129,7 +129,7 @@ async function managedToken(io: Io, { resource }: Cloud): Promise<Found> {
     throw new TsignError(
       "auth",
       "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE are not all set, " +
-        `and no managed identity answers at ${url.host}`,
+        `and ${url.host} provides no managed identity`,
     );
   }
   return { token: await ask({ url, headers }), from: "the managed identity" };

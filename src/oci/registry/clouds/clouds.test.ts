@@ -80,10 +80,10 @@ describe("whose registry it is", () => {
     ],
   ];
   for (const [name, own, foreign] of CLOUDS) {
-    test(`${name}'s are asked about, and no other`, async () => {
+    test(`${name}: only its own hosts are asked about`, async () => {
       for (const registry of own) {
         const { credentials } = await find(registry, EVERYTHING);
-        assert.match(credentials.note ?? "", new RegExp(`of ${name}`), registry);
+        assert.match(credentials.note ?? "", new RegExp(`the ${name} credentials`), registry);
       }
       for (const registry of foreign) {
         const { credentials, asked } = await find(registry, EVERYTHING, () => assert.fail(`asked for ${registry}`));
@@ -93,13 +93,13 @@ describe("whose registry it is", () => {
     });
   }
 
-  test("over http no cloud is asked", async () => {
+  test("registry over http -> no cloud is asked", async () => {
     const { io } = serviceIo(() => assert.fail("asked"), { env: EVERYTHING });
     const origin = new URL("http://ghcr.io");
-    isAnonymous(await findCloudCredentials(io, { registry: "ghcr.io", origin, tls: {} }), /over https/);
+    isAnonymous(await findCloudCredentials(io, { registry: "ghcr.io", origin, tls: {} }), /not sent over http/);
   });
 
-  test("a command asks its cloud once for a registry", async () => {
+  test("one registry, many images -> the cloud is asked once", async () => {
     const { io, asked } = serviceIo(() => ({ json: { access_token: "t" } }), { env: EVERYTHING, io: { sleep } });
     const ask = (registry: string) =>
       findCloudCredentials(io, { registry, origin: new URL(`https://${registry}`), tls: {} });
@@ -110,15 +110,15 @@ describe("whose registry it is", () => {
     assert.equal(asked.length, 2);
   });
 
-  test("Ctrl-C is no absence of credentials", async () => {
+  test("Ctrl-C -> cancelled, not anonymous", async () => {
     const signal = AbortSignal.abort(new Error("stop"));
     await assert.rejects(find("gcr.io", {}, () => undefined, { signal }));
   });
 });
 
-test("GitHub: the workflow's token under the actor's name", async () => {
+test("GitHub: GITHUB_TOKEN with the user name GITHUB_ACTOR", async () => {
   const { credentials } = await find("ghcr.io", { GITHUB_TOKEN: "ghp_secret", GITHUB_ACTOR: "octo" });
-  const note = "the credentials are those of GitHub from GITHUB_TOKEN";
+  const note = "check the GitHub credentials from GITHUB_TOKEN";
   assert.deepEqual(credentials, { kind: "password", username: "octo", password: "ghp_secret", note });
   const unnamed = await find("ghcr.io", { GITHUB_TOKEN: "ghp_secret" });
   assert.deepEqual(unnamed.credentials, { kind: "password", username: "unset", password: "ghp_secret", note });
@@ -134,9 +134,9 @@ describe("Azure", () => {
     return undefined;
   };
 
-  test("an application's secret becomes the registry's refresh token", async () => {
+  test("application secret -> exchanged for the registry's refresh token", async () => {
     const { credentials, asked } = await find("x.azurecr.io", APPLICATION, azure);
-    const note = "the credentials are those of Azure from AZURE_CLIENT_SECRET";
+    const note = "check the Azure credentials from AZURE_CLIENT_SECRET";
     assert.deepEqual(credentials, { kind: "refresh-token", token: "refresh for entra client", note });
     assert.deepEqual(asked.map(urlOf), [
       "https://login.microsoftonline.com/tenant%2Fx/oauth2/v2.0/token",
@@ -156,7 +156,7 @@ describe("Azure", () => {
     });
   });
 
-  test("the cloud is the registry's, or that of AZURE_ENVIRONMENT", async () => {
+  test("cloud: the registry's, or AZURE_ENVIRONMENT", async () => {
     const logins = async (registry: string, env: Record<string, string>) =>
       new URL(urlOf((await find(registry, { ...APPLICATION, ...env }, azure)).asked[0] ?? assert.fail())).hostname;
     assert.equal(await logins("x.azurecr.cn", {}), "login.chinacloudapi.cn");
@@ -167,13 +167,13 @@ describe("Azure", () => {
     );
     assert.equal(await logins("x.azurecr.io", { AZURE_AUTHORITY_HOST: "https://login.example/" }), "login.example");
     const odd = await find("x.azurecr.io", { ...APPLICATION, AZURE_ENVIRONMENT: "Moon" }, azure);
-    isAnonymous(odd.credentials, /AZURE_ENVIRONMENT is MOON/);
+    isAnonymous(odd.credentials, /AZURE_ENVIRONMENT "MOON" is not a known cloud/);
     const open = await find("x.azurecr.io", { ...APPLICATION, AZURE_AUTHORITY_HOST: "http://login.example" }, azure);
-    isAnonymous(open.credentials, /AZURE_AUTHORITY_HOST is not an https address/);
+    isAnonymous(open.credentials, /AZURE_AUTHORITY_HOST is not an https URL/);
     assert.equal(open.asked.length, 0);
   });
 
-  test("a workload's federated token, from a file", async () => {
+  test("federated token of a workload, read from a file", async () => {
     const files = { read: async (path: string) => Buffer.from(path === "/token" ? "jwt\n" : assert.fail(path)) };
     const env = { AZURE_TENANT_ID: "t", AZURE_CLIENT_ID: "c", AZURE_FEDERATED_TOKEN_FILE: "/token" };
     const { asked, credentials } = await find("x.azurecr.io", env, azure, { files });
@@ -182,7 +182,7 @@ describe("Azure", () => {
     assert.equal(asked[0]?.json["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
   });
 
-  test("managed identities: a service's by its variables, a machine's by its metadata server", async () => {
+  test("managed identity: of a service by its variables, of a machine by its metadata server", async () => {
     const managed: Answer = (asked) => {
       const { hostname, searchParams } = asked.request.url;
       if (hostname !== "169.254.169.254" && hostname !== "localhost") return azure(asked);
@@ -208,27 +208,27 @@ describe("Azure", () => {
     const endpoint = "http://localhost:1/msi";
     assert.equal(await from({ IDENTITY_ENDPOINT: endpoint, IDENTITY_HEADER: "h" }), `refresh for h ${resource}`);
     assert.equal(await from({ MSI_ENDPOINT: endpoint, MSI_SECRET: "s" }), `refresh for s ${resource}`);
-    assert.match((await from({ MSI_ENDPOINT: "http://far.example", MSI_SECRET: "s" })) ?? "", /not an https address/);
+    assert.match((await from({ MSI_ENDPOINT: "http://far.example", MSI_SECRET: "s" })) ?? "", /not an https URL/);
   });
 
-  test("what is refused is named, and no secret repeated", async () => {
+  test("refused request -> error names host and code, no secret", async () => {
     const said = { error: "invalid_client", error_description: "AADSTS7000215: wrong secret s3cret" };
     const denied = await find("x.azurecr.io", APPLICATION, () => ({ status: 401, json: said }));
-    const login = /login.microsoftonline.com answered 401 \(invalid_client, AADSTS7000215\)/;
+    const login = /login.microsoftonline.com returned 401 \(invalid_client, AADSTS7000215\)/;
     isAnonymous(denied.credentials, login, ["s3cret"]);
     const chatty = await find("x.azurecr.io", APPLICATION, () => ({ status: 401, json: { error: "not s3cret" } }));
-    isAnonymous(chatty.credentials, /login.microsoftonline.com answered 401$/, ["s3cret"]);
+    isAnonymous(chatty.credentials, /login.microsoftonline.com returned 401$/, ["s3cret"]);
     const noRole = await find("x.azurecr.io", APPLICATION, (asked) =>
       asked.request.url.hostname === "x.azurecr.io" ? { status: 403, text: "entra client" } : azure(asked),
     );
-    isAnonymous(noRole.credentials, /x.azurecr.io answered 403$/, ["entra"]);
+    isAnonymous(noRole.credentials, /x.azurecr.io returned 403$/, ["entra"]);
     const started = Date.now();
     const hangs = await find("x.azurecr.io", {}, undefined, { http: () => new Promise(() => {}) });
-    isAnonymous(hangs.credentials, /no managed identity answers at 169.254.169.254/);
+    isAnonymous(hangs.credentials, /169.254.169.254 provides no managed identity/);
     assert.ok(Date.now() - started < 5_000, "a machine without metadata server waits too long");
   });
 
-  test("leniency towards the registry does not extend to the exchange", async () => {
+  test("--allow-insecure-registry -> the token exchange is still verified", async () => {
     const { io, asked } = serviceIo(azure, { env: APPLICATION, io: { sleep } });
     const origin = new URL("https://x.azurecr.io");
     await findCloudCredentials(io, { registry: "x.azurecr.io", origin, tls: { insecure: true, ca: "pem" } });
@@ -261,7 +261,7 @@ describe("AWS", () => {
     return { seen, load: async () => ({ [client]: Client, GetAuthorizationTokenCommand }) };
   };
 
-  test("a private registry's account, region and FIPS are its host's", async () => {
+  test("private registry: account, region and FIPS from its host", async () => {
     const { seen, load } = library("ECRClient", () => ({ authorizationData: [{ authorizationToken: token }] }));
     const { credentials } = await ask(PRIVATE, load);
     assert.deepEqual(credentials, { kind: "password", username: "AWS", password: "p:assword" });
@@ -270,33 +270,33 @@ describe("AWS", () => {
     assert.deepEqual(seen.input, { registryIds: ["123456789012"] });
   });
 
-  test("the public registry has a service of its own", async () => {
+  test("public registry: own service", async () => {
     const { seen, load } = library("ECRPUBLICClient", () => ({ authorizationData: { authorizationToken: token } }));
     assert.equal((await ask("public.ecr.aws", load)).credentials.username, "AWS");
     assert.equal(seen.settings?.["region"], "us-east-1");
     assert.deepEqual(seen.input, {});
   });
 
-  test("failures are one line without what was signed", async () => {
+  test("failures: one line, without signed headers", async () => {
     const failing = (name: string) =>
       library("ECRClient", () => {
         throw Object.assign(new Error("canonical string: x-amz-security-token:secret"), { name });
       }).load;
     const cases: [string, RegExp][] = [
-      ["CredentialsProviderError", /looked in AWS_ACCESS_KEY_ID/],
-      ["AccessDeniedException", /no permission for ecr:GetAuthorizationToken/],
+      ["CredentialsProviderError", /set AWS_ACCESS_KEY_ID/],
+      ["AccessDeniedException", /missing permission ecr:GetAuthorizationToken/],
       ["ExpiredTokenException", /have expired/],
-      ["SignatureDoesNotMatch", /does not accept the credentials/],
+      ["SignatureDoesNotMatch", /refused the credentials/],
       ["OddException", /GetAuthorizationToken failed: OddException/],
     ];
     for (const [name, text] of cases) {
       await refuses(ask(PRIVATE, failing(name)), { code: "auth", text, secrets: ["secret"] });
     }
     for (const answer of [{}, { authorizationData: [] }, { authorizationData: [{ authorizationToken: "????" }] }]) {
-      const text = /answered without a token/;
+      const text = /returned no token/;
       await refuses(ask(PRIVATE, library("ECRClient", () => answer).load), { code: "auth", text });
     }
-    const text = /public.ecr.aws needs a package that is not installed: @aws-sdk\/client-ecr-public\n.*@\d/;
+    const text = /public.ecr.aws requires a package that is not installed: @aws-sdk\/client-ecr-public\n.*@\d/;
     await refuses(ask("public.ecr.aws", notInstalled), { code: "unsupported", text });
   });
 });
@@ -318,7 +318,7 @@ describe("Alibaba Cloud", () => {
     return { json: { IsSuccess: true, TempUsername: "instance", AuthorizationToken } };
   };
 
-  test("signs as the documentation's example is signed", () => {
+  test("signature equals the documentation's example", () => {
     const url = new URL("https://ecs.cn-shanghai.aliyuncs.com/");
     url.searchParams.set("RegionId", "cn-shanghai");
     url.searchParams.set("ImageId", "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd");
@@ -336,7 +336,7 @@ describe("Alibaba Cloud", () => {
     );
   });
 
-  test("personal registries, instances by their name, and by their id", async () => {
+  test("personal registry, instance by name, instance by ID", async () => {
     const passwords = async (registry: string, env = {}) => {
       const { credentials } = await find(registry, { ...KEY, ...env }, api);
       return credentials.kind === "password" ? `${credentials.username}:${credentials.password}` : credentials.note;
@@ -345,10 +345,10 @@ describe("Alibaba Cloud", () => {
     assert.equal(await passwords(INSTANCE), "instance:p of cri-team");
     const env = { DOCKER_CREDENTIAL_ACR_HELPER_INSTANCE_ID: "cri-x" };
     assert.equal(await passwords(INSTANCE, env), "instance:p of cri-x");
-    assert.match(String(await passwords("none-registry.cn-hangzhou.cr.aliyuncs.com")), /no instance none/);
+    assert.match(String(await passwords("none-registry.cn-hangzhou.cr.aliyuncs.com")), /instance none does not exist/);
   });
 
-  test("a service account's role, the machine's, and neither", async () => {
+  test("role of a service account, of the machine, or none", async () => {
     const cloud: Answer = (asked) => {
       const { hostname, searchParams, pathname } = asked.request.url;
       const role = { AccessKeyId: "id", AccessKeySecret: "s3cret", SecurityToken: "sts" };
@@ -370,9 +370,9 @@ describe("Alibaba Cloud", () => {
     const assumed = await find(INSTANCE, { ...account, ALIBABA_CLOUD_ROLE_ARN: "role" }, cloud, { files });
     assert.match(assumed.credentials.note ?? "", /from ALIBABA_CLOUD_OIDC_TOKEN_FILE/);
     const denied = await find(INSTANCE, { ...account, ALIBABA_CLOUD_ROLE_ARN: "other" }, cloud, { files });
-    isAnonymous(denied.credentials, /sts.cn-hangzhou.aliyuncs.com answered 400/, ["jwt"]);
+    isAnonymous(denied.credentials, /sts.cn-hangzhou.aliyuncs.com returned 400/, ["jwt"]);
     assert.match((await find(INSTANCE, {}, cloud)).credentials.note ?? "", /from the metadata server/);
-    isAnonymous((await find(INSTANCE, {})).credentials, /ALIBABA_CLOUD_ACCESS_KEY_ID and .* not set/);
+    isAnonymous((await find(INSTANCE, {})).credentials, /neither ALIBABA_CLOUD_ACCESS_KEY_ID and .* are set/);
     const wrong = { status: 404, json: { Code: "InvalidAccessKeyId.NotFound", Message: "s3cret" } };
     isAnonymous((await find(INSTANCE, KEY, () => wrong)).credentials, /404 \(InvalidAccessKeyId.NotFound\)/, [
       "s3cret",

@@ -10,7 +10,7 @@ interface Cloud {
   load(): Promise<FindInCloud>;
 }
 
-/** In cosign's order, which decides nothing: no host is of two clouds. */
+/** The clouds in cosign's order. No host belongs to two of them. */
 const CLOUDS: readonly Cloud[] = [
   { name: "Google", hosts: [GOOGLE_HOST], load: async () => (await import("./google.ts")).findInGoogle },
   { name: "AWS", hosts: [ECR_HOST, ECR_PUBLIC_HOST], load: async () => (await import("./amazon.ts")).findInAmazon },
@@ -19,21 +19,21 @@ const CLOUDS: readonly Cloud[] = [
   { name: "GitHub", hosts: [GITHUB_HOST], load: async () => (await import("./github.ts")).findInGithub },
 ];
 
-/** The cloud's tokens live much longer; a command that runs for long asks again. Milliseconds. */
-const REMEMBERED = 5 * 60_000;
+/** Time for which credentials are reused, in milliseconds; the clouds' tokens are valid for much longer. */
+const REUSE_TIME = 5 * 60_000;
 
 interface Known {
   readonly until: number;
   readonly credentials: Promise<Credentials>;
 }
-/** By registry, for as long as the command lives: one that looks at many images asks its cloud once. */
+/** Credentials by registry, so that a command with many images asks its cloud once. */
 const known = new WeakMap<Io, Map<string, Known>>();
 
 /**
- * The credentials that the cloud a registry belongs to gives this machine or user (`--k8s-keychain`); anonymous for every
- * other registry, and where the cloud has none: many of its images are public. `note` then says why.
+ * Returns the credentials of a registry's cloud for this machine or user (`--k8s-keychain`). For other registries, and when
+ * the cloud provides none, access is anonymous, because the image may be public; `note` then gives the reason.
  *
- * @param by `registry`: host and port, as a reference names it; `origin`: where it was found
+ * @param options `registry`: host and port, as in a reference; `origin`: the origin that answered
  */
 export async function findCloudCredentials(
   io: Io,
@@ -43,7 +43,7 @@ export async function findCloudCredentials(
   const cloud = CLOUDS.find(({ hosts }) => hosts.some((pattern) => pattern.test(host)));
   if (!cloud) return { kind: "anonymous" };
   if (origin.protocol !== "https:") {
-    return { kind: "anonymous", note: `credentials of ${cloud.name} are for registries that answer over https` };
+    return { kind: "anonymous", note: `use https: ${cloud.name} credentials are not sent over http` };
   }
   const registries = known.get(io) ?? new Map<string, Known>();
   known.set(io, registries);
@@ -51,17 +51,17 @@ export async function findCloudCredentials(
   const found = registries.get(registry);
   if (found && found.until > now) return found.credentials;
   const credentials = askCloud(io, cloud, { registry, host, tls });
-  registries.set(registry, { until: now + REMEMBERED, credentials });
+  registries.set(registry, { until: now + REUSE_TIME, credentials });
   return credentials;
 }
 
 async function askCloud(io: Io, cloud: Cloud, registry: Parameters<FindInCloud>[1]): Promise<Credentials> {
   try {
     const { credentials, from } = await (await cloud.load())(io, registry);
-    return { ...credentials, note: `the credentials are those of ${cloud.name} from ${from}` };
+    return { ...credentials, note: `check the ${cloud.name} credentials from ${from}` };
   } catch (error) {
     if (!(error instanceof TsignError) || io.signal.aborted) throw error;
     const reason = error.hint ? `${error.message} (${error.hint})` : error.message;
-    return { kind: "anonymous", note: `no credentials of ${cloud.name}: ${reason}` };
+    return { kind: "anonymous", note: `check the ${cloud.name} credentials: ${reason}` };
   }
 }

@@ -63,18 +63,18 @@ const credentialsFile = z.discriminatedUnion("type", [
 ]);
 
 /**
- * An access token for a credentials file of Google's: a service account, a user's login, an identity of another provider
+ * Gets an access token with a Google credentials file: for a service account, a user's login, an identity of another provider
  * (AIP-4117), or one of these acting as a service account.
  *
- * @throws TsignError whose message names the file and never its content
+ * @throws TsignError whose message names the file and never shows its content
  */
 export async function tokenOfFile(io: Io, path: string): Promise<string> {
   const text = Buffer.from(await io.files.read(path, { maxBytes: MAX_FILE })).toString("utf8");
   try {
-    return await tokenOf(io, parseObject(text, "its content"));
+    return await tokenOf(io, parseObject(text, "content"));
   } catch (error) {
     if (!(error instanceof TsignError) || io.signal.aborted) throw error;
-    throw new TsignError("auth", `${path} gives none: ${error.message}`);
+    throw new TsignError("auth", `use ${path}: ${error.message}`);
   }
 }
 
@@ -82,7 +82,7 @@ async function tokenOf(io: Io, value: unknown): Promise<string> {
   const parsed = credentialsFile.safeParse(value);
   if (!parsed.success) {
     const field = parsed.error.issues[0]?.path.join(".") || "type";
-    throw new TsignError("auth", `its ${field} is missing or not one that tsign knows`);
+    throw new TsignError("auth", `missing or unsupported ${field}`);
   }
   const { data } = parsed;
   switch (data.type) {
@@ -101,10 +101,10 @@ async function tokenOf(io: Io, value: unknown): Promise<string> {
   }
 }
 
-/** A signed claim for a token (RFC 7523 §2.1). */
+/** Exchanges a signed assertion for a token (RFC 7523 §2.1). */
 async function serviceAccountToken(io: Io, account: z.infer<typeof serviceAccount>): Promise<string> {
   const audience = account.token_uri || TOKEN_URL;
-  const url = secretUrl(audience, "its token_uri");
+  const url = secretUrl(audience, "token_uri");
   const issued = Math.floor(io.now().getTime() / 1000) - 10;
   const claims = { iss: account.client_email, scope: SCOPE, aud: audience, iat: issued, exp: issued + HOUR };
   const header = { alg: "RS256", typ: "JWT", ...(account.private_key_id ? { kid: account.private_key_id } : {}) };
@@ -113,9 +113,9 @@ async function serviceAccountToken(io: Io, account: z.infer<typeof serviceAccoun
   try {
     key = createPrivateKey(account.private_key);
   } catch {
-    throw new TsignError("auth", "its private_key cannot be read");
+    throw new TsignError("auth", "invalid private_key");
   }
-  if (key.asymmetricKeyType !== "rsa") throw new TsignError("auth", "its private_key is not an RSA key");
+  if (key.asymmetricKeyType !== "rsa") throw new TsignError("auth", "private_key is not an RSA key");
   const assertion = `${signed}.${sign("sha256", Buffer.from(signed), key).toString("base64url")}`;
   const form = { grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer", assertion };
   return askToken(tokenTransport(io), { url, form });
@@ -128,17 +128,17 @@ async function refreshedToken(
   const { client_id, client_secret, refresh_token } = user;
   const form = { grant_type: "refresh_token", refresh_token };
   if (user.type === "authorized_user") {
-    const url = secretUrl(user.token_uri || TOKEN_URL, "its token_uri");
+    const url = secretUrl(user.token_uri || TOKEN_URL, "token_uri");
     return askToken(tokenTransport(io), { url, form: { ...form, client_id, client_secret } });
   }
-  const url = secretUrl(user.token_url, "its token_url");
+  const url = secretUrl(user.token_url, "token_url");
   return askToken(tokenTransport(io), { url, form, headers: basicHeaders(client_id, client_secret) });
 }
 
-/** Another provider's token exchanged for one of Google's (RFC 8693). */
+/** Exchanges another provider's token for one of Google's (RFC 8693). */
 async function externalToken(io: Io, account: z.infer<typeof externalAccount>): Promise<string> {
   const { client_id, client_secret, workforce_pool_user_project: project } = account;
-  const url = secretUrl(account.token_url, "its token_url");
+  const url = secretUrl(account.token_url, "token_url");
   const form = {
     grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
     audience: account.audience,
@@ -155,34 +155,35 @@ async function externalToken(io: Io, account: z.infer<typeof externalAccount>): 
   return actor ? actAs(io, { url: actor, token, lifetime }) : token;
 }
 
-/** From a file, or from an address as GitHub's and Azure's workloads have it. */
+/** Reads the other provider's token from a file or, for workloads on GitHub and Azure, from a URL. */
 async function subjectToken(io: Io, source: z.infer<typeof externalAccount>["credential_source"]): Promise<string> {
   const { file, url, headers = {}, format } = source;
   let text: string;
   if (file) text = Buffer.from(await io.files.read(file, { maxBytes: MAX_FILE })).toString("utf8");
   else if (url) {
     const lower = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-    const at = secretUrl(url, "its credential_source.url", { machine: true });
+    const at = secretUrl(url, "credential_source.url", { machine: true });
     const transport = at.protocol === "http:" ? metadataTransport(io) : tokenTransport(io);
     text = await askText(transport, { url: at, headers: lower });
-  } else throw new TsignError("auth", "its credential_source is neither a file nor a url, the two that tsign knows");
+  } else throw new TsignError("auth", "credential_source has neither a file nor a url");
   if (format?.type !== "json") return text;
-  const where = "what credential_source names";
+  const where = "content of credential_source";
   return textField(parseObject(text, where), format.subject_token_field_name ?? "", where);
 }
 
-/** A token of a service account for one who may act as it (IAM, generateAccessToken). */
+/** Gets a token of a service account with a token that may impersonate it (IAM, generateAccessToken). */
 async function actAs(
   io: Io,
-  by: { url: string; token: string; lifetime: number; delegates?: readonly string[] | undefined },
+  account: { url: string; token: string; lifetime: number; delegates?: readonly string[] | undefined },
 ): Promise<string> {
-  const url = secretUrl(by.url, "its service_account_impersonation_url");
-  const json = { lifetime: `${by.lifetime}s`, scope: [SCOPE], ...(by.delegates ? { delegates: by.delegates } : {}) };
-  const headers = { authorization: `Bearer ${by.token}` };
+  const { token, lifetime, delegates } = account;
+  const url = secretUrl(account.url, "service_account_impersonation_url");
+  const json = { lifetime: `${lifetime}s`, scope: [SCOPE], ...(delegates ? { delegates } : {}) };
+  const headers = { authorization: `Bearer ${token}` };
   return askToken(tokenTransport(io), { url, json, headers }, "accessToken");
 }
 
-/** The parts are form-encoded first (RFC 6749 §2.3.1). */
+/** Returns Basic credentials, whose parts are form-encoded first (RFC 6749 §2.3.1). */
 function basicHeaders(id: string, secret: string): Record<string, string> {
   const pair = `${encodeURIComponent(id)}:${encodeURIComponent(secret)}`;
   return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };

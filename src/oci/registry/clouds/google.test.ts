@@ -50,7 +50,7 @@ function told(credentials: Credentials): string {
   const note = credentials.note ?? "";
   if (credentials.kind !== "password") return note;
   assert.equal(credentials.username, "_token");
-  return `${credentials.password} ${note.replace("the credentials are those of Google ", "")}`;
+  return `${credentials.password} ${note.replace("check the Google credentials ", "")}`;
 }
 
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -64,7 +64,7 @@ const SERVICE_ACCOUNT = {
 const USER = { type: "authorized_user", client_id: "id", client_secret: "s3cret", refresh_token: "refresh" };
 const token = (value: string) => ({ json: { access_token: value, expires_in: 3600 } });
 
-test("a service account signs a claim for a token", async (t) => {
+test("service account: signed assertion -> access token", async (t) => {
   const { credentials, asked, path } = await find(t, { file: SERVICE_ACCOUNT, answer: () => token("robot") });
   assert.equal(told(credentials), `robot from GOOGLE_APPLICATION_CREDENTIALS (${path})`);
   const [{ request, json } = assert.fail(), ...more] = asked;
@@ -81,7 +81,7 @@ test("a service account signs a claim for a token", async (t) => {
   assert.ok(verify("sha256", signed, createPublicKey(privateKey), Buffer.from(signature, "base64url")));
 });
 
-test("a user's login is refreshed, also where gcloud keeps it", async (t) => {
+test("user login: refresh token -> access token, also from gcloud's file", async (t) => {
   const named = await find(t, { file: USER, answer: () => token("user") });
   assert.match(told(named.credentials), /^user from GOOGLE_APPLICATION_CREDENTIALS/);
   assert.equal(named.asked[0]?.request.url.href, "https://oauth2.googleapis.com/token");
@@ -94,7 +94,7 @@ test("a user's login is refreshed, also where gcloud keeps it", async (t) => {
   assert.match(told(kept.credentials), /^user from .*\/application_default_credentials.json$/);
 });
 
-test("another provider's identity is exchanged, and acts as a service account where the file says so", async (t) => {
+test("external account: token of another provider -> exchanged, and impersonates a service account if configured", async (t) => {
   const source = {
     url: "https://ids.example/token?audience=x",
     headers: { Authorization: "Bearer request" },
@@ -122,19 +122,16 @@ test("another provider's identity is exchanged, and acts as a service account wh
   const { service_account_impersonation_url: _, ...direct } = file;
   assert.match(told((await find(t, { file: direct, answer })).credentials), /^federated from/);
   const foreign = { ...file, credential_source: { ...source, headers: {} } };
-  assert.match(told((await find(t, { file: foreign, answer })).credentials), /is not a JSON object/);
+  assert.match(told((await find(t, { file: foreign, answer })).credentials), /expected a JSON object/);
   for (const credential_source of [{ environment_id: "aws1" }, { executable: { command: "/bin/true" } }]) {
     const { credentials } = await find(t, { file: { ...file, credential_source }, answer });
-    assert.match(told(credentials), /neither a file nor a url/);
+    assert.match(told(credentials), /credential_source has neither a file nor a url/);
   }
   const plain = { ...file, credential_source: { url: "http://ids.example/token" } };
-  assert.match(
-    told((await find(t, { file: plain, answer })).credentials),
-    /credential_source.url is not an https address/,
-  );
+  assert.match(told((await find(t, { file: plain, answer })).credentials), /credential_source.url is not an https URL/);
 });
 
-test("a login may act as a service account", async (t) => {
+test("impersonated service account: token of the source -> token of the account", async (t) => {
   const url = "https://iam.example/v1/robot:generateAccessToken";
   const file = {
     type: "impersonated_service_account",
@@ -151,7 +148,7 @@ test("a login may act as a service account", async (t) => {
   assert.match(told((await find(t, { file, answer: denied })).credentials), /403 \(PERMISSION_DENIED\)/);
 });
 
-test("the machine's service account, over no proxy and only of Google", async (t) => {
+test("metadata server: Google's only, and never through a proxy", async (t) => {
   const metadata =
     (flavor: string): Answer =>
     ({ path, headers, request }) => {
@@ -171,10 +168,10 @@ test("the machine's service account, over no proxy and only of Google", async (t
     ["m.example:8080"],
   );
   const other = await find(t, { env, answer: metadata("Other") });
-  assert.match(told(other.credentials), /no metadata server answers at 169.254.169.254/);
+  assert.match(told(other.credentials), /no metadata server at 169.254.169.254/);
 });
 
-test("gcloud's login comes last", async (t) => {
+test("gcloud login: used when nothing else is found", async (t) => {
   const gcloud = { code: 0, stdout: JSON.stringify({ credential: { access_token: "gcloud" } }), stderr: "" };
   const found = await find(t, { gcloud });
   assert.equal(told(found.credentials), "gcloud from gcloud");
@@ -197,13 +194,13 @@ test("gcloud's login comes last", async (t) => {
   }
 });
 
-test("what is wrong with a file is said without its content", async (t) => {
+test("invalid credentials file: error names the file, never its content", async (t) => {
   const cases: [unknown, RegExp][] = [
-    ["{ s3cret", /its content is not a JSON object/],
-    [{ type: "odd" }, /its type is missing or not one that tsign knows/],
-    [{ ...USER, refresh_token: 5 }, /its refresh_token is missing/],
-    [{ ...SERVICE_ACCOUNT, private_key: "s3cret" }, /its private_key cannot be read/],
-    [{ ...SERVICE_ACCOUNT, token_uri: "http://far.example/s3cret" }, /its token_uri is not an https address/],
+    ["{ s3cret", /parse content: expected a JSON object/],
+    [{ type: "odd" }, /missing or unsupported type/],
+    [{ ...USER, refresh_token: 5 }, /missing or unsupported refresh_token/],
+    [{ ...SERVICE_ACCOUNT, private_key: "s3cret" }, /invalid private_key/],
+    [{ ...SERVICE_ACCOUNT, token_uri: "http://far.example/s3cret" }, /token_uri is not an https URL/],
   ];
   for (const [file, text] of cases) {
     const { credentials, asked, path } = await find(t, { file });
@@ -214,11 +211,11 @@ test("what is wrong with a file is said without its content", async (t) => {
   }
   const revoked = { status: 400, json: { error: "invalid_grant", error_description: "Token refresh s3cret revoked" } };
   const { credentials } = await find(t, { file: USER, answer: () => revoked });
-  assert.match(told(credentials), /oauth2.googleapis.com answered 400 \(invalid_grant\), and gcloud cannot be run/);
+  assert.match(told(credentials), /oauth2.googleapis.com returned 400 \(invalid_grant\), and gcloud cannot be run/);
   assert.doesNotMatch(told(credentials), /s3cret/);
 });
 
-test("no credentials anywhere: every place is named, soon", async (t) => {
+test("no credentials: error names every source, within three seconds", async (t) => {
   const started = Date.now();
   const { credentials } = await find(t, {});
   const places = [

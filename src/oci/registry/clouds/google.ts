@@ -4,7 +4,7 @@ import { tokenOfFile } from "./google-file.ts";
 import { askToken, metadataTransport, parseObject, probe, textField } from "./tokens.ts";
 import type { FindInCloud } from "./types.ts";
 
-/** The user name that goes with an access token (go-containerregistry, pkg/v1/google). */
+/** User name for an access token (go-containerregistry, pkg/v1/google). */
 const TOKEN_USER = "_token";
 const METADATA = "169.254.169.254";
 const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
@@ -15,9 +15,8 @@ interface Found {
 }
 
 /**
- * An access token of Google's application default credentials: the file of GOOGLE_APPLICATION_CREDENTIALS, the file that
- * `gcloud auth application-default login` writes, or the machine's service account; where these have none, of gcloud's
- * own login.
+ * Gets an access token from Google's application default credentials: the file in GOOGLE_APPLICATION_CREDENTIALS, the file of
+ * `gcloud auth application-default login`, or the machine's service account; else from gcloud's own login.
  */
 export const findInGoogle: FindInCloud = async (io) => {
   const { token, from } = await defaultCredentials(io).catch(async (error: unknown) => {
@@ -37,7 +36,7 @@ async function defaultCredentials(io: Io): Promise<Found> {
   const host = io.env["GCE_METADATA_HOST"] || METADATA;
   throw new TsignError(
     "auth",
-    `GOOGLE_APPLICATION_CREDENTIALS is not set, there is no ${wellKnown}, no metadata server answers at ${host}`,
+    `GOOGLE_APPLICATION_CREDENTIALS is not set, ${wellKnown} does not exist, no metadata server at ${host}`,
   );
 }
 
@@ -46,11 +45,11 @@ function wellKnownFile({ env, platform }: Io): string {
   return `${folder ?? ""}/gcloud/application_default_credentials.json`;
 }
 
-/** Of the service account that the machine runs as; undefined when it is not one of Google's. */
+/** Returns a token of the machine's service account; undefined when the machine is not in Google Cloud. */
 async function metadataToken(io: Io): Promise<string | undefined> {
   const named = io.env["GCE_METADATA_HOST"];
   const base = URL.parse(`http://${named || METADATA}`);
-  if (!base) throw new TsignError("auth", "GCE_METADATA_HOST is not a host");
+  if (!base) throw new TsignError("auth", "GCE_METADATA_HOST is not a valid host");
   const headers = { "metadata-flavor": "Google" };
   const there = named || (await probe(io, base, headers))?.headers["metadata-flavor"] === "Google";
   if (!there) return undefined;
@@ -59,7 +58,7 @@ async function metadataToken(io: Io): Promise<string | undefined> {
   return askToken(metadataTransport(io), { url, headers });
 }
 
-/** The command and the form of its answer are those that docker-credential-gcr uses. */
+/** Gets a token from gcloud with the command that docker-credential-gcr runs. */
 async function gcloudToken(io: Io, before: string): Promise<string> {
   const failed = (reason: string) => new TsignError("auth", `${before}, and ${reason}`);
   const args = ["config", "config-helper", "--force-auth-refresh", "--format=json(credential)"];
@@ -67,7 +66,7 @@ async function gcloudToken(io: Io, before: string): Promise<string> {
     if (!(error instanceof TsignError) || io.signal.aborted) throw error;
     throw failed("gcloud cannot be run");
   });
-  if (ran.code !== 0) throw failed("gcloud has no login (gcloud auth login makes one)");
-  const { credential } = parseObject(ran.stdout, "the answer of gcloud");
-  return textField((credential ?? {}) as Record<string, unknown>, "access_token", "the answer of gcloud");
+  if (ran.code !== 0) throw failed("gcloud is not logged in (run `gcloud auth login`)");
+  const { credential } = parseObject(ran.stdout, "output of gcloud");
+  return textField((credential ?? {}) as Record<string, unknown>, "access_token", "output of gcloud");
 }

@@ -1,6 +1,6 @@
 /**
- * Which hosts a cloud's credentials may go to, in lower case and without a port. Every pattern holds from the first to the
- * last character: a name that merely contains or begins like a cloud's gets nothing.
+ * Patterns of the hosts to which a cloud's credentials may be sent, in lower case and without a port. Every pattern is
+ * anchored, so that a name that only contains or starts with a cloud's host does not match.
  */
 
 /** go-containerregistry, pkg/v1/google. */

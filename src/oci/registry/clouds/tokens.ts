@@ -6,35 +6,35 @@ import type { TransportIo } from "../../../net/retry.ts";
 import { REGISTRY } from "../peer.ts";
 
 const MAX_ANSWER = 1024 * 1024;
-/** A token is a small thing that is made at once. Milliseconds. */
+/** Limits of a token request. Milliseconds. */
 const LIMITS = { answer: 10_000, idle: 10_000, body: 20_000, attempts: 3 };
-/** For finding out whether a machine has a metadata server at all. */
+/** Limits of the check whether there is a metadata server. */
 const PROBE_LIMITS = { answer: 1_000, idle: 1_000, body: 1_000, attempts: 1 };
 
-/** A question to a service that issues tokens. */
+/** A request to a service that issues tokens. */
 export interface TokenRequest {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly form?: Readonly<Record<string, string>>;
   readonly json?: unknown;
-  /** When neither form nor json says it: GET, or POST and PUT with an empty body. */
+  /** POST with `form` or `json` by default, else GET. */
   readonly method?: "GET" | "POST" | "PUT";
 }
 
-/** The way to a cloud's services. */
+/** Creates the transport to a cloud's services. */
 export function tokenTransport(io: TransportIo, tls: TlsOptions = {}): Transport {
   return createTransport(io, { tls, limits: LIMITS, peer: REGISTRY });
 }
 
 /**
- * The way to the metadata server of the machine. Never through a proxy: that is another machine, whose own metadata server
- * might answer, and who sees the token.
+ * Creates the transport to the machine's metadata server. It uses no proxy: the proxy's own metadata server might answer, and
+ * the proxy would see the token.
  */
 export function metadataTransport(io: TransportIo): Transport {
   return createTransport(direct(io), { limits: LIMITS, peer: REGISTRY });
 }
 
-/** What a metadata server answers within a second; undefined where there is none. */
+/** Returns the metadata server's answer; undefined when there is none within a second. */
 export async function probe(
   io: TransportIo,
   url: URL,
@@ -60,10 +60,10 @@ function direct(io: TransportIo): TransportIo {
 }
 
 /**
- * The text of an answer.
+ * Sends a request and returns the answer's text.
  *
- * @throws TsignError "auth" for any status but 200, with the host, the status and the service's code for what is wrong; more
- * of an answer might hold what was sent
+ * @throws TsignError "auth" for any status but 200, with the host, the status and the service's error code; the rest of the
+ * answer is not shown, because it may repeat secrets
  */
 export async function askText(
   transport: Transport,
@@ -85,45 +85,45 @@ export async function askText(
     },
     { maxBytes: MAX_ANSWER },
   );
-  const said = Buffer.from(answer.bytes).toString("utf8");
-  if (answer.status === 200) return said;
-  const code = errorCode(said);
-  throw new TsignError("auth", `${url.host} answered ${answer.status}${code ? ` (${code})` : ""}`, {
+  const content = Buffer.from(answer.bytes).toString("utf8");
+  if (answer.status === 200) return content;
+  const code = errorCode(content);
+  throw new TsignError("auth", `${url.host} returned ${answer.status}${code ? ` (${code})` : ""}`, {
     service: "registry",
     status: answer.status,
     url,
   });
 }
 
-/** The same for an answer in JSON. */
+/** Sends a request and returns the JSON object of the answer. */
 export async function askJson(transport: Transport, request: TokenRequest): Promise<Record<string, unknown>> {
-  return parseObject(await askText(transport, request), `the answer of ${request.url.host}`);
+  return parseObject(await askText(transport, request), `answer from ${request.url.host}`);
 }
 
-/** A token at a field of an answer in JSON. */
+/** Sends a request and returns a field of the JSON object of the answer. */
 export async function askToken(transport: Transport, request: TokenRequest, field = "access_token"): Promise<string> {
-  return textField(await askJson(transport, request), field, `the answer of ${request.url.host}`);
+  return textField(await askJson(transport, request), field, `answer from ${request.url.host}`);
 }
 
-/** @throws TsignError "auth" for what is no JSON object */
+/** Parses a JSON object. @throws TsignError "auth" */
 export function parseObject(text: string, where: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
   } catch {
-    // the parser's own words would repeat a part of it
+    // the parser's message would repeat a part of the text
   }
-  throw new TsignError("auth", `${where} is not a JSON object`);
+  throw new TsignError("auth", `parse ${where}: expected a JSON object`);
 }
 
-/** @throws TsignError "auth" for a field that is not there, no text or empty */
+/** Returns a non-empty string field. @throws TsignError "auth" when it is missing, empty or not a string */
 export function textField(value: Readonly<Record<string, unknown>>, field: string, where: string): string {
   const text = Object.hasOwn(value, field) ? value[field] : undefined;
   if (typeof text === "string" && text !== "") return text;
-  throw new TsignError("auth", `${where} has no ${field}`);
+  throw new TsignError("auth", `parse ${where}: missing ${field}`);
 }
 
-/** The codes of OAuth 2, of Entra, of Google's and of Alibaba's services. */
+/** Returns the error code of an OAuth 2, Entra, Google or Alibaba Cloud answer. */
 function errorCode(text: string): string | undefined {
   const entra = /\bAADSTS\d{4,8}\b/.exec(text)?.[0];
   let code: unknown;
@@ -131,22 +131,22 @@ function errorCode(text: string): string | undefined {
     const { error, Code } = JSON.parse(text) as { error?: unknown; Code?: unknown };
     code = (error as { status?: unknown } | undefined)?.status ?? error ?? Code;
   } catch {
-    // a page for people: the status says enough
+    // not JSON; the status is enough for the message
   }
   const known = typeof code === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(code) ? code : undefined;
   return known && entra ? `${known}, ${entra}` : (known ?? entra);
 }
 
 /**
- * An address that secrets may be sent to: https, and http on this machine or, where `machine` says so, at an address of the
- * cloud's own network.
+ * Parses a URL that secrets may be sent to: https, or http on this machine and, with `machine`, at a private address of the
+ * cloud's network.
  *
- * @param where what names the address
+ * @param where the source of the URL, for the error
  * @throws TsignError "auth"
  */
 export function secretUrl(address: string, where: string, options: { machine?: boolean } = {}): URL {
   const url = URL.parse(address);
   const near = url && (isLoopback(url.hostname) || (options.machine === true && isPrivateAddress(url.hostname)));
   if (url && (url.protocol === "https:" || (url.protocol === "http:" && near))) return url;
-  throw new TsignError("auth", `${where} is not an https address`);
+  throw new TsignError("auth", `${where} is not an https URL`);
 }

@@ -1,25 +1,25 @@
 import type { Io, TlsOptions } from "../../../io/io.ts";
 import type { Credentials } from "../keychain.ts";
 
-/** A registry that belongs to the cloud that is asked. */
+/** A registry of a cloud. */
 export interface CloudRegistry {
-  /** As the reference names it, with its port. */
+  /** Host and port, as in the reference. */
   readonly registry: string;
-  /** In lower case, without the port. */
+  /** Host in lower case, without the port. */
   readonly host: string;
-  /** How the registry itself is reached. */
+  /** TLS options of the registry. */
   readonly tls: TlsOptions;
 }
 
 interface CloudCredentials {
   readonly credentials: Credentials;
-  /** Where the user's own proof came from: a variable, a file, the machine. Named when the registry refuses. */
+  /** The source of the credentials: a variable, a file, the machine. Shown when the registry refuses them. */
   readonly from: string;
 }
 
 /**
- * Finds credentials of a cloud for one of its registries.
+ * Gets credentials of a cloud for one of its registries.
  *
- * @throws TsignError whose message says where they were looked for and what was wrong, without a secret
+ * @throws TsignError whose message names the sources and the reason, without secrets
  */
 export type FindInCloud = (io: Io, registry: CloudRegistry) => Promise<CloudCredentials>;
