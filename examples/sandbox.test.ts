@@ -12,7 +12,7 @@ import {
   verifyImage,
 } from "tsign";
 
-test("what the release job signs is accepted, and what anyone else signs is not", async () => {
+test("verifyImage: signed by the release job -> accepted; signed by anyone else -> refused", async () => {
   await using sandbox = await startSandbox();
   const transport = createTransport();
   const registry = createRegistry({ transport });
@@ -33,7 +33,7 @@ test("what the release job signs is accepted, and what anyone else signs is not"
   assert.equal(verified.length, 1);
 });
 
-test("a certificate authority that is down stops the release", async () => {
+test("openSession: certificate authority fails -> error names it", async () => {
   await using sandbox = await startSandbox({ faults: ["fulcio:status=400"] });
   const options = { signingConfig: sandbox.signingConfig, transport: createTransport() };
   await assert.rejects(openSession({ ...options, identity: sandbox.token() }), { service: "fulcio", status: 400 });

@@ -16,9 +16,9 @@ const key = await loadKey(reference, { transport, env, password: env.COSIGN_PASS
 const session = await openSession({
   key,
   transport,
-  // Which logs and timestamp authorities to use; without a signing config the signature is neither logged nor dated.
+  // Which logs and timestamp authorities to use. Without a signing config the signature is neither logged nor timestamped.
   ...(env.SIGNING_CONFIG ? { signingConfig: await readFile(env.SIGNING_CONFIG) } : {}),
-  onPublish: ({ places }) => void process.stderr.write(`The signatures become public at ${places.join(" and ")}\n`),
+  onPublish: ({ places }) => void process.stderr.write(`The signatures will be public at ${places.join(" and ")}\n`),
 });
 for (const image of images) {
   const { reference: signed, stored } = await signImage(image, {

@@ -12,7 +12,7 @@ const registry = createRegistry({ transport: createTransport(), env: process.env
 const verifier = await createVerifier({ trustedRoot: await readFile(TRUSTED_ROOT) });
 const identity = { subject: SIGNER, issuer: ISSUER };
 
-/** 200 for an image that may be deployed, 403 for one that may not, 502 where that cannot be found out. */
+/** 200 for an image that may be deployed, 403 for one that may not, 502 if that is unknown. */
 async function decide(image: string): Promise<{ status: number; body: object }> {
   try {
     const { reference, verified } = await verifyImage(image, { verifier, registry, identity });

@@ -62,7 +62,7 @@ test("sign-build.ts: signs with real logs; cosign verifies with the key only", a
   const image = await pushImage(stack("REGISTRY"), "examples/built", cwd);
   const env = { SIGNING_CONFIG: stack("SIGNING_CONFIG") };
   const built = await must(process.execPath, [...node("sign-build.ts"), "build.key", image], { cwd, env });
-  assert.match(built.stderr, /become public at /);
+  assert.match(built.stderr, /will be public at /);
   for (const program of [TSIGN, COSIGN]) {
     const verify = (key: string) =>
       run(program, ["verify", "--key", key, "--trusted-root", stack("TRUSTED_ROOT"), image], { cwd });
