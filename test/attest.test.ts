@@ -175,8 +175,8 @@ test("attest: predicate that does not match --type -> refused, nothing stored", 
   const { write, attest, types, image } = await workshop(t);
   const bad: [string, string, RegExp][] = [
     ["slsaprovenance", "not json", /not valid JSON/],
-    ["slsaprovenance", '{"builder":"x"}', /builder is "x", not an object/],
-    ["link", "{}", /_type is missing/],
+    ["slsaprovenance", '{"builder":"x"}', /builder: got "x", want an object/],
+    ["link", "{}", /missing field _type/],
     ["cyclonedx", "[]", /not a JSON object/],
     ["cyclonedx", "\uFEFF{}", /not valid JSON\nhint: it begins with a byte order mark/],
     ["spdxjson", '{"a":1,"\\u0061":2}', /"a" twice/],

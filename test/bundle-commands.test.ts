@@ -150,20 +150,17 @@ test("bundle create: detached signature -> bundle that verifies", async (t) => {
   for (const [argv, reason] of [
     [["bundle", "create"], /must supply --artifact/],
     [[...create, "--key", "a.pub"], /must at least supply signature/],
-    [[...create, "--signature", "s.b64"], /needs the key or the certificate/],
-    [[...create, "--signature", "s.b64", "--key", "b.pub"], /the signature is not of blob/],
+    [[...create, "--signature", "s.b64"], /missing the key or certificate/],
+    [[...create, "--signature", "s.b64", "--key", "b.pub"], /the signature of blob does not verify/],
     [
       ["bundle", "create", "--ignore-tlog", "--artifact", "other", "--signature", "s.b64", "--key", "a.pub"],
-      /not of other/,
+      /signature of other does not verify/,
     ],
     [["bundle", "create", "--artifact", "absent", "--signature", "s.b64", "--key", "a.pub"], /absent: no such file/],
     [[...create, "--signature", "absent", "--key", "a.pub"], /read absent: no such file/],
     [[...create, "--signature", "s.b64", "--sk"], /PKCS#11|pkcs11js/],
     [[...create, "--signature", "s.b64", "--key", "a.pub", "--sk"], /--key and --sk exclude one another/],
-    [
-      [...create, "--signature", "s.b64", "--key", "a.pub", "--rfc3161-timestamp", "blob"],
-      /blob is not a signed timestamp/,
-    ],
+    [[...create, "--signature", "s.b64", "--key", "a.pub", "--rfc3161-timestamp", "blob"], /invalid timestamp "blob"/],
     [[...create, "--signature", "s.b64", "--bundle", "b.json"], /group \[bundle signature\]/],
     [[...create, "--certificate", "c.pem", "--bundle", "b.json"], /group \[bundle certificate\]/],
   ] as const) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { TsignError } from "../src/errors.ts";
 import type { Io } from "../src/io/io.ts";
+import { audienceHint } from "../src/services/oidc/ci-systems.ts";
 import { obtainIdentityToken } from "../src/services/oidc/identity-token.ts";
 import { type TestIo, temporaryFolder, testIo } from "./support/test-io.ts";
 
@@ -61,8 +62,8 @@ test("--identity-token: accepts tokens with the white space, quotes and prefixes
     [`Bearer ${TOKEN}`, /the word "Bearer"/],
     [`bearer   ${TOKEN}`, /the word "Bearer"/],
     [`"Bearer ${TOKEN}"`, /the word "Bearer" and quotes/],
-    [`Authorization: Bearer ${TOKEN}`, /Bearer/],
-    [wrapped, /line ends/],
+    [`Authorization: Bearer ${TOKEN}`, /the word "Bearer"/],
+    [wrapped, /line breaks/],
   ];
   for (const [text, warning] of cases) {
     writeFileSync(join(cwd, "token"), text);
@@ -73,7 +74,8 @@ test("--identity-token: accepts tokens with the white space, quotes and prefixes
     ] as const) {
       const { token, error, io } = await obtain({ identityToken: given }, { cwd, env: { T: text } });
       assert.equal(token, TOKEN, `${JSON.stringify(text)} as ${given}: ${error?.message}`);
-      if (warning) assert.match(io.err(), new RegExp(`^WARNING: ${source} holds .*${warning.source}.* left out\n$`));
+      if (warning)
+        assert.match(io.err(), new RegExp(`^WARNING: ${source}: ignoring ${warning.source} around the token\n$`));
       else assert.equal(io.err(), "");
     }
   }
@@ -84,23 +86,23 @@ test("--identity-token: errors quote the value only if it is a path, never a tok
   const cut = TOKEN.slice(0, -20);
   writeFileSync(join(cwd, "cut"), cut.slice(0, 60));
   const cases: [given: string, message: RegExp][] = [
-    ["$SIGSTORE_ID_TOKEN", /variable that nobody expanded: \$SIGSTORE_ID_TOKEN$/],
-    ["${SIGSTORE_ID_TOKEN}", /nobody expanded: \$\{SIGSTORE_ID_TOKEN\}$/],
-    ["'$TOKEN'", /nobody expanded: \$TOKEN$/],
-    ["$(OIDC_TOKEN)", /nobody expanded: \$\(OIDC_TOKEN\)$/],
-    ["%ID_TOKEN%", /nobody expanded: %ID_TOKEN%$/],
-    ["$env:ID_TOKEN", /nobody expanded: \$env:ID_TOKEN$/],
-    ["${{ secrets.ID_TOKEN }}", /nobody expanded: \$\{\{ secrets\.ID_TOKEN \}\}$/],
-    ["$hunter2Secret", /^--identity-token is neither a token nor a file$/],
-    ["./token.jwt", /^--identity-token: there is no file \.\/token\.jwt$/],
-    ["/run/secrets/token", /there is no file \/run\/secrets\/token$/],
-    ["token.txt", /there is no file token\.txt$/],
-    ["hunter2", /^--identity-token is neither a token nor a file$/],
-    [cut.slice(0, 60), /^--identity-token is neither a token nor a file$/],
-    [`${cut.slice(0, 60)}\n`, /^--identity-token is neither a token nor a file$/],
-    ["/secret+with/slashes0123456789abcdef", /^--identity-token is neither a token nor a file$/],
+    ["$SIGSTORE_ID_TOKEN", /^--identity-token is an unexpanded variable: \$SIGSTORE_ID_TOKEN$/],
+    ["${SIGSTORE_ID_TOKEN}", /is an unexpanded variable: \$\{SIGSTORE_ID_TOKEN\}$/],
+    ["'$TOKEN'", /is an unexpanded variable: \$TOKEN$/],
+    ["$(OIDC_TOKEN)", /is an unexpanded variable: \$\(OIDC_TOKEN\)$/],
+    ["%ID_TOKEN%", /is an unexpanded variable: %ID_TOKEN%$/],
+    ["$env:ID_TOKEN", /is an unexpanded variable: \$env:ID_TOKEN$/],
+    ["${{ secrets.ID_TOKEN }}", /is an unexpanded variable: \$\{\{ secrets\.ID_TOKEN \}\}$/],
+    ["$hunter2Secret", /^--identity-token is neither a token nor an existing file$/],
+    ["./token.jwt", /^--identity-token: file not found: \.\/token\.jwt$/],
+    ["/run/secrets/token", /file not found: \/run\/secrets\/token$/],
+    ["token.txt", /file not found: token\.txt$/],
+    ["hunter2", /^--identity-token is neither a token nor an existing file$/],
+    [cut.slice(0, 60), /^--identity-token is neither a token nor an existing file$/],
+    [`${cut.slice(0, 60)}\n`, /^--identity-token is neither a token nor an existing file$/],
+    ["/secret+with/slashes0123456789abcdef", /^--identity-token is neither a token nor an existing file$/],
     [" ", /^--identity-token is empty$/],
-    ["cut", /^cut holds no identity token$/],
+    ["cut", /^cut does not contain an identity token$/],
   ];
   for (const [given, message] of cases) {
     const { error } = await obtain({ identityToken: given }, { cwd });
@@ -146,7 +148,7 @@ test("CI systems without their variables -> error names the missing variable and
       /id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore/,
     ],
     [{ GITLAB_CI: "true" }, "envvar", /SIGSTORE_ID_TOKEN is not set/, /id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore/],
-    [{}, "envvar", /^SIGSTORE_ID_TOKEN is not set$/, /audience sigstore/],
+    [{}, "envvar", /^SIGSTORE_ID_TOKEN is not set$/, /audience "sigstore"/],
     [
       { BUILDKITE: "true" },
       "",
@@ -156,16 +158,16 @@ test("CI systems without their variables -> error names the missing variable and
     [{ BUILDKITE_JOB_ID: "j-1" }, "buildkite-agent", /: BUILDKITE_AGENT_ACCESS_TOKEN is not set/, /Buildkite agent/],
     [{ CIRCLECI: "true" }, "", /CircleCI job .*: SIGSTORE_ID_TOKEN is not set/, /circleci run oidc get --claims/],
     [{ BITBUCKET_BUILD_NUMBER: "7" }, "", /Bitbucket Pipelines job/, /audiences: \[sigstore\]/],
-    [{}, "spiffe", /no socket of the SPIFFE Workload API at \/tmp\/spire-agent/, /SPIFFE_ENDPOINT_SOCKET/],
+    [{}, "spiffe", /SPIFFE Workload API socket not found: \/tmp\/spire-agent/, /SPIFFE_ENDPOINT_SOCKET/],
     [
       { SPIFFE_ENDPOINT_SOCKET: "unix:///nowhere/api.sock" },
       "spiffe",
-      /Workload API at \/nowhere\/api\.sock$/,
+      /socket not found: \/nowhere\/api\.sock$/,
       /mounted/,
     ],
-    [{}, "google-workload-identity", /not a machine of Google Cloud/, /GCE_METADATA_HOST/],
+    [{}, "google-workload-identity", /not a Google Cloud machine/, /GCE_METADATA_HOST/],
     [{}, "google-impersonate", /GOOGLE_SERVICE_ACCOUNT_NAME is not set/, /service account/],
-    [{}, "filesystem", /no file \/var\/run\/sigstore\/cosign\/oidc-token/, /mount a token/],
+    [{}, "filesystem", /file not found: \/var\/run\/sigstore\/cosign\/oidc-token/, /mount a token/],
   ];
   for (const [env, provider, message, hint] of cases) {
     const { error } = await obtain({ provider }, { env });
@@ -181,13 +183,13 @@ test("identity providers with invalid variables -> error names the variable, not
     [
       { ...GITHUB, ACTIONS_ID_TOKEN_REQUEST_TOKEN: "hunter2\nx" },
       good,
-      /ACTIONS_ID_TOKEN_REQUEST_TOKEN holds a line end/,
+      /ACTIONS_ID_TOKEN_REQUEST_TOKEN contains a line break/,
       /one line/,
     ],
     [
       { ...GITHUB, ACTIONS_ID_TOKEN_REQUEST_TOKEN: "hunter2 ü" },
       good,
-      /REQUEST_TOKEN holds white space or characters/,
+      /REQUEST_TOKEN contains white space or characters/,
       /one line/,
     ],
     [
@@ -200,28 +202,39 @@ test("identity providers with invalid variables -> error names the variable, not
       good,
       /ACTIONS_ID_TOKEN_REQUEST_URL is not an/,
     ],
-    [GITHUB, answering(403, "hunter2"), /GitHub Actions answered 403/, /id-token: write/],
-    [GITHUB, answering(200, "hunter2"), /the answer of GitHub Actions is not valid JSON/],
-    [GITHUB, answering(200, '{"value":null}'), /GitHub Actions answered without an identity token/],
-    [GITHUB, answering(200, '{"value":"hunter2"}'), /github-actions holds no identity token/],
+    [BUILDKITE, answering(401, "hunter2"), /the Buildkite agent returned 401/, /buildkite-agent oidc request-token/],
+    [GITHUB, answering(403, "hunter2"), /GitHub Actions returned 403/, /id-token: write/],
+    [GITHUB, answering(200, "hunter2"), /response of GitHub Actions is not valid JSON/],
+    [GITHUB, answering(200, '{"value":null}'), /GitHub Actions returned no identity token/],
+    [GITHUB, answering(200, '{"value":"hunter2"}'), /github-actions does not contain an identity token/],
     [
       { ...BUILDKITE, BUILDKITE_AGENT_ACCESS_TOKEN: "hunter2\r\nx" },
       good,
-      /BUILDKITE_AGENT_ACCESS_TOKEN holds a line end/,
+      /BUILDKITE_AGENT_ACCESS_TOKEN contains a line break/,
     ],
-    [{ ...BUILDKITE, BUILDKITE_JOB_ID: "../hunter2" }, good, /BUILDKITE_JOB_ID does not name a job/, /agent sets it/],
-    [{ BUILDKITE_AGENT_ACCESS_TOKEN: "a" }, good, /BUILDKITE_JOB_ID is not set/, /agent sets it/],
+    [
+      { ...BUILDKITE, BUILDKITE_JOB_ID: "../hunter2" },
+      good,
+      /BUILDKITE_JOB_ID is not the id of a job/,
+      /job of a Buildkite agent/,
+    ],
+    [{ BUILDKITE_AGENT_ACCESS_TOKEN: "a" }, good, /BUILDKITE_JOB_ID is not set/, /into its container/],
     [{ ...BUILDKITE, BUILDKITE_AGENT_ENDPOINT: "hunter2" }, good, /BUILDKITE_AGENT_ENDPOINT is not an http/],
-    [{ SIGSTORE_ID_TOKEN: "hunter2" }, good, /SIGSTORE_ID_TOKEN holds no identity token/],
+    [{ SIGSTORE_ID_TOKEN: "hunter2" }, good, /SIGSTORE_ID_TOKEN does not contain an identity token/],
     [
       { SIGSTORE_ID_TOKEN: "$GITLAB_OIDC_TOKEN" },
       good,
-      /SIGSTORE_ID_TOKEN holds the text of a variable that nobody expanded/,
+      /SIGSTORE_ID_TOKEN contains an unexpanded variable: \$GITLAB_OIDC_TOKEN/,
     ],
-    [{ SIGSTORE_ID_TOKEN: TOKEN.slice(0, 50) }, good, /SIGSTORE_ID_TOKEN holds no identity token/],
+    [{ SIGSTORE_ID_TOKEN: TOKEN.slice(0, 50) }, good, /SIGSTORE_ID_TOKEN does not contain an identity token/],
     [{ GCE_METADATA_HOST: "x\nhunter2" }, good, /GCE_METADATA_HOST is not an http/],
-    [{ GCE_METADATA_HOST: "metadata" }, answering(404, "hunter2"), /Google's metadata server answered 404/],
-    [{ GOOGLE_SERVICE_ACCOUNT_NAME: "a b\nhunter2" }, good, /GOOGLE_SERVICE_ACCOUNT_NAME is not the name/],
+    [
+      { GCE_METADATA_HOST: "metadata" },
+      answering(404, "hunter2"),
+      /Google's metadata server returned 404/,
+      /attach a service account/,
+    ],
+    [{ GOOGLE_SERVICE_ACCOUNT_NAME: "a b\nhunter2" }, good, /GOOGLE_SERVICE_ACCOUNT_NAME is not the e-mail address/],
     [{ GOOGLE_SERVICE_ACCOUNT_NAME: "a@b", GOOGLE_APPLICATION_CREDENTIALS: "/nowhere" }, good, /\/nowhere/],
   ];
   for (const [env, http, message, hint] of cases) {
@@ -240,4 +253,20 @@ test("identity providers: variables with surrounding white space -> accepted", a
   for (const env of [GITHUB, BUILDKITE, { SIGSTORE_ID_TOKEN: TOKEN }]) {
     assert.equal((await obtain({}, { env: padded(env), http })).token, TOKEN, Object.keys(env).join());
   }
+});
+
+test("audienceHint: names how the CI system of the token, else of the job, issues one with the right audience", () => {
+  const cases: [issuer: string, env: Record<string, string>, audience: string, hint: RegExp][] = [
+    ["https://token.actions.githubusercontent.com", {}, "sigstore", /^pass no token: .*permissions: id-token: write/],
+    ["https://token.actions.githubusercontent.com/acme", {}, "mine", /&audience=mine"/],
+    ["https://gitlab.com", {}, "sigstore", /id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore`$/],
+    ["https://gitlab.example", { GITLAB_CI: "true" }, "mine", /id_tokens: SIGSTORE_ID_TOKEN: aud: mine`$/],
+    ["https://agent.buildkite.com", {}, "sigstore", /`buildkite-agent oidc request-token --audience sigstore`$/],
+    ["https://oidc.circleci.com/org/1", {}, "sigstore", /`circleci run oidc get --claims '\{"aud": "sigstore"\}'`$/],
+    ["https://accounts.google.com", {}, "sigstore", /`gcloud auth print-identity-token .*--audiences=sigstore/],
+    ["https://accounts.google.com", { GITLAB_CI: "true" }, "sigstore", /gcloud auth print-identity-token/],
+    ["https://gitlab.com.example", {}, "sigstore", /^request a token with the audience "sigstore"$/],
+    ["https://issuer.example", {}, "mine", /^request a token with the audience "mine"$/],
+  ];
+  for (const [issuer, env, audience, hint] of cases) assert.match(audienceHint({ env }, { issuer, audience }), hint);
 });

@@ -129,15 +129,15 @@ async function pushSample({ io, registry }: TestSigstore): Promise<string> {
 
 test("sign: failing service -> error names it, nothing stored", async (t) => {
   for (const [service, kind, reason] of [
-    ["fulcio", "bad-sct", /certificate just issued does not hold: sct/],
-    ["fulcio", "other-key", /Fulcio .* certificate of another key/],
-    ["fulcio", "garbage", /answered|cannot be read|not valid JSON/],
+    ["fulcio", "bad-sct", /new certificate does not verify: sct/],
+    ["fulcio", "other-key", /Fulcio .* certificate for a different key/],
+    ["fulcio", "garbage", /returned|cannot be read|not valid JSON/],
     ["rekor1", "bad-set", /does not verify and was not stored: log: inclusion promise/],
     ["rekor1", "bad-proof", /does not verify and was not stored: log/],
     ["rekor1", "bad-checkpoint", /does not verify and was not stored: log/],
     ["rekor1", "stale-checkpoint", /does not verify and was not stored: log/],
     ["tsa", "wrong-imprint", /does not verify and was not stored: time/],
-    ["tsa", "wrong-nonce", /timestamp authority .* answered another request/],
+    ["tsa", "wrong-nonce", /timestamp authority .* nonce does not match/],
     ["tsa", "rejected", /timestamp/],
   ] as const) {
     const { sigstore, tsign, cwd } = await workshop(t, { faults: [{ service, kind }] });
@@ -176,6 +176,31 @@ test("sign-blob: same file signed twice with an RSA key -> existing log entry fe
   assert.ok(sigstore.requests.some((request) => /^GET \/api\/v1\/log\/entries\/[0-9a-f]{64}/.test(request)));
 });
 
+test("a token for another audience: refused before anything is sent or announced, with both audiences", async (t) => {
+  const { sigstore, tsign } = await workshop(t);
+  const sign = (token: string, ...more: string[]) =>
+    tsign([
+      ...["sign-blob", "--yes", "--identity-token", token, "--signing-config", "rekor2.json", ...ROOT, ...more],
+      ...["--bundle", "b.json", "blob"],
+    ]);
+  const other = sigstore.mint(ALICE, {}, { aud: "other" });
+  const sent = sigstore.requests.length;
+  const refused = await sign(other);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /audience mismatch: got "other", want "sigstore" for Fulcio \(/);
+  assert.match(refused.stderr, /^hint: request a token with the audience "sigstore", or use --oidc-client-id/m);
+  assert.doesNotMatch(refused.stderr, /public records|eyJ/);
+  assert.equal(sigstore.requests.length, sent, "nothing is sent");
+  const named = await sign(other, "--oidc-client-id", "other");
+  assert.match(
+    named.stderr,
+    /public records[\s\S]*Fulcio .* returned 4\d\d/,
+    "the token is sent where its audience is named",
+  );
+  assert.ok(sigstore.requests.length > sent);
+  assert.equal((await sign(sigstore.mint(ALICE, {}, { aud: "sigstore" }))).code, 0);
+});
+
 test("--identity-token: unusable token -> refused before anything is sent", async (t) => {
   const { sigstore, tsign, write } = await workshop(t);
   const { io } = sigstore;
@@ -189,8 +214,8 @@ test("--identity-token: unusable token -> refused before anything is sent", asyn
   const sent = sigstore.requests.length;
   for (const [token, reason] of [
     [sigstore.mint(ALICE, {}, { ttl: -60 }), /expired at/],
-    [sigstore.mint(ALICE, { email_verified: false }), /not verified/],
-    ["eyJub3RhdG9rZW4", /neither a token nor a file/],
+    [sigstore.mint(ALICE, { email_verified: false }), /unverified e-mail/],
+    ["eyJub3RhdG9rZW4", /neither a token nor an existing file/],
   ] as const) {
     const failed = await sign(token);
     assert.equal(failed.code, 1);
@@ -259,8 +284,8 @@ test("sign-blob: wrong clock -> warning with the difference, and the signature v
   const signing = ["--yes", "--identity-token", sigstore.mint(ALICE, {}, { ttl: 5 * 3600 }), ...ROOT];
   const to = (name: string) => ["--signing-config", "rekor1Tsa.json", "--bundle", name, "blob"];
   for (const [minutes, words] of [
-    [12, /clock is about 12 min ahead of the certificate authority's/],
-    [-12, /clock is about 12 min behind the certificate authority's/],
+    [12, /clock is about 12 min ahead of the clock of the certificate authority/],
+    [-12, /clock is about 12 min behind the clock of the certificate authority/],
     [0, undefined],
   ] as const) {
     const io = { ...sigstore.io, now: () => new Date(Date.now() + minutes * 60_000) };

@@ -166,7 +166,7 @@ test("browser: a token without a verified e-mail address -> the page and the com
   await assert.rejects(token, { code: "auth" });
   await real.sleep(50);
   assert.equal(shown.status, 400);
-  assert.match(shown.text ?? "", /Login failed.*not verified/s);
+  assert.match(shown.text ?? "", /Login failed.*unverified e-mail address/s);
 });
 
 test("browser: text of an issuer is escaped in the page", async () => {
@@ -221,7 +221,7 @@ test("login without a terminal -> refused without opening a browser or waiting",
   const env = { GITHUB_ACTIONS: "true" };
   await assert.rejects(obtain(sigstore, { with: { env, io } }).token, { hint: /id-token: write/ });
   assert.deepEqual(sigstore.requests, []);
-  await assert.rejects(obtain(sigstore, { flow: "token" }).token, /needs --identity-token/);
+  await assert.rejects(obtain(sigstore, { flow: "token" }).token, /requires --identity-token/);
   await assert.rejects(obtain(sigstore, { flow: "bogus" }).token, /unsupported oauth flow: bogus/);
   await assert.rejects(obtain(sigstore, { provider: "google" }).token, /google is not a valid provider/);
 });
@@ -236,7 +236,7 @@ test("login: question declined -> nothing is sent", async () => {
 test("OIDC issuer: https or loopback only; discovery document of another issuer -> refused", async () => {
   const sigstore = await testSigstore();
   const flags = { flow: "device", issuer: new URL("http://issuer.example") };
-  await assert.rejects(obtain(sigstore, flags).token, /must be reached by https/);
+  await assert.rejects(obtain(sigstore, flags).token, /must use https/);
   const other = { flow: "device", issuer: new URL(`${sigstore.at.issuer}/elsewhere`) };
   await assert.rejects(obtain(sigstore, other).token, { code: "auth" });
 });
@@ -351,7 +351,7 @@ test("ambient: SPIFFE workload -> token over the socket", async (t) => {
   assert.equal(asked[0]?.["workload.spiffe.io"], "true");
   assert.equal(asked[0]?.[":path"], "/SpiffeWorkloadAPI/FetchJWTSVID");
   status = "7";
-  await assert.rejects(obtain(sigstore, { with: { env } }).token, /no identity is registered for this workload/);
+  await assert.rejects(obtain(sigstore, { with: { env } }).token, /this workload is not registered/);
 });
 
 test("ambient: provider fails -> warning without secrets, next provider tried", async (t) => {
@@ -359,7 +359,7 @@ test("ambient: provider fails -> warning without secrets, next provider tried", 
   const github = await service(t, () => ({ status: 403, body: "request-secret" }));
   const failing = { ACTIONS_ID_TOKEN_REQUEST_URL: github.url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: "request-secret" };
   const alone = obtain(sigstore, { with: { env: failing } });
-  await assert.rejects(alone.token, { message: /github-actions: GitHub Actions answered 403/ });
+  await assert.rejects(alone.token, { message: /github-actions: GitHub Actions returned 403/ });
   assert.ok(!alone.io.err().includes("request-secret"));
   const google = await service(t, () => ({ body: sigstore.mint(ALICE) }));
   const env = { ...failing, GCE_METADATA_HOST: new URL(google.url).host };

@@ -25,27 +25,27 @@ const sentIn = (asked: readonly Asked[], index = 0): any => asked[index]?.json ?
 const REFUSALS: readonly [FakeReply, { code: string; text: RegExp }][] = [
   [
     { status: 401, json: { code: 16, message: "token\nexpired" } },
-    { code: "auth", text: /answered 401: token\\nexpired/ },
+    { code: "auth", text: /returned 401: token\\nexpired/ },
   ],
   [
     { status: 403, text: "not  for\nyou" },
-    { code: "auth", text: /answered 403: not for you/ },
+    { code: "auth", text: /returned 403: not for you/ },
   ],
   [
     { status: 400, json: { message: 7 } },
-    { code: "service", text: /example answered 400: 7$/m },
+    { code: "service", text: /example\) returned 400: 7$/m },
   ],
   [
     { status: 404, text: "" },
-    { code: "service", text: /example answered 404$/m },
+    { code: "service", text: /example\) returned 404$/m },
   ],
   [
     { status: 418, json: ["x"] },
-    { code: "service", text: /answered 418: \["x"\]/ },
+    { code: "service", text: /returned 418: \["x"\]/ },
   ],
   [
     { status: 422, text: "x".repeat(5000) },
-    { code: "service", text: /answered 422: x{300}$/m },
+    { code: "service", text: /returned 422: x{300}$/m },
   ],
 ];
 
@@ -76,14 +76,17 @@ test("requestCertificate() proves the key's possession and takes the chain, whic
   }
   const other = make({ name: undefined, key: newKey(), issuer: "ca", issuerKey: ca });
   const wrong: [unknown, RegExp][] = [
-    [{ signedCertificateEmbeddedSct: { chain: { certificates: [writePem("CERTIFICATE", other)] } } }, /of another key/],
-    [{ signedCertificateEmbeddedSct: { chain: { certificates: [] } } }, /of another key/],
-    [{ signedCertificateEmbeddedSct: { chain: { certificates: ["none"] } } }, /without a certificate/],
-    [{ signedCertificateEmbeddedSct: { chain: { certificates: "none" } } }, /without a certificate/],
-    [{ signedCertificateEmbeddedSct: { chain: [] } }, /without a certificate/],
-    [{ signedCertificateEmbeddedSct: 1 }, /without a certificate/],
-    [{}, /without a certificate/],
-    [[], /without a certificate/],
+    [
+      { signedCertificateEmbeddedSct: { chain: { certificates: [writePem("CERTIFICATE", other)] } } },
+      /for a different key/,
+    ],
+    [{ signedCertificateEmbeddedSct: { chain: { certificates: [] } } }, /for a different key/],
+    [{ signedCertificateEmbeddedSct: { chain: { certificates: ["none"] } } }, /returned no certificate/],
+    [{ signedCertificateEmbeddedSct: { chain: { certificates: "none" } } }, /returned no certificate/],
+    [{ signedCertificateEmbeddedSct: { chain: [] } }, /returned no certificate/],
+    [{ signedCertificateEmbeddedSct: 1 }, /returned no certificate/],
+    [{}, /returned no certificate/],
+    [[], /returned no certificate/],
   ];
   for (const [json, text] of wrong) await refuses(ask({ json }).issued, { code: "service", text, secrets: [TOKEN] });
   await refusesAll((reply) => ask(reply).issued);
@@ -168,7 +171,7 @@ test("what is no log entry is refused, by each way to ask for one", async () => 
     { [UUID]: logged({ logIndex: -1 }) },
     { [UUID]: logged({ integratedTime: 1.5 }) },
   ];
-  const told = { code: "service", text: /rekor\.example answered with something that is no log entry/ };
+  const told = { code: "service", text: /Rekor \(rekor\.example\) returned an invalid log entry/ };
   for (const json of wrong) {
     const { io } = serviceIo(() => ({ json }));
     await refuses(uploadEntry(io, REKOR, REQUEST), told);
@@ -181,7 +184,7 @@ test("what is no log entry is refused, by each way to ask for one", async () => 
   for (const ask of [uploadEntry, searchEntries]) {
     await refuses(ask(serviceIo(() => ({ text: "<html>" })).io, REKOR, REQUEST), {
       code: "bad-bundle",
-      text: /Rekor's answer/,
+      text: /Rekor's response/,
     });
     await refusesAll((reply) => ask(serviceIo(() => reply).io, REKOR, REQUEST));
   }
@@ -199,8 +202,11 @@ test("an entry that the log has already is fetched from where the log says, and 
   assert.equal((await good.entry).logIndex, "7");
   assert.equal(good.asked[1]?.request.url.href, `https://rekor.example/base/api/v1/log/entries/${UUID}`);
   for (const location of ["", "/api/v1/log/entries/xyz", `/api/v1/log/entries/${UUID}/more`, `/other/${UUID}`])
-    await refuses(conflict(location, {}).entry, { code: "service", text: /no log entry/ });
-  await refuses(conflict(`/api/v1/log/entries/${UUID}`, { json: {} }).entry, { code: "service", text: /no log entry/ });
+    await refuses(conflict(location, {}).entry, { code: "service", text: /invalid log entry/ });
+  await refuses(conflict(`/api/v1/log/entries/${UUID}`, { json: {} }).entry, {
+    code: "service",
+    text: /invalid log entry/,
+  });
   await refusesAll((reply) => conflict(`/api/v1/log/entries/${UUID}`, reply).entry);
 });
 
@@ -272,8 +278,8 @@ test("uploadEntryV2() names the key by its kind and wants an entry with a body, 
     {},
   ];
   const kind: KeyKind = { type: "ed25519" };
-  for (const json of wrong) await refuses(upload(kind, { json }).entry, { code: "service", text: /no log entry/ });
-  await refuses(upload(kind, { text: "{" }).entry, { code: "bad-bundle", text: /Rekor's answer/ });
+  for (const json of wrong) await refuses(upload(kind, { json }).entry, { code: "service", text: /invalid log entry/ });
+  await refuses(upload(kind, { text: "{" }).entry, { code: "bad-bundle", text: /Rekor's response/ });
   await refusesAll((reply) => upload(kind, reply).entry);
 });
 
@@ -289,8 +295,8 @@ test("requestTimestamp() takes DER that holds its nonce, which is a positive num
   assert.ok(Buffer.from(asked[0]?.request.body as Uint8Array).includes(sent));
   assert.equal(asked[0]?.request.url.href, TSA.href);
   for (const text of ["", "1", `1${sent}`])
-    await refuses(ask({ text }).answer, { code: "service", text: /answered with something else/ });
+    await refuses(ask({ text }).answer, { code: "service", text: /returned an invalid response/ });
   for (const text of ["0", "0\u0000123456789abcdef"])
-    await refuses(ask({ text }).answer, { code: "service", text: /answered another request/ });
+    await refuses(ask({ text }).answer, { code: "service", text: /nonce does not match the request/ });
   await refusesAll((reply) => ask(reply).answer);
 });

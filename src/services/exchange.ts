@@ -5,14 +5,14 @@ import type { TlsOptions } from "../io/io.ts";
 import { type Answer, createTransport, type Transport } from "../net/http.ts";
 import type { TransportIo } from "../net/retry.ts";
 
-/** Answers of Sigstore's services are small: certificates, log entries, timestamps. Bytes. */
-const MAX_ANSWER = 8 * 1024 * 1024;
+/** Bytes of the largest response of a Sigstore service. */
+const MAX_RESPONSE = 8 * 1024 * 1024;
 const MAX_REASON = 300;
 
-/** A service that is spoken to over HTTP. */
+/** A service with an HTTP API. */
 export interface ServiceClient {
   readonly service: ServiceName;
-  /** In messages: `Fulcio`. */
+  /** Name for messages: `Fulcio`. */
   readonly name: string;
   readonly url: URL;
   readonly transport: Transport;
@@ -20,7 +20,7 @@ export interface ServiceClient {
 
 const NAMES = { fulcio: "Fulcio", rekor: "Rekor", "timestamp-authority": "the timestamp authority" } as const;
 
-/** @param options.tls for a service with a private authority or client certificates */
+/** Returns a client. @param options.tls for a service with a private CA or client certificates */
 export function serviceClient(
   io: TransportIo,
   options: { service: keyof typeof NAMES; url: URL; tls?: TlsOptions | undefined },
@@ -30,41 +30,43 @@ export function serviceClient(
   return { service, name, url, transport: createTransport(io, { peer: { service, name }, ...(tls ? { tls } : {}) }) };
 }
 
-/** The URL of an API path under the service's own, whether that ends in a slash or not. */
+/** Returns the URL of an API path below the service's URL, with or without a final slash. */
 export function apiUrl({ url }: ServiceClient, path: string): URL {
   const base = new URL(url);
   base.pathname = `${base.pathname.replace(/\/+$/, "")}${path}`;
   return base;
 }
 
-/** POSTs a document and returns the answer, whatever its status. */
+/** Sends a POST request and returns the response, whatever its status. */
 export async function post(
   client: ServiceClient,
-  by: { url: URL; body: Uint8Array; headers: Readonly<Record<string, string>> },
+  request: { url: URL; body: Uint8Array; headers: Readonly<Record<string, string>> },
 ): Promise<Answer> {
-  const { url, body } = by;
-  const headers = { ...by.headers, "content-length": String(body.length) };
-  return client.transport.read({ method: "POST", url, headers, body }, { maxBytes: MAX_ANSWER });
+  const { url, body } = request;
+  const headers = { ...request.headers, "content-length": String(body.length) };
+  return client.transport.read({ method: "POST", url, headers, body }, { maxBytes: MAX_RESPONSE });
 }
 
-/** GETs a document and returns the answer, whatever its status. */
+/** Sends a GET request and returns the response, whatever its status. */
 export async function get(client: ServiceClient, url: URL): Promise<Answer> {
   return client.transport.read(
     { method: "GET", url, headers: { accept: "application/json" } },
-    { maxBytes: MAX_ANSWER },
+    { maxBytes: MAX_RESPONSE },
   );
 }
 
 /**
- * The error for an answer with an unexpected HTTP status: "auth" for 401 and 403, else "service", with `service`, `status`
- * and `url`. The service's own words are quoted, without control characters; what was sent is not.
+ * Builds the error for an unexpected HTTP status: "auth" for 401 and 403, else "service", with `service`, `status` and `url`.
+ * The message includes the service's own message without control characters, and nothing of the request.
+ *
+ * @param hint what to do; by default it depends on the status
  */
 export function refusal(client: ServiceClient, answer: Answer, hint?: string): TsignError {
   const reason = printable(reasonOf(answer)).slice(0, MAX_REASON);
-  const said = reason === "" ? "" : `: ${reason}`;
+  const detail = reason === "" ? "" : `: ${reason}`;
   const code = answer.status === 401 || answer.status === 403 ? "auth" : "service";
-  return new TsignError(code, `${client.name} at ${client.url.host} answered ${answer.status}${said}`, {
-    hint,
+  return new TsignError(code, `${client.name} (${client.url.host}) returned ${answer.status}${detail}`, {
+    hint: hint ?? hintFor(answer.status),
     service: client.service,
     status: answer.status,
     url: answer.url,
@@ -72,25 +74,30 @@ export function refusal(client: ServiceClient, answer: Answer, hint?: string): T
 }
 
 /**
- * The error for an answer whose content is not what was asked for: "service", with `service` and `url`.
+ * Builds the error for a response with unexpected content: "service", with `service` and `url`.
  *
- * @param fault a predicate: `answered without a certificate`
+ * @param fault a predicate: `returned no certificate`
  */
 export function wrongAnswer({ service, name, url }: ServiceClient, fault: string): TsignError {
-  return new TsignError("service", `${name} at ${url.host} ${fault}`, { service, url });
+  return new TsignError("service", `${name} (${url.host}) ${fault}`, { service, url });
 }
 
-/** Of either kind of Rekor. */
-export const NO_LOG_ENTRY = "answered with something that is no log entry";
+/** The fault of a response of Rekor v1 or v2, for `wrongAnswer`. */
+export const INVALID_ENTRY = "returned an invalid log entry";
 
-/** The `message` of a JSON answer, else its text. */
+function hintFor(status: number): string | undefined {
+  if (status === 429) return "try again later; the service limits the request rate";
+  return status >= 500 ? "try again later; the service has a problem" : undefined;
+}
+
+/** Returns the `message` of a JSON response, else its text. */
 function reasonOf({ bytes }: Answer): string {
   const text = Buffer.from(bytes.subarray(0, 4096)).toString("utf8").trim();
   try {
     const json: unknown = JSON.parse(text);
     if (isObject(json) && "message" in json) return textOf(json["message"]);
   } catch {
-    // it is plain text
+    // not JSON: plain text
   }
   return text.replaceAll(/\s+/g, " ");
 }

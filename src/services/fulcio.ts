@@ -8,20 +8,23 @@ import { apiUrl, post, refusal, type ServiceClient, serviceClient, wrongAnswer }
 /** `PublicKeyAlgorithm` of fulcio.proto. */
 const ALGORITHM = { ecdsa: "ECDSA", rsa: "RSA", ed25519: "ED25519" } as const;
 
-/** What Fulcio issued: certificates as DER. */
+const CHECK_TOKEN =
+  "check that the identity token has not expired, and that this Fulcio accepts its issuer and audience";
+
+/** An issued certificate with its chain, as DER. */
 export interface IssuedCertificate {
   readonly leaf: Uint8Array;
-  /** From the leaf's issuer upwards. */
+  /** Starts with the leaf's issuer. */
   readonly chain: readonly Uint8Array[];
 }
 
 /**
- * Asks Fulcio (its API v2, POST /api/v2/signingCert) for a certificate of a key for the identity a token proves. The key
- * signs the token's subject, to prove that the signer has it.
+ * Requests a certificate for a key and the identity in a token from Fulcio's API v2 (POST /api/v2/signingCert). The key signs
+ * the token's subject as proof of possession.
  *
- * @param options.token OIDC identity token; it is sent nowhere else and is in no message
- * @param options.subject the identity Fulcio takes from the token: its verified e-mail, else its subject
- * @throws TsignError "auth", "service" when Fulcio refuses, or answers with a certificate of another key
+ * @param options.token OIDC identity token; it is sent to Fulcio only, and no message contains it
+ * @param options.subject the identity in the token: its verified e-mail address, else its subject
+ * @throws TsignError "auth" or "service" if Fulcio refuses, or returns a certificate for a different key
  */
 export async function requestCertificate(
   io: TransportIo,
@@ -44,18 +47,18 @@ export async function requestCertificate(
     body: Buffer.from(body),
   });
   if (answer.status !== 200 && answer.status !== 201) {
-    throw refusal(client, answer, "is the identity token fresh, and of an issuer this Fulcio accepts?");
+    throw refusal(client, answer, answer.status < 429 ? CHECK_TOKEN : undefined);
   }
   const [leaf, ...chain] = readChain(answer.bytes, client);
   if (!leaf || !sameKey(leaf.publicKey, signer.publicKey.object)) {
-    throw wrongAnswer(client, "issued a certificate of another key");
+    throw wrongAnswer(client, "returned a certificate for a different key");
   }
   return { leaf: leaf.raw, chain: chain.map(({ raw }) => raw) };
 }
 
-/** The certificates of a SigningCertificate message, with the SCT embedded or beside it. */
+/** Returns the certificates of a SigningCertificate message, with an embedded or a detached SCT. */
 function readChain(bytes: Uint8Array, client: ServiceClient): X509Certificate[] {
-  const json = parseJson(bytes, `the answer of Fulcio at ${client.url.host}`);
+  const json = parseJson(bytes, `response of Fulcio (${client.url.host})`);
   const message = isObject(json)
     ? (json["signedCertificateEmbeddedSct"] ?? json["signedCertificateDetachedSct"])
     : null;
@@ -66,5 +69,5 @@ function readChain(bytes: Uint8Array, client: ServiceClient): X509Certificate[] 
   } catch {
     // reported below
   }
-  throw wrongAnswer(client, "answered without a certificate");
+  throw wrongAnswer(client, "returned no certificate");
 }

@@ -9,7 +9,7 @@ import type { TransportIo } from "../net/retry.ts";
 import {
   apiUrl,
   get,
-  NO_LOG_ENTRY,
+  INVALID_ENTRY,
   post,
   refusal,
   type ServiceClient,
@@ -18,22 +18,22 @@ import {
 } from "./exchange.ts";
 
 const ENTRIES = "/api/v1/log/entries";
-/** Most entries a search is answered with before it is refused. */
+/** The largest number of entries accepted as the result of a search. */
 const MAX_FOUND = 100;
 
-/** What is asked of the log: a signature, over what, by whom. */
+/** A signature to record or to search for. */
 export interface LogRequest {
   readonly content: Evidence["content"];
-  /** JSON of the envelope as it is stored, which is what was logged; without it, as tsign writes it. */
+  /** JSON of the envelope as it was stored and logged; by default as tsign writes it. */
   readonly envelope?: string;
-  /** What the signature covers; known by its digest. */
+  /** The signed message; only its digest is used. */
   readonly message: Message;
   readonly hash: HashName;
-  /** PEM of the certificate, or of the bare public key. */
+  /** PEM of the certificate, or of the public key if there is none. */
   readonly verifier: string;
 }
 
-/** The entry proposed for a signature: `dsse` for an envelope, else `hashedrekord` (rekor's pkg/types). */
+/** Returns the entry to propose for a signature: `dsse` for an envelope, else `hashedrekord` (rekor's pkg/types). */
 function proposedEntry(request: LogRequest): Record<string, unknown> {
   const { content, message, hash: name, verifier } = request;
   const key = encodeBase64(Buffer.from(verifier));
@@ -51,7 +51,7 @@ function proposedEntry(request: LogRequest): Record<string, unknown> {
   };
 }
 
-/** The `intoto` entry older clients made of an envelope, to search for. */
+/** Returns the `intoto` entry of older clients for an envelope, to search for. */
 function intotoEntry({ content, envelope: stored, verifier }: LogRequest): Record<string, unknown>[] {
   if (content.kind !== "dsse") return [];
   const envelope = stored ?? writeEnvelope(content);
@@ -64,55 +64,55 @@ function intotoEntry({ content, envelope: stored, verifier }: LogRequest): Recor
 }
 
 /**
- * Records a signature in a Rekor v1 log (POST /api/v1/log/entries). When the log has it already (409), that entry is
- * fetched and used. The entry is not verified here: src/verify does, before it is stored.
+ * Records a signature in a Rekor v1 log (POST /api/v1/log/entries). If the log already has it (409), fetches that entry. The
+ * entry is not verified here but in src/verify, before it is stored.
  *
- * @throws TsignError "auth", "service", "bad-bundle" for an answer that is not JSON, and what the transport throws
+ * @throws TsignError "auth", "service", "bad-bundle" for a response that is not JSON, and what the transport throws
  */
 export async function uploadEntry(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry> {
   const client = serviceClient(io, { service: "rekor", url });
   const answer = await postJson(client, ENTRIES, proposedEntry(request));
   if (answer.status === 409) return fetchExisting(client, answer.headers["location"]);
   if (answer.status !== 201 && answer.status !== 200) throw refusal(client, answer);
-  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's answer"), client);
-  if (!entry) throw wrongAnswer(client, NO_LOG_ENTRY);
+  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's response"), client);
+  if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
   return entry;
 }
 
 async function fetchExisting(client: ServiceClient, location: string | undefined): Promise<TransparencyLogEntry> {
   const uuid = /\/api\/v1\/log\/entries\/([0-9a-f]{64,80})$/.exec(location ?? "")?.[1];
-  if (!uuid) throw wrongAnswer(client, NO_LOG_ENTRY);
+  if (!uuid) throw wrongAnswer(client, INVALID_ENTRY);
   const answer = await get(client, apiUrl(client, `${ENTRIES}/${uuid}`));
   if (answer.status !== 200) throw refusal(client, answer);
-  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's answer"), client);
-  if (!entry) throw wrongAnswer(client, NO_LOG_ENTRY);
+  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's response"), client);
+  if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
   return entry;
 }
 
 /**
- * The entries a Rekor v1 log has for a signature (POST /api/v1/log/entries/retrieve), for one that was stored without.
+ * Finds the entries of a Rekor v1 log for a signature that was stored without one (POST /api/v1/log/entries/retrieve).
  *
- * @throws TsignError "auth", "service", "bad-bundle" for an answer that is not JSON, and what the transport throws
+ * @throws TsignError "auth", "service", "bad-bundle" for a response that is not JSON, and what the transport throws
  */
 export async function searchEntries(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry[]> {
   const client = serviceClient(io, { service: "rekor", url });
   const query = { entries: [proposedEntry(request), ...intotoEntry(request)] };
   const answer = await postJson(client, `${ENTRIES}/retrieve`, query);
   if (answer.status !== 200) throw refusal(client, answer);
-  const found = parseJson(answer.bytes, "Rekor's answer");
-  if (!Array.isArray(found) || found.length > MAX_FOUND) throw wrongAnswer(client, NO_LOG_ENTRY);
+  const found = parseJson(answer.bytes, "Rekor's response");
+  if (!Array.isArray(found) || found.length > MAX_FOUND) throw wrongAnswer(client, INVALID_ENTRY);
   return found.flatMap((each: unknown) => readEntries(each, client));
 }
 
-/** Of several entries of a signature the one that counts: anyone may record it again, but nobody can do it earlier. */
+/** Returns the oldest of several entries for a signature. Anyone can record a signature again, but only later. */
 export function oldestEntry(entries: readonly TransparencyLogEntry[]): TransparencyLogEntry | undefined {
   return entries.toSorted((a, b) => Number(a.integratedTime) - Number(b.integratedTime))[0];
 }
 
 /**
- * The entry at an index of the log, for bundles that lack a proof (GET /api/v1/log/entries?logIndex=).
+ * Fetches the entry at an index of the log, for bundles without a proof (GET /api/v1/log/entries?logIndex=).
  *
- * @throws TsignError "auth", "service", "bad-bundle" for an answer that is not JSON, and what the transport throws
+ * @throws TsignError "auth", "service", "bad-bundle" for a response that is not JSON, and what the transport throws
  */
 export async function entryAtIndex(io: TransportIo, url: URL, logIndex: string): Promise<TransparencyLogEntry> {
   const client = serviceClient(io, { service: "rekor", url });
@@ -120,8 +120,8 @@ export async function entryAtIndex(io: TransportIo, url: URL, logIndex: string):
   address.searchParams.set("logIndex", logIndex);
   const answer = await get(client, address);
   if (answer.status !== 200) throw refusal(client, answer);
-  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's answer"), client);
-  if (!entry) throw wrongAnswer(client, NO_LOG_ENTRY);
+  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's response"), client);
+  if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
   return entry;
 }
 
@@ -130,9 +130,9 @@ function postJson(client: ServiceClient, path: string, body: unknown) {
   return post(client, { url: apiUrl(client, path), headers, body: Buffer.from(JSON.stringify(body)) });
 }
 
-/** A LogEntry of rekor's openapi.yaml: entries by their UUID. */
+/** Reads a LogEntry of rekor's openapi.yaml: an object of entries by UUID. */
 function readEntries(json: unknown, client: ServiceClient): TransparencyLogEntry[] {
-  if (!isObject(json)) throw wrongAnswer(client, NO_LOG_ENTRY);
+  if (!isObject(json)) throw wrongAnswer(client, INVALID_ENTRY);
   return Object.values(json).map((each) => readEntry(each, client));
 }
 
@@ -143,7 +143,7 @@ function readEntry(json: unknown, client: ServiceClient): TransparencyLogEntry {
   const promise = readBase64(verification["signedEntryTimestamp"]);
   const { logID, logIndex, integratedTime } = value;
   if (!body || typeof logID !== "string" || !isCount(logIndex) || !isCount(integratedTime)) {
-    throw wrongAnswer(client, NO_LOG_ENTRY);
+    throw wrongAnswer(client, INVALID_ENTRY);
   }
   return {
     logIndex: String(logIndex),
@@ -151,7 +151,7 @@ function readEntry(json: unknown, client: ServiceClient): TransparencyLogEntry {
     kindVersion: kindVersionOf(body, "the log entry"),
     integratedTime: String(integratedTime),
     inclusionPromise: promise ? { signedEntryTimestamp: Buffer.from(promise) } : undefined,
-    inclusionProof: readProof(verification["inclusionProof"]) as never, // absent only where the promise is all there is
+    inclusionProof: readProof(verification["inclusionProof"]) as never, // absent if there is only a promise
     canonicalizedBody: Buffer.from(body),
   };
 }

@@ -4,11 +4,11 @@ import { encodeBase64 } from "../format/base64.ts";
 import { parseJson } from "../format/json.ts";
 import type { KeyKind } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
-import { apiUrl, NO_LOG_ENTRY, post, refusal, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
+import { apiUrl, INVALID_ENTRY, post, refusal, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
 
-/** What is asked of the log: a signature over a digest, and the key or certificate it was made with. */
+/** A signature over a digest, with the key or certificate it was made with. */
 export interface LogRequestV2 {
-  /** Of the message; of an envelope's pre-authentication encoding. */
+  /** Digest of the message, or of the pre-authentication encoding of an envelope. */
   readonly digest: Uint8Array;
   readonly signature: Uint8Array;
   readonly verifier:
@@ -17,7 +17,7 @@ export interface LogRequestV2 {
   readonly key: KeyKind;
 }
 
-/** PublicKeyDetails of sigstore_common.proto for a key and the hash it is used with. */
+/** Returns the PublicKeyDetails (sigstore_common.proto) of a key with its default hash. */
 function keyDetails(key: KeyKind): string {
   switch (key.type) {
     case "ecdsa":
@@ -34,10 +34,10 @@ function keyDetails(key: KeyKind): string {
 }
 
 /**
- * Records a signature in a Rekor v2 log (POST /api/v2/log/entries, rekor-tiles' api/proto). The answer waits until the
- * entry is included. It is not verified here: src/verify does, before it is stored.
+ * Records a signature in a Rekor v2 log (POST /api/v2/log/entries, rekor-tiles' api/proto), which responds once the entry is
+ * included. The entry is not verified here but in src/verify, before it is stored.
  *
- * @throws TsignError "auth", "service", "bad-bundle" for an answer that is not JSON, and what the transport throws
+ * @throws TsignError "auth", "service", "bad-bundle" for a response that is not JSON, and what the transport throws
  */
 export async function uploadEntryV2(io: TransportIo, url: URL, request: LogRequestV2): Promise<LogEntry> {
   const client = serviceClient(io, { service: "rekor", url });
@@ -62,10 +62,10 @@ export async function uploadEntryV2(io: TransportIo, url: URL, request: LogReque
 }
 
 function readEntry(bytes: Uint8Array, client: ServiceClient): LogEntry {
-  const json = parseJson(bytes, "Rekor's answer");
+  const json = parseJson(bytes, "Rekor's response");
   const { logId, kindVersion, inclusionProof, ...rest } = TransparencyLogEntry.fromJSON(json);
   if (!logId || !kindVersion || !inclusionProof?.checkpoint || rest.canonicalizedBody.length === 0) {
-    throw wrongAnswer(client, NO_LOG_ENTRY);
+    throw wrongAnswer(client, INVALID_ENTRY);
   }
   const { checkpoint } = inclusionProof;
   return { ...rest, logId, kindVersion, inclusionProof: { ...inclusionProof, checkpoint } };

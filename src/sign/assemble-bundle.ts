@@ -20,7 +20,7 @@ import { CheckFailed } from "../verify/model.ts";
 
 const HASHES: readonly HashName[] = ["sha256", "sha384", "sha512"];
 
-/** Where the parts of a bundle are; empty text for what is not given. */
+/** The files with the parts of a bundle; empty for parts that are not given. */
 export interface PartFiles {
   readonly artifact: string;
   readonly attestation: string;
@@ -31,22 +31,21 @@ export interface PartFiles {
   readonly signature: string;
 }
 
-/** The parts of a bundle, put together, and what a log knows the signature by. */
+/** An assembled bundle, with what is needed to find its log entry. */
 export interface Assembled {
   readonly evidence: Evidence;
-  /** What the signature is over. */
+  /** The signed message. */
   readonly message: Message;
   readonly hash: HashName;
-  /** PEM of the certificate or of the key. */
+  /** PEM of the certificate or the key. */
   readonly verifier: string;
 }
 
 /**
- * Puts a signature and what belongs to it together. The signature must be one over the artifact, by the key or certificate
- * that is given: a bundle of anything else would never verify.
+ * Assembles a bundle from a signature and its key or certificate. The signature must verify for the artifact.
  *
- * @param artifact the artifact's digests, and its bytes where it is small
- * @throws TsignError
+ * @param artifact the artifact's digests, and its bytes if it is small
+ * @throws TsignError "usage" for missing parts, "input" or "bad-bundle" for unreadable ones, "bad-signature" if it does not verify
  */
 export async function assembleBundle(io: Io, files: PartFiles, artifact: Message): Promise<Assembled> {
   const legacy = files.bundle === "" ? undefined : readLegacyBlobBundle(await readBlob(io, files.bundle), files.bundle);
@@ -56,8 +55,8 @@ export async function assembleBundle(io: Io, files: PartFiles, artifact: Message
   const message = ownMessage(content) ?? artifact;
   const hash = await hashOf(publicKey, { message, signature: content.signature });
   if (!hash) {
-    const what = content.kind === "dsse" ? "what the attestation holds" : files.artifact;
-    throw new TsignError("bad-signature", `the signature is not of ${what}, or not by this key`);
+    const signed = content.kind === "dsse" ? "the attestation" : files.artifact;
+    throw new TsignError("bad-signature", `the signature of ${signed} does not verify with this key`);
   }
   const timestamps = files.rfc3161Timestamp === "" ? [] : [await readTimestamp(io, files.rfc3161Timestamp)];
   const evidence: Evidence = {
@@ -72,7 +71,7 @@ export async function assembleBundle(io: Io, files: PartFiles, artifact: Message
   return { evidence, message, hash, verifier: key.kind === "certificate" ? certificatePem(key.leaf) : publicKey.pem };
 }
 
-/** A statement about something else would never verify with the artifact; what another payload is about nobody knows. */
+/** Checks that a statement is about the artifact. The subject of other payloads is unknown. */
 function requireAbout(content: DsseContent, artifact: Message, path: string): void {
   if (content.payloadType !== IN_TOTO_PAYLOAD_TYPE) return;
   try {
@@ -83,7 +82,7 @@ function requireAbout(content: DsseContent, artifact: Message, path: string): vo
   }
 }
 
-/** An attestation's signature is in its envelope, which the old bundle holds in place of a signature. */
+/** Reads the signature, or the envelope of an attestation, which the legacy bundle contains in place of a signature. */
 async function readContent(
   io: Io,
   files: PartFiles,
@@ -114,14 +113,14 @@ async function readKey(
   }
   const publicKey = files.key === "" ? legacy?.statedKey : await loadPublicKey(io, files.key);
   if (!publicKey) {
-    throw new TsignError("usage", "a bundle needs the key or the certificate that the signature was made with", {
-      hint: "--key or --certificate",
+    throw new TsignError("usage", "missing the key or certificate that the signature was made with", {
+      hint: "use --key or --certificate",
     });
   }
   return { key: { kind: "public-key", hint: keyHint(publicKey) }, publicKey };
 }
 
-/** PEM, DER, or base64 of either. */
+/** Reads a certificate: PEM, DER, or base64 of either. */
 async function readCertificateFile(io: Io, file: string): Promise<Uint8Array> {
   const bytes = await readBlob(io, file);
   const text = Buffer.from(bytes).toString("latin1").trim();
@@ -130,7 +129,7 @@ async function readCertificateFile(io: Io, file: string): Promise<Uint8Array> {
   return leaf ?? decoded;
 }
 
-/** The key's own hash first, then whichever the signature holds under. */
+/** Returns the hash with which the signature verifies, trying the key's default first; undefined if there is none. */
 async function hashOf(
   key: PublicKey,
   { message, signature }: { message: Message; signature: Uint8Array },
@@ -143,7 +142,7 @@ async function hashOf(
   return undefined;
 }
 
-/** cosign's JSON, or the DER itself; its signature is for who verifies the bundle. */
+/** Reads a timestamp: cosign's JSON or DER. Its signature is checked when the bundle is verified. */
 async function readTimestamp(io: Io, file: string): Promise<Uint8Array> {
   const bytes = await readBlob(io, file);
   const text = Buffer.from(bytes).toString("utf8");
@@ -151,7 +150,7 @@ async function readTimestamp(io: Io, file: string): Promise<Uint8Array> {
   try {
     RFC3161Timestamp.parse(Buffer.from(der)).tstInfo;
   } catch (cause) {
-    throw new TsignError("bad-bundle", `${file} is not a signed timestamp`, { cause });
+    throw new TsignError("bad-bundle", `invalid timestamp "${file}": not an RFC 3161 response`, { cause });
   }
   return der;
 }

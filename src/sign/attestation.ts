@@ -1,19 +1,19 @@
 import type { Evidence } from "../evidence/model.ts";
 import { attestationStatement, predicateTypeOf } from "./predicates.ts";
 
-/** A predicate or a whole statement, read once for all that is attested; `path` is for messages. */
+/** A predicate or a whole statement, read once for all subjects; `path` is for messages. */
 export type Attested =
   | { readonly kind: "predicate"; readonly path: string; readonly bytes: Uint8Array }
   | { readonly kind: "statement"; readonly path: string; readonly bytes: Uint8Array; readonly predicateType: string };
 
 /**
- * The statement about a subject, and its predicate type: a whole statement as it is, or one made of a predicate.
+ * Returns the statement about a subject and its predicate type: a given statement unchanged, or one made from a predicate.
  *
  * @param options.type an alias of --type or a URI
  * @param options.subject digests in hex by their algorithm's name
- * @param options.now written into predicates that state when they were made
+ * @param options.now the time for predicates that contain one
  * @returns JSON of an in-toto statement
- * @throws TsignError "input" for a predicate that is not of its type
+ * @throws TsignError "input" for a predicate that does not fit its type
  */
 export function statementAbout(
   attested: Attested,
@@ -26,12 +26,12 @@ export function statementAbout(
   return { statement, predicateType: predicateTypeOf(type) };
 }
 
-/** About how many bytes the envelope of a statement has: its payload is base64. */
+/** Estimates the bytes of a statement's envelope, whose payload is base64. */
 export function envelopeSize(statement: Uint8Array): number {
   return Math.ceil(statement.length / 3) * 4 + 512;
 }
 
-/** An attestation as its legacy bundle holds it: the envelope stands where a file's bundle has the signature. */
+/** Converts an attestation to the form of the legacy bundle, where the envelope takes the place of the signature. */
 export function envelopeAsSignature(
   { key, log }: Evidence,
   envelope: string,

@@ -7,12 +7,12 @@ import { verifyCertificatePath } from "../trust/certificate-path.ts";
 import type { SigningCertificate } from "./sign.ts";
 
 /**
- * Reads the certificate a user wants stored with signatures, and refuses one that no verifier could use: of another key,
- * or without a path to the root that its own chain ends in, at the time it was issued.
+ * Reads a certificate to store with signatures. Refuses one for another key, and one without a valid path to the root of its
+ * chain at the time it was issued.
  *
  * @param options.certificate PEM or DER
  * @param options.chain PEM from the leaf's issuer to the root; empty for none
- * @throws TsignError "input" or "untrusted"
+ * @throws TsignError "input" for unreadable input or another key, "untrusted" for an invalid path
  */
 export function readSigningCertificate(options: {
   certificate: Uint8Array;
@@ -21,15 +21,15 @@ export function readSigningCertificate(options: {
 }): SigningCertificate {
   const text = Buffer.from(options.certificate).toString("latin1");
   const [leaf] = text.includes("-----BEGIN") ? readCertificates(text, "--certificate") : [options.certificate];
-  if (!leaf) throw new TsignError("input", "--certificate holds no certificate");
+  if (!leaf) throw new TsignError("input", "--certificate does not contain a certificate");
   const { native } = parseCertificate(leaf);
   if (!sameKey(native.publicKey, options.key.object)) {
-    throw new TsignError("input", "the public key of --certificate is not the one of --key");
+    throw new TsignError("input", "public key mismatch: --certificate is for another key than --key");
   }
   const chain = readCertificates(Buffer.from(options.chain).toString("latin1"), "--certificate-chain");
   const root = chain.at(-1);
   if (options.chain.length > 0 && !root) {
-    throw new TsignError("input", "--certificate-chain holds no certificate");
+    throw new TsignError("input", "--certificate-chain does not contain a certificate");
   }
   if (root) {
     const authorities = { roots: [root], intermediates: chain.slice(0, -1) };

@@ -2,47 +2,49 @@ import type { X509Certificate } from "node:crypto";
 import type { IdentityProvider } from "@sigstore/sign";
 import { naming, TsignError } from "../errors.ts";
 import { certificateNames } from "../format/certificate-names.ts";
+import { printable } from "../format/printable.ts";
 import type { Io } from "../io/io.ts";
 import type { Signer } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
 import { AUDIENCE } from "../services/oidc/audience.ts";
+import { audienceHint } from "../services/oidc/ci-systems.ts";
 import { type IdentityToken, readIdentityToken } from "../services/oidc/token.ts";
 import type { TrustedMaterial } from "../trust/material.ts";
 import { CheckFailed } from "../verify/model.ts";
 import { readSigningCertificate } from "./certificate.ts";
 import type { SigningCertificate } from "./sign.ts";
 
-/** Seconds by which a clock may be wrong before it is worth a warning. */
+/** Seconds by which this machine's clock may differ without a warning. */
 const CLOCK_TOLERANCE = 5;
-/** Fulcios whose audience is known: a token for another audience is not sent to them. */
+/** Hosts of the Fulcios that only accept the default audience. */
 const PUBLIC_AUTHORITIES = ["fulcio.sigstore.dev", "fulcio.sigstage.dev"];
 
-/** Where the certificate of the key comes from. */
+/** Where the certificate for the key comes from. */
 export type CertificateSource =
-  /** Fulcio issues one for the identity that a token proves. */
+  /** Fulcio issues one for the identity in a token. */
   | { readonly kind: "issued"; readonly authority: URL; readonly identity: IdentitySource }
-  /** The user has one. `certificate` is PEM or DER, `chain` PEM from the issuer to the root, empty for none. */
+  /** An existing one. `certificate` is PEM or DER; `chain` is PEM from the issuer to the root, empty for none. */
   | { readonly kind: "given"; readonly name: string; readonly certificate: Uint8Array; readonly chain: Uint8Array };
 
-/** Who signs, by an OIDC identity token. */
+/** The signer's identity, from an OIDC identity token. */
 export interface IdentitySource {
-  /** The audience that Fulcio expects; "sigstore" by default. */
+  /** The audience that Fulcio expects; "sigstore" by default. Tokens for another audience are not sent. */
   readonly audience?: string;
-  /** Called once, just before a certificate is asked for. */
+  /** Called once, before the certificate is requested. */
   readonly token: () => Promise<IdentityToken>;
 }
 
-/** What is worth knowing of a signing and does not stop it; the message is one line. */
+/** A warning about signing, with a message of one line. */
 export interface SigningWarning {
-  readonly kind: "audience" | "clock" | "undated";
+  readonly kind: "clock" | "undated";
   readonly message: string;
 }
 
 /**
- * The identity that a provider of @sigstore/sign's shape gives tokens for.
+ * Returns the identity source of an `IdentityProvider` as in @sigstore/sign.
  *
- * @param provider or the token itself, a JWT
- * @param options.source how the token is called in errors
+ * @param provider the provider, or a token (JWT)
+ * @param options.source the name of the token's source, for errors
  */
 export function identityOf(
   io: Pick<Io, "now">,
@@ -57,12 +59,12 @@ export function identityOf(
 }
 
 /**
- * Gets the certificate of a key: reads the one the user has, or has Fulcio issue one and checks it before anything is
- * signed with it.
+ * Returns the certificate for a key: reads an existing one, or requests one from Fulcio and verifies it before it is used.
  *
- * @param options.trust checks an issued certificate; without it only its names are checked
- * @throws TsignError "input" or "untrusted" for a certificate that no verifier could use, "auth", "network", "service" or
- * "timeout" where none was issued, and whatever `onIssue` throws
+ * @param options.trust verifies an issued certificate; without it only the names in the certificate are checked
+ * @param options.onIssue called before the request, with the token
+ * @throws TsignError "input" or "untrusted" for an unusable certificate, "auth", "network", "service" or "timeout" if none was
+ * issued, and what `onIssue` throws
  */
 export async function certify(
   io: TransportIo,
@@ -82,7 +84,7 @@ export async function certify(
   const { authority: url, identity } = source;
   const { requestCertificate } = await import("../services/fulcio.ts");
   const token = await identity.token();
-  checkAudience(token, { expected: identity.audience ?? AUDIENCE, authority: url, onWarning });
+  requireAudience(io, token, { expected: identity.audience ?? AUDIENCE, authority: url });
   await onIssue(token);
   const { raw, subject, isEmail } = token;
   const issued = await requestCertificate(io, { url, token: raw, subject, signer });
@@ -91,30 +93,33 @@ export async function certify(
 }
 
 /**
- * Warns of a token for another audience before it is sent anywhere: Fulcio will hardly take it. A private Fulcio may expect
- * an audience of its own.
+ * Refuses a token for another audience, which must not be sent to Fulcio.
  *
- * @throws TsignError "auth" for a public authority, to which such a token must not be sent
+ * @throws TsignError "auth" with the audiences in `expected` and `actual`
  */
-function checkAudience(
-  { audiences, source }: IdentityToken,
-  options: { expected: string; authority: URL; onWarning: (warning: SigningWarning) => void },
+function requireAudience(
+  io: Pick<Io, "env">,
+  { audiences, issuer, source }: IdentityToken,
+  { expected, authority }: { expected: string; authority: URL },
 ): void {
-  const { expected, authority, onWarning } = options;
   if (audiences.includes(expected) || audiences.includes(AUDIENCE)) return;
-  const stated =
-    audiences.length === 0 ? "no audience" : `the audience ${audiences.map((each) => `"${each}"`).join(", ")}`;
-  const message = `the identity token of ${source} is for ${stated}, Fulcio at ${authority.host} expects "${expected}"`;
-  const hint = `ask for a token with the audience "${expected}", or name another with --oidc-client-id`;
-  if (PUBLIC_AUTHORITIES.includes(authority.hostname)) throw new TsignError("auth", message, { hint });
-  onWarning({ kind: "audience", message: `${message}: ${hint}` });
+  const got = audiences.length === 0 ? "none" : audiences.map((each) => `"${each}"`).join(", ");
+  const message = `identity token from ${source}: audience mismatch: got ${got}, want "${expected}" for Fulcio (${authority.host})`;
+  const another = PUBLIC_AUTHORITIES.includes(authority.hostname)
+    ? ""
+    : ", or use --oidc-client-id if this Fulcio expects another audience";
+  throw new TsignError("auth", printable(message), {
+    hint: `${audienceHint(io, { issuer, audience: expected })}${another}`,
+    expected,
+    actual: audiences.join(", "),
+  });
 }
 
 /**
- * Checks a certificate just issued: for the identity that was proven, by a trusted authority, with its SCT.
+ * Verifies a new certificate: its identity, its path to a trusted authority, and its SCT.
  *
- * @param options.email the token's e-mail address; undefined for other identities, which Fulcio puts into the certificate in
- * a form of its own: a workflow's URL for a CI job's subject
+ * @param options.email the token's e-mail address; undefined for other identities, whose name in the certificate differs from
+ * the token: a CI job's subject becomes the URL of its workflow
  * @throws TsignError "untrusted"
  */
 async function checkCertificate(
@@ -130,26 +135,26 @@ async function checkCertificate(
   const { parseCertificate } = await import("../trust/certificate.ts");
   const leaf = parseCertificate(issued.leaf);
   const names = certificateNames(leaf.asn1);
-  // An issuer of machines may state an e-mail address too, for which Fulcio then does not issue.
+  // Tokens of machines may contain an e-mail address too, which Fulcio does not use for the certificate.
   const isForEmail = names.some((name) => /^[^\s/:@]+@[^\s/:@]+$/.test(name));
   if (names.length === 0 || (email !== undefined && isForEmail && !names.includes(email))) {
     throw new TsignError(
       "untrusted",
-      `the certificate was issued for ${names.join(", ") || "nobody"}, not ${email ?? "the signer"}`,
+      `certificate identity mismatch: got ${names.join(", ") || "none"}, want ${email ?? "the identity in the token"}`,
     );
   }
   if (!trust) return;
   const { verifyCertificate } = await import("../verify/certificate.ts");
   const { verifyScts } = await import("../verify/sct.ts");
   const at = withinValidity(leaf.native, now);
-  if (at.getTime() !== now.getTime()) warnOfClock(now, leaf.native, onWarning);
+  if (at.getTime() !== now.getTime()) warnAboutClock(now, leaf.native, onWarning);
   try {
     const key = { kind: "certificate", ...issued, binding: true } as const;
     const path = verifyCertificate(key, { ...trust, now }, [at]);
     verifyScts(path, { logs: trust.ctLogs, detached: undefined });
   } catch (error) {
     if (!(error instanceof CheckFailed)) throw error;
-    throw new TsignError("untrusted", `the certificate just issued does not hold: ${error.check}: ${error.message}`, {
+    throw new TsignError("untrusted", `the new certificate does not verify: ${error.check}: ${error.message}`, {
       hint: "is the trusted root the one of the services signed with?",
     });
   }
@@ -163,8 +168,8 @@ function withinValidity({ validFromDate: from, validToDate: to }: X509Certificat
   return now < from ? from : now > to ? to : now;
 }
 
-/** A certificate just issued begins when its authority's clock says that it is now. */
-function warnOfClock(
+/** Warns if this machine's clock differs from the start of a new certificate, which is the authority's time. */
+function warnAboutClock(
   now: Date,
   { validFromDate: from }: X509Certificate,
   onWarning: (warning: SigningWarning) => void,
@@ -175,6 +180,6 @@ function warnOfClock(
   const side = now > from ? "ahead of" : "behind";
   onWarning({
     kind: "clock",
-    message: `this machine's clock is about ${span} ${side} the certificate authority's: set it`,
+    message: `this machine's clock is about ${span} ${side} the clock of the certificate authority`,
   });
 }

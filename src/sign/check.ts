@@ -10,11 +10,11 @@ import { statedMessage } from "./sign.ts";
 import type { Witness } from "./witness.ts";
 
 /**
- * Verifies a new signature before anybody sees it, with all that its verifiers will ask for.
+ * Verifies a new signature before it is stored, as its verifiers will.
  *
- * @param options.certified whether the key has a certificate that Fulcio issued. One of the user's own is theirs to vouch
- * for: the key is what signed.
- * @param options.witnesses that recorded and dated it
+ * @param options.certified whether Fulcio issued a certificate for the key. A certificate of the user is not verified here; the
+ * signature is then verified with the key.
+ * @param options.witnesses the logs and timestamp authorities that were used
  * @throws TsignError "untrusted"
  */
 export async function checkSignature(
@@ -28,7 +28,7 @@ export async function checkSignature(
   },
 ): Promise<void> {
   const { key, certified, witnesses, trust, now } = options;
-  // Pure Ed25519 over a file needs the file again, which is gone.
+  // Pure Ed25519 can only be verified with the whole file, which was read already.
   const isPure = evidence.content.kind === "blob" && evidence.content.stated?.algorithm !== key.hash;
   if (key.kind.type === "ed25519" && isPure) return;
   const anyone = [{ text: "anyone", matches: () => true, matchesNone: true }];
@@ -42,13 +42,13 @@ export async function checkSignature(
     sct: certified ? { detached: undefined } : "insecureSkip",
     claims: "insecureSkip",
   };
-  const judged: Evidence =
+  const verifiable: Evidence =
     certified || evidence.key.kind !== "certificate"
       ? evidence
       : { ...evidence, key: { ...evidence.key, binding: false } };
-  // What is signed is what it says: only a file's signature is over something else, known by the digest it states.
+  // Envelopes and payloads contain what was signed. For a file, its digest in the signature is used.
   const message = evidence.content.kind === "blob" ? statedMessage(evidence) : messageOf(new Uint8Array());
-  const verdict = await verify(judged, { kind: "blob", message }, { ...trust, now }, policy);
+  const verdict = await verify(verifiable, { kind: "blob", message }, { ...trust, now }, policy);
   if (verdict.ok) return;
   const { name, detail } = verdict.failed;
   throw new TsignError("untrusted", `the new signature does not verify and was not stored: ${name}: ${detail}`, {

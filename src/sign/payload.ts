@@ -3,7 +3,7 @@ import type { Digest } from "../format/digest.ts";
 import { parseDigest } from "../format/digest.ts";
 import { goJson } from "../format/go-json.ts";
 
-/** What a signature of an image says. */
+/** The signed facts about an image. */
 export interface SignedClaims {
   /** Digest of the image's manifest or index. */
   readonly digest: Digest;
@@ -12,10 +12,10 @@ export interface SignedClaims {
 }
 
 /**
- * The simple-signing payload cosign signs in the legacy form: Go's JSON, compact, annotation keys sorted bytewise,
- * `"optional":null` without any (cosign's SIGNATURE_SPEC, "Payload").
+ * Returns the simple-signing payload that cosign signs in the legacy form: Go's JSON, compact, annotation keys sorted bytewise,
+ * `"optional":null` if there are none (cosign's SIGNATURE_SPEC, "Payload").
  *
- * @param claims with `dockerReference`: the repository's name, or a `--sign-container-identity`
+ * @param claims.dockerReference the name of the repository, or the `--sign-container-identity`
  */
 export function simpleSigningPayload(claims: SignedClaims & { dockerReference: string }): Uint8Array {
   const keys = Object.keys(claims.annotations).sort(bytewise);
@@ -33,8 +33,8 @@ export function simpleSigningPayload(claims: SignedClaims & { dockerReference: s
 }
 
 /**
- * The in-toto statement that `sign` makes in the bundle form: one subject without a name, its annotations always present,
- * and an empty predicate.
+ * Returns the in-toto statement that `sign` signs in the bundle form: one subject without a name, always with annotations, and
+ * an empty predicate.
  */
 export function signStatement(claims: SignedClaims): Uint8Array {
   const { algorithm, hex } = parseDigest(claims.digest);

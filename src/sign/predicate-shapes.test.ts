@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { misshapen } from "./predicate-shapes.ts";
+import { shapeMismatch } from "./predicate-shapes.ts";
 
 const BUILDER = { builder: { id: "https://ci.example" } };
 const LINK = {
@@ -28,31 +28,35 @@ test("a predicate of its type is taken, unknown fields, absent ones and null inc
     ["https://ci.example/type", { builder: 5 }],
     ["constructor", { builder: 5 }],
   ];
-  for (const [type, predicate] of good) assert.equal(misshapen(type, predicate), undefined, type);
+  for (const [type, predicate] of good) assert.equal(shapeMismatch(type, predicate), undefined, type);
 });
 
-test("a field of another kind is told by its path and value", () => {
+test("shapeMismatch: returns the path and value of a field with another type", () => {
   const bad: [string, Record<string, unknown>, RegExp][] = [
-    ["slsaprovenance", { builder: "x" }, /^builder is "x", not an object$/],
-    ["slsaprovenance", { builder: { id: 5 } }, /^builder.id is 5, not a text$/],
-    ["slsaprovenance", { build_type: 5 }, /^build_type is 5/],
-    ["slsaprovenance02", { metadata: { reproducible: "yes" } }, /^metadata.reproducible is "yes", not true or false$/],
-    ["slsaprovenance", { materials: {} }, /^materials is \{\}, not a list$/],
-    ["slsaprovenance", { materials: [{}, { digest: { sha256: 5 } }] }, /^materials\[1\].digest.sha256 is 5/],
-    ["slsaprovenance", { metadata: { buildStartedOn: "2026-13-02T03:04:05Z" } }, /not a time/],
+    ["slsaprovenance", { builder: "x" }, /^builder: got "x", want an object$/],
+    ["slsaprovenance", { builder: { id: 5 } }, /^builder.id: got 5, want a string$/],
+    ["slsaprovenance", { build_type: 5 }, /^build_type: got 5/],
+    [
+      "slsaprovenance02",
+      { metadata: { reproducible: "yes" } },
+      /^metadata.reproducible: got "yes", want true or false$/,
+    ],
+    ["slsaprovenance", { materials: {} }, /^materials: got \{\}, want a list$/],
+    ["slsaprovenance", { materials: [{}, { digest: { sha256: 5 } }] }, /^materials\[1\].digest.sha256: got 5/],
+    ["slsaprovenance", { metadata: { buildStartedOn: "2026-13-02T03:04:05Z" } }, /want a time/],
     [
       "slsaprovenance1",
       { runDetails: { metadata: { finishedOn: "today" } } },
-      /^runDetails.metadata.finishedOn is "today"/,
+      /^runDetails.metadata.finishedOn: got "today"/,
     ],
-    ["slsaprovenance1", { buildDefinition: { resolvedDependencies: [{ content: "!" }] } }, /not base64$/],
-    ["link", { ...LINK, command: "make" }, /^command is "make", not a list$/],
-    ["link", { ...LINK, products: { a: "b" } }, /^products.a is "b", not an object$/],
-    ["vuln", { invocation: { "builder.id": 1 } }, /^invocation.builder.id is 1/],
-    ["vuln", { metadata: { scanStartedOn: "2024-01-01" } }, /^metadata.scanStartedOn is "2024-01-01", not a time/],
+    ["slsaprovenance1", { buildDefinition: { resolvedDependencies: [{ content: "!" }] } }, /want base64$/],
+    ["link", { ...LINK, command: "make" }, /^command: got "make", want a list$/],
+    ["link", { ...LINK, products: { a: "b" } }, /^products.a: got "b", want an object$/],
+    ["vuln", { invocation: { "builder.id": 1 } }, /^invocation.builder.id: got 1/],
+    ["vuln", { metadata: { scanStartedOn: "2024-01-01" } }, /^metadata.scanStartedOn: got "2024-01-01", want a time/],
   ];
   for (const [type, predicate, reason] of bad) {
-    const told = misshapen(type, predicate);
-    assert.match(told ?? "it is taken", reason, `${type} ${JSON.stringify(predicate)}`);
+    const mismatch = shapeMismatch(type, predicate);
+    assert.match(mismatch ?? "it is taken", reason, `${type} ${JSON.stringify(predicate)}`);
   }
 });

@@ -1,9 +1,9 @@
 import { isObject } from "../format/json.ts";
 
 /**
- * What a value in a predicate must be, where it is there at all and not null: text, a flag, an RFC 3339 time, bytes in base64,
- * an object of anything, a list (`[shape]`), a map of one kind of value (`{ "*": shape }`), or an object with fields of its
- * own. Fields without a shape may be anything.
+ * The expected type of a value in a predicate, unless it is absent or null: text, a boolean, an RFC 3339 time, base64, any
+ * object, a list (`[shape]`), a map with values of one shape (`{ "*": shape }`), or an object with the shapes of its fields.
+ * Fields without a shape may have any value.
  */
 type Shape = "text" | "flag" | "time" | "bytes" | "object" | readonly [Shape] | { readonly [field: string]: Shape };
 
@@ -39,7 +39,7 @@ const SLSA_02: Shape = {
   materials: [{ uri: "text", digest: DIGESTS }],
 };
 
-/** By alias of --type: what cosign insists on when it attests, so that what is attested can be read as its type. */
+/** Shapes by alias of --type, which are those that cosign enforces when it attests. */
 const SHAPES: Readonly<Record<string, Shape>> = {
   slsaprovenance: SLSA_02,
   slsaprovenance02: SLSA_02,
@@ -77,27 +77,27 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.]\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 /**
- * What makes a predicate no predicate of its type; undefined when nothing does.
+ * Returns the first mismatch between a predicate and the shape of its type; undefined if there is none.
  *
- * @param type an alias of --type; one without a shape, and a URI, have none to break
+ * @param type an alias of --type or a URI; types without a shape match any predicate
  */
-export function misshapen(type: string, predicate: Readonly<Record<string, unknown>>): string | undefined {
+export function shapeMismatch(type: string, predicate: Readonly<Record<string, unknown>>): string | undefined {
   const shape = Object.hasOwn(SHAPES, type) ? SHAPES[type] : undefined;
   return shape && mismatch(predicate, shape, "");
 }
 
 function mismatch(value: unknown, shape: Shape, path: string): string | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof shape === "string") return fits(value, shape) ? undefined : refusal(value, shape, path);
+  if (typeof shape === "string") return fits(value, shape) ? undefined : describe(value, shape, path);
   if (isList(shape)) {
-    if (!Array.isArray(value)) return refusal(value, "list", path);
+    if (!Array.isArray(value)) return describe(value, "list", path);
     return first(value.map((each, index) => mismatch(each, shape[0], `${path}[${index}]`)));
   }
-  if (!isObject(value)) return refusal(value, "object", path);
+  if (!isObject(value)) return describe(value, "object", path);
   const below = (name: string) => (path === "" ? name : `${path}.${name}`);
   const { "*": every, ...fields } = shape;
   if (every) return first(Object.entries(value).map(([name, each]) => mismatch(each, every, below(name))));
-  // A protobuf message's field has two names in JSON (protobuf, "JSON format").
+  // Fields of protobuf messages have two names in JSON (protobuf, "JSON format").
   const named = (name: string) => [name, name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)];
   return first(
     Object.entries(fields).flatMap(([field, each]) =>
@@ -121,17 +121,17 @@ function fits(value: unknown, shape: "text" | "flag" | "time" | "bytes" | "objec
   }
 }
 
-function refusal(value: unknown, shape: string, path: string): string {
+function describe(value: unknown, shape: string, path: string): string {
   const shown = JSON.stringify(value);
   const names: Readonly<Record<string, string>> = {
-    text: "a text",
+    text: "a string",
     flag: "true or false",
     time: "a time (RFC 3339)",
     bytes: "base64",
     object: "an object",
     list: "a list",
   };
-  return `${path} is ${shown.length > 60 ? `${shown.slice(0, 60)}…` : shown}, not ${names[shape]}`;
+  return `${path}: got ${shown.length > 60 ? `${shown.slice(0, 60)}…` : shown}, want ${names[shape]}`;
 }
 
 const isList = (shape: Shape): shape is readonly [Shape] => Array.isArray(shape);

@@ -1,11 +1,11 @@
 import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import { didYouMean } from "../format/nearest.ts";
-import { misshapen } from "./predicate-shapes.ts";
+import { shapeMismatch } from "./predicate-shapes.ts";
 
 const STATEMENT_TYPE = "https://in-toto.io/Statement/v0.1";
 
-/** The names `--type` knows, and the predicate type each stands for. */
+/** The aliases for `--type`, with their predicate types. */
 const ALIASES: Readonly<Record<string, string>> = {
   custom: "https://cosign.sigstore.dev/attestation/v1",
   slsaprovenance: "https://slsa.dev/provenance/v0.2",
@@ -19,14 +19,14 @@ const ALIASES: Readonly<Record<string, string>> = {
   openvex: "https://openvex.dev/ns",
 };
 
-/** Fields without which a predicate is not of its type, by alias. */
+/** Required fields of predicates, by alias. */
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   link: ["_type", "name", "materials", "products", "byproducts", "command", "environment"],
 };
 
 export const PREDICATE_ALIASES: readonly string[] = Object.keys(ALIASES);
 
-/** The predicate type a `--type` stands for: an alias's URI, else itself. */
+/** Returns the predicate type of a `--type` value: the URI of an alias, else the value. */
 export function predicateTypeOf(type: string): string {
   return Object.hasOwn(ALIASES, type) ? (ALIASES[type] ?? type) : type;
 }
@@ -44,13 +44,13 @@ export function requirePredicateType(type: string): void {
 }
 
 /**
- * The in-toto statement about a subject that carries a predicate (in-toto attestation framework; v0.1, as cosign's). The
- * predicate's JSON goes in as it was written, so that no number loses digits and no field is dropped.
+ * Returns the in-toto statement about a subject with a predicate (in-toto attestation framework; v0.1 as in cosign). The JSON of
+ * the predicate is inserted unchanged, so that numbers keep their digits and all fields are kept.
  *
- * @param options.predicate the document: JSON of an object; text for `spdx` and `custom`
- * @param options.subject its digest in hex, by algorithm
- * @param options.now for `custom`, which says when it was made
- * @throws TsignError "input" for a document that is not of its type
+ * @param options.predicate the document: a JSON object; text for `spdx` and `custom`
+ * @param options.subject with its digests in hex, by algorithm
+ * @param options.now the time in a `custom` predicate
+ * @throws TsignError "input" for a document that does not fit its type
  */
 export function attestationStatement(options: {
   type: string;
@@ -74,9 +74,9 @@ function predicateJson(options: { type: string; predicate: Uint8Array; path: str
   if (type === "spdx") return JSON.stringify(readText(predicate, path));
   const json = parsePredicate(predicate, options);
   const missing = (REQUIRED[type] ?? []).find((field) => !Object.hasOwn(json, field));
-  if (missing) throw new TsignError("input", `${path} is no ${type} predicate: the field ${missing} is missing`);
-  const wrong = misshapen(type, json);
-  if (wrong) throw new TsignError("input", `${path} is no ${type} predicate: ${wrong}`);
+  if (missing) throw new TsignError("input", `invalid ${type} predicate "${path}": missing field ${missing}`);
+  const mismatch = shapeMismatch(type, json);
+  if (mismatch) throw new TsignError("input", `invalid ${type} predicate "${path}": ${mismatch}`);
   return readText(predicate, path).trim();
 }
 
@@ -93,7 +93,7 @@ function parsePredicate(
     const reason = `invalid JSON payload for predicate type ${type}: ${message}`;
     throw new TsignError("input", reason, { cause, ...(hint === undefined ? {} : { hint }) });
   }
-  if (!isObject(json)) throw new TsignError("input", `${path} is no ${type} predicate: it is not a JSON object`);
+  if (!isObject(json)) throw new TsignError("input", `invalid ${type} predicate "${path}": not a JSON object`);
   return json;
 }
 
@@ -101,6 +101,6 @@ function readText(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new TsignError("input", `${path} is not UTF-8 text`, { cause });
+    throw new TsignError("input", `invalid predicate "${path}": not UTF-8 text`, { cause });
   }
 }

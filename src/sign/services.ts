@@ -10,7 +10,7 @@ import type { TransportIo } from "../net/retry.ts";
 import { readSigningConfig, selectServices } from "../trust/signing-config.ts";
 import type { Witness } from "./witness.ts";
 
-/** What witnesses need of the world. */
+/** The I/O that witnesses use. */
 export type WitnessIo = TransportIo & Pick<Io, "random">;
 
 /** A transparency log, and the major version of its API: 1 or 2. */
@@ -19,7 +19,7 @@ interface LogService {
   readonly version: number;
 }
 
-/** A timestamp authority (RFC 3161), by the whole URL to post to. */
+/** A timestamp authority (RFC 3161), with the complete URL to post to. */
 export interface TimestampService {
   readonly url: URL;
   readonly tls?: TlsOptions | undefined;
@@ -29,21 +29,21 @@ export interface TimestampService {
 export interface SigningServices {
   /** Fulcio; undefined for none. */
   readonly certificateAuthority: URL | undefined;
-  /** Why the signing config's certificate authorities cannot be used, where it names some. */
+  /** Why the certificate authorities in the signing config are unusable, if it has any. */
   readonly noCertificateAuthority?: string | undefined;
-  /** Where one logs in for an identity token; undefined for nowhere. */
+  /** The issuer to log in at for an identity token; undefined for none. */
   readonly oidcIssuer: URL | undefined;
   readonly logs: readonly LogService[];
   readonly timestampAuthorities: readonly TimestampService[];
 }
 
 /**
- * The services that a signing config says to sign with: of each kind as many as it asks for, of those that are valid now.
+ * Selects the services of a signing config: for each kind as many as it requires, from those that are valid now.
  *
  * @param bytes JSON of the message, version 0.2 (protobuf-specs, sigstore_trustroot.proto, SigningConfig)
- * @param options.name how the config is called in errors: its path
+ * @param options.name the name of the config in errors: its path
  * @param options.tls for its timestamp authorities
- * @throws TsignError "input"
+ * @throws TsignError "input" for an invalid config, or one without enough valid services
  */
 export function servicesOfConfig(
   io: Pick<Io, "now" | "random">,
@@ -61,7 +61,7 @@ export function servicesOfConfig(
   };
 }
 
-/** The witnesses at the services: a client for each. Nothing is asked of them yet. */
+/** Returns a witness for each service. Sends no request. */
 export function openWitnesses(
   io: WitnessIo,
   { logs, timestampAuthorities }: Pick<SigningServices, "logs" | "timestampAuthorities">,
@@ -72,7 +72,7 @@ export function openWitnesses(
   ];
 }
 
-/** A log of Rekor's API v1: `dsse` entries of envelopes, `hashedrekord` entries of other signatures. */
+/** Returns a witness for a Rekor v1 log: `dsse` entries for envelopes, `hashedrekord` entries for other signatures. */
 export function rekorV1Witness(io: TransportIo, url: URL): Witness {
   return {
     role: "log",
@@ -80,15 +80,15 @@ export function rekorV1Witness(io: TransportIo, url: URL): Witness {
     version: 1,
     async testify(signature, publicKey) {
       const { uploadEntry } = await import("../services/rekor-v1.ts");
-      const { content, message, hash } = signed(signature, publicKey);
+      const { content, message, hash } = recordOf(signature, publicKey);
       return { tlogEntries: [await uploadEntry(io, url, { content, message, hash, verifier: publicKey })] };
     },
   };
 }
 
 /**
- * A log of Rekor's API v2: `hashedrekord` entries, of envelopes too (over their pre-authentication encoding), so that a log
- * sees nothing of what is attested.
+ * Returns a witness for a Rekor v2 log: `hashedrekord` entries, for envelopes over their pre-authentication encoding, so that
+ * the log does not receive the attestation.
  */
 export function rekorV2Witness(io: TransportIo, url: URL): Witness {
   return {
@@ -97,7 +97,7 @@ export function rekorV2Witness(io: TransportIo, url: URL): Witness {
     version: 2,
     async testify(signature, publicKey, details) {
       const { uploadEntryV2 } = await import("../services/rekor-v2.ts");
-      const { content, message, hash, key, certificate } = signed(signature, publicKey, details?.hash);
+      const { content, message, hash, key, certificate } = recordOf(signature, publicKey, details?.hash);
       const entry = await uploadEntryV2(io, url, {
         digest: message.digest(hash),
         signature: content.signature,
@@ -109,7 +109,7 @@ export function rekorV2Witness(io: TransportIo, url: URL): Witness {
   };
 }
 
-/** A timestamp authority (RFC 3161), asked for a token over the signature's bytes. */
+/** Returns a witness for a timestamp authority (RFC 3161), which timestamps the bytes of the signature. */
 export function timestampWitness(io: WitnessIo, { url, tls }: TimestampService): Witness {
   return {
     role: "timestamp-authority",
@@ -124,22 +124,22 @@ export function timestampWitness(io: WitnessIo, { url, tls }: TimestampService):
   };
 }
 
-/** What a log is told of a signature: what it covers, and by whom it is. @param hash of an envelope; by default the key's */
-function signed(signature: Bundle["content"], publicKey: string, hash?: HashName) {
+/** Returns what to record about a signature. @param hash the hash for an envelope; by default that of the key */
+function recordOf(signature: Bundle["content"], publicKey: string, hash?: HashName) {
   const content = readBundleContent(signature);
   const { key, certificate } = verifierOf(publicKey);
   if (content.kind === "dsse") {
     const message = ownMessage(content);
-    if (!message) throw new TsignError("internal", "an envelope without a message");
+    if (!message) throw new TsignError("internal", "the envelope has no message");
     return { content, message, hash: hash ?? key.hash, key, certificate };
   }
   const { stated } = content;
-  if (!stated) throw new TsignError("internal", "the signature states no digest");
+  if (!stated) throw new TsignError("internal", "the signature has no digest");
   const message = messageOfDigests(new Map([[stated.algorithm, stated.digest]]));
   return { content, message, hash: stated.algorithm, key, certificate };
 }
 
-/** The key of a PEM text, and the certificate (DER) that states it, where it is one. */
+/** Returns the key in PEM text, and the certificate (DER) if the text is one. */
 function verifierOf(pem: string) {
   if (!pem.includes("-----BEGIN CERTIFICATE")) return { key: publicKeyFromPem(pem), certificate: undefined };
   const certificate = new X509Certificate(pem);

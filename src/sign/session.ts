@@ -8,69 +8,69 @@ import { type CertificateSource, certify, type SigningWarning } from "./certify.
 import { checkSignature } from "./check.ts";
 import { type ContentKind, loggable, requireLoggable } from "./loggable.ts";
 import {
-  asLegacy,
   type SigningCertificate,
   type SigningIdentity,
   signBlob,
   signInTotoStatement,
   signPayload,
+  toLegacyEvidence,
 } from "./sign.ts";
 import { type Witness, witnessEvidence } from "./witness.ts";
 
-/** What is signed. */
+/** The content to sign. */
 type Content =
   /**
-   * The JSON of an in-toto statement, in a DSSE envelope. In the legacy form the certificate is stored beside the envelope,
-   * and timestamps are over the whole envelope instead of over the signature.
+   * The JSON of an in-toto statement, signed in a DSSE envelope. In the legacy form the certificate is stored next to the
+   * envelope, and timestamps cover the envelope instead of the signature.
    */
   | { readonly kind: "statement"; readonly statement: Uint8Array; readonly form?: "bundle" | "legacy" }
-  /** A simple-signing payload: the legacy form of an image's signature. */
+  /** A simple-signing payload, for the legacy form of an image signature. */
   | { readonly kind: "payload"; readonly payload: Uint8Array }
   /** A file of any size, read once. */
   | { readonly kind: "blob"; readonly blob: AsyncIterable<Uint8Array> };
 
-/** What is about to become public. */
+/** What will become part of public records. */
 export interface Publication {
   /** The key that signs. */
   readonly key: PublicKey;
-  /** The name that the certificate will be for; undefined for a key without an issued certificate. */
+  /** The identity of the certificate; undefined for a key without an issued certificate. */
   readonly identity: string | undefined;
   /** Hosts of the certificate authority and the logs, each once; at least one. */
   readonly places: readonly string[];
 }
 
-/** How to sign, decided before anything is signed. */
+/** Options of a signing session. */
 export interface SessionOptions {
-  /** The key; a function is called once everything that can be refused without it has been looked at. */
+  /** The key. A function is called once, after the checks that do not need the key. */
   readonly key: Signer | (() => Signer | Promise<Signer>);
-  /** Undefined for a bare key. */
+  /** Undefined to sign with a key only. */
   readonly certificate?: CertificateSource | undefined;
-  /** Who records and dates each signature: `openWitnesses` makes them. */
+  /** The logs and timestamp authorities for each signature, from `openWitnesses`. */
   readonly witnesses: readonly Witness[];
-  /** What new signatures and certificates are checked with; without it they are not checked. */
+  /** Verifies new signatures and certificates; without it they are not verified. */
   readonly trust?: TrustedMaterial | undefined;
-  /** The kinds of content that will be signed: a key that cannot sign one so that the logs take it is refused at once. */
+  /** The kinds of content that will be signed. A key whose signatures the logs cannot check is refused at once. */
   readonly contents?: readonly ContentKind[];
   /** Bytes of the largest envelope that will be signed. */
   readonly envelopeSize?: number;
-  /** Called once, before anything becomes public, unless nothing does; what it throws stops the signing. */
+  /** Called once before anything becomes public. An exception stops the signing. */
   readonly onPublish?: (publication: Publication) => void | Promise<void>;
   readonly onWarning?: (warning: SigningWarning) => void;
 }
 
-/** A key with its certificate, and the witnesses its signatures go to. */
+/** A key with its certificate and witnesses. */
 export interface Session {
   readonly identity: { readonly key: PublicKey; readonly certificate: SigningCertificate | undefined };
   /**
-   * Signs, has the signature recorded and dated by every witness, and verifies it.
+   * Signs the content, sends the signature to every witness, and verifies the result.
    *
-   * @throws TsignError of the key's service or a witness; "unsupported" for a key that the logs cannot check this content
-   * of; "limit" for what is too large; "untrusted" where the new signature does not verify
+   * @throws TsignError of the key service or a witness; "unsupported" for a key whose signatures the logs cannot check;
+   * "limit" for content that is too large; "untrusted" if the new signature does not verify
    */
   sign(content: Content): Promise<Evidence>;
   /**
-   * The signature of a statement that `sign` made, as the legacy form stores it: the certificate beside it, the log entries it
-   * has, and dated anew over its whole envelope. Verified too.
+   * Returns the legacy form of a statement that `sign` signed: with the certificate next to the envelope, the same log entries,
+   * and new timestamps over the whole envelope. The result is verified.
    *
    * @throws TsignError as `sign`
    */
@@ -78,19 +78,19 @@ export interface Session {
 }
 
 /**
- * Opens a key to sign with and gets its certificate. How tsign signs, from here on:
+ * Opens the key and gets its certificate. The session then signs with this pipeline:
  *
  *     content → sign → (certify, once) → witness → verify → Evidence
  *
- * @throws TsignError "usage" where the options contradict one another, "limit", "unsupported", and what opening the key
- * and `certify` throw
+ * @throws TsignError "usage" for options that contradict each other, "limit", "unsupported", and what opening the key and
+ * `certify` throw
  */
 export async function openSession(io: TransportIo, options: SessionOptions): Promise<Session> {
   const { witnesses, certificate: source, trust, contents = [], onWarning = () => {} } = options;
   const logs = witnesses.filter(({ role }) => role === "log");
   const issued = source?.kind === "issued";
   requireLoggable(logs, options.envelopeSize ?? 0);
-  if (issued) requireDate(witnesses, onWarning);
+  if (issued) requireTimeSource(witnesses, onWarning);
   const opened = typeof options.key === "function" ? await options.key() : options.key;
   const signers = contents.map((kind) => loggable(opened, logs, kind));
   const signer = signers[0] ?? opened;
@@ -100,10 +100,10 @@ export async function openSession(io: TransportIo, options: SessionOptions): Pro
     source &&
     (await certify(io, source, { signer, trust, onIssue: ({ certifiedName }) => publish(certifiedName), onWarning }));
 
-  const witnessed = async (signed: Evidence, by: readonly Witness[]) => {
-    const evidence = await witnessEvidence(signed, { key: signer.publicKey, witnesses: by });
-    const checked = { key: signer.publicKey, certified: issued, witnesses, now: io.now() };
-    if (trust) await checkSignature(evidence, { ...checked, trust });
+  const witnessed = async (signed: Evidence, used: readonly Witness[]) => {
+    const evidence = await witnessEvidence(signed, { key: signer.publicKey, witnesses: used });
+    const options = { key: signer.publicKey, certified: issued, witnesses, now: io.now() };
+    if (trust) await checkSignature(evidence, { ...options, trust });
     return evidence;
   };
   return {
@@ -115,7 +115,7 @@ export async function openSession(io: TransportIo, options: SessionOptions): Pro
     },
     legacyForm: (signed) =>
       witnessed(
-        asLegacy(signed, envelopeOf(signed)),
+        toLegacyEvidence(signed, envelopeOf(signed)),
         witnesses.filter(({ role }) => role !== "log"),
       ),
   };
@@ -135,13 +135,13 @@ async function signContent(identity: SigningIdentity, content: Content): Promise
   }
 }
 
-/** The envelope's JSON: the bytes that are stored. */
+/** Returns the JSON of the envelope: the bytes that are stored. */
 function envelopeOf({ content }: Evidence): Uint8Array {
-  if (content.kind !== "dsse") throw new TsignError("internal", "a statement was not signed in an envelope");
+  if (content.kind !== "dsse") throw new TsignError("internal", "the statement was not signed in an envelope");
   return Buffer.from(writeEnvelope(content));
 }
 
-/** Tells `onPublish` of what becomes public where; nothing is told where nothing does. */
+/** Returns a function that calls `onPublish` with what will become public, unless nothing does. */
 function announcement({ certificate, witnesses, onPublish }: SessionOptions, key: PublicKey) {
   const authority = certificate?.kind === "issued" ? [certificate.authority.host] : [];
   const logs = witnesses.flatMap(({ role, name }) => (role === "log" ? [name] : []));
@@ -151,17 +151,21 @@ function announcement({ certificate, witnesses, onPublish }: SessionOptions, key
   };
 }
 
-/** A certificate of minutes is worth little without something that says when it was used, and a place in a log nothing. */
-function requireDate(witnesses: readonly Witness[], onWarning: (warning: SigningWarning) => void): void {
+/** Checks that a short-lived certificate gets a trusted time, from a timestamp or a Rekor v1 entry. Rekor v2 has none. */
+function requireTimeSource(witnesses: readonly Witness[], onWarning: (warning: SigningWarning) => void): void {
   if (witnesses.some(({ role, version }) => role === "timestamp-authority" || version === 1)) return;
   if (witnesses.length > 0) {
-    throw new TsignError("usage", "a short-lived certificate needs a timestamp authority, and none is configured", {
-      hint: "name one in the signing config (tsaUrls), or by --timestamp-server-url with --use-signing-config=false",
-    });
+    throw new TsignError(
+      "usage",
+      "keyless signing with Rekor v2 requires a timestamp authority, and none is configured",
+      {
+        hint: "add one to the signing config (tsaUrls), or use --timestamp-server-url with --use-signing-config=false",
+      },
+    );
   }
   onWarning({
     kind: "undated",
     message:
-      "nothing will say when this was signed, so that it verifies only while its certificate is valid: some minutes",
+      "no timestamp or log entry will be recorded; the signature can only be verified until the certificate expires (about 10 minutes)",
   });
 }

@@ -6,15 +6,15 @@ import { preAuthEncoding } from "../format/dsse.ts";
 import { keyHint } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 
-/** A certificate for the signer's key, to be stored with the signature. */
+/** A certificate for the signer's key, which is stored with the signature. */
 export interface SigningCertificate {
   /** DER. */
   readonly leaf: Uint8Array;
-  /** DER, from the leaf's issuer upwards. */
+  /** DER; starts with the leaf's issuer. */
   readonly chain: readonly Uint8Array[];
 }
 
-/** Who signs. */
+/** A signer with its certificate, if it has one. */
 export interface SigningIdentity {
   readonly signer: Signer;
   readonly certificate?: SigningCertificate;
@@ -22,51 +22,51 @@ export interface SigningIdentity {
 
 const ORIGIN: Origin = { kind: "file", where: "the new signature" };
 
-/** Signs a simple-signing payload: evidence for a layer of the `.sig` image. */
-export async function signPayload(by: SigningIdentity, payload: Uint8Array): Promise<Evidence> {
-  const { signature } = await by.signer.sign(payload);
-  return evidence({ kind: "simple-signing", payload, signature }, legacyKey(by));
+/** Signs a simple-signing payload, for a layer of the `.sig` image. */
+export async function signPayload(identity: SigningIdentity, payload: Uint8Array): Promise<Evidence> {
+  const { signature } = await identity.signer.sign(payload);
+  return evidence({ kind: "simple-signing", payload, signature }, legacyKey(identity));
 }
 
 /**
- * Signs an in-toto statement in a DSSE envelope: evidence for a bundle, or, not binding, for an `.att` layer, which keeps
- * the certificate beside the envelope.
+ * Signs an in-toto statement in a DSSE envelope, for a bundle or, if not binding, for an `.att` layer, which stores the
+ * certificate next to the envelope.
  */
 export async function signInTotoStatement(
-  by: SigningIdentity,
+  identity: SigningIdentity,
   statement: Uint8Array,
   { binding }: { binding: boolean } = { binding: true },
 ): Promise<Evidence> {
-  const { signature } = await by.signer.sign(preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, statement));
+  const { signature } = await identity.signer.sign(preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, statement));
   const content = { kind: "dsse", payloadType: IN_TOTO_PAYLOAD_TYPE, payload: statement, signature } as const;
-  return evidence(content, binding ? bundleKey(by) : legacyKey(by));
+  return evidence(content, binding ? bundleKey(identity) : legacyKey(identity));
 }
 
-/** A signed attestation as an `.att` layer holds it: its key not binding, and not dated yet over its envelope. */
-export function asLegacy(signed: Evidence, envelope: Uint8Array): Evidence {
+/** Converts a signed attestation to the form of an `.att` layer: its key is not binding, and it has no timestamps yet. */
+export function toLegacyEvidence(signed: Evidence, envelope: Uint8Array): Evidence {
   const { key } = signed;
   const offered = key.kind === "certificate" ? { ...key, binding: false } : ({ kind: "none" } as const);
   return { ...signed, key: offered, timestamps: [], timestamped: envelope };
 }
 
 /**
- * Signs a blob read once, in constant memory.
+ * Signs a blob, read once and in constant memory.
  *
- * @throws TsignError "limit" for an Ed25519 key and a blob over its limit
+ * @throws TsignError "limit" for pure Ed25519 and a blob above its limit
  */
-export async function signBlob(by: SigningIdentity, blob: AsyncIterable<Uint8Array>): Promise<Evidence> {
-  const { signature, digest } = await by.signer.sign(blob);
+export async function signBlob(identity: SigningIdentity, blob: AsyncIterable<Uint8Array>): Promise<Evidence> {
+  const { signature, digest } = await identity.signer.sign(blob);
   const stated = { algorithm: digest.algorithm, digest: digest.value };
-  return evidence({ kind: "blob", signature, stated }, bundleKey(by));
+  return evidence({ kind: "blob", signature, stated }, bundleKey(identity));
 }
 
 /**
- * The blob of a new signature, known by the digest it states.
+ * Returns the blob of a new signature, by its digest in the signature.
  *
  * @throws TsignError "internal" for other content
  */
 export function statedMessage({ content }: Evidence): Message {
-  if (content.kind !== "blob" || !content.stated) throw new TsignError("internal", "the signature states no digest");
+  if (content.kind !== "blob" || !content.stated) throw new TsignError("internal", "the signature has no digest");
   return messageOfDigests(new Map([[content.stated.algorithm, content.stated.digest]]));
 }
 

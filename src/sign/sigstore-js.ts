@@ -1,23 +1,22 @@
 /**
- * Between tsign's pipeline and programs that sign by @sigstore/sign. That library gives its field the interfaces `Signer`
- * and `Witness`; here is one of each over ours, and the other way round. Its types are all that is imported: its code is
- * loaded by whoever calls it, with its own network client.
+ * Adapters between tsign's pipeline and @sigstore/sign, in both directions: one for its `Signer` and one for its `Witness`. Only
+ * types are imported from that library; its code and network client are loaded by its callers.
  *
- * What does not fit, and why:
- * - `Artifact.data` is a Buffer: files of any size are signed by `Session.sign`, in constant memory.
- * - `Signer.sign` names no hash. A key of ours signs with its own (SHA-384 for P-384): its DSSE bundles hold and Rekor v2
- *   takes them, Rekor v1 takes envelopes over SHA-256 alone, hence `hash` below. `MessageSignatureBundleBuilder` states SHA-256
- *   whatever was signed: its bundles of keys with another hash do not verify.
- * - A log that knows a message by its digest takes Ed25519ph, and envelopes in Rekor v1 pure Ed25519 (RFC 8032 §5.1): hence
- *   `prehash` below.
- * - `Signer` says its key with the signature, after the fact; a session has to know it before (what becomes public, which hash a
- *   log takes). So a foreign signer comes with its public key.
- * - `FulcioSigner` gets a certificate for every signature. In a session the key alone is its part: give the session the
- *   signer of the key, and have the session ask Fulcio (`CertificateSource`), once for all it signs.
- * - `DSSEBundleBuilder` writes a key's hint into the envelope too, as `keyid`, and Go's DSSE library, cosign's, takes a `keyid` for
- *   nothing but a fingerprint of its own kind. Hence keys of ours name no hint, unless asked to.
- * - The legacy form dates the whole envelope, which is no bundle's content: `Session.legacyForm` gives witnesses that have the
- *   role "timestamp-authority" a message signature whose signature is the envelope.
+ * Limits of that library's interfaces:
+ * - `Artifact.data` is a Buffer. `Session.sign` signs files of any size in constant memory.
+ * - `Signer.sign` has no hash. tsign's keys use their default (SHA-384 for P-384). Rekor v2 accepts such DSSE bundles, but Rekor
+ *   v1 requires SHA-256 for envelopes, hence `hash` below. `MessageSignatureBundleBuilder` always writes SHA-256, so its bundles
+ *   of keys with another hash do not verify.
+ * - A log that only knows the digest of a message requires Ed25519ph, and Rekor v1 requires pure Ed25519 for envelopes (RFC 8032
+ *   §5.1), hence `prehash` below.
+ * - `Signer` returns its key together with the signature. A session needs the key before, to announce what becomes public and to
+ *   choose the hash. So a signer must be given with its public key.
+ * - `FulcioSigner` requests a certificate for every signature. In a session use the signer of the key, and let the session request
+ *   one certificate for all signatures (`CertificateSource`).
+ * - `DSSEBundleBuilder` also writes the hint of a key into the envelope as `keyid`, which cosign's DSSE library only accepts as its
+ *   own kind of fingerprint. So keys have no hint by default.
+ * - In the legacy form a timestamp covers the whole envelope, which is not the content of a bundle. `Session.legacyForm` passes
+ *   witnesses with the role "timestamp-authority" a message signature that contains the envelope.
  */
 import type { Bundle } from "@sigstore/bundle";
 import type {
@@ -41,24 +40,24 @@ import type { Session } from "./session.ts";
 import type { SigningCertificate } from "./sign.ts";
 import type { Witness } from "./witness.ts";
 
-/** How a key of ours signs in a program of others, which cannot ask for it. */
+/** How a key signs for a program that cannot choose hash and form itself. */
 export interface SignerOptions {
-  /** "sha256": P-384 and P-521 sign over SHA-256, for envelopes in Rekor v1. By default the key's own hash. */
+  /** "sha256" to sign with SHA-256 also with P-384 and P-521 keys, for envelopes in Rekor v1; by default the key's hash. */
   readonly hash?: "sha256";
-  /** Ed25519 signs pre-hashed (Ed25519ph), for messages in a log. */
+  /** Whether an Ed25519 key signs pre-hashed (Ed25519ph), for messages in a log. */
   readonly prehash?: boolean;
-  /** Bundles hold this certificate of the key instead of its hint. */
+  /** The certificate for the key, which bundles contain instead of a hint. */
   readonly certificate?: SigningCertificate;
-  /** What bundles name the key by; empty by default. Those of tsign's have `keyHint`. */
+  /** The hint of the key in bundles; empty by default. tsign's own bundles use `keyHint`. */
   readonly hint?: string;
 }
 
 /**
- * A key of tsign's, wherever it is kept, as a `Signer`.
+ * Converts a key to a `Signer` of @sigstore/sign.
  *
- * @param key as `loadSigner` opens it: a file, Vault, a KMS, Kubernetes, PKCS#11
- * @returns a signer whose key is PEM: of the public key (SubjectPublicKeyInfo), or of the certificate
- * @throws TsignError "unsupported" for a key that cannot sign as the options ask
+ * @param key from `loadSigner`: in a file or a key service
+ * @returns a signer whose key is PEM of the public key (SubjectPublicKeyInfo) or the certificate
+ * @throws TsignError "unsupported" for a key that cannot sign with these options
  */
 export function toSigstoreSigner(key: Signer, options: SignerOptions = {}): SigstoreSigner {
   const signer = variantOf(key, options);
@@ -71,10 +70,10 @@ export function toSigstoreSigner(key: Signer, options: SignerOptions = {}): Sigs
 }
 
 /**
- * A key of tsign's with certificates of Fulcio's, as a `Signer`. One certificate serves all signatures made while it is
- * valid; a new one is asked for, with a new identity token, a minute before its end.
+ * Converts a key with certificates from Fulcio to a `Signer` of @sigstore/sign. A certificate is used for all signatures until
+ * one minute before it expires; then a new one is requested with a new identity token.
  *
- * @param options.trust checks each certificate before it is used
+ * @param options.trust verifies each certificate before it is used
  * @throws TsignError when signing, as `certify`
  */
 export function fulcioSigner(
@@ -95,8 +94,8 @@ export function fulcioSigner(
   };
   return {
     async sign(data: Buffer): Promise<Signature> {
-      // Signatures asked for at the same time wait for one certificate.
-      current = current ? current.then((known) => (io.now() < known.until ? known : issue()), issue) : issue();
+      // Concurrent signatures wait for the same certificate.
+      current = current ? current.then((last) => (io.now() < last.until ? last : issue()), issue) : issue();
       const { certificate } = await current;
       return toSigstoreSigner(key, { ...options, certificate }).sign(data);
     },
@@ -104,36 +103,36 @@ export function fulcioSigner(
 }
 
 /**
- * A `Signer` of others as a key for our pipeline.
+ * Converts a `Signer` of @sigstore/sign to a key for the pipeline.
  *
- * @param options.publicKey PEM (PUBLIC KEY): every signature must be said to be of this key
- * @param options.hash the signer hashes with; by default what is usual for the key: SHA-256 for RSA and P-256, SHA-384 for
- * P-384, SHA-512 for P-521. An Ed25519 signer makes pure signatures
- * @returns a key that holds what it signs in memory: at most 128 MiB, else TsignError "limit"; "unsupported" for a signer that
- * answers with a certificate or another key
- * @throws TsignError "input" for a public key that cannot be read
+ * @param options.publicKey PEM (PUBLIC KEY): the signer must return this key with every signature
+ * @param options.hash the hash of the signer; by default SHA-256 for RSA and P-256, SHA-384 for P-384, SHA-512 for P-521. An
+ * Ed25519 signer makes pure signatures
+ * @returns a key that keeps each message in memory. Its `sign` throws TsignError "limit" above 128 MiB, and "unsupported" for a
+ * signer that returns a certificate or another key
+ * @throws TsignError "input" for an invalid public key
  */
 export function fromSigstoreSigner(signer: SigstoreSigner, options: { publicKey: string; hash?: HashName }): Signer {
-  const usual = publicKeyFromPem(options.publicKey);
-  const publicKey = options.hash === undefined ? usual : { ...usual, hash: options.hash };
+  const key = publicKeyFromPem(options.publicKey);
+  const publicKey = options.hash === undefined ? key : { ...key, hash: options.hash };
   const algorithm = publicKey.kind.type === "ed25519" ? "sha256" : publicKey.hash;
   return {
     publicKey,
     async sign(message) {
       const data = await collect(message);
-      const { signature, key } = await signer.sign(data);
-      requireKey(key, publicKey);
+      const { signature, key: used } = await signer.sign(data);
+      requireKey(used, publicKey);
       return { signature, digest: { algorithm, value: digestOf(algorithm, data) } };
     },
   };
 }
 
 /**
- * A `Witness` of others for our pipeline.
+ * Converts a `Witness` of @sigstore/sign to one for the pipeline.
  *
- * @param options.role what it is
- * @param options.name how it is called before a signature becomes public there, such as its host
- * @param options.version of a log's API, which says what signatures it can check; 1 by default
+ * @param options.role whether it is a log or a timestamp authority
+ * @param options.name its name for messages, such as its host
+ * @param options.version of a log's API, which determines the signatures that it can check; 1 by default
  */
 export function witnessOf(
   witness: SigstoreWitness,
@@ -148,35 +147,39 @@ export function witnessOf(
 }
 
 /**
- * A session as a `BundleBuilder`: `type` application/vnd.in-toto+json makes the bundle of an attestation, no type that of a file.
- *
- * @throws TsignError when building, as `Session.sign`; "unsupported" for another type
+ * Converts a session to a `BundleBuilder` of @sigstore/sign. With the type application/vnd.in-toto+json it builds the bundle of
+ * an attestation, without a type that of a file. Its `create` throws as `Session.sign`, and TsignError "unsupported" for
+ * another type.
  */
 export function bundleBuilder(session: Session): BundleBuilder {
   return {
     async create({ data, type }) {
       if (type === undefined) return bundleOf(await session.sign({ kind: "blob", blob: once(data) }));
       if (type === IN_TOTO_PAYLOAD_TYPE) return bundleOf(await session.sign({ kind: "statement", statement: data }));
-      throw new TsignError("unsupported", `envelopes of type ${type} are not signed`, { hint: IN_TOTO_PAYLOAD_TYPE });
+      throw new TsignError("unsupported", `unsupported envelope type: ${type}`, {
+        hint: `use ${IN_TOTO_PAYLOAD_TYPE}`,
+      });
     },
   };
 }
 
-/** Where our identity tokens come from, as an `IdentityProvider`; the other way round it is `identityOf`. */
+/** Converts an identity source to an `IdentityProvider` of @sigstore/sign; `identityOf` does the reverse. */
 export function toIdentityProvider({ token }: IdentitySource): IdentityProvider {
   return { getToken: async () => (await token()).raw };
 }
 
 async function* once(data: Uint8Array): AsyncIterable<Uint8Array> {
-  yield Uint8Array.from(data); // a piece belongs to its reader
+  yield Uint8Array.from(data); // the reader may change or transfer the piece
 }
 
 function variantOf(key: Signer, { hash, prehash = false }: SignerOptions): Signer {
-  const isOwn = hash === undefined || key.publicKey.hash === hash;
-  const variant = prehash ? key.prehashed : isOwn ? key : key.sha256;
+  const isDefault = hash === undefined || key.publicKey.hash === hash;
+  const variant = prehash ? key.prehashed : isDefault ? key : key.sha256;
   if (variant) return variant;
-  const form = prehash ? "pre-hashed" : `over ${hash}`;
-  throw new TsignError("unsupported", `the key cannot sign ${form}`, { hint: "leave the option out" });
+  const form = prehash ? "pre-hashed" : `with ${hash}`;
+  throw new TsignError("unsupported", `the key cannot sign ${form}`, {
+    hint: `remove the option ${prehash ? "prehash" : "hash"}`,
+  });
 }
 
 function keyMaterial(key: PublicKey, { certificate, hint }: SignerOptions): Signature["key"] {
@@ -185,15 +188,15 @@ function keyMaterial(key: PublicKey, { certificate, hint }: SignerOptions): Sign
     : { $case: "publicKey", publicKey: key.pem, ...(hint === undefined ? {} : { hint }) };
 }
 
-/** A signature by another key would be refused by every verifier, after it is public. */
+/** Checks the key of a signature before it is recorded. Verifiers would refuse one by another key. */
 function requireKey(key: Signature["key"], expected: PublicKey): void {
   if (key.$case === "x509Certificate") {
-    throw new TsignError("unsupported", "the signer answers with a certificate of its own", {
-      hint: "give the session the key's signer, and Fulcio as its certificate source",
+    throw new TsignError("unsupported", "the signer returned a certificate instead of its key", {
+      hint: "use the signer of the key, and let the session request the certificate",
     });
   }
   if (sameKey(publicKeyFromPem(key.publicKey).object, expected.object)) return;
-  throw new TsignError("unsupported", "the signer signed with another key than the one it was given with");
+  throw new TsignError("unsupported", "public key mismatch: the signer used another key than its publicKey");
 }
 
 async function collect(message: Uint8Array | AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -203,7 +206,7 @@ async function collect(message: Uint8Array | AsyncIterable<Uint8Array>): Promise
   for await (const piece of message) {
     size += piece.length;
     if (size > MAX_ED25519_MESSAGE) {
-      throw new TsignError("limit", `a foreign signer signs at most ${MAX_ED25519_MESSAGE} bytes`);
+      throw new TsignError("limit", `message too large for this signer: the limit is ${MAX_ED25519_MESSAGE} bytes`);
     }
     pieces.push(piece);
   }

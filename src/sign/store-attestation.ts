@@ -13,16 +13,16 @@ import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";
 /** An attestation to store in the legacy form. */
 export interface LegacyAttestation {
   readonly evidence: Evidence;
-  /** The DSSE envelope's JSON: the very bytes that were logged and timestamped. */
+  /** JSON of the DSSE envelope: the exact bytes that were logged and timestamped. */
   readonly envelope: Uint8Array;
-  /** Written as an annotation; undefined for an envelope that came from elsewhere. */
+  /** Value of the annotation; undefined for an envelope from elsewhere. */
   readonly predicateType: string | undefined;
 }
 
 /**
- * Adds an attestation to the `.att` image of a digest, so that those others add meanwhile are kept.
+ * Adds an attestation to the `.att` image of a digest, and keeps attestations that others add at the same time.
  *
- * @param options.replace takes the place of every attestation of the same predicate type
+ * @param options.replace whether to remove the other attestations with the same predicate type
  */
 export async function storeLegacyAttestation(options: {
   io: Pick<Io, "sleep" | "now" | "signal">;
@@ -61,18 +61,18 @@ function isSame(existing: Descriptor, layer: Descriptor): boolean {
 async function layersOfType(
   store: ImageStore,
   layers: readonly Descriptor[],
-  by: { predicateType: string; except: Digest; maxBytes: number },
+  options: { predicateType: string; except: Digest; maxBytes: number },
 ): Promise<Set<Descriptor>> {
   const found = new Set<Descriptor>();
   for (const layer of layers) {
-    if (layer.digest === by.except || layer.mediaType !== DSSE_MEDIA_TYPE) continue;
-    const bytes = await store.blob(layer, { maxBytes: by.maxBytes });
-    if (predicateTypeIn(bytes) === by.predicateType) found.add(layer);
+    if (layer.digest === options.except || layer.mediaType !== DSSE_MEDIA_TYPE) continue;
+    const bytes = await store.blob(layer, { maxBytes: options.maxBytes });
+    if (predicateTypeIn(bytes) === options.predicateType) found.add(layer);
   }
   return found;
 }
 
-/** What an envelope's statement is of; undefined for what cannot be read, which is nobody's to replace. */
+/** Returns the predicate type of an envelope; undefined for an unreadable one, which is not replaced. */
 function predicateTypeIn(envelope: Uint8Array): string | undefined {
   try {
     return readStatement(readEnvelope(envelope, "")).predicateType;
@@ -81,7 +81,7 @@ function predicateTypeIn(envelope: Uint8Array): string | undefined {
   }
 }
 
-/** The bundles of an image that are annotated with a predicate type. */
+/** Returns the bundles of an image with an annotation of the predicate type. */
 export async function bundlesOfType(store: ImageStore, image: Digest, predicateType: string): Promise<Listed[]> {
   const found: Listed[] = [];
   for (const listed of await findReferrersOf(store, image, ["signature"])) {

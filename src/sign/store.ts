@@ -11,8 +11,8 @@ import { attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";
 
 /**
- * Adds a signature to the `.sig` image of the signed digest, so that signatures others add meanwhile are kept. The same
- * payload signed by the same key again is not stored twice (cosign's DupeDetector).
+ * Adds a signature to the `.sig` image of the signed digest, and keeps signatures that others add at the same time. A second
+ * signature of the same payload by the same key is not stored (cosign's DupeDetector).
  */
 export async function storeLegacySignature(options: {
   io: Pick<Io, "sleep" | "now" | "signal">;
@@ -27,11 +27,13 @@ export async function storeLegacySignature(options: {
   const layer = signatureLayer(evidence);
   if (evidence.content.kind === "simple-signing") await store.putBlob(evidence.content.payload);
   const merge = async (current: StoredManifest | undefined) =>
-    (await holds(current, { layer, evidence, key })) ? undefined : signatureImage({ store, current, layer, style });
+    (await hasSignature(current, { layer, evidence, key }))
+      ? undefined
+      : signatureImage({ store, current, layer, style });
   return appendToTag({ io, store, tag: attachmentTag(options.digest, "sig", options.tagPrefix), merge });
 }
 
-/** Stores a signature as an OCI 1.1 referrer of its own (`--registry-referrers-mode oci-1-1`). */
+/** Stores a signature as a separate OCI 1.1 referrer (`--registry-referrers-mode oci-1-1`). */
 export async function storeLegacyReferrer(options: {
   store: ImageStore;
   evidence: Evidence;
@@ -44,8 +46,8 @@ export async function storeLegacyReferrer(options: {
   return store.putReferrer(bytes, { mediaType });
 }
 
-/** Whether the image has a layer with this payload, these annotations, and a signature by this key. */
-async function holds(
+/** Whether the image already has a layer with this payload, these annotations and a signature by this key. */
+async function hasSignature(
   current: StoredManifest | undefined,
   { layer, evidence, key }: { layer: Descriptor; evidence: Evidence; key: PublicKey },
 ): Promise<boolean> {
@@ -63,21 +65,21 @@ async function holds(
   return false;
 }
 
-async function isSignedBy(by: {
+async function isSignedBy(layer: {
   payload: Uint8Array;
   annotations: Readonly<Record<string, string>>;
   key: PublicKey;
 }): Promise<boolean> {
   try {
-    const { content } = readSignatureLayer({ ...by, origin: { kind: "sig-tag", where: "" } });
+    const { content } = readSignatureLayer({ ...layer, origin: { kind: "sig-tag", where: "" } });
     const { signature } = content;
     return await verifySignature({
-      key: by.key,
-      message: messageOf(by.payload),
+      key: layer.key,
+      message: messageOf(layer.payload),
       signature,
-      hashes: defaultHashes(by.key),
+      hashes: defaultHashes(layer.key),
     });
   } catch {
-    return false; // a layer nobody can read is not ours
+    return false; // an unreadable layer is another signature
   }
 }

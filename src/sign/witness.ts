@@ -6,28 +6,28 @@ import type { BlobContent, Evidence } from "../evidence/model.ts";
 import { type HashName, messageOf } from "../format/digest.ts";
 import type { PublicKey } from "../keys/types.ts";
 
-/** What a witness is told besides the PEM text of the key, which does not say it. */
+/** Details of a signature that the PEM text of the key does not contain. */
 interface SignatureDetails {
   /** The hash that the key signs with. */
   readonly hash: HashName;
 }
 
 /**
- * Who records or dates a signature: the `Witness` of @sigstore/sign, with what the pipeline has to know of it before. Any
- * `Witness` of that library's shape fits: see `witnessOf` in sigstore-js.ts.
+ * A log that records signatures, or a timestamp authority: a `Witness` of @sigstore/sign with the properties that the pipeline
+ * needs. For any other `Witness` of that library, see `witnessOf` in sigstore-js.ts.
  */
 export interface Witness extends SigstoreWitness {
-  /** A transparency log, which makes the signature public, or a timestamp authority, which sees a digest alone. */
+  /** A transparency log, which makes the signature public, or a timestamp authority, which receives only a digest. */
   readonly role: "log" | "timestamp-authority";
-  /** How it is called before a signature becomes public there: its host. */
+  /** Name for messages: its host. */
   readonly name: string;
-  /** Major version of a log's API: what the log checks signatures by depends on it (`loggable`). */
+  /** Major version of a log's API, which determines the signatures that it can check (`loggable`). */
   readonly version: number;
   /**
-   * Records or dates a signature.
+   * Records or timestamps a signature.
    *
-   * @param signature a bundle's content: an envelope, or a signature with the digest it is over
-   * @param publicKey PEM of the certificate, or of the key where there is none
+   * @param signature the content of a bundle: an envelope, or a signature with its digest
+   * @param publicKey PEM of the certificate, or of the key if there is no certificate
    * @throws TsignError "auth", "network", "service" or "timeout"
    */
   readonly testify: (
@@ -38,10 +38,10 @@ export interface Witness extends SigstoreWitness {
 }
 
 /**
- * Has a signature recorded and dated by every witness, all at once, and returns it with what they gave. A failure of one
- * is a failure of all: what was asked for is there, or there is no signature.
+ * Sends a signature to all witnesses in parallel, and returns it with their log entries and timestamps. If one witness fails,
+ * this fails.
  *
- * @param options.key the key that signed; witnesses are told of the evidence's certificate instead where it has one
+ * @param options.key the key that signed; if the evidence has a certificate, witnesses get that instead
  * @throws TsignError of the witness that failed
  */
 export async function witnessEvidence(
@@ -50,20 +50,20 @@ export async function witnessEvidence(
 ): Promise<Evidence> {
   const pem = evidence.key.kind === "certificate" ? certificatePem(evidence.key.leaf) : key.pem;
   const { content, timestamped } = evidence;
-  // No bundle holds a simple-signing payload: its signature goes as one over the payload.
+  // Bundles cannot contain a simple-signing payload, so its signature is passed as one over a blob.
   const signature = bundleContent(
     content.kind === "simple-signing" ? signatureOver(content.payload, content.signature, key.hash) : content,
   );
-  // Attestations of the legacy form are dated over their whole envelope.
-  const dated = timestamped ? bundleContent(signatureOver(timestamped, timestamped, key.hash)) : signature;
-  const given = await Promise.all(
-    witnesses.map(({ role, testify }) => testify(role === "log" ? signature : dated, pem, { hash: key.hash })),
+  // Attestations in the legacy form are timestamped over their whole envelope.
+  const timestampInput = timestamped ? bundleContent(signatureOver(timestamped, timestamped, key.hash)) : signature;
+  const materials = await Promise.all(
+    witnesses.map(({ role, testify }) => testify(role === "log" ? signature : timestampInput, pem, { hash: key.hash })),
   );
-  const timestamps = given.flatMap(({ rfc3161Timestamps = [] }) => rfc3161Timestamps);
+  const timestamps = materials.flatMap(({ rfc3161Timestamps = [] }) => rfc3161Timestamps);
   return {
     ...evidence,
     timestamps: [...evidence.timestamps, ...timestamps.map(({ signedTimestamp }) => signedTimestamp)],
-    log: [...evidence.log, ...given.flatMap(({ tlogEntries = [] }) => tlogEntries)],
+    log: [...evidence.log, ...materials.flatMap(({ tlogEntries = [] }) => tlogEntries)],
   };
 }
 

@@ -1,37 +1,44 @@
 import { TsignError } from "../../errors.ts";
 import { AUDIENCE } from "./audience.ts";
-import { GITHUB_PERMISSION, isSet, missing, noIdentity } from "./ci-systems.ts";
+import { GITHUB_PERMISSION, isSet, missingVariables, noIdentity } from "./ci-systems.ts";
 import { type AmbientIo, credential, fetchToken, MAX_TOKEN, parseAddress } from "./token-request.ts";
 
 const TOKEN_FILE = "/var/run/sigstore/cosign/oidc-token";
 const SPIFFE_SOCKET = "/tmp/spire-agent/public/api.sock";
 
-/** Somewhere a token may lie or be had without asking anyone: a CI system, a cloud, a workload identity. */
+/** A source of identity tokens that requires no login: a CI system, a cloud, a workload identity. */
 export interface AmbientProvider {
-  /** As `--oidc-provider` names it. */
+  /** The name for `--oidc-provider`. */
   readonly name: string;
-  /** Where it has the token from, for messages; its name without. */
+  /** What messages call it; `name` by default. */
   readonly source?: string;
   enabled(io: AmbientIo): Promise<boolean>;
   /** @throws TsignError */
   token(io: AmbientIo): Promise<string>;
-  /** What to say when it was asked for by name and is not enabled: what is missing, and what brings it. */
+  /** Builds the error for a provider that was selected and is not enabled: what is missing, and what provides it. */
   missing(io: AmbientIo): TsignError;
 }
 
-const notThere = (message: string, hint: string) => new TsignError("auth", message, { hint });
+const unavailable = (message: string, hint: string) => new TsignError("auth", message, { hint });
 
 const GITHUB = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
 const BUILDKITE = ["BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_JOB_ID"];
+const BUILDKITE_VARIABLES =
+  "run tsign in a job of a Buildkite agent, and pass BUILDKITE_AGENT_ACCESS_TOKEN and BUILDKITE_JOB_ID into its container, " +
+  "as the docker plugin does with `mount-buildkite-agent: true`";
 
-/** The providers, in the order they are tried in: cosign's. */
+const BUILDKITE_REFUSAL =
+  `run \`buildkite-agent oidc request-token --audience ${AUDIENCE}\` in the job to see the reason; ` +
+  "BUILDKITE_AGENT_ACCESS_TOKEN is only valid while the job runs";
+
+/** The providers in the order they are tried, which is cosign's. */
 export const AMBIENT_PROVIDERS: readonly AmbientProvider[] = [
   {
     name: "filesystem",
     source: TOKEN_FILE,
     enabled: async (io) => (await io.files.stat(TOKEN_FILE)) !== undefined,
     token: async (io) => Buffer.from(await io.files.read(TOKEN_FILE, { maxBytes: MAX_TOKEN })).toString("utf8"),
-    missing: () => notThere(`there is no file ${TOKEN_FILE}`, `mount a token for the audience ${AUDIENCE} there`),
+    missing: () => unavailable(`file not found: ${TOKEN_FILE}`, `mount a token with the audience "${AUDIENCE}" there`),
   },
   {
     name: "envvar",
@@ -41,22 +48,22 @@ export const AMBIENT_PROVIDERS: readonly AmbientProvider[] = [
     missing: (io) =>
       isSet(io, "GITLAB_CI") || isSet(io, "CIRCLECI")
         ? noIdentity(io)
-        : notThere("SIGSTORE_ID_TOKEN is not set", `set it to a token for the audience ${AUDIENCE}`),
+        : unavailable("SIGSTORE_ID_TOKEN is not set", `set it to a token with the audience "${AUDIENCE}"`),
   },
   {
     name: "github-actions",
     enabled: async (io) => GITHUB.every((name) => isSet(io, name)),
     token: githubActionsToken,
-    missing: (io) => missing(io, "the GitHub Actions job", { needs: GITHUB, hint: GITHUB_PERMISSION }),
+    missing: (io) => missingVariables(io, "the GitHub Actions job", { needs: GITHUB, hint: GITHUB_PERMISSION }),
   },
   {
     name: "buildkite-agent",
     enabled: async (io) => isSet(io, "BUILDKITE_AGENT_ACCESS_TOKEN"),
     token: buildkiteToken,
     missing: (io) =>
-      missing(io, "the Buildkite job", {
+      missingVariables(io, "the Buildkite job", {
         needs: BUILDKITE,
-        hint: "run in a job of a Buildkite agent, which sets them",
+        hint: BUILDKITE_VARIABLES,
       }),
   },
   {
@@ -64,9 +71,9 @@ export const AMBIENT_PROVIDERS: readonly AmbientProvider[] = [
     enabled: async (io) => (await io.files.stat(spiffeSocket(io))) !== undefined,
     token: async (io) => (await import("./spiffe.ts")).spiffeToken(io, spiffeSocket(io), AUDIENCE),
     missing: (io) =>
-      notThere(
-        `there is no socket of the SPIFFE Workload API at ${spiffeSocket(io)}`,
-        "SPIFFE_ENDPOINT_SOCKET names another place; is the SPIRE agent running, and its socket mounted?",
+      unavailable(
+        `SPIFFE Workload API socket not found: ${spiffeSocket(io)}`,
+        "check that the SPIRE agent runs and its socket is mounted, or set SPIFFE_ENDPOINT_SOCKET to its path",
       ),
   },
   {
@@ -74,9 +81,9 @@ export const AMBIENT_PROVIDERS: readonly AmbientProvider[] = [
     enabled: async (io) => (await import("./google.ts")).isOnGoogleCloud(io),
     token: async (io) => (await import("./google.ts")).metadataToken(io, AUDIENCE),
     missing: () =>
-      notThere(
-        "this is not a machine of Google Cloud",
-        "GCE_METADATA_HOST names a metadata server; --oidc-provider=google-impersonate works elsewhere",
+      unavailable(
+        "no Google Cloud metadata server: this is not a Google Cloud machine",
+        "run on Google Cloud, set GCE_METADATA_HOST to a metadata server, or use --oidc-provider=google-impersonate",
       ),
   },
   {
@@ -84,35 +91,39 @@ export const AMBIENT_PROVIDERS: readonly AmbientProvider[] = [
     enabled: async (io) => isSet(io, "GOOGLE_SERVICE_ACCOUNT_NAME"),
     token: async (io) => (await import("./google.ts")).impersonatedToken(io, AUDIENCE),
     missing: () =>
-      notThere("GOOGLE_SERVICE_ACCOUNT_NAME is not set", "set it to the e-mail of the service account to sign as"),
+      unavailable(
+        "GOOGLE_SERVICE_ACCOUNT_NAME is not set",
+        "set it to the e-mail address of the service account to sign as",
+      ),
   },
 ];
 
-/** The Workload API's socket; SPIFFE's own `unix:` form of the variable is understood besides a bare path. */
+/** Returns the path of the Workload API's socket. The variable may be a path or, as in SPIFFE, a `unix:` URL. */
 function spiffeSocket(io: AmbientIo): string {
   return (io.env["SPIFFE_ENDPOINT_SOCKET"] || SPIFFE_SOCKET).replace(/^unix:(?:\/\/)?/, "");
 }
 
-/** GitHub Actions, "Updating your actions for OIDC": a GET that the job's own token authorizes. */
+/** Requests a token from GitHub Actions (GitHub Docs, "OpenID Connect reference"): a GET with the job's request token. */
 async function githubActionsToken(io: AmbientIo): Promise<string> {
   const url = parseAddress(io.env["ACTIONS_ID_TOKEN_REQUEST_URL"] ?? "", "ACTIONS_ID_TOKEN_REQUEST_URL");
   url.searchParams.set("audience", AUDIENCE);
   const headers = { authorization: `bearer ${credential(io, "ACTIONS_ID_TOKEN_REQUEST_TOKEN")}` };
-  const asked = { service: "GitHub Actions", method: "GET", url, headers, field: "value" } as const;
-  return fetchToken(io, { ...asked, hint: GITHUB_PERMISSION });
+  const request = { service: "GitHub Actions", method: "GET", url, headers, field: "value" } as const;
+  return fetchToken(io, { ...request, hint: GITHUB_PERMISSION });
 }
 
-/** The Buildkite agent's API, POST /jobs/:id/oidc/tokens. */
+/** Requests a token from the Buildkite agent's API (POST /jobs/:id/oidc/tokens). */
 async function buildkiteToken(io: AmbientIo): Promise<string> {
   const base = (io.env["BUILDKITE_AGENT_ENDPOINT"] || "https://agent.buildkite.com/v3").trim();
   const job = (io.env["BUILDKITE_JOB_ID"] ?? "").trim();
   if (!/^[A-Za-z0-9-]+$/.test(job)) {
-    throw new TsignError("auth", `BUILDKITE_JOB_ID ${job === "" ? "is not set" : "does not name a job"}`, {
-      hint: "the Buildkite agent sets it in the environment of a job: is it passed on, into a container for example?",
+    throw new TsignError("auth", `BUILDKITE_JOB_ID is ${job === "" ? "not set" : "not the id of a job"}`, {
+      hint: BUILDKITE_VARIABLES,
     });
   }
   const url = parseAddress(`${base.replace(/\/+$/, "")}/jobs/${job}/oidc/tokens`, "BUILDKITE_AGENT_ENDPOINT");
   const headers = { authorization: `Token ${credential(io, "BUILDKITE_AGENT_ACCESS_TOKEN")}` };
   const body = { audience: AUDIENCE };
-  return fetchToken(io, { service: "the Buildkite agent", method: "POST", url, headers, body, field: "token" });
+  const request = { service: "the Buildkite agent", method: "POST", url, headers, body, field: "token" } as const;
+  return fetchToken(io, { ...request, hint: BUILDKITE_REFUSAL });
 }

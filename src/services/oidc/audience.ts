@@ -1,2 +1,2 @@
-/** What identity tokens are for unless a Fulcio is configured otherwise: its audience. */
+/** The audience of identity tokens for Fulcio, unless it is configured for another one. */
 export const AUDIENCE = "sigstore";

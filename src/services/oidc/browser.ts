@@ -9,17 +9,19 @@ import { type IdentityToken, readIdentityToken } from "./token.ts";
 export type BrowserIo = FlowIo & Pick<Io, "spawn" | "listen" | "platform">;
 
 /** How long a login may take, in milliseconds. */
-const PATIENCE = 120_000;
+const LOGIN_TIMEOUT = 120_000;
 /** How long a program that opens browsers takes to fail, in milliseconds. */
 const OPENER_TIME = 1000;
 const DEFAULT_PATH = "/auth/callback";
 
 /**
- * The code flow in the user's browser (RFC 8252): PKCE, state and nonce, and a redirect to this machine alone. The page
- * the browser ends on says who signed in, or why the login failed. Where no browser can be opened, the user copies the code.
+ * Logs in with the code flow in the user's browser (RFC 8252), with PKCE, state, nonce, and a redirect to this machine only.
+ * The last page in the browser says who signed in, or why the login failed. If no browser can be opened, the user copies
+ * the code (`outOfBandToken`).
  *
- * @param options.redirectUrl where the issuer sends the browser back to, when it knows only one address
- * @throws TsignError
+ * @param options.redirectUrl the redirect URL, for an issuer that accepts only one
+ * @returns the identity token, a JWT
+ * @throws TsignError "usage" for another redirect URL, "timeout", "auth" or "service" of the issuer
  */
 export async function browserToken(
   io: BrowserIo,
@@ -57,8 +59,10 @@ export async function browserToken(
       access_type: "online",
     });
     const done = new AbortController();
-    const late = io.sleep(PATIENCE, AbortSignal.any([io.signal, done.signal])).then(() => {
-      throw new TsignError("timeout", `nobody logged in within ${PATIENCE / 1000} s`);
+    const late = io.sleep(LOGIN_TIMEOUT, AbortSignal.any([io.signal, done.signal])).then(() => {
+      throw new TsignError("timeout", `login not completed within ${LOGIN_TIMEOUT / 1000} s`, {
+        hint: "run the command again, or use --fulcio-auth-flow=device to log in on another device",
+      });
     });
     late.catch(() => {});
     try {
@@ -69,7 +73,7 @@ export async function browserToken(
     }
     io.stderr.write("No browser could be opened.\n");
   } finally {
-    // The last page is on its way to the browser.
+    // Time for the last page to reach the browser.
     await io.sleep(100);
     await server.close();
   }
@@ -84,13 +88,13 @@ interface PendingLogin {
 
 function pendingLogin(): PendingLogin {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  promise.catch(() => {}); // it may fail before anyone waits
+  promise.catch(() => {}); // it may be rejected before it is awaited
   return { token: promise, resolve, reject };
 }
 
 /**
- * Opens the browser, and prints the address as soon as it is likely that one opens: a user without a browser gets one address
- * only, the other flow's.
+ * Opens the browser, and prints the address once it is likely that a browser opens. Otherwise only the address of the other
+ * flow is printed.
  *
  * @returns undefined when no browser can be opened; never settles while one is open
  */
@@ -98,7 +102,7 @@ async function openBrowser(io: BrowserIo, url: URL, signal: AbortSignal): Promis
   const [file, ...args] = opener(io.platform.os);
   const opened = io.spawn(file, [...args, url.href]).then(
     ({ code }) => code === 0,
-    () => false, // there is no such program
+    () => false, // the program does not exist
   );
   const waited = io.sleep(OPENER_TIME, AbortSignal.any([io.signal, signal])).then(
     () => true,
@@ -116,34 +120,34 @@ function opener(os: string): [string, ...string[]] {
   return ["xdg-open"];
 }
 
-/** Only an address on this machine: the code must not be sent over a network. */
+/** Parses the redirect URL, which must be on this machine, so that the code is not sent over a network. */
 function parseRedirect(text: string | undefined): URL {
   if (!text) return new URL(`http://localhost${DEFAULT_PATH}`);
   const url = URL.parse(text);
   const isLocal = url && ["localhost", "127.0.0.1"].includes(url.hostname) && url.protocol === "http:";
   if (!isLocal) {
-    throw new TsignError("usage", `--oidc-redirect-url is not an address on this machine: "${text}"`, {
-      hint: "such as http://localhost:8080/auth/callback",
+    throw new TsignError("usage", `--oidc-redirect-url must be an address on this machine: "${text}"`, {
+      hint: "use an address such as http://localhost:8080/auth/callback",
     });
   }
   return url;
 }
 
-/** Takes the one redirect that belongs to this login, and tells the browser how it went. */
+/** Answers the redirect of this login with the last page, and refuses other requests. */
 async function answerRedirect(
   request: ServerRequest,
-  by: { base: URL; state: string; exchange: (address: URL) => Promise<IdentityToken>; login: PendingLogin },
+  pending: { base: URL; state: string; exchange: (address: URL) => Promise<IdentityToken>; login: PendingLogin },
 ): Promise<ServerResponse> {
-  const { base, state, exchange, login } = by;
+  const { base, state, exchange, login } = pending;
   const address = new URL(request.url, base);
   const host = request.headers["host"] ?? "";
-  const isOurs = host === base.host || host === `127.0.0.1:${base.port}`;
-  if (request.method !== "GET" || !isOurs || address.pathname !== base.pathname) {
+  const isExpectedHost = host === base.host || host === `127.0.0.1:${base.port}`;
+  if (request.method !== "GET" || !isExpectedHost || address.pathname !== base.pathname) {
     return page(404, notFoundPage());
   }
   if (address.searchParams.get("state") !== state) {
-    const error = new TsignError("auth", "the browser came back from another login (its state is not the one sent)", {
-      hint: "run the command again, and finish the login in the page it opens",
+    const error = new TsignError("auth", "state mismatch: the browser returned from another login", {
+      hint: "run the command again, and finish the login on the page it opens",
     });
     login.reject(error);
     return page(400, loginPage({ ok: false, reason: error.message }));
@@ -154,7 +158,7 @@ async function answerRedirect(
     return page(200, loginPage({ ok: true, subject: token.subject, issuer: token.issuer }));
   } catch (error) {
     login.reject(error);
-    const reason = error instanceof Error ? error.message : "it failed";
+    const reason = error instanceof Error ? error.message : "unknown error";
     return page(400, loginPage({ ok: false, reason }));
   }
 }

@@ -4,80 +4,134 @@ import { AUDIENCE } from "./audience.ts";
 
 type Environment = Pick<Io, "env">;
 
+/** Whether a variable is set to more than white space. */
 export const isSet = (io: Environment, name: string) => (io.env[name] ?? "").trim() !== "";
 
-/** A CI system that is known by its environment, and what gives its jobs an identity token. */
+/** A system that issues identity tokens to its jobs or machines. */
 interface CiSystem {
   readonly name: string;
-  /** The variable that says that a job runs there; some of several in `needs` say it too. */
-  readonly when: string;
-  /** The variables that a token takes, each of them. */
+  /** The variable that is set in each of its jobs; undefined for a system that is recognised by its tokens only. */
+  readonly marker: string | undefined;
+  /** Matches the issuer of its tokens (`iss`). */
+  readonly issuer: RegExp;
+  /** Variables that getting a token requires, all of them. */
   readonly needs: readonly string[];
-  /** What to write into the job's definition. */
+  /** What to do for a token with the default audience, as a hint. */
   readonly hint: string;
+  /** What to do for a token with another audience, as a hint. */
+  readonly hintFor: (audience: string) => string;
 }
 
 export const GITHUB_PERMISSION =
-  "give the job `permissions: id-token: write` (a workflow that is called needs it from its caller too)";
-const TO_VARIABLE = "and pass it in SIGSTORE_ID_TOKEN";
+  "give the job `permissions: id-token: write` (a reusable workflow needs it from its caller too)";
+
+const gitlab = (audience: string) => `give the job \`id_tokens: SIGSTORE_ID_TOKEN: aud: ${audience}\``;
+const buildkite = (audience: string) =>
+  `set SIGSTORE_ID_TOKEN to the output of \`buildkite-agent oidc request-token --audience ${audience}\``;
+const circleci = (audience: string) =>
+  `set SIGSTORE_ID_TOKEN to the output of \`circleci run oidc get --claims '{"aud": "${audience}"}'\``;
+const bitbucket = (audience: string) =>
+  `give the step \`oidc: audiences: [${audience}]\` and set SIGSTORE_ID_TOKEN to "$BITBUCKET_STEP_OIDC_TOKEN"`;
+const google = (audience: string) =>
+  "set SIGSTORE_ID_TOKEN to the output of `gcloud auth print-identity-token --impersonate-service-account=ACCOUNT " +
+  `--audiences=${audience} --include-email\``;
 
 const CI_SYSTEMS: readonly CiSystem[] = [
   {
     name: "GitHub Actions",
-    when: "GITHUB_ACTIONS",
+    marker: "GITHUB_ACTIONS",
+    issuer: /^https:\/\/token\.actions\.githubusercontent\.com(\/|$)/,
     needs: ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
     hint: GITHUB_PERMISSION,
+    hintFor: (audience) =>
+      audience === AUDIENCE
+        ? "pass no token: in a job with `permissions: id-token: write`, tsign requests the right one itself"
+        : `request the token with "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=${audience}"`,
   },
   {
     name: "GitLab CI",
-    when: "GITLAB_CI",
+    marker: "GITLAB_CI",
+    issuer: /^https:\/\/gitlab\.com\/?$/,
     needs: ["SIGSTORE_ID_TOKEN"],
-    hint: `give the job \`id_tokens: SIGSTORE_ID_TOKEN: aud: ${AUDIENCE}\``,
+    hint: gitlab(AUDIENCE),
+    hintFor: gitlab,
   },
   {
     name: "Buildkite",
-    when: "BUILDKITE",
+    marker: "BUILDKITE",
+    issuer: /^https:\/\/agent\.buildkite\.com\/?$/,
     needs: ["BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_JOB_ID"],
-    hint: `ask for a token with \`buildkite-agent oidc request-token --audience ${AUDIENCE}\` ${TO_VARIABLE}`,
+    hint: `pass both variables into the container or shell that runs tsign, or ${buildkite(AUDIENCE)}`,
+    hintFor: buildkite,
   },
   {
     name: "CircleCI",
-    when: "CIRCLECI",
+    marker: "CIRCLECI",
+    issuer: /^https:\/\/oidc\.circleci\.com\/org\//,
     needs: ["SIGSTORE_ID_TOKEN"],
-    hint: `ask for a token with \`circleci run oidc get --claims '{"aud": "${AUDIENCE}"}'\` ${TO_VARIABLE}`,
+    hint: circleci(AUDIENCE),
+    hintFor: circleci,
   },
   {
     name: "Bitbucket Pipelines",
-    when: "BITBUCKET_BUILD_NUMBER",
+    marker: "BITBUCKET_BUILD_NUMBER",
+    issuer: /^https:\/\/api\.bitbucket\.org\//,
     needs: ["SIGSTORE_ID_TOKEN"],
-    hint: `give the step \`oidc: audiences: [${AUDIENCE}]\` ${TO_VARIABLE}: BITBUCKET_STEP_OIDC_TOKEN holds it`,
+    hint: bitbucket(AUDIENCE),
+    hintFor: bitbucket,
+  },
+  {
+    name: "Google Cloud",
+    marker: undefined,
+    issuer: /^https:\/\/accounts\.google\.com\/?$/,
+    needs: [],
+    hint: google(AUDIENCE),
+    hintFor: google,
   },
 ];
 
 /**
- * The error for a job or a machine that has no identity token, and no terminal to log in at: which variables are missing,
- * by name, and the setting that brings them where the CI system is known.
+ * Builds the error for a job or machine without an identity token and without a terminal to log in at. In a known CI system
+ * it names the missing variables, and the setting that provides them.
  */
 export function noIdentity(io: Environment): TsignError {
-  const lacks = ({ needs }: CiSystem) => needs.some((name) => !isSet(io, name));
-  const shows = ({ when, needs }: CiSystem) =>
-    isSet(io, when) || (needs.length > 1 && needs.some((name) => isSet(io, name)));
-  const system = CI_SYSTEMS.find((each) => shows(each) && lacks(each));
-  if (system) return missing(io, `this ${system.name} job`, system);
-  return new TsignError("auth", "there is no identity token, and no terminal to log in at", {
+  const isIncomplete = ({ needs }: CiSystem) => needs.some((name) => !isSet(io, name));
+  const isThis = ({ marker, needs }: CiSystem) =>
+    (marker !== undefined && isSet(io, marker)) || (needs.length > 1 && needs.some((name) => isSet(io, name)));
+  const system = CI_SYSTEMS.find((each) => isThis(each) && isIncomplete(each));
+  if (system) return missingVariables(io, `this ${system.name} job`, system);
+  return new TsignError("auth", "no identity token, and no terminal to log in at", {
     hint:
-      "pass --identity-token, set SIGSTORE_ID_TOKEN, let the CI job have an OIDC token, or name a flow: " +
+      "pass --identity-token, set SIGSTORE_ID_TOKEN, allow the CI job to request an OIDC token, or select a flow: " +
       "--fulcio-auth-flow=device",
   });
 }
 
-/** The error for variables of which some are missing. */
-export function missing(
+/**
+ * Builds the error for a provider of which some variables are missing, with their names.
+ *
+ * @param subject what has no token, as the error begins
+ */
+export function missingVariables(
   io: Environment,
-  who: string,
+  subject: string,
   { needs, hint }: { needs: readonly string[]; hint: string },
 ): TsignError {
   const absent = needs.filter((name) => !isSet(io, name));
   const verb = absent.length === 1 ? "is" : "are";
-  return new TsignError("auth", `${who} has no identity token: ${absent.join(" and ")} ${verb} not set`, { hint });
+  return new TsignError("auth", `${subject} has no identity token: ${absent.join(" and ")} ${verb} not set`, { hint });
+}
+
+/**
+ * Returns the hint for a token with the wrong audience: how to get the right one, in the CI system of the token's issuer or
+ * of this job.
+ *
+ * @param token.issuer the claim `iss`
+ * @param token.audience the audience that is needed
+ */
+export function audienceHint(io: Environment, { issuer, audience }: { issuer: string; audience: string }): string {
+  const system =
+    CI_SYSTEMS.find((each) => each.issuer.test(issuer)) ??
+    CI_SYSTEMS.find(({ marker }) => marker !== undefined && isSet(io, marker));
+  return system?.hintFor(audience) ?? `request a token with the audience "${audience}"`;
 }

@@ -30,7 +30,7 @@ test("discover() reads an issuer over https, or over http on this machine, and s
   assert.equal((await discover(issuer({}), CLIENT)).serverMetadata().token_endpoint, METADATA.token_endpoint);
   assert.ok(await discover(issuer({}), { ...CLIENT, clientSecret: undefined }));
   const plain = new URL("http://issuer.example");
-  await refuses(discover(issuer({}), { ...CLIENT, issuer: plain }), { code: "auth", text: /must be reached by https/ });
+  await refuses(discover(issuer({}), { ...CLIENT, issuer: plain }), { code: "auth", text: /must use https/ });
   const local = new URL("http://localhost:1");
   const atHome = issuer({
     "/.well-known/openid-configuration": { json: { ...METADATA, issuer: "http://localhost:1" } },
@@ -39,11 +39,11 @@ test("discover() reads an issuer over https, or over http on this machine, and s
   const answers: [FakeReply, { code: string; text: RegExp }][] = [
     [
       { status: 404, text: "" },
-      { code: "auth", text: /the OIDC issuer issuer\.example: / },
+      { code: "auth", text: /OIDC issuer \(issuer\.example\): / },
     ],
-    [{ status: 204 }, { code: "auth", text: /the OIDC issuer issuer\.example: / }],
-    [{ json: { ...METADATA, issuer: "https://other.example" } }, { code: "auth", text: /issuer\.example: / }],
-    [{ text: "<html>" }, { code: "auth", text: /issuer\.example: / }],
+    [{ status: 204 }, { code: "auth", text: /OIDC issuer \(issuer\.example\): / }],
+    [{ json: { ...METADATA, issuer: "https://other.example" } }, { code: "auth", text: /issuer\.example\): / }],
+    [{ text: "<html>" }, { code: "auth", text: /issuer\.example\): / }],
   ];
   for (const [reply, told] of answers)
     await refuses(discover(issuer({ "/.well-known/openid-configuration": reply }), CLIENT), {
@@ -70,11 +70,11 @@ test("a refusal of the token endpoint is told in the issuer's words, on one line
     const bare = { status: 400, json: { error: "invalid_scope" } };
     await refuses(flow(issuer({ "/token": bare })), {
       code: "auth",
-      text: /issuer\.example: invalid_scope$/m,
+      text: /issuer\.example\): invalid_scope$/m,
       secrets,
     });
     const none = { json: { access_token: "a", token_type: "bearer" } };
-    await refuses(flow(issuer({ "/token": none })), { code: "auth", text: /without an identity token/, secrets });
+    await refuses(flow(issuer({ "/token": none })), { code: "auth", text: /returned no identity token/, secrets });
   }
   const type = "urn:ietf:params:oauth:token-type:id_token";
   const exchanged = { json: { access_token: "exchanged", token_type: "N_A", issued_token_type: type } };
@@ -90,8 +90,8 @@ test("errors of the library become one line; our own and those of an issuer that
   const fail = (error: unknown) => asTsignErrors(ISSUER, () => Promise.reject(error));
   const own = new TsignError("timeout", "late");
   await assert.rejects(fail(new Error("outer", { cause: own })), own);
-  await refuses(fail("no error"), { code: "auth", text: /issuer\.example: it failed/ });
-  await refuses(fail(new Error("odd\n".repeat(200))), { code: "auth", text: /issuer\.example: odd\\n/ });
+  await refuses(fail("no error"), { code: "auth", text: /issuer\.example\): unknown error/ });
+  await refuses(fail(new Error("odd\n".repeat(200))), { code: "auth", text: /issuer\.example\): odd\\n/ });
   for (const [status, code] of [
     [503, "service"],
     [400, "auth"],
@@ -107,15 +107,18 @@ test("errors of the library become one line; our own and those of an issuer that
 
 test("a code that nobody enters ends the login, at a terminal and from a pipe", async () => {
   const io = issuer({});
-  await refuses(outOfBandToken(io, CLIENT), { code: "cancelled", text: /no code was entered/ });
+  await refuses(outOfBandToken(io, CLIENT), { code: "cancelled", text: /no verification code was entered/ });
   const tty = { ...io.tty, stdin: true, prompt: async () => " " };
-  await refuses(outOfBandToken({ ...io, tty }, CLIENT), { code: "cancelled", text: /no code was entered/ });
+  await refuses(outOfBandToken({ ...io, tty }, CLIENT), {
+    code: "cancelled",
+    text: /no verification code was entered/,
+  });
 });
 
 test("a browser is sent back to this machine alone", async () => {
   for (const redirectUrl of ["https://localhost/", "http://evil.example/", "http://localhost.evil.example/", "none"])
     await refuses(browserToken(issuer({}), CLIENT, { redirectUrl }), {
       code: "usage",
-      text: /not an address on this machine/,
+      text: /must be an address on this machine/,
     });
 });

@@ -4,12 +4,12 @@ import { printable } from "../../format/printable.ts";
 import { createTransport, type Exchange } from "../../net/http.ts";
 import type { TransportIo } from "../../net/retry.ts";
 
-/** What a login asks for. */
+/** The scopes of a login. */
 export const SCOPE = "openid email";
-const MAX_ANSWER = 1024 * 1024;
+const MAX_RESPONSE = 1024 * 1024;
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
-/** The client a login is made as: registered with the issuer, with a secret or, as tsign's own, without. */
+/** The OAuth client of a login, as registered with the issuer. tsign's default client has no secret. */
 export interface Client {
   readonly issuer: URL;
   readonly clientId: string;
@@ -17,17 +17,16 @@ export interface Client {
 }
 
 /**
- * Reads the issuer's endpoints (OpenID Connect Discovery 1.0, §4). Every exchange goes through tsign's own transport;
- * plain http is for an issuer on this machine alone, and discovery follows no redirect, so that no other host speaks for
- * the issuer.
+ * Discovers the issuer's endpoints (OpenID Connect Discovery 1.0, §4) over tsign's own transport. Plain http is accepted for
+ * this machine only. Redirects are not followed, so that no other host can answer for the issuer.
  *
- * @throws TsignError "auth"
+ * @throws TsignError "auth" or "service" of the issuer, and what the transport throws
  */
 export async function discover(io: TransportIo, client: Client): Promise<openid.Configuration> {
   const { issuer, clientId, clientSecret } = client;
   const insecure = issuer.protocol === "http:";
   if (insecure && !LOOPBACK.has(issuer.hostname)) {
-    throw new TsignError("auth", `the OIDC issuer ${issuer.href} must be reached by https`);
+    throw new TsignError("auth", `the OIDC issuer must use https: ${issuer.href}`);
   }
   const authentication = clientSecret === undefined ? openid.None() : openid.ClientSecretPost(clientSecret);
   return asTsignErrors(issuer, () =>
@@ -38,7 +37,7 @@ export async function discover(io: TransportIo, client: Client): Promise<openid.
   );
 }
 
-/** The library's fetch, by our transport. */
+/** Implements the library's fetch with tsign's transport. */
 function fetchThrough(io: TransportIo): openid.CustomFetch {
   const transport = createTransport(io, { peer: { service: "oidc", name: "the OIDC issuer" } });
   return async (address, { method, headers, body }) => {
@@ -52,7 +51,7 @@ function fetchThrough(io: TransportIo): openid.CustomFetch {
       },
       ...(bytes ? { body: bytes } : {}),
     };
-    const answer = await transport.read(exchange, { maxBytes: MAX_ANSWER });
+    const answer = await transport.read(exchange, { maxBytes: MAX_RESPONSE });
     const noBody = [204, 205, 304].includes(answer.status);
     return new Response(noBody ? null : Uint8Array.from(answer.bytes), {
       status: answer.status,
@@ -62,10 +61,10 @@ function fetchThrough(io: TransportIo): openid.CustomFetch {
 }
 
 /**
- * Runs a step of openid-client and says in one line why it failed. What an issuer writes is shown without control
- * characters; no token is ever part of it.
+ * Runs a step of openid-client and converts its errors to a TsignError of one line. Text of the issuer is included without
+ * control characters; tokens are not.
  *
- * @throws TsignError "auth", "service" for an issuer that fails (5xx), and what our own transport throws
+ * @throws TsignError "auth", "service" for status 5xx of the issuer, and what the transport throws
  */
 export async function asTsignErrors<T>(issuer: URL, step: () => Promise<T>): Promise<T> {
   try {
@@ -75,7 +74,7 @@ export async function asTsignErrors<T>(issuer: URL, step: () => Promise<T>): Pro
     if (own) throw own;
     const status = statusOf(error);
     const code = status !== undefined && status >= 500 ? "service" : "auth";
-    throw new TsignError(code, `the OIDC issuer ${issuer.host}: ${printable(reasonOf(error))}`, {
+    throw new TsignError(code, `OIDC issuer (${issuer.host}): ${printable(reasonOf(error))}`, {
       cause: error,
       service: "oidc",
       status,
@@ -84,7 +83,7 @@ export async function asTsignErrors<T>(issuer: URL, step: () => Promise<T>): Pro
   }
 }
 
-/** The HTTP status of the answer that openid-client refused: its errors carry the answer, or what they need of it. */
+/** Returns the HTTP status of the response that openid-client refused, if its error contains one. */
 function statusOf(error: unknown): number | undefined {
   for (const each of causes(error) as { status?: unknown; cause?: unknown }[]) {
     if (each.cause instanceof Response) return each.cause.status;
@@ -109,16 +108,16 @@ function reasonOf(error: unknown): string {
       .slice(0, 300);
   }
   if (error instanceof openid.ClientError && error.code === "OAUTH_JWT_CLAIM_COMPARISON_FAILED") {
-    return "the token it gave is for another login (a claim does not match)";
+    return "the returned token is for another login: a claim does not match";
   }
-  return error instanceof Error ? error.message.slice(0, 300) : "it failed";
+  return error instanceof Error ? error.message.slice(0, 300) : "unknown error";
 }
 
-/** The identity token of a token endpoint's answer. */
+/** Returns the identity token in a response of the token endpoint. @throws TsignError "auth" if there is none */
 export function identityTokenOf(issuer: URL, answer: { id_token?: string | undefined }): string {
   if (answer.id_token === undefined) {
-    throw new TsignError("auth", `the OIDC issuer ${issuer.host} answered without an identity token`, {
-      hint: 'is the client allowed the scope "openid"?',
+    throw new TsignError("auth", `OIDC issuer (${issuer.host}) returned no identity token`, {
+      hint: 'check that the client may request the scope "openid"',
       service: "oidc",
       url: issuer,
     });

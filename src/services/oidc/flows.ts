@@ -10,10 +10,11 @@ export type FlowIo = TransportIo & Pick<Io, "stderr" | "stdin" | "tty">;
 const OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob";
 
 /**
- * The code flow with the code carried over by hand, for where no browser can be opened: the user logs in elsewhere and
- * types, or pipes in, what the issuer shows. PKCE binds the code to this run.
+ * Logs in without a browser on this machine: the user logs in elsewhere and types, or pipes in, the code that the issuer
+ * shows. PKCE binds the code to this run.
  *
- * @throws TsignError
+ * @returns the identity token, a JWT
+ * @throws TsignError "cancelled" for no code, "auth" or "service" of the issuer, and what the transport throws
  */
 export async function outOfBandToken(io: FlowIo, client: Client): Promise<string> {
   const configuration = await discover(io, client);
@@ -29,10 +30,10 @@ export async function outOfBandToken(io: FlowIo, client: Client): Promise<string
   });
   for (const line of ["Go to the following link in a browser:", "", `\t${url.href}`, ""]) io.stderr.write(`${line}\n`);
   const code = (await askForCode(io)).trim();
-  if (code === "") throw new TsignError("cancelled", "no code was entered");
+  if (code === "") throw new TsignError("cancelled", "no verification code was entered");
   const answer = new URL(OUT_OF_BAND);
-  // The code is all that is carried over. Issuers that name themselves in a redirect (RFC 9207) are held to it by the
-  // library; here the user chose the page, and PKCE ties the code to this very run.
+  // The user copies the code only. The library also checks `iss` for issuers that add it to redirects (RFC 9207), so it is
+  // added here; the user chose the page, and PKCE binds the code to this run.
   answer.search = new URLSearchParams({ code, iss: configuration.serverMetadata().issuer }).toString();
   return asTsignErrors(client.issuer, async () => {
     const checks = { pkceCodeVerifier: verifier, expectedNonce: nonce, idTokenExpected: true };
@@ -49,9 +50,10 @@ async function askForCode(io: FlowIo): Promise<string> {
 }
 
 /**
- * The device flow (RFC 8628): the user approves a short code in a browser anywhere, while this run asks again and again.
+ * Logs in with the device flow (RFC 8628): the user approves a short code in any browser, while this run polls the issuer.
  *
- * @throws TsignError
+ * @returns the identity token, a JWT
+ * @throws TsignError "auth" or "service" of the issuer, and what the transport throws
  */
 export async function deviceToken(io: FlowIo, client: Client): Promise<string> {
   const configuration = await discover(io, client);
@@ -67,7 +69,7 @@ export async function deviceToken(io: FlowIo, client: Client): Promise<string> {
   });
 }
 
-/** The client's own identity (RFC 6749 §4.4), for issuers that give one an identity token. */
+/** Gets an identity token for the client itself (RFC 6749 §4.4), from issuers that support that. Throws as `deviceToken`. */
 export async function clientCredentialsToken(io: FlowIo, client: Client): Promise<string> {
   const configuration = await discover(io, client);
   return asTsignErrors(client.issuer, async () => {
@@ -76,7 +78,7 @@ export async function clientCredentialsToken(io: FlowIo, client: Client): Promis
   });
 }
 
-/** Gives one token for another issuer's (RFC 8693 §2.1): the given identity token for one of this issuer's. */
+/** Exchanges an identity token of another issuer for one of this issuer (RFC 8693 §2.1). Throws as `deviceToken`. */
 export async function exchangedToken(io: FlowIo, client: Client, subjectToken: string): Promise<string> {
   const configuration = await discover(io, client);
   return asTsignErrors(client.issuer, async () => {
@@ -88,7 +90,7 @@ export async function exchangedToken(io: FlowIo, client: Client, subjectToken: s
       scope: SCOPE,
       audience: client.clientId,
     });
-    // RFC 8693 §2.2.1 gives every kind of token in access_token.
+    // By RFC 8693 §2.2.1 every type of token is returned in access_token.
     const { issued_token_type: type, access_token: token } = answer;
     return type === idToken ? token : identityTokenOf(client.issuer, answer);
   });

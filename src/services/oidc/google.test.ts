@@ -93,17 +93,17 @@ test("credentials that are none are told by their file and member, without what 
   const none = impersonate(undefined, { env: {} });
   await refuses(none.token, {
     code: "auth",
-    text: /there are no Google credentials\nset GOOGLE_APPLICATION_CREDENTIALS/,
+    text: /missing Google credentials\n.*GOOGLE_APPLICATION_CREDENTIALS/,
   });
   const wrong: [unknown, RegExp][] = [
-    [[], /c\.json has no type/],
-    [{ type: 7 }, /c\.json has no type/],
-    [{ type: "external_account" }, /of type external_account, which tsign does not know/],
-    [{ type: "service_account" }, /c\.json has no token_uri/],
+    [[], /c\.json": missing type/],
+    [{ type: 7 }, /c\.json": missing type/],
+    [{ type: "external_account" }, /unsupported type: external_account/],
+    [{ type: "service_account" }, /c\.json": missing token_uri/],
     [{ ...SERVICE, token_uri: "ftp://x" }, /c\.json is not an http\(s\) URL/],
-    [{ ...SERVICE, client_email: undefined }, /c\.json has no client_email/],
-    [{ ...SERVICE, private_key: "secret" }, /the private key of \/c\.json cannot be used/],
-    [{ ...USER, client_secret: undefined }, /c\.json has no client_secret/],
+    [{ ...SERVICE, client_email: undefined }, /c\.json": missing client_email/],
+    [{ ...SERVICE, private_key: "secret" }, /read Google credentials "\/c\.json": unusable private key/],
+    [{ ...USER, client_secret: undefined }, /c\.json": missing client_secret/],
   ];
   for (const [credentials, text] of wrong)
     await refuses(impersonate(credentials).token, {
@@ -115,18 +115,18 @@ test("credentials that are none are told by their file and member, without what 
   for (const name of ["", "a/b", "a b", "x:y"])
     await refuses(impersonate(SERVICE, { env: { GOOGLE_SERVICE_ACCOUNT_NAME: name } }).token, {
       code: "auth",
-      text: /is not the name of a service account/,
+      text: /is not the e-mail address of a service account/,
     });
 });
 
 test("an answer without a token, and a refusal, name who gave it", async () => {
   const iam = "iamcredentials.googleapis.com";
   const cases: [Record<string, FakeReply>, RegExp][] = [
-    [{ [iam]: { status: 403, text: "no" } }, /Google's IAM answered 403/],
-    [{ [iam]: { json: {} } }, /Google's IAM answered without an identity token/],
-    [{ [iam]: { json: ["token"] } }, /Google's IAM answered without an identity token/],
-    [{ "token.example": { json: { access_token: 7 } } }, /Google's token endpoint answered without/],
-    [{ "token.example": { status: 400 } }, /Google's token endpoint answered 400/],
+    [{ [iam]: { status: 403, text: "no" } }, /Google's IAM returned 403/],
+    [{ [iam]: { json: {} } }, /Google's IAM returned no identity token/],
+    [{ [iam]: { json: ["token"] } }, /Google's IAM returned no identity token/],
+    [{ "token.example": { json: { access_token: 7 } } }, /Google's token endpoint returned no identity token/],
+    [{ "token.example": { status: 400 } }, /Google's token endpoint returned 400/],
   ];
   for (const [replies, text] of cases)
     await refuses(impersonate(SERVICE, { replies }).token, { code: "auth", text, secrets: ["access"] });

@@ -10,8 +10,10 @@ const PRODUCT_NAME = "/sys/class/dmi/id/product_name";
 const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
 const IAM = "https://iamcredentials.googleapis.com";
 const MAX_FILE = 64 * 1024;
+const ATTACH_ACCOUNT =
+  "attach a service account to this machine or build, or set GOOGLE_SERVICE_ACCOUNT_NAME to the account to sign as";
 
-/** Whether this is a machine of Google's cloud: told so, or by its hardware's name. Nothing is asked over the network. */
+/** Whether this is a Google Cloud machine, by GCE_METADATA_HOST or the product name of its hardware. Sends no request. */
 export async function isOnGoogleCloud(io: Pick<Io, "env" | "files">): Promise<boolean> {
   if (io.env["GCE_METADATA_HOST"]) return true;
   if (!(await io.files.stat(PRODUCT_NAME))) return false;
@@ -25,46 +27,52 @@ function metadataUrl(io: Pick<Io, "env">, path: string): URL {
   return new URL(path, url);
 }
 
-/** The identity token of the machine's service account, from the metadata server. */
+/** Gets the identity token of the machine's service account from the metadata server. Throws as `fetchToken`. */
 export function metadataToken(io: TransportIo, audience: string): Promise<string> {
   const url = metadataUrl(io, `identity?audience=${encodeURIComponent(audience)}&format=full`);
   const headers = { "metadata-flavor": "Google" };
-  return fetchToken(io, { service: "Google's metadata server", method: "GET", url, headers, field: undefined });
+  const request = { service: "Google's metadata server", method: "GET", url, headers, field: undefined } as const;
+  return fetchToken(io, { ...request, hint: ATTACH_ACCOUNT });
 }
 
-/** The identity token of GOOGLE_SERVICE_ACCOUNT_NAME, by IAM Credentials' generateIdToken. */
+/** Gets the identity token of GOOGLE_SERVICE_ACCOUNT_NAME with generateIdToken of IAM Credentials. Throws as `fetchToken`. */
 export async function impersonatedToken(io: AmbientIo, audience: string): Promise<string> {
   const account = io.env["GOOGLE_SERVICE_ACCOUNT_NAME"] ?? "";
   if (!/^[A-Za-z0-9@._-]+$/.test(account)) {
-    throw new TsignError("auth", "GOOGLE_SERVICE_ACCOUNT_NAME is not the name of a service account");
+    throw new TsignError("auth", "GOOGLE_SERVICE_ACCOUNT_NAME is not the e-mail address of a service account", {
+      hint: "set it to an address such as signer@PROJECT.iam.gserviceaccount.com",
+    });
   }
   const access = await accessToken(io);
   const url = new URL(`${IAM}/v1/projects/-/serviceAccounts/${account}:generateIdToken`);
   const headers = { authorization: `Bearer ${access}` };
   const body = { audience, includeEmail: true };
-  return fetchToken(io, { service: "Google's IAM", method: "POST", url, headers, body, field: "token" });
+  const request = { service: "Google's IAM", method: "POST", url, headers, body, field: "token" } as const;
+  const hint = `grant the caller roles/iam.serviceAccountOpenIdTokenCreator on ${account}, and enable iamcredentials.googleapis.com`;
+  return fetchToken(io, { ...request, hint });
 }
 
-/** Application default credentials: the file GOOGLE_APPLICATION_CREDENTIALS names, gcloud's own, the metadata server. */
+/** Gets an access token from the application default credentials: GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, the metadata server. */
 async function accessToken(io: AmbientIo): Promise<string> {
-  const named = io.env["GOOGLE_APPLICATION_CREDENTIALS"];
-  const path = named || `${io.env["HOME"] ?? ""}/.config/gcloud/application_default_credentials.json`;
-  if (named || (await io.files.stat(path))) return credentialsToken(io, path);
+  const configured = io.env["GOOGLE_APPLICATION_CREDENTIALS"];
+  const path = configured || `${io.env["HOME"] ?? ""}/.config/gcloud/application_default_credentials.json`;
+  if (configured || (await io.files.stat(path))) return credentialsToken(io, path);
   if (!(await isOnGoogleCloud(io))) {
-    throw new TsignError("auth", "there are no Google credentials", {
-      hint: "set GOOGLE_APPLICATION_CREDENTIALS to a credentials file",
+    throw new TsignError("auth", "missing Google credentials", {
+      hint: "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a credentials file",
     });
   }
   const headers = { "metadata-flavor": "Google" };
   const url = metadataUrl(io, "token");
-  return fetchToken(io, { service: "Google's metadata server", method: "GET", url, headers, field: "access_token" });
+  const request = { service: "Google's metadata server", method: "GET", url, headers, field: "access_token" } as const;
+  return fetchToken(io, { ...request, hint: ATTACH_ACCOUNT });
 }
 
 async function credentialsToken(io: AmbientIo, path: string): Promise<string> {
   const json = parseJson(await io.files.read(path, { maxBytes: MAX_FILE }), path);
   const field = (name: string): string => {
     const value = isObject(json) ? json[name] : undefined;
-    if (typeof value !== "string") throw new TsignError("auth", `${path} has no ${name}`);
+    if (typeof value !== "string") throw new TsignError("auth", `read Google credentials "${path}": missing ${name}`);
     return value;
   };
   const type = field("type");
@@ -75,7 +83,9 @@ async function credentialsToken(io: AmbientIo, path: string): Promise<string> {
     return tokenOf(io, url, { grant_type: grant, assertion });
   }
   if (type !== "authorized_user") {
-    throw new TsignError("auth", `${path} holds credentials of type ${type}, which tsign does not know`);
+    throw new TsignError("auth", `read Google credentials "${path}": unsupported type: ${type}`, {
+      hint: "use credentials of the type service_account or authorized_user",
+    });
   }
   return tokenOf(io, new URL("https://oauth2.googleapis.com/token"), {
     grant_type: "refresh_token",
@@ -87,18 +97,19 @@ async function credentialsToken(io: AmbientIo, path: string): Promise<string> {
 
 function tokenOf(io: TransportIo, url: URL, body: Record<string, string>): Promise<string> {
   const service = "Google's token endpoint";
-  return fetchToken(io, { service, method: "POST", url, headers: {}, body, field: "access_token" });
+  const hint = "log in again with `gcloud auth application-default login`, or use valid credentials";
+  return fetchToken(io, { service, method: "POST", url, headers: {}, body, field: "access_token", hint });
 }
 
-/** The JWT of RFC 7523 §2.1, signed RS256. */
-function signAssertion(io: Pick<Io, "now">, by: { account: string; key: string; url: URL; path: string }): string {
+/** Returns the JWT of RFC 7523 §2.1, signed with RS256. */
+function signAssertion(io: Pick<Io, "now">, issuer: { account: string; key: string; url: URL; path: string }): string {
   const issued = Math.floor(io.now().getTime() / 1000);
-  const claims = { iss: by.account, scope: SCOPE, aud: by.url.href, iat: issued, exp: issued + 3600 };
+  const claims = { iss: issuer.account, scope: SCOPE, aud: issuer.url.href, iat: issued, exp: issued + 3600 };
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const signed = `${encode({ alg: "RS256", typ: "JWT" })}.${encode(claims)}`;
   try {
-    return `${signed}.${sign("sha256", Buffer.from(signed), createPrivateKey(by.key)).toString("base64url")}`;
+    return `${signed}.${sign("sha256", Buffer.from(signed), createPrivateKey(issuer.key)).toString("base64url")}`;
   } catch {
-    throw new TsignError("auth", `the private key of ${by.path} cannot be used`);
+    throw new TsignError("auth", `read Google credentials "${issuer.path}": unusable private key`);
   }
 }

@@ -6,33 +6,33 @@ import { AMBIENT_PROVIDERS } from "./ambient.ts";
 import { noIdentity } from "./ci-systems.ts";
 import type { Client } from "./client.ts";
 import { givenToken } from "./given-token.ts";
-import { type IdentityToken, readIdentityToken, whatIsAround } from "./token.ts";
+import { type IdentityToken, readIdentityToken, textAround } from "./token.ts";
 
-/** Ways of logging in that `--fulcio-auth-flow` names. */
+/** The values of `--fulcio-auth-flow`. */
 const FLOWS = ["normal", "device", "token", "client_credentials", "token_exchange", "oob"] as const;
 type Flow = (typeof FLOWS)[number];
 
 export interface IdentityTokenOptions {
-  /** The token itself, or a file or URL that holds it; empty for none. */
+  /** A token, or a file or URL with one; empty for none. */
   readonly identityToken: string;
-  /** One of FLOWS; empty leaves the choice to tsign. */
+  /** One of FLOWS; empty to let tsign choose. */
   readonly flow: string;
-  /** Where to log in; undefined when no service is known for it, which a token at hand does without. */
+  /** The issuer to log in at; undefined if none is configured, which is an error only if a login is necessary. */
   readonly issuer: URL | undefined;
   readonly clientId: string;
   readonly clientSecretFile: string;
   readonly redirectUrl: string;
-  /** Name of the only ambient provider to use; empty for the first that has a token. */
+  /** The ambient provider to use; empty to use the first one with a token. */
   readonly provider: string;
   readonly disableAmbient: boolean;
   readonly yes: boolean;
 }
 
 /**
- * The signer's identity token, in cosign's order: the one given; an ambient provider's; a login. Without a terminal
- * nothing is opened or waited for unless a flow was asked for by name: it fails at once and says what is missing.
+ * Returns the signer's identity token, from the first of cosign's sources: `identityToken`, an ambient provider, a login.
+ * Without a terminal there is no login unless a flow is given; the error says what is missing.
  *
- * @throws TsignError
+ * @throws TsignError "usage", "input" or "auth" for a missing or unusable token, and what a login throws
  */
 export async function obtainIdentityToken(io: Io, options: IdentityTokenOptions): Promise<IdentityToken> {
   const flow = parseFlow(options.flow);
@@ -46,7 +46,7 @@ export async function obtainIdentityToken(io: Io, options: IdentityTokenOptions)
     if (ambient) return ambient;
   }
   if (flow === "token" || flow === "token_exchange") {
-    throw new TsignError("usage", `--fulcio-auth-flow=${flow} needs --identity-token`);
+    throw new TsignError("usage", `--fulcio-auth-flow=${flow} requires --identity-token`);
   }
   if (!flow && !io.tty.stdin) throw noIdentity(io);
   return login(io, options, { flow: flow ?? "normal" });
@@ -55,23 +55,26 @@ export async function obtainIdentityToken(io: Io, options: IdentityTokenOptions)
 function parseFlow(text: string): Flow | undefined {
   if (text === "") return undefined;
   const flow = FLOWS.find((each) => each === text);
-  if (!flow) throw new TsignError("usage", `unsupported oauth flow: ${text}`, { hint: FLOWS.join(", ") });
+  if (!flow)
+    throw new TsignError("usage", `unsupported oauth flow: ${text}`, {
+      hint: `use one of: ${FLOWS.join(", ")}`,
+    });
   return flow;
 }
 
-/** Reads a token wherever it came from, and says what was left out around it. */
+/** Reads a token, and warns about text around it that is ignored. */
 function readToken(io: Io, text: string, source: string): IdentityToken {
-  const around = whatIsAround(text);
-  if (around !== undefined) io.stderr.write(`WARNING: ${source} holds ${around} besides the token: left out\n`);
+  const around = textAround(text);
+  if (around !== undefined) io.stderr.write(`WARNING: ${source}: ignoring ${around} around the token\n`);
   return readIdentityToken(text, { source, now: io.now() });
 }
 
-/** The first token that can be had; a provider that is there and fails is told, and the next one tried. */
-async function ambientToken(io: Io, only: string): Promise<IdentityToken | undefined> {
-  const named = only === "" ? undefined : AMBIENT_PROVIDERS.find(({ name }) => name === only);
-  if (only !== "" && !named) {
-    const hint = AMBIENT_PROVIDERS.map(({ name }) => name).join(", ");
-    throw new TsignError("usage", `${only} is not a valid provider`, { hint });
+/** Returns the token of the first provider that has one. Warns about a provider that fails, and tries the next one. */
+async function ambientToken(io: Io, selected: string): Promise<IdentityToken | undefined> {
+  const named = selected === "" ? undefined : AMBIENT_PROVIDERS.find(({ name }) => name === selected);
+  if (selected !== "" && !named) {
+    const names = AMBIENT_PROVIDERS.map(({ name }) => name).join(", ");
+    throw new TsignError("usage", `${selected} is not a valid provider`, { hint: `use one of: ${names}` });
   }
   let failure: TsignError | undefined;
   for (const provider of named ? [named] : AMBIENT_PROVIDERS) {
@@ -90,40 +93,40 @@ async function ambientToken(io: Io, only: string): Promise<IdentityToken | undef
   return undefined;
 }
 
-async function login(io: Io, options: IdentityTokenOptions, by: { flow: Flow; subjectToken?: string }) {
+async function login(io: Io, options: IdentityTokenOptions, request: { flow: Flow; subjectToken?: string }) {
   const { issuer } = options;
   if (!issuer) {
-    throw new TsignError("usage", "the signing config names no OIDC issuer to log in at", {
-      hint: "pass --identity-token, or name an issuer in the signing config (oidcUrls)",
+    throw new TsignError("usage", "cannot log in: no OIDC issuer in the signing config", {
+      hint: "pass --identity-token, or add an issuer to the signing config (oidcUrls)",
     });
   }
   const client: Client = { issuer, clientId: options.clientId, clientSecret: await readSecret(io, options) };
   const interactive = io.tty.stdin && options.flow === "";
   if (interactive) {
-    const warning = "your identity (such as your e-mail address) will be part of public records for ever.";
+    const warning = "your identity, such as your e-mail address, will become part of permanent public records.";
     await confirm(io, { assumeYes: options.yes, warning });
   }
-  const token = await runFlow(io, client, { ...by, redirectUrl: options.redirectUrl });
+  const token = await runFlow(io, client, { ...request, redirectUrl: options.redirectUrl });
   return readIdentityToken(token, { source: issuer.host, now: io.now() });
 }
 
 async function runFlow(
   io: Io,
   client: Client,
-  by: { flow: Flow; subjectToken?: string; redirectUrl: string },
+  request: { flow: Flow; subjectToken?: string; redirectUrl: string },
 ): Promise<string> {
   const flows = () => import("./flows.ts");
-  switch (by.flow) {
+  switch (request.flow) {
     case "device":
       return (await flows()).deviceToken(io, client);
     case "client_credentials":
       return (await flows()).clientCredentialsToken(io, client);
     case "token_exchange":
-      return (await flows()).exchangedToken(io, client, by.subjectToken ?? "");
+      return (await flows()).exchangedToken(io, client, request.subjectToken ?? "");
     case "oob":
       return (await flows()).outOfBandToken(io, client);
     default:
-      return (await import("./browser.ts")).browserToken(io, client, { redirectUrl: by.redirectUrl || undefined });
+      return (await import("./browser.ts")).browserToken(io, client, { redirectUrl: request.redirectUrl || undefined });
   }
 }
 
@@ -133,6 +136,6 @@ async function readSecret(io: Io, { clientSecretFile: path }: IdentityTokenOptio
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes).trim();
   } catch (cause) {
-    throw new TsignError("input", `${path} does not hold a client secret: it is not UTF-8 text`, { cause });
+    throw new TsignError("input", `read client secret "${path}": not UTF-8 text`, { cause });
   }
 }

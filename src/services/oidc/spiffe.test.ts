@@ -48,9 +48,12 @@ test("spiffeToken() asks for one audience and takes the first SVID, short or lon
 });
 
 test("spiffeToken() says who refused, in trailers, headers or the HTTP status", async () => {
-  const told = (reason: string) => ({ code: "auth", text: new RegExp(`/run/api\\.sock gave no token: ${reason}`) });
+  const told = (reason: string) => ({
+    code: "auth",
+    text: new RegExp(`/run/api\\.sock\\) refused to issue a token: ${reason}`),
+  });
   const body = frame(svid("hidden"));
-  await refuses(ask({ trailers: { "grpc-status": "7" }, body }).token, told("no identity is registered"));
+  await refuses(ask({ trailers: { "grpc-status": "7" }, body }).token, told("this workload is not registered"));
   await refuses(ask({ trailers: { "grpc-status": "14" }, body }).token, told("status 14"));
   await refuses(ask({ trailers: {}, headers: { "grpc-status": "3" }, body }).token, told("status 3"));
   await refuses(ask({ status: 503, trailers: {}, body }).token, told("status 503"));
@@ -72,5 +75,5 @@ test("spiffeToken() refuses messages that are cut, longer than they say, or of o
     frame(Buffer.from([0x0a])),
   ];
   for (const body of bodies)
-    await refuses(ask({ body }).token, { code: "auth", text: /answered without a token/, secrets: ["hidden"] });
+    await refuses(ask({ body }).token, { code: "auth", text: /returned no token/, secrets: ["hidden"] });
 });

@@ -4,10 +4,11 @@ import type { Io } from "../../io/io.ts";
 const METHOD = "/SpiffeWorkloadAPI/FetchJWTSVID";
 
 /**
- * A JWT-SVID from the SPIFFE Workload API (SPIFFE_Workload_API.md, 6.2), over gRPC on its socket. The two messages are
- * small enough to be written and read here, field by field: JWTSVIDRequest { repeated string audience = 1 } and
+ * Gets a JWT-SVID from the SPIFFE Workload API (SPIFFE_Workload_API.md, 6.2), with gRPC over its socket. The two protobuf
+ * messages are encoded and decoded here: JWTSVIDRequest { repeated string audience = 1 } and
  * JWTSVIDResponse { repeated JWTSVID svids = 1 }, JWTSVID { string spiffe_id = 1; string svid = 2 }.
  *
+ * @returns the token, a JWT
  * @throws TsignError "auth"
  */
 export async function spiffeToken(io: Pick<Io, "unixCall">, socket: string, audience: string): Promise<string> {
@@ -23,18 +24,19 @@ export async function spiffeToken(io: Pick<Io, "unixCall">, socket: string, audi
   });
   const status = answer.trailers["grpc-status"] ?? answer.headers["grpc-status"];
   if (answer.status !== 200 || (status !== undefined && status !== "0")) {
-    const reason = status === "7" ? "no identity is registered for this workload" : `status ${status ?? answer.status}`;
-    throw new TsignError("auth", `the SPIFFE Workload API at ${socket} gave no token: ${reason}`);
+    const reason = status === "7" ? "this workload is not registered" : `status ${status ?? answer.status}`;
+    const hint = status === "7" ? "register the workload with `spire-server entry create`" : undefined;
+    throw new TsignError("auth", `SPIFFE Workload API (${socket}) refused to issue a token: ${reason}`, { hint });
   }
   const body = Buffer.from(answer.body);
   const length = body.length >= 5 ? body.readUInt32BE(1) : -1;
   const svid = length >= 0 && body.length >= 5 + length ? fieldOf(body.subarray(5, 5 + length), 1) : undefined;
   const token = svid && fieldOf(svid, 2);
-  if (!token?.length) throw new TsignError("auth", `the SPIFFE Workload API at ${socket} answered without a token`);
+  if (!token?.length) throw new TsignError("auth", `SPIFFE Workload API (${socket}) returned no token`);
   return token.toString("utf8");
 }
 
-/** The first length-delimited field of a number in a protobuf message that has no other kind of field. */
+/** Returns the first field with a number in a protobuf message that only has length-delimited fields. */
 function fieldOf(message: Buffer, number: number): Buffer | undefined {
   let position = 0;
   const varint = (): number => {

@@ -4,17 +4,18 @@ import type { Io } from "../../io/io.ts";
 import { createTransport } from "../../net/http.ts";
 import type { TransportIo } from "../../net/retry.ts";
 
-/** What looking for a token takes of the outside world. */
+/** The I/O that ambient providers use. */
 export type AmbientIo = TransportIo & Pick<Io, "files" | "unixCall" | "platform">;
 
-/** Bytes of the largest token or answer that holds one. */
+/** Bytes of the largest token, and of the largest response with one. */
 export const MAX_TOKEN = 1024 * 1024;
 
 /**
- * Asks a service for a token and takes it out of its JSON answer. Neither the request's secrets nor the answer are quoted.
+ * Requests a token from a service. Errors contain neither the secrets of the request nor the response.
  *
- * @throws TsignError "auth" when it refuses, "service" when it fails (5xx), "bad-bundle" for an answer that is not JSON, and
- *   what the transport throws
+ * @returns the token
+ * @throws TsignError "auth" for a refusal, "service" for status 5xx, "bad-bundle" for a response that is not JSON, and what
+ *   the transport throws
  */
 export async function fetchToken(
   io: TransportIo,
@@ -24,9 +25,9 @@ export async function fetchToken(
     url: URL;
     headers: Readonly<Record<string, string>>;
     body?: unknown;
-    /** Where in the JSON it is; undefined when the answer is the token. */
+    /** The field of the JSON response; undefined if the response is the token. */
     field: string | undefined;
-    /** What to do when it refuses. */
+    /** What to do after a refusal. */
     hint?: string;
   },
 ): Promise<string> {
@@ -41,7 +42,7 @@ export async function fetchToken(
   );
   if (answer.status !== 200 && answer.status !== 201) {
     const code = answer.status >= 500 ? "service" : "auth";
-    throw new TsignError(code, `${request.service} answered ${answer.status} when asked for an identity token`, {
+    throw new TsignError(code, `${request.service} returned ${answer.status}: cannot get an identity token`, {
       hint: request.hint,
       service: "oidc",
       status: answer.status,
@@ -50,32 +51,36 @@ export async function fetchToken(
   }
   const text = Buffer.from(answer.bytes).toString("utf8").trim();
   if (request.field === undefined) return text;
-  const json = parseJson(answer.bytes, `the answer of ${request.service}`);
+  const json = parseJson(answer.bytes, `response of ${request.service}`);
   const token = isObject(json) ? json[request.field] : undefined;
   if (typeof token !== "string") {
     const fields = { service: "oidc", url: request.url } as const;
-    throw new TsignError("auth", `${request.service} answered without an identity token`, fields);
+    throw new TsignError("auth", `${request.service} returned no identity token`, fields);
   }
   return token;
 }
 
 /**
- * A secret of the environment as a header can carry it: white space and line ends around it are left out.
+ * Returns a secret from the environment for use in a header, without surrounding white space and line breaks.
  *
- * @throws TsignError "auth" for one that no header can hold; the value is not named
+ * @throws TsignError "auth" if it is missing or not valid in a header; the message does not contain the value
  */
 export function credential(io: Pick<Io, "env">, variable: string): string {
   const value = (io.env[variable] ?? "").trim();
   if (/^[\x21-\x7e]+$/.test(value)) return value;
-  const reason = /[\r\n]/.test(value) ? "holds a line end" : "holds white space or characters that are not ASCII";
+  const reason = /[\r\n]/.test(value)
+    ? "contains a line break"
+    : "contains white space or characters that are not ASCII";
   throw new TsignError("auth", `${variable} ${value === "" ? "is not set" : reason}`, {
-    hint: "set it to the token alone, on one line",
+    hint: "set it to the token only, on one line",
   });
 }
 
-/** @throws TsignError "auth" naming the variable */
+/** Parses an http(s) URL from a variable. @throws TsignError "auth" with the name of the variable */
 export function parseAddress(text: string, variable: string): URL {
   const url = /\p{Cc}/u.test(text.trim()) ? null : URL.parse(text.trim());
   if (url?.protocol === "https:" || url?.protocol === "http:") return url;
-  throw new TsignError("auth", `${variable} is not an http(s) URL`, { hint: "it holds something else, or a line end" });
+  throw new TsignError("auth", `${variable} is not an http(s) URL`, {
+    hint: "set it to a complete URL on one line",
+  });
 }

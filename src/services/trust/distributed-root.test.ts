@@ -62,7 +62,7 @@ test("readDistributedRoot trusts the single targets where there is no good trust
     assert.deepEqual([logs.length, ctLogs.length, timestampAuthorities.length], [1, 1, 0]);
     assert.equal(logs[0]?.baseUrl, "https://service");
     assert.equal(warned.length, 1);
-    assert.match(warned[0] ?? "", /trusting the single targets .*fulcio_chain.pem/);
+    assert.match(warned[0] ?? "", /using the single targets .*fulcio_chain.pem/);
     assert.match(warned[0] ?? "", reason);
   }
 });

@@ -9,11 +9,11 @@ import { authorityOf, logsOf, timestampAuthority } from "./files.ts";
 const TRUSTED_ROOT = "trusted_root.json";
 
 /**
- * Whom a TUF repository says to trust: its trusted root, or, where it has none that can be used, the certificates and keys that it
- * lists one by one, as mirrors of older installations do; then with a warning, because these say no periods.
+ * Reads the trusted material of a TUF repository: its trusted root or, if that is missing or unusable, the certificates and
+ * keys that it lists one by one, as mirrors of older installations do. Those have no validity period, hence the warning.
  *
- * @param warn told why the trusted root cannot be used and which targets are trusted in its place
- * @throws TsignError the trusted root's error when there are no single targets either
+ * @param warn called with the reason and the targets that are used instead of the trusted root
+ * @throws TsignError of the trusted root, if there are no single targets either
  */
 export async function readDistributedRoot(tuf: Tuf, warn: (text: string) => void): Promise<TrustedMaterial> {
   try {
@@ -24,7 +24,7 @@ export async function readDistributedRoot(tuf: Tuf, warn: (text: string) => void
     if (!targets.some(({ usage }) => usage === "Fulcio" || usage === "Rekor")) throw error;
     const material = await readSingleTargets(tuf, targets);
     const names = targets.map(({ name }) => name).join(", ");
-    warn(`${error.message}; trusting the single targets ${names} without a period`);
+    warn(`${error.message}; using the single targets ${names}, which have no validity period`);
     return material;
   }
 }
@@ -39,7 +39,7 @@ async function readSingleTargets(tuf: Tuf, targets: readonly SingleTarget[]): Pr
   const certificates = async (usage: "Fulcio" | "TSA") =>
     (await read(usage)).flatMap(({ name, pem }) => {
       const found = readCertificates(pem, name);
-      for (const der of found) parseCertificate(der); // each must be usable
+      for (const der of found) parseCertificate(der); // checks that each is usable
       return found;
     });
   const logs = async (usage: "Rekor" | "CTFE") =>

@@ -5,7 +5,7 @@ import { publicKeyFromObject } from "../../keys/index.ts";
 import { ALWAYS, type Authority, type Log, type TimestampAuthority } from "../../trust/material.ts";
 import { logIdOf } from "../../trust/trusted-root.ts";
 
-/** A certificate authority of certificates in any order: those that issued themselves are its roots. */
+/** Returns a certificate authority made of certificates in any order. Self-issued ones are its roots. */
 export function authorityOf(certificates: readonly Uint8Array[]): Authority {
   const isRoot = (der: Uint8Array) => {
     const { subject, issuer } = new X509Certificate(der);
@@ -18,7 +18,12 @@ export function authorityOf(certificates: readonly Uint8Array[]): Authority {
   };
 }
 
-/** A chain from the certificate that signs timestamps to its root. */
+/**
+ * Returns a timestamp authority.
+ *
+ * @param chain certificates from the signing certificate to the root, DER
+ * @throws TsignError "untrusted" for several signing certificates or no root
+ */
 export function timestampAuthority(chain: readonly Uint8Array[]): TimestampAuthority {
   const isAuthority = (der: Uint8Array) => new X509Certificate(der).ca;
   const authorities = chain.filter(isAuthority);
@@ -26,7 +31,7 @@ export function timestampAuthority(chain: readonly Uint8Array[]): TimestampAutho
   if (leaves.length > 1 || authorities.length === 0) {
     throw new TsignError(
       "untrusted",
-      "a timestamp authority's chain has one signing certificate and at least one root",
+      `timestamp authority chain: expected at most one signing certificate and at least one root, found ${leaves.length} and ${authorities.length}`,
     );
   }
   return {
@@ -38,22 +43,22 @@ export function timestampAuthority(chain: readonly Uint8Array[]): TimestampAutho
 }
 
 /**
- * Logs by their public keys in a PEM text, whose ids are the usual ones.
+ * Reads logs from their public keys in PEM. Their ids are the SHA-256 of the keys.
  *
- * @throws TsignError "input" naming `path` when there is none, or something else
+ * @throws TsignError "input" with `path` for no key or an unusable one
  */
 export function logsOf(pem: string, { path, baseUrl }: { path: string; baseUrl: string }): Log[] {
   const blocks = readPem(pem);
-  if (blocks.length === 0) throw new TsignError("input", `${path} holds no public key`);
+  if (blocks.length === 0) throw new TsignError("input", `${path} does not contain a public key`);
   return blocks.map(({ label, bytes }) => {
     try {
       const type = label === "RSA PUBLIC KEY" ? "pkcs1" : "spki";
       const key = createPublicKey({ key: Buffer.from(bytes), format: "der", type });
-      const { object } = publicKeyFromObject(key); // refuses keys that prove nothing
+      const { object } = publicKeyFromObject(key); // refuses unsafe keys
       return { baseUrl, id: logIdOf(object), key: object, validFor: ALWAYS };
     } catch (cause) {
       if (cause instanceof TsignError) throw new TsignError("input", `${path}: ${cause.message}`, { cause });
-      throw new TsignError("input", `${path} holds something that is no public key`, { cause });
+      throw new TsignError("input", `${path} contains an invalid public key`, { cause });
     }
   });
 }

@@ -59,11 +59,11 @@ test("loadTrust() takes flags before variables, and variables only without a tru
   for (const part of NEEDS) await refuses(load({}, {}, [part]), { code: "network", text: /TUF was asked/ });
   await refuses(load({}, { SIGSTORE_ROOT_FILE: chain }, ["logs"]), { code: "network", text: /TUF was asked/ });
   for (const [files, variables, text] of [
-    [{ caRoots: key }, {}, /log\.pub holds no certificate/],
+    [{ caRoots: key }, {}, /log\.pub does not contain a certificate/],
     [{ caRoots: "none.pem" }, {}, /none\.pem/],
-    [{}, { SIGSTORE_REKOR_PUBLIC_KEY: file("empty", "") }, /empty holds no public key/],
-    [{}, { SIGSTORE_REKOR_PUBLIC_KEY: root }, /root\.pem holds something that is no public key/],
-    [{}, { SIGSTORE_ROOT_FILE: key }, /log\.pub holds no certificate/],
+    [{}, { SIGSTORE_REKOR_PUBLIC_KEY: file("empty", "") }, /empty does not contain a public key/],
+    [{}, { SIGSTORE_REKOR_PUBLIC_KEY: root }, /root\.pem contains an invalid public key/],
+    [{}, { SIGSTORE_ROOT_FILE: key }, /log\.pub does not contain a certificate/],
   ] as const)
     await refuses(load(files, variables), { code: "input", text });
 });

@@ -11,7 +11,7 @@ import {
   type TrustedMaterial,
 } from "../../trust/material.ts";
 
-/** Files that take the place of the trusted root's parts, as cosign's variables do. */
+/** cosign's variables for files that replace parts of the trusted root. */
 const OVERRIDES = {
   authorities: "SIGSTORE_ROOT_FILE",
   logs: "SIGSTORE_REKOR_PUBLIC_KEY",
@@ -19,12 +19,12 @@ const OVERRIDES = {
   timestampAuthorities: "SIGSTORE_TSA_CERTIFICATE_FILE",
 } as const;
 
-/** What of the trusted material a command will need. */
+/** The parts of the trusted material that a command needs. */
 export type Needs = ReadonlySet<keyof TrustedMaterial>;
 
-/** Files that say whom to trust: each a path, `-` or a URL, undefined or empty where none is given. */
+/** Files of trusted material: each a path, `-` or a URL; undefined or empty for none. */
 export interface TrustFiles {
-  /** A trusted root, JSON (protobuf-specs TrustedRoot). It takes the place of the SIGSTORE_* files and of TUF's. */
+  /** A trusted root, JSON (protobuf-specs TrustedRoot). It replaces the SIGSTORE_* files and the one from TUF. */
   readonly trustedRoot?: string;
   /** PEM: intermediate certificate authorities, then one root. */
   readonly certificateChain?: string;
@@ -38,18 +38,18 @@ export interface TrustFiles {
 
 export interface TrustSources {
   readonly files: TrustFiles;
-  /** The parts that will be used. TUF is asked only for what no file names. */
+  /** The parts that will be used. TUF is used only for those that no file provides. */
   readonly needs: Needs;
-  /** Told, in a sentence, what is trusted with less than usual: the TUF repository has no trusted root. */
+  /** Called with a warning if the TUF repository has no usable trusted root. */
   readonly warn: (text: string) => void;
 }
 
 /**
- * Whom to trust: what `files` name takes precedence part by part; then the SIGSTORE_* files of the environment; then the
- * trusted root file, or the one that TUF distributes, which is asked for only when a part of it is needed.
+ * Loads the trusted material. For each part, `files` take precedence over the SIGSTORE_* files of the environment, and those
+ * over the trusted root file or the one from TUF, which is fetched only if a part of it is needed.
  *
- * @throws TsignError "input" for a file that cannot be read or holds something else, "untrusted" for certificates or a
- * trusted root that cannot be used, and whatever the TUF client throws
+ * @throws TsignError "input" for an unreadable or unexpected file, "untrusted" for an unusable certificate or trusted root,
+ * and what the TUF client throws
  */
 export async function loadTrust(io: Io, { files, needs, warn }: TrustSources): Promise<TrustedMaterial> {
   const named = { ...(await readOverrides(io, files)), ...(await readNamed(io, files)) };
@@ -62,7 +62,7 @@ export async function loadTrust(io: Io, { files, needs, warn }: TrustSources): P
   return { ...(await distributedRoot(io, warn)), ...named };
 }
 
-/** The trusted root of the TUF repository in use. */
+/** Reads the trusted root of the current TUF repository. */
 async function distributedRoot(io: Io, warn: TrustSources["warn"]): Promise<TrustedMaterial> {
   const { currentRepository } = await import("../tuf/index.ts");
   const { readDistributedRoot } = await import("./distributed-root.ts");
@@ -70,10 +70,10 @@ async function distributedRoot(io: Io, warn: TrustSources["warn"]): Promise<Trus
 }
 
 /**
- * A file of the TUF repository in use: `trusted_root.json`, `signing_config.v0.2.json`.
+ * Returns a file of the current TUF repository: `trusted_root.json`, `signing_config.v0.2.json`.
  *
- * @throws TsignError "untrusted" when the repository lists no such file or does not verify; "network", "timeout",
- * "registry" when it cannot be reached and nothing usable was kept from before
+ * @throws TsignError "untrusted" if the repository does not list it or does not verify; "network", "timeout" or "service" if it
+ * cannot be reached and nothing usable is cached
  */
 export async function distributedTarget(io: Io, name: string): Promise<Uint8Array> {
   const { loadTarget } = await import("../tuf/index.ts");
@@ -110,7 +110,7 @@ async function readOverrides(io: Io, { trustedRoot }: TrustFiles): Promise<Parti
   };
 }
 
-// Most commands name no files of trust, and do without what reads them.
+// Loaded on demand, because most commands use no such files.
 async function timestampAuthorityOf(chain: readonly Uint8Array[]): Promise<TimestampAuthority> {
   return (await import("./files.ts")).timestampAuthority(chain);
 }
@@ -128,8 +128,8 @@ async function readLogs(io: Io, path: string | undefined): Promise<Log[]> {
 async function readPemCertificates(io: Io, path: string | undefined): Promise<Uint8Array[]> {
   if (!path) return [];
   const certificates = readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
-  if (certificates.length === 0) throw new TsignError("input", `${path} holds no certificate`);
+  if (certificates.length === 0) throw new TsignError("input", `${path} does not contain a certificate`);
   const { parseCertificate } = await import("../../trust/certificate.ts");
-  for (const der of certificates) await naming(path, () => parseCertificate(der)); // each must be usable
+  for (const der of certificates) await naming(path, () => parseCertificate(der)); // checks that each is usable
   return certificates;
 }

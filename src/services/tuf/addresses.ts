@@ -1,4 +1,4 @@
-/** Sigstore's public instance. */
+/** TUF repository of Sigstore's public instance. */
 export const DEFAULT_MIRROR = "https://tuf-repo-cdn.sigstore.dev";
-/** Its test instance. */
+/** TUF repository of Sigstore's staging instance. */
 export const STAGING_MIRROR = "https://tuf-repo-cdn.sigstage.dev";

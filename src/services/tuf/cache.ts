@@ -5,52 +5,52 @@ import type { Known, Repository, Source } from "./workflow.ts";
 
 type CacheIo = Pick<Io, "env" | "files" | "stderr" | "now">;
 
-/** Longest target that is kept, in bytes. */
+/** Bytes of the largest cached target. */
 const MAX_TARGET = 16 * 1024 * 1024;
-/** Names that are files everywhere: no separator, no drive, no device, nothing hidden. */
+/** File names that are valid on every system: without separators, drives, and a leading dot. */
 const SAFE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
 /**
- * What is kept of a TUF repository between runs, in cosign's layout, so that both programs use one cache: the latest
- * metadata, the targets, and besides every root on the way, which makes it possible to follow a rotation offline.
+ * The cached files of a TUF repository, in cosign's layout, so that both programs share one cache: the latest metadata, the
+ * targets, and, in addition, all earlier roots, so that a root rotation can be followed offline.
  */
 export interface Cache {
   readonly known: Known;
   readonly root: Uint8Array | undefined;
-  /** The cache as a source of its own, for when the mirror cannot be reached. */
+  /** The cache as a source, for use when the mirror cannot be reached. */
   readonly source: Source;
   target(name: string): Promise<Uint8Array | undefined>;
-  /** Writes all or, where that fails, warns: a cache that cannot be written denies nobody a verification. */
+  /** Writes metadata and targets. Warns if that fails; an unwritable cache must not prevent verification. */
   keep(repository: Repository, targets: ReadonlyMap<string, Uint8Array>): Promise<void>;
 }
 
-/** The folder of all caches: $TUF_ROOT, else ~/.sigstore/root. */
+/** Returns the folder of all caches: $TUF_ROOT, else ~/.sigstore/root. */
 export function cacheFolder(io: Pick<Io, "env">): string {
   return io.env["TUF_ROOT"] || `${io.env["HOME"] ?? ""}/.sigstore/root`;
 }
 
 /**
- * Why nothing can be kept there: there is no home folder, or not where HOME says. A home is never made: whoever runs without
- * one does not expect files in the root folder, or a folder of a name that was mistyped.
+ * Returns why there is no place for a cache: HOME is not set or not a folder. A home folder is never created, because that
+ * would leave files in the root folder, or in a folder with a mistyped name.
  *
- * @returns undefined where there is a place
+ * @returns undefined if there is a place
  */
 export async function noPlaceToKeep(io: Pick<Io, "env" | "files">): Promise<string | undefined> {
   const { TUF_ROOT: named, HOME: home } = io.env;
   if (named) return undefined;
   if (!home) return "HOME is not set";
-  return (await io.files.stat(home))?.kind === "directory" ? undefined : `HOME names ${home}, which is no folder`;
+  return (await io.files.stat(home))?.kind === "directory" ? undefined : `HOME is not a folder: ${home}`;
 }
 
-/** The name of a mirror's folder: its host and path, as sigstore-go names it. */
+/** Returns the name of a mirror's folder, from its host and path as in sigstore-go. */
 function mirrorFolder(mirror: URL): string {
   const path = `${mirror.host}${mirror.pathname}`.replace(/\/+$/, "");
   return path.toLowerCase().replaceAll(/[/:]/g, "-");
 }
 
 /**
- * The folder that is there already, else the usual one: sigstore-go makes the name of the address as it was spelt, so that a final
- * slash or the usual port is part of it.
+ * Returns an existing folder of the mirror, else the usual one. sigstore-go derives the name from the address as it was
+ * written, so a final slash or a default port may be part of it.
  */
 async function existingFolder(io: CacheIo, mirror: URL): Promise<string> {
   const usual = mirrorFolder(mirror);
@@ -64,9 +64,9 @@ async function existingFolder(io: CacheIo, mirror: URL): Promise<string> {
 }
 
 /**
- * Opens what is kept of a mirror; nothing of it is trusted yet.
+ * Opens the cache of a mirror. Its content is not verified yet.
  *
- * @param options.usual whether the folder of the usual name is meant, also where only another spelling's is there
+ * @param options.usual whether to use the folder with the usual name, even if one with another spelling exists
  */
 export async function openCache(io: CacheIo, mirror: URL, options: { usual?: boolean } = {}): Promise<Cache> {
   const folder = options.usual ? `${cacheFolder(io)}/${mirrorFolder(mirror)}` : await existingFolder(io, mirror);
@@ -74,7 +74,7 @@ export async function openCache(io: CacheIo, mirror: URL, options: { usual?: boo
     try {
       return (await io.files.stat(`${folder}/${name}`)) && (await io.files.read(`${folder}/${name}`, { maxBytes }));
     } catch (error) {
-      if (error instanceof TsignError) return undefined; // unreadable is as good as absent
+      if (error instanceof TsignError) return undefined; // an unreadable file counts as absent
       throw error;
     }
   };
@@ -91,7 +91,7 @@ export async function openCache(io: CacheIo, mirror: URL, options: { usual?: boo
   };
 }
 
-function cacheSource(kept: {
+function cacheSource(cached: {
   folder: string;
   root: Uint8Array | undefined;
   timestamp: Uint8Array | undefined;
@@ -102,17 +102,17 @@ function cacheSource(kept: {
 }): Source {
   const present = (bytes: Uint8Array | undefined, name: string): Uint8Array => {
     if (bytes) return bytes;
-    throw new TsignError("input", `${kept.folder} has no ${name}`);
+    throw new TsignError("input", `${name} is not cached in ${cached.folder}`);
   };
   return {
     async root(version) {
-      const passed = await kept.read(`root_history/${version}.root.json`, MAX_METADATA.root);
-      if (passed) return passed;
-      return kept.root && versionOf(kept.root) === version ? kept.root : undefined;
+      const earlier = await cached.read(`root_history/${version}.root.json`, MAX_METADATA.root);
+      if (earlier) return earlier;
+      return cached.root && versionOf(cached.root) === version ? cached.root : undefined;
     },
-    timestamp: async () => present(kept.timestamp, "timestamp.json"),
-    metadata: async (kind) => present(kept[kind], `${kind}.json`),
-    target: async (name) => present(await kept.target(name), `targets/${name}`),
+    timestamp: async () => present(cached.timestamp, "timestamp.json"),
+    metadata: async (kind) => present(cached[kind], `${kind}.json`),
+    target: async (name) => present(await cached.target(name), `targets/${name}`),
   };
 }
 
@@ -124,16 +124,16 @@ function versionOf(root: Uint8Array): unknown {
   }
 }
 
-/** Metadata last and the timestamp at the very end: whoever reads meanwhile finds old and new files that fit together. */
+/** Writes targets first, then metadata, with the timestamp last, so that concurrent readers find consistent files. */
 async function keep(
   io: CacheIo,
-  by: { folder: string; repository: Repository; content: ReadonlyMap<string, Uint8Array> },
+  update: { folder: string; repository: Repository; content: ReadonlyMap<string, Uint8Array> },
 ): Promise<void> {
-  const { folder, repository, content } = by;
+  const { folder, repository, content } = update;
   const { rotations, root, timestamp, snapshot, targets } = repository;
   const reason = await noPlaceToKeep(io);
   if (reason !== undefined) {
-    warnOnce(io, `trust material is not kept for the next run: ${reason}; TUF_ROOT names a folder for it`);
+    warnOnce(io, `cannot cache trust material: ${reason}; set TUF_ROOT to a folder for it`);
     return;
   }
   try {
@@ -143,7 +143,7 @@ async function keep(
       await replace(io, `${folder}/root_history/${each.metadata.signed.version}.root.json`, each.bytes);
     }
     for (const [name, bytes] of content) {
-      if (!SAFE_NAME.test(name)) throw new TsignError("untrusted", `TUF: a target is named "${name}"`);
+      if (!SAFE_NAME.test(name)) throw new TsignError("untrusted", `TUF: invalid target name: "${name}"`);
       await replace(io, `${folder}/targets/${name}`, bytes);
     }
     await replace(io, `${folder}/root.json`, root.bytes);
@@ -154,11 +154,11 @@ async function keep(
     await io.files.replace(`${folder}.json`, state, { mode: 0o600 });
   } catch (error) {
     if (!(error instanceof TsignError)) throw error;
-    warnOnce(io, `trust material could not be kept for the next run: ${error.message}`);
+    warnOnce(io, `cannot cache trust material: ${error.message}`);
   }
 }
 
-/** Writes a file unless it has that content already: parallel runs then write next to nothing. */
+/** Writes a file unless it already has that content, so that parallel runs rarely write. */
 async function replace(io: CacheIo, path: string, bytes: Uint8Array): Promise<void> {
   const known = await io.files.stat(path);
   if (known?.size === bytes.length) {
@@ -168,12 +168,12 @@ async function replace(io: CacheIo, path: string, bytes: Uint8Array): Promise<vo
   await io.files.replace(path, bytes, { mode: 0o644 });
 }
 
-/** The warnings that each command has printed: it may fetch several targets, and keep none. */
-const WARNED = new WeakMap<CacheIo["stderr"], Set<string>>();
+/** The warnings that were printed to each stream, so that a command with several targets prints each only once. */
+const PRINTED = new WeakMap<CacheIo["stderr"], Set<string>>();
 
 function warnOnce({ stderr }: CacheIo, text: string): void {
-  const known = WARNED.get(stderr) ?? new Set();
-  WARNED.set(stderr, known);
+  const known = PRINTED.get(stderr) ?? new Set();
+  PRINTED.set(stderr, known);
   if (!known.has(text)) stderr.write(`WARNING: ${text}\n`);
   known.add(text);
 }

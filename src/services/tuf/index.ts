@@ -1,4 +1,4 @@
-import { TsignError } from "../../errors.ts";
+import { TsignError, withHint } from "../../errors.ts";
 import { isObject } from "../../format/json.ts";
 import type { Io } from "../../io/io.ts";
 import { type Cache, openCache } from "./cache.ts";
@@ -9,30 +9,30 @@ import { fetchTarget, followRepository, type Repository, type Source } from "./w
 
 export type TufIo = MirrorIo & Pick<Io, "stderr">;
 
-/** A TUF repository that was followed to its targets. */
+/** A TUF repository with verified targets metadata. */
 export interface Tuf {
   /**
-   * The content of a target.
+   * Returns the content of a target.
    *
-   * @throws TsignError
+   * @throws TsignError "untrusted" for an unlisted or altered target, and what the mirror throws
    */
   target(name: string): Promise<Uint8Array>;
-  /** The targets that say what they are used for, in the order of their names; see `SingleTarget`. */
+  /** Returns the targets with a known usage, ordered by name; see `SingleTarget`. */
   listed(): readonly SingleTarget[];
 }
 
 /**
- * A target that is one certificate or key, as repositories list them that have no trusted_root.json, or have one too: what it is
- * used for and where its service is (sigstore's `custom` metadata; well-known names where there is none).
+ * A target with one certificate or key, which repositories list in place of or in addition to trusted_root.json, with its
+ * usage and the address of its service (from Sigstore's `custom` metadata, else from well-known names).
  */
 export interface SingleTarget {
   readonly name: string;
   readonly usage: "Fulcio" | "Rekor" | "CTFE" | "TSA";
-  /** Address of the service; empty when it is not said. */
+  /** Address of the service; empty if unknown. */
   readonly uri: string;
 }
 
-/** Names that say what a target is where its metadata does not. */
+/** Usage by name, for targets whose metadata has none. */
 const USUAL_NAMES: readonly [RegExp, SingleTarget["usage"]][] = [
   [/^fulcio(_v1|_intermediate_v1)?\.crt\.pem$/, "Fulcio"],
   [/^rekor\.pub$/, "Rekor"],
@@ -43,15 +43,15 @@ const USUAL_NAMES: readonly [RegExp, SingleTarget["usage"]][] = [
 const opened = new WeakMap<object, Promise<Tuf>>();
 
 /**
- * A target of the repository in use: `trusted_root.json`, `signing_config.v0.2.json`.
+ * Returns a target of the current repository: `trusted_root.json`, `signing_config.v0.2.json`.
  *
- * @throws TsignError
+ * @throws TsignError "untrusted", and "network", "timeout" or "service" without a usable cache
  */
 export async function loadTarget(io: TufIo, name: string): Promise<Uint8Array> {
   return (await currentRepository(io)).target(name);
 }
 
-/** Follows the repository once for all that one command asks of it. */
+/** Opens the current repository, once for each command. */
 export function currentRepository(io: TufIo): Promise<Tuf> {
   const known = opened.get(io);
   if (known) return known;
@@ -65,7 +65,7 @@ async function openCurrent(io: TufIo): Promise<Tuf> {
   const cache = await openCache(io, mirror);
   const anchor = embeddedRoot(mirror) ?? (await rootOfVariable(io)) ?? cache.root;
   if (!anchor) {
-    throw new TsignError("untrusted", `no root is known for the TUF mirror ${mirror.href}`, {
+    throw new TsignError("untrusted", `missing trusted root of the TUF mirror ${mirror.href}`, {
       hint: "run `tsign initialize --mirror URL --root FILE`, or set TUF_ROOT_JSON",
     });
   }
@@ -78,11 +78,12 @@ async function rootOfVariable(io: TufIo): Promise<Uint8Array | undefined> {
 }
 
 /**
- * Follows a mirror from a trusted root and keeps what it says. When the mirror cannot be reached, what was kept is
- * followed instead, from the same root.
+ * Updates the metadata of a mirror, starting from a trusted root, and caches it. If the mirror cannot be reached, uses the
+ * cache instead, starting from the same root.
  *
- * @param options.hint what to do where it cannot be reached and nothing was kept
- * @throws TsignError
+ * @param options.anchor bytes of the trusted root
+ * @param options.hint the hint if the mirror cannot be reached and nothing is cached
+ * @throws TsignError "untrusted" for metadata that does not verify; "network", "timeout" or "service" without a cache
  */
 export async function openTuf(
   io: TufIo,
@@ -95,13 +96,12 @@ export async function openTuf(
     await cache.keep(repository, new Map());
     return tufOf({ source: online, repository, cache });
   } catch (error) {
-    if (!isUnreachable(error) || !cache.known.timestamp) throw explained(error, mirror, options.hint);
-    return openKept(io, { anchor, cache, because: error });
+    if (!isUnreachable(error) || !cache.known.timestamp) throw withMirror(error, mirror, options.hint);
+    return openCached(io, { anchor, cache, because: error });
   }
 }
 
-function tufOf(by: { source: Source; repository: Repository; cache: Cache }): Tuf {
-  const { source, repository, cache } = by;
+function tufOf({ source, repository, cache }: { source: Source; repository: Repository; cache: Cache }): Tuf {
   return {
     async target(name) {
       const kept = await cache.target(name);
@@ -128,27 +128,33 @@ function singleTargets(repository: Repository): SingleTarget[] {
   return [...stated, ...named];
 }
 
-/** Whether it is the way to the mirror that failed, and not what the mirror said. */
+/** Whether the mirror could not be reached or failed; false if its content is wrong. */
 function isUnreachable(error: unknown): error is TsignError {
   return error instanceof TsignError && ["network", "timeout", "service"].includes(error.code);
 }
 
-function explained(error: unknown, mirror: URL, hint = "pass --trusted-root FILE to do without the network"): unknown {
+function withMirror(
+  error: unknown,
+  mirror: URL,
+  hint = "use --trusted-root FILE to work without the network",
+): unknown {
   if (!isUnreachable(error)) return error;
   const { service, status, url } = error;
-  return new TsignError(
-    error.code,
-    `trust material cannot be fetched from ${mirror.host || mirror.href}: ${error.message}`,
-    { hint, cause: error, service, status, url },
-  );
+  return new TsignError(error.code, `fetch trust material from ${mirror.host || mirror.href}: ${error.message}`, {
+    hint,
+    cause: error,
+    service,
+    status,
+    url,
+  });
 }
 
 /**
- * Follows what was kept. Timestamp and snapshot live for days only, and mean "this is the latest", which nobody can know
- * offline: past their end they are used with a warning. Root and targets must not have expired.
+ * Uses the cached metadata. Expired timestamp and snapshot metadata is accepted with a warning: it is valid for days only, and
+ * says which version is the latest, which cannot be checked offline. Root and targets must not have expired.
  */
-async function openKept(io: TufIo, by: { anchor: Uint8Array; cache: Cache; because: TsignError }): Promise<Tuf> {
-  const { anchor, cache, because } = by;
+async function openCached(io: TufIo, options: { anchor: Uint8Array; cache: Cache; because: TsignError }): Promise<Tuf> {
+  const { anchor, cache, because } = options;
   const { timestamp, snapshot } = cache.known;
   const now = io.now();
   const ends = [expiry("timestamp", timestamp), expiry("snapshot", snapshot)].filter((end) => end <= now);
@@ -157,10 +163,13 @@ async function openKept(io: TufIo, by: { anchor: Uint8Array; cache: Cache; becau
   const repository = await followRepository(cache.source, { anchor, known, now: at });
   for (const kind of ["root", "targets"] as const) {
     const { signed } = repository[kind].metadata;
-    if (signed.isExpired(now)) throw untrusted(`${kind}.json expired at ${signed.expires}`, because);
+    if (signed.isExpired(now)) {
+      const hint = `connect to the network to update it, and check this machine's clock (it says ${now.toISOString()})`;
+      throw withHint(untrusted(`cached ${kind}.json expired at ${signed.expires}: ${because.message}`, because), hint);
+    }
   }
-  const age = ends.length > 0 ? `, which was due for renewal at ${ends[0]?.toISOString()}` : "";
-  io.stderr.write(`WARNING: ${because.message}; using the trust material kept from before${age}\n`);
+  const age = ends.length > 0 ? `, which expired at ${ends[0]?.toISOString()}` : "";
+  io.stderr.write(`WARNING: ${because.message}; using cached trust material${age}\n`);
   return tufOf({ source: cache.source, repository, cache: { ...cache, keep: async () => {} } });
 }
 

@@ -4,14 +4,14 @@ import { TsignError } from "../../errors.ts";
 import { isObject, parseJson } from "../../format/json.ts";
 import { faultOf } from "../../format/key-fault.ts";
 
-/** Longest metadata of each role that is read, in bytes (go-tuf's defaults). */
+/** Bytes of the largest metadata file of each role (go-tuf's defaults). */
 export const MAX_METADATA = { root: 512_000, timestamp: 16_384, snapshot: 2_000_000, targets: 5_000_000 } as const;
 /**
- * Most members of an object, and items of a list: @tufjs/models takes time that grows with their square, before any signature
- * was checked. The public repository has a dozen.
+ * Largest number of members of an object and of items of a list. @tufjs/models takes quadratic time for them, before any
+ * signature is checked. The public repository has a dozen.
  */
 const MAX_MEMBERS = 1000;
-/** Most rotations of the root followed in one go. */
+/** Largest number of root rotations to follow at once. */
 export const MAX_ROTATIONS = 256;
 
 export interface Kinds {
@@ -21,33 +21,33 @@ export interface Kinds {
   targets: Targets;
 }
 
-/** A role's metadata with the bytes it was read from. */
+/** The metadata of a role, and the bytes it was read from. */
 export interface Read<K extends keyof Kinds> {
   readonly metadata: Metadata<Kinds[K]>;
   readonly bytes: Uint8Array;
 }
 
-/** What a TUF repository or cache said that does not hold; another source may be tried. */
-export function untrusted(what: string, cause?: unknown): TsignError {
-  return new TsignError("untrusted", `TUF: ${what}`, { cause });
+/** Builds the error for TUF metadata or a target that does not verify. */
+export function untrusted(reason: string, cause?: unknown): TsignError {
+  return new TsignError("untrusted", `TUF: ${reason}`, { cause });
 }
 
 /**
- * Reads metadata without believing it.
+ * Parses metadata, without verifying its signatures.
  *
- * @throws TsignError "untrusted"
+ * @throws TsignError "untrusted" for malformed metadata
  */
 export function readMetadata<K extends keyof Kinds>(kind: K, bytes: Uint8Array): Read<K> {
   try {
     const json = parseJson(bytes, `${kind}.json`);
-    if (!isObject(json)) throw new Error("it is no object");
-    if (hasTooMany(json)) throw untrusted(`${kind}.json has a list of more than ${MAX_MEMBERS}`);
+    if (!isObject(json)) throw new Error("not a JSON object");
+    if (hasTooMany(json)) throw untrusted(`${kind}.json has a list with more than ${MAX_MEMBERS} items`);
     const metadata = Metadata.fromJSON(kind as MetadataKind.Root, json as Parameters<typeof Metadata.fromJSON>[1]);
     return { metadata: metadata as unknown as Metadata<Kinds[K]>, bytes };
   } catch (cause) {
     throw cause instanceof TsignError && cause.code === "untrusted"
       ? cause
-      : untrusted(`${kind}.json cannot be read`, cause);
+      : untrusted(`${kind}.json is malformed`, cause);
   }
 }
 
@@ -58,23 +58,22 @@ function hasTooMany(value: unknown): boolean {
 }
 
 /**
- * Checks that enough keys of the root's role have signed it (TUF specification, 5.3.4 and the like), none of which is one that
- * proves nothing.
+ * Verifies that enough keys of the role have signed the metadata (TUF specification, 5.3.4), and that no key of the role is
+ * unsafe.
  *
  * @throws TsignError "untrusted"
  */
 export function requireSigned<K extends keyof Kinds>(root: Metadata<Root>, kind: K, read: Read<K>): void {
-  for (const id of root.signed.roles[kind]?.keyIDs ?? [])
-    requireSoundKey(id, root.signed.keys[id]?.keyVal.public ?? "");
+  for (const id of root.signed.roles[kind]?.keyIDs ?? []) requireSafeKey(id, root.signed.keys[id]?.keyVal.public ?? "");
   try {
     root.verifyDelegate(kind, read.metadata);
   } catch (cause) {
-    throw untrusted(`${kind}.json is not signed by enough of the root's keys`, cause);
+    throw untrusted(`${kind}.json is not signed by enough keys of the root`, cause);
   }
 }
 
-/** @param text PEM, or the hex of an Ed25519 key; what is neither counts as no key when signatures are verified */
-function requireSoundKey(id: string, text: string): void {
+/** Refuses an unsafe key. @param text PEM, or the hex of an Ed25519 key; anything else is ignored, as it cannot verify */
+function requireSafeKey(id: string, text: string): void {
   let key: KeyObject;
   try {
     const spki = `302a300506032b6570032100${text}`;
@@ -85,22 +84,22 @@ function requireSoundKey(id: string, text: string): void {
     return;
   }
   const fault = faultOf(key);
-  if (fault) throw untrusted(`the root's key ${id.slice(0, 64)} cannot be used: ${fault}`);
+  if (fault) throw untrusted(`unusable key ${id.slice(0, 64)} in the root: ${fault}`);
 }
 
-/** Checks that a file is what the metadata above it says: version, length, hashes. */
+/** Checks version, length and hashes of a file against the metadata that lists it. @throws TsignError "untrusted" */
 export function requireMeta(
   kind: "snapshot" | "targets",
   meta: { version: number; length?: number; hashes?: Record<string, string> },
   read: Read<"snapshot"> | Read<"targets">,
 ): void {
   const { version } = read.metadata.signed;
-  if (version !== meta.version) throw untrusted(`${kind}.json has version ${version}, not ${meta.version}`);
+  if (version !== meta.version) throw untrusted(`${kind}.json version mismatch: got ${version}, want ${meta.version}`);
   requireContent(`${kind}.json`, read.bytes, meta);
 }
 
 /**
- * Checks length and hashes, as far as they are given.
+ * Checks length and hashes, if they are given.
  *
  * @throws TsignError "untrusted"
  */
@@ -110,10 +109,12 @@ export function requireContent(
   expected: { length?: number; hashes?: Record<string, string> },
 ): void {
   if (expected.length !== undefined && expected.length !== bytes.length) {
-    throw untrusted(`${name} has ${bytes.length} bytes, not ${expected.length}`);
+    throw untrusted(`${name} size mismatch: got ${bytes.length} bytes, want ${expected.length}`);
   }
   for (const [algorithm, hex] of Object.entries(expected.hashes ?? {})) {
-    if (algorithm !== "sha256" && algorithm !== "sha512") throw untrusted(`${name} is hashed with ${algorithm}`);
-    if (createHash(algorithm).update(bytes).digest("hex") !== hex) throw untrusted(`${name} has another ${algorithm}`);
+    if (algorithm !== "sha256" && algorithm !== "sha512")
+      throw untrusted(`${name} has an unsupported hash: ${algorithm}`);
+    const actual = createHash(algorithm).update(bytes).digest("hex");
+    if (actual !== hex) throw untrusted(`${name} ${algorithm} mismatch: got ${actual}, want ${hex}`);
   }
 }

@@ -7,10 +7,10 @@ import type { Source } from "./workflow.ts";
 
 export type MirrorIo = TransportIo & Pick<Io, "files">;
 
-/** Reads a file of a repository: its bytes, or why there are none. */
+/** Reads a file of a repository: returns its bytes, or the error for a file that does not exist. */
 type Read = (path: string, maxBytes: number) => Promise<{ bytes: Uint8Array } | { absent: TsignError }>;
 
-/** A TUF repository over HTTP, or in a folder that was copied from one. */
+/** Opens a TUF repository over HTTP, or a copy of one in a folder. */
 export function mirrorSource(io: MirrorIo, mirror: URL): Source {
   const read = mirror.protocol === "file:" ? fromFolder(io, mirror) : overHttp(io, mirror);
   const found = async (path: string, maxBytes: number): Promise<Uint8Array> => {
@@ -41,11 +41,11 @@ function overHttp(io: TransportIo, mirror: URL): Read {
       { maxBytes },
     );
     if (status === 200) return { bytes };
-    const message = `the TUF mirror at ${mirror.host} answered ${status} for ${path}`;
-    const answered = new TsignError("service", message, { service: "tuf", status, url });
-    // Storage services answer 403 for what is not there; anything else is a failure, not the end of the chain of roots.
-    if (status === 404 || status === 403) return { absent: answered };
-    throw answered;
+    const message = `TUF mirror (${mirror.host}) returned ${status} for ${path}`;
+    const failure = new TsignError("service", message, { service: "tuf", status, url });
+    // Storage services return 403 for files that do not exist. Other statuses must not end the chain of roots.
+    if (status === 404 || status === 403) return { absent: failure };
+    throw failure;
   };
 }
 
@@ -53,7 +53,7 @@ function fromFolder(io: Pick<Io, "files">, mirror: URL): Read {
   return async (path, maxBytes) => {
     const file = pathOf(within(mirror, path));
     if (!(await io.files.stat(file))) {
-      return { absent: new TsignError("service", `there is no ${file}`, { service: "tuf" }) };
+      return { absent: new TsignError("service", `file not found: ${file}`, { service: "tuf" }) };
     }
     return { bytes: await io.files.read(file, { maxBytes }) };
   };
@@ -65,5 +65,5 @@ function within(mirror: URL, path: string): URL {
   return url;
 }
 
-/** The path that a file URL names, also one that starts with a drive. */
+/** Returns the path of a file URL, with or without a drive. */
 const pathOf = (url: URL) => decodeURIComponent(url.pathname).replace(/^\/(?=[A-Za-z]:\/)/, "");

@@ -26,7 +26,7 @@ test("a mirror is a place on the network or a folder of this machine", () => {
   for (const bad of ["ftp://tuf.example", "file://tuf.example/repo", "file:///", "repository", ""]) {
     assert.throws(() => parseMirror(bad, "--mirror"), {
       code: "input",
-      message: /--mirror does not name a TUF mirror/,
+      message: /--mirror is not the URL of a TUF mirror/,
     });
   }
 });

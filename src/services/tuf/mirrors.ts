@@ -9,8 +9,8 @@ import staging from "./staging-root.json" with { type: "json" };
 const MAX_REMOTE = 64 * 1024;
 
 /**
- * The roots that tsign carries: the public instance's from @sigstore/tuf; the test instance's, version 13, from
- * sigstore-go 1.2.1 (pkg/tuf/repository/staging_root.json), reduced to nothing but itself.
+ * Returns the trusted root that is part of tsign: for the public instance that of @sigstore/tuf; for the staging instance
+ * version 13 of sigstore-go 1.2.1 (pkg/tuf/repository/staging_root.json); undefined for other mirrors.
  */
 export function embeddedRoot(mirror: URL): Uint8Array | undefined {
   const address = mirror.href.replace(/\/+$/, "");
@@ -20,13 +20,13 @@ export function embeddedRoot(mirror: URL): Uint8Array | undefined {
 }
 
 /**
- * The mirror in use: $TUF_MIRROR, else the one `initialize` was given, else the public instance.
+ * Returns the current mirror: $TUF_MIRROR, else the one of `tsign initialize`, else the public instance.
  *
- * @throws TsignError "input"
+ * @throws TsignError "input" for an invalid address
  */
 export async function currentMirror(io: Pick<Io, "env" | "files">): Promise<URL> {
-  const named = io.env["TUF_MIRROR"];
-  if (named) return parseMirror(named, "TUF_MIRROR");
+  const configured = io.env["TUF_MIRROR"];
+  if (configured) return parseMirror(configured, "TUF_MIRROR");
   const path = `${cacheFolder(io)}/remote.json`;
   if (!(await io.files.stat(path))) return new URL(DEFAULT_MIRROR);
   const json = parseJson(await io.files.read(path, { maxBytes: MAX_REMOTE }), path);
@@ -35,15 +35,16 @@ export async function currentMirror(io: Pick<Io, "env" | "files">): Promise<URL>
 }
 
 /**
- * The address of a mirror: on the network, or, carried to where there is none, a folder.
+ * Parses the address of a mirror: an http(s) URL, or a file URL of a folder for use without a network.
  *
- * @throws TsignError "input" for what is no http(s) URL and no file URL of this machine
+ * @param source where the address comes from, for the error
+ * @throws TsignError "input" for anything else
  */
 export function parseMirror(text: string, source: string): URL {
   const url = URL.parse(text);
   if (url?.protocol === "https:" || url?.protocol === "http:") return url;
   if (url?.protocol === "file:" && url.host === "" && url.pathname !== "/") return url;
-  throw new TsignError("input", `${source} does not name a TUF mirror: "${text}"`, {
-    hint: "such as https://tuf.example, or file:///path/to/repository",
+  throw new TsignError("input", `${source} is not the URL of a TUF mirror: "${text}"`, {
+    hint: "use a URL such as https://tuf.example or file:///path/to/repository",
   });
 }

@@ -11,28 +11,28 @@ import {
   untrusted,
 } from "./metadata.ts";
 
-/** Where metadata and targets are read: a mirror, or what was kept of it. */
+/** A source of metadata and targets: a mirror, or its cache. */
 export interface Source {
-  /** The root of a version; undefined when there is none. */
+  /** Returns the root with a version; undefined if it does not exist. */
   root(version: number): Promise<Uint8Array | undefined>;
   timestamp(): Promise<Uint8Array>;
-  /** @param version in the file's name where the repository has consistent snapshots */
+  /** @param version part of the file name, in a repository with consistent snapshots */
   metadata(kind: "snapshot" | "targets", version: number | undefined): Promise<Uint8Array>;
-  /** @param hash in the file's name where the repository has consistent snapshots */
+  /** @param hash part of the file name, in a repository with consistent snapshots */
   target(name: string, expected: { hash: string | undefined; length: number }): Promise<Uint8Array>;
 }
 
-/** Metadata that was accepted before: newer ones may not fall behind it. */
+/** Metadata that was accepted before; new metadata must not be older. */
 export interface Known {
   readonly timestamp: Uint8Array | undefined;
   readonly snapshot: Uint8Array | undefined;
   readonly targets: Uint8Array | undefined;
 }
 
-/** What a repository says now, all of it verified. */
+/** The verified metadata of a repository. */
 export interface Repository {
   readonly root: Read<"root">;
-  /** Every root passed on the way, oldest first, without the one it began at. */
+  /** The roots after the trusted one, oldest first. */
   readonly rotations: readonly Read<"root">[];
   readonly timestamp: Read<"timestamp">;
   readonly snapshot: Read<"snapshot">;
@@ -40,11 +40,11 @@ export interface Repository {
 }
 
 /**
- * Follows a TUF repository from a root that is trusted already to its list of targets (TUF specification, 5.3 to 5.6).
+ * Updates the metadata of a TUF repository, from a trusted root to its targets (TUF specification, 5.3 to 5.6).
  *
  * @param options.anchor bytes of the trusted root
- * @param options.now what expiry is measured by
- * @throws TsignError "untrusted" for metadata that does not hold, and what the source throws
+ * @param options.now the time to check expiry at
+ * @throws TsignError "untrusted" for metadata that does not verify, and what the source throws
  */
 export async function followRepository(
   source: Source,
@@ -69,7 +69,7 @@ export async function followRepository(
   requireNoRollback(snapshot, before.snapshot);
   requireCurrent("snapshot", snapshot, now);
   const targetsMeta = snapshot.metadata.signed.meta["targets.json"];
-  if (!targetsMeta) throw untrusted("snapshot.json does not name targets.json");
+  if (!targetsMeta) throw untrusted("snapshot.json does not list targets.json");
   const targets = readMetadata(
     "targets",
     reusable(before.targets, targetsMeta) ??
@@ -81,7 +81,7 @@ export async function followRepository(
   return { root, rotations, timestamp, snapshot, targets };
 }
 
-/** Each root is signed by the one before it and by itself, and its version is the next (5.3). */
+/** Follows root rotations: each root must be signed by the one before it and by itself, with the next version (5.3). */
 async function followRoot(
   source: Source,
   anchor: Uint8Array,
@@ -93,11 +93,12 @@ async function followRoot(
     const version = root.metadata.signed.version + 1;
     const bytes = await source.root(version);
     if (!bytes) return { root, rotations };
-    if (rotations.length === MAX_ROTATIONS) throw untrusted(`more than ${MAX_ROTATIONS} new roots`);
+    if (rotations.length === MAX_ROTATIONS) throw untrusted(`more than ${MAX_ROTATIONS} root rotations`);
     const next = readMetadata("root", bytes);
     requireSigned(root.metadata, "root", next);
     requireSigned(next.metadata, "root", next);
-    if (next.metadata.signed.version !== version) throw untrusted(`root ${version} says it is another version`);
+    const { version: actual } = next.metadata.signed;
+    if (actual !== version) throw untrusted(`${version}.root.json version mismatch: got ${actual}, want ${version}`);
     rotations.push(next);
     root = next;
   }
@@ -109,7 +110,7 @@ interface Before {
   readonly targets: Read<"targets"> | undefined;
 }
 
-/** What was kept counts only where the present root's keys have signed it: after a key is replaced, it starts anew. */
+/** Returns the cached metadata that is signed by keys of the current root. After a key rotation the rest is ignored. */
 function rememberKnown(keys: Metadata<Root>, known: Known): Before {
   const remember = <K extends keyof Kinds>(kind: K, bytes: Uint8Array | undefined): Read<K> | undefined => {
     if (!bytes) return undefined;
@@ -118,7 +119,7 @@ function rememberKnown(keys: Metadata<Root>, known: Known): Before {
       requireSigned(keys, kind, read);
       return read;
     } catch {
-      return undefined; // a torn or foreign file; it is replaced
+      return undefined; // a damaged or foreign file, which is replaced
     }
   };
   return {
@@ -138,12 +139,14 @@ async function nextTimestamp(
   const { signed } = timestamp.metadata;
   const known = before?.metadata.signed;
   if (known && (signed.version < known.version || signed.snapshotMeta.version < known.snapshotMeta.version)) {
-    throw untrusted(`timestamp.json is older than the one already seen (${signed.version}, ${known.version})`);
+    throw untrusted(
+      `timestamp.json is older than the one seen before (rollback): version ${signed.version} after ${known.version}`,
+    );
   }
   return timestamp;
 }
 
-/** The kept file, when it is the very one asked for. */
+/** Returns the cached file if it matches the expected version, length and hashes. */
 function reusable(
   before: Read<"snapshot"> | Read<"targets"> | undefined,
   meta: { version: number; length?: number; hashes?: Record<string, string> },
@@ -157,25 +160,26 @@ function reusable(
   }
 }
 
-/** No file the old snapshot names may be gone or be older (5.5.5). */
+/** Checks that no file of the old snapshot is missing or older in the new one (5.5.5). */
 function requireNoRollback(snapshot: Read<"snapshot">, before: Read<"snapshot"> | undefined): void {
   for (const [name, { version }] of Object.entries(before?.metadata.signed.meta ?? {})) {
     const now = snapshot.metadata.signed.meta[name];
-    if (!now || now.version < version) throw untrusted(`snapshot.json takes ${name} back to an older version`);
+    if (!now || now.version < version)
+      throw untrusted(`snapshot.json lists an older version of ${name} than before (rollback)`);
   }
 }
 
 function requireCurrent<K extends keyof Kinds>(kind: K, { metadata }: Read<K>, now: Date): void {
   const { expires, version } = metadata.signed;
   if (!metadata.signed.isExpired(now)) return;
-  const hint = `has the mirror been refreshed since? and is this machine's clock right: it says ${now.toISOString()}`;
+  const hint = `refresh the mirror if it is your own, and check this machine's clock (it says ${now.toISOString()})`;
   throw withHint(untrusted(`${kind}.json (version ${version}) expired at ${expires}`), hint);
 }
 
 /**
- * A target's content, as the repository lists it (5.7).
+ * Returns the content of a target, verified against the targets metadata (5.7).
  *
- * @param options.kept a copy from before, used when it is the very one listed
+ * @param options.kept a cached copy, used if it matches the metadata
  * @throws TsignError "untrusted"
  */
 export async function fetchTarget(
@@ -186,15 +190,15 @@ export async function fetchTarget(
   const { name, kept } = options;
   const listed = repository.targets.metadata.signed.targets;
   const target = Object.hasOwn(listed, name) ? listed[name] : undefined;
-  if (!target) throw untrusted(`the repository lists no ${name}`);
+  if (!target) throw untrusted(`${name} is not a target of the repository`);
   const { length, hashes } = target;
-  if (Object.keys(hashes).length === 0) throw untrusted(`${name} is listed without a hash`);
+  if (Object.keys(hashes).length === 0) throw untrusted(`target ${name} has no hash`);
   if (kept) {
     try {
       requireContent(name, kept, { length, hashes });
       return kept;
     } catch {
-      // not that one: it is fetched
+      // another version, so it is fetched
     }
   }
   const hash = repository.root.metadata.signed.consistentSnapshot ? Object.values(hashes)[0] : undefined;
