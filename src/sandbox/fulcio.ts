@@ -19,7 +19,7 @@ import type { Clock } from "./server/clock.ts";
 import { answer, bytesOf, type Call, json, jsonOf, Refused, type Service, textAt, valueAt } from "./server/service.ts";
 
 const LIFETIME = 10 * 60 * 1000;
-/** gRPC's codes for the statuses used, as Fulcio's gateway answers. */
+/** gRPC codes of the HTTP statuses, as returned by Fulcio's gateway. */
 const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 404: 5, 429: 8, 500: 13, 501: 12 };
 
 interface Options {
@@ -32,7 +32,7 @@ interface Options {
   readonly random: (bytes: number) => Uint8Array;
 }
 
-/** Fulcio's APIs, version 2 (fulcio.proto) and version 1 (what cosign 2 speaks). */
+/** Creates Fulcio with its APIs version 2 (fulcio.proto) and version 1 (used by cosign 2). */
 export function createFulcio(options: Options): Service {
   const issuing = [options.intermediate.certificate, options.root.certificate].map(pem);
   return {
@@ -79,7 +79,7 @@ function chain(certificates: readonly string[], status: number): ServerResponse 
   return answer(certificates.join(""), { status, type: "application/pem-certificate-chain" });
 }
 
-/** Version 1 takes base64 of PEM or of DER. */
+/** Decodes the public key of version 1, base64 of PEM or of DER. */
 function publicKeyOfV1(content: string): string {
   const bytes = bytesOf(content, "publicKey.content");
   const text = bytes.toString("latin1");
@@ -89,7 +89,7 @@ function publicKeyOfV1(content: string): string {
 /**
  * Checks token and proof of possession, and issues a certificate with an SCT.
  *
- * @param request.token the Credentials of fulcio.proto, which count before the header; that counts where there are none
+ * @param request.token the token of the Credentials in fulcio.proto; without it, the Authorization header is used
  */
 async function issue(
   options: Options,
@@ -99,9 +99,9 @@ async function issue(
   const { token = "" } = request;
   const identity = identityOf(claimsOf(options, token === "" ? bearerToken(call) : token), options.issuers);
   const verifier = verifierOf(request.publicKey);
-  if (verifier.certificate) throw new Refused(400, "a public key is needed, not a certificate");
+  if (verifier.certificate) throw new Refused(400, "expected a public key, found a certificate");
   requireSupported(verifier);
-  const proof = bytesOf(request.proof, "the proof of possession");
+  const proof = bytesOf(request.proof, "proof of possession");
   if (!verifyMessage(verifier.key, Buffer.from(identity.subject), { signature: proof })) {
     throw new Refused(400, "The signature supplied in the request could not be verified");
   }
@@ -157,7 +157,7 @@ async function certify(
     subjectAlternativeName(identity),
     ...identity.extensions,
   ];
-  // The log signs the certificate as it would be without the SCT (RFC 6962 §3.2).
+  // The log signs the certificate without the SCT extension (RFC 6962 §3.2).
   const issuerKeyHash = createHash("sha256").update(intermediate.spki).digest();
   const sct = await ct.embed({ tbs: tbsCertificate({ ...content, extensions }), issuerKeyHash, spoilt });
   const tbs = tbsCertificate({ ...content, extensions: [...extensions, extension(SCT_LIST_OID, sct)] });

@@ -32,12 +32,12 @@ import { createTuf } from "./tuf.ts";
 
 const HOUR = 3600 * 1000;
 
-/** A Sigstore deployment as one value: its services, what trusts it, and what signs with it. */
+/** A Sigstore deployment: its services, and the files with which clients trust it and sign with it. */
 export interface Sigstore {
   readonly at: Addresses;
   readonly services: readonly Service[];
   readonly tokens: TokenMaker;
-  /** JSON texts and PEM files by their names, as they are written for clients. */
+  /** Contents of the JSON and PEM files for clients, by name. */
   readonly files: Readonly<Record<SigstoreFile, string>>;
 }
 
@@ -59,8 +59,8 @@ type SigstoreIo = Pick<Io, "files" | "now" | "random">;
 /**
  * Opens a deployment at an address.
  *
- * @param options.folder where its keys and logs are kept; in memory without one
- * @throws TsignError "input" when the clock stands before the beginning of the kept keys
+ * @param options.folder folder for its keys and logs; without it they are kept in memory
+ * @throws TsignError "input" when the clock is before the start of the stored keys' validity
  */
 export async function openSigstore(
   io: SigstoreIo,
@@ -133,7 +133,7 @@ export async function openSigstore(
   };
 }
 
-/** When the TUF root begins; kept, so that it is the same after a restart. */
+/** Returns the start of the TUF root's validity, which is stored so that it stays the same after a restart. */
 async function tufStart(keyring: Keyring, start: Date, now: Date): Promise<Date> {
   const text = await keyring.document("tuf-start", () => Buffer.from(isoSeconds(latestOf(start, now))));
   return new Date(text.toString("utf8"));
@@ -143,14 +143,15 @@ function latestOf(a: Date, b: Date): Date {
   return a > b ? a : b;
 }
 
-/** When the sandbox's trust begins: before both its own clock's time and the real one, and the same after a restart. */
+/** Returns the start of the sandbox's validity: before its own clock and the real one, and the same after a restart. */
 async function beginning(io: SigstoreIo, keyring: Keyring, clock: Clock): Promise<Date> {
   const earliest = Math.min(clock().getTime(), io.now().getTime());
   const text = await keyring.document("start", () => Buffer.from(isoSeconds(new Date(earliest - HOUR))));
   const start = new Date(text.toString("utf8"));
   if (clock() < start) {
-    const hint = "use another --state folder for another time";
-    throw new TsignError("input", `the clock stands before ${isoSeconds(start)}, when this sandbox began`, { hint });
+    const hint = "use another --state folder for an earlier clock";
+    const reason = `the clock is before ${isoSeconds(start)}, when this sandbox was created`;
+    throw new TsignError("input", `start sandbox: ${reason}`, { hint });
   }
   return start;
 }
@@ -160,7 +161,7 @@ interface Making {
   readonly random: (bytes: number) => Uint8Array;
 }
 
-/** An authority whose certificate is kept. */
+/** Opens an authority whose key and certificate are stored in the keyring. */
 async function authority(
   keyring: Keyring,
   options: Making & {

@@ -1,4 +1,4 @@
-/** Where each service of a sandbox is. */
+/** The URLs of a sandbox's services. */
 export interface Addresses {
   readonly base: string;
   readonly issuer: string;
@@ -11,7 +11,7 @@ export interface Addresses {
   readonly tuf: string;
 }
 
-/** All services are at one address: their paths do not collide. */
+/** Returns the URLs of all services at one address; their paths do not overlap. */
 export function addressesOf(base: string): Addresses {
   return {
     base,
@@ -31,10 +31,10 @@ interface Log {
   readonly spki: Buffer;
 }
 
-/** TrustedRoot (sigstore_trustroot.proto) of the sandbox. Certificate chains go from the issuing certificate to the root. */
+/** Builds the sandbox's TrustedRoot (sigstore_trustroot.proto). Chains run from the issuing certificate to the root. */
 export function trustedRoot(options: {
   at: Addresses;
-  /** RFC 3339: since when its keys are to be trusted. */
+  /** Start of the keys' validity, RFC 3339. */
   start: string;
   rekor1: Log;
   rekor2: Log;
@@ -65,7 +65,7 @@ export function trustedRoot(options: {
   };
 }
 
-/** SigningConfig version 0.2 (sigstore_trustroot.proto) with one of the logs. */
+/** Builds a SigningConfig version 0.2 (sigstore_trustroot.proto) with one of the logs. */
 export function signingConfig(options: { at: Addresses; start: string; rekor: 1 | 2; tsa: boolean }): object {
   const { at, start, rekor, tsa } = options;
   const service = (url: string, majorApiVersion = 1) => ({

@@ -7,7 +7,7 @@ import { type Authority, serialNumber } from "./pki/x509.ts";
 import type { Clock } from "./server/clock.ts";
 import { answer, bytesOf, type Call, json, jsonOf, Refused, type Service, textAt, valueAt } from "./server/service.ts";
 
-/** The timestamp authority (RFC 3161 §3.4, timestamps over HTTP). */
+/** Creates the timestamp authority (RFC 3161 §3.4, timestamps over HTTP). */
 export function createTsa(options: {
   root: Authority;
   signer: Authority;
@@ -36,24 +36,24 @@ export function createTsa(options: {
   };
 }
 
-/** A TimeStampReq, or, with the type application/json, the form that sigstore/timestamp-authority takes besides. */
+/** Reads a TimeStampReq or, with the type application/json, a request as accepted by sigstore/timestamp-authority. */
 function requestOf(call: Call): TimestampRequest {
   if (/^application\/json\b/i.test(call.headers["content-type"] ?? "")) return jsonRequest(jsonOf(call));
   try {
     return readRequest(call.body);
   } catch {
-    throw new Refused(400, "the body is not a timestamp request");
+    throw new Refused(400, "invalid timestamp request");
   }
 }
 
-/** JSONRequest of sigstore/timestamp-authority (pkg/api/timestamp.go): what is not there is as not asked for. */
+/** Reads a JSONRequest of sigstore/timestamp-authority (pkg/api/timestamp.go). */
 function jsonRequest(body: unknown): TimestampRequest {
   const digest = bytesOf(textAt(body, "artifactHash"), "artifactHash");
   const { imprint, supported } = imprintOf(textAt(body, "hashAlgorithm").toLowerCase(), digest);
-  if (!supported) throw new Refused(400, "the hash algorithm is not supported, or the hash has another length");
+  if (!supported) throw new Refused(400, "unsupported hash algorithm, or wrong digest length");
   const [nonce, certificates] = [valueAt(body, "nonce"), valueAt(body, "certificates") ?? false];
   const isNonce = nonce === undefined || nonce === null || (Number.isSafeInteger(nonce) && Number(nonce) > 0);
-  if (!isNonce || typeof certificates !== "boolean") throw new Refused(400, "the body is not a timestamp request");
+  if (!isNonce || typeof certificates !== "boolean") throw new Refused(400, "invalid timestamp request");
   return { imprint, supported, certificates, nonce: nonce ? integer(Number(nonce)) : undefined };
 }
 

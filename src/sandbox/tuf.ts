@@ -16,7 +16,7 @@ interface TufKey extends SigningKey {
 }
 
 function tufKey(signingKey: SigningKey): TufKey {
-  // The raw key in hex: in PEM the escaping of line ends would matter to canonical JSON.
+  // The raw key in hex, because canonical JSON escapes the line feeds of PEM differently.
   const raw = signingKey.spki.subarray(-32).toString("hex");
   const written = { keytype: "ed25519", scheme: "ed25519", keyval: { public: raw } };
   return { ...signingKey, written, id: sha256(canonicalJson(written)) };
@@ -28,15 +28,15 @@ function signed(content: object, { key, id }: TufKey): Buffer {
 }
 
 /**
- * A TUF repository with consistent snapshots and a key for each role (TUF specification 1.0.33 §5, §6.2).
+ * Creates a TUF repository with consistent snapshots and one key per role (TUF specification 1.0.33 §5, §6.2).
  *
- * @param options.latest its version; it must grow over restarts, or clients keep their old metadata: seconds since 1970
- * @returns files by their path, `root.json` among them
+ * @param options.latest time of the metadata; its seconds since 1970 are the version, which must grow over restarts
+ * @returns the service and `root.json`
  */
 export async function createTuf(options: {
   keyring: Keyring;
   targets: Readonly<Record<string, string>>;
-  /** When the sandbox's trust began; the root is the same from then on. */
+  /** Start of the root's validity, the same over restarts. */
   start: Date;
   latest: Date;
 }): Promise<{ service: Service; root: Buffer }> {
@@ -89,7 +89,7 @@ function serve(files: ReadonlyMap<string, Buffer>): Service {
     routes: {
       "GET /tuf/*path": ({ params }) => {
         const bytes = files.get(params["path"] ?? "");
-        if (!bytes) throw new Refused(404, "not in the repository");
+        if (!bytes) throw new Refused(404, "file not found");
         return answer(bytes, { type: "application/json" });
       },
     },

@@ -1,7 +1,7 @@
 /**
- * Canonical JSON of the values the logs and TUF sign: keys sorted by UTF-16 code units, no white space, strings as
- * JSON.stringify writes them (RFC 8785 §3.2; for ASCII without control characters TUF's form is the same). Members that
- * are undefined are left out. Numbers here are safe integers.
+ * Writes canonical JSON for the logs and TUF: keys sorted by UTF-16 code units, no white space, strings as by JSON.stringify
+ * (RFC 8785 §3.2; TUF's form is the same for ASCII without control characters). Undefined members are omitted. Numbers must be
+ * safe integers.
  */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;

@@ -7,7 +7,7 @@ import { inOrder, type Journal } from "./journal.ts";
 import { leafHash, MerkleTree } from "./merkle.ts";
 import { spkiKeyId } from "./note.ts";
 
-/** Extension that holds the list of SCTs (RFC 6962 §3.3). */
+/** Extension with the list of SCTs (RFC 6962 §3.3). */
 export const SCT_LIST_OID = "1.3.6.1.4.1.11129.2.4.2";
 const MAX_ENTRIES = 256;
 
@@ -16,7 +16,7 @@ export interface CtLog {
   readonly keyId: Buffer;
   readonly spki: Buffer;
   readonly service: Service;
-  /** Logs a precertificate and gives the content of the extension for its SCT. */
+  /** Logs a precertificate and returns the value of the SCT extension. */
   embed(entry: { tbs: Uint8Array; issuerKeyHash: Uint8Array; spoilt: boolean }): Promise<Buffer>;
 }
 
@@ -29,22 +29,22 @@ function uint(value: number | bigint, bytes: number): Buffer {
   );
 }
 
-/** `opaque <1..2^(8·prefix)-1>` of TLS's presentation language (RFC 5246 §4.3). */
+/** Encodes `opaque <1..2^(8·prefix)-1>` of the TLS presentation language (RFC 5246 §4.3). */
 function opaque(prefix: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([uint(bytes.length, prefix), bytes]);
 }
 
-/** timestamp, entry_type precert_entry, PreCert and extensions, as both SCT and leaf hold them (RFC 6962 §3.2, §3.4). */
+/** Encodes timestamp, entry_type precert_entry, PreCert and extensions, as in both SCT and leaf (RFC 6962 §3.2, §3.4). */
 function timestampedEntry(at: Date, tbs: Uint8Array, issuerKeyHash: Uint8Array): Buffer {
   return Buffer.concat([uint(at.getTime(), 8), uint(1, 2), issuerKeyHash, opaque(3, tbs), uint(0, 2)]);
 }
 
-/** DigitallySigned with SHA-256 (4) and ECDSA (3) (RFC 5246 §4.7). */
+/** Signs as DigitallySigned with SHA-256 (4) and ECDSA (3) (RFC 5246 §4.7). */
 function digitallySigned(signingKey: SigningKey, message: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([4, 3]), opaque(2, sign("sha256", message, signingKey.key))]);
 }
 
-/** Opens the log. Its public interface is the reading part of RFC 6962 §4; certificates come in through Fulcio alone. */
+/** Opens the log. It serves the read operations of RFC 6962 §4; certificates are added only by Fulcio. */
 export function createCtLog(options: {
   signingKey: SigningKey;
   clock: Clock;
@@ -66,7 +66,7 @@ export function createCtLog(options: {
       await journal.append(leaf);
       leaves.push(leaf);
       tree.append(leafHash(leaf));
-      // version v1, signature_type certificate_timestamp: the same two zero octets as version and leaf_type.
+      // Version v1 and signature_type certificate_timestamp are two zero octets, like version and leaf_type.
       const signature = digitallySigned(signingKey, spoilt ? Buffer.concat([leaf, Buffer.from([0])]) : leaf);
       const sct = Buffer.concat([Buffer.from([0]), keyId, uint(now.getTime(), 8), uint(0, 2), signature]);
       return octetString(opaque(2, opaque(2, sct)));
@@ -81,7 +81,7 @@ export function createCtLog(options: {
   };
   const sizeOf = (text: string | null) => {
     const size = Number(text ?? Number.NaN);
-    if (!Number.isInteger(size) || size < 0 || size > tree.size) throw new Refused(400, "no such tree size");
+    if (!Number.isInteger(size) || size < 0 || size > tree.size) throw new Refused(400, "invalid tree size");
     return size;
   };
   const base64 = (hashes: readonly Buffer[]) => hashes.map((each) => each.toString("base64"));
@@ -98,7 +98,7 @@ export function createCtLog(options: {
         const hash = bytesOf(query.get("hash") ?? "", "hash");
         const size = sizeOf(query.get("tree_size"));
         const leaf_index = tree.row(0, 0, size).findIndex((each) => each.equals(hash));
-        if (leaf_index < 0) throw new Refused(404, "no such leaf");
+        if (leaf_index < 0) throw new Refused(404, "leaf not found");
         return json({ leaf_index, audit_path: base64(tree.inclusionProof(leaf_index, size)) });
       },
       "GET /ct/v1/get-entries": ({ query }) => {

@@ -29,7 +29,7 @@ const node = (left: Uint8Array, right: Uint8Array) =>
     .update(right)
     .digest();
 
-/** RFC 9162 §2.1.3.2, which computes the root from the other end than the tree does. */
+/** Verifies as RFC 9162 §2.1.3.2, which computes the root independently of the tree's own algorithm. */
 function rootByInclusion(index: number, size: number, leaf: Buffer, proof: readonly Buffer[]): Buffer | undefined {
   let [fn, sn, hash] = [index, size - 1, leaf];
   for (const each of proof) {
@@ -65,7 +65,7 @@ function consistent(sizes: { first: number; second: number }, roots: Buffer[], p
   return sn === 0 && fr.equals(firstRoot) && sr.equals(secondRoot);
 }
 
-test("roots are those of RFC 6962's reference vectors", () => {
+test("MerkleTree: roots equal RFC 6962's reference vectors", () => {
   const tree = new MerkleTree();
   assert.equal(tree.root().toString("hex"), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   for (const [index, leaf] of LEAVES.entries()) {
@@ -75,7 +75,7 @@ test("roots are those of RFC 6962's reference vectors", () => {
   for (const [index, root] of ROOTS.entries()) assert.equal(tree.root(index + 1).toString("hex"), root);
 });
 
-test("every leaf of every tree has a proof that leads to the root, and no other root", () => {
+test("MerkleTree: inclusion proof of every leaf -> the root, with another leaf -> another root", () => {
   const tree = treeOf(70);
   for (let size = 1; size <= 70; size++) {
     for (let index = 0; index < size; index++) {
@@ -88,7 +88,7 @@ test("every leaf of every tree has a proof that leads to the root, and no other 
   }
 });
 
-test("every tree is consistent with every earlier one, and with no other", () => {
+test("MerkleTree: consistency proof of every earlier size -> valid, with another root -> invalid", () => {
   const tree = treeOf(70);
   for (let second = 2; second <= 70; second++) {
     for (let first = 1; first < second; first++) {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** Hash of a leaf's bytes (RFC 6962 §2.1: a leading 0x00 keeps leaves and nodes apart). */
+/** Returns the hash of a leaf. A leading 0x00 distinguishes leaves from nodes (RFC 6962 §2.1). */
 export function leafHash(leaf: Uint8Array): Buffer {
   return createHash("sha256")
     .update(Buffer.from([0]))
@@ -16,14 +16,14 @@ function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
     .digest();
 }
 
-/** The largest power of two that is smaller than `size`, for sizes above 1. */
+/** Returns the largest power of two smaller than `size`, for sizes above 1. */
 function split(size: number): number {
   let half = 1;
   while (half * 2 < size) half *= 2;
   return half;
 }
 
-/** An append-only Merkle tree over leaf hashes (RFC 6962 §2.1). Hashes of complete subtrees are kept, so all is logarithmic. */
+/** An append-only Merkle tree over leaf hashes (RFC 6962 §2.1). It keeps the hashes of complete subtrees, so proofs take O(log n). */
 export class MerkleTree {
   /** `levels[k][i]`: the hash of leaves i·2^k up to (i+1)·2^k. */
   readonly #levels: Buffer[][] = [[]];
@@ -33,7 +33,7 @@ export class MerkleTree {
     return this.#levels[0]?.length ?? 0;
   }
 
-  /** Adds a leaf by its hash; its index is the size before. */
+  /** Appends a leaf by its hash. */
   append(hash: Buffer): void {
     let carry = hash;
     for (let level = 0; ; level++) {
@@ -46,12 +46,12 @@ export class MerkleTree {
     }
   }
 
-  /** Complete subtrees of 2^level leaves: what a tile holds. */
+  /** Returns the hashes of complete subtrees of 2^level leaves, the content of a tile. */
   row(level: number, from: number, to: number): readonly Buffer[] {
     return (this.#levels[level] ?? []).slice(from, to);
   }
 
-  /** Root of the first `size` leaves; of none, the hash of nothing. */
+  /** Returns the root of the first `size` leaves; for 0, the hash of the empty string. */
   root(size: number = this.size): Buffer {
     return size === 0 ? createHash("sha256").digest() : this.#hash(0, size);
   }

@@ -6,24 +6,24 @@ import type { Claims } from "./token.ts";
 const FULCIO = "1.3.6.1.4.1.57264.1";
 const USERNAME_DOMAIN = "sandbox.test";
 const GITHUB = "https://github.com";
-/** How Fulcio answers a token it does not take. */
+/** Fulcio's message for a token that it refuses. */
 export const BAD_TOKEN = "There was an error processing the identity token";
 
-/** What a certificate says of the token's owner. */
+/** The identity in a certificate. */
 export interface Identity {
-  /** What the proof of possession signs. */
+  /** The text that the proof of possession signs. */
   readonly subject: string;
   /** GeneralName for the subject alternative name (RFC 5280 §4.2.1.6). */
   readonly generalName: Buffer;
-  /** Fulcio's extensions (fulcio docs/oid-info.md), in the order of their numbers. */
+  /** Fulcio's extensions (fulcio docs/oid-info.md), ordered by number. */
   readonly extensions: readonly Buffer[];
 }
 
 /**
- * The identity in a token of the sandbox's two issuers: an e-mail address, a URI or a user name of people, a workflow of
- * CI jobs.
+ * Returns the identity in a token of the sandbox's two issuers: a person's e-mail address, URI or user name, or the workflow
+ * of a CI job.
  *
- * @throws Refused 400 when a claim is missing, or the e-mail address not verified
+ * @throws Refused 400 when a claim is missing, or the e-mail address is not verified
  */
 export function identityOf(claims: Claims, issuers: { people: string; ci: string }): Identity {
   const issuer = textAt(claims, "iss");
@@ -42,22 +42,22 @@ export function identityOf(claims: Claims, issuers: { people: string; ci: string
   return { subject: sub, generalName, extensions };
 }
 
-/** otherName of type 1.3.6.1.4.1.57264.1.7: `name!domain`. */
+/** Encodes the otherName of type 1.3.6.1.4.1.57264.1.7: `name!domain`. */
 function userName(text: string): Buffer {
   return explicit(0, oid(`${FULCIO}.7`), explicit(0, utf8String(text)));
 }
 
-/** Extensions 1 to 6 hold the bare text. */
+/** Encodes an extension with a number from 1 to 6, which contains plain text. */
 function legacy(number: number, text: string): Buffer {
   return extension(`${FULCIO}.${number}`, Buffer.from(text));
 }
 
-/** Later ones hold a DER UTF8String. */
+/** Encodes an extension with a number from 8, which contains a DER UTF8String. */
 function current(number: number, text: string): Buffer {
   return extension(`${FULCIO}.${number}`, utf8String(text));
 }
 
-/** A GitHub Actions job, by the templates of Fulcio's public configuration. */
+/** Returns the identity of a GitHub Actions job, with the templates of Fulcio's public configuration. */
 function workflow(claims: Claims, issuer: string): Identity {
   const claim = (name: string) => textAt(claims, name);
   const signer = `${GITHUB}/${claim("job_workflow_ref")}`;
@@ -93,7 +93,7 @@ function workflow(claims: Claims, issuer: string): Identity {
   return { subject: claim("sub"), generalName: implicit(6, Buffer.from(signer)), extensions };
 }
 
-/** SubjectAltName, critical because the certificate has no subject (RFC 5280 §4.1.2.6). */
+/** Encodes the SubjectAltName, critical because the certificate has no subject (RFC 5280 §4.1.2.6). */
 export function subjectAlternativeName(identity: Identity): Buffer {
   return extension("2.5.29.17", sequence(identity.generalName), { critical: true });
 }

@@ -7,15 +7,15 @@ import { type Claims, TOKEN_LIFETIME, type TokenMaker } from "./token.ts";
 
 const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 const EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange";
-/** Who signs in when nobody is named. */
+/** The person who signs in by default. */
 export const DEFAULT_EMAIL = "tester@example.com";
 
-/** Claims of a person with a verified e-mail address. */
+/** Returns the claims of a person with a verified e-mail address. */
 export function person(email: string): Claims {
   return { sub: email, email, email_verified: true };
 }
 
-/** What a GitHub Actions job would say of itself (GitHub's documentation of its OIDC token). */
+/** Claims of a GitHub Actions job (GitHub's documentation of its OIDC token). */
 export const GITHUB_JOB: Claims = {
   sub: "repo:acme/widget:ref:refs/heads/main",
   repository: "acme/widget",
@@ -39,8 +39,8 @@ export const GITHUB_JOB: Claims = {
 };
 
 /**
- * Two issuers in one: people sign in at `/`, CI jobs get their tokens at `/ci`. No password anywhere: whoever reaches the
- * sandbox is who they say (OpenID Connect Core and Discovery 1.0; RFC 6749, 7636, 8628, 8693).
+ * Creates two issuers: people sign in at `/`, CI jobs get tokens at `/ci`. Neither requires a password (OpenID Connect Core and
+ * Discovery 1.0; RFC 6749, 7636, 8628, 8693).
  */
 export function createOidc(options: { at: Addresses; tokens: TokenMaker; logins: Logins }): Service {
   const { at, tokens, logins } = options;
@@ -111,7 +111,7 @@ function discovery({ issuer }: Addresses): object {
   };
 }
 
-/** `code: description` becomes OAuth's error members (RFC 6749 §5.2). */
+/** Converts `code: description` to OAuth's error members (RFC 6749 §5.2). */
 function oauthError(message: string): { error: string; error_description: string } {
   const [, error = "invalid_request", description = message] = /^([a-z_]+): (.*)$/.exec(message) ?? [];
   return { error, error_description: description };
@@ -127,7 +127,7 @@ function claimsOf(text: string | null): Claims {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Claims;
   } catch {
-    // said below
+    // reported below
   }
   throw new Refused(400, "invalid_request: claims is not a JSON object");
 }
@@ -138,7 +138,7 @@ function lifetimeOf(text: string | null): number {
   return seconds;
 }
 
-/** The token endpoint (RFC 6749 §3.2). Its access token is the ID token: nothing else would take one. */
+/** Answers the token endpoint (RFC 6749 §3.2). The access token is the ID token, because no API accepts another one. */
 function token({ at, tokens, logins }: { at: Addresses; tokens: TokenMaker; logins: Logins }, sent: URLSearchParams) {
   const client = sent.get("client_id") || "sigstore";
   const give = (claims: Claims, audience = client, issuer = at.issuer): ServerResponse => {
@@ -155,11 +155,11 @@ function token({ at, tokens, logins }: { at: Addresses; tokens: TokenMaker; logi
       return give(person(DEFAULT_EMAIL));
     case EXCHANGE_GRANT: {
       const claims = tokens.check(sent.get("subject_token") ?? "");
-      if (!claims) throw new Refused(400, "invalid_grant: subject_token is not a token of this issuer that holds now");
+      if (!claims) throw new Refused(400, "invalid_grant: subject_token is invalid, expired, or from another issuer");
       const { iss, aud: _aud, iat: _iat, nbf: _nbf, exp: _exp, jti: _jti, ...kept } = claims;
       return give(kept, sent.get("audience") || client, String(iss));
     }
     default:
-      throw new Refused(400, "unsupported_grant_type: not known here");
+      throw new Refused(400, "unsupported_grant_type: grant_type is not supported");
   }
 }

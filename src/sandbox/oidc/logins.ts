@@ -5,14 +5,14 @@ import { type Call, json, Refused } from "../server/service.ts";
 import { copyCodePage, deviceCodePage, deviceDonePage, deviceSignInPage, signInPage } from "./pages.ts";
 import type { Claims } from "./token.ts";
 
-/** The redirect of clients without a browser: the code is shown to be typed in. */
+/** The redirect URI of clients without a browser: the page shows the code to copy. */
 const OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob";
 const LIFETIME = 10 * 60 * 1000;
-/** How long a user code is known, so that a late one is called expired and not wrong. */
-const REMEMBERED = 24 * 60 * 60 * 1000;
+/** Time for which a user code is kept, so that a late one is reported as expired and not as wrong. Milliseconds. */
+const CODE_KEPT_FOR = 24 * 60 * 60 * 1000;
 const MAX_PENDING = 1000;
 
-/** A sign-in that has begun. */
+/** A sign-in in progress. */
 interface Pending {
   readonly until: number;
   readonly client: string;
@@ -27,14 +27,14 @@ interface Pending {
 
 /** Authorization code with PKCE (RFC 6749 §4.1, RFC 7636) and device authorization (RFC 8628). */
 export interface Logins {
-  /** Shows the sign-in page; with `login_hint` signs that person in at once. */
+  /** Shows the sign-in page; `login_hint` signs that person in at once. */
   authorize(call: Call): ServerResponse;
   approve(call: Call): ServerResponse;
   deviceCode(form: URLSearchParams): ServerResponse;
-  /** Asks for the code, or with a good one who signs in. */
+  /** Asks for the code or, after a valid code, for the person. */
   devicePage(call: Call): ServerResponse;
   approveDevice(call: Call): ServerResponse;
-  /** The claims for a code, which works once. */
+  /** Returns the claims for a code, which can be used once. */
   redeem(form: URLSearchParams): Claims;
   redeemDevice(form: URLSearchParams): Claims;
 }
@@ -73,7 +73,7 @@ function codeLogins(parts: Parts): Pick<Logins, "authorize" | "approve" | "redee
     authorize({ query }) {
       const redirect = query.get("redirect_uri") ?? "";
       if (!isLoopback(redirect) && redirect !== OUT_OF_BAND) {
-        throw new Refused(400, "invalid_request: redirect_uri must be an address of this machine");
+        throw new Refused(400, "invalid_request: redirect_uri must be a loopback address");
       }
       if (query.get("response_type") !== "code")
         throw new Refused(400, "unsupported_response_type: response_type must be code");
@@ -94,13 +94,13 @@ function codeLogins(parts: Parts): Pick<Logins, "authorize" | "approve" | "redee
     },
     approve({ query }) {
       const request = requests.take(query.get("request") ?? "");
-      if (!request) throw new Refused(400, "invalid_request: the sign-in has expired or was finished before");
+      if (!request) throw new Refused(400, "invalid_request: the sign-in has expired or is already complete");
       return finish(request, query.get("email") || defaultEmail);
     },
     redeem(form) {
       const found = codes.take(form.get("code") ?? "");
-      if (!found?.email) throw new Refused(400, "invalid_grant: no such code, or it was used");
-      if (form.get("redirect_uri") !== found.redirect) throw new Refused(400, "invalid_grant: another redirect_uri");
+      if (!found?.email) throw new Refused(400, "invalid_grant: the code is unknown or was already used");
+      if (form.get("redirect_uri") !== found.redirect) throw new Refused(400, "invalid_grant: redirect_uri mismatch");
       requireSame(found, form);
       return { ...person(found.email), ...(found.nonce === undefined ? {} : { nonce: found.nonce }) };
     },
@@ -111,7 +111,7 @@ function deviceLogins(parts: Parts): Pick<Logins, "deviceCode" | "devicePage" | 
   const { now, person, defaultEmail, base } = parts;
   const devices = store<Pending>(now);
   const userCodes = store<{ until: number; device: string }>(now);
-  /** The request that a user code stands for, or what is wrong with the code. */
+  /** Returns the request of a user code, or the reason why the code is refused. */
   const find = (code: string): { device: Pending } | { error: string } => {
     const known = userCodes.get(code);
     const device = devices.get(known?.device ?? "");
@@ -131,7 +131,7 @@ function deviceLogins(parts: Parts): Pick<Logins, "deviceCode" | "devicePage" | 
         redirect: "",
         state: undefined,
       });
-      userCodes.set(user_code, { until: now() + REMEMBERED, device: device_code });
+      userCodes.set(user_code, { until: now() + CODE_KEPT_FOR, device: device_code });
       const verification_uri = `${base}/device`;
       const verification_uri_complete = `${verification_uri}?user_code=${user_code}`;
       const expires_in = LIFETIME / 1000;
@@ -161,8 +161,8 @@ function deviceLogins(parts: Parts): Pick<Logins, "deviceCode" | "devicePage" | 
     redeemDevice(form) {
       const code = form.get("device_code") ?? "";
       const found = devices.get(code);
-      if (!found) throw new Refused(400, "expired_token: no such device code");
-      if (!found.email) throw new Refused(400, "authorization_pending: nobody has signed in yet");
+      if (!found) throw new Refused(400, "expired_token: unknown device code");
+      if (!found.email) throw new Refused(400, "authorization_pending: waiting for the user to sign in");
       requireSame(found, form);
       devices.take(code);
       return person(found.email);
@@ -170,19 +170,19 @@ function deviceLogins(parts: Parts): Pick<Logins, "deviceCode" | "devicePage" | 
   };
 }
 
-/** Two groups of four consonants: easy to type, and no word. */
+/** Returns two groups of four consonants, which are easy to type and form no words. */
 function userCode(random: Parts["random"]): string {
   const letters = [...random(8)].map((byte) => "BCDFGHJKLMNPQRSTVWXZ"[byte % 20]).join("");
   return `${letters.slice(0, 4)}-${letters.slice(4)}`;
 }
 
-/** A code as it was typed: in either case, with or without the hyphen (RFC 8628 section 6.1). */
+/** Normalizes a typed code: upper or lower case, with or without the hyphen (RFC 8628 section 6.1). */
 function readUserCode(typed: string): string {
   const letters = typed.replace(/[^A-Za-z]/g, "").toUpperCase();
   return `${letters.slice(0, 4)}-${letters.slice(4)}`;
 }
 
-/** What is pending, by a secret: until its time, and at most MAX_PENDING at once. */
+/** Stores pending values by a secret until they expire, at most MAX_PENDING at a time. */
 function store<T extends { readonly until: number }>(now: () => number) {
   const all = new Map<string, T>();
   const get = (id: string) => {
@@ -204,26 +204,26 @@ function store<T extends { readonly until: number }>(now: () => number) {
   };
 }
 
-/** Whether a redirect stays on this machine (RFC 8252 §7.3, and `localhost`, which cosign uses). */
+/** Reports whether a redirect stays on this machine (RFC 8252 §7.3, and `localhost`, which cosign uses). */
 function isLoopback(address: string): boolean {
   const url = URL.parse(address);
   return url?.protocol === "http:" && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
 }
 
-/** The S256 challenge, which is required (RFC 7636 §4.3). */
+/** Returns the S256 challenge, which is required (RFC 7636 §4.3). */
 function challengeOf(form: URLSearchParams): string {
   const challenge = form.get("code_challenge") ?? "";
   if (form.get("code_challenge_method") !== "S256" || !/^[A-Za-z0-9_-]{43}$/.test(challenge)) {
-    throw new Refused(400, "invalid_request: a code_challenge with the method S256 is needed");
+    throw new Refused(400, "invalid_request: missing code_challenge with the method S256");
   }
   return challenge;
 }
 
-/** That whoever redeems is the client that asked: its name, and its verifier (RFC 7636 §4.6). */
+/** Checks that the client that redeems a code is the one that requested it, by its ID and verifier (RFC 7636 §4.6). */
 function requireSame({ challenge, client }: Pending, form: URLSearchParams): void {
-  if ((form.get("client_id") || client) !== client) throw new Refused(400, "invalid_grant: another client_id");
+  if ((form.get("client_id") || client) !== client) throw new Refused(400, "invalid_grant: client_id mismatch");
   const verifier = form.get("code_verifier") ?? "";
   if (challenge !== "" && createHash("sha256").update(verifier).digest("base64url") !== challenge) {
-    throw new Refused(400, "invalid_grant: the code_verifier is another one");
+    throw new Refused(400, "invalid_grant: code_verifier mismatch");
   }
 }

@@ -4,15 +4,15 @@ import { type Clock, unixSeconds } from "../server/clock.ts";
 
 export type Claims = Record<string, unknown>;
 
-/** Seconds a token lasts when nothing else is said. */
+/** Default lifetime of a token, in seconds. */
 export const TOKEN_LIFETIME = 3600;
 /** The audience of tokens for Sigstore. */
 export const AUDIENCE = "sigstore";
 
-/** Makes and checks the ID tokens of the sandbox's issuers: JWTs signed with RS256 (RFC 7519, RFC 7518 §3.3). */
+/** Issues and checks the ID tokens of the sandbox's issuers: JWTs signed with RS256 (RFC 7519, RFC 7518 §3.3). */
 export interface TokenMaker {
   mint(options: { issuer: string; claims: Claims; audience?: string; lifetime?: number }): string;
-  /** The claims of a token that is ours and holds now, whoever it is for; undefined for any other. */
+  /** Returns the claims of a valid token of these issuers, for any audience; undefined for any other. */
   check(token: string): Claims | undefined;
   /** The public key as a JSON Web Key Set (RFC 7517 §5). */
   readonly keySet: { keys: object[] };
@@ -50,7 +50,7 @@ export function createTokenMaker(options: {
   };
 }
 
-/** Seconds by which a token may be from the future. */
+/** Seconds by which a token's nbf may be in the future. */
 const CLOCK_SKEW = 60;
 
 function part(value: unknown): string {

@@ -26,7 +26,7 @@ const ATTRIBUTE = {
   signingTime: "1.2.840.113549.1.9.5",
   signingCertificateV2: "1.2.840.113549.1.9.16.2.47",
 };
-/** Hashes an imprint may have, and their lengths in bytes. SHA-1 is not among them. */
+/** Hashes allowed in an imprint, with their lengths in bytes. SHA-1 is not allowed. */
 const IMPRINT_HASHES: Readonly<Record<string, number>> = {
   [SHA256]: 32,
   "2.16.840.1.101.3.4.2.2": 48,
@@ -35,10 +35,10 @@ const IMPRINT_HASHES: Readonly<Record<string, number>> = {
 
 /** TimeStampReq (RFC 3161 §2.4.1). */
 export interface TimestampRequest {
-  /** MessageImprint as it was sent. */
+  /** MessageImprint as received. */
   readonly imprint: Buffer;
   readonly supported: boolean;
-  /** INTEGER as it was sent. */
+  /** INTEGER as received. */
   readonly nonce: Buffer | undefined;
   readonly certificates: boolean;
 }
@@ -67,9 +67,9 @@ export function readRequest(bytes: Uint8Array): TimestampRequest {
 }
 
 /**
- * A MessageImprint (RFC 3161 §2.4.1) of a digest.
+ * Builds the MessageImprint (RFC 3161 §2.4.1) of a digest.
  *
- * @returns whether it is one the authority signs: of a known hash, and of its length
+ * @returns `supported`: the hash is known and the digest has its length
  */
 export function imprintOf(hash: string, digest: Uint8Array): { imprint: Buffer; supported: boolean } {
   const known: Readonly<Record<string, string>> = {
@@ -82,7 +82,7 @@ export function imprintOf(hash: string, digest: Uint8Array): { imprint: Buffer; 
   return { imprint: sequence(sequence(oid(algorithm), NULL), octetString(digest)), supported };
 }
 
-/** TimeStampResp with status granted (RFC 3161 §2.4.2). */
+/** Builds a TimeStampResp with status granted (RFC 3161 §2.4.2). */
 export function grantedResponse(options: {
   imprint: Buffer;
   nonce: Buffer | undefined;
@@ -113,9 +113,9 @@ export function grantedResponse(options: {
   return sequence(sequence(integer(0)), sequence(oid(SIGNED_DATA), explicit(0, signedData)));
 }
 
-/** SignerInfo (RFC 5652 §5.3) with the attributes of RFC 3161 §2.4.2 and RFC 5816. */
-function signerInfo(content: Uint8Array, by: { at: Date; signer: Authority; issuer: Authority }): Buffer {
-  const { at, signer, issuer } = by;
+/** Builds the SignerInfo (RFC 5652 §5.3) with the attributes of RFC 3161 §2.4.2 and RFC 5816. */
+function signerInfo(content: Uint8Array, signing: { at: Date; signer: Authority; issuer: Authority }): Buffer {
+  const { at, signer, issuer } = signing;
   const attribute = (type: string, value: Uint8Array) => sequence(oid(type), setOf(value));
   const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
   const attributes = setOf(
@@ -130,21 +130,21 @@ function signerInfo(content: Uint8Array, by: { at: Date; signer: Authority; issu
     integer(1),
     sequence(issuer.name, serial),
     sequence(oid(SHA256), NULL),
-    // Signed as a SET, written as [0] IMPLICIT (RFC 5652 §5.4).
+    // Signed as a SET, encoded as [0] IMPLICIT (RFC 5652 §5.4).
     tlv(0xa0, readOne(attributes).content),
     identifier,
     octetString(sign(hash, attributes, signer.key)),
   );
 }
 
-/** The serial number of a certificate, as INTEGER. */
+/** Returns the serial number of a certificate, as an INTEGER. */
 function serialOf(certificate: Uint8Array): Buffer {
   const [tbs] = readAll(readOne(certificate).content);
   const [, serial] = readAll(tbs?.content ?? Buffer.alloc(0));
   return serial?.raw ?? integer(0);
 }
 
-/** TimeStampResp with status rejection (2) and a failure bit: badAlg is 0, badDataFormat 5 (RFC 3161 §2.4.2). */
+/** Builds a TimeStampResp with status rejection (2) and a failure bit: badAlg 0, badDataFormat 5 (RFC 3161 §2.4.2). */
 export function rejectedResponse(bit: 0 | 5): Buffer {
   const failInfo = tlv(0x03, Buffer.from([7 - bit, 0x80 >> bit]));
   return sequence(sequence(integer(2), failInfo));

@@ -1,15 +1,14 @@
 /**
- * DER (ITU-T X.690 §8 to §11), as much of it as certificates and timestamps need: a writer whose functions give whole
- * encoded values, and a strict reader.
+ * DER (ITU-T X.690 §8 to §11) for certificates and timestamps: functions that return encoded values, and a strict reader.
  */
 
-/** One value: tag octet, length, content. Tag numbers above 30 do not occur here. */
+/** Encodes one value: tag octet, length, content. Tag numbers above 30 are not supported. */
 export function tlv(tag: number, ...content: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(content);
   return Buffer.concat([Buffer.from([tag, ...lengthOctets(body.length)]), body]);
 }
 
-/** The shortest form of a length (X.690 §10.1). */
+/** Encodes a length in its shortest form (X.690 §10.1). */
 function lengthOctets(length: number): number[] {
   if (length < 0x80) return [length];
   const octets: number[] = [];
@@ -18,7 +17,7 @@ function lengthOctets(length: number): number[] {
 }
 
 export const sequence = (...items: readonly Uint8Array[]): Buffer => tlv(0x30, ...items);
-/** SET OF, in the order of its encodings (X.690 §11.6). */
+/** SET OF, sorted by encoding (X.690 §11.6). */
 export const setOf = (...items: readonly Uint8Array[]): Buffer => tlv(0x31, ...items.toSorted(Buffer.compare));
 export const octetString = (bytes: Uint8Array): Buffer => tlv(0x04, bytes);
 export const bitString = (bytes: Uint8Array, unusedBits = 0): Buffer => tlv(0x03, Buffer.from([unusedBits]), bytes);
@@ -30,7 +29,7 @@ export const implicit = (number: number, bytes: Uint8Array): Buffer => tlv(0x80 
 /** `[number] EXPLICIT`, or IMPLICIT of a constructed type whose items are given. */
 export const explicit = (number: number, ...items: readonly Uint8Array[]): Buffer => tlv(0xa0 | number, ...items);
 
-/** A non-negative integer, or one given by its big-endian octets. */
+/** Encodes a non-negative integer, given as a number or as big-endian octets. */
 export function integer(value: number | Uint8Array): Buffer {
   let octets = typeof value === "number" ? Buffer.from(numberOctets(value)) : Buffer.from(value);
   while (octets.length > 1 && octets[0] === 0 && (octets[1] ?? 0) < 0x80) octets = octets.subarray(1);
@@ -43,7 +42,7 @@ function numberOctets(value: number): number[] {
   return octets.length > 0 ? octets : [0];
 }
 
-/** An object identifier from its dotted form. */
+/** Encodes an object identifier given in dotted form. */
 export function oid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
   const octets = [first * 40 + second, ...rest].flatMap((arc) => {
@@ -54,7 +53,7 @@ export function oid(dotted: string): Buffer {
   return tlv(0x06, Buffer.from(octets));
 }
 
-/** The dotted form of an object identifier's content. */
+/** Returns the dotted form of an object identifier's content. */
 export function oidText(content: Uint8Array): string {
   const arcs: number[] = [];
   let arc = 0;
@@ -70,18 +69,18 @@ export function oidText(content: Uint8Array): string {
   return [first, head - first * 40, ...rest].join(".");
 }
 
-/** `YYYYMMDDHHMMSSZ`, whole seconds (X.690 §11.7). */
+/** Encodes `YYYYMMDDHHMMSSZ`, in whole seconds (X.690 §11.7). */
 export function generalizedTime(at: Date): Buffer {
   return tlv(0x18, Buffer.from(`${at.toISOString().slice(0, 19).replace(/[-:T]/g, "")}Z`));
 }
 
-/** UTCTime through 2049, GeneralizedTime after (RFC 5280 §4.1.2.5). */
+/** Encodes UTCTime through 2049, GeneralizedTime afterwards (RFC 5280 §4.1.2.5). */
 export function time(at: Date): Buffer {
   const general = generalizedTime(at);
   return at.getUTCFullYear() < 2050 ? tlv(0x17, general.subarray(4)) : general;
 }
 
-/** A value that was read. */
+/** A decoded value. */
 export interface Element {
   readonly tag: number;
   readonly content: Buffer;
@@ -90,9 +89,9 @@ export interface Element {
 }
 
 /**
- * The values that stand one after another in the bytes.
+ * Reads consecutive values.
  *
- * @throws Error for anything that is not DER with definite, shortest lengths
+ * @throws Error for anything but DER with definite lengths in their shortest form
  */
 export function readAll(bytes: Uint8Array): Element[] {
   const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -118,7 +117,7 @@ function readAt(input: Buffer, at: number): Element {
   return { tag, content: input.subarray(start, start + length), raw: input.subarray(at, start + length) };
 }
 
-/** The one value that the bytes are, and nothing after it. */
+/** Reads exactly one value. @throws Error when more bytes follow */
 export function readOne(bytes: Uint8Array): Element {
   const [element, ...rest] = readAll(bytes);
   if (!element || rest.length > 0) throw new Error("not one DER value");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signedBytes } from "./dsse.ts";
 
-test("signedBytes() gives the protocol's own example, and counts bytes rather than characters", () => {
+test("signedBytes: equals the protocol's example, and counts bytes rather than characters", () => {
   const hello = signedBytes("http://example.com/HelloWorld", Buffer.from("hello world"));
   assert.equal(hello.toString(), "DSSEv1 29 http://example.com/HelloWorld 11 hello world");
   assert.equal(signedBytes("ü", Buffer.from("€")).toString(), "DSSEv1 2 ü 3 €");

@@ -1,6 +1,6 @@
 /**
- * The bytes a DSSE signature covers (DSSE protocol.md, "Signature Definition"), written for the sandbox alone: an encoding
- * shared with what the sandbox tests would be wrong on both sides at once.
+ * Returns the bytes that a DSSE signature covers (DSSE protocol.md, "Signature Definition"). The sandbox has its own encoding,
+ * because an error in a shared one would not be noticed in tests against the sandbox.
  *
  * @param payloadType the media type of the payload
  * @param payload its bytes, decoded

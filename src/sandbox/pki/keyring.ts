@@ -14,14 +14,14 @@ export interface SigningKey {
   readonly spki: Buffer;
 }
 
-/** The keys and certificates of a sandbox: made when first asked for, and kept in a folder if there is one. */
+/** The keys and certificates of a sandbox, created on first use and stored in a folder if there is one. */
 export interface Keyring {
   key(name: string, kind: KeyKind): Promise<SigningKey>;
-  /** A document that must stay the same over restarts, such as a certificate. */
+  /** Returns a document that must stay the same over restarts, such as a certificate. */
   document(name: string, make: () => Uint8Array): Promise<Buffer>;
 }
 
-/** A keyring in a folder that only its owner may read (0700, files 0600), or in memory without one. */
+/** Opens a keyring in a folder that only its owner can read (0700, files 0600), or in memory without one. */
 export function openKeyring(io: Pick<Io, "files">, folder: string | undefined): Keyring {
   const kept = async (name: string, make: () => Promise<Uint8Array>): Promise<Buffer> => {
     if (folder === undefined) return Buffer.from(await make());
@@ -46,7 +46,7 @@ function readKey(pem: Buffer, path: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch (cause) {
-    throw new TsignError("input", `${path} is not a private key`, { cause });
+    throw new TsignError("input", `read ${path}: invalid private key`, { cause });
   }
 }
 

@@ -18,29 +18,29 @@ const DIGEST_INFO: Readonly<Record<Hash, string>> = {
   sha384: "3041300d060960864801650304020205000430",
   sha512: "3051300d060960864801650304020305000440",
 };
-/** dom2(1, "") of RFC 8032 §5.1: what Ed25519ph puts before the digest. */
+/** dom2(1, "") of RFC 8032 §5.1, the prefix of the digest in Ed25519ph. */
 const DOM2 = Buffer.from("SigEd25519 no Ed25519 collisions\x01\x00", "latin1");
 
-/** A public key, or a certificate with one, that a client showed. */
+/** A public key, or a certificate, that a client sent. */
 export interface Verifier {
   readonly key: KeyObject;
   /** DER of the key or the certificate. */
   readonly der: Buffer;
   readonly certificate: X509Certificate | undefined;
-  /** PEM as the logs write it. */
+  /** PEM as written in log entries. */
   readonly pem: string;
 }
 
-/** Reads a PEM public key or certificate; of several certificates the first. 400 for anything else. */
+/** Reads a PEM public key, or the first certificate in PEM. @throws Refused 400 for anything else */
 export function verifierOf(pem: string): Verifier {
   const [block] = readPem(pem);
   if (!block || (block.label !== "PUBLIC KEY" && block.label !== "CERTIFICATE")) {
-    throw new Refused(400, "the verifier is neither a PEM public key nor a certificate");
+    throw new Refused(400, "expected a PEM public key or certificate as verifier");
   }
   return verifierOfDer(block.bytes, block.label === "CERTIFICATE");
 }
 
-/** The same from DER. */
+/** Reads a public key or a certificate in DER. @throws Refused 400 */
 export function verifierOfDer(bytes: Uint8Array, isCertificate: boolean): Verifier {
   const der = Buffer.from(bytes);
   try {
@@ -48,18 +48,18 @@ export function verifierOfDer(bytes: Uint8Array, isCertificate: boolean): Verifi
     const key = certificate?.publicKey ?? createPublicKey({ key: der, type: "spki", format: "der" });
     return { key, der, certificate, pem: writePem(isCertificate ? "CERTIFICATE" : "PUBLIC KEY", der) };
   } catch {
-    throw new Refused(400, "the verifier's key cannot be read");
+    throw new Refused(400, "invalid verifier key");
   }
 }
 
-/** The hash a key signs with in Sigstore: that of its curve's strength, SHA-256 for RSA. */
+/** Returns the hash for a key in Sigstore: the one of its curve's strength, SHA-256 for RSA. */
 function usualHash(key: KeyObject): Hash {
   const curve = key.asymmetricKeyDetails?.namedCurve;
   if (curve === "secp384r1") return "sha384";
   return curve === "secp521r1" || key.asymmetricKeyType === "ed25519" ? "sha512" : "sha256";
 }
 
-/** Whether a signature over a message is good: ECDSA or RSASSA-PKCS1-v1_5 with a hash, or pure Ed25519. */
+/** Verifies a signature over a message: ECDSA or RSASSA-PKCS1-v1_5 with a hash, or pure Ed25519. */
 export function verifyMessage(
   key: KeyObject,
   message: Uint8Array,
@@ -73,7 +73,7 @@ export function verifyMessage(
   }
 }
 
-/** Whether a signature over a digest is good: ECDSA, RSASSA-PKCS1-v1_5, or Ed25519ph (then the digest is SHA-512). */
+/** Verifies a signature over a digest: ECDSA, RSASSA-PKCS1-v1_5, or Ed25519ph with a SHA-512 digest. */
 export async function verifyDigest(
   key: KeyObject,
   signed: { digest: Uint8Array; hash: Hash; signature: Uint8Array },
@@ -92,7 +92,7 @@ export async function verifyDigest(
   }
 }
 
-/** node:crypto always hashes what it is given, so a digest is checked by @noble/curves. */
+/** Uses @noble/curves, because node:crypto always hashes its input. */
 async function verifyEcdsa(key: KeyObject, digest: Uint8Array, signature: Uint8Array): Promise<boolean> {
   const { p256, p384, p521 } = await import("@noble/curves/nist.js");
   const curves: Readonly<Record<string, typeof p256>> = { prime256v1: p256, secp384r1: p384, secp521r1: p521 };
@@ -107,7 +107,7 @@ async function verifyEd25519ph(key: KeyObject, digest: Uint8Array, signature: Ui
   const { ed25519 } = await import("@noble/curves/ed25519.js");
   const sha512 = (bytes: Uint8Array) => Uint8Array.from(createHash("sha512").update(bytes).digest());
   const streaming = () => {
-    throw new Error("the streaming form of this hash is not used");
+    throw new Error("streaming is not supported by this hash");
   };
   const prehashed = eddsa(ed25519.Point, Object.assign(sha512, { outputLen: 64, blockLen: 128, create: streaming }), {
     prehash: (message: Uint8Array) => Uint8Array.from(message),

@@ -15,32 +15,32 @@ import {
   utf8String,
 } from "./der.ts";
 
-/** ecdsa-with-SHA2 (RFC 5758 §3.2): the hash that goes with each curve of an authority's key. */
+/** ecdsa-with-SHA2 (RFC 5758 §3.2), with the hash for each curve of an authority's key. */
 const ECDSA: Readonly<Record<string, { oid: string; hash: string }>> = {
   prime256v1: { oid: "1.2.840.10045.4.3.2", hash: "sha256" },
   secp384r1: { oid: "1.2.840.10045.4.3.3", hash: "sha384" },
 };
 
-/** AlgorithmIdentifier and hash of signatures by an authority's ECDSA key. */
+/** Returns AlgorithmIdentifier and hash for signatures by an authority's ECDSA key. */
 export function signatureAlgorithm(key: KeyObject): { identifier: Buffer; hash: string } {
   const curve = ECDSA[key.asymmetricKeyDetails?.namedCurve ?? ""];
-  if (!curve) throw new Error("an authority of the sandbox signs with P-256 or P-384");
+  if (!curve) throw new Error("unsupported authority key: expected P-256 or P-384");
   return { identifier: sequence(oid(curve.oid)), hash: curve.hash };
 }
 
-/** Organisation and common name (RFC 5280 §4.1.2.4); without a common name, the empty name. */
+/** Encodes organization and common name (RFC 5280 §4.1.2.4); without a common name, the empty name. */
 export function distinguishedName(commonName?: string): Buffer {
   if (commonName === undefined) return sequence();
   const attribute = (type: string, value: string) => setOf(sequence(oid(type), utf8String(value)));
   return sequence(attribute("2.5.4.10", "tsign sandbox (tests only)"), attribute("2.5.4.3", commonName));
 }
 
-/** Extension (RFC 5280 §4.1). */
+/** Encodes an Extension (RFC 5280 §4.1). */
 export function extension(id: string, value: Uint8Array, options: { critical?: boolean } = {}): Buffer {
   return sequence(oid(id), ...(options.critical ? [boolean(true)] : []), octetString(value));
 }
 
-/** keyIdentifier, method 1 of RFC 5280 §4.2.1.2: SHA-1 of the public key's bits. */
+/** Returns the keyIdentifier by method 1 of RFC 5280 §4.2.1.2: SHA-1 of the public key's bits. */
 export function keyIdentifier(spki: Uint8Array): Buffer {
   const [, bits] = readAll(readOne(spki).content);
   return createHash("sha1")
@@ -52,7 +52,7 @@ const KEY_USAGE = { digitalSignature: bitString(Buffer.from([0x80]), 7), authori
 export const EKU_CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
 export const EKU_TIME_STAMPING = "1.3.6.1.5.5.7.3.8";
 
-/** What most certificates here have: key identifiers, basic constraints, key usage, extended key usage (RFC 5280 §4.2.1). */
+/** Encodes key identifiers, basic constraints, key usage and extended key usage (RFC 5280 §4.2.1). */
 export function usualExtensions(options: {
   spki: Uint8Array;
   issuerSpki: Uint8Array;
@@ -78,7 +78,7 @@ export function usualExtensions(options: {
   ];
 }
 
-/** TBSCertificate, version 3 (RFC 5280 §4.1.2). `serial`: big-endian octets. */
+/** Encodes a TBSCertificate, version 3 (RFC 5280 §4.1.2). `serial`: big-endian octets. */
 export function tbsCertificate(options: {
   serial: Uint8Array;
   issuer: Uint8Array;
@@ -101,13 +101,13 @@ export function tbsCertificate(options: {
   );
 }
 
-/** A certificate: the TBSCertificate with its issuer's signature. */
+/** Signs a TBSCertificate and returns the certificate. */
 export function signCertificate(tbs: Uint8Array, issuerKey: KeyObject): Buffer {
   const { identifier, hash } = signatureAlgorithm(issuerKey);
   return sequence(tbs, identifier, bitString(sign(hash, tbs, issuerKey)));
 }
 
-/** Serial number: 19 random octets of which the first is positive (RFC 5280 §4.1.2.2: at most 20, never negative). */
+/** Returns a serial number of 19 random octets, positive (RFC 5280 §4.1.2.2: at most 20 octets). */
 export function serialNumber(random: (bytes: number) => Uint8Array): Buffer {
   const octets = Buffer.from(random(19));
   octets[0] = ((octets[0] ?? 0) & 0x7f) | 0x40;
@@ -121,7 +121,7 @@ export interface Authority {
   readonly certificate: Buffer;
 }
 
-/** A certificate authority, its own issuer when none is given. It is valid for ten years. */
+/** Creates a certificate authority, valid for ten years; self-signed without an issuer. */
 export function createAuthority(options: {
   commonName: string;
   key: KeyObject;
@@ -154,5 +154,5 @@ export function createAuthority(options: {
   return { name, spki, key, certificate: signCertificate(tbs, issuer.key) };
 }
 
-/** In milliseconds. */
+/** Milliseconds. */
 export const TEN_YEARS = 3652 * 24 * 3600 * 1000;

@@ -1,12 +1,12 @@
 import type { Handler, ServerRequest, ServerResponse } from "../../io/io.ts";
 import { json } from "../server/service.ts";
 
-/** Name and password of the sandbox's registries that ask for one: nothing is kept secret there. */
+/** User name and password of the sandbox's registries that require a login. They are not secret. */
 export const REGISTRY_LOGIN = { user: "sandbox", password: "sandbox" } as const;
 const SERVICE = "tsign-sandbox";
 const MAX_TOKENS = 1000;
 
-/** A registry that wants a login: by basic authentication (RFC 7617), or by tokens (distribution's token specification). */
+/** Makes a registry require a login: by Basic authentication (RFC 7617), or by tokens (distribution's token specification). */
 export function withAuth(
   registry: Handler,
   options: { kind: "basic" | "bearer"; random: (bytes: number) => Uint8Array },

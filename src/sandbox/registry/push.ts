@@ -7,7 +7,7 @@ const CONFIG = "application/vnd.oci.image.config.v1+json";
 const LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
 const BLOCK = 512;
 
-/** Pushes an image of one layer that holds one file. */
+/** Pushes an image with one layer, which contains one file. */
 export async function pushImage(
   store: ImageStore,
   image: { file: string; content: Uint8Array; tag: string },
@@ -25,7 +25,7 @@ export async function pushImage(
   return store.putManifest(Buffer.from(JSON.stringify(manifest)), { mediaType: MANIFEST, tag: image.tag });
 }
 
-/** A tar archive of one regular file, owned by root, of no date (POSIX ustar). */
+/** Returns a tar archive with one regular file, owned by root, with modification time 0 (POSIX ustar). */
 function tarOf(name: string, content: Uint8Array): Buffer {
   const header = Buffer.alloc(BLOCK);
   header.write(name.slice(0, 99), 0);

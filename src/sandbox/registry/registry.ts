@@ -6,7 +6,7 @@ import { digestOf, matches, Refusal, type RegistryOptions, type Repository, read
 const MAX_MANIFEST = 4 * 1024 * 1024;
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 
-/** Handles the OCI distribution API (distribution spec 1.1): blobs, manifests, tags and, if asked for, referrers. */
+/** Creates a handler for the OCI distribution API (distribution spec 1.1): blobs, manifests, tags and, optionally, referrers. */
 export function createRegistryHandler(options: RegistryOptions): Handler {
   const state: State = { blobs: new Map(), uploads: new Map(), repositories: new Map(), options, bytes: 0 };
   return async (request) => {
@@ -46,7 +46,7 @@ async function route(state: State, request: ServerRequest): Promise<ServerRespon
     case "tags":
       return tags(state, name, url.searchParams);
     default:
-      throw new Refusal(404, "UNSUPPORTED", "no such endpoint");
+      throw new Refusal(404, "UNSUPPORTED", "unknown endpoint");
   }
 }
 
@@ -64,7 +64,7 @@ async function manifests(
   if (request.method === "PUT") return putManifest(state, { request, name, identifier });
   const digest = identifier.includes(":") ? identifier : (repo.tags.get(identifier) ?? "");
   const stored = repo.manifests.get(digest);
-  if (!stored) throw new Refusal(404, "MANIFEST_UNKNOWN", `no manifest ${identifier}`);
+  if (!stored) throw new Refusal(404, "MANIFEST_UNKNOWN", `unknown manifest ${identifier}`);
   if (request.method === "DELETE") {
     if (digest !== identifier) repo.tags.delete(identifier);
     else {
@@ -90,10 +90,9 @@ async function putManifest(
   const parsed = parseManifest(bytes);
   const byDigest = identifier.includes(":");
   const digest = byDigest ? identifier : digestOf(bytes);
-  if (byDigest && !matches(bytes, identifier))
-    throw new Refusal(400, "DIGEST_INVALID", "the content has another digest");
+  if (byDigest && !matches(bytes, identifier)) throw new Refusal(400, "DIGEST_INVALID", "digest mismatch");
   for (const { digest: layer = "" } of [...(parsed.layers ?? []), ...(parsed.config ? [parsed.config] : [])]) {
-    if (!state.blobs.has(layer)) throw new Refusal(400, "MANIFEST_BLOB_UNKNOWN", `no blob ${layer}`);
+    if (!state.blobs.has(layer)) throw new Refusal(400, "MANIFEST_BLOB_UNKNOWN", `unknown blob ${layer}`);
   }
   const mediaType = request.headers["content-type"] ?? parsed.mediaType ?? "";
   repo.manifests.set(digest, { bytes, mediaType });
@@ -121,7 +120,7 @@ function parseManifest(bytes: Buffer): ParsedManifest {
   try {
     return JSON.parse(bytes.toString("utf8")) as ParsedManifest;
   } catch {
-    throw new Refusal(400, "MANIFEST_INVALID", "the manifest is not JSON");
+    throw new Refusal(400, "MANIFEST_INVALID", "parse manifest: invalid JSON");
   }
 }
 
@@ -129,7 +128,7 @@ function referrers(
   state: State,
   { name, subject, artifactType }: { name: string; subject: string; artifactType: string | null },
 ): ServerResponse {
-  if (!state.options.referrers) throw new Refusal(404, "UNSUPPORTED", "no referrers API");
+  if (!state.options.referrers) throw new Refusal(404, "UNSUPPORTED", "the referrers API is not supported");
   const entries = [...repository(state, name).manifests].flatMap(([digest, { bytes, mediaType }]) => {
     const manifest = parseManifest(bytes);
     if (manifest.subject?.digest !== subject) return [];

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { ServerRequest } from "../../io/io.ts";
 
-/** The OCI registry of the sandbox: in memory, bounded, open to everyone on this machine. */
+/** Options of the sandbox's OCI registry, which is in memory, limited in size, and open to every program on this machine. */
 export interface RegistryOptions {
-  /** Whether it has the referrers API of OCI 1.1. */
+  /** Enables the referrers API of OCI 1.1. */
   readonly referrers: boolean;
-  /** Bytes it keeps at most. */
+  /** Most bytes stored. */
   readonly maxBytes?: number;
 }
 
@@ -27,10 +27,10 @@ export interface State {
   bytes: number;
 }
 
-/** How much the registry keeps when nothing else is said. */
+/** Default size limit of the registry, in bytes. */
 export const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
 
-/** An answer other than success. */
+/** An error answer. */
 export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
@@ -42,26 +42,26 @@ export class Refusal extends Error {
   }
 }
 
-/** A request's body, while there is room for it. */
+/** Reads a request's body. @throws Refusal 413 above a limit */
 export async function readBody(state: State, request: ServerRequest, limit: number): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of request.body) {
     size += piece.length;
     if (size > limit || state.bytes + size > (state.options.maxBytes ?? DEFAULT_MAX_BYTES)) {
-      throw new Refusal(413, "SIZE_INVALID", "too much for the sandbox");
+      throw new Refusal(413, "SIZE_INVALID", "the content exceeds the sandbox's size limit");
     }
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
 }
 
-/** Digest of the bytes, as OCI writes it. */
+/** Returns the digest of the bytes in OCI form. */
 export function digestOf(bytes: Uint8Array, algorithm = "sha256"): string {
   return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
 }
 
-/** Whether the bytes have this digest. */
+/** Reports whether the bytes have this digest. */
 export function matches(bytes: Uint8Array, digest: string): boolean {
   const [algorithm = ""] = digest.split(":");
   return /^sha(256|512)$/.test(algorithm) && digestOf(bytes, algorithm) === digest;

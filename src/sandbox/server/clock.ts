@@ -1,12 +1,12 @@
 import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 
-/** The time the sandbox's services go by. */
+/** The clock of the sandbox's services. */
 export type Clock = () => Date;
 
 /**
- * The clock a text asks for: `2026-01-31T00:00:00Z` stands still, `+1h30m` and `-2h` run beside the real one, "" is the
- * real one.
+ * Parses a clock: `2026-01-31T00:00:00Z` is a fixed time, `+1h30m` and `-2h` are offsets from the real time, "" is the real
+ * time.
  *
  * @throws TsignError "usage"
  */
@@ -15,12 +15,14 @@ export function parseClock(text: string, io: Pick<Io, "now">): Clock {
   const shift = /^([+-])(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text);
   if (shift && text.length > 1) {
     const [, sign, hours = "0", minutes = "0", seconds = "0"] = shift;
-    const by = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * (sign === "-" ? -1000 : 1000);
-    return () => new Date(io.now().getTime() + by);
+    const offset = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * (sign === "-" ? -1000 : 1000);
+    return () => new Date(io.now().getTime() + offset);
   }
   const at = Date.parse(text);
   if (Number.isNaN(at) || !/^\d{4}-\d\d-\d\dT/.test(text)) {
-    throw new TsignError("usage", `"${text}" is not a clock`, { hint: "2026-01-31T00:00:00Z, +1h30m or -2h" });
+    throw new TsignError("usage", `parse clock "${text}": invalid time`, {
+      hint: "use a form such as 2026-01-31T00:00:00Z, +1h30m or -2h",
+    });
   }
   return () => new Date(at);
 }

@@ -3,21 +3,21 @@ import { REGISTRY_LOGIN } from "../registry/auth.ts";
 import type { SigstoreFile } from "../sigstore.ts";
 import type { Addresses } from "../trust.ts";
 
-/** The sandbox's registries: `localhost:<port>` of each. */
+/** The sandbox's registries, each as `localhost:<port>`. */
 export interface Registries {
-  /** Open, with the referrers API unless that is switched off. */
+  /** Without login; with the referrers API unless it is disabled. */
   readonly open: string;
-  /** Open, without the referrers API. */
+  /** Without login and without the referrers API. */
   readonly plain: string;
   readonly basic: string;
   readonly bearer: string;
 }
 
 /**
- * The variables by which programs find a sandbox. TUF_ROOT, TUF_MIRROR and TUF_ROOT_JSON make cosign and tsign trust it, and
- * sign with it, without any flag, and keep the user's own trust out of it.
+ * Returns the variables with which programs find a sandbox. TUF_ROOT, TUF_MIRROR and TUF_ROOT_JSON make cosign and tsign trust
+ * and use it without flags, instead of the user's own trusted root.
  *
- * @param folder where the files for clients are
+ * @param folder folder with the files for clients
  */
 export function sandboxVariables(at: Addresses, registries: Registries, folder: string): Record<string, string> {
   const file = (name: SigstoreFile) => `${folder}/${name}`;
@@ -52,12 +52,12 @@ export function sandboxVariables(at: Addresses, registries: Registries, folder: 
   };
 }
 
-/** PATH with this very tsign first. */
+/** Returns PATH with the folder of this tsign first. */
 export function pathWithTsign({ env, launcher }: Pick<Io, "env" | "launcher">): string {
   return `${launcher.folder}:${env["PATH"] ?? ""}`;
 }
 
-/** Lines for a POSIX shell to evaluate. */
+/** Returns `export` lines for a POSIX shell. */
 export function shellExports(variables: Readonly<Record<string, string>>): string {
   const quoted = (value: string) => (/^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`);
   return Object.entries(variables)

@@ -1,23 +1,23 @@
 import { TsignError } from "../../errors.ts";
 import { SERVICES, type ServiceName } from "./names.ts";
 
-/** What can go wrong on request, and what its value means. */
+/** The faults that can be switched on, with the meaning of their values. */
 export const FAULTS = {
-  "rate-limit": "429; value: seconds of Retry-After, 1 by default",
-  status: "an error; value: its status, 500 by default",
-  slow: "answers late; value: milliseconds, 2000 by default",
-  torn: "reads half of the request, then drops the connection",
-  cut: "drops the connection in the middle of the answer",
-  garbage: "200 with something that is no answer",
-  "no-etag": "Rekor v1 names no entry in ETag",
-  "bad-set": "Rekor v1 signs another entry's promise",
-  "bad-proof": "a Rekor's inclusion proof leads to another root",
-  "stale-checkpoint": "a Rekor's checkpoint is of the tree before the entry",
-  "bad-checkpoint": "a Rekor's checkpoint has a wrong signature",
-  "bad-sct": "the certificate's SCT has a wrong signature",
-  "other-key": "the certificate is for another key",
-  "wrong-imprint": "the timestamp is of something else",
-  "wrong-nonce": "the timestamp answers another nonce",
+  "rate-limit": "returns 429; value: seconds in Retry-After, 1 by default",
+  status: "returns an error; value: its status, 500 by default",
+  slow: "delays the answer; value: milliseconds, 2000 by default",
+  torn: "reads half of the request, then closes the connection",
+  cut: "closes the connection in the middle of the answer",
+  garbage: "returns 200 with an invalid body",
+  "no-etag": "Rekor v1 omits the ETag header",
+  "bad-set": "Rekor v1 signs the timestamp of another entry",
+  "bad-proof": "Rekor returns an inclusion proof for another root",
+  "stale-checkpoint": "Rekor returns the checkpoint from before the entry",
+  "bad-checkpoint": "Rekor returns a checkpoint with an invalid signature",
+  "bad-sct": "Fulcio returns a certificate with an invalid SCT",
+  "other-key": "Fulcio returns a certificate for another key",
+  "wrong-imprint": "the timestamp authority stamps another digest",
+  "wrong-nonce": "the timestamp authority returns another nonce",
   rejected: "the timestamp authority rejects the request",
 } as const;
 type FaultKind = keyof typeof FAULTS;
@@ -26,27 +26,27 @@ export interface Fault {
   readonly service: ServiceName;
   readonly kind: FaultKind;
   readonly value?: string;
-  /** How often it happens; always when not given. */
+  /** Number of requests it applies to; all by default. */
   readonly times?: number;
-  /** Only requests whose path holds this text. */
+  /** Limits it to requests whose path contains this text. */
   readonly path?: string;
 }
 
-/** The faults of one request. Asking for one that is switched on uses it up once. */
+/** The faults of one request. Each call for an active fault counts as one use. */
 export interface FaultSwitches {
   has(kind: FaultKind): boolean;
-  /** The fault's value, `otherwise` when it has none; undefined when it is not switched on. */
-  value(kind: FaultKind, otherwise: string): string | undefined;
+  /** Returns the fault's value, or `defaultValue` when it has none; undefined when the fault is off. */
+  value(kind: FaultKind, defaultValue: string): string | undefined;
 }
 
-/** The sandbox's faults: what is switched on now. */
+/** The sandbox's active faults. */
 export interface Faults {
   add(fault: Fault): void;
   clear(): void;
   for(service: ServiceName, path: string): FaultSwitches;
 }
 
-/** Faults, of which some may be on from the start. */
+/** Creates the faults, with those that are active from the start. */
 export function createFaults(initial: readonly Fault[] = []): Faults {
   let active: { fault: Fault; left: number }[] = [];
   const add = (fault: Fault) => {
@@ -68,28 +68,29 @@ export function createFaults(initial: readonly Fault[] = []): Faults {
     },
     for: (service, path) => ({
       has: (kind) => take(service, path, kind) !== undefined,
-      value: (kind, otherwise) => {
+      value: (kind, defaultValue) => {
         const fault = take(service, path, kind);
-        return fault && (fault.value ?? otherwise);
+        return fault && (fault.value ?? defaultValue);
       },
     }),
   };
 }
 
 /**
- * Reads `service:fault[=value][*times]`, e.g. `rekor1:no-etag`, `tsa:slow=500`, `fulcio:rate-limit=1*2`.
+ * Parses `service:fault[=value][*times]`, such as `rekor1:no-etag`, `tsa:slow=500` or `fulcio:rate-limit=1*2`.
  *
  * @throws TsignError "usage"
  */
 export function parseFault(text: string): Fault {
   const [, service, kind, value, times] = /^([a-z0-9]+):([a-z-]+)(?:=(\w+))?(?:\*(\d+))?$/.exec(text) ?? [];
   if (!SERVICES.some((known) => known === service)) {
-    throw new TsignError("usage", `"${text}" is not a fault`, {
-      hint: `service:fault[=value][*times]; services: ${SERVICES.join(", ")}`,
+    throw new TsignError("usage", `parse fault "${text}": unknown service`, {
+      hint: `use service:fault[=value][*times] with one of the services ${SERVICES.join(", ")}`,
     });
   }
   if (!Object.hasOwn(FAULTS, kind ?? "")) {
-    throw new TsignError("usage", `"${text}" is not a fault`, { hint: `faults: ${Object.keys(FAULTS).join(", ")}` });
+    const hint = `use one of the faults ${Object.keys(FAULTS).join(", ")}`;
+    throw new TsignError("usage", `parse fault "${text}": unknown fault`, { hint });
   }
   return {
     service: service as ServiceName,

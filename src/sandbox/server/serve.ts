@@ -14,15 +14,15 @@ const LOOPBACK = "127.0.0.1";
 const MAX_CONTROL = 64 * 1024;
 
 export interface SandboxOptions {
-  /** 0 takes the port of the state folder, or a free one. */
+  /** 0 selects the port of the state folder, or a free one. */
   readonly port: number;
   readonly referrers: boolean;
-  /** Absolute folder for keys and logs; without it they are in memory only. */
+  /** Absolute path of the folder for keys and logs; without it they are kept in memory. */
   readonly state?: string;
-  /** The services' time; io.now by default. */
+  /** The services' clock; io.now by default. */
   readonly clock?: Clock;
   readonly faults?: readonly Fault[];
-  /** Who knows it may stop the sandbox; undefined for nobody. */
+  /** Token that allows a program to stop the sandbox; without it, no program can. */
   readonly token?: string;
 }
 
@@ -31,10 +31,10 @@ export interface Sandbox {
   readonly port: number;
   readonly sigstore: Sigstore;
   readonly registries: Registries;
-  /** What programs need to find it. */
+  /** Environment variables with which programs find it. */
   readonly variables: Readonly<Record<string, string>>;
   readonly faults: Faults;
-  /** Settles when its owner asked it to stop. */
+  /** Settles when its owner stops it. */
   readonly stopped: Promise<void>;
   close(): Promise<void>;
 }
@@ -42,10 +42,10 @@ export interface Sandbox {
 type SandboxIo = Pick<Io, "listen" | "files" | "now" | "random" | "sleep" | "env">;
 
 /**
- * Starts the sandbox on the loopback address: Sigstore's services and an open registry on one port, three more registries on
- * others.
+ * Starts the sandbox on the loopback address: Sigstore's services and a registry without login on one port, three more
+ * registries on other ports.
  *
- * @throws TsignError "input" when the port is taken, or is not the state folder's, and for a state folder with foreign files
+ * @throws TsignError "input" when the port is in use or differs from the state folder's, and for a folder with other files
  */
 export async function startSandbox(io: SandboxIo, options: SandboxOptions): Promise<Sandbox> {
   const { state } = options;
@@ -62,7 +62,7 @@ export async function startSandbox(io: SandboxIo, options: SandboxOptions): Prom
     own = undefined;
   };
   let own: string | undefined;
-  const main = late();
+  const main = deferredHandler();
   try {
     const taken = await listen(port, main.handler);
     if (state === undefined) own = await io.files.makeOwnFolder(runtimeFolder(io.env), `sandbox-${taken}-`);
@@ -85,36 +85,35 @@ export async function startSandbox(io: SandboxIo, options: SandboxOptions): Prom
   }
 }
 
-/** The port is part of the issuer's name, so a state folder keeps its own; being taken, it also locks the folder. */
+/** Returns the port. It is part of the issuer URL, so a state folder stores its own; a used port also locks the folder. */
 async function portOf({ files }: SandboxIo, { port, state }: SandboxOptions): Promise<number> {
   const path = `${state}/port`;
   if (state === undefined) return port;
   if (!(await files.stat(path))) {
     if ((await files.list(state)).length === 0) return port;
-    throw new TsignError("input", `${state} is not a folder of a sandbox: it has other files and no port`, {
-      hint: "name a new or an empty folder",
+    throw new TsignError("input", `open state folder ${state}: it contains files but no sandbox`, {
+      hint: "use a new or empty folder for --state",
     });
   }
   const kept = Number(Buffer.from(await files.read(path, { maxBytes: 16 })).toString("utf8"));
-  if (!Number.isInteger(kept) || kept < 1 || kept > 65535) throw new TsignError("input", `${path} is not a port`);
+  if (!Number.isInteger(kept) || kept < 1 || kept > 65535) throw new TsignError("input", `read ${path}: invalid port`);
   if (port !== 0 && port !== kept) {
-    throw new TsignError("input", `the sandbox in ${state} has the port ${kept}`, { hint: "leave out --port" });
+    const message = `open state folder ${state}: port mismatch: got ${port}, want ${kept}`;
+    throw new TsignError("input", message, { hint: "omit --port" });
   }
   return kept;
 }
 
-/** The user's own folder for what lasts only as long as the session. */
+/** Returns the user's folder for runtime files. @throws TsignError "input" without HOME and XDG_RUNTIME_DIR */
 export function runtimeFolder(env: Io["env"]): string {
   if (!env["XDG_RUNTIME_DIR"] && !env["HOME"]) {
-    throw new TsignError("input", "there is no place for the sandbox: HOME is not set", {
-      hint: "set HOME, or XDG_RUNTIME_DIR",
-    });
+    throw new TsignError("input", "create sandbox folder: HOME is not set", { hint: "set HOME or XDG_RUNTIME_DIR" });
   }
   return `${env["XDG_RUNTIME_DIR"] || `${env["HOME"] ?? ""}/.cache`}/tsign`;
 }
 
-/** A handler that can be known before what handles: requests wait. */
-function late(): { handler: Handler; set: (handler: Handler) => void } {
+/** Creates a handler that can listen before the real one is set; requests wait for it. */
+function deferredHandler(): { handler: Handler; set: (handler: Handler) => void } {
   let set: (handler: Handler) => void = () => {};
   const ready = new Promise<Handler>((done) => {
     set = done;
@@ -143,7 +142,7 @@ async function writeFiles({ files }: SandboxIo, folder: string, content: Readonl
   for (const [name, text] of Object.entries(content)) await files.replace(`${folder}/${name}`, text, { mode: 0o600 });
 }
 
-/** `/sandbox/…`: what it is, what goes wrong, and its end, which only its owner may call. */
+/** Handles `/sandbox/…`: environment, faults, and stop, which requires the owner's token. */
 function createControl(options: { token?: string; variables: Readonly<Record<string, string>>; faults: Faults }): {
   handler: Handler;
   stopped: Promise<void>;
@@ -173,7 +172,7 @@ function createControl(options: { token?: string; variables: Readonly<Record<str
   return { handler, stopped };
 }
 
-/** One fault a line. */
+/** Adds the faults in a request's body, one per line. */
 async function addFaults(request: ServerRequest, faults: Faults) {
   let text = "";
   for await (const piece of request.body) {

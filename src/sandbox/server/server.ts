@@ -11,9 +11,9 @@ interface Matched {
 }
 
 /**
- * One handler for all services and the registry.
+ * Creates one handler for all services and the registry.
  *
- * @param options.sleep waits so many milliseconds
+ * @param options.sleep waits for a number of milliseconds
  */
 export function createHandler(options: {
   services: readonly Service[];
@@ -40,7 +40,7 @@ export function createHandler(options: {
     const isRegistry = url.pathname === "/v2" || url.pathname.startsWith("/v2/");
     if (!found && !isRegistry) {
       if (wantsPage(request.headers)) return notFoundPage(url.pathname);
-      return answer("no such endpoint\n", { status: 404, type: "text/plain" });
+      return answer("unknown endpoint\n", { status: 404, type: "text/plain" });
     }
     const switches = faults.for(found?.service.name ?? "registry", url.pathname);
     const run = async () => {
@@ -75,19 +75,19 @@ async function serve(
   }
 }
 
-/** Reads a body of at most so many bytes; 413 above. */
+/** Reads a body. @throws Refused 413 above the limit */
 async function readBody(request: ServerRequest, limit: number): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of request.body) {
     size += piece.length;
-    if (size > limit) throw new Refused(413, `a request may have ${limit} bytes`);
+    if (size > limit) throw new Refused(413, `the request is larger than ${limit} bytes`);
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
 }
 
-/** `METHOD /a/:name/*rest` as a function that gives the values of its names, or undefined. */
+/** Compiles `METHOD /a/:name/*rest` to a function that returns the values of its names; undefined when it does not match. */
 function matcher(route: string): (method: string, path: string) => Record<string, string> | undefined {
   const [wanted = "", pattern = ""] = route.split(" ");
   const source = pattern
@@ -102,7 +102,7 @@ function matcher(route: string): (method: string, path: string) => Record<string
   };
 }
 
-/** The faults every service can have. A thrown error makes the server drop the connection. */
+/** Applies the faults common to all services. A thrown error makes the server close the connection. */
 async function withFaults(
   run: () => Promise<ServerResponse>,
   { request, switches, sleep }: { request: ServerRequest; switches: FaultSwitches; sleep: Io["sleep"] },

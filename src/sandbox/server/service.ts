@@ -2,7 +2,7 @@ import type { ServerResponse } from "../../io/io.ts";
 import type { FaultSwitches } from "./faults.ts";
 import type { ServiceName } from "./names.ts";
 
-/** A request, read whole. */
+/** A request with its whole body. */
 export interface Call {
   readonly method: string;
   readonly path: string;
@@ -10,25 +10,25 @@ export interface Call {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** Values of the `:names` of the route; `*name` holds the rest of the path. */
+  /** Values of the route's `:name` parameters; `*name` is the rest of the path. */
   readonly params: Readonly<Record<string, string>>;
-  /** What is to go wrong with this request. */
+  /** The faults of this request. */
   readonly faults: FaultSwitches;
 }
 
 export type Handle = (call: Call) => ServerResponse | Promise<ServerResponse>;
 
-/** A service: a table of `METHOD /path/:name` and what answers it, callable without a socket. */
+/** A service: a table of `METHOD /path/:name` and handlers, callable without a socket. */
 export interface Service {
   readonly name: ServiceName;
   readonly routes: Readonly<Record<string, Handle>>;
-  /** Bytes of the largest request body it takes. */
+  /** Size limit of a request body, in bytes. */
   readonly maxBody: number;
   /** Writes an error in the service's own form; `headers` are those of the request, with lower-case names. */
   failure(status: number, message: string, headers: Readonly<Record<string, string>>): ServerResponse;
 }
 
-/** A request that a service refuses. */
+/** Thrown by a service that refuses a request. */
 export class Refused extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -40,7 +40,7 @@ export class Refused extends Error {
   }
 }
 
-/** An answer with its length and type. */
+/** Builds an answer with its length and type. */
 export function answer(
   body: string | Uint8Array,
   options: { status?: number; type: string; headers?: Record<string, string> },
@@ -50,7 +50,7 @@ export function answer(
   return { status, headers: { "content-type": type, "content-length": length, ...headers }, body };
 }
 
-/** A JSON answer. */
+/** Builds a JSON answer. */
 export function json(
   value: unknown,
   options: { status?: number; headers?: Record<string, string> } = {},
@@ -58,14 +58,14 @@ export function json(
   return answer(JSON.stringify(value), { type: "application/json", ...options });
 }
 
-/** The string at a dotted path of a JSON value: 400 when it is missing or something else. */
+/** Returns the string at a dotted path of a JSON value. @throws Refused 400 when it is missing or not a string */
 export function textAt(value: unknown, path: string): string {
   const found = valueAt(value, path);
   if (typeof found !== "string" || found === "") throw new Refused(400, `${path} is required`);
   return found;
 }
 
-/** What stands at a dotted path of a JSON value; undefined when nothing does. */
+/** Returns the value at a dotted path of a JSON value; undefined when there is none. */
 export function valueAt(value: unknown, path: string): unknown {
   return path.split(".").reduce<unknown>((at, key) => {
     const known = typeof at === "object" && at !== null && Object.hasOwn(at, key);
@@ -73,26 +73,26 @@ export function valueAt(value: unknown, path: string): unknown {
   }, value);
 }
 
-/** The list at a dotted path of a JSON value; empty when there is none. */
+/** Returns the list at a dotted path of a JSON value; empty when there is none. */
 export function listAt(value: unknown, path: string): unknown[] {
   const found = valueAt(value, path);
   return Array.isArray(found) ? found : [];
 }
 
-/** Bytes written as standard base64: 400 for anything else. */
-export function bytesOf(text: string, what: string): Buffer {
+/** Decodes standard base64. @param field its name in errors @throws Refused 400 for invalid base64 */
+export function bytesOf(text: string, field: string): Buffer {
   const bytes = Buffer.from(text, "base64");
   if (bytes.length === 0 || bytes.toString("base64").replace(/=+$/, "") !== text.replace(/=+$/, "")) {
-    throw new Refused(400, `${what} is not base64`);
+    throw new Refused(400, `${field}: invalid base64`);
   }
   return bytes;
 }
 
-/** The JSON of a request: 400 when it is none. */
+/** Parses a request's JSON body. @throws Refused 400 for invalid JSON */
 export function jsonOf(call: Call): unknown {
   try {
     return JSON.parse(call.body.toString("utf8"));
   } catch {
-    throw new Refused(400, "the body is not JSON");
+    throw new Refused(400, "parse request: invalid JSON");
   }
 }

@@ -7,10 +7,10 @@ import { runtimeFolder } from "./serve.ts";
 
 const MAX_ANSWER = 1024 * 1024;
 
-/** The sandbox that runs in the background, as its starter wrote it down. */
+/** The background sandbox, as recorded when it was started. */
 export interface RunningSandbox {
   readonly port: number;
-  /** Lets its owner stop it; others on this machine cannot know it. */
+  /** Token with which its owner can stop it; other users cannot read it. */
   readonly token: string;
 }
 
@@ -18,19 +18,19 @@ function statePath(env: Io["env"]): string {
   return `${runtimeFolder(env)}/sandbox.json`;
 }
 
-/** Writes down a sandbox that has started, for its owner alone. */
+/** Records a started sandbox in a file that only its owner can read. */
 export async function writeState(io: Pick<Io, "env" | "files">, sandbox: RunningSandbox): Promise<void> {
   const path = statePath(io.env);
   await io.files.makeDirectory(path.slice(0, path.lastIndexOf("/")), { mode: 0o700 });
   await io.files.replace(path, JSON.stringify(sandbox), { mode: 0o600 });
 }
 
-/** Forgets it. */
+/** Removes the record. */
 export async function removeState(io: Pick<Io, "env" | "files">): Promise<void> {
   await io.files.remove(statePath(io.env));
 }
 
-/** The sandbox that answers now; undefined when none does, whatever was written down. */
+/** Returns the recorded sandbox if it answers; undefined otherwise. */
 export async function findSandbox(
   io: Pick<Io, "env" | "files" | "http" | "signal">,
 ): Promise<RunningSandbox | undefined> {
@@ -42,7 +42,7 @@ export async function findSandbox(
   return (await askSandbox(io, sandbox, { method: "GET", path: "/sandbox/status" })) ? sandbox : undefined;
 }
 
-/** Asks the sandbox's control endpoint; false when it is not ours, or not there. */
+/** Calls the sandbox's control endpoint. Returns false when it is another user's, or not running. */
 export async function askSandbox(
   io: Pick<Io, "http" | "signal">,
   sandbox: RunningSandbox,
@@ -61,19 +61,19 @@ export async function askSandbox(
   }
 }
 
-/** The registry of the sandbox a command is meant for: the one it runs inside, else the one in the background. */
+/** Returns the registry of the current sandbox: the one the command runs inside, else the one in the background. */
 export async function sandboxRegistry(io: Pick<Io, "env" | "files" | "http" | "signal">): Promise<string> {
   const inside = io.env["TSIGN_SANDBOX"];
   if (inside) return inside;
   const running = await findSandbox(io);
-  if (!running) throw new TsignError("input", "no sandbox is running", { hint: "tsign sandbox up" });
+  if (!running) throw new TsignError("input", "no sandbox is running", { hint: "run `tsign sandbox up`" });
   return `localhost:${running.port}`;
 }
 
 /**
- * Asks the sandbox a command is meant for; the text of its answer.
+ * Sends a request to the current sandbox and returns the text of its answer.
  *
- * @throws TsignError "input" when none is running, "service" when it refuses
+ * @throws TsignError "input" when no sandbox is running, "service" when it refuses
  */
 export async function askRunning(
   io: Pick<Io, "env" | "files" | "http" | "signal" | "now" | "sleep">,
@@ -89,7 +89,7 @@ export async function askRunning(
   );
   const text = Buffer.from(bytes).toString("utf8");
   if (status < 200 || status > 299) {
-    throw new TsignError("service", `the sandbox on ${url.host} refuses: ${printable(text.trim())}`, {
+    throw new TsignError("service", `the sandbox on ${url.host} refused the request: ${printable(text.trim())}`, {
       service: "sandbox",
       status,
       url,
@@ -98,11 +98,13 @@ export async function askRunning(
   return text;
 }
 
-/** The variables by which programs find the sandbox a command is meant for. */
+/** Returns the variables with which programs find the current sandbox. */
 export async function sandboxEnvironment(io: Parameters<typeof askRunning>[0]): Promise<Record<string, string>> {
   const text = await askRunning(io, { method: "GET", path: "/sandbox/environment" });
-  const variables = parseJson(Buffer.from(text), "the sandbox's environment");
-  if (!isObject(variables)) throw new TsignError("service", "what answers is not the sandbox", { service: "sandbox" });
+  const variables = parseJson(Buffer.from(text), "sandbox environment");
+  if (!isObject(variables)) {
+    throw new TsignError("service", "read sandbox environment: expected a JSON object", { service: "sandbox" });
+  }
   const pairs = Object.entries(variables).filter(
     ([name, value]) => /^[A-Z0-9_]+$/.test(name) && typeof value === "string",
   );

@@ -8,9 +8,9 @@ import { canonicalJson } from "../canonical.ts";
 export interface CanonicalEntry {
   /** Canonical JSON, the leaf of the log. */
   readonly body: Buffer;
-  /** What a search finds it by: digests as `sha256:<hex>`, e-mail addresses, digests of keys. */
+  /** Search keys: digests as `sha256:<hex>`, e-mail addresses, digests of keys. */
   readonly index: readonly string[];
-  /** The attestation kept beside an intoto entry. */
+  /** The attestation stored with an intoto entry. */
   readonly attestation?: Buffer;
 }
 
@@ -18,7 +18,7 @@ const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes
 const LENGTHS: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
 
 /**
- * Checks a proposed entry, its signatures included, and brings it into its canonical form (Rekor's pkg/types).
+ * Checks a proposed entry and its signatures, and converts it to its canonical form (Rekor's pkg/types).
  *
  * @throws Refused 400
  */
@@ -35,7 +35,7 @@ export async function canonicalEntry(proposed: unknown): Promise<CanonicalEntry>
     case "intoto 0.0.2":
       return intoto2(spec);
     default:
-      throw new Refused(400, `entry type ${type} is not supported`);
+      throw new Refused(400, `unsupported entry type ${type}`);
   }
 }
 
@@ -53,7 +53,7 @@ async function hashedRekord(spec: unknown): Promise<CanonicalEntry> {
   const algorithm = textAt(spec, "data.hash.algorithm");
   const value = textAt(spec, "data.hash.value").toLowerCase();
   if (value.length !== LENGTHS[algorithm] || !/^[0-9a-f]+$/.test(value)) {
-    throw new Refused(400, "data.hash is not a digest of its algorithm");
+    throw new Refused(400, "data.hash: invalid digest");
   }
   const verifier = pemVerifier(spec, "signature.publicKey.content");
   const signature = bytesOf(textAt(spec, "signature.content"), "signature.content");
@@ -68,7 +68,7 @@ async function hashedRekord(spec: unknown): Promise<CanonicalEntry> {
   return { body, index: [`${algorithm}:${value}`, ...ownerKeys(verifier)] };
 }
 
-/** The key's digest, and of a certificate the addresses. */
+/** Returns the search keys of a verifier: its digest and, for a certificate, its e-mail addresses and URIs. */
 function ownerKeys(verifier: Verifier): string[] {
   const names = (verifier.certificate?.subjectAltName ?? "").matchAll(/(?:email|URI):([^,\s]+)/g);
   return [sha256(verifier.pem), ...[...names].map(([, name = ""]) => name)];
@@ -85,7 +85,7 @@ function parseEnvelope(text: string): Envelope {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new Refused(400, "the envelope is not JSON");
+    throw new Refused(400, "parse envelope: invalid JSON");
   }
   const signatures = listAt(value, "signatures").map((each) => ({
     sig: bytesOf(textAt(each, "sig"), "sig"),
@@ -95,18 +95,18 @@ function parseEnvelope(text: string): Envelope {
   return { payloadType: textAt(value, "payloadType"), payload, signatures };
 }
 
-/** For each signature the verifier that accepts it: of envelopes Rekor v1 checks SHA-256 alone, whatever the key. */
+/** Returns the verifier that accepts each signature. For envelopes Rekor v1 uses SHA-256 with every key. */
 function matchSignatures(envelope: Envelope, verifiers: readonly Verifier[]): { sig: Buffer; verifier: Verifier }[] {
   if (envelope.signatures.length === 0) throw new Refused(400, "the envelope has no signatures");
   const message = signedBytes(envelope.payloadType, envelope.payload);
   return envelope.signatures.map(({ sig }) => {
     const verifier = verifiers.find(({ key }) => verifyMessage(key, message, { signature: sig, hash: "sha256" }));
-    if (!verifier) throw new Refused(400, "could not verify envelope: no verifier accepts a signature");
+    if (!verifier) throw new Refused(400, "could not verify envelope: a signature does not match any verifier");
     return { sig, verifier };
   });
 }
 
-/** Digests of an in-toto statement's subjects. */
+/** Returns the digests of an in-toto statement's subjects. */
 function subjectKeys(payload: Buffer): string[] {
   try {
     const statement: unknown = JSON.parse(payload.toString("utf8"));
@@ -143,7 +143,7 @@ function intoto1(spec: unknown): CanonicalEntry {
   return { body, index, attestation: envelope.payload };
 }
 
-/** Payload and signatures are base64 twice: DSSE's own, and that of Rekor's schema. */
+/** Payload and signatures are encoded in base64 twice: by DSSE and by Rekor's schema. */
 function intoto2(spec: unknown): CanonicalEntry {
   const twice = (value: unknown, path: string) => bytesOf(textAt(value, path), path).toString("latin1");
   const payloadType = textAt(spec, "content.envelope.payloadType");
@@ -161,7 +161,7 @@ function intoto2(spec: unknown): CanonicalEntry {
     publicKey,
     keyid: keyid === "" ? undefined : keyid,
   }));
-  // Rekor keeps the envelope's digest as it was proposed.
+  // Rekor stores the envelope's digest as proposed.
   const hash = { algorithm: textAt(spec, "content.hash.algorithm"), value: textAt(spec, "content.hash.value") };
   const payloadHash = { algorithm: "sha256", value: sha256(payload) };
   const body = entryBody("intoto", "0.0.2", { content: { envelope: { payloadType, signatures }, hash, payloadHash } });

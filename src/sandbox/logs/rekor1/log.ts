@@ -18,7 +18,7 @@ interface Stored {
   readonly attestation: Buffer | undefined;
 }
 
-/** The log of Rekor v1: one tree, with every answer's proof at once. */
+/** The log of Rekor v1: one tree; every answer contains an inclusion proof. */
 export class Rekor1Log {
   readonly keyId: Buffer;
   readonly spki: Buffer;
@@ -35,7 +35,7 @@ export class Rekor1Log {
     const { signingKey, journal, hostname } = options;
     this.spki = signingKey.spki;
     this.keyId = spkiKeyId(signingKey.spki);
-    // Any number of 19 digits will do, as long as it stays: Trillian's are random.
+    // A constant number of 19 digits; Trillian's are random.
     this.treeId = String((this.keyId.readBigUInt64BE() % 8_000_000_000_000_000_000n) + 1_000_000_000_000_000_000n);
     this.#signer = {
       origin: `${hostname} - ${this.treeId}`,
@@ -60,7 +60,7 @@ export class Rekor1Log {
     return index;
   }
 
-  /** Adds an entry, unless it is there: then `known` is its UUID. */
+  /** Adds an entry and returns its index; `known` is true when the log already had it. */
   add(entry: CanonicalEntry): Promise<{ index: number; known: boolean }> {
     return this.#ordered(async () => {
       const hash = leafHash(entry.body);
@@ -73,19 +73,19 @@ export class Rekor1Log {
     });
   }
 
-  /** Tree id, 16 hex digits, and leaf hash: 80 hex digits in all. */
+  /** Returns an entry's UUID: tree ID and leaf hash, 80 hex digits. */
   uuid(index: number): string {
     const tree = BigInt(this.treeId).toString(16).padStart(16, "0");
     return tree + (this.#entries[index]?.hash.toString("hex") ?? "");
   }
 
-  /** Index of an entry by its UUID, with or without the tree's id; undefined when there is none. */
+  /** Returns the index of an entry by its UUID, with or without the tree ID; undefined when there is none. */
   indexOf(uuid: string): number | undefined {
     const index = this.#byUuid.get(uuid.slice(-64).toLowerCase());
     return uuid.length === 64 || (index !== undefined && this.uuid(index) === uuid.toLowerCase()) ? index : undefined;
   }
 
-  /** Indices of the entries that have a search key. */
+  /** Returns the indices of the entries with a search key. */
   search(key: string): number[] {
     return this.#entries.flatMap(({ keys }, index) => (keys.includes(key) ? [index] : []));
   }
@@ -102,7 +102,7 @@ export class Rekor1Log {
     return signedCheckpoint(this.#signer, { size, root: this.#tree.root(size) });
   }
 
-  /** An entry with its promise and its proof (Rekor's openapi.yaml, LogEntry). */
+  /** Returns an entry with its signed entry timestamp and inclusion proof (Rekor's openapi.yaml, LogEntry). */
   entry(index: number, faults: FaultSwitches): Record<string, unknown> | undefined {
     const stored = this.#entries[index];
     if (!stored) return undefined;
@@ -133,7 +133,7 @@ export class Rekor1Log {
   }
 }
 
-/** A checkpoint whose text is not the signed one, if that is asked for. */
+/** Returns the checkpoint, with a changed text when the fault bad-checkpoint is on. */
 export function spoilt(faults: FaultSwitches, checkpoint: string): string {
   return faults.has("bad-checkpoint") ? checkpoint.replace("\n\n", "\nspoilt\n\n") : checkpoint;
 }
@@ -144,7 +144,7 @@ function writeStored({ body, integratedTime, keys, attestation }: Stored): Buffe
 }
 
 function readStored(bytes: Buffer): Stored {
-  const kept = parseJson(bytes, "an entry of the sandbox's log") as {
+  const kept = parseJson(bytes, "stored log entry") as {
     body: string;
     integratedTime: number;
     keys: string[];

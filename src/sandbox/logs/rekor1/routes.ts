@@ -19,10 +19,10 @@ import { canonicalEntry } from "./canonical.ts";
 import type { Rekor1Log } from "./log.ts";
 
 const ENTRIES = "/api/v1/log/entries";
-/** Entries one retrieval may ask for (Rekor's openapi.yaml). */
+/** Most entries of one retrieval (Rekor's openapi.yaml). */
 const MAX_RETRIEVED = 10;
 
-/** Rekor's API, version 1 (Rekor's openapi.yaml). */
+/** Creates Rekor's API version 1 (Rekor's openapi.yaml). */
 export function createRekor1(log: Rekor1Log): Service {
   const found = (call: Call, index: number | undefined): ServerResponse => {
     const entry = index === undefined ? undefined : log.entry(index, call.faults);
@@ -51,7 +51,7 @@ export function createRekor1(log: Rekor1Log): Service {
       "GET /api/v1/log/proof": ({ query }) => {
         const first = naturalNumber(query.get("firstSize") ?? "1");
         const last = naturalNumber(query.get("lastSize"));
-        if (first < 1 || last < first || last > log.size) throw new Refused(400, "no such tree sizes");
+        if (first < 1 || last < first || last > log.size) throw new Refused(400, "invalid tree sizes");
         return json({ hashes: log.consistency(first, last), rootHash: log.root(last) });
       },
     },
@@ -59,7 +59,7 @@ export function createRekor1(log: Rekor1Log): Service {
 }
 
 function naturalNumber(text: string | null): number {
-  if (text === null || !/^\d{1,15}$/.test(text)) throw new Refused(422, "a number is needed");
+  if (text === null || !/^\d{1,15}$/.test(text)) throw new Refused(422, "expected a number");
   return Number(text);
 }
 
@@ -82,7 +82,8 @@ async function retrieve(log: Rekor1Log, call: Call): Promise<ServerResponse> {
   const indices = listAt(body, "logIndexes").map(Number);
   const entries = listAt(body, "entries");
   const asked = uuids.length + indices.length + entries.length;
-  if (asked === 0 || asked > MAX_RETRIEVED) throw new Refused(422, `1 to ${MAX_RETRIEVED} entries can be asked for`);
+  if (asked === 0 || asked > MAX_RETRIEVED)
+    throw new Refused(422, `expected 1 to ${MAX_RETRIEVED} entries, found ${asked}`);
   const wanted: (number | undefined)[] = [...uuids.map((uuid) => log.indexOf(uuid)), ...indices];
   for (const proposed of entries)
     wanted.push(log.indexOf(leafHash((await canonicalEntry(proposed)).body).toString("hex")));
@@ -93,7 +94,7 @@ async function retrieve(log: Rekor1Log, call: Call): Promise<ServerResponse> {
   return json(found);
 }
 
-/** UUIDs of the entries with a digest, an e-mail address or a key. */
+/** Returns the UUIDs of the entries with a digest, an e-mail address or a key. */
 function search(log: Rekor1Log, call: Call): ServerResponse {
   const body = jsonOf(call);
   const keys: string[] = [];
@@ -105,7 +106,7 @@ function search(log: Rekor1Log, call: Call): ServerResponse {
     const { pem } = verifierOf(bytesOf(textAt(body, "publicKey.content"), "publicKey.content").toString("latin1"));
     keys.push(createHash("sha256").update(pem).digest("hex"));
   }
-  if (keys.length === 0) throw new Refused(400, "hash, email or publicKey is needed");
+  if (keys.length === 0) throw new Refused(400, "missing hash, email or publicKey");
   const every = valueAt(body, "operator") === "and";
   const lists = keys.map((key) => log.search(key));
   const all = [...new Set(lists.flat())];

@@ -13,7 +13,7 @@ export interface CanonicalEntry {
 
 interface KeyDetails {
   readonly hash: Hash;
-  /** Names of the hash in Sigstore's protobuf. */
+  /** Name of the hash in Sigstore's protobuf. */
   readonly algorithm: string;
   /** `prime256v1`, `rsa 2048`, `ed25519`. */
   readonly key: string;
@@ -21,7 +21,7 @@ interface KeyDetails {
 
 const SHA2 = { sha256: "SHA2_256", sha384: "SHA2_384", sha512: "SHA2_512" } as const;
 const details = (hash: Hash, key: string): KeyDetails => ({ hash, algorithm: SHA2[hash], key });
-/** PublicKeyDetails (sigstore_common.proto) the log takes. */
+/** PublicKeyDetails (sigstore_common.proto) that the log accepts. */
 const KEY_DETAILS: Readonly<Record<string, KeyDetails>> = {
   PKIX_ECDSA_P256_SHA_256: details("sha256", "prime256v1"),
   PKIX_ECDSA_P384_SHA_384: details("sha384", "secp384r1"),
@@ -34,8 +34,7 @@ const KEY_DETAILS: Readonly<Record<string, KeyDetails>> = {
 };
 
 /**
- * Checks a request (rekor/v2/hashedrekord.proto, dsse.proto), its signatures included, and makes the entry's canonical
- * JSON.
+ * Checks a request and its signatures (rekor/v2/hashedrekord.proto, dsse.proto), and returns the entry in canonical JSON.
  *
  * @throws Refused 400
  */
@@ -49,7 +48,7 @@ export async function canonicalEntry(request: unknown): Promise<CanonicalEntry> 
 interface NamedVerifier {
   readonly verifier: Verifier;
   readonly details: KeyDetails;
-  /** As the entry holds it. */
+  /** The verifier as written in the entry. */
   readonly written: object;
 }
 
@@ -63,7 +62,7 @@ function verifierAt(value: unknown): NamedVerifier {
   const { namedCurve, modulusLength } = verifier.key.asymmetricKeyDetails ?? {};
   const type = verifier.key.asymmetricKeyType;
   if (!known || known.key !== (namedCurve ?? (type === "rsa" ? `rsa ${modulusLength}` : type))) {
-    throw new Refused(400, `key details ${keyDetails} are not the key's, or not supported`);
+    throw new Refused(400, `keyDetails ${keyDetails} are unsupported or do not match the key`);
   }
   const written = { keyDetails, [field]: { rawBytes: rawBytes.toString("base64") } };
   return { verifier, details: known, written };
@@ -94,9 +93,9 @@ function dsse(request: unknown): CanonicalEntry {
   const verifiers = listAt(request, "verifiers").map(verifierAt);
   const signatures = listAt(request, "envelope.signatures").map((each) => {
     const signature = bytesOf(textAt(each, "sig"), "sig");
-    const by = verifiers.find(({ verifier }) => verifyMessage(verifier.key, message, { signature }));
-    if (!by) throw new Refused(400, "invalid dsse request: no verifier accepts a signature");
-    return { content: signature.toString("base64"), verifier: by.written };
+    const match = verifiers.find(({ verifier }) => verifyMessage(verifier.key, message, { signature }));
+    if (!match) throw new Refused(400, "invalid dsse request: a signature does not match any verifier");
+    return { content: signature.toString("base64"), verifier: match.written };
   });
   if (signatures.length === 0) throw new Refused(400, "invalid dsse request: the envelope has no signatures");
   const digest = createHash("sha256").update(payload).digest("base64");

@@ -10,7 +10,7 @@ import type { CanonicalEntry } from "./canonical.ts";
 const TILE = 256;
 const TILE_LEVELS = 8;
 
-/** The log of Rekor v2: entries, a checkpoint signed with Ed25519, and tiles to read it all by. */
+/** The log of Rekor v2: entries, a checkpoint signed with Ed25519, and tiles for reading. */
 export class Rekor2Log {
   readonly keyId: Buffer;
   readonly spki: Buffer;
@@ -44,7 +44,7 @@ export class Rekor2Log {
     return index;
   }
 
-  /** Adds an entry and gives its index; the index of the first one when it is there. */
+  /** Adds an entry unless the log already has it, and returns its index. */
   add({ body }: CanonicalEntry): Promise<number> {
     return this.#ordered(async () => {
       const known = this.#known.get(leafHash(body).toString("hex"));
@@ -60,7 +60,7 @@ export class Rekor2Log {
     return signedCheckpoint(signer, { size, root: this.#tree.root(size) });
   }
 
-  /** TransparencyLogEntry (sigstore_rekor.proto) as protojson. */
+  /** Returns the TransparencyLogEntry (sigstore_rekor.proto) of an entry as protojson. */
   entry(index: number, { kind, version, body }: CanonicalEntry, faults: FaultSwitches): object {
     const hashes = this.#tree.inclusionProof(index).map((hash) => hash.toString("base64"));
     const size = faults.has("stale-checkpoint") ? index : this.size;
@@ -80,7 +80,7 @@ export class Rekor2Log {
     };
   }
 
-  /** `<level>/<number>` with an optional `.p/<width>`: the hashes of a tile; undefined when there is no such tile. */
+  /** Returns the hashes of a tile, `<level>/<number>` with an optional `.p/<width>`; undefined when it does not exist. */
   tile(path: string): Buffer | undefined {
     const [, levelText = "", rest = ""] = /^(\d)\/(.+)$/.exec(path) ?? [];
     const level = Number(levelText);
@@ -88,7 +88,7 @@ export class Rekor2Log {
     return range && Buffer.concat([...this.#tree.row(level * TILE_LEVELS, range.from, range.to)]);
   }
 
-  /** The same of an entry bundle: each entry after its length in two octets. */
+  /** Returns an entry bundle, in which each entry follows its length in two octets; undefined when it does not exist. */
   entries(path: string): Buffer | undefined {
     const range = this.#range(path, this.size);
     return (
@@ -103,7 +103,7 @@ export class Rekor2Log {
     );
   }
 
-  /** Reads a tile number, in groups of three digits, all but the last with an `x` before them. */
+  /** Parses a tile number: groups of three digits, all but the last prefixed with `x`. */
   #range(path: string, available: number): { from: number; to: number } | undefined {
     const [, groups, width] = /^((?:x\d{3}\/)*\d{3})(?:\.p\/(\d{1,3}))?$/.exec(path) ?? [];
     if (groups === undefined) return undefined;

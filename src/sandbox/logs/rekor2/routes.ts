@@ -3,13 +3,13 @@ import { answer, json, jsonOf, Refused, type Service } from "../../server/servic
 import { canonicalEntry } from "./canonical.ts";
 import type { Rekor2Log } from "./log.ts";
 
-/** The largest entry that fits a bundle (C2SP tlog-tiles: its length takes two octets). */
+/** Size limit of an entry: its length is encoded in two octets (C2SP tlog-tiles). */
 const MAX_ENTRY = 0xffff;
 
-/** Rekor's API, version 2: writing (rekor/v2/rekor_service.proto), and reading by tiles (C2SP tlog-tiles). */
+/** Creates Rekor's API version 2: writing (rekor/v2/rekor_service.proto), and reading by tiles (C2SP tlog-tiles). */
 export function createRekor2(log: Rekor2Log): Service {
   const octets = (bytes: Buffer | undefined): ServerResponse => {
-    if (!bytes) throw new Refused(404, "no such tile");
+    if (!bytes) throw new Refused(404, "tile not found");
     return answer(bytes, { type: "application/octet-stream" });
   };
   return {
