@@ -31,14 +31,16 @@ test("examples: every command line parses", async () => {
     for (const example of command.examples.filter((each) => !each.startsWith("# "))) {
       const line = /(?:^|\s|\()tsign ([^|;<>)']*)/.exec(example)?.[1];
       if (line === undefined || example.includes("'")) continue; // needs a shell
+      const io = testIo();
       const parsed = await parseCommandLine(
         line
           .trim()
           .split(/\s+/)
           .filter((word) => word !== "<"),
-        testIo(),
+        io,
         loadCommand,
       );
+      assert.doesNotMatch(io.err(), /^Flag |^WARNING/m, example);
       assert.equal(parsed.kind, "run", example);
     }
   }

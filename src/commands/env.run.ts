@@ -13,9 +13,9 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
     else io.stdout.write(`${name}=${secret && value !== "" ? MASK : value}\n`);
   };
   for (const { name, about, expects, secret = false } of VARIABLES) {
-    print(name, [`${name} ${about}`, `Expects: ${expects}`], secret);
+    print(name, [`${name}: ${about}`, `Expects: ${expects}`], secret);
   }
-  for (const name of otherVariables(io.env)) print(name, [`${name} sets a flag, or nothing`], true);
+  for (const name of otherVariables(io.env)) print(name, [`${name}: variable of a flag, or unknown`], true);
 };
 
 const MASK = "******";

@@ -8,8 +8,8 @@ export default defineCommand({
   examples: [
     "# Import a key that OpenSSL generated",
     "tsign import-key-pair --key openssl.pem",
-    "# Write release.key and release.pub",
-    "tsign import-key-pair --key openssl.pem --output-key-prefix release",
+    "# Write team.key and team.pub",
+    "tsign import-key-pair --key openssl.pem --output-key-prefix team",
   ],
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {

@@ -1,16 +1,16 @@
 import { printable } from "../../format/printable.ts";
 
-/** What the shell does besides showing the candidates: bits of cobra's ShellCompDirective. */
+/** Instructions for the shell: bits of cobra's ShellCompDirective. */
 export const DIRECTIVE = {
   default: 0,
   noSpace: 2,
   noFiles: 4,
-  /** Candidates without `://` are endings of the files to propose. */
+  /** Candidates without a colon are extensions of files to propose. */
   fileEndings: 8,
   folders: 16,
 } as const;
 
-/** A word that may stand there, and what it is; "" when there is nothing to say. */
+/** A word to propose, and its description, which may be empty. */
 export interface Candidate {
   readonly word: string;
   readonly about: string;
@@ -21,13 +21,13 @@ export interface Completion {
   readonly directive: number;
 }
 
-/** A candidate that needs no words. */
+/** Returns a candidate without a description. */
 export const bare = (word: string): Candidate => ({ word, about: "" });
 
-/** Nothing but what the directive says. */
+/** Returns a completion without candidates. */
 export const only = (directive: number): Completion => ({ candidates: [], directive });
 
-/** Of the candidates those that go on from what was typed, and no files. */
+/** Returns the candidates that begin with the typed text, and no files. */
 export function proposal(candidates: readonly Candidate[], typed: string, directive = 0): Completion {
   return {
     candidates: candidates.filter(({ word }) => word.startsWith(typed)),
@@ -35,9 +35,9 @@ export function proposal(candidates: readonly Candidate[], typed: string, direct
   };
 }
 
-/** The answer in the form the completion scripts read: `word<tab>about` lines, then the directive. */
+/** Formats a completion for the completion scripts: `word<tab>about` lines, then the directive. */
 export function formatCompletion({ candidates, directive }: Completion, options: { descriptions: boolean }): string {
-  // A file's name may hold a line end, which would be read as another candidate.
+  // A line feed in a file name would be read as another candidate.
   const lines = candidates
     .filter(({ word }) => word === printable(word))
     .map(({ word, about }) => (options.descriptions && about ? `${word}\t${about}` : word));

@@ -45,8 +45,16 @@ test("completion: flags before the command are skipped with their values", async
 });
 
 test("completion: names of flags, without deprecated ones, none after --", async () => {
-  assert.deepEqual((await words("--")).words, ["--help", "--output-file", "--quiet", "--timeout", "--verbose"]);
+  assert.deepEqual((await words("--")).words, [
+    "--help",
+    "--output-file",
+    "--quiet",
+    "--timeout",
+    "--verbose",
+    "--version",
+  ]);
   assert.deepEqual((await words("verify", "--ke")).words, ["--key"]);
+  assert.deepEqual((await words("verify", "--vers")).words, []);
   assert.deepEqual((await words("verify-blob", "--offl")).words, []);
   assert.deepEqual((await words("verify", "--", "--ke")).words, []);
 });

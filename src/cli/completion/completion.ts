@@ -4,13 +4,14 @@ import { flagValue } from "../help/flag-values.ts";
 import { commandsBelow } from "../help/groups.ts";
 import { flagName, splitArguments } from "../parser/argv.ts";
 import type { Command, Flags, LoadCommand } from "../parser/define.ts";
+import { PROGRAM_FLAGS } from "../parser/global-flags.ts";
 import { TABLE } from "../table.ts";
 import { bare, type Candidate, type Completion, DIRECTIVE, only, proposal } from "./answer.ts";
 import { proposeImages, proposeKeys, proposeRegistries } from "./values.ts";
 
 /**
- * Candidates for the last word of a command line: commands, flags, the values of a choice, keys, images. Files are the
- * shell's own affair; it is told which.
+ * Returns the candidates for the last word of a command line: commands, flags, values of a choice, keys and images. For files,
+ * it returns name extensions, from which the shell completes.
  */
 export async function complete(
   words: readonly string[],
@@ -26,14 +27,15 @@ export async function complete(
   const ended = before.includes("--");
   const value = ended ? undefined : await flagValueOf(flags, { previous: before.at(-1) ?? "", current }, io);
   if (value) return value;
-  if (current.startsWith("-") && !ended) return proposal(flagsBelow(flags), current);
+  if (current.startsWith("-") && !ended)
+    return proposal(flagsBelow(named.length === 0 ? PROGRAM_FLAGS : flags), current);
   if (named[0] === "help" && named.length === 1 && current !== "")
     return proposal([...below([]), ...(await errorCodes())], current);
   if (!entry || !command) return proposal(below(named[0] === "help" ? named.slice(1) : named), current);
   return argumentOf({ command, flags, before, current, words: entry.words.length }, io);
 }
 
-/** The words that are neither flags nor the values of flags that every command has. */
+/** The words that are neither flags nor values of global flags. */
 function commandWords(before: readonly string[], global: Flags): string[] {
   const takesValue = Object.entries(global).flatMap(([key, { kind, short }]) =>
     kind === "bool" ? [] : [`--${flagName(key)}`, ...(short ? [`-${short}`] : [])],
@@ -55,7 +57,7 @@ async function errorCodes(): Promise<Candidate[]> {
   return ERROR_CODES.map((code) => ({ word: code, about: "an error code" }));
 }
 
-/** The values of the flag just before, or of the one in `--flag=…`; undefined when the word is no value of a flag. */
+/** The values of the preceding flag, or of the one in `--flag=…`; undefined if the word is not the value of a flag. */
 async function flagValueOf(
   flags: Flags,
   line: { previous: string; current: string },
@@ -102,7 +104,7 @@ function files(endings: readonly string[]): Completion {
     : only(DIRECTIVE.default);
 }
 
-/** What an argument may be follows from its name in the usage line. */
+/** The candidates for an argument, by its placeholder in the usage line. */
 async function argumentOf(
   line: { command: Command; flags: Flags; before: readonly string[]; current: string; words: number },
   io: Io,
@@ -125,7 +127,7 @@ async function argumentOf(
   return name === "bundle" ? files(["sigstore.json", "bundle", "json"]) : only(DIRECTIVE.default);
 }
 
-/** How many arguments stand before the word; undefined when a flag among them is unknown. */
+/** The number of arguments before the word; undefined if a flag among them is unknown. */
 function positionOf({
   before,
   flags,
@@ -142,7 +144,7 @@ function positionOf({
   }
 }
 
-/** `image` for each of `[flags] <image…>`. */
+/** The placeholder of an argument: `image` for every argument of `[flags] <image…>`. */
 function argumentName(usage: string, position: number): string {
   const names = usage.replace(/--\S+ <[^>]*>/g, "").match(/<[^>]+>/g) ?? [];
   const name = names[position] ?? (names.at(-1)?.endsWith("…>") ? names.at(-1) : "");

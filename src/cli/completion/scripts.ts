@@ -1,7 +1,7 @@
 /**
- * Each script asks `tsign __complete` for candidates, so that it never has to change when a flag does. Values of
- * `--flag=value` come without the flag: a shell that completes the whole word puts it back. Files are found by the shell,
- * those with the endings it is told if there are any.
+ * Completion scripts by shell. They run `tsign __complete` for candidates, so that they do not depend on commands and flags.
+ * Candidates for `--flag=value` omit the flag; a script adds it if its shell completes the whole word. The shell finds files,
+ * filtered by extensions if there are any.
  */
 export const COMPLETION_SCRIPTS: Readonly<Record<string, string>> = {
   bash: `# bash completion for tsign: source <(tsign completion bash)
@@ -11,7 +11,7 @@ _tsign() {
     local -a words=() endings=() files=()
     COMPREPLY=()
     [[ $(type -t "$program") == alias ]] && program=tsign
-    # bash splits words at = and : too; what touches belongs together
+    # bash also splits words at = and :, join adjacent parts
     for ((index = 0; index <= COMP_CWORD; index++)); do
         part=\${rest#"\${rest%%[![:blank:]]*}"}
         word=\${COMP_WORDS[index]}
@@ -26,7 +26,7 @@ _tsign() {
     current=\${words[\${#words[@]}-1]}
     [[ $current == --*=* ]] && prefix=\${current%%=*}=
     value=\${current#"$prefix"}
-    # what readline does not replace
+    # the part of the word that readline keeps
     [[ $COMP_WORDBREAKS == *=* && $current == *=* ]] && cut=\${current%"\${current##*=}"}
     [[ $COMP_WORDBREAKS == *:* && \${current#"$cut"} == *:* ]] && cut=\${current%"\${current##*:}"}
     answer=$("$program" __completeNoDesc "\${words[@]:1}" 2>/dev/null) || return
@@ -154,7 +154,7 @@ Register-ArgumentCompleter -Native -CommandName tsign -ScriptBlock {
     if ($wordToComplete -eq '') { $arguments += '' }
     $prefix = if ($wordToComplete -match '^--[^=]+=') { $Matches[0] } else { '' }
     $answer = @(& $words[0] __complete @arguments 2>$null)
-    # what is no candidate, and no candidates at all, leaves the files to PowerShell
+    # without candidates, PowerShell proposes files
     $endings = $answer.Length -gt 0 -and ([int]$answer[-1].Substring(1) -band 8)
     foreach ($line in $answer) {
         if ($line.StartsWith(':')) { continue }

@@ -1,9 +1,9 @@
 import type { Io } from "../../io/io.ts";
 import { bare, type Candidate, type Completion, DIRECTIVE, only, proposal } from "./answer.ts";
 
-/** How long a registry may take, in milliseconds: somebody is waiting with a finger on the key. */
-const PATIENCE = 1000;
-/** Tags that hold what is attached to images: nobody signs or verifies these. */
+/** Time limit of a registry's answer in milliseconds: the user is waiting. */
+const REGISTRY_TIMEOUT = 1000;
+/** Legacy tags of signatures and attestations, which are not proposed. */
 const ATTACHMENT = /^sha(256|512)-[0-9a-f]{64,128}(\.\w+)?$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
@@ -14,13 +14,13 @@ const SCHEMES: readonly Candidate[] = [
   { word: "gcpkms://", about: "Google Cloud Key Management Service" },
   { word: "gitlab://", about: "the variables of a GitLab project" },
   { word: "hashivault://", about: "HashiCorp Vault" },
-  { word: "https://", about: "a file of a web server" },
+  { word: "https://", about: "a file on a web server" },
   { word: "k8s://", about: "a Kubernetes secret" },
   { word: "openbao://", about: "OpenBao" },
   { word: "pkcs11:", about: "a PKCS#11 token" },
 ];
 
-/** Key references: key files for the shell to find, services, and the variables that hold a key. */
+/** Returns key references: extensions of key files, key services, and variables that contain a key. */
 export function proposeKeys(io: Pick<Io, "env">, typed: string, endings: readonly string[]): Completion {
   if (typed.startsWith("env://")) {
     const names = Object.keys(io.env).filter((name) => io.env[name]?.startsWith("-----BEGIN "));
@@ -34,15 +34,15 @@ export function proposeKeys(io: Pick<Io, "env">, typed: string, endings: readonl
   return { candidates: [...endings.map(bare), ...schemes], directive: DIRECTIVE.fileEndings };
 }
 
-/** Registries the user has credentials for. */
+/** Returns the registries for which the user has credentials. */
 export async function proposeRegistries(io: Io, typed: string): Promise<Completion> {
   return proposal((await knownRegistries(io)).map(bare), typed);
 }
 
 /**
- * Image references: the registries the user knows and, after `registry/repository:`, the tags there. Asked are only
- * registries on this machine and those that docker's configuration itself holds credentials for: a credential helper may
- * ask the user something. A failure is no candidates.
+ * Returns image references: registries with credentials and, after `registry/repository:`, the repository's tags. Only
+ * registries on this machine and those with credentials in docker's configuration are contacted, because a credential helper
+ * may prompt the user. Errors lead to an empty list.
  */
 export async function proposeImages(io: Io, typed: string): Promise<Completion> {
   const slash = typed.indexOf("/");
@@ -64,7 +64,7 @@ export async function proposeImages(io: Io, typed: string): Promise<Completion> 
   );
 }
 
-/** Hosts in docker's configuration, sorted, and the sandbox's. */
+/** Returns the hosts in docker's configuration and that of the sandbox, sorted. */
 async function knownRegistries(io: Io): Promise<string[]> {
   const hosts = await quickly(io, async () => {
     const { findCredentialFiles } = await import("../../oci/registry/docker-config.ts");
@@ -81,14 +81,14 @@ async function knownRegistries(io: Io): Promise<string[]> {
   return [...new Set(known)].filter((host) => /^[\w.-]+(:\d+)?(\/[\w./-]+)?$/.test(host)).sort();
 }
 
-/** A step that may take a moment, fail, or never end: then there is nothing. It cannot start programs that ask. */
+/** Runs a step with a time limit and without starting programs. Returns an empty list if it fails. */
 async function quickly(io: Io, step: (io: Io) => Promise<string[]>): Promise<string[]> {
   const timer = new AbortController();
-  const late = io.sleep(PATIENCE).then(() => {
+  const late = io.sleep(REGISTRY_TIMEOUT).then(() => {
     timer.abort(new Error("too slow"));
     return [];
   });
-  const spawn = () => Promise.reject(new Error("nothing is asked for a completion"));
+  const spawn = () => Promise.reject(new Error("completion does not start programs"));
   const signal = AbortSignal.any([io.signal, timer.signal]);
   const limited = Object.create(io, Object.getOwnPropertyDescriptors({ signal, spawn })) as Io;
   return Promise.race([step(limited).catch(() => []), late]);
@@ -105,7 +105,7 @@ async function listTags(io: Io, text: string): Promise<string[]> {
   const repository = parseRepository(text);
   const own = isLoopback(new URL(`https://${repository.registry}`).hostname);
   if (!own && (await findCredentials(io, repository)).kind === "anonymous") return [];
-  // Flags of the command line are not followed: what they would change is rarely worth a request.
+  // Registry flags on the command line are ignored, since they rarely change the answer.
   const store = await openRegistry(io, repository, PLAIN_REGISTRY);
   return (await store.tags()).filter((tag) => TAG.test(tag) && !ATTACHMENT.test(tag));
 }

@@ -39,6 +39,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^(digest|hash|rootChecksum)$/, text("hex")],
   [/(Password|Pin|PIN|Puk|Token|ManagementKey)$|^(password|pin|puk|managementKey|newKey|oldKey)$/, text("secret")],
   [/(Time|^clock)$/, text("time")],
+  [/^certificateIdentity$/, text("identity")],
   [
     /(Name|Username|ClientId|Identity|Repository|Ref|Sha|Trigger|Prefix|oidcProvider)$|^(username|slot|email|aud)$/,
     text("name"),

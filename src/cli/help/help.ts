@@ -1,6 +1,7 @@
 import { flagName } from "../parser/argv.ts";
 import type { Command, Flag, Flags } from "../parser/define.ts";
 import { flagVariable } from "../parser/environment.ts";
+import { PROGRAM_FLAGS } from "../parser/global-flags.ts";
 import { formatDuration } from "../parser/values.ts";
 import type { Entry } from "../table.ts";
 import { deprecatedFlags, exitCodesOf, groupFlags, shownFlags, variablesOf } from "./flag-groups.ts";
@@ -47,6 +48,7 @@ export function groupHelp(prefix: readonly string[], { global, screen }: HelpOpt
   const program = prefix.length === 0;
   const group = GROUPS[prefix.join(" ")];
   const name = ["tsign", ...prefix].join(" ");
+  const flags = program ? PROGRAM_FLAGS : global;
   const commands = commandsBelow(prefix).map(({ word, summary }): Row => [word, summary]);
   const sections = program
     ? SECTIONS.map(({ title, words }) => ({
@@ -60,7 +62,7 @@ export function groupHelp(prefix: readonly string[], { global, screen }: HelpOpt
     ...(program ? [examples(PROGRAM_EXAMPLES, screen)] : []),
     usage(`${name} <command> [flags] [arguments]`, screen),
     ...alignedTables(sections, screen),
-    section("Global flags", table(flagRows(shownFlags(global), global), screen), screen),
+    section("Global flags", table(flagRows(shownFlags(flags), flags), screen), screen),
     program ? text(`Deprecated commands: ${deprecatedWords().join(", ")}.`, screen) : "",
     text(`Run \`tsign help ${[...prefix, "<command>"].join(" ")}\` for details of a command.`, screen),
   ]);

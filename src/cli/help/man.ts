@@ -1,5 +1,6 @@
 import { flagName } from "../parser/argv.ts";
 import type { Command, Flag, Flags, LoadCommand } from "../parser/define.ts";
+import { PROGRAM_FLAGS } from "../parser/global-flags.ts";
 import { type Entry, TABLE } from "../table.ts";
 import { deprecatedFlags, exitCodesOf, groupFlags, shownFlags } from "./flag-groups.ts";
 import { commandsBelow, GROUPS, type Group } from "./groups.ts";
@@ -22,10 +23,10 @@ export async function manPages(global: Flags, load: LoadCommand): Promise<ManPag
     file: `${pageName(entry.words)}.1`,
     text: commandPage(entry, await load(entry), global),
   }));
-  return [{ file: "tsign.1", text: programPage(global) }, ...groups, ...(await Promise.all(commands))];
+  return [{ file: "tsign.1", text: programPage() }, ...groups, ...(await Promise.all(commands))];
 }
 
-function programPage(global: Flags): string {
+function programPage(): string {
   const listed = commandsBelow([]).filter(({ word }) => word !== "help");
   return page("tsign", "sign and verify container images and files", [
     section("SYNOPSIS", `${bold("tsign")} ${italic("command")} [${italic("flags")}] [${italic("arguments")}]`),
@@ -34,7 +35,7 @@ function programPage(global: Flags): string {
       roff("Signs container images and files with a key or keylessly, and verifies signatures and attestations."),
     ),
     section("COMMANDS", listed.map(({ word, summary }) => commandRow([word], summary)).join("\n")),
-    section("GLOBAL OPTIONS", options(shownFlags(global), global)),
+    section("OPTIONS", options(shownFlags(PROGRAM_FLAGS), PROGRAM_FLAGS)),
     section(
       "ENVIRONMENT",
       roff(

@@ -8,3 +8,6 @@ export const GLOBAL_FLAGS = {
   timeout: flag.duration("time limit of the command", { short: "t", default: 180_000 }),
   verbose: flag.bool("print HTTP requests and the causes of errors on stderr", { short: "d" }),
 };
+
+/** The flags of the program when it runs without a command. */
+export const PROGRAM_FLAGS = { ...GLOBAL_FLAGS, version: flag.bool("print the version", { short: "v" }) };
