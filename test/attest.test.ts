@@ -216,7 +216,7 @@ test("verify-attestation: unreadable attestation or duplicate key -> reported, o
   const good = await verify("--type", TYPE, image);
   assert.equal(good.code, 0, good.stderr);
   assert.equal(good.stdout.trim().split("\n").length, 1);
-  assert.match(good.stderr, /Found too, and not counted:/);
+  assert.match(good.stderr, /These were also found but did not verify:/);
   for (const layer of [1, 2, 3]) assert.match(good.stderr, new RegExp(`layer ${layer}: `));
 
   manifest.layers.pop();

@@ -2,7 +2,7 @@ import { TsignError, withExitCode, withHint } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
 import type { ImageTarget } from "../images/open.ts";
-import type { Failure, Rejected } from "../images/verdict.ts";
+import type { Accepted, Failure, Rejected } from "../images/verdict.ts";
 import { type VerifyImageOptions, verifyImage } from "../images/verify.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
@@ -13,15 +13,18 @@ import { imageOptions } from "./options/image-verification.ts";
 import { openTarget } from "./options/images.ts";
 import { absenceHint, refusalHint, type SignerFlags, signersHint } from "./options/refusal-hints.ts";
 import { readVerification } from "./options/verification.ts";
+import { type ImageRow, printTable, summaryOf } from "./print/image-table.ts";
 import { printVerdict, type VerdictOptions } from "./print/image-verdict.ts";
 import { progress } from "./print/progress.ts";
+import { factsOf } from "./print/signed-by.ts";
+import { type Look, lookOf, shortDigests } from "./print/style.ts";
 
 /**
- * Verifies the signatures of each image and prints what is good of it: `verify`, and the commands that read the images' names
- * out of a file.
+ * Verifies the signatures of each image and prints the outcome: for `verify`, and for the commands that read the images' names
+ * from a file.
  *
  * @param images references, or folders with --local-image
- * @throws TsignError the first failure, once all are judged
+ * @throws TsignError the first failure, after all are verified
  */
 export async function verifySignatures(
   io: Io,
@@ -46,7 +49,7 @@ export async function verifySignatures(
   try {
     await verifyEach(io, images, { flags, mustExist: false, options, given, printed });
   } catch (error) {
-    // cosign has its exit codes for images in registries alone.
+    // cosign has special exit codes only for images in registries.
     throw flags.localImage && error instanceof TsignError ? withExitCode(error, error.exitCode ?? 1) : error;
   }
 }
@@ -59,44 +62,67 @@ export function signersOfFirst(
   return first === undefined || localImage ? undefined : signersHint(first);
 }
 
-/** What a command says of its images besides their names. */
+/** How a command verifies its images, and prints the results. */
 interface Run {
   readonly flags: Parameters<typeof openTarget>[2]["flags"] & SignerFlags & { readonly certificate: string };
   /** Whether images named by digest are looked up first. */
   readonly mustExist: boolean;
   readonly options: VerifyImageOptions;
-  /** The signatures the user brought along for an image; undefined to judge those stored with it. */
+  /** Returns the signatures that the user gave for an image; undefined to verify those stored with it. */
   readonly given?: ((target: ImageTarget) => Promise<readonly Evidence[]>) | undefined;
   readonly printed: Pick<VerdictOptions, "annotations" | "form">;
 }
 
 /**
- * Verifies images one after another, all of them, also after one has failed: what a command says of an image must not depend
- * on those named before it. Prints what became of each.
+ * Verifies images one after another, and goes on after one has failed: the outcome for an image does not depend on those named
+ * before it. Prints the outcome for each; for several images, a summary, which is a table on a terminal.
  *
  * @param images references, or folders with --local-image
- * @throws the first failure, once all are judged
+ * @throws the first failure, after all are verified
  */
 export async function verifyEach(io: Io, images: readonly string[], run: Run): Promise<void> {
-  let firstFailure: unknown;
+  const several = images.length > 1;
+  const failures: unknown[] = [];
+  const rows: ImageRow[] = [];
+  const look = lookOf(io, "stderr");
   const line = progress(io, "verifying images", { total: images.length, unit: "items" });
   for (const [index, text] of images.entries()) {
     line.update(index);
+    const image = shortDigests(text, look);
     try {
-      await verifyOne(io, text, run);
+      const [first] = await verifyOne(io, text, { ...run, inTable: several });
+      rows.push({ image, result: { ok: true, ...factsOf(first, { logs: run.options.trust.logs, look }) } });
     } catch (error) {
-      if (images.length > 1 && error instanceof TsignError && !io.signal.aborted) {
-        io.stderr.write(error.message.includes(text) ? `${error.message}\n` : `${text}: ${error.message}\n`);
+      if (several && error instanceof TsignError && !io.signal.aborted) {
+        rows.push({ image, result: { ok: false, reason: shortDigests(reasonFor(text, error), look) } });
+        if (!look.terminal) io.stderr.write(failureLine(text, error), { always: true });
       }
-      firstFailure ??= error;
+      failures.push(error);
     }
   }
   line.end();
-  if (firstFailure) throw firstFailure;
+  if (several && rows.length === images.length) printSummary(io, rows, look);
+  if (failures.length > 0) throw failures[0];
 }
 
-async function verifyOne(io: Io, text: string, run: Run): Promise<void> {
-  const { flags, mustExist, options, printed } = run;
+function failureLine(text: string, { message }: TsignError): string {
+  return message.includes(text) ? `${message}\n` : `${text}: ${message}\n`;
+}
+
+/** An error's message without the image's name, which stands beside it. */
+function reasonFor(text: string, { message }: TsignError): string {
+  return message.replace(` for ${text}`, "").replace(`${text}: `, "");
+}
+
+function printSummary(io: Pick<Io, "stderr">, rows: readonly ImageRow[], look: Look): void {
+  const always = rows.some(({ result }) => !result.ok);
+  if (look.terminal) printTable(io.stderr, rows, look);
+  io.stderr.write(`${summaryOf(rows)}\n`, { always });
+}
+
+/** Verifies one image and prints the outcome. @returns what verified */
+async function verifyOne(io: Io, text: string, run: Run & { inTable: boolean }): Promise<Accepted["verified"]> {
+  const { flags, mustExist, options, printed, inTable } = run;
   const target = await openTarget(io, text, { flags, mustExist });
   const verdict = await verifyImage(io, target, { ...options, given: await run.given?.(target) });
   const { signer, claims } = options.policy;
@@ -105,11 +131,14 @@ async function verifyOne(io: Io, text: string, run: Run): Promise<void> {
     reference: target.reference,
     signer,
     claims: claims.subject === "required",
+    logs: options.trust.logs,
+    inTable,
   });
   if (!verdict.ok) throw explained(io, verdict, { target, run });
+  return verdict.verified;
 }
 
-/** Why an image is not accepted, with what to do about it. */
+/** The error for an image that did not verify, with a hint. */
 function explained(
   io: Pick<Io, "env">,
   verdict: Rejected,
@@ -126,18 +155,18 @@ function explained(
   if (error.code !== "no-match" && error.code !== "no-match-bundle") return error;
   const hint = refusalHint(error, run.flags, localImage ? undefined : signersHint(target.reference));
   const hinted = hint === undefined ? error : withHint(error, hint);
-  // cosign has no code of its own for a --certificate that is no good by itself.
+  // cosign has no exit code of its own for a --certificate that fails by itself.
   return run.flags.certificate !== "" && failures.every(isOfCertificate) ? withExitCode(hinted, 1) : hinted;
 }
 
-/** Whether what failed is a check of the certificate, whatever was signed with it. */
+/** Whether the failed check is about the certificate alone. */
 function isOfCertificate({ check }: Failure): boolean {
   return check === "key" || check === "sct" || check === "identity";
 }
 
 async function readGivenSignature(io: Io, target: ImageTarget, flags: ImageVerificationFlags): Promise<Evidence> {
   if (flags.payload === "") {
-    io.stderr.write("WARNING: --payload is not given: the signature is taken to be over the payload sign makes\n");
+    io.stderr.write("WARNING: --payload is not set; assuming the default payload that `tsign sign` signs\n");
   }
   const payload =
     flags.payload === ""

@@ -7,6 +7,7 @@ import {
 } from "../cli/options/verification.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { watched } from "../cli/print/progress.ts";
+import { printVerifiedBlob } from "../cli/print/signed-by.ts";
 import { TsignError } from "../errors.ts";
 import { looksLikeBundle, readBundle } from "../evidence/bundle/read.ts";
 import { readEnvelope } from "../evidence/envelope.ts";
@@ -73,7 +74,7 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
     const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
     warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
   }
-  io.stderr.write("Verified OK\n");
+  printVerifiedBlob(io, { name: file ?? "the attested digest", verified: verdict, logs: verification.trust.logs });
 };
 
 /** Largest bundle or envelope, unless COSIGN_MAX_ATTACHMENT_SIZE allows more. Bytes. */

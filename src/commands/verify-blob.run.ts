@@ -8,6 +8,7 @@ import {
 } from "../cli/options/verification.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { watched } from "../cli/print/progress.ts";
+import { printVerifiedBlob } from "../cli/print/signed-by.ts";
 import { TsignError } from "../errors.ts";
 import { looksLikeBundle, readBundle } from "../evidence/bundle/read.ts";
 import { readLegacyTimestamp } from "../evidence/legacy/proofs.ts";
@@ -60,7 +61,7 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
     warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
   }
   warnAboutAttestation(io, verdict);
-  io.stderr.write("Verified OK\n");
+  printVerifiedBlob(io, { name: file, verified: verdict, logs: verification.trust.logs });
 };
 
 type BlobFlags = FlagValues<typeof flags>;

@@ -71,18 +71,15 @@ export interface LineOptions {
   readonly parts?: readonly Part[];
   /** Whether --quiet leaves the line: errors, and what a user needs to answer a question or to log in. Default false. */
   readonly always?: boolean;
+  /** Columns that the lines after the first are indented by when a terminal's line is wrapped. */
+  readonly hanging?: number;
 }
 
 /** What a style means; src/cli/print/style.ts has the colours. */
 export type Style = "strong" | "faint" | "good" | "bad" | "caution" | "hint";
 
-/** A piece of a line. */
-export interface Part {
-  readonly text: string;
-  readonly style?: Style;
-  /** URL that the text leads to, on terminals that show links. */
-  readonly link?: string;
-}
+/** A piece of a line. `link` is the URL that the text leads to, on terminals that show links. */
+export type Part = { readonly text: string; readonly style?: Style; readonly link?: string };
 
 export interface Output extends Lines {
   /** Writes documents, keys or payloads for other programs, byte for byte. On a terminal, control characters are escaped. */

@@ -51,7 +51,7 @@ export function guardedOutput(io: Guarded, secrets: Secrets): GuardedOutput {
       const safe = lineOf(withoutUserinfo(text), secrets);
       const parts = atStart ? safeParts(safe, options, secrets) : [{ text: safe }];
       atStart = safe.endsWith("\n");
-      const line = laidOut(parts, safe, lookOf(io, "stderr"));
+      const line = laidOut(parts, { safe, look: lookOf(io, "stderr"), hanging: options?.hanging });
       if (state === "held" && !always) held.push(line);
       else show(line);
     },
@@ -120,9 +120,12 @@ function painted(parts: readonly Part[], look: Look): string {
 }
 
 /** A line with its styles, broken at the terminal's width. Into a pipe or a file it goes in one piece. */
-function laidOut(parts: readonly Part[], safe: string, look: Look): string {
+function laidOut(
+  parts: readonly Part[],
+  { safe, look, hanging }: { safe: string; look: Look; hanging: number | undefined },
+): string {
   if (!look.terminal || !safe.endsWith("\n")) return painted(parts, look);
-  const { at, indent } = breaksOf(safe.slice(0, -1), look.columns);
+  const { at, indent } = breaksOf(safe.slice(0, -1), look.columns, hanging);
   return painted(at.length === 0 ? parts : withBreaks(parts, { at, indent }), look);
 }
 

@@ -1,54 +1,86 @@
 import { printable } from "../../format/printable.ts";
 import type { Accepted, Failure, ImageVerdict, MissedPlace, Unsatisfied } from "../../images/verdict.ts";
-import type { Lines, Output } from "../../io/io.ts";
+import type { Io, Lines, Output } from "../../io/io.ts";
+import type { Log } from "../../trust/material.ts";
 import type { Policy } from "../../verify/model.ts";
+import { printSigned, printSigners, writeLine } from "./signed-by.ts";
+import { type Look, lookOf, mark, shortDigests } from "./style.ts";
 import { printEnvelopes, printHeader, printJson, printText, warnAboutLoosePatterns } from "./verified.ts";
 
-/** Statuses by which registries say that they have no such tag, without saying so. */
-const QUIET = new Set(["auth", "registry"]);
+/** Codes of errors by which registries report a missing tag without saying so. */
+const MISSING_TAG = new Set(["auth", "registry"]);
 
 export interface VerdictOptions {
-  /** Of the image, as the JSON names it. */
+  /** Reference of the image, as the JSON names it. */
   readonly reference: string;
   readonly signer: Policy["signer"];
-  /** Whether what is signed was compared with the image, and whether annotations were required of it. */
+  /** Whether the signed digest was compared with the image, and whether annotations were required. */
   readonly claims: boolean;
   readonly annotations: boolean;
   /** cosign's JSON, the payloads as they were signed, or the envelopes as they are stored. */
   readonly form: "json" | "text" | "envelopes";
+  /** The trusted logs, to name the log of an entry. */
+  readonly logs: readonly Log[];
+  /** Whether a table of all images follows, which shows who signed them. */
+  readonly inTable: boolean;
 }
 
-/** Prints what verified on stdout, and on stderr what was checked of it, what failed beside it, or why nothing counts. */
-export function printVerdict(
-  io: { stdout: Output; stderr: Lines },
-  verdict: ImageVerdict,
-  options: VerdictOptions,
-): void {
-  if (verdict.ok) printAccepted(io, verdict, options);
+type VerdictIo = { stdout: Output; stderr: Lines } & Pick<Io, "tty" | "env">;
+
+/**
+ * Prints what verified on stdout. On stderr it prints who signed, when, and what was checked; or why each candidate failed.
+ * A terminal gets a line or two for each image; a pipe gets cosign's header, which scripts read, with the signers below it.
+ */
+export function printVerdict(io: VerdictIo, verdict: ImageVerdict, options: VerdictOptions): void {
+  const look = lookOf(io, "stderr");
+  if (verdict.ok) printAccepted(io, verdict, { ...options, look });
   else if (verdict.unsatisfied) {
     warnAboutIncomplete(io.stderr, verdict.incomplete);
     printUnsatisfied(io.stderr, verdict.unsatisfied);
-  } else printFailures(io.stderr, verdict.failures);
+  } else if (!look.terminal || verdict.failures.length > 1) printFailures(io.stderr, verdict.failures, look);
 }
 
-function printAccepted(io: { stdout: Output; stderr: Lines }, verdict: Accepted, options: VerdictOptions): void {
+function printAccepted(io: VerdictIo, verdict: Accepted, options: VerdictOptions & { look: Look }): void {
   const { image, digest, verified, failures, incomplete } = verdict;
-  const { reference, signer, claims, annotations, form } = options;
+  const { reference, signer, claims, annotations, form, logs, look } = options;
   warnAboutIncomplete(io.stderr, incomplete);
-  printHeader(io.stderr, { name: image, verified, claims, annotations });
+  if (!look.terminal) {
+    printHeader(io.stderr, { name: image, verified, claims, annotations });
+    printSigners(io.stderr, { verified, logs });
+  } else if (!options.inTable) {
+    printSigned(io.stderr, { name: shortDigests(image, look), verified, logs, look });
+  }
   warnAboutLoosePatterns(io.stderr, signer, verified);
   if (failures.length > 0) {
-    io.stderr.write("Found too, and not counted:\n");
-    printFailures(io.stderr, failures);
+    io.stderr.write("These were also found but did not verify:\n");
+    printFailures(io.stderr, failures, look);
   }
   if (form === "envelopes") printEnvelopes(io.stdout, verified);
   else if (form === "text") printText(io, { reference, subject: digest, verified });
   else printJson(io, { reference, subject: digest, verified });
 }
 
-/** Why each candidate failed, a line each. */
-function printFailures(stderr: Lines, failures: readonly Failure[]): void {
-  for (const { origin, check, reason } of failures) stderr.write(`  ${origin.where}: ${check}: ${reason}\n`);
+/** Why each candidate failed: a line for each, aligned on a terminal, where the image's name is not repeated. */
+function printFailures(stderr: Lines, failures: readonly Failure[], look: Look): void {
+  if (!look.terminal) {
+    for (const { origin, check, reason } of failures) stderr.write(`  ${origin.where}: ${check}: ${reason}\n`);
+    return;
+  }
+  const bad = mark("bad", look);
+  const rows = failures.map(({ origin, check, reason }) => ({ where: placeIn(origin.where, look), check, reason }));
+  const width = (key: "where" | "check") => Math.max(...rows.map((row) => row[key].length));
+  const [places, checks] = [width("where"), width("check")];
+  for (const { where, check, reason } of rows) {
+    const start = `  ${bad.text} `;
+    const before = `${where.padEnd(places)}  ${check.padEnd(checks)}  `;
+    const text = [{ text: "  " }, bad, { text: " " }, { text: before }, { text: shortDigests(reason, look) }];
+    writeLine(stderr, text, { hanging: start.length + before.length });
+  }
+}
+
+/** Where a candidate is, without its repository: `sha256:0123456789ab`, or `sha256-0123456789ab.sig, layer 2`. */
+function placeIn(where: string, look: Look): string {
+  return shortDigests(printable(where).replace(/^\S*?[@:](?=[\w.-]*sha(?:256|384|512)[:-])/, ""), look);
 }
 
 function printUnsatisfied(stderr: Lines, unsatisfied: readonly Unsatisfied[]): void {
@@ -58,11 +90,11 @@ function printUnsatisfied(stderr: Lines, unsatisfied: readonly Unsatisfied[]): v
   }
 }
 
-/** Places that could not be looked through, while something good was found elsewhere. */
+/** Warns about places that could not be searched, when a good signature was found elsewhere. */
 function warnAboutIncomplete(stderr: Lines, places: readonly MissedPlace[]): void {
   for (const { origin, code, reason } of places) {
-    // A tag that is refused beside signatures that are there is most often one that does not exist.
-    if (origin.kind !== "referrer" && QUIET.has(code)) continue;
-    stderr.write(`WARNING: ${printable(origin.where)} could not be looked through: ${reason}\n`);
+    // A tag that is refused beside signatures that exist is most often one that does not exist.
+    if (origin.kind !== "referrer" && MISSING_TAG.has(code)) continue;
+    stderr.write(`WARNING: cannot search ${printable(origin.where)}: ${reason}\n`);
   }
 }

@@ -17,16 +17,17 @@ const EXTENSION_NAMES: readonly (readonly [string, string, string])[] = [
 const ISSUER_OID = "1.3.6.1.4.1.57264.1.1";
 
 /**
- * Names in `optional` that stand for what the verifier found out, of the certificate, the log and the timestamps. A signed
- * annotation of such a name would pass for that, so it is left out with a warning.
+ * Names in `optional` that the verifier fills in, from the certificate, the log and the timestamps. A signed annotation of
+ * such a name would look like a verified fact, so it is left out with a warning.
  */
 const RESERVED =
   /^(Subject|Issuer|Bundle|RFC3161Timestamp|githubWorkflow(Trigger|Sha|Name|Repository|Ref)|1\.3\.6\.1\.4\.1\.57264\..*)$/s;
 
 /**
- * Says whom a pattern let in, when it may let in more than its author thinks: not anchored, or for anyone.
+ * Warns about identity patterns that may match more names than intended, because they are not anchored or match anything,
+ * and names the certificates that they matched.
  *
- * @param verified what passed; nothing is said of bare keys
+ * @param verified what verified; bare keys are not named
  */
 export function warnAboutLoosePatterns(stderr: Lines, signer: Policy["signer"], verified: readonly Verified[]): void {
   if (signer.kind !== "identity") return;
@@ -34,17 +35,17 @@ export function warnAboutLoosePatterns(stderr: Lines, signer: Policy["signer"], 
   if (loose.length === 0) return;
   const found = new Set(
     verified.flatMap((each) =>
-      each.signer.kind === "certificate" ? [`${each.signer.name} of issuer ${each.signer.issuer ?? "none"}`] : [],
+      each.signer.kind === "certificate" ? [`${each.signer.name} (issuer ${each.signer.issuer ?? "none"})`] : [],
     ),
   );
-  const patterns = loose.map(({ text }) => text).join(" or ");
+  const patterns = [...new Set(loose.map(({ text }) => text.replace(/^a match for /, "")))].join(" and ");
   stderr.write(
-    `WARNING: ${patterns} lets in more names than it may seem: it is not anchored by ^ and $, or takes anyone. ` +
-      `Signed by exactly: ${printable([...found].join("; "))}\n`,
+    `WARNING: ${patterns} may match unintended identities: anchor patterns with ^ and $; ` +
+      `matched ${printable([...found].join("; "))}\n`,
   );
 }
 
-/** What was checked of every signature that is about to be printed, on stderr. */
+/** Prints cosign's header on stderr: what was checked for every signature that is printed on stdout. */
 export function printHeader(
   stderr: Lines,
   options: { name: string; verified: readonly Verified[]; claims: boolean; annotations: boolean },
@@ -67,7 +68,7 @@ export function printHeader(
   for (const line of lines) stderr.write(`${line}\n`);
 }
 
-/** How the log was checked of every one; nothing where it was not. Entries that were looked up were not verified offline. */
+/** How the log was checked for every signature; empty where it was not. Entries that were looked up were not verified offline. */
 function logCheck(verified: readonly Verified[]): string {
   if (!verified.every(({ entries }) => entries.length > 0)) return "";
   const isOffline = verified.every(({ entries }) => entries.every(({ fetched }) => !fetched));
@@ -77,8 +78,8 @@ function logCheck(verified: readonly Verified[]): string {
 }
 
 /**
- * The verified signatures as cosign's JSON: one line, between an empty one and the end. Payloads that have no such form,
- * which only --check-claims=false lets pass, are left out with a warning.
+ * Prints the verified signatures as cosign's JSON: an empty line, then one line. Payloads that are not JSON, which only
+ * --check-claims=false accepts, are left out with a warning.
  */
 export function printJson(
   io: { stdout: Output; stderr: Lines },
@@ -87,7 +88,7 @@ export function printJson(
   const entries = options.verified.flatMap((each) => {
     const entry = toCosignJson(each, options);
     if (entry === undefined) {
-      io.stderr.write(`WARNING: ${each.origin.where}: what is signed has no form in JSON: --output text prints it\n`);
+      io.stderr.write(`WARNING: ${each.origin.where}: cannot print the payload as JSON: use --output text\n`);
     }
     warnAboutReserved(io.stderr, each);
     return entry === undefined ? [] : [entry];
@@ -97,7 +98,7 @@ export function printJson(
   io.stdout.write(`${goJson(entries)}\n`);
 }
 
-/** A line for each: a legacy payload as it was signed, a bundle in the same shape. Who signed goes to stderr. */
+/** Prints a line for each: a legacy payload as it was signed, a bundle in the same shape. The certificate's facts go to stderr. */
 export function printText(
   io: { stdout: Output; stderr: Lines },
   options: { reference: string; subject: Digest; verified: readonly Verified[] },
@@ -115,7 +116,7 @@ export function printText(
   }
 }
 
-/** The envelopes of verified attestations as they are stored, a line each. */
+/** Prints the envelopes of verified attestations as they are stored, a line each. */
 export function printEnvelopes(stdout: Output, verified: readonly Verified[]): void {
   for (const { content } of verified) if (content.kind === "statement") stdout.data(`${content.envelope()}\n`);
 }
@@ -157,14 +158,14 @@ function toCosignJson(verified: Verified, { reference, subject }: { reference: s
   };
 }
 
-/** The annotations that were signed for what was verified. */
+/** The signed annotations. */
 function signedAnnotations(content: VerifiedContent): Readonly<Record<string, unknown>> {
   if (content.kind === "simple-signing") return content.claims?.optional ?? {};
   if (content.kind === "statement") return (content.subject ?? content.first)?.annotations ?? {};
   return {};
 }
 
-/** The image's digest where the statement names it; of one that was not compared with the image, what it does name. */
+/** The image's digest where the statement names it; for a statement that was not compared with the image, the digest it names first. */
 function digestIn(content: VerifiedContent, image: Digest): string {
   if (content.kind !== "statement" || content.subject) return image;
   const [first] = Object.entries(content.first?.digest ?? {});
@@ -179,7 +180,7 @@ function warnAboutReserved(stderr: Lines, { content, origin }: Verified): void {
   const names = Object.keys(signedAnnotations(content)).filter((name) => RESERVED.test(name));
   if (names.length === 0) return;
   stderr.write(
-    `WARNING: ${printable(origin.where)}: signed annotations are left out because their names stand for what is verified: ` +
+    `WARNING: ${printable(origin.where)}: signed annotations with reserved names are left out: ` +
       `${printable(names.join(", "))}\n`,
   );
 }
@@ -205,7 +206,7 @@ function certificateFacts(signer: VerifiedSigner): Record<string, unknown> {
 
 /** The log entry and the timestamp that were verified, in the form that legacy signatures store them in. */
 function verifiedProofs({ entries, timestamps }: Verified): Record<string, unknown> {
-  // As cosign: an entry that was looked up is no part of what is stored.
+  // Like cosign, which prints only entries that are stored with the signature.
   const [entry] = entries.flatMap((each) => (each.fetched ? [] : (toLegacyLogEntry(each.entry) ?? [])));
   const [timestamp] = timestamps;
   return {

@@ -20,9 +20,11 @@ const VERBATIM = /^(?:\t| {4})/;
  * what stands between backticks, is never broken: a terminal wraps those itself, and they can still be copied.
  *
  * @param line without its line feed
+ * @param hanging columns to indent by; by default those of the label, mark or bullet that the line begins with
  */
-export function breaksOf(line: string, columns: number): { at: readonly number[]; indent: number } {
-  const indent = HANGING.exec(line)?.[0].length ?? 0;
+export function breaksOf(line: string, columns: number, hanging?: number): { at: readonly number[]; indent: number } {
+  // An indent that leaves no room for words would break at every blank.
+  const indent = Math.min(hanging ?? HANGING.exec(line)?.[0].length ?? 0, Math.floor(columns / 2));
   if (VERBATIM.test(line) || widthOf(line) <= columns) return { at: [], indent };
   const at: number[] = [];
   let used = indent;
@@ -47,4 +49,11 @@ export function shorten(text: string, columns: number, { unicode }: { unicode: b
   const characters = [...text];
   const end = Math.floor(left / 2);
   return characters.slice(0, left - end).join("") + gap + (end > 0 ? characters.slice(-end).join("") : "");
+}
+
+/** Text shortened to a number of columns at its start: the end of an image's name tells it from others. */
+export function shortenStart(text: string, columns: number, { unicode }: { unicode: boolean }): string {
+  if (widthOf(text) <= columns) return text;
+  const gap = unicode ? "…" : "..";
+  return gap + [...text].slice(-Math.max(1, columns - gap.length)).join("");
 }
