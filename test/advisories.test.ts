@@ -227,7 +227,7 @@ const REFUSED: Record<string, Setting & { readonly because: RegExp }> = {
   },
   "a trusted root with a log of no beginning": {
     root: (r) => delete r.tlogs[0].publicKey.validFor.start,
-    because: /not a trusted root: tlogs\[0\]: validFor has no start/,
+    because: /not a valid trusted root: tlogs\[0\]: missing validFor.start/,
   },
   "a public key in place of the certificate": {
     bundle: (b) => {
@@ -279,5 +279,5 @@ test("sigstore-go#276: no timestamp and no log entry -> the certificate must be 
   assert.equal((await verify()).code, 0, "the log says when it was used");
   const late = await verify("--insecure-ignore-tlog");
   assert.equal(late.code, 1);
-  assert.match(late.stderr, /key: the certificate is valid from/);
+  assert.match(late.stderr, /key: certificate is valid from/);
 });

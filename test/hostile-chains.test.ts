@@ -54,7 +54,7 @@ test("verify: hostile certificate chains beside a valid signature -> verified in
   const refused = await verify();
   assert.ok(performance.now() - started < 10_000, `${performance.now() - started} ms`);
   assert.equal(refused.code, 12, refused.stderr);
-  assert.match(refused.stderr, /no valid path to a trusted root|given up/);
+  assert.match(refused.stderr, /no valid path to a trusted root|stopped after/);
   const intermediate = make({ name: "middle", key: middle, issuer: "CA", issuerKey: root });
   const leaf = make({ name: undefined, key: own, issuer: "middle", issuerKey: middle, more: [NAME] });
   await attach({ key: own, leaf, chain: [intermediate, trusted] });

@@ -134,7 +134,7 @@ test("trusted root: unusable part -> error names it", async () => {
             const certificate = r[field][0].certChain.certificates[at];
             certificate.rawBytes = flipped(certificate.rawBytes, place);
           },
-          new RegExp(`${field}\\[0\\]: a certificate cannot be read`),
+          new RegExp(`${field}\\[0\\]: malformed certificate`),
         ]);
       }
     }

@@ -5,19 +5,19 @@ import type { Io } from "../io/io.ts";
 
 export type PolicyIo = Pick<Io, "spawn" | "sleep" | "files" | "env" | "cwd" | "launcher" | "platform" | "signal">;
 
-/** What an evaluation may take. */
+/** Limits for an evaluation. */
 export interface PolicyLimits {
   readonly milliseconds: number;
-  /** The engine's memory. It needs 100 MiB before it reads a policy. */
+  /** The engine's memory. It needs 100 MiB before it loads a policy. */
   readonly mebibytes: number;
 }
 
 export const DEFAULT_LIMITS: PolicyLimits = { milliseconds: 60_000, mebibytes: 1024 };
 
-/** How the engine was compiled: for this machine, or to WebAssembly, which Node runs. */
+/** How the engine is compiled: for this machine, or to WebAssembly run by Node. */
 export type EngineForm = "native" | "portable";
 
-/** A request as policy-engine/main.go reads it. */
+/** The request that policy-engine/main.go reads. */
 export interface EngineRequest {
   readonly statement: string;
   readonly cwd: string;
@@ -29,17 +29,18 @@ const Verdict = z.object({ ok: z.boolean(), reasons: z.array(z.string()) });
 export type Verdict = z.infer<typeof Verdict>;
 
 const PAGES_PER_MEBIBYTE = 16;
-/** What `http.send` and CUE's modules may need. Nothing else is the engine's business: passwords and tokens least. */
-const PASSED = /^(HOME|SYSTEMROOT|TZ|CUE_.*|https?_proxy|no_proxy|all_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS)$/i;
+/** Environment variables for the engine: what `http.send` and CUE's modules may need, and no passwords or tokens. */
+const PASSED_VARIABLES =
+  /^(HOME|SYSTEMROOT|TZ|CUE_.*|https?_proxy|no_proxy|all_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS)$/i;
 
 /**
- * Runs the engine in a process of its own, which can read files and reach the network, as policies may, but write no file
- * and start no program, and which is killed at its limits. The native form takes these rights from itself where the system
- * has a call for it (Linux: policy-engine/confine_linux.go); Node takes them from the portable one.
+ * Runs the engine in a separate process, which can read files and use the network, as policies may, but cannot write files or
+ * start programs, and which is killed at its limits. The native form restricts itself where the system allows it (Linux:
+ * policy-engine/confine_linux.go); Node restricts the portable one.
  *
- * @param forms the forms to look for, in this order
- * @throws TsignError "unsupported" when the engine was not built, "limit" when time or memory ran out, "internal" when it
- * ends without a verdict
+ * @param forms the forms to try, in this order
+ * @throws TsignError "unsupported" if the engine is not built, "limit" when time or memory runs out, "internal" if it exits
+ * without a result
  */
 export async function runEngine(
   io: PolicyIo,
@@ -48,10 +49,10 @@ export async function runEngine(
   forms: readonly EngineForm[] = ["native", "portable"],
 ): Promise<Verdict> {
   const [program = "", ...args] = await findEngine(io, limits, forms);
-  const env = Object.fromEntries(Object.entries(io.env).filter(([name]) => PASSED.test(name)));
+  const env = Object.fromEntries(Object.entries(io.env).filter(([name]) => PASSED_VARIABLES.test(name)));
   const names = [...request.cue, ...request.rego].map(({ path }) => path).join(", ");
-  const slow = new TsignError("limit", `no verdict within ${limits.milliseconds / 1000} seconds: ${names}`, {
-    hint: "a policy of theirs loops, or takes too long",
+  const slow = new TsignError("limit", `evaluate ${names}: no result within ${limits.milliseconds / 1000} seconds`, {
+    hint: "check the policies for a loop or an expensive rule",
   });
   const ended = new AbortController();
   const late = new AbortController();
@@ -66,24 +67,24 @@ export async function runEngine(
       own: true,
       signal: AbortSignal.any([io.signal, late.signal]),
     });
-    if (code !== 0) throw broken(names, stderr, limits);
-    return Verdict.parse(parseJson(Buffer.from(stdout), "the policy engine's verdict"));
+    if (code !== 0) throw engineError(names, stderr, limits);
+    return Verdict.parse(parseJson(Buffer.from(stdout), "policy engine output"));
   } finally {
     ended.abort();
   }
 }
 
-/** How Node runs the portable engine. */
+/** The command line for the portable engine. */
 function portable(node: string, runtime: string, script: string, { mebibytes }: PolicyLimits): string[] {
   return [
     node,
-    "--liftoff-only", // compiling twice takes longer than a policy runs
+    "--liftoff-only", // optimizing takes longer than a policy runs
     "--wasm-lazy-validation",
     `--wasm-max-mem-pages=${mebibytes * PAGES_PER_MEBIBYTE}`,
     "--max-old-space-size=256",
     "--permission",
     "--allow-fs-read=*",
-    // Node 24's permissions leave the network open, and do not know the flag that opens it.
+    // Node 24 does not restrict the network, and does not know this flag.
     ...(Number(/^node v(\d+)/.exec(runtime)?.[1]) >= 25 ? ["--allow-net"] : []),
     "--use-system-ca",
     "--use-env-proxy",
@@ -92,24 +93,24 @@ function portable(node: string, runtime: string, script: string, { mebibytes }: 
   ];
 }
 
-/** What the end without a verdict was. */
-function broken(names: string, stderr: string, { mebibytes }: PolicyLimits): TsignError {
+/** The error for an engine that exits without a result. */
+function engineError(names: string, stderr: string, { mebibytes }: PolicyLimits): TsignError {
   if (/out of memory|stack overflow|stack exceeds|Maximum call stack|cannot allocate|heap limit/i.test(stderr)) {
-    return new TsignError("limit", `no verdict within ${mebibytes} MiB of memory: ${names}`, {
-      hint: "a policy of theirs loops, or makes too much",
+    return new TsignError("limit", `evaluate ${names}: no result within ${mebibytes} MiB of memory`, {
+      hint: "check the policies for a loop or a large result",
     });
   }
   const [first = ""] = stderr.trim().split("\n");
-  return new TsignError("internal", `the policy engine ended without a verdict on ${names}: ${first.slice(0, 200)}`);
+  return new TsignError("internal", `evaluate ${names}: policy engine exited without a result: ${first.slice(0, 200)}`);
 }
 
-/** The program and arguments that run the engine; it lies beside the built program, also for tests, which run the sources. */
+/** The command line of the engine. It is installed beside the built program; tests, which run the sources, use that one. */
 async function findEngine(
   { files, launcher, platform }: PolicyIo,
   limits: PolicyLimits,
   forms: readonly EngineForm[],
 ): Promise<string[]> {
-  const here: string = import.meta.dirname ?? launcher.folder; // the executable has no modules
+  const here: string = import.meta.dirname ?? launcher.folder; // undefined in the single executable
   const folder = `${here}${/[\\/]src[\\/]policy$/.test(here) ? "/../../dist" : ""}/policy`;
   const exists = async (path: string) => (await files.stat(path))?.kind === "file";
   for (const form of forms) {
@@ -119,7 +120,7 @@ async function findEngine(
     if (form === "native" || launcher.node === undefined || !(await exists(script))) continue;
     return portable(launcher.node, platform.runtime, script, limits);
   }
-  throw new TsignError("unsupported", "this build of tsign has no policy engine", {
+  throw new TsignError("unsupported", "policy engine is not built", {
     hint: "run `npm run policy-engine`, which needs Go 1.21 or newer",
   });
 }

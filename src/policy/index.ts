@@ -9,44 +9,44 @@ export interface PolicySource {
   readonly text: string;
 }
 
-export type Judgement = { ok: true } | { ok: false; reasons: string[] };
+export type PolicyResult = { ok: true } | { ok: false; reasons: string[] };
 
 const MAX_POLICY = 4 * 1024 * 1024;
 
 /**
- * Judges a statement by policies, with cosign's engines and calls. All CUE files make one instance, which the statement has to
- * validate against (a `cue.mod` beside them is honoured). Each Rego file of package signature with a rule allow is asked for its
- * own `data.signature.allow`, in the syntax v0, with the files beside it that have none: it has to be true; undefined and any
- * other value are a no. A file that has no part in the verdict is refused. CUE comes first; when it says no, Rego is not
- * asked. A reason names file, line, rule, and the value that the rule saw.
+ * Evaluates policies for a statement, with cosign's engines and calls. All CUE files form one instance that the statement must
+ * validate against (a `cue.mod` beside them is used). For each Rego file of package signature with a rule allow, its own
+ * `data.signature.allow` (syntax v0), evaluated together with the files without such a rule, must be true; undefined or any
+ * other value rejects. A file that has no effect is refused. CUE is evaluated first; if it rejects, Rego is not evaluated. A
+ * reason names file, line, rule, and the value that the rule saw.
  *
- * @param statement the in-toto statement's JSON; numbers are compared as they stand there
- * @throws TsignError "input" for a policy of another kind or none at all, "unsupported" when the engine was not built,
- * "limit" when a policy takes too long or too much memory
+ * @param statement the in-toto statement's JSON; numbers are compared as written
+ * @throws TsignError "input" for an unknown file extension or no policies, "unsupported" if the engine is not built, "limit"
+ * for a policy that takes too long or too much memory
  * @see pkg/cosign/cue, pkg/cosign/rego of cosign
  */
-export async function judge(
+export async function evaluatePolicies(
   io: PolicyIo,
   statement: Uint8Array,
   policies: readonly PolicySource[],
   limits: PolicyLimits = DEFAULT_LIMITS,
-): Promise<Judgement> {
+): Promise<PolicyResult> {
   for (const { path } of policies) checkFormat(path);
-  const of = (extension: string) => policies.filter(({ path }) => path.endsWith(extension));
+  const withExtension = (extension: string) => policies.filter(({ path }) => path.endsWith(extension));
   const request = {
     statement: Buffer.from(statement).toString("base64"),
     cwd: io.cwd,
-    cue: of(".cue"),
-    rego: of(".rego"),
+    cue: withExtension(".cue"),
+    rego: withExtension(".rego"),
   };
-  if (policies.length === 0) throw new TsignError("input", "there is no policy to judge by");
+  if (policies.length === 0) throw new TsignError("input", "no policies given");
   const { ok, reasons } = await runEngine(io, request, limits);
   if (ok && reasons.length === 0) return { ok: true };
-  return { ok: false, reasons: reasons.length > 0 ? reasons : ["the policy engine gave no reason"] };
+  return { ok: false, reasons: reasons.length > 0 ? reasons : ["the policy engine returned no reason"] };
 }
 
 /**
- * Reads policy files, after all their names were looked at.
+ * Reads policy files, after checking all their extensions.
  *
  * @throws TsignError "input" for a file that cannot be read, is not UTF-8, or has another extension; "limit" above 4 MiB
  */
@@ -58,7 +58,7 @@ export async function readPolicies(io: Pick<PolicyIo, "files">, paths: readonly 
     try {
       sources.push({ path, text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) });
     } catch (cause) {
-      throw new TsignError("input", `the policy ${path} is not UTF-8`, { cause });
+      throw new TsignError("input", `read policy ${path}: not valid UTF-8`, { cause });
     }
   }
   return sources;

@@ -36,13 +36,13 @@ function pathOf(leaf: string, intermediates: readonly string[], options: { at?: 
   return verifyCertificatePath({ leaf: der(leaf), authorities, at: SOON, ...options });
 }
 
-test("a path leads from the leaf over its issuer to a root", () => {
+test("verifyCertificatePath: leaf with an issuer under a root -> path", () => {
   const { leaf, issuer } = pathOf("leaf", ["intermediate"]);
   assert.ok(leaf.native.raw.equals(der("leaf")));
   assert.ok(issuer.native.raw.equals(der("intermediate")));
 });
 
-test("a certificate of another kind, or under an authority that may not, has none", () => {
+test("verifyCertificatePath: wrong usage, or an issuer that may not issue -> refused", () => {
   for (const [leaf, intermediates, at, reason] of [
     ["leaf-server", ["intermediate"], SOON, /not for code signing/],
     ["leaf-below-pathlen", ["intermediate", "below-pathlen"], SOON, /no valid path/],
@@ -55,8 +55,8 @@ test("a certificate of another kind, or under an authority that may not, has non
   assert.ok(pathOf("leaf-of-a-day", ["intermediate-of-a-day"]), "while its issuer is valid");
 });
 
-test("a signing certificate gives no timestamps", () => {
-  assert.throws(() => pathOf("leaf", ["intermediate"], { purpose: "timeStamping" }), /not for timestamps alone/);
+test("verifyCertificatePath: signing certificate for timestamps -> refused", () => {
+  assert.throws(() => pathOf("leaf", ["intermediate"], { purpose: "timeStamping" }), /not for timestamping only/);
 });
 
 /** A root and a maker of leaves under it, each with more extensions than usual. */
@@ -90,7 +90,7 @@ function workshop() {
   return { root, under, path };
 }
 
-test("what is critical and not understood is not passed over, in a leaf and above it", () => {
+test("verifyCertificatePath: unknown critical extension in a leaf or an authority -> refused", () => {
   const { root, under, path } = workshop();
   const poison = "1.3.6.1.4.1.11129.2.4.3"; // of a precertificate (RFC 6962 §3.1)
   const certificate = (made: { tbs: Buffer }, key: KeyObject = root.key) => signCertificate(made.tbs, key);
@@ -121,7 +121,7 @@ test("what is critical and not understood is not passed over, in a leaf and abov
   }
 });
 
-test("a certificate signed with a weak or unusual hash is refused", () => {
+test("verifyCertificatePath: weak or unusual hash -> refused", () => {
   const { root, under, path } = workshop();
   const { tbs } = under(false, []);
   const [sha256, sha224] = [oid("1.2.840.10045.4.3.2"), oid("1.2.840.10045.4.3.1")];
@@ -132,11 +132,11 @@ test("a certificate signed with a weak or unusual hash is refused", () => {
     new X509Certificate(certificate).verify(new X509Certificate(root.certificate).publicKey),
     "OpenSSL takes it",
   );
-  assert.throws(() => path(certificate), /algorithm or hash that is not accepted/);
+  assert.throws(() => path(certificate), /an unsupported algorithm or hash/);
   assert.ok(path(signCertificate(tbs, root.key)));
 });
 
-test("copies of a certificate, however many, are as good as one", () => {
+test("verifyCertificatePath: many copies of a certificate -> same path", () => {
   const { newKey, make } = foundry();
   const [root, middle, own] = [newKey(), newKey(), newKey()];
   const authorities = {
@@ -217,7 +217,7 @@ for (const [kind, make] of Object.entries(HOSTILE)) {
   });
 }
 
-test("a thousand hostile chains leave enough for an honest one that brings its intermediate", () => {
+test("PathBudget: a thousand hostile chains -> an honest chain still verifies", () => {
   const { newKey, make } = foundry();
   const [root, middle] = [newKey(), newKey()];
   const authorities = {
@@ -232,14 +232,14 @@ test("a thousand hostile chains leave enough for an honest one that brings its i
   const limited = hostile.at(-1);
   assert.throws(() => judge(limited?.leaf ?? Buffer.of(), limited?.offered ?? []), {
     code: "limit",
-    message: /given up/,
+    message: /stopped after/,
   });
   const intermediate = make({ name: "middle", key: middle, issuer: "root", issuerKey: root });
   const leaf = make({ name: undefined, key: newKey(), issuer: "middle", issuerKey: middle });
   assert.ok(judge(leaf, [intermediate]));
 });
 
-test("what is signed by PSS counts with SHA-2 throughout only", () => {
+test("verifyCertificatePath: RSASSA-PSS -> accepted only with SHA-2 for hash and mask", () => {
   const [SHA1, SHA256, SHA384] = ["1.3.14.3.2.26", "2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2"];
   const hash = (id = "") => sequence(oid(id), NULL);
   const pss = (main: string | undefined, mask: string | undefined, salt: number | undefined, more: Buffer[] = []) =>

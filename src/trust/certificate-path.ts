@@ -11,58 +11,58 @@ const OID = {
   extendedKeyUsage: "2.5.29.37",
   nameConstraints: "2.5.29.30",
 } as const;
-/** Extensions that are judged here or change nothing about a path; any other one that is critical forbids to rely on it. */
+/** Extensions that are checked here or do not affect a path; a certificate with any other critical one is refused. */
 const KNOWN_EXTENSIONS = new Set([
   "2.5.29.14", // subject key identifier
   "2.5.29.15", // key usage
   "2.5.29.17", // subject alternative name
   "2.5.29.19", // basic constraints
-  "2.5.29.31", // where revocations are listed
-  "2.5.29.32", // policies, and their constraints below
+  "2.5.29.31", // CRL distribution points
+  "2.5.29.32", // certificate policies
   "2.5.29.35", // authority key identifier
-  "2.5.29.36",
+  "2.5.29.36", // policy constraints
   "2.5.29.37", // extended key usage
-  "2.5.29.54",
+  "2.5.29.54", // inhibit anyPolicy
 ]);
-/** A path with more authorities than this is refused; Fulcio's has two. */
+/** Most authorities in a path; Fulcio's has two. */
 const MAX_PATH = 8;
-/** Different certificates that a signer may offer; real chains have up to four. */
+/** Most different certificates in a signer's chain; real chains have up to four. */
 const MAX_OFFERED = 100;
 
-/** DER certificates. Intermediates only help to build a path; a path must end at a root. */
+/** DER certificates. A path may use the intermediates, and must end at a root. */
 export interface CertificateAuthorities {
   readonly roots: readonly Uint8Array[];
   readonly intermediates: readonly Uint8Array[];
 }
 
-/** A path that holds: the leaf, and who issued it. */
+/** A verified path: the leaf and its issuer. */
 export interface CertificatePath {
   readonly leaf: Certificate;
   readonly issuer: Certificate;
 }
 
-/** What a leaf has to be for: signing artifacts, or timestamps and nothing else (RFC 3161 §2.3). */
+/** Required usage of a leaf: signing artifacts, or timestamping only (RFC 3161 §2.3). */
 export type Purpose = "codeSigning" | "timeStamping";
 
-/** What a path is searched with. */
+/** Options for verifying a path. */
 export interface PathOptions {
   /** DER. */
   readonly leaf: Uint8Array;
   readonly authorities: CertificateAuthorities;
-  /** DER certificates that came with the leaf, from whoever wrote it: they only help to find the path. */
+  /** Untrusted DER certificates stored with the leaf; a path may use them as intermediates. */
   readonly offered?: readonly Uint8Array[];
   readonly at: Date;
   readonly purpose?: Purpose;
-  /** Shared by the paths of one run; one of its own without. */
+  /** Shared by the paths of one run; by default each path has its own. */
   readonly budget?: PathBudget;
 }
 
 /**
- * Checks that a leaf certificate is for its purpose and has a path to a trusted root in which every certificate is valid
- * at the time, is a CA where it has to be, and respects the path length (RFC 5280 §6.1; policies are not used, and a CA
- * with name constraints is not accepted).
+ * Checks that a leaf certificate has the required usage and a path to a trusted root. Every certificate in the path must be valid
+ * at the time, and every issuer must be a CA within its path length (RFC 5280 §6.1; certificate policies are ignored, and a CA
+ * with name constraints is refused).
  *
- * @throws TsignError "untrusted" saying which check failed, "limit" when the search was given up
+ * @throws TsignError "untrusted" with the failed check, "limit" when the search is stopped
  */
 export function verifyCertificatePath(options: PathOptions): CertificatePath {
   const { authorities, at, purpose = "codeSigning", offered = [], budget = new PathBudget() } = options;
@@ -72,37 +72,37 @@ export function verifyCertificatePath(options: PathOptions): CertificatePath {
     const { validFrom, validTo } = leaf.native;
     throw new TsignError(
       "untrusted",
-      `the certificate is valid from ${validFrom} to ${validTo}, not at ${at.toISOString()}`,
+      `certificate is valid from ${validFrom} to ${validTo}, not at ${at.toISOString()}`,
     );
   }
   if (leaf.native.ca || !isFor(leaf, purpose)) {
-    const use = purpose === "codeSigning" ? "code signing" : "timestamps alone";
-    throw new TsignError("untrusted", `the certificate is not for ${use}`);
+    const use = purpose === "codeSigning" ? "code signing" : "timestamping only";
+    throw new TsignError("untrusted", `certificate is not for ${use}`);
   }
   if (hasUnknownCritical(leaf)) {
-    throw new TsignError("untrusted", "the certificate has a critical extension that is not known here");
+    throw new TsignError("untrusted", "certificate has an unknown critical extension");
   }
   if (!hasSoundSignature(leaf)) {
-    throw new TsignError("untrusted", "the certificate is signed with an algorithm or hash that is not accepted");
+    throw new TsignError("untrusted", "certificate is signed with an unsupported algorithm or hash");
   }
   const pool = {
     roots: byName(authorities.roots),
     intermediates: byName(authorities.intermediates),
-    offered: byName(different(offered)),
+    offered: byName(withoutDuplicates(offered)),
     at,
     purpose,
   };
   const work = budget.path();
   const issuer = findIssuer(leaf, { ...pool, offered: new Map() }, work) ?? findIssuer(leaf, pool, work);
-  if (!issuer) throw new TsignError("untrusted", "the certificate has no valid path to a trusted root");
+  if (!issuer) throw new TsignError("untrusted", "certificate has no valid path to a trusted root");
   return { leaf, issuer };
 }
 
-/** The same without repetitions. */
-function different(certificates: readonly Uint8Array[]): readonly Uint8Array[] {
+/** Removes duplicates. */
+function withoutDuplicates(certificates: readonly Uint8Array[]): readonly Uint8Array[] {
   const found = new Map(certificates.map((der) => [Buffer.from(der).toString("latin1"), der]));
   if (found.size > MAX_OFFERED) {
-    throw new TsignError("limit", `its chain has more than ${MAX_OFFERED} different certificates`);
+    throw new TsignError("limit", `chain has more than ${MAX_OFFERED} different certificates`);
   }
   return [...found.values()];
 }
@@ -116,7 +116,7 @@ function byName(certificates: readonly Uint8Array[]): ByName {
   return Map.groupBy(certificates, (der) => nameOf(subjectOf(der)));
 }
 
-/** A signing certificate names its use among others, a timestamp authority's names its one alone, as critical. */
+/** Checks the extended key usage: code signing may be one of several, timestamping must be the only one, and critical. */
 function isFor({ native, asn1 }: Certificate, purpose: Purpose): boolean {
   const usages = native.keyUsage ?? []; // extended key usage, as OIDs
   if (purpose === "codeSigning") return usages.some((usage) => allows(usage, purpose));
@@ -127,22 +127,22 @@ function isFor({ native, asn1 }: Certificate, purpose: Purpose): boolean {
 interface Pool {
   readonly roots: ByName;
   readonly intermediates: ByName;
-  /** What came with the leaf. */
+  /** Certificates stored with the leaf. */
   readonly offered: ByName;
   readonly at: Date;
   readonly purpose: Purpose;
 }
 
-/** A certificate that the search has come to, and who issued the leaf on the way there. */
+/** A certificate reached by the search, and the leaf's issuer on the way to it. */
 interface Step {
   readonly certificate: Certificate;
   readonly issuer: Certificate | undefined;
 }
 
 /**
- * Who issued the leaf, if a path leads on from there to a root. The search goes up level by level and comes to each certificate
- * once, by the shortest way: whatever holds for a longer way holds for that one. The trusted certificates are searched alone first,
- * so that nothing that was offered beside them keeps a path from being found.
+ * Finds the leaf's issuer on a path to a root. The search is breadth-first and visits each certificate once, on its shortest path,
+ * because any path that continues from a longer one continues from that one, too. The caller first searches the trusted
+ * certificates alone, so that offered ones cannot use up the budget.
  */
 function findIssuer(leaf: Certificate, pool: Pool, work: PathWork): Certificate | undefined {
   const known = new Set<string>();
@@ -174,7 +174,7 @@ function findIssuer(leaf: Certificate, pool: Pool, work: PathWork): Certificate 
   return undefined;
 }
 
-/** RFC 5280 §4.2: what is critical and not understood must not be passed over; a precertificate is marked so (RFC 6962 §3.1). */
+/** Whether there is an unknown critical extension (RFC 5280 §4.2), as in a precertificate (RFC 6962 §3.1). */
 function hasUnknownCritical({ asn1 }: Certificate): boolean {
   return asn1.extensions.some(({ subs: [oid, ...others] }) => {
     const critical = others.some((each) => each.tag.isBoolean() && each.toBoolean());
@@ -182,7 +182,7 @@ function hasUnknownCritical({ asn1 }: Certificate): boolean {
   });
 }
 
-/** @param below how many CA certificates lie between it and the leaf */
+/** @param below number of CA certificates between this one and the leaf */
 function isAuthority(certificate: Certificate, below: number, { at, purpose }: Pool): boolean {
   const { native, asn1 } = certificate;
   const limit = asn1.extBasicConstraints?.pathLenConstraint;

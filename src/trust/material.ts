@@ -1,34 +1,34 @@
 import type { KeyObject } from "node:crypto";
 import type { CertificateAuthorities } from "./certificate-path.ts";
 
-/** When something may be relied on; both ends belong to it. */
+/** A period of trust, both ends included. */
 export interface Period {
   readonly start: Date;
   /** Undefined: still trusted. */
   readonly end: Date | undefined;
 }
 
-/** A certificate authority, or a timestamp authority, and when it is trusted. */
+/** A certificate or timestamp authority, and its period of trust. */
 export interface Authority extends CertificateAuthorities {
   readonly validFor: Period;
 }
 
-/** A timestamp authority (RFC 3161); its signing certificate may be known, or come with the token. */
+/** A timestamp authority (RFC 3161). */
 export interface TimestampAuthority extends Authority {
-  /** DER; undefined when the token has to bring it. */
+  /** DER of its signing certificate; undefined if each token contains it. */
   readonly leaf: Uint8Array | undefined;
 }
 
 /** A transparency log or a certificate transparency log. */
 export interface Log {
   readonly baseUrl: string;
-  /** What entries and SCTs name the log by: 32 bytes. */
+  /** Log ID in entries and SCTs, 32 bytes. */
   readonly id: Uint8Array;
   readonly key: KeyObject;
   readonly validFor: Period;
 }
 
-/** Everything a verifier trusts besides the user's own key or identity (protobuf-specs, sigstore_trustroot.proto). */
+/** The contents of a trusted root (protobuf-specs, sigstore_trustroot.proto). */
 export interface TrustedMaterial {
   readonly authorities: readonly Authority[];
   readonly logs: readonly Log[];
@@ -36,13 +36,13 @@ export interface TrustedMaterial {
   readonly timestampAuthorities: readonly TimestampAuthority[];
 }
 
-/** Trust in nothing. */
+/** Empty trusted material. */
 export const NO_TRUST: TrustedMaterial = { authorities: [], logs: [], ctLogs: [], timestampAuthorities: [] };
 
-/** Trust from before anything says when it began: for material the user names without a period. */
+/** An unlimited period, for trusted material given without one. */
 export const ALWAYS: Period = { start: new Date(0), end: undefined };
 
-/** Whether a time lies in a period, its ends included. */
+/** Whether a time is within a period, both ends included. */
 export function isWithin(period: Period, time: Date): boolean {
   return period.start <= time && (period.end === undefined || time <= period.end);
 }

@@ -46,14 +46,14 @@ const check = (work: PathWork) => spent(() => work.isSigned(named("leaf"), named
 const parse = (work: PathWork) => spent(() => work.parse(NO_CERTIFICATE));
 
 for (const [kind, spend, words] of [
-  ["checks", check, "signatures were checked"],
-  ["certificates", parse, "certificates of its chain were tried"],
+  ["checks", check, "signature checks"],
+  ["certificates", parse, "certificates"],
 ] as const) {
   test(`PathBudget: a path has 100 ${kind}, of which 8 are its own and the rest of a shared thousand`, () => {
     const budget = new PathBudget();
     const given = (count: number) => ({
       count,
-      message: `the search for a path to a trusted root was given up: ${count} ${words}`,
+      message: `search for a path to a trusted root stopped after ${count} ${words}`,
     });
     for (let path = 1; path <= 10; path++) assert.deepEqual(spend(budget.path()), given(100), `path ${path}`);
     assert.deepEqual(spend(budget.path()), given(88), "1000 less ten times 92, and its own 8");
@@ -62,7 +62,7 @@ for (const [kind, spend, words] of [
   });
 }
 
-test("PathBudget: what checks cost is not taken from what certificates may cost", () => {
+test("PathBudget counts checks and certificates separately", () => {
   const budget = new PathBudget();
   for (let path = 0; path < 12; path++) check(budget.path());
   const work = budget.path();
@@ -70,7 +70,7 @@ test("PathBudget: what checks cost is not taken from what certificates may cost"
   assert.equal(parse(work).count, 100);
 });
 
-test("PathBudget: a certificate that was parsed before costs nothing, in any path of the budget", () => {
+test("PathBudget: a cached certificate is free in every path", () => {
   const budget = new PathBudget();
   const work = budget.path();
   const [leaf = Buffer.of()] = FIXTURES;
@@ -86,7 +86,7 @@ test("PathBudget: a certificate that was parsed before costs nothing, in any pat
   );
 });
 
-test("PathBudget: a pair that was checked before costs nothing, with its own answer", () => {
+test("PathBudget: a cached signature check is free and keeps its result", () => {
   const budget = new PathBudget();
   const [good, bad, issuer] = [counted("good"), counted("bad", false), counted("issuer")];
   for (const work of [budget.path(), budget.path()]) {
@@ -103,7 +103,7 @@ test("PathBudget: a pair that was checked before costs nothing, with its own ans
   assert.deepEqual(other.keys, ["key of good"]);
 });
 
-test("PathBudget: pairs are remembered up to ten thousand, which then are forgotten", () => {
+test("PathBudget caches up to 10000 signature checks, then starts again", () => {
   const leaf = counted("leaf");
   const budget = new PathBudget();
   const checkAll = (from: number, to: number) => {
@@ -119,7 +119,7 @@ test("PathBudget: pairs are remembered up to ten thousand, which then are forgot
   assert.equal(checkAll(10_000, 10_001), 10_002);
 });
 
-test("PathBudget: certificates are remembered up to 64, which then are forgotten", () => {
+test("PathBudget caches up to 64 certificates, then starts again", () => {
   const budget = new PathBudget();
   const [leaf = Buffer.of()] = FIXTURES;
   const variant = (number: number) => Buffer.concat([leaf.subarray(0, -1), Buffer.of(number)]); // of the signature

@@ -2,45 +2,41 @@ import { createHash } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
 
-/** What one path may cost at most: signatures checked, as in Go's crypto/x509, and certificates of a stranger's parsed. */
+/** Most signature checks for one path, as in Go's crypto/x509, and most untrusted certificates parsed. */
 const MAX_WORK = 100;
-/** Of that every path has so much of its own: more than an honest one takes. */
+/** Part of it that each path has for itself; an honest path needs less. */
 const OWN_WORK = 8;
-/** The rest is taken from what all paths of a run share: an image may have a thousand signatures. */
+/** The rest is taken from a pool that all paths of a run share: an image may have a thousand signatures. */
 const SHARED_WORK = 1000;
 
-/** Certificates and pairs that are remembered. */
+/** Most cached certificates, and most cached signature checks. */
 const [MAX_PARSED, MAX_SIGNED] = [64, 10_000];
 
-/** The work of one path's search. */
+/** The budgeted operations of one path's search. */
 export interface PathWork {
-  /** The certificate, parsed; one that was parsed before costs nothing. */
+  /** Parses a certificate; free if it is cached. */
   parse(der: Uint8Array): Certificate;
-  /** Whether the issuer's key made the certificate's signature; a pair that was checked before costs nothing. */
+  /** Whether the issuer's key made the certificate's signature; free if the pair is cached. */
   isSigned(certificate: Certificate, issuer: Certificate): boolean;
 }
 
 /**
- * How much may be done while paths are searched among certificates that strangers wrote. It remembers what was done: a
- * certificate is judged at several times, and many signatures share their authorities. One budget serves all signatures
- * of an image; when what they share is used up, each still has enough for an honest path, so that hostile chains hide no
- * good signature.
+ * Limits the work of searching paths among untrusted certificates, and caches its results: a path is verified at several times,
+ * and many signatures share their authorities. All signatures of an image use one budget. When the shared pool is used up,
+ * each still has enough for an honest path, so that hostile chains cannot hide a valid signature.
  */
 export class PathBudget {
   readonly #shared = { parsed: SHARED_WORK, checked: SHARED_WORK };
   readonly #parsed = new Map<string, Certificate>();
   readonly #signed = new Map<string, boolean>();
 
-  /** The work of a path whose search begins now. */
+  /** Starts the search for a path. */
   path(): PathWork {
     const used = { parsed: 0, checked: 0 };
     const spend = (kind: keyof typeof used) => {
       const isShared = used[kind] >= OWN_WORK;
       if (used[kind] >= MAX_WORK || (isShared && this.#shared[kind] === 0)) {
-        throw new TsignError(
-          "limit",
-          `the search for a path to a trusted root was given up: ${used[kind]} ${WORDS[kind]}`,
-        );
+        throw new TsignError("limit", `search for a path to a trusted root stopped after ${used[kind]} ${UNITS[kind]}`);
       }
       if (isShared) this.#shared[kind]--;
       used[kind]++;
@@ -60,7 +56,7 @@ export class PathBudget {
   }
 }
 
-const WORDS = { parsed: "certificates of its chain were tried", checked: "signatures were checked" } as const;
+const UNITS = { parsed: "certificates", checked: "signature checks" } as const;
 
 const digest = (der: Uint8Array): string => createHash("sha256").update(der).digest("hex");
 
@@ -68,7 +64,7 @@ function remember<T>(known: Map<string, T>, most: number, key: string, make: () 
   const found = known.get(key);
   if (found !== undefined) return found;
   const made = make();
-  if (known.size >= most) known.clear(); // strangers' certificates must not fill the memory
+  if (known.size >= most) known.clear(); // bounds the memory
   known.set(key, made);
   return made;
 }

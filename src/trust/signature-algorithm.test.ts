@@ -14,7 +14,7 @@ const HASHES = [
 ] as const;
 const SHA256 = sequence(oid(HASHES[0][0]), NULL);
 
-test("hasSoundSignature: ECDSA and RSA with SHA-2, and Ed25519, with the parameters that they have", () => {
+test("hasSoundSignature accepts ECDSA and RSA with SHA-2, and Ed25519, with their parameters", () => {
   for (const prefix of ["1.2.840.10045.4.3.", "1.2.840.113549.1.1."]) {
     const first = prefix === "1.2.840.10045.4.3." ? 2 : 11;
     for (let last = 1; last <= 20; last++) {
@@ -37,7 +37,7 @@ test("hasSoundSignature: ECDSA and RSA with SHA-2, and Ed25519, with the paramet
   assert.throws(() => isSound(tlv(0x31, ed25519)), /of another type/);
 });
 
-test("hasSoundSignature: RSASSA-PSS has one hash of SHA-2, for its mask too, a salt as long, and trailer 1", () => {
+test("hasSoundSignature: RSASSA-PSS needs SHA-2 for hash and mask, a salt of the hash's length, and trailer 1", () => {
   const params = (parts: {
     hash?: Buffer | undefined;
     mask?: Buffer | undefined;

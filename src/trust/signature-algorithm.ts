@@ -24,9 +24,8 @@ const HASH_LENGTH: Readonly<Record<string, number>> = {
 };
 
 /**
- * Whether a certificate is signed with an algorithm and a hash that are accepted, as in Go's crypto/x509: ECDSA and RSA with SHA-2,
- * RSASSA-PSS with SHA-2 throughout, Ed25519. Weaker hashes let another certificate be made for a signature. Whether the
- * signature is right is not looked at.
+ * Whether a certificate's signature algorithm and hash are accepted, as in Go's crypto/x509: ECDSA and RSA with SHA-2, RSASSA-PSS
+ * with SHA-2 for both hash and mask, Ed25519. Weaker hashes allow collisions. The signature itself is not verified.
  */
 export function hasSoundSignature({ signatureAlgorithm }: Certificate): boolean {
   const [oid, parameters, ...more] = derChildren(readDer(signatureAlgorithm), TAG.sequence);
@@ -49,7 +48,7 @@ function arePssParameters(parameters: Der | undefined): boolean {
     const extra = [...more, ...noHash, ...noMask, ...noMaskHash].length;
     return extra === 0 && isSame && isNumber(salt, 0xa2, length) && (!trailer || isNumber(trailer, 0xa3, 1));
   } catch {
-    return false; // another structure, or a part left out that stands for SHA-1
+    return false; // malformed, or a default that means SHA-1
   }
 }
 

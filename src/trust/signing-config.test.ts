@@ -35,7 +35,7 @@ const select = (fields: object, now = NOW, random: (below: number) => number = (
   };
 };
 
-test("readSigningConfig: services with their versions, operators and periods, and the selectors", () => {
+test("readSigningConfig returns services with versions, operators and periods, and the selectors", () => {
   const end = "2027-01-01T00:00:00Z";
   const found = read({
     caUrls: [service("https://ca.example/", { validFor: { start: "2026-01-01T00:00:00Z", end } })],
@@ -73,29 +73,32 @@ test("readSigningConfig: services with their versions, operators and periods, an
   assert.deepEqual(readSigningConfigMessage(config({ caUrls: [{ url: "u" }] }), "c"), { caUrls: [{ url: "u" }] });
 });
 
-test("readSigningConfig: what is not a signing config is refused with the reason", () => {
+test("readSigningConfig: invalid signing config -> error with the reason", () => {
   refused(
     () => readSigningConfig(Buffer.from("{"), "c.json"),
-    /^c\.json is not a signing config: it is not valid JSON/,
+    /^c\.json is not a valid signing config: not valid JSON/,
   );
   assert.throws(
     () => readSigningConfig(Buffer.from("\ufeff{}"), "c.json"),
     (error) => error instanceof TsignError && /byte order mark/.test(error.hint ?? ""),
     "the reader's hint",
   );
-  refused(() => readSigningConfig(Buffer.from("{}"), "c.json"), /its mediaType is not/);
-  refused(() => read({ mediaType: `${MEDIA_TYPE}x` }), /its mediaType is not/);
+  refused(() => readSigningConfig(Buffer.from("{}"), "c.json"), /expected mediaType/);
+  refused(() => read({ mediaType: `${MEDIA_TYPE}x` }), /expected mediaType/);
   refused(() => read({ unknown: 1 }), /unknown/);
   refused(
     () => read({ caUrls: [service("https://a.example/"), { url: "ftp://b.example/" }] }),
     /caUrls\[1\]\.url is not an http/,
   );
   refused(() => read({ tsaUrls: [{}] }), /tsaUrls\[0\]\.url is not an http/);
-  refused(() => read({ tsaConfig: { selector: "EXACT" } }), /tsaConfig asks for EXACT services and gives no count/);
-  refused(() => read({ rekorTlogConfig: { selector: "EXACT", count: 0 } }), /rekorTlogConfig asks/);
+  refused(() => read({ tsaConfig: { selector: "EXACT" } }), /tsaConfig has selector EXACT without a count/);
+  refused(
+    () => read({ rekorTlogConfig: { selector: "EXACT", count: 0 } }),
+    /rekorTlogConfig has selector EXACT without a count/,
+  );
 });
 
-test("selectServices: the newest version that tsign speaks, then the newest service, one of each operator", () => {
+test("selectServices: newest supported version, then newest service, one per operator", () => {
   const old = { majorApiVersion: 1, validFor: { start: "2025-01-01T00:00:00Z" } };
   const fields = (rekorTlogConfig: object) => ({
     rekorTlogUrls: [
@@ -116,7 +119,7 @@ test("selectServices: the newest version that tsign speaks, then the newest serv
   assert.deepEqual(select(fields({ selector: "EXACT", count: 2 })).logs, ["two.example", "one.example"]);
   refused(
     () => select(fields({ selector: "EXACT", count: 3 })),
-    /has 2 usable transparency log services of 3: .*v3\.example.* API version 3/,
+    /expected 3 usable transparency log services, found 2: .*v3\.example.* API version 3/,
   );
   const asked: number[] = [];
   const random = (below: number) => asked.push(below) * 0 + 1;
@@ -125,7 +128,7 @@ test("selectServices: the newest version that tsign speaks, then the newest serv
   assert.deepEqual(select(fields({ selector: "ANY" })).logs, ["two.example"]);
 });
 
-test("selectServices: authority and issuer are the newest usable ones, and of version 1 alone", () => {
+test("selectServices: authority and issuer are the newest usable ones with version 1", () => {
   const newer = { validFor: { start: "2026-03-01T00:00:00Z" } };
   const fields = {
     caUrls: [
@@ -147,7 +150,7 @@ test("selectServices: authority and issuer are the newest usable ones, and of ve
   assert.deepEqual(select({}), { ca: undefined, noCa: "", oidc: undefined, logs: [], tsas: [] });
 });
 
-test("selectServices: a service counts within its period, and why none can be used is said", () => {
+test("selectServices: service outside its period -> not used, with the reason", () => {
   const period = { start: "2026-02-01T00:00:00Z", end: "2026-03-01T00:00:00Z" };
   const fields = { caUrls: [service("https://ca.example/", { validFor: period })] };
   assert.equal(select(fields, new Date(period.start)).ca, "ca.example");
@@ -161,20 +164,20 @@ test("selectServices: a service counts within its period, and why none can be us
   assert.deepEqual([after.ca, after.noCa], [undefined, "https://ca.example/ expired on 2026-03-01T00:00:00.000Z"]);
   const many = ["a", "b", "c", "d"].map((name) => service(`https://${name}.example/`, { majorApiVersion: 9 }));
   assert.equal(select({ caUrls: many }).noCa?.split("; ").length, 3);
-  assert.match(select({ caUrls: many }).noCa ?? "", /a\.example\/ has API version 9, which tsign does not speak; /);
+  assert.match(select({ caUrls: many }).noCa ?? "", /a\.example\/ has unsupported API version 9; /);
 });
 
-test("selectServices: services without a selector, and too few of them, are an error that names the kind", () => {
+test("selectServices: missing selector or too few services -> error naming the kind", () => {
   const rekorTlogUrls = [service("https://log.example/")];
-  refused(() => select({ rekorTlogUrls }), /does not say how many transparency log services/);
-  refused(() => select({ tsaUrls: rekorTlogUrls }), /does not say how many timestamp authority services/);
+  refused(() => select({ rekorTlogUrls }), /has no selector for transparency log services/);
+  refused(() => select({ tsaUrls: rekorTlogUrls }), /has no selector for timestamp authority services/);
   const expired = [
     service("https://log.example/", { validFor: { start: "2025-01-01T00:00:00Z", end: "2025-02-01T00:00:00Z" } }),
   ];
   for (const rekorTlogConfig of [EXACT, { selector: "ALL" }, { selector: "ANY" }]) {
     refused(
       () => select({ rekorTlogUrls: expired, rekorTlogConfig }),
-      /has 0 usable transparency log services of 1: .*expired/,
+      /expected 1 usable transparency log services, found 0: .*expired/,
     );
   }
   const [first, last] = ["2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z"];
@@ -182,7 +185,7 @@ test("selectServices: services without a selector, and too few of them, are an e
     const usable = [service("https://log.example/", { validFor: { start: first, end: last } })];
     assert.throws(
       () => select({ rekorTlogUrls: usable, rekorTlogConfig: { selector: "EXACT", count: 2 } }, new Date(now)),
-      { message: "the signing config has 1 usable transparency log services of 2" },
+      { message: "signing config: expected 2 usable transparency log services, found 1" },
       "no reason against a service that can be used",
     );
   }

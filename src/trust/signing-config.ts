@@ -5,7 +5,7 @@ import { ALWAYS, isWithin, type Period } from "./material.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
 
-/** A service one may sign with. */
+/** A service for signing. */
 interface Service {
   readonly url: URL;
   /** Major version of its API. */
@@ -14,10 +14,10 @@ interface Service {
   readonly validFor: Period;
 }
 
-/** How many services of a kind to use. */
+/** Number of services to use. */
 type Selector = { readonly kind: "any" | "all" } | { readonly kind: "exact"; readonly count: number };
 
-/** Which services to sign with (protobuf-specs, sigstore_trustroot.proto, SigningConfig). */
+/** The services for signing (protobuf-specs, sigstore_trustroot.proto, SigningConfig). */
 export interface SigningConfig {
   readonly certificateAuthorities: readonly Service[];
   readonly oidcIssuers: readonly Service[];
@@ -27,10 +27,15 @@ export interface SigningConfig {
   readonly timestampSelector: Selector | undefined;
 }
 
-/** Services that an error names. */
+/** Most services named in an error. */
 const MAX_REASONS = 3;
-/** The versions of each API that tsign speaks. */
-const SPOKEN = { certificateAuthorities: [1], oidcIssuers: [1], logs: [1, 2], timestampAuthorities: [1] } as const;
+/** The API versions that tsign supports. */
+const SUPPORTED_API_VERSIONS = {
+  certificateAuthorities: [1],
+  oidcIssuers: [1],
+  logs: [1, 2],
+  timestampAuthorities: [1],
+} as const;
 
 /** Service and ServiceConfiguration of sigstore_trustroot.proto. */
 const SERVICE: MessageShape = {
@@ -56,7 +61,7 @@ const SIGNING_CONFIG: MessageShape = {
   },
 };
 
-/** The message as it is written: what SIGNING_CONFIG says of it. */
+/** The message as written in the file; its shape is SIGNING_CONFIG. */
 export interface SigningConfigMessage {
   readonly caUrls?: readonly ServiceMessage[];
   readonly oidcUrls?: readonly ServiceMessage[];
@@ -77,14 +82,14 @@ interface SelectorMessage {
 }
 
 /**
- * Reads the message of a signing config of version 0.2 by protobuf's JSON rules (format/proto-json.ts).
+ * Parses a signing config of version 0.2 by protobuf's JSON rules (format/proto-json.ts).
  *
  * @param path for messages
  * @throws TsignError "input"
  */
 export function readSigningConfigMessage(bytes: Uint8Array, path: string): SigningConfigMessage {
   const invalid = (reason: string, cause: unknown) =>
-    new TsignError("input", `${path} is not a signing config: ${reason}`, {
+    new TsignError("input", `${path} is not a valid signing config: ${reason}`, {
       cause,
       ...(cause instanceof TsignError && cause.hint ? { hint: cause.hint } : {}),
     });
@@ -92,7 +97,7 @@ export function readSigningConfigMessage(bytes: Uint8Array, path: string): Signi
   try {
     json = parseJson(bytes, path);
   } catch (cause) {
-    throw invalid("it is not valid JSON", cause);
+    throw invalid("not valid JSON", cause);
   }
   let message: Record<string, unknown>;
   try {
@@ -101,19 +106,19 @@ export function readSigningConfigMessage(bytes: Uint8Array, path: string): Signi
     throw invalid(cause instanceof Error ? cause.message : "", cause);
   }
   const { mediaType, ...config } = message;
-  if (mediaType !== MEDIA_TYPE) throw invalid(`its mediaType is not ${MEDIA_TYPE}`, undefined);
+  if (mediaType !== MEDIA_TYPE) throw invalid(`expected mediaType ${MEDIA_TYPE}`, undefined);
   return config;
 }
 
 /**
- * Reads a signing config of version 0.2. A service without a period has always been valid, as in cosign.
+ * Reads a signing config of version 0.2. A service without a period is always valid, as in cosign.
  *
  * @param path for messages
  * @throws TsignError "input"
  */
 export function readSigningConfig(bytes: Uint8Array, path: string): SigningConfig {
   const config = readSigningConfigMessage(bytes, path);
-  const invalid = (reason: string) => new TsignError("input", `${path} is not a signing config: ${reason}`);
+  const invalid = (reason: string) => new TsignError("input", `${path} is not a valid signing config: ${reason}`);
   const services = (field: "caUrls" | "oidcUrls" | "rekorTlogUrls" | "tsaUrls"): Service[] =>
     (config[field] ?? []).map((each, index) => {
       const url = URL.parse(each.url ?? "");
@@ -129,7 +134,7 @@ export function readSigningConfig(bytes: Uint8Array, path: string): SigningConfi
     if (name === "ANY") return { kind: "any" };
     if (name === "ALL") return { kind: "all" };
     if (name !== "EXACT") return undefined;
-    if (count === 0) throw invalid(`${field} asks for EXACT services and gives no count`);
+    if (count === 0) throw invalid(`${field} has selector EXACT without a count`);
     return { kind: "exact", count };
   };
   return {
@@ -142,10 +147,10 @@ export function readSigningConfig(bytes: Uint8Array, path: string): SigningConfi
   };
 }
 
-/** The services to use now. */
+/** The services to use at a given time. */
 export interface SelectedServices {
   readonly certificateAuthority: Service | undefined;
-  /** Where certificate authorities are named and none can be used: why. */
+  /** Why none of the certificate authorities can be used; undefined if one can be, empty if the config has none. */
   readonly noCertificateAuthority: string | undefined;
   readonly oidcIssuer: Service | undefined;
   readonly logs: readonly Service[];
@@ -153,31 +158,33 @@ export interface SelectedServices {
 }
 
 /**
- * Picks the services to sign with: of each kind those of the newest API version that tsign speaks and that has one valid
- * now, the newest first, one for each operator; then as many as the config's selector says.
+ * Selects the services to sign with: for each kind, the valid ones with the newest supported API version, newest first, one for
+ * each operator, and of these as many as the selector requires.
  *
- * @param random gives a number below its argument: `ANY` takes one by chance
- * @throws TsignError "input" when services are named but none, or too few, can be used
+ * @param random returns a number below its argument: `ANY` selects a random service
+ * @throws TsignError "input" if the config lists services but too few can be used
  */
 export function selectServices(
   config: SigningConfig,
   options: { now: Date; random: (below: number) => number },
 ): SelectedServices {
-  const usable = (kind: keyof typeof SPOKEN) => usableServices(config[kind], SPOKEN[kind], options.now);
-  const unusable = (kind: keyof typeof SPOKEN) => whyUnusable(config[kind], SPOKEN[kind], options.now);
+  const usable = (kind: keyof typeof SUPPORTED_API_VERSIONS) =>
+    usableServices(config[kind], SUPPORTED_API_VERSIONS[kind], options.now);
+  const unusable = (kind: keyof typeof SUPPORTED_API_VERSIONS) =>
+    whyUnusable(config[kind], SUPPORTED_API_VERSIONS[kind], options.now);
   const several = (kind: "logs" | "timestampAuthorities", selector: Selector | undefined) => {
     if (config[kind].length === 0) return [];
     const name = kind === "logs" ? "transparency log" : "timestamp authority";
-    if (!selector) throw new TsignError("input", `the signing config does not say how many ${name} services to use`);
+    if (!selector) throw new TsignError("input", `signing config has no selector for ${name} services`);
     const services = usable(kind);
     const wanted = selector.kind === "exact" ? selector.count : 1;
     if (services.length < wanted) {
       const reasons = unusable(kind);
       throw new TsignError(
         "input",
-        `the signing config has ${services.length} usable ${name} services of ${wanted}${reasons && `: ${reasons}`}`,
+        `signing config: expected ${wanted} usable ${name} services, found ${services.length}${reasons && `: ${reasons}`}`,
         {
-          hint: "`tsign signing-config create` writes a new one; `tsign initialize` fetches the distributed one again",
+          hint: "create one with `tsign signing-config create`, or fetch the distributed one again with `tsign initialize`",
         },
       );
     }
@@ -195,10 +202,10 @@ export function selectServices(
   };
 }
 
-/** What keeps each of the services from being used, in words; empty when nothing does. */
+/** Why each service cannot be used, as text; empty if all can be. */
 function whyUnusable(services: readonly Service[], versions: readonly number[], now: Date): string {
   const reasons = services.flatMap(({ url, version, validFor: { start, end } }) => {
-    if (!versions.includes(version)) return [`${url.href} has API version ${version}, which tsign does not speak`];
+    if (!versions.includes(version)) return [`${url.href} has unsupported API version ${version}`];
     if (end && end < now) return [`${url.href} expired on ${end.toISOString()}`];
     return start > now ? [`${url.href} is not valid before ${start.toISOString()}`] : [];
   });

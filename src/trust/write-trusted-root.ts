@@ -16,8 +16,8 @@ const CURVES: Readonly<Record<string, string>> = {
 /**
  * A TransparencyLogInstance of a trusted root, in protobuf JSON.
  *
- * @param options.origin of a log whose checkpoints carry it in their key ids (Rekor v2); SHA-256 of the key without
- * @throws TsignError "input" for a key of a kind no log has
+ * @param options.origin for a log whose key ID includes its origin (Rekor v2); otherwise the ID is SHA-256 of the key
+ * @throws TsignError "input" for an unsupported type of key
  */
 export function logInstance(options: {
   url: string;
@@ -28,7 +28,7 @@ export function logInstance(options: {
   const { url, pem, validFor, origin } = options;
   const key = createPublicKey(pem);
   const fault = faultOf(key);
-  if (fault) throw new TsignError("input", `the log's key cannot be used: ${fault}`);
+  if (fault) throw new TsignError("input", `log's key cannot be used: ${fault}`);
   const spki = key.export({ type: "spki", format: "der" });
   return {
     ...(url === "" ? {} : { baseUrl: url }),
@@ -46,10 +46,10 @@ function detailsOf(key: KeyObject): string {
   if (type === "rsa" && [2048, 3072, 4096].includes(details?.modulusLength ?? 0)) {
     return `PKIX_RSA_PKCS1V15_${details?.modulusLength}_SHA256`;
   }
-  throw new TsignError("input", `a log cannot have a key of type ${type}`);
+  throw new TsignError("input", `unsupported log key type ${type}`);
 }
 
-/** The key id of a signed note (transparency-dev, formats/log): with an origin over it and the key, else the key's alone. */
+/** The key ID of a signed note (transparency-dev, formats/log), over origin and key; without an origin, over the key. */
 function logId(key: KeyObject, origin: string | undefined): Uint8Array {
   const spki = key.export({ type: "spki", format: "der" });
   const hash = createHash("sha256");
@@ -71,7 +71,7 @@ function logId(key: KeyObject, origin: string | undefined): Uint8Array {
  * A CertificateAuthority of a trusted root, in protobuf JSON.
  *
  * @param options.chain DER, the root last
- * @param options.validFor its start defaults to what the chain says
+ * @param options.validFor copied as it is
  */
 export function certificateAuthority(options: {
   url: string;
@@ -80,11 +80,11 @@ export function certificateAuthority(options: {
 }): Record<string, unknown> {
   const { url, chain, validFor } = options;
   const root = chain.at(-1);
-  if (!root) throw new TsignError("internal", "an authority without certificates");
-  for (const der of chain) parseCertificate(der); // what cannot be used later is refused now
+  if (!root) throw new TsignError("internal", "certificate authority without certificates");
+  for (const der of chain) parseCertificate(der); // refuses now what verification would refuse later
   const { subject } = new X509Certificate(root);
   const fields = (name: string) => [...subject.matchAll(new RegExp(`^${name}=(.*)$`, "gm"))].map(([, value]) => value);
-  // As Go reads a name that has several.
+  // Go takes the first organization and the last common name.
   const [organization, commonName] = [fields("O")[0], fields("CN").at(-1)];
   return {
     subject: { ...(organization ? { organization } : {}), ...(commonName ? { commonName } : {}) },

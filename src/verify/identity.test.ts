@@ -103,10 +103,13 @@ test("the other extensions of Fulcio are held to the same rules", () => {
 test("a certificate with an extension twice, of any kind, cannot be read", () => {
   for (const twice of [raw(1, ISSUER), der(8, utf8String(ISSUER)), extension("1.2.3.4", NULL)]) {
     assert.ok(parseCertificate(leaf(twice)));
-    assert.throws(() => parseCertificate(leaf(twice, twice)), /has the extension [\d.]+ twice/);
+    assert.throws(() => parseCertificate(leaf(twice, twice)), /duplicate extension [\d.]+/);
   }
-  assert.throws(() => parseCertificate(leaf(raw(1, "https://evil.example"), raw(1, ISSUER))), /57264\.1\.1 twice/);
-  assert.throws(() => parseCertificate(leaf(extension("2.5.29.17", NULL))), /2\.5\.29\.17 twice/);
+  assert.throws(
+    () => parseCertificate(leaf(raw(1, "https://evil.example"), raw(1, ISSUER))),
+    /duplicate extension .*57264\.1\.1/,
+  );
+  assert.throws(() => parseCertificate(leaf(extension("2.5.29.17", NULL))), /duplicate extension 2\.5\.29\.17/);
 });
 
 test("verifyIdentity: what was expected and what was found is told", () => {

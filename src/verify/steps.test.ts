@@ -191,7 +191,7 @@ test("verifyCertificate: a path at every time, by authorities that are trusted f
     [expired, NOW],
     [NOW, expired],
   ]) {
-    assert.throws(() => judgeCertificate([AUTHORITY], times), isCheck("key", /the certificate is valid from/));
+    assert.throws(() => judgeCertificate([AUTHORITY], times), isCheck("key", /certificate is valid from/));
   }
   const ended = { ...AUTHORITY, validFor: { start: new Date(0), end: new Date(NOW.getTime() - 1) } };
   const beginning = { ...AUTHORITY, validFor: { start: later, end: undefined } };
@@ -220,7 +220,7 @@ test("verifyCertificate: hostile chains share what a search may cost, as long as
         [NOW],
       );
     } catch (error) {
-      return error instanceof CheckFailed ? Number(/given up: (\d+)/.exec(error.message)?.[1]) : 0;
+      return error instanceof CheckFailed ? Number(/stopped after (\d+)/.exec(error.message)?.[1]) : 0;
     }
     return assert.fail("it has a path");
   };

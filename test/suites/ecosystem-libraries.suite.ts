@@ -124,7 +124,7 @@ const REASONS: Readonly<Record<Exclude<Question, "truth">, RegExp>> = {
   identity: /identity: certificate identity mismatch: got alice@example\.com .*, want mallory@example\.com/,
   issuer: /identity: certificate OIDC issuer mismatch: got \S+, want \S+\/ci/,
   artifact: /claims: (artifact digest mismatch|no subject of the statement)/,
-  authority: /key: the certificate has no valid path to a trusted root/,
+  authority: /key: certificate has no valid path to a trusted root/,
   entry: /log: log entry is for a different certificate/,
   content: /(log: (signature|digest|DSSE payload hash) mismatch)/,
 };

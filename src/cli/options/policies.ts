@@ -1,5 +1,5 @@
 import type { Io } from "../../io/io.ts";
-import type { Judgement, PolicySource } from "../../policy/index.ts";
+import type { PolicyResult, PolicySource } from "../../policy/index.ts";
 
 /**
  * Reads policies before anything is looked up, so that a wrong path costs nothing.
@@ -21,10 +21,10 @@ export async function readPolicies(io: Io, paths: readonly string[]): Promise<re
 export function statementJudge(
   io: Io,
   policies: readonly PolicySource[],
-): ((statement: Uint8Array) => Promise<Judgement>) | undefined {
+): ((statement: Uint8Array) => Promise<PolicyResult>) | undefined {
   if (policies.length === 0) return undefined;
   return async (statement) => {
-    const { judge } = await import("../../policy/index.ts");
-    return judge(io, statement, policies);
+    const { evaluatePolicies } = await import("../../policy/index.ts");
+    return evaluatePolicies(io, statement, policies);
   };
 }
