@@ -28,6 +28,22 @@ test("tree, download, verify: control characters in attached data -> escaped", a
   }
 });
 
+test("stale fallback index -> verify and tree name it; a valid signature still counts", async (t) => {
+  const { tsign, ok, image, digest, sign, store } = await storageWorkshop(t, { referrers: false });
+  await sign();
+  const [signed] = await listed(store, digest);
+  assert.ok(signed);
+  const index = `${image.split("@")[0]}:${fallbackTag(digest)}`;
+  const stale = new RegExp(`manifest not found, but the referrers index ${index} still lists it and is out of date`);
+  await store.delete(signed.digest); // as `cosign clean` does, which leaves the index
+  const refused = await tsign("verify", "--key", "a.pub", "--insecure-ignore-tlog", image);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, stale);
+  assert.match((await ok("tree", image)).stderr, stale);
+  await sign();
+  assert.equal((await tsign("verify", "--key", "a.pub", "--insecure-ignore-tlog", image)).code, 0);
+});
+
 test("unreadable referrer -> named; others are still shown", async (t) => {
   const { ok, image, digest, sign, store } = await storageWorkshop(t, { referrers: false });
   await sign();

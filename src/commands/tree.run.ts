@@ -9,6 +9,7 @@ import { printable } from "../format/printable.ts";
 import type { RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
+import { missingReferrer } from "../oci/missing-referrer.ts";
 import { mapAhead } from "../oci/parallel.ts";
 import { parseReference } from "../oci/ref.ts";
 import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
@@ -79,7 +80,7 @@ async function findReferrers(io: Io, store: ImageStore, { digest }: RegistryImag
     const where = `${store.name}@${entry.digest}`;
     try {
       const stored = await store.manifest(entry.digest);
-      if (!stored) throw new TsignError("registry", "listed as a referrer, but not there");
+      if (!stored) throw missingReferrer(entry);
       const { annotations, artifactType, config, layers, manifests } = stored.manifest;
       const type = annotations[BUNDLE_ANNOTATION.predicateType] ?? artifactType ?? config?.mediaType ?? "unknown";
       const title = `🔗 ${printable(type)} artifacts via OCI referrer`;

@@ -37,7 +37,13 @@ interface UnreadableEntry {
 }
 
 /** An entry of a referrers list. Of its descriptor, only the digest is relied on. */
-export type ListedReferrer = Descriptor | UnreadableEntry;
+export type ListedReferrer = ListedDescriptor | UnreadableEntry;
+
+/** A descriptor of a referrers list. */
+export interface ListedDescriptor extends Descriptor {
+  /** `registry/repository:tag` of the fallback index that lists it; undefined when the referrers API does. */
+  readonly fallbackIndex?: string;
+}
 
 /** Referrers that are stored but not yet listed, by the digest of their subject. */
 export type UnlistedReferrers = Map<Digest, Descriptor[]>;

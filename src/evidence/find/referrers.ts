@@ -1,6 +1,7 @@
 import { TsignError } from "../../errors.ts";
+import { missingReferrer } from "../../oci/missing-referrer.ts";
 import { mapAhead } from "../../oci/parallel.ts";
-import type { Descriptor, StoredManifest } from "../../oci/types.ts";
+import type { Descriptor, ListedDescriptor, StoredManifest } from "../../oci/types.ts";
 import { isBundle, isSignatureImage, mayBeOurs } from "../kinds.ts";
 import { BUNDLE_ANNOTATION } from "../media-types.ts";
 import type { Found, Incomplete, Origin, Unreadable } from "../model.ts";
@@ -19,7 +20,7 @@ type Read = Found | { readonly image: StoredManifest; readonly where: string } |
 export async function* findReferring(search: Search): AsyncGenerator<Found, void, undefined> {
   const { options } = search;
   const large: Candidate[] = [];
-  const looked = { candidates: 0, others: [] as Descriptor[], total: 0 };
+  const looked = { candidates: 0, others: [] as ListedDescriptor[], total: 0 };
   const ahead = { limit: options.workers };
   const opened = mapAhead(listed(search, looked), ahead, (each) => openReferrer(search, each));
   yield* readAll(search, small(opened, large));
@@ -45,8 +46,8 @@ type Candidate =
 /** The listed referrers that may be signatures; entries and listings that cannot be read as what was found. */
 async function* listed(
   { store, options }: Search,
-  looked: { candidates: number; others: Descriptor[]; total: number },
-): AsyncGenerator<Descriptor | Unreadable | Incomplete, void, undefined> {
+  looked: { candidates: number; others: ListedDescriptor[]; total: number },
+): AsyncGenerator<ListedDescriptor | Unreadable | Incomplete, void, undefined> {
   const origin: Origin = { kind: "referrer", where: `${store.name}@${options.subject}` };
   try {
     for await (const entry of store.referrers(options.subject)) {
@@ -68,13 +69,13 @@ async function* listed(
 
 async function openReferrer(
   { store, options }: Search,
-  entry: Descriptor | Unreadable | Incomplete,
+  entry: ListedDescriptor | Unreadable | Incomplete,
 ): Promise<Candidate> {
   if (!("digest" in entry)) return { kind: "found", found: entry };
   const where = `${store.name}@${entry.digest}`;
   try {
     const stored = await store.manifest(entry.digest);
-    if (!stored) throw new TsignError("registry", "listed as a referrer, but not there");
+    if (!stored) throw missingReferrer(entry);
     const [layer, ...others] = stored.manifest.layers;
     if (layer && others.length === 0 && isBundle(stored)) {
       if (!options.forms.bundle) return { kind: "other" };

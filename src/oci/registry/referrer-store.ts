@@ -43,9 +43,12 @@ export async function* listReferrers(referring: Referring, subject: Digest): Asy
   if (answered && hasListed.has(referring.session)) return;
   try {
     const index = await readFallback(referring, subject);
-    const where = `referrers index ${referring.repository.name}:${fallbackTag(subject)}`;
+    const fallbackIndex = `${referring.repository.name}:${fallbackTag(subject)}`;
     const budget = { left: Number.POSITIVE_INFINITY };
-    if (index) yield* entriesOf([index.bytes], { where, doubtful: false, seen: new Set(), budget });
+    const options = { where: `referrers index ${fallbackIndex}`, doubtful: false, seen: new Set<string>(), budget };
+    for await (const entry of index ? entriesOf([index.bytes], options) : []) {
+      yield "unreadable" in entry ? entry : { ...entry, fallbackIndex };
+    }
   } catch (error) {
     // Some registries that have the referrers API refuse a tag that does not exist; their list is complete.
     const harmless = answered && error instanceof TsignError && (error.code === "auth" || error.code === "registry");
