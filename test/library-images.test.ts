@@ -193,6 +193,11 @@ test("openSession: onPublish is called before anything is public, and can stop i
   await refused("usage", openSession({ signingConfig: sandbox.signingConfig, identity: token, verifier }));
   const stranger = await createVerifier({ trustedRoot: (await startedRoot(t)).trustedRoot });
   await refused("untrusted", openSession({ ...options, verifier: stranger }));
+  const other = { ...options, identity: sandbox.token({ email: ALICE, audience: "other" }) };
+  const mismatch = await refused("auth", openSession(other));
+  assert.deepEqual([mismatch.expected, mismatch.actual, mismatch.service], ["sigstore", "other", undefined]);
+  const sent = await openSession({ ...other, audience: "other" }).catch((error: unknown) => error);
+  assert.ok(sent instanceof TsignError && sent.service === "fulcio", "a token with the audience of the option is sent");
   sandbox.fault("fulcio:status=403");
   const error = await refused("auth", openSession(options));
   assert.match(error.message, /Fulcio/);

@@ -2,24 +2,24 @@ import { embeddedIo } from "../io/embedded.ts";
 import type { Io } from "../io/io.ts";
 import type { Transport } from "./transport.ts";
 
-/** What every function of the library that reaches outside may be given. Nothing is used that is not. */
+/** Access to the network and the environment, for all functions that need it. Only what is given here is used. */
 export interface Context {
-  /** The way to the network; none by default. */
+  /** The network; none by default. */
   readonly transport?: Transport;
   /**
-   * Environment variables to obey, none by default: `process.env` for those of this process. Key services (VAULT_ADDR,
-   * VAULT_TOKEN) and docker's credentials (HOME, DOCKER_CONFIG) are found by them.
+   * Environment variables to read; none by default. Pass `process.env` for those of this process. They configure key services
+   * (VAULT_ADDR, VAULT_TOKEN) and docker's credentials (HOME, DOCKER_CONFIG).
    */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Gets each warning, one line without its end. They are dropped by default. */
+  /** Called with each warning, one line without a line break. Warnings are ignored by default. */
   readonly onWarning?: (text: string) => void;
-  /** The time to verify and sign at; the system's clock by default. */
+  /** Returns the current time; the system clock by default. */
   readonly now?: () => Date;
-  /** Ends what is going on when it aborts; its reason is thrown. */
+  /** Cancels pending operations, which then throw its reason. */
   readonly signal?: AbortSignal;
 }
 
-/** The world as a program's options let it in. */
+/** Returns the I/O that the options of a program allow. */
 export function libraryIo({ transport, env, onWarning = () => {}, now, signal }: Context): Io {
   const { proxy, noProxy } = transport ?? {};
   const proxied = proxy === undefined ? {} : { HTTPS_PROXY: proxy, HTTP_PROXY: proxy, NO_PROXY: noProxy ?? "" };

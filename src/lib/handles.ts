@@ -7,8 +7,8 @@ import type { TrustedMaterial } from "../trust/material.ts";
 import type { Key } from "./key.ts";
 
 /**
- * What stands behind the objects that the library hands out. They are plain to their users, who cannot reach a private key or
- * change what was checked, and only what the library made is taken back.
+ * The private parts of the objects that the library returns. Users can neither read a private key nor change verified data, and
+ * the library accepts only objects that it returned.
  */
 
 export interface KeyHalves {
@@ -26,14 +26,14 @@ export interface VerifierParts {
   readonly io: Io;
 }
 
-/** What one kind of object was made of. */
-interface Kept<Parts> {
+/** Stores the parts of one kind of object. */
+interface Store<Parts> {
   keep<Handle extends object>(handle: Handle, parts: Parts): Handle;
-  /** @throws TsignError "usage" for an object of another making */
+  /** @throws TsignError "usage" for an object that the library did not return */
   partsOf(handle: object): Parts;
 }
 
-function kept<Parts>(maker: string): Kept<Parts> {
+function createStore<Parts>(maker: string): Store<Parts> {
   const parts = new WeakMap<object, Parts>();
   return {
     keep(handle, made) {
@@ -42,29 +42,29 @@ function kept<Parts>(maker: string): Kept<Parts> {
     },
     partsOf(handle) {
       const found = parts.get(handle);
-      if (!found) throw new TsignError("usage", `expected what ${maker} returned`);
+      if (!found) throw new TsignError("usage", `expected an object that ${maker} returned`);
       return found;
     },
   };
 }
 
-const keys = kept<KeyHalves>("loadKey");
-export const registries = kept<OpenedRegistry>("createRegistry");
-export const verifiers = kept<VerifierParts>("createVerifier");
+const keys = createStore<KeyHalves>("loadKey");
+export const registries = createStore<OpenedRegistry>("createRegistry");
+export const verifiers = createStore<VerifierParts>("createVerifier");
 
-/** The public half of a key, or of PEM text. @throws TsignError "input" for text that is not a public key */
+/** Returns the public key of a key or of PEM text. @throws TsignError "input" for text that is not a public key */
 export function publicHalf(key: object | string): PublicKey {
   return typeof key === "string" ? publicKeyFromPem(key) : keys.partsOf(key).publicKey;
 }
 
-/** What signs with a key. @throws TsignError "input" for a public key */
+/** Returns the signer of a key. @throws TsignError "input" for a public key */
 export async function signerOf(key: object): Promise<Signer> {
   const { signer } = keys.partsOf(key);
-  if (!signer) throw new TsignError("input", "the key is a public key, and cannot sign");
+  if (!signer) throw new TsignError("input", "cannot sign with a public key");
   return signer();
 }
 
-/** A key of its halves. */
+/** Returns a key made of its public and private half. */
 export function keyOf(halves: KeyHalves): Key {
   const { publicKey, signer } = halves;
   const shown = { publicKey: publicKey.pem, kind: describe(publicKey), hint: keyHint(publicKey) };

@@ -1,8 +1,8 @@
 /**
  * tsign as a library: verify and sign container images and files with Sigstore.
  *
- * Nothing here opens a connection, starts a server, or reads the environment unless the program says so: the network comes
- * by `transport`, variables by `env`, a sandbox by `startSandbox`.
+ * The library opens no connection, starts no server and reads no environment variables on its own: pass the network as
+ * `transport` and variables as `env`, and call `startSandbox` for a sandbox.
  */
 export { type ErrorCode, TsignError } from "../errors.ts";
 export * from "./keys.ts";

@@ -13,29 +13,29 @@ import type { Key } from "./key.ts";
 export type { Context } from "./context.ts";
 export type { Key } from "./key.ts";
 
-/** What `loadKey` takes besides the key. */
+/** Options of `loadKey`. */
 export interface KeyOptions extends Context {
-  /** The password of an encrypted key file, or what asks for it; called once, and only for such a file. */
+  /** The password of an encrypted key file, or a function that returns it. It is called once, and only for such a file. */
   readonly password?: string | Uint8Array | (() => Promise<string | Uint8Array>);
 }
 
-/** A key at hand: PEM text of a public key, of an encrypted key file, or of a private key (PKCS#8, PKCS#1, SEC 1). */
+/** PEM text of a public key, an encrypted key file, or a private key (PKCS#8, PKCS#1, SEC 1). */
 export interface PemKey {
   readonly pem: string;
 }
 
 /**
- * Loads a key by reference, or from PEM text.
+ * Loads a key from a reference or from PEM text.
  *
- * References are those of `tsign sign --key` (docs/keys.md): the path of a file, `env://NAME`, an https URL, or a key in a
- * service: `awskms://`, `gcpkms://`, `azurekms://`, `hashivault://`, `openbao://`, `k8s://`, `gitlab://`, `github://`,
- * `pkcs11:`, or a plugin's scheme. Services and URLs need `transport`, and variables such as VAULT_ADDR are read from `env`.
- * The libraries of AWS, Google and Azure, which have to be installed, find their credentials on their own, by the
- * environment of the process. The key of a service stays there: the public half is fetched, and digests are sent to be signed.
+ * References are those of `tsign sign --key` (docs/keys.md): a file, `env://NAME`, an https URL, or a key in a key service:
+ * `awskms://`, `gcpkms://`, `azurekms://`, `hashivault://`, `openbao://`, `k8s://`, `gitlab://`, `github://`,
+ * `pkcs11:`, or a plugin's scheme. Services and URLs require `transport`, and variables such as VAULT_ADDR are read from `env`.
+ * The libraries of AWS, Google and Azure must be installed, and find their credentials in the environment of the process. A
+ * private key never leaves its service: the public key is fetched, and digests are sent to be signed.
  *
- * @returns the key; a public key, or the public half of a key that may be read only, verifies and does not sign
- * @throws TsignError "input" for what is not a key, a wrong password, or a key that does not exist; "auth", "network",
- * "timeout" or "service" for a service that cannot be asked; "usage" where a transport or a password is missing
+ * @returns the key; a public key only verifies
+ * @throws TsignError "input" for invalid keys, a wrong password, or a key that does not exist; "auth", "network", "timeout" or
+ * "service" of the service; "usage" for a missing transport or password
  */
 export async function loadKey(reference: string | PemKey, options: KeyOptions = {}): Promise<Key> {
   const io = libraryIo(options);
@@ -62,7 +62,8 @@ async function fromPem(text: string, options: KeyOptions): Promise<Key> {
 
 async function passwordOf({ password }: KeyOptions): Promise<Uint8Array> {
   const given = typeof password === "function" ? await password() : password;
-  if (given === undefined) throw new TsignError("usage", "the key file is encrypted, and no password was given");
+  if (given === undefined)
+    throw new TsignError("usage", "missing password: the key file is encrypted", { hint: "pass the option password" });
   return typeof given === "string" ? Buffer.from(given) : given;
 }
 

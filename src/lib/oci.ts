@@ -8,26 +8,26 @@ import { registries } from "./handles.ts";
 export type { Context } from "./context.ts";
 export * from "./transport.ts";
 
-/** How registries are reached. TLS settings belong to the transport. */
+/** Options of `createRegistry`. TLS settings are those of the transport. */
 export interface RegistryOptions extends Context {
   /**
-   * What to log in with: a user name with its password, or a bearer token. Without it the configuration of docker, podman and
-   * Helm is read, with their credential helpers, where `env` says where it is (HOME, DOCKER_CONFIG, REGISTRY_AUTH_FILE).
+   * Credentials: a user name with a password, or a bearer token. Without them, the configuration of docker, podman and Helm is
+   * read, with their credential helpers, if `env` contains its location (HOME, DOCKER_CONFIG, REGISTRY_AUTH_FILE).
    */
   readonly credentials?: { readonly username: string; readonly password: string } | { readonly token: string };
-  /** Also ask the cloud that the registry belongs to (AWS, Google, Azure, Alibaba Cloud, GitHub), by `env`. */
+  /** Whether to also get credentials from the cloud of the registry (AWS, Google, Azure, Alibaba Cloud, GitHub), using `env`. */
   readonly cloudCredentials?: boolean;
-  /** Plain http is allowed whatever the host; otherwise for localhost and private addresses only. */
+  /** Whether to allow plain http for all hosts; by default only for localhost and private addresses. */
   readonly allowHttp?: boolean;
 }
 
-/** Registries, by one way of reaching them. Nothing is sent before a method is called. */
+/** Access to registries. Nothing is sent before a method is called. */
 export interface Registry {
   /**
-   * Finds out what a reference points at: `[registry/]repository[:tag][@digest]`, of Docker Hub where no registry is named.
+   * Resolves a reference, `[registry/]repository[:tag][@digest]`. The default registry is Docker Hub.
    *
-   * @returns the descriptor; undefined where the registry says that there is no such image
-   * @throws TsignError "input" for a text that is not a reference; "auth", "network", "timeout" or "registry"
+   * @returns the descriptor; undefined if the image does not exist
+   * @throws TsignError "input" for an invalid reference; "auth", "network", "timeout" or "registry"
    */
   resolve(reference: string): Promise<ImageDescriptor | undefined>;
 }
@@ -39,19 +39,21 @@ export interface ImageDescriptor {
   readonly digest: string;
   /** Bytes. */
   readonly size: number;
-  /** The image by its digest: `registry/repository@sha256:…`. */
+  /** The image with its digest: `registry/repository@sha256:…`. */
   readonly reference: string;
 }
 
 /**
- * Registries to look images up in, and to store signatures in. Any host: credentials given here are sent to whichever
- * registry a reference names, so make one for each registry that has its own.
+ * Returns access to registries, to find images and to store signatures. Credentials are sent to the registry of every reference,
+ * so create one object for each registry that has credentials of its own.
  *
  * @throws TsignError "usage" without a transport
  */
 export function createRegistry(options: RegistryOptions): Registry {
   if (!options.transport) {
-    throw new TsignError("usage", "a registry needs a transport", { hint: "pass { transport: createTransport() }" });
+    throw new TsignError("usage", "createRegistry requires a transport", {
+      hint: "pass { transport: createTransport() }",
+    });
   }
   const { credentials } = options;
   const io = libraryIo(options);

@@ -8,9 +8,9 @@ import { publicHalf } from "./handles.ts";
 import type { Identity, NameRule, Requirements } from "./types.ts";
 
 /**
- * The policy that options ask for.
+ * Returns the verification policy for the requirements.
  *
- * @throws TsignError "usage"
+ * @throws TsignError "usage" for invalid or contradictory requirements
  */
 export async function signingPolicy(wanted: Requirements): Promise<Policy & { readonly claims: ClaimsPolicy }> {
   const { insecureIgnoreTransparencyLog: unlogged = false, transparencyLogs = 1, timestamps = 0 } = wanted;
@@ -35,20 +35,20 @@ export async function signingPolicy(wanted: Requirements): Promise<Policy & { re
   };
 }
 
-/** @throws TsignError "usage" for what is not a whole number, or less than may be asked for */
+/** Checks a threshold. @throws TsignError "usage" for a value that is not an integer or too small */
 function requireCount(value: number, { name, least }: { name: string; least: number }): void {
   if (Number.isInteger(value) && value >= least) return;
-  throw new TsignError("usage", `${name} is ${value}, expected a whole number from ${least} upwards`);
+  throw new TsignError("usage", `invalid ${name}: got ${value}, want an integer of at least ${least}`);
 }
 
 /**
- * Whoever asks for an attestation has no use for a signature, which states no predicate.
+ * Checks that the evidence is an attestation if one is required: signatures without a statement have no predicate type.
  *
  * @throws TsignError "bad-signature"
  */
 export function requirePredicate({ content, origin }: Evidence, { predicateType }: Requirements): void {
   if (predicateType === undefined || content.kind === "dsse") return;
-  const message = `${origin.where} is a signature, and not an attestation of type ${predicateType}`;
+  const message = `${origin.where} is a signature, not an attestation of type ${predicateType}`;
   throw new TsignError("bad-signature", message, { check: "claims" });
 }
 
@@ -74,5 +74,5 @@ async function nameRule(rule: NameRule, part: string): Promise<NamePattern> {
   if (typeof rule === "object" && typeof rule?.matching === "string" && rule.matching !== "") {
     return matching(rule.matching);
   }
-  throw new TsignError("usage", `identity.${part} is neither a name nor { matching: pattern }`);
+  throw new TsignError("usage", `invalid identity.${part}: expected a name or { matching: pattern }`);
 }

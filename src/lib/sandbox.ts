@@ -11,38 +11,38 @@ import { startSandbox as startServer } from "../sandbox/server/serve.ts";
 import { libraryIo } from "./context.ts";
 import { createTransport } from "./transport.ts";
 
-/** What `startSandbox` takes. */
+/** Options of `startSandbox`. */
 export interface SandboxOptions {
-  /** Port of the services and the open registry; 0, the default, takes a free one. */
+  /** Port of the services and the open registry; by default 0, for a free port. */
   readonly port?: number;
   /** Whether the open registry has the referrers API; true by default. */
   readonly referrers?: boolean;
-  /** The services' time: `2026-01-31T00:00:00Z` stands still, `+1h30m` and `-2h` are shifted. The real one by default. */
+  /** Time of the services: `2026-01-31T00:00:00Z` is fixed, `+1h30m` and `-2h` are offsets. The real time by default. */
   readonly clock?: string;
-  /** What goes wrong from the start: `service:fault[=value][*times]`, listed by `tsign sandbox fault --help`. */
+  /** Faults to start with: `service:fault[=value][*times]`, as listed by `tsign sandbox fault --help`. */
   readonly faults?: readonly string[];
   /**
-   * Folder for the files that `variables` name, such as the trusted root; they go when the sandbox is closed or the process ends.
-   * Until then a first Ctrl-C or SIGTERM does not end the process, a second one does.
+   * Folder for the files in `variables`, such as the trusted root. They are removed when the sandbox is closed or the process
+   * ends. While the sandbox runs, only the second Ctrl-C or SIGTERM ends the process.
    */
   readonly folder?: string;
 }
 
-/** What a token of the sandbox states. */
+/** Options of a token from the sandbox. */
 export interface TokenOptions {
-  /** The person; `tester@example.com` by default. */
+  /** E-mail address of the person; `tester@example.com` by default. */
   readonly email?: string;
-  /** A job of GitHub Actions instead of a person, by the issuer `ciIssuer`. */
+  /** Whether the token is for a job of GitHub Actions instead of a person, from the issuer `ciIssuer`. */
   readonly github?: boolean;
   /** Claims to add or replace. */
   readonly claims?: Readonly<Record<string, unknown>>;
-  /** `sigstore` by default. */
+  /** The audience; `sigstore` by default. */
   readonly audience?: string;
-  /** Seconds it holds, 3600 by default; below zero it has expired. */
+  /** Seconds until it expires; 3600 by default, negative for an expired token. */
   readonly ttl?: number;
 }
 
-/** A Sigstore deployment and registries in this process. Nothing that it signs proves anything: never trust its root. */
+/** A Sigstore deployment and registries in this process, for tests. Never trust its root: it issues certificates to anyone. */
 export interface Sandbox extends AsyncDisposable {
   /** `localhost:PORT`: the open registry. */
   readonly registry: string;
@@ -58,22 +58,22 @@ export interface Sandbox extends AsyncDisposable {
   };
   /** trusted_root.json, for `createVerifier`. */
   readonly trustedRoot: string;
-  /** Signing configs, for `openSession`: of Rekor v2 with timestamps, and of Rekor v1 without. */
+  /** Signing configs for `openSession`: Rekor v2 with timestamps, and Rekor v1 without. */
   readonly signingConfig: string;
   readonly signingConfigRekor1: string;
   /**
-   * Environment variables by which tsign and cosign find the sandbox (`tsign sandbox env`). Those that name files are there only
-   * with the option `folder`.
+   * Environment variables for tsign and cosign to use the sandbox (`tsign sandbox env`). Those with files are only included with
+   * the option `folder`.
    */
   readonly variables: Readonly<Record<string, string>>;
-  /** An identity token that the sandbox's certificate authority accepts (JWT). */
+  /** Returns an identity token (JWT) for the sandbox's certificate authority. */
   token(options?: TokenOptions): string;
   /**
-   * Pushes an image of one layer with one file to the open registry.
+   * Pushes an image with one layer and one file to the open registry.
    *
    * @param name `name[:tag]`
-   * @returns its reference by digest: `localhost:PORT/name@sha256:…`
-   * @throws TsignError "input" for a name that is not one
+   * @returns its reference with digest: `localhost:PORT/name@sha256:…`
+   * @throws TsignError "input" for an invalid name
    */
   pushImage(name: string, content?: Uint8Array | string): Promise<string>;
   /** Switches faults on: `rekor1:no-etag`, `tsa:slow=500*1`. @throws TsignError "usage" */
@@ -85,11 +85,11 @@ export interface Sandbox extends AsyncDisposable {
 }
 
 /**
- * Starts a sandbox on the loopback address: an OIDC issuer, Fulcio with a CT log, Rekor v1 and v2, a timestamp authority, a TUF
- * repository and registries, in this process and in memory. Made for tests:
+ * Starts a sandbox for tests on the loopback address: an OIDC issuer, Fulcio with a CT log, Rekor v1 and v2, a timestamp authority,
+ * a TUF repository and registries, in this process and in memory:
  * `await using sandbox = await startSandbox();`
  *
- * @throws TsignError "input" when the port is taken; "usage" for a fault or a clock that is not one
+ * @throws TsignError "input" if the port is in use; "usage" for an invalid fault or clock
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const folder = options.folder === undefined ? undefined : resolve(options.folder);
@@ -145,17 +145,17 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   };
 }
 
-/** Variables whose values are paths. */
+/** Returns the variables whose values are not paths. */
 function withoutFiles(variables: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(variables).filter(([, value]) => !value.startsWith("/")));
 }
 
 const nowhere = () => Promise.reject(new TsignError("internal", "the sandbox has no folder"));
 
-/** For a sandbox that lives in memory alone: what would be written is not. */
+/** The files of a sandbox in memory: nothing is written. */
 const NO_FILES: Files = {
   read: nowhere,
-  // biome-ignore lint/correctness/useYield: there is nothing to read
+  // biome-ignore lint/correctness/useYield: there are no files
   chunks: async function* () {
     await nowhere();
   },

@@ -13,11 +13,12 @@ import { signerOf, verifiers } from "./handles.ts";
 import type { IdentityProvider, Session, SessionOptions } from "./signing-types.ts";
 
 /**
- * Opens a key to sign with, or makes one and gets it a certificate, which is valid for minutes: a session is for one piece of
- * work and not for the life of a server.
+ * Opens a signing session with an existing key, or with a new key and a certificate. Certificates are valid for about 10 minutes,
+ * so open a session for each piece of work.
  *
- * @throws TsignError "usage" for options that contradict one another; "input" for a public key, a token or a signing config that
- * is not one; "auth", "network", "timeout" or "service" where no certificate was issued; "untrusted" for one that does not hold
+ * @throws TsignError "usage" for options that contradict each other; "input" for a public key or an invalid signing config;
+ * "auth" for an unusable token; "auth", "network", "timeout" or "service" if no certificate was issued; "untrusted" for a
+ * certificate that does not verify
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { key, identity, verifier, witnesses = [], onPublish, onWarning } = options;
@@ -56,11 +57,12 @@ function certificateFor(
   const authority = services?.certificateAuthority;
   if (!authority) {
     const reason = services?.noCertificateAuthority;
-    throw new TsignError("usage", `signing by identity needs a certificate authority${reason ? `: ${reason}` : ""}`, {
+    throw new TsignError("usage", `keyless signing requires a certificate authority${reason ? `: ${reason}` : ""}`, {
       hint: "pass a signingConfig with caUrls",
     });
   }
-  return { kind: "issued", authority, identity: identityOf(libraryIo(options), identity) };
+  const named = options.audience === undefined ? {} : { audience: options.audience };
+  return { kind: "issued", authority, identity: identityOf(libraryIo(options), identity, named) };
 }
 
 function sessionOf({ identity, sign }: Signing): Session {
@@ -85,7 +87,7 @@ function jsonOf(statement: string | object): Uint8Array {
   try {
     JSON.parse(statement);
   } catch (cause) {
-    throw new TsignError("input", "the statement is not JSON", { cause });
+    throw new TsignError("input", "invalid statement: not JSON", { cause });
   }
   return Buffer.from(statement);
 }

@@ -8,12 +8,12 @@ import { registries } from "./handles.ts";
 import type { AttestImageOptions, SignedImage, SignImageOptions } from "./signing-types.ts";
 
 /**
- * Signs what an image reference points at, and stores the signature with the image: a Sigstore bundle that refers to it.
+ * Signs an image, and stores the signature as a Sigstore bundle that refers to the image.
  *
- * A tag may be moved between two requests: name the image by its digest, so that what is signed is what was meant.
+ * A tag may change between two requests. Use a reference with a digest to sign exactly that image.
  *
  * @param reference `[registry/]repository[:tag][@digest]`
- * @throws TsignError "image-not-found"; "auth", "network", "timeout", "registry" of the registry; and what the session throws
+ * @throws TsignError "image-not-found"; "auth", "network", "timeout" or "registry" of the registry; and what the session throws
  */
 export async function signImage(reference: string, options: SignImageOptions): Promise<SignedImage> {
   const { annotations = {} } = options;
@@ -23,7 +23,7 @@ export async function signImage(reference: string, options: SignImageOptions): P
 }
 
 /**
- * Signs a statement about an image, of any predicate, and stores it with the image: a Sigstore bundle that refers to it.
+ * Signs a statement about an image with any predicate, and stores it as a Sigstore bundle that refers to the image.
  *
  * @param reference `[registry/]repository[:tag][@digest]`
  * @throws TsignError "usage" for a predicate type that is not a URI; otherwise as `signImage`
@@ -31,9 +31,11 @@ export async function signImage(reference: string, options: SignImageOptions): P
 export async function attestImage(reference: string, options: AttestImageOptions): Promise<SignedImage> {
   const { predicateType, predicate } = options;
   if (!URL.canParse(predicateType))
-    throw new TsignError("usage", `the predicate type is not a URI: "${predicateType}"`);
+    throw new TsignError("usage", `invalid predicate type: "${predicateType}" is not a URI`);
   if (predicateType === SIGN_PREDICATE_TYPE) {
-    throw new TsignError("usage", "this predicate type is that of signatures", { hint: "signImage makes them" });
+    throw new TsignError("usage", "invalid predicate type: this is the type of image signatures", {
+      hint: "use signImage to sign an image",
+    });
   }
   return storeSigned(reference, options, predicateType, ({ digest, ref }) => {
     const { algorithm, hex } = parseDigest(digest);

@@ -3,12 +3,12 @@ import type { Key } from "./key.ts";
 import type { Registry } from "./oci.ts";
 import type { Verifier } from "./types.ts";
 
-/** Gives an OIDC identity token (JWT) when it is asked: the `IdentityProvider` of @sigstore/sign. */
+/** Returns OIDC identity tokens (JWT); the same as `IdentityProvider` of @sigstore/sign. */
 export interface IdentityProvider {
   getToken(): Promise<string>;
 }
 
-/** The content of a bundle (sigstore_bundle.proto), in the shape of @sigstore/bundle. `algorithm` is a HashAlgorithm's number. */
+/** The content of a bundle (sigstore_bundle.proto), as in @sigstore/bundle. `algorithm` is the number of a HashAlgorithm. */
 export type SignatureBundle =
   | {
       $case: "messageSignature";
@@ -19,7 +19,7 @@ export type SignatureBundle =
       dsseEnvelope: { payload: Buffer; payloadType: string; signatures: { sig: Buffer; keyid: string }[] };
     };
 
-/** A log entry (sigstore_rekor.proto, TransparencyLogEntry), in the shape of @sigstore/bundle: numbers in decimal. */
+/** A log entry (sigstore_rekor.proto, TransparencyLogEntry), as in @sigstore/bundle: numbers are decimal strings. */
 export interface WitnessedLogEntry {
   logIndex: string;
   logId: { keyId: Buffer };
@@ -38,110 +38,112 @@ export interface WitnessedLogEntry {
   canonicalizedBody: Buffer;
 }
 
-/** Records or dates a signature: the `Witness` of @sigstore/sign, in its own shape. Timestamps are DER TimeStampResp (RFC 3161). */
+/** A log or timestamp authority; the same as `Witness` of @sigstore/sign. Timestamps are DER TimeStampResp (RFC 3161). */
 export interface SigstoreWitness {
-  /** @param publicKey PEM of the certificate, or of the key where there is none */
+  /** Records or timestamps a signature. @param publicKey PEM of the certificate, or of the key if there is no certificate */
   testify(
     signature: SignatureBundle,
     publicKey: string,
   ): Promise<{ tlogEntries?: WitnessedLogEntry[]; rfc3161Timestamps?: { signedTimestamp: Buffer }[] }>;
 }
 
-/** A witness of others for a session, and what the session has to know of it before. */
+/** A `Witness` of @sigstore/sign for a session, with the properties that the session needs. */
 export interface SessionWitness {
   readonly witness: SigstoreWitness;
-  /** A transparency log makes the signature public; a timestamp authority sees a digest alone. */
+  /** A transparency log makes the signature public; a timestamp authority only receives a digest. */
   readonly role: "log" | "timestamp-authority";
-  /** How `onPublish` calls it, such as its host. */
+  /** Its name for `onPublish`, such as its host. */
   readonly name: string;
-  /** Major version of a log's API, 1 or 2, on which depends what signatures it can check; 1 by default. */
+  /** Major version of a log's API, 1 or 2, which determines the signatures that it can check; 1 by default. */
   readonly version?: number;
 }
 
-/** Who signs, and who records and dates the signatures. */
+/** Options of `openSession`: the signer, and the services to use. */
 export interface SessionOptions extends Context {
   /** The key to sign with. Exactly one of `key` and `identity` is required. */
   readonly key?: Key;
   /**
-   * Signs by identity: with a key made for this session, and a certificate for the identity that an OIDC token (JWT) proves. The
-   * token is sent to the certificate authority of the signing config alone.
+   * Signs keylessly: with a new key, and a certificate for the identity in an OIDC token (JWT). The token is sent only to the
+   * certificate authority of the signing config.
    */
   readonly identity?: string | IdentityProvider;
+  /** The audience that the certificate authority expects; "sigstore" by default. Tokens for another one are refused. */
+  readonly audience?: string;
   /**
-   * The services to use: a signing config of version 0.2 (protobuf-specs, SigningConfig) as bytes or JSON text. Without one
-   * nothing is recorded and nothing dated, which only a key can do without.
+   * The services to use: a signing config of version 0.2 (protobuf-specs, SigningConfig) as bytes or JSON text. Without it there
+   * are no log entries and timestamps, which is only possible with `key`.
    */
   readonly signingConfig?: Uint8Array | string;
-  /** Who records and dates the signatures besides the services of the signing config. */
+  /** Logs and timestamp authorities in addition to those of the signing config. */
   readonly witnesses?: readonly SessionWitness[];
-  /** Verifies each new signature, and the certificate, before it is given out; without it they are not checked. */
+  /** Verifies the certificate and each new signature before it is returned; without it they are not verified. */
   readonly verifier?: Verifier;
   /**
-   * Called once before anything becomes public, with the identity that the certificate will state and the hosts of the
-   * services. What it throws stops the signing.
+   * Called once before anything becomes public, with the identity of the certificate and the hosts of the services. An
+   * exception stops the signing.
    */
   readonly onPublish?: (publication: Publication) => void | Promise<void>;
 }
 
-/** What is about to become public, for ever. */
+/** What will become part of permanent public records. */
 export interface Publication {
-  /** The name that the certificate will be for; absent for a bare key. */
+  /** The identity of the certificate; absent when signing with a key. */
   readonly identity?: string;
   /** Hosts of the certificate authority and the logs. */
   readonly places: readonly string[];
 }
 
-/** A key, its certificate, and the services that its signatures go to; signs as often as is asked. */
+/** A key with its certificate and services, for any number of signatures. */
 export interface Session {
   /** PEM. */
   readonly publicKey: string;
-  /** PEM of the certificate; absent for a bare key. */
+  /** PEM of the certificate; absent when signing with a key. */
   readonly certificate?: string;
   /**
-   * Signs an artifact, read once in constant memory (pure Ed25519 alone holds it, up to 128 MiB).
+   * Signs an artifact, read once and in constant memory. Only pure Ed25519 keeps it in memory, up to 128 MiB.
    *
    * @returns a Sigstore bundle of version 0.3: JSON text
-   * @throws TsignError "auth", "network", "timeout" or "service" of a service; "untrusted" where the new signature does not
-   * verify; "limit" for an artifact that is too large for its key
+   * @throws TsignError "auth", "network", "timeout" or "service" of a service; "untrusted" if the new signature does not verify;
+   * "limit" for an artifact that is too large for the key
    */
   signArtifact(artifact: Uint8Array | AsyncIterable<Uint8Array>): Promise<string>;
   /**
-   * Signs an in-toto statement, in a DSSE envelope.
+   * Signs an in-toto statement in a DSSE envelope.
    *
-   * @param statement its JSON, as text or as a value that JSON.stringify takes
+   * @param statement JSON text, or a value for JSON.stringify
    * @returns a Sigstore bundle of version 0.3: JSON text
-   * @throws TsignError as `signArtifact`; "unsupported" for a key whose envelopes the logs cannot check
+   * @throws TsignError as `signArtifact`; "unsupported" for a key whose signatures of envelopes the logs cannot check
    */
   signStatement(statement: string | object): Promise<string>;
 }
 
-/** What `signImage` takes: who signs, and where the image is. */
+/** Options of `signImage`. */
 export interface SignImageOptions {
   readonly session: Session;
   readonly registry: Registry;
   /** Annotations to sign with the image. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** `registry/repository` to keep the signature in, in place of the image's own. */
+  /** `registry/repository` for the signature, instead of the repository of the image. */
   readonly attachmentRepository?: string;
-  /** The time that is written beside the signature; the registry's `now` by default. */
+  /** The creation time in the signature's manifest; the registry's `now` by default. */
   readonly created?: Date;
 }
 
-/** What `attestImage` takes. */
+/** Options of `attestImage`. */
 export interface AttestImageOptions extends Omit<SignImageOptions, "annotations"> {
-  /** URI of the predicate's type, such as `https://slsa.dev/provenance/v1`. */
+  /** URI of the predicate type, such as `https://slsa.dev/provenance/v1`. */
   readonly predicateType: string;
-  /** A value that JSON.stringify takes. */
+  /** A value for JSON.stringify. */
   readonly predicate: unknown;
 }
 
-/** A signature or attestation that was stored with an image. */
+/** A stored signature or attestation of an image. */
 export interface SignedImage {
-  /** The image by its digest: `registry/repository@sha256:…`. */
+  /** The image with its digest: `registry/repository@sha256:…`. */
   readonly reference: string;
   readonly digest: string;
   /** The Sigstore bundle: JSON text. */
   readonly bundle: string;
-  /** The manifest that holds it, by its digest, which refers to the image (OCI image-spec 1.1, subject). */
+  /** The manifest of the signature with its digest. Its subject is the image (OCI image-spec 1.1). */
   readonly stored: string;
 }

@@ -6,7 +6,7 @@ import { keyOf, signerOf } from "./handles.ts";
 import type { Key } from "./key.ts";
 import type { SigstoreWitness } from "./signing-types.ts";
 
-/** The `Signer` of @sigstore/sign, in its own shape: objects of either fit the other. */
+/** The same as `Signer` of @sigstore/sign, without a dependency on that library. */
 export interface SigstoreSigner {
   sign(data: Buffer): Promise<{
     signature: Buffer;
@@ -14,29 +14,29 @@ export interface SigstoreSigner {
   }>;
 }
 
-/** How a key signs in a program that cannot ask for it. */
+/** How a key signs for a program that cannot choose hash and form itself. */
 export interface SigstoreSignerOptions {
-  /** "sha256": P-384 and P-521 sign over SHA-256, for envelopes in Rekor v1. By default the key's own hash. */
+  /** "sha256" to sign with SHA-256 also with P-384 and P-521 keys, for envelopes in Rekor v1; by default the key's hash. */
   readonly hash?: "sha256";
-  /** Ed25519 signs pre-hashed (Ed25519ph, RFC 8032, section 5.1), for messages in a log. */
+  /** Whether an Ed25519 key signs pre-hashed (Ed25519ph, RFC 8032, section 5.1), for messages in a log. */
   readonly prehash?: boolean;
 }
 
 /**
- * A key of `loadKey`, wherever it is kept, as a `Signer` of @sigstore/sign: for its bundle builders and witnesses.
+ * Converts a key of `loadKey` to a `Signer` of @sigstore/sign, for its bundle builders.
  *
- * @throws TsignError "input" for a public key; "unsupported" for a key that cannot sign as the options ask
+ * @throws TsignError "input" for a public key; "unsupported" for a key that cannot sign with these options
  */
 export async function toSigner(key: Key, options: SigstoreSignerOptions = {}): Promise<SigstoreSigner> {
   return toSigstoreSigner(await signerOf(key), options);
 }
 
 /**
- * A `Signer` of @sigstore/sign as a key for `openSession`. What it signs is held in memory, 128 MiB at most.
+ * Converts a `Signer` of @sigstore/sign to a key for `openSession`. Messages are kept in memory, up to 128 MiB.
  *
- * @param options.publicKey PEM of the key that it signs with: each signature has to be said to be of this key
- * @param options.hash that it signs with; by default SHA-256 for RSA and P-256, SHA-384 for P-384, SHA-512 for P-521
- * @throws TsignError "input" for a public key that cannot be read
+ * @param options.publicKey PEM of its public key, which it must return with each signature
+ * @param options.hash its hash; by default SHA-256 for RSA and P-256, SHA-384 for P-384, SHA-512 for P-521
+ * @throws TsignError "input" for an invalid public key
  */
 export function fromSigner(
   signer: SigstoreSigner,
@@ -47,10 +47,10 @@ export function fromSigner(
 }
 
 /**
- * The logs and timestamp authorities of a signing config (version 0.2: bytes or JSON text) as `Witness`es of @sigstore/sign, for
- * its bundle builders. The other way round, `openSession` takes witnesses of theirs.
+ * Returns the logs and timestamp authorities of a signing config (version 0.2: bytes or JSON text) as `Witness`es of
+ * @sigstore/sign, for its bundle builders. Conversely, `openSession` accepts witnesses of that library.
  *
- * @throws TsignError "input" for a signing config that is not one
+ * @throws TsignError "input" for an invalid signing config
  */
 export function toWitnesses(options: Context & { readonly signingConfig: Uint8Array | string }): SigstoreWitness[] {
   const io = libraryIo(options);

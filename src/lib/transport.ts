@@ -3,36 +3,36 @@ import type { HttpRequest, HttpResponse, TlsOptions } from "../io/io.ts";
 export type { HttpRequest, HttpResponse, TlsOptions } from "../io/io.ts";
 
 /**
- * The way to the network. The library opens no connection without one: functions that need the network take it as
- * `transport`, and fail with code "usage" where it is missing.
+ * The network. The library opens no connection without a transport; functions that need one throw TsignError "usage" if it is
+ * missing.
  *
- * Time limits, size limits, redirects and retries are applied around it: `send` does one HTTP exchange and nothing more. An
- * object of your own with a `send` method serves as well, for example over another HTTP client or as a stand-in in tests.
+ * The library applies time limits, size limits, redirects and retries; `send` does a single HTTP exchange. Any object with a
+ * `send` method is a transport, for example one with another HTTP client, or a fake in tests.
  */
 export interface Transport {
-  /** One HTTP exchange: follows no redirect, retries nothing. Rejects when there is no answer. */
+  /** Does one HTTP exchange, without redirects and retries. Rejects if there is no response. */
   send(request: HttpRequest): Promise<HttpResponse>;
-  /** URL of an HTTP proxy, `http://[user:password@]host:port`. Loopback addresses are always reached directly. */
+  /** URL of an HTTP proxy, `http://[user:password@]host:port`. It is never used for loopback addresses. */
   readonly proxy?: string;
-  /** Hosts that are reached without the proxy, as in the variable NO_PROXY: suffixes, addresses, CIDR ranges, `*`. */
+  /** Hosts to connect to without the proxy, in the syntax of NO_PROXY: suffixes, addresses, CIDR ranges, `*`. */
   readonly noProxy?: string;
 }
 
-/** What `createTransport` takes. */
+/** Options of `createTransport`. */
 export interface TransportOptions {
   /** URL of an HTTP proxy, `http://[user:password@]host:port`. Needs Node 22.21 or newer, or 24.5 or newer. */
   readonly proxy?: string;
-  /** Hosts that are reached without the proxy, as in the variable NO_PROXY: suffixes, addresses, CIDR ranges, `*`. */
+  /** Hosts to connect to without the proxy, in the syntax of NO_PROXY: suffixes, addresses, CIDR ranges, `*`. */
   readonly noProxy?: string;
-  /** TLS of every connection: `ca` (PEM) takes the place of the authorities that Node trusts. */
+  /** TLS settings of all connections: `ca` (PEM) replaces the authorities that Node trusts. */
   readonly tls?: TlsOptions;
 }
 
 /**
- * The network as Node's own HTTP client reaches it. Connections are kept open between requests and shared by transports of
- * the same options. Creating one opens nothing.
+ * Returns a transport with Node's HTTP client. Connections stay open between requests, and are shared by transports with the same
+ * options. Creating a transport opens no connection.
  *
- * TLS trusts the authorities of this process: Node's own list, or the system's too with `node --use-system-ca`.
+ * TLS trusts the authorities of this process: Node's list, and with `node --use-system-ca` the system's too.
  */
 export function createTransport(options: TransportOptions = {}): Transport {
   const { proxy, noProxy, tls } = options;

@@ -3,59 +3,59 @@ import type { Context } from "./context.ts";
 import type { Key } from "./key.ts";
 import type { Registry } from "./oci.ts";
 
-/** A name to compare with one in a certificate: the whole name, or a regular expression (RE2 syntax) that finds a match in it. */
+/** A rule for a name in a certificate: the exact name, or a regular expression (RE2 syntax) that must match part of it. */
 export type NameRule = string | { readonly matching: string };
 
-/** Whose certificate is accepted. Every part that is given must hold. */
+/** The accepted identity in a certificate. All given parts must match. */
 export interface Identity {
-  /** The name in the certificate: an e-mail address, or the URL of a workflow. */
+  /** The subject alternative name of the certificate: an e-mail address, or the URL of a workflow. */
   readonly subject: NameRule;
-  /** The OIDC issuer that proved it, such as `https://accounts.google.com`. */
+  /** The OIDC issuer of the identity, such as `https://accounts.google.com`. */
   readonly issuer: NameRule;
   /**
-   * Text that extensions of the certificate must have, by OID (fulcio, docs/oid-info.md), compared exactly:
+   * Required values of certificate extensions by OID (fulcio, docs/oid-info.md), compared exactly:
    * `{ "1.3.6.1.4.1.57264.1.5": "owner/repository" }`.
    */
   readonly extensions?: Readonly<Record<string, string>>;
 }
 
-/** What has to hold of a signature. Exactly one of `key` and `identity` is required; the rest has strict defaults. */
+/** Requirements for a signature. Exactly one of `key` and `identity` is required; the others have strict defaults. */
 export interface Requirements {
-  /** The key that must have signed: of `loadKey`, or the PEM text of a public key. */
+  /** The key of the signer: from `loadKey`, or PEM text of a public key. */
   readonly key?: Key | string;
-  /** The identity whose certificate must have signed. */
+  /** The identity of the signer, in its certificate. */
   readonly identity?: Identity;
   /**
-   * The predicate type of the in-toto statement that must be signed. Without it a signature counts, and of statements only
-   * those that `tsign sign` and cosign make of a signature: an attestation is not a signature.
+   * The predicate type of the required attestation. Without it a signature is required: attestations do not count, except for the
+   * statements that `tsign sign` and cosign use as signatures.
    */
   readonly predicateType?: string;
-  /** Annotations that the signature must carry, by name. */
+  /** Required annotations of the signature, by name. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** How many different trusted transparency logs must have it, at the least; 1 by default. */
+  /** Minimum number of different trusted transparency logs with the signature; 1 by default. */
   readonly transparencyLogs?: number;
   /**
-   * How many different trusted authorities must have signed a timestamp (RFC 3161), at the least; none by default. One that
-   * is there has to hold in any case.
+   * Minimum number of different trusted timestamp authorities (RFC 3161); 0 by default. Existing timestamps must verify in any
+   * case.
    */
   readonly timestamps?: number;
-  /** Do without an entry in a trusted transparency log. A certificate is then valid only by a timestamp, or until it expires. */
+  /** Skips transparency log verification. A certificate is then valid with a timestamp, or until it expires. */
   readonly insecureIgnoreTransparencyLog?: boolean;
-  /** Do without the proof that the certificate was made public (SCT, RFC 6962, section 3.2). */
+  /** Skips verification of signed certificate timestamps (SCT, RFC 6962, section 3.2). */
   readonly insecureIgnoreSct?: boolean;
 }
 
-/** A TUF repository that distributes a trusted root, or a signing config (The Update Framework specification). */
+/** A TUF repository with a trusted root or a signing config (The Update Framework specification). */
 export interface TufRepository {
-  /** Address of the mirror; Sigstore's public instance by default. `file:` URLs name a folder. */
+  /** URL of the mirror, or `file:` URL of a folder; Sigstore's public instance by default. */
   readonly mirror?: string;
-  /** root.json to start from; known for Sigstore's public instance and its staging. */
+  /** The trusted root.json; built in for Sigstore's public and staging instances. */
   readonly root?: Uint8Array;
-  /** Folder to keep metadata and targets in between runs, in the layout of cosign's ~/.sigstore/root; none by default. */
+  /** Folder to cache metadata and targets, in the layout of cosign's ~/.sigstore/root; no cache by default. */
   readonly cache?: string;
 }
 
-/** Who made a signature that verifies. */
+/** The verified signer of a signature. */
 export type SignerResult =
   | {
       readonly kind: "key";
@@ -64,25 +64,25 @@ export type SignerResult =
     }
   | {
       readonly kind: "certificate";
-      /** The name of the certificate that was accepted: an e-mail address, or the URL of a workflow. */
+      /** The accepted name in the certificate: an e-mail address, or the URL of a workflow. */
       readonly subject: string;
-      /** The OIDC issuer that proved the name; absent where the certificate states none. */
+      /** The OIDC issuer of the name; absent if the certificate has none. */
       readonly issuer?: string;
-      /** Text of the certificate's Fulcio extensions, by OID. */
+      /** Values of the certificate's Fulcio extensions, by OID. */
       readonly extensions: Readonly<Record<string, string>>;
       /** PEM of the certified key. */
       readonly publicKey: string;
     };
 
-/** One check of a verification, in the order they were made. */
+/** One check of a verification. */
 export interface CheckResult {
   readonly name: string;
   readonly outcome: "passed" | "failed" | "skipped";
-  /** What was checked, expected and found: text for people. */
+  /** What was checked, and the result, as text for people. */
   readonly detail: string;
 }
 
-/** An entry of a trusted transparency log that is included in it and is about the signature. */
+/** A verified entry of a trusted transparency log for the signature. */
 export interface VerifiedLogEntry {
   /** `hashedrekord`, `dsse` or `intoto`. */
   readonly kind: string;
@@ -91,11 +91,11 @@ export interface VerifiedLogEntry {
   readonly logIndex: string;
   /** Hex. */
   readonly logId: string;
-  /** When the log promised to include it, RFC 3339 in UTC; absent where the log gives no time (Rekor v2). */
+  /** When the log accepted the entry, RFC 3339 in UTC; absent for logs without times (Rekor v2). */
   readonly integratedTime?: string;
 }
 
-/** A signed timestamp (RFC 3161) of a trusted authority. */
+/** A verified timestamp (RFC 3161) from a trusted authority. */
 export interface TimestampResult {
   /** RFC 3339 in UTC. */
   readonly time: string;
@@ -108,120 +108,120 @@ export interface StatementSubject {
   readonly digest: Readonly<Record<string, string>>;
 }
 
-/** What was signed. */
+/** The signed content. */
 export type SignedContent =
-  /** The artifact itself. */
+  /** The artifact. */
   | { readonly kind: "artifact" }
-  /** A simple-signing payload of an image (the legacy form). */
+  /** A simple-signing payload about an image (the legacy form). */
   | {
       readonly kind: "simple-signing";
-      /** The payload's JSON text, as it was signed. */
+      /** The payload's JSON text as signed. */
       readonly payload: string;
     }
   /** An in-toto statement. */
   | {
       readonly kind: "statement";
       readonly predicateType: string;
-      /** The subject that is what was verified. */
+      /** The subject that matches the verified artifact or image. */
       readonly subject?: StatementSubject;
-      /** The statement's JSON text, as it was signed. */
+      /** The statement's JSON text as signed. */
       readonly payload: string;
     };
 
-/** A signature that verifies: plain data, and everything in it was verified. */
+/** A verified signature, as plain data. All of it was verified. */
 export interface VerificationResult {
   /** Where the signature was found. */
   readonly origin: string;
   readonly signer: SignerResult;
   readonly content: SignedContent;
-  /** Every time the signature is known to have existed at, RFC 3339 in UTC: promised by logs, signed by authorities. */
+  /** Trusted times of the signature, RFC 3339 in UTC: from log entries and timestamps. */
   readonly times: readonly string[];
-  /** Empty where the transparency log was not checked. */
+  /** Empty if transparency log verification was skipped. */
   readonly logEntries: readonly VerifiedLogEntry[];
   readonly timestamps: readonly TimestampResult[];
   readonly checks: readonly CheckResult[];
 }
 
-/** What a verifier is made of. */
+/** Options of `createVerifier`. */
 export interface VerifierOptions extends Context {
   /**
-   * Whom to trust besides the key or identity of each call: a trusted_root.json (protobuf-specs, TrustedRoot) as bytes or
-   * text, or a TUF repository that distributes one. Without it only signatures by a key verify, and only without a log.
+   * The trusted root: trusted_root.json (protobuf-specs, TrustedRoot) as bytes or text, or a TUF repository with one. Without it
+   * only signatures with a key and without log verification can be verified.
    */
   readonly trustedRoot?: Uint8Array | string | { readonly tuf: TufRepository };
 }
 
-/** An artifact to verify: its bytes, a stream that is read once in constant memory, or its digests in hex. */
+/** An artifact: its bytes, a stream (read once, in constant memory), or its digests in hex. */
 export type Artifact =
   | Uint8Array
   | AsyncIterable<Uint8Array>
   | { readonly sha256?: string; readonly sha384?: string; readonly sha512?: string };
 
-/** What `Verifier.verify` takes: what was signed, and who has to have signed it. */
+/** Options of `Verifier.verify`. */
 export interface VerifyOptions extends Requirements {
   readonly artifact: Artifact;
-  /** What errors call the bundle; "the bundle" by default. */
+  /** Name of the bundle in errors; "the bundle" by default. */
   readonly name?: string;
 }
 
-/** Verifies signatures against one trusted root. */
+/** Verifies signatures with one trusted root. */
 export interface Verifier {
   /**
    * Verifies a Sigstore bundle of version 0.1 to 0.3 (protobuf-specs, sigstore_bundle.proto): a signature of the artifact, or
    * a signed in-toto statement about it. Opens no connection.
    *
    * @param bundle the bundle's JSON, as bytes or text
-   * @returns what was verified, as plain data that JSON.stringify takes
-   * @throws TsignError "bad-signature" where a check fails, with `check`, and `expected` and `actual` where values were
-   * compared; "bad-bundle" for a bundle that cannot be read; "usage" for options without exactly one of key and identity
+   * @returns the verified facts, as plain data for JSON.stringify
+   * @throws TsignError "bad-signature" for a failed check, with `check`, and `expected` and `actual` for a mismatch; "bad-bundle"
+   * for a malformed bundle; "usage" for options without exactly one of key and identity
    */
   verify(bundle: Uint8Array | string, options: VerifyOptions): Promise<VerificationResult>;
 }
 
-/** What `verifyImage` takes: whose signature the image has to have, and where it is. */
+/** Options of `verifyImage`. */
 export interface VerifyImageOptions extends Requirements {
   readonly verifier: Verifier;
   readonly registry: Registry;
-  /** `registry/repository` where signatures are kept, when it is not the image's own. */
+  /** `registry/repository` with the signatures, if it is not that of the image. */
   readonly attachmentRepository?: string;
   /**
-   * http(s) URL of a Rekor v1 that signatures of the legacy form are looked up in, when they were stored without their log entry.
-   * None are looked up by default.
+   * http(s) URL of a Rekor v1 log, to find the log entry of signatures in the legacy form that were stored without one. By
+   * default no entries are searched.
    */
   readonly rekorUrl?: string;
 }
 
-/** A signature or attestation of an image that does not count. */
+/** A signature or attestation of an image that does not verify. */
 export interface ImageFailure {
   /** Where it was found. */
   readonly origin: string;
-  /** The check that failed; "unreadable" for what could not be read, or judged for want of an answer. */
+  /** The failed check; "unreadable" for a signature that could not be read or checked. */
   readonly check: string;
   readonly reason: string;
-  /** Of a check that compares values: what it demands, and what it found. */
+  /** The expected and actual value of a mismatch. */
   readonly expected?: string;
   readonly actual?: string;
   /** What to do about it. */
   readonly hint?: string;
 }
 
-/** A place that could not be looked through. */
+/** A place where signatures could not be searched. */
 export interface MissedPlace {
   readonly origin: string;
-  /** Of the error: "network", "auth", "registry", "limit". */
+  /** Code of the error: "network", "auth", "registry", "limit". */
   readonly code: ErrorCode;
   readonly reason: string;
 }
 
-/** An image that at least one signature verifies for. */
+/** An image with at least one signature that verifies. */
 export interface ImageResult {
-  /** The image by its digest: `registry/repository@sha256:…`. Use this one from here on, and not the tag it was asked for by. */
+  /** The image with its digest: `registry/repository@sha256:…`. Use it instead of the tag, which may change. */
   readonly reference: string;
   readonly digest: string;
-  /** The signatures or attestations that verify, at least one, in the order they were found. */
+  /** The signatures or attestations that verify, in the order they were found. */
   readonly verified: readonly [VerificationResult, ...VerificationResult[]];
-  /** Those that do not. */
+  /** Those that do not verify. */
   readonly failures: readonly ImageFailure[];
-  /** Places that could not be looked through: there may be more. */
+  /** Places that could not be searched and may have more signatures. */
   readonly incomplete: readonly MissedPlace[];
 }

@@ -3,7 +3,7 @@ import { type Check, fieldsOfCheck, type VerifiedContent, type VerifiedSigner } 
 import type { Verified } from "../verify/verify.ts";
 import type { SignedContent, SignerResult, VerificationResult } from "./types.ts";
 
-/** A verified signature as plain data. */
+/** Converts a verified signature to plain data. */
 export function resultOf(verified: Verified): VerificationResult {
   const logEntries = verified.entries.map(({ kind, version, logIndex, logId, integratedTime }) => ({
     kind,
@@ -56,7 +56,7 @@ function contentResult(content: VerifiedContent): SignedContent {
   }
 }
 
-/** The error for a check that failed. @param what e.g. `app.json does not verify the artifact` */
-export function refusalOf(failed: Check, what: string): TsignError {
-  return new TsignError("bad-signature", `${what}: ${failed.name}: ${failed.detail}`, fieldsOfCheck(failed));
+/** Builds the error for a failed check. @param summary such as `app.json does not verify the artifact` */
+export function refusalOf(failed: Check, summary: string): TsignError {
+  return new TsignError("bad-signature", `${summary}: ${failed.name}: ${failed.detail}`, fieldsOfCheck(failed));
 }

@@ -1,18 +1,18 @@
 import { TsignError } from "../errors.ts";
 import { imageTarget, openImage } from "../images/open.ts";
 import type { Failure, ImageVerdict } from "../images/verdict.ts";
-import { verifyImage as judgeImage } from "../images/verify.ts";
+import { verifyImage as verifyTarget } from "../images/verify.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import { registries, verifiers } from "./handles.ts";
 import { signingPolicy } from "./policy.ts";
 import type { ImageFailure, ImageResult, VerifyImageOptions } from "./types.ts";
 import { resultOf } from "./verdict.ts";
 
-/** Most signatures that are fetched at a time. */
+/** Largest number of signatures to fetch concurrently. */
 const WORKERS = 10;
 const CHECKS = ["log", "time", "key", "sct", "signature", "claims", "identity"] as const;
 
-/** The error of an image that nothing says yes for: `code` says what is missing, `failures` why each signature does not count. */
+/** The error for an image that does not verify, with the reason for each signature in `failures`. */
 export class ImageRefusal extends TsignError {
   readonly failures: readonly ImageFailure[];
 
@@ -22,7 +22,7 @@ export class ImageRefusal extends TsignError {
   }
 }
 
-/** What the error says, and the first check that failed. */
+/** Returns the fields of an error, and the first check that failed. */
 function fieldsOf(error: TsignError, failures: readonly ImageFailure[]): ConstructorParameters<typeof TsignError>[2] {
   const check = CHECKS.find((name) => name === failures[0]?.check);
   const fields = Object.entries({ check, ...error, cause: error });
@@ -30,15 +30,15 @@ function fieldsOf(error: TsignError, failures: readonly ImageFailure[]): Constru
 }
 
 /**
- * Verifies an image of a registry: finds all that is stored with it, as Sigstore bundles and in the legacy form, and judges
- * each. One signature that satisfies the requirements is enough; with `predicateType`, one attestation of that type.
+ * Verifies an image in a registry. Finds all its signatures, as Sigstore bundles and in the legacy form, and verifies each one.
+ * The image verifies with at least one signature that meets the requirements, or, with `predicateType`, one attestation.
  *
- * A tag is resolved once, and everything is about the digest that it pointed at.
+ * A tag is resolved once; the result is about the digest it had then.
  *
  * @param reference `[registry/]repository[:tag][@digest]`
- * @returns the image by its digest, and what verifies
- * @throws ImageRefusal "no-signatures" for an image without any, "no-match" and "no-match-bundle" for one whose signatures all
- * fail; TsignError "image-not-found"; "auth", "network", "timeout", "registry" where the registry cannot be asked; "usage"
+ * @returns the image with its digest, and the signatures that verify
+ * @throws ImageRefusal "no-signatures" for an image without signatures, "no-match" and "no-match-bundle" if none verifies;
+ * TsignError "image-not-found"; "auth", "network", "timeout" or "registry" of the registry; "usage"
  */
 export async function verifyImage(reference: string, options: VerifyImageOptions): Promise<ImageResult> {
   const { trust, io: clock } = verifiers.partsOf(options.verifier);
@@ -53,7 +53,7 @@ export async function verifyImage(reference: string, options: VerifyImageOptions
   const image = await openImage(io, reference, { registry: opened.options, mustExist: false });
   const target = await imageTarget(io, image, opened.options);
   const { predicateType } = options;
-  const verdict = await judgeImage(io, target, {
+  const verdict = await verifyTarget(io, target, {
     wanted: predicateType === undefined ? { kind: "signatures" } : { kind: "attestations", predicateType },
     trust: { ...trust, now: clock.now() },
     policy: { ...policy, claims: { annotations, subject: "required" } },

@@ -49,11 +49,11 @@ export type {
 export { ImageRefusal, verifyImage } from "./verify-image.ts";
 
 /**
- * A verifier, with its trust read and checked once. With a TUF repository this follows it once: make a new verifier now and
- * then in a program that runs for days, so that keys that were revoked stop counting.
+ * Returns a verifier with a trusted root, which is read and checked once. A TUF repository is also read only once: in a program
+ * that runs for days, create a new verifier from time to time, so that revoked keys are no longer trusted.
  *
- * @throws TsignError "untrusted" for a trusted root that does not hold; "usage" without a transport for TUF; "network",
- * "timeout" or "service" for a repository that cannot be followed
+ * @throws TsignError "untrusted" for an invalid trusted root; "usage" for TUF without a transport; "network", "timeout" or
+ * "service" if the repository cannot be reached
  */
 export async function createVerifier(options: VerifierOptions = {}): Promise<Verifier> {
   const io = libraryIo(options);
@@ -89,7 +89,7 @@ async function verifyBundle(
   return resultOf(verdict);
 }
 
-/** Reads the artifact once, hashed with every hash that a check may ask for. */
+/** Reads the artifact once, with every hash that a check may need. */
 async function readArtifact(artifact: Artifact, evidence: Evidence, policy: Policy): Promise<Message> {
   if (artifact instanceof Uint8Array) return messageOf(artifact);
   if (Symbol.asyncIterator in artifact) {
@@ -109,11 +109,12 @@ function digestsOf(stated: { readonly [Name in HashName]?: string }): Map<HashNa
     const hex = stated[name];
     if (hex === undefined) continue;
     const digest = typeof hex === "string" ? digestFromHex(name, hex) : undefined;
-    if (!digest) throw new TsignError("usage", `the artifact's ${name} is not ${HEX_LENGTH[name]} hex digits`);
+    if (!digest)
+      throw new TsignError("usage", `invalid ${name} of the artifact: expected ${HEX_LENGTH[name]} hex digits`);
     digests.set(name, digest);
   }
   if (digests.size === 0) {
-    throw new TsignError("usage", "the artifact is neither bytes, nor a stream, nor digests", {
+    throw new TsignError("usage", "invalid artifact: expected bytes, a stream or digests", {
       hint: "pass a Uint8Array, an async iterable of them, or { sha256: hex }",
     });
   }

@@ -53,7 +53,7 @@ async function refusesAll(attempt: (reply: FakeReply) => Promise<unknown>): Prom
   for (const [reply, told] of REFUSALS) await refuses(attempt(reply), { ...told, secrets: [TOKEN] });
 }
 
-test("requestCertificate() proves the key's possession and takes the chain, whichever way the SCT is given", async () => {
+test("requestCertificate: sends proof of possession, and returns the chain with either form of SCT", async () => {
   const { newKey, make } = foundry();
   const [ca, pair] = [newKey(), newKey()];
   const leaf = make({ name: undefined, key: pair, issuer: "ca", issuerKey: ca });
@@ -125,7 +125,7 @@ const ENVELOPE: LogRequest = {
   content: { kind: "dsse", payloadType: "text/plain", payload: Buffer.from("p"), signature: Buffer.from("sig") },
 };
 
-test("uploadEntry() proposes the kind of the content and reads the entry, its promise and its proof", async () => {
+test("uploadEntry: proposes an entry for the content, and reads entry, promise and proof", async () => {
   const { io, asked } = serviceIo(() => ({ status: 201, json: { [UUID]: logged() } }));
   const entry = await uploadEntry(io, REKOR, REQUEST);
   assert.equal(asked[0]?.path, "/base/api/v1/log/entries");
@@ -144,7 +144,7 @@ test("uploadEntry() proposes the kind of the content and reads the entry, its pr
   );
 });
 
-test("uploadEntry() leaves out a promise and a proof that are not there or of another shape, for verify to miss", async () => {
+test("uploadEntry: absent or malformed promise and proof -> left out, so that verification fails", async () => {
   const read = async (verification: object) => {
     const { io } = serviceIo(() => ({ json: { [UUID]: logged({}, verification) } }));
     const { inclusionPromise, inclusionProof } = await uploadEntry(io, REKOR, REQUEST);
@@ -158,7 +158,7 @@ test("uploadEntry() leaves out a promise and a proof that are not there or of an
   assert.deepEqual(await read({ inclusionProof: [] }), [true, false]);
 });
 
-test("what is no log entry is refused, by each way to ask for one", async () => {
+test("Rekor v1: invalid log entry -> refused by every request", async () => {
   const wrong = [
     {},
     [],
@@ -191,7 +191,7 @@ test("what is no log entry is refused, by each way to ask for one", async () => 
   await refusesAll((reply) => entryAtIndex(serviceIo(() => reply).io, REKOR, "7"));
 });
 
-test("an entry that the log has already is fetched from where the log says, and from nowhere else", async () => {
+test("uploadEntry: existing entry -> fetched from the location in the response, and from no other host", async () => {
   const conflict = (location: string, second: FakeReply) => {
     const { io, asked } = serviceIo(({ method }) =>
       method === "POST" ? { status: 409, headers: { location }, text: "exists" } : second,
@@ -210,7 +210,7 @@ test("an entry that the log has already is fetched from where the log says, and 
   await refusesAll((reply) => conflict(`/api/v1/log/entries/${UUID}`, reply).entry);
 });
 
-test("searchEntries() asks for both kinds of an envelope's entry, and the oldest of them counts", async () => {
+test("searchEntries: searches both kinds of entries for an envelope; oldestEntry returns the oldest", async () => {
   const { io, asked } = serviceIo(() => ({
     json: [
       { [UUID]: logged({ integratedTime: 30 }), b: logged({ integratedTime: 10 }) },
@@ -244,7 +244,7 @@ const TILE = {
   canonicalizedBody: BODY,
 };
 
-test("uploadEntryV2() names the key by its kind and wants an entry with a body, a log and a checkpoint", async () => {
+test("uploadEntryV2: sends the details of the key, and requires body, log and checkpoint in the entry", async () => {
   const certificate = { kind: "certificate", der: Buffer.from("der") } as const;
   const key = { kind: "public-key", spki: Buffer.from("spki") } as const;
   const upload = (kind: KeyKind, reply: FakeReply, verifier: typeof certificate | typeof key = key) => {
@@ -283,7 +283,7 @@ test("uploadEntryV2() names the key by its kind and wants an entry with a body, 
   await refusesAll((reply) => upload(kind, reply).entry);
 });
 
-test("requestTimestamp() takes DER that holds its nonce, which is a positive number of full length", async () => {
+test("requestTimestamp: requires DER with its nonce, a positive INTEGER of full length", async () => {
   const nonce = Buffer.from("\u0000123456789abcdef");
   const ask = (reply: FakeReply) => {
     const { io, asked } = serviceIo(() => reply);

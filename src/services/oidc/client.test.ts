@@ -26,7 +26,7 @@ function issuer(replies: Readonly<Record<string, FakeReply>>) {
   }).io;
 }
 
-test("discover() reads an issuer over https, or over http on this machine, and says how it failed", async () => {
+test("discover: accepts https, and http on this machine only; error says why it failed", async () => {
   assert.equal((await discover(issuer({}), CLIENT)).serverMetadata().token_endpoint, METADATA.token_endpoint);
   assert.ok(await discover(issuer({}), { ...CLIENT, clientSecret: undefined }));
   const plain = new URL("http://issuer.example");
@@ -54,7 +54,7 @@ test("discover() reads an issuer over https, or over http on this machine, and s
   await refuses(discover(nobody, CLIENT), { code: "network", text: /connection refused/ });
 });
 
-test("a refusal of the token endpoint is told in the issuer's words, on one line and without the secret", async () => {
+test("exchangedToken: refusal -> the issuer's message on one line, without the secret", async () => {
   const flows = [
     (io: Parameters<typeof deviceToken>[0]) => clientCredentialsToken(io, CLIENT),
     (io: Parameters<typeof deviceToken>[0]) => exchangedToken(io, CLIENT, "subject.secret.token"),
@@ -81,12 +81,12 @@ test("a refusal of the token endpoint is told in the issuer's words, on one line
   assert.equal(await exchangedToken(issuer({ "/token": exchanged }), CLIENT, "t"), "exchanged");
 });
 
-test("a device flow that the issuer refuses ends with its reason", async () => {
+test("deviceToken: refusal -> the issuer's reason", async () => {
   const refused = { status: 400, json: { error: "unauthorized_client" } };
   await refuses(deviceToken(issuer({ "/device": refused }), CLIENT), { code: "auth", text: /unauthorized_client/ });
 });
 
-test("errors of the library become one line; our own and those of an issuer that fails keep their kind", async () => {
+test("asTsignErrors: errors of the library become one line, TsignErrors keep their code", async () => {
   const fail = (error: unknown) => asTsignErrors(ISSUER, () => Promise.reject(error));
   const own = new TsignError("timeout", "late");
   await assert.rejects(fail(new Error("outer", { cause: own })), own);
@@ -105,7 +105,7 @@ test("errors of the library become one line; our own and those of an issuer that
   assert.equal(identityTokenOf(ISSUER, { id_token: "t" }), "t");
 });
 
-test("a code that nobody enters ends the login, at a terminal and from a pipe", async () => {
+test("outOfBandToken: empty code at a terminal or from a pipe -> cancelled", async () => {
   const io = issuer({});
   await refuses(outOfBandToken(io, CLIENT), { code: "cancelled", text: /no verification code was entered/ });
   const tty = { ...io.tty, stdin: true, prompt: async () => " " };
@@ -115,7 +115,7 @@ test("a code that nobody enters ends the login, at a terminal and from a pipe", 
   });
 });
 
-test("a browser is sent back to this machine alone", async () => {
+test("browserToken: redirect URL on another machine -> refused", async () => {
   for (const redirectUrl of ["https://localhost/", "http://evil.example/", "http://localhost.evil.example/", "none"])
     await refuses(browserToken(issuer({}), CLIENT, { redirectUrl }), {
       code: "usage",

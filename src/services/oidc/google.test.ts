@@ -18,7 +18,7 @@ function files(contents: Readonly<Record<string, string>>): Partial<Io> {
   return { files: { read, stat } as never };
 }
 
-test("a machine of Google's cloud is known by a variable or by its hardware's whole name", async () => {
+test("isOnGoogleCloud: by GCE_METADATA_HOST or the exact product name of the hardware", async () => {
   const on = (contents: Record<string, string>, env = {}) => isOnGoogleCloud({ env, ...files(contents) } as Io);
   assert.equal(await on({}, { GCE_METADATA_HOST: "metadata" }), true);
   assert.equal(await on({}), false);
@@ -28,7 +28,7 @@ test("a machine of Google's cloud is known by a variable or by its hardware's wh
   assert.equal(await on({ [PRODUCT]: "Google Chromebook" }), false);
 });
 
-test("the metadata server's token is asked for at its address, or the one that is named", async () => {
+test("metadataToken: sends the request to the default address or to GCE_METADATA_HOST", async () => {
   for (const [env, host] of [
     [{}, "169.254.169.254"],
     [{ GCE_METADATA_HOST: "metadata.example:8080" }, "metadata.example:8080"],
@@ -69,7 +69,7 @@ const SERVICE = {
 };
 const USER = { type: "authorized_user", client_id: "id", client_secret: "hidden", refresh_token: "refresh" };
 
-test("a service account is impersonated with a key, a user's login, or the machine's own account", async () => {
+test("impersonatedToken: works with a key, a user login or the account of the machine", async () => {
   const byKey = impersonate(SERVICE);
   assert.equal(await byKey.token, "identity");
   assert.equal(byKey.asked[0]?.request.url.href, "https://token.example/t");
@@ -89,7 +89,7 @@ test("a service account is impersonated with a key, a user's login, or the machi
   assert.match(byMachine.asked[0]?.path ?? "", /default\/token$/);
 });
 
-test("credentials that are none are told by their file and member, without what is in them", async () => {
+test("impersonatedToken: unusable credentials -> error names file and member, without secrets", async () => {
   const none = impersonate(undefined, { env: {} });
   await refuses(none.token, {
     code: "auth",
@@ -119,7 +119,7 @@ test("credentials that are none are told by their file and member, without what 
     });
 });
 
-test("an answer without a token, and a refusal, name who gave it", async () => {
+test("impersonatedToken: refusal or response without a token -> error names the service", async () => {
   const iam = "iamcredentials.googleapis.com";
   const cases: [Record<string, FakeReply>, RegExp][] = [
     [{ [iam]: { status: 403, text: "no" } }, /Google's IAM returned 403/],

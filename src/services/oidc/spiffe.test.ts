@@ -34,7 +34,7 @@ function ask(answer: {
   return { asked, token: spiffeToken({ unixCall }, "/run/api.sock", "sigstore") };
 }
 
-test("spiffeToken() asks for one audience and takes the first SVID, short or long", async () => {
+test("spiffeToken: requests one audience and returns the first SVID of any length", async () => {
   for (const token of ["short", "x".repeat(300)]) {
     const { asked, token: got } = ask({ body: frame(svid(token)) });
     assert.equal(await got, token);
@@ -47,7 +47,7 @@ test("spiffeToken() asks for one audience and takes the first SVID, short or lon
   );
 });
 
-test("spiffeToken() says who refused, in trailers, headers or the HTTP status", async () => {
+test("spiffeToken: refusal in trailers, headers or HTTP status -> error names the socket", async () => {
   const told = (reason: string) => ({
     code: "auth",
     text: new RegExp(`/run/api\\.sock\\) refused to issue a token: ${reason}`),
@@ -59,7 +59,7 @@ test("spiffeToken() says who refused, in trailers, headers or the HTTP status", 
   await refuses(ask({ status: 503, trailers: {}, body }).token, told("status 503"));
 });
 
-test("spiffeToken() refuses messages that are cut, longer than they say, or of other fields", async () => {
+test("spiffeToken: truncated, overlong and unexpected messages -> refused", async () => {
   const good = svid("hidden");
   const bodies = [
     Buffer.alloc(0),

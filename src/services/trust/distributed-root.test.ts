@@ -35,7 +35,7 @@ async function files() {
   return { trustedRoot, singles, broken: JSON.stringify(broken) };
 }
 
-test("readDistributedRoot takes the trusted root where there is a good one, without a word", async () => {
+test("readDistributedRoot: usable trusted root -> used without a warning", async () => {
   const { trustedRoot, singles } = await files();
   for (const more of [{}, singles]) {
     const warned: string[] = [];
@@ -46,7 +46,7 @@ test("readDistributedRoot takes the trusted root where there is a good one, with
   }
 });
 
-test("readDistributedRoot trusts the single targets where there is no good trusted root, with a warning", async () => {
+test("readDistributedRoot: no usable trusted root -> single targets with a warning", async () => {
   const { singles, broken } = await files();
   for (const [more, reason] of [
     [{}, /lists no trusted_root.json/],
@@ -67,7 +67,7 @@ test("readDistributedRoot trusts the single targets where there is no good trust
   }
 });
 
-test("readDistributedRoot refuses a repository with neither, and single targets that cannot be used", async () => {
+test("readDistributedRoot: neither, or unusable single targets -> refused", async () => {
   const { singles, broken } = await files();
   const refused = (content: Record<string, string | Uint8Array>) =>
     assert.rejects(readDistributedRoot(repository(content), assert.fail), TsignError);

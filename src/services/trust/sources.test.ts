@@ -12,7 +12,7 @@ const certificate = (name: string) =>
   readFileSync(new URL(`../../../fixtures/certs/${name}.pem`, import.meta.url), "utf8");
 const NEEDS = new Set(["authorities", "logs", "ctLogs", "timestampAuthorities"] as const);
 
-test("loadTrust() takes flags before variables, and variables only without a trusted root", async (t) => {
+test("loadTrust: flags take precedence over variables, which are used only without a trusted root", async (t) => {
   const cwd = temporaryFolder(t);
   const file = (name: string, content: string) => {
     writeFileSync(join(cwd, name), content);

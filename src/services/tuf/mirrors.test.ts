@@ -5,7 +5,7 @@ import { CARRIED_TRUST } from "../../version.ts";
 import { DEFAULT_MIRROR, STAGING_MIRROR } from "./addresses.ts";
 import { embeddedRoot, parseMirror } from "./mirrors.ts";
 
-test("what version says of the trust that tsign carries is what it carries", () => {
+test("the versions of the built-in roots are those that `tsign version` prints", () => {
   const manifest = new URL("../../../node_modules/@sigstore/tuf/package.json", import.meta.url);
   const { name, version } = JSON.parse(readFileSync(manifest, "utf8"));
   assert.equal(CARRIED_TRUST.package, `${name} ${version}`);
@@ -14,12 +14,12 @@ test("what version says of the trust that tsign carries is what it carries", () 
   assert.equal(CARRIED_TRUST.rootExpires, signed.expires);
 });
 
-test("the roots of the public and the test instance are known, and no other", () => {
+test("embeddedRoot: returns the roots of the public and staging instance only", () => {
   assert.ok(embeddedRoot(new URL(`${STAGING_MIRROR}/`)));
   assert.equal(embeddedRoot(new URL("https://tuf-repo-cdn.sigstore.dev.evil.example")), undefined);
 });
 
-test("a mirror is a place on the network or a folder of this machine", () => {
+test("parseMirror: accepts http(s) URLs and file URLs of this machine", () => {
   for (const good of ["https://tuf.example/repo", "http://127.0.0.1:8080", "file:///media/usb/repository"]) {
     assert.equal(parseMirror(good, "--mirror").href.replace(/\/$/, ""), good);
   }

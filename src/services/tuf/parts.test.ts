@@ -73,7 +73,7 @@ function repository(
   return { source, asked, follow, files: { timestamp, snapshot, targets } };
 }
 
-test("followRepository() names files by version and hash only where snapshots are consistent", async () => {
+test("followRepository: uses version and hash in file names only with consistent snapshots", async () => {
   const plain = repository();
   const content = await fetchTarget(plain.source, await plain.follow(), { name: "a/b.json", kept: undefined });
   assert.equal(Buffer.from(content).toString(), "content");
@@ -91,7 +91,7 @@ test("followRepository() names files by version and hash only where snapshots ar
   ]);
 });
 
-test("followRepository() takes what was kept where it is the very one listed, and nothing torn or foreign", async () => {
+test("followRepository: uses cached files that match the metadata, and no damaged or foreign ones", async () => {
   const { follow, files, asked } = repository();
   await follow(files);
   assert.deepEqual(asked, []);
@@ -107,7 +107,7 @@ test("followRepository() takes what was kept where it is the very one listed, an
   });
 });
 
-test("followRepository() refuses a snapshot that forgets or takes back, and too many roots", async () => {
+test("followRepository: rollback in a snapshot, or too many roots -> refused", async () => {
   const before = repository({ version: 2, meta: { "targets.json": { version: 2 }, "more.json": { version: 5 } } });
   const known = { ...NOTHING, snapshot: before.files.snapshot };
   for (const more of [{}, { "more.json": { version: 4 } }]) {
@@ -128,7 +128,7 @@ test("followRepository() refuses a snapshot that forgets or takes back, and too 
   await refuses(endless.follow(), { code: "untrusted", text: /more than 256 root rotations/ });
 });
 
-test("fetchTarget() gives listed targets with a hash, and no other member of the list", async () => {
+test("fetchTarget: returns listed targets with a hash only", async () => {
   const { source, follow } = repository({ targets: { bare: { length: 7, hashes: {} } } });
   const followed = await follow();
   const fetch = (name: string) => fetchTarget(source, followed, { name, kept: undefined });
@@ -137,7 +137,7 @@ test("fetchTarget() gives listed targets with a hash, and no other member of the
     await refuses(fetch(name), { code: "untrusted", text: /is not a target of the repository/ });
 });
 
-test("content is compared by its length and by every hash, of which only two kinds are known", () => {
+test("requireContent: compares the length and every hash, and refuses unknown hashes", () => {
   const bytes = Buffer.from("content");
   const sha512 = createHash("sha512").update(bytes).digest("hex");
   for (const expected of [{}, { length: 7 }, { hashes: { sha256: sha256(bytes), sha512 } }])
@@ -160,7 +160,7 @@ test("content is compared by its length and by every hash, of which only two kin
     });
 });
 
-test("a key that nothing can be read of counts as none, and its signature as missing", async () => {
+test("requireSigned: unreadable key -> its signature does not count", async () => {
   for (const text of ["", "zz", "-----BEGIN PUBLIC KEY-----"]) {
     const keys = { [KEY_ID]: { keytype: "ed25519", scheme: "ed25519", keyval: { public: text } } };
     const anchor = root(1, false, { keys });
@@ -169,7 +169,7 @@ test("a key that nothing can be read of counts as none, and its signature as mis
   }
 });
 
-test("a mirror says that a file is not there, or fails; names are escaped and stay below targets/", async () => {
+test("mirrorSource: distinguishes missing files from failures; escapes names below targets/", async () => {
   const over = (status: number) => {
     const { io, asked } = serviceIo(() => ({ status, text: "x" }));
     return { asked, source: mirrorSource(io, new URL("https://tuf.example/base/")) };
@@ -199,7 +199,7 @@ test("a mirror says that a file is not there, or fails; names are escaped and st
   await assert.rejects(over(400).source.root(2), { code: "service", status: 400 });
 });
 
-test("a folder is a mirror too: what is not there is said, and ends the chain of roots", async (t) => {
+test("mirrorSource: folder -> missing file is named, missing root ends the chain", async (t) => {
   const folder = temporaryFolder(t);
   mkdirSync(join(folder, "targets"));
   writeFileSync(join(folder, "1.root.json"), "root");
@@ -211,7 +211,7 @@ test("a folder is a mirror too: what is not there is said, and ends the chain of
   await assert.rejects(source.timestamp(), { code: "service", message: /file not found: .*timestamp\.json/ });
 });
 
-test("the mirror in use is the variable's, else the one that initialize wrote down, else the public one", async (t) => {
+test("currentMirror: TUF_MIRROR, else the mirror of initialize, else the public one", async (t) => {
   const folder = temporaryFolder(t);
   const env = { TUF_ROOT: folder };
   const current = async (more = {}) => (await currentMirror(testIo({ env: { ...env, ...more } }))).href;
@@ -225,7 +225,7 @@ test("the mirror in use is the variable's, else the one that initialize wrote do
   }
 });
 
-test("a cache is kept in the named folder, or in a home that is there, and says why it is not", async (t) => {
+test("noPlaceToKeep: TUF_ROOT or an existing home folder -> undefined, else the reason", async (t) => {
   const home = temporaryFolder(t);
   assert.equal(cacheFolder({ env: { TUF_ROOT: "/x" } }), "/x");
   assert.equal(cacheFolder({ env: {} }), "/.sigstore/root");
@@ -239,7 +239,7 @@ test("a cache is kept in the named folder, or in a home that is there, and says 
     assert.match((await place({ HOME: join(home, name) })) ?? "", /^HOME is not a folder: /);
 });
 
-test("openCache() finds what other spellings of the mirror kept, reads nothing torn, and warns once where it cannot keep", async (t) => {
+test("openCache: finds caches of other spellings, ignores damaged files, and warns once if it cannot write", async (t) => {
   const folder = temporaryFolder(t);
   const { follow, files } = repository({ roots: 3 });
   const followed = await follow();
@@ -288,7 +288,7 @@ test("openCache() finds what other spellings of the mirror kept, reads nothing t
   assert.ok(!existsSync("/.sigstore"));
 });
 
-test("a defect while the cache is read or written is no torn file", async () => {
+test("openCache: errors other than TsignError are thrown", async () => {
   const { follow } = repository();
   const followed = await follow();
   const broken = () => Promise.reject(new RangeError("defect"));

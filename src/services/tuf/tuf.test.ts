@@ -125,7 +125,7 @@ function client(folder: string, repo: Repository, options: { down?: boolean; now
   return { io, read: async () => Buffer.from(await loadTarget(io, "trusted_root.json")).toString() };
 }
 
-test("a repository is followed to its target, over new versions and new keys", async (t) => {
+test("openTuf: follows new versions and new keys to the target", async (t) => {
   const folder = temporaryFolder(t);
   const repo = repository();
   assert.equal(await client(folder, repo).read(), "first");
@@ -137,7 +137,7 @@ test("a repository is followed to its target, over new versions and new keys", a
   assert.equal(await client(folder, repo).read(), "third");
 });
 
-test("what was kept is used, with a warning, when the mirror cannot be reached, over a rotation too", async (t) => {
+test("openTuf: unreachable mirror -> uses the cache with a warning, also after a root rotation", async (t) => {
   const folder = temporaryFolder(t);
   const repo = repository();
   const next = { ...repo.keys, root: newKey() };
@@ -152,7 +152,7 @@ test("what was kept is used, with a warning, when the mirror cannot be reached, 
   await assert.rejects(expired.read(), /(root|targets)\.json expired/, "root and targets must be current");
 });
 
-test("a repository that takes something back, lies or is stale is refused", async (t) => {
+test("openTuf: rollback, wrong signature, mismatch or expired metadata -> refused", async (t) => {
   const stranger = newKey();
   const refusals: Record<string, [change: (repo: Repository) => void, reason: RegExp]> = {
     "older than before": [(repo) => repo.publish(1, "old"), /older than the one seen before/],
@@ -205,7 +205,7 @@ test("a repository that takes something back, lies or is stale is refused", asyn
   }
 });
 
-test("a cache that was damaged, or cannot be written, denies nothing", async (t) => {
+test("openTuf: damaged or unwritable cache -> still works", async (t) => {
   const folder = temporaryFolder(t);
   const repo = repository();
   assert.equal(await client(folder, repo).read(), "first");
@@ -222,14 +222,14 @@ test("a cache that was damaged, or cannot be written, denies nothing", async (t)
   assert.match(readOnly.io.err(), /WARNING: cannot cache trust material/);
 });
 
-test("parallel runs share one cache", async (t) => {
+test("openTuf: parallel runs share one cache", async (t) => {
   const folder = temporaryFolder(t);
   const repo = repository();
   const read = await Promise.all(Array.from({ length: 12 }, () => client(folder, repo).read()));
   assert.deepEqual(new Set(read), new Set(["first"]));
 });
 
-test("a mirror may be a folder that was copied from one", async (t) => {
+test("openTuf: mirror in a folder -> works, and names a missing file", async (t) => {
   const folder = temporaryFolder(t);
   const repo = repository();
   repo.root(2, repo.keys, [repo.keys.root]);
@@ -249,7 +249,7 @@ test("a mirror may be a folder that was copied from one", async (t) => {
   await assert.rejects(client(folder, repo, { mirror }).read(), { code: "untrusted", message: /targets\.json is not/ });
 });
 
-test("what cosign kept of a mirror is found, in whatever way its address was spelt", async (t) => {
+test("openCache: finds cosign's cache of a mirror with any spelling of its address", async (t) => {
   for (const name of ["tuf.example-repo-", "tuf.example-80-repo", "tuf.example-80-repo-"]) {
     const folder = temporaryFolder(t);
     const repo = repository();
@@ -262,7 +262,7 @@ test("what cosign kept of a mirror is found, in whatever way its address was spe
   }
 });
 
-test("listed() gives the targets whose use is said, by their metadata or else by their usual names", async (t) => {
+test("listed: returns the targets with a usage from their metadata, else from well-known names", async (t) => {
   const uses = async (more: Record<string, object>) => {
     const repo = repository();
     repo.publish(2, "x", { more });
@@ -286,7 +286,7 @@ test("listed() gives the targets whose use is said, by their metadata or else by
   assert.deepEqual(await uses({ a: { custom: null }, b: { custom: { sigstore: "Fulcio" } }, c: { custom: [] } }), []);
 });
 
-test("a root whose keys prove nothing is refused", async (t) => {
+test("openTuf: root with unsafe keys -> refused", async (t) => {
   const small = createPublicKey({
     key: { kty: "OKP", crv: "Ed25519", x: Buffer.from([1, ...new Uint8Array(31)]).toString("base64url") },
     format: "jwk",
