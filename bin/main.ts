@@ -3,7 +3,9 @@ import { knownSecrets } from "../src/cli/print/secrets.ts";
 import { systemIo } from "../src/io/system.ts";
 import { main } from "../src/main.ts";
 
-process.on("uncaughtException", (error: NodeJS.ErrnoException) => {
+process.on("uncaughtException", fail).on("unhandledRejection", fail);
+
+function fail(error: NodeJS.ErrnoException): never {
   // A closed pipe (`tsign … | head`) needs no message, but the exit code is 1, because output was lost.
   const reason = error.code === "ENOSPC" ? "no space left on the device" : error.message;
   const operation = error.syscall === "write" ? "write output" : "internal error";
@@ -11,7 +13,7 @@ process.on("uncaughtException", (error: NodeJS.ErrnoException) => {
     process.stderr.write(lineOf(`Error: ${operation}: ${reason}\n`, knownSecrets(process.argv.slice(2), process.env)));
   }
   process.exit(1);
-});
+}
 
 const io = systemIo();
 void run();

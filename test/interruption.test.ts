@@ -8,9 +8,9 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { BEFORE, PROGRAM } from "./support/program.ts";
 import { run, temporaryFolder } from "./support/test-io.ts";
 
-const MAIN = resolve(import.meta.dirname, "../bin/main.ts");
 /** From the signal, or the message of --timeout, to the end of the process. What hangs never ends; loaded machines are slow. Milliseconds. */
 const AT_ONCE = 8000;
 /** When a process that has not ended is killed, from its start or the signal; its exit code is then 137. Milliseconds. */
@@ -37,7 +37,7 @@ async function stopped(
   const { cwd, after = 900 } = options;
   const limit = by === "timeout" ? [`--timeout=${after}ms`] : [];
   const env = { PATH: process.env["PATH"], HOME: cwd, COSIGN_PASSWORD: "x", ...options.env };
-  const child = spawn(process.execPath, [MAIN, ...argv, ...limit], {
+  const child = spawn(PROGRAM, [...BEFORE, ...argv, ...limit], {
     cwd,
     env,
     stdio: [options.stdin ?? "ignore", "ignore", "pipe"],
@@ -134,11 +134,18 @@ test("pipe with a writer -> read to its end; with a reader -> written", { skip: 
   const cwd = await withKeys(t);
   const env = { PATH: process.env["PATH"], HOME: cwd, COSIGN_PASSWORD: "x" };
   const sh = (script: string) =>
-    execFileSync("bash", ["-c", `set -e; tsign() { "${process.execPath}" "${MAIN}" "$@" 2>>log; }; ${script}`], {
-      cwd,
-      env,
-      encoding: "utf8",
-    });
+    execFileSync(
+      "bash",
+      [
+        "-c",
+        `set -e; tsign() { ${[PROGRAM, ...BEFORE].map((each) => `"${each}"`).join(" ")} "$@" 2>>log; }; ${script}`,
+      ],
+      {
+        cwd,
+        env,
+        encoding: "utf8",
+      },
+    );
   const sign = `tsign sign-blob --key cosign.key ${OFFLINE.join(" ")}`;
   const verify = "tsign verify-blob --insecure-ignore-tlog";
   sh(

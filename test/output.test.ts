@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { BEFORE, PROGRAM } from "./support/program.ts";
 import { storageWorkshop } from "./support/storage.ts";
 
-const PROGRAM = resolve(import.meta.dirname, "../bin/main.ts");
 const SIZE = 4 * 1024 * 1024;
 
 /** The program itself, in a process with real pipes. */
 function start(argv: readonly string[], cwd: string) {
-  const child = spawn(process.execPath, [PROGRAM, ...argv], {
+  const child = spawn(PROGRAM, [...BEFORE, ...argv], {
     cwd,
     env: { HOME: cwd },
     stdio: ["ignore", "pipe", "pipe"],

@@ -2,23 +2,22 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { shellExports } from "../src/sandbox/server/environment.ts";
 import { parseFault } from "../src/sandbox/server/faults.ts";
 import { type SandboxOptions, startSandbox } from "../src/sandbox/server/serve.ts";
 import { findSandbox } from "../src/sandbox/server/state.ts";
+import { BEFORE, PROGRAM } from "./support/program.ts";
 import { run, temporaryFolder, testIo, testRegistry } from "./support/test-io.ts";
-
-const MAIN = resolve(import.meta.dirname, "../bin/main.ts");
 
 /** The program in a process of its own, as `sandbox up` needs it. */
 function tsign(cwd: string, ...given: (string | { HOME: string })[]) {
   const args = given.filter((each) => typeof each === "string");
   const { HOME = cwd } = given.find((each) => typeof each === "object") ?? {};
   const env = { PATH: process.env["PATH"], HOME };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { cwd, env, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(PROGRAM, [...BEFORE, ...args], { cwd, env, encoding: "utf8" });
   return { code: status, stdout, stderr };
 }
 
@@ -47,7 +46,7 @@ test("sandbox exec: sets the environment and returns the exit code of the comman
   const cwd = temporaryFolder(t);
   const inside = tsign(cwd, "sandbox", "exec", "--", "sh", "-c", 'test -n "$TSIGN_SANDBOX" && command -v tsign');
   assert.equal(inside.code, 0, inside.stderr);
-  assert.equal(inside.stdout.trim().endsWith("bin/tsign"), true);
+  assert.equal(inside.stdout.trim().endsWith("/tsign"), true);
   assert.equal(tsign(cwd, "sandbox", "exec", "--", "sh", "-c", "exit 7").code, 7);
   assert.match(tsign(cwd, "sandbox", "exec", "--", "no-such-program").stderr, /program not found/);
 });
@@ -104,7 +103,7 @@ test("sandbox: stopped by a signal -> removes its own folder only", async (t) =>
     const cwd = temporaryFolder(t);
     writeFileSync(join(cwd, "file"), "precious");
     const env = { PATH: process.env["PATH"], HOME: home };
-    const child = spawn(process.execPath, [MAIN, "sandbox", "up", "--foreground"], {
+    const child = spawn(PROGRAM, [...BEFORE, "sandbox", "up", "--foreground"], {
       cwd,
       env,
       stdio: ["ignore", "ignore", "pipe"],

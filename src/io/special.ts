@@ -1,11 +1,11 @@
-import { close, constants, fstatSync, openSync, read } from "node:fs";
+import { close, constants, fstatSync, openSync, read, write } from "node:fs";
 import { Socket } from "node:net";
 import { isatty, ReadStream } from "node:tty";
 import { fileError } from "./file-errors.ts";
 
 /** Bytes read from a device at a time. */
 const DEVICE_PIECE = 64 * 1024;
-/** Interval at which a pipe is checked for a reader. Milliseconds. */
+/** Interval at which a pipe is checked for a reader, or for room. Milliseconds. */
 const POLL = 25;
 
 /**
@@ -21,11 +21,18 @@ export async function* readSpecial(path: string, absolute: string): AsyncGenerat
   }
   try {
     if (isatty(file)) return yield* new ReadStream(file);
-    if (fstatSync(file).isFIFO()) return yield* new Socket({ fd: file, readable: true, writable: false });
+    if (fstatSync(file).isFIFO()) return yield* readPipe(file);
     yield* readDevice(file);
   } catch (cause) {
     throw fileError("read", path, cause);
   }
+}
+
+/** Bun, whose net.Socket does not read pipes, has a stream that does. */
+const { Bun } = globalThis as { Bun?: { file(descriptor: number): { stream(): AsyncIterable<Uint8Array> } } };
+
+function readPipe(file: number): AsyncIterable<Uint8Array> {
+  return Bun ? Bun.file(file).stream() : new Socket({ fd: file, readable: true, writable: false });
 }
 
 /** Reads a device that never blocks, such as /dev/zero. */
@@ -47,12 +54,28 @@ async function* readDevice(file: number): AsyncGenerator<Uint8Array> {
 /** Writes to a pipe, waiting for its reader, or to a device. */
 export async function writeSpecial(absolute: string, data: Uint8Array): Promise<void> {
   const file = await openForWriting(absolute);
-  if (!fstatSync(file).isFIFO()) return writeDevice(file, data);
-  const pipe = new Socket({ fd: file, readable: false, writable: true });
-  await new Promise<void>((done, fail) => {
-    pipe.on("error", fail);
-    pipe.end(data, () => done());
-  });
+  try {
+    for (let at = 0; at < data.length; ) at += await writePiece(file, data.subarray(at));
+  } finally {
+    close(file, () => {});
+  }
+}
+
+/** Writes what fits now; returns how many bytes that were, 0 while the pipe is full. */
+async function writePiece(file: number, data: Uint8Array): Promise<number> {
+  try {
+    return await new Promise<number>((done, fail) => {
+      write(file, data, 0, data.length, null, (error, count) => (error ? fail(error) : done(count)));
+    });
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== "EAGAIN") throw cause;
+    await pause();
+    return 0;
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((turn) => setTimeout(turn, POLL));
 }
 
 async function openForWriting(absolute: string): Promise<number> {
@@ -62,19 +85,6 @@ async function openForWriting(absolute: string): Promise<number> {
     } catch (cause) {
       if ((cause as { code?: string }).code !== "ENXIO") throw cause;
     }
-    await new Promise((turn) => setTimeout(turn, POLL));
-  }
-}
-
-async function writeDevice(file: number, data: Uint8Array): Promise<void> {
-  const { write } = await import("node:fs");
-  try {
-    for (let at = 0; at < data.length; ) {
-      at += await new Promise<number>((done, fail) => {
-        write(file, data, at, data.length - at, null, (error, count) => (error ? fail(error) : done(count)));
-      });
-    }
-  } finally {
-    close(file, () => {});
+    await pause();
   }
 }

@@ -21,24 +21,28 @@ export function systemIo(): Io & {
   /** Waits until all output is written; a signal ends the wait. */
   written(): Promise<void>;
 } {
-  const opened = new Set<NodeJS.WriteStream>();
-  const open = (stream: NodeJS.WriteStream) => {
-    opened.add(stream);
-    return stream;
+  const writing = new Set<Promise<void>>();
+  // A stream may call back for an empty write before what came earlier is out (Bun): each real write is waited for.
+  const write = (stream: NodeJS.WriteStream, data: string | Uint8Array) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    writing.add(promise);
+    stream.write(data, () => {
+      writing.delete(promise);
+      resolve();
+    });
   };
   return {
     // Opened on first use, because opening a stream takes time.
     get stdin() {
       return process.stdin;
     },
-    stdout: { write: (text) => open(process.stdout).write(text), data: (bytes) => open(process.stdout).write(bytes) },
-    stderr: { write: (text) => open(process.stderr).write(text) },
+    stdout: { write: (text) => write(process.stdout, text), data: (bytes) => write(process.stdout, bytes) },
+    stderr: { write: (text) => write(process.stderr, text) },
     async written() {
-      const left = [...opened].map((stream) => new Promise<void>((done) => stream.write("", () => done())));
       const stopped = new Promise<void>((done) => {
         interruption.addEventListener("abort", () => done(), { once: true });
       });
-      if (!interruption.aborted) await Promise.race([Promise.all(left), stopped]);
+      if (!interruption.aborted) await Promise.race([Promise.all(writing), stopped]);
     },
     tty: systemTerminal(),
     env: process.env,
