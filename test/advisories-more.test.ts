@@ -17,7 +17,7 @@ const b64 = (content: string | Uint8Array) => Buffer.from(content).toString("bas
 const IN_TOTO = "application/vnd.in-toto+json";
 const TYPE = "https://example.com/t";
 
-/** A folder with a key, a file, and a way to verify an envelope of our own making about it, bundled or bare. */
+/** A folder with a key and a file, and a function that verifies an envelope about it, in a bundle or alone. */
 function workshop(t: TestContext) {
   const cwd = temporaryFolder(t);
   const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -183,7 +183,7 @@ test("verifyTimestamp: any byte of a token with certificates changed -> refused,
   }
 });
 
-/** A TimeStampResp with one element more after its certificates, or in its SignerInfo. */
+/** A TimeStampResp with an additional element after its certificates, or in its SignerInfo. */
 function withMore(response: Uint8Array, element: Buffer | undefined): Buffer {
   const [status, content] = readAll(readOne(response).content);
   const [type, wrapped] = readAll(content?.content ?? assert.fail());

@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import { testSigstore } from "./support/sandbox.ts";
 import { run, temporaryFolder } from "./support/test-io.ts";
 
-/** Every way a verifier is known to have said yes wrongly, tried on real evidence with one thing changed. */
+/** Known wrong acceptances of verifiers, each tried on genuine evidence with one change. */
 
 const ALICE = "alice@example.com";
 const DAY = 86_400_000;

@@ -14,7 +14,7 @@ import {
 } from "./support/architecture-rules.ts";
 import { readSource, type Source } from "./support/import-graph.ts";
 
-// The rules of architecture.test.ts, each fed what breaks it.
+// The rules of architecture.test.ts, each with an input that breaks it.
 
 const tree = (files: Readonly<Record<string, string>>): Source[] =>
   Object.entries(files).map(([path, text]) => readSource(path, text));
@@ -84,7 +84,7 @@ test("import cycles: found among files and rooms, through dynamic imports and ty
   });
   assert.deepEqual(circles(ofTypes), ["a/one.ts ↔ a/three.ts ↔ a/two.ts"]);
   assert.deepEqual(circles(tree({ "a.ts": 'export * from "./a.ts";' })), ["a.ts"]);
-  // Rooms in a circle whose files are in none.
+  // A cycle of rooms without a cycle of files.
   const rooms = tree({
     "a/one.ts": 'import "../b/two.ts";',
     "b/two.ts": "",

@@ -24,7 +24,7 @@ const all = readTree(join(resolve(import.meta.dirname, ".."), "src"));
 const below = (...folders: readonly string[]) =>
   all.filter(({ path }) => folders.some((folder) => path.startsWith(folder)));
 
-/** From the bottom up: each room, a folder or a file beside the folders, with all that it imports from. */
+/** Every room (a folder, or a file at the top) with the rooms it may import from, from the bottom up. */
 const ROOMS: Rooms = {
   "errors.ts": [],
   "version.ts": [],
@@ -96,7 +96,7 @@ const ROOMS: Rooms = {
   "main.ts": ["errors.ts", "io", "net", "cli", "commands.ts"],
 };
 
-/** The only modules that touch the outside world: process, files, network. bin/ and tests hand them to the program. */
+/** The only modules that use process, files and network. bin/ and tests pass them to the program. */
 const SYSTEM = below("io/").filter(({ path }) => !["io/io.ts", "io/prompt.ts", "io/stdin.ts"].includes(path));
 const inside = all.filter((source) => !SYSTEM.includes(source));
 
@@ -121,7 +121,7 @@ test("a command imports no other command; a .run.ts file imports only its own de
   );
 });
 
-/** What definitions of commands are made of besides flags: names and texts, in files that load nothing else. */
+/** What definitions of commands import besides flags: names and texts, in files that load nothing else. */
 const WORDS = [
   "errors.ts",
   "cli/completion/scripts.ts",
@@ -149,7 +149,7 @@ test("help and completion load the definition of a command, not its implementati
   );
 });
 
-/** What computes and reaches nothing: a use of these is the same everywhere and at any time. */
+/** Pure packages and globals: they only compute. */
 const COMPUTING = {
   packages: ["node:buffer", "node:crypto", "node:path", "node:path/posix", "node:util", "node:zlib"],
   globals: [
@@ -193,26 +193,26 @@ const COMPUTING = {
   ],
 };
 
-/** What a room's files take besides: packages of others, and what only one file uses, with the reason. */
+/** What a room or one file may use in addition, with the reason. */
 const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
-  "version.ts": { globals: ["TSIGN_COMMIT", "TSIGN_DATE", "TSIGN_VERSION"] }, // put in by the build
+  "version.ts": { globals: ["TSIGN_COMMIT", "TSIGN_DATE", "TSIGN_VERSION"] }, // set by the build
   "packages.ts": { packages: [COMPUTED] }, // the optional packages of clouds and tokens
   "cli/program.ts": { packages: ["commander"] },
-  "net/aws.ts": { packages: ["node:stream"] }, // AWS's library takes bodies as streams
-  "net/proxy.ts": { packages: ["node:net"] }, // BlockList computes with addresses
-  "net/retry.ts": { globals: ["Math.random"] }, // spreads retries
-  "oci/append.ts": { globals: ["Math.random"] }, // spreads writers of one tag
+  "net/aws.ts": { packages: ["node:stream"] }, // AWS's library passes bodies as streams
+  "net/proxy.ts": { packages: ["node:net"] }, // BlockList compares IP addresses
+  "net/retry.ts": { globals: ["Math.random"] }, // delays retries at random
+  "oci/append.ts": { globals: ["Math.random"] }, // delays writers of one tag at random
   "oci/registry/fetch-classes.ts": { globals: ["globalThis"] }, // classes only; its fetch throws
-  "evidence/find/find.ts": { packages: ["node:timers/promises"] }, // lets signals have their turn
-  "policy/engine.ts": { globals: ["import.meta"] }, // the engine lies beside the program
-  "services/oidc/client.ts": { globals: ["Headers", "Response"] }, // openid-client takes an answer in this form
+  "evidence/find/find.ts": { packages: ["node:timers/promises"] }, // yields to signals
+  "policy/engine.ts": { globals: ["import.meta"] }, // the engine is installed with the program
+  "services/oidc/client.ts": { globals: ["Headers", "Response"] }, // openid-client expects a response in this form
   "cli/": { packages: ["@sigstore/core", "@sigstore/protobuf-specs"] },
   "evidence/": { packages: ["@sigstore/bundle", "@sigstore/core", "@sigstore/protobuf-specs"] },
   "keys/": { packages: ["@noble/"] },
   "oci/": { packages: ["oci-registry-client", "oci-registry-client/", "zod/mini"] },
   "policy/": { packages: ["zod/mini"] },
   "sandbox/": { packages: ["@noble/"] },
-  "sign/": { packages: ["@sigstore/core"] }, // of @sigstore/sign types only: nothing of it is loaded
+  "sign/": { packages: ["@sigstore/core"] }, // of @sigstore/sign only types, nothing is loaded
   "services/": { packages: ["@sigstore/protobuf-specs", "@sigstore/tuf/", "@tufjs/models", "openid-client"] },
   "trust/": { packages: ["@sigstore/core"] },
   "verify/": { packages: ["@sigstore/core", "@sigstore/verify", "@sigstore/verify/", "re2js"] },
@@ -231,7 +231,7 @@ test("only the system modules of io/ use process, files and network; each room u
   assert.deepEqual(wrong, []);
 });
 
-/** Where the library lets the world in, as bin/ does for the program: by what its user gave. */
+/** Where the library uses the system modules, for what its user passed in. */
 const DOORS = ["lib/context.ts", "lib/transport.ts"];
 
 test("system modules are imported by bin/ and the entry points of the library only", () => {
@@ -248,7 +248,7 @@ test("only io/own.ts removes files", () => {
   assert.deepEqual(matching(all, /\b(rm|rmdir|unlink|rename)(Sync)?\b|\btruncate(Sync)?\b/), ["io/own.ts"]);
 });
 
-/** What a judge may use: node:crypto, arithmetic of curves, the two libraries of Sigstore, and a regular expression like Go's. */
+/** What verification may use: node:crypto, curve arithmetic, the two libraries of Sigstore, and Go's regular expressions. */
 const PURE: Allowance = {
   packages: [
     "node:crypto",
@@ -272,16 +272,16 @@ test("verify is pure, and so is everything it loads", () => {
   );
 });
 
-/** What the sandbox shares with the program that it is there to test, and why that hides no fault of the program's. */
+/** What the sandbox shares with the program that it tests, and why that hides no bug. */
 const SHARED = [
   "errors.ts", // how the commands of the sandbox fail
-  "io/io.ts", // the world it is run in
-  "format/json.ts", // reads what clients send: cosign's too, in the suites
-  "format/pem.ts", // node:crypto and other programs read the same blocks
+  "io/io.ts", // the system it runs on
+  "format/json.ts", // parses requests, also cosign's in the suites
+  "format/pem.ts", // node:crypto and other programs parse the same blocks
   "format/digest.ts", // node:crypto's hash, in hex
-  "format/html.ts", // how its pages look
-  "format/printable.ts", // guards the terminal
-  "net/http.ts", // `sandbox fault` and `sandbox token` ask a sandbox that runs
+  "format/html.ts", // the layout of its pages
+  "format/printable.ts", // protects the terminal
+  "net/http.ts", // `sandbox fault` and `sandbox token` call a running sandbox
   "oci/types.ts", // types of the store that `sandbox push` writes through
 ];
 
@@ -346,7 +346,7 @@ test("text for people is printed by write, one line per call; only documents for
     "commands/download/attestation.run.ts",
     "commands/download/sbom.run.ts",
     "commands/download/signature.run.ts",
-    "commands/env.run.ts", // the secrets that are asked for
+    "commands/env.run.ts", // secrets on request
     "commands/generate-fig-spec.run.ts",
     "commands/generate.run.ts",
     "commands/public-key.run.ts",

@@ -10,7 +10,7 @@ const TYPE = "https://ci.example/type";
 const INDEX = "application/vnd.oci.image.index.v1+json";
 const ABSENT = `sha256:${"0".repeat(64)}`;
 
-/** An image, a second one, and the attestation of the first in a form. */
+/** Two images, and an attestation of the first in a given format. */
 async function workshop(t: TestContext, options = { referrers: true }) {
   const made = await storageWorkshop(t, options);
   const { cwd, ok, image } = made;

@@ -23,7 +23,7 @@ async function workshop(t: TestContext) {
     tsign(["attest-blob", "--key", "cosign.key", ...OFFLINE, "--type", TYPE, ...flags]);
   const verify = (...flags: string[]) =>
     tsign(["verify-blob-attestation", "--key", "cosign.pub", NO_LOG, "--type", TYPE, ...flags]);
-  /** Attests a file and requires that it works. */
+  /** Attests a file and requires success. */
   const made = async (...flags: string[]) => {
     const outcome = await attest(...flags);
     assert.equal(outcome.code, 0, outcome.stderr);

@@ -159,7 +159,7 @@ test("attest --predicate: file, URL or stdin, read once for several images", asy
   });
   assert.equal(stdin.code, 0, stdin.stderr);
   assert.match(stdin.stderr, /Using payload from: standard input/);
-  const manifest = `http://${registry}/v2/web/manifests/v1`; // any JSON that is served
+  const manifest = `http://${registry}/v2/web/manifests/v1`; // any JSON at a URL
   const url = await attest(...flags, manifest, image, other);
   assert.equal(url.code, 0, url.stderr);
   for (const each of [image, other]) {

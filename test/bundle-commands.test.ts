@@ -9,7 +9,7 @@ const ALICE = "alice@example.com";
 const OLD = "application/vnd.dev.sigstore.bundle+json;version=";
 const NEW = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
-/** A file signed by alice in the sandbox, with an entry in its first log, in the new form and in the old one. */
+/** A file signed by alice in the sandbox, with an entry in its first log, in the bundle and the legacy format. */
 async function signedFile(t: TestContext) {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);

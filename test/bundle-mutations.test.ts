@@ -15,8 +15,8 @@ import { ALICE } from "./support/sandbox-client.ts";
 import { ARTIFACT, type BundleKind, PREDICATE_TYPE, signedBundle } from "./support/signed-bundles.ts";
 
 /**
- * Every kind of bundle there is, and every single thing in it changed in every way: nothing but what it was verifies. One change
- * in five is tried, another one of each kind of bundle; all of them with TSIGN_ALL_MUTATIONS=1, as in .ci/run.
+ * Mutates every field of every kind of bundle in every way: only the original verifies. One mutation
+ * in five runs, a different one for each kind of bundle; all of them with TSIGN_ALL_MUTATIONS=1, as in .ci/run.
  */
 const EVERY = process.env["TSIGN_ALL_MUTATIONS"] === "1" ? 1 : 5;
 
@@ -53,7 +53,7 @@ const KINDS: Readonly<Record<string, BundleKind>> = {
 
 type Outcome = "verified" | "refused" | { readonly failed: string };
 
-/** Reads and judges a bundle as a command would. What is thrown but for a bundle that cannot be read is a defect. */
+/** Parses and verifies a bundle like a command. Any exception but that for an unreadable bundle is a bug. */
 async function judge(
   json: Json,
   by: { sandbox: TestSigstore; kind: BundleKind; publicKey: KeyObject },
@@ -80,7 +80,7 @@ async function judge(
   return verdict.ok ? "verified" : { failed: verdict.failed.detail };
 }
 
-/** What may change without a change of meaning, and why. */
+/** Mutations that do not change the meaning, with the reason. */
 function isHarmless(
   path: string,
   change: string,
@@ -88,22 +88,22 @@ function isHarmless(
   value: Json,
 ): boolean {
   const field = path.split(".").at(-1) ?? "";
-  // Base64 may be written without padding and in the URL-safe alphabet, a count as a number: ProtoJSON says so.
+  // ProtoJSON accepts base64 without padding and in the URL-safe alphabet, and counts as numbers.
   if (["other alphabet", "without padding", "other spelling", "as a number"].includes(change)) return true;
-  if (value === "0" && ["deleted", "null"].includes(change)) return true; // absent is 0, of a list none
+  if (value === "0" && ["deleted", "null"].includes(change)) return true; // absent means 0, or an empty list
   if (field === "hashes" && value.length === 0) return ["deleted", "null"].includes(change);
-  if (path.endsWith("publicKey.hint") || path.endsWith("publicKey")) return true; // which key it is, the user says
-  // The chain only helps to find a path, and the trusted root has one already.
+  if (path.endsWith("publicKey.hint") || path.endsWith("publicKey")) return true; // the user chooses the key
+  // The chain only helps to find a path, and the trusted root already contains one.
   if (path.includes("x509CertificateChain") && !path.endsWith("certificates.0.rawBytes")) return true;
-  // Where nothing is promised, the log vouches for the place in its tree alone, and states no time.
+  // Without a SET the log only proves the place in its tree, and states no time.
   if (!promise && path.endsWith("tlogEntries.0.logIndex")) return true;
-  // Rekor v1 proves by promise or by proof; the version says which one it needs.
+  // Rekor v1 proves inclusion by SET or by proof; the bundle version determines which one is required.
   if (version === "0.1" && path.endsWith("inclusionProof")) return ["deleted", "null"].includes(change);
-  // The time is the timestamp's, or none is needed, and the proof is there.
+  // The time is that of the timestamp, or none is required, and the proof is present.
   if (version !== "0.1" && (timestamp || signer === "key") && field === "inclusionPromise") {
     return ["deleted", "null"].includes(change);
   }
-  return field === "rfc3161Timestamps" && change === "twice"; // one timestamp, given twice, counts once
+  return field === "rfc3161Timestamps" && change === "twice"; // a repeated timestamp counts once
 }
 
 for (const [turn, [name, kind]] of Object.entries(KINDS).entries()) {
@@ -125,7 +125,7 @@ for (const [turn, [name, kind]] of Object.entries(KINDS).entries()) {
   });
 }
 
-/** Where bytes that others signed are kept, and text. */
+/** Fields that contain signed bytes or text. */
 const PLACES: Readonly<Record<string, { at: readonly (string | number)[]; of: keyof typeof KINDS }>> = {
   timestamp: {
     at: ["verificationMaterial", "timestampVerificationData", "rfc3161Timestamps", 0, "signedTimestamp"],

@@ -7,20 +7,20 @@ import type { HttpRequest, HttpResponse } from "../src/io/io.ts";
 import { run, temporaryFolder } from "./support/test-io.ts";
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
-/** What the registry serves for every tag. */
+/** The manifest that the registry returns for every tag. */
 const MANIFEST = "{}";
 const FLAG = "--k8s-keychain";
-/** Who may look at the registry's image, by what the token is asked with. */
+/** The credentials that give access to the image of the registry. */
 const KNOWN = ["octo:ghp_token", "stored:password", "flag:password"].map(basic);
 
 interface World {
   env?: Record<string, string>;
   docker?: unknown;
-  /** The registry gives everybody a token, and says no afterwards. */
+  /** The registry issues tokens to everyone and refuses afterwards. */
   generous?: boolean;
 }
 
-/** Looks up an image of ghcr.io, with a stand-in for it; what came of it and what the token service was shown. */
+/** Looks up an image on a fake ghcr.io. Returns the result, and what the token service received. */
 async function lookUp(context: TestContext, flags: string[], { env = {}, docker, generous = false }: World = {}) {
   const cwd = temporaryFolder(context);
   if (docker !== undefined) {

@@ -5,8 +5,8 @@ import { RegistryClientV2 } from "oci-registry-client";
 import { challengeResponse, RepositoryClient } from "../src/oci/registry/protocol.ts";
 
 /**
- * What tsign takes of its dependencies' insides, because they do not export it. When a new version moves or changes it, these tests
- * say what is missing and who needs it.
+ * Internal modules of dependencies that tsign imports. If a new version moves or changes one, these tests
+ * name what is missing and which file needs it.
  */
 
 const read = (path: string) => JSON.parse(readFileSync(new URL(`../${path}`, import.meta.url), "utf8"));

@@ -30,7 +30,7 @@ test("examples: every command line parses", async () => {
     assert.ok(command.examples.length > 0, `${words.join(" ")} has no example`);
     for (const example of command.examples.filter((each) => !each.startsWith("# "))) {
       const line = /(?:^|\s|\()tsign ([^|;<>)']*)/.exec(example)?.[1];
-      if (line === undefined || example.includes("'")) continue; // needs a shell
+      if (line === undefined || example.includes("'")) continue; // requires a shell
       const io = testIo();
       const parsed = await parseCommandLine(
         line

@@ -7,7 +7,7 @@ import { attachReferrer, descriptorOf, storageWorkshop } from "./support/storage
 import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
 
 /*
- * What scripts of cosign's documentation rely on, and test/suites/documentation.sh found missing.
+ * What scripts of cosign's documentation rely on; regressions found by test/suites/documentation.sh.
  */
 
 const BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";

@@ -11,10 +11,10 @@ const DIGEST = `sha256:${"a".repeat(64)}`;
 const SIGN_BLOB = ["sign-blob", ...OFFLINE, "-y", "--bundle", "out.json", "--key"];
 const VERIFY_BLOB = ["verify-blob", NO_LOG, "--key"];
 
-/** What is shorter is a pause before another try, not a limit of time. Milliseconds. */
+/** Milliseconds. Shorter timers are pauses between retries, longer ones time limits. */
 const PAUSE = 10_000;
 
-/** A key pair, a signed file, and files that are not what they should be. */
+/** A key pair, a signed file, and invalid files. */
 async function workshop(context: TestContext) {
   const cwd = temporaryFolder(context);
   const tsign = (argv: readonly string[], env = {}, stdin = "") =>
@@ -34,7 +34,7 @@ async function workshop(context: TestContext) {
   return { cwd, tsign };
 }
 
-/** What every failure looks like: one line that says it, hints below, nothing of the program's inside, no secret. */
+/** Checks the form of a failure: one line, hints below, no internals, no secret. */
 function assertFailure({ code, stdout, stderr }: Outcome, argv: readonly string[], expected: number): void {
   const line = argv.join(" ");
   assert.equal(code, expected, `${line}: ${stderr}`);
@@ -77,7 +77,7 @@ test("every flag for a file: missing, folder, empty or wrong kind -> error names
     ];
     for (const line of lines) {
       const failed = await tsign(line);
-      // What can be a public key as far as it goes, or a certificate authority, fails for another reason.
+      // A valid public key or certificate authority fails for another reason.
       assertFailure(failed, line, 1);
       if (!line.includes("--registry-cacert"))
         assert.match(failed.stderr, new RegExp(`^Error: .*${file}`, "m"), line.join(" "));

@@ -9,12 +9,12 @@ import { setTimeout } from "node:timers/promises";
 import { run, temporaryFolder } from "./support/test-io.ts";
 
 const MIB = 1024 * 1024;
-/** Around a piece of a file (1 MiB), and of several pieces. Bytes. */
+/** Sizes in bytes around one piece of a file (1 MiB) and around several. */
 const SIZES = [1, MIB - 1, MIB, MIB + 1, Math.round(1.2 * MIB), 2 * MIB, 5 * MIB];
 const IMAGE = "application/vnd.oci.image.manifest.v1+json";
 const sha256 = (bytes: Uint8Array) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
-/** A registry that takes what it gets as it comes, and reads an upload with pauses, so that the sender's pieces queue up. */
+/** A registry that checks nothing and reads uploads slowly, so that the pieces of the sender queue up. */
 async function slowRegistry(context: TestContext) {
   const blobs = new Map<string, Buffer>();
   const manifests = new Map<string, Buffer>();
@@ -59,7 +59,7 @@ async function slowRegistry(context: TestContext) {
   return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, blobs, types };
 }
 
-/** Every blob must be what its digest says: the registry did not look. */
+/** Checks every blob against its digest, because the registry does not. */
 function requireWhole(blobs: ReadonlyMap<string, Buffer>, contents: readonly Buffer[]): void {
   for (const [digest, bytes] of blobs) assert.equal(sha256(bytes), digest, `${bytes.length} bytes came changed`);
   for (const each of contents) assert.ok(blobs.get(sha256(each))?.equals(each), `${each.length} bytes are missing`);

@@ -21,7 +21,7 @@ for (const name of existsSync(CORPUS) ? readdirSync(CORPUS).filter((file) => fil
   });
 }
 
-/** A target with a fault: it takes a document of a certain kind for what it is not. */
+/** A target with a bug: it accepts a certain document wrongly. */
 function faulty(judge: (document: Uint8Array) => void): Target {
   const inputs = () =>
     fc.uint8Array({ maxLength: 40, size: "max" }).map((document) => ({ document, form: "", setting: null }));

@@ -7,7 +7,7 @@ import { type CommandName, TABLE } from "../src/cli/table.ts";
 import { loadCommand } from "../src/commands.ts";
 import { run, temporaryFolder, testRegistry } from "./support/test-io.ts";
 
-/** Commands whose examples run one after another, without any service but a registry. */
+/** Commands whose examples run in sequence, with a registry as the only service. */
 const SEQUENCE = [
   "generate-key-pair",
   "import-key-pair",
@@ -35,7 +35,7 @@ const SEQUENCE = [
   "clean",
 ] as const satisfies readonly CommandName[];
 
-/** Examples that need a service on the network, a browser, a key service, or a shell. */
+/** Examples that require a network service, a browser, a key service or a shell. */
 const ELSEWHERE =
   /kms|k8s:|https:|--platform|--recursive|--with-default|\||<\(|jq|^source|^complete|> ~|--password-stdin|clean registry|^tsign (sign|sign-blob|verify|verify-blob)(?!.*(no-services|ignore-tlog))/;
 

@@ -15,7 +15,7 @@ const NAME = extension("2.5.29.17", sequence(implicit(1, Buffer.from(EMAIL))));
 const pem = (...certificates: readonly Uint8Array[]) =>
   certificates.map((der) => writePem("CERTIFICATE", der)).join("");
 
-/** Certificates of one name: ten keys, each certified by each. The leaf is for the same person as the good one. */
+/** Certificates with one name and ten keys, each certified by each. The leaf has the same identity as the valid one. */
 function hostileChain() {
   const { newKey, make } = foundry();
   const keys = Array.from({ length: 10 }, newKey);

@@ -13,7 +13,7 @@ import { NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
 const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const b64 = (content: string | Uint8Array) => Buffer.from(content).toString("base64");
 
-/** A bundle as anyone may push it, signed by a key of theirs. */
+/** A bundle of another user, signed with their own key. */
 function bundleOf(content: Json, tlogEntries: Json[] = []): string {
   const verificationMaterial = { publicKey: { hint: "" }, tlogEntries };
   return JSON.stringify({ mediaType: BUNDLE, verificationMaterial, ...content });

@@ -11,7 +11,7 @@ import { createRegistryHandler } from "../src/sandbox/registry/registry.ts";
 import { listed } from "./support/storage.ts";
 import { NO_LOG, OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
-/** A registry that does whatever the test wants; every request it got is kept. */
+/** A registry with handlers given by the test; it records every request. */
 async function registry(
   context: TestContext,
   answer: (request: ServerRequest) => Promise<ServerResponse> | ServerResponse,
@@ -26,7 +26,7 @@ async function registry(
   return { address: `localhost:${port}`, origin: `http://localhost:${port}`, seen };
 }
 
-/** Time passes a hundred times as fast, so that limits of half a minute are reached in a third of a second. */
+/** Runs timers a hundred times as fast, so that a limit of half a minute takes a third of a second. */
 function hurried(): Pick<Io, "sleep" | "now"> {
   const io = testIo();
   const start = Date.now();
@@ -224,7 +224,7 @@ test("bearer token: never sent to another origin on redirects or uploads", async
     if (method === "HEAD") return { status: 404 };
     return { status: 307, headers: { location: `${other.origin}/storage` } };
   });
-  // The challenge comes first, so that the client has something to leak.
+  // The registry sends a challenge first, so that the client has credentials to leak.
   let challenged = false;
   const guarded = await registry(t, async (request) => {
     if (!challenged || !request.headers["authorization"]) {
@@ -286,7 +286,7 @@ test("token: requested with the password, and renewed when it expires", async (t
     server.seen.find(({ url }) => url.startsWith("/token"))?.url ?? "",
     /x=1.*scope=repository%3Aapp%3Apull/,
   );
-  issued = 7; // the registry forgets the token
+  issued = 7; // the registry invalidates the token
   assert.ok(await store.manifest("v1"));
   assert.equal(issued, 8);
 });

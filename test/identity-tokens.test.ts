@@ -13,7 +13,7 @@ const tokenOf = (claims: Record<string, unknown> = {}) =>
   `${part({ alg: "RS256" })}.${part({ iss: "https://issuer.example", sub: "s", aud: "sigstore", exp: 4e9, ...claims })}.c2lnbmF0dXJl`;
 const TOKEN = tokenOf();
 
-/** Asks for a token without a terminal; what every service answers is given. */
+/** Requests a token without a terminal, with given responses of all services. */
 async function obtain(
   options: { identityToken?: string; provider?: string; disableAmbient?: boolean },
   world: { cwd?: string; env?: Record<string, string>; http?: Io["http"] } = {},

@@ -11,18 +11,18 @@ import { setTimeout } from "node:timers/promises";
 import { BEFORE, PROGRAM } from "./support/program.ts";
 import { run, temporaryFolder } from "./support/test-io.ts";
 
-/** From the signal, or the message of --timeout, to the end of the process. What hangs never ends; loaded machines are slow. Milliseconds. */
+/** Milliseconds from the signal, or the message of --timeout, to the end of the process. Generous, because loaded machines are slow. */
 const AT_ONCE = 8000;
-/** When a process that has not ended is killed, from its start or the signal; its exit code is then 137. Milliseconds. */
+/** Milliseconds from the start or the signal until a process is killed; its exit code is then 137. */
 const HUNG = 30_000;
 const OFFLINE = ["--use-signing-config=false", "--tlog-upload=false", "-y"];
 const POSIX = process.platform !== "win32";
 
 interface Ended {
-  /** Exit code; that of a shell for a program ended by a signal. */
+  /** Exit code; for a program ended by a signal that of a shell. */
   code: number;
   stderr: string;
-  /** From the signal, or the message that the time is over, to the end. Milliseconds. */
+  /** Milliseconds from the signal, or the message of --timeout, to the end. */
   took: number;
 }
 
@@ -48,8 +48,8 @@ async function stopped(
     assert.equal(child.exitCode, null, `it ended by itself: ${said.stderr}`);
     child.kill(by);
   }
-  // A loaded machine may take long to start a program: the time of --timeout runs from where the program counts it, and
-  // exit code 1 (not the watchdog's 137) says that it kept to it. What is measured here is the way from there to the end.
+  // Starting a program may take long on a loaded machine. --timeout starts in the program, and
+  // exit code 1 (not the watchdog's 137) shows that it was respected. Measured here is the time from there to the end.
   const signalled = performance.now();
   const { code } = await closed;
   const from = by === "timeout" ? said.timeIsOver : signalled;
@@ -58,11 +58,11 @@ async function stopped(
 
 interface Said {
   stderr: string;
-  /** When the error of --timeout was read; 0 while it was not. performance.now. */
+  /** Time (performance.now) when the error of --timeout was read; 0 before. */
   timeIsOver: number;
 }
 
-/** What a program writes to stderr, and how it ends; killed if it does not. */
+/** Returns stderr and exit code of a program; kills it if it does not end. */
 function watched(child: ChildProcess): { closed: Promise<{ code: number }>; said: Said } {
   const said: Said = { stderr: "", timeIsOver: 0 };
   child.stderr?.on("data", (text) => {
@@ -84,7 +84,7 @@ function watched(child: ChildProcess): { closed: Promise<{ code: number }>; said
 
 const CODES = { SIGINT: 130, SIGTERM: 143, timeout: 1 } as const;
 
-/** Every way of stopping ends the program at once, with its own exit code. */
+/** Checks that every way of stopping ends the program at once, with its exit code. */
 async function requireStoppable(
   argv: readonly string[],
   options: Parameters<typeof stopped>[2],
@@ -177,8 +177,8 @@ test("long computation -> signals and --timeout end the program at once", async 
   const cwd = temporaryFolder(t);
   const script = join(cwd, "busy.ts");
   const source = resolve(import.meta.dirname, "../src");
-  // It computes only once the watchdog runs, and the time of --timeout begins just before: starting up may take long. The
-  // many turns let timers that are late together run one after the other.
+  // The computation starts once the watchdog runs and --timeout has begun, because starting may take long. The
+  // loop yields many times so that late timers run one after the other.
   writeFileSync(
     script,
     `import { systemIo } from "${source}/io/system.ts";
@@ -245,7 +245,7 @@ test("save: interrupted -> no partial file; second Ctrl-C -> ends at once", { sk
     });
     if (request.method === "HEAD") return response.end();
     if (body !== layer) return response.end(body);
-    return response.write(body.subarray(0, 500_000)); // and no more
+    return response.write(body.subarray(0, 500_000)); // and nothing more
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   t.after(() => server.close().closeAllConnections());

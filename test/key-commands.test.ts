@@ -9,7 +9,7 @@ import { NO_LOG, OFFLINE, run, type TestOptions, temporaryFolder, testIo } from 
 
 const PASSWORD = { COSIGN_PASSWORD: "pw" };
 
-/** A terminal that answers in order. */
+/** A terminal that gives answers in order. */
 function terminal(...answers: string[]): Partial<Terminal> {
   return {
     stdin: true,

@@ -9,7 +9,7 @@ import { NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
 const TOKEN = "hvs.very-secret";
 const ENV = { VAULT_ADDR: "http://vault.test:8200", VAULT_TOKEN: TOKEN, COSIGN_PASSWORD: "pw" };
 
-/** A Vault with one key that is there once it was made. */
+/** A Vault with one key, which exists once it was created. */
 function vault() {
   const key = KINDS["P-384"]?.() ?? assert.fail();
   let there = false;

@@ -10,7 +10,7 @@ import { LEGACY, type Outcome, PLAIN_REGISTRY, run, temporaryFolder, testIo } fr
 
 const ALICE = "alice@example.com";
 
-/** A sandbox, a folder with a file to sign in it, and tsign inside both. */
+/** A sandbox, a folder with a file to sign, and a function that runs tsign there. */
 async function workshop(t: TestContext, options: Parameters<typeof testSigstore>[0] = {}) {
   const sigstore = await testSigstore(options);
   const cwd = temporaryFolder(t);

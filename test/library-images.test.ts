@@ -34,9 +34,9 @@ interface Place {
   sandbox: Sandbox;
   registry: Registry;
   verifier: Verifier;
-  /** Requirements of Alice's signature. */
+  /** Policy that requires Alice's signature. */
   alice: VerifyImageOptions;
-  /** The command line's way to the same. */
+  /** The same on the command line. */
   env: Record<string, string>;
   session: (options?: { config?: string; email?: string }) => Promise<Session>;
 }

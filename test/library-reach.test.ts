@@ -15,7 +15,7 @@ const lines = (path: string) =>
     .split("\n")
     .filter((each) => each !== "");
 
-/** What Node and the counter themselves read, and what minimatch, of @tufjs/models, reads when it is loaded. */
+/** Variables that Node, the counter and minimatch (of @tufjs/models) read when they are loaded. */
 const OTHERS = [
   "COUNT_SOCKETS",
   "FORCE_COLOR",
@@ -24,7 +24,7 @@ const OTHERS = [
   "__MINIMATCH_TESTING_PLATFORM__",
 ];
 
-/** Runs a program of its own that imports "tsign". @returns what of it reached for the network, and read of the environment */
+/** Runs a separate program that imports "tsign". @returns its network and environment accesses */
 function counted(cwd: string, program: string): { stderr: string; network: string[]; environment: string[] } {
   writeFileSync(join(cwd, "program.mjs"), program);
   const hooks = ["own-package.mjs", "count-sockets.mjs", "count-environment.mjs"].flatMap((name) => [

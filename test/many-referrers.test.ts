@@ -8,7 +8,7 @@ import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io
 const VERIFY = ["verify", "--key", "a.pub", NO_LOG];
 const COUNT = 1500;
 
-/** An image in a registry with room for crowds, and the key pair `a`. */
+/** An image in a registry for many referrers, and the key pair `a`. */
 async function workshop(context: TestContext, options = { referrers: true }) {
   const cwd = temporaryFolder(context);
   const registry = await crowdedRegistry(context, options);

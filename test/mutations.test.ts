@@ -32,7 +32,7 @@ const POLICY: Policy = {
 };
 const TRUST = { ...NO_TRUST, now: new Date() };
 
-/** The same numbers in every run (a linear congruential generator, Numerical Recipes' constants). */
+/** Reproducible random numbers (a linear congruential generator with the constants of Numerical Recipes). */
 function numbers(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {
@@ -43,7 +43,7 @@ function numbers(seed: number): (below: number) => number {
 
 const SPLICES = ["", "null", "[]", "{}", '"', "\\u0000", "-1", "1e999", "=", "\u0000", '"__proto__":1,', ",,", "🔑"];
 
-/** One change: a byte flipped, a piece cut out, or something odd put in. */
+/** One mutation: a byte flipped, a piece removed, or a strange value inserted. */
 function mutate(bytes: Uint8Array, pick: (below: number) => number): Buffer {
   const at = pick(bytes.length);
   const head = bytes.subarray(0, at);
@@ -57,7 +57,7 @@ function mutate(bytes: Uint8Array, pick: (below: number) => number): Buffer {
   }
 }
 
-/** Whatever is done to the bytes: they are read or refused by one kind of error, and never crash a reader. */
+/** Checks that mutated bytes are parsed, or refused with the one expected error class. */
 async function judge(read: () => Evidence): Promise<{ ok: boolean; evidence: Evidence } | undefined> {
   let evidence: Evidence;
   try {

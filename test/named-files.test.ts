@@ -7,7 +7,7 @@ import { faultsOf } from "../scripts/check-commits.ts";
 const ROOT = resolve(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
-/** Paths in code that a text names: `src/verify/verify.ts`, `cli/table.ts` of src/, `test/zoo/`. Patterns and placeholders are none. */
+/** Paths in code that a text names: `src/verify/verify.ts`, `cli/table.ts` of src/, `test/zoo/`. Patterns and placeholders do not count. */
 function namedFiles(text: string): string[] {
   const named = [...text.matchAll(/`([\w.@-]+\/[\w./@-]*)`/g)].map(([, path = ""]) => path);
   return named.filter((path) => /^(src|test|scripts|fixtures|docs|bin|policy-engine|\.ci|\.github)\/|\.ts$/.test(path));

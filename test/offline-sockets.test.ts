@@ -12,7 +12,7 @@ import { temporaryFolder } from "./support/test-io.ts";
 const MAIN = resolve(import.meta.dirname, "../bin/main.ts");
 const HOOK = pathToFileURL(resolve(import.meta.dirname, "support/count-sockets.mjs")).href;
 
-/** Runs tsign in a process of its own. @returns its exit code, and what of it reached for the network */
+/** Runs tsign in a separate process. @returns its exit code and network accesses */
 function counted(args: readonly string[], cwd: string): { code: number | null; stderr: string; network: string[] } {
   const file = join(cwd, "count");
   const env = { PATH: process.env["PATH"], HOME: cwd, COUNT_SOCKETS: file };

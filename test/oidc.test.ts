@@ -13,7 +13,7 @@ const ALICE = "alice@example.com";
 const TERMINAL = { stdin: true, prompt: () => Promise.resolve("y") };
 const real = systemIo();
 
-/** Asks the sandbox's issuer for Alice's token. */
+/** Requests Alice's token from the sandbox's issuer. */
 function obtain(sigstore: TestSigstore, more: Partial<IdentityTokenOptions> & { with?: TestOptions } = {}) {
   const { with: options = {}, ...flags } = more;
   const io = testIo({ ...options, io: { ...sigstore.io, ...options.io } });
@@ -32,7 +32,7 @@ function obtain(sigstore: TestSigstore, more: Partial<IdentityTokenOptions> & { 
   return { io, token };
 }
 
-/** A browser that logs Alice in and follows the redirect; what it was shown last is kept. */
+/** A browser that logs Alice in, follows the redirect, and keeps the last page. */
 function browser(sigstore: TestSigstore, change: (callback: URL) => void = () => {}) {
   const shown: { status?: number; text?: string } = {};
   const spawn: Io["spawn"] = async (_file, args) => {
@@ -241,7 +241,7 @@ test("OIDC issuer: https or loopback only; discovery document of another issuer 
   await assert.rejects(obtain(sigstore, other).token, { code: "auth" });
 });
 
-/** A service that gives tokens over HTTP; what it was asked is kept. */
+/** A service that issues tokens over HTTP and records its requests. */
 async function service(t: TestContext, answer: (path: string) => { status?: number; body: string }) {
   const asked: { url: string; headers: Record<string, string>; body: string }[] = [];
   const { port, close } = await real.listen({ host: "127.0.0.1", port: 0 }, async ({ url, headers, body }) => {

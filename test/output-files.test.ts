@@ -21,7 +21,7 @@ import { LEGACY, NO_LOG, OFFLINE, run, type TestOptions, temporaryFolder, testIo
 const PASSWORD = { COSIGN_PASSWORD: "x" };
 const SIGN = ["--key", "cosign.key", ...OFFLINE, "-y"];
 
-/** A folder with a key pair and a file, and the program in it. */
+/** A folder with a key pair and a file, and a function that runs tsign there. */
 async function workshop(context: TestContext) {
   const cwd = temporaryFolder(context);
   const tsign = (argv: string[], options: TestOptions = {}) => run(argv, { cwd, env: PASSWORD, ...options });
@@ -88,7 +88,7 @@ test("output that is also an input, by any path -> refused", async (t) => {
   }
   assert.equal(content("file"), "content");
   assert.equal(content("cosign.key"), key);
-  const fine = await tsign(["sign-blob", ...SIGN, "--bundle", "other", "file"]); // the yes twin
+  const fine = await tsign(["sign-blob", ...SIGN, "--bundle", "other", "file"]); // succeeds with another name
   assert.equal(fine.code, 0, fine.stderr);
 });
 

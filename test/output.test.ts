@@ -10,7 +10,7 @@ import { storageWorkshop } from "./support/storage.ts";
 
 const SIZE = 4 * 1024 * 1024;
 
-/** The program itself, in a process with real pipes. */
+/** Runs the program in a separate process with real pipes. */
 function start(argv: readonly string[], cwd: string) {
   const child = spawn(PROGRAM, [...BEFORE, ...argv], {
     cwd,
@@ -29,7 +29,7 @@ test("stdout: slow reader -> all output; closed early -> program ends", async (t
 
   const slow = start(["download", "sbom", image], cwd);
   while (!slow.stderr().includes("Found SBOM")) await once(slow.child.stderr, "data");
-  await setTimeout(600); // longer than the program waits for anything else at its end
+  await setTimeout(600); // longer than any other wait at the end of the program
   let size = 0;
   for await (const piece of slow.stdout) size += piece.length;
   const code = slow.child.exitCode ?? (await once(slow.child, "exit"))[0];

@@ -18,7 +18,7 @@ const SIGN = "https://sigstore.dev/cosign/sign/v1";
 // biome-ignore lint/suspicious/noExplicitAny: JSON as programs read it
 const printed = (stdout: string): any[] => JSON.parse(stdout);
 
-/** An image signed keyless in the legacy form, and a way to change the annotations of the signature's layer. */
+/** An image signed keyless in the legacy format, and a function that changes the annotations of its signature layer. */
 async function keyless(context: TestContext) {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(context);

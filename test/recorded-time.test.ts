@@ -50,7 +50,7 @@ test("SOURCE_DATE_EPOCH: recorded by every command, in both forms", async (t) =>
   for (const line of shown.trim().split("\n")) {
     const { dsseEnvelope, payload } = JSON.parse(line);
     const statement = JSON.parse(Buffer.from(dsseEnvelope?.payload ?? payload, "base64").toString());
-    if (!statement.predicateType.startsWith("https://cosign.sigstore.dev/")) continue; // sign's own says no time
+    if (!statement.predicateType.startsWith("https://cosign.sigstore.dev/")) continue; // the predicate of sign has no time
     assert.equal(statement.predicate.Timestamp, TIME);
     custom++;
   }

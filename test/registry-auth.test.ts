@@ -13,7 +13,7 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 const ME = { kind: "password", username: "me", password: "s:ecret" };
 const AUTH = { auth: base64("me:s:ecret") };
 
-/** Credentials for an image, given docker's configuration and what helpers answer. */
+/** Finds credentials for an image, with a given docker configuration and responses of helpers. */
 async function lookUp(context: TestContext, image: string, config: unknown, options: TestOptions = {}) {
   const cwd = temporaryFolder(context);
   mkdirSync(join(cwd, ".docker"));
@@ -122,7 +122,7 @@ test("findCredentials: a failing credential helper -> its message is shown witho
   );
 });
 
-/** Registries of every name that want one user name and password; what was asked for, by host and path. */
+/** Registries under any name that require one user name and password; records requests by host and path. */
 function askingRegistries(scheme: "basic" | "bearer" | "none" = "basic") {
   const asked: string[] = [];
   const http: Io["http"] = async ({ url, headers }) => {

@@ -22,7 +22,7 @@ const TLS = fileURLToPath(new URL("../fixtures/tls/", import.meta.url));
 const CA = join(TLS, "server.pem");
 const CLIENT = { clientCertFile: join(TLS, "client.pem"), clientKeyFile: join(TLS, "client.key") };
 
-/** A server on loopback; what it got is kept. */
+/** A server on the loopback address that records its requests. */
 async function serve(
   context: TestContext,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
@@ -55,7 +55,7 @@ async function serve(
 const absent = (_: IncomingMessage, response: ServerResponse) =>
   response.writeHead(404, { "content-length": "0" }).end();
 
-/** Asks for a token at the realm, and for one only. */
+/** Requests exactly one token from the realm. */
 const challenging = (realm: string) => (request: IncomingMessage, response: ServerResponse) => {
   if (request.headers.authorization === "Bearer granted") response.writeHead(404).end();
   else response.writeHead(401, { "www-authenticate": `Bearer realm="${realm}",service="s"` }).end();
@@ -209,7 +209,7 @@ test("answers without a body: connection is reused", async (t) => {
   const registry = await serve(t, absent);
   const store = await open(registry.address);
   for (let round = 0; round < 5; round++) assert.equal(await store.resolve("v1"), undefined);
-  assert.ok(registry.connections() <= 2, String(registry.connections())); // one to find out that it is not TLS
+  assert.ok(registry.connections() <= 2, String(registry.connections())); // one to detect that it is not TLS
 });
 
 test("upload: interrupted stream -> error, repeatable stream -> sent again", async (t) => {

@@ -8,7 +8,7 @@ import { ALICE, ask, certify, keyOf, leafOf } from "./support/sandbox-client.ts"
 const FULCIO = "1.3.6.1.4.1.57264.1.";
 const SUBJECT = "repo:acme/widget:ref:refs/heads/main";
 
-/** Extensions of a certificate: content of their octet strings by OID. */
+/** Returns the extensions of a certificate: content of their octet strings by OID. */
 function extensionsOf(certificate: X509Certificate): Map<string, Buffer> {
   const [tbs] = readAll(readOne(certificate.raw).content);
   const list = readAll(tbs?.content ?? Buffer.alloc(0)).find(({ tag }) => tag === 0xa3);

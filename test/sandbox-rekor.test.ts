@@ -186,7 +186,7 @@ test("Rekor v1, v2: invalid signature or unknown entry kind -> refused", async (
   ];
   for (const bad of requests) assert.equal((await post(sandbox, V2, bad)).status, 400, JSON.stringify(bad));
   assert.equal((await post(sandbox, V2, request(sha256("one")))).status, 201);
-  // The same again is the same entry.
+  // The same content is the same entry.
   const again = (await post(sandbox, V2, request(sha256("one")))).json() as unknown as { logIndex: string };
   assert.equal(again.logIndex, "0");
 });

@@ -34,7 +34,7 @@ for (const kind of KINDS) {
   const name = `${kind.rekor}${kind.tsa ? " and tsa" : ""}, ${kind.dsse ? "statement" : "message"}`;
   test(`sigstore-js: accepts what the sandbox certified, logged and timestamped: ${name}`, async () => {
     const sandbox = await testSigstore();
-    // Several, so that proofs have something to prove.
+    // Several entries, so that inclusion proofs are not empty.
     for (let count = 0; count < 3; count++) verify(sandbox, await bundleOf(sandbox, kind));
     const bundle = await bundleOf(sandbox, kind);
     verify(sandbox, bundle);

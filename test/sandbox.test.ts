@@ -12,7 +12,7 @@ import { findSandbox } from "../src/sandbox/server/state.ts";
 import { BEFORE, PROGRAM } from "./support/program.ts";
 import { run, temporaryFolder, testIo, testRegistry } from "./support/test-io.ts";
 
-/** The program in a process of its own, as `sandbox up` needs it. */
+/** Runs the program in a separate process, as `sandbox up` requires. */
 function tsign(cwd: string, ...given: (string | { HOME: string })[]) {
   const args = given.filter((each) => typeof each === "string");
   const { HOME = cwd } = given.find((each) => typeof each === "object") ?? {};
@@ -38,7 +38,7 @@ test("sandbox up, down: starts in the background, serves and stops", (t) => {
     assert.match(tsign(cwd, "sandbox", "down").stderr, /Stopped the sandbox/);
     assert.equal(tsign(cwd, "sandbox", "status").code, 1);
   } finally {
-    tsign(cwd, "sandbox", "down"); // before the folder that says where it is goes
+    tsign(cwd, "sandbox", "down"); // before its state folder is removed
   }
 });
 
@@ -51,7 +51,7 @@ test("sandbox exec: sets the environment and returns the exit code of the comman
   assert.match(tsign(cwd, "sandbox", "exec", "--", "no-such-program").stderr, /program not found/);
 });
 
-/** What is in a folder, and in those below it. */
+/** Lists a folder recursively. */
 const contentOf = (folder: string) => readdirSync(folder, { recursive: true }).sort();
 
 test("sandbox up: port in use -> error at once, current folder unchanged", async (t) => {
@@ -177,7 +177,7 @@ test("sandbox registry: wrong digest or manifest -> refused", async (t) => {
   assert.equal(await send("GET", "/v2/app/nonsense/x", ""), 404);
 });
 
-/** A sandbox in this process, and a way to run commands inside it. */
+/** A sandbox in this process, and a function that runs commands in it. */
 async function inside(context: TestContext, options: Partial<SandboxOptions> = {}) {
   const cwd = temporaryFolder(context);
   const io = testIo({ cwd, env: { HOME: cwd } });
@@ -233,7 +233,7 @@ test("sandbox up --state: port and keys are kept; another port -> refused", asyn
   const second = await inside(t, { state });
   assert.equal(second.sandbox.port, first.sandbox.port);
   assert.equal(second.sandbox.sigstore.files["trusted_root.json"], first.sandbox.sigstore.files["trusted_root.json"]);
-  // The port is the lock: two sandboxes never write one state.
+  // The port serves as lock: two sandboxes never write the same state.
   await assert.rejects(inside(t, { state }), /listen on/);
   await second.sandbox.close();
   await assert.rejects(inside(t, { state, port: 1 }), /port mismatch: got 1, want \d+/);

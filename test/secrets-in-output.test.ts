@@ -8,12 +8,12 @@ import type { HttpRequest, Io } from "../src/io/io.ts";
 import { commandLine, everyCommand, fill, sayingWorld, textFlags } from "./support/every-command.ts";
 import { type Outcome, run, temporaryFolder } from "./support/test-io.ts";
 
-/** A secret that is nowhere else, and what of it must not be seen: each half, and its base64 with a user name. */
+/** A unique secret, and what must not appear of it: each half, and its base64 with a user name. */
 const SECRET = "cAnaRy7f3a9c1eQ0b5d2468";
 const encoded = Buffer.from(`bob:${SECRET}`).toString("base64");
 const SEEN = new RegExp([SECRET.slice(0, 12), SECRET.slice(11), encoded, encoded.slice(8, 24)].join("|"), "i");
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
-/** An identity token that is still good, for nobody's audience but that of another service. */
+/** A valid identity token for the audience of another service. */
 const TOKEN = [
   part({ alg: "RS256", typ: "JWT" }),
   part({ iss: "https://issuer.example", sub: "repo:a/b", aud: "other", exp: 4e9, jti: SECRET }),
@@ -27,7 +27,7 @@ const TOKEN_SEEN = new RegExp(
 );
 const IMAGE = "localhost:1/app:v1";
 
-/** How shells, CI systems and copied texts hand a secret over. */
+/** Spellings of a secret by shells, CI systems and copied texts. */
 const spellings = (secret: string) => [
   secret,
   `${secret}\n`,
@@ -53,7 +53,7 @@ ${text}`,
   }
 }
 
-/** Services and programs that answer with all that they were told. */
+/** Services and programs whose responses contain everything they received. */
 function echo({ url, method, headers, body }: HttpRequest): string {
   const sent = body instanceof Uint8Array ? Buffer.from(body).toString("utf8") : "";
   const message = `${method} ${url.href} ${JSON.stringify(headers)} ${sent}`;

@@ -41,7 +41,7 @@ const LOG_REQUEST_V2 = {
   key: SIGNER.publicKey.kind,
 } as const;
 
-/** Where a service is asked, and what it is asked there: every way to it that can be refused. */
+/** Requests to each service that it can refuse. */
 interface Asking {
   readonly service: ServiceName;
   /** Without credentials and query. */
@@ -116,7 +116,7 @@ const answering = (status: number, reply: FakeReply = {}, env: Record<string, st
 for (const [name, { service, url, ask }] of Object.entries(ASKED)) {
   test(`${name}: the error of a refusal has code, service, status and url`, async () => {
     for (const [status, usual] of CODES) {
-      const code = service === "oidc" && status < 500 ? "auth" : usual; // whatever it refuses, there is no token
+      const code = service === "oidc" && status < 500 ? "auth" : usual; // any refusal means no token
       const error = await errorOf(ask(answering(status, { text: "no" })));
       assert.deepEqual([error.code, error.service, error.status, error.url], [code, service, status, url], `${status}`);
     }

@@ -107,7 +107,7 @@ test("@sigstore/sign builders with tsign's keys and witnesses -> bundles that ve
 test("@sigstore/sign builders: unsupported key -> refused by the log", async () => {
   const sandbox = await testSigstore();
   const rows: [Parameters<typeof keyOf>[0], "dsse" | "message", readonly Witness[], RegExp][] = [
-    ["P-384", "dsse", rekor1(sandbox), /a signature does not match any verifier/], // asks for SHA-384
+    ["P-384", "dsse", rekor1(sandbox), /a signature does not match any verifier/], // requires SHA-384
     ["P-384", "message", rekor1(sandbox), /invalid signature/i], // states SHA-256
     ["P-384", "message", rekor2(sandbox), /invalid signature/i],
     ["Ed25519", "message", rekor1(sandbox), /invalid signature|verif/i],
@@ -122,7 +122,7 @@ test("@sigstore/sign builders: unsupported key -> refused by the log", async () 
 
 test("toSigstoreSigner: form that the key cannot sign -> refused", () => {
   assert.throws(() => toSigstoreSigner(keyFor("P-256"), { prehash: true }), code("unsupported"));
-  const { publicKey, sign } = keyFor("P-384"); // as a key in a service
+  const { publicKey, sign } = keyFor("P-384"); // like a key in a service
   assert.throws(() => toSigstoreSigner({ publicKey, sign }, { hash: "sha256" }), code("unsupported"));
 });
 
@@ -160,7 +160,7 @@ test("fulcioSigner: failed request -> next signature requests a new certificate"
   assert.equal((await signer.sign(FILE)).key.$case, "x509Certificate");
 });
 
-/** A signer of others: a key that only it has. */
+/** A foreign signer with its own key. */
 function foreign(kind: "P-256" | "P-384" | "RSA" | "Ed25519"): { signer: SigstoreSigner; publicKey: string } {
   const pair = keyOf(kind);
   const publicKey = pair.publicKey.export({ type: "spki", format: "pem" }).toString();
@@ -190,7 +190,7 @@ test("session: accepts a Signer of @sigstore/sign", async () => {
   const pure = await sessionOf(key, rekor1(sandbox));
   const evidence = await pure.sign({ kind: "statement", statement: STATEMENT });
   assert.equal(await judge(sandbox, evidence, key.publicKey), "ok");
-  // Logs of digests take Ed25519ph, which the interface cannot ask for.
+  // Logs of digests require Ed25519ph, which the interface cannot request.
   await assert.rejects(pure.sign({ kind: "payload", payload: FILE }), code("unsupported"));
 });
 
@@ -265,7 +265,7 @@ test("session: onPublish gets key or identity and places before anything is sent
   assert.deepEqual([bare?.identity, bare?.places, keyless?.identity, more], [undefined, [host], ALICE, []]);
   assert.equal(bare?.key.pem, key.publicKey.pem);
   assert.deepEqual(sandbox.requests, []);
-  // A timestamp authority sees a digest alone.
+  // A timestamp authority gets only a digest.
   const services = { logs: [], timestampAuthorities: [{ url: new URL(sandbox.at.tsa) }] };
   await open({ witnesses: openWitnesses(io, services) });
   assert.equal(told.length, 2);

@@ -18,7 +18,7 @@ const KINDS = {
   ed25519: () => generateKeyPairSync("ed25519"),
 } as const;
 
-/** A sandbox with an image app:v1, a folder with keys of every kind and a file, and tsign inside all. */
+/** A sandbox with an image app:v1, a folder with keys of every kind and a file, and a function that runs tsign there. */
 async function workshop(t: TestContext, kinds: readonly (keyof typeof KINDS)[]) {
   const sigstore = await testSigstore();
   const cwd = temporaryFolder(t);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, run } from "./support/test-io.ts";
 
-/** Images signed in either form, and one that is not. */
+/** Images signed in each format, and an unsigned one. */
 async function workshop(...from: Parameters<typeof storageWorkshop>) {
   const shop = await storageWorkshop(...from);
   const { ok, cwd } = shop;

@@ -35,7 +35,7 @@ test("stale fallback index -> verify and tree name it; a valid signature still c
   assert.ok(signed);
   const index = `${image.split("@")[0]}:${fallbackTag(digest)}`;
   const stale = new RegExp(`manifest not found, but the referrers index ${index} still lists it and is out of date`);
-  await store.delete(signed.digest); // as `cosign clean` does, which leaves the index
+  await store.delete(signed.digest); // like `cosign clean`, which leaves the index
   const refused = await tsign("verify", "--key", "a.pub", "--insecure-ignore-tlog", image);
   assert.notEqual(refused.code, 0);
   assert.match(refused.stderr, stale);

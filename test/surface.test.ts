@@ -20,18 +20,18 @@ const read = <T>(name: string): T =>
   JSON.parse(readFileSync(new URL(`../fixtures/${name}`, import.meta.url), "utf8")) as T;
 interface SurfaceCommand {
   command: string;
-  /** Stands for those below it, and runs nothing itself. */
+  /** Whether it is a group, which runs nothing itself. */
   group?: true;
   deprecated?: true;
   aliases?: string[];
-  /** COSIGN_<FLAG> variables set its flags. */
+  /** Whether COSIGN_<FLAG> variables set its flags. */
   bound?: true;
   flags: SurfaceFlag[];
 }
 
 const surface = read<SurfaceCommand[]>("surface/cosign-3.1.2.json");
 const differences = read<{ id: string; command: string; flags?: string[] }[]>("differences.json");
-/** Inherited from their groups, piv-tool and pkcs11-tool, which the description lists without flags. */
+/** Flags inherited from the groups piv-tool and pkcs11-tool, which the description lists without flags. */
 const INHERITED = ["no-input"];
 
 const own = new Map(TABLE.map((entry) => [entry.words.join(" "), entry]));

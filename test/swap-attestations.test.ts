@@ -16,7 +16,7 @@ type Path = readonly (string | number)[];
 
 const ALICE = "alice@example.com";
 
-/** Every place, leaf or not, at which two documents of one shape differ. */
+/** Every path, leaf or not, at which two documents of the same structure differ. */
 function differing(a: Json | undefined, b: Json | undefined, path: Path = []): Path[] {
   if (JSON.stringify(a) === JSON.stringify(b)) return [];
   if (typeof a !== "object" || typeof b !== "object" || !a || !b) return [path];
@@ -28,7 +28,7 @@ function differing(a: Json | undefined, b: Json | undefined, path: Path = []): P
   return path.length > 0 ? [path, ...below] : below;
 }
 
-/** A copy of a document with what another one has at a path. */
+/** Copies a document with the value of another one at a path. */
 function exchanged(document: Json, other: Json, path: Path): Json {
   const [key, ...rest] = path;
   if (key === undefined) return structuredClone(other);
@@ -46,7 +46,7 @@ const SIGNERS: readonly Signer[] = ["certificate", "key"];
 const TYPES = ["https://example.com/one", "https://example.com/two"] as const;
 const [TYPE] = TYPES;
 
-/** A log that is handed every envelope as cosign 1 did, and cosign 2 with --rekor-entry-type intoto. */
+/** A log that gets every envelope in the way of cosign 1, and of cosign 2 with --rekor-entry-type intoto. */
 async function olderSigstore(): Promise<TestSigstore> {
   const sigstore = await testSigstore();
   const http: Io["http"] = (request) => {
@@ -65,7 +65,7 @@ async function olderSigstore(): Promise<TestSigstore> {
   return { ...sigstore, io: { ...sigstore.io, http } };
 }
 
-/** What signs twice, and how its signatures are verified. */
+/** Signs twice; with the policy that verifies the signatures. */
 async function signing(t: TestContext, signer: Signer, config: string) {
   const older = config === "intoto";
   const sigstore = await (older ? olderSigstore() : testSigstore());
@@ -90,14 +90,14 @@ async function signing(t: TestContext, signer: Signer, config: string) {
   };
 }
 
-/** How two attestations are verified, each stored as a document and then taken apart. */
+/** Two attestations stored as documents, and how they are verified. */
 interface Pair {
   readonly documents: readonly [Json, Json];
   /** Verifies a document as the attestation of subject 1 or 2. */
   verify(document: Json, subject?: 1 | 2): ReturnType<typeof run>;
 }
 
-/** Two attestations by one signer, about two files, of two types, a moment apart. */
+/** Two attestations by one signer of two files, with two types, at two times. */
 async function twoFiles(t: TestContext, by: { signer: Signer; config: string; legacy?: boolean }): Promise<Pair> {
   const { signer, config, legacy = false } = by;
   const { tsign, write, read, sign, who } = await signing(t, signer, config);
@@ -134,7 +134,7 @@ async function twoFiles(t: TestContext, by: { signer: Signer; config: string; le
   };
 }
 
-/** The same about two images, stored with them in either form: each one's whole manifest, but for what holds it together. */
+/** The same for two images, stored in either format: the whole manifest except the fields that link it. */
 async function twoImages(t: TestContext, by: { signer: Signer; config: string; legacy: boolean }): Promise<Pair> {
   const { signer, config, legacy } = by;
   const { tsign, sign, who, cwd, sigstore } = await signing(t, signer, config);
@@ -165,7 +165,7 @@ async function twoImages(t: TestContext, by: { signer: Signer; config: string; l
 }
 
 /**
- * Requires that each of two attestations verifies, and none with anything of the other.
+ * Checks that each of two attestations verifies, and neither with any part of the other.
  */
 async function refusesEveryExchange({ documents, verify }: Pair, least: number): Promise<void> {
   const [one, two] = documents;
@@ -185,7 +185,7 @@ async function refusesEveryExchange({ documents, verify }: Pair, least: number):
   }
 }
 
-/** The same pair, taken apart within the signed statement. */
+/** The same for parts of the signed statement. */
 function withinStatement({ documents, verify }: Pair): Pair {
   type Document = { bundle: { dsseEnvelope: { payload: string } } };
   const open = (document: Json): Json => {

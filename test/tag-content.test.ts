@@ -10,8 +10,8 @@ import { NO_LOG, OFFLINE, run, temporaryFolder, testIo } from "./support/test-io
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 /**
- * A registry with a signed image `good`, an unsigned one `evil`, and a tag `t` that GET answers with one and HEAD with the
- * other, as a stale cache or a lying registry does.
+ * A registry with a signed image `good`, an unsigned one `evil`, and a tag `t` for which GET returns one and HEAD the
+ * other, like a stale cache or a malicious registry.
  */
 async function workshop(context: TestContext) {
   const cwd = temporaryFolder(context);
@@ -51,7 +51,7 @@ async function workshop(context: TestContext) {
   known["evil"] = await manifestOf("evil", "good", (text) => text.replace("{", '{"annotations":{"is":"evil"},'));
   await ok("sign", "--key", "a.key", ...OFFLINE, "--format", "both", `${host}/app@${known["good"]}`);
   const tagged = `${host}/app:t`;
-  /** GET of `t` gives one image, HEAD another or nothing. */
+  /** The image that GET of `t` returns, and that of HEAD, which may be missing. */
   const answer = async (get: "good" | "evil", head: "good" | "evil" | 404) => {
     await manifestOf("t", known[get] ?? "", (text) => text);
     forHead.answer = head;
@@ -133,9 +133,9 @@ test("verify, sign: few requests for a tag", async (t) => {
     return requests.filter((each) => !/ \/v2\/$/.test(each));
   };
   const verifying = await count("verify", ...VERIFY, "--new-bundle-format=true", tagged);
-  assert.ok(verifying.length <= 6, verifying.join("\n")); // one more than usual: two forms are stored
+  assert.ok(verifying.length <= 6, verifying.join("\n")); // one more than usual, because two formats are stored
   const signing = await count("sign", "--key", "a.key", ...OFFLINE, tagged);
-  assert.ok(signing.length <= 7, signing.join("\n")); // the last asks whether the signature is listed
+  assert.ok(signing.length <= 7, signing.join("\n")); // the last one checks that the signature is listed
   assert.equal(
     [...verifying, ...signing].filter((each) => each.startsWith("HEAD") && each.includes("/manifests/")).length,
     0,

@@ -19,7 +19,7 @@ async function workshop(...from: Parameters<typeof storageWorkshop>) {
   return { ...shop, open, verify };
 }
 
-/** Two platforms of one image, which differ in the index only by what it says of them. */
+/** Two platforms of one image, which differ only in their descriptors. */
 async function pushIndex(store: ImageStore, image: Descriptor): Promise<Descriptor> {
   const stored = await store.manifest(image.digest);
   const text = Buffer.from(stored?.bytes ?? "").toString();
@@ -160,7 +160,7 @@ test("copy: existing tag -> refused before sending, replaced with --force", asyn
   assert.equal(await store.resolve(digest), undefined);
   await ok("copy", "-f", image, `${registry}/other:v1`);
   assert.equal((await store.resolve("v1"))?.digest, digest);
-  await ok("copy", image, `${registry}/other:v1`); // the same is no conflict
+  await ok("copy", image, `${registry}/other:v1`); // copying the same image again is not a conflict
 });
 
 test("copy --only: copies the named parts, no tag", async (t) => {

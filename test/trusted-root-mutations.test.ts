@@ -16,7 +16,7 @@ function isRead(root: Json): boolean {
   }
 }
 
-/** Changes that make another trusted root, or none at all, and are nobody's mistake. */
+/** Mutations that result in another valid trusted root, or in an empty one. */
 const FREE = /(^|\.)(baseUrl|uri|operator|subject|commonName|organization)$/;
 
 test("trusted root: any invalid field -> refused", async () => {
@@ -30,7 +30,7 @@ test("trusted root: any invalid field -> refused", async () => {
     if (!read) refused++;
     const isMessage = typeof value === "object";
     const mustFail = structural.test(change) && !(isMessage && change === "an object") && !FREE.test(path);
-    // Base64 of other bytes may still be an id or a certificate's.
+    // Base64 of other bytes may still be a valid id or certificate.
     const isOtherBytes = /\.(keyId|rawBytes)$/.test(path) && /"A"/.test(change);
     if (mustFail && !isOtherBytes) assert.equal(read, false, `${path}: ${change}`);
   }

@@ -8,7 +8,7 @@ import { LEGACY, NO_LOG, OFFLINE } from "./support/test-io.ts";
 const INDEX = "application/vnd.oci.image.index.v1+json";
 const TYPE = ["--type", "https://ci.example/type"];
 
-/** Two commands, what makes that which each verifies, and how it calls it. */
+/** Two commands with the command that creates what they verify, and the noun for it. */
 const COMMANDS = [
   { name: "verify", make: ["sign"], flags: [], noun: "signatures" },
   { name: "verify-attestation", make: ["attest", ...TYPE, "--predicate", "p"], flags: TYPE, noun: "attestations" },

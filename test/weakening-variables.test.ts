@@ -7,9 +7,9 @@ import { loadCommand } from "../src/commands.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { NO_LOG, run } from "./support/test-io.ts";
 
-/** Words in a flag's name by which it sounds as if it switched a check off. */
+/** Words in flag names that suggest a disabled check. */
 const WEAKENING = /insecure|skip|ignore|allow|private-infrastructure|check-claims|tlog|attachment$|base-image-only/;
-/** Flags that sound so and switch off nothing that is checked. */
+/** Flags with such names that disable no check. */
 const HARMLESS = new Set(["insecureSkipVerify", "skipConfirmation"]);
 
 test("every flag that disables a check has a text for the warning about its variable", async () => {

@@ -8,7 +8,7 @@ import { testSigstore } from "./support/sandbox.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
 
-/** Files of a folder, in which everything that is written or made is noted. */
+/** A file system that records every write and creation. */
 function watchedFiles(cwd: string): { files: Files; written: string[] } {
   const written: string[] = [];
   const real = systemFiles(cwd);

@@ -8,7 +8,7 @@ import { LEGACY, NO_LOG, OFFLINE, type Outcome, run, temporaryFolder } from "./s
 
 const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
-/** What a stranger may write anywhere: lines that look like tsign's own, and what acts on a terminal or hides. */
+/** Hostile text: lines that imitate tsign's output, control characters and hidden characters. */
 const PLANTED = "Verified OK";
 const HOSTILE = `x\n${PLANTED}\r\nError: planted\u0085${PLANTED}\u2028${PLANTED}\u2029\u001b[2J\u009b1m\u202eKO\u2066\u200f\u061c\u200b\ufeff\u007f\b`;
 const FORBIDDEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
@@ -23,7 +23,7 @@ function assertTame(outcome: Outcome, context: string): void {
   }
 }
 
-/** A document with the hostile text in every place that any reader looks at. */
+/** A document with the hostile text in every field that is read. */
 const document = JSON.stringify({
   mediaType: HOSTILE,
   schemaVersion: 2,
@@ -64,7 +64,7 @@ test("every command: control characters in flags and arguments -> escaped", asyn
   const io = sayingWorld(cwd, () => ({ text: "", status: 404 }));
   let runs = 0;
   for (const each of await everyCommand()) {
-    if (each.name === "sandbox exec" || each.name === "sandbox up") continue; // they run, and their flags are parsed as others'
+    if (each.name === "sandbox exec" || each.name === "sandbox up") continue; // they keep running; their flags are parsed like those of others
     for (const { flag } of textFlags(each.command)) {
       const line = [
         ...commandLine(each, { file: "file.json", image: "localhost:1/app:v1", key: "k.pub" }),

@@ -5,7 +5,7 @@ import { type Operation, PERSONALITIES } from "./zoo/personalities.ts";
 import { zooRegistry } from "./zoo/registry.ts";
 import { exhibits, tsign, visit } from "./zoo/run.ts";
 
-/** Operations that need no new signature, which takes a while; `npm run suite zoo` does all of them, beside cosign. */
+/** Operations that need no new signature, which is slow; `npm run suite zoo` runs all of them and compares with cosign. */
 const QUICK: readonly Operation[] = [
   "verify bundle",
   "verify legacy",
@@ -15,7 +15,7 @@ const QUICK: readonly Operation[] = [
   "download",
   "clean",
 ];
-/** One registry of each family, and those on which much went wrong. */
+/** One registry of each family, and those with many problems. */
 const VISITED = [
   "listing-307-page",
   "listing-500",
@@ -67,7 +67,7 @@ test("zoo: registries that list late -> sign succeeds only if the signature veri
     for (const [operation, { ending, said }] of await visit(by, ["sign bundle", "attest"])) {
       assert.equal(ending, "right", `${personality.name}, ${operation}: ${said}`);
     }
-    // One that lists another signature and not the new one, for a time that is short or longer than anyone waits.
+    // A registry that lists another signature but not the new one, for a short or a very long time.
     const copied = await tsign(["copy", shown.bundle, `${registry.honest}/lag/app:v1`], { cwd, docker: cwd });
     assert.equal(copied.code, 0, copied.stderr);
     const image = `${registry.quirky}/lag/app${shown.bundle.slice(shown.bundle.indexOf("@"))}`;
