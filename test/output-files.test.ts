@@ -37,7 +37,7 @@ test("exactly the flags that name an output file are marked as such", async () =
     const { words } = entry;
     const command = await loadCommand(entry);
     for (const [key, { description, kind, output = false }] of Object.entries({ ...command.flags, ...GLOBAL_FLAGS })) {
-      const says = kind !== "bool" && /^(file to write|file that takes|old name of --output)/.test(description);
+      const says = kind !== "bool" && /^(file to write|alias of --output)/.test(description);
       assert.equal(output, says, `${words.join(" ")} ${key}`);
       if (output) outputs.push(`${words.join(" ")} ${key}`);
     }
