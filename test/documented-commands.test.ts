@@ -92,7 +92,7 @@ test("signing config without an OIDC issuer: --identity-token -> accepted; login
     );
   const login = await sign("--fulcio-auth-flow", "device");
   assert.equal(login.code, 1);
-  assert.match(login.stderr, /names no OIDC issuer to log in at/);
+  assert.match(login.stderr, /no OIDC issuer in the signing config/);
   const signed = await sign("--identity-token", sigstore.mint("alice@example.com"));
   assert.equal(signed.code, 0, signed.stderr);
 });

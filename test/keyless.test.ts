@@ -349,11 +349,7 @@ test("sign-blob: signing config is parsed by protobuf's JSON rules; expired serv
     ["an end long ago", (c) => (c.caUrls[0].validFor.end = "2020-01-01T00:00:00Z"), /expired on 2020-01-01/],
     ["a log's end", (c) => (c.rekorTlogUrls[0].validFor.end = "2020-01-01T00:00:00Z"), /expired on 2020-01-01/],
     ["a start to come", (c) => (c.caUrls[0].validFor.start = "2126-01-01T00:00:00Z"), /not valid before 2126/],
-    [
-      "another API",
-      (c) => Object.assign(c.caUrls[0], { majorApiVersion: 9 }),
-      /API version 9, which tsign does not speak/,
-    ],
+    ["another API", (c) => Object.assign(c.caUrls[0], { majorApiVersion: 9 }), /API version 9/],
   ];
   for (const [name, change, reason] of wrong) {
     const { code, stderr } = await sign(change);

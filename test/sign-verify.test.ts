@@ -51,7 +51,7 @@ test("verify: signatures in both forms -> one valid signature is enough", async 
     assert.equal(JSON.parse(verified.stdout).length, 1);
     assert.match(
       verified.stderr,
-      /not counted:\n.*signature: not valid for this key/,
+      /did not verify:\n.*signature: not valid for this key/,
       "the other one is named, with its reason",
     );
   }
@@ -162,7 +162,7 @@ test("unsupported requests -> refused in one line", async (t) => {
     [["sign", "--sk", ...OFFLINE, image], /pkcs11js|PKCS#11/],
     [["verify", "--key", "a.pub", NO_LOG, "--payload", "a.pub", image], /--payload is for --signature/],
     [["sign", "--key", "a.key", "--rekor-url", "https://rekor.example", image], /service URLs and use signing config/],
-    [["sign", "--key", "a.key", "--signing-config", "a.pub", image], /not a signing config/],
+    [["sign", "--key", "a.key", "--signing-config", "a.pub", image], /not a valid signing config/],
     [["sign", "--key", "a.key", ...OFFLINE, "--timestamp-client-cert", "a.pub", image], /need one another/],
   ];
   for (const [argv, reason] of cases) {

@@ -117,7 +117,7 @@ test("trusted root: unusable part -> error names it", async () => {
     [
       "a key off its curve",
       (r) => (r.ctlogs[0].publicKey.rawBytes = flipped(r.ctlogs[0].publicKey.rawBytes, inPoint)),
-      /ctlogs\[0\]: the public key/,
+      /ctlogs\[0\]: .*public key/,
     ],
   ];
   for (const field of ["certificateAuthorities", "timestampAuthorities"]) {

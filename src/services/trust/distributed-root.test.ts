@@ -50,7 +50,7 @@ test("readDistributedRoot: no usable trusted root -> single targets with a warni
   const { singles, broken } = await files();
   for (const [more, reason] of [
     [{}, /lists no trusted_root.json/],
-    [{ "trusted_root.json": broken }, /tlogs\[0\]: the log id/],
+    [{ "trusted_root.json": broken }, /tlogs\[0\]: missing log ID/],
   ] as const) {
     const warned: string[] = [];
     const { authorities, logs, ctLogs, timestampAuthorities } = await readDistributedRoot(
