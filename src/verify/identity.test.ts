@@ -153,6 +153,12 @@ test("verifyIdentity: what was expected and what was found is told", () => {
     "no name (issuer none)",
   );
   fails(() => judge(leaf(), [EMAIL], ["b"]), "certificate OIDC issuer mismatch: got none, want b", "b", "none");
+  fails(
+    () => judge(leaf(raw(1, ISSUER)), [EMAIL], [ISSUER], new Map([["1.2.3", "x"]])),
+    'certificate extension 1.2.3 mismatch: got "", want "x"',
+    "x",
+    "",
+  );
   const required = new Map([[`${FULCIO}.2`, "push"]]);
   fails(
     () => judge(leaf(raw(1, ISSUER)), [EMAIL], [ISSUER], required),

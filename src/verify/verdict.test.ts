@@ -11,7 +11,7 @@ import { extension } from "../sandbox/pki/x509.ts";
 import { signStatement } from "../sign/payload.ts";
 import { signInTotoStatement } from "../sign/sign.ts";
 import { ALWAYS, NO_TRUST } from "../trust/material.ts";
-import type { Policy, Subject, TrustMaterial } from "./model.ts";
+import { fieldsOfCheck, type Policy, type Subject, type TrustMaterial } from "./model.ts";
 import { exactly, matching } from "./patterns.ts";
 import { isVerified, verify } from "./verify.ts";
 
@@ -157,3 +157,10 @@ function certificates() {
   const leaf = make({ name: undefined, key: pair, issuer: "root", issuerKey: key, more: [san] });
   return { leaf, chain: [], authority: { roots: [root], intermediates: [], validFor: ALWAYS } };
 }
+
+test("fieldsOfCheck: the name, and of the other fields those that the check has", () => {
+  const check = { name: "identity", outcome: "failed", detail: "why" } as const;
+  assert.deepEqual(fieldsOfCheck(check), { check: "identity" });
+  const more = { expected: "a", actual: "b", hint: "c" };
+  assert.deepEqual(fieldsOfCheck({ ...check, ...more }), { check: "identity", ...more });
+});
