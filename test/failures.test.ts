@@ -163,7 +163,7 @@ test("refused question, missing password, wrong input -> one line", async (t) =>
     ],
     [[...VERIFY_BLOB, "b.pub", "--bundle", "good.json", "file.txt"], {}, /good\.json does not verify file\.txt/],
     [[...VERIFY_BLOB, "env://NONE", "--bundle", "good.json", "file.txt"], {}, /NONE is not set/],
-    [[...VERIFY_BLOB, "foo://x", "--bundle", "good.json", "file.txt"], {}, /hint: use awskms:/],
+    [[...VERIFY_BLOB, "foo://x", "--bundle", "good.json", "file.txt"], {}, /hint: use pkcs11:, awskms:/],
     [["login", "-u", "a", "localhost:1"], {}, /hint: .*--password-stdin/],
     [["sign-blob", "-y", "--key", "a.key", "--bundle", "out.json", "file.txt"], {}, /hint: run `tsign initialize/],
     [[...SIGN_BLOB.map((each) => (each === "out.json" ? "folder" : each)), "a.key", "file.txt"], {}, /write folder/],

@@ -108,7 +108,7 @@ test("--identity-token: errors quote the value only if it is a path, never a tok
     const { error } = await obtain({ identityToken: given }, { cwd });
     assert.match(error?.message ?? "accepted", message, given);
     assert.ok(error?.hint, given);
-    if (given.startsWith("${{")) assert.match(error.hint, /^pass its value, through `env:` of the step/);
+    if (given.startsWith("${{")) assert.match(error.hint, /^pass its value through a variable in `env:` of the step/);
     if (given.startsWith("$env:")) assert.match(error.hint, /as in --identity-token "\$ID_TOKEN"/);
     assert.doesNotMatch(`${error?.message}${error?.hint}`, /hunter2|eyJ|slashes/, given);
   }

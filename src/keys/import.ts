@@ -32,14 +32,14 @@ export function importPrivateKey(text: string): KeyObject {
 }
 
 function otherBlockHint(label: string): string | undefined {
-  return label.endsWith("PUBLIC KEY") ? "this is a public key; import the private key it belongs to" : undefined;
+  return label.endsWith("PUBLIC KEY") ? "import the private key; this is a public key" : undefined;
 }
 
 function parsePrivateKey(block: PemBlock): KeyObject {
   const type = PARSERS[block.label];
   if (/^ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY$/.test(block.label)) {
     throw new TsignError("input", `unsupported private key: ${block.label}`, {
-      hint: "this key is already in cosign's format; use it directly with --key",
+      hint: "use this key directly with --key; it is already in cosign's format",
     });
   }
   if (!type)

@@ -19,7 +19,7 @@ export function keyBlock(
   try {
     block = onlyPemBlock(text, options);
   } catch (error) {
-    throw new TsignError("input", `ambiguous ${name}: ${error instanceof Error ? error.message : ""}`, {
+    throw new TsignError("input", `ambiguous ${name}: ${error instanceof Error ? error.message : String(error)}`, {
       hint: "put each key in its own file",
     });
   }

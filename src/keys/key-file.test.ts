@@ -49,8 +49,9 @@ describe("key files made by cosign", () => {
       assert.ok(password === "" || !JSON.stringify([error.message, error.hint]).includes(password.trim()));
       return error.hint ?? "";
     };
-    for (const end of ["\n", "\r\n", "\r"]) assert.match(await hint(`correct horse${end}`), /ends in a line break/);
-    assert.match(await hint(""), /the password is empty; set COSIGN_PASSWORD/);
+    for (const end of ["\n", "\r\n", "\r"])
+      assert.match(await hint(`correct horse${end}`), /remove the line break at the end of the password/);
+    assert.match(await hint(""), /set COSIGN_PASSWORD .*; the given password is empty/);
     const other = await hint("Correct horse");
     assert.match(other, /check the password/);
     assert.doesNotMatch(other, /line break|empty/);
@@ -199,9 +200,9 @@ test("readKeyFile: the hint fits the kind of the other key, and a second block i
     key.export({ type: type as "pkcs8", format: "pem" }).toString();
   assert.match(await hint(pair.privateKey.export(encrypted).toString()), /openssl pkey -in FILE -out plain\.pem/);
   assert.match(await hint(pem(pair.privateKey, "pkcs8")), /tsign import-key-pair --key FILE/);
-  assert.match(await hint(pem(pair.publicKey, "spki")), /this is a public key; sign with the private key/);
-  assert.match(await hint(writePem("CERTIFICATE", Buffer.of(1))), /this is a certificate/);
-  assert.doesNotMatch(await hint(pem(pair.privateKey, "pkcs8")), /this is a public key|certificate/);
+  assert.match(await hint(pem(pair.publicKey, "spki")), /sign with the private key.*; this is a public key/);
+  assert.match(await hint(writePem("CERTIFICATE", Buffer.of(1))), /use --certificate/);
+  assert.doesNotMatch(await hint(pem(pair.privateKey, "pkcs8")), /public key|certificate/);
   const written = await writeKeyFile({ random: randomBytes }, pair.privateKey, Buffer.from("x"));
   assert.match(await hint(written + written), /ambiguous private key: it has 2 PEM blocks/);
   assert.match(await hint(written + pem(pair.publicKey, "spki")), /ambiguous/);

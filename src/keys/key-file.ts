@@ -91,19 +91,17 @@ export async function readKeyFile(text: string, password: () => Promise<Uint8Arr
 
 /** What to do about a password that does not decrypt the key. The password itself is never part of the text. */
 function wrongPasswordHint(password: Uint8Array): string {
-  if (password.length === 0) return "the password is empty; set COSIGN_PASSWORD to the password of this key";
+  if (password.length === 0) return "set COSIGN_PASSWORD to the password of this key; the given password is empty";
   if (password.at(-1) === 0x0a || password.at(-1) === 0x0d) {
-    return 'the password ends in a line break; remove it, as in `printf %s "$PASSWORD" | tsign …` or COSIGN_PASSWORD="$(cat FILE)"';
+    return 'remove the line break at the end of the password, as in `printf %s "$PASSWORD" | tsign …` or COSIGN_PASSWORD="$(cat FILE)"';
   }
   return "check the password: it is read from COSIGN_PASSWORD, else from the terminal, else from stdin";
 }
 
 /** What to do with a PEM block that is not a cosign key file. */
 function otherKeyHint(label: string, text: string): string {
-  if (label.includes("PUBLIC KEY"))
-    return "this is a public key; sign with the private key it belongs to, such as cosign.key";
-  if (label === "CERTIFICATE")
-    return "this is a certificate; pass it with --certificate, and its private key with --key";
+  if (label.includes("PUBLIC KEY")) return "sign with the private key, such as cosign.key; this is a public key";
+  if (label === "CERTIFICATE") return "use --certificate for this certificate, and --key for its private key";
   const plain = "import it with `tsign import-key-pair --key FILE`";
   if (label === "ENCRYPTED PRIVATE KEY" || text.includes("Proc-Type: 4,ENCRYPTED")) {
     return `decrypt it with \`openssl pkey -in FILE -out plain.pem\`, then ${plain.replace("FILE", "plain.pem")}`;

@@ -94,12 +94,7 @@ describe("input that is not a public key", () => {
     ["a begin without an end", fixture("cosign3.pub").replace(/-----END.*/, ""), "not PEM"],
     ["an encrypted private key", fixture("cosign3.key"), "ENCRYPTED SIGSTORE PRIVATE KEY", "this is a private key"],
     ["a private key", writePem("PRIVATE KEY", pkix), "unknown public key PEM type: PRIVATE KEY", "tsign public-key"],
-    [
-      "a certificate",
-      writePem("CERTIFICATE", pkix),
-      "unknown public key PEM type: CERTIFICATE",
-      "pass it with --certificate",
-    ],
+    ["a certificate", writePem("CERTIFICATE", pkix), "unknown public key PEM type: CERTIFICATE", "use --certificate"],
     ["a block named like a property of every object", writePem("CONSTRUCTOR", pkix), "unknown public key PEM type"],
     ["cut DER", writePem("PUBLIC KEY", pkix.subarray(0, -1)), "invalid public key"],
     ["an empty block", writePem("PUBLIC KEY", Buffer.alloc(0)), "invalid public key"],

@@ -59,9 +59,9 @@ export function publicKeyFromPem(text: string): PublicKey {
 /** What to do with a PEM block that is not a public key; undefined for an unknown label. */
 function otherBlockHint(label: string): string | undefined {
   if (label.includes("PRIVATE KEY")) {
-    return "this is a private key; pass its public key instead (`tsign public-key --key FILE` prints it)";
+    return "pass the public key, which `tsign public-key --key FILE` prints; this is a private key";
   }
-  return label === "CERTIFICATE" ? "this is a certificate; pass it with --certificate instead" : undefined;
+  return label === "CERTIFICATE" ? "use --certificate for this certificate" : undefined;
 }
 
 /** Returns the hint by which bundles identify a key: base64 of the SHA-256 of its SubjectPublicKeyInfo. */

@@ -24,7 +24,7 @@ export function readSigningCertificate(options: {
   if (!leaf) throw new TsignError("input", "--certificate does not contain a certificate");
   const { native } = parseCertificate(leaf);
   if (!sameKey(native.publicKey, options.key.object)) {
-    throw new TsignError("input", "public key mismatch: --certificate is for another key than --key");
+    throw new TsignError("input", "--certificate and --key have different public keys");
   }
   const chain = readCertificates(Buffer.from(options.chain).toString("latin1"), "--certificate-chain");
   const root = chain.at(-1);

@@ -155,7 +155,7 @@ async function checkCertificate(
   } catch (error) {
     if (!(error instanceof CheckFailed)) throw error;
     throw new TsignError("untrusted", `the new certificate does not verify: ${error.check}: ${error.message}`, {
-      hint: "is the trusted root the one of the services signed with?",
+      hint: "check that the trusted root belongs to the services used for signing",
     });
   }
 }

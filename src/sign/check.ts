@@ -52,6 +52,6 @@ export async function checkSignature(
   if (verdict.ok) return;
   const { name, detail } = verdict.failed;
   throw new TsignError("untrusted", `the new signature does not verify and was not stored: ${name}: ${detail}`, {
-    hint: "is the trusted root the one of the services signed with?",
+    hint: "check that the trusted root belongs to the services used for signing",
   });
 }

@@ -155,13 +155,9 @@ function announcement({ certificate, witnesses, onPublish }: SessionOptions, key
 function requireTimeSource(witnesses: readonly Witness[], onWarning: (warning: SigningWarning) => void): void {
   if (witnesses.some(({ role, version }) => role === "timestamp-authority" || version === 1)) return;
   if (witnesses.length > 0) {
-    throw new TsignError(
-      "usage",
-      "keyless signing with Rekor v2 requires a timestamp authority, and none is configured",
-      {
-        hint: "add one to the signing config (tsaUrls), or use --timestamp-server-url with --use-signing-config=false",
-      },
-    );
+    throw new TsignError("usage", "keyless signing with Rekor v2 requires a timestamp authority", {
+      hint: "add one to the signing config (tsaUrls), or use --timestamp-server-url with --use-signing-config=false",
+    });
   }
   onWarning({
     kind: "undated",

@@ -41,6 +41,6 @@ export function explainAzureError(error: unknown, { action, name }: { action: st
 
 function permissionHint(action: string): string {
   return action === "create"
-    ? "assign the role Key Vault Crypto Officer, or allow the key permission `create` in the access policy"
-    : `assign the role Key Vault Crypto User, or allow the key permission \`${action}\` in the access policy`;
+    ? "grant the role Key Vault Crypto Officer, or allow the key permission `create` in the access policy"
+    : `grant the role Key Vault Crypto User, or allow the key permission \`${action}\` in the access policy`;
 }

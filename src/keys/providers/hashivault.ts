@@ -82,7 +82,7 @@ async function connect(io: ProviderIo, name: string): Promise<Vault> {
   const pinned = VERSION_PREFIX.exec(prefix)?.[1];
   if (prefix !== "" && !pinned) {
     throw new TsignError("usage", `invalid VAULT_KEY_PREFIX: "${prefix}"`, {
-      hint: "set it to the version of a key, such as vault:v2:",
+      hint: 'set it to the version of a key, such as "vault:v2:"',
     });
   }
   const mount = (io.env["TRANSIT_SECRET_ENGINE_PATH"] || "transit").replace(/^\/+|\/+$/g, "");

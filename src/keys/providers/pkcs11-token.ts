@@ -230,7 +230,7 @@ export function slotNumber(handle: Handle): number {
 function tokenNotFound({ described, modulePath }: Access, labels: readonly string[]): TsignError {
   const hint =
     labels.length === 0
-      ? "plug in the token; the module reports none"
+      ? "check that the token is plugged in; the module found none"
       : `use one of the tokens of this module: ${labels.join(", ")}`;
   return new TsignError("input", `${described} not found in the PKCS#11 module ${modulePath}`, { hint });
 }

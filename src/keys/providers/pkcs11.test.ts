@@ -220,7 +220,7 @@ test("PKCS#11: errors are one clear line without the PIN", async (context) => {
   });
   await refuses(provider("pkcs11:token=x;object=key", { tokens: [] }).publicKey(), {
     code: "input",
-    text: /plug in the token/,
+    text: /check that the token is plugged in/,
   });
   await refuses(signed("pkcs11:token=token;object=key", { canSign: false }), {
     code: "input",

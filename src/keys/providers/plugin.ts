@@ -122,7 +122,7 @@ function explainMissingProgram(error: unknown, program: string): unknown {
   if (!(error instanceof TsignError) || cause?.code !== "ENOENT") return error;
   const scheme = program.slice("sigstore-kms-".length);
   return new TsignError("input", `unrecognized scheme: ${scheme}:// (program ${program} not found on the PATH)`, {
-    hint: "use awskms://, gcpkms://, azurekms://, hashivault://, openbao://, k8s://, gitlab://, github:// or pkcs11:",
+    hint: "use pkcs11:, awskms://, gcpkms://, azurekms://, hashivault://, openbao://, k8s://, gitlab:// or github://",
     cause: error,
   });
 }

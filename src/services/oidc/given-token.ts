@@ -33,7 +33,7 @@ export async function givenToken(io: Io, given: string): Promise<{ text: string;
 /** How to pass the value of a variable. Workflow expressions are only expanded in workflow files, other variables by a shell. */
 function howToExpand(flag: string, variable: string): string {
   if (variable.startsWith("${{"))
-    return "its value, through `env:` of the step: expressions are expanded in workflow files only";
+    return "its value through a variable in `env:` of the step, because only workflow files expand expressions";
   return `its value, as in ${flag} "$${variable.replace(/^\$env:/, "").replace(/\W/g, "")}"`;
 }
 

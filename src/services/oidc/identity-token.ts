@@ -69,27 +69,35 @@ function readToken(io: Io, text: string, source: string): IdentityToken {
   return readIdentityToken(text, { source, now: io.now() });
 }
 
-/** Returns the token of the first provider that has one. Warns about a provider that fails, and tries the next one. */
+/**
+ * Returns the token of the first provider that has one. A provider that fails gets a warning, and the next one is tried. If all
+ * fail, throws the error of the first one.
+ */
 async function ambientToken(io: Io, selected: string): Promise<IdentityToken | undefined> {
   const named = selected === "" ? undefined : AMBIENT_PROVIDERS.find(({ name }) => name === selected);
   if (selected !== "" && !named) {
     const names = AMBIENT_PROVIDERS.map(({ name }) => name).join(", ");
     throw new TsignError("usage", `${selected} is not a valid provider`, { hint: `use one of: ${names}` });
   }
-  let failure: TsignError | undefined;
+  const failures: { name: string; error: TsignError }[] = [];
+  const warn = ({ name, error }: { name: string; error: TsignError }) =>
+    io.stderr.write(`WARNING: no identity token from ${name}: ${error.message}\n`);
   for (const provider of named ? [named] : AMBIENT_PROVIDERS) {
     const enabled = await provider.enabled(io);
     if (named && !enabled) throw provider.missing(io);
     if (!enabled) continue;
     try {
-      return readToken(io, await provider.token(io), provider.source ?? provider.name);
+      const token = readToken(io, await provider.token(io), provider.source ?? provider.name);
+      failures.forEach(warn);
+      return token;
     } catch (error) {
       if (!(error instanceof TsignError)) throw error;
-      failure ??= withMessage(error, `${provider.name}: ${error.message}`);
-      if (!named) io.stderr.write(`WARNING: no identity token from ${provider.name}: ${error.message}\n`);
+      failures.push({ name: provider.name, error });
     }
   }
-  if (failure) throw failure;
+  const [first, ...others] = failures;
+  others.forEach(warn);
+  if (first) throw withMessage(first.error, `${first.name}: ${first.error.message}`);
   return undefined;
 }
 
@@ -103,7 +111,7 @@ async function login(io: Io, options: IdentityTokenOptions, request: { flow: Flo
   const client: Client = { issuer, clientId: options.clientId, clientSecret: await readSecret(io, options) };
   const interactive = io.tty.stdin && options.flow === "";
   if (interactive) {
-    const warning = "your identity, such as your e-mail address, will become part of permanent public records.";
+    const warning = "your identity, such as your e-mail address, will become part of permanent public records";
     await confirm(io, { assumeYes: options.yes, warning });
   }
   const token = await runFlow(io, client, { ...request, redirectUrl: options.redirectUrl });

@@ -25,7 +25,7 @@ export async function spiffeToken(io: Pick<Io, "unixCall">, socket: string, audi
   const status = answer.trailers["grpc-status"] ?? answer.headers["grpc-status"];
   if (answer.status !== 200 || (status !== undefined && status !== "0")) {
     const reason = status === "7" ? "this workload is not registered" : `status ${status ?? answer.status}`;
-    const hint = status === "7" ? "register the workload with `spire-server entry create`" : undefined;
+    const hint = status === "7" ? "create an entry for the workload with `spire-server entry create`" : undefined;
     throw new TsignError("auth", `SPIFFE Workload API (${socket}) refused to issue a token: ${reason}`, { hint });
   }
   const body = Buffer.from(answer.body);

@@ -99,7 +99,7 @@ export function readIdentityToken(text: string, options: { source: string; now: 
   const expires = typeof claims["exp"] === "number" ? new Date(claims["exp"] * 1000) : undefined;
   if (expires && expires <= now) {
     throw new TsignError("auth", `identity token from ${source} expired at ${expires.toISOString()}`, {
-      hint: `request a new token, and check this machine's clock (it says ${now.toISOString()})`,
+      hint: `request a new token, and check this machine's clock, which is at ${now.toISOString()}`,
     });
   }
   const issuer = claims["iss"];

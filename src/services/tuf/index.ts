@@ -164,7 +164,7 @@ async function openCached(io: TufIo, options: { anchor: Uint8Array; cache: Cache
   for (const kind of ["root", "targets"] as const) {
     const { signed } = repository[kind].metadata;
     if (signed.isExpired(now)) {
-      const hint = `connect to the network to update it, and check this machine's clock (it says ${now.toISOString()})`;
+      const hint = `run the command with a network connection to update it, and check this machine's clock, which is at ${now.toISOString()}`;
       throw withHint(untrusted(`cached ${kind}.json expired at ${signed.expires}: ${because.message}`, because), hint);
     }
   }

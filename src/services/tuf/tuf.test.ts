@@ -199,7 +199,7 @@ test("openTuf: rollback, wrong signature, mismatch or expired metadata -> refuse
     repo.publish(2, "seen");
     assert.equal(await client(folder, repo).read(), "seen");
     change(repo);
-    const hint = name === "expired" ? /^refresh the mirror .*this machine's clock \(it says \d{4}-/ : undefined;
+    const hint = name === "expired" ? /^update the mirror .*this machine's clock, which is at \d{4}-/ : undefined;
     const expected = { code: "untrusted", message: reason, ...(hint ? { hint } : {}) };
     await assert.rejects(client(folder, repo).read(), expected, name);
   }

@@ -172,7 +172,7 @@ function requireNoRollback(snapshot: Read<"snapshot">, before: Read<"snapshot"> 
 function requireCurrent<K extends keyof Kinds>(kind: K, { metadata }: Read<K>, now: Date): void {
   const { expires, version } = metadata.signed;
   if (!metadata.signed.isExpired(now)) return;
-  const hint = `refresh the mirror if it is your own, and check this machine's clock (it says ${now.toISOString()})`;
+  const hint = `update the mirror if it is your own, and check this machine's clock, which is at ${now.toISOString()}`;
   throw withHint(untrusted(`${kind}.json (version ${version}) expired at ${expires}`), hint);
 }
 
