@@ -262,15 +262,15 @@ test("bundle upgrade: older bundle -> version 0.3 with an inclusion proof", asyn
     delete tlogEntries[0].inclusionProof;
     tlogEntries[0].canonicalizedBody = Buffer.from("another").toString("base64");
   });
-  assert.match((await tsign(...upgrade)).stderr, /the log has another entry at index/);
+  assert.match((await tsign(...upgrade)).stderr, /log entry \d+ differs from the one in/);
   for (const [reason, change] of [
     [/is not a Sigstore bundle of version 0\.1 to 0\.3/, (bundle) => Object.assign(bundle, { mediaType: `${OLD}0.4` })],
     [
-      /certificate chain of old\.json is empty/,
+      /old\.json has an empty certificate chain/,
       (bundle) => Object.assign(bundle.verificationMaterial.x509CertificateChain, { certificates: [] }),
     ],
     [/has no verification material/, (bundle) => delete bundle.verificationMaterial],
-    [/not a valid bundle/, (bundle) => delete bundle.messageSignature],
+    [/invalid bundle/, (bundle) => delete bundle.messageSignature],
   ] as [RegExp, (bundle: ReturnType<typeof json>) => void][]) {
     older("0.1", change);
     const refused = await tsign(...upgrade);

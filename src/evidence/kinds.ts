@@ -7,8 +7,8 @@ import {
 } from "./media-types.ts";
 
 /**
- * Whether a referrer is a bundle: by its layer's media type, or by its own where the layer has a general one, as what
- * `oras attach --artifact-type=…` stores. What the layer holds decides in the end.
+ * Whether a referrer is a bundle, by the layer's media type, or by the artifact type, as stored by `oras attach --artifact-type=…`.
+ * Reading the layer shows whether it really is one.
  */
 export function isBundle({ manifest }: StoredManifest): boolean {
   const types = [manifest.layers[0]?.mediaType, manifest.artifactType];
@@ -23,13 +23,13 @@ export function isSignatureImage({ manifest }: StoredManifest): boolean {
   );
 }
 
-/** Whether a referrer is what `attach sbom --registry-referrers-mode=oci-1-1` stores. */
+/** Whether a referrer is an SBOM stored by `attach sbom --registry-referrers-mode=oci-1-1`. */
 export function isSbom({ manifest }: StoredManifest): boolean {
   return (manifest.artifactType ?? manifest.config?.mediaType) === SBOM_ARTIFACT_TYPE;
 }
 
-/** Types that listings give to whatever has no type of its own: those of configs. */
-const GENERAL = new Set([
+/** Generic types that registries list for manifests without an artifact type: those of configs. */
+const GENERIC = new Set([
   "application/vnd.oci.empty.v1+json",
   "application/vnd.oci.image.config.v1+json",
   "application/vnd.docker.container.image.v1+json",
@@ -40,9 +40,9 @@ const GENERAL = new Set([
 const OURS = [BUNDLE_MEDIA_TYPE_PREFIX, SIGNATURE_ARTIFACT_TYPE, SBOM_ARTIFACT_TYPE, SIMPLE_SIGNING_MEDIA_TYPE];
 
 /**
- * Whether a listed referrer may be a signature, an attestation or an SBOM that tsign knows: by the type that the listing
- * states. Where it states none, or a general one, only the manifest can say.
+ * Whether a listed referrer may be a signature, an attestation or an SBOM, by its listed artifact type. With no type or a generic
+ * one, only the manifest shows it.
  */
 export function mayBeOurs({ artifactType = "" }: Descriptor): boolean {
-  return artifactType === "" || GENERAL.has(artifactType) || OURS.some((type) => artifactType.startsWith(type));
+  return artifactType === "" || GENERIC.has(artifactType) || OURS.some((type) => artifactType.startsWith(type));
 }

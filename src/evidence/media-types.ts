@@ -1,4 +1,4 @@
-/** Names fixed by cosign's storage specification and the Sigstore bundle format. */
+/** Names from cosign's storage specification and the Sigstore bundle format. */
 export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 export const BUNDLE_MEDIA_TYPE_PREFIX = "application/vnd.dev.sigstore.bundle";
 export const SIMPLE_SIGNING_MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -7,7 +7,7 @@ export const DSSE_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json";
 export const SIGNATURE_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json";
 export const SBOM_ARTIFACT_TYPE = "application/vnd.dev.cosign.artifact.sbom.v1+json";
 export const IN_TOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json";
-/** Predicate of the statement that `sign` makes in the bundle form. */
+/** Predicate type of the statement that `sign` writes into a bundle. */
 export const SIGN_PREDICATE_TYPE = "https://sigstore.dev/cosign/sign/v1";
 
 /** Annotations of a bundle's manifest. */

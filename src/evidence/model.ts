@@ -2,7 +2,7 @@ import type { TransparencyLogEntry } from "@sigstore/bundle";
 import type { TsignError } from "../errors.ts";
 import type { HashName } from "../format/digest.ts";
 
-/** Where a piece of evidence was found: for messages only, never for decisions. */
+/** Where evidence was found; for messages only. */
 export interface Origin {
   readonly kind: "sig-tag" | "att-tag" | "referrer" | "layout" | "file";
   /** E.g. `registry/repo:sha256-….sig, layer 2` or a file name. */
@@ -12,7 +12,7 @@ export interface Origin {
 /** A simple-signing payload (`.sig` layer) and the signature over its bytes. */
 interface SimpleSigningContent {
   readonly kind: "simple-signing";
-  /** The payload exactly as stored and signed. */
+  /** The payload as stored and signed. */
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
 }
@@ -21,7 +21,7 @@ interface SimpleSigningContent {
 export interface BlobContent {
   readonly kind: "blob";
   readonly signature: Uint8Array;
-  /** The artifact's digest as the bundle states it; legacy forms state none. */
+  /** The artifact's digest in the bundle; legacy forms have none. */
   readonly stated?: { readonly algorithm: HashName; readonly digest: Uint8Array };
 }
 
@@ -31,13 +31,13 @@ export interface DsseContent {
   readonly payloadType: string;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
-  /** The `keyid` stored beside the signature; a hint that nothing is decided by, kept for those who read the envelope. */
+  /** The `keyid` stored beside the signature; an unverified hint, kept for printing. */
   readonly keyid?: string;
 }
 
 /**
- * The key the evidence claims to be made with; nothing of it is trusted. In a bundle the certificate is the key
- * (`binding`): checking with another key is refused. The legacy forms store one beside the signature, for whoever wants it.
+ * The key stored with the evidence, not trusted. A bundle's certificate is `binding`: verifying with another key is refused. A
+ * certificate stored beside a legacy signature may be ignored.
  */
 export type EvidenceKey =
   | {
@@ -52,42 +52,42 @@ export type EvidenceKey =
   | { readonly kind: "none" };
 
 /**
- * One signature in tsign's own terms, whatever it was stored as. Readers make it and refuse what they cannot read; they
- * never verify. Writers turn it back into a `.sig` layer, a bundle referrer or files.
+ * One signature, independent of how it was stored. Readers create it from stored data without verifying it; writers convert it
+ * back to a `.sig` layer, a bundle referrer or files.
  */
 export interface Evidence {
   readonly origin: Origin;
   readonly content: SimpleSigningContent | BlobContent | DsseContent;
   readonly key: EvidenceKey;
   readonly log: readonly TransparencyLogEntry[];
-  /** Whether the log entries were fetched for this verification, because the signature was stored without them. */
+  /** Whether the log entries were fetched for this verification, not stored with the signature. */
   readonly logFetched?: boolean;
   /** DER TimeStampResp (RFC 3161 §2.4.2). */
   readonly timestamps: readonly Uint8Array[];
-  /** What timestamps and log entries may be over besides the signature: the whole envelope, as it was stored. */
+  /** The stored envelope, which timestamps and log entries may cover instead of the signature. */
   readonly timestamped?: Uint8Array;
-  /** Annotations of the layer or referrer it was stored with. Not trusted. */
+  /** Annotations of its layer or referrer. Not trusted. */
   readonly annotations: Readonly<Record<string, string>>;
-  /** The bundle it was read from, byte for byte, where it was one in a registry. */
+  /** The bytes of its bundle, if it was read from a bundle in a registry. */
   readonly document?: Uint8Array;
 }
 
-/** A candidate that could not be read: it is reported as failed and hides no other. */
+/** A candidate that could not be read. It is reported as failed, and does not affect others. */
 export interface Unreadable {
   readonly origin: Origin;
   readonly unreadable: string;
-  /** What was thrown where it is a defect of tsign and no fault of the candidate. */
+  /** The exception, if it is a defect of tsign. */
   readonly defect?: { readonly error: unknown };
 }
 
 /**
- * A place that could not be looked through: signatures that were found count, but "there are none" cannot be said, and
- * whoever found nothing good throws this error.
+ * A place that could not be searched. Signatures found elsewhere still count; if none verifies, this error is the result, as
+ * the image may have others.
  */
 export interface Incomplete {
   readonly origin: Origin;
   readonly incomplete: TsignError;
 }
 
-/** What a search for signatures comes upon. */
+/** A result of searching for signatures. */
 export type Found = Evidence | Unreadable | Incomplete;

@@ -11,8 +11,7 @@ import { readCertificates } from "./legacy/read.ts";
 import type { Evidence, EvidenceKey } from "./model.ts";
 
 /**
- * A detached signature as the command line names it: a file, a URL, or the base64 text itself. What is not base64 is taken
- * as the raw signature.
+ * Reads a detached signature from a file or URL, or from base64 text. Content that is not base64 is the raw signature.
  *
  * @throws TsignError "input"
  */
@@ -23,14 +22,14 @@ async function readSignature(io: Io, reference: string): Promise<Uint8Array> {
   return readSignatureFile(io, reference);
 }
 
-/** The signature in a file, base64 or raw. */
+/** Reads a signature from a file, base64 or raw. */
 export async function readSignatureFile(io: Io, reference: string): Promise<Uint8Array> {
   const content = await readBlob(io, reference);
   const text = Buffer.from(content).toString("latin1").trim();
   return (text !== "" && decodeBase64(text)) || content;
 }
 
-/** Evidence of a detached signature over an image's simple-signing payload. */
+/** Reads a detached signature for an image's simple-signing payload. */
 export async function readSignatureFiles(
   io: Io,
   options: { signature: string; payload: Uint8Array },
@@ -39,15 +38,15 @@ export async function readSignatureFiles(
   return fileEvidence("--signature", { kind: "simple-signing", payload: options.payload, signature }, { kind: "none" });
 }
 
-/** Evidence of a detached signature over a blob. */
+/** Reads a detached signature for a blob. */
 export async function readBlobSignature(io: Io, reference: string): Promise<Evidence> {
   return fileEvidence("--signature", { kind: "blob", signature: await readSignature(io, reference) }, { kind: "none" });
 }
 
-/** A legacy blob bundle: the signature, and the bare public key it may state. */
+/** A legacy blob bundle: the signature, and a public key if it contains one. */
 export interface LegacyBlobBundle {
   readonly evidence: Evidence;
-  /** A claim and nothing more: it must never take the place of the key the user asked for. */
+  /** Not trusted: it must never replace the key that the user requires. */
   readonly statedKey: PublicKey | undefined;
 }
 
@@ -60,27 +59,27 @@ export interface LegacyBlobBundle {
 export function readLegacyBlobBundle(bytes: Uint8Array, path: string): LegacyBlobBundle {
   const json = parseSignedJson(bytes, { base64Signature: {}, cert: {}, rekorBundle: {} }, path);
   if (!isObject(json) || typeof json["base64Signature"] !== "string") {
-    throw new TsignError("bad-bundle", `${path} is neither a Sigstore bundle nor a legacy one`);
+    throw new TsignError("bad-bundle", `${path} is neither a Sigstore bundle nor a legacy bundle`);
   }
   const signature = decodeBase64(json["base64Signature"]);
-  if (!signature) throw new TsignError("bad-bundle", `the base64Signature of ${path} is not base64`);
+  if (!signature) throw new TsignError("bad-bundle", `base64Signature in ${path} is not base64`);
   const { key, statedKey } = readLegacyKey(json["cert"], path);
   const { rekorBundle } = json;
-  const log = rekorBundle ? [readLegacyLogEntry(rekorBundle, `the rekorBundle of ${path}`)] : [];
+  const log = rekorBundle ? [readLegacyLogEntry(rekorBundle, `rekorBundle in ${path}`)] : [];
   return { evidence: { ...fileEvidence(path, { kind: "blob", signature }, key), log }, statedKey };
 }
 
 function readLegacyKey(cert: unknown, path: string): { key: EvidenceKey; statedKey: PublicKey | undefined } {
   if (cert === undefined || cert === null || cert === "") return { key: { kind: "none" }, statedKey: undefined };
   const bytes = typeof cert === "string" ? decodeBase64(cert) : undefined;
-  if (!bytes) throw new TsignError("bad-bundle", `the cert of ${path} is not base64`);
+  if (!bytes) throw new TsignError("bad-bundle", `cert in ${path} is not base64`);
   const pem = Buffer.from(bytes).toString("latin1");
   const [leaf, ...chain] = readCertificates(pem, path);
   if (leaf) return { key: { kind: "certificate", leaf, chain, binding: false }, statedKey: undefined };
   try {
     return { key: { kind: "none" }, statedKey: publicKeyFromPem(pem) };
   } catch (cause) {
-    throw new TsignError("bad-bundle", `the cert of ${path} is neither a certificate nor a public key`, { cause });
+    throw new TsignError("bad-bundle", `cert in ${path} is neither a certificate nor a public key`, { cause });
   }
 }
 

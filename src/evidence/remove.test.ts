@@ -101,7 +101,7 @@ test("removeTag: what is still there after both is an error: the first refusal, 
   assert.deepEqual(deleted().length, 3, "anything else than a refusal ends it at once");
   store.before = () => undefined;
   unmoved(store);
-  await assert.rejects(removeTag(io, store, "t", image.digest), refused("registry", "still there"));
+  await assert.rejects(removeTag(io, store, "t", image.digest), refused("registry", "the tag still exists"));
   assert.ok(store.manifests.has(digest));
 });
 

@@ -7,24 +7,24 @@ import { fallbackTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore, ListedReferrer, StoredManifest } from "../oci/types.ts";
 import { isBundle, isSbom, isSignatureImage, mayBeOurs } from "./kinds.ts";
 
-/** Manifests looked at or deleted at a time. */
+/** Most concurrent requests. */
 const WORKERS = 8;
 
-/** Pauses before another look at what was deleted, in milliseconds: registries may take a moment. */
+/** Pauses before checking again whether something is deleted, in milliseconds. */
 const PAUSES = [100, 400, 1500];
 
 type RemovalIo = Pick<Io, "sleep" | "signal">;
 
 /**
- * Deletes a tag. A registry that deletes by digest only, or says that what is there is not, is asked so, which takes the
- * digest's other tags along: not done when that digest is the image's own.
+ * Deletes a tag, by its digest if the registry does not delete by tag; that also deletes other tags of the digest. A tag that
+ * resolves to the image itself is not deleted.
  *
- * @returns whether there was anything to delete
- * @throws TsignError also when the tag is still there after the registry said that it was deleted
+ * @returns whether there was a tag to delete
+ * @throws TsignError "registry" also if the tag still exists after a successful delete
  */
 export async function removeTag(io: RemovalIo, store: ImageStore, tag: string, image: Digest): Promise<boolean> {
   let refusal: TsignError | undefined;
-  const target = await there(store, tag, image);
+  const target = await tagTarget(store, tag, image);
   if (!target) return false;
   for (const identifier of [tag, target.digest]) {
     try {
@@ -32,43 +32,43 @@ export async function removeTag(io: RemovalIo, store: ImageStore, tag: string, i
     } catch (error) {
       refusal ??= refusalOf(error);
     }
-    if (await isGone(io, async () => !(await there(store, tag, image)))) return true;
+    if (await isGone(io, async () => !(await tagTarget(store, tag, image)))) return true;
   }
-  throw refusal ?? new TsignError("registry", `${store.name}:${tag} is still there after it was deleted`);
+  throw refusal ?? new TsignError("registry", `delete ${store.name}:${tag}: the tag still exists`);
 }
 
-/** What stands under a tag, unless a registry answers a tag that it has not with the image. */
-async function there(store: ImageStore, tag: string, image: Digest): Promise<Descriptor | undefined> {
+/** The descriptor of a tag; undefined for the image itself, which some registries return for a missing tag. */
+async function tagTarget(store: ImageStore, tag: string, image: Digest): Promise<Descriptor | undefined> {
   const found = await store.resolve(tag);
   return found?.digest === image ? undefined : found;
 }
 
-/** The answer of a registry that does not delete; anything else that goes wrong ends the removal. */
+/** The error of a registry that refuses to delete; any other error is thrown. */
 function refusalOf(error: unknown): TsignError {
   if (error instanceof TsignError && (error.code === "registry" || error.code === "auth")) return error;
   throw error;
 }
 
-async function isGone(io: RemovalIo, look: () => Promise<boolean>): Promise<boolean> {
+async function isGone(io: RemovalIo, check: () => Promise<boolean>): Promise<boolean> {
   for (const pause of PAUSES) {
-    if (await look()) return true;
+    if (await check()) return true;
     await io.sleep(pause, io.signal);
   }
-  return look();
+  return check();
 }
 
-/** What an image's listing of referrers has of one kind: those that are there, and entries of ones that are not. */
+/** A listed referrer, and whether its manifest exists. */
 export interface Listed {
   readonly digest: Digest;
   readonly there: boolean;
 }
 
-/** Signatures and attestations in a form tsign knows, or SBOMs that `attach sbom` stored. */
+/** Kinds of referrers to remove: "signature" includes attestations; "sbom" is what `attach sbom` stores. */
 export type ReferrerKind = "signature" | "sbom";
 
 /**
- * The referrers of an image that are of a kind, and listed ones that are gone. A fallback index may be anyone's: what it
- * lists counts only if its own `subject` is the image.
+ * Lists an image's referrers of some kinds, including ones whose manifest is missing. Anyone can write a fallback index, so a
+ * referrer counts only if its `subject` is the image.
  */
 export async function findReferrersOf(
   store: ImageStore,
@@ -79,7 +79,7 @@ export async function findReferrersOf(
   },
 ): Promise<Listed[]> {
   const found: Listed[] = [];
-  const look = async (entry: ListedReferrer): Promise<Listed | undefined> => {
+  const inspect = async (entry: ListedReferrer): Promise<Listed | undefined> => {
     if ("unreadable" in entry) {
       onUnreadable(new TsignError("registry", `${store.name}@${image}: ${entry.unreadable}`));
       return undefined;
@@ -91,7 +91,7 @@ export async function findReferrersOf(
     const isOurs = stored.manifest.subject?.digest === image && kinds.some((kind) => IS_OF[kind](stored));
     return isOurs ? { digest, there: true } : undefined;
   };
-  for await (const each of mapAhead(store.referrers(image), { limit: WORKERS }, look)) if (each) found.push(each);
+  for await (const each of mapAhead(store.referrers(image), { limit: WORKERS }, inspect)) if (each) found.push(each);
   return found;
 }
 
@@ -100,19 +100,19 @@ const IS_OF: Readonly<Record<ReferrerKind, (stored: StoredManifest) => boolean>>
   sbom: isSbom,
 };
 
-/** What became of referrers that were to be removed. */
+/** The result of removing referrers. */
 export interface Removal {
-  /** Deleted, or no longer listed where the registry deletes nothing. */
+  /** Deleted, or no longer listed if the registry does not delete. */
   readonly removed: readonly Digest[];
-  /** Those of them that the registry would not delete: they are there, and nothing lists them. */
+  /** Those of them that the registry refused to delete: they exist, but are not listed. */
   readonly kept: readonly Digest[];
-  /** What is still listed, and why. */
+  /** The error for those that are still listed. */
   readonly failure: TsignError | undefined;
 }
 
 /**
- * Deletes an image's referrers of some kinds, and what lists them in a registry without the referrers API, so that no
- * listing points at what is gone. A new look says what is left: a registry may refuse, or say yes and do nothing.
+ * Deletes an image's referrers of some kinds, and their entries in the fallback index of a registry without the referrers API. The
+ * result is checked by listing again, because a registry may report success without deleting.
  */
 export async function removeReferrersOf(
   io: RemovalIo,
@@ -128,7 +128,7 @@ export async function removeReferrersOf(
   return { ...removal, failure: removal.failure ?? unreadable };
 }
 
-/** Deletes some of an image's referrers, and what lists them. */
+/** Deletes some of an image's referrers, and their entries in the fallback index. */
 export async function removeListed(
   io: RemovalIo,
   store: ImageStore,
@@ -145,7 +145,7 @@ export async function removeListed(
       refusal ??= refusalOf(error);
     }
   };
-  for await (const _done of mapAhead(listed, { limit: WORKERS }, remove)); // a few at a time
+  for await (const _done of mapAhead(listed, { limit: WORKERS }, remove)); // limits concurrent requests
   const wanted = new Set(listed.map(({ digest }) => digest));
   await unlist(io, store, image, wanted);
   let left = new Set<Digest>();
@@ -158,13 +158,13 @@ export async function removeListed(
     if (there && (await store.resolve(digest))) stored.add(digest);
   };
   for await (const _done of mapAhead(listed, { limit: WORKERS }, present));
-  // An entry whose manifest is gone signs nothing; that a listing still has it is the registry's delay.
+  // A listed entry without a manifest is not a failure: registries may update the list late.
   const failed = [...left].filter((digest) => stored.has(digest));
   const removed = listed.filter(({ digest, there }) => there && !failed.includes(digest)).map(({ digest }) => digest);
   const kept = removed.filter((digest) => stored.has(digest));
   const [first] = failed;
   const failure =
-    first && (refusal ?? new TsignError("registry", `${store.name}@${first} is still there after it was deleted`));
+    first && (refusal ?? new TsignError("registry", `delete ${store.name}@${first}: the referrer still exists`));
   return { removed, kept, failure };
 }
 
@@ -176,7 +176,7 @@ async function stillListed(store: ImageStore, image: Digest, wanted: ReadonlySet
   return left;
 }
 
-/** Takes entries off the fallback index. One that becomes empty is deleted, or written empty where nothing is deleted. */
+/** Removes entries from the fallback index. An empty index is deleted, or written empty if the registry does not delete. */
 async function unlist(io: RemovalIo, store: ImageStore, image: Digest, gone: ReadonlySet<string>): Promise<void> {
   const tag = fallbackTag(image);
   const index = gone.size > 0 ? await indexUnder(store, tag) : undefined;
@@ -193,7 +193,7 @@ async function unlist(io: RemovalIo, store: ImageStore, image: Digest, gone: Rea
   await store.putManifest(withoutReferrers(index, gone), { mediaType: index.manifest.mediaType, tag });
 }
 
-/** A registry with the API may refuse to say what stands under a tag that it has not. */
+/** The index under a tag; undefined if there is none, or the registry refuses to look up the tag. */
 async function indexUnder(store: ImageStore, tag: string): Promise<StoredManifest | undefined> {
   try {
     return await store.manifest(tag);

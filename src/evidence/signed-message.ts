@@ -2,7 +2,7 @@ import { type Message, messageOf } from "../format/digest.ts";
 import { envelopeMessageOf } from "../format/dsse.ts";
 import type { DsseContent, Evidence } from "./model.ts";
 
-/** Messages by the envelope's content: several steps ask for one, and what was attested may be large. */
+/** Cached messages: several steps need one, and an attestation may be large. */
 const known = new WeakMap<DsseContent, Message>();
 
 function envelopeMessage(content: DsseContent): Message {
@@ -12,8 +12,8 @@ function envelopeMessage(content: DsseContent): Message {
 }
 
 /**
- * The message a signature covers, where the evidence itself holds it: the simple-signing payload, or the DSSE
- * pre-authentication encoding. Undefined for a blob's signature, which is over the blob.
+ * The message that a signature covers, if the evidence contains it: the simple-signing payload, or the DSSE pre-authentication
+ * encoding. Undefined for a blob's signature, which covers the blob.
  */
 export function ownMessage(content: Evidence["content"]): Message | undefined {
   switch (content.kind) {

@@ -94,7 +94,7 @@ test("parseStatement: a large predicate changes nothing", () => {
   const annotated = { ...GOOD, predicate, subject: [{ ...SUBJECT, annotations: { a: "b" } }] };
   assert.deepEqual(parse(annotated).subjects[0]?.annotations, { a: "b" });
   assert.equal(parse({ ...GOOD, predicate: "x".repeat(17 * 1024 * 1024) }).predicateType, "type");
-  assert.throws(() => parse({ ...GOOD, predicate, Subject: [] }), refused("bad-bundle", "the statement"));
+  assert.throws(() => parse({ ...GOOD, predicate, Subject: [] }), refused("bad-bundle", "statement has the member"));
   assert.throws(() => parse({ ...GOOD, predicate, subject: {} }), badBundle);
 });
 

@@ -6,7 +6,7 @@ import { IN_TOTO_PAYLOAD_TYPE } from "./media-types.ts";
 import type { DsseContent, Evidence } from "./model.ts";
 
 const STATEMENT_TYPES = new Set(["https://in-toto.io/Statement/v0.1", "https://in-toto.io/Statement/v1"]);
-/** What is read of a statement. A digest's algorithms are a map's keys; those that count are read by their name. */
+/** Members of a statement that are read, with the digest algorithms that are compared. */
 const MEMBERS = {
   _type: {},
   predicateType: {},
@@ -14,7 +14,7 @@ const MEMBERS = {
   predicate: {},
 };
 const PREDICATE = new Set(["predicate"]);
-/** A subject list longer than this is refused before anything is computed (users.md: CVE-2024-45395). */
+/** Most subjects; longer lists are refused before anything is computed (CVE-2024-45395). */
 const MAX_SUBJECTS = 1024;
 
 /** One subject of an in-toto statement (in-toto attestation framework, statement.md). */
@@ -22,27 +22,30 @@ export interface StatementSubject {
   readonly name: string;
   /** Hex digests by algorithm name. */
   readonly digest: Readonly<Record<string, string>>;
-  /** For comparing texts and for printing: a number is written as it stands in the statement (parseForPrinting). */
+  /** Numbers are kept as they are written in the statement (parseForPrinting). */
   readonly annotations: Readonly<Record<string, unknown>>;
 }
 
-/** An in-toto statement. Not trusted before its envelope's signature is. */
+/** An in-toto statement; not trusted before the envelope's signature is verified. */
 export interface Statement {
   readonly predicateType: string;
   readonly subjects: readonly StatementSubject[];
 }
 
-/** Statements by their payload: several ask for one, and an SBOM takes its time. */
+/** Cached statements: several steps need one, and an SBOM takes long to parse. */
 const known = new WeakMap<Uint8Array, Statement>();
 
 /**
- * Reads the in-toto statement a DSSE envelope carries.
+ * Parses the in-toto statement in a DSSE envelope.
  *
  * @throws TsignError "bad-bundle"
  */
 export function readStatement(content: DsseContent): Statement {
   if (content.payloadType !== IN_TOTO_PAYLOAD_TYPE) {
-    throw new TsignError("bad-bundle", `the envelope's payload type is "${content.payloadType}", not in-toto`);
+    throw new TsignError(
+      "bad-bundle",
+      `envelope payload type mismatch: got "${content.payloadType}", want "${IN_TOTO_PAYLOAD_TYPE}"`,
+    );
   }
   const statement = known.get(content.payload) ?? parseStatement(content.payload);
   known.set(content.payload, statement);
@@ -50,10 +53,10 @@ export function readStatement(content: DsseContent): Statement {
 }
 
 /**
- * Refuses an attestation that is stored as one of another type than what was signed: who looks at the listing would take it
- * for that. What cannot be read is left to whoever verifies it.
+ * Refuses an attestation whose annotation has another predicate type than its statement: it would be listed under a wrong type. A
+ * malformed statement is left to `verify`.
  *
- * @param annotated the predicate type that the storage states, if any
+ * @param annotated the predicate type in the annotation, if any
  * @throws TsignError "bad-bundle"
  */
 export function refuseOtherType(content: Evidence["content"], annotated: string | undefined): void {
@@ -66,29 +69,37 @@ export function refuseOtherType(content: Evidence["content"], annotated: string 
     throw error;
   }
   if (signed === annotated) return;
-  throw new TsignError("bad-bundle", `it is annotated as ${annotated}, and the statement is of type ${signed}`);
+  throw typeMismatch(signed, annotated);
+}
+
+/** The error for an annotation that is not the statement's predicate type. */
+export function typeMismatch(signed: string, annotated: string): TsignError {
+  return new TsignError("bad-bundle", `annotated predicate type mismatch: got ${annotated}, want ${signed}`, {
+    expected: signed,
+    actual: annotated,
+  });
 }
 
 /**
- * Reads an in-toto statement.
+ * Parses an in-toto statement.
  *
  * @throws TsignError "bad-bundle"
  */
 export function parseStatement(bytes: Uint8Array): Statement {
-  const what = "the statement";
-  const short = shortened(bytes, PREDICATE, what); // of which nothing is read
-  const value = parseSignedJson(short?.bytes ?? bytes, MEMBERS, what);
+  const name = "statement";
+  const short = shortened(bytes, PREDICATE, name); // the predicate is not read
+  const value = parseSignedJson(short?.bytes ?? bytes, MEMBERS, name);
   if (!isObject(value) || typeof value["_type"] !== "string" || !STATEMENT_TYPES.has(value["_type"])) {
-    throw new TsignError("bad-bundle", "the envelope's payload is not an in-toto statement");
+    throw new TsignError("bad-bundle", "envelope payload is not an in-toto statement");
   }
   const { predicateType, subject } = value;
   if (typeof predicateType !== "string" || predicateType === "" || !Array.isArray(subject)) {
-    throw new TsignError("bad-bundle", "the statement has no predicateType or no subject");
+    throw new TsignError("bad-bundle", "statement has no predicateType or no subject");
   }
   if (subject.length > MAX_SUBJECTS) {
-    throw new TsignError("bad-bundle", `the statement has more than ${MAX_SUBJECTS} subjects`);
+    throw new TsignError("bad-bundle", `statement has more than ${MAX_SUBJECTS} subjects`);
   }
-  // parsed once more only where a number has to be kept: a statement may be an SBOM of 100 MB
+  // Parsed again only for annotations, to keep numbers as written: a statement may be an SBOM of 100 MB.
   const annotated = subject.some((each) => isObject(each) && isObject(each["annotations"]));
   const exact = annotated
     ? (parseForPrinting(Buffer.from(short?.bytes ?? bytes).toString("utf8")) as typeof value)
@@ -98,10 +109,11 @@ export function parseStatement(bytes: Uint8Array): Statement {
 
 function readSubject(value: unknown): StatementSubject {
   const digest = isObject(value) ? value["digest"] : undefined;
-  if (!isObject(value) || !isObject(digest)) throw new TsignError("bad-bundle", "a subject has no digest");
+  if (!isObject(value) || !isObject(digest))
+    throw new TsignError("bad-bundle", "statement has a subject without a digest");
   const entries = Object.entries(digest);
   if (!entries.every((entry): entry is [string, string] => typeof entry[1] === "string")) {
-    throw new TsignError("bad-bundle", "a subject's digest is not text");
+    throw new TsignError("bad-bundle", "statement has a subject whose digest is not a string");
   }
   const { name, annotations } = value;
   return {

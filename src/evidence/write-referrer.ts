@@ -8,11 +8,11 @@ const EMPTY = { mediaType: "application/vnd.oci.empty.v1+json", bytes: Buffer.fr
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
 /**
- * Stores a bundle as an OCI 1.1 referrer of its subject, shaped as cosign's: an empty config that repeats the artifact
- * type, the bundle as the only layer, the predicate type as an annotation.
+ * Stores a bundle as an OCI 1.1 referrer of its subject, as cosign does: an empty config that repeats the artifact type, the
+ * bundle as the only layer, and the predicate type as an annotation.
  *
  * @param created time of signing; written in whole seconds, UTC
- * @returns descriptor of the stored manifest
+ * @returns the descriptor of the stored manifest
  */
 export async function putBundleReferrer(options: {
   store: ImageStore;

@@ -131,7 +131,7 @@ test("readBundle: what cannot be a bundle is refused", () => {
     envelope({ payload: 5 }),
   ];
   for (const value of wrong) assert.throws(() => read(value), badBundle, JSON.stringify(value));
-  assert.throws(() => readBundle(Buffer.from("{"), origin), refused("bad-bundle", "the bundle"));
+  assert.throws(() => readBundle(Buffer.from("{"), origin), refused("bad-bundle", "bundle is not valid JSON"));
   assert.throws(() => read({ ...GOOD, messageSignature: undefined }), refused("bad-bundle", "content"));
 });
 
@@ -216,9 +216,9 @@ test("readBundle: the error names the document and the fields that are wrong", (
     return "accepted";
   };
   assert.match(said(jsonBytes({ ...GOOD, mediaType: undefined })), /mediaType/);
-  assert.match(said(Buffer.from(`[${"0,".repeat(100_001)}0]`)), /the bundle/);
-  assert.match(said(Buffer.from("{")), /the bundle/);
-  assert.match(said(Buffer.from(`{"a":"${"x".repeat(4 * 1024 * 1024)}`)), /the bundle/);
+  assert.match(said(Buffer.from(`[${"0,".repeat(100_001)}0]`)), /^TsignError: bundle /);
+  assert.match(said(Buffer.from("{")), /^TsignError: bundle /);
+  assert.match(said(Buffer.from(`{"a":"${"x".repeat(4 * 1024 * 1024)}`)), /^TsignError: bundle /);
   const { logId: _id, kindVersion: _kind, ...bare } = ENTRY;
   const incomplete = { ...GOOD, verificationMaterial: { certificate, tlogEntries: [bare] } };
   assert.match(said(jsonBytes(incomplete)), /logId, .*kindVersion/);

@@ -46,7 +46,7 @@ const BUNDLE: MessageShape = {
         signature: "bytes",
       },
     },
-    // in-toto's envelope.proto, which has no snake_case.
+    // From in-toto's envelope.proto, whose field names are camelCase.
     dsseEnvelope: {
       protoNames: "camelCase",
       fields: {
@@ -60,8 +60,8 @@ const BUNDLE: MessageShape = {
 };
 
 /**
- * A bundle's JSON in the one spelling that the generated parser reads. That parser passes over what it does not know, takes text
- * for numbers and skips what is not base64: what it would make something of is refused here.
+ * Converts a bundle's JSON to the spelling that the generated parser reads. That parser ignores unknown fields, converts text to
+ * numbers and skips characters that are not base64; such input is refused here.
  *
  * @throws TsignError "bad-bundle"
  */
@@ -70,6 +70,6 @@ export function canonicalBundle(json: unknown): Record<string, unknown> {
     return readProtoJson(json, BUNDLE);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : "";
-    throw new TsignError("bad-bundle", `not a valid bundle: ${reason}`, { cause });
+    throw new TsignError("bad-bundle", `invalid bundle: ${reason}`, { cause });
   }
 }

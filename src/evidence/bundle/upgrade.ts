@@ -15,17 +15,17 @@ const VERSION = /^application\/vnd\.dev\.sigstore\.bundle(?:\+json;version=(0\.[
 export interface UpgradeOptions {
   /** Names the bundle in errors. */
   readonly path: string;
-  /** The entry a log has at an index, with its proof. Not believed: it must be the entry the bundle has. */
+  /** Fetches a log's entry at an index, with its inclusion proof. It is compared with the bundle's entry. */
   fetchEntry(logIndex: string): Promise<TransparencyLogEntry>;
-  /** Told what is done. */
+  /** Called with progress messages. */
   notice(text: string): void;
 }
 
 /**
- * A bundle of version 0.1 or 0.2 as one of version 0.3: of the certificates the leaf alone, and a proof of inclusion for
- * every log entry. What was signed stays as it was. One of version 0.3 is returned byte for byte.
+ * Converts a bundle of version 0.1 or 0.2 to version 0.3: keeps only the leaf certificate, and adds missing inclusion proofs. The
+ * signed content stays unchanged. A bundle of version 0.3 is returned byte for byte.
  *
- * @throws TsignError "bad-bundle" for what is no bundle, or cannot be one of version 0.3
+ * @throws TsignError "bad-bundle" for an invalid bundle, or one that cannot be converted; "service" for a different log entry
  */
 export async function upgradeBundle(bytes: Uint8Array, options: UpgradeOptions): Promise<Uint8Array> {
   const { path, notice } = options;
@@ -34,7 +34,7 @@ export async function upgradeBundle(bytes: Uint8Array, options: UpgradeOptions):
   const version = old ?? recent;
   if (version === undefined) {
     throw new TsignError("bad-bundle", `${path} is not a Sigstore bundle of version 0.1 to 0.3`, {
-      hint: "`tsign bundle create --bundle` converts a bundle of the old format",
+      hint: "convert a bundle of the old format with `tsign bundle create --bundle`",
     });
   }
   const origin = { kind: "file", where: path } as const;
@@ -58,7 +58,7 @@ export async function upgradeBundle(bytes: Uint8Array, options: UpgradeOptions):
 function keepLeaf(material: Material, { path, notice }: UpgradeOptions): void {
   if (material.content?.$case !== "x509CertificateChain") return;
   const [leaf] = material.content.x509CertificateChain.certificates;
-  if (!leaf) throw new TsignError("bad-bundle", `the certificate chain of ${path} is empty`);
+  if (!leaf) throw new TsignError("bad-bundle", `${path} has an empty certificate chain`);
   notice("Truncating certificate chain to only the leaf certificate...");
   material.content = { $case: "certificate", certificate: leaf };
 }
@@ -68,14 +68,14 @@ async function withProof(entry: Entry, { path, fetchEntry, notice }: UpgradeOpti
   notice(`Fetching missing inclusion proof for log index ${entry.logIndex}...`);
   const fetched = await fetchEntry(entry.logIndex);
   if (!isSameEntry(fetched, entry)) {
-    throw new TsignError("service", `the log has another entry at index ${entry.logIndex} than ${path}`, {
+    throw new TsignError("service", `log entry ${entry.logIndex} differs from the one in ${path}`, {
       service: "rekor",
     });
   }
   return { ...entry, inclusionProof: fetched.inclusionProof };
 }
 
-/** Same log, same content: what the log answers may add a proof, and change nothing. */
+/** Whether two entries have the same log and the same body. */
 function isSameEntry(one: TransparencyLogEntry, other: Entry): boolean {
   const sameLog = Buffer.compare(one.logId.keyId, other.logId?.keyId ?? Buffer.alloc(0)) === 0;
   return sameLog && Buffer.compare(one.canonicalizedBody, other.canonicalizedBody) === 0;

@@ -8,19 +8,19 @@ import type { Evidence, EvidenceKey } from "../model.ts";
 const NUMBER_BY_HASH: Readonly<Record<HashName, number>> = { sha256: 1, sha384: 2, sha512: 3 };
 
 /**
- * Evidence as a v0.3 bundle: compact JSON, fields in the order of their protobuf numbers. A chain is not written: a v0.3
- * bundle holds the leaf certificate only.
+ * Writes evidence as a v0.3 bundle: compact JSON, fields in the order of their protobuf numbers. A certificate chain is left out:
+ * a v0.3 bundle contains the leaf only.
  *
- * @throws TsignError "internal" for content that no bundle can hold (simple signing)
+ * @throws TsignError "internal" for content that a bundle cannot contain (simple signing)
  */
 export function writeBundle(evidence: Evidence): string {
   return bundleText(bundleToJSON(bundleOf(evidence)));
 }
 
 /**
- * Evidence as the message of a v0.3 bundle (sigstore_bundle.proto).
+ * Converts evidence to a v0.3 bundle message (sigstore_bundle.proto).
  *
- * @throws TsignError "internal" for content that no bundle can hold
+ * @throws TsignError "internal" for content that a bundle cannot contain
  */
 export function bundleOf(evidence: Evidence): Bundle {
   return {
@@ -38,8 +38,8 @@ export function bundleOf(evidence: Evidence): Bundle {
 }
 
 /**
- * A bundle's JSON form as text. Protobuf's JSON leaves out zeros and empty lists, and sigstore-python wants an entry's index and
- * path even of a log's first entry: both are always written, which every reader takes.
+ * Formats a bundle's JSON. Protobuf's JSON leaves out zeros and empty lists, but sigstore-python requires the index and the path of
+ * every entry, so both are always written.
  */
 export function bundleText(json: SerializedBundle): string {
   const material: Partial<SerializedBundle["verificationMaterial"]> = json.verificationMaterial;
@@ -65,16 +65,16 @@ function keyMaterial(key: EvidenceKey): Bundle["verificationMaterial"]["content"
 }
 
 /**
- * A signature as a bundle's content.
+ * Converts a signature to a bundle's content.
  *
- * @throws TsignError "internal" for content that no bundle can hold: simple signing, a signature without its digest
+ * @throws TsignError "internal" for content that a bundle cannot contain: simple signing, a signature without a digest
  */
 export function bundleContent(content: Evidence["content"]): Bundle["content"] {
   const signature = Buffer.from(content.signature);
   if (content.kind === "dsse") {
     const { payloadType, keyid = "" } = content;
     const { buffer, byteOffset, byteLength } = content.payload;
-    const payload = Buffer.from(buffer, byteOffset, byteLength); // no copy: it may be large
+    const payload = Buffer.from(buffer, byteOffset, byteLength); // no copy, as it may be large
     return { $case: "dsseEnvelope", dsseEnvelope: { payload, payloadType, signatures: [{ sig: signature, keyid }] } };
   }
   if (content.kind === "blob" && content.stated) {
@@ -84,5 +84,5 @@ export function bundleContent(content: Evidence["content"]): Bundle["content"] {
     };
     return { $case: "messageSignature", messageSignature: { messageDigest, signature } };
   }
-  throw new TsignError("internal", `a bundle cannot hold ${content.kind} content`);
+  throw new TsignError("internal", `a bundle cannot contain ${content.kind} content`);
 }

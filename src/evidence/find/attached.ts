@@ -8,27 +8,27 @@ import { BUNDLE_ANNOTATION, SIGN_PREDICATE_TYPE } from "../media-types.ts";
 
 const KINDS: readonly AttachmentKind[] = ["sig", "att", "sbom"];
 const SBOM_TYPE = /spdx|cyclonedx|syft|sbom/i;
-/** Referrers of referrers of …: a signature of an SBOM of an image is at the second. */
+/** Deepest nesting of referrers; a signature of an image's SBOM is at level two. */
 const MAX_DEPTH = 4;
-/** Most referrers of one image, theirs included; and how many are looked at at a time. */
+/** Most referrers of one image, including nested ones; and most concurrent requests. */
 const MAX_REFERRERS = 100_000;
 const WORKERS = 8;
 
-/** Something stored with an image: under a tag made of the image's digest, or as a referrer. */
+/** An attachment of an image: under a tag derived from the image's digest, or a referrer. */
 export interface Attached {
-  /** What it is, as `--only` calls it; "other" for referrers that are neither signature nor attestation nor SBOM. */
+  /** Its kind, as in `--only`; "other" for referrers that are not a signature, attestation or SBOM. */
   readonly kind: AttachmentKind | "other";
   readonly digest: Digest;
-  /** What it is attached to. */
+  /** The manifest it is attached to. */
   readonly subject: Digest;
-  /** Stored by tag; undefined for a referrer. */
+  /** Whether it is stored under a tag, not as a referrer. */
   readonly tagged: boolean;
 }
 
 /**
- * Everything attached to one manifest: what its `.sig`, `.att` and `.sbom` tags hold, then its referrers and theirs.
+ * Finds everything attached to a manifest: its `.sig`, `.att` and `.sbom` tags, then its referrers and their referrers.
  *
- * @throws TsignError, also for a listed referrer that cannot be read: what is left out silently is lost
+ * @throws TsignError "limit" for too many referrers; "registry" also for an unreadable entry, which would otherwise be lost
  */
 export async function findAttached(
   store: ImageStore,
@@ -45,20 +45,21 @@ export async function findAttached(
 }
 
 async function referringTo(store: ImageStore, subject: Digest, seen: Set<Digest>, depth: number): Promise<Attached[]> {
-  const look = async (entry: ListedReferrer): Promise<Attached[]> => {
+  const inspect = async (entry: ListedReferrer): Promise<Attached[]> => {
     if ("unreadable" in entry) throw new TsignError("registry", `${store.name}@${subject}: ${entry.unreadable}`);
     const { digest } = entry;
     if (seen.has(digest)) return [];
     seen.add(digest);
-    if (seen.size > MAX_REFERRERS) throw new TsignError("limit", `${store.name}@${subject} has too many referrers`);
+    if (seen.size > MAX_REFERRERS)
+      throw new TsignError("limit", `${store.name}@${subject} has more than ${MAX_REFERRERS} referrers`);
     const stored = await store.manifest(digest);
-    if (!stored) return []; // an entry of a fallback index that outlived what it lists
-    if (stored.manifest.subject?.digest !== subject) return []; // a fallback index may be anyone's
+    if (!stored) return []; // a stale entry of a fallback index
+    if (stored.manifest.subject?.digest !== subject) return []; // anyone can write a fallback index
     const found: Attached = { kind: kindOf(stored), digest, subject, tagged: false };
     return depth < MAX_DEPTH ? [found, ...(await referringTo(store, digest, seen, depth + 1))] : [found];
   };
   const found: Attached[] = [];
-  for await (const each of mapAhead(store.referrers(subject), { limit: WORKERS }, look)) found.push(...each);
+  for await (const each of mapAhead(store.referrers(subject), { limit: WORKERS }, inspect)) found.push(...each);
   return found;
 }
 

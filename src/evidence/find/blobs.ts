@@ -3,37 +3,37 @@ import type { Digest } from "../../format/digest.ts";
 import type { Descriptor, ImageStore } from "../../oci/types.ts";
 import { readBundle } from "../bundle/read.ts";
 import type { Evidence, Origin, Unreadable } from "../model.ts";
-import { readStatement, refuseOtherType } from "../statement.ts";
+import { readStatement, refuseOtherType, typeMismatch } from "../statement.ts";
 
 export interface FindOptions {
   readonly subject: Digest;
   /** Which stored forms to look for. */
   readonly forms: { readonly legacy: boolean; readonly bundle: boolean };
-  /** Which legacy tag to look under: of signatures by default. */
+  /** The legacy tag to search; by default that of signatures. */
   readonly attachment?: "sig" | "att";
   readonly tagPrefix: string;
   /** Largest payload or bundle, in bytes. */
   readonly maxBytes: number;
-  /** Most fetches at a time. */
+  /** Most concurrent fetches. */
   readonly workers: number;
-  /** Whether bundles come with the bytes they were read from. */
+  /** Whether to return bundles with their bytes. */
   readonly documents?: boolean;
-  /** Told of a referrer whose bundle is the same blob as that of an earlier one, which is found once. */
+  /** Called for a referrer with the same bundle as an earlier one, which is returned once. */
   readonly onRepeat?: (origin: Origin, first: Origin) => void;
 }
 
-/** Blobs above this size come after all others, one at a time. Bytes. */
+/** Largest small blob, in bytes. Larger ones are read last, one at a time. */
 export const SMALL = 16 * 1024 * 1024;
-/** Most bytes of blobs that are fetched ahead of the one that is being judged. */
+/** Most bytes of blobs fetched ahead. */
 export const MAX_AT_ONCE = 16 * 1024 * 1024;
-/** Most bytes of payloads that are kept for layers that name them again. */
-const MAX_KEPT = 64 * 1024 * 1024;
+/** Most bytes of cached payloads. */
+const MAX_CACHED = 64 * 1024 * 1024;
 
-/** Payloads by digest: several signatures may share one. The oldest are let go when they get too many. */
+/** Caches payloads by digest, as several signatures may share one. Evicts the oldest. */
 export class BlobCache {
   readonly #store: ImageStore;
   readonly #maxBytes: number;
-  readonly #kept = new Map<string, { readonly size: number; readonly bytes: Promise<Uint8Array> }>();
+  readonly #cached = new Map<string, { readonly size: number; readonly bytes: Promise<Uint8Array> }>();
   #size = 0;
 
   constructor(store: ImageStore, maxBytes: number) {
@@ -43,31 +43,31 @@ export class BlobCache {
 
   get(layer: Descriptor): Promise<Uint8Array> {
     const key = keyOf(layer);
-    const known = this.#kept.get(key);
+    const known = this.#cached.get(key);
     if (known) return known.bytes;
     const bytes = this.#store.blob(layer, { maxBytes: this.#maxBytes });
-    bytes.catch(() => {}); // whoever asked is told
-    this.#kept.set(key, { size: layer.size, bytes });
+    bytes.catch(() => {}); // the caller handles it
+    this.#cached.set(key, { size: layer.size, bytes });
     this.#size += layer.size;
-    for (const [oldest, { size }] of this.#kept) {
-      if (this.#size <= MAX_KEPT || oldest === key) break;
-      this.#kept.delete(oldest);
+    for (const [oldest, { size }] of this.#cached) {
+      if (this.#size <= MAX_CACHED || oldest === key) break;
+      this.#cached.delete(oldest);
       this.#size -= size;
     }
     return bytes;
   }
 }
 
-/** What became of a bundle's blob the first time. */
+/** The result of reading a bundle's blob for the first time. */
 interface Earlier {
   readonly origin: Origin;
-  /** Of its statement; undefined for what has none. */
+  /** Predicate type of its statement; undefined without one. */
   readonly predicateType: string | undefined;
-  /** Whether it was passed on; it is not when the referrer stated another type than the statement. */
+  /** Whether it was returned; it is not if the referrer's annotation had another predicate type. */
   readonly used: boolean;
 }
 
-/** Reads the bundles of referrers, each blob once, however many referrers name it. */
+/** Reads the bundles of referrers, each blob once. */
 export class BundleReader {
   readonly #store: ImageStore;
   readonly #options: FindOptions;
@@ -79,10 +79,12 @@ export class BundleReader {
   }
 
   /**
-   * @param from.stated the predicate type that the referrer's annotation states
-   * @param from.spend called before the blob is fetched; throws when no more may be
-   * @returns undefined for a bundle that was passed on already
-   * @throws TsignError for one that cannot be fetched or read
+   * Reads a bundle.
+   *
+   * @param from.stated the predicate type in the referrer's annotation
+   * @param from.spend called before fetching the blob; throws if the limit is reached
+   * @returns undefined for a bundle that was returned already
+   * @throws TsignError if it cannot be fetched or parsed
    */
   async read(
     layer: Descriptor,
@@ -98,7 +100,7 @@ export class BundleReader {
     if (earlier) refuseStated(earlier.predicateType, from.stated);
     const reading = this.#load(layer, from);
     const outcome = reading.then(({ earlier }) => earlier);
-    outcome.catch(() => {}); // thrown below; others that name the blob get the same failure
+    outcome.catch(() => {}); // thrown below; later referrers with this blob get the same error
     this.#earlier.set(key, outcome);
     const { evidence } = await reading;
     return evidence;
@@ -132,13 +134,13 @@ function predicateTypeOf({ content }: Evidence): string | undefined {
   try {
     return readStatement(content).predicateType;
   } catch {
-    return undefined; // verify says what is wrong with it
+    return undefined; // `verify` reports the malformed statement
   }
 }
 
 function refuseStated(signed: string | undefined, stated: string | undefined): void {
   if (signed === undefined || stated === undefined || signed === stated) return;
-  throw new TsignError("bad-bundle", `it is annotated as ${stated}, and the statement is of type ${signed}`);
+  throw typeMismatch(signed, stated);
 }
 
 function keyOf({ digest, size }: { digest: Digest; size: number }): string {

@@ -22,5 +22,5 @@ test("claimedSigner: a certificate by its names and its issuer, whatever it has 
     "a certificate without a name (https://issuer.example)",
   );
   assert.equal(by(certificateOf([])), "a certificate without a name");
-  assert.equal(by(Buffer.from("no certificate")), "a certificate that cannot be read");
+  assert.equal(by(Buffer.from("no certificate")), "a malformed certificate");
 });

@@ -3,8 +3,8 @@ import { certificateIssuer, certificateNames } from "../../format/certificate-na
 import type { Evidence } from "../model.ts";
 
 /**
- * Who a signature says it is by: names and issuer of its certificate, or the hint of its key. For showing only: anyone can
- * write anything there, and nothing of it is verified.
+ * The signer named in a signature: its certificate's names and issuer, or its key's hint. For printing only: it is not verified, and
+ * can be forged.
  */
 export function claimedSigner({ key }: Pick<Evidence, "key">): string {
   if (key.kind === "public-key") return key.hint === "" ? "a key" : `the key ${key.hint}`;
@@ -14,6 +14,6 @@ export function claimedSigner({ key }: Pick<Evidence, "key">): string {
     const issuer = certificateIssuer(leaf);
     return `${certificateNames(leaf).join(", ") || "a certificate without a name"}${issuer ? ` (${issuer})` : ""}`;
   } catch {
-    return "a certificate that cannot be read";
+    return "a malformed certificate";
   }
 }

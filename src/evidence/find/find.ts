@@ -8,15 +8,14 @@ import { findReferring } from "./referrers.ts";
 
 export type { FindOptions } from "./blobs.ts";
 
-/** Judging what is in memory already takes no turn of the event loop: one is taken after so many, for time-outs and Ctrl-C. */
-const TURN = 16;
+/** Candidates between turns of the event loop: verifying cached content would otherwise block time-outs and Ctrl-C. */
+const CANDIDATES_PER_TURN = 16;
 
 /**
- * Everything stored beside an image that claims to sign it: the layers of its `.sig` tag, then its referrers, each in
- * stored order, large ones (over 16 MiB) last. They come one by one, for the consumer to judge and let go: only a few are
- * fetched ahead, and no number of them, or of referrers of other types, fills the memory. A candidate that cannot be fetched
- * or read is yielded as Unreadable, so that it hides no other; a place that cannot be looked through, or has more than can be
- * read, as Incomplete, so that it never looks like "no signatures". A bundle that several referrers name comes once.
+ * Finds the signatures stored with an image: the layers of its `.sig` tag, then its referrers, in stored order, large ones (over
+ * 16 MiB) last. They are yielded one by one, with only a few fetched ahead, so that memory stays bounded. A candidate that cannot
+ * be read is yielded as Unreadable; a place that cannot be searched completely is yielded as Incomplete, never as "no signatures".
+ * A bundle that several referrers contain is yielded once.
  */
 export async function* findEvidence(store: ImageStore, options: FindOptions): AsyncGenerator<Found, void, undefined> {
   const { legacy, bundle } = options.forms;
@@ -28,17 +27,17 @@ export async function* findEvidence(store: ImageStore, options: FindOptions): As
     total: { left: MAX_TOTAL },
   };
   const referring = legacy || bundle ? findReferring(search) : none();
-  const first = referring.next(); // its listing is asked for while the tag is
+  const first = referring.next(); // lists the referrers while the tag is looked up
   first.catch(() => {});
   let count = 0;
   try {
     for await (const found of legacy ? findTagged(search) : none()) {
       yield found;
-      if (++count % TURN === 0) await setImmediate();
+      if (++count % CANDIDATES_PER_TURN === 0) await setImmediate();
     }
     for (let next = await first; !next.done; next = await referring.next()) {
       yield next.value;
-      if (++count % TURN === 0) await setImmediate();
+      if (++count % CANDIDATES_PER_TURN === 0) await setImmediate();
     }
   } finally {
     await referring.return();
@@ -60,7 +59,7 @@ async function* findTagged(search: Search): AsyncGenerator<Found, void, undefine
     yield incomplete({ kind, where }, error);
     return;
   }
-  // A registry may answer a tag that it has not with the image.
+  // Some registries return the image for a missing tag.
   if (stored && stored.descriptor.digest !== options.subject)
     yield* readSignatureImage(search, { stored, where, kind });
 }

@@ -5,20 +5,20 @@ import { readAttestationLayer, readSignatureLayer } from "../legacy/read.ts";
 import type { Evidence, Incomplete, Origin, Unreadable } from "../model.ts";
 import { type BlobCache, type BundleReader, type FindOptions, MAX_AT_ONCE, SMALL } from "./blobs.ts";
 
-/** Most bytes of payloads and bundles that are read for one image. */
+/** Most bytes of payloads and bundles for one image. */
 export const MAX_TOTAL = 4 * 1024 * 1024 * 1024;
 
-/** One search beside one image. */
+/** The state of a search for one image's signatures. */
 export interface Search {
   readonly store: ImageStore;
   readonly options: FindOptions;
   readonly blobs: BlobCache;
   readonly bundles: BundleReader;
-  /** Bytes that may still be read. */
+  /** Remaining bytes. */
   readonly total: { left: number };
 }
 
-/** The layers of a signature or attestation image, small ones first. */
+/** Reads the layers of a signature or attestation image, small ones first. */
 export async function* readSignatureImage(
   search: Search,
   from: { stored: StoredManifest; where: string; kind: Origin["kind"] },
@@ -47,29 +47,23 @@ export async function* readSignatureImage(
   });
 }
 
-/** @throws TsignError "limit" when more was read for this image than may be */
+/** Counts a blob against the limit for this image. @throws TsignError "limit" */
 export function spend({ total, store, options }: Search, { size }: Descriptor): void {
   total.left -= size;
   if (total.left >= 0) return;
-  const what = `${store.name}@${options.subject} has more than ${MAX_TOTAL / 1024 ** 3} GiB of signatures`;
-  throw new TsignError("limit", what);
+  const reason = `${store.name}@${options.subject} has more than ${MAX_TOTAL / 1024 ** 3} GiB of signatures`;
+  throw new TsignError("limit", reason);
 }
 
-/** A place that could not be looked through, for an expected reason. */
+/** The result for a place that could not be searched. Throws defects and the user's abort. */
 export function incomplete(origin: Origin, error: unknown): Incomplete {
-  reason(error);
-  return { origin, incomplete: error as TsignError };
-}
-
-/** The message of an expected failure; a defect of our own, or the user's stop, is no place's fault. */
-function reason(error: unknown): string {
   if (!(error instanceof TsignError) || error.code === "internal" || error.code === "cancelled") throw error;
-  return error.message;
+  return { origin, incomplete: error };
 }
 
 /**
- * A candidate that could not be read, so that it hides no other. The user's stop is thrown on; a defect of tsign is kept
- * beside the text, to be reported where no other candidate verifies.
+ * The result for a candidate that could not be read. Throws the user's abort; keeps a defect of tsign, to be reported if no other
+ * candidate verifies.
  */
 export function unreadable(origin: Origin, error: unknown): Unreadable {
   if (error instanceof TsignError && error.code === "cancelled") throw error;

@@ -8,15 +8,15 @@ import type { Found, Incomplete, Origin, Unreadable } from "../model.ts";
 import { MAX_AT_ONCE, SMALL } from "./blobs.ts";
 import { incomplete, readSignatureImage, type Search, spend, unreadable } from "./layers.ts";
 
-/** Most referrers of one image that are fetched. */
+/** Most referrers of one image. */
 const MAX_REFERRERS = 100_000;
-/** Referrers of other types that are looked into all the same when there is nothing else: listings err. */
+/** Most referrers of other types to fetch if there are no candidates: some registries list wrong types. */
 const MAX_OTHERS = 32;
 
-/** A referrer that is no candidate, one that stands for its layers, or what was read of it. */
+/** The result of reading a referrer; an image stands for its layers, undefined for no candidate. */
 type Read = Found | { readonly image: StoredManifest; readonly where: string } | undefined;
 
-/** The bundles and signature images that refer to an image, small ones first. */
+/** Finds bundles and signature images among an image's referrers, small ones first. */
 export async function* findReferring(search: Search): AsyncGenerator<Found, void, undefined> {
   const { options } = search;
   const large: Candidate[] = [];
@@ -36,14 +36,14 @@ export async function* findReferring(search: Search): AsyncGenerator<Found, void
   yield* readAll(search, large);
 }
 
-/** What a referrer turned out to be. Only what is needed later is kept of its manifest. */
+/** A classified referrer, with only the needed parts of its manifest. */
 type Candidate =
   | { readonly kind: "bundle"; readonly layer: Descriptor; readonly stated: string | undefined; readonly where: string }
   | { readonly kind: "image"; readonly stored: StoredManifest; readonly where: string }
   | { readonly kind: "other" }
   | { readonly kind: "found"; readonly found: Unreadable | Incomplete };
 
-/** The listed referrers that may be signatures; entries and listings that cannot be read as what was found. */
+/** Lists the referrers that may be signatures, and the errors for unreadable entries and lists. */
 async function* listed(
   { store, options }: Search,
   looked: { candidates: number; others: ListedDescriptor[]; total: number },
@@ -54,7 +54,10 @@ async function* listed(
       if ("unreadable" in entry) yield { origin, unreadable: entry.unreadable };
       else if (mayBeOurs(entry)) {
         if (++looked.candidates > MAX_REFERRERS) {
-          throw new TsignError("limit", `${origin.where} has more than ${MAX_REFERRERS} referrers that may sign it`);
+          throw new TsignError(
+            "limit",
+            `${origin.where} has more than ${MAX_REFERRERS} referrers that may be signatures`,
+          );
         }
         yield entry;
       } else {
@@ -88,7 +91,7 @@ async function openReferrer(
   }
 }
 
-/** Passes small candidates on; large ones are put off, so that no number of them hides a small one. */
+/** Yields small candidates and collects large ones, which are read last. */
 async function* small(candidates: AsyncIterable<Candidate>, large: Candidate[]): AsyncGenerator<Candidate> {
   for await (const candidate of candidates) {
     if (candidate.kind === "bundle" && candidate.layer.size > SMALL) large.push(candidate);

@@ -3,17 +3,17 @@ import { attachmentTag } from "../../oci/tags.ts";
 import type { ImageStore, Manifest } from "../../oci/types.ts";
 import { isSbom, mayBeOurs } from "../kinds.ts";
 
-/** The SBOMs attached to an image, unsigned: the newest referrer's, else what the `.sbom` tag holds. */
+/** An unsigned SBOM attached to an image: the newest referrer, or else the `.sbom` tag. */
 export interface FoundSbom {
   readonly manifest: Manifest;
-  /** How many referrers hold one; 0 for a tag. */
+  /** Number of referrers with an SBOM; 0 for a tag. */
   readonly referrers: number;
 }
 
 /**
- * Finds what `attach sbom` stored, in the order cosign looks.
+ * Finds an SBOM stored by `attach sbom`, in cosign's order.
  *
- * @returns undefined when there is none
+ * @returns undefined if there is none
  */
 export async function findSbom(
   store: ImageStore,
@@ -24,7 +24,7 @@ export async function findSbom(
   let referrers = 0;
   for await (const entry of store.referrers(image)) {
     if ("unreadable" in entry || !mayBeOurs(entry)) continue;
-    const stored = await store.manifest(entry.digest); // a listing may leave the artifact type out, or be anyone's
+    const stored = await store.manifest(entry.digest); // the list may be forged or lack the type
     if (stored?.manifest.subject?.digest !== image || !isSbom(stored)) continue;
     last = stored.manifest;
     referrers++;

@@ -3,22 +3,22 @@ import type { Descriptor, ImageStore, StoredManifest } from "../../oci/types.ts"
 import { signatureImage } from "./write.ts";
 
 /**
- * Puts a signature or attestation image under its tag without losing the layers of one that is there: those it lacks are
- * added to it. The layers' blobs must be stored already.
+ * Merges a signature or attestation image into the one under its tag, by adding the missing layers. The layers' blobs must be
+ * stored already.
  *
- * @param options.exclusive replaces what is there, for images that hold one thing only (SBOMs)
+ * @param options.exclusive replace the existing image, for images with a single content (SBOMs)
  */
 export function mergeLayers(options: { store: ImageStore; added: StoredManifest; exclusive: boolean }): Merge {
   const { store, added, exclusive } = options;
-  const asItIs = { bytes: added.bytes, mediaType: added.descriptor.mediaType };
+  const unchanged = { bytes: added.bytes, mediaType: added.descriptor.mediaType };
   return async (current) => {
-    if (!current) return asItIs;
+    if (!current) return unchanged;
     if (current.descriptor.digest === added.descriptor.digest) return undefined;
-    if (exclusive || lacking(current, added).length === 0) {
-      return exclusive || lacking(added, current).length > 0 ? asItIs : undefined;
+    if (exclusive || missingLayers(current, added).length === 0) {
+      return exclusive || missingLayers(added, current).length > 0 ? unchanged : undefined;
     }
     let merged = current;
-    for (const layer of lacking(added, current)) {
+    for (const layer of missingLayers(added, current)) {
       const style = { dockerMediaTypes: false, created: undefined, subject: undefined };
       const { bytes, mediaType } = await signatureImage({ store, current: merged, layer, style });
       const manifest = { ...merged.manifest, layers: [...merged.manifest.layers, layer] };
@@ -28,8 +28,8 @@ export function mergeLayers(options: { store: ImageStore; added: StoredManifest;
   };
 }
 
-/** Layers that one has and the other has not. Of two signatures over one payload, only the annotations differ. */
-function lacking(one: StoredManifest, other: StoredManifest): Descriptor[] {
+/** The layers of the first image that the second does not have; layers with the same payload differ in their annotations. */
+function missingLayers(one: StoredManifest, other: StoredManifest): Descriptor[] {
   const there = new Set(other.manifest.layers.map(identity));
   return one.manifest.layers.filter((layer) => !there.has(identity(layer)));
 }

@@ -72,10 +72,7 @@ test("readLegacyLogEntry: what is no entry is refused", () => {
     payload({ integrated_time: 5 }),
   ];
   for (const value of wrong) assert.throws(() => readLegacyLogEntry(value, "it"), badBundle, JSON.stringify(value));
-  assert.throws(
-    () => readLegacyLogEntry(payload({ body: base64("x") }), "it"),
-    refused("bad-bundle", "the body of it"),
-  );
+  assert.throws(() => readLegacyLogEntry(payload({ body: base64("x") }), "it"), refused("bad-bundle", "body of it"));
 });
 
 test("kindVersionOf: what a body says it is; nothing where it says nothing", () => {

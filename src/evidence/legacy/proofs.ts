@@ -5,7 +5,7 @@ import { goJson } from "../../format/go-json.ts";
 import { isObject, parseJson, textOf } from "../../format/json.ts";
 import { parseSignedJson, refuseLookalikes } from "../../format/signed-json.ts";
 
-/** What cosign keeps of a Rekor v1 entry beside a legacy signature: the promise (SET) and what it is over. */
+/** A Rekor v1 entry as cosign stores it with a legacy signature: the signed entry timestamp (SET) and what it covers. */
 export interface LegacyLogEntry {
   readonly SignedEntryTimestamp: string;
   readonly Payload: {
@@ -23,46 +23,46 @@ const ENTRY_MEMBERS = { SignedEntryTimestamp: {}, Payload: { body: {}, integrate
 const TIMESTAMP_MEMBERS = { SignedRFC3161Timestamp: {} };
 
 /**
- * Reads the log entry of a legacy signature: the layer annotation `dev.sigstore.cosign/bundle`, or a blob bundle's
+ * Parses the log entry of a legacy signature: the layer annotation `dev.sigstore.cosign/bundle`, or a blob bundle's
  * `rekorBundle`.
  *
  * @param value parsed JSON
  * @throws TsignError "bad-bundle"
  */
-export function readLegacyLogEntry(value: unknown, what: string): TransparencyLogEntry {
-  refuseLookalikes(value, ENTRY_MEMBERS, what);
+export function readLegacyLogEntry(value: unknown, name: string): TransparencyLogEntry {
+  refuseLookalikes(value, ENTRY_MEMBERS, name);
   const payload = isObject(value) ? value["Payload"] : undefined;
-  if (!isObject(value) || !isObject(payload)) throw new TsignError("bad-bundle", `${what} is not a log entry`);
+  if (!isObject(value) || !isObject(payload)) throw new TsignError("bad-bundle", `${name} is not a log entry`);
   const { integratedTime, logIndex, logID } = payload;
   const body = typeof payload["body"] === "string" ? decodeBase64(payload["body"]) : undefined;
   const promise =
     typeof value["SignedEntryTimestamp"] === "string" ? decodeBase64(value["SignedEntryTimestamp"]) : undefined;
   if (!body || !promise || !isCount(integratedTime) || !isCount(logIndex) || !isLogId(logID)) {
-    throw new TsignError("bad-bundle", `${what} is not a log entry`);
+    throw new TsignError("bad-bundle", `${name} is not a log entry`);
   }
   return {
     logIndex: String(logIndex),
     logId: { keyId: Buffer.from(logID, "hex") },
-    kindVersion: kindVersionOf(body, `the body of ${what}`),
+    kindVersion: kindVersionOf(body, `body of ${name}`),
     integratedTime: String(integratedTime),
     inclusionPromise: { signedEntryTimestamp: Buffer.from(promise) },
-    inclusionProof: undefined as never, // the library's type asks for a proof, its code takes a promise alone
+    inclusionProof: undefined as never, // the library's type requires a proof, but its code accepts a SET alone
     canonicalizedBody: Buffer.from(body),
   };
 }
 
 /**
- * What kind of entry a canonical body is of.
+ * The kind and version of a canonical entry body.
  *
  * @throws TsignError "bad-bundle"
  */
-export function kindVersionOf(body: Uint8Array, what: string): { kind: string; version: string } {
-  const entry = parseJson(body, what);
+export function kindVersionOf(body: Uint8Array, name: string): { kind: string; version: string } {
+  const entry = parseJson(body, name);
   const { kind, apiVersion } = isObject(entry) ? entry : {};
   return { kind: textOf(kind), version: textOf(apiVersion) };
 }
 
-/** A number of things: a whole one, exact, not negative. */
+/** Whether a value is a non-negative safe integer. */
 export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
@@ -71,7 +71,7 @@ function isLogId(value: unknown): value is string {
   return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 }
 
-/** The reverse; undefined for an entry without a promise, which the legacy form cannot hold. */
+/** The reverse; undefined for an entry without a SET, which the legacy form cannot contain. */
 export function toLegacyLogEntry(entry: TransparencyLogEntry): LegacyLogEntry | undefined {
   if (!entry.inclusionPromise) return undefined;
   return {
@@ -86,15 +86,15 @@ export function toLegacyLogEntry(entry: TransparencyLogEntry): LegacyLogEntry | 
 }
 
 /**
- * Reads cosign's JSON of a signed timestamp: `{"SignedRFC3161Timestamp":"<base64 of the DER TimeStampResp>"}`.
+ * Parses cosign's JSON of a signed timestamp: `{"SignedRFC3161Timestamp":"<base64 of the DER TimeStampResp>"}`.
  *
  * @throws TsignError "bad-bundle"
  */
-export function readLegacyTimestamp(text: string, what: string): Uint8Array {
-  const value = parseSignedJson(Buffer.from(text), TIMESTAMP_MEMBERS, what);
+export function readLegacyTimestamp(text: string, name: string): Uint8Array {
+  const value = parseSignedJson(Buffer.from(text), TIMESTAMP_MEMBERS, name);
   const encoded = isObject(value) ? value["SignedRFC3161Timestamp"] : undefined;
   const der = typeof encoded === "string" ? decodeBase64(encoded) : undefined;
-  if (!der) throw new TsignError("bad-bundle", `${what} is not a signed timestamp`);
+  if (!der) throw new TsignError("bad-bundle", `${name} is not a signed timestamp`);
   return der;
 }
 

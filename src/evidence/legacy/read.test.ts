@@ -118,7 +118,7 @@ test("readAttestationLayer: the envelope, and the whole layer as what may be tim
   });
   assert.equal(read({}).key.kind, "none");
   assert.throws(() => read({ [ANNOTATION.predicateType]: "another" }), badBundle);
-  assert.throws(() => read({}, Buffer.from("{}")), refused("bad-bundle", "the layer"));
+  assert.throws(() => read({}, Buffer.from("{}")), refused("bad-bundle", "layer is not a DSSE envelope"));
 });
 
 test("readCertificates: every block in order, whatever stands between, one that stands there twice too", () => {
@@ -185,7 +185,7 @@ test("readSimpleSigning: a payload that is not one is refused, and one that name
   for (const value of [...NONE, ...LOOKALIKES, ...without]) {
     assert.throws(() => readSimpleSigning(jsonBytes(value)), badBundle, JSON.stringify(value));
   }
-  assert.throws(() => readSimpleSigning(Buffer.from("{")), refused("bad-bundle", "the payload"));
+  assert.throws(() => readSimpleSigning(Buffer.from("{")), refused("bad-bundle", "payload is not valid JSON"));
 });
 
 test("describePayload: every field may be missing; what is no such document is described as nothing", () => {

@@ -21,12 +21,12 @@ const DOCKER = {
 /** A config of a signature image is a few hundred bytes a layer. */
 const MAX_CONFIG = 4 * 1024 * 1024;
 
-/** PEM of a DER certificate, as cosign writes it. */
+/** Encodes a DER certificate as PEM, as cosign does. */
 export function certificatePem(der: Uint8Array): string {
   return new X509Certificate(der).toString().trimEnd().concat("\n");
 }
 
-/** JSON of a detached signature as cosign 2 writes it to --bundle: the signature, a certificate if there is one, the log's entry. */
+/** JSON of a detached signature as cosign 2 writes it with --bundle: signature, optional certificate, log entry. */
 export function legacyBlobBundle({ content, key, log }: Pick<Evidence, "content" | "key" | "log">): string {
   const cert = key.kind === "certificate" ? encodeBase64(Buffer.from(certificatePem(key.leaf))) : undefined;
   const [rekorBundle] = log.flatMap((entry) => toLegacyLogEntry(entry) ?? []);
@@ -44,18 +44,18 @@ export function legacyBlobBundle({ content, key, log }: Pick<Evidence, "content"
 export function signatureLayer(evidence: Evidence): Descriptor {
   const { content } = evidence;
   if (content.kind !== "simple-signing") {
-    throw new TsignError("internal", `a signature image cannot hold ${content.kind} content`);
+    throw new TsignError("internal", `a signature image cannot contain ${content.kind} content`);
   }
   const signature = { [ANNOTATION.signature]: encodeBase64(content.signature) };
   return layerOf(evidence, { mediaType: SIMPLE_SIGNING_MEDIA_TYPE, blob: content.payload, annotations: signature });
 }
 
-/** The descriptor of an attestation's layer: its envelope is the blob, and holds the signature. */
+/** The descriptor of an attestation's layer: its blob is the envelope, which contains the signature. */
 export function attestationLayer(
   evidence: Evidence,
-  by: { envelope: Uint8Array; predicateType: string | undefined },
+  attestation: { envelope: Uint8Array; predicateType: string | undefined },
 ): Descriptor {
-  const { envelope: blob, predicateType } = by;
+  const { envelope: blob, predicateType } = attestation;
   const annotations = {
     [ANNOTATION.signature]: "",
     ...(predicateType ? { [ANNOTATION.predicateType]: predicateType } : {}),
@@ -85,18 +85,18 @@ function layerOf(
   };
 }
 
-/** How a signature image is written when it starts from nothing. */
+/** How a new signature image is written. */
 export interface SignatureImageStyle {
   readonly dockerMediaTypes: boolean;
-  /** RFC 3339 time recorded as the image's creation; the zero time without. */
+  /** Creation time of the image, RFC 3339; undefined for the zero time. */
   readonly created: string | undefined;
-  /** Writes the image as an OCI 1.1 referrer of this subject instead of for a tag. */
+  /** Subject, to write the image as an OCI 1.1 referrer instead of a tag. */
   readonly subject: Descriptor | undefined;
 }
 
 /**
- * A signature image with one more layer. Its config is stored, the manifest is returned for the caller to put under a
- * tag or as a referrer. Existing layers, annotations and media types are kept.
+ * Appends a layer to a signature image. Stores the config and returns the manifest, for the caller to store as a tag or referrer.
+ * Existing layers, annotations and media types are kept.
  *
  * @param current the image to append to; undefined starts a new one
  */
@@ -105,7 +105,7 @@ export async function signatureImage(options: {
   current: StoredManifest | undefined;
   layer: Descriptor;
   style: SignatureImageStyle;
-  /** Of a referrer; a signature by default. */
+  /** Artifact type of a referrer; by default that of a signature. */
   artifactType?: string;
 }): Promise<{ bytes: Uint8Array; mediaType: string }> {
   const { store, current, layer, style, artifactType = SIGNATURE_ARTIFACT_TYPE } = options;
@@ -125,19 +125,19 @@ export async function signatureImage(options: {
   return { bytes: Buffer.from(goJson(manifest)), mediaType: family.manifest };
 }
 
-/** The config image tools expect: one diff id and one history entry a layer. What else an existing one says is kept. */
+/** The config that image tools expect: a diff ID and a history entry for each layer. Other existing fields are kept. */
 async function nextConfig(
   { store, current, style }: { store: ImageStore; current: StoredManifest | undefined; style: SignatureImageStyle },
   layers: readonly Descriptor[],
 ): Promise<Record<string, unknown>> {
   const existing = current?.manifest.config;
-  const kept = existing
-    ? parseJson(await store.blob(existing, { maxBytes: MAX_CONFIG }), "the signature's config")
+  const previous = existing
+    ? parseJson(await store.blob(existing, { maxBytes: MAX_CONFIG }), "signature image config")
     : {};
   return {
     architecture: "",
     created: ZERO_TIME,
-    ...(isObject(kept) ? kept : {}),
+    ...(isObject(previous) ? previous : {}),
     ...(style.created ? { created: style.created } : {}),
     history: layers.map(() => ({ created: ZERO_TIME })),
     os: "",
@@ -146,12 +146,12 @@ async function nextConfig(
   };
 }
 
-/** Field order of go-containerregistry's Descriptor. */
+/** Orders the fields like go-containerregistry's Descriptor. */
 function orderDescriptor({ mediaType, size, digest, annotations, ...rest }: Descriptor): Descriptor {
   return { mediaType, size, digest, ...(annotations ? { annotations } : {}), ...rest };
 }
 
-/** What identifies a subject, without its annotations and platform. */
+/** A descriptor without annotations and platform, for a `subject`. */
 export function plainDescriptor({ mediaType, size, digest }: Descriptor): Descriptor {
   return { mediaType, size, digest };
 }
