@@ -6,20 +6,20 @@ import { writeLibraryTypes } from "./scripts/library-types.ts";
 import { installPolicyEngine } from "./scripts/policy-engine.ts";
 
 /**
- * Bundles the program into dist/: one small chunk for each command, loaded when it is asked for. The library goes into dist/lib,
- * with its declarations in dist/types.
+ * Bundles the program into dist/, with one chunk per command that is loaded on demand. The library goes into dist/lib, its
+ * declarations into dist/types.
  */
 
 /**
- * Node's own modules, taken without `import`: importing one evaluates every export it has, which opens streams
- * (node:process), or loads web crypto (node:crypto) and worker threads (node:util), and takes half of a start.
- * commander never gets node:child_process, which it wants for commands that are programs of their own.
+ * Loads Node's own modules without `import`, which evaluates every export: it opens streams (node:process), loads web crypto
+ * (node:crypto) and worker threads (node:util), and takes half of the start time. commander does not get node:child_process,
+ * which it needs only for commands in separate programs.
  */
 const lightBuiltins: Plugin = {
   name: "light-builtins",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^node:/ }, ({ path, importer, kind }) => {
-      if (kind === "dynamic-import") return { path, external: true }; // asked for when it is needed
+      if (kind === "dynamic-import") return { path, external: true }; // loaded on demand
       return {
         path: path === "node:child_process" && importer.includes("commander") ? "none" : path,
         namespace: "builtin",
@@ -50,8 +50,8 @@ const { outputFiles } = await build({
   write: false,
 });
 
-// CommonJS dependencies ask for node's own modules by `require`, which ES modules lack: given to the one chunk in which
-// esbuild put its stand-in, so that a start without such dependencies does not pay for it.
+// CommonJS dependencies call `require` for Node's own modules, which ES modules lack. It is added only to the chunk with
+// esbuild's replacement for it, so that a start without such dependencies does not load it.
 const REQUIRE = 'const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);\n';
 mkdirSync(new URL("dist", import.meta.url));
 for (const { path, text } of outputFiles) {
@@ -59,8 +59,8 @@ for (const { path, text } of outputFiles) {
 }
 installPolicyEngine();
 
-// The library leaves its dependencies outside and its text as it is: the program that embeds it installs and audits them, has
-// each once, and can read what it runs. It also runs on older Nodes than the one that the program brings.
+// The library is not minified and does not include its dependencies: the embedding program installs and audits them, has only
+// one copy of each, and can read the code. The library also runs on older versions of Node than the program's own.
 const LIBRARY = ["index", "keys", "oci", "sandbox", "sign", "sigstore-js", "verify"];
 await build({
   absWorkingDir: import.meta.dirname,
@@ -79,7 +79,7 @@ await build({
 });
 writeLibraryTypes(LIBRARY.map((name) => `lib/${name}`));
 
-// The first runs fill the compile cache, so that a user's first is as fast as the rest.
+// These runs fill the compile cache, so that a user's first run is as fast as later ones.
 for (const args of [
   ["version"],
   ["verify-blob", "--key", "none", "--insecure-ignore-tlog", "--bundle", "package.json", "-"],

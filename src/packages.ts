@@ -42,7 +42,7 @@ export async function loadPackages<T extends readonly unknown[]>(
     }
     const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
     throw new TsignError("unsupported", `load ${names.join(", ")} for ${purpose}: ${reason}`, {
-      hint: `reinstall with build scripts: npm install --allow-scripts=${names.join(",")} ${versions}`,
+      hint: `install it again with build scripts: npm install --allow-scripts=${names.join(",")} ${versions}`,
       cause,
     });
   }

@@ -171,7 +171,7 @@ const HINTS: Readonly<Record<string, string>> = {
   SELF_SIGNED_CERT_IN_CHAIN: SET_AUTHORITIES,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: SET_AUTHORITIES,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: SET_AUTHORITIES,
-  CERT_HAS_EXPIRED: "renew the server's certificate, or check this machine's clock",
+  CERT_HAS_EXPIRED: "check this machine's clock, or renew the server's certificate",
 };
 
 function networkError(url: URL, cause: unknown): TsignError {

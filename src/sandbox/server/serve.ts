@@ -99,7 +99,7 @@ async function portOf({ files }: SandboxIo, { port, state }: SandboxOptions): Pr
   if (!Number.isInteger(kept) || kept < 1 || kept > 65535) throw new TsignError("input", `read ${path}: invalid port`);
   if (port !== 0 && port !== kept) {
     const message = `open state folder ${state}: port mismatch: got ${port}, want ${kept}`;
-    throw new TsignError("input", message, { hint: "omit --port" });
+    throw new TsignError("input", message, { hint: "remove --port" });
   }
   return kept;
 }

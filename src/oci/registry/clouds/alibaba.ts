@@ -66,7 +66,7 @@ async function instanceId(api: RegistryApi, name: string): Promise<string> {
   if (typeof id === "string" && id !== "") return id;
   throw new TsignError(
     "auth",
-    `Container Registry instance ${name} does not exist or is not visible to the access key`,
+    `find Container Registry instance ${name}: it does not exist or is not visible to the access key`,
   );
 }
 

@@ -345,7 +345,10 @@ describe("Alibaba Cloud", () => {
     assert.equal(await passwords(INSTANCE), "instance:p of cri-team");
     const env = { DOCKER_CREDENTIAL_ACR_HELPER_INSTANCE_ID: "cri-x" };
     assert.equal(await passwords(INSTANCE, env), "instance:p of cri-x");
-    assert.match(String(await passwords("none-registry.cn-hangzhou.cr.aliyuncs.com")), /instance none does not exist/);
+    assert.match(
+      String(await passwords("none-registry.cn-hangzhou.cr.aliyuncs.com")),
+      /instance none: it does not exist/,
+    );
   });
 
   test("role of a service account, of the machine, or none", async () => {
