@@ -5,12 +5,12 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 
 /**
- * tsign beside cosign, in one run: interleaved rounds, medians of CPU time (user and system) and peak memory.
+ * Compares tsign with cosign in one run: interleaved rounds, medians of CPU time (user and system) and peak memory.
  *
- *     npm run bench            all cases; needs 2 GiB of disk for the large file, and python3
+ *     npm run bench            all cases; requires 2 GiB of disk for the large file, and python3
  *     npm run bench -- --quick  fewer rounds, a file of 64 MiB
  *
- * COSIGN names the cosign to compare with.
+ * COSIGN is the path of the cosign to compare with.
  */
 const ROOT = resolve(import.meta.dirname, "../..");
 const TOOLS = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
@@ -28,9 +28,9 @@ interface Sample {
 interface Case {
   name: string;
   rounds: number;
-  /** Largest ratio of CPU times that is good enough. */
+  /** Largest acceptable ratio of CPU times. */
   goal: number;
-  /** Largest peak memory that is good enough, MiB. */
+  /** Largest acceptable peak memory, MiB. */
   memory?: number;
   args: string[];
 }

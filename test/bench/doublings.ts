@@ -31,23 +31,22 @@ import { testSigstore } from "../support/sandbox.ts";
 import { signedBundle } from "../support/signed-bundles.ts";
 
 /**
- * Every reader and judge at four sizes, each twice the last: CPU time, and how it grows. What takes twice as long for twice
- * the input grows with its input; more than that, and long enough to tell, is marked. A document that a cap refuses is refused
- * in time too, so that is measured alike.
+ * Measures the CPU time of every reader and verifier at four sizes, each twice the last. Growth above linear is marked when the
+ * times are long enough to measure. A document that is refused for its size must be refused in time too.
  *
  *     npm run bench:doublings [-- PART-OF-A-NAME]
  */
 interface Case {
   readonly name: string;
-  /** Smallest size; the largest is eight times that, and as large as is accepted, or nearly. */
+  /** Smallest size; the largest is eight times that, close to the accepted limit. */
   readonly size: number;
-  /** Makes an input and returns what reads it. */
+  /** Makes an input and returns the function that reads it. */
   make(size: number): () => unknown;
 }
 
-/** Time below which growth is noise, seconds; most that the largest input may take. */
+/** Time below which growth is noise, and the limit for the largest input. Seconds. */
 const [NOISE, MOST] = [0.15, 2];
-/** Growth for a doubling above which a reader is not linear. n log n and a collector's pauses stay below it. */
+/** Growth per doubling above which a reader is not linear. n log n and garbage collection stay below it. */
 const GROWTH = 3.3;
 
 const repeat = (count: number, text: string | ((index: number) => string), between = ""): string =>
@@ -81,7 +80,7 @@ const LAX: Policy = { ...STRICT, log: "insecureSkip", sct: "insecureSkip" };
 const BY_KEY: Policy = { ...LAX, signer: { kind: "key", key: ownKey, hashes: defaultHashes(ownKey) } };
 const blob = { kind: "blob", message: messageOf(Buffer.from("hello, artifact")) } as const;
 
-/** A genuine bundle with something changed, read and judged. */
+/** Reads and verifies a modified genuine bundle. */
 // biome-ignore lint/suspicious/noExplicitAny: documents are changed in ways their types forbid
 function judged(base: any, change: (bundle: any) => void): () => Promise<unknown> {
   const bundle = structuredClone(base);
@@ -106,7 +105,7 @@ function chainOf(count: number, copies: number): () => Promise<unknown> {
     verify(readBundle(document, origin), blob, { ...NO_TRUST, authorities: [authority], now: new Date() }, LAX);
 }
 
-/** A payload that this key signed, judged for an image. */
+/** Verifies a payload signed with this key for an image. */
 function statement(json: object): () => Promise<unknown> {
   const payload = bytes(JSON.stringify(json));
   const payloadType = "application/vnd.in-toto+json";
@@ -512,7 +511,7 @@ function manyTargets(count: number): string {
   return JSON.stringify({ signatures: [], signed });
 }
 
-/** CPU seconds of the faster of three runs, and whether it was refused. */
+/** Returns the CPU seconds of the fastest of three runs, and whether the input was refused. */
 async function measure(run: () => unknown): Promise<{ seconds: number; outcome: string }> {
   let [best, outcome] = [Number.POSITIVE_INFINITY, "read"];
   for (let round = 0; round < 3; round++) {
@@ -540,7 +539,7 @@ for (const { name, size, make } of CASES) {
     const measured = await measure(make(size * factor));
     times.push(measured.seconds);
     ({ outcome } = measured);
-    if (measured.seconds > 5 * MOST) break; // the next would take for ever
+    if (measured.seconds > 5 * MOST) break; // the next would take too long
   }
   const last = times.at(-1) ?? 0;
   const growth = last / (times.at(-2) || last || 1);

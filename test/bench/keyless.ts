@@ -6,8 +6,8 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 
 /**
- * Keyless signing and verifying beside cosign, on the shared stack, in one run: interleaved rounds, medians of wall time,
- * and every request to Fulcio, Rekor, the timestamp authority and the registry, counted by proxies before them.
+ * Compares keyless signing and verification with cosign on the shared stack, in one run: interleaved rounds, medians of wall
+ * time, and the number of requests to Fulcio, Rekor, the timestamp authority and the registry, counted by proxies.
  *
  *     STACK_ENV=$(../shared/stack/stack env) npm run bench:keyless
  */
@@ -17,7 +17,7 @@ const WHO = "alice@example.com";
 
 const stackEnv = process.env["STACK_ENV"];
 if (!stackEnv) {
-  console.error("no running stack: set STACK_ENV to the file that `stack env` names");
+  console.error("no running stack: set STACK_ENV to the file that `stack env` prints");
   process.exit(1);
 }
 const listing = execFileSync("bash", ["-c", `. "${stackEnv}" && env -0`], { encoding: "utf8" });
@@ -27,7 +27,7 @@ const stack = Object.fromEntries(listing.split("\0").map((line) => line.split(/=
 >;
 const value = (name: string): string => {
   const found = stack[name];
-  if (!found) throw new Error(`the stack's environment has no ${name}`);
+  if (!found) throw new Error(`read STACK_ENV: missing ${name}`);
   return found;
 };
 const folder = mkdtempSync(join(tmpdir(), "tsign-keyless-"));
@@ -35,7 +35,7 @@ process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 const programs = { tsign: join(ROOT, "bin/tsign"), cosign: value("STACK_COSIGN") };
 
 let requests = 0;
-/** A server that passes everything on to a target, and counts. */
+/** Starts a proxy that forwards requests to a target and counts them. */
 function counter(target: string): Promise<string> {
   const { hostname, port } = new URL(target);
   const server = http.createServer((incoming, outgoing) => {
@@ -57,7 +57,7 @@ function counter(target: string): Promise<string> {
   });
 }
 
-/** A signing config of the stack's with every service behind a counter. */
+/** Returns a signing config of the stack with every service behind a counting proxy. */
 async function counted(name: string): Promise<string> {
   const config = JSON.parse(readFileSync(value(name), "utf8"));
   for (const list of ["caUrls", "rekorTlogUrls", "tsaUrls"]) {
@@ -71,7 +71,7 @@ async function counted(name: string): Promise<string> {
   return path;
 }
 
-/** Wall time of a command, in milliseconds; asynchronous, for the counters run in this process. */
+/** Measures the wall time of a command in milliseconds, asynchronously, because the proxies run in this process. */
 function run(program: string, args: readonly string[]): Promise<{ wall: number; requests: number }> {
   const before = requests;
   const started = process.hrtime.bigint();

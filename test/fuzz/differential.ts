@@ -9,23 +9,23 @@ import { bytesOf, type Node, readTree } from "./tree.ts";
 import { BUNDLE_KINDS, type World } from "./world.ts";
 
 /**
- * What tsign accepts is given to the real cosign: a yes of tsign alone is a finding, unless it is of a kind that is listed here
- * with its reason. What tsign refuses and cosign accepts is counted, and shown by what tsign says about it.
+ * Gives what tsign accepts to the real cosign. A document that only tsign accepts is a finding, unless its kind is listed here
+ * with a reason. Documents that only cosign accepts are counted by tsign's error message.
  */
 
 const TOOLS = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
 const COSIGN = process.env["COSIGN"] ?? join(TOOLS, "bin/cosign");
 const AT_A_TIME = 2;
 const BATCH = 40;
-/** Of what tsign refuses so many in a hundred are given to cosign too. */
+/** Percentage of refused documents that are given to cosign too. */
 const REFUSED_SHARE = 3;
 
-/** A yes of tsign's alone that is right, or no worse. */
+/** A kind of document that only tsign accepts, rightly. */
 interface Listed {
   readonly reason: string;
-  /** What cosign says. */
+  /** cosign's message. */
   readonly cosign: RegExp;
-  /** What the document has to hold for it. */
+  /** Text that the document must contain. */
   readonly needs: string;
 }
 
@@ -46,11 +46,11 @@ interface Base {
   readonly tree: Node;
   readonly bytes: Uint8Array;
   readonly probe: Probe;
-  /** cosign's flags that the genuine document verifies with. */
+  /** cosign's flags with which the genuine document verifies. */
   readonly flags: readonly string[];
 }
 
-/** Runs until the time is over. @returns how many findings there were */
+/** Runs until the time is over. @returns the number of findings */
 export async function differential(
   world: World,
   by: { seconds: number; seed: number; folder: string },
@@ -92,7 +92,7 @@ export async function differential(
   }
 }
 
-/** The genuine bundles that both programs accept; what cosign has no flags for is named. */
+/** Returns the genuine bundles that both programs accept, and prints those that cosign cannot verify. */
 async function basesOf({ documents, setting }: World, cwd: string): Promise<Base[]> {
   for (const slot of [0, 1]) mkdirSync(join(cwd, String(slot)));
   writeFileSync(join(cwd, "root.json"), setting.trustedRoot);
@@ -122,7 +122,7 @@ async function basesOf({ documents, setting }: World, cwd: string): Promise<Base
       else console.log(`cosign does not accept ${name}: ${answers[0]?.stderr.trim().split("\n").at(-1)}`);
     }
   }
-  if (bases.length === 0) throw new Error(`cosign accepts none of the genuine bundles: is it at ${COSIGN}?`);
+  if (bases.length === 0) throw new Error(`cosign accepts none of the genuine bundles; check that it is at ${COSIGN}`);
   return bases;
 }
 
@@ -156,7 +156,7 @@ async function cosignSays(document: Uint8Array, { flags, probe }: Base, { cwd, s
   return { code, stderr };
 }
 
-/** Each item in one of so many slots. */
+/** Distributes items over a number of slots. */
 async function inTurns<Item>(items: readonly Item[], step: (item: Item, slot: number) => Promise<void>): Promise<void> {
   const left = [...items];
   const work = async (_: unknown, slot: number): Promise<void> => {
@@ -188,5 +188,5 @@ function report(count: {
     `${tried} documents given to both: ${both} accepted by both, ${neither} refused by both, ${listed} listed, ${ours} found`,
   );
   for (const [words, times] of [...theirs].sort((a, b) => b[1] - a[1]))
-    console.log(`  cosign alone accepts ${times}: tsign says ${words}`);
+    console.log(`  only cosign accepts ${times}; tsign's error: ${words}`);
 }

@@ -8,7 +8,7 @@ import { Finding } from "./target.ts";
 import type { World } from "./world.ts";
 
 const ROOT = `${pathToFileURL(resolve(import.meta.dirname, "../.."))}/`;
-/** What one input may cost. */
+/** Limits for one input. */
 const CPU_SECONDS = 1;
 /** So many inputs, and some are right still. */
 const ENOUGH = 200;
@@ -18,7 +18,7 @@ export interface Bounds {
   readonly seconds: number;
   readonly count: number;
   readonly seed: number;
-  /** Where findings are written. */
+  /** Folder for findings. */
   readonly folder: string;
 }
 
@@ -33,7 +33,7 @@ export interface Report {
   readonly finding?: { readonly reason: string; readonly file: string };
 }
 
-/** Feeds a target until the time is over, the inputs are spent, or a finding is made and made as small as can be. */
+/** Feeds a target until the time is over, the inputs are used up, or there is a finding, which is then minimized. */
 export async function fuzz(target: Target, world: World, bounds: Bounds): Promise<Report> {
   const outcomes = { refused: 0, read: 0, yes: 0 };
   let [inputs, slowest] = [0, 0];
@@ -64,16 +64,16 @@ export async function fuzz(target: Target, world: World, bounds: Bounds): Promis
   return { ...report, finding: { reason, file: keep(found, { target: target.name, reason, ...bounds }) } };
 }
 
-/** An exception and where it comes from, by paths below this folder: what is kept is read on other machines. */
+/** Returns an exception with its stack, with paths relative to this folder, because findings are read on other machines. */
 function placeOf(error: unknown): string {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return text.replaceAll(ROOT, "");
 }
 
 /**
- * Judges an input within its budget.
+ * Judges an input within its limits.
  *
- * @throws Finding when it takes too much time or memory, and whatever judging throws
+ * @throws Finding when it takes too much time or memory, and what the judging throws
  */
 export async function judgeOne(target: Pick<Target, "judge" | "cpuSeconds">, input: Input) {
   const before = { cpu: process.cpuUsage(), memory: process.resourceUsage().maxRSS };
@@ -86,7 +86,7 @@ export async function judgeOne(target: Pick<Target, "judge" | "cpuSeconds">, inp
   return { outcome, seconds };
 }
 
-/** A finding as a file: a test judges those of fixtures/fuzz again, and so does `npm run fuzz -- --replay FILE`. */
+/** A finding as stored in a file. A test replays those in fixtures/fuzz; `npm run fuzz -- --replay FILE` replays one. */
 export interface Kept {
   readonly target: string;
   readonly reason: string;
@@ -120,8 +120,7 @@ const LARGEST = 64 * 1024 * 1024;
 const SILENCE = 30_000;
 
 /**
- * Watches from another thread: an input that blocks this one for ever is written down there, and the run is killed, because
- * nothing in this thread could end it.
+ * Watches from another thread: if an input blocks this thread, the watchdog writes it to a file and kills the run.
  */
 function watchdog(target: string, { seed, folder }: Bounds) {
   const shared = new SharedArrayBuffer(12 + LARGEST, { maxByteLength: 12 + LARGEST });

@@ -9,8 +9,8 @@ import { makeWorld } from "./world.ts";
 /**
  * npm run fuzz [-- TARGET…] [--seconds N] [--count N] [--seed N] [--findings FOLDER] [--replay FILE] [--list] [--differential]
  *
- * Feeds every reader and judge with documents made by genuine signings and changed in many ways, each target for its share
- * of the time. A broken promise is made small, written to a file and fails the run.
+ * Feeds every reader and verifier with modified genuine documents, each target for its share of the time. A finding is
+ * minimized, written to a file, and fails the run.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,13 +25,13 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** Another one each day and for each commit, and the same for both. */
+/** The default seed, derived from the day and the commit. */
 function seedOfToday(): number {
   let commit = "";
   try {
     commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" });
   } catch {
-    // no repository: the day alone
+    // without a repository, only the day
   }
   const day = Math.floor(Date.now() / 86_400_000);
   return (Number.parseInt(commit.slice(0, 7) || "0", 16) ^ (day * 2_654_435_761)) & 0x7fff_ffff;
@@ -40,7 +40,7 @@ function seedOfToday(): number {
 async function replay(file: string): Promise<number> {
   const kept = JSON.parse(readFileSync(file, "utf8")) as Kept;
   const target = TARGETS.find(({ name }) => name === kept.target);
-  if (!target) throw new Error(`there is no target ${kept.target}`);
+  if (!target) throw new Error(`unknown target ${kept.target}`);
   const { outcome, seconds } = await judgeOne(target, inputOf(kept));
   console.log(`${file}: ${outcome}, ${seconds.toFixed(3)} s`);
   return 0;
@@ -56,7 +56,7 @@ function row({ target, inputs, seconds, outcomes, slowest }: Report): string {
 
 async function fuzzAll(): Promise<number> {
   const unknown = positionals.filter((name) => !TARGETS.some((target) => target.name === name));
-  if (unknown.length > 0) throw new Error(`no such target: ${unknown.join(", ")}; --list names them`);
+  if (unknown.length > 0) throw new Error(`unknown target: ${unknown.join(", ")}; --list prints all targets`);
   const targets = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const seed = values.seed === undefined ? seedOfToday() : Number(values.seed);
   console.log(`seed ${seed}: npm run fuzz -- ${positionals.join(" ")} --seed ${seed} --seconds ${values.seconds}`);
@@ -66,7 +66,7 @@ async function fuzzAll(): Promise<number> {
   console.log(`${"target".padEnd(18)}   inputs  a minute  refused     read      yes    slowest`);
   let [passed, failed, total] = [0, 0, 0];
   for (const [index, target] of targets.entries()) {
-    // What is left, evenly: a target that ends early leaves its time to the others.
+    // The remaining time is shared evenly, so that a target that ends early leaves its time to the others.
     const seconds = Math.max(0.2, (until - performance.now()) / 1000 / (targets.length - index));
     const bounds = { seconds, count: Number(values.count), seed, folder: values.findings };
     const report = await fuzz(target, world, bounds);
@@ -83,7 +83,7 @@ async function fuzzAll(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-/** What tsign accepts, before cosign (differential.ts). */
+/** Gives what tsign accepts to cosign (differential.ts). */
 async function compare(): Promise<number> {
   const seed = values.seed === undefined ? seedOfToday() : Number(values.seed);
   console.log(`seed ${seed}: npm run fuzz -- --differential --seed ${seed} --seconds ${values.seconds}`);

@@ -14,19 +14,19 @@ import { verifyTimestamp } from "../../src/verify/timestamp.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { Finding, type Outcome } from "./target.ts";
 
-/** How a signature is stored. */
+/** The form in which a signature is stored. */
 export type Form = "bundle" | "legacy-bundle" | "sig-layer" | "att-layer";
 
-/** One question a verifier may ask. */
+/** One question of a verifier: which artifact, signed by whom. */
 export interface Probe {
   readonly artifact: "A" | "B";
   readonly signer: "alice" | "mallory" | "K" | "M";
   readonly log: "ours" | "another's";
 }
 
-/** What judging takes; JSON. */
+/** The input of judging; JSON. */
 export interface Setting {
-  /** JSON texts of trusted roots: the one everybody here signed under, and a stranger's. */
+  /** JSON texts of trusted roots: that of all signatures here, and another one. */
   readonly trustedRoot: string;
   readonly otherRoot: string;
   readonly issuer: string;
@@ -39,7 +39,7 @@ export interface Setting {
   readonly genuine: readonly Genuine[];
 }
 
-/** What a genuine document says, as fingerprints, and the questions whose answer is yes for it. */
+/** Fingerprints of a genuine document, and the questions whose answer is yes for it. */
 export interface Genuine {
   readonly core: string;
   readonly proofs: readonly string[];
@@ -54,21 +54,21 @@ const sha = (...parts: readonly (Uint8Array | string)[]): string => {
   return hash.digest("hex").slice(0, 16);
 };
 
-/** What was signed and the signature over it: whatever verifies must have been signed so by somebody. */
+/** Fingerprint of the content and its signature. Anything that verifies must have the fingerprint of a genuine document. */
 export function coreOf({ content }: Evidence): string {
   const payload = content.kind === "blob" ? "" : content.payload;
   const type = content.kind === "dsse" ? content.payloadType : "";
   return sha(content.kind, type, payload, content.signature);
 }
 
-/** What vouches for it: certificate, log entries and timestamps, each as a fingerprint. */
+/** Fingerprints of certificate, log entries and timestamps. */
 export function proofsOf({ key, log, timestamps }: Evidence): string[] {
   const certificate = key.kind === "certificate" ? [sha("certificate", key.leaf)] : [];
   const entries = log.flatMap((entry) => {
     const { inclusionPromise, inclusionProof, logIndex, logId, integratedTime, canonicalizedBody } = entry;
     const text = (value: unknown) =>
       JSON.stringify(value, (_, item) => (item?.type === "Buffer" ? b64(item.data) : item));
-    // Where nothing is promised, place and time are the proof's to say.
+    // Without a signed entry timestamp, index and time come from the inclusion proof.
     const named = inclusionPromise ? text([logIndex, integratedTime]) : "";
     const parts = [sha("entry", canonicalizedBody, text(logId), named)];
     if (inclusionPromise) parts.push(sha("promise", text(inclusionPromise)));
@@ -79,8 +79,8 @@ export function proofsOf({ key, log, timestamps }: Evidence): string[] {
 }
 
 /**
- * A proof with the log's own signatures under its checkpoint, each once. Lines of other keys are witnesses': a verifier who knows
- * none of them passes them over (C2SP signed-note, "Verifying notes"), and where the form has no witnesses it refuses them.
+ * Returns an inclusion proof with only the log's own signatures under its checkpoint, each once. Lines of other keys are
+ * witnesses', which a verifier without their keys ignores (C2SP signed-note, "Verifying notes").
  */
 function bySignature<Proof extends { checkpoint: { envelope: string } | undefined }>(
   proof: Proof,
@@ -114,7 +114,7 @@ export function readForm(form: Form, document: Uint8Array): Evidence {
   }
 }
 
-/** A layer as one document: what it holds, base64, and its annotations. Annotations that are no text are the manifest reader's to refuse. */
+/** A layer as one document: its content in base64 and its annotations. Annotations that are not strings are refused earlier. */
 function layerOf(document: Uint8Array): { payload?: string; annotations?: Record<string, string> } {
   try {
     const json = JSON.parse(Buffer.from(document).toString());
@@ -133,7 +133,7 @@ function once<T>(text: string, make: () => T): T {
 
 const rootOf = (text: string): TrustedMaterial => once(text, () => readTrustedRoot(Buffer.from(text), "root"));
 
-/** The policy of a question, at its laxest but for the log and the signer. */
+/** Returns the least strict policy for a question: only log and signer are required. */
 export function policyOf(probe: Probe, setting: Setting): Policy {
   const { signer } = probe;
   const policy = {
@@ -166,29 +166,28 @@ export const PROBES: readonly Probe[] = [
   { artifact: "A", signer: "K", log: "another's" },
 ];
 
-/** One question about evidence. @throws Finding when it cannot be judged */
+/** Asks one question about evidence. A defect of tsign is thrown by verify() itself. */
 export async function verdictOn(evidence: Evidence, form: Form, probe: Probe, setting: Setting) {
   const trusted = rootOf(probe.log === "ours" ? setting.trustedRoot : setting.otherRoot);
   const trust = { ...trusted, now: new Date(setting.now) };
   const verdict = await verify(evidence, subjectOf(form, probe, setting), trust, policyOf(probe, setting));
-  if (!verdict.ok && verdict.failed.detail.includes("cannot be judged")) throw new Finding(verdict.failed.detail);
   return verdict;
 }
 
-/** Whether the answer is yes. */
+/** Reports whether the answer is yes. */
 export async function ask(evidence: Evidence, form: Form, probe: Probe, setting: Setting): Promise<boolean> {
   return (await verdictOn(evidence, form, probe, setting)).ok;
 }
 
-/** Requires that what failed is told as a refusal, and says so. */
+/** Requires that a failure is a refusal with a message. */
 export function refusal(error: unknown): "refused" {
   if (error instanceof TsignError && error.code !== "internal") return "refused";
   throw error;
 }
 
 /**
- * Asks every question about a document. A yes counts only where a genuine document says so: the same signature over the
- * same content, and nothing vouching for it that does not vouch for it there.
+ * Asks every question about a document. A yes is right only if a genuine document has the same signature over the same content,
+ * and every certificate, log entry and timestamp of this document.
  */
 export async function judgeDocument(
   form: Form,
@@ -216,17 +215,17 @@ function explain(evidence: Evidence, core: string, probe: Probe, setting: Settin
   const asked = `${probe.artifact} by ${probe.signer} in ${probe.log} log`;
   const isAsked = (yes: Probe) => JSON.stringify(yes) === JSON.stringify(probe);
   const sources = setting.genuine.filter((genuine) => genuine.core === core && genuine.yes.some(isAsked));
-  if (sources.length === 0) throw new Finding(`a yes for ${asked}, which nobody signed so`);
+  if (sources.length === 0) throw new Finding(`a yes for ${asked}, which no genuine document signs`);
   const known = new Set(sources.flatMap(({ proofs }) => proofs));
   const strange = proofsOf(counted(evidence, probe, setting)).filter((proof) => !known.has(proof));
   if (strange.length > 0) {
-    throw new Finding(`a yes for ${asked} with ${strange.length} proofs that were never given for it`);
+    throw new Finding(`a yes for ${asked} with ${strange.length} proofs of other documents`);
   }
 }
 
 /**
- * Evidence without what is passed over: entries of logs and timestamps of authorities that are not trusted, and beside a key
- * a certificate, which the old forms only offer.
+ * Returns evidence without the parts that verification ignores: log entries and timestamps of untrusted services, and a
+ * certificate in legacy forms that are verified with a key.
  */
 function counted(evidence: Evidence, { signer, log }: Probe, setting: Setting): Evidence {
   const { logs, timestampAuthorities } = rootOf(log === "ours" ? setting.trustedRoot : setting.otherRoot);

@@ -10,18 +10,18 @@ import {
   withChildren,
 } from "./tree.ts";
 
-/** One change, as numbers: where and how is worked out from the tree it is applied to, so that it can be shrunk. */
+/** One change, as numbers. Place and kind are computed from the tree, so that the change can be shrunk. */
 export interface Change {
   readonly how: number;
-  /** Seeds of the walks to the node to change and to the one to take from a donor. */
+  /** Seeds of the walks to the node to change and to the donor's node. */
   readonly at: number;
   readonly from: number;
-  /** Which other document to take from. */
+  /** Index of the donor document. */
   readonly donor: number;
   readonly amount: number;
 }
 
-/** None to several changes; fewer and smaller ones are tried when a finding is minimised. */
+/** Any number of changes; fewer and smaller ones are tried when a finding is minimized. */
 export function changes(most = 4): fc.Arbitrary<readonly Change[]> {
   const seed = fc.nat(0x7fff_ffff);
   return fc.array(fc.record({ how: fc.nat(999), at: seed, from: seed, donor: fc.nat(999), amount: fc.nat(0xffff) }), {
@@ -30,7 +30,7 @@ export function changes(most = 4): fc.Arbitrary<readonly Change[]> {
   });
 }
 
-/** Applies changes to a document, with pieces of other documents of its family where a change wants some. */
+/** Applies changes to a document, some with pieces of other documents of its family. */
 export function mutate(root: Node, list: readonly Change[], donors: readonly Node[]): Node {
   return list.reduce((tree, change) => apply(tree, change, donors), root);
 }
@@ -40,7 +40,7 @@ type Apply = (node: Node, change: Change, other: () => Node) => readonly Node[];
 function apply(root: Node, change: Change, donors: readonly Node[]): Node {
   const path = walk(root, change.at);
   const donor = donors[change.donor % Math.max(1, donors.length)] ?? root;
-  // Half of what is taken stands at the same place in the other document, so that it fits.
+  // Half of the pieces come from the same place in the other document, so that they fit.
   const samePlace = () => nodeAt(donor, path);
   const other = () =>
     (change.from % 2 === 0 ? samePlace() : undefined) ?? nodeAt(donor, walk(donor, change.from)) ?? donor;
@@ -48,7 +48,7 @@ function apply(root: Node, change: Change, donors: readonly Node[]): Node {
   return how ? replaceAt(root, path, (node) => how(node, change, other)) : root;
 }
 
-/** A walk down from the root; at each node it may stop, so that large parts are hit as often as small ones. */
+/** Walks down from the root and may stop at each node, so that large parts are hit as often as small ones. */
 function walk(root: Node, seed: number): TreePath {
   const random = numbers(seed);
   const path: number[] = [];
@@ -63,7 +63,7 @@ function walk(root: Node, seed: number): TreePath {
   }
 }
 
-/** The same numbers for one seed (mulberry32). */
+/** Returns a deterministic random number generator (mulberry32). */
 export function numbers(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {
@@ -77,7 +77,7 @@ export function numbers(seed: number): (below: number) => number {
 const textNode = (text: string): Node => ({ kind: "string", inside: { kind: "bytes", bytes: Buffer.from(text) } });
 const literal = (text: string): Node => ({ kind: "literal", text });
 
-/** What no field should hold, or only some. */
+/** Values that are invalid in most fields. */
 const ODD: readonly Node[] = [
   ...["null", "true", "false", "0", "-1", "1", "1.5", "1e999", "9007199254740993", "-0", "NaN", "1e3"].map(literal),
   ...["18446744073709551616", "-9223372036854775809"].map(literal),
@@ -129,7 +129,7 @@ const CHANGES: readonly Apply[] = [
   (node, { amount }) => [recounted(node, amount)],
 ];
 
-/** Two of the node's children in each other's place. */
+/** Swaps two of the node's children. */
 function swapped(node: Node, amount: number): Node {
   const children = childrenOf(node);
   if (children.length < 2) return node;
@@ -138,7 +138,7 @@ function swapped(node: Node, amount: number): Node {
   return one && two ? withChildren(node, children.with(a, two).with(b, one)) : node;
 }
 
-/** One bit of the first leaf below. */
+/** Flips one bit of the first leaf below the node. */
 function flipped(node: Node, amount: number, at: number): Node {
   if (node.kind === "bytes") {
     if (node.bytes.length === 0) return node;
@@ -179,7 +179,7 @@ const SPLICES: readonly string[] = [
   "\ufeff",
 ];
 
-/** Something odd within bytes or text. */
+/** Inserts unusual content into bytes or text. */
 function spliced(node: Node, amount: number): Node {
   if (node.kind !== "bytes") return node;
   const at = amount % (node.bytes.length + 1);
@@ -189,7 +189,7 @@ function spliced(node: Node, amount: number): Node {
 
 const NAMES: readonly string[] = ["__proto__", "constructor", "", "x", "toString", "mediaType", "digest", "\u0000"];
 
-/** A member of an object by another name: another spelling, other letters, a name that is no usual one. */
+/** Renames a member of an object: another spelling, other letters, or an unusual name. */
 function renamed(node: Node, amount: number): Node {
   if (node.kind !== "object" || node.entries.length === 0) return node;
   const index = amount % node.entries.length;
@@ -198,7 +198,7 @@ function renamed(node: Node, amount: number): Node {
   const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   const names = [snake, name.toUpperCase(), `${name} `, name.replace(/k/i, "\u212a"), ...NAMES];
   const other = names[(amount >> 4) % names.length] ?? name;
-  // Now and then both spellings.
+  // Sometimes both spellings.
   const put = [[other, value] as const, ...(amount % 3 === 0 ? [[name, value] as const] : [])];
   return { ...node, entries: node.entries.toSpliced(index, 1, ...put) };
 }
@@ -206,7 +206,7 @@ function renamed(node: Node, amount: number): Node {
 const FORMS: readonly LengthForm[] = ["long", "indefinite", "wrong"];
 const VARIANTS = ["url", "bare", "lines"] as const;
 
-/** The same content written in another way. */
+/** Writes the same content in another encoding. */
 function reencoded(node: Node, amount: number): Node {
   switch (node.kind) {
     case "base64":
@@ -230,7 +230,7 @@ function retagged(node: Node, amount: number): Node {
   return { ...node, tag: Buffer.from([tags[amount % tags.length] ?? amount % 256]) };
 }
 
-/** The node many levels deeper than it was. */
+/** Nests the node many levels deeper. */
 function nested(node: Node, amount: number): Node {
   let deep = node;
   for (let level = amount % 300; level > 0; level--) {
@@ -239,7 +239,7 @@ function nested(node: Node, amount: number): Node {
   return deep;
 }
 
-/** A number, or digits in a text, that is a little or much more or less. */
+/** Changes a number, or digits in a text, by a small or large amount. */
 function recounted(node: Node, amount: number): Node {
   const digits = (text: string) => {
     const number = Number(text);

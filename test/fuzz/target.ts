@@ -1,32 +1,32 @@
 import type fc from "fast-check";
 import type { World } from "./world.ts";
 
-/** What is fed to a target: plain data, so that a finding can be kept in a file and judged again without anything else. */
+/** An input for a target: plain data, so that a finding can be stored in a file and replayed. */
 export interface Input {
-  /** What is read. */
+  /** The document to read. */
   readonly document: Uint8Array;
-  /** Which of the target's readers it is for. */
+  /** The target's reader for it. */
   readonly form: string;
-  /** Everything else that judging takes: trust, keys, what is genuine. JSON. */
+  /** The rest of the input: trusted roots, keys, genuine documents. JSON. */
   readonly setting: unknown;
 }
 
-/** What became of an input: "read" for one that a reader took, "yes" for one that verified. */
+/** The outcome of an input: "read" if a reader accepted it, "yes" if it verified. */
 export type Outcome = "refused" | "read" | "yes";
 
 export interface Target {
   readonly name: string;
-  /** Inputs from genuine documents, changed. */
+  /** Makes inputs by changing genuine documents. */
   inputs(world: World): fc.Arbitrary<Input> | Promise<fc.Arbitrary<Input>>;
-  /** @throws Finding for a broken promise; any other exception is one too. */
+  /** Judges an input. @throws Finding for a broken promise; any other exception counts as one too */
   judge(input: Input): Promise<Outcome> | Outcome;
-  /** What some inputs have to reach: a target that everything is refused by tests nothing. */
+  /** Outcome that some inputs must reach: a target that refuses everything tests nothing. */
   readonly reaches: Exclude<Outcome, "refused">;
-  /** What an input may take; one second where nothing is said. */
+  /** CPU time limit of an input, in seconds; 1 by default. */
   readonly cpuSeconds?: number;
 }
 
-/** A promise of tsign that an input broke. */
+/** Thrown when an input breaks a promise of tsign. */
 export class Finding extends Error {
   override readonly name = "Finding";
 }

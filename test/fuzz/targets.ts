@@ -7,7 +7,7 @@ import { REPOSITORY_TARGETS } from "./targets/repository.ts";
 import { SIGNED_TARGETS } from "./targets/signed.ts";
 import { SOURCE_TARGETS } from "./targets/sources.ts";
 
-/** Everything that is fuzzed. */
+/** All fuzz targets. */
 export const TARGETS: readonly Target[] = [
   ...DOCUMENT_TARGETS,
   ...PART_TARGETS,

@@ -1,30 +1,30 @@
 /**
- * A document as a tree that reaches into what is encoded within it: JSON within base64 within JSON, the values of a DER
- * certificate within that, the lines of a checkpoint. Mutations (mutate.ts) work on any node alike, and `bytesOf` encodes
- * the tree again; what was not touched comes back byte for byte.
+ * A document as a tree that includes nested encodings: JSON within base64 within JSON, the values of a DER certificate within
+ * that, the lines of a checkpoint. Mutations (mutate.ts) apply to any node. `bytesOf` encodes the tree again; unchanged parts
+ * are byte for byte the same.
  */
 export type Node =
   /** A number, true, false or null as its JSON text, which need not be valid. */
   | { readonly kind: "literal"; readonly text: string }
   | { readonly kind: "string"; readonly inside: Node }
   | { readonly kind: "list"; readonly items: readonly Node[] }
-  /** Entries and not a map: a name may stand in it twice. */
+  /** A list and not a map, because a name may occur twice. */
   | { readonly kind: "object"; readonly entries: readonly (readonly [name: string, value: Node])[] }
   | { readonly kind: "base64"; readonly inside: Node; readonly variant: "standard" | "url" | "bare" | "lines" }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "lines"; readonly items: readonly Node[] }
-  /** DER values one after another. */
+  /** Consecutive DER values. */
   | { readonly kind: "der"; readonly items: readonly Node[] }
   | { readonly kind: "tlv"; readonly tag: Uint8Array; readonly inside: Node; readonly length: LengthForm }
   | { readonly kind: "pem"; readonly label: string; readonly inside: Node };
 
-/** How a DER length is written: the shortest way, one octet longer than needed, indefinite, or a wrong one. */
+/** Encoding of a DER length: shortest, one octet longer than needed, indefinite, or wrong. */
 export type LengthForm = "short" | "long" | "indefinite" | "wrong";
 
 const MAX_DEPTH = 40;
 const TEXT = /^[\x20-\x7e\n\r\t\u00a0-\ud7ff]*$/;
 
-/** Reads bytes as deep as they can be read. */
+/** Decodes bytes as deep as possible. */
 export function readTree(bytes: Uint8Array, depth = 0): Node {
   const leaf: Node = { kind: "bytes", bytes };
   if (depth > MAX_DEPTH || bytes.length === 0) return leaf;
@@ -34,7 +34,7 @@ export function readTree(bytes: Uint8Array, depth = 0): Node {
   );
 }
 
-/** Reads a JSON value; the strings in it as deep as they can be read. */
+/** Decodes a JSON value and its strings as deep as possible. */
 export function treeOfJson(value: unknown, depth = 0): Node {
   if (typeof value === "string") return { kind: "string", inside: readTree(Buffer.from(value), depth + 1) };
   if (Array.isArray(value)) return { kind: "list", items: value.map((item) => treeOfJson(item, depth + 1)) };
@@ -161,7 +161,7 @@ function jsonOf(node: Node): string {
       return `{${node.entries.map(([name, value]) => `${JSON.stringify(name)}:${jsonOf(value)}`).join(",")}}`;
     case "string":
       return JSON.stringify(Buffer.from(bytesOf(node.inside)).toString());
-    default: // something else was put where JSON belongs
+    default: // another kind of node was put in place of JSON
       return JSON.stringify(Buffer.from(bytesOf(node)).toString());
   }
 }
@@ -190,7 +190,7 @@ function lengthOf(content: number, form: LengthForm): Uint8Array {
   return Buffer.from([0x80 | octets.length, ...octets]);
 }
 
-/** The nodes right below one. */
+/** Returns a node's children. */
 export function childrenOf(node: Node): readonly Node[] {
   switch (node.kind) {
     case "list":
@@ -209,7 +209,7 @@ export function childrenOf(node: Node): readonly Node[] {
   }
 }
 
-/** The same node with other nodes below it. For nodes of one child the last of the children counts. */
+/** Returns the node with other children. A node with one child takes the last of them. */
 export function withChildren(node: Node, children: readonly Node[]): Node {
   const empty: Node = { kind: "bytes", bytes: new Uint8Array() };
   switch (node.kind) {
@@ -231,12 +231,12 @@ export function withChildren(node: Node, children: readonly Node[]): Node {
 
 export type TreePath = readonly number[];
 
-/** The node at a path, or the last one on the way there. */
+/** Returns the node at a path, or the last existing one on the path. */
 export function nodeAt(root: Node, path: TreePath): Node | undefined {
   return path.reduce<Node | undefined>((node, index) => node && childrenOf(node)[index], root);
 }
 
-/** The tree with the node at a path replaced by none, one or several. */
+/** Returns the tree with the node at a path replaced by any number of nodes. */
 export function replaceAt(root: Node, path: TreePath, change: (node: Node) => readonly Node[]): Node {
   const [index, ...rest] = path;
   if (index === undefined) return change(root)[0] ?? root;

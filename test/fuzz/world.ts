@@ -17,27 +17,27 @@ import { coreOf, type Form, type Genuine, type Probe, proofsOf, readForm, type S
 /** A document made by a genuine signing. */
 export interface Document {
   readonly form: Form;
-  /** What it is: `v0.3, hashedrekord, promise: A by alice`. */
+  /** Description: `v0.3, hashedrekord, promise: A by alice`. */
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** What stands beside an image: `sig`, `att` and `referrers`. */
+/** The attachments of an image: `sig`, `att` and `referrers`. */
 export interface Repository {
   readonly artifact: "A" | "B";
   readonly signer: Probe["signer"];
   readonly stored: Readonly<Record<string, unknown>>;
 }
 
-/** Where the fuzz begins: two artifacts, four signers, two Sigstores, and what they signed in every form there is. */
+/** The genuine documents: two artifacts, four signers, two Sigstore instances, and signatures in every form. */
 export interface World {
   readonly setting: Setting;
   readonly documents: readonly Document[];
-  /** Manifests, indexes and referrer lists as the registry gives them. */
+  /** Manifests, indexes and referrers lists as returned by the registry. */
   readonly manifests: readonly { readonly name: string; readonly bytes: Uint8Array }[];
-  /** What stands beside the images in each signer's repository, with what its first layers hold. */
+  /** Attachments of the images in each signer's repository, with the content of their first layers. */
   readonly repositories: readonly Repository[];
-  /** By the sandbox's names: trusted roots, signing configs, PEM files. */
+  /** The sandbox's files by name: trusted roots, signing configs, PEM files. */
   readonly files: TestSigstore["files"];
   readonly sigstore: TestSigstore;
   /** A key file of cosign's form, and its password. */
@@ -68,7 +68,7 @@ export const BUNDLE_KINDS: Readonly<Record<string, BundleKind>> = {
 
 const BLOBS = { A: Buffer.from("artifact A"), B: Buffer.from("artifact B, another one") };
 
-/** Who signs what: alice and the key K sign both artifacts, and A twice; mallory and the key M sign A; a stranger's Sigstore too. */
+/** The signers: alice and the key K sign both artifacts, and A twice; mallory, the key M and another Sigstore instance sign A. */
 const SIGNINGS = [
   { artifact: "A", by: "own" },
   { artifact: "A", by: "own" },
@@ -77,7 +77,7 @@ const SIGNINGS = [
   { artifact: "A", by: "own", elsewhere: true },
 ] as const;
 
-/** Makes everything anew: keys, certificates, logs. */
+/** Creates new keys, certificates and logs. */
 export async function makeWorld(): Promise<World> {
   const ours = await testSigstore();
   const theirs = await testSigstore();
@@ -156,7 +156,7 @@ const STORED = [
   { artifact: "A", signer: "alice", elsewhere: true },
 ] as const;
 
-/** The forms that the commands store: layers of `.sig` and `.att`, blob bundles of old, and the manifests around them. */
+/** Creates the forms that commands store: layers of `.sig` and `.att`, legacy blob bundles, and their manifests. */
 async function storedForms(
   ours: TestSigstore,
   theirs: TestSigstore,
@@ -198,7 +198,7 @@ async function must(cwd: string, { io }: TestSigstore, argv: readonly string[]):
   if (code !== 0) throw new Error(`tsign ${argv.join(" ")}: ${stderr}`);
 }
 
-/** Signs an image and a blob in every form, as one signer, and reads back what was stored. */
+/** Signs an image and a blob in every form as one signer, and reads the stored signatures. */
 async function signEverything(by: {
   cwd: string;
   sigstore: TestSigstore;
@@ -247,11 +247,11 @@ async function signEverything(by: {
   return { image: digest, documents, manifests, stored: { ...beside, referrers } };
 }
 
-/** A manifest of one layer, as JSON, with what the layer holds. */
+/** Returns a manifest with one layer, as JSON, and the layer's content. */
 async function storedAt(store: ImageStore, at: string) {
   const stored = await store.manifest(at);
   const [layer] = stored?.manifest.layers ?? [];
-  if (!stored || !layer) throw new Error(`nothing is stored at ${at}`);
+  if (!stored || !layer) throw new Error(`no manifest at ${at}`);
   const blob = Buffer.from(await store.blob(layer, { maxBytes: 1e6 }));
   return { manifest: JSON.parse(Buffer.from(stored.bytes).toString()), layer, blob, bytes: stored.bytes };
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Answer, Request, Setup } from "./worker.ts";
 
-/** Thrown when a worker does not answer in time or ends. */
+/** Thrown when a worker ends or does not answer in time. */
 export class WorkerLost extends Error {
   readonly late: boolean;
 
@@ -14,7 +14,7 @@ export class WorkerLost extends Error {
 
 const LOAD_MILLISECONDS = 180_000;
 
-/** A worker process, started anew whenever it was lost. */
+/** A worker process, which is restarted after it is lost. */
 export class Child {
   readonly #setup: Setup;
   #process: ChildProcess | undefined;
@@ -40,9 +40,9 @@ export class Child {
   }
 
   /**
-   * Asks the worker.
+   * Sends a request to the worker.
    *
-   * @throws WorkerLost when it does not answer in time or ends: the next question starts another
+   * @throws WorkerLost when it ends or does not answer in time; the next request starts a new one
    */
   async ask<Kind extends Answer["kind"]>(
     request: Request,

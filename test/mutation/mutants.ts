@@ -1,18 +1,18 @@
 import { stripTypeScriptTypes } from "node:module";
 import { parse } from "@babel/parser";
 
-/** A change of one place of a source. */
+/** A change at one place of a source. */
 export interface Mutant {
-  /** Number of the change in its run, from 1. */
+  /** Number of the change in the run, from 1. */
   readonly id: number;
-  /** Path of the source from the root. */
+  /** Path of the source, relative to the root. */
   readonly file: string;
   readonly line: number;
-  /** Which kind of change. */
+  /** Kind of change. */
   readonly operator: string;
   readonly original: string;
   readonly replacement: string;
-  /** The line's text, trimmed: it says with `original` and `replacement` where the change is, whatever was added above. */
+  /** The trimmed line, which with `original` and `replacement` identifies the change even when lines above it change. */
   readonly context: string;
 }
 
@@ -24,17 +24,17 @@ interface Node {
   readonly [key: string]: unknown;
 }
 
-/** A change that was found: what is to be there in place of a node. */
+/** A possible change: the replacement of a node. */
 interface Change {
   readonly operator: string;
   readonly text: string;
 }
 
-/** Runs code with the change `id` where it is the active one; it is how sources are instrumented. */
+/** The switch with which sources are instrumented: it selects the change `id` when that is active. */
 const SWITCH = "globalThis.__mutant";
 
 /**
- * Puts all changes into a source, each behind a switch: `globalThis.__mutant(id)` says whether the change is the active one.
+ * Adds all changes to a source, each behind the switch `globalThis.__mutant(id)`, which is true for the active change.
  *
  * @param typed TypeScript whose types can be stripped
  * @param firstId the number of the first change
@@ -79,7 +79,7 @@ export function instrument(typed: string, file: string, firstId: number): { code
   return { code: render(ast.program, []), mutants };
 }
 
-/** JavaScript with blanks in place of types: all places stay. Node warns that the function is new. */
+/** Replaces types by blanks, so that positions stay the same. Node warns that the function is experimental. */
 function withoutTypes(typed: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => {};
@@ -99,7 +99,7 @@ function isNode(value: unknown): value is Node {
   return typeof value === "object" && value !== null && typeof (value as Node).type === "string";
 }
 
-/** A node's own nodes, in the order of the text, without names of what is imported and exported. */
+/** Returns a node's children in source order, without imported and exported names. */
 function childrenOf(node: Node): { key: string; child: Node }[] {
   const children: { key: string; child: Node }[] = [];
   for (const [key, value] of Object.entries(node)) {
@@ -155,10 +155,10 @@ const METHODS: Readonly<Record<string, string>> = {
   toUpperCase: "toLowerCase",
 };
 
-/** Calls that are replaced by what they are called on. */
+/** Methods whose calls are replaced by their object. */
 const DROPPED = new Set(["filter", "trim", "sort", "toSorted", "reverse", "toReversed", "slice", "subarray", "concat"]);
 
-/** What a node can be replaced by. */
+/** Returns the replacements of a node. */
 function expressionChanges(node: Node, parents: readonly Parent[], source: string): Change[] {
   if (!isExpressionPlace(node, parents)) return [];
   const text = (of: unknown) => source.slice((of as Node).start, (of as Node).end);
@@ -175,7 +175,7 @@ function expressionChanges(node: Node, parents: readonly Parent[], source: strin
       const operator = String(node["operator"]);
       if (operator === "??") add("operator", text(left));
       if (operator === "+" && (isText(left) || isText(right))) break;
-      const at = source.indexOf(operator, left.end); // a parenthesis may stand between
+      const at = source.indexOf(operator, left.end); // there may be a parenthesis in between
       for (const other of OPERATORS[operator] ?? []) {
         add("operator", source.slice(node.start, at) + other + source.slice(at + operator.length, node.end));
       }
@@ -244,7 +244,7 @@ function callChanges(node: Node, text: (of: unknown) => string, add: (operator: 
   if (DROPPED.has(name)) add("method", text(callee["object"]));
 }
 
-/** Where an expression can be put into parentheses: not a name that is declared or assigned to, a key, a callee. */
+/** Reports whether an expression can be parenthesized: not a declared or assigned name, a key, or a callee. */
 function isExpressionPlace(node: Node, parents: readonly Parent[]): boolean {
   const parent = parents.at(-1);
   if (!parent) return false;
@@ -268,7 +268,7 @@ function isCondition(parents: readonly Parent[]): boolean {
   return parent?.key === "test" && /^(IfStatement|ConditionalExpression)$/.test(parent.node.type);
 }
 
-/** A loop that never ends shows nothing. */
+/** Skips changes that make a loop endless, which prove nothing. */
 function isOnlyFalse(parents: readonly Parent[]): boolean {
   const parent = parents.at(-1);
   return parent?.key === "test" && /^(While|DoWhile|For)Statement$/.test(parent.node.type);
@@ -285,8 +285,8 @@ function isText({ type }: Node): boolean {
 }
 
 /**
- * The words of an error, whose wording is no behaviour: arguments of an error's constructor after the first, which is its
- * code, and of `Error` itself.
+ * Reports whether a node is the text of an error, which is not behaviour: arguments of an error's constructor after the code,
+ * and of `Error` itself.
  */
 function isMessage(parents: readonly Parent[]): boolean {
   for (let index = parents.length - 1; index >= 0; index--) {
@@ -309,7 +309,7 @@ function isChainRoot(node: Node, parents: readonly Parent[]): boolean {
   return !(parent && /^Optional(Member|Call)/.test(parent.type) && parents.at(-1)?.key !== "arguments");
 }
 
-/** The chain with one of its `?.` less, for each of them. */
+/** Returns the optional chain with one `?.` replaced, for each of them. */
 function linksOf(root: Node, source: string): string[] {
   const links: number[] = [];
   for (let node: Node | undefined = root; node && /^Optional/.test(node.type); ) {
@@ -323,7 +323,7 @@ function linksOf(root: Node, source: string): string[] {
   });
 }
 
-/** Anchors and quantifiers taken out, classes turned into their opposite. */
+/** Changes a regular expression: removes anchors and quantifiers, negates classes. */
 function regexChanges(pattern: string): string[] {
   const changes = new Set<string>();
   let inClass = false;

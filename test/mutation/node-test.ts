@@ -1,9 +1,9 @@
-/** Stands in for `node:test` in a worker: tests are collected, so that they can be run any number of times. */
+/** Replaces `node:test` in a worker: it collects tests, so that they can run any number of times. */
 
 export interface Collected {
   readonly file: string;
   readonly name: string;
-  /** @throws whatever the test, or what it left to be done after it, throws */
+  /** Runs the test and its cleanup. @throws what they throw */
   run(): Promise<void>;
 }
 
@@ -13,7 +13,7 @@ type Body = (context: Context) => unknown;
 export const collected: Collected[] = [];
 let file = "";
 
-/** From here on tests are those of this file. */
+/** Assigns the following tests to a file. */
 export function collectFor(path: string): void {
   file = path;
 }

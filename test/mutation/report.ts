@@ -2,14 +2,14 @@ import type { Mutant } from "./mutants.ts";
 
 export type Outcome = "killed" | "timed out" | "survived" | "not covered";
 
-/** What became of a change; `test` is the one that failed. */
+/** The outcome of a change; `test` is the one that failed. */
 export interface Result {
   readonly mutant: Mutant;
   readonly outcome: Outcome;
   readonly test?: string;
 }
 
-/** A change that no test can notice, by its place's text. */
+/** A change that no test can detect, identified by its text. */
 export interface Equivalent {
   readonly file: string;
   /** The line, trimmed. */
@@ -19,7 +19,7 @@ export interface Equivalent {
   readonly reason: string;
 }
 
-/** Areas in which less than this share of changes found is a failure. */
+/** Areas with the share of changes that tests must detect. */
 const REQUIRED: Readonly<Record<string, number>> = { "src/verify": 0.95, "src/trust": 0.95 };
 
 interface Sum {
@@ -32,9 +32,9 @@ interface Sum {
 }
 
 /**
- * A table by folder, and every change that survived.
+ * Writes a table by folder, and every surviving change.
  *
- * @returns ok is false below the required share, and for an equivalent that there is no such change for
+ * @returns `ok` is false below the required share, and for a listed equivalent without a matching change
  */
 export function report(results: readonly Result[], equivalents: readonly Equivalent[]): { text: string; ok: boolean } {
   const sums = new Map<string, Sum>();
@@ -87,7 +87,7 @@ function sumFor(sums: Map<string, Sum>, area: string): Sum {
   return sum;
 }
 
-/** Which share of the changes that can be noticed was. */
+/** Returns the share of detectable changes that were detected. */
 function scoreOf({ changes, killed, late, equivalent }: Sum): number {
   return changes === equivalent ? 1 : (killed + late) / (changes - equivalent);
 }

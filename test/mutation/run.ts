@@ -7,13 +7,13 @@ import { type Equivalent, type Outcome, type Result, report } from "./report.ts"
 import type { Setup } from "./worker.ts";
 
 /**
- * Mutation testing: `npm run mutation [-- PATH…]`. Every change of mutants.ts is made to the sources, one at a time, and the tests
- * that run through the changed place are run, until one fails. A change that no test notices is either equivalent, and listed in
- * equivalents.json with the reason, or shows a test that is missing. See docs/architecture.md, "Mutation testing".
+ * Mutation testing: `npm run mutation [-- PATH…]`. Makes every change of mutants.ts, one at a time, and runs the tests that
+ * execute the changed place until one fails. A change that no test detects is either equivalent, and listed in
+ * equivalents.json with the reason, or shows that a test is missing. See docs/architecture.md, "Mutation testing".
  */
 
 const AREAS = ["src/verify", "src/trust", "src/evidence", "src/sources", "src/keys/verify.ts"];
-/** The tests that run these sources in the process, and whose parts are short. */
+/** Tests that run the sources in this process and are short. */
 const TESTS = [
   "src/**/*.test.ts",
   "test/{advisories,advisories-more,attach-download,attest,attest-blob,attest-keyless,bundle-commands}.test.ts",
@@ -21,9 +21,9 @@ const TESTS = [
 ];
 /** Test files that start processes. */
 const NOT_IN_PROCESS = /child_process|bin\/tsign/;
-/** A test that takes longer judges nothing. Milliseconds of CPU time. */
+/** Tests that take longer are not used. Milliseconds of CPU time. */
 const SLOWEST = 2000;
-/** How long a test may take while it is recorded. Milliseconds. */
+/** Time limit of a test while it is recorded. Milliseconds. */
 const RECORD_MILLISECONDS = 60_000;
 
 export interface Options {
@@ -31,11 +31,11 @@ export interface Options {
   readonly paths: readonly string[];
   readonly tests: readonly string[];
   readonly workers: number;
-  /** Only each so-many-th change is made: 1 for all. */
+  /** Interval of the changes that are made: 1 for all. */
   readonly every: number;
-  /** What is added to that before a change counts as one that never ends. Milliseconds. */
+  /** Time added before a change counts as endless. Milliseconds. */
   readonly patience: number;
-  /** How long the tests of one change may take, by what they took unchanged. Milliseconds of CPU time. */
+  /** Time limit for the tests of one change, by their time without it. Milliseconds of CPU time. */
   readonly budget: number;
   readonly say: (line: string) => void;
 }
@@ -44,11 +44,11 @@ interface Known {
   readonly file: string;
   readonly milliseconds: number;
   readonly hits: ReadonlySet<number>;
-  /** How often it found a change of a source. */
+  /** Number of changes it detected, by source. */
   readonly kills: Map<string, number>;
 }
 
-/** Makes every change, and says what became of each. */
+/** Makes every change and returns the outcomes. */
 export async function mutationRun(options: Options): Promise<Result[]> {
   const { sources, mutants } = changesOf(options);
   options.say(`${mutants.length} changes in ${sources.length} files`);
@@ -96,7 +96,7 @@ function changesOf({ root, paths }: Options) {
   return { sources, mutants };
 }
 
-/** Runs every test twice unchanged: one that fails, or only passes once, judges nothing. */
+/** Runs every test twice without changes. A test that fails, or passes only once, is not used. */
 async function recordTests(setup: Setup, options: Options): Promise<{ tests: Test[]; loadHits: Set<number> }> {
   const loadHits = new Set<number>();
   const tests: Test[] = [];
@@ -123,7 +123,7 @@ async function recordTests(setup: Setup, options: Options): Promise<{ tests: Tes
   return { tests, loadHits };
 }
 
-/** @returns undefined for a test that judges nothing */
+/** Records a test. @returns undefined for a test that is not used */
 async function recordTest(
   child: Child,
   test: number,
@@ -150,14 +150,14 @@ async function recordTest(
 
 type Test = Known & { readonly index: string };
 
-/** The tests that run through a changed place, the most promising first, as many as the budget allows. */
+/** Returns the tests that execute a changed place, the most promising first, within the time budget. */
 function chosen(mutant: Mutant, tests: readonly Test[], budget: number): Test[] {
   const price = ({ milliseconds, kills }: Test) => (milliseconds + 1) / (1 + (kills.get(mutant.file) ?? 0));
   const ordered = tests.filter(({ hits }) => hits.has(mutant.id)).sort((one, other) => price(one) - price(other));
   return affordable(ordered, budget);
 }
 
-/** The first tests that the budget is enough for, and one in any case. */
+/** Returns the first tests within the budget, at least one. */
 function affordable(tests: readonly Test[], budget: number): Test[] {
   let left = budget;
   return tests.filter(({ milliseconds }, index) => {
@@ -166,7 +166,7 @@ function affordable(tests: readonly Test[], budget: number): Test[] {
   });
 }
 
-/** How long the tests of a change may take, on a machine that has other work too. Milliseconds. */
+/** Returns the time limit for the tests of a change, on a busy machine. Milliseconds. */
 const timeFor = (tests: readonly Test[], { patience }: Options) =>
   patience + 10 * tests.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
 
@@ -187,7 +187,7 @@ async function judgeAll(
   child.stop();
 }
 
-/** Asks a worker about a change; once more where the failure stayed, and so may be of an earlier change's making. */
+/** Tests a change in a worker; again if the failure persists without it, because an earlier change may have caused it. */
 async function judgeBy(
   child: Child,
   mutant: Mutant,
@@ -216,15 +216,15 @@ async function judgeBy(
   }
 }
 
-/** The tests beside a source: of one that is nothing but constants they run through no changed place. */
+/** Returns the tests beside a source. Those of a file with only constants execute no changed place. */
 function ownTestsOf(source: string): string {
   return source.replace(/\.ts$/, ".test.ts");
 }
 
-/** How many test files a change is judged by that shows only while sources are loaded. */
+/** Number of test files for a change that takes effect only while sources are loaded. */
 const FILES_FOR_ONE = 5;
 
-/** A change of what runs once, while the source is loaded: in a process of its own, by the tests of the source. */
+/** Tests a change of code that runs once, while its source is loaded, in its own process with the tests of the source. */
 async function judgeOnce(
   mutant: Mutant,
   by: { setup: Setup; tests: readonly Test[]; mutants: readonly Mutant[]; options: Options },
@@ -260,13 +260,13 @@ function overlap({ hits }: Test, ids: ReadonlySet<number>): number {
   return count;
 }
 
-/** Several workers take from one queue. */
+/** Runs a queue with several workers. */
 async function inParallel<T>(workers: number, items: readonly T[], work: (queue: Iterable<T>) => Promise<void>) {
   const queue = items.values();
   await Promise.all(Array.from({ length: workers }, () => work(queue)));
 }
 
-/** Test files that run in one process. */
+/** Number of test files in one process. */
 export function testFiles(root: string, patterns: readonly string[]): string[] {
   return globSync(patterns, { cwd: root })
     .sort()

@@ -5,8 +5,8 @@ import { instrument } from "./mutants.ts";
 import { collected, collectFor } from "./node-test.ts";
 
 /**
- * One process of a mutation run: loads instrumented sources and test files once, then runs tests under one change after the
- * other. It is asked by messages of the process that started it.
+ * One process of a mutation run. It loads instrumented sources and test files once, and runs tests with one change after the
+ * other, as requested by messages of its parent process.
  */
 
 export interface Setup {
@@ -15,15 +15,15 @@ export interface Setup {
   readonly sources: readonly { readonly file: string; readonly text: string; readonly firstId: number }[];
   readonly tests: readonly string[];
   readonly changes: number;
-  /** A change that is active while the sources are loaded: for what runs once, then. */
+  /** A change that is active while the sources are loaded, for code that runs only then. */
   readonly active: number;
 }
 
 export type Request =
   | { readonly kind: "load"; readonly setup: Setup }
-  /** Runs one test unchanged. */
+  /** Runs one test without a change. */
   | { readonly kind: "record"; readonly test: number }
-  /** Runs tests under a change until one fails. */
+  /** Runs tests with a change until one fails. */
   | { readonly kind: "mutant"; readonly id: number; readonly tests: readonly number[] };
 
 export type Answer =
@@ -86,13 +86,13 @@ async function load(setup: Setup): Promise<Answer> {
   return { kind: "loaded", tests: collected.map(({ file, name }) => ({ file, name })), hits: takeHits() };
 }
 
-/** What a test threw, and what nobody caught meanwhile; undefined where it passed. */
+/** Returns the error of a test, or an uncaught one; undefined if it passed. */
 async function failureOf(index: number): Promise<unknown> {
   stray = undefined;
   try {
     await collected[index]?.run();
   } catch (error) {
-    return error ?? new Error("it threw nothing");
+    return error ?? new Error("the test threw undefined");
   }
   return stray;
 }
@@ -100,7 +100,7 @@ async function failureOf(index: number): Promise<unknown> {
 async function record(test: number): Promise<Answer> {
   const start = process.cpuUsage();
   const error = await failureOf(test);
-  const { user, system } = process.cpuUsage(start); // other work on the machine does not count
+  const { user, system } = process.cpuUsage(start); // not wall time, because the machine may be busy
   const milliseconds = (user + system) / 1000;
   return { kind: "recorded", error: error === undefined ? "" : String(error), milliseconds, hits: takeHits() };
 }
@@ -132,12 +132,12 @@ async function answerTo(request: Request): Promise<Answer> {
 
 if (process.send) {
   process.on("unhandledRejection", (reason) => {
-    stray = reason ?? new Error("a rejection of nothing");
+    stray = reason ?? new Error("rejected with undefined");
   });
   process.on("uncaughtException", (error) => {
     stray = error;
   });
-  process.on("disconnect", () => process.exit(3)); // the run was ended: nobody waits for an endless change
+  process.on("disconnect", () => process.exit(3)); // the run has ended; do not wait for an endless change
   process.on("message", (request: Request) => {
     answerTo(request).then(
       (answer) => process.send?.(answer),

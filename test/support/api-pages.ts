@@ -4,7 +4,7 @@ import { parse } from "@babel/parser";
 
 const LIBRARY = resolve(import.meta.dirname, "../../src/lib");
 
-/** The library's entry points, with what each is for. "index" has them all. */
+/** The library's entry points and their purposes. "index" exports everything. */
 const MODULES: Readonly<Record<string, string>> = {
   verify: "Verify bundles and images",
   sign: "Sign images, artifacts and statements",
@@ -14,7 +14,7 @@ const MODULES: Readonly<Record<string, string>> = {
   sandbox: "A Sigstore and a registry for tests",
 };
 
-/** A name that a module exports: how it is declared, and its docstring. */
+/** An exported name with its declaration and docstring. */
 interface Exported {
   readonly name: string;
   readonly kind: "function" | "interface" | "type" | "class";
@@ -22,7 +22,7 @@ interface Exported {
   readonly doc: string;
 }
 
-/** Pages of the library's interface, made of its declarations and docstrings: `api/<module>.md`. */
+/** Generates the pages of the library's API from its declarations and docstrings: `api/<module>.md`. */
 export function apiPages(): { file: string; text: string }[] {
   const pages = Object.entries(MODULES).map(([name, about]) => {
     const exported = exportsOf(join(LIBRARY, `${name}.ts`)).filter((each) => isShownIn(name, each));
@@ -50,7 +50,7 @@ export function apiPages(): { file: string; text: string }[] {
 
 const GENERATED = "Generated from the declarations in `src/lib` by `npm run docs`.";
 
-/** Errors are on the first page; of what several modules export, each name is shown on one page. */
+/** Errors are on the first page; a name exported by several modules is shown on one page only. */
 function isShownIn(module: string, { name }: Exported): boolean {
   const home: Readonly<Record<string, string>> = { Context: "keys", createTransport: "oci" };
   for (const each of ["Transport", "TransportOptions", "HttpRequest", "HttpResponse", "TlsOptions"]) {
@@ -63,7 +63,7 @@ function sectionOf({ name, declaration, doc }: Exported): string {
   return [`## ${name}`, `\`\`\`ts\n${declaration}\n\`\`\``, ...(doc === "" ? [] : [doc])].join("\n\n");
 }
 
-/** Everything that a module exports, wherever it is declared. */
+/** Returns everything that a module exports, including re-exports. */
 export function exportsOf(file: string): Exported[] {
   const text = readFileSync(file, "utf8");
   const { program, comments } = parse(text, { sourceType: "module", plugins: ["typescript"] });
@@ -110,7 +110,7 @@ function declared(node: any, text: string): Omit<Exported, "doc"> | undefined {
   }
 }
 
-/** A class without the bodies of its methods and the values of its properties. */
+/** Returns a class without method bodies and property values. */
 // biome-ignore lint/suspicious/noExplicitAny: see above
 function classText(node: any, text: string): string {
   const members = node.body.body.map((member: typeof node) => {
@@ -122,7 +122,7 @@ function classText(node: any, text: string): string {
   return [text.slice(node.start, node.body.start + 1), ...members, "}"].join("\n");
 }
 
-/** A docstring as Markdown: its text, then parameters, results and errors as a list. */
+/** Converts a docstring to Markdown: its text, then parameters, results and errors as a list. */
 function docText(comment: string): string {
   const lines = comment
     .replace(/^\*/, "")

@@ -1,15 +1,15 @@
 import type { Source } from "./import-graph.ts";
 
 /**
- * The rules of the architecture as functions over a tree of sources. Each returns what breaks it, a line each: none is good.
+ * The rules of the architecture as functions over a tree of sources. Each returns its violations, one per line.
  */
 
-/** A room and the rooms it may import from. A room is a folder, or a file that stands beside the folders. */
+/** The rooms that each room may import from. A room is a top-level folder, or a file beside the folders. */
 export type Rooms = Readonly<Record<string, readonly string[]>>;
 
 export const roomOf = (path: string) => path.split("/")[0] ?? "";
 
-/** Imports, of whatever kind, that go where their room may not. */
+/** Returns imports of any kind that are not allowed for their room. */
 export function forbiddenImports(sources: readonly Source[], rooms: Rooms): string[] {
   return sources.flatMap(({ path, imports }) => {
     const from = roomOf(path);
@@ -21,7 +21,7 @@ export function forbiddenImports(sources: readonly Source[], rooms: Rooms): stri
   });
 }
 
-/** Permissions that nothing uses, and rooms without a file: the list says what is. */
+/** Returns unused permissions and rooms without a file. */
 export function unusedPermissions(sources: readonly Source[], rooms: Rooms): string[] {
   const used = new Set(
     sources.flatMap(({ path, imports }) => [
@@ -33,7 +33,7 @@ export function unusedPermissions(sources: readonly Source[], rooms: Rooms): str
   return listed.filter((each) => !used.has(each));
 }
 
-/** Rooms that the list names before a room that they may import: it reads from the bottom up. */
+/** Returns rooms that are listed before a room that they may import. The list is ordered from the bottom up. */
 export function outOfOrder(rooms: Rooms): string[] {
   const order = Object.keys(rooms);
   return Object.entries(rooms).flatMap(([from, allowed]) =>
@@ -41,12 +41,12 @@ export function outOfOrder(rooms: Rooms): string[] {
   );
 }
 
-/** Circles in the graph of files, lazy imports and those of types counted; each as the files that it goes through. */
+/** Returns cycles in the graph of files, including lazy and type imports, each as its files. */
 export function circles(sources: readonly Source[]): string[] {
   return circlesIn(new Map(sources.map(({ path, imports }) => [path, imports.map(({ target }) => target)])));
 }
 
-/** Circles in the graph of rooms. */
+/** Returns cycles in the graph of rooms. */
 export function roomCircles(sources: readonly Source[]): string[] {
   const graph = new Map<string, string[]>();
   for (const { path, imports } of sources) {
@@ -56,7 +56,7 @@ export function roomCircles(sources: readonly Source[]): string[] {
   return circlesIn(graph);
 }
 
-/** Strongly connected components of more than one node, and nodes that name themselves (Tarjan). */
+/** Returns strongly connected components of more than one node, and nodes with an edge to themselves (Tarjan). */
 function circlesIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
   const found: string[] = [];
   const index = new Map<string, number>();
@@ -79,7 +79,7 @@ function circlesIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
   return found;
 }
 
-/** What a part of the program may take from outside itself. */
+/** What a part of the program may use from outside itself. */
 export interface Allowance {
   /** Files and folders (with `/` at their end) of the tree. */
   readonly files?: readonly string[];
@@ -89,7 +89,7 @@ export interface Allowance {
   readonly globals: readonly string[];
 }
 
-/** What files import and use besides what they may. `files` not given: any file of the tree. */
+/** Returns imports and globals of files that are not allowed. Without `files`, any file of the tree. */
 export function notAllowed(sources: readonly Source[], { files, packages, globals }: Allowance): string[] {
   const known = (target: string, list: readonly string[]) =>
     list.some((each) => (each.endsWith("/") ? target.startsWith(each) : target === each));
@@ -103,10 +103,10 @@ export function notAllowed(sources: readonly Source[], { files, packages, global
   ]);
 }
 
-/** The global that a use in globalUses()'s form is of. */
+/** Returns the global of a use in globalUses()'s form. */
 const nameOf = (use: string) => use.replace(/^(?:new|instanceof) /, "").replace(/[.[(].*$/, "");
 
-/** The files of a tree that are loaded with those given, sooner or later: all they import but types. */
+/** Returns the given files and all files that they import, directly or indirectly, except for types. */
 export function reached(sources: readonly Source[], from: readonly Source[], kinds = ["fixed", "lazy"]): Source[] {
   const byPath = new Map(sources.map((source) => [source.path, source]));
   const found = new Set<Source>();
@@ -119,7 +119,7 @@ export function reached(sources: readonly Source[], from: readonly Source[], kin
   return [...found];
 }
 
-/** Folders, named with their limit, that hold more files than it, those below them not counted. `""` is the root. */
+/** Returns folders with more files than their limit, without those in subfolders. `""` is the root. */
 export function crowded(sources: readonly Source[], limits: Readonly<Record<string, number>>): string[] {
   return Object.entries(limits).flatMap(([folder, most]) => {
     const files = sources.filter(({ path }) => path.slice(0, path.lastIndexOf("/") + 1) === folder);
@@ -127,7 +127,7 @@ export function crowded(sources: readonly Source[], limits: Readonly<Record<stri
   });
 }
 
-/** Files of more lines than a limit. */
+/** Returns files with more lines than a limit. */
 export function tooLong(sources: readonly Source[], most: number): string[] {
   return sources
     .map(({ path, text }) => ({ path, lines: text.replace(/\n$/, "").split("\n").length }))
@@ -135,7 +135,7 @@ export function tooLong(sources: readonly Source[], most: number): string[] {
     .map(({ path, lines }) => `${path} has ${lines} lines`);
 }
 
-/** Files whose code, without its comments, has a text: their paths. */
+/** Returns the paths of files whose code, without comments, contains a text. */
 export function matching(sources: readonly Source[], pattern: RegExp): string[] {
   return sources.filter(({ text }) => pattern.test(withoutComments(text))).map(({ path }) => path);
 }

@@ -8,7 +8,7 @@ import {
   usualExtensions,
 } from "../../src/sandbox/pki/x509.ts";
 
-/** Authorities of any name, key and issuer, and leaves of theirs: what a hostile chain is made of. */
+/** Creates authorities with any name, key and issuer, and their leaf certificates, for hostile chains. */
 export function foundry() {
   const newKey = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
   const spkiOf = (pair: ReturnType<typeof newKey>) => pair.publicKey.export({ type: "spki", format: "der" });
@@ -17,7 +17,7 @@ export function foundry() {
     key: ReturnType<typeof newKey>;
     issuer: string;
     issuerKey: ReturnType<typeof newKey>;
-    /** More extensions. */
+    /** Additional extensions. */
     more?: readonly Buffer[];
   }) => {
     const { name, key, issuer, issuerKey, more = [] } = options;

@@ -1,5 +1,4 @@
-// Counts, in the process it is imported into, which environment variables are read by name; they are written where
-// COUNT_ENVIRONMENT says.
+// Records the environment variables that the process reads by name, and writes them to the file COUNT_ENVIRONMENT.
 import { writeFileSync } from "node:fs";
 import process from "node:process";
 

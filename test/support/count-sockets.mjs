@@ -1,4 +1,4 @@
-// Counts, in the process it is imported into, what reaches for the network; the count is written where COUNT_SOCKETS says.
+// Counts the network accesses of the process, and writes the number to the file COUNT_SOCKETS.
 import dgram from "node:dgram";
 import dns from "node:dns";
 import { writeFileSync } from "node:fs";

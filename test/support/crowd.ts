@@ -9,26 +9,26 @@ const INDEX = "application/vnd.oci.image.index.v1+json";
 const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json";
 
-/** A crowd of manifests that refer to an image, made when they are asked for. */
+/** A large number of manifests that refer to an image, generated on request. */
 export interface Crowd {
   /** The image's digest. */
   readonly subject: string;
   readonly count: number;
-  /** Where among them stands what the registry really stores, from 0 (first) to `count` (last). */
+  /** Position of the registry's real referrers among them, from 0 (first) to `count` (last). */
   readonly position: number;
-  /** Scans are of another artifact type; junk and shared say they are bundles, the latter all with one blob. */
+  /** "scan": another artifact type; "junk": invalid bundles; "shared": bundles that share one blob. */
   readonly kind: "scan" | "junk" | "shared";
-  /** The blob of the shared ones: a bundle that is passed as its pieces. */
+  /** The shared blob, a bundle in pieces. */
   readonly blob?: { readonly digest: string; readonly size: number; pieces(): Iterable<Uint8Array> };
-  /** Entries of one page of the listing; all of them by default. */
+  /** Entries per page of the list; all by default. */
   readonly pageSize?: number;
-  /** The page that begins with this entry is answered with 404. */
+  /** The page that starts with this entry returns 404. */
   readonly brokenPage?: number;
 }
 
-/** A `.sig` image with many layers by nobody, among which those that are stored stand. */
+/** A `.sig` image with many unsigned layers in addition to the stored ones. */
 export interface CrowdOfLayers {
-  /** The tag that is answered with more layers than it has. */
+  /** The tag to which layers are added. */
   readonly tag: string;
   readonly count: number;
   readonly position: number;
@@ -37,7 +37,7 @@ export interface CrowdOfLayers {
 const sha256 = (bytes: Uint8Array | string) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
 /**
- * The sandbox's registry with crowds beside what it stores. Nothing of a crowd is kept but the digests.
+ * The sandbox's registry with additional crowds. Only the digests of a crowd are kept in memory.
  *
  * @param options.referrers whether it has the referrers API; without it, the fallback tag lists the crowd
  */
@@ -60,7 +60,7 @@ export async function crowdedRegistry(context: TestContext, options = { referrer
   context.after(close);
   return {
     address: `localhost:${port}`,
-    /** What was asked for since the last call. */
+    /** Returns the requests since the last call. */
     take() {
       const taken = requests;
       requests = [];

@@ -4,17 +4,17 @@ export type Json = any;
 type Path = readonly (string | number)[];
 
 export interface Mutation {
-  /** Where: `a.0.b`. */
+  /** Path of the change: `a.0.b`. */
   readonly path: string;
   readonly change: string;
   readonly changed: Json;
-  /** What was there. */
+  /** The original value. */
   readonly value: Json;
 }
 
 const BASE64 = /^(?=.{4})[A-Za-z0-9+/]+={0,2}$/;
 
-/** A document with one thing changed, for each thing in it and each way to change it that makes another document. */
+/** Yields the document with one change, for each value and each way of changing it. */
 export function* mutations(json: Json): Iterable<Mutation> {
   const before = JSON.stringify(json);
   for (const path of pathsOf(json)) {
@@ -33,7 +33,7 @@ export function* mutations(json: Json): Iterable<Mutation> {
   }
 }
 
-/** Every byte of base64 flipped, taken out, and one put in before it. */
+/** Changes base64: every byte flipped, removed, and one inserted before it. */
 export function* byteMutations(json: Json, at: Path): Iterable<Omit<Mutation, "path" | "value">> {
   const bytes = Buffer.from(valueAt(json, at), "base64");
   for (let index = 0; index <= bytes.length; index++) {
@@ -53,7 +53,7 @@ export function* byteMutations(json: Json, at: Path): Iterable<Omit<Mutation, "p
   }
 }
 
-/** Every character of a text taken out, and others put in before it. */
+/** Changes a text: every character removed, and others inserted before it. */
 export function* textMutations(json: Json, at: Path): Iterable<Omit<Mutation, "path" | "value">> {
   const text: string = valueAt(json, at);
   for (let index = 0; index <= text.length; index++) {

@@ -15,7 +15,7 @@ export interface EveryCommand {
   readonly command: Command;
 }
 
-/** Every command of the table but those that start programs of this machine in the background. */
+/** All commands except those that start background programs. */
 export async function everyCommand(): Promise<EveryCommand[]> {
   const loaded = TABLE.map(async (entry) => ({
     name: entry.name,
@@ -27,7 +27,7 @@ export async function everyCommand(): Promise<EveryCommand[]> {
 
 const UNLOGGED = ["--use-signing-config=false", "--tlog-upload=false"];
 
-/** Flags without which a command does nothing worth looking at. `file` stands for a file of the test's,
+/** Flags that commands require for a meaningful run. `file` stands for a file of the test,
  * `k.key` and `k.pub` for a key pair with an empty password. */
 const NEEDED: Readonly<Record<string, readonly string[]>> = {
   "attach attestation": ["--attestation=file"],
@@ -56,9 +56,9 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * A command line with all that the command needs: `file` for every file, `image` for every image.
+ * Returns a complete command line: `file` for every file, `image` for every image.
  *
- * @param values.key of what signs; opening one takes long
+ * @param values.key key reference of signing commands; opening a key is slow
  */
 export function commandLine(
   { name, words, command }: EveryCommand,
@@ -78,7 +78,7 @@ export function commandLine(
   return [...words, ...needed, "--timeout=1h", ...args];
 }
 
-/** `--flag` for each flag of a command that takes text, with what its value is. */
+/** Returns `--flag` for each flag of a command that takes text, with the kind of its value. */
 export function textFlags(command: Command): { key: string; flag: string; isFile: boolean }[] {
   return Object.entries(command.flags).flatMap(([key, { kind }]) => {
     if (kind === "bool") return [];
@@ -86,17 +86,16 @@ export function textFlags(command: Command): { key: string; flag: string; isFile
   });
 }
 
-/** A file of a given text for each kind of file that commands read, in a folder. */
+/** Writes a file with a given text for each kind of file that commands read. */
 export function fill(folder: string, files: Readonly<Record<string, string | Uint8Array>>): void {
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
 }
 
-/** Names that are in a folder now. */
+/** Returns the names in a folder. */
 export const namesIn = (folder: string) => readdirSync(folder).sort();
 
 /**
- * A world in which everything that answers says the same, at once: services, programs, sockets. Time runs a thousand times
- * as fast.
+ * Creates an Io in which all services, programs and sockets return the same text at once. Time runs a thousand times faster.
  */
 export function sayingWorld(
   folder: string,

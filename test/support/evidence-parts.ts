@@ -4,7 +4,7 @@ import { implicit, sequence } from "../../src/sandbox/pki/der.ts";
 import { extension } from "../../src/sandbox/pki/x509.ts";
 import { foundry } from "./authorities.ts";
 
-/** For assert.throws and assert.rejects: an error of tsign's with this code. */
+/** Matches a TsignError with this code in assert.throws and assert.rejects. */
 export const refused = (code: ErrorCode, text = "") => {
   return (error: unknown) => error instanceof TsignError && error.code === code && error.message.includes(text);
 };
@@ -13,7 +13,7 @@ export const badBundle = refused("bad-bundle");
 export const jsonBytes = (value: unknown) => Buffer.from(JSON.stringify(value));
 export const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString("base64");
 
-/** A certificate (DER) of these e-mail addresses, and of an OIDC issuer if one is given. */
+/** Creates a certificate (DER) for e-mail addresses, with an optional OIDC issuer. */
 export function certificateOf(names: readonly string[], issuer?: string): Buffer {
   const { newKey, make } = foundry();
   const more = [
@@ -25,7 +25,7 @@ export function certificateOf(names: readonly string[], issuer?: string): Buffer
   return make({ name: undefined, key: newKey(), issuer: "authority", issuerKey: newKey(), more });
 }
 
-/** A log's entry with a promise and a proof, none of which verifies. */
+/** A log entry with an invalid signed entry timestamp and an invalid inclusion proof. */
 export function logEntry(change: Partial<TransparencyLogEntry> = {}): TransparencyLogEntry {
   return {
     logIndex: "12",

@@ -1,6 +1,6 @@
 import type { Evidence } from "../../src/evidence/model.ts";
 
-/** Evidence from a file with this content, and nothing that vouches for it but what is given. */
+/** Returns evidence from a file with this content, with only the given certificates and proofs. */
 export function evidenceOf(content: Evidence["content"], more: Partial<Evidence> = {}): Evidence {
   return {
     origin: { kind: "file", where: "f" },

@@ -9,7 +9,7 @@ import { ecdsaDer } from "../../src/keys/providers/remote.ts";
 import { DIGEST_INFO } from "../../src/keys/verify.ts";
 import { testIo } from "./test-io.ts";
 
-/** What a fake service is asked, with its body, JSON or a form, parsed. */
+/** A request to a fake service, with its JSON or form body parsed. */
 export interface Asked {
   readonly method: string;
   readonly path: string;
@@ -25,7 +25,7 @@ export interface FakeReply {
   readonly headers?: Record<string, string>;
 }
 
-/** An Io whose network is one function, with pauses that take no time; `asked` tells every request. */
+/** An Io whose network is a function and whose pauses take no time; `asked` lists all requests. */
 export function serviceIo(
   answer: (asked: Asked) => FakeReply | undefined,
   options: { env?: Record<string, string>; io?: Partial<Io> } = {},
@@ -51,7 +51,7 @@ export function serviceIo(
     })();
     return { status: reply.status ?? 200, headers: reply.headers ?? {}, body, discard: () => {} };
   };
-  /** Time-outs are as long as they are; pauses between tries are none. */
+  /** Timeouts are real; pauses between attempts take no time. */
   const sleep: Io["sleep"] = async (milliseconds, signal) => {
     if (milliseconds >= 20_000)
       await setTimeout(milliseconds, undefined, signal ? { signal, ref: false } : { ref: false });
@@ -60,7 +60,7 @@ export function serviceIo(
   return { io, asked };
 }
 
-/** Expects a failure of this code whose text, hint included, matches, in one line and without these secrets. */
+/** Expects a failure with this code whose message and hint match, on one line each and without secrets. */
 export async function refuses(
   attempt: Promise<unknown> | (() => unknown),
   by: { code: string; text: RegExp; secrets?: readonly string[] },
@@ -84,7 +84,7 @@ export const KINDS: Readonly<Record<string, () => KeyObject>> = {
   Ed25519: () => generateKeyPairSync("ed25519").privateKey,
 };
 
-/** Signs a digest as a service does; ECDSA raw, r and s side by side. */
+/** Signs a digest as a service does; ECDSA as the concatenation of r and s. */
 export function signDigestRaw(key: KeyObject, digest: Uint8Array, hash: HashName): Uint8Array {
   if (key.asymmetricKeyType === "rsa") {
     const block = Buffer.concat([Buffer.from(DIGEST_INFO[hash], "hex"), digest]);
@@ -96,7 +96,7 @@ export function signDigestRaw(key: KeyObject, digest: Uint8Array, hash: HashName
   return curve.sign(Uint8Array.from(digest), secret, { prehash: false, lowS: false, format: "compact" });
 }
 
-/** The same in DER. */
+/** Signs a digest with a signature in DER. */
 export function signDigestDer(key: KeyObject, digest: Uint8Array, hash: HashName): Uint8Array {
   const raw = signDigestRaw(key, digest, hash);
   return key.asymmetricKeyType === "rsa" ? raw : ecdsaDer(raw);
@@ -108,7 +108,7 @@ export function pemOf(key: KeyObject): string {
   return String(createPublicKey(key).export({ type: "spki", format: "pem" }));
 }
 
-/** A library that is not installed, as import() says it. */
+/** Fails like import() for a package that is not installed. */
 export const notInstalled = async (name: string): Promise<never> => {
   throw Object.assign(new Error(`Cannot find package '${name}' imported from here`), { code: "ERR_MODULE_NOT_FOUND" });
 };

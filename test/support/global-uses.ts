@@ -3,20 +3,20 @@ import type { ParseResult } from "@babel/parser";
 // biome-ignore lint/suspicious/noExplicitAny: a node is looked at by its shape
 type Node = any;
 
-/** The names that a block, function or loop declares, and the blocks around it. */
+/** The names declared by a block, function or loop, and the enclosing blocks. */
 interface Scope {
   readonly names: ReadonlySet<string>;
   readonly outer: Scope | undefined;
 }
 
-/** Of TypeScript's own syntax, what is left when the types are gone. */
+/** TypeScript syntax that remains at run time. */
 const WRAPPERS = ["TSAsExpression", "TSSatisfiesExpression", "TSNonNullExpression", "TSTypeAssertion"];
 const TYPES = ["typeAnnotation", "typeParameters", "typeArguments", "returnType", "implements", "superTypeArguments"];
 const OPENS_A_SCOPE =
   /^(Program|BlockStatement|StaticBlock|SwitchStatement|CatchClause|For\w*Statement|Class(Declaration|Expression)|Function\w+|ArrowFunctionExpression|ObjectMethod|Class(Private)?Method)$/;
 
 /**
- * What a file uses that it neither declares nor imports, each once, with the form of its use: `Buffer.from`, `Buffer[…]`,
+ * Returns the globals that a file uses, without duplicates, with the form of the use: `Buffer.from`, `Buffer[…]`,
  * `new Date()` without and `new Date(…)` with arguments, `Date()` called, `instanceof Date`, `import.meta`, or the name alone.
  */
 export function globalUses(tree: ParseResult): string[] {
@@ -47,7 +47,7 @@ function isTypeOnly(node: Node): boolean {
   );
 }
 
-/** How a node uses a global, and the child that this says all of. */
+/** Returns how a node uses a global, and the child that this covers. */
 function formOf(node: Node, scope: Scope | undefined): { text: string; seen?: string } | undefined {
   const isGlobal = (child: Node) => child?.type === "Identifier" && !isDeclared(child.name, scope);
   const given = (node.arguments ?? []).some((each: Node) => each.type !== "SpreadElement") ? "(…)" : "()";
@@ -74,7 +74,7 @@ function formOf(node: Node, scope: Scope | undefined): { text: string; seen?: st
   }
 }
 
-/** Whether a child is a name that is given, and no reference. */
+/** Reports whether a child is a declared name and not a reference. */
 function isName(node: Node, key: string): boolean {
   if (key === "key" || key === "property") return node.computed !== true;
   return (
@@ -107,7 +107,7 @@ function addDeclared(statement: Node, names: Set<string>): void {
   if (/^(Function|Class)Declaration$|^TSDeclareFunction$/.test(node.type) && node.id) names.add(node.id.name);
 }
 
-/** The names that a pattern binds: `{ a, b: [c = 1], ...d }`. */
+/** Returns the names that a pattern binds: `{ a, b: [c = 1], ...d }`. */
 function addNames(pattern: Node, names: Set<string>): void {
   switch (pattern?.type) {
     case "Identifier":

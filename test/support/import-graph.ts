@@ -3,7 +3,7 @@ import { join, posix } from "node:path";
 import { type ParseResult, parse } from "@babel/parser";
 import { globalUses } from "./global-uses.ts";
 
-/** How a module is named by another: loaded with it, loaded when code asks for it, or for its types alone. */
+/** Kind of an import: static, lazy, or of types only. */
 export type ImportKind = "fixed" | "lazy" | "type";
 
 export interface Import {
@@ -14,21 +14,21 @@ export interface Import {
   readonly kind: ImportKind;
 }
 
-/** One file: whom it names, and what it uses that it neither declares nor imports. */
+/** One file with its imports and globals. */
 export interface Source {
   /** Relative to the root of the tree, with `/`. */
   readonly path: string;
   readonly text: string;
   readonly imports: readonly Import[];
-  /** In the forms that globalUses() gives. */
+  /** In globalUses()'s form. */
   readonly globals: readonly string[];
 }
 
-/** The target of an `import(name)` of no fixed name. */
+/** The target of an `import(name)` with a computed name. */
 export const COMPUTED = "(computed)";
 
 /**
- * Reads one file from its syntax tree: imports for their side effects, re-exports, lazy ones and `import("…")` in types too.
+ * Reads one file from its syntax tree, including side-effect imports, re-exports, lazy imports and `import("…")` in types.
  *
  * @param path relative to the root of the tree
  */
@@ -41,7 +41,7 @@ export function readSource(path: string, text: string): Source {
   return { path, text, imports, globals: globalUses(tree) };
 }
 
-/** Every source below a folder, tests excepted. */
+/** Reads every source below a folder, except tests. */
 export function readTree(root: string): Source[] {
   return readdirSync(root, { recursive: true, encoding: "utf8" })
     .map((file) => file.replaceAll("\\", "/"))
@@ -50,7 +50,7 @@ export function readTree(root: string): Source[] {
     .map((file) => readSource(file, readFileSync(join(root, file), "utf8")));
 }
 
-/** Of an import the names may all be types: without the word before them the module is loaded all the same. */
+/** An import without the keyword `type` loads its module, even if all its names are types. */
 function importsOf(tree: ParseResult): { name: string; kind: ImportKind }[] {
   const found: { name: string; kind: ImportKind }[] = [];
   const add = (name: unknown, kind: ImportKind) =>
@@ -72,7 +72,7 @@ function importsOf(tree: ParseResult): { name: string; kind: ImportKind }[] {
   return found;
 }
 
-/** The value of a string, or of a template without anything put in. */
+/** Returns the value of a string, or of a template without expressions. */
 function textOf(node: { value?: unknown; quasis?: { value: { cooked: string } }[] } | undefined): unknown {
   return node?.quasis?.length === 1 ? node.quasis[0]?.value.cooked : node?.value;
 }

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 
 /**
- * Makes fixtures/surface/cosign-3.1.2.json: cosign's commands and groups with the names, types and defaults of their flags, from a
- * description of them that was taken off the program itself.
+ * Generates fixtures/surface/cosign-3.1.2.json: cosign's commands and groups with the names, types and defaults of their flags,
+ * from a description that was extracted from the program.
  *
  *     node test/support/make-surface.ts DESCRIPTION.json
  */

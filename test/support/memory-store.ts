@@ -5,16 +5,16 @@ import type { Descriptor, ImageStore, ListedReferrer, StoredManifest } from "../
 
 export const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
-/** A repository in memory, whose answers a test can change. */
+/** A repository in memory with configurable answers. */
 export interface MemoryStore extends ImageStore {
-  /** What is asked for, in order: `blob sha256:…`, `manifest TAG`, `delete TAG`, `referrers sha256:…`. */
+  /** The requests, in order: `blob sha256:…`, `manifest TAG`, `delete TAG`, `referrers sha256:…`. */
   readonly asked: string[];
   readonly blobs: Map<Digest, Uint8Array>;
   readonly manifests: Map<Digest, { bytes: Uint8Array; mediaType: string }>;
   readonly tagged: Map<string, Digest>;
-  /** What `referrers` lists of a subject, where a test says so; else the manifests that name it. */
+  /** Overrides the list of a subject's referrers; by default the manifests with that subject. */
   readonly listings: Map<Digest, readonly (ListedReferrer | Error)[]>;
-  /** Called before an answer, by what is asked: it may throw, or wait. */
+  /** Called before an answer, by request; it may throw or wait. */
   before: (asked: string) => unknown;
   /** Stores JSON as a manifest and returns its descriptor, as `referrers` would list it. */
   add(manifest: object, options?: { tag?: string }): Descriptor;
@@ -76,10 +76,10 @@ export function memoryStore(name = "registry.example/app"): MemoryStore {
     },
     async blob({ digest, size }, { maxBytes }) {
       await ask(`blob ${digest}`);
-      if (size > maxBytes) throw new TsignError("limit", `${digest} is larger than ${maxBytes} bytes`);
+      if (size > maxBytes) throw new TsignError("limit", `read blob ${digest}: larger than ${maxBytes} bytes`);
       const bytes = blobs.get(digest);
-      if (!bytes) throw new TsignError("registry", `${name} has no blob ${digest}`);
-      return Buffer.from(bytes); // readers may overwrite what they are given
+      if (!bytes) throw new TsignError("registry", `read blob ${name}@${digest}: not found`);
+      return Buffer.from(bytes); // readers may overwrite it
     },
     async *blobStream(descriptor) {
       yield await store.blob(descriptor, { maxBytes: Number.POSITIVE_INFINITY });

@@ -1,4 +1,4 @@
-// Lets what this process runs import "tsign" from the sources: the package need not be built.
+// Resolves `import "tsign"` to the sources, so that the package need not be built.
 import { registerHooks } from "node:module";
 
 registerHooks({

@@ -4,7 +4,7 @@ import { type ErrorCode, TsignError } from "../../src/errors.ts";
 /** Asserts that a promise rejects with a TsignError of the code, and returns it. */
 export async function refused(code: ErrorCode, promise: Promise<unknown>): Promise<TsignError> {
   const error = await promise.then(
-    () => assert.fail("it was accepted"),
+    () => assert.fail("expected a refusal"),
     (reason: unknown) => reason,
   );
   assert.ok(error instanceof TsignError, String(error));

@@ -3,12 +3,12 @@ import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import type { TestEvent } from "node:test/reporters";
 
-// Each file of tests is a process that loads much of the program: compiled once, for all of them and the next run.
+// Each test file is a process that loads much of the program. The compile cache is shared by all of them and by later runs.
 process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "node-compile-cache");
 
 /**
- * Prints what failed and why, then one line: `N passed, N failed`. A run of no test is a failure, and so is a file
- * without tests, or one whose process ended before all its tests had run: the runner itself takes both for passed.
+ * Prints each failure with its reason, then one line: `N passed, N failed`. A run without tests counts as failed, as does a file
+ * without tests, or one whose process ended early; Node's runner counts both as passed.
  */
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncIterable<string> {
   const count = { passed: 0, failed: 0, skipped: 0 };
@@ -19,11 +19,11 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncIt
     if (type === "test:summary" && data.file !== undefined) ended.add(data.file);
     if (type !== "test:pass" && type !== "test:fail") continue;
     const { details, skip, file = "", line, name } = data;
-    const isFile = data.nesting === 0 && resolve(name) === file; // stands for a file that said nothing itself
+    const isFile = data.nesting === 0 && resolve(name) === file; // a file that reported nothing itself
     if (!isFile) started.add(file);
     if (type === "test:fail") {
       const { error } = data.details;
-      // Of these the tests inside are told already.
+      // The tests inside are already reported.
       if (details.type === "suite" && "failureType" in error && error.failureType === "subtestsFailed") continue;
       count.failed++;
       const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.message);

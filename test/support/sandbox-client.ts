@@ -38,7 +38,7 @@ export function keyOf(kind: "P-256" | "P-384" | "P-521" | "RSA" | "Ed25519") {
   return kind === "Ed25519" ? generateKeyPairSync("ed25519") : generateKeyPairSync("ec", { namedCurve: kind });
 }
 
-/** A certificate from Fulcio for a key. */
+/** Requests a certificate from Fulcio for a key. */
 export async function certify(
   sandbox: TestSigstore,
   pair: { publicKey: KeyObject; privateKey: KeyObject },
@@ -57,7 +57,7 @@ export function leafOf(answered: Answered): X509Certificate {
   return new X509Certificate(chain.chain.certificates[0] ?? "");
 }
 
-/** A timestamp request of cosign 3, or with nonce and certReq one of cosign 2. */
+/** Builds a timestamp request of cosign 3 or, with nonce and certReq, of cosign 2. */
 export function timestampRequest(
   signature: Uint8Array,
   { full = false, hash = "2.16.840.1.101.3.4.2.1" } = {},
@@ -73,7 +73,7 @@ export async function timestamp(sandbox: TestSigstore, signature: Uint8Array, op
   return (await ask(sandbox, "POST", "/api/v1/timestamp", { body, headers })).bytes;
 }
 
-/** An entry of Rekor v1 as a bundle holds it. */
+/** Converts an entry of Rekor v1 to its form in bundles. */
 export function v1Entry(answered: Answered) {
   const { etag = "" } = answered.headers;
   const entry = answered.json()[etag] as unknown as {
@@ -115,7 +115,7 @@ const verifierOf = ({ raw }: X509Certificate) => ({
 
 type Rekor = "rekor1" | "rekor2";
 
-/** Signs a message or a statement, and puts everything into a bundle. */
+/** Signs a message or a statement and returns the bundle. */
 export async function bundleOf(
   sandbox: TestSigstore,
   { rekor, dsse, tsa, token }: { rekor: Rekor; dsse: boolean; tsa: boolean; token?: string },

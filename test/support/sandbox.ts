@@ -11,14 +11,14 @@ import { openSigstore, type Sigstore } from "../../src/sandbox/sigstore.ts";
 import type { Addresses } from "../../src/sandbox/trust.ts";
 
 const real = systemIo();
-/** Nothing listens there: a request that misses the sandbox fails at once. */
+/** An address on which nothing listens, so that requests elsewhere fail at once. */
 const BASE = "http://127.0.0.1:1";
 
 /** A Sigstore deployment in this process, without a socket. */
 export interface TestSigstore {
-  /** Where the services seem to be: `at.fulcio`, `at.rekor1`, `at.tsa` (the whole URL), `at.issuer`, `at.tuf`. */
+  /** URLs of the services: `at.fulcio`, `at.rekor1`, `at.tsa` (the full path), `at.issuer`, `at.tuf`. */
   readonly at: Addresses;
-  /** `127.0.0.1:1`: the sandbox's registry, by the same way. */
+  /** `127.0.0.1:1`, the sandbox's registry. */
   readonly registry: string;
   /** For `testIo({ io })` and `run(argv, { io })`: requests to `at` reach the sandbox, others the network. */
   readonly io: Pick<Io, "http" | "now">;
@@ -26,18 +26,18 @@ export interface TestSigstore {
   readonly trustedRoot: string;
   /** JSON texts of signing configs. */
   readonly signingConfig: { readonly rekor1: string; readonly rekor1Tsa: string; readonly rekor2: string };
-  /** PEM files and the rest (src/sandbox/sigstore.ts). */
+  /** All files for clients (src/sandbox/sigstore.ts). */
   readonly files: Sigstore["files"];
-  /** An ID token of a person; claims add to the usual ones or replace them. `ttl` in seconds. */
+  /** Issues an ID token for a person, with additional or replaced claims. `ttl` in seconds. */
   mint(email: string, claims?: Claims, options?: { aud?: string; ttl?: number }): string;
-  /** An ID token of a GitHub Actions job, by the issuer `at.ciIssuer`. */
+  /** Issues an ID token for a GitHub Actions job, from the issuer `at.ciIssuer`. */
   mintJob(claims?: Claims, options?: { aud?: string; ttl?: number }): string;
   readonly faults: Faults;
   /** `METHOD path` of every request so far. */
   readonly requests: readonly string[];
 }
 
-/** Starts one. With a clock, `io.now` goes by it too. */
+/** Starts a deployment. `io.now` uses its clock, if one is given. */
 export async function testSigstore(
   options: { clock?: Clock; faults?: readonly Fault[]; folder?: string } = {},
 ): Promise<TestSigstore> {
@@ -81,7 +81,7 @@ export async function testSigstore(
   };
 }
 
-/** What a socket would do between Io.http and a handler. */
+/** Connects Io.http to a handler, as a socket would. */
 export async function exchange(handler: Handler, request: HttpRequest): Promise<HttpResponse> {
   request.signal.throwIfAborted();
   const { url, method } = request;

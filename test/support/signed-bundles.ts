@@ -16,23 +16,23 @@ import {
   v1Entry,
 } from "./sandbox-client.ts";
 
-/** What was signed: the artifact every bundle is about. */
+/** The artifact of every bundle. */
 export const ARTIFACT = Buffer.from("hello, artifact");
 const IN_TOTO = "application/vnd.in-toto+json";
 export const PREDICATE_TYPE = "https://example.com/predicate/v1";
 
-/** One kind of bundle there is: which version, log, entry, and who signed. */
+/** A kind of bundle: version, log, entry and signer. */
 export interface BundleKind {
   readonly version: "0.1" | "0.2" | "0.3";
   readonly entry: "hashedrekord 0.0.1" | "dsse 0.0.1" | "intoto 0.0.2" | "hashedrekord 0.0.2" | "dsse 0.0.2";
   readonly dsse: boolean;
   readonly signer: "certificate" | "key";
-  /** Whether the log's promise (SET) is kept: only Rekor v1 gives one. */
+  /** Whether it contains the signed entry timestamp (SET), which only Rekor v1 issues. */
   readonly promise: boolean;
   readonly timestamp: boolean;
 }
 
-/** A bundle as a file would hold it. */
+/** A bundle as in a file. */
 export interface SignedBundle {
   // biome-ignore lint/suspicious/noExplicitAny: documents are changed in ways their types forbid
   readonly json: any;
@@ -45,7 +45,7 @@ const MEDIA_TYPE = {
   "0.3": "application/vnd.dev.sigstore.bundle.v0.3+json",
 } as const;
 
-/** The statement in the DSSE bundles: about the artifact. */
+/** The statement about the artifact in DSSE bundles. */
 export function statementOf(artifact: Uint8Array): Buffer {
   const digest = { sha256: createHash("sha256").update(artifact).digest("hex") };
   const statement = {
@@ -62,14 +62,14 @@ interface Signed {
   readonly payload: Buffer;
   readonly signature: Buffer;
   readonly digest: Buffer;
-  /** PEM and DER of the certificate or the key. */
+  /** PEM and DER of the certificate or key. */
   readonly verifier: { readonly pem: string; readonly der: Buffer; readonly certificate: boolean };
 }
 
 /**
- * Signs the artifact, or a statement about it, has it logged and dated, and makes the bundle.
+ * Signs the artifact or a statement about it, gets a log entry and a timestamp, and returns the bundle.
  *
- * @param options what is signed, by whom and with which key; by default ARTIFACT, ALICE, and a key made for it
+ * @param options content, signer and key; by default ARTIFACT, ALICE and a new key
  */
 export async function signedBundle(
   sandbox: TestSigstore,

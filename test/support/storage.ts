@@ -28,7 +28,7 @@ export async function storageWorkshop(context: TestContext, options = { referrer
   return { cwd, env, registry, tsign, ok, image, ref, digest, sign, store };
 }
 
-/** Stores a manifest that refers to the image, as any client may. */
+/** Stores a manifest that refers to the image. */
 export async function attachReferrer(
   store: ImageStore,
   subject: Descriptor,
@@ -50,10 +50,10 @@ export async function attachReferrer(
 }
 
 export async function descriptorOf(store: ImageStore, digest: string): Promise<Descriptor> {
-  return (await store.resolve(digest)) ?? assert.fail(`${digest} is not there`);
+  return (await store.resolve(digest)) ?? assert.fail(`${digest} not found`);
 }
 
-/** An image's referrers as the store lists them. */
+/** Returns an image's referrers as listed by the store. */
 export async function listed(store: ImageStore, digest: Digest): Promise<Descriptor[]> {
   const found: Descriptor[] = [];
   for await (const entry of store.referrers(digest)) {

@@ -6,13 +6,13 @@ import { listed } from "./storage.ts";
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-/** A stored attestation taken apart: what annotates it, and its content, with the JSON in annotations as JSON. */
+/** A stored attestation: its annotations, with JSON parsed, and its content. */
 export interface StoredDocument {
   annotations: Record<string, Json>;
   content: Json;
 }
 
-/** The one attestation stored with an image, of a form. */
+/** Reads the only attestation of an image in a form. */
 export async function readStored(store: ImageStore, image: Digest, legacy: boolean): Promise<Json> {
   const [referrer] = legacy ? [] : await listed(store, image);
   const stored =
@@ -22,12 +22,12 @@ export async function readStored(store: ImageStore, image: Digest, legacy: boole
   const content = JSON.parse(Buffer.from(await store.blob(layer, { maxBytes: 1e6 })).toString());
   const annotations = legacy ? (layer.annotations ?? {}) : stored.manifest.annotations;
   const entries = Object.entries(annotations)
-    .filter(([name]) => name !== "org.opencontainers.image.created") // nobody's claim, and not evidence
+    .filter(([name]) => name !== "org.opencontainers.image.created") // not part of the evidence
     .map(([name, value]): [string, Json] => [name, value.startsWith("{") ? JSON.parse(value) : value]);
   return { annotations: Object.fromEntries(entries), content };
 }
 
-/** Makes a document the only attestation of an image. */
+/** Replaces an image's attestations by a document. */
 export async function replaceStored(
   store: ImageStore,
   image: Digest,

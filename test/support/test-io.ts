@@ -11,7 +11,7 @@ import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
 const real = systemIo();
 
 export interface TestIo extends Io {
-  /** What was written so far. */
+  /** The output so far. */
   out(): string;
   err(): string;
 }
@@ -24,14 +24,14 @@ export interface TestOptions {
   io?: Partial<Io>;
 }
 
-/** A new folder, removed with the test. */
+/** Creates a folder that is removed after the test. */
 export function temporaryFolder(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "tsign-test-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** The real files and loopback network, everything else in the test's hands: no terminal, an empty environment. */
+/** Creates an Io with the real files and network, no terminal, an empty environment, and the test's overrides. */
 export function testIo({ cwd = tmpdir(), env = {}, stdin = "", tty = {}, io = {} }: TestOptions = {}): TestIo {
   const written = { out: [] as Uint8Array[], err: [] as Uint8Array[] };
   const text = (pieces: Uint8Array[]) => Buffer.concat(pieces).toString("utf8");
@@ -52,7 +52,7 @@ export function testIo({ cwd = tmpdir(), env = {}, stdin = "", tty = {}, io = {}
       stderr: false,
       columns: 80,
       status: (text) => written.err.push(Buffer.from(`\r\u001b[K${text}`)),
-      prompt: () => Promise.reject(new Error("a prompt without a terminal")),
+      prompt: () => Promise.reject(new Error("prompt without a terminal")),
       ...tty,
     },
     env: { HOME: cwd, ...env },
@@ -78,14 +78,14 @@ export async function run(argv: string[], options: TestOptions = {}): Promise<Ou
   return { code, stdout: io.out(), stderr: io.err() };
 }
 
-/** An empty registry for the test: `localhost:<port>`. */
+/** Starts an empty registry for the test: `localhost:<port>`. */
 export async function testRegistry(context: TestContext, options = { referrers: true }): Promise<string> {
   const { port, close } = await real.listen({ host: "127.0.0.1", port: 0 }, createRegistryHandler(options));
   context.after(close);
   return `localhost:${port}`;
 }
 
-/** Flags of signing and verifying with a key and no service. */
+/** Flags for signing and verifying with a key and without services. */
 export const OFFLINE = ["--use-signing-config=false", "--tlog-upload=false"];
 export const LEGACY = "--new-bundle-format=false";
 export const NO_LOG = "--insecure-ignore-tlog";

@@ -17,7 +17,7 @@ interface Difference {
   reason: string;
 }
 
-/** Every generated page, by its path below docs/. */
+/** All generated pages by path below docs/. */
 export async function generatedPages(): Promise<Page[]> {
   const reference = await referencePages(loadCommand);
   const manual = await manPages(GLOBAL_FLAGS, loadCommand);

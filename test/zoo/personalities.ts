@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { ServerResponse } from "../../src/io/io.ts";
 import { type Answer, type Host, page, type Surroundings, type ZooRequest } from "./registry.ts";
 
-/** What is done on every registry. */
+/** The operations that run on every registry. */
 export const OPERATIONS = [
   "verify bundle",
   "verify legacy",
@@ -20,23 +20,23 @@ export const OPERATIONS = [
 export type Operation = (typeof OPERATIONS)[number];
 
 /**
- * How an operation ends. "right": it did what it says. "refused": it failed, and said so. "wrong": it said yes for what it did
- * not do, or "unsigned" of what is signed.
+ * The outcome of an operation. "right": it succeeded. "refused": it failed with an error. "wrong": it reported a success that did
+ * not happen, or no signatures for a signed image.
  */
 export type Ending = "right" | "refused" | "wrong";
 
-/** A registry as there are some. */
+/** A registry with a peculiarity of real ones. */
 export interface Personality {
   readonly name: string;
   readonly does: string;
-  /** The product, or the public report, that shows it. */
+  /** The product or public report with this peculiarity. */
   readonly seen: string;
-  /** Whether the registry below has the referrers API. */
+  /** Whether the underlying registry has the referrers API. */
   readonly referrers: boolean;
   readonly answer: Answer;
-  /** Where it listens and how it is named; by default 127.0.0.1 and localhost. */
+  /** Its address and host name; by default 127.0.0.1 and localhost. */
   readonly host?: Host;
-  /** Operations that cannot succeed on it: the right thing is to refuse them. All others must be right. */
+  /** Operations that cannot succeed and must be refused. All others must be right. */
   readonly refused?: readonly Operation[];
   /** docker's configuration; by default none. */
   readonly docker?: (address: string) => unknown;
@@ -46,9 +46,9 @@ const INDEX = "application/vnd.oci.image.index.v1+json";
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const FALLBACK = /^sha256-[0-9a-f]{64}$/;
 const ATTACHED = /^sha256-/;
-/** What needs bundles to be found. */
+/** Operations that must find bundles. */
 const LISTED: readonly Operation[] = ["verify bundle", "sign bundle", "attest", "attest --replace"];
-/** What cannot be done where nobody can tell what refers to an image. */
+/** Operations that are impossible when the referrers of an image are unknown. */
 const UNLISTED: readonly Operation[] = ["verify unsigned", "attest --replace", "tree", "copy", "save, load", "clean"];
 const STORING: readonly Operation[] = ["sign bundle", "sign legacy", "attest", "attest --replace"];
 
@@ -102,7 +102,7 @@ const status =
   (request) =>
     which(request) ? answer() : undefined;
 
-/** A tag that is not there is answered otherwise than with 404. */
+/** Returns another status than 404 for a missing tag. */
 const missingTag =
   (answer: () => ServerResponse): Answer =>
   async (request, { next }) => {
@@ -111,7 +111,7 @@ const missingTag =
     return own.status === 404 ? answer() : own;
   };
 
-/** The fallback tag of an image is answered with the image itself. */
+/** Returns the image itself for its fallback tag. */
 const shadowed =
   (always: boolean, byAccept: boolean): Answer =>
   async (request, { next }) => {
@@ -124,7 +124,7 @@ const shadowed =
     return byAccept && image.status === 200 && !request.headers["accept"]?.includes(type) ? own : image;
   };
 
-/** Asks for a login, and for the token it gives out where it gives one. */
+/** Requires a login, and the token it issues if it issues one. */
 function guarded(options: {
   challenge: (own: string) => string | string[];
   token?: (surroundings: Surroundings) => unknown;
@@ -152,7 +152,7 @@ const bearer = (own: string) => `Bearer realm="${own}/token",service="zoo"`;
 const tokens = (token: object | ((surroundings: Surroundings) => object)) =>
   guarded({ challenge: bearer, token: (surroundings) => (typeof token === "function" ? token(surroundings) : token) });
 
-/** Tokens that are good for some requests. */
+/** Issues tokens that are valid for a number of requests. */
 const shortTokens = (uses: number) =>
   guarded({
     challenge: bearer,
@@ -169,7 +169,7 @@ const shortTokens = (uses: number) =>
     },
   });
 
-/** Every tenth request fails, and the same one does not when it is asked again. */
+/** Fails every tenth request; a retry succeeds. */
 const nowAndThen = (answer: () => ServerResponse, which: (request: ZooRequest) => boolean = () => true): Answer => {
   return (request, { memory }) => {
     if (!which(request)) return undefined;
@@ -179,7 +179,7 @@ const nowAndThen = (answer: () => ServerResponse, which: (request: ZooRequest) =
   };
 };
 
-/** Answers break off half way the first time that something is asked for. */
+/** Interrupts the answer to the first request for each path. */
 const cutAtFirst =
   (which: (request: ZooRequest) => boolean): Answer =>
   async (request, { next, memory }) => {
@@ -193,12 +193,12 @@ const cutAtFirst =
     const body = (async function* () {
       yield half;
       await new Promise((done) => setTimeout(done, 20)); // so that it is sent
-      throw new Error("the line is cut");
+      throw new Error("connection closed on purpose");
     })();
     return own.status === 200 && bytes.length > 1 ? { ...own, headers, body } : own;
   };
 
-/** What is stored is listed only after so many looks at the listing. */
+/** Lists a stored referrer only after a number of requests for the list. */
 const lagging =
   (looks: number): Answer =>
   async (request, { next, memory }) => {
@@ -244,7 +244,7 @@ const LISTINGS: readonly Personality[] = [
   },
   {
     name: "listing-303-missing",
-    does: "redirects the listing to a page that is not there",
+    does: "redirects the listing to a missing page",
     seen: "GHCR (artifacthub/hub#4785)",
     ...never,
     answer: redirected(303, ({ elsewhere }) => `${elsewhere}/missing`),
@@ -269,7 +269,7 @@ const LISTINGS: readonly Personality[] = [
   },
   {
     name: "listing-in-circles",
-    does: "redirects the listing to itself",
+    does: "redirects the listing to the same URL",
     seen: "misconfigured reverse proxies",
     ...never,
     answer: listing(({ url }) => ({ status: 307, headers: { location: url } })),
@@ -302,7 +302,7 @@ const LISTINGS: readonly Personality[] = [
   },
   {
     name: "listing-429",
-    does: "throttles the listing for ever",
+    does: "always throttles the listing",
     seen: "retagger#1237",
     ...never,
     refused: [...UNLISTED],
@@ -310,7 +310,7 @@ const LISTINGS: readonly Personality[] = [
   },
   {
     name: "listing-always-empty",
-    does: "lists nothing, whatever there is",
+    does: "always lists nothing",
     seen: "sigstore-js#1187",
     ...never,
     answer: listing(() => index([])),
@@ -338,14 +338,14 @@ const LISTINGS: readonly Personality[] = [
   },
   {
     name: "listing-null-entries",
-    does: "lists null where there is nothing",
+    does: "lists null instead of an empty list",
     seen: "Go registries with nil slices (oras#728)",
     ...always,
     answer: entries((all) => (all.length === 0 ? null : all)),
   },
   {
     name: "listing-absent-entries",
-    does: "leaves the list out where there is nothing",
+    does: "omits an empty list",
     seen: "Go registries with omitempty",
     ...always,
     answer: entries((all) => (all.length === 0 ? undefined : all)),
@@ -369,7 +369,7 @@ const ENTRIES: readonly Personality[] = [
   },
   {
     name: "entry-no-artifact-type",
-    does: "leaves the artifact type out",
+    does: "omits the artifact type",
     seen: "early OCI 1.1 implementations",
     ...always,
     answer: entries((all) => all.map(({ artifactType: _, ...each }) => each)),
@@ -398,7 +398,7 @@ const ENTRIES: readonly Personality[] = [
   },
   {
     name: "entry-gone",
-    does: "lists an entry that is not there",
+    does: "lists an entry without a manifest",
     seen: "registries after garbage collection",
     ...always,
     refused: ["verify unsigned"],
@@ -456,21 +456,21 @@ const ENTRIES: readonly Personality[] = [
   ),
   {
     name: "listing-lags",
-    does: "lists a referrer only at the third look after it was stored",
+    does: "lists a referrer only at the third request after it was stored",
     seen: "registries whose listing is a search index or a cache",
     ...always,
     answer: lagging(2),
   },
   {
     name: "listing-lags-long",
-    does: "says that it lists a referrer, and does not",
+    does: "announces a referrer but does not list it",
     seen: "registries whose listing is a search index or a cache",
     ...always,
     answer: lagging(1000),
   },
   {
     name: "no-oci-subject",
-    does: "has the API and does not say so when a referrer is stored",
+    does: "has the API but sends no OCI-Subject",
     seen: "early OCI 1.1 implementations",
     ...always,
     answer: changed(isManifestPut, (own) => withHeaders(own, { "oci-subject": undefined })),
@@ -524,7 +524,7 @@ const MANIFESTS: readonly Personality[] = [
   ),
   {
     name: "manifest-put-not-kept",
-    does: "answers 202 to a manifest and does not keep it",
+    does: "answers 202 to a manifest but does not store it",
     seen: "queues that fail",
     ...always,
     refused: [...STORING, "copy", "save, load"],
@@ -541,21 +541,21 @@ const MANIFESTS: readonly Personality[] = [
   ),
   {
     name: "gitlab",
-    does: "answers the fallback tag, which does not exist, with the image, if its type is asked for",
+    does: "returns the image for a missing fallback tag, if its media type is accepted",
     seen: "GitLab (oras-go#1396, oras#2148)",
     ...never,
     answer: shadowed(false, true),
   },
   {
     name: "gitlab-any",
-    does: "answers the fallback tag, which does not exist, with the image",
+    does: "returns the image for a missing fallback tag",
     seen: "GitLab (oras-go#1396)",
     ...never,
     answer: shadowed(false, false),
   },
   {
     name: "gitlab-digest-wins",
-    does: "answers the fallback tag with the image, whatever was stored under it",
+    does: "always returns the image for the fallback tag",
     seen: "GitLab (oras-go#1396)",
     ...never,
     refused: [...LISTED, "tree", "copy", "save, load", "clean"],
@@ -563,7 +563,7 @@ const MANIFESTS: readonly Personality[] = [
   },
   {
     name: "immutable-tags",
-    does: "refuses to store another manifest under a tag",
+    does: "refuses to overwrite a tag",
     seen: "ECR, Harbor, Artifact Registry with immutable tags",
     ...always,
     answer: async (request, { next }) => {
@@ -574,7 +574,7 @@ const MANIFESTS: readonly Personality[] = [
   },
   {
     name: "manifest-storage-url",
-    does: "redirects manifests and blobs to signed addresses of another host",
+    does: "redirects manifests and blobs to signed URLs on another host",
     seen: "registry.k8s.io, ECR, Quay",
     ...always,
     answer: (request, { elsewhere }) => {
@@ -584,7 +584,7 @@ const MANIFESTS: readonly Personality[] = [
   },
   {
     name: "strict-content-type",
-    does: "refuses a manifest whose Content-Type is not exactly its own",
+    does: "refuses a manifest whose Content-Type differs from its media type",
     seen: "distribution 3",
     ...always,
     answer: async (request) => {
@@ -620,7 +620,7 @@ const MANIFESTS: readonly Personality[] = [
 const UPLOADS: readonly Personality[] = [
   {
     name: "patch-only",
-    does: "takes a blob's content by PATCH only",
+    does: "accepts the content of blobs by PATCH only",
     seen: "JFrog (containerd#3533, buildkit#1130)",
     ...always,
     answer: async (request) => {
@@ -631,7 +631,7 @@ const UPLOADS: readonly Personality[] = [
   },
   {
     name: "upload-201",
-    does: "answers 201 to the opening of an upload",
+    does: "answers 201 to the start of an upload",
     seen: "single-request uploads",
     ...always,
     refused: [...STORING],
@@ -716,7 +716,7 @@ const DELETES: readonly Personality[] = [
         does: `answers every DELETE with ${code} and deletes nothing`,
         seen,
         referrers,
-        // Without the API an entry is taken off the index, which needs no DELETE; a tag cannot be taken away.
+        // Without the API an entry is removed from the index, which needs no DELETE; a tag cannot be removed.
         refused: referrers ? ["attest --replace", "clean"] : ["clean"],
         answer: status(isDelete, () => (code === 202 ? { status: 202 } : refusal(code))),
       }),
@@ -746,12 +746,12 @@ const DELETES: readonly Personality[] = [
 const LOGINS: readonly Personality[] = [
   {
     name: "basic",
-    does: "wants a password",
+    does: "requires a password",
     seen: "htpasswd registries",
     ...always,
     ...guarded({ challenge: () => 'Basic realm="zoo"' }),
   },
-  { name: "bearer", does: "wants a token", seen: "Docker Hub, Harbor", ...always, ...tokens({ token: "sesame" }) },
+  { name: "bearer", does: "requires a token", seen: "Docker Hub, Harbor", ...always, ...tokens({ token: "sesame" }) },
   {
     name: "negotiate-basic-joined",
     does: "offers Negotiate and Basic in one header",
@@ -831,14 +831,14 @@ const LOGINS: readonly Personality[] = [
   },
   {
     name: "tokens-for-three",
-    does: "gives tokens that are good for three requests",
+    does: "issues tokens for three requests",
     seen: "mise PR#11132",
     ...always,
     ...shortTokens(3),
   },
   {
     name: "config-null",
-    does: "is logged in to by a docker configuration with nulls",
+    does: "login in a docker configuration with nulls",
     seen: "templates in Go, YAML and Terraform",
     ...always,
     ...guarded({ challenge: () => 'Basic realm="zoo"' }),
@@ -854,7 +854,7 @@ const LOGINS: readonly Personality[] = [
   ...["http://HOST", "https://HOST/v2", "HOST/", "http://HOST/v1/"].map(
     (key): Personality => ({
       name: `config-key ${key}`,
-      does: `is logged in to under the key ${key}`,
+      does: `login under the key ${key}`,
       seen: "containers/image#96, cnab-to-oci#84",
       ...always,
       ...guarded({ challenge: () => 'Basic realm="zoo"' }),
@@ -868,21 +868,21 @@ const LOGINS: readonly Personality[] = [
 const WEATHER: readonly Personality[] = [
   {
     name: "busy",
-    does: "answers 429 with Retry-After now and then",
+    does: "sometimes answers 429 with Retry-After",
     seen: "Docker Hub, GHCR",
     ...always,
     answer: nowAndThen(() => refusal(429, "TOOMANYREQUESTS", { "retry-after": "0" })),
   },
   {
     name: "busy-without-a-time",
-    does: "answers 429 without Retry-After now and then",
+    does: "sometimes answers 429 without Retry-After",
     seen: "GitLab",
     ...always,
     answer: nowAndThen(() => refusal(429, "TOOMANYREQUESTS")),
   },
   {
     name: "down-now-and-then",
-    does: "answers 503 now and then",
+    does: "sometimes answers 503",
     seen: "rolling updates",
     ...always,
     answer: nowAndThen(
@@ -892,21 +892,21 @@ const WEATHER: readonly Personality[] = [
   },
   {
     name: "listing-cut",
-    does: "breaks the listing off half way, once",
+    does: "interrupts the listing once",
     seen: "load balancers that time out",
     ...always,
     answer: cutAtFirst(({ kind }) => kind === "referrers"),
   },
   {
     name: "blob-cut",
-    does: "breaks a blob off half way, once",
+    does: "interrupts a blob once",
     seen: "load balancers that time out",
     ...always,
     answer: cutAtFirst(({ kind, method }) => kind === "blob" && method === "GET"),
   },
   {
     name: "slow",
-    does: "takes its time for every answer",
+    does: "answers slowly",
     seen: "far regions",
     ...always,
     answer: async () => {
@@ -919,7 +919,7 @@ const WEATHER: readonly Personality[] = [
 const HOSTS: readonly Personality[] = [
   {
     name: "host-upper-case",
-    does: "is named in upper case, and wants a password",
+    does: "has an upper-case host name, and requires a password",
     seen: "names pasted from a browser or a certificate; RFC 3986 section 3.2.2",
     ...always,
     host: { address: "127.0.0.1", name: "LOCALHOST" },
@@ -927,7 +927,7 @@ const HOSTS: readonly Personality[] = [
   },
   {
     name: "host-ipv6",
-    does: "is named by an IPv6 address, and wants a token",
+    does: "has an IPv6 address as host name, and requires a token",
     seen: "IPv6-only clusters",
     ...always,
     host: { address: "::1", name: "[::1]" },

@@ -3,7 +3,7 @@ import type { Handler, ServerRequest, ServerResponse } from "../../src/io/io.ts"
 import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
 import { testIo } from "../support/test-io.ts";
 
-/** A request in the terms of the distribution protocol. */
+/** A parsed request of the distribution protocol. */
 export interface ZooRequest extends ServerRequest {
   readonly kind: "ping" | "manifest" | "blob" | "upload" | "referrers" | "tags" | "other";
   readonly repository: string;
@@ -13,14 +13,14 @@ export interface ZooRequest extends ServerRequest {
   readonly query: URLSearchParams;
 }
 
-/** What a personality knows besides the request. */
+/** The context of a request, for personalities. */
 export interface Surroundings {
-  /** The registry as it would be without the personality. */
+  /** The registry without the personality. */
   next(request?: Partial<ServerRequest>): Promise<ServerResponse>;
   /** `http://localhost:<port>` of the registry, and of another host that stores its blobs and manifests, and pages. */
   readonly own: string;
   readonly elsewhere: string;
-  /** Things to remember from one request to the next. */
+  /** State kept between requests. */
   readonly memory: Map<string, number>;
 }
 
@@ -29,7 +29,7 @@ export type Answer = (
   surroundings: Surroundings,
 ) => Promise<ServerResponse | undefined> | ServerResponse | undefined;
 
-/** Where a registry listens, and the name that leads there. */
+/** Address and host name of a registry. */
 export interface Host {
   readonly address: string;
   readonly name: string;
@@ -41,7 +41,7 @@ export interface ZooRegistry {
   readonly honest: string;
 }
 
-/** Starts a registry with a personality, which is asked first; where it has nothing to say the registry answers. */
+/** Starts a registry with a personality. Requests that the personality does not answer go to the registry. */
 export async function zooRegistry(
   context: Pick<TestContext, "after">,
   options: { referrers: boolean; answer: Answer; host?: Host },
@@ -57,7 +57,7 @@ export async function zooRegistry(
   const memory = new Map<string, number>();
   let own = "";
   const quirky = await listen(async (request) => {
-    // Read once, for whoever looks at it.
+    // Read once, because several handlers may use it.
     const body = await whole(request.body);
     const replay = () => (body.length > 0 ? [body] : [])[Symbol.iterator]();
     const again = { ...request, body: asAsync(replay) };
@@ -69,7 +69,7 @@ export async function zooRegistry(
   return { quirky, honest };
 }
 
-/** The other host: a page of a web site, or the registry's content under signed addresses. */
+/** The other host: a web page, or the registry's content under signed URLs. */
 async function pages(request: ServerRequest, stored: Handler): Promise<ServerResponse> {
   const url = new URL(request.url, "http://elsewhere");
   if (url.pathname === "/page") return page();

@@ -20,7 +20,7 @@ const FLAGS = [...OFFLINE, "-y"];
 const KEY = ["--key", "zoo.key"];
 const PUBLIC = ["--key", "zoo.pub", NO_LOG];
 
-/** tsign in this process; pauses are twenty times as short, its limits too. */
+/** tsign in this process, with pauses and limits divided by twenty. */
 export const tsign: Program = async (argv, { cwd, docker }) => {
   const io = testIo({ cwd, env: { COSIGN_PASSWORD: "zoo", DOCKER_CONFIG: docker } });
   const sleep = io.sleep;
@@ -28,10 +28,10 @@ export const tsign: Program = async (argv, { cwd, docker }) => {
   return { code, stdout: io.out(), stderr: io.err() };
 };
 
-/** cosign follows a listing that leads back to itself for as long as it is let; what it does at all takes a second. Milliseconds. */
+/** Time limit for cosign, which follows a circular listing for ever. Milliseconds. */
 const LIMIT = 10_000;
 
-/** The real cosign, which must be on the PATH. */
+/** The real cosign, which must be in PATH. */
 export const cosign: Program = (argv, { cwd, docker }) => {
   const env = { PATH: process.env["PATH"], HOME: cwd, COSIGN_PASSWORD: "zoo", DOCKER_CONFIG: docker };
   const child = spawn("cosign", argv, { cwd, env, stdio: ["ignore", "pipe", "pipe"], timeout: LIMIT });
@@ -89,7 +89,7 @@ export interface Visit {
   readonly name: string;
 }
 
-/** What each operation came to, with the last line that the program said where it is not right. */
+/** The outcome of each operation, with the program's last line if it is not right. */
 export type Endings = ReadonlyMap<Operation, { readonly ending: Ending; readonly said: string }>;
 
 class Trip {
@@ -109,7 +109,7 @@ class Trip {
     writeFileSync(join(folder, "predicate.json"), '{"zoo":true}');
   }
 
-  /** Where nobody can tell what refers to an image, "unsigned" is a guess. */
+  /** If the referrers of an image are unknown, "no signatures" is a guess. */
   get isUnknowable() {
     return this.#visit.personality.refused?.includes("verify unsigned") ?? false;
   }
@@ -123,12 +123,12 @@ class Trip {
     return this.#visit.program(argv, { cwd: this.#visit.cwd, docker: this.#docker });
   }
 
-  /** tsign, on the same registry without it: what is really there. */
+  /** tsign, on the same registry without the personality, which shows the real content. */
   async look(...argv: string[]): Promise<Outcome> {
     return tsign(argv, { cwd: this.#visit.cwd, docker: this.#plain });
   }
 
-  /** An image of the visit's own, unsigned. */
+  /** Pushes an unsigned image for this visit. */
   async image(name: string): Promise<{ quirky: string; honest: string }> {
     const { registry, name: visitor, cwd } = this.#visit;
     const io = testIo({ cwd, env: { TSIGN_SANDBOX: registry.honest } });
@@ -138,14 +138,14 @@ class Trip {
     return this.#named(io.out().trim());
   }
 
-  /** A copy of an image that is signed in some forms, the same for all who only look at it. */
+  /** Returns a copy of a signed image, shared by operations that only read it. */
   signed(form: keyof Exhibits): Promise<{ quirky: string; honest: string }> {
     const known = this.#shown.get(form) ?? this.own(`signed-${form}`, form);
     this.#shown.set(form, known);
     return known;
   }
 
-  /** A copy of one's own. */
+  /** Makes a copy for one operation. */
   async own(name: string, form: keyof Exhibits): Promise<{ quirky: string; honest: string }> {
     const { registry, name: visitor, exhibits } = this.#visit;
     const to = `${registry.honest}/${visitor}/${name}:v1`;
@@ -168,7 +168,7 @@ type Judged = { ending: Ending; outcome: Outcome };
 
 const judged = (outcome: Outcome, ending: Ending): Judged => ({ ending, outcome });
 
-/** How a step that must succeed and another that proves it come out together. */
+/** Combines a step that must succeed with one that proves it. */
 async function proven(outcome: Outcome, proof: () => Promise<boolean>): Promise<Judged> {
   if (outcome.code !== 0) return judged(outcome, "refused");
   return judged(outcome, (await proof()) ? "right" : "wrong");
@@ -180,7 +180,7 @@ async function verifies(trip: Trip, image: string): Promise<boolean> {
 
 const NOTHING = /no signatures found|no matching signatures: 0/i;
 
-/** A signed image: "unsigned" is wrong, any other no is a refusal. */
+/** Judges verification of a signed image: "no signatures" is wrong, any other failure is a refusal. */
 async function verify(trip: Trip, form: "bundle" | "legacy"): Promise<Judged> {
   const image = await trip.signed(form);
   const outcome = await trip.run("verify", ...PUBLIC, image.quirky);
@@ -281,7 +281,7 @@ const STEPS: Readonly<Record<Operation, (trip: Trip) => Promise<Judged>>> = {
   clean,
 };
 
-/** Does everything on one registry. */
+/** Runs all operations on one registry. */
 export async function visit(options: Visit, operations: readonly Operation[]): Promise<Endings> {
   const trip = new Trip(options);
   const endings = new Map<Operation, { ending: Ending; said: string }>();

@@ -10,7 +10,7 @@ import { Finding, type Outcome, type Target } from "../target.ts";
 import { bytesOf, readTree } from "../tree.ts";
 import type { World } from "../world.ts";
 
-/** Whole commands, in this process: what they print, exit with and ask the registry for. */
+/** Runs whole commands in this process and checks their output, exit codes and registry requests. */
 
 interface CommandSetting {
   readonly keys: Setting["keys"];
@@ -30,7 +30,7 @@ export const settingOf = ({ setting, manifests }: World): CommandSetting => ({
   image: Buffer.from(manifests.find(({ name }) => name === "image")?.bytes ?? "").toString(),
 });
 
-/** Files that are only in memory, and may be written. */
+/** Files in memory, which can be written. */
 function memoryFiles(content: Readonly<Record<string, Uint8Array | string>>): Files {
   const files = new Map(Object.entries(content).map(([name, data]) => [name, Buffer.from(data)]));
   const missing = (path: string) => new TsignError("input", `read ${path}: no such file`);
@@ -61,16 +61,17 @@ function memoryFiles(content: Readonly<Record<string, Uint8Array | string>>): Fi
 
 type Run = Awaited<ReturnType<typeof run>>;
 
-/** What holds of every run, whatever it was given. @returns whether it said yes */
+/** Checks the promises that hold for every run. @returns whether the command succeeded */
 function requireTidy({ code, stdout, stderr }: Run, argv: readonly string[]): boolean {
   const command = argv.slice(0, 2).join(" ");
-  if (/this is a defect|\n {4}at /.test(stderr)) throw new Finding(`${command}: ${stderr}`);
+  if (/defect of tsign|\n {4}at /.test(stderr)) throw new Finding(`${command}: ${stderr}`);
   const control = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.exec(stderr);
-  if (control) throw new Finding(`${command} writes U+${control[0].charCodeAt(0).toString(16)} to stderr`);
+  if (control) throw new Finding(`${command} prints U+${control[0].charCodeAt(0).toString(16)} to stderr`);
   if (code !== 0 && /^Verified OK|^Verification for/m.test(stderr))
-    throw new Finding(`${command} fails and says Verified`);
-  if (code !== 0 && !/^Error: ./m.test(stderr)) throw new Finding(`${command} fails without a word`);
-  if (code !== 0 && argv[0]?.startsWith("verify") && stdout !== "") throw new Finding(`${command} fails and prints`);
+    throw new Finding(`${command} fails but prints Verified`);
+  if (code !== 0 && !/^Error: ./m.test(stderr)) throw new Finding(`${command} fails without an error message`);
+  if (code !== 0 && argv[0]?.startsWith("verify") && stdout !== "")
+    throw new Finding(`${command} fails but prints to stdout`);
   return code === 0;
 }
 
@@ -82,7 +83,7 @@ const BLOB_COMMANDS: readonly (readonly string[])[] = [
   ["verify-blob", "--key", "M.pub", "--trusted-root", "root", "--bundle", "document", "blob"],
 ];
 
-/** Bundles in a file, given to the commands that take one. None of them is by the key M. */
+/** Gives bundles in a file to the commands that read one. None of them is signed with the key M. */
 const FILES: Target = {
   name: "file-commands",
   reaches: "yes",
@@ -130,7 +131,7 @@ export const IMAGE_COMMANDS: readonly (readonly string[])[] = [
   ],
 ];
 
-/** What stands beside an image in a registry, as one document; digests and sizes are worked out when it is served. */
+/** The attachments of an image in a registry, as one document; digests and sizes are computed when it is served. */
 interface Stored {
   readonly sig?: { readonly manifest?: unknown; readonly blob?: unknown };
   readonly att?: { readonly manifest?: unknown; readonly blob?: unknown };
@@ -172,21 +173,21 @@ export const REGISTRY: Target = {
   },
 };
 
-/** Pauses before another try are none; the time a command may take is never over. */
+/** Pauses take no time, and commands never time out. */
 const sleep = (milliseconds: number): Promise<void> =>
   milliseconds < 20_000 ? Promise.resolve() : new Promise(() => {});
 
-/** What is printed as verified names the image that was asked for. */
+/** Checks that the printed payload names the requested image. */
 function requireAbout(stdout: string, digest: string): void {
   for (const line of stdout.split("\n").filter((each) => each.startsWith("["))) {
     for (const { critical } of JSON.parse(line)) {
       const named = critical?.image?.["docker-manifest-digest"];
-      if (named !== digest) throw new Finding(`what is printed as verified is about ${named}`);
+      if (named !== digest) throw new Finding(`the printed payload is about ${named}`);
     }
   }
 }
 
-/** A registry that holds the image and what the document says stands beside it. */
+/** A registry with the image and the document's attachments. */
 function registryOf(document: Uint8Array, image: Buffer): (request: HttpRequest) => Promise<HttpResponse> {
   const stored = parsed(document);
   const subject = digestOf(image);
@@ -215,10 +216,10 @@ function registryOf(document: Uint8Array, image: Buffer): (request: HttpRequest)
   const index = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: list };
   manifests.set(fallbackTag(subject), Buffer.from(JSON.stringify(index)));
   return async ({ url, method, headers }) => {
-    // An entry that an old signature lacks is looked up in the log, which cannot be reached here.
+    // A legacy signature without a log entry is looked up in the log, which is unreachable here.
     if (url.host === "rekor.sigstore.dev") throw new TsignError("network", `connect to ${url.origin}`);
-    if (headers["authorization"] !== undefined) throw new Finding("credentials were sent, and there are none");
-    if (url.host !== "registry.example") throw new Finding(`it goes to ${url.host}`);
+    if (headers["authorization"] !== undefined) throw new Finding("credentials were sent, but none are configured");
+    if (url.host !== "registry.example") throw new Finding(`request to ${url.host}`);
     const [, kind = "", name = ""] = /\/(manifests|blobs|referrers)\/(.+)$/.exec(url.pathname) ?? [];
     const found = kind === "blobs" ? blobs.get(name) : kind === "manifests" ? manifests.get(name) : undefined;
     if (kind === "referrers") return reply(200, Buffer.from(JSON.stringify(index)), index.mediaType);
@@ -251,7 +252,7 @@ function parsed(bytes: Uint8Array): Stored {
   }
 }
 
-/** The manifest with its first layer pointing at the blob. */
+/** Returns the manifest with the blob as its first layer. */
 function withLayer(manifest: unknown, blob: { digest: string; size: number }): unknown {
   const layers = (manifest as { layers?: unknown } | undefined)?.layers;
   if (!Array.isArray(layers) || typeof layers[0] !== "object") return manifest;

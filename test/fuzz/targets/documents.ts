@@ -5,7 +5,7 @@ import type { Target } from "../target.ts";
 import { bytesOf, type Node, readTree } from "../tree.ts";
 import type { World } from "../world.ts";
 
-/** Signatures in every stored form, and what vouches for them, with pieces of all the others of their form. */
+/** Signatures in every stored form with their certificates and proofs, with pieces of other documents of the same form. */
 function signatures(name: string, forms: readonly Form[]): Target {
   return {
     name,

@@ -5,10 +5,9 @@ import type { Target } from "../target.ts";
 import { bytesOf, childrenOf, type Node, nodeAt, readTree, replaceAt, type TreePath } from "../tree.ts";
 
 /**
- * One part of genuine bundles changed and nothing else, so that every try is a near miss: it is reached only through all
- * that is right around it.
+ * Changes one part of genuine bundles and nothing else, so that the rest of the bundle verifies and the part is reached.
  *
- * @param isPart says whether the member of an object, named so, is the part
+ * @param isPart reports whether the member with a name is the part
  */
 function part(name: string, isPart: (member: string) => boolean): Target {
   return {

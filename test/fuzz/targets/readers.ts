@@ -19,14 +19,14 @@ import { bytesOf, readTree } from "../tree.ts";
 import type { World } from "../world.ts";
 import { tufFiles } from "./repository.ts";
 
-/** One kind of document a reader is for: genuine ones, and what reads them. */
+/** One kind of document: genuine examples and their reader. */
 export interface Form {
   readonly documents: (world: World) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
-  /** Reads one; @throws TsignError for what it refuses, Finding for what it must not say. */
+  /** Reads one. @throws TsignError for a refused document, Finding for a wrong result */
   readonly read: (document: Uint8Array, world: unknown) => unknown;
 }
 
-/** A target of readers: whatever they are given they read or refuse, and nothing else. */
+/** Makes a target of readers, which must read or refuse every document. */
 export function readers(name: string, forms: Readonly<Record<string, Form>>, more: Partial<Target> = {}): Target {
   return {
     name,
@@ -64,11 +64,11 @@ const payloads = (world: World, form: string) =>
     .map(({ bytes }) => Buffer.from(String(JSON.parse(text(bytes)).payload), "base64"));
 const file = (name: keyof World["files"]) => (world: World) => [Buffer.from(world.files[name])];
 
-/** What parseJson takes is what JSON.parse makes of it, so that no two readers of a signed document differ. */
+/** Checks that parseJson returns the same value as JSON.parse, so that no two readers of a signed document differ. */
 function readJson(bytes: Uint8Array): void {
   const value = parseJson(bytes, "it");
   if (JSON.stringify(value) !== JSON.stringify(JSON.parse(text(bytes))))
-    throw new Finding("JSON is read as something else");
+    throw new Finding("parseJson and JSON.parse differ");
 }
 
 const MANIFESTS: Target = readers("manifests", {
@@ -84,13 +84,13 @@ const MANIFESTS: Target = readers("manifests", {
         if (!Number.isSafeInteger(each.size) || each.size < 0) throw new Finding(`a descriptor's size is ${each.size}`);
       }
       for (const value of Object.values(manifest.annotations)) {
-        if (typeof value !== "string") throw new Finding("an annotation is no text");
+        if (typeof value !== "string") throw new Finding("an annotation is not a string");
       }
     },
   },
 });
 
-/** An index that lists manifests, as the referrers API gives one. */
+/** An index that lists manifests, as returned by the referrers API. */
 function indexOf(manifests: readonly Uint8Array[]): Uint8Array {
   const list = manifests.map((bytes) => {
     const { mediaType, artifactType, annotations } = JSON.parse(text(bytes));
@@ -138,7 +138,7 @@ const TUF: Target = readers("tuf-metadata", {
   metadata: {
     documents: async (world) => Object.values(await tufFiles(world)),
     read(bytes) {
-      // Whatever it says it is: each role's reader is given it.
+      // Every role's reader reads it, whatever type it states.
       let refused: unknown;
       for (const kind of ["root", "timestamp", "snapshot", "targets"] as const) {
         try {
@@ -157,7 +157,7 @@ const TUF: Target = readers("tuf-metadata", {
 const KEYS: Target = readers("key-files", {
   encrypted: {
     documents: ({ keyFile }) => [Buffer.from(keyFile)],
-    // A right password costs a tenth of a second: a wrong one is told before the key is derived by nobody.
+    // Deriving a key takes a tenth of a second, so the password is never entered.
     read: (bytes) => readKeyFile(text(bytes), () => Promise.reject(new Finding("PASSWORD"))).catch(passwordAsked),
   },
   "public key": {
@@ -204,7 +204,7 @@ const DOCKER: Target = readers("docker-configs", {
   },
 });
 
-/** The only file there is, and helpers that answer without being run. */
+/** The only existing file, and credential helpers that answer without running. */
 export function configIo(bytes: Uint8Array): Pick<Io, "env" | "files" | "spawn"> {
   const files: Partial<Files> = {
     read: async () => bytes,
@@ -242,11 +242,11 @@ const REFERENCES: Target = readers("references", {
       if (again.name !== reference.name || again.digest !== digest)
         throw new Finding(`${formatReference(reference)} is another image`);
       const url = URL.parse(`https://${registry}/v2/${repository}/manifests/${reference.identifier}`);
-      if (!url) throw new Finding("no URL can be made of it");
+      if (!url) throw new Finding("no valid URL for the reference");
       const [, host = "", port = "443"] = /^(.*?)(?::(\d+))?$/.exec(registry.toLowerCase()) ?? [];
       const isThere = url.hostname === host || host.startsWith("[");
       if (!isThere || Number(url.port || "443") !== Number(port))
-        throw new Finding(`it goes to ${url.host}, and is of ${registry}`);
+        throw new Finding(`request to ${url.host} for an image on ${registry}`);
       const path = `/v2/${repository}/manifests/${reference.identifier}`;
       if (url.pathname !== path) throw new Finding(`${path} becomes ${url.pathname}`);
     },

@@ -6,7 +6,7 @@ import { Finding, type Target } from "../target.ts";
 import { bytesOf, type Node, readTree } from "../tree.ts";
 import type { World } from "../world.ts";
 
-/** The files of the sandbox's TUF repository by their role. */
+/** The files of the sandbox's TUF repository by role. */
 export async function tufFiles({
   sigstore,
 }: World): Promise<Record<"root" | "timestamp" | "snapshot" | "targets", Buffer>> {
@@ -28,13 +28,13 @@ export async function tufFiles({
 }
 
 interface RepositorySetting {
-  /** Base64 of the root that is trusted. */
+  /** Base64 of the trusted root. */
   readonly anchor: string;
-  /** Base64 of the list of targets that was signed. */
+  /** Base64 of the signed list of targets. */
   readonly targets: string;
 }
 
-/** A TUF repository with a mirror that lies: nothing but what was signed is taken from it. */
+/** A TUF repository on a malicious mirror, from which only signed files may be accepted. */
 const REPOSITORY: Target = {
   name: "tuf-repositories",
   reaches: "yes",
@@ -71,7 +71,7 @@ const REPOSITORY: Target = {
       });
       const said = JSON.stringify(JSON.parse(Buffer.from(repository.targets.bytes).toString()).signed);
       const signed = JSON.stringify(JSON.parse(Buffer.from(targets, "base64").toString()).signed);
-      if (said !== signed) throw new Finding("targets that nobody signed are taken");
+      if (said !== signed) throw new Finding("unsigned targets are accepted");
       return "yes";
     } catch (error) {
       return refusal(error);

@@ -7,8 +7,8 @@ import { Finding, type Target } from "../target.ts";
 import { bytesOf, type Node } from "../tree.ts";
 
 /**
- * Texts put together from lines that mean something, and then changed. Whether the images are those that the other programs
- * find is the differential suites' to say; here it is that the reader ends, in time, with images or a refusal.
+ * Composes texts of meaningful lines and changes them. The reader must end in time with images or a refusal; the differential
+ * suites compare the images with those of other programs.
  */
 function text(by: {
   name: string;
@@ -16,7 +16,7 @@ function text(by: {
   lines: readonly string[];
   /** Most lines put into a document. */
   most: number;
-  /** What stands between two documents. */
+  /** Separator of two documents. */
   between: readonly string[];
   read: (text: string) => readonly string[];
 }): Target {
