@@ -100,7 +100,7 @@ describe("the scrypt parameters of a key file", () => {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const pkcs8 = privateKey.export({ type: "pkcs8", format: "der" });
 
-  /** A key file with the given parameters, really encrypted with them. */
+  /** Returns a key file that is encrypted with the given parameters. */
   function keyFile(params: { N: number; r: number; p: number }): string {
     const salt = Buffer.alloc(32, 1);
     const nonce = Buffer.alloc(24, 2);

@@ -9,7 +9,7 @@ import { MAX_ED25519_MESSAGE, signerFromKey } from "./signer.ts";
 const text = Buffer.from("what is signed, in several pieces");
 const ec = (namedCurve: string) => generateKeyPairSync("ec", { namedCurve }).privateKey;
 
-/** In small pieces of a file's kind, whose memory serves the next one as soon as it is given back. */
+/** Yields small pieces as a file does, whose memory is reused once it is given back. */
 async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 5) {
     const content = bytes.subarray(at, at + 5);
@@ -19,7 +19,7 @@ async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** How a kind signs, the hash it signs with, and the hash of the digest it tells. */
+/** How a kind of key signs, the hash it signs with, and the hash of the digest it returns. */
 const kinds: [string, KeyObject, HashName | null, HashName][] = [
   ["RSA", generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey, "sha256", "sha256"],
   ["P-256", ec("P-256"), "sha256", "sha256"],

@@ -216,7 +216,7 @@ describe("encodings of RSA signatures", () => {
   const digest = createHash("sha256").update(text).digest("hex");
   const { n = "", d = "" } = privateKey.export({ format: "jwk" });
   const [modulus, exponent] = [n, d].map((part) => BigInt(`0x${Buffer.from(part, "base64url").toString("hex")}`));
-  /** m^d mod n of any padded block, as a signer with bad intent would. */
+  /** Returns m^d mod n for any padded block, as a malicious signer would. */
   const rawSign = (block: string): Uint8Array => {
     let [result, base, power] = [1n, BigInt(`0x${block}`), exponent ?? 0n];
     for (; power > 0n; power >>= 1n, base = (base * base) % (modulus ?? 1n)) {

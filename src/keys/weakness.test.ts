@@ -59,7 +59,7 @@ test("importPrivateKey: reads PKCS#1, PKCS#8 and SEC 1, and refuses other input"
   for (const [pem, reason] of cases) assert.throws(() => importPrivateKey(pem), reason);
 });
 
-/** A SubjectPublicKeyInfo of RSA with this modulus and exponent. */
+/** Returns an RSA SubjectPublicKeyInfo with a modulus and an exponent. */
 function rsaKey(modulus: bigint, exponent: bigint) {
   const base64url = (n: bigint) => {
     const hex = n.toString(16);

@@ -17,11 +17,11 @@ const TSA = new URL("https://tsa.example/api/v1/timestamp");
 const TOKEN = "secret.identity.token";
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
-/** The document of a request, by the names in it. */
+/** Returns the value at a path in the JSON body of a request. */
 // biome-ignore lint/suspicious/noExplicitAny: what was sent is compared, whatever its shape
 const sentIn = (asked: readonly Asked[], index = 0): any => asked[index]?.json ?? assert.fail("nothing was sent");
 
-/** What every service may answer besides what was asked for, and how that is told. */
+/** Refusals that any service may return, with the expected errors. */
 const REFUSALS: readonly [FakeReply, { code: string; text: RegExp }][] = [
   [
     { status: 401, json: { code: 16, message: "token\nexpired" } },
@@ -184,7 +184,7 @@ test("Rekor v1: invalid log entry -> refused by every request", async () => {
   for (const ask of [uploadEntry, searchEntries]) {
     await refuses(ask(serviceIo(() => ({ text: "<html>" })).io, REKOR, REQUEST), {
       code: "bad-bundle",
-      text: /Rekor's response/,
+      text: /response of Rekor \(rekor\.example\)/,
     });
     await refusesAll((reply) => ask(serviceIo(() => reply).io, REKOR, REQUEST));
   }
@@ -279,7 +279,10 @@ test("uploadEntryV2: sends the details of the key, and requires body, log and ch
   ];
   const kind: KeyKind = { type: "ed25519" };
   for (const json of wrong) await refuses(upload(kind, { json }).entry, { code: "service", text: /invalid log entry/ });
-  await refuses(upload(kind, { text: "{" }).entry, { code: "bad-bundle", text: /Rekor's response/ });
+  await refuses(upload(kind, { text: "{" }).entry, {
+    code: "bad-bundle",
+    text: /response of Rekor \(rekor\.example\)/,
+  });
   await refusesAll((reply) => upload(kind, reply).entry);
 });
 

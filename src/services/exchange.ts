@@ -79,7 +79,16 @@ export function refusal(client: ServiceClient, answer: Answer, hint?: string): T
  * @param fault a predicate: `returned no certificate`
  */
 export function wrongAnswer({ service, name, url }: ServiceClient, fault: string): TsignError {
-  return new TsignError("service", `${name} (${url.host}) ${fault}`, { service, url });
+  return new TsignError("service", `${name} (${url.host}) ${fault}`, {
+    hint: `check that ${url.origin} is the address of ${name}, and that no proxy changes its responses`,
+    service,
+    url,
+  });
+}
+
+/** Returns the name of a service's response for errors. */
+export function responseName({ name, url }: ServiceClient): string {
+  return `response of ${name} (${url.host})`;
 }
 
 /** The fault of a response of Rekor v1 or v2, for `wrongAnswer`. */

@@ -3,7 +3,7 @@ import { isObject, parseJson } from "../format/json.ts";
 import { sameKey } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
-import { apiUrl, post, refusal, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
+import { apiUrl, post, refusal, responseName, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
 
 /** `PublicKeyAlgorithm` of fulcio.proto. */
 const ALGORITHM = { ecdsa: "ECDSA", rsa: "RSA", ed25519: "ED25519" } as const;
@@ -58,7 +58,7 @@ export async function requestCertificate(
 
 /** Returns the certificates of a SigningCertificate message, with an embedded or a detached SCT. */
 function readChain(bytes: Uint8Array, client: ServiceClient): X509Certificate[] {
-  const json = parseJson(bytes, `response of Fulcio (${client.url.host})`);
+  const json = parseJson(bytes, responseName(client));
   const message = isObject(json)
     ? (json["signedCertificateEmbeddedSct"] ?? json["signedCertificateDetachedSct"])
     : null;

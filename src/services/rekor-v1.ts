@@ -12,6 +12,7 @@ import {
   INVALID_ENTRY,
   post,
   refusal,
+  responseName,
   type ServiceClient,
   serviceClient,
   wrongAnswer,
@@ -74,7 +75,7 @@ export async function uploadEntry(io: TransportIo, url: URL, request: LogRequest
   const answer = await postJson(client, ENTRIES, proposedEntry(request));
   if (answer.status === 409) return fetchExisting(client, answer.headers["location"]);
   if (answer.status !== 201 && answer.status !== 200) throw refusal(client, answer);
-  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's response"), client);
+  const [entry] = readEntries(parseJson(answer.bytes, responseName(client)), client);
   if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
   return entry;
 }
@@ -84,7 +85,7 @@ async function fetchExisting(client: ServiceClient, location: string | undefined
   if (!uuid) throw wrongAnswer(client, INVALID_ENTRY);
   const answer = await get(client, apiUrl(client, `${ENTRIES}/${uuid}`));
   if (answer.status !== 200) throw refusal(client, answer);
-  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's response"), client);
+  const [entry] = readEntries(parseJson(answer.bytes, responseName(client)), client);
   if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
   return entry;
 }
@@ -99,7 +100,7 @@ export async function searchEntries(io: TransportIo, url: URL, request: LogReque
   const query = { entries: [proposedEntry(request), ...intotoEntry(request)] };
   const answer = await postJson(client, `${ENTRIES}/retrieve`, query);
   if (answer.status !== 200) throw refusal(client, answer);
-  const found = parseJson(answer.bytes, "Rekor's response");
+  const found = parseJson(answer.bytes, responseName(client));
   if (!Array.isArray(found) || found.length > MAX_FOUND) throw wrongAnswer(client, INVALID_ENTRY);
   return found.flatMap((each: unknown) => readEntries(each, client));
 }
@@ -120,7 +121,7 @@ export async function entryAtIndex(io: TransportIo, url: URL, logIndex: string):
   address.searchParams.set("logIndex", logIndex);
   const answer = await get(client, address);
   if (answer.status !== 200) throw refusal(client, answer);
-  const [entry] = readEntries(parseJson(answer.bytes, "Rekor's response"), client);
+  const [entry] = readEntries(parseJson(answer.bytes, responseName(client)), client);
   if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
   return entry;
 }

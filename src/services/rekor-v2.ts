@@ -4,7 +4,16 @@ import { encodeBase64 } from "../format/base64.ts";
 import { parseJson } from "../format/json.ts";
 import type { KeyKind } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
-import { apiUrl, INVALID_ENTRY, post, refusal, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
+import {
+  apiUrl,
+  INVALID_ENTRY,
+  post,
+  refusal,
+  responseName,
+  type ServiceClient,
+  serviceClient,
+  wrongAnswer,
+} from "./exchange.ts";
 
 /** A signature over a digest, with the key or certificate it was made with. */
 export interface LogRequestV2 {
@@ -62,7 +71,7 @@ export async function uploadEntryV2(io: TransportIo, url: URL, request: LogReque
 }
 
 function readEntry(bytes: Uint8Array, client: ServiceClient): LogEntry {
-  const json = parseJson(bytes, "Rekor's response");
+  const json = parseJson(bytes, responseName(client));
   const { logId, kindVersion, inclusionProof, ...rest } = TransparencyLogEntry.fromJSON(json);
   if (!logId || !kindVersion || !inclusionProof?.checkpoint || rest.canonicalizedBody.length === 0) {
     throw wrongAnswer(client, INVALID_ENTRY);

@@ -30,7 +30,7 @@ const { io } = serviceIo(() => assert.fail("an unexpected request"));
 const named = (name: string, message = "said so", more: object = {}) =>
   Object.assign(new Error(message), { name, ...more });
 
-/** A message signed and verified through a provider; the signature. */
+/** Signs a message with a provider, verifies it, and returns the signature. */
 async function roundTrip(provider: KeyProvider, message = Buffer.from("message")): Promise<Uint8Array> {
   const { signature } = await (await provider.signer()).sign(message);
   const key = await provider.publicKey();
@@ -220,7 +220,7 @@ describe("Google Cloud KMS", () => {
       const [name = "sha256", value = Buffer.alloc(0)] =
         Object.entries((digest ?? {}) as Record<string, Uint8Array>)[0] ?? [];
       const pss = () => {
-        // node:crypto hashes itself: the message of these tests is known.
+        // node:crypto hashes the message itself, so this signs the message that all these tests use.
         const padding = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: value.length };
         return sign(name, Buffer.from("message"), { key, ...padding });
       };

@@ -204,9 +204,9 @@ test("Vault: warns about VAULT_SKIP_VERIFY only when it is set", async () => {
     ["", false],
   ] as const) {
     const { io } = serviceIo(engine("ecdsa-p256", [key]), { env: { ...ENV, VAULT_SKIP_VERIFY: value } });
-    const said: string[] = [];
-    const heard = { ...io, stderr: { write: (text: string) => said.push(text) } };
-    await openHashivault(heard, "hashivault://k").publicKey();
-    assert.equal(/^WARNING: VAULT_SKIP_VERIFY is set/m.test(said.join("")), warned, value);
+    const written: string[] = [];
+    const recording = { ...io, stderr: { write: (text: string) => written.push(text) } };
+    await openHashivault(recording, "hashivault://k").publicKey();
+    assert.equal(/^WARNING: VAULT_SKIP_VERIFY is set/m.test(written.join("")), warned, value);
   }
 });

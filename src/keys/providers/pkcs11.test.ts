@@ -22,7 +22,7 @@ const CURVE_OIDS: Record<string, string> = {
 interface Fake {
   readonly key?: KeyObject;
   readonly label?: string;
-  /** No public object: the key is seen after logging in, by its private one. */
+  /** No public key object: the key is visible after login only, by its private key object. */
   readonly hidden?: boolean;
   readonly canSign?: boolean;
   readonly alwaysAuthenticate?: boolean;
@@ -30,7 +30,7 @@ interface Fake {
   readonly rawPoint?: boolean;
 }
 
-/** A module with tokens in slots from 0, of which each has the same key pair, id 01. Logins are recorded. */
+/** A module with tokens in slots from 0, each with the same key pair, id 01. Records logins. */
 function library(fake: Fake, logins: [number, string | undefined][] = []) {
   const key = fake.key ?? KINDS["P-256"]?.() ?? assert.fail();
   const publicObject = Buffer.from([1]);
@@ -124,7 +124,7 @@ function privateAttributes({ canSign = true, alwaysAuthenticate = false }: Fake)
   return new Map(entries);
 }
 
-/** An Io and a file that stands for the module. */
+/** Returns an Io, and a file in place of the module. */
 function setUp(context: TestContext, options: TestOptions = {}) {
   const cwd = temporaryFolder(context);
   const module = join(cwd, "module.so");

@@ -13,7 +13,7 @@ const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString("base
 
 type Call = { program: string; version: string; request: Record<string, unknown>; stdin: unknown };
 
-/** An Io whose programs are one function from the request to what is printed. */
+/** Returns an Io whose programs print what a function returns for the request. */
 function pluginIo(answer: (call: Call) => string, more: { code?: number; stderr?: string } = {}) {
   const spawn: Io["spawn"] = async (program, [version = "", text = ""], options) => {
     const stdout = answer({ program, version, request: JSON.parse(text), stdin: options?.stdin });
@@ -72,8 +72,8 @@ test("plugin: refusals and invalid output are one clear line, and its stderr is 
     text: /sigstore-kms-acme refused publicKey: no such key/,
   });
   assert.equal(refusing.err(), "sigstore-kms-acme: details\n");
-  for (const said of ["", "hello", "[]", '{"publicKey":{}}', '{"publicKey":null}']) {
-    await refuses((await open(pluginIo(() => said))).publicKey(), { code: "service", text: /sigstore-kms-acme/ });
+  for (const output of ["", "hello", "[]", '{"publicKey":{}}', '{"publicKey":null}']) {
+    await refuses((await open(pluginIo(() => output))).publicKey(), { code: "service", text: /sigstore-kms-acme/ });
   }
 });
 

@@ -37,7 +37,7 @@ describe("GitLab", () => {
   const TOKEN = "glpat-secret";
   const env = { GITLAB_TOKEN: TOKEN, GITLAB_HOST: "https://gitlab.test/" };
 
-  /** A server with one project and one group, whose variables are kept. */
+  /** A server with one project and one group, which stores their variables. */
   function server(kept = new Map<string, string>()) {
     return ({ method, path, headers, json }: Asked): FakeReply => {
       if (headers["private-token"] !== TOKEN) return { status: 401 };
@@ -118,7 +118,7 @@ describe("GitHub", () => {
     assert.throws(() => open(Buffer.from(sealedBox({ random: randomBytes }, Buffer.from("hello"), box)).reverse()));
   });
 
-  /** crypto_box_seal_open. */
+  /** crypto_box_seal_open of libsodium. */
   function open(sealed: Uint8Array): Uint8Array {
     const sender = Uint8Array.from(sealed.slice(0, 32));
     const shared = x25519.getSharedSecret(Uint8Array.from(secret), sender);

@@ -16,7 +16,7 @@ const METADATA = {
   device_authorization_endpoint: "https://issuer.example/device",
 };
 
-/** An issuer whose metadata is good and whose other answers are these. */
+/** An issuer with valid metadata and these other responses. */
 function issuer(replies: Readonly<Record<string, FakeReply>>) {
   return serviceIo(({ request: { url } }) => {
     const headers = { "content-type": "application/json" };

@@ -11,7 +11,7 @@ const KEY = String(
   generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" }),
 );
 
-/** A world of these files and no others. */
+/** Returns an Io with only these files. */
 function files(contents: Readonly<Record<string, string>>): Partial<Io> {
   const read = async (path: string) => Buffer.from(contents[path] ?? assert.fail(`${path} was read`));
   const stat = async (path: string) => (contents[path] === undefined ? undefined : { isFile: true, size: 1 });
@@ -43,7 +43,7 @@ test("metadataToken: sends the request to the default address or to GCE_METADATA
   await refuses(() => metadataToken(io, "sigstore"), { code: "auth", text: /GCE_METADATA_HOST is not an http/ });
 });
 
-/** Asks for an impersonated token with these credentials: what was asked, and what came of it. */
+/** Requests an impersonated token with credentials; returns the requests and the result. */
 function impersonate(
   credentials: unknown,
   options: { env?: Record<string, string>; path?: string; replies?: Record<string, FakeReply> } = {},

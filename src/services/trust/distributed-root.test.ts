@@ -11,7 +11,7 @@ const USAGES: Readonly<Record<string, SingleTarget["usage"]>> = {
   "ct_log.pub": "CTFE",
 };
 
-/** A repository with these targets, of which those with a usage say it. */
+/** A repository with these targets, and the usage of some of them. */
 function repository(files: Readonly<Record<string, string | Uint8Array>>): Tuf {
   return {
     async target(name) {

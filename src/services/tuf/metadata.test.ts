@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readMetadata } from "./metadata.ts";
 
-/** The text of targets.json with so many targets. */
+/** Returns the text of targets.json with a number of targets. */
 function targetsOf(count: number): Buffer {
   const target = { length: 1, hashes: { sha256: "00" } };
   const targets = Object.fromEntries(Array.from({ length: count }, (_, index) => [`t${index}`, target]));

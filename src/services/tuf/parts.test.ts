@@ -30,7 +30,7 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 const publicHex = (key: KeyObject) => Buffer.from(key.export({ format: "jwk" }).x ?? "", "base64url").toString("hex");
 const KEY_ID = "a".repeat(64);
 
-/** Metadata of a role, signed. */
+/** Returns signed metadata of a role. */
 function signed(role: (typeof ROLES)[number], version: number, fields: object): Buffer {
   const content = { _type: role, spec_version: "1.0.31", version, expires: EXPIRES, ...fields };
   const signature = { keyid: KEY_ID, sig: sign(null, Buffer.from(canonical(content)), KEY).toString("hex") };
@@ -45,7 +45,7 @@ const root = (version: number, consistent: boolean, fields: object = {}) =>
     ...fields,
   });
 
-/** A repository as a source: what it was asked for, with any part of it replaced. */
+/** Returns a repository as a source that records requests, with parts replaced. */
 function repository(
   options: { consistent?: boolean; targets?: object; meta?: object; version?: number; roots?: number } = {},
 ) {

@@ -16,7 +16,7 @@ type Role = (typeof ROLES)[number];
 const newKey = () => generateKeyPairSync("ed25519").privateKey;
 const publicHex = (key: KeyObject) => Buffer.from(key.export({ format: "jwk" }).x ?? "", "base64url").toString("hex");
 
-/** JSON with sorted keys, which for this content is the canonical JSON that TUF signs. */
+/** Returns JSON with sorted keys, which for this content is the canonical JSON that TUF signs. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -26,7 +26,7 @@ function canonical(value: unknown): string {
 
 const idOf = (key: KeyObject) => createHash("sha256").update(publicHex(key)).digest("hex");
 
-/** A repository in memory; what it says is changed by the tests. */
+/** A repository in memory, which tests change. */
 function repository(
   keys: Record<Role, KeyObject> = { root: newKey(), timestamp: newKey(), snapshot: newKey(), targets: newKey() },
 ) {
@@ -93,7 +93,7 @@ function repository(
 
 type Repository = ReturnType<typeof repository>;
 
-/** Reads the target with a cache folder; the mirror is that repository, or down. */
+/** Reads the target with a cache folder, from the repository or a mirror that is down. */
 function client(folder: string, repo: Repository, options: { down?: boolean; now?: number; mirror?: string } = {}) {
   writeFileSync(join(folder, "anchor.json"), repo.anchor);
   const env = {
@@ -153,19 +153,19 @@ test("openTuf: unreachable mirror -> uses the cache with a warning, also after a
 });
 
 test("openTuf: rollback, wrong signature, mismatch or expired metadata -> refused", async (t) => {
-  const stranger = newKey();
+  const otherKey = newKey();
   const refusals: Record<string, [change: (repo: Repository) => void, reason: RegExp]> = {
     "older than before": [(repo) => repo.publish(1, "old"), /older than the one seen before/],
     "a timestamp by another key": [
-      (repo) => repo.publish(3, "x", { by: { ...repo.keys, timestamp: stranger } }),
+      (repo) => repo.publish(3, "x", { by: { ...repo.keys, timestamp: otherKey } }),
       /timestamp\.json is not signed/,
     ],
     "a snapshot by another key": [
-      (repo) => repo.publish(3, "x", { by: { ...repo.keys, snapshot: stranger } }),
+      (repo) => repo.publish(3, "x", { by: { ...repo.keys, snapshot: otherKey } }),
       /snapshot\.json is not signed/,
     ],
     "targets by another key": [
-      (repo) => repo.publish(3, "x", { by: { ...repo.keys, targets: stranger } }),
+      (repo) => repo.publish(3, "x", { by: { ...repo.keys, targets: otherKey } }),
       /targets\.json is not signed/,
     ],
     expired: [(repo) => repo.publish(3, "x", { expires: Date.now() - DAY }), /timestamp\.json .* expired/],
@@ -184,7 +184,7 @@ test("openTuf: rollback, wrong signature, mismatch or expired metadata -> refuse
       /snapshot\.json version mismatch: got 2, want 3/,
     ],
     "a root that the one before did not sign": [
-      (repo) => repo.root(2, { ...repo.keys, root: stranger }, [stranger]),
+      (repo) => repo.root(2, { ...repo.keys, root: otherKey }, [otherKey]),
       /root\.json is not signed/,
     ],
     "a root of a wrong version": [
