@@ -123,7 +123,7 @@ const REFUSALS: Partial<Record<string, readonly Refusal[]>> = {
       what: "no PIN",
       reference: "pkcs11:token=backends;object=p256",
       env: { COSIGN_PKCS11_PIN: "" },
-      message: /needs a PIN\nhint: looked in/,
+      message: /requires a PIN\nhint: set COSIGN_PKCS11_PIN/,
     },
     {
       what: "no such key",
@@ -138,7 +138,7 @@ const REFUSALS: Partial<Record<string, readonly Refusal[]>> = {
     {
       what: "a file that is no module",
       reference: "pkcs11:token=t;object=o?module-path=/etc/passwd",
-      message: /\/etc\/passwd does not load/,
+      message: /load PKCS#11 module \/etc\/passwd/,
     },
   ],
   vault: [
@@ -193,7 +193,7 @@ const REFUSALS: Partial<Record<string, readonly Refusal[]>> = {
     {
       what: "no such secret",
       reference: "k8s://default/none",
-      message: /there is no secret none in namespace default/,
+      message: /secret none in namespace default not found/,
     },
     {
       what: "no configuration",
@@ -203,7 +203,7 @@ const REFUSALS: Partial<Record<string, readonly Refusal[]>> = {
     },
   ],
   plugin: [
-    { what: "no such key", reference: "suite://none", message: /sigstore-kms-suite refuses publicKey: no key none/ },
+    { what: "no such key", reference: "suite://none", message: /sigstore-kms-suite refused publicKey: no key none/ },
   ],
   gcp: [
     {
@@ -228,7 +228,7 @@ const REFUSALS: Partial<Record<string, readonly Refusal[]>> = {
       what: "a wrong secret",
       reference: "azurekms://backends.vault.azure.net/none",
       env: { AZURE_CLIENT_SECRET: "swordfish" },
-      message: /Entra does not accept the credentials.*AADSTS7000215/,
+      message: /Microsoft Entra refused the credentials.*AADSTS7000215/,
       secret: "swordfish",
     },
   ],
@@ -240,8 +240,8 @@ const REFUSALS: Partial<Record<string, readonly Refusal[]>> = {
       message: /refused GITLAB_TOKEN/,
       secret: "glpat-wrong",
     },
-    { what: "no such project", reference: "gitlab://missing", message: /neither a project nor a group/ },
-    { what: "GitHub to sign with", reference: "github://own/x", message: /never gives a secret back/ },
+    { what: "no such project", reference: "gitlab://missing", message: /project or group not found/ },
+    { what: "GitHub to sign with", reference: "github://own/x", message: /does not return secrets/ },
   ],
 };
 

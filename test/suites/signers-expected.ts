@@ -29,7 +29,7 @@ export const CANNOT: readonly Exception[] = [
   {
     rows: /^P-384, envelope, Rekor 1: our session, a foreign signer/,
     column: "made",
-    reason: /Rekor v1 checks envelopes over SHA-256/,
+    reason: /Rekor v1 requires SHA-256 for envelopes/,
     why: "the same from the other side: a foreign signer has one hash",
   },
   {
