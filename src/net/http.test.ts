@@ -8,7 +8,7 @@ import type { Limits, TransportIo } from "./retry.ts";
 
 type Answer = { status: number; headers?: Record<string, string>; body?: string } | TsignError;
 
-/** A network that answers from a list, and a clock that does not pass: what was asked, and how long was waited. */
+/** A network that returns answers from a list, with a stopped clock; it records requests and pauses. */
 function network(answers: Answer[]) {
   const asked: HttpRequest[] = [];
   const pauses: number[] = [];

@@ -9,7 +9,7 @@ import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
-/** A tag that holds a list of words, and what others do to it while a writer waits. */
+/** A tag with a list of words, and the changes that others make while a writer waits. */
 function fakeTag(meanwhile: ((words: string[]) => string[])[] = []) {
   let words: string[] | undefined;
   const stored = (): StoredManifest | undefined => {
@@ -71,7 +71,7 @@ test("appendToTag: overwritten every time -> error", async () => {
   await assert.rejects(appendToTag({ ...tag, tag: "t", merge: tag.merge("ours") }), /keep overwriting/);
 });
 
-/** A clock that jumps to the next event as soon as nothing else is left to do. */
+/** A clock that jumps to the next event when nothing else is pending. */
 function virtualClock() {
   let time = 0;
   const events: { at: number; happen: () => void }[] = [];
@@ -93,7 +93,7 @@ function virtualClock() {
   return { sleep, runUntil, now: () => new Date(time) };
 }
 
-/** Numbers that look random and are the same each time (a linear congruential generator). */
+/** Deterministic pseudo-random numbers (a linear congruential generator). */
 function pseudoRandom(seed: number) {
   let state = seed;
   return () => {

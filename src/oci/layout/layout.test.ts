@@ -21,7 +21,7 @@ import { parseReference } from "../ref.ts";
 import { attachmentTag } from "../tags.ts";
 import { openLayout } from "./layout.ts";
 
-/** A folder as `save` writes it, with a legacy signature and a bundle, and the keys that made them. */
+/** A folder written by `save`, with a legacy signature, a bundle, and their keys. */
 async function savedImage(context: TestContext) {
   const cwd = temporaryFolder(context);
   const registry = await testRegistry(context);
@@ -143,7 +143,7 @@ test("layout: content written -> same content read", async (t) => {
 const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 
-/** A folder with manifests of all sorts, and a way to list some of them and ask which is the image. */
+/** A folder with several manifests, and a function that lists some of them and returns the image. */
 async function folderOf(context: TestContext) {
   const cwd = temporaryFolder(context);
   mkdirSync(join(cwd, "saved/blobs/sha256"), { recursive: true });

@@ -65,7 +65,7 @@ function expected(error: unknown): TsignError {
 
 /**
  * Reads the index under the fallback tag. Some registries resolve a tag that looks like a digest to that digest, so the image
- * itself comes back; that is no index.
+ * itself comes back, which is not an index.
  *
  * @throws TsignError "registry" when the tag points to another manifest that is not an index
  */

@@ -164,7 +164,7 @@ export class RegistrySession {
     const secure = new URL(`https://${host}`);
     const { hostname } = secure;
     if (!this.#options.allowHttp && !isHttpHost(hostname)) return secure;
-    return (await speaksTls(this.#options, secure)) ? secure : new URL(`http://${host}`);
+    return (await usesTls(this.#options, secure)) ? secure : new URL(`http://${host}`);
   }
 }
 
@@ -188,7 +188,7 @@ const NO_ANSWER = new Set([
 ]);
 
 /** Reports whether a server uses TLS. If it does, http is never tried, even when the TLS handshake fails. */
-async function speaksTls({ io, tls }: SessionOptions, url: URL): Promise<boolean> {
+async function usesTls({ io, tls }: SessionOptions, url: URL): Promise<boolean> {
   const transport = createTransport(io, { tls, limits: PROBE_LIMITS, peer: REGISTRY });
   try {
     await transport.read({ method: "HEAD", url: new URL("/v2/", url) }, { maxBytes: 0 });

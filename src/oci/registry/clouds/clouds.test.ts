@@ -8,13 +8,13 @@ import { signedHeaders } from "./alibaba-signing.ts";
 import { askEcr } from "./amazon.ts";
 import { findCloudCredentials } from "./find.ts";
 
-/** Pauses between tries take no time, limits take theirs. */
+/** Pauses between attempts take no time; time limits are real. */
 const sleep: Io["sleep"] = async (milliseconds, signal) => {
   if (milliseconds >= 900) await setTimeout(milliseconds, undefined, signal ? { signal, ref: false } : { ref: false });
 };
 type Answer = (asked: Asked) => FakeReply | undefined;
 
-/** A cloud and a machine that are one function; what it gives for a registry, and what it was asked. */
+/** Finds credentials with a function as cloud and machine; returns them with the requests. */
 async function find(registry: string, env: Record<string, string>, answer: Answer = () => undefined, parts = {}) {
   const { io, asked } = serviceIo(answer, { env: { HOME: "/none", ...env }, io: { sleep, ...parts } });
   const credentials = await findCloudCredentials(io, { registry, origin: new URL(`https://${registry}`), tls: {} });
@@ -22,12 +22,12 @@ async function find(registry: string, env: Record<string, string>, answer: Answe
 }
 const urlOf = ({ request }: Asked) => `${request.url.origin}${request.url.pathname}`;
 
-/** Anonymous, with a note that matches and holds none of these secrets. */
+/** Asserts anonymous credentials with a matching note that contains none of these secrets. */
 function isAnonymous(credentials: Credentials, note: RegExp, secrets: string[] = []): void {
   assert.equal(credentials.kind, "anonymous");
-  const said = credentials.note ?? "";
-  assert.match(said, note);
-  for (const secret of secrets) assert.ok(!said.includes(secret), said);
+  const reason = credentials.note ?? "";
+  assert.match(reason, note);
+  for (const secret of secrets) assert.ok(!reason.includes(secret), reason);
 }
 
 const EVERYTHING = {
@@ -212,8 +212,8 @@ describe("Azure", () => {
   });
 
   test("refused request -> error names host and code, no secret", async () => {
-    const said = { error: "invalid_client", error_description: "AADSTS7000215: wrong secret s3cret" };
-    const denied = await find("x.azurecr.io", APPLICATION, () => ({ status: 401, json: said }));
+    const answer = { error: "invalid_client", error_description: "AADSTS7000215: wrong secret s3cret" };
+    const denied = await find("x.azurecr.io", APPLICATION, () => ({ status: 401, json: answer }));
     const login = /login.microsoftonline.com returned 401 \(invalid_client, AADSTS7000215\)/;
     isAnonymous(denied.credentials, login, ["s3cret"]);
     const chatty = await find("x.azurecr.io", APPLICATION, () => ({ status: 401, json: { error: "not s3cret" } }));

@@ -17,13 +17,13 @@ type Answer = (asked: Asked) => FakeReply | undefined;
 interface World {
   env?: Record<string, string>;
   answer?: Answer;
-  /** What gcloud does; absent where it is not installed. */
+  /** The result of gcloud; undefined if it is not installed. */
   gcloud?: Spawned;
-  /** Content of the file that GOOGLE_APPLICATION_CREDENTIALS names. */
+  /** Content of the file in GOOGLE_APPLICATION_CREDENTIALS. */
   file?: unknown;
 }
 
-/** What Google gives for one of its registries in such a world. */
+/** Finds credentials for a Google registry in this environment. */
 async function find(context: TestContext, { env = {}, answer = () => undefined, gcloud, file }: World) {
   const cwd = temporaryFolder(context);
   const path = join(cwd, "adc.json");
@@ -45,8 +45,8 @@ async function find(context: TestContext, { env = {}, answer = () => undefined, 
   return { credentials, asked, ran, path, cwd };
 }
 
-/** The access token found and where it is from; what was wrong when there is none. */
-function told(credentials: Credentials): string {
+/** Returns the access token and its source, or the reason why there is none. */
+function shown(credentials: Credentials): string {
   const note = credentials.note ?? "";
   if (credentials.kind !== "password") return note;
   assert.equal(credentials.username, "_token");
@@ -66,7 +66,7 @@ const token = (value: string) => ({ json: { access_token: value, expires_in: 360
 
 test("service account: signed assertion -> access token", async (t) => {
   const { credentials, asked, path } = await find(t, { file: SERVICE_ACCOUNT, answer: () => token("robot") });
-  assert.equal(told(credentials), `robot from GOOGLE_APPLICATION_CREDENTIALS (${path})`);
+  assert.equal(shown(credentials), `robot from GOOGLE_APPLICATION_CREDENTIALS (${path})`);
   const [{ request, json } = assert.fail(), ...more] = asked;
   assert.equal(more.length, 0);
   assert.equal(request.url.href, "https://oauth2.example/token");
@@ -83,7 +83,7 @@ test("service account: signed assertion -> access token", async (t) => {
 
 test("user login: refresh token -> access token, also from gcloud's file", async (t) => {
   const named = await find(t, { file: USER, answer: () => token("user") });
-  assert.match(told(named.credentials), /^user from GOOGLE_APPLICATION_CREDENTIALS/);
+  assert.match(shown(named.credentials), /^user from GOOGLE_APPLICATION_CREDENTIALS/);
   assert.equal(named.asked[0]?.request.url.href, "https://oauth2.googleapis.com/token");
   const { type: _, ...parts } = USER;
   assert.deepEqual(named.asked[0]?.json, { grant_type: "refresh_token", ...parts });
@@ -91,7 +91,7 @@ test("user login: refresh token -> access token, also from gcloud's file", async
   mkdirSync(join(home, ".config/gcloud"), { recursive: true });
   writeFileSync(join(home, ".config/gcloud/application_default_credentials.json"), JSON.stringify(USER));
   const kept = await find(t, { env: { HOME: home }, answer: () => token("user") });
-  assert.match(told(kept.credentials), /^user from .*\/application_default_credentials.json$/);
+  assert.match(shown(kept.credentials), /^user from .*\/application_default_credentials.json$/);
 });
 
 test("external account: token of another provider -> exchanged, and impersonates a service account if configured", async (t) => {
@@ -118,17 +118,20 @@ test("external account: token of another provider -> exchanged, and impersonates
     assert.deepEqual(json["scope"], [SCOPE]);
     return headers["authorization"] === "Bearer federated" ? { json: { accessToken: "robot" } } : { status: 401 };
   };
-  assert.match(told((await find(t, { file, answer })).credentials), /^robot from/);
+  assert.match(shown((await find(t, { file, answer })).credentials), /^robot from/);
   const { service_account_impersonation_url: _, ...direct } = file;
-  assert.match(told((await find(t, { file: direct, answer })).credentials), /^federated from/);
+  assert.match(shown((await find(t, { file: direct, answer })).credentials), /^federated from/);
   const foreign = { ...file, credential_source: { ...source, headers: {} } };
-  assert.match(told((await find(t, { file: foreign, answer })).credentials), /expected a JSON object/);
+  assert.match(shown((await find(t, { file: foreign, answer })).credentials), /expected a JSON object/);
   for (const credential_source of [{ environment_id: "aws1" }, { executable: { command: "/bin/true" } }]) {
     const { credentials } = await find(t, { file: { ...file, credential_source }, answer });
-    assert.match(told(credentials), /credential_source has neither a file nor a url/);
+    assert.match(shown(credentials), /credential_source has neither a file nor a url/);
   }
   const plain = { ...file, credential_source: { url: "http://ids.example/token" } };
-  assert.match(told((await find(t, { file: plain, answer })).credentials), /credential_source.url is not an https URL/);
+  assert.match(
+    shown((await find(t, { file: plain, answer })).credentials),
+    /credential_source.url is not an https URL/,
+  );
 });
 
 test("impersonated service account: token of the source -> token of the account", async (t) => {
@@ -142,10 +145,10 @@ test("impersonated service account: token of the source -> token of the account"
     if (request.url.href !== url) return token("user");
     return headers["authorization"] === "Bearer user" ? { json: { accessToken: "robot" } } : { status: 401 };
   };
-  assert.match(told((await find(t, { file, answer })).credentials), /^robot from/);
+  assert.match(shown((await find(t, { file, answer })).credentials), /^robot from/);
   const denied: Answer = (asked) =>
     asked.request.url.href === url ? { status: 403, json: { error: { status: "PERMISSION_DENIED" } } } : answer(asked);
-  assert.match(told((await find(t, { file, answer: denied })).credentials), /403 \(PERMISSION_DENIED\)/);
+  assert.match(shown((await find(t, { file, answer: denied })).credentials), /403 \(PERMISSION_DENIED\)/);
 });
 
 test("metadata server: Google's only, and never through a proxy", async (t) => {
@@ -159,37 +162,37 @@ test("metadata server: Google's only, and never through a proxy", async (t) => {
     };
   const env = { HTTP_PROXY: "http://proxy.example" };
   const own = await find(t, { env, answer: metadata("Google") });
-  assert.equal(told(own.credentials), `${SCOPE} from the metadata server`);
+  assert.equal(shown(own.credentials), `${SCOPE} from the metadata server`);
   assert.equal(own.asked[0]?.request.url.href, "http://169.254.169.254/");
   const named = await find(t, { env: { ...env, GCE_METADATA_HOST: "m.example:8080" }, answer: metadata("") });
-  assert.equal(told(named.credentials), `${SCOPE} from the metadata server`);
+  assert.equal(shown(named.credentials), `${SCOPE} from the metadata server`);
   assert.deepEqual(
     named.asked.map(({ request }) => request.url.host),
     ["m.example:8080"],
   );
   const other = await find(t, { env, answer: metadata("Other") });
-  assert.match(told(other.credentials), /no metadata server at 169.254.169.254/);
+  assert.match(shown(other.credentials), /no metadata server at 169.254.169.254/);
 });
 
 test("gcloud login: used when nothing else is found", async (t) => {
   const gcloud = { code: 0, stdout: JSON.stringify({ credential: { access_token: "gcloud" } }), stderr: "" };
   const found = await find(t, { gcloud });
-  assert.equal(told(found.credentials), "gcloud from gcloud");
+  assert.equal(shown(found.credentials), "gcloud from gcloud");
   const args = ["config", "config-helper", "--force-auth-refresh", "--format=json(credential)"];
   assert.deepEqual(found.ran, [["gcloud", ...args]]);
   const preferred = await find(t, { gcloud, file: USER, answer: () => token("user") });
-  assert.match(told(preferred.credentials), /^user/);
+  assert.match(shown(preferred.credentials), /^user/);
   assert.deepEqual(preferred.ran, []);
   const broken = await find(t, { gcloud, file: "{" });
-  assert.equal(told(broken.credentials), "gcloud from gcloud");
+  assert.equal(shown(broken.credentials), "gcloud from gcloud");
   for (const bad of [
     { ...gcloud, code: 1 },
     { ...gcloud, stdout: "{}" },
     { ...gcloud, stdout: "secret" },
   ]) {
     const { credentials } = await find(t, { gcloud: bad });
-    assert.match(told(credentials), /gcloud/);
-    assert.doesNotMatch(told(credentials), /secret/);
+    assert.match(shown(credentials), /gcloud/);
+    assert.doesNotMatch(shown(credentials), /secret/);
     assert.equal(credentials.kind, "anonymous");
   }
 });
@@ -204,15 +207,15 @@ test("invalid credentials file: error names the file, never its content", async 
   ];
   for (const [file, text] of cases) {
     const { credentials, asked, path } = await find(t, { file });
-    assert.match(told(credentials), text);
-    assert.ok(told(credentials).includes(path));
-    assert.doesNotMatch(told(credentials), /s3cret/);
+    assert.match(shown(credentials), text);
+    assert.ok(shown(credentials).includes(path));
+    assert.doesNotMatch(shown(credentials), /s3cret/);
     assert.equal(asked.length, 0);
   }
   const revoked = { status: 400, json: { error: "invalid_grant", error_description: "Token refresh s3cret revoked" } };
   const { credentials } = await find(t, { file: USER, answer: () => revoked });
-  assert.match(told(credentials), /oauth2.googleapis.com returned 400 \(invalid_grant\), and gcloud cannot be run/);
-  assert.doesNotMatch(told(credentials), /s3cret/);
+  assert.match(shown(credentials), /oauth2.googleapis.com returned 400 \(invalid_grant\), and gcloud cannot be run/);
+  assert.doesNotMatch(shown(credentials), /s3cret/);
 });
 
 test("no credentials: error names every source, within three seconds", async (t) => {
@@ -224,6 +227,6 @@ test("no credentials: error names every source, within three seconds", async (t)
     /169.254.169.254/,
     /gcloud/,
   ];
-  for (const place of places) assert.match(told(credentials), place);
+  for (const place of places) assert.match(shown(credentials), place);
   assert.ok(Date.now() - started < 3_000);
 });
