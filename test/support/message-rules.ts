@@ -17,7 +17,7 @@ interface Rule extends Broken {
 
 /** Names that begin with a capital letter wherever they stand. */
 const PROPER_NAMES =
-  /^(Amazon|Attestation|AWS|Azure|Bearer|Buildkite|CircleCI|Cloud|Cosign|CUE|DER|Docker|Dockerfile|DSSE|Ed25519|Fulcio|GCP|GitHub|GitLab|Google|HashiCorp|Helm|HTTP|HTTPS|Kubernetes|Microsoft|Node|OIDC|OpenID|PKCS|PEM|PIN|PIV|Rego|Rekor|Sigstore|SPIFFE|SPDX|CycloneDX|TLS|TUF|Unix|Vault|Windows|YAML|ML-DSA|X\.509)\b/;
+  /^(Amazon|Attestation|AWS|Azure|Bearer|Buildkite|CircleCI|Cloud|Container Registry|Cosign|CUE|DER|Docker|Dockerfile|DSSE|Ed25519|Fulcio|GCP|GitHub|GitLab|Google|HashiCorp|Helm|HTTP|HTTPS|Key Vault|Kubernetes|Microsoft|Node|OIDC|OpenID|PKCS|PEM|PIN|PIV|Rego|Rekor|Sigstore|SPIFFE|SPDX|CycloneDX|TLS|TUF|Unix|Vault|Windows|YAML|ML-DSA|X\.509)\b/;
 /** Beginnings that cosign's users' scripts read, word for word. */
 const COSIGN_WORDS = [
   "Image reference {text} uses a tag",
@@ -26,6 +26,11 @@ const COSIGN_WORDS = [
   "This command only shows",
   "Could not fetch trusted_root.json",
   "Using payload from",
+  "File {path} already exists. Overwrite?",
+  "The signature supplied in the request",
+  "The public key supplied in the request",
+  "There was an error processing",
+  "your identity, such as your e-mail address",
   "specified image attachment",
   "Flag --",
   "Command ",
@@ -45,10 +50,10 @@ const SENTENCES: readonly Kind[] = ["error", "check", "hint", "warning", "flag",
 
 /** Verbs that hints and summaries begin with. */
 const IMPERATIVES = words(`
-  accept add allow answer approve ask attach attest build call change check choose chmod compare configure convert copy correct
-  create declare decrypt delete disable download enable encrypt ensure enter export fetch find fix free generate get give grant
-  group import include increase inject inspect install keep leave limit list load log look lower make manage mark mount move name open pass
-  pick pin print provide publish pull push put quote raise read rebuild remove rename repeat replace report request rerun reset
+  accept add allow answer approve ask assign attach attest build call change check choose chmod compare configure connect convert copy correct
+  create declare decrypt delete disable download enable encrypt ensure enter export fetch find fix follow free generate get give grant
+  group import include increase inject inspect install keep leave limit list load log look lower make manage mark mount move name omit open overwrite pass
+  pick pin plug print provide publish pull push put quote raise read rebuild refresh register reinstall remove rename renew repeat replace report request rerun reset
   restart restore retry rotate run save select send separate set shorten show sign skip specify split start stop store switch
   test trust try turn type unlock unset update upgrade upload use verify wait write`);
 /** Words before the imperative: \`for the legacy form, pass …\`, \`to skip it, pass …\`. */
@@ -69,7 +74,10 @@ const RULES: readonly Rule[] = [
     rule: 1,
     why: "write no full stop, colon, comma or space at the end",
     kinds: STOPS,
-    broken: (text, { place }) => (place === "whole" || place === "end") && /(?:[^.…][.]|[:;,!]|\s)$/.test(text),
+    broken: (text, { place }) =>
+      (place === "whole" || place === "end") &&
+      /(?:[^.…][.]|[:;,!]|[^:]\s)$/.test(text) &&
+      !/\bpkcs11:$|:v\d:$/.test(text),
   },
   {
     rule: 1,
@@ -79,9 +87,11 @@ const RULES: readonly Rule[] = [
   {
     rule: 2,
     why: 'compare as "X mismatch: got A, want B"',
-    broken: pattern(
-      /\b(?:of|has|have|under|for|names?) another (?:key|kind|digest|content|size|nonce|algorithm|version|hash)\b|\bhas another\b/,
-    ),
+    broken: (text) =>
+      !text.includes(" mismatch: ") &&
+      /\b(?:of|has|have|under|for|names?) another (?:key|kind|digest|content|size|nonce|algorithm|version|hash)\b|\bhas another\b/.test(
+        text,
+      ),
   },
   { rule: 2, why: 'count as "expected one X, found N"', broken: pattern(/\b(?:has|have|had) not (?:one|any|a)\b/) },
   {
@@ -106,7 +116,7 @@ const RULES: readonly Rule[] = [
   {
     rule: 5,
     why: 'write "is not a X", "invalid X" or "there is no X"',
-    broken: pattern(/\b(?:is|are|was|were) none\b|\bnone is\b/),
+    broken: pattern(/\b(?:is|are|was|were) none\b/),
   },
   { rule: 5, why: 'write "not from a X", "without a X"', broken: pattern(/\bof no\b|\bno more\b(?! than)/) },
   {
@@ -118,7 +128,7 @@ const RULES: readonly Rule[] = [
     rule: 6,
     why: "programs print, read, write and ignore; services return, refuse and time out; files contain",
     broken: (text) =>
-      /\b(?:tells?|told|says|said|saying|speaks?|spoken|judge[sd]?|wants?|wanted|holds?|knows? nothing|lets? in|obeys?|obeyed)\b/i.test(
+      /\b(?:tells?|told|says|said|saying|speaks?|spoken|judge[sd]?|(?<!you )wants?|wanted|holds?|knows? nothing|lets? in|obeys?|obeyed)\b/i.test(
         text.replaceAll(/`[^`]*`|"[^"]*"|\{[^}]*\}|--[\w-]+|, want\b/g, ""), // rule 2 ends in ", want B"
       ),
   },
@@ -171,6 +181,7 @@ const RULES: readonly Rule[] = [
 /** The rules that a text breaks. */
 export function brokenRules(message: Message): Broken[] {
   const { text, kind } = message;
+  if (!/[A-Za-z]{2}/.test(text) || (kind === "hint" && /^[a-z]+$/.test(text))) return []; // numbers, names of types
   if (COSIGN_WORDS.some((start) => text.trim().startsWith(start))) return [];
   return RULES.filter(({ kinds }) => kinds?.includes(kind) ?? true)
     .filter(({ broken }) => broken(text, message))
@@ -191,5 +202,9 @@ function isInstruction(text: string): boolean {
   const [first = ""] = text.split(/[\s,;:]/);
   if (IMPERATIVES.has(first)) return true;
   const [, later = ""] = LEAD_IN.exec(text) ?? [];
-  return IMPERATIVES.has(later) || later.startsWith("{");
+  // What was found may come first: `this is a private key; pass the public one`.
+  const clauses = text.split(/[;:] /).slice(1);
+  return [later, ...clauses.map((clause) => clause.split(/[ ,]/)[0] ?? "")].some(
+    (word) => IMPERATIVES.has(word) || word.startsWith("{"),
+  );
 }

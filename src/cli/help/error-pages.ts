@@ -27,17 +27,23 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
     ],
     example: {
       command: "tsign verify --key missing.pub registry.example/app:v1",
-      error: "cannot read missing.pub: no such file or directory",
+      error: "read missing.pub: no such file or directory",
     },
   },
   unsupported: {
     meaning: "The request is understood, but this version of tsign cannot do it.",
-    causes: ["a key on another curve or of another kind", "a format or a protocol that is newer, or too old"],
+    causes: [
+      "a key of an unsupported type or on an unsupported curve",
+      "a format or a protocol that is newer, or too old",
+    ],
     remedies: ["use one of the kinds that the message or the hint lists", "look for a newer version of tsign"],
-    example: { command: "tsign sign --key secp256k1.key IMAGE", error: "unsupported curve secp256k1" },
+    example: {
+      command: "tsign verify --key k1.pub IMAGE",
+      error: "k1.pub: keys of type ECDSA on curve secp256k1 are not supported",
+    },
   },
   auth: {
-    meaning: "A registry or a service refused the credentials, or there are none for it.",
+    meaning: "A registry or a service refused the credentials, or requires credentials that are missing.",
     causes: [
       "there is no login for the registry, or it has expired",
       "the account may read but not write",
@@ -51,7 +57,7 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
     ],
     example: {
       command: "tsign sign --identity-token expired.jwt IMAGE",
-      error: "Fulcio at fulcio.sigstore.dev answered 401: the token has expired",
+      error: "Fulcio (fulcio.sigstore.dev) returned 401: the token is invalid",
     },
   },
   network: {
@@ -93,7 +99,7 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
     remedies: ["run the command again after a minute", "run it with --verbose to see the request that fails"],
     example: {
       command: "tsign copy registry.example/app:v1 mirror.example/app:v1",
-      error: "registry mirror.example answered 503 to PUT /v2/app/manifests/v1",
+      error: "push blob sha256:…: mirror.example returned 503",
     },
   },
   service: {
@@ -112,7 +118,7 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
     ],
     example: {
       command: "tsign sign-blob --bundle file.sigstore.json file",
-      error: "Rekor at rekor.sigstore.dev answered 502",
+      error: "Rekor (rekor.sigstore.dev) returned 502",
     },
   },
   limit: {

@@ -27,7 +27,7 @@ export const VERIFICATION_ERROR_PAGES = {
     ],
     example: {
       command: "tsign verify --key cosign.pub registry.example/app:no-such-tag",
-      error: "image not found: registry.example/app:no-such-tag",
+      error: "no such image: registry.example/app:no-such-tag",
     },
   },
   "no-signatures": {
@@ -66,7 +66,7 @@ export const VERIFICATION_ERROR_PAGES = {
     ],
     example: {
       command: "tsign verify --key other.pub registry.example/app:v1",
-      error: "no matching signatures: …",
+      error: "no matching signatures: 1 found for registry.example/app:v1, none verified (signature: …)",
     },
   },
   "no-match-bundle": {
@@ -86,7 +86,7 @@ export const VERIFICATION_ERROR_PAGES = {
     example: {
       command:
         "tsign verify --certificate-identity a@example.com --certificate-oidc-issuer https://issuer.example IMAGE",
-      error: "no matching signatures: …",
+      error: "no matching signatures: 1 found for IMAGE, none verified (identity: …)",
     },
   },
   "bad-signature": {
@@ -102,7 +102,7 @@ export const VERIFICATION_ERROR_PAGES = {
     ],
     example: {
       command: "tsign verify-blob --key cosign.pub --bundle file.sigstore.json file",
-      error: "signature: invalid signature",
+      error: "file.sigstore.json does not verify file: signature: not valid for this key and this content",
     },
   },
   policy: {
@@ -149,7 +149,7 @@ export const VERIFICATION_ERROR_PAGES = {
     ],
     example: {
       command: "tsign verify-blob --key cosign.pub --bundle cosign.pub file",
-      error: "the bundle is not valid JSON",
+      error: "cosign.pub is not valid JSON",
     },
   },
 } as const satisfies Partial<Record<ErrorCode, ErrorPage>>;
