@@ -73,9 +73,9 @@ test("attest-blob: output files have mode 0600; unwritable output -> refused bef
   for (const flag of ["--output-certificate", "--rfc3161-timestamp-bundle"]) {
     const refused = await attest(LEGACY, "--predicate", "p", flag, "c", "--output-signature", "e2", "file");
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /there will be no (certificate|timestamp) to write to c/);
+    assert.match(refused.stderr, /write (certificate|timestamp) c: /);
     const warned = await made("--predicate", "p", flag, "c", "--bundle", "b2", "file");
-    assert.match(warned.stderr, new RegExp(`WARNING: ${flag}: there is no`), "a bundle needs no such file");
+    assert.match(warned.stderr, new RegExp(`WARNING: ${flag} is ignored: `), "a bundle needs no such file");
   }
   assert.deepEqual([existsSync(join(cwd, "e2")), existsSync(join(cwd, "c"))], [false, false]);
 });
@@ -109,7 +109,7 @@ test("attest-blob: file or predicate from stdin, not both; no file -> refused", 
   ]) {
     assert.equal((await tsign([...base, ...bad], "{}")).code, 1, bad.join(" "));
   }
-  assert.match((await attest("--predicate", "p", "file")).stderr, /must specify --bundle/);
+  assert.match((await attest("--predicate", "p", "file")).stderr, /--bundle is required/);
 });
 
 for (const [algorithm, form] of [
@@ -142,7 +142,7 @@ test("verify-blob-attestation: file and --digest must match; no subject -> refus
   assert.equal((await verify("--bundle", "b", ...digest(CONTENT), "file")).code, 0);
   const other = await verify("--bundle", "b", ...digest("other\n"), "file");
   assert.equal(other.code, 1);
-  assert.match(other.stderr, /file is not the file of --digest/);
+  assert.match(other.stderr, /digest mismatch for file/);
   assert.equal((await verify("--bundle", "b", ...digest(CONTENT), "other")).code, 1);
   assert.equal((await verify("--bundle", "b", ...digest("other\n"), "other")).code, 1, "it is another file's");
   for (const none of [
@@ -163,7 +163,7 @@ test("verify-blob-attestation: bundle and envelope with different signatures -> 
   assert.equal((await verify("--bundle", "b", "--signature", "e", "file")).code, 0);
   const other = await verify("--bundle", "b", "--signature", "e2", "file");
   assert.equal(other.code, 1);
-  assert.match(other.stderr, /another signature/);
+  assert.match(other.stderr, /e2 and b contain different signatures/);
   for (const flag of ["--certificate", "--sct", "--rfc3161-timestamp"]) {
     const refused = await verify("--bundle", "b", flag, "p", "file");
     assert.equal(refused.code, 1);
@@ -180,7 +180,7 @@ test("verify-blob: bundle with an attestation -> verified with a warning that na
     tsign(["verify-blob", "--key", "cosign.pub", NO_LOG, "--bundle", bundle, file]);
   const attestation = await verify("attestation", "file");
   assert.equal(attestation.code, 0, attestation.stderr);
-  assert.match(attestation.stderr, new RegExp(`^WARNING: attestation is an attestation of type ${TYPE}: `, "m"));
+  assert.match(attestation.stderr, new RegExp(`^WARNING: attestation is an attestation of type ${TYPE}, `, "m"));
   assert.match(attestation.stderr, /^Verified OK$/m);
   assert.equal((await verify("attestation", "other")).code, 1);
   const { code, stderr } = await verify("signature", "file");

@@ -111,7 +111,7 @@ for (const { form, flags } of FORMS) {
     assert.deepEqual([await types(named), await types(image)], [[TYPE, TYPE], [TYPE]]);
     const one = await attest(...about, "-r", "--bundle", "b", named);
     assert.equal(one.code, 1);
-    assert.match(one.stderr, /--bundle is one file, and 2 images/);
+    assert.match(one.stderr, /expected one image with --bundle, found 2/);
   });
 
   test(`attest --statement: signed byte for byte; about another image -> refused, ${form} form`, async (t) => {

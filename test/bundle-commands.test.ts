@@ -159,7 +159,7 @@ test("bundle create: detached signature -> bundle that verifies", async (t) => {
     [["bundle", "create", "--artifact", "absent", "--signature", "s.b64", "--key", "a.pub"], /absent: no such file/],
     [[...create, "--signature", "absent", "--key", "a.pub"], /read absent: no such file/],
     [[...create, "--signature", "s.b64", "--sk"], /PKCS#11|pkcs11js/],
-    [[...create, "--signature", "s.b64", "--key", "a.pub", "--sk"], /--key and --sk exclude one another/],
+    [[...create, "--signature", "s.b64", "--key", "a.pub", "--sk"], /--key and --sk cannot be used together/],
     [[...create, "--signature", "s.b64", "--key", "a.pub", "--rfc3161-timestamp", "blob"], /invalid timestamp "blob"/],
     [[...create, "--signature", "s.b64", "--bundle", "b.json"], /group \[bundle signature\]/],
     [[...create, "--certificate", "c.pem", "--bundle", "b.json"], /group \[bundle certificate\]/],
@@ -206,7 +206,7 @@ test("bundle create: legacy bundle -> new bundle, with the inclusion proof fetch
   assert.equal(verified.code, 0, verified.stderr);
   const lost = await tsign(...create, "--ignore-tlog", ...parts);
   assert.equal(lost.code, 1);
-  assert.match(lost.stderr, /old\.json holds a log entry, which --ignore-tlog would lose/);
+  assert.match(lost.stderr, /--ignore-tlog would drop the log entry of old\.json/);
   const nowhere = create.map((word) => (word === sigstore.at.rekor1 ? "nowhere" : word));
   const refused = await tsign(...nowhere, ...parts);
   assert.match(refused.stderr, /--rekor-url is not an http\(s\) URL/);

@@ -129,7 +129,7 @@ test("COSIGN_<FLAG>: used for flags that are not on the command line, parsed by 
   const bad = await sign({ COSIGN_TLOG_UPLOAD: "maybe" });
   assert.match(bad.stderr, /invalid argument "maybe" for "COSIGN_TLOG_UPLOAD": expected true or false/);
   const both = await sign({ COSIGN_SK: "true" }, "--key=cosign.key");
-  assert.match(both.stderr, /--key and --sk exclude one another/);
+  assert.match(both.stderr, /--key and --sk cannot be used together/);
   assert.doesNotMatch((await sign({ COSIGN_SK: "true" }, "--key=cosign.key", "--sk=false")).stderr, /exclude/);
   const list = await sign({ COSIGN_ANNOTATIONS: 'a=b,"c' });
   assert.match(list.stderr, /"COSIGN_ANNOTATIONS": invalid quotes/);

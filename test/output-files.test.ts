@@ -52,7 +52,7 @@ test("output that is also an input, by any path -> refused", async (t) => {
   mkdirSync(join(cwd, "sub"));
   const key = content("cosign.key");
   const over = (flag: string, path: string) =>
-    new RegExp(`${flag} ${path.replaceAll(".", "\\.")} would be written over .*, which is read`);
+    new RegExp(`${flag} ${path.replaceAll(".", "\\.")} would overwrite .*, which is an input`);
   for (const path of ["file", "./file", "sub/../file", join(cwd, "file"), "hard", "soft"]) {
     const { code, stderr } = await tsign(["sign-blob", ...SIGN, "--bundle", path, "file"]);
     assert.equal(code, 1);
@@ -100,7 +100,7 @@ test("import-key-pair: output over the imported key -> refused", async (t) => {
   writeFileSync(join(cwd, "mine.key"), pem);
   const refused = await tsign(["import-key-pair", "--key", "mine.key", "-y", "--output-key-prefix", "mine"]);
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /would be written over mine\.key, which is read/);
+  assert.match(refused.stderr, /would overwrite mine\.key, which is an input/);
   assert.equal(content("mine.key"), pem);
   assert.equal((await tsign(["import-key-pair", "--key", "mine.key", "-y", "-o", "other"])).code, 0);
 });
@@ -117,7 +117,7 @@ test("two outputs to one file -> refused; to a device -> accepted", async (t) =>
     const outputs = ["--output-signature", one, "--bundle", other];
     const { code, stderr } = await tsign(["sign-blob", ...SIGN, ...outputs, "file"]);
     assert.equal(code, 1);
-    assert.match(stderr, /--\S+ and --\S+ would be written to one place/);
+    assert.match(stderr, /--\S+ and --\S+ cannot both be written to/);
   }
   for (const outputs of [
     ["--output-signature", "/dev/null", "--bundle", "/dev/null"],
@@ -209,7 +209,7 @@ test("output that cannot be written after signing -> printed, and the command fa
     const code = await main([...argv], Object.assign(io, { files: { ...io.files, write: full } }));
     assert.equal(code, 1, argv.join(" "));
     assert.match(io.out(), printed);
-    assert.match(io.err(), /no space left on the device\nhint: what belongs into it was printed to stdout/);
+    assert.match(io.err(), /no space left on the device\nhint: save what was printed on stdout/);
   }
 });
 
@@ -226,7 +226,7 @@ test("existing public key -> replaced only after y", async (t) => {
 
 test("stdin named twice -> refused", async (t) => {
   const { cwd, tsign } = await workshop(t);
-  const twice = /standard input can be read once, and is named by/;
+  const twice = /standard input can be read only once/;
   const read = /read stdin as a file: it was already read as the password of a key/;
   const cases: [string[], RegExp, boolean][] = [
     [["sign-blob", ...SIGN, LEGACY, "-", "-"], twice, true],

@@ -211,7 +211,7 @@ test("verify -a: repeated annotation -> every value required; sign: two values o
   const signing = ["sign", "--key", "a.key", ...OFFLINE];
   const refused = await tsign(...signing, "-a", "env=dev", "-a", "env=prod", image);
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /annotation env is given twice, as "dev" and as "prod"/);
+  assert.match(refused.stderr, /annotation env has two values: "dev" and "prod"/);
   assert.equal((await tsign("generate", "-a", "env=dev,env=prod", image)).code, 1);
 });
 

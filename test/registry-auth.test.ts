@@ -158,7 +158,7 @@ test("login: right password -> stored in docker's configuration, other fields ke
   assert.equal((await login(["registry.example"])).code, 1);
   assert.match((await login(["BAD!!", "-u", "me", "-p", "x"])).stderr, /"BAD!!" is not a registry\n/);
   assert.equal((await login(["registry.example", "-p", "x", "--password-stdin"])).code, 1);
-  assert.match((await login(["registry.example", "-u", "m:e", "-p", "x"])).stderr, /a user name has no colon/);
+  assert.match((await login(["registry.example", "-u", "m:e", "-p", "x"])).stderr, /contains a colon/);
   const { stdout, stderr } = await login(["registry.example", "-u", "me", "-p", "s:ecret"]);
   assert.doesNotMatch(stdout + stderr, /ecret/);
 });
@@ -191,7 +191,7 @@ test("login: wrong password or dead registry -> different errors, nothing stored
     io: askingRegistries("none"),
   });
   assert.equal(open.code, 0);
-  assert.match(open.stderr, /asks nobody for a password: it could not be checked/);
+  assert.match(open.stderr, /the password was not checked/);
 });
 
 test("login: missing user name or password -> prompted on a terminal, refused elsewhere", async (t) => {

@@ -58,7 +58,7 @@ for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
       const logged = sigstore.requests.slice(before).filter((each) => each === "POST /api/v1/log/entries");
       assert.equal(logged.length, entries, format);
       const known = ["p256", "rsa"].includes(kind) || format === "bundle";
-      assert.equal(/cosign verifies the legacy form .* sha256 alone/.test(signed.stderr), !known, signed.stderr);
+      assert.equal(/cosign verifies logged signatures .* sha256 only/.test(signed.stderr), !known, signed.stderr);
       const verified = await tsign(["verify", "--key", `${kind}.pub`, ...ROOT, image]);
       assert.equal(verified.code, 0, verified.stderr);
       assert.equal(JSON.parse(verified.stdout).length, entries);
@@ -134,12 +134,12 @@ test("legacy form with Rekor v2: --format -> refused; --new-bundle-format=false 
     const before = sigstore.requests.length;
     const refused = await tsign([...signing, "--format", format, "blob"]);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /needs a log of Rekor v1/);
+    assert.match(refused.stderr, /requires a Rekor v1 log/);
     assert.equal(sigstore.requests.length, before, "nothing was signed");
   }
   const old = await tsign([...signing, LEGACY, "blob"]);
   assert.equal(old.code, 0, old.stderr);
-  assert.match(old.stderr, /WARNING: the legacy form cannot hold the log entry of Rekor v2 .*\n(.*\n)*Wrote bundle/);
+  assert.match(old.stderr, /WARNING: the legacy form cannot contain a Rekor v2 log entry .*\n(.*\n)*Wrote bundle/);
   assert.equal(JSON.parse(read("b.json")).rekorBundle, undefined);
 });
 
@@ -153,7 +153,7 @@ test("sign: logged legacy signature that cosign cannot verify -> confirmation, w
   assert.equal((await sign("p384", "", "--yes")).code, 0);
   const declined = await sign("p384", "n\n");
   assert.equal(declined.code, 1);
-  assert.match(declined.stderr, /over sha384, and cosign .*\n.*\n.*\n?Error: user declined the prompt/);
+  assert.match(declined.stderr, /over sha384; cosign .*\n.*\n.*\n?Error: user declined the prompt/);
   assert.equal((await sign("p256", "n\n")).code, 0, "an ordinary key is not asked about");
 });
 

@@ -155,7 +155,7 @@ test("copy: existing tag -> refused before sending, replaced with --force", asyn
   await sign();
   const refused = await tsign("copy", image, `${registry}/other:v1`);
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /image "localhost:\d+\/other:v1" already exists\nhint: -f overwrites it/);
+  assert.match(refused.stderr, /image "localhost:\d+\/other:v1" already exists\nhint: replace it with --force/);
   const store = await open(`${registry}/other`);
   assert.equal(await store.resolve(digest), undefined);
   await ok("copy", "-f", image, `${registry}/other:v1`);
@@ -200,10 +200,7 @@ test("save: own folder -> overwritten with a warning; folder of another program 
   const index = () => readFileSync(join(cwd, "saved/index.json"), "utf8");
   await ok("save", "--dir", "saved", image);
   assert.equal((await ok("save", "--dir", "saved", image)).stderr, "");
-  assert.match(
-    (await ok("save", "--dir", "saved", other)).stderr,
-    /^WARNING: saved held sha256:[0-9a-f]{64}, which it no longer lists/,
-  );
+  assert.match((await ok("save", "--dir", "saved", other)).stderr, /^WARNING: replacing sha256:[0-9a-f]{64} in saved/);
   assert.match(index(), new RegExp(other.slice(other.indexOf("sha256:"))));
   const foreign = JSON.parse(index());
   foreign.manifests[0].annotations = { "org.opencontainers.image.ref.name": "v1" };

@@ -38,7 +38,7 @@ test("tree --signers: shows the claimed signer of each signature and attestation
   assert.ok(by.some((line) => line.includes(`alice@example.com (${sigstore.at.issuer})`)));
   assert.ok(by.some((line) => line.includes("bob@example.com")));
   assert.ok(by.some((line) => line.includes("a key")));
-  assert.match(shown.stderr, /Nothing of this is verified/);
+  assert.match(shown.stderr, /nothing was verified/);
   const plain = await tsign("tree", image);
   assert.doesNotMatch(plain.stdout + plain.stderr, /alice|by a key|verified/);
 });

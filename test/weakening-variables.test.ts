@@ -71,7 +71,7 @@ test("verify --attachment: output names the attachment and its digest", async (t
     const verified = await run(argv, { cwd, env: { ...env, COSIGN_ATTACHMENT: "sbom" } });
     assert.equal(verified.code, 0, verified.stderr);
     assert.match(verified.stderr, /^WARNING: COSIGN_ATTACHMENT=sbom sets --attachment: /m);
-    assert.match(verified.stderr, new RegExp(`^WARNING: the sbom attached to ${image} is meant, .*${attached}`, "m"));
+    assert.match(verified.stderr, new RegExp(`^WARNING: using the sbom attached to ${image}, .*${attached}`, "m"));
     assert.match(verified.stderr, new RegExp(`^Verification for .*${attached} \\(SBOM attached to .*\\) --$`, "m"));
     const [{ critical }] = JSON.parse(verified.stdout);
     assert.equal(critical.image["docker-manifest-digest"], attached);

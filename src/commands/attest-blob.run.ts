@@ -24,8 +24,8 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, giv
   const forms = formsOf(flags, given);
   recordedTime(io);
   if (forms.bundle && flags.bundle === "") {
-    throw new TsignError("usage", "must specify --bundle with --new-bundle-format", {
-      hint: "--bundle FILE says where the attestation goes",
+    throw new TsignError("usage", "--bundle is required: the file to write the attestation to", {
+      hint: "add --bundle FILE",
     });
   }
   if (file === undefined && flags.statement === "") throw new TsignError("usage", "missing the file to attest");
@@ -55,13 +55,13 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, giv
 
 type AttestFlags = FlagValues<typeof flags>;
 
-/** Beside a bundle, which needs no other file, one that will not be written is no failure. */
+/** Warns of output files that this signing does not produce; the bundle needs none of them. */
 function warnAboutParts(io: Io, flags: AttestFlags, has: { certified: boolean; timestamped: boolean }): void {
   if (flags.outputCertificate !== "" && !has.certified) {
-    io.stderr.write("WARNING: --output-certificate: there is no certificate\n");
+    io.stderr.write("WARNING: --output-certificate is ignored: a signature with --key has no certificate\n");
   }
   if (flags.rfc3161TimestampBundle !== "" && !has.timestamped) {
-    io.stderr.write("WARNING: --rfc3161-timestamp-bundle: there is no timestamp authority\n");
+    io.stderr.write("WARNING: --rfc3161-timestamp-bundle is ignored: no timestamp authority is configured\n");
   }
 }
 

@@ -44,8 +44,8 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     named.push(`${image.ref.name}@${image.digest}`);
   }
   if (flags.bundle !== "" && images.length > 1) {
-    throw new TsignError("usage", `--bundle is one file, and ${images.length} images are attested`, {
-      hint: "attest them one by one, or without --bundle",
+    throw new TsignError("usage", `expected one image with --bundle, found ${images.length}`, {
+      hint: "attest the images one by one, or leave out --bundle",
     });
   }
   const statements = images.map((image) => statementFor(io, { image, attested, type: flags.type }));
@@ -63,7 +63,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
 
 type AttestFlags = FlagValues<typeof flags>;
 
-/** One image, and what to say of it. */
+/** One image to attest. */
 interface Attesting {
   readonly io: Io;
   readonly flags: AttestFlags;
@@ -74,7 +74,7 @@ interface Attesting {
   readonly predicateType: string;
 }
 
-/** @throws TsignError "input" when a whole statement is given and is about something else: it would verify for nobody */
+/** Returns the statement about an image. @throws TsignError "input" for a --statement that is about another image */
 function statementFor(io: Io, { image, attested, type }: { image: RegistryImage; attested: Attested; type: string }) {
   const { algorithm, hex } = parseDigest(image.digest);
   if (attested.kind === "statement") {
@@ -85,7 +85,7 @@ function statementFor(io: Io, { image, attested, type }: { image: RegistryImage;
   return { image, ...statementAbout(attested, { type, subject, now: recordedTime(io) }) };
 }
 
-/** Signs once, makes every form asked for of it, and only then stores: what cannot be made in one form is stored in none. */
+/** Signs once, makes every form, then stores: if one form fails, nothing is stored. */
 async function attestImage(attesting: Attesting): Promise<void> {
   const { forms, session, statement } = attesting;
   const evidence = await session.sign({ kind: "statement", statement, form: forms.bundle ? "bundle" : "legacy" });
@@ -104,17 +104,17 @@ async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<
   const outdated = flags.replace ? await bundlesOfType(store, image.digest, predicateType) : [];
   const subject = await descriptorOf(image);
   await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
-  // Only now: whatever breaks off, one attestation of the type is there.
+  // After the new one is stored, so that an interruption leaves at least one.
   await removeOutdated(attesting, store, outdated);
 }
 
-/** @throws TsignError that says what is stored: whoever runs the command again would store another */
+/** Removes the replaced attestations. @throws TsignError that says that the new one is stored */
 async function removeOutdated({ io, image, predicateType }: Attesting, store: ImageStore, outdated: readonly Listed[]) {
   const { failure } = await removeListed(io, store, image.digest, outdated);
   if (!failure) return;
-  const what = `the new attestation of type ${predicateType} is stored, but what it replaces could not be removed`;
-  throw new TsignError(failure.code, `${what}: ${failure.message}`, {
-    hint: "verifiers find both; without --replace the command stores the new one only",
+  const message = `the new attestation of type ${predicateType} is stored, but the ones it replaces could not be removed`;
+  throw new TsignError(failure.code, `${message}: ${failure.message}`, {
+    hint: "do not attest again: the new attestation is stored beside the old ones",
     cause: failure,
   });
 }

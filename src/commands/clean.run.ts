@@ -13,14 +13,14 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const image = await resolveImage(io, {
     text,
     flags,
-    mustExist: false, // what is left of an image that is gone can be removed by its digest
+    mustExist: false, // the signatures of a deleted image can be removed by its digest
     warnAboutTags: false,
   });
   if (!flags.force)
     await confirm(io, {
       assumeYes: false,
       warning: `this removes from ${text}: ${NAMES[flags.type]}`,
-      instead: "pass --force to go on without a question",
+      instead: "pass --force to skip the question",
     });
   const store = await openAttachments(io, image, flags);
   let failed: TsignError | undefined;
@@ -45,7 +45,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
       for (const digest of removed) io.stderr.write(`Removed ${store.name}@${digest} from ${text}\n`);
       if (kept.length > 0) {
         io.stderr.write(
-          `WARNING: the registry deletes no manifests: ${kept.length} are no longer listed as referrers, but still stored\n`,
+          `WARNING: the registry does not delete manifests: ${kept.length} are no longer listed as referrers, but still stored\n`,
         );
       }
       if (failure) throw failure;
@@ -76,15 +76,15 @@ const REFERRERS: Readonly<Record<CleanType, readonly ReferrerKind[]>> = {
 const NAMES: Readonly<Record<CleanType, string>> = {
   signature: "signatures stored by tag",
   attestation: "attestations stored by tag",
-  sbom: "SBOMs that nobody signed",
+  sbom: "unsigned SBOMs",
   referrer: "bundles that refer to it",
   all: "signatures, attestations and SBOMs, stored by tag or as bundles",
 };
 
-/** Whoever removes the signatures stored by tag may take the image for unsigned while bundles still sign it. */
+/** Warns of bundles that remain when signatures stored by tag are removed: the image is still signed. */
 async function warnAboutReferrers(io: Io, store: ImageStore, image: Digest): Promise<void> {
   const { length } = await findReferrersOf(store, image, ["signature"]);
   if (length > 0) {
-    io.stderr.write(`WARNING: ${length} bundle(s) still refer to the image; --type referrer removes them\n`);
+    io.stderr.write(`WARNING: ${length} bundle(s) still refer to the image; remove them with --type referrer\n`);
   }
 }

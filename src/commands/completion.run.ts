@@ -7,7 +7,7 @@ export const run: Run<typeof definition> = async (io, { args: [shell = ""] }) =>
   const script = Object.hasOwn(COMPLETION_SCRIPTS, shell) ? COMPLETION_SCRIPTS[shell] : undefined;
   if (script === undefined) {
     const known = Object.keys(COMPLETION_SCRIPTS).join(", ");
-    throw new TsignError("usage", `invalid argument "${shell}" for "tsign completion"`, { hint: known });
+    throw new TsignError("usage", `invalid argument "${shell}" for "tsign completion"`, { hint: `use ${known}` });
   }
   io.stdout.data(script);
 };

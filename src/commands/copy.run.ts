@@ -43,7 +43,7 @@ export const run: Run<typeof definition> = async (io, { args: [from = "", to = "
   for (const each of tags) await setTag(destination, each);
 };
 
-/** Attachments on their way at a time. */
+/** Attachments copied at a time. */
 const WORKERS = 8;
 
 /** A tag to set at the destination. */
@@ -68,24 +68,28 @@ function imageTag(target: Reference, digest: Digest, only: ReadonlySet<string> |
 
 function requireSame(target: Reference, root: Digest, only: ReadonlySet<string> | undefined): void {
   if (!target.digest || target.digest === root || only) return;
-  throw new TsignError("input", `the source is ${root}, and cannot become ${target.digest}`, {
-    hint: "name the destination by tag",
-  });
+  throw new TsignError(
+    "input",
+    `digest mismatch: got ${root} from the source, want ${target.digest} at the destination`,
+    {
+      hint: "name the destination by tag",
+    },
+  );
 }
 
-/** Looked at before anything is copied, so that a refusal leaves nothing half done. */
+/** Refuses to move tags that exist, before anything is copied. */
 async function refuseOther(destination: ImageStore, tags: readonly Tagging[]): Promise<void> {
   await inParallel(tags, WORKERS, async ({ tag, digest }) => {
-    const there = await whatIsThere(destination, tag);
+    const there = await existingTag(destination, tag);
     if (!there || there.digest === digest) return;
     throw new TsignError("input", `image "${destination.name}:${tag}" already exists`, {
-      hint: "-f overwrites it, `load` adds to the signatures that are there",
+      hint: "replace it with --force, or add the signatures with `tsign save` and `tsign load`",
     });
   });
 }
 
-/** Registries refuse tags that do not exist; where the tags are listed without it, nothing is there. */
-async function whatIsThere(store: ImageStore, tag: string): Promise<Descriptor | undefined> {
+/** Resolves a tag. Some registries refuse a tag that does not exist: it is taken for absent if the list of tags lacks it. */
+async function existingTag(store: ImageStore, tag: string): Promise<Descriptor | undefined> {
   try {
     return await store.resolve(tag);
   } catch (error) {
@@ -107,6 +111,7 @@ function announce(
 async function setTag(store: ImageStore, { tag, digest }: Tagging): Promise<void> {
   if ((await store.resolve(tag))?.digest === digest) return;
   const stored = await store.manifest(digest);
-  if (!stored) throw new TsignError("registry", `${store.name}@${digest} is not there after it was copied`);
+  if (!stored)
+    throw new TsignError("registry", `copy ${store.name}@${digest}: not found at the destination afterwards`);
   await store.putManifest(stored.bytes, { mediaType: stored.descriptor.mediaType, tag });
 }

@@ -1,14 +1,15 @@
 import { writeKeyPair } from "../cli/options/key-files.ts";
 import type { Run } from "../cli/parser/define.ts";
 import { naming, TsignError } from "../errors.ts";
+import { shellQuoted } from "../format/shell-quoted.ts";
 import { importPrivateKey } from "../keys/index.ts";
 import { readBlob } from "../net/input.ts";
 import type definition from "./import-key-pair.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [file], flags }) => {
   if (flags.key === "") {
-    const hint = file === undefined ? {} : { hint: `tsign import-key-pair --key ${file}` };
-    throw new TsignError("usage", "--key is required: the PEM file of the key to import", hint);
+    const hint = file === undefined ? {} : { hint: `run \`tsign import-key-pair --key ${shellQuoted(file)}\`` };
+    throw new TsignError("usage", "--key is required: the PEM file to import", hint);
   }
   const bytes = await readBlob(io, flags.key);
   const key = await naming(flags.key, () => importPrivateKey(Buffer.from(bytes).toString("utf8")));

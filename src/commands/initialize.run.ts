@@ -14,8 +14,8 @@ import type definition from "./initialize.ts";
 export const run: Run<typeof definition> = async (io, { flags, given }) => {
   const reason = await noPlaceToKeep(io);
   if (reason !== undefined) {
-    throw new TsignError("input", `there is no place to keep trust material: ${reason}`, {
-      hint: "set HOME, or name a folder with TUF_ROOT",
+    throw new TsignError("input", `store trust material: ${reason}`, {
+      hint: "set HOME, or set TUF_ROOT to a folder",
     });
   }
   const mirror = flags.staging ? new URL(STAGING_MIRROR) : parseMirror(flags.mirror, "--mirror");
@@ -24,20 +24,22 @@ export const run: Run<typeof definition> = async (io, { flags, given }) => {
   const cache = await openCache(io, mirror, { usual: true });
   const anchor = root ?? embeddedRoot(mirror) ?? cache.root;
   if (!anchor) {
-    throw new TsignError("usage", `no root is known for ${mirror.href}`, { hint: "pass it as --root FILE" });
+    throw new TsignError("usage", `no root is known for ${mirror.href}`, {
+      hint: "pass its root.json with --root FILE",
+    });
   }
-  // What was kept of another root counts for nothing now.
+  // Metadata that was stored under another root is not used.
   const fresh = { ...cache, known: { timestamp: undefined, snapshot: undefined, targets: undefined } };
   const hint = given.has("mirror")
     ? "check that timestamp.json is in the folder of --mirror; for a copy on disk pass a file:// URL"
     : "check the network and HTTPS_PROXY; for a copy on disk pass --mirror file://FOLDER";
   const tuf = await openTuf(io, { mirror, anchor, cache: fresh, hint });
-  await readDistributedRoot(tuf, (text) => io.stderr.write(`WARNING: ${text}\n`)); // what cannot be verified with is no success
+  await readDistributedRoot(tuf, (text) => io.stderr.write(`WARNING: ${text}\n`)); // a root that cannot be used fails here
   try {
     await tuf.target("signing_config.v0.2.json");
   } catch (error) {
     if (!(error instanceof TsignError)) throw error;
-    io.stderr.write(`WARNING: there is no signing config: ${error.message}\n`);
+    io.stderr.write(`WARNING: the repository has no signing config: ${error.message}\n`);
   }
   const address = mirror.href.replace(/\/$/, "");
   await io.files.replace(`${cacheFolder(io)}/remote.json`, JSON.stringify({ mirror: address }), { mode: 0o600 });
@@ -47,7 +49,7 @@ async function readRoot(io: Io, flags: { root: string; rootChecksum: string }): 
   const bytes = await readBlob(io, flags.root);
   if (flags.rootChecksum === "") {
     if (/^https?:\/\//.test(flags.root)) {
-      io.stderr.write("WARNING: the root comes from a URL and is not compared with anything: pass --root-checksum\n");
+      io.stderr.write("WARNING: the root was downloaded without a checksum; pass --root-checksum\n");
     }
     return bytes;
   }
@@ -58,7 +60,10 @@ async function readRoot(io: Io, flags: { root: string; rootChecksum: string }): 
   }
   const found = createHash(name).update(bytes).digest("hex");
   if (found !== hex.toLowerCase()) {
-    throw new TsignError("untrusted", `${flags.root} has the ${name} ${found}, not ${hex}; nothing was changed`);
+    throw new TsignError(
+      "untrusted",
+      `${name} mismatch for ${flags.root}: got ${found}, want ${hex}; nothing was changed`,
+    );
   }
   return bytes;
 }

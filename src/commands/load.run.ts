@@ -41,12 +41,12 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   await store.putManifest(root.bytes, { mediaType: root.descriptor.mediaType, tag: ref.identifier });
 };
 
-/** Attachments on their way at a time. */
+/** Attachments copied at a time. */
 const WORKERS = 8;
 
 function requireSame(asked: Digest | undefined, saved: Digest, dir: string): void {
   if (asked === undefined || asked === saved) return;
-  throw new TsignError("input", `${dir} holds ${saved}, not ${asked}`, {
+  throw new TsignError("input", `digest mismatch for ${dir}: got ${saved}, want ${asked}`, {
     hint: "name the destination by tag, or by the saved digest",
   });
 }

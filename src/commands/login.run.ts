@@ -9,7 +9,7 @@ import type definition from "./login.ts";
 export const run: Run<typeof definition> = async (io, { args: [server = ""], flags }) => {
   const registry = registryOf(server);
   if (flags.passwordStdin && flags.password !== "") {
-    throw new TsignError("usage", "--password and --password-stdin exclude one another");
+    throw new TsignError("usage", "--password and --password-stdin cannot be used together");
   }
   const stdin = flags.passwordStdin ? await passwordFromStdin(io) : "";
   const username =
@@ -19,16 +19,16 @@ export const run: Run<typeof definition> = async (io, { args: [server = ""], fla
     flags.password ||
     (username === "" || flags.passwordStdin ? "" : await ask(io, "Password: ", { secret: true }));
   if (username === "" || password === "") {
-    throw new TsignError("usage", "username and password required", { hint: "-u NAME --password-stdin" });
+    throw new TsignError("usage", "username and password required", { hint: "pass -u NAME --password-stdin" });
   }
-  if (username.includes(":")) throw new TsignError("input", `a user name has no colon: "${username}"`);
+  if (username.includes(":")) throw new TsignError("input", `invalid user name "${username}": it contains a colon`);
   const login = { registry, username, password };
   if (!(await checkLogin(io, login))) {
-    io.stderr.write(`WARNING: ${registry} asks nobody for a password: it could not be checked\n`);
+    io.stderr.write(`WARNING: ${registry} does not require a login; the password was not checked\n`);
   }
   const { where, isClear } = await storeLogin(io, login);
   if (isClear) {
-    const safer = "a credential helper would keep it safer";
+    const safer = "use a credential helper to encrypt it";
     io.stderr.write(`WARNING: the password is stored unencrypted in ${where}; ${safer}\n`);
   }
   io.stderr.write(`logged in via ${where}\n`);
@@ -36,7 +36,7 @@ export const run: Run<typeof definition> = async (io, { args: [server = ""], fla
 
 const MAX_PASSWORD = 64 * 1024;
 
-/** Only a person at a terminal is asked; a script without a password gets an error, not an empty password. */
+/** Prompts on a terminal; returns "" without one, so that a script without a password fails. */
 async function ask(io: Io, question: string, options: { secret: boolean; stdin?: boolean }): Promise<string> {
   return io.tty.stdin && options.stdin !== true ? io.tty.prompt(question, { secret: options.secret }) : "";
 }

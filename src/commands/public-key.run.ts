@@ -11,11 +11,13 @@ import type definition from "./public-key.ts";
 
 export const run: Run<typeof definition> = async (io, { flags }) => {
   const reference = keyReference(flags);
-  if (reference === "") throw new TsignError("usage", "--key is required: the private key to print the public half of");
+  if (reference === "") {
+    throw new TsignError("usage", "--key is required", { hint: "pass the private key whose public key to print" });
+  }
   const publicKey = await readPublicKey(io, reference);
   if (publicKey.padding === "pss") {
     io.stderr.write(
-      "WARNING: this key signs with RSASSA-PSS, which PEM does not say: verify with the reference itself\n",
+      "WARNING: this key signs with RSASSA-PSS, which PEM cannot record; verify with the key reference instead of this file\n",
     );
   }
   if (flags.outfile === "") {
@@ -26,7 +28,7 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
   if (written) io.stderr.write(`Public key written to ${flags.outfile}\n`);
 };
 
-/** A service gives the public half without being asked for the private one. */
+/** Reads the public key; a key service returns it without a use of the private key. */
 async function readPublicKey(io: Io, reference: string): Promise<PublicKey> {
   const provider = await openProvider(io, reference);
   if (provider) return provider.publicKey();

@@ -21,7 +21,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   });
   const former = await formerImage(io, flags.dir);
   if (former !== undefined && former !== image.digest) {
-    io.stderr.write(`WARNING: ${flags.dir} held ${former}, which it no longer lists after this\n`);
+    io.stderr.write(`WARNING: replacing ${former} in ${flags.dir}/index.json\n`);
   }
   const attachments = await openAttachments(io, image, flags);
   const tree = await findImageTree({ images: image.store, attachments }, image.digest, {
@@ -46,14 +46,14 @@ function imageEntry(stored: StoredManifest): Entry {
   return { descriptor: asListed(stored), name: { kind: stored.manifest.manifests ? "imageIndex" : "image" } };
 }
 
-/** cosign marks what belongs to the image itself; the rest has the tag it would have in a registry. */
+/** Names an attachment as cosign does: by its kind if it belongs to the image itself, else by its tag. */
 function nameOf({ kind, subject }: Attached, root: Digest): EntryName {
   if (subject === root && kind === "sig") return { kind: "sigs" };
   if (subject === root && kind === "att") return { kind: "atts" };
   return { tag: attachmentTag(subject, kind === "other" ? "sbom" : kind) };
 }
 
-/** As go-containerregistry lists it: an image has the type of its config. */
+/** Returns the descriptor as go-containerregistry lists it: with the media type of the config as artifact type. */
 function asListed({ descriptor, manifest }: StoredManifest): Descriptor {
   const artifactType = manifest.manifests ? undefined : manifest.config?.mediaType;
   return artifactType ? { ...descriptor, artifactType } : descriptor;

@@ -10,6 +10,7 @@ import { writeLegacyTimestamp } from "../evidence/legacy/proofs.ts";
 import { certificatePem, legacyBlobBundle } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { encodeBase64 } from "../format/base64.ts";
+import { shellQuoted } from "../format/shell-quoted.ts";
 import type { Io } from "../io/io.ts";
 import { SIGNING_ALGORITHMS } from "../keys/signing-algorithms.ts";
 import { openBlob } from "../net/input.ts";
@@ -19,23 +20,23 @@ import type { flags } from "./sign-blob.ts";
 export const run: Run<typeof definition> = async (io, { args, flags, given }) => {
   const forms = formsOf(flags, given);
   if (forms.bundle && flags.bundle === "") {
-    throw new TsignError("usage", "must specify --bundle with --new-bundle-format", {
-      hint: "--bundle FILE says where the signature goes",
+    throw new TsignError("usage", "--bundle is required: the file to write the signature to", {
+      hint: bundleExample(args[0] ?? ""),
     });
   }
   if (!SIGNING_ALGORITHMS.includes(flags.signingAlgorithm)) {
     throw new TsignError("usage", `unknown signing algorithm: ${flags.signingAlgorithm}`, {
-      hint: SIGNING_ALGORITHMS.join(", "),
+      hint: `use ${SIGNING_ALGORITHMS.join(", ")}`,
     });
   }
   if (given.has("signingAlgorithm") && flags.key !== "") {
-    io.stderr.write("WARNING: --signing-algorithm has no effect with --key\n");
+    io.stderr.write("WARNING: --signing-algorithm is ignored with --key\n");
   }
   const { bundle, outputCertificate, rfc3161Timestamp } = flags;
   const outputs = [bundle, outputCertificate, rfc3161Timestamp, ...signaturePaths(flags)];
   if (args.length > 1 && outputs.some((path) => path !== "")) {
-    throw new TsignError("usage", "several files cannot be signed into one output file", {
-      hint: "sign them one by one, or without an output file",
+    throw new TsignError("usage", `expected one file with an output file, found ${args.length}`, {
+      hint: "sign the files one by one",
     });
   }
   const { signingAlgorithm } = flags;
@@ -58,6 +59,11 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     printVerifyCommand(io.stderr, identity, { words: "verify-blob", flags, options, args });
   }
 };
+
+/** Suggests a bundle beside the file to sign. */
+function bundleExample(file: string): string {
+  return isFile(file) ? `add --bundle ${shellQuoted(`${file}.sigstore.json`)}` : "add --bundle FILE";
+}
 
 function isFile(path: string): boolean {
   return path !== "" && path !== "-";

@@ -30,7 +30,7 @@ import type definition from "./sign.ts";
 import type { flags } from "./sign.ts";
 
 export const run: Run<typeof definition> = async (io, { args, flags, given }) => {
-  keyReference(flags); // refused before anything is looked up
+  keyReference(flags); // fails before any image is looked up
   recordedTime(io);
   const forms = formsOf(flags, given);
   refuseContradictions(io, flags, forms);
@@ -60,7 +60,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
 
 type SignFlags = FlagValues<typeof flags>;
 
-/** One image, and what to sign it with and how. */
+/** One image to sign, and how. */
 interface Signing {
   readonly io: Io;
   readonly flags: SignFlags;
@@ -68,11 +68,11 @@ interface Signing {
   readonly session: Session;
   readonly image: RegistryImage;
   readonly claims: SignedClaims;
-  /** Of --payload; undefined when one is made for the image. */
+  /** The content of --payload; undefined to generate one. */
   readonly payload: Uint8Array | undefined;
 }
 
-/** Flags that mean nothing in the form asked for are not passed over in silence. */
+/** Refuses flags that contradict each other, and warns of flags that the form does not use. */
 function refuseContradictions(io: Io, flags: SignFlags, forms: Forms): void {
   requireExperimental(io, flags.registryReferrersMode);
   if (!flags.upload && forms.bundle && flags.bundle === "") {
@@ -81,11 +81,11 @@ function refuseContradictions(io: Io, flags: SignFlags, forms: Forms): void {
   const legacyFile = flags.outputSignature !== "" || (flags.bundle !== "" && !forms.bundle);
   if (!flags.upload && forms.legacy && !legacyFile) {
     if (forms.bundle) {
-      throw new TsignError("usage", "the legacy signature goes nowhere with --upload=false", {
-        hint: "--output-signature FILE takes it, and --output-payload FILE what it is over; or --format bundle",
+      throw new TsignError("usage", "--upload=false would discard the legacy signature", {
+        hint: "write it with --output-signature FILE and --output-payload FILE, or use --format bundle",
       });
     }
-    io.stderr.write("WARNING: with --upload=false and without --output-signature the signature is kept nowhere\n");
+    io.stderr.write("WARNING: --upload=false discards the signature; write it with --output-signature FILE\n");
   }
   if (forms.legacy) return;
   const legacyOnly = {
@@ -95,20 +95,20 @@ function refuseContradictions(io: Io, flags: SignFlags, forms: Forms): void {
     "--registry-referrers-mode": flags.registryReferrersMode !== "",
   };
   for (const [name, set] of Object.entries(legacyOnly)) {
-    if (set) io.stderr.write(`WARNING: ${name} has no effect in the bundle form\n`);
+    if (set) io.stderr.write(`WARNING: ${name} is ignored for a bundle\n`);
   }
 }
 
-/** What --payload names, read before anything is signed. */
+/** Reads the file of --payload, before anything is signed. */
 async function readPayload(io: Io, path: string): Promise<Uint8Array | undefined> {
   if (path === "") return undefined;
   io.stderr.write(`Using payload from: ${path}\n`);
   const payload = await readBlob(io, path);
-  if (payload.length === 0) throw new TsignError("input", `${path} is empty, there is nothing to sign`);
+  if (payload.length === 0) throw new TsignError("input", `read payload ${path}: the file is empty`);
   return payload;
 }
 
-/** Signs in every form asked for, and only then stores: what cannot be made in one of them is stored in none. */
+/** Signs in every form, then stores: if one form fails, nothing is stored. */
 async function signImage(signing: Signing): Promise<void> {
   const { forms } = signing;
   const stores = [
@@ -118,7 +118,7 @@ async function signImage(signing: Signing): Promise<void> {
   for (const store of stores) await store();
 }
 
-/** Returns what stores the signature. */
+/** Returns a function that stores the signature. */
 async function signAsBundle({ io, flags, forms, session, image, claims }: Signing): Promise<() => Promise<void>> {
   const statement = signStatement(claims);
   const evidence = await session.sign({ kind: "statement", statement });
@@ -137,7 +137,7 @@ async function signAsBundle({ io, flags, forms, session, image, claims }: Signin
   };
 }
 
-/** Returns what stores the signatures, one for each name. */
+/** Returns a function that stores the signatures, one for each --sign-container-identity. */
 async function signAsLegacy(signing: Signing): Promise<() => Promise<void>> {
   const { io, flags, forms, session, image, claims } = signing;
   const names = flags.signContainerIdentity.length > 0 ? flags.signContainerIdentity : [image.ref.name];

@@ -36,7 +36,8 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     ? await readSigners(io, { store, image, tagPrefix: flags.attachmentTagPrefix })
     : new Map<string, string>();
   for (const each of attached) printAttached(io, each, signers);
-  if (signers.size > 0) io.stderr.write("Nothing of this is verified: signers are what the signatures say.\n");
+  if (signers.size > 0)
+    io.stderr.write("WARNING: nothing was verified; the signers are those that the signatures claim\n");
 };
 
 const TAGGED: readonly { kind: AttachmentKind; title: string }[] = [
@@ -47,10 +48,10 @@ const TAGGED: readonly { kind: AttachmentKind; title: string }[] = [
 
 const WORKERS = 8;
 
-/** Not the fault of what is looked at. */
+/** Errors that are not about the artifact. */
 const UNEXPECTED = new Set(["internal", "cancelled", "timeout", "auth", "network"]);
 
-/** One thing attached to the image: what it is, where, and what it is made of. */
+/** One artifact attached to the image. */
 interface Attached {
   readonly title: string;
   readonly where: string;
@@ -71,8 +72,8 @@ async function findTagged(store: ImageStore, { digest }: RegistryImage, prefix: 
 }
 
 /**
- * What each referrer is, is read from its own manifest: listings are known to leave it out or to have it wrong. One that
- * cannot be read hides no other.
+ * Lists the referrers with the types of their own manifests, because some registries list them without a type or with a wrong
+ * one. A referrer that cannot be read becomes a warning.
  */
 async function findReferrers(io: Io, store: ImageStore, { digest }: RegistryImage): Promise<Attached[]> {
   const look = async (entry: ListedReferrer): Promise<Attached | { warning: string }> => {
@@ -98,7 +99,7 @@ async function findReferrers(io: Io, store: ImageStore, { digest }: RegistryImag
   return attached.sort((a, b) => (a.title < b.title ? -1 : a.title > b.title ? 1 : 0));
 }
 
-/** Who each signature says it is by, under the place it was found at. */
+/** The signer that each signature claims, by the place of the signature. */
 async function readSigners(
   io: Io,
   from: { store: ImageStore; image: RegistryImage; tagPrefix: string },

@@ -13,7 +13,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     warnAboutTags: false,
   });
   if (suffix === "sbom") {
-    io.stderr.write("WARNING: an attached SBOM is not signed; `tsign attest` makes one that is\n");
+    io.stderr.write("WARNING: an attached SBOM is not signed; sign one with `tsign attest`\n");
   }
   const where = suffix
     ? `${attachmentRepository(io.env, image.ref).name}:${attachmentTag(image.digest, suffix, flags.attachmentTagPrefix)}`

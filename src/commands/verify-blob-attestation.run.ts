@@ -1,8 +1,8 @@
 import { blobRefusalHint, bundleHint } from "../cli/options/refusal-hints.ts";
 import {
   readVerification,
-  refuseBesideBundle,
   refuseKeyAndCertificate,
+  rejectFlagsUnusedWithBundle,
   type Verification,
 } from "../cli/options/verification.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
@@ -59,12 +59,15 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
   const evidence = flags.signature === "" ? found : await withLoggedEntry(io, found, { policy, rekorUrl });
   const subject = { kind: "blob", message: message ?? messageOf(new Uint8Array()) } as const;
   if (evidence.content.kind !== "dsse") {
-    throw new TsignError("bad-signature", `${evidence.origin.where} is the signature of a file, no attestation`);
+    throw new TsignError(
+      "bad-signature",
+      `${evidence.origin.where} contains the signature of a file, not an attestation`,
+    );
   }
   const verdict = await verify(evidence, subject, verification.trust, policy);
   if (!verdict.ok) {
     const { name, detail } = verdict.failed;
-    const what = file ?? "what was attested";
+    const what = file ?? "the attestation";
     throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${what}: ${name}: ${detail}`, {
       ...fieldsOfCheck(verdict.failed),
       hint: blobRefusalHint(fieldsOfCheck(verdict.failed), flags) ?? verdict.failed.hint,
@@ -88,15 +91,15 @@ interface StatedDigest {
 }
 
 /**
- * The digest of the flags, which a file that is named too has to have. Of one beside a file its length tells the algorithm.
+ * Returns the digest of --digest, which a file named too must have. Beside a file the algorithm follows from its length.
  *
- * @throws TsignError "usage" without a file and a whole digest to compare with
+ * @throws TsignError "usage" without a file and a complete digest
  */
 function statedDigest({ digest, digestAlg }: VerifyFlags, file: string | undefined): StatedDigest | undefined {
   if (digest === "") {
     if (file !== undefined) return undefined;
-    throw new TsignError("usage", "no file to compare with what is attested", {
-      hint: "name it, give --digest and --digestAlg, or say --check-claims=false",
+    throw new TsignError("usage", "no file or digest to compare with the attestation", {
+      hint: "name the file, pass --digest and --digestAlg, or skip the comparison with --check-claims=false",
     });
   }
   const byLength = HASHES.find((name) => digestFromHex(name, digest));
@@ -104,14 +107,14 @@ function statedDigest({ digest, digestAlg }: VerifyFlags, file: string | undefin
     HASHES.find((name) => name === digestAlg) ?? (digestAlg === "" && file !== undefined ? byLength : undefined);
   const bytes = algorithm && digestFromHex(algorithm, digest);
   if (!algorithm || !bytes) {
-    throw new TsignError("usage", `--digest is not a digest of --digestAlg "${digestAlg}"`, {
-      hint: "sha256, sha384 or sha512, and its hex",
+    throw new TsignError("usage", `invalid --digest for --digestAlg "${digestAlg}"`, {
+      hint: "pass --digestAlg sha256, sha384 or sha512, and the digest in hex",
     });
   }
   return { algorithm, digest: bytes };
 }
 
-/** What the statement must be about: the file, if one is named, hashed as the statement is, else the digest. */
+/** Returns what the statement must be about: the file, hashed with the algorithms of the statement, or else the digest. */
 async function readSubject(
   io: Io,
   by: { file: string | undefined; stated: StatedDigest | undefined; content: Evidence["content"] },
@@ -123,19 +126,19 @@ async function readSubject(
   const pieces = await watched(io, "hashing", { file, pieces: openBlob(io, file) });
   const message = await readMessage(pieces, { hashes: [...hashes], keepBytes: 0 });
   if (stated && Buffer.compare(message.digest(stated.algorithm), stated.digest) !== 0) {
-    throw new TsignError("bad-signature", `${file} is not the file of --digest`);
+    throw new TsignError("bad-signature", `digest mismatch for ${file}: --digest is the digest of another file`);
   }
   return message;
 }
 
-/** The hashes that the statement's subjects are known by. */
+/** The hash algorithms of the statement's subjects. */
 function statedAlgorithms(content: Evidence["content"]): HashName[] {
   try {
     const { subjects } = content.kind === "dsse" ? readStatement(content) : { subjects: [] };
     const stated = HASHES.filter((name) => subjects.some(({ digest }) => Object.hasOwn(digest, name)));
     return stated.length > 0 ? stated : ["sha256"];
   } catch (error) {
-    if (error instanceof TsignError) return ["sha256"]; // no statement: told when it is verified
+    if (error instanceof TsignError) return ["sha256"]; // reported by the verification
     throw error;
   }
 }
@@ -148,11 +151,11 @@ async function readEvidence(io: Io, flags: VerifyFlags, verification: Verificati
   return evidence;
 }
 
-/** Of a bundle and an envelope at once, neither is passed over: they must be of one signature. */
+/** Refuses a bundle and an envelope that contain different signatures. */
 async function requireSameEnvelope(io: Io, flags: VerifyFlags, { content }: Evidence): Promise<void> {
   const other = readEnvelope(await readBlob(io, flags.signature), flags.signature);
   if (content.kind === "dsse" && Buffer.compare(content.signature, other.signature) === 0) return;
-  throw new TsignError("bad-signature", `${flags.signature} is another signature than the one in ${flags.bundle}`);
+  throw new TsignError("bad-signature", `${flags.signature} and ${flags.bundle} contain different signatures`);
 }
 
 async function readForm(
@@ -163,16 +166,16 @@ async function readForm(
   const { bytes, path, verification } = from;
   const { policy, certificate } = verification;
   if (flags.bundle !== "" && looksLikeBundle(bytes)) {
-    refuseBesideBundle(flags, ["certificate", "sct", "rfc3161Timestamp"]);
+    rejectFlagsUnusedWithBundle(flags, ["certificate", "sct", "rfc3161Timestamp"]);
     return readBundle(bytes, { kind: "file", where: path });
   }
   const timestamps = await readTimestamps(io, flags);
   if (flags.bundle === "") return envelopeEvidence(bytes, { path, timestamps, certificate });
   const { evidence, statedKey } = readLegacyBlobBundle(bytes, path);
   if (statedKey && !(policy.signer.kind === "key" && sameKey(statedKey.object, policy.signer.key.object))) {
-    throw new TsignError("bad-signature", `${path} was made with another key than the one to verify with`);
+    throw new TsignError("bad-signature", `${path}: signed with a different key`);
   }
-  // The envelope stands where a file's bundle has its signature.
+  // In this bundle the envelope is in the place of a file's signature.
   const envelope = envelopeEvidence(evidence.content.signature, { path, timestamps, certificate });
   return { ...envelope, key: certificate ?? evidence.key, log: evidence.log };
 }

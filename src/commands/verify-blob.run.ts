@@ -2,8 +2,8 @@ import { keyReference } from "../cli/options/key.ts";
 import { blobRefusalHint, bundleHint } from "../cli/options/refusal-hints.ts";
 import {
   readVerification,
-  refuseBesideBundle,
   refuseKeyAndCertificate,
+  rejectFlagsUnusedWithBundle,
   type Verification,
 } from "../cli/options/verification.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
@@ -29,11 +29,13 @@ import type { flags } from "./verify-blob.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [file = ""], flags }) => {
   if (keyReference(flags) === "" && flags.certificate === "" && flags.bundle === "") {
-    throw new TsignError("usage", "verify-blob needs --key, --certificate or --bundle");
+    throw new TsignError("usage", "one of --key, --sk, --certificate or --bundle is required");
   }
   refuseKeyAndCertificate(flags);
   if (flags.signature === "" && flags.bundle === "") {
-    throw new TsignError("usage", "missing flag '--signature'", { hint: "or --bundle, which holds the signature" });
+    throw new TsignError("usage", "--bundle or --signature is required", {
+      hint: "pass the file that `tsign sign-blob --bundle FILE` wrote with --bundle",
+    });
   }
   const verification = await readVerification(io, flags, {
     kind: "blob",
@@ -66,17 +68,17 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
 
 type BlobFlags = FlagValues<typeof flags>;
 
-/** As cosign does, a bundle with an attestation verifies the file it is about. What it attests, nobody asked: it is said. */
+/** Warns that a file was verified with an attestation, as cosign does it, without a check of its predicate type. */
 function warnAboutAttestation(io: Pick<Io, "stderr">, { content, origin }: Verified): void {
   if (content.kind !== "statement" || content.predicateType === SIGN_PREDICATE_TYPE) return;
   const { predicateType } = content;
   io.stderr.write(
-    `WARNING: ${origin.where} is an attestation of type ${predicateType}: what it says of the file was not checked; ` +
-      "verify-blob-attestation checks the type\n",
+    `WARNING: ${origin.where} is an attestation of type ${predicateType}, which was not checked; ` +
+      "check it with `tsign verify-blob-attestation`\n",
   );
 }
 
-/** The bundle, whichever form its bytes have, or the detached signature; a legacy bundle beside it has its certificate and log entry. */
+/** Reads the bundle, in either form, or the detached signature; a legacy bundle beside it has the certificate and log entry. */
 async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: Verification): Promise<Evidence> {
   const timestamps = await readTimestamps(io, flags);
   if (flags.bundle === "") {
@@ -84,17 +86,20 @@ async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: V
   }
   const bytes = await readBlob(io, flags.bundle);
   if (looksLikeBundle(bytes)) {
-    refuseBesideBundle(flags, BESIDE_LEGACY);
+    rejectFlagsUnusedWithBundle(flags, BESIDE_LEGACY);
     return readBundle(bytes, { kind: "file", where: flags.bundle });
   }
   const { evidence, statedKey } = readLegacyBlobBundle(bytes, flags.bundle);
   if (statedKey) {
-    // cosign lets this key take the place of --key (GHSA-fx35-mq7g-6g98): here it may only repeat it.
+    // cosign verifies with this key instead of --key (GHSA-fx35-mq7g-6g98): here the two must be equal.
     if (policy.signer.kind !== "key") {
-      throw new TsignError("bad-signature", `${flags.bundle} was made with a bare key, there is no identity to verify`);
+      throw new TsignError(
+        "bad-signature",
+        `${flags.bundle}: signed with a bare key, without a certificate to identify the signer`,
+      );
     }
     if (!sameKey(statedKey.object, policy.signer.key.object)) {
-      throw new TsignError("bad-signature", `${flags.bundle} was made with another key than --key`);
+      throw new TsignError("bad-signature", `${flags.bundle}: signed with a different key than --key`);
     }
   }
   const { signature } =
@@ -103,17 +108,20 @@ async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: V
   return withCertificate({ ...evidence, content, timestamps }, certificate);
 }
 
-/** Flags that only a legacy signature has use for. */
+/** Flags that only legacy signatures need. */
 const BESIDE_LEGACY = [
   ...(["signature", "certificate", "certificateChain", "caRoots", "caIntermediates", "sct"] as const),
   ...(["rfc3161Timestamp", "timestampCertificateChain"] as const),
 ];
 
-/** The timestamp that came beside a legacy signature; bundles hold theirs. */
+/** Reads the timestamp of a legacy signature; a bundle contains its own. */
 async function readTimestamps(io: Io, flags: BlobFlags): Promise<Uint8Array[]> {
   if (flags.rfc3161Timestamp === "") return [];
   if (!flags.useSignedTimestamps && flags.timestampCertificateChain === "") {
-    throw new TsignError("usage", "--rfc3161-timestamp needs --use-signed-timestamps or --timestamp-certificate-chain");
+    throw new TsignError(
+      "usage",
+      "--rfc3161-timestamp requires --use-signed-timestamps or --timestamp-certificate-chain",
+    );
   }
   const text = Buffer.from(await readBlob(io, flags.rfc3161Timestamp)).toString("utf8");
   return [readLegacyTimestamp(text, flags.rfc3161Timestamp)];
@@ -137,15 +145,15 @@ function hashesFor(key: PublicKey, evidence: Evidence, { policy: { signer } }: V
   return [...tried, key.hash, "sha256", ...(stated ? [stated] : [])];
 }
 
-/** Reads the file once. `algorithm:hex` stands for a file only where a bundle says what was signed, and no such file is. */
+/** Reads the file once. With a bundle, `algorithm:hex` is a digest unless a file has that name. */
 async function readSubject(
   io: Io,
-  by: { file: string; hashes: readonly HashName[]; key: PublicKey | undefined; bundle: boolean },
+  from: { file: string; hashes: readonly HashName[]; key: PublicKey | undefined; bundle: boolean },
 ): Promise<Message> {
-  const digest = by.bundle ? parseBlobDigest(by.file) : undefined;
-  if (digest && !(await io.files.stat(by.file))) return messageOfDigests(digest);
-  const pieces = await watched(io, "verifying", { file: by.file, pieces: openBlob(io, by.file) });
-  return readMessage(pieces, { hashes: by.hashes, keepBytes: bytesToKeep(by.key) });
+  const digest = from.bundle ? parseBlobDigest(from.file) : undefined;
+  if (digest && !(await io.files.stat(from.file))) return messageOfDigests(digest);
+  const pieces = await watched(io, "verifying", { file: from.file, pieces: openBlob(io, from.file) });
+  return readMessage(pieces, { hashes: from.hashes, keepBytes: bytesToKeep(from.key) });
 }
 
 function parseBlobDigest(text: string): Map<HashName, Uint8Array> | undefined {

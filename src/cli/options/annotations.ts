@@ -1,15 +1,15 @@
 import { TsignError } from "../../errors.ts";
 
 /**
- * `key=value` pairs, split at the first `=`, to be signed or stored: a key has one value.
+ * Parses `key=value` pairs to sign or store, split at the first `=`. A key has one value.
  *
- * @throws TsignError "usage", also for a key that is given twice with different values
+ * @throws TsignError "usage", also for a key with two different values
  */
 export function parseAnnotations(pairs: readonly string[]): Record<string, string> {
   const entries = Object.entries(requiredAnnotations(pairs)).map(([key, [value = "", ...others]]) => {
     if (others.length > 0) {
-      throw new TsignError("usage", `the annotation ${key} is given twice, as "${value}" and as "${others[0]}"`, {
-        hint: "an annotation has one value: leave one of them out",
+      throw new TsignError("usage", `annotation ${key} has two values: "${value}" and "${others[0]}"`, {
+        hint: "leave one of them out",
       });
     }
     return [key, value] as const;
@@ -18,7 +18,7 @@ export function parseAnnotations(pairs: readonly string[]): Record<string, strin
 }
 
 /**
- * `key=value` pairs, split at the first `=`, that must all be signed: every value that was given, by its key.
+ * Parses `key=value` pairs that must all be signed, split at the first `=`. Returns all values of each key.
  *
  * @throws TsignError "usage"
  */

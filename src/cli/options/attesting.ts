@@ -13,13 +13,13 @@ interface Flags {
 }
 
 /**
- * Reads what is to be attested.
+ * Reads the predicate or statement to attest.
  *
- * @throws TsignError "usage" when neither or both of --predicate and --statement are given, "input" for no statement
+ * @throws TsignError "usage" when neither or both of --predicate and --statement are given, "input" for a file that is not a statement
  */
 export async function readAttested(io: Io, flags: Flags): Promise<Attested> {
   if (!["dsse", "intoto"].includes(flags.rekorEntryType)) {
-    throw new TsignError("usage", `unknown rekor-entry-type: ${flags.rekorEntryType}`, { hint: "dsse or intoto" });
+    throw new TsignError("usage", `unknown rekor-entry-type: ${flags.rekorEntryType}`, { hint: "use dsse or intoto" });
   }
   if ((flags.predicate === "") === (flags.statement === "")) {
     throw new TsignError("usage", "one of --predicate or --statement must be set");
@@ -38,7 +38,7 @@ export async function readAttested(io: Io, flags: Flags): Promise<Attested> {
 }
 
 /**
- * Says before anything is signed that an attestation will be too large for whoever reads it.
+ * Refuses an attestation that verifiers would refuse as too large, before it is signed.
  *
  * @throws TsignError "limit"
  */
@@ -46,5 +46,5 @@ export function requireSize(io: Pick<Io, "env">, statement: Uint8Array): void {
   const { maxBytes, hint } = attachmentLimit(io.env);
   const size = envelopeSize(statement);
   if (size <= maxBytes) return;
-  throw new TsignError("limit", `the attestation has about ${size} bytes, more than ${maxBytes}`, { hint });
+  throw new TsignError("limit", `attestation too large: about ${size} bytes, more than ${maxBytes}`, { hint });
 }

@@ -7,10 +7,10 @@ export interface Forms {
 }
 
 /**
- * What --format says, or, without it, cosign's --new-bundle-format.
+ * Returns the forms of --format or, without it, of cosign's --new-bundle-format.
  *
  * @param given the flags that were set, by name
- * @throws TsignError "usage" when the two contradict one another
+ * @throws TsignError "usage" when the two contradict each other
  */
 export function formsOf(
   flags: { readonly format: string; readonly newBundleFormat: boolean },
@@ -20,7 +20,10 @@ export function formsOf(
   if (format === "") return { bundle: newBundleFormat, legacy: !newBundleFormat };
   const forms = { bundle: format !== "legacy", legacy: format !== "bundle" };
   if (given.has("newBundleFormat") && newBundleFormat !== forms.bundle) {
-    throw new TsignError("usage", `--format ${format} contradicts --new-bundle-format=${newBundleFormat}`);
+    throw new TsignError(
+      "usage",
+      `--format ${format} and --new-bundle-format=${newBundleFormat} cannot be used together`,
+    );
   }
   return forms;
 }

@@ -4,7 +4,7 @@ import type { Io } from "../../io/io.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import type { Verification } from "./verification.ts";
 
-/** The flags that say how what is stored with an image is looked through and compared. */
+/** The flags for finding and comparing the signatures of an image. */
 interface SearchFlags {
   readonly attachmentTagPrefix: string;
   readonly checkClaims: boolean;
@@ -13,10 +13,10 @@ interface SearchFlags {
 }
 
 /**
- * The flags of a command that verifies images, as plain options.
+ * Returns the options of a command that verifies images.
  *
  * @param annotations that must be signed
- * @throws TsignError "input" for a COSIGN_MAX_ATTACHMENT_SIZE that is no size
+ * @throws TsignError "input" for an invalid COSIGN_MAX_ATTACHMENT_SIZE
  */
 export function imageOptions(
   io: Pick<Io, "env">,

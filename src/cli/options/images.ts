@@ -15,17 +15,17 @@ import type { FlagValues } from "../parser/define.ts";
 
 type RegistryFlags = FlagValues<typeof registryFlags>;
 
-/** The flags that say which image is meant by a reference. */
+/** The flags that decide which image a reference stands for. */
 type ImageFlags = RegistryFlags & {
-  /** What is attached to the image is meant instead; "" and absent are the image. */
+  /** The attached artifact to use in place of the image; "" or absent for the image itself. */
   readonly attachment?: string;
   readonly attachmentTagPrefix: string;
 };
 
 /**
- * Finds out which digest an image reference means, with warnings for references that may mean another one than was thought.
+ * Resolves an image reference to a digest. Warns of a tag, and of an attachment in place of the image.
  *
- * @throws TsignError "usage" for an --attachment there is not, and what `openImage` throws
+ * @throws TsignError "usage" for an unknown --attachment, and what `openImage` throws
  */
 export async function resolveImage(
   io: Io,
@@ -42,13 +42,13 @@ export async function resolveImage(
   const { ref, digest, attachedTo } = image;
   if (attachedTo !== undefined) {
     io.stderr.write(
-      `WARNING: the ${attachment} attached to ${attachedTo} is meant, ${ref.name}@${digest}, not the image\n`,
+      `WARNING: using the ${attachment} attached to ${attachedTo}, ${ref.name}@${digest}, instead of the image\n`,
     );
   }
   return image;
 }
 
-/** Where what is attached to an image is kept: beside it, or in COSIGN_REPOSITORY. */
+/** Opens the repository of an image's attachments: its own, or COSIGN_REPOSITORY. */
 export function openAttachments(
   io: Io,
   image: Pick<RegistryImage, "ref" | "store">,
@@ -58,7 +58,7 @@ export function openAttachments(
 }
 
 /**
- * The image to verify that an argument names: a reference, or with --local-image a folder.
+ * Opens the image to verify: a reference, or with --local-image a folder.
  *
  * @throws TsignError "image-not-found" for a tag that is not there, and with `mustExist` for a digest
  */
@@ -68,7 +68,7 @@ export async function openTarget(
   { flags, mustExist }: { flags: ImageFlags & { readonly localImage: boolean }; mustExist: boolean },
 ): Promise<ImageTarget> {
   if (flags.localImage) {
-    if (flags.attachment) io.stderr.write("WARNING: --attachment has no effect with --local-image\n");
+    if (flags.attachment) io.stderr.write("WARNING: --attachment is ignored with --local-image\n");
     return layoutTarget(io, text);
   }
   const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: false });
@@ -76,7 +76,7 @@ export async function openTarget(
 }
 
 /**
- * `--registry-referrers-mode=oci-1-1` is behind COSIGN_EXPERIMENTAL, as in cosign.
+ * Refuses `--registry-referrers-mode=oci-1-1` without COSIGN_EXPERIMENTAL=1, as cosign does.
  *
  * @throws TsignError "usage"
  */

@@ -8,11 +8,9 @@ import { withoutPin } from "../../keys/providers/pkcs11-uri.ts";
 import { requireApart, requirePlaces, writeOutput } from "./output-places.ts";
 
 /**
- * Writes PREFIX.key (0600, encrypted) and PREFIX.pub (0644). An existing file of either name is replaced only with consent, and either both
- * files are written or neither.
+ * Writes PREFIX.key (0600, encrypted) and PREFIX.pub (0644): both files or neither. Asks before it replaces an existing file.
  *
- * @param options.from file that the key was read from, which is not written over
- *
+ * @param options.from the file that the key was read from, which is never overwritten
  * @throws TsignError "cancelled" or "input"
  */
 export async function writeKeyPair(
@@ -28,12 +26,12 @@ export async function writeKeyPair(
   for (const path of [privatePath, publicPath]) {
     if (!(await io.files.stat(path))) continue;
     const warning = `File ${path} already exists. Overwrite?`;
-    const instead = options.from === undefined ? "--output-key-prefix names other files" : undefined;
+    const instead = options.from === undefined ? "pass --output-key-prefix to write other files" : undefined;
     await confirm(io, { assumeYes: options.assumeYes, warning, ...(instead === undefined ? {} : { instead }) });
-    break; // one answer is for the pair
+    break; // one answer covers both files
   }
   const text = await writeKeyFile(io, options.key, password);
-  // The public file first: should the second write fail, the private key that still stands is not lost.
+  // The public file first: if the second write fails, the old private key still exists.
   const before = (await io.files.stat(publicPath))
     ? await io.files.read(publicPath, { maxBytes: 1024 * 1024 })
     : undefined;
@@ -50,17 +48,17 @@ export async function writeKeyPair(
 }
 
 /**
- * Makes a key in a key management service, where it stays, and writes its public half to PREFIX.pub (0600, as cosign does).
+ * Creates a key in a key management service and writes its public key to PREFIX.pub (0600, as cosign does).
  *
  * @throws TsignError
  */
 export async function createServiceKey(io: Io, reference: string, prefix: string): Promise<void> {
   const provider = await requireProvider(io, reference);
   if (!provider.create) {
-    throw new TsignError("usage", `--kms cannot make keys in ${provider.service}: ${withoutPin(reference)}`, {
+    throw new TsignError("usage", `create key ${withoutPin(reference)}: not supported by ${provider.service}`, {
       hint: provider.store
-        ? `tsign generate-key-pair ${reference} keeps a key pair there`
-        : "make the key with the vendor's tool, then use it by its reference",
+        ? `run \`tsign generate-key-pair ${reference}\` to store a key pair there`
+        : "create the key with the vendor's tool, then pass its reference",
     });
   }
   const path = `${prefix}.pub`;
@@ -70,16 +68,15 @@ export async function createServiceKey(io: Io, reference: string, prefix: string
 }
 
 /**
- * Makes a key pair and keeps it, encrypted, with its password, in a service for secrets; the public key is also written to
- * cosign.pub (0600), whatever the prefix.
+ * Stores a new key pair, encrypted, and its password in a secret service, and writes the public key to cosign.pub (0600).
  *
  * @throws TsignError
  */
 export async function storeKeyPair(io: Io, reference: string, key: KeyObject): Promise<void> {
   const provider = await requireProvider(io, reference);
   if (!provider.store) {
-    throw new TsignError("usage", `${provider.service} does not keep key pairs: ${withoutPin(reference)}`, {
-      hint: `tsign generate-key-pair --kms ${withoutPin(reference)} makes a key that stays there`,
+    throw new TsignError("usage", `store key pair ${withoutPin(reference)}: not supported by ${provider.service}`, {
+      hint: `run \`tsign generate-key-pair --kms ${withoutPin(reference)}\` to create a key in the service`,
     });
   }
   await requirePlaces(io, ["cosign.pub"]);

@@ -4,10 +4,10 @@ import type { Descriptor } from "../../oci/types.ts";
 import { recordedTimeText } from "./recorded-time.ts";
 
 /**
- * How `sign` and `attest` write an image of the legacy form: with Docker's media types by COSIGN_DOCKER_MEDIA_TYPES, and with
- * the time it was made where --record-creation-timestamp asks for it.
+ * Returns how `sign` and `attest` write a legacy image: with Docker's media types if COSIGN_DOCKER_MEDIA_TYPES is set, and with
+ * the creation time if --record-creation-timestamp is.
  *
- * @param subject of an image that is a referrer
+ * @param subject the subject of an image that is a referrer
  * @throws TsignError "input" for a SOURCE_DATE_EPOCH that is not a number
  */
 export function legacyStyle(

@@ -8,16 +8,16 @@ import type { Command, Flags } from "../parser/define.ts";
 
 type FilesIo = Pick<Io, "files">;
 
-/** A file that the command line names: how it is shown, and its path. */
+/** A file named on the command line: how messages show it, and its path. */
 interface Named {
   readonly shown: string;
   readonly path: string;
 }
 
-/** What a command line says about files. */
+/** A parsed command line, to find its files in. */
 export interface FileUse {
   readonly command: Pick<Command, "usage">;
-  /** All its flags, those of every command included. */
+  /** All flags, the global ones included. */
   readonly flags: Flags;
   readonly values: Readonly<Record<string, unknown>>;
   readonly args: readonly string[];
@@ -25,13 +25,12 @@ export interface FileUse {
 
 /** Positional arguments that are files, in a usage line. */
 const FILE_ARGUMENTS = /[<[](file|bundle|manifest|Dockerfile|key)\b/;
-/** Two names of one output. */
+/** Two flags for the same output. */
 const ALIASES: ReadonlySet<string> = new Set(["--output", "--output-signature"]);
 
 /**
- * Looks at the files of a command line before the command does anything: what could not be written afterwards would leave a
- * signature made, and perhaps made public, that nobody has; an output over an input destroys it; and what reads standard
- * input second finds it empty.
+ * Checks the files of a command line before the command does anything. A signature that cannot be written may already be
+ * logged; an output over an input destroys the input; standard input is empty when it is read a second time.
  *
  * @throws TsignError "usage" or "input"
  */
@@ -41,8 +40,8 @@ export async function requireSoundFiles(io: FilesIo, use: FileUse): Promise<void
   const piped = inputs.filter(({ path }) => isStdin(path));
   if (piped.length > 1) {
     const shown = piped.map((each) => each.shown).join(" and ");
-    throw new TsignError("usage", `standard input can be read once, and is named by ${shown}`, {
-      hint: "keep one of them in a file",
+    throw new TsignError("usage", `standard input can be read only once: ${shown} are both "-"`, {
+      hint: "save one of them to a file and pass its path",
     });
   }
   if (outputs.length === 0) return;
@@ -79,9 +78,9 @@ function namesFile(key: string, flags: Flags): boolean {
 }
 
 /**
- * Refuses places that could not be written.
+ * Refuses paths that cannot be written.
  *
- * @param paths "" for a file that was not asked for, "-" for stdout
+ * @param paths "" for an output that is not wanted, "-" for stdout
  * @throws TsignError "input"
  */
 export async function requirePlaces(io: FilesIo, paths: readonly string[]): Promise<void> {
@@ -89,14 +88,14 @@ export async function requirePlaces(io: FilesIo, paths: readonly string[]): Prom
     if (path === "" || path === "-") continue;
     const folder = dirname(path);
     if ((await io.files.stat(folder))?.kind !== "directory") {
-      throw new TsignError("input", `cannot write ${path}: there is no folder ${folder}`);
+      throw new TsignError("input", `write ${path}: there is no folder ${folder}`);
     }
     await io.files.requireWritable(path);
   }
 }
 
 /**
- * Refuses outputs that lead, by whatever name or link, to one file, or to an input.
+ * Refuses two outputs that are the same file, and an output that is an input, also through links.
  *
  * @throws TsignError "usage"
  */
@@ -105,30 +104,27 @@ export async function requireApart(io: FilesIo, outputs: readonly Named[], input
     for (const other of outputs.slice(0, index)) {
       if (ALIASES.has(output.shown) && ALIASES.has(other.shown)) continue;
       if (output.path === "-" ? other.path === "-" : await isSame(io, output.path, other.path)) {
-        throw new TsignError(
-          "usage",
-          `${other.shown} and ${output.shown} would be written to one place: ${output.path}`,
-        );
+        throw new TsignError("usage", `${other.shown} and ${output.shown} cannot both be written to ${output.path}`);
       }
     }
     for (const input of inputs) {
       for (const path of pathsIn(input.path)) {
         if (path === "-" || output.path === "-" || !(await isSame(io, output.path, path))) continue;
-        throw new TsignError("usage", `${output.shown} ${output.path} would be written over ${path}, which is read`, {
-          hint: "name another file to write to",
+        throw new TsignError("usage", `${output.shown} ${output.path} would overwrite ${path}, which is an input`, {
+          hint: "write to another file",
         });
       }
     }
   }
 }
 
-/** A value that may hold paths among other things: `url=…,certificate-chain=FILE`, `FILE:linux/amd64`. */
+/** The paths in a value, which may have other parts: `url=…,certificate-chain=FILE`, `FILE:linux/amd64`. */
 function pathsIn(value: string): string[] {
   const parts = new Set([value, ...value.split(/[,=]/), value.replace(/:[^:]*$/, "")]);
   return [...parts].filter((path) => path !== "" && !path.includes("://"));
 }
 
-/** Whether two paths are one file, or would be once it is made. Devices and pipes are shared by nature. */
+/** Whether two paths are the same file, or will be once it exists. Devices and pipes may be shared. */
 async function isSame(io: FilesIo, one: string, other: string): Promise<boolean> {
   const [first, second] = [await look(io, one), await look(io, other)];
   if (first && second) return first.kind === "file" && first.identity === second.identity;
@@ -139,14 +135,14 @@ async function look(io: FilesIo, path: string): Promise<FileFacts | undefined> {
   try {
     return await io.files.stat(path);
   } catch (error) {
-    if (error instanceof TsignError && error.code === "input") return undefined; // a value that is no path
+    if (error instanceof TsignError && error.code === "input") return undefined; // the value is not a path
     throw error;
   }
 }
 
 /**
- * Writes what a command made to the file that was asked for, `-` for stdout. It may be the only copy of something that is
- * public already: if it cannot be written, it goes to stdout, and the error says so.
+ * Writes an output to its file, or with `-` to stdout. If the file cannot be written, the content is printed on stdout and the
+ * error's hint says so: it may be the only copy of a signature that is already logged.
  *
  * @returns whether a file was written
  * @throws TsignError "input"
@@ -165,17 +161,15 @@ export async function writeOutput(
     return true;
   } catch (error) {
     print(io, content);
-    throw error instanceof TsignError
-      ? withHint(error, "what belongs into it was printed to stdout: keep that")
-      : error;
+    throw error instanceof TsignError ? withHint(error, "save what was printed on stdout: it is the only copy") : error;
   }
 }
 
 /**
- * Writes a file that was asked for, and says so on stderr.
+ * Writes an optional output and reports it on stderr.
  *
- * @param file.kind what it holds, for the message: "bundle", "certificate"
- * @param file.path "" where it was not asked for, "-" for stdout
+ * @param file.kind its content, for the message: "bundle", "certificate"
+ * @param file.path "" if it is not wanted, "-" for stdout
  * @throws TsignError "input"
  */
 export async function writeRequested(
@@ -187,7 +181,7 @@ export async function writeRequested(
   if (written) io.stderr.write(`Wrote ${file.kind} to file ${file.path}\n`);
 }
 
-/** Text gets a line end. */
+/** Prints content; text gets a final line feed. */
 function print(io: Pick<Io, "stdout">, content: string | Uint8Array): void {
   io.stdout.data(typeof content === "string" && !content.endsWith("\n") ? `${content}\n` : content);
 }

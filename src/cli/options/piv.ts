@@ -1,10 +1,10 @@
 import { TsignError } from "../../errors.ts";
 import { type Command, defineCommand, type Flags, flag } from "../parser/define.ts";
 
-/** Of every `piv-tool` and `pkcs11-tool` command. */
+/** A flag of every `piv-tool` and `pkcs11-tool` command. */
 export const noInputFlag = flag.bool("skip prompts", { short: "f" });
 
-/** One of cosign's `piv-tool` commands, and what does the same. */
+/** The definition of one of cosign's `piv-tool` commands. */
 export interface PivCommand<F extends Flags> {
   readonly name: string;
   readonly summary: string;
@@ -13,8 +13,8 @@ export interface PivCommand<F extends Flags> {
 }
 
 /**
- * A command that manages a PIV token. That takes the smart card's own commands over PC/SC, which Node cannot speak, and
- * the PKCS#11 modules that tsign signs through do not offer: it says so, and what to run.
+ * Defines a command that manages a PIV token. It fails: managing a token takes smart card commands over PC/SC, which
+ * neither Node nor the PKCS#11 modules that tsign signs through offer.
  */
 export function pivCommand<const F extends Flags>({
   name,
@@ -36,17 +36,17 @@ export function pivCommand<const F extends Flags>({
 }
 
 /**
- * What each of them does.
+ * Returns a command's function, which throws TsignError "unsupported".
  *
- * @param instead the line of Yubico's manager that does what was asked for
+ * @param instead the `ykman` command that does the same
  */
 export function withoutCard(name: string, instead: string): () => Promise<never> {
   return async () => {
-    throw new TsignError("unsupported", `piv-tool ${name} needs direct access to the smart card, which tsign lacks`, {
-      hint: `run \`${instead}\` of Yubico's manager; --sk signs with keys on the token`,
+    throw new TsignError("unsupported", `piv-tool ${name}: direct access to a smart card is not supported`, {
+      hint: `run \`${instead}\` (YubiKey Manager); to sign with a key on the token, pass --sk`,
     });
   };
 }
 
-/** cosign's names of PIV's slots 9A, 9C, 9E and 9D. */
+/** cosign's names for the PIV slots 9A, 9C, 9E and 9D. */
 export const PIV_SLOT_NAMES = ["authentication", "signature", "card-authentication", "key-management"];

@@ -18,6 +18,6 @@ export function modulePathOf(io: Pick<Io, "env">, given: string): string {
   const path = given === FROM_ENVIRONMENT ? (io.env["COSIGN_PKCS11_MODULE_PATH"] ?? "") : given;
   if (path !== "") return path;
   throw new TsignError("usage", "no PKCS#11 module is named", {
-    hint: "--module-path, or COSIGN_PKCS11_MODULE_PATH, is the path of the vendor's library",
+    hint: "pass the path of the vendor's library with --module-path, or set COSIGN_PKCS11_MODULE_PATH",
   });
 }

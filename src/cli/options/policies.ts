@@ -2,21 +2,19 @@ import type { Io } from "../../io/io.ts";
 import type { PolicyResult, PolicySource } from "../../policy/index.ts";
 
 /**
- * Reads policies before anything is looked up, so that a wrong path costs nothing.
+ * Reads the policy files, before any image is looked up: a wrong path fails at once.
  *
  * @param paths CUE (.cue) and Rego (.rego) files
  * @throws TsignError "input" for another kind of file, or one that cannot be read
  */
 export async function readPolicies(io: Io, paths: readonly string[]): Promise<readonly PolicySource[]> {
   if (paths.length === 0) return [];
-  const policy = await import("../../policy/index.ts"); // for a flag that few commands are called with
+  const policy = await import("../../policy/index.ts"); // loaded only when --policy is given
   return policy.readPolicies(io, paths);
 }
 
 /**
- * What judges a statement by the policies.
- *
- * @returns undefined when there are none
+ * Returns a function that evaluates the policies on a statement; undefined without policies.
  */
 export function statementJudge(
   io: Io,

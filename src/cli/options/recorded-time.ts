@@ -1,13 +1,13 @@
 import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 
-const MAX_SECONDS = 253_402_300_799; // the end of the year 9999, the last that RFC 3339 writes
+const MAX_SECONDS = 253_402_300_799; // the end of the year 9999, the last in RFC 3339
 
 /**
- * The time to write into what is made: SOURCE_DATE_EPOCH (seconds since 1970, reproducible-builds.org), else now. Asked for
- * at the start of every command that writes one, so that a wrong value costs nothing.
+ * Returns the creation time to record: SOURCE_DATE_EPOCH (seconds since 1970, reproducible-builds.org), else now. Commands that
+ * record a time call it first, so that a wrong value fails before anything is signed.
  *
- * @throws TsignError "input" for a value that is no whole number of seconds
+ * @throws TsignError "input" for a value that is not a whole number of seconds
  */
 export function recordedTime(io: Pick<Io, "env" | "now">): Date {
   const epoch = io.env["SOURCE_DATE_EPOCH"];
@@ -21,7 +21,7 @@ export function recordedTime(io: Pick<Io, "env" | "now">): Date {
   );
 }
 
-/** In whole seconds, UTC, as RFC 3339 writes it. */
+/** Returns the recorded time in RFC 3339, UTC, in whole seconds. */
 export function recordedTimeText(io: Pick<Io, "env" | "now">): string {
   return recordedTime(io)
     .toISOString()

@@ -11,7 +11,7 @@ const NONE: SignerFlags = {
 };
 const IDENTITY = { ...NONE, certificateIdentity: "me@example.org", certificateOidcIssuer: "https://id.example" };
 const KEY = { ...NONE, key: "cosign.pub" };
-const LISTED = "`tsign tree --signers app:1` lists who signed it";
+const LISTED = "list the signers with `tsign tree --signers app:1`";
 
 test("refusalHint: refused identity -> names the flag that demands the value", () => {
   const refused = (expected: string, flags: SignerFlags = IDENTITY) =>

@@ -27,14 +27,14 @@ const IDENTITY_FLAGS = [
 
 /** Names the command that lists who signed an image, to be pasted into a shell. */
 export function signersHint(image: string): string {
-  return `\`tsign tree --signers ${shellQuoted(image)}\` lists who signed it`;
+  return `list the signers with \`tsign tree --signers ${shellQuoted(image)}\``;
 }
 
 /**
- * What to do about a signature that a check refused.
+ * Returns what to do about a signature that a check refused.
  *
  * @param signers names what lists the signers; undefined where no command does
- * @returns undefined where nothing can be done about it but to sign again
+ * @returns undefined where signing again is the only way
  */
 export function refusalHint(
   { check, expected, actual }: Refusal,
@@ -65,10 +65,10 @@ export function refusalHint(
 
 /** Names the command that shows who signed a file; undefined for a signature outside a bundle, which no command shows. */
 export function bundleHint({ bundle }: { readonly bundle: string }): string | undefined {
-  return bundle === "" ? undefined : `\`tsign bundle inspect ${shellQuoted(bundle)}\` shows who signed it`;
+  return bundle === "" ? undefined : `show the signer with \`tsign bundle inspect ${shellQuoted(bundle)}\``;
 }
 
-/** What to do about a file's signature that a check refused. */
+/** Returns what to do about a file's signature that a check refused. */
 export function blobRefusalHint(
   refusal: Refusal,
   flags: SignerFlags & { readonly bundle: string },
@@ -91,7 +91,7 @@ function identityFlag(flags: SignerFlags, expected: string | undefined): string 
 }
 
 /**
- * What to do about an image without a signature or attestation of the kind that was asked for.
+ * Returns what to do about an image without a signature or attestation of the kind that was asked for.
  *
  * @param instead what was found in place of it
  */

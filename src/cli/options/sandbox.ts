@@ -5,7 +5,7 @@ import type { SandboxOptions } from "../../sandbox/server/serve.ts";
 import type { sandboxFlags } from "../flags/sandbox.ts";
 import type { FlagValues } from "../parser/define.ts";
 
-/** What the flags say. @throws TsignError "usage" */
+/** Returns the options of the sandbox flags. @throws TsignError "usage" */
 export function sandboxOptions(
   io: Pick<Io, "now" | "cwd">,
   flags: FlagValues<typeof sandboxFlags>,

@@ -12,8 +12,8 @@ import { orWithoutMirror } from "./unreachable.ts";
 type Flags = Omit<FlagValues<typeof signingFlags>, "outputCertificate" | "outputSignature">;
 
 /**
- * The services a signing is to use: those of the signing config (a file, or the one that TUF distributes), or, with
- * --use-signing-config=false, those of the URL flags. What contradicts is refused, in cosign's order.
+ * Returns the services of the signing config (a file, or the one that TUF distributes) or, with --use-signing-config=false,
+ * those of the URL flags. Refuses flags that contradict each other, in cosign's order.
  *
  * @param options.bundlePathCounts whether --bundle makes the legacy form possible with a signing config
  * @param options.certified whether a certificate will be issued
@@ -42,7 +42,7 @@ export async function readSigningServices(
   return { ...services, timestampAuthorities: services.timestampAuthorities.map(({ url }) => ({ url, tls })) };
 }
 
-/** Whether a signing config names the services, and not the URL flags. */
+/** Whether the services come from a signing config and not from URL flags. */
 export function usesSigningConfig(flags: Pick<Flags, "useSigningConfig" | "signingConfig">): boolean {
   return flags.useSigningConfig || flags.signingConfig !== "";
 }
@@ -64,40 +64,40 @@ function refuseContradictions(flags: Flags, options: { bundlePathCounts: boolean
   );
   if (changed.length > 0) {
     throw new TsignError("usage", "cannot specify service URLs and use signing config", {
-      hint: "name the services in a --signing-config file, or add --use-signing-config=false",
+      hint: "list the services in a --signing-config file, or add --use-signing-config=false",
     });
   }
   if (!flags.tlogUpload) {
-    throw new TsignError("usage", "--tlog-upload=false contradicts the signing config, which says what is logged", {
-      hint: "add --use-signing-config=false, or pass a --signing-config without logs",
+    throw new TsignError("usage", "--tlog-upload=false and a signing config cannot be used together", {
+      hint: "replace it with --signing-config FILE: `tsign signing-config create --out FILE` writes one without logs",
     });
   }
   if (!flags.newBundleFormat && flags.format === "" && !(options.bundlePathCounts && flags.bundle !== "")) {
-    throw new TsignError("usage", "the legacy form (--new-bundle-format=false) cannot be made with a signing config", {
+    throw new TsignError("usage", "--new-bundle-format=false and a signing config cannot be used together", {
       hint: "add --use-signing-config=false",
     });
   }
 }
 
 /**
- * An entry of Rekor v2 has no place in the legacy form: without it, who verifies that form would be told "not logged". With
- * --new-bundle-format=false, where cosign makes such a signature, that is said.
+ * Refuses Rekor v2 for --format legacy and both: the legacy form cannot contain its log entries. With
+ * --new-bundle-format=false, where cosign signs without an entry, it warns.
  */
 function requireLegacyLogs(io: Pick<Io, "stderr">, flags: Flags, logs: SigningServices["logs"]): void {
   const newer = logs.find(({ version }) => version !== 1);
   if (!newer || !formsOf(flags, new Set()).legacy) return;
   if (flags.format === "") {
     io.stderr.write(
-      `WARNING: the legacy form cannot hold the log entry of Rekor v2 at ${newer.url.host}: it will have none\n`,
+      `WARNING: the legacy form cannot contain a Rekor v2 log entry (${newer.url.host}): it is stored without one\n`,
     );
     return;
   }
-  throw new TsignError("usage", `--format ${flags.format} needs a log of Rekor v1, and ${newer.url.host} is none`, {
-    hint: "name one in a --signing-config file, or by --rekor-url with --use-signing-config=false",
+  throw new TsignError("usage", `--format ${flags.format} requires a Rekor v1 log; ${newer.url.host} is Rekor v2`, {
+    hint: "list one in a --signing-config file, or pass --rekor-url with --use-signing-config=false",
   });
 }
 
-/** TLS of the timestamp authority, from the --timestamp-client-* flags. */
+/** Returns the TLS options of the --timestamp-client-* flags. */
 async function timestampTls(io: Io, flags: Flags): Promise<TlsOptions | undefined> {
   const read = async (path: string) =>
     path === "" ? undefined : Buffer.from(await readBlob(io, path)).toString("latin1");
@@ -105,21 +105,24 @@ async function timestampTls(io: Io, flags: Flags): Promise<TlsOptions | undefine
     [flags.timestampClientCacert, flags.timestampClientCert, flags.timestampClientKey].map(read),
   );
   if ((cert === undefined) !== (key === undefined)) {
-    throw new TsignError("usage", "--timestamp-client-cert and --timestamp-client-key need one another");
+    throw new TsignError(
+      "usage",
+      `--timestamp-client-${cert ? "cert" : "key"} requires --timestamp-client-${cert ? "key" : "cert"}`,
+    );
   }
   const serverName = flags.timestampServerName;
   if (!ca && !cert && serverName === "") return undefined;
   return { ...(ca ? { ca } : {}), ...(cert && key ? { cert, key } : {}), ...(serverName ? { serverName } : {}) };
 }
 
-/** The error for a signing config without a certificate authority that can be used. @param reason why, where it names some */
+/** Builds the error for a signing config without a usable certificate authority. @param reason why those it lists are not usable */
 export function noAuthority(reason: string | undefined): TsignError {
   if (!reason) {
-    return new TsignError("usage", "the signing config names no certificate authority", {
-      hint: "sign with --key, or name one in the signing config (caUrls)",
+    return new TsignError("usage", "the signing config lists no certificate authority (caUrls)", {
+      hint: "sign with --key, or pass a --signing-config that lists one",
     });
   }
-  return new TsignError("input", `no certificate authority of the signing config can be used: ${reason}`, {
-    hint: "`tsign initialize` fetches the distributed signing config again; is this machine's clock right?",
+  return new TsignError("input", `no usable certificate authority in the signing config: ${reason}`, {
+    hint: "run `tsign initialize` to fetch the signing config again, and check this machine's clock",
   });
 }

@@ -29,26 +29,27 @@ const FOR_TIMESTAMPS: readonly FlagName[] = [
   "timestampServerName",
 ];
 
-/** Says which flags have no effect on this signing, where cosign passes over them. */
-export function warnAboutIdleFlags(
+/** Warns of flags that this signing does not use; cosign ignores them silently. */
+export function warnUnusedFlags(
   io: Pick<Io, "stderr">,
   flags: Flags,
   { certified, services }: { certified: boolean; services: SigningServices },
 ): void {
-  const idle = (names: readonly FlagName[], reason: string) => {
+  const warnUnused = (names: readonly FlagName[], reason: string) => {
     const given = names
       .filter((name) => flags[name] !== signingFlags[name].default)
       .map((name) => `--${flagName(name)}`);
-    if (given.length > 0) io.stderr.write(`WARNING: no effect of ${given.join(", ")}: ${reason}\n`);
+    if (given.length > 0)
+      io.stderr.write(`WARNING: ${given.join(", ")} ${given.length === 1 ? "is" : "are"} ignored: ${reason}\n`);
   };
-  if (!certified) idle(FOR_CERTIFICATES, "with --key no certificate is asked for");
-  else idle(["certificate", "certificateChain"], "a certificate is issued for this signing");
-  if (services.timestampAuthorities.length === 0) idle(FOR_TIMESTAMPS, "no timestamp authority is configured");
-  if (!flags.tlogUpload) idle(["rekorUrl"], "nothing is logged with --tlog-upload=false");
+  if (!certified) warnUnused(FOR_CERTIFICATES, "no certificate is requested with --key");
+  else warnUnused(["certificate", "certificateChain"], "a certificate is issued for this signing");
+  if (services.timestampAuthorities.length === 0) warnUnused(FOR_TIMESTAMPS, "no timestamp authority is configured");
+  if (!flags.tlogUpload) warnUnused(["rekorUrl"], "nothing is logged with --tlog-upload=false");
 }
 
 /**
- * Refuses to sign when a file was asked for that would not be there to be written.
+ * Refuses to sign when an output file was asked for that this signing does not produce.
  *
  * @throws TsignError "usage"
  */
@@ -63,27 +64,26 @@ export function requireFiles(
   const { files, certified, services } = options;
   if (!files) return;
   if (files.certificate !== "" && !certified && flags.certificate === "") {
-    throw new TsignError("usage", `there will be no certificate to write to ${files.certificate}: the key has none`, {
-      hint: "leave --output-certificate out; `tsign public-key` writes the public key",
+    throw new TsignError("usage", `write certificate ${files.certificate}: a signature with --key has no certificate`, {
+      hint: "leave out --output-certificate; write the public key with `tsign public-key`",
     });
   }
   if (files.timestamp !== "" && services.timestampAuthorities.length === 0) {
-    throw new TsignError("usage", `there will be no timestamp to write to ${files.timestamp}`, {
-      hint: "name a timestamp authority in the signing config, or by --timestamp-server-url",
+    throw new TsignError("usage", `write timestamp ${files.timestamp}: no timestamp authority is configured`, {
+      hint: "add one to the signing config, or pass --timestamp-server-url with --use-signing-config=false",
     });
   }
 }
 
 /**
- * Says that cosign will not verify what is about to be signed: with the legacy form it knows public
- * signatures over SHA-256 only.
+ * Warns that cosign will not verify the new signature: it verifies logged signatures in the legacy form over SHA-256 only.
  *
- * @returns whether it was said
+ * @returns whether it warned
  */
 export function warnAboutLegacyHash(io: Pick<Io, "stderr">, flags: Flags, { hash }: Pick<PublicKey, "hash">): boolean {
   if (hash === "sha256" || !formsOf(flags, new Set()).legacy) return false;
   io.stderr.write(
-    `WARNING: this key signs over ${hash}, and cosign verifies the legacy form of logged signatures over sha256 alone\n`,
+    `WARNING: this key signs over ${hash}; cosign verifies logged signatures in the legacy form over sha256 only\n`,
   );
   return true;
 }

@@ -19,11 +19,11 @@ import { type CertifiedIdentity, certifiedIdentity, printIdentity } from "../pri
 import { formsOf } from "./forms.ts";
 import { keyReference } from "./key.ts";
 import { noAuthority, readSigningServices, usesSigningConfig } from "./signing-services.ts";
-import { requireFiles, warnAboutIdleFlags, warnAboutLegacyHash } from "./signing-warnings.ts";
+import { requireFiles, warnAboutLegacyHash, warnUnusedFlags } from "./signing-warnings.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags & typeof keyFlags>, "outputCertificate" | "outputSignature">;
 
-/** What a command knows of its signing besides the flags. */
+/** What a command signs, besides its flags. */
 export interface SigningNeeds {
   /** Whether --bundle makes the legacy form possible with a signing config. */
   readonly bundlePathCounts: boolean;
@@ -31,11 +31,11 @@ export interface SigningNeeds {
   readonly contents: readonly ContentKind[];
   /** Bytes of the largest envelope that will be signed. */
   readonly envelopeSize?: number;
-  /** Of the key that is made for a keyless signing. */
+  /** Algorithm of the key that a keyless signing generates. */
   readonly signingAlgorithm?: string;
-  /** Files that were asked for, "" for none: what would not be there to be written is refused. */
+  /** Output files, "" for none; refused where the signing does not produce them. */
   readonly files?: { readonly certificate: string; readonly timestamp: string };
-  /** Whether to ask before a legacy signature that only tsign verifies becomes public. */
+  /** Whether to ask before a legacy signature is logged that cosign does not verify. */
   readonly askAboutHash?: boolean;
 }
 
@@ -49,8 +49,8 @@ interface Opened {
 }
 
 /**
- * Opens the session that the flags describe: the key, or a new one with a certificate for the identity the signer proves; the
- * services; the trust. Says what will be public for ever before it is, and which flags have no effect.
+ * Opens the session of the flags: the key, or a new one with a certificate for the signer's identity; the services; the trusted
+ * root. Before anything becomes public it prints what does, and it warns of unused flags.
  *
  * @throws TsignError
  */
@@ -58,10 +58,10 @@ export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Pr
   const reference = keyReference(flags);
   const keyless = reference === "";
   const certified = keyless || flags.issueCertificate;
-  if (flags.oidcClientSecretFile !== "") await readBlob(io, flags.oidcClientSecretFile); // a wrong name costs nothing yet
+  if (flags.oidcClientSecretFile !== "") await readBlob(io, flags.oidcClientSecretFile); // a wrong path fails before the login
   const services = await readSigningServices(io, flags, { ...needs, certified });
   requireLoggable(services.logs, needs.envelopeSize ?? 0);
-  warnAboutIdleFlags(io, flags, { certified, services });
+  warnUnusedFlags(io, flags, { certified, services });
   requireFiles(flags, { files: needs.files, certified, services });
   const session = await openSession(io, {
     ...{ contents: needs.contents, witnesses: openWitnesses(io, services) },
@@ -71,7 +71,7 @@ export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Pr
         ? ephemeralSigner(needs.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
         : loadSigner(io, reference, () => readPassword(io, { confirm: false })),
     certificate: certified ? issuedCertificate(io, flags, services) : await givenCertificate(io, flags),
-    onPublish: (publication) => announce(io, flags, { publication, services, needs }),
+    onPublish: (publication) => confirmPublicUpload(io, flags, { publication, services, needs }),
     onWarning: ({ message }) => void io.stderr.write(`WARNING: ${message}\n`),
   });
   const { certificate } = session.identity;
@@ -84,7 +84,7 @@ export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Pr
   return { session, timestamped, ...(isLogged ? { identity } : {}) };
 }
 
-/** What new signatures are checked with. Without it one can still sign, as with cosign, but is told so. */
+/** Loads the trusted root to verify new signatures with. Where it cannot be fetched, tsign signs all the same, as cosign does, and warns. */
 async function trustForSigning(
   io: Io,
   flags: Flags,
@@ -103,13 +103,13 @@ async function trustForSigning(
     return await loadTrust(io, { ...sources, files: {} });
   } catch (error) {
     if (!(error instanceof TsignError)) throw error;
-    io.stderr.write(`WARNING: the new signature cannot be checked before it is stored: ${error.message}\n`);
+    io.stderr.write(`WARNING: the new signature is stored without being verified: ${error.message}\n`);
     return undefined;
   }
 }
 
-/** Says what becomes public before it does, and asks where cosign asks: when URL flags and not a signing config name the log. */
-async function announce(
+/** Prints what becomes public, and asks where cosign does: when the log comes from URL flags and not from a signing config. */
+async function confirmPublicUpload(
   io: Io,
   flags: Flags,
   { publication, services, needs }: { publication: Publication; services: SigningServices; needs: SigningNeeds },
@@ -117,7 +117,7 @@ async function announce(
   const { key, identity, places } = publication;
   const unusual = needs.contents.includes("message") && warnAboutLegacyHash(io, flags, key);
   const who = identity === undefined ? "your key" : `your identity ${printable(identity)}`;
-  const notice = `${who} and the signature become part of public records at ${places.join(" and ")}, which cannot be undone.`;
+  const notice = `${who} and the signature become part of public records at ${places.join(" and ")}, which cannot be undone`;
   const ask = unusual && needs.askAboutHash === true;
   if (!ask && (usesSigningConfig(flags) || services.logs.length === 0)) io.stderr.write(`Note: ${notice}\n`);
   else await confirm(io, { assumeYes: flags.yes, warning: notice });
@@ -143,10 +143,10 @@ function issuedCertificate(io: Io, flags: Flags, services: SigningServices): Cer
   return { kind: "issued", authority, identity: { audience: flags.oidcClientId, token } };
 }
 
-/** A certificate the user has already, to be stored with the signature. */
+/** Reads the certificate of --certificate, to store it with the signature. */
 async function givenCertificate(io: Io, flags: Flags): Promise<CertificateSource | undefined> {
   if (flags.certificate === "") {
-    if (flags.certificateChain !== "") throw new TsignError("usage", "--certificate-chain needs --certificate");
+    if (flags.certificateChain !== "") throw new TsignError("usage", "--certificate-chain requires --certificate");
     return undefined;
   }
   const certificate = await readBlob(io, flags.certificate);

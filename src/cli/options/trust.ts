@@ -4,16 +4,19 @@ import { loadTrust, type Needs, type TrustFiles } from "../../services/trust/sou
 import type { TrustedMaterial } from "../../trust/material.ts";
 
 /**
- * Whom the flags say to trust, else the environment, else the TUF repository in use; warnings go to stderr.
+ * Loads the trusted material of the flags, else of the environment, else of the TUF repository; warnings go to stderr.
  *
- * @throws TsignError "usage" for flags that exclude one another, and what `loadTrust` throws
+ * @throws TsignError "usage" for flags that cannot be used together, and what `loadTrust` throws
  */
 export async function trustOfFlags(io: Io, flags: TrustFlags, needs: Needs): Promise<TrustedMaterial> {
   if (flags.certificateChain !== "" && (flags.caRoots !== "" || flags.caIntermediates !== "")) {
-    throw new TsignError("usage", "--certificate-chain and --ca-roots or --ca-intermediates exclude one another");
+    throw new TsignError(
+      "usage",
+      `--certificate-chain and ${flags.caRoots === "" ? "--ca-intermediates" : "--ca-roots"} cannot be used together`,
+    );
   }
   return loadTrust(io, { files: flags, needs, warn: (text) => io.stderr.write(`WARNING: ${text}\n`) });
 }
 
-/** The flags that name trust; empty where they are not given. */
+/** The flags with trusted material; "" if not given. */
 type TrustFlags = Required<TrustFiles>;

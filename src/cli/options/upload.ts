@@ -5,19 +5,19 @@ import { readBlob } from "../../net/input.ts";
 import type { Descriptor, ImageStore } from "../../oci/types.ts";
 import { watched } from "../print/progress.ts";
 
-/** A file read once, to know what it is called in a registry. */
+/** A file that was read once for its digest. */
 export interface KnownFile {
   readonly path: string;
   readonly digest: Digest;
   /** Bytes. */
   readonly size: number;
-  /** What it looks like. */
+  /** Detected from the content. */
   readonly mediaType: string;
-  /** What came out of a pipe, which can be read once only. */
+  /** The content of a pipe, which can be read only once. */
   readonly content?: Uint8Array;
 }
 
-/** Digest, size and media type of a file, in constant memory; a pipe's content is kept, up to 128 MiB. */
+/** Returns the digest, size and media type of a file, read in constant memory; a pipe's content is kept, up to 128 MiB. */
 export async function readFileFacts(io: Io, path: string): Promise<KnownFile> {
   if ((await io.files.stat(path))?.kind === "other") {
     const content = await readBlob(io, path);
@@ -35,7 +35,7 @@ export async function readFileFacts(io: Io, path: string): Promise<KnownFile> {
   return { path, digest, size: message.size, mediaType: sniffMediaType(head) };
 }
 
-/** Uploads a file's content; a file that changed in between fails, because its digest is another. */
+/** Uploads the content of a file; fails if the file has changed since its digest was computed. */
 export async function uploadFile(io: Io, store: ImageStore, file: KnownFile, mediaType: string): Promise<Descriptor> {
   if (file.content) {
     const { digest, size } = await store.putBlob(file.content);

@@ -21,14 +21,14 @@ type Flags = FlagValues<typeof verificationFlags & typeof keyFlags>;
 
 type Artifact = "signature" | "attestation" | "blob" | "blob attestation";
 
-/** What the flags of a verification mean, parsed once. */
+/** The flags of a verification, parsed. */
 export interface Verification {
   readonly trust: TrustMaterial;
-  /** All of it but what the signed document must claim. */
+  /** The policy without the claims. */
   readonly policy: Omit<Policy, "claims">;
-  /** A certificate to verify with instead of the one stored with the signature; with a key there is none. */
+  /** The certificate to verify with in place of the stored one; undefined with a key. */
   readonly certificate: Extract<Evidence["key"], { kind: "certificate" }> | undefined;
-  /** Rekor v1 that legacy signatures without their log entry are looked up in; undefined with --offline. */
+  /** The Rekor v1 log in which legacy signatures without a log entry are looked up; undefined with --offline. */
   readonly rekorUrl: string | undefined;
 }
 
@@ -41,7 +41,7 @@ const WORKFLOW_EXTENSIONS = {
 } as const;
 
 /**
- * Reads the key or identity to require, and whom to trust, in cosign's order of checks.
+ * Reads the required key or identity and the trusted material, in the order in which cosign checks them.
  *
  * @param artifact.kind what is verified, as the warning about the log calls it
  * @param artifact.signersHint names what lists the signers, for a command line without an identity
@@ -61,7 +61,7 @@ export async function readVerification(
         "--certificate-identity-regexp) must be provided",
     );
   }
-  // A file's signature is not fetched: the number decides nothing there, as in cosign.
+  // Files have nothing to fetch: cosign ignores the number there too.
   if (flags.maxWorkers < 1 && !artifact.startsWith("blob"))
     throw new TsignError("usage", "--max-workers must be greater than 0");
   const identity = reference === "" ? await readIdentity(flags, signersHint) : undefined;
@@ -89,29 +89,29 @@ export async function readVerification(
 }
 
 /**
- * A file's signature is by a key or by a certificate; with both, one would count for nothing.
+ * Refuses a key together with a certificate: a file's signature is verified with one of them.
  *
  * @throws TsignError "usage"
  */
 export function refuseKeyAndCertificate(flags: Flags): void {
   if (keyReference(flags) === "" || flags.certificate === "") return;
-  throw new TsignError("usage", "exactly one of --key, --sk or --certificate says whose signature it is");
+  throw new TsignError("usage", `--certificate and ${flags.sk ? "--sk" : "--key"} cannot be used together`);
 }
 
 /**
- * A Sigstore bundle brings its certificate and its proofs; others beside it would count for nothing.
+ * Refuses flags that a Sigstore bundle makes useless: it contains the certificate, timestamps and log entries.
  *
- * @param names of the flags that only a legacy signature has use for
+ * @param names of the flags that only legacy signatures need
  * @throws TsignError "usage"
  */
-export function refuseBesideBundle<Name extends string>(
+export function rejectFlagsUnusedWithBundle<Name extends string>(
   flags: Readonly<Record<Name, string>>,
   names: readonly Name[],
 ): void {
   const given = names.find((name) => flags[name] !== "");
   if (given === undefined) return;
   throw new TsignError("usage", `--${flagName(given)} cannot be used with a Sigstore bundle`, {
-    hint: "the bundle holds certificate and timestamps; a --trusted-root file names the authorities",
+    hint: "leave it out: the certificate and timestamps come from the bundle, the authorities from --trusted-root",
   });
 }
 
@@ -120,13 +120,13 @@ async function readKeyPolicy(io: Io, flags: Flags, reference: string): Promise<P
   return { kind: "key", key, hashes: readHashes(flags) ?? defaultHashes(key) };
 }
 
-/** The hash the user named; undefined when it was left to the key. */
+/** The hash of --signature-digest-algorithm; undefined to take the hash of the key. */
 function readHashes({ signatureDigestAlgorithm }: Flags): readonly HashName[] | undefined {
   const name = signatureDigestAlgorithm.trim().toLowerCase();
   if (name === "" || name === "sha256") return undefined;
   if (name === "sha384" || name === "sha512") return [name];
   throw new TsignError("usage", `unknown digest algorithm: ${signatureDigestAlgorithm}`, {
-    hint: "sha256, sha384 or sha512",
+    hint: "use sha256, sha384 or sha512",
   });
 }
 
@@ -158,12 +158,13 @@ async function readIdentity(flags: Flags, hint: string | undefined): Promise<Ide
   return { subject, issuer, extensions };
 }
 
-/** What a certificate must state means nothing for a key, and is not passed over in silence. */
+/** Warns of certificate flags that are given with a key. */
 function warnAboutCertificateFlags(io: Io, flags: Flags): void {
   const names = Object.keys(WORKFLOW_EXTENSIONS) as (keyof typeof WORKFLOW_EXTENSIONS)[];
   const others = ["certificate", "certificateOidcIssuer", "certificateOidcIssuerRegexp", "sct"] as const;
   const given = [...others, ...names].filter((name) => flags[name] !== "").map((name) => `--${flagName(name)}`);
-  if (given.length > 0) io.stderr.write(`WARNING: no effect of ${given.join(", ")}: --key says who signed\n`);
+  if (given.length > 0)
+    io.stderr.write(`WARNING: ${given.join(", ")} ${given.length === 1 ? "is" : "are"} ignored with --key\n`);
 }
 
 /** What to do where the trusted root cannot be fetched. --offline covers the look-up in the log alone, as in cosign. */
@@ -173,7 +174,7 @@ function withoutMirrorHint({ offline }: Flags, { signer, log }: Verification["po
   return `${file}; if it was signed without a transparency log on purpose, add --insecure-ignore-tlog`;
 }
 
-/** What of the distributed trust these flags make necessary. */
+/** The parts of the trusted root that these flags need. */
 function needsOf(policy: Verification["policy"]): Needs {
   const needs = new Set<keyof TrustedMaterial>();
   if (policy.signer.kind === "identity") needs.add("authorities");
@@ -183,7 +184,7 @@ function needsOf(policy: Verification["policy"]): Needs {
   return needs;
 }
 
-/** Says that the log is left out, unless the user has no public log in the first place. */
+/** Warns that the log is skipped, except with --private-infrastructure. */
 function warnAboutSkippedLog(io: Io, flags: Flags, artifact: Artifact): void {
   if (!flags.insecureIgnoreTlog || flags.privateInfrastructure) return;
   io.stderr.write(

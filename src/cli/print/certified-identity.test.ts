@@ -31,7 +31,7 @@ test("printVerifyCommand: any values -> a shell reads back the very same words",
         },
       ),
     );
-    const command = line.replace(/^To verify: tsign /, "").trimEnd();
+    const command = line.replace(/^To verify:\n {4}tsign /, "").trimEnd();
     const words = execFileSync("sh", ["-c", `printf '%s\\n' ${command}`], { encoding: "utf8" })
       .trimEnd()
       .split("\n");

@@ -91,7 +91,8 @@ export function printVerifyCommand(
     ...args,
   ];
   if (parts.some((part) => printable(part) !== part)) return; // it could not be pasted as it is shown
-  stderr.write(`To verify: tsign ${words} ${parts.map(shellQuoted).join(" ")}\n`);
+  stderr.write("To verify:\n");
+  stderr.write(`    tsign ${words} ${parts.map(shellQuoted).join(" ")}\n`); // indented lines are not wrapped on a terminal
 }
 
 function flagParts(key: string, value: string | boolean | undefined): string[] {

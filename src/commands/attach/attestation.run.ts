@@ -20,7 +20,7 @@ import type definition from "./attestation.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
   recordedTime(io);
-  if (flags.attestation.length === 0) throw new TsignError("usage", "--attestation names no file");
+  if (flags.attestation.length === 0) throw new TsignError("usage", "--attestation is required");
   const attached: Attached[] = [];
   for (const path of flags.attestation) {
     io.stderr.write(`Using payload from: ${path}\n`);
@@ -31,7 +31,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   for (const each of attached) await storeOne(io, each, { image, store, tagPrefix: flags.attachmentTagPrefix });
 };
 
-/** What one file holds: bundles or envelopes, each a JSON document of its own. */
+/** A JSON document of a file: a bundle or an envelope. */
 type Attached =
   | { readonly kind: "bundle"; readonly text: string; readonly predicateType: string }
   | { readonly kind: "envelope"; readonly evidence: Evidence; readonly envelope: Uint8Array };
@@ -61,11 +61,11 @@ async function storeOne(
   });
 }
 
-/** One JSON document, or several, a line each as `download attestation` prints them or not. */
+/** Reads the JSON documents of a file, one or several, as `download attestation` prints them. */
 function readDocuments(bytes: Uint8Array, path: string): Attached[] {
   if (!isUtf8(bytes)) throw new TsignError("input", `${path} is not UTF-8 text`);
   const documents = splitJsonStream(Buffer.from(bytes).toString("utf8"));
-  if (documents.length === 0) throw new TsignError("input", `${path} holds no attestation`);
+  if (documents.length === 0) throw new TsignError("input", `read ${path}: no attestation found`);
   return documents.map((document) => readDocument(document, path));
 }
 
@@ -74,12 +74,16 @@ function readDocument(text: string, path: string): Attached {
   const origin = { kind: "file", where: path } as const;
   if (looksLikeBundle(bytes)) {
     const { content } = readBundle(bytes, origin);
-    if (content.kind !== "dsse") throw new TsignError("input", `${path} is the signature of a file, no attestation`);
+    if (content.kind !== "dsse")
+      throw new TsignError("input", `read ${path}: expected an attestation, found the signature of a file`);
     return { kind: "bundle", text, predicateType: readStatement(content).predicateType };
   }
   const content = readEnvelope(bytes, path);
   if (content.payloadType !== IN_TOTO_PAYLOAD_TYPE) {
-    throw new TsignError("input", `${path}: an envelope of type "${content.payloadType}" is no attestation`);
+    throw new TsignError(
+      "input",
+      `payload type mismatch in ${path}: got "${content.payloadType}", want "${IN_TOTO_PAYLOAD_TYPE}"`,
+    );
   }
   const evidence: Evidence = { origin, content, key: { kind: "none" }, log: [], timestamps: [], annotations: {} };
   return { kind: "envelope", evidence, envelope: bytes };

@@ -12,9 +12,9 @@ import type definition from "./sbom.ts";
 import { MEDIA_TYPES } from "./sbom.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
-  io.stderr.write("WARNING: an attached SBOM is not signed; `tsign attest` makes one that is\n");
+  io.stderr.write("WARNING: an attached SBOM is not signed; sign one with `tsign attest`\n");
   requireExperimental(io, flags.registryReferrersMode);
-  if (flags.sbom === "") throw new TsignError("usage", "--sbom names no file");
+  if (flags.sbom === "") throw new TsignError("usage", "--sbom is required");
   const mediaType = mediaTypeOf(flags);
   const document = await readBlob(io, flags.sbom, attachmentLimit(io.env));
   const referrer = flags.registryReferrersMode === "oci-1-1";
@@ -24,17 +24,17 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const subject = referrer ? image.descriptor : undefined;
   const style = { dockerMediaTypes: false, created: undefined, subject };
   const written = await signatureImage({ store, current: undefined, layer, style, artifactType: SBOM_ARTIFACT_TYPE });
-  const told = (where: string) =>
+  const report = (where: string) =>
     io.stderr.write(
       `Uploading SBOM file for [${formatReference(image.ref)}] to [${where}] with mediaType [${mediaType}].\n`,
     );
   if (subject) {
-    told(`${store.name}@${digestOf(written.bytes)}`);
+    report(`${store.name}@${digestOf(written.bytes)}`);
     await store.putReferrer(written.bytes, { mediaType: written.mediaType });
     return;
   }
   const tag = attachmentTag(image.digest, "sbom", flags.attachmentTagPrefix);
-  told(`${store.name}:${tag}`);
+  report(`${store.name}:${tag}`);
   await store.putManifest(written.bytes, { mediaType: written.mediaType, tag });
 };
 

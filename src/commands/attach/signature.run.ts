@@ -11,6 +11,7 @@ import { readStatement } from "../../evidence/statement.ts";
 import { putBundleReferrer } from "../../evidence/write-referrer.ts";
 import { decodeBase64 } from "../../format/base64.ts";
 import { isObject, parseJson } from "../../format/json.ts";
+import { shellQuoted } from "../../format/shell-quoted.ts";
 import { descriptorOf, type RegistryImage } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
@@ -27,13 +28,12 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const path = flags.payload || flags.bundle;
   const payload = path === "" ? undefined : await readBlob(io, path, attachmentLimit(io.env));
   const isBundle = payload !== undefined && looksLikeBundle(payload);
-  if (!isBundle && flags.signature === "") throw new TsignError("usage", "--signature names no file");
+  if (!isBundle && flags.signature === "") throw new TsignError("usage", "--signature is required");
   const evidence = isBundle ? undefined : await readParts(io, flags);
   const image = await resolveImage(io, { text, flags, mustExist: true, warnAboutTags: true });
   const store = await openAttachments(io, image, flags);
   if (isBundle) return attachBundle(io, { bytes: payload, path, image, store });
-  if (!payload)
-    io.stderr.write("WARNING: --payload is not given: the signature is taken to be over the payload sign makes\n");
+  if (!payload) io.stderr.write("WARNING: --payload is not set; assuming the payload that `tsign sign` generates\n");
   const signed = payload ?? impliedPayload(image);
   await attachLegacy(io, { evidence: evidence?.(signed), image, store, tagPrefix: flags.attachmentTagPrefix });
 };
@@ -46,11 +46,12 @@ function impliedPayload({ digest, ref }: RegistryImage): Uint8Array {
 
 async function attachBundle(
   io: Io,
-  by: { bytes: Uint8Array; path: string; image: RegistryImage; store: ImageStore },
+  to: { bytes: Uint8Array; path: string; image: RegistryImage; store: ImageStore },
 ): Promise<void> {
-  const { bytes, path, image, store } = by;
+  const { bytes, path, image, store } = to;
   const { content } = readBundle(bytes, { kind: "file", where: path });
-  if (content.kind !== "dsse") throw new TsignError("input", `${path} is the signature of a file, not of an image`);
+  if (content.kind !== "dsse")
+    throw new TsignError("input", `read ${path}: expected the signature of an image, found that of a file`);
   const { predicateType } = readStatement(content);
   const subject = await descriptorOf(image);
   const bundle = Buffer.from(bytes).toString("utf8");
@@ -59,9 +60,9 @@ async function attachBundle(
 
 async function attachLegacy(
   io: Io,
-  by: { evidence: Evidence | undefined; image: RegistryImage; store: ImageStore; tagPrefix: string },
+  to: { evidence: Evidence | undefined; image: RegistryImage; store: ImageStore; tagPrefix: string },
 ): Promise<void> {
-  const { evidence, image, store, tagPrefix } = by;
+  const { evidence, image, store, tagPrefix } = to;
   if (evidence?.content.kind !== "simple-signing") throw new TsignError("internal", "a signature without its payload");
   await store.putBlob(evidence.content.payload);
   const layer = signatureLayer(evidence);
@@ -77,7 +78,7 @@ async function attachLegacy(
   await appendToTag({ io, store, tag: attachmentTag(image.digest, "sig", tagPrefix), merge });
 }
 
-/** Reads all the parts first; what is missing or wrong fails before anything is stored. */
+/** Reads all parts, so that a missing or wrong one fails before anything is stored. */
 async function readParts(io: Io, flags: AttachFlags): Promise<(payload: Uint8Array) => Evidence> {
   const bytes = Buffer.from(await readBlob(io, flags.signature));
   const signature = decodeBase64(bytes.toString("latin1").trim());
@@ -86,10 +87,11 @@ async function readParts(io: Io, flags: AttachFlags): Promise<(payload: Uint8Arr
     path === "" ? [] : readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
   const [leaf] = await certificates(flags.certificate);
   const chain = await certificates(flags.certificateChain);
-  if (flags.certificate !== "" && !leaf) throw new TsignError("input", `${flags.certificate} holds no certificate`);
+  if (flags.certificate !== "" && !leaf)
+    throw new TsignError("input", `read ${flags.certificate}: no certificate found`);
   if (flags.certificateChain !== "") {
-    if (!leaf) io.stderr.write("WARNING: --certificate-chain has no effect without --certificate\n");
-    else if (chain.length === 0) throw new TsignError("input", `${flags.certificateChain} holds no certificate`);
+    if (!leaf) io.stderr.write("WARNING: --certificate-chain is ignored without --certificate\n");
+    else if (chain.length === 0) throw new TsignError("input", `read ${flags.certificateChain}: no certificate found`);
   }
   const log = flags.rekorResponse === "" ? [] : [await readLogEntry(io, flags.rekorResponse)];
   const timestamps = flags.tsr === "" ? [] : [await readBlob(io, flags.tsr)];
@@ -103,7 +105,7 @@ async function readParts(io: Io, flags: AttachFlags): Promise<(payload: Uint8Arr
   });
 }
 
-/** The `rekorBundle` of a legacy blob bundle, whatever else the file holds. */
+/** Reads the `rekorBundle` of a legacy blob bundle. */
 async function readLogEntry(io: Io, path: string) {
   const json = parseJson(await readBlob(io, path), path);
   return readLegacyLogEntry(isObject(json) ? json["rekorBundle"] : undefined, `the rekorBundle of ${path}`);
@@ -111,6 +113,8 @@ async function readLogEntry(io: Io, path: string) {
 
 function notBase64(path: string, bytes: Uint8Array): TsignError {
   const isRaw = bytes.some((byte) => byte >= 0x7f || (byte < 0x20 && ![0x09, 0x0a, 0x0d].includes(byte)));
-  const hint = isRaw ? { hint: "it seems to be a raw signature: attach the output of `base64 FILE`" } : {};
-  return new TsignError("input", `${path} is not base64`, hint);
+  const hint = isRaw
+    ? { hint: `attach the output of \`base64 ${shellQuoted(path)}\`: the file looks like a raw signature` }
+    : {};
+  return new TsignError("input", `read ${path}: invalid base64`, hint);
 }

@@ -21,7 +21,9 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
   const artifact = await readMessage(pieces, { hashes, keepBytes: MAX_ED25519_MESSAGE });
   const assembled = await assembleBundle(io, { ...flags, key: keyReference(flags) }, artifact);
   if (flags.ignoreTlog && assembled.evidence.log.length > 0) {
-    throw new TsignError("usage", `${flags.bundle} holds a log entry, which --ignore-tlog would lose`);
+    throw new TsignError("usage", `--ignore-tlog would drop the log entry of ${flags.bundle}`, {
+      hint: "leave out --ignore-tlog",
+    });
   }
   const log = flags.ignoreTlog ? [] : [await findEntry(io, url, assembled)];
   const text = writeBundle({ ...assembled.evidence, log });
@@ -29,15 +31,15 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
   else await writeOutput(io, { path: flags.out, content: text });
 };
 
-/** The oldest entry of the signature; a bundle of the old format says which one it is. */
-async function findEntry(io: Io, url: URL, { evidence, ...by }: Assembled): Promise<TransparencyLogEntry> {
+/** Finds the oldest log entry of the signature, or the one whose index a bundle in the old format contains. */
+async function findEntry(io: Io, url: URL, { evidence, ...signer }: Assembled): Promise<TransparencyLogEntry> {
   const { entryAtIndex, oldestEntry, searchEntries } = await import("../../services/rekor-v1.ts");
   const [known] = evidence.log;
   if (!known) {
-    const oldest = oldestEntry(await searchEntries(io, url, { content: evidence.content, ...by }));
+    const oldest = oldestEntry(await searchEntries(io, url, { content: evidence.content, ...signer }));
     if (oldest) return oldest;
-    throw new TsignError("input", `${url.host} has no entry for the signature`, {
-      hint: "--rekor-url names another log, --ignore-tlog makes a bundle without an entry",
+    throw new TsignError("input", `Rekor (${url.host}) has no entry for the signature`, {
+      hint: "pass another log with --rekor-url, or --ignore-tlog for a bundle without a log entry",
     });
   }
   const entry = await entryAtIndex(io, url, known.logIndex);
@@ -45,7 +47,7 @@ async function findEntry(io: Io, url: URL, { evidence, ...by }: Assembled): Prom
     Buffer.compare(entry.logId.keyId, known.logId.keyId) === 0 &&
     Buffer.compare(entry.canonicalizedBody, known.canonicalizedBody) === 0;
   if (!same) {
-    throw new TsignError("service", `${url.host} has another entry at index ${known.logIndex}`, {
+    throw new TsignError("service", `Rekor (${url.host}) returned a different entry at index ${known.logIndex}`, {
       service: "rekor",
       url,
     });

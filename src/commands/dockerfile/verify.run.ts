@@ -18,17 +18,17 @@ export const run: Run<typeof definition> = async (io, { args: [path = ""], flags
   });
   for (const notice of notices) io.stderr.write(`${printable(notice)}\n`);
   if (frontend !== undefined && !images.includes(frontend)) {
-    io.stderr.write(`WARNING: the frontend ${printable(frontend)} runs the build, and is not verified\n`);
+    io.stderr.write(`WARNING: the build frontend ${printable(frontend)} is not verified\n`);
   } else if (frontend !== undefined) {
     io.stderr.write(
-      `- frontend of the build, from its syntax line: ${printable(frontend)} (--insecure-ignore-frontend leaves it out)\n`,
+      `- build frontend, from the syntax line: ${printable(frontend)} (skip it with --insecure-ignore-frontend)\n`,
     );
   }
   io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
   await verifySignatures(io, images, flags);
 };
 
-/** Names of architectures in images, by Node's. */
+/** Architectures as images name them, by Node's names. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", arm: "arm/v7" };
 
 /** Dockerfiles are built in a Linux virtual machine on other systems. */

@@ -55,11 +55,11 @@ function isOf({ content }: Evidence, type: string): boolean {
   try {
     return readStatement(content).predicateType === predicateTypeOf(type);
   } catch {
-    return false; // of no type that can be told
+    return false; // not a statement
   }
 }
 
-/** A bundle as it is stored, but on one line; an envelope as cosign prints it. */
+/** Returns a stored bundle on one line, or an envelope as cosign prints it. */
 function lineOf({ content, document }: Evidence): string {
   if (document) return JSON.stringify(parseForPrinting(Buffer.from(document).toString("utf8")));
   if (content.kind !== "dsse") throw new TsignError("internal", "a signature among attestations");

@@ -23,7 +23,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   });
   const store = await openAttachments(io, image, flags);
   const report = readingReport(io);
-  const printed = new Set<string>(); // an OCI 1.1 image repeats layers
+  const printed = new Set<string>(); // an OCI 1.1 referrer repeats the layers of the tag
   for (const forms of [
     { legacy: false, bundle: true },
     { legacy: true, bundle: false },
@@ -52,16 +52,16 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
 const WORKERS = 10;
 
 function nothing(name: string, unreadable: number): TsignError {
-  const but = unreadable > 0 ? `, but ${unreadable} that cannot be read` : "";
-  return new TsignError("no-signatures", `${name}: no signatures associated${but}`);
+  const rest = unreadable > 0 ? `; ${unreadable} could not be read` : "";
+  return new TsignError("no-signatures", `${name}: no signatures associated${rest}`);
 }
 
-/** A bundle as it is stored, but compact: put together anew it could claim a version that it is not of. */
+/** Returns a stored bundle on one line, with its members as they are. */
 function bundleLine(document: Uint8Array): string {
   return JSON.stringify(parseForPrinting(Buffer.from(document).toString("utf8")));
 }
 
-/** One legacy signature under cosign's field names, with the base64 DER of certificates where cosign has it. */
+/** Returns a legacy signature as JSON with cosign's field names; certificates are base64 DER. */
 function legacyLine({ content, key, annotations }: Evidence): string {
   const json = (text: string | undefined): unknown => {
     try {

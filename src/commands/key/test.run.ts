@@ -12,7 +12,7 @@ import type definition from "./test.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [key = ""], flags }) => {
   const reference = keyReference({ key, sk: flags.sk, slot: flags.slot });
-  if (reference === "") throw new TsignError("usage", "key test needs the reference of a key, or --sk");
+  if (reference === "") throw new TsignError("usage", "a key reference or --sk is required");
   const findings = await tryKey(io, reference);
   if (flags.output === "json") io.stdout.write(`${JSON.stringify(findings)}\n`);
   else for (const [name, value] of Object.entries(findings)) printLine(io, name, value);
@@ -49,12 +49,12 @@ async function tryKey(io: Io, reference: string): Promise<Findings> {
   };
 }
 
-/** With the public key that a verification would get, which the service tells separately. */
+/** Signs random bytes and verifies them with the public key that a verification would get from the service. */
 async function signOnce(io: Io, signer: Signer, key: PublicKey): Promise<void> {
   const bytes = io.random(64);
   const { signature } = await signer.sign(bytes);
   if (await verifySignature({ key, message: messageOf(bytes), signature, hashes: defaultHashes(key) })) return;
-  throw new TsignError("bad-signature", "the key signs, but its own public half does not verify the signature");
+  throw new TsignError("bad-signature", "the new signature does not verify with the public key of the same key");
 }
 
 function algorithmOf({ kind, padding }: PublicKey): string {

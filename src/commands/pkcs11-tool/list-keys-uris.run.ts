@@ -9,7 +9,10 @@ export const run: Run<typeof definition> = async (io, { flags, given }) => {
   const modulePath = modulePathOf(io, flags.modulePath);
   const slot = given.has("slotId") ? flags.slotId : await onlySlot(io, modulePath, flags.slotId);
   const found = await listKeys(io, { modulePath, slot, pin: (token) => askPin(io, token, flags) });
-  if (!found) throw new TsignError("input", `there is no token in slot ${slot}`, { hint: "`list-tokens` shows them" });
+  if (!found)
+    throw new TsignError("input", `there is no token in slot ${slot}`, {
+      hint: "list the tokens with `tsign pkcs11-tool list-tokens`",
+    });
   io.stderr.write("\n");
   io.stderr.write(`Listing URIs of keys in slot '${slot}' of PKCS11 module '${modulePath}'\n`);
   for (const [index, { label, id }] of found.keys.entries()) {
@@ -21,11 +24,11 @@ export const run: Run<typeof definition> = async (io, { flags, given }) => {
   }
 };
 
-/** cosign's default is slot 0, where few modules keep a token. */
+/** Returns the slot of the only token; cosign's default is slot 0, which few modules use. */
 async function onlySlot(io: Io, modulePath: string, fallback: number): Promise<number> {
   const { listTokens } = await import("../../keys/providers/pkcs11-list.ts");
   const tokens = await listTokens(io, modulePath);
-  const [only, ...others] = tokens.filter(({ label }) => label !== ""); // one that was never set up has none
+  const [only, ...others] = tokens.filter(({ label }) => label !== ""); // a token without a label was never initialized
   return only && others.length === 0 ? only.slot : fallback;
 }
 
@@ -37,7 +40,7 @@ async function askPin(io: Io, token: string, flags: { pin: string; noInput: bool
   const pin = flags.pin || io.env["COSIGN_PKCS11_PIN"];
   if (pin) return pin;
   if (!io.tty.stdin || flags.noInput) {
-    throw new TsignError("auth", `the token "${token}" needs a PIN`, { hint: "--pin, or COSIGN_PKCS11_PIN" });
+    throw new TsignError("auth", `token "${token}" requires a PIN`, { hint: "pass --pin, or set COSIGN_PKCS11_PIN" });
   }
   return io.tty.prompt(`Enter PIN for PKCS11 token '${token}': `, { secret: true });
 }

@@ -4,7 +4,7 @@ import { askRunning } from "../../sandbox/server/state.ts";
 import type definition from "./token.ts";
 
 export const run: Run<typeof definition> = async (io, { flags, given }) => {
-  if (flags.github && given.has("email")) throw new TsignError("usage", "a GitHub job has no --email");
+  if (flags.github && given.has("email")) throw new TsignError("usage", "--github and --email cannot be used together");
   const query = new URLSearchParams({ aud: flags.aud, ttl: String(Math.round(flags.ttl / 1000)) });
   if (!flags.github) query.set("email", flags.email);
   if (flags.claims !== "") query.set("claims", flags.claims);

@@ -10,7 +10,11 @@ import type definition from "./up.ts";
 
 export const run: Run<typeof definition> = async (io, { flags }) => {
   const running = await findSandbox(io);
-  if (running) throw new TsignError("input", `a sandbox is running on localhost:${running.port}`);
+  if (running) {
+    throw new TsignError("input", `a sandbox is already running on localhost:${running.port}`, {
+      hint: 'use it with `eval "$(tsign sandbox env)"`, or stop it with `tsign sandbox down`',
+    });
+  }
   const options = sandboxOptions(io, flags);
   if (flags.foreground) return serve(io, { ...options, port: flags.port });
   const args = [
@@ -33,7 +37,7 @@ const START_TIMEOUT = 10_000;
 
 const POLL = 50;
 
-/** Starts the child and waits until it serves, or has ended: then the error is the one it wrote. */
+/** Starts the child and waits until it serves; if it ends, throws the error that it wrote. */
 async function startInBackground(io: Io, args: readonly string[]): Promise<void> {
   const folder = runtimeFolder(io.env);
   await io.files.makeDirectory(folder, { mode: 0o700 });
@@ -55,12 +59,12 @@ async function startInBackground(io: Io, args: readonly string[]): Promise<void>
 async function startFailure(io: Io, errors: string): Promise<TsignError> {
   const text = Buffer.from(await io.files.read(errors, { maxBytes: 1024 * 1024 })).toString("utf8");
   const [, reason] = /^Error: (.+)$/m.exec(text) ?? [];
-  const [, hint = `what it wrote is in ${errors}`] = /^hint: (.+)$/m.exec(text) ?? [];
+  const [, hint = `read ${errors}`] = /^hint: (.+)$/m.exec(text) ?? [];
   const message = reason === undefined ? "" : `: ${printable(reason)}`;
   return new TsignError("input", `the sandbox did not start${message}`, { hint: printable(hint) });
 }
 
-/** Serves until it is stopped; then what says where it is, and its folder, go. */
+/** Serves until it is stopped, then removes its state file and its folder. */
 function serve(io: Io, options: Omit<SandboxOptions, "token">): Promise<void> {
   return io.orderly(() => serveUntilStopped(io, options));
 }
@@ -81,7 +85,7 @@ async function serveUntilStopped(io: Io, options: Omit<SandboxOptions, "token">)
   }
 }
 
-/** What the first lines say of it, by the variables that hold it. */
+/** The addresses printed at the start, by their variables. */
 const ANNOUNCED = {
   Registry: "TSIGN_SANDBOX",
   "OIDC issuer": "TSIGN_SANDBOX_ISSUER",

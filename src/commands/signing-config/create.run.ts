@@ -40,7 +40,7 @@ interface Config {
   tsaConfig: Record<string, unknown>;
 }
 
-/** With a base config, the services given take the place of its own; with the distributed one they are added. */
+/** Adds the given services; with --base-config they replace those of the base. */
 function addServices(config: Config, flags: CreateFlags): void {
   const given = {
     caUrls: services(flags.fulcio, "fulcio"),
@@ -61,7 +61,7 @@ function addServices(config: Config, flags: CreateFlags): void {
 function requireSelector(specs: readonly string[], config: string, name: string): void {
   if (specs.length === 0 || config !== "") return;
   throw new TsignError("usage", `--${name}-config must be provided when --${name} is specified`, {
-    hint: "ANY, ALL or EXACT:n",
+    hint: "use ANY, ALL or EXACT:n",
   });
 }
 
@@ -85,26 +85,26 @@ function read(bytes: Uint8Array | undefined, path: string): Config {
   };
 }
 
-function services(specs: readonly string[], what: string): Service[] {
+function services(specs: readonly string[], name: string): Service[] {
   return specs.map((text) => {
     const required = ["url", "api-version", "start-time", "operator"];
-    const spec = parseServiceSpec(text, { what, required, optional: ["end-time"] });
+    const spec = parseServiceSpec(text, { name, required, optional: ["end-time"] });
     const version = spec["api-version"] ?? "";
     if (!/^\d{1,10}$/.test(version) || Number(version) < 1 || Number(version) > MAX_UINT32) {
-      throw new TsignError("usage", `parsing ${what} spec: api-version is no number from 1 on: "${version}"`);
+      throw new TsignError("usage", `parsing ${name} spec: invalid api-version "${version}": expected a number from 1`);
     }
-    const validFor = validityOf(spec, { what });
+    const validFor = validityOf(spec, { name });
     return { url: spec["url"], majorApiVersion: Number(version), validFor, operator: spec["operator"] };
   });
 }
 
-function selector(text: string, what: string): Record<string, unknown> {
+function selector(text: string, name: string): Record<string, unknown> {
   const [, kind = "", count] = /^(any|all|exact)(?::(\d{1,10}))?$/i.exec(text) ?? [];
   const isExact = kind.toLowerCase() === "exact";
   const isCount = Number(count) >= 1 && Number(count) <= MAX_UINT32;
   if (kind === "" || (isExact ? !isCount : count !== undefined)) {
-    throw new TsignError("usage", `parsing ${what}: invalid service config mode: ${text}`, {
-      hint: "ANY, ALL or EXACT:n",
+    throw new TsignError("usage", `parsing ${name}: invalid service config mode: ${text}`, {
+      hint: "use ANY, ALL or EXACT:n",
     });
   }
   return { selector: kind.toUpperCase(), ...(isExact ? { count: Number(count) } : {}) };

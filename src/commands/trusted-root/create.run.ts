@@ -17,12 +17,12 @@ import type { flags } from "./create.ts";
 export const run: Run<typeof definition> = async (io, { flags }) => {
   const root = await startingPoint(io, flags);
   root.certificateAuthorities.push(
-    ...(await authorities(io, fulcioSpecs(flags), { what: "fulcio", startsWith: "root" })),
+    ...(await authorities(io, fulcioSpecs(flags), { name: "fulcio", startsWith: "root" })),
   );
   root.ctlogs.push(...(await logs(io, logSpecs(flags, "ctfe"), "ctfe")));
-  // As cosign: the two grammars differ in this.
+  // The two grammars differ in this, as in cosign.
   const startsWith = flags.tsa.length > 0 ? "leaf" : "root";
-  root.timestampAuthorities.push(...(await authorities(io, tsaSpecs(flags), { what: "tsa", startsWith })));
+  root.timestampAuthorities.push(...(await authorities(io, tsaSpecs(flags), { name: "tsa", startsWith })));
   root.tlogs.push(...(await logs(io, logSpecs(flags, "rekor"), "rekor")));
   for (const name of ["tlogs", "ctlogs"] as const) root[name] = lastOfEach(root[name]);
   const filled = LISTS.filter((name) => root[name].length > 0).map((name) => [name, byStart(root[name])]);
@@ -61,21 +61,21 @@ async function startingPoint(io: Io, flags: CreateFlags): Promise<Root> {
   return root;
 }
 
-/** Both grammars of one service cannot be mixed: which of them is meant would be a guess. */
-function eitherWay(name: string, specs: readonly string[], parallel: readonly (readonly string[])[]): void {
+/** Refuses to mix the two grammars of a service. */
+function refuseMixedFlags(name: string, specs: readonly string[], parallel: readonly (readonly string[])[]): void {
   if (specs.length > 0 && parallel.some((list) => list.length > 0)) {
     throw new TsignError("usage", `cannot use --${name} and old ${name} flags at the same time`);
   }
 }
 
 function fulcioSpecs(flags: CreateFlags): ServiceSpec[] {
-  eitherWay("fulcio", flags.fulcio, [flags.certificateChain, flags.fulcioUri]);
+  refuseMixedFlags("fulcio", flags.fulcio, [flags.certificateChain, flags.fulcioUri]);
   const chains = flags.certificateChain.map((path, index) => chainSpec(path, flags.fulcioUri[index]));
   return [...chains, ...authoritySpecs(flags.fulcio, "fulcio")];
 }
 
 function tsaSpecs(flags: CreateFlags): ServiceSpec[] {
-  eitherWay("tsa", flags.tsa, [flags.timestampCertificateChain, flags.timestampUri]);
+  refuseMixedFlags("tsa", flags.tsa, [flags.timestampCertificateChain, flags.timestampUri]);
   const chains = flags.timestampCertificateChain.map((path, index) => chainSpec(path, flags.timestampUri[index]));
   return [...chains, ...authoritySpecs(flags.tsa, "tsa")];
 }
@@ -84,37 +84,37 @@ function chainSpec(path: string, url: string | undefined): ServiceSpec {
   return { url: url ?? "", "certificate-chain": path };
 }
 
-function authoritySpecs(texts: readonly string[], what: string): ServiceSpec[] {
+function authoritySpecs(texts: readonly string[], name: string): ServiceSpec[] {
   const required = ["url", "certificate-chain"];
-  return texts.map((text) => parseServiceSpec(text, { what, required, optional: ["start-time", "end-time"] }));
+  return texts.map((text) => parseServiceSpec(text, { name, required, optional: ["start-time", "end-time"] }));
 }
 
-function logSpecs(flags: CreateFlags, what: "ctfe" | "rekor"): ServiceSpec[] {
+function logSpecs(flags: CreateFlags, name: "ctfe" | "rekor"): ServiceSpec[] {
   const parallel = {
-    key: flags[`${what}Key`],
-    url: flags[`${what}Url`],
-    start: flags[`${what}StartTime`],
-    end: flags[`${what}EndTime`],
+    key: flags[`${name}Key`],
+    url: flags[`${name}Url`],
+    start: flags[`${name}StartTime`],
+    end: flags[`${name}EndTime`],
   };
-  eitherWay(what, flags[what], Object.values(parallel));
+  refuseMixedFlags(name, flags[name], Object.values(parallel));
   const required = ["url", "public-key", "start-time"];
-  const specs = flags[what].map((text) => parseServiceSpec(text, { what, required, optional: ["end-time", "origin"] }));
+  const specs = flags[name].map((text) => parseServiceSpec(text, { name, required, optional: ["end-time", "origin"] }));
   const keys = parallel.key.map((text, index) => {
-    const [, path = "", origin] = /^([^,]*),?(.*)$/s.exec(text) ?? []; // an origin may have commas
-    const start = parallel.start[index] ?? "1970-01-01T00:00:00Z"; // as cosign: since ever
+    const [, path = "", origin] = /^([^,]*),?(.*)$/s.exec(text) ?? []; // an origin may contain commas
+    const start = parallel.start[index] ?? "1970-01-01T00:00:00Z"; // cosign's default
     const more = { ...(origin ? { origin } : {}), ...(parallel.end[index] ? { "end-time": parallel.end[index] } : {}) };
     return { url: parallel.url[index] ?? "", "public-key": path, "start-time": start, ...more };
   });
   return [...keys, ...specs];
 }
 
-async function logs(io: Io, specs: readonly ServiceSpec[], what: string): Promise<Instance[]> {
+async function logs(io: Io, specs: readonly ServiceSpec[], name: string): Promise<Instance[]> {
   return Promise.all(
     specs.map(async (spec) => {
       const path = spec["public-key"] ?? "";
       const pem = Buffer.from(await readBlob(io, path)).toString("latin1");
       const { url = "", origin } = spec;
-      const validFor = validityOf(spec, { what });
+      const validFor = validityOf(spec, { name });
       if (!PUBLIC_KEYS.includes(readPem(pem)[0]?.label ?? "")) throw notPublicKey(path);
       try {
         return logInstance({ url, pem, validFor, origin });
@@ -126,26 +126,26 @@ async function logs(io: Io, specs: readonly ServiceSpec[], what: string): Promis
 }
 
 function notPublicKey(path: string, cause?: unknown): TsignError {
-  return new TsignError("input", `${path} holds no public key in PEM`, { cause });
+  return new TsignError("input", `read ${path}: expected a PEM public key`, { cause });
 }
 
-/** @param options.startsWith whose notBefore trust begins with, where the spec does not say */
+/** @param options.startsWith the certificate whose notBefore is the default start-time */
 async function authorities(
   io: Io,
   specs: readonly ServiceSpec[],
-  options: { what: "fulcio" | "tsa"; startsWith: "leaf" | "root" },
+  options: { name: "fulcio" | "tsa"; startsWith: "leaf" | "root" },
 ): Promise<Instance[]> {
-  const { what } = options;
+  const { name } = options;
   return Promise.all(
     specs.map(async (spec) => {
       const path = spec["certificate-chain"] ?? "";
       const chain = readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
       const [first, last] = [chain[0], chain.at(-1)];
-      if (!first || !last) throw new TsignError("input", `${path} holds no certificate`);
-      if (what === "tsa") requireTimestampChain(chain, path);
-      const dated = new X509Certificate(options.startsWith === "leaf" ? first : last);
-      const start = dated.validFromDate.toISOString().replace(/\.000Z$/, "Z");
-      return certificateAuthority({ url: spec["url"] ?? "", chain, validFor: validityOf(spec, { what, start }) });
+      if (!first || !last) throw new TsignError("input", `read ${path}: no certificate found`);
+      if (name === "tsa") requireTimestampChain(chain, path);
+      const certificate = new X509Certificate(options.startsWith === "leaf" ? first : last);
+      const start = certificate.validFromDate.toISOString().replace(/\.000Z$/, "Z");
+      return certificateAuthority({ url: spec["url"] ?? "", chain, validFor: validityOf(spec, { name, start }) });
     }),
   );
 }
@@ -160,7 +160,7 @@ function requireTimestampChain(chain: readonly Uint8Array[], path: string): void
   }
 }
 
-/** Of logs with one id the last counts: what a flag says takes the place of a distributed one. */
+/** Keeps the last log of each id: a flag replaces a distributed log. */
 function lastOfEach(instances: readonly Instance[]): Instance[] {
   return [...new Map(instances.map((instance) => [JSON.stringify(instance["logId"]), instance])).values()];
 }

@@ -11,7 +11,7 @@ import type { Descriptor, ImageStore } from "../../oci/types.ts";
 import type definition from "./blob.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
-  if (flags.files.length === 0) throw new TsignError("usage", "no file to upload", { hint: "--files names one" });
+  if (flags.files.length === 0) throw new TsignError("usage", "no file to upload", { hint: "pass one with --files" });
   const files = await Promise.all(flags.files.map((each) => readFileFlag(io, each)));
   if (files.length > 1) requirePlatforms(files);
   const annotations = parseAnnotations(flags.annotation);
@@ -30,13 +30,13 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   else finishOne(io, ref, images[0]);
 };
 
-/** A file and what it is for: `path[:os[/architecture[/variant]]]`. */
+/** A file and its platform: `path[:os[/architecture[/variant]]]`. */
 interface PlatformFile {
   readonly path: string;
   readonly platform: Readonly<Record<string, string>> | undefined;
 }
 
-/** A path that is there as written has no platform; otherwise the platform is what follows the last colon. */
+/** Splits a value at its last colon into path and platform, unless a file has the whole value as its name. */
 async function readFileFlag(io: Pick<Io, "files">, text: string): Promise<PlatformFile> {
   const colon = text.lastIndexOf(":");
   if (colon < 0 || (await io.files.stat(text))) return { path: text, platform: undefined };
@@ -52,7 +52,7 @@ function requirePlatforms(files: readonly PlatformFile[]): void {
     else {
       const reason = platform ? `another file has the platform of ${path}` : `${path} had no platform`;
       throw new TsignError("usage", `each file must include a unique platform, ${reason}`, {
-        hint: `-f ${path}:linux/amd64`,
+        hint: `pass -f ${path}:linux/amd64`,
       });
     }
   }
@@ -92,7 +92,7 @@ async function finishIndex(
 
 function requireSame(ref: Reference, stored: Descriptor): void {
   if (ref.digest === undefined || ref.digest === stored.digest) return;
-  throw new TsignError("input", `what was uploaded is ${stored.digest}, not ${ref.digest}`, {
+  throw new TsignError("input", `digest mismatch: got ${stored.digest} from the upload, want ${ref.digest}`, {
     hint: "name the destination by tag",
   });
 }

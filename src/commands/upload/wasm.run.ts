@@ -11,7 +11,10 @@ import type definition from "./wasm.ts";
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
   requireFlag(flags, "file");
   const ref = parseReference(text);
-  if (ref.digest) throw new TsignError("input", `${text} names a digest`, { hint: "name the destination by tag" });
+  if (ref.digest)
+    throw new TsignError("input", `upload to ${text}: the digest of an upload cannot be chosen`, {
+      hint: "name the destination by tag",
+    });
   const file = await readFileFacts(io, flags.file);
   const store = await openRegistry(io, ref, registryOptions(flags));
   io.stderr.write(`Uploading wasm file from [${flags.file}] to [${formatReference(ref)}].\n`);
