@@ -72,7 +72,7 @@ export function commandsBelow(prefix: readonly string[]): Word[] {
       continue;
     found.set(word, words.length > prefix.length + 1 ? (GROUPS[word]?.about ?? "") : summary);
   }
-  if (prefix.length === 0) found.set("help", "Print the help of a command");
+  if (prefix.length === 0) found.set("help", "Print the help of a command or an error code");
   return [...found].map(([word, summary]) => ({ word, summary }));
 }
 

@@ -65,6 +65,7 @@ export function groupHelp(prefix: readonly string[], { global, screen }: HelpOpt
     section("Global flags", table(flagRows(shownFlags(flags), flags), screen), screen),
     program ? text(`Deprecated commands: ${deprecatedWords().join(", ")}.`, screen) : "",
     text(`Run \`tsign help ${[...prefix, "<command>"].join(" ")}\` for details of a command.`, screen),
+    program ? text("Run `tsign help <code>` for an explanation of an error code, such as no-match.", screen) : "",
   ]);
 }
 

@@ -31,7 +31,7 @@ export const VERIFICATION_ERROR_PAGES = {
     },
   },
   "no-signatures": {
-    meaning: "The image has no signature of any form. `tsign verify` exits with 10.",
+    meaning: "The image has no signature in any format. `tsign verify` exits with 10.",
     causes: [
       "the image was never signed",
       "the tag was moved to a new image after signing",
@@ -51,7 +51,7 @@ export const VERIFICATION_ERROR_PAGES = {
   },
   "no-match": {
     meaning:
-      "The image has signatures, at least one of them in the legacy form, and none satisfies the policy. " +
+      "The image has signatures, at least one of them in the legacy format, and none satisfies the policy. " +
       "`tsign verify` exits with 12.",
     causes: [
       "the image was signed with another key or by another identity",

@@ -6,7 +6,7 @@ export const GLOBAL_FLAGS = {
   outputFile: flag.string("file to write the output to instead of stdout", { output: true }),
   quiet: flag.bool("print nothing on stderr except errors", { short: "q" }),
   timeout: flag.duration("time limit of the command", { short: "t", default: 180_000 }),
-  verbose: flag.bool("print HTTP requests and the causes of errors on stderr", { short: "d" }),
+  verbose: flag.bool("print HTTP requests and the causes and codes of errors on stderr", { short: "d" }),
 };
 
 /** The flags of the program when it runs without a command. */
