@@ -128,19 +128,32 @@ function issuedCertificate(io: Io, flags: Flags, services: SigningServices): Cer
   if (!authority) throw noAuthority(reason);
   const token = async () => {
     const { obtainIdentityToken } = await import("../../services/oidc/identity-token.ts");
-    return obtainIdentityToken(io, {
-      identityToken: flags.identityToken,
-      flow: flags.fulcioAuthFlow,
-      issuer,
-      clientId: flags.oidcClientId,
-      clientSecretFile: flags.oidcClientSecretFile,
-      redirectUrl: flags.oidcRedirectUrl,
-      provider: flags.oidcProvider,
-      disableAmbient: flags.oidcDisableAmbientProviders,
-      yes: flags.yes,
-    });
+    return interruptible(io, () =>
+      obtainIdentityToken(io, {
+        identityToken: flags.identityToken,
+        flow: flags.fulcioAuthFlow,
+        issuer,
+        clientId: flags.oidcClientId,
+        clientSecretFile: flags.oidcClientSecretFile,
+        redirectUrl: flags.oidcRedirectUrl,
+        provider: flags.oidcProvider,
+        disableAmbient: flags.oidcDisableAmbientProviders,
+        yes: flags.yes,
+      }),
+    );
   };
   return { kind: "issued", authority, identity: { audience: flags.oidcClientId, token } };
+}
+
+/** Runs a login, so that Ctrl-C ends it with an error on a line of its own, below the prompt. */
+async function interruptible<T>(io: Io, login: () => Promise<T>): Promise<T> {
+  const leavePrompt = () => void (io.tty.stdin && io.stderr.write("\n"));
+  io.signal.addEventListener("abort", leavePrompt);
+  try {
+    return await io.orderly(login);
+  } finally {
+    io.signal.removeEventListener("abort", leavePrompt);
+  }
 }
 
 /** Reads the certificate of --certificate, to store it with the signature. */
