@@ -75,7 +75,7 @@ test("registries over TLS: wrong CA, name or client certificate -> refused", asy
   const system = { SSL_CERT_FILE: join(cwd, "ca.pem") };
   await must(TSIGN, ["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env: system });
   await refused(image, ["--registry-cacert", "missing.pem"], /read missing.pem/);
-  await refused(image, ["--registry-cacert", "cosign.pub"], /no PEM block of type CERTIFICATE/);
+  await refused(image, ["--registry-cacert", "cosign.pub"], /missing PEM block of type CERTIFICATE/);
 
   const mutual = await registry(context, { cwd, kind: "mtls", certificate: "server" });
   const guarded = await roundTrip(mutual, [...ca, ...client], cwd);
