@@ -151,7 +151,8 @@ function explained(
     const asked = { kind: run.options.wanted.kind, localImage, target };
     return withHint(error, absenceHint(io, instead, asked));
   }
-  if (error.code === "policy") return withHint(error, "with --policy every valid attestation of the type has to");
+  if (error.code === "policy")
+    return withHint(error, "check every attestation of the type: --policy applies to all of them");
   if (error.code !== "no-match" && error.code !== "no-match-bundle") return error;
   const hint = refusalHint(error, run.flags, localImage ? undefined : signersHint(target.reference));
   const hinted = hint === undefined ? error : withHint(error, hint);

@@ -34,7 +34,7 @@ export function inspectBundle(bytes: Uint8Array): string[] {
   const unknown = Object.keys(json).find((key) => !FIELDS.has(key));
   if (unknown !== undefined) {
     throw new TsignError("bad-bundle", `not a Sigstore bundle: it has the field "${printable(unknown)}"`, {
-      hint: "`tsign bundle create --bundle` converts a bundle of the old format",
+      hint: "convert a bundle of the old format with `tsign bundle create --bundle`",
     });
   }
   const bundle = Bundle.fromJSON(canonicalBundle(json));
