@@ -81,6 +81,23 @@ export function messagesIn(trees: SyntaxTrees): Message[] {
   return [...found.values()].sort((a, b) => (a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1));
 }
 
+/** Where an error is made with a text that could not be read, except the message of another error. `file:line`. */
+export function unreadErrors(trees = parseTree(SOURCES)): string[] {
+  const flow = new TextFlow(trees);
+  const unread: string[] = [];
+  for (const { path, program } of trees.files) {
+    walk(program, (node) => {
+      if (node.type !== "NewExpression") return;
+      for (const { text } of thrown(node, path, flow)) {
+        const isAnother = /MemberExpression$/.test(text?.type) && text.property.name === "message";
+        if (text && !isAnother && literal(text) !== "" && flow.piecesOf(text).length === 0)
+          unread.push(`${path}:${node.loc.start.line}`);
+      }
+    });
+  }
+  return unread;
+}
+
 function messageOf(kind: Kind, piece: Piece, trees: SyntaxTrees, code: string | undefined): Message {
   const { node, text, place } = piece;
   const { path: file } = trees.fileOf(node);
