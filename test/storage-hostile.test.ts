@@ -59,7 +59,7 @@ test("unreadable referrer -> named; others are still shown", async (t) => {
   await store.putManifest(Buffer.from(goJson(listing)), { mediaType: INDEX, tag: fallbackTag(digest) });
   const tree = await ok("tree", image);
   assert.match(tree.stdout, new RegExp(`OCI referrer: .*@${signed.digest}\n`));
-  assert.equal(tree.stderr.match(/^WARNING: .*cannot be read/gm)?.length, 2);
+  assert.equal(tree.stderr.match(/^WARNING: cannot read /gm)?.length, 2);
   await ok("clean", "-f", image);
   assert.deepEqual(await store.tags(), ["v1"], "entries that are gone keep no index alive");
 });

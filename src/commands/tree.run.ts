@@ -1,9 +1,11 @@
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
+import { type Attached, artifactGroup, attestationGroup, printTree } from "../cli/print/attachment-tree.ts";
+import { lookOf } from "../cli/print/style.ts";
 import { TsignError } from "../errors.ts";
 import { claimedSigner } from "../evidence/find/claimed-signer.ts";
 import { findEvidence } from "../evidence/find/find.ts";
-import { BUNDLE_ANNOTATION } from "../evidence/media-types.ts";
+import { BUNDLE_ANNOTATION, SIGN_PREDICATE_TYPE, SIGNATURE_ARTIFACT_TYPE } from "../evidence/media-types.ts";
 import type { Digest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
 import type { RegistryImage } from "../images/open.ts";
@@ -18,7 +20,6 @@ import type definition from "./tree.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
   parseReference(text);
-  io.stdout.write(`📦 Supply Chain Security Related artifacts for an image: ${text}\n`);
   const image = await resolveImage(io, {
     text,
     flags,
@@ -27,44 +28,44 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   });
   const store = await openAttachments(io, image, flags);
   const referrers = flags.experimentalOci11 && flags.registryReferrersMode !== "legacy";
-  const attached = [
+  const found = [
     ...(await findTagged(store, image, flags.attachmentTagPrefix)),
     ...(referrers ? await findReferrers(io, store, image) : []),
   ];
-  if (attached.length === 0) io.stdout.write(`No Supply Chain Security Related Artifacts found for image ${text}\n`);
   const signers = flags.signers
     ? await readSigners(io, { store, image, tagPrefix: flags.attachmentTagPrefix })
     : new Map<string, string>();
-  for (const each of attached) printAttached(io, each, signers);
-  if (signers.size > 0)
+  const header = `Supply Chain Security Related artifacts for an image: ${text}`;
+  const attached = found.map((each) => withSigners(each, signers));
+  // Only now: a tree that fails leaves no output.
+  printTree(io.stdout, { header, attached, look: lookOf(io, "stdout") });
+  if (attached.length === 0) io.stdout.write(`No Supply Chain Security Related Artifacts found for image ${text}\n`);
+  if (signers.size > 0) {
     io.stderr.write("WARNING: nothing was verified; the signers are those that the signatures claim\n");
+  }
 };
 
-const TAGGED: readonly { kind: AttachmentKind; title: string }[] = [
-  { kind: "sig", title: "🔐 Signatures for an image tag" },
-  { kind: "att", title: "💾 Attestations for an image tag" },
-  { kind: "sbom", title: "📦 SBOMs for an image tag" },
+const TAGGED: readonly (Pick<Attached, "group" | "picture" | "title"> & { kind: AttachmentKind })[] = [
+  { kind: "sig", group: "Signatures", picture: "🔐", title: "Signatures for an image tag" },
+  { kind: "att", group: "Attestations", picture: "💾", title: "Attestations for an image tag" },
+  { kind: "sbom", group: "SBOMs", picture: "📦", title: "SBOMs for an image tag" },
 ];
 
 const WORKERS = 8;
 
-/** Errors that are not about the artifact. */
+/** Codes of errors that are not about the referrer being read. */
 const UNEXPECTED = new Set(["internal", "cancelled", "timeout", "auth", "network"]);
 
-/** One artifact attached to the image. */
-interface Attached {
-  readonly title: string;
-  readonly where: string;
-  readonly layers: readonly Digest[];
-}
+/** Something attached, before its signers are known. */
+type Found = Omit<Attached, "layers"> & { readonly layers: readonly Digest[] };
 
-async function findTagged(store: ImageStore, { digest }: RegistryImage, prefix: string): Promise<Attached[]> {
+async function findTagged(store: ImageStore, { digest }: RegistryImage, prefix: string): Promise<Found[]> {
   const found = await Promise.all(
-    TAGGED.map(async ({ kind, title }) => {
+    TAGGED.map(async ({ kind, ...shown }) => {
       const tag = attachmentTag(digest, kind, prefix);
       const stored = await store.manifest(tag);
       return stored
-        ? [{ title, where: `${store.name}:${tag}`, layers: stored.manifest.layers.map((layer) => layer.digest) }]
+        ? [{ ...shown, where: `${store.name}:${tag}`, layers: stored.manifest.layers.map((layer) => layer.digest) }]
         : [];
     }),
   );
@@ -72,26 +73,28 @@ async function findTagged(store: ImageStore, { digest }: RegistryImage, prefix: 
 }
 
 /**
- * Lists the referrers with the types of their own manifests, because some registries list them without a type or with a wrong
- * one. A referrer that cannot be read becomes a warning.
+ * Returns the referrers, by type. The type is read from each manifest, because listings may leave it out or have it wrong. A
+ * referrer that cannot be read is a warning and does not hide the others.
  */
-async function findReferrers(io: Io, store: ImageStore, { digest }: RegistryImage): Promise<Attached[]> {
-  const look = async (entry: ListedReferrer): Promise<Attached | { warning: string }> => {
+async function findReferrers(io: Io, store: ImageStore, { digest }: RegistryImage): Promise<Found[]> {
+  const look = async (entry: ListedReferrer): Promise<Found | { warning: string }> => {
     if ("unreadable" in entry) return { warning: `${store.name}@${digest}: ${entry.unreadable}` };
     const where = `${store.name}@${entry.digest}`;
     try {
       const stored = await store.manifest(entry.digest);
       if (!stored) throw missingReferrer(entry);
       const { annotations, artifactType, config, layers, manifests } = stored.manifest;
-      const type = annotations[BUNDLE_ANNOTATION.predicateType] ?? artifactType ?? config?.mediaType ?? "unknown";
-      const title = `🔗 ${printable(type)} artifacts via OCI referrer`;
-      return { title, where, layers: (manifests ?? layers).map((layer) => layer.digest) };
+      const predicateType = annotations[BUNDLE_ANNOTATION.predicateType];
+      const type = predicateType ?? artifactType ?? config?.mediaType ?? "unknown";
+      const title = `${printable(type)} artifacts via OCI referrer`;
+      const group = groupOf(type, { isAttestation: predicateType !== undefined });
+      return { group, picture: "🔗", title, where, layers: (manifests ?? layers).map((layer) => layer.digest) };
     } catch (error) {
       if (!(error instanceof TsignError) || UNEXPECTED.has(error.code)) throw error;
-      return { warning: `${where} cannot be read: ${error.message}` };
+      return { warning: `cannot read ${where}: ${error.message}` };
     }
   };
-  const attached: Attached[] = [];
+  const attached: Found[] = [];
   for await (const each of mapAhead(store.referrers(digest), { limit: WORKERS }, look)) {
     if ("warning" in each) io.stderr.write(`WARNING: ${printable(each.warning)}\n`);
     else attached.push(each);
@@ -99,7 +102,12 @@ async function findReferrers(io: Io, store: ImageStore, { digest }: RegistryImag
   return attached.sort((a, b) => (a.title < b.title ? -1 : a.title > b.title ? 1 : 0));
 }
 
-/** The signer that each signature claims, by the place of the signature. */
+function groupOf(type: string, { isAttestation }: { isAttestation: boolean }): string {
+  if (type === SIGN_PREDICATE_TYPE || type === SIGNATURE_ARTIFACT_TYPE) return "Signatures";
+  return isAttestation ? attestationGroup(type) : artifactGroup(type);
+}
+
+/** Returns who each signature claims to be by, by the place where it was found. */
 async function readSigners(
   io: Io,
   from: { store: ImageStore; image: RegistryImage; tagPrefix: string },
@@ -130,13 +138,12 @@ async function readSigners(
   return signers;
 }
 
-function printAttached(io: Io, { title, where, layers }: Attached, signers: ReadonlyMap<string, string>): void {
-  io.stdout.write(`└── ${title}: ${where}\n`);
-  layers.forEach((layer, index) => {
-    const last = index === layers.length - 1;
-    io.stdout.write(`   ${last ? "└──" : "├──"} 🍒 ${layer}\n`);
-    const signer =
-      signers.get(`${where}, layer ${index + 1}`) ?? (layers.length === 1 ? signers.get(where) : undefined);
-    if (signer !== undefined) io.stdout.write(`   ${last ? "   " : "│  "}    by ${signer}\n`);
-  });
+function withSigners(found: Found, signers: ReadonlyMap<string, string>): Attached {
+  const { where, layers } = found;
+  const only = layers.length === 1 ? signers.get(where) : undefined;
+  const signed = layers.map((digest, index) => ({
+    digest,
+    signer: signers.get(`${where}, layer ${index + 1}`) ?? only,
+  }));
+  return { ...found, layers: signed };
 }

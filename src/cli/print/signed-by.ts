@@ -1,8 +1,9 @@
+import { keyIdOfHint } from "../../format/key-id.ts";
 import type { Io, LineOptions, Lines, Part } from "../../io/io.ts";
+import { keyHint } from "../../keys/index.ts";
 import type { Log } from "../../trust/material.ts";
 import type { CheckName } from "../../verify/model.ts";
 import type { Verified } from "../../verify/verify.ts";
-import { keyId } from "./key-id.ts";
 import { type Look, lookOf, mark, plain } from "./style.ts";
 
 /** Who signed, when and in which log, as text for a table. Empty where the signature has no such thing. */
@@ -39,7 +40,7 @@ export function factsOf(
 ): SignatureFacts {
   const { signer, entries, timestamps } = verified;
   const [entry] = entries;
-  const id = signer.kind === "key" ? keyId(signer.key) : "";
+  const id = signer.kind === "key" ? keyIdOfHint(keyHint(signer.key)) : "";
   const times = [
     ...timestamps.map(({ time }) => ({ time, source: "timestamp authority" })),
     ...entries.flatMap(({ integratedTime: time }) => (time ? [{ time, source: "transparency log" }] : [])),

@@ -2,6 +2,7 @@ import { keyReference } from "../../cli/options/key.ts";
 import type { Run } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
 import { messageOf } from "../../format/digest.ts";
+import { keyIdOfHint } from "../../format/key-id.ts";
 import type { Io } from "../../io/io.ts";
 import { readPassword } from "../../io/prompt.ts";
 import { defaultHashes, keyHint, verifySignature } from "../../keys/index.ts";
@@ -15,7 +16,11 @@ export const run: Run<typeof definition> = async (io, { args: [key = ""], flags 
   if (reference === "") throw new TsignError("usage", "a key reference or --sk is required");
   const findings = await tryKey(io, reference);
   if (flags.output === "json") io.stdout.write(`${JSON.stringify(findings)}\n`);
-  else for (const [name, value] of Object.entries(findings)) printLine(io, name, value);
+  else {
+    const { hint, ...others } = findings;
+    const shown = { ...others, "key id": keyIdOfHint(hint) };
+    for (const [name, value] of Object.entries(shown)) printLine(io, name, value);
+  }
 };
 
 interface Findings {

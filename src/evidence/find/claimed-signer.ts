@@ -1,5 +1,6 @@
 import { X509Certificate } from "@sigstore/core";
 import { certificateIssuer, certificateNames } from "../../format/certificate-names.ts";
+import { keyIdOfHint } from "../../format/key-id.ts";
 import type { Evidence } from "../model.ts";
 
 /**
@@ -7,7 +8,7 @@ import type { Evidence } from "../model.ts";
  * can be forged.
  */
 export function claimedSigner({ key }: Pick<Evidence, "key">): string {
-  if (key.kind === "public-key") return key.hint === "" ? "a key" : `the key ${key.hint}`;
+  if (key.kind === "public-key") return key.hint === "" ? "a key" : `the key ${keyIdOfHint(key.hint)}`;
   if (key.kind === "none") return "a key";
   try {
     const leaf = X509Certificate.parse(Buffer.from(key.leaf));
