@@ -30,6 +30,8 @@ const FULCIO_NAMES: Readonly<Record<string, string>> = {
   20: "Build Trigger",
   21: "Run Invocation URI",
   22: "Source Repository Visibility At Signing",
+  23: "Deployment Environment",
+  24: "Token Subject",
 };
 /** Extensions with the same meaning, the older and the newer one: issuer, trigger, commit and ref. */
 const EQUIVALENT = [
