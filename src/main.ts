@@ -3,6 +3,7 @@ import { GLOBAL_FLAGS } from "./cli/parser/global-flags.ts";
 import { formatDuration } from "./cli/parser/values.ts";
 import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
+import { showWaiting } from "./cli/print/waiting.ts";
 import { parseCommandLine, type Request } from "./cli/program.ts";
 import { usageHint } from "./cli/suggestions.ts";
 import { loadCommand, loadRun } from "./commands.ts";
@@ -106,6 +107,7 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
   const stopped = new Promise<never>((_, fail) => {
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
   });
+  void showWaiting(io, () => unanswered(signal), done.signal);
   try {
     await Promise.race([run(withParts(io, { signal, spawn: spawnNamed(io, signal) })), stopped]);
   } finally {
