@@ -57,7 +57,7 @@ for (const referrers of [true, false]) {
     assert.equal((await tsign("verify", "--key", "a.pub", "--insecure-ignore-tlog", image)).code, 10);
     assert.ok(await store.resolve(digest), "the image stays");
     assert.deepEqual(await store.tags(), referrers ? ["v1"] : [fallbackTag(digest), "v1"]);
-    assert.equal((await ok("clean", "--force", image)).stderr, "", "a second time there is nothing to do");
+    assert.match((await ok("clean", "--force", image)).stderr, /^Nothing to remove from /);
   });
 
   test(`clean: last bundle removed -> fallback index removed${where}`, async (t) => {

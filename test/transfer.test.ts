@@ -44,13 +44,15 @@ for (const referrers of [true, false]) {
     const more = { artifactType: "application/spdx+json" };
     await attachReferrer(store, await descriptorOf(store, digest), { layer: "sbom", layerType: "text/spdx", more });
     const saved = await ok("save", "--dir", "saved", image);
-    assert.equal(saved.stdout + saved.stderr, "");
+    assert.equal(saved.stdout, "");
+    assert.match(saved.stderr, /^Saved \S+@sha256:[0-9a-f]{64} with \d+ attachments? to \S+\n$/);
     const index = JSON.parse(readFileSync(join(cwd, "saved/index.json"), "utf8"));
     const kinds = index.manifests.map((each: Descriptor) => each.annotations?.["kind"]);
     assert.deepEqual(kinds, ["dev.cosignproject.cosign/image", "dev.cosignproject.cosign/sigs"]);
     const loaded = `${registry}/mirror:v2`;
     const load = await ok("load", "--dir", "saved", loaded);
-    assert.equal(load.stdout + load.stderr, "");
+    assert.equal(load.stdout, "");
+    assert.match(load.stderr, /^Loaded \S+@sha256:[0-9a-f]{64} with \d+ attachments?\n$/);
     for (const key of ["a.pub", "b.pub"]) assert.equal((await verify(key, loaded)).code, 0, key);
     assert.equal((await verify("a.pub", "--local-image", "saved")).code, 0);
     assert.equal((await listed(await open(loaded), digest)).length, 2);
@@ -199,7 +201,7 @@ test("save: own folder -> overwritten with a warning; folder of another program 
   const other = (await ok("sandbox", "push", "other:v1", "content")).stdout.trim();
   const index = () => readFileSync(join(cwd, "saved/index.json"), "utf8");
   await ok("save", "--dir", "saved", image);
-  assert.equal((await ok("save", "--dir", "saved", image)).stderr, "");
+  assert.doesNotMatch((await ok("save", "--dir", "saved", image)).stderr, /WARNING/);
   assert.match((await ok("save", "--dir", "saved", other)).stderr, /^WARNING: replacing sha256:[0-9a-f]{64} in saved/);
   assert.match(index(), new RegExp(other.slice(other.indexOf("sha256:"))));
   const foreign = JSON.parse(index());

@@ -7,6 +7,7 @@ import { openSigning } from "../cli/options/signing.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { printVerifyCommand } from "../cli/print/certified-identity.ts";
 import { watched } from "../cli/print/progress.ts";
+import { logText, printDone } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
@@ -47,6 +48,7 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, giv
   await writeRequested(io, { path: flags.outputAttestation, kind: "attestation", content: statement });
   if (forms.bundle) await writeRequested(io, { path: flags.bundle, kind: "bundle", content: writeBundle(evidence) });
   await writeParts(io, { flags, forms, evidence });
+  if (evidence.log.length > 0) printDone(io, `Attested ${file ?? flags.statement}${logText(evidence)}`);
   if (!identity || ["", "-"].includes(flags.bundle) || file === undefined || file === "-") return;
   const type = attested.kind === "statement" ? attested.predicateType : flags.type;
   const options = ["--type", type, "--bundle", flags.bundle];

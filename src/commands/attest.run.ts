@@ -7,6 +7,7 @@ import { recordedTime } from "../cli/options/recorded-time.ts";
 import { openSigning } from "../cli/options/signing.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { printVerifyCommand } from "../cli/print/certified-identity.ts";
+import { printStored } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { writeEnvelope } from "../evidence/envelope.ts";
@@ -103,7 +104,8 @@ async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<
   const store = await openAttachments(io, image, flags);
   const outdated = flags.replace ? await bundlesOfType(store, image.digest, predicateType) : [];
   const subject = await descriptorOf(image);
-  await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
+  const { digest } = await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
+  printStored(io, { kind: `attestation of type ${predicateType}`, where: `${store.name}@${digest}`, evidence });
   // After the new one is stored, so that an interruption leaves at least one.
   await removeOutdated(attesting, store, outdated);
 }
@@ -132,7 +134,7 @@ async function storeAsLegacy(attesting: Attesting, evidence: Evidence): Promise<
     return;
   }
   const store = await openAttachments(io, image, flags);
-  await storeLegacyAttestation({
+  const stored = await storeLegacyAttestation({
     io,
     store,
     digest: image.digest,
@@ -142,4 +144,5 @@ async function storeAsLegacy(attesting: Attesting, evidence: Evidence): Promise<
     maxBytes: maxAttachmentSize(io.env),
     style: legacyStyle(io, flags),
   });
+  printStored(io, { kind: `attestation of type ${predicateType}`, where: `${store.name}@${stored.digest}`, evidence });
 }

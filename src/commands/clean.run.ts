@@ -1,5 +1,6 @@
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
+import { printDone } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import { findReferrersOf, type ReferrerKind, removeReferrersOf, removeTag } from "../evidence/remove.ts";
 import type { Digest } from "../format/digest.ts";
@@ -24,9 +25,14 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     });
   const store = await openAttachments(io, image, flags);
   let failed: TsignError | undefined;
+  let count = 0;
+  const printRemoved = (where: string) => {
+    count++;
+    printDone(io, `Removed ${where} from ${text}`);
+  };
   const attempt = async (remove: () => Promise<readonly string[]>) => {
     try {
-      for (const where of await remove()) io.stderr.write(`Removed ${where} from ${text}\n`);
+      (await remove()).forEach(printRemoved);
     } catch (error) {
       if (!(error instanceof TsignError) || error.code === "cancelled") throw error;
       io.stderr.write(`could not delete: ${error.message}\n`);
@@ -42,7 +48,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   else {
     await attempt(async () => {
       const { removed, kept, failure } = await removeReferrersOf(io, store, image.digest, kinds);
-      for (const digest of removed) io.stderr.write(`Removed ${store.name}@${digest} from ${text}\n`);
+      for (const digest of removed) printRemoved(`${store.name}@${digest}`);
       if (kept.length > 0) {
         io.stderr.write(
           `WARNING: the registry does not delete manifests: ${kept.length} are no longer listed as referrers, but still stored\n`,
@@ -52,6 +58,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
       return [];
     });
   }
+  if (count === 0 && !failed) io.stderr.write(`Nothing to remove from ${text}\n`);
   if (failed) throw new TsignError(failed.code, `not everything could be removed from ${text}`);
 };
 

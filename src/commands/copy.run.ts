@@ -1,6 +1,7 @@
 import { registryOptions } from "../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
+import { countOf, printDone } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
@@ -34,13 +35,15 @@ export const run: Run<typeof definition> = async (io, { args: [from = "", to = "
   const tags = [...attached.flatMap((each) => tagOf(each, tagPrefix)), ...imageTag(target, root, only)];
   requireSame(target, root, only);
   if (!flags.force) await refuseOther(destination, tags);
-  const onManifest = (store: ImageStore) => (manifest: Descriptor) => announce(io, store, { manifest, destination });
+  const onManifest = (store: ImageStore) => (manifest: Descriptor) =>
+    printCopying(io, store, { manifest, destination });
   await transferManifest({ from: source.store, to: destination, onManifest: onManifest(source.store) }, root);
   const unlisted: UnlistedReferrers = new Map();
   const move = { from: attachments, to: destination, onManifest: onManifest(attachments), unlisted };
   await inParallel(attached, WORKERS, ({ digest, tagged }) => transferManifest(move, digest, { referrer: !tagged }));
   await destination.listReferrers(unlisted);
   for (const each of tags) await setTag(destination, each);
+  printDone(io, `Copied to ${destination.name}@${root} with ${countOf(attached.length, "attachment")}`);
 };
 
 /** Attachments copied at a time. */
@@ -99,7 +102,7 @@ async function existingTag(store: ImageStore, tag: string): Promise<Descriptor |
   }
 }
 
-function announce(
+function printCopying(
   io: Io,
   from: ImageStore,
   { manifest, destination }: { manifest: Descriptor; destination: ImageStore },

@@ -2,6 +2,7 @@ import { registryOptions } from "../cli/flags/registry.ts";
 import { openAttachments } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
 import { requireFlag } from "../cli/parser/required.ts";
+import { countOf, printDone } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import { mergeLayers } from "../evidence/legacy/merge.ts";
 import type { Digest } from "../format/digest.ts";
@@ -37,8 +38,10 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     await appendToTag({ io, store: attachments, tag, merge });
   });
   await attachments.listReferrers(unlisted);
-  if (ref.digest) return;
-  await store.putManifest(root.bytes, { mediaType: root.descriptor.mediaType, tag: ref.identifier });
+  if (!ref.digest) {
+    await store.putManifest(root.bytes, { mediaType: root.descriptor.mediaType, tag: ref.identifier });
+  }
+  printDone(io, `Loaded ${store.name}@${image.digest} with ${countOf(tree.attached.length, "attachment")}`);
 };
 
 /** Attachments copied at a time. */

@@ -1,6 +1,8 @@
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
 import { requireFlag } from "../cli/parser/required.ts";
+import { progress } from "../cli/print/progress.ts";
+import { countOf, printDone } from "../cli/print/stored.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
 import { findImageTree } from "../images/tree.ts";
@@ -30,11 +32,16 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const layout = await createLayout(io, flags.dir);
   const root = await transferManifest({ from: image.store, to: layout, thorough: true }, tree.root);
   const entries: Entry[] = [imageEntry(root)];
-  for (const each of tree.attached) {
+  const line = progress(io, "saving attachments", { total: tree.attached.length, unit: "items" });
+  for (const [index, each] of tree.attached.entries()) {
+    line.update(index);
     const stored = await transferManifest({ from: attachments, to: layout, thorough: true }, each.digest);
     if (each.tagged) entries.push({ descriptor: asListed(stored), name: nameOf(each, tree.root) });
   }
+  line.end();
   await layout.commit(entries.sort((a, b) => order(a) - order(b)));
+  const attached = countOf(tree.attached.length, "attachment");
+  printDone(io, `Saved ${image.ref.name}@${image.digest} with ${attached} to ${flags.dir}`);
 };
 
 interface Entry {

@@ -4,6 +4,7 @@ import { openSigning } from "../cli/options/signing.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { printVerifyCommand } from "../cli/print/certified-identity.ts";
 import { watched } from "../cli/print/progress.ts";
+import { logText, printDone } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { writeLegacyTimestamp } from "../evidence/legacy/proofs.ts";
@@ -52,6 +53,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     const bundle = forms.bundle ? writeBundle(evidence) : legacyBlobBundle(evidence);
     await writeRequested(io, { path: flags.bundle, kind: "bundle", content: bundle });
     await writeParts(io, flags, evidence);
+    if (evidence.log.length > 0) printDone(io, `Signed ${file === "-" ? "standard input" : file}${logText(evidence)}`);
     if (forms.legacy && signaturePaths(flags).length === 0) printSignature(io, flags, evidence);
   }
   if (identity && isFile(flags.bundle) && args.every(isFile)) {

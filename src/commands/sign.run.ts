@@ -15,6 +15,7 @@ import {
   writeLegacyBundles,
   writeSignatureFiles,
 } from "../cli/print/signature-files.ts";
+import { printStored } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
@@ -133,7 +134,9 @@ async function signAsBundle({ io, flags, forms, session, image, claims }: Signin
     const store = await openAttachments(io, image, flags);
     io.stderr.write(`Pushing signature to: ${store.name}\n`);
     const subject = await descriptorOf(image);
-    await putBundleReferrer({ store, subject, bundle, predicateType: SIGN_PREDICATE_TYPE, created: recordedTime(io) });
+    const created = recordedTime(io);
+    const { digest } = await putBundleReferrer({ store, subject, bundle, predicateType: SIGN_PREDICATE_TYPE, created });
+    printStored(io, { kind: "signature", where: `${store.name}@${digest}`, evidence });
   };
 }
 
@@ -162,10 +165,10 @@ async function storeLegacy({ io, flags, session, image }: Signing, evidence: Evi
   const referrer = flags.registryReferrersMode === "oci-1-1";
   const style = legacyStyle(io, flags, referrer ? await descriptorOf(image) : undefined);
   io.stderr.write(`Pushing signature to: ${store.name}\n`);
-  if (referrer) await storeLegacyReferrer({ store, evidence, style });
-  else {
-    const { digest } = image;
-    const tagPrefix = flags.attachmentTagPrefix;
-    await storeLegacySignature({ io, store, digest, tagPrefix, evidence, key: session.identity.key, style });
-  }
+  const { digest } = image;
+  const tagPrefix = flags.attachmentTagPrefix;
+  const stored = referrer
+    ? await storeLegacyReferrer({ store, evidence, style })
+    : await storeLegacySignature({ io, store, digest, tagPrefix, evidence, key: session.identity.key, style });
+  printStored(io, { kind: "signature", where: `${store.name}@${stored.digest}`, evidence });
 }

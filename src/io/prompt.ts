@@ -43,15 +43,16 @@ export async function confirm(
   io: Pick<Io, "stdin" | "stderr" | "tty">,
   options: { assumeYes: boolean; warning: string; instead?: string },
 ): Promise<void> {
-  io.stderr.write(`WARNING: ${options.warning}\n`);
+  const always = !options.assumeYes; // --quiet must not hide what is being asked
+  io.stderr.write(`WARNING: ${options.warning}\n`, { always });
   if (options.assumeYes) return;
   const question = "Are you sure you would like to continue? [y/N] ";
   let answer: string;
   if (io.tty.stdin) answer = await io.tty.prompt(question, { secret: false });
   else {
-    io.stderr.write(question);
+    io.stderr.write(question, { always });
     answer = await readStdinLine(io);
-    io.stderr.write("\n");
+    io.stderr.write("\n", { always });
   }
   const given = answer.trim();
   if (given.toLowerCase() === "y") return;

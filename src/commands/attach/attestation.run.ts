@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { openAttachments, resolveImage } from "../../cli/options/images.ts";
 import { recordedTime } from "../../cli/options/recorded-time.ts";
 import type { Run } from "../../cli/parser/define.ts";
+import { printStored } from "../../cli/print/stored.ts";
 import { TsignError } from "../../errors.ts";
 import { looksLikeBundle, readBundle } from "../../evidence/bundle/read.ts";
 import { readEnvelope } from "../../evidence/envelope.ts";
@@ -45,11 +46,12 @@ async function storeOne(
   if (attached.kind === "bundle") {
     const subject = await descriptorOf(image);
     const { text: bundle, predicateType } = attached;
-    await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
+    const { digest } = await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
+    printStored(io, { kind: `attestation of type ${predicateType}`, where: `${store.name}@${digest}` });
     return;
   }
   const { evidence, envelope } = attached;
-  await storeLegacyAttestation({
+  const { digest } = await storeLegacyAttestation({
     io,
     store,
     digest: image.digest,
@@ -59,6 +61,7 @@ async function storeOne(
     maxBytes: maxAttachmentSize(io.env),
     style: { dockerMediaTypes: false, created: undefined, subject: undefined },
   });
+  printStored(io, { kind: "attestation", where: `${store.name}@${digest}`, evidence });
 }
 
 /** Reads the JSON documents of a file, one or several, as `download attestation` prints them. */

@@ -1,5 +1,6 @@
 import { openAttachments, requireExperimental, resolveImage } from "../../cli/options/images.ts";
 import type { Run } from "../../cli/parser/define.ts";
+import { printStored } from "../../cli/print/stored.ts";
 import { TsignError } from "../../errors.ts";
 import { signatureImage } from "../../evidence/legacy/write.ts";
 import { SBOM_ARTIFACT_TYPE } from "../../evidence/media-types.ts";
@@ -24,18 +25,20 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const subject = referrer ? image.descriptor : undefined;
   const style = { dockerMediaTypes: false, created: undefined, subject };
   const written = await signatureImage({ store, current: undefined, layer, style, artifactType: SBOM_ARTIFACT_TYPE });
-  const report = (where: string) =>
+  const announceUpload = (where: string) =>
     io.stderr.write(
       `Uploading SBOM file for [${formatReference(image.ref)}] to [${where}] with mediaType [${mediaType}].\n`,
     );
   if (subject) {
-    report(`${store.name}@${digestOf(written.bytes)}`);
-    await store.putReferrer(written.bytes, { mediaType: written.mediaType });
+    announceUpload(`${store.name}@${digestOf(written.bytes)}`);
+    const { digest } = await store.putReferrer(written.bytes, { mediaType: written.mediaType });
+    printStored(io, { kind: "SBOM", where: `${store.name}@${digest}` });
     return;
   }
   const tag = attachmentTag(image.digest, "sbom", flags.attachmentTagPrefix);
-  report(`${store.name}:${tag}`);
+  announceUpload(`${store.name}:${tag}`);
   await store.putManifest(written.bytes, { mediaType: written.mediaType, tag });
+  printStored(io, { kind: "SBOM", where: `${store.name}@${digestOf(written.bytes)}` });
 };
 
 /** @throws TsignError "usage" for a format that the type does not have */

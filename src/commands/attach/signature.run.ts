@@ -1,6 +1,7 @@
 import { openAttachments, resolveImage } from "../../cli/options/images.ts";
 import { recordedTime } from "../../cli/options/recorded-time.ts";
 import type { FlagValues, Run } from "../../cli/parser/define.ts";
+import { printStored } from "../../cli/print/stored.ts";
 import { TsignError } from "../../errors.ts";
 import { looksLikeBundle, readBundle } from "../../evidence/bundle/read.ts";
 import { readLegacyLogEntry } from "../../evidence/legacy/proofs.ts";
@@ -55,7 +56,8 @@ async function attachBundle(
   const { predicateType } = readStatement(content);
   const subject = await descriptorOf(image);
   const bundle = Buffer.from(bytes).toString("utf8");
-  await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
+  const { digest } = await putBundleReferrer({ store, subject, bundle, predicateType, created: recordedTime(io) });
+  printStored(io, { kind: "signature", where: `${store.name}@${digest}` });
 }
 
 async function attachLegacy(
@@ -75,7 +77,8 @@ async function attachLegacy(
     );
     return isThere ? undefined : signatureImage({ store, current, layer, style });
   };
-  await appendToTag({ io, store, tag: attachmentTag(image.digest, "sig", tagPrefix), merge });
+  const { digest } = await appendToTag({ io, store, tag: attachmentTag(image.digest, "sig", tagPrefix), merge });
+  printStored(io, { kind: "signature", where: `${store.name}@${digest}`, evidence });
 }
 
 /** Reads all parts, so that a missing or wrong one fails before anything is stored. */

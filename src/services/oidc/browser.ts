@@ -71,7 +71,7 @@ export async function browserToken(
     } finally {
       done.abort();
     }
-    io.stderr.write("No browser could be opened.\n");
+    io.stderr.write("No browser could be opened.\n", { always: true });
   } finally {
     // Time for the last page to reach the browser.
     await io.sleep(100);
@@ -109,7 +109,8 @@ async function openBrowser(io: BrowserIo, url: URL, signal: AbortSignal): Promis
     () => false, // the login has ended
   );
   if (await Promise.race([opened, waited])) {
-    for (const line of ["Your browser will now be opened to:", url.href]) io.stderr.write(`${line}\n`);
+    for (const line of ["Your browser will now be opened to:", url.href])
+      io.stderr.write(`${line}\n`, { always: true });
   }
   return (await opened) ? new Promise(() => {}) : undefined;
 }

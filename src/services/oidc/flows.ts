@@ -28,7 +28,8 @@ export async function outOfBandToken(io: FlowIo, client: Client): Promise<string
     nonce,
     access_type: "online",
   });
-  for (const line of ["Go to the following link in a browser:", "", `\t${url.href}`, ""]) io.stderr.write(`${line}\n`);
+  for (const line of ["Go to the following link in a browser:", "", `\t${url.href}`, ""])
+    io.stderr.write(`${line}\n`, { always: true });
   const code = (await askForCode(io)).trim();
   if (code === "") throw new TsignError("cancelled", "no verification code was entered");
   const answer = new URL(OUT_OF_BAND);
@@ -43,9 +44,9 @@ export async function outOfBandToken(io: FlowIo, client: Client): Promise<string
 
 async function askForCode(io: FlowIo): Promise<string> {
   if (io.tty.stdin) return io.tty.prompt("Enter verification code: ", { secret: false });
-  io.stderr.write("Enter verification code: ");
+  io.stderr.write("Enter verification code: ", { always: true });
   const line = await readStdinLine(io);
-  io.stderr.write("\n");
+  io.stderr.write("\n", { always: true });
   return line;
 }
 
@@ -60,11 +61,13 @@ export async function deviceToken(io: FlowIo, client: Client): Promise<string> {
   return asTsignErrors(client.issuer, async () => {
     const started = await openid.initiateDeviceAuthorization(configuration, { scope: SCOPE });
     const where = started.verification_uri_complete ?? started.verification_uri;
-    io.stderr.write(`Enter the verification code ${started.user_code} in your browser at: ${where}\n`);
-    io.stderr.write(`Code will be valid for ${started.expires_in} seconds\n`);
+    io.stderr.write(`Enter the verification code ${started.user_code} in your browser at: ${where}\n`, {
+      always: true,
+    });
+    io.stderr.write(`Code will be valid for ${started.expires_in} seconds\n`, { always: true });
     const { signal } = io;
     const answer = await openid.pollDeviceAuthorizationGrant(configuration, started, undefined, { signal });
-    io.stderr.write("Token received!\n");
+    io.stderr.write("Token received!\n", { always: true });
     return identityTokenOf(client.issuer, answer);
   });
 }
