@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { naming, TsignError, withExitCode, withFields, withHint, withMessage } from "./errors.ts";
+import { TsignError, withExitCode, withFields, withHint, withMessage, withSubject } from "./errors.ts";
 
 const FULL = new TsignError("service", "Rekor at rekor.example answered 500", {
   hint: "try again",
@@ -57,16 +57,16 @@ test("naming: puts the name, without credentials, before an error about what was
     throw new TsignError(code, "it is not PEM", { hint: "h" });
   };
   for (const code of ["input", "bad-bundle", "untrusted"] as const) {
-    await assert.rejects(naming("k", failing(code)), { code, message: "k: it is not PEM", hint: "h" });
+    await assert.rejects(withSubject("k", failing(code)), { code, message: "k: it is not PEM", hint: "h" });
   }
-  await assert.rejects(naming("it", failing("input")), { message: "it: it is not PEM" });
+  await assert.rejects(withSubject("it", failing("input")), { message: "it: it is not PEM" });
   const url = "https://user:secret@a.example/key";
-  await assert.rejects(naming(url, failing("input")), { message: "https://a.example/key: it is not PEM" });
-  await assert.rejects(naming("k", failing("network")), { message: "it is not PEM" });
+  await assert.rejects(withSubject(url, failing("input")), { message: "https://a.example/key: it is not PEM" });
+  await assert.rejects(withSubject("k", failing("network")), { message: "it is not PEM" });
   const defect = new TypeError("a defect");
   await assert.rejects(
-    naming("k", () => Promise.reject(defect)),
+    withSubject("k", () => Promise.reject(defect)),
     defect,
   );
-  assert.equal(await naming("k", () => 7), 7);
+  assert.equal(await withSubject("k", () => 7), 7);
 });

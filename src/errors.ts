@@ -10,7 +10,7 @@ export type ErrorCode =
    */
   | "usage"
   /**
-   * A file, key, reference or variable the caller named is not what it should be.
+   * A file, key, reference or variable that the caller named is invalid or missing.
    * @example a key file that is not PEM; a key reference to a key that does not exist
    */
   | "input"
@@ -20,34 +20,34 @@ export type ErrorCode =
    */
   | "unsupported"
   /**
-   * A registry or service refuses the credentials, or there are none. Fields: `service`, `status` and `url` if it answered.
+   * A registry or service refuses the credentials, or requires some. Fields: `service`, `status` and `url` if it answered.
    * @example `{ code: "auth", service: "fulcio", status: 401 }` for an expired identity token
    */
   | "auth"
   /**
-   * Nothing answered, or the connection broke. Fields: `service`, `url`.
+   * A connection could not be made, or was interrupted. Fields: `service`, `url`.
    * @example `{ code: "network", service: "rekor", url: "https://rekor.example/api/v1/log/entries" }`
    */
   | "network"
   /**
-   * The command's --timeout or the limit of one request ran out. Fields: `service`, `url` of a request.
+   * The command's --timeout or the time limit of a request expired. Fields: `service`, `url` of a request.
    * @example a registry that accepts the connection and sends nothing for 30 seconds
    */
   | "timeout"
   /**
-   * A registry, or an image layout on disk, answered with an error or with content that is not what was asked for.
-   * Fields of an error answer: `service` ("registry"), `status`, `url`; of a digest mismatch: `expected`, `actual`.
+   * A registry returned an error or wrong content, or an image layout on disk is invalid.
+   * Fields of an error response: `service` ("registry"), `status`, `url`; of a digest mismatch: `expected`, `actual`.
    * @example `{ code: "registry", service: "registry", status: 503 }`; a manifest with another digest
    */
   | "registry"
   /**
-   * Fulcio, Rekor, a timestamp authority, an OIDC issuer, a TUF mirror or a key service answered with an error or with
-   * something else than what was asked for. Fields: `service`; of an error answer `status` and `url`.
+   * Fulcio, Rekor, a timestamp authority, an OIDC issuer, a TUF mirror or a key service returned an error or an
+   * invalid response. Fields: `service`; for an error response `status` and `url`.
    * @example `{ code: "service", service: "rekor", status: 500 }`
    */
   | "service"
   /**
-   * Something from outside is larger, deeper or slower to judge than tsign accepts.
+   * Untrusted data is larger, deeper or slower to process than tsign accepts.
    * @example an attached bundle above COSIGN_MAX_ATTACHMENT_SIZE
    */
   | "limit"
@@ -78,12 +78,12 @@ export type ErrorCode =
    */
   | "bad-signature"
   /**
-   * The signature verifies, and what it signs does not satisfy the policies of --policy.
+   * The signature verifies, but the signed statement does not satisfy the policies of --policy.
    * @example an attestation that a Rego policy denies
    */
   | "policy"
   /**
-   * A certificate, trusted root or TUF metadata does not hold.
+   * A certificate, trusted root or TUF metadata is invalid or expired.
    * @example TUF metadata that has expired; a certificate with no path to a trusted root
    */
   | "untrusted"
@@ -91,10 +91,10 @@ export type ErrorCode =
   | "bad-bundle"
   /** The user declined, or interrupted the program. @example Ctrl-C; "n" at the question whether to publish */
   | "cancelled"
-  /** A defect of tsign. @example an exception of JavaScript that nothing expected */
+  /** A defect of tsign. @example an unexpected JavaScript exception */
   | "internal";
 
-/** What tsign asks over a network or a socket, or has sign for it. */
+/** Services that tsign uses. */
 export type ServiceName =
   | "registry"
   | "fulcio"
@@ -113,26 +113,26 @@ export type ServiceName =
   | "kms-plugin"
   | "sandbox";
 
-/** The steps of a verification, in no order; src/verify/verify.ts has that. */
+/** The checks of a verification; src/verify/verify.ts has their order. */
 export type CheckName = "log" | "time" | "key" | "sct" | "signature" | "claims" | "identity";
 
-/** What programs may tell errors apart by, besides the code. None holds a secret. */
+/** Fields for programs, besides the code. They contain no secrets. */
 interface ErrorFields {
-  /** Which service refused, failed or did not answer. */
+  /** The service that refused, failed or did not respond. */
   readonly service?: ServiceName | undefined;
-  /** HTTP status of its answer. */
+  /** HTTP status of its response. */
   readonly status?: number | undefined;
-  /** What was requested: an absolute URL without user name, password, query and fragment. */
+  /** The requested URL, without user name, password, query and fragment. */
   readonly url?: string | undefined;
   /** The check of a verification that failed. */
   readonly check?: CheckName | undefined;
-  /** What a comparison demands, as text: a digest, an identity, an algorithm. */
+  /** The required value of a comparison, as text: a digest, an identity, an algorithm. */
   readonly expected?: string | undefined;
-  /** What it found instead. */
+  /** The value that was found. */
   readonly actual?: string | undefined;
 }
 
-/** Options of a TsignError; a `url` is stripped of what may be secret in it. */
+/** Options of a TsignError; possible secrets are removed from `url`. */
 interface ErrorOptions extends Omit<ErrorFields, "url"> {
   readonly hint?: string | undefined;
   readonly cause?: unknown;
@@ -141,8 +141,8 @@ interface ErrorOptions extends Omit<ErrorFields, "url"> {
 }
 
 /**
- * The only error tsign throws on purpose. `message`: what failed, with the value, lower case, without a final stop. `hint`:
- * what to do next. Neither may hold a secret: redact when building it. Its fields cannot be changed.
+ * The only error that tsign throws deliberately. `message`: operation, object and reason, lower case, without a final stop. `hint`:
+ * what to do next. Neither may contain a secret. The fields are read-only.
  *
  * @example
  *   try {
@@ -157,9 +157,9 @@ export class TsignError extends Error implements ErrorFields {
   override readonly name = "TsignError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
-  /** Exit code in place of the command's own table: that of a program tsign ran for the user. */
+  /** Exit code that overrides the command's own, such as that of a program run for the user. */
   readonly exitCode: number | undefined;
-  // Only those that apply are there: an error that is printed whole lists no empty ones.
+  // Defined only if they apply, so that a printed error does not list empty ones.
   declare readonly service?: ServiceName;
   declare readonly status?: number;
   declare readonly url?: string;
@@ -179,7 +179,7 @@ export class TsignError extends Error implements ErrorFields {
   }
 }
 
-/** The fields that are given. */
+/** The fields that are set. */
 function fieldsIn(options: ErrorOptions): ErrorFields {
   const { service, status, check, expected, actual } = options;
   const url = options.url === undefined ? undefined : publicUrl(options.url);
@@ -187,7 +187,7 @@ function fieldsIn(options: ErrorOptions): ErrorFields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
-/** A URL without what may be secret in it; undefined for a text that is none. */
+/** Removes possible secrets from a URL; undefined for an invalid URL. */
 function publicUrl(url: URL | string): string | undefined {
   const parsed = URL.parse(url);
   if (!parsed) return undefined;
@@ -195,45 +195,44 @@ function publicUrl(url: URL | string): string | undefined {
   return parsed.href;
 }
 
-/** The same error with a hint, unless it has one. */
+/** Copies an error with a hint, unless it has one. */
 export function withHint(error: TsignError, hint: string): TsignError {
   return error.hint === undefined ? copyOf(error, { hint }) : error;
 }
 
-/** The same error with this hint in place of its own. */
+/** Copies an error with another hint. */
 export function replaceHint(error: TsignError, hint: string): TsignError {
   return copyOf(error, { hint });
 }
 
-/** The same error with another message. */
+/** Copies an error with another message. */
 export function withMessage(error: TsignError, message: string): TsignError {
   return copyOf(error, { message });
 }
 
-/** The same error with an exit code in place of the command's own. */
+/** Copies an error with an exit code that overrides the command's own. */
 export function withExitCode(error: TsignError, exitCode: number): TsignError {
   return copyOf(error, { exitCode });
 }
 
-/** The same error with further fields; those it has stay as they are. */
+/** Copies an error with additional fields; existing ones are kept. */
 export function withFields(error: TsignError, fields: Omit<ErrorFields, "url"> & { url?: URL | string }): TsignError {
   return copyOf(error, { ...fields, ...fieldsIn(error) });
 }
 
-/** What can be wrong with something a user names. */
-const NAMED: readonly ErrorCode[] = ["input", "bad-bundle", "untrusted"];
+/** Codes of errors about something that the user named. */
+const SUBJECT_CODES: readonly ErrorCode[] = ["input", "bad-bundle", "untrusted"];
 
 /**
- * Runs a step that reads something of the user's, and puts its name before the message of an error about it. The step itself
- * must not name it.
+ * Runs a step and prefixes the message of an error about its input with the input's name. The step itself must not name it.
  *
  * @param name a path, URL or key reference; credentials in a URL are left out
  */
-export async function naming<T>(name: string, step: () => T | Promise<T>): Promise<T> {
+export async function withSubject<T>(name: string, step: () => T | Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
-    if (!(error instanceof TsignError) || !NAMED.includes(error.code)) throw error;
+    if (!(error instanceof TsignError) || !SUBJECT_CODES.includes(error.code)) throw error;
     throw withMessage(error, `${name.replace(/^(\w+:\/\/)[^/]*@/, "$1")}: ${error.message}`);
   }
 }
@@ -244,5 +243,5 @@ function copyOf(error: TsignError, changes: ErrorOptions & { message?: string })
   return new TsignError(code, message, { hint, cause, exitCode, ...fieldsIn(error), ...options });
 }
 
-/** Exit codes by error code, for the commands where cosign has codes other than 1. */
+/** Exit codes by error code, for commands where cosign uses codes other than 1. */
 export type ExitCodes = Partial<Record<ErrorCode, number>>;

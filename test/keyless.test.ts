@@ -341,10 +341,10 @@ test("sign-blob: signing config is parsed by protobuf's JSON rules; expired serv
   }
   // biome-ignore lint/suspicious/noExplicitAny: a document of any shape
   const wrong: [string, (c: any) => void, RegExp][] = [
-    ["both spellings", (c) => Object.assign(c, { ca_urls: c.caUrls }), /ca_urls is there twice/],
-    ["an unknown field", (c) => Object.assign(c, { more: 1 }), /there is no field more/],
-    ["no number", (c) => Object.assign(c.caUrls[0], { majorApiVersion: 1.5 }), /majorApiVersion is not a whole number/],
-    ["no enumeration", (c) => Object.assign(c, { rekorTlogConfig: { selector: "SOME" } }), /none of the values/],
+    ["both spellings", (c) => Object.assign(c, { ca_urls: c.caUrls }), /duplicate field ca_urls/],
+    ["an unknown field", (c) => Object.assign(c, { more: 1 }), /unknown field more/],
+    ["no number", (c) => Object.assign(c.caUrls[0], { majorApiVersion: 1.5 }), /majorApiVersion is not an integer/],
+    ["no enumeration", (c) => Object.assign(c, { rekorTlogConfig: { selector: "SOME" } }), /is not a valid value/],
     ["no URL", (c) => Object.assign(c.caUrls[0], { url: "ftp://x" }), /caUrls\[0\].url is not an http or https URL/],
     ["an end long ago", (c) => (c.caUrls[0].validFor.end = "2020-01-01T00:00:00Z"), /expired on 2020-01-01/],
     ["a log's end", (c) => (c.rekorTlogUrls[0].validFor.end = "2020-01-01T00:00:00Z"), /expired on 2020-01-01/],

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Run } from "../cli/parser/define.ts";
-import { naming, TsignError } from "../errors.ts";
+import { TsignError, withSubject } from "../errors.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
 import { readDistributedRoot } from "../services/trust/distributed-root.ts";
@@ -20,7 +20,7 @@ export const run: Run<typeof definition> = async (io, { flags, given }) => {
   }
   const mirror = flags.staging ? new URL(STAGING_MIRROR) : parseMirror(flags.mirror, "--mirror");
   const root = flags.staging || flags.root === "" ? undefined : await readRoot(io, flags);
-  if (root) await naming(flags.root, () => readMetadata("root", root));
+  if (root) await withSubject(flags.root, () => readMetadata("root", root));
   const cache = await openCache(io, mirror, { usual: true });
   const anchor = root ?? embeddedRoot(mirror) ?? cache.root;
   if (!anchor) {

@@ -1,7 +1,6 @@
 /**
- * Decodes base64 (RFC 4648 §4, or the URL-safe alphabet of §5, line breaks skipped as Go does) and nothing else: undefined
- * for text with any other character, both alphabets at once, an impossible length, or padding that does not fill it, where
- * Buffer would skip what it does not know. Padding may be left out whole.
+ * Decodes base64 (RFC 4648 §4, or the URL-safe alphabet of §5), ignoring line breaks as Go does. Undefined for any other character,
+ * mixed alphabets, an invalid length or incomplete padding, which Buffer would accept. Padding may be omitted.
  */
 export function decodeBase64(text: string): Uint8Array | undefined {
   const joined = text.replaceAll(/[\r\n]/g, "");

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { integer, NULL, octetString, sequence, tlv } from "../sandbox/pki/der.ts";
 import { DerError, derChildren, readDer, readDerSequence, requireDer, TAG } from "./der.ts";
 
-test("readDer reads exactly one element, of the tag wanted", () => {
+test("readDer parses exactly one element with the expected tag", () => {
   const { tag, value, bytes } = readDer(integer(5), TAG.integer);
   assert.deepEqual([tag, [...value], [...bytes]], [2, [5], [2, 1, 5]]);
   assert.equal(readDer(octetString(Buffer.alloc(300))).value.length, 300);
@@ -30,7 +30,7 @@ test("readDer reads exactly one element, of the tag wanted", () => {
   assert.throws(() => readDer(NULL, TAG.integer), DerError);
 });
 
-test("derChildren and readDerSequence give the elements in order", () => {
+test("derChildren and readDerSequence return the elements in order", () => {
   const list = sequence(integer(1), NULL, integer(2));
   assert.deepEqual(
     derChildren(readDer(list), TAG.sequence).map(({ tag }) => tag),
@@ -41,7 +41,7 @@ test("derChildren and readDerSequence give the elements in order", () => {
   assert.equal(readDerSequence(Buffer.from("0500050005", "hex"), 2).length, 2, "no further than asked");
 });
 
-test("requireDer walks all that is constructed, and refuses what is nested deeper than 32 levels", () => {
+test("requireDer checks all nested elements, and refuses more than 32 levels", () => {
   const nested = (tag: number, levels: number) => {
     let bytes = NULL;
     for (let level = 0; level < levels; level++) bytes = tlv(tag, bytes);
@@ -58,7 +58,7 @@ test("requireDer walks all that is constructed, and refuses what is nested deepe
   requireDer(octetString(Buffer.from([0x30, 3, 0x30, 5, 1])));
 });
 
-test("requireDer takes time in proportion to the bytes", () => {
+test("requireDer takes linear time", () => {
   const time = (count: number) => {
     const bytes = sequence(Buffer.alloc(2 * count, Buffer.of(5, 0)));
     const start = performance.now();

@@ -22,40 +22,40 @@ export const TAG = {
   set: 0x31,
 } as const;
 
-/** Elements nested deeper than this are refused: certificates and timestamps have less than half of it. */
+/** Deepest nesting; certificates and timestamps have less than half of it. */
 const MAX_DEPTH = 32;
-/** Most bytes a length is written with. */
+/** Most bytes of a length. */
 const MAX_LENGTH_BYTES = 4;
 
-/** Bytes that are no DER, or another element than the one wanted. */
+/** Bytes that are not DER, or an unexpected element. */
 export class DerError extends Error {}
 
 /**
- * Reads bytes that are exactly one element.
+ * Parses bytes that are exactly one element.
  *
  * @throws DerError
  */
 export function readDer(bytes: Uint8Array, tag?: number): Der {
   const [element, ...more] = readDerSequence(bytes, 2);
-  if (!element || more.length > 0) throw new DerError("it is not exactly one element");
-  if (tag !== undefined && element.tag !== tag) throw new DerError("it is an element of another type");
+  if (!element || more.length > 0) throw new DerError("expected exactly one element");
+  if (tag !== undefined && element.tag !== tag) throw new DerError("unexpected type of element");
   return element;
 }
 
 /**
- * The elements inside one of a type.
+ * The elements inside an element with this tag.
  *
  * @throws DerError
  */
 export function derChildren(element: Der | undefined, tag: number): readonly Der[] {
-  if (element?.tag !== tag) throw new DerError("an element is missing, or of another type");
+  if (element?.tag !== tag) throw new DerError("missing element, or unexpected type");
   return readDerSequence(element.value);
 }
 
 /**
- * Reads elements that follow one another to the end of the bytes.
+ * Parses consecutive elements, up to the end of the bytes.
  *
- * @param most reads no further after so many
+ * @param most number of elements after which to stop
  * @throws DerError
  */
 export function readDerSequence(bytes: Uint8Array, most = Number.POSITIVE_INFINITY): readonly Der[] {
@@ -69,41 +69,41 @@ export function readDerSequence(bytes: Uint8Array, most = Number.POSITIVE_INFINI
 function elementAt(bytes: Uint8Array, at: number): Der {
   const tag = bytes[at] ?? 0;
   const first = bytes[at + 1];
-  if (first === undefined || (tag & 0x1f) === 0x1f) throw new DerError("an element has no tag and length");
-  const long = first > 0x80 ? first - 0x80 : 0; // bytes that the length takes
-  if (first === 0x80 || long > MAX_LENGTH_BYTES) throw new DerError("a length is not definite");
+  if (first === undefined || (tag & 0x1f) === 0x1f) throw new DerError("element without tag and length");
+  const long = first > 0x80 ? first - 0x80 : 0; // number of length bytes
+  if (first === 0x80 || long > MAX_LENGTH_BYTES) throw new DerError("indefinite length");
   const start = at + 2 + long;
   const length = long === 0 ? first : bytes.subarray(at + 2, start).reduce((sum, byte) => sum * 256 + byte, 0);
-  if (start + length > bytes.length) throw new DerError("an element is cut off");
-  if (long > 0 && length < (long === 1 ? 0x80 : 256 ** (long - 1))) throw new DerError("a length has a byte too many");
+  if (start + length > bytes.length) throw new DerError("truncated element");
+  if (long > 0 && length < (long === 1 ? 0x80 : 256 ** (long - 1)))
+    throw new DerError("length is not minimally encoded");
   const value = bytes.subarray(start, start + length);
-  requireOneSpelling(tag, value);
+  requireDerValue(tag, value);
   return { tag, value, bytes: bytes.subarray(at, start + length) };
 }
 
-/** Values that could be written in several ways have one in DER (X.690 §8.2 to §8.8, §11.1). */
-function requireOneSpelling(tag: number, value: Uint8Array): void {
+/** Checks the DER encoding of values that BER can encode in several ways (X.690 §8.2 to §8.8, §11.1). */
+function requireDerValue(tag: number, value: Uint8Array): void {
   const [first, second = 0] = value;
   switch (tag) {
     case TAG.boolean:
-      if (value.length !== 1 || (first !== 0 && first !== 0xff))
-        throw new DerError("a BOOLEAN is neither true nor false");
+      if (value.length !== 1 || (first !== 0 && first !== 0xff)) throw new DerError("invalid BOOLEAN");
       break;
     case TAG.integer: {
-      if (first === undefined) throw new DerError("an INTEGER has no digits");
+      if (first === undefined) throw new DerError("empty INTEGER");
       const isSpare = (first === 0 && second < 0x80) || (first === 0xff && second >= 0x80);
-      if (value.length > 1 && isSpare) throw new DerError("an INTEGER has a byte too many");
+      if (value.length > 1 && isSpare) throw new DerError("INTEGER is not minimally encoded");
       break;
     }
     case TAG.null:
-      if (value.length > 0) throw new DerError("a NULL has content");
+      if (value.length > 0) throw new DerError("NULL with content");
       break;
   }
 }
 
 /**
- * Walks everything: every element inside a constructed one must be DER, and nothing nested deeper than 32 levels, OCTET STRINGs
- * that hold elements counted too. Takes time linear in the bytes, and protects recursive readers.
+ * Checks that all elements are DER and nested at most 32 levels deep, including elements inside OCTET STRINGs. Takes linear time,
+ * and protects recursive parsers.
  *
  * @throws DerError
  */
@@ -119,15 +119,15 @@ export function requireDer(bytes: Uint8Array): void {
     }
     const constructed = (element.tag & 0x20) !== 0;
     const held = top.held || !constructed;
-    const inside = held ? heldBy(element) : readDerSequence(element.value);
+    const inside = held ? elementsInside(element) : readDerSequence(element.value);
     if (inside.length === 0) continue;
     if (open.length === MAX_DEPTH) throw new DerError(`elements are nested deeper than ${MAX_DEPTH} levels`);
     open.push({ elements: inside, at: 0, held });
   }
 }
 
-/** What an OCTET STRING, or something in one, holds, when it is elements; any bytes may stand there. */
-function heldBy({ tag, value }: Der): readonly Der[] {
+/** The elements inside an OCTET STRING, or inside an element in one; none if its content is not DER. */
+function elementsInside({ tag, value }: Der): readonly Der[] {
   if (tag !== TAG.octets && (tag & 0x20) === 0) return [];
   try {
     return readDerSequence(value);

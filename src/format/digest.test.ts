@@ -28,13 +28,13 @@ for (const keepBytes of [text.length, text.length + 1, text.length - 1, 0]) {
   });
 }
 
-test("a digest that was not asked for is a defect, not a wrong answer", async () => {
+test("readMessage: digest that was not computed -> internal error", async () => {
   const message = await readMessage(inPieces(text), { hashes: ["sha256"], keepBytes: 0 });
   assert.throws(() => message.digest("sha384"), { code: "internal" });
   assert.throws(() => messageOfDigests(new Map()).digest("sha256"), { code: "internal" });
 });
 
-test("only whole, lower-case digests of known algorithms are digests", () => {
+test("isDigest accepts complete lower-case digests of known algorithms only", () => {
   const hex = createHash("sha256").update(text).digest("hex");
   const long = createHash("sha512").update(text).digest("hex");
   for (const good of [`sha256:${hex}`, `sha512:${long}`]) assert.equal(isDigest(good), true, good);
@@ -49,7 +49,7 @@ test("only whole, lower-case digests of known algorithms are digests", () => {
   for (const each of [...bad, ...worse]) assert.equal(isDigest(each), false, each);
 });
 
-test("a digest comes apart into what it was made of", () => {
+test("parseDigest returns algorithm, hex and bytes", () => {
   const { algorithm, hex, bytes } = parseDigest(digestOf(text, "sha512"));
   assert.equal(algorithm, "sha512");
   assert.equal(hex, createHash("sha512").update(text).digest("hex"));

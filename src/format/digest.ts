@@ -2,7 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { giveBack } from "./pieces.ts";
 
-/** Hash functions that signatures and digests may use. Names as node:crypto and OCI spell them. */
+/** Hash functions of signatures and digests, by their names in node:crypto and OCI. */
 export type HashName = "sha256" | "sha384" | "sha512";
 
 /** A content digest as OCI writes it: `sha256:<64 lower-case hex>` or `sha512:<128>` (OCI image spec, descriptor.md). */
@@ -27,7 +27,7 @@ export function parseDigest(digest: Digest): { algorithm: "sha256" | "sha512"; h
   return { algorithm, hex, bytes: Buffer.from(hex, "hex") };
 }
 
-/** The raw digest that a text states in hex of either case; undefined for a text that is no such digest. */
+/** Decodes a hex digest of either case; undefined for any other text. */
 export function digestFromHex(name: HashName, hex: string): Uint8Array | undefined {
   return hex.length === HEX_LENGTH[name] && /^[0-9a-fA-F]+$/.test(hex) ? Buffer.from(hex, "hex") : undefined;
 }
@@ -43,21 +43,20 @@ export function digestOf(bytes: Uint8Array, algorithm: "sha256" | "sha512" = "sh
 }
 
 /**
- * What the signature checks need of a message: its digests, and its bytes when it is small enough to keep. Large files
- * become one by `readMessage`, in constant memory.
+ * A message for signature checks: its digests, and its bytes if it is small. `readMessage` reads large files in constant memory.
  */
 export interface Message {
   /** Bytes. */
   readonly size: number;
-  /** The hashes `digest` can give. */
+  /** The hashes that `digest` supports. */
   readonly hashes: readonly HashName[];
-  /** Raw digest. Throws TsignError "internal" when that hash was not asked for while reading. */
+  /** The raw digest. Throws TsignError "internal" for a hash that was not computed while reading. */
   digest(name: HashName): Uint8Array;
-  /** The whole message, when it was kept. */
+  /** The whole message, if it was kept. */
   readonly bytes: Uint8Array | undefined;
 }
 
-/** A message that is in memory already. */
+/** A message in memory. */
 export function messageOf(bytes: Uint8Array): Message {
   const digests = new Map<HashName, Uint8Array>();
   return {
@@ -72,7 +71,7 @@ export function messageOf(bytes: Uint8Array): Message {
   };
 }
 
-/** Reads a stream once, hashing it; its bytes are kept only while they are no more than `keepBytes`. */
+/** Reads and hashes a stream; keeps its bytes only if there are at most `keepBytes`. */
 export async function readMessage(
   chunks: AsyncIterable<Uint8Array>,
   options: { hashes: readonly HashName[]; keepBytes: number; onProgress?: (bytes: number) => void },
@@ -95,7 +94,7 @@ export async function readMessage(
   return messageOfDigests(new Map([...hashes].map(([name, h]) => [name, h.digest()])), size);
 }
 
-/** A message known by its digests only. `size` is 0 when unknown. */
+/** A message of which only the digests are known. `size` is 0 if unknown. */
 export function messageOfDigests(digests: ReadonlyMap<HashName, Uint8Array>, size = 0): Message {
   return {
     size,
@@ -103,7 +102,7 @@ export function messageOfDigests(digests: ReadonlyMap<HashName, Uint8Array>, siz
     bytes: undefined,
     digest(name) {
       const known = digests.get(name);
-      if (!known) throw new TsignError("internal", `the message was not hashed with ${name}`);
+      if (!known) throw new TsignError("internal", `message was not hashed with ${name}`);
       return known;
     },
   };

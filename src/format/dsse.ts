@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import type { HashName, Message } from "./digest.ts";
 
 /**
- * The bytes a DSSE signature covers: `DSSEv1 <len> <payloadType> <len> <payload>`, lengths in bytes of UTF-8, in decimal
+ * The bytes that a DSSE signature covers: `DSSEv1 <len> <payloadType> <len> <payload>`, lengths in bytes of UTF-8, in decimal
  * (DSSE protocol.md, "Signature Definition").
  */
 export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8Array {
   return Buffer.concat([headOf(payloadType, payload), payload]);
 }
 
-/** The same as a message: it is hashed as it is, and put together only for whoever asks for its bytes. */
+/** The same as a message: hashed without copying, and concatenated only if its bytes are needed. */
 export function envelopeMessageOf(payloadType: string, payload: Uint8Array): Message {
   const head = headOf(payloadType, payload);
   const digests = new Map<HashName, Uint8Array>();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { goJson } from "./go-json.ts";
 
-test("compact, in the order given, and with Go's HTML escapes", () => {
+test("goJson writes compact JSON in the given order with Go's HTML escapes", () => {
   const cases: [unknown, string][] = [
     [{ b: 1, a: [null, true, "x"] }, '{"b":1,"a":[null,true,"x"]}'],
     ["<a href='x'>&</a>", "\"\\u003ca href='x'\\u003e\\u0026\\u003c/a\\u003e\""],

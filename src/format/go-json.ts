@@ -7,8 +7,8 @@ const ESCAPED: Readonly<Record<string, string>> = {
 };
 
 /**
- * JSON as Go's encoding/json writes it: compact, keys in the order given, and `<`, `>`, `&`, U+2028 and U+2029 escaped.
- * Signed payloads and manifests are written so, because their bytes are compared.
+ * Writes JSON like Go's encoding/json: compact, keys in the given order, and `<`, `>`, `&`, U+2028 and U+2029 escaped.
+ * Used for signed payloads and manifests, whose bytes are compared.
  */
 export function goJson(value: unknown): string {
   return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (character) => ESCAPED[character] ?? character);

@@ -17,7 +17,7 @@ function split(text: string, size: number, limits = LIMITS) {
   return { elements, rest: splitter.end() };
 }
 
-test("ElementSplitter finds the elements of the named array, however the bytes arrive", () => {
+test("ElementSplitter extracts the elements of the named array for any split of the bytes", () => {
   const manifests = [{ a: 'quote " and ] and }' }, { b: [1, { c: ["x"] }] }, 3, "text,", null, "ü\\"];
   const document = { other: ["manifests", { manifests: [9] }], manifests, after: { manifests: [8] } };
   for (const text of [JSON.stringify(document), JSON.stringify(document, null, 2)]) {
@@ -29,7 +29,7 @@ test("ElementSplitter finds the elements of the named array, however the bytes a
   }
 });
 
-test("ElementSplitter leaves documents without the array as they are, and refuses what is not JSON", () => {
+test("ElementSplitter: no such array -> document unchanged; not JSON -> error", () => {
   for (const document of [{}, { manifests: null }, { manifests: {} }, { a: [1] }, [1], "manifests"]) {
     const { elements, rest } = split(JSON.stringify(document), 3);
     assert.deepEqual([elements, rest], [[], document]);
@@ -40,7 +40,7 @@ test("ElementSplitter leaves documents without the array as they are, and refuse
   }
 });
 
-test("ElementSplitter gives up elements that are too long, and documents that are", () => {
+test("ElementSplitter: element or document too long -> dropped or refused", () => {
   const long = JSON.stringify({ manifests: [1, "x".repeat(2000), 2] });
   assert.deepEqual(split(long, 50).elements, [1, undefined, 2]);
   assert.throws(() => split(JSON.stringify({ a: "x".repeat(2000) }), 50), TooLong);

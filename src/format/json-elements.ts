@@ -7,16 +7,16 @@ const OPEN = new Set([0x7b, 0x5b]);
 const CLOSE = new Set([0x7d, 0x5d]);
 const BRACKET = 0x5b;
 const SPACE = new Set([0x20, 0x09, 0x0a, 0x0d]);
-/** Stands in the rest of the document for an element that was taken out. */
+/** Replaces an extracted element in the rest of the document. */
 const PLACEHOLDER = Buffer.from("0");
 
-/** Thrown for a document that is longer than allowed besides the elements that were taken out of it. */
+/** Thrown for a document that is too long even without the extracted elements. */
 export class TooLong extends Error {}
 
 /**
- * Takes the elements of one array out of a JSON object while the object arrives, so that a list of any length is read in
- * memory that one element needs. Only the array under `name` at the top level is meant; what stands around the elements is
- * kept and parsed at the end, which is when a syntax error outside the elements is noticed.
+ * Extracts the elements of one array from a JSON object while the object arrives, so that a list of any length needs the memory of
+ * one element. The array is the member `name` at the top level. The rest of the object is kept and parsed at the end, so a syntax
+ * error outside the elements is found only then.
  */
 export class ElementSplitter {
   readonly #name: string;
@@ -35,14 +35,14 @@ export class ElementSplitter {
   #rest: Uint8Array[] = [];
   #restSize = 0;
 
-  /** @param limits most bytes of one element, and of everything that is no element */
+  /** @param limits most bytes of one element, and of the rest of the document */
   constructor(name: string, limits: { readonly element: number; readonly rest: number }) {
     this.#name = name;
     this.#limits = limits;
   }
 
   /**
-   * Reads on.
+   * Reads the next bytes.
    *
    * @returns the JSON text of each element that ends in this piece; undefined for one longer than allowed
    * @throws TooLong
@@ -73,9 +73,9 @@ export class ElementSplitter {
   }
 
   /**
-   * The document without the elements: where the array stands, it has a 0 for each.
+   * The document with each extracted element replaced by 0.
    *
-   * @throws SyntaxError when the document is not JSON or is not at its end
+   * @throws SyntaxError for invalid or incomplete JSON
    */
   end(): unknown {
     return JSON.parse(Buffer.concat(this.#rest).toString("utf8"));
@@ -108,7 +108,7 @@ export class ElementSplitter {
       this.#keyNext = true;
       this.#key = undefined;
     } else if (this.#depth === 1 && byte !== COLON && !SPACE.has(byte)) {
-      this.#key = undefined; // a value that is no array
+      this.#key = undefined; // a value that is not an array
     }
   }
 
@@ -140,6 +140,6 @@ function keyOf(bytes: readonly number[]): string | undefined {
   try {
     return JSON.parse(Buffer.from(bytes).toString("utf8")) as string;
   } catch {
-    return undefined; // the parser of the whole finds it again
+    return undefined; // end() reports it
   }
 }

@@ -3,49 +3,46 @@ import { TsignError } from "../errors.ts";
 import { requireFewer } from "./json.ts";
 import { scanJson } from "./json-scan.ts";
 
-/** Documents above this size are read in place; below, a whole copy as JavaScript's values is cheap. Bytes. */
+/** Documents above this size are processed in place; smaller ones are parsed directly. Bytes. */
 const LARGE = 4 * 1024 * 1024;
-/** Most bytes of a document besides the large members that it may have. */
+/** Most bytes of a document without its large members. */
 const MAX_REST = 16 * 1024 * 1024;
-/** Base64 characters decoded at a time, a multiple of four; longer texts are kept outside the heap, where they outlive their use. */
+/** Base64 characters decoded at a time, a multiple of four; longer strings are allocated outside the heap and freed late. */
 const PIECE = 64 * 1024;
 
-/** A document without its large members, whose values a stand-in takes the place of. */
+/** A document whose large members are replaced by placeholders. */
 export interface Shortened {
   /** JSON. */
   readonly bytes: Uint8Array;
-  /** The stand-in of each member that was taken out, a text in base64 that nobody could know before, to what it was. */
+  /** The replaced members by placeholder, which is random base64. */
   readonly taken: ReadonlyMap<string, { readonly path: string; readonly value: Uint8Array }>;
 }
 
 /**
- * Takes the large values of some members out of a large document, so that the rest can be parsed in little memory. The whole
- * document is checked as parseJson checks it.
+ * Replaces large values of some members of a large document by placeholders, so that the rest can be parsed with little memory.
+ * The whole document is checked like in parseJson.
  *
  * @param paths `name`, or `name.inner`
- * @param what names the document in the error
- * @returns undefined for a document that is not large
+ * @param document name of the document in errors
+ * @returns undefined for a small document
  * @throws TsignError "bad-bundle"
  */
-export function shortened(bytes: Uint8Array, paths: ReadonlySet<string>, what: string): Shortened | undefined {
+export function shortened(bytes: Uint8Array, paths: ReadonlySet<string>, document: string): Shortened | undefined {
   if (bytes.length <= LARGE) return undefined;
-  requireFewer(bytes, what);
-  const spans = [...scanJson(bytes, paths, what)].filter(([, { from, to }]) => to - from > LARGE / 2);
+  requireFewer(bytes, document);
+  const spans = [...scanJson(bytes, paths, document)].filter(([, { from, to }]) => to - from > LARGE / 2);
   const taken = new Map<string, { path: string; value: Uint8Array }>();
   const pieces: Uint8Array[] = [];
   let kept = 0;
   for (const [path, { from, to }] of spans.sort(([, a], [, b]) => a.from - b.from)) {
-    const standIn = randomBytes(33).toString("base64");
-    taken.set(standIn, { path, value: bytes.subarray(from, to) });
-    pieces.push(bytes.subarray(kept, from), Buffer.from(`"${standIn}"`));
+    const placeholder = randomBytes(33).toString("base64");
+    taken.set(placeholder, { path, value: bytes.subarray(from, to) });
+    pieces.push(bytes.subarray(kept, from), Buffer.from(`"${placeholder}"`));
     kept = to;
   }
   pieces.push(bytes.subarray(kept));
   if (pieces.reduce((size, piece) => size + piece.length, 0) > MAX_REST) {
-    throw new TsignError(
-      "bad-bundle",
-      `${what} has more than ${MAX_REST / 1024 / 1024} MiB of something else than content`,
-    );
+    throw new TsignError("bad-bundle", `${document} has more than ${MAX_REST / 1024 / 1024} MiB besides its payload`);
   }
   return { bytes: Buffer.concat(pieces), taken };
 }
@@ -53,9 +50,9 @@ export function shortened(bytes: Uint8Array, paths: ReadonlySet<string>, what: s
 /**
  * Decodes the base64 of a large JSON string in pieces.
  *
- * @param literal the string as it stands in the document, with its quotes
- * @param options.overwrite decodes it into its own place: the document is lost, and no second copy is made
- * @returns undefined for what is not one string of base64 without line ends
+ * @param literal the string in the document, with its quotes
+ * @param options.overwrite decode in place, which destroys the document and saves a copy
+ * @returns undefined for anything but a base64 string without line breaks
  */
 export function decodeLargeBase64(literal: Uint8Array, { overwrite = false } = {}): Uint8Array | undefined {
   const text = Buffer.from(literal.buffer, literal.byteOffset, literal.length);
@@ -77,8 +74,8 @@ export function decodeLargeBase64(literal: Uint8Array, { overwrite = false } = {
 }
 
 /** @throws TsignError "bad-bundle" */
-export function requireLargeBase64(literal: Uint8Array, what: string, options: { overwrite: boolean }): Uint8Array {
+export function requireLargeBase64(literal: Uint8Array, document: string, options: { overwrite: boolean }): Uint8Array {
   const decoded = decodeLargeBase64(literal, options);
-  if (!decoded) throw new TsignError("bad-bundle", `${what} is not base64`);
+  if (!decoded) throw new TsignError("bad-bundle", `${document} is not base64`);
   return decoded;
 }

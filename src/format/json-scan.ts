@@ -13,35 +13,35 @@ const BRACKET = 0x5b;
 const BRACKET_END = 0x5d;
 const ESCAPED = new Set(Buffer.from('"\\/bfnrt'));
 const LITERALS = ["true", "false", "null"].map((text) => Buffer.from(text));
-/** RFC 8259 section 6, at the place where the pattern is told to look. */
+/** A number (RFC 8259 section 6) at `lastIndex`. */
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-/** Longest number that is read, in characters. */
+/** Longest number, in characters. */
 const MAX_NUMBER = 1024;
 
-/** A value's place in a document: its first byte, and the one after its last. */
+/** The position of a value: its first byte, and the byte after its last. */
 export interface Span {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * Reads a JSON document as strictly as parseJson does, and without making anything of it: no number of bytes takes more memory
- * than the names of the objects that are open.
+ * Checks a JSON document as strictly as parseJson, without building values: the memory needed is that of the keys of the open
+ * objects.
  *
- * @param wanted members of the outermost object, or of an object in it (`name.inner`), whose place is to be told
- * @param what names the document in the error
- * @returns where the wanted members' values are
+ * @param wanted members to locate: of the outermost object, or of an object in it (`name.inner`)
+ * @param document name of the document in errors
+ * @returns the positions of the wanted members' values
  * @throws TsignError "bad-bundle"
  */
-export function scanJson(bytes: Uint8Array, wanted: ReadonlySet<string>, what: string): Map<string, Span> {
-  if (!isUtf8(bytes)) throw new TsignError("bad-bundle", `${what} is not UTF-8 text`);
-  return new Scanner(bytes, wanted, what).scan();
+export function scanJson(bytes: Uint8Array, wanted: ReadonlySet<string>, document: string): Map<string, Span> {
+  if (!isUtf8(bytes)) throw new TsignError("bad-bundle", `${document} is not UTF-8 text`);
+  return new Scanner(bytes, wanted, document).scan();
 }
 
 interface Container {
   /** Names in an object; undefined for an array. */
   readonly names: Set<string> | undefined;
-  /** The member that is being read. */
+  /** Name of the current member. */
   name: string;
   /** First byte of its value. */
   from: number;
@@ -50,15 +50,15 @@ interface Container {
 class Scanner {
   readonly #bytes: Buffer;
   readonly #wanted: ReadonlySet<string>;
-  readonly #what: string;
+  readonly #document: string;
   readonly #open: Container[] = [];
   readonly #found = new Map<string, Span>();
   #at = 0;
 
-  constructor(bytes: Uint8Array, wanted: ReadonlySet<string>, what: string) {
+  constructor(bytes: Uint8Array, wanted: ReadonlySet<string>, document: string) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#wanted = wanted;
-    this.#what = what;
+    this.#document = document;
   }
 
   scan(): Map<string, Span> {
@@ -70,7 +70,7 @@ class Scanner {
     return this.#found;
   }
 
-  /** Reads a value, or the beginning of one that holds others. Returns whether it is at its end. */
+  /** Reads a scalar, or the beginning of an object or array. Returns whether the value is complete. */
   #value(): boolean {
     const byte = this.#bytes[this.#at];
     if (byte === BRACE || byte === BRACKET) return this.#begin(byte);
@@ -81,7 +81,7 @@ class Scanner {
 
   #begin(byte: number): boolean {
     if (this.#open.length === MAX_DEPTH) {
-      throw new TsignError("bad-bundle", `${this.#what} is nested deeper than ${MAX_DEPTH} levels`);
+      throw new TsignError("bad-bundle", `${this.#document} is nested deeper than ${MAX_DEPTH} levels`);
     }
     this.#at++;
     this.#space();
@@ -95,7 +95,7 @@ class Scanner {
     return false;
   }
 
-  /** After a value: what holds it goes on, or ends and is itself a value that has ended. Returns which. */
+  /** Reads what follows a value: a comma, or the end of its container. Returns whether the container is complete. */
   #next(): boolean {
     const container = this.#open.at(-1) as Container;
     this.#note(container);
@@ -125,8 +125,9 @@ class Scanner {
     this.#string();
     const literal = this.#bytes.toString("utf8", from, this.#at);
     const name = literal.includes("\\") ? (JSON.parse(literal) as string) : literal.slice(1, -1);
-    if (names.has(name)) throw new TsignError("bad-bundle", `${this.#what} has the key ${JSON.stringify(name)} twice`);
-    if (name === "__proto__") throw new TsignError("bad-bundle", `${this.#what} has a key named __proto__`);
+    if (names.has(name))
+      throw new TsignError("bad-bundle", `${this.#document} has duplicate key ${JSON.stringify(name)}`);
+    if (name === "__proto__") throw new TsignError("bad-bundle", `${this.#document} has a key named __proto__`);
     names.add(name);
     this.#space();
     if (this.#bytes[this.#at++] !== COLON) throw this.#invalid();
@@ -176,6 +177,6 @@ class Scanner {
   }
 
   #invalid(): TsignError {
-    return new TsignError("bad-bundle", `${this.#what} is not valid JSON`);
+    return new TsignError("bad-bundle", `${this.#document} is not valid JSON`);
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { splitJsonStream } from "./json-stream.ts";
 
-test("documents that follow one another are told apart, however they are written", () => {
+test("splitJsonStream splits documents with any formatting", () => {
   const one = '{"a":[1,{"b":"}{"}]}';
   const two = '{\n  "c": "\\"}\\\\"\n}';
   assert.deepEqual(splitJsonStream(one), [one]);
@@ -13,7 +13,7 @@ test("documents that follow one another are told apart, however they are written
   assert.deepEqual(splitJsonStream(" \n"), []);
 });
 
-test("what is no document stays a piece, for a parser to refuse", () => {
+test("splitJsonStream keeps other text as pieces", () => {
   assert.deepEqual(splitJsonStream('{"a":1} and {"b":2}'), ['{"a":1}', "and", '{"b":2}']);
   assert.deepEqual(splitJsonStream('{"a":1}}{"b":2}'), ['{"a":1}', '}{"b":2}']);
   assert.deepEqual(splitJsonStream('{"a":"1}{"b":2'), ['{"a":"1}{"b":2']);

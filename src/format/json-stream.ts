@@ -2,8 +2,8 @@
 const [QUOTE, BACKSLASH, BRACE, BRACE_END, BRACKET, BRACKET_END] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d];
 
 /**
- * Cuts a text of JSON documents that follow one another, a line each or not, into the documents. It only finds where each
- * ends, in linear time: what a piece holds is for its parser to judge, and what stands between objects is a piece too.
+ * Splits a sequence of JSON documents, with or without line breaks between them, in linear time. It only finds where each document
+ * ends; text between objects becomes a piece of its own, for the parser to refuse.
  */
 export function splitJsonStream(text: string): string[] {
   const pieces: string[] = [];
@@ -33,7 +33,7 @@ export function splitJsonStream(text: string): string[] {
   return pieces;
 }
 
-/** Where a string's closing quote is; the end of the text for one that has none. */
+/** The position of a string's closing quote; the end of the text if it is missing. */
 function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
     let first = at;

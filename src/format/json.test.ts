@@ -11,7 +11,7 @@ const refused = (text: string | Uint8Array, reason: RegExp) =>
     Buffer.from(text).toString("latin1").slice(0, 80),
   );
 
-test("what JSON.parse takes is taken, with the same outcome", () => {
+test("parseJson returns the same values as JSON.parse", () => {
   for (const text of [
     "null",
     '"a"',
@@ -28,7 +28,7 @@ test("what JSON.parse takes is taken, with the same outcome", () => {
   }
 });
 
-test("a repeated key is refused wherever it is and however it is spelled", () => {
+test("parseJson: duplicate key at any level, with any escapes -> refused", () => {
   for (const text of [
     '{"a":1,"a":1}',
     '{"a":1,"b":[{"c":{"d":1,"e":"x","d":2}}]}',
@@ -38,17 +38,17 @@ test("a repeated key is refused wherever it is and however it is spelled", () =>
     '{"\\\\":1,"\\\\":2}',
     '{"x":"\\\\","x":1}',
   ]) {
-    refused(text, /the key ".*" twice/);
+    refused(text, /duplicate key ".*"/);
   }
 });
 
-test("a key named __proto__ is refused wherever it is and however it is spelled", () => {
+test("parseJson: key __proto__ at any level, with any escapes -> refused", () => {
   for (const text of ['{"__proto__":{}}', '[{"a":{"__proto__":1}}]', '{"a":1,"\\u005f_proto__":1}']) {
     refused(text, /__proto__/);
   }
 });
 
-test("what is no JSON, no UTF-8 or too deep is refused", () => {
+test("parseJson: invalid JSON, invalid UTF-8 or deep nesting -> refused", () => {
   refused("", /not valid JSON/);
   refused("{'a':1}", /not valid JSON/);
   refused('{"a":1} x', /not valid JSON/);
@@ -58,21 +58,21 @@ test("what is no JSON, no UTF-8 or too deep is refused", () => {
   assert.ok(parse("[".repeat(64) + "]".repeat(64)));
 });
 
-test("a string of any length is read in linear time", () => {
+test("parseJson reads long strings in linear time", () => {
   const long = "x".repeat(32 * 1024 * 1024);
   assert.equal((parse(`{"payload":"${long}"}`) as { payload: string }).payload.length, long.length);
   const escaped = '\\"\\\\'.repeat(1024 * 1024);
   assert.equal((parse(`["${escaped}"]`) as string[])[0]?.length, escaped.length / 2);
 });
 
-test("textOf gives scalars as they are written, and nothing of what String() may throw on", () => {
+test("textOf returns scalars as text, and an empty string for objects", () => {
   const scalars = ["text", 7, true, false].map(textOf);
   assert.deepEqual(scalars, ["text", "7", "true", "false"]);
   const others = [null, undefined, {}, { toString: 1 }, [[]], JSON.parse('{"toString":null,"valueOf":1}')];
   assert.deepEqual(new Set(others.map(textOf)), new Set([""]));
 });
 
-test("parseJson says of JSON lines and of a byte order mark what they are", () => {
+test("parseJson: JSON lines or a byte order mark -> hint", () => {
   const hint = (text: string): string => {
     try {
       parseJson(Buffer.from(text), "it");
@@ -81,15 +81,15 @@ test("parseJson says of JSON lines and of a byte order mark what they are", () =
       return error instanceof TsignError ? (error.hint ?? "none") : "none";
     }
   };
-  assert.match(hint('{"a":1}\n{"a":2}\n'), /a JSON document on each line/);
-  assert.match(hint('{"a":1}\n{"a":2}\nrubbish'), /a JSON document on each line/);
-  assert.match(hint('\uFEFF{"a":1}'), /begins with a byte order mark/);
+  assert.match(hint('{"a":1}\n{"a":2}\n'), /each line is a JSON document/);
+  assert.match(hint('{"a":1}\n{"a":2}\nrubbish'), /each line is a JSON document/);
+  assert.match(hint('\uFEFF{"a":1}'), /without a byte order mark/);
   for (const text of ['{"a":1}\nrubbish', "[1]\n[2]", "1\n2", "{\n}x", "", "\n\n"])
     assert.equal(hint(text), "none", text);
   assert.equal(hint('{"a":1}\n'), "read");
 });
 
-test("parseJson refuses a document of more values than it may have before it reads them", () => {
+test("parseJson: too many values -> refused before parsing", () => {
   const items = (count: number) => Buffer.from(`[${"1,".repeat(count - 1)}1]`);
   assert.equal((parseJson(items(100), "it", { most: 100 }) as unknown[]).length, 100);
   assert.throws(() => parseJson(items(102), "it", { most: 100 }), /it has more than 100 values/);

@@ -1,15 +1,15 @@
 import type { KeyObject } from "node:crypto";
 
-/** The curves of ECDSA keys, in the words of node:crypto. */
+/** Supported curves of ECDSA keys, by their names in node:crypto. */
 export const CURVES = ["prime256v1", "secp384r1", "secp521r1"];
-/** RSA moduli that a verifier takes, in bits: 1024 bits can be factored by those who want to, OpenSSL takes no more than 16384. */
+/** Bounds for RSA moduli, in bits: 1024 bits can be factored, and OpenSSL supports at most 16384. */
 const [MIN_RSA_BITS, MAX_RSA_BITS] = [2048, 16_384];
-/** Largest RSA exponent that Go's crypto/rsa takes. */
+/** Largest RSA exponent that Go's crypto/rsa accepts. */
 const MAX_EXPONENT = 2n ** 31n - 1n;
 /** Bytes of a SubjectPublicKeyInfo with an uncompressed point, by curve; the point's first byte follows the rest. */
 const POINT_BYTES: Readonly<Record<string, number>> = { prime256v1: 65, secp384r1: 97, secp521r1: 133 };
 const ED25519_PRIME = 2n ** 255n - 19n;
-/** The y coordinates of Ed25519's points of small order, of which every signature can be made by anybody (RFC 8032 §5.1). */
+/** The y coordinates of Ed25519's points of small order, for which anyone can forge signatures (RFC 8032 §5.1). */
 const SMALL_ORDER = [
   0n,
   1n,
@@ -24,9 +24,9 @@ const SQUARES_MOD_64 = new Set(Array.from({ length: 64 }, (_, n) => (n * n) % 64
 const SMALL_PRIME_BOUND = 752;
 
 /**
- * Why a signature by this key proves nothing: anybody could have made it. Undefined for a key that may be verified with. This
- * is the one rule for keys that are trusted, of certificates at every place in a path, of logs and of authorities. It takes more
- * than `weaknessOf`: every RSA size from 2048 to 16384 bits and every odd exponent from 3, because others may sign with them.
+ * Why a key must not be used for verification: it is unsupported, or anyone could forge its signatures. Undefined for a good key.
+ * All trusted keys are checked with it: those of certificates, logs and authorities. It accepts more than `weaknessOf`: RSA keys
+ * from 2048 to 16384 bits with any odd exponent from 3, because other programs create such keys.
  */
 export function faultOf(key: KeyObject): string | undefined {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
@@ -34,12 +34,12 @@ export function faultOf(key: KeyObject): string | undefined {
     case "ec": {
       const curve = details?.namedCurve ?? "";
       if (!CURVES.includes(curve)) return `keys on the curve ${curve || "given by parameters"} are not supported`;
-      return isNamedPoint(key, POINT_BYTES[curve] ?? 0) ? undefined : "its point is not written in uncompressed form";
+      return isNamedPoint(key, POINT_BYTES[curve] ?? 0) ? undefined : "its point is not uncompressed";
     }
     case "rsa":
       return rsaFault(key);
     case "ed25519":
-      return isSmallOrder(key) ? "it is a point of small order, for which anybody can make signatures" : undefined;
+      return isSmallOrder(key) ? "it is a point of small order, for which anyone can forge signatures" : undefined;
     default:
       return `keys of type ${type ?? "unknown"} are not supported`;
   }
@@ -47,18 +47,18 @@ export function faultOf(key: KeyObject): string | undefined {
 
 function rsaFault(key: KeyObject): string | undefined {
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  if (bits < MIN_RSA_BITS) return `RSA keys of ${bits} bits are too short, ${MIN_RSA_BITS} is the least`;
-  if (bits > MAX_RSA_BITS) return `RSA keys of ${bits} bits are too long, ${MAX_RSA_BITS} is the most`;
+  if (bits < MIN_RSA_BITS) return `RSA keys of ${bits} bits are too short, the minimum is ${MIN_RSA_BITS}`;
+  if (bits > MAX_RSA_BITS) return `RSA keys of ${bits} bits are too long, the maximum is ${MAX_RSA_BITS}`;
   const exponent = key.asymmetricKeyDetails?.publicExponent ?? 0n;
   if (exponent < 3n || exponent % 2n === 0n || exponent > MAX_EXPONENT) {
-    return `the RSA exponent ${exponent} is not an odd number from 3 to ${MAX_EXPONENT}`;
+    return `RSA exponent ${exponent} is not an odd number from 3 to ${MAX_EXPONENT}`;
   }
   const modulus = modulusOf(key);
-  if (modulus % 2n === 0n) return "the RSA modulus is even";
+  if (modulus % 2n === 0n) return "RSA modulus is even";
   return factorWeakness(modulus);
 }
 
-/** Whether the key is written with its curve's name and an uncompressed point, the only form that Go's crypto/x509 reads. */
+/** Whether the key has a named curve and an uncompressed point, the only form that Go's crypto/x509 supports. */
 function isNamedPoint(key: KeyObject, pointBytes: number): boolean {
   const spki = key.export({ type: "spki", format: "der" });
   return spki.length < pointBytes + 32 && spki.at(-pointBytes) === 4;
@@ -77,7 +77,7 @@ export function modulusOf(key: KeyObject): bigint {
   return BigInt(`0x${Buffer.from(n, "base64url").toString("hex")}`);
 }
 
-/** Why anybody can factor the modulus, in the words of the weakness; undefined for one that resists the known ways. */
+/** A known weakness that lets anyone factor the modulus; undefined if there is none. */
 export function factorWeakness(modulus: bigint): string | undefined {
   if (hasSmallFactor(modulus)) return "key divisible by a small prime";
   if (isRoca(modulus)) return "key generated by a faulty Infineon library (ROCA, CVE-2017-15361)";
@@ -102,8 +102,8 @@ function smallPrimes(bound: number): readonly number[] {
 
 /**
  * The primes of the faulty library are k·M + (65537^a mod M), so the modulus is a power of 65537 modulo every small prime
- * of M (Nemec et al., "The Return of Coppersmith's Attack", 2017, §2.3). A sound key practically never
- * is.
+ * of M (Nemec et al., "The Return of Coppersmith's Attack", 2017, §2.3). This is practically
+ * never true for other keys.
  */
 function isRoca(modulus: bigint): boolean {
   return smallPrimes(168).every((prime) => {
@@ -121,7 +121,7 @@ function hasClosePrimes(modulus: bigint): boolean {
   if (a * a < modulus) a += 1n;
   for (let round = 0; round < FERMAT_ROUNDS; round++, a += 1n) {
     const rest = a * a - modulus;
-    if (!SQUARES_MOD_64.has(Number(rest & 63n))) continue; // no square ends so: most roots need not be taken
+    if (!SQUARES_MOD_64.has(Number(rest & 63n))) continue; // not a square: skips most roots
     const b = squareRoot(rest);
     if (b * b === rest) return true;
   }

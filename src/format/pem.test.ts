@@ -5,7 +5,7 @@ import { readPem, writePem } from "./pem.ts";
 const bytes = Buffer.from(Array.from({ length: 100 }, (_, at) => at));
 const block = writePem("SOME KEY", bytes);
 
-test("a block is written in lines of 64 characters", () => {
+test("writePem writes lines of 64 characters", () => {
   const lines = block.split("\n");
   assert.equal(lines[0], "-----BEGIN SOME KEY-----");
   assert.deepEqual(
@@ -15,7 +15,7 @@ test("a block is written in lines of 64 characters", () => {
   assert.equal(writePem("X", Buffer.alloc(0)), "-----BEGIN X-----\n-----END X-----\n");
 });
 
-test("blocks are read in order, whatever stands around them", () => {
+test("readPem returns blocks in order, ignoring other text", () => {
   const other = writePem("OTHER", Buffer.from("x"));
   const cases: [string, string, string[]][] = [
     ["one", block, ["SOME KEY"]],
@@ -42,7 +42,7 @@ test("blocks are read in order, whatever stands around them", () => {
   }
 });
 
-test("a text of begin lines alone costs no more than its length", () => {
+test("readPem: many begin lines -> linear time", () => {
   // At a cost of the square of its length this would take an hour.
   assert.deepEqual(readPem("-----BEGIN A-----\n".repeat(500_000)), []);
   assert.deepEqual(readPem(`${"-----BEGIN A-----\n".repeat(500_000)}-----END B-----`), []);

@@ -6,8 +6,8 @@ export interface PemBlock {
 }
 
 /**
- * Every PEM block of a text, in order; text between blocks and header lines (`Proc-Type: …`) are passed over, and so is a
- * begin line that the next end line does not belong to. The time is linear in the text: it may come from a URL.
+ * Parses every PEM block of a text, in order. Ignores text between blocks, header lines (`Proc-Type: …`), and a begin line that
+ * does not match the next end line. Takes linear time, because the text may be untrusted.
  */
 export function readPem(text: string): PemBlock[] {
   const blocks: PemBlock[] = [];
@@ -24,38 +24,38 @@ export function readPem(text: string): PemBlock[] {
   return blocks;
 }
 
-/** What keeps a text from being PEM, where it can be told, and what to do about it; for an error's message and hint. */
+/** Why a text is not PEM, if the cause is known, and what to do; for an error's message and hint. */
 export function whyNotPem(text: string): { reason: string; hint?: string } {
-  if (text.includes("\0")) return { reason: "it is not PEM: it is binary, or UTF-16 text" };
+  if (text.includes("\0")) return { reason: "it is not PEM, but binary or UTF-16 text" };
   if (!text.includes("-----BEGIN ")) return { reason: "it is not PEM" };
   if (/-----BEGIN [A-Z0-9 ]+-----\\n/.test(text)) {
     return {
       reason: "it is not PEM: its line breaks are written as \\n",
-      hint: `printf '%b' "$KEY" turns them into line breaks`,
+      hint: `convert them with printf '%b' "$KEY"`,
     };
   }
   if (/-----BEGIN [A-Z0-9 ]+-----[^\r\n]*[^\s]/.test(text)) {
     return {
-      reason: "it is not PEM: its line breaks are lost",
-      hint: 'the begin and end lines stand on lines of their own; quote the variable ("$KEY") that it went through',
+      reason: "it is not PEM: its line breaks are missing",
+      hint: 'quote the shell variable that contains it ("$KEY") to keep its line breaks',
     };
   }
-  return { reason: "it is not PEM: a block has a begin line and no end line of the same name" };
+  return { reason: "it is not PEM: a block has no matching end line" };
 }
 
 /**
- * The one block of a key file. With several nobody could know which one counts.
+ * The single PEM block of a key file.
  *
- * @param options.beside labels of blocks that may stand beside it
- * @returns undefined when there is none
- * @throws Error when there are several
+ * @param options.beside labels of blocks to ignore
+ * @returns undefined if there is none
+ * @throws Error if there are several
  */
 export function onlyPemBlock(text: string, options: { beside?: readonly string[] } = {}): PemBlock | undefined {
   const blocks = readPem(text).filter(({ label }) => !options.beside?.includes(label));
   if (blocks.length > 1) {
     const labels = blocks.slice(0, 3).map(({ label }) => label);
     throw new Error(
-      `it has ${blocks.length} PEM blocks (${labels.join(", ")}${blocks.length > 3 ? ", …" : ""}), not one`,
+      `expected one PEM block, found ${blocks.length} (${labels.join(", ")}${blocks.length > 3 ? ", …" : ""})`,
     );
   }
   return blocks[0];

@@ -1,21 +1,21 @@
 /**
- * Pieces of files. A piece belongs to whoever gets it: it may be kept, queued or sent later, and nobody writes into it again.
- * A reader that only looks at a piece gives it back, so that a file of gigabytes passes through one buffer. What was given
- * back is detached: a view of it that was kept by mistake is empty, and never another part of the file.
+ * Buffers for reading files in pieces. The receiver owns a piece: it may keep, queue or send it later. A reader that is done with a
+ * piece gives it back, so that a file of gigabytes is read through one buffer. A piece that was given back is detached: a view kept
+ * by mistake is empty, and never shows another part of the file.
  */
 
-/** Bytes of a piece of a file, but for the last. */
+/** Size of every piece but the last, in bytes. */
 export const PIECE_SIZE = 1024 * 1024;
-/** Buffers kept for the next pieces. */
+/** Most unused buffers kept for reuse. */
 const MAX_FREE = 4;
 
-/** Smaller buffers may be parts of node's pool. Bytes. */
+/** Smallest buffer to free, in bytes; smaller ones may be parts of Node's pool. */
 const MIN_FREED = 16 * 1024;
 
 const lent = new WeakSet<ArrayBuffer>();
 const free: ArrayBuffer[] = [];
 
-/** Room for a piece; its content is undefined. */
+/** A buffer for a piece; its content is undefined. */
 export function newPiece(): Uint8Array {
   const buffer = free.pop() ?? (Buffer.allocUnsafeSlow(PIECE_SIZE).buffer as ArrayBuffer);
   lent.add(buffer);
@@ -23,8 +23,8 @@ export function newPiece(): Uint8Array {
 }
 
 /**
- * Gives a piece back: the caller is done with it and with every view of it. Bytes that are no piece of a file (an answer's, a
- * part of standard input) are left alone, so that whoever reads any stream may call it.
+ * Gives a piece back for reuse; the caller must not use it or any view of it again. Ignores other buffers (of a response, of
+ * standard input), so it can be called for any stream.
  */
 export function giveBack(piece: Uint8Array): void {
   const buffer = piece.buffer as ArrayBuffer;
@@ -34,9 +34,8 @@ export function giveBack(piece: Uint8Array): void {
 }
 
 /**
- * Gives back a piece of a stream that nobody else holds, such as a part of an answer that was passed on: its memory is freed
- * now, and not when the collector gets to it, which lets a hundred megabytes gather first. A piece that shares its buffer with
- * others is left alone.
+ * Frees a piece of a stream that is not used elsewhere, such as a forwarded part of a response, at once: the garbage collector
+ * would let a hundred megabytes accumulate. Ignores a piece that shares its buffer with others.
  */
 export function release(piece: Uint8Array): void {
   const buffer = piece.buffer as ArrayBuffer;
@@ -48,6 +47,6 @@ export function release(piece: Uint8Array): void {
   try {
     buffer.transfer(0);
   } catch {
-    // memory that belongs to something else than JavaScript is left to it
+    // the memory is not managed by JavaScript
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { printable, printableLines } from "./printable.ts";
 
-test("printable writes what a terminal would obey as JSON escapes and leaves everything else", () => {
+test("printable escapes unprintable characters only", () => {
   const cases = [
     ["https://example.com/type/v1", "https://example.com/type/v1"],
     ["größer 🍒 日本語 C:\\new", "größer 🍒 日本語 C:\\new"],
@@ -18,11 +18,11 @@ test("printable writes what a terminal would obey as JSON escapes and leaves eve
   for (const [given, shown] of cases) assert.equal(printable(given), shown);
 });
 
-test("printable keeps the meaning of JSON in one line", () => {
+test("printable keeps the meaning of JSON on one line", () => {
   const value = { "a\u202eb": "\u2028\u200b\u{e0041}\u007f\ufeff", n: [1, "\n"] };
   assert.deepEqual(JSON.parse(printable(JSON.stringify(value))), value);
 });
 
-test("printableLines keeps line feeds and tabs alone", () => {
+test("printableLines keeps line feeds and tabs", () => {
   assert.equal(printableLines("a\tb\n\u001b[2J\r\u202e"), "a\tb\n\\u001b[2J\\u000d\\u202e");
 });

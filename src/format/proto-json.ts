@@ -12,8 +12,8 @@ export const HASH_ALGORITHMS = [
 ] as const;
 
 /**
- * What a field of a protobuf message holds: bytes (base64), text, a count (an int64 that is never negative), a uint32, a time
- * (RFC 3339), one name of an enumeration, a list, or another message.
+ * The type of a protobuf field: bytes (base64), text, a count (a non-negative int64), a uint32, a time (RFC 3339), an enum, a list,
+ * or another message.
  */
 type Shape =
   | "bytes"
@@ -25,18 +25,18 @@ type Shape =
   | { readonly list: Shape }
   | MessageShape;
 
-/** A message: its fields in lowerCamelCase, and the groups of fields of which one at most may be there (`oneof`). */
+/** A message: its fields in lowerCamelCase, and its `oneof` groups. */
 export interface MessageShape {
   readonly fields: Readonly<Record<string, Shape>>;
   readonly oneOf?: readonly (readonly string[])[];
-  /** The .proto file itself names the fields in lowerCamelCase: they have no other spelling. snake_case by default. */
+  /** For a .proto file whose field names are lowerCamelCase; by default they are snake_case. */
   readonly protoNames?: "camelCase";
 }
 
 /**
- * Reads protobuf's JSON (protobuf.dev, "ProtoJSON Format") of one message as strictly as Go's protojson, which cosign reads
- * with: a field that the message does not have, one that is there twice in two spellings, two of a `oneof`, and a value of another
- * type are refused. A field is spelt in lowerCamelCase or as in its .proto file, and null is as good as absent.
+ * Reads a message in protobuf's JSON (protobuf.dev, "ProtoJSON Format") as strictly as Go's protojson, which cosign uses: refuses
+ * unknown and duplicate fields, two fields of a `oneof`, and values of another type. Fields may be spelled in lowerCamelCase or as
+ * in the .proto file, and null means absent.
  *
  * @returns the same with every field in lowerCamelCase, counts as decimal text, uint32 as numbers, and no nulls
  * @throws Error naming the field
@@ -46,21 +46,21 @@ export function readProtoJson(value: unknown, shape: MessageShape): Record<strin
 }
 
 function readMessage(value: unknown, shape: MessageShape, path: string): Record<string, unknown> {
-  if (!isObject(value)) throw new Error(`${path || "the document"} is not an object`);
+  if (!isObject(value)) throw new Error(`${path || "document"} is not an object`);
   const found = new Map<string, unknown>();
   const names = spellings(shape);
   for (const [key, item] of Object.entries(value)) {
     const name = names.get(key);
     const field = name === undefined ? undefined : shape.fields[name];
     const where = path === "" ? key : `${path}.${key}`;
-    if (name === undefined || !field) throw new Error(`there is no field ${where}`);
-    if (found.has(name)) throw new Error(`${where} is there twice`);
+    if (name === undefined || !field) throw new Error(`unknown field ${where}`);
+    if (found.has(name)) throw new Error(`duplicate field ${where}`);
     found.set(name, item === null ? undefined : readField(item, field, where));
   }
   const set = (name: string) => found.get(name) !== undefined;
   for (const group of shape.oneOf ?? []) {
     const [, second] = group.filter(set);
-    if (second !== undefined) throw new Error(`there can be only one of ${group.join(", ")}`);
+    if (second !== undefined) throw new Error(`only one of ${group.join(", ")} is allowed`);
   }
   return Object.fromEntries([...found].filter(([, item]) => item !== undefined));
 }
@@ -82,33 +82,33 @@ function readScalar(value: unknown, shape: Extract<Shape, string>, path: string)
       const text = typeof value === "number" ? String(value) : value;
       const isCount = typeof text === "string" && /^(0|[1-9]\d{0,15})$/.test(text);
       if (isCount && Number.isSafeInteger(Number(text))) return text;
-      throw new Error(`${path} is not a whole number that could be`);
+      throw new Error(`${path} is not a non-negative integer`);
     }
     case "uint32": {
       const number = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value;
       if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number < 2 ** 32) return number;
-      throw new Error(`${path} is not a whole number from 0 to ${2 ** 32 - 1}`);
+      throw new Error(`${path} is not an integer from 0 to ${2 ** 32 - 1}`);
     }
     case "bytes":
       if (typeof value === "string" && !/[\r\n]/.test(value) && decodeBase64(value)) return value;
       throw new Error(`${path} is not base64`);
     case "time":
       if (typeof value === "string" && isTime(value)) return value;
-      throw new Error(`${path} is no time`);
+      throw new Error(`${path} is not a time`);
     case "text":
       if (typeof value === "string") return value;
-      throw new Error(`${path} is not text`);
+      throw new Error(`${path} is not a string`);
   }
 }
 
-/** An enumeration's value is its name, or its number, counted from 0. */
+/** Reads an enum value: its name, or its number, counted from 0. */
 function readName(value: unknown, names: readonly string[], path: string): string {
   const name = typeof value === "number" ? names[value] : value;
   if (typeof name === "string" && names.includes(name)) return name;
-  throw new Error(`${path} is none of the values it can have`);
+  throw new Error(`${path} is not a valid value`);
 }
 
-/** RFC 3339 with a zone, and a day and an hour that exist. */
+/** Whether a text is an RFC 3339 time with a zone, and a valid date and time of day. */
 function isTime(text: string): boolean {
   const [, date = ""] = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/.exec(text) ?? [];
   const day = new Date(`${date}T00:00:00Z`);
@@ -116,7 +116,7 @@ function isTime(text: string): boolean {
   return !Number.isNaN(new Date(text).getTime());
 }
 
-/** The field for every way to spell one. */
+/** Fields by all their spellings. */
 function spellings({ fields, protoNames }: MessageShape): Map<string, string> {
   const names = Object.keys(fields);
   const own = names.map((name): [string, string] => [name, name]);

@@ -11,7 +11,7 @@ const NAMES = {
 };
 const parse = (text: string) => parseSignedJson(Buffer.from(text), NAMES, "the payload");
 
-test("parseSignedJson: a member that another reader takes for one that is read is refused, at every level", () => {
+test("parseSignedJson: lookalike member at any level -> refused", () => {
   for (const text of [
     '{"Critical":{}}',
     '{"critical":{},"CRITICAL":{}}',
@@ -34,7 +34,7 @@ test("parseSignedJson: a member that another reader takes for one that is read i
   }
 });
 
-test("parseSignedJson: members that are read, unknown ones and a map's keys are left as they are", () => {
+test("parseSignedJson keeps known members, unknown members and map keys", () => {
   for (const text of [
     '{"critical":{"docker-reference":"","image":{"Docker-Reference":""}},"_type":"","subject":[{"sha256":""}]}',
     '{"optional":{"a":1,"A":2,"critical":1,"Critical":2}}',
@@ -48,7 +48,7 @@ test("parseSignedJson: members that are read, unknown ones and a map's keys are 
   }
 });
 
-test("parseForPrinting: numbers are written again as they stood in the text", () => {
+test("parseForPrinting keeps numbers as written", () => {
   const text = '{"a":9007199254740993,"b":[1.0,-0,1e400,0.10],"c":"1","d":null,"e":{"f":12345678901234567890}}';
   assert.equal(JSON.stringify(parseForPrinting(text)), text);
   assert.throws(() => parseForPrinting("{"), SyntaxError);

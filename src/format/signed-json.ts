@@ -2,26 +2,26 @@ import { TsignError } from "../errors.ts";
 import { isObject, parseJson } from "./json.ts";
 
 /**
- * The members of a signed document that tsign reads: their names, and of each what is read in it. A list stands for each of its
- * items. A member with nothing in it is read as it is, or is a map whose keys the signer chose.
+ * The members of a signed document that tsign reads, with their own members. For a list, those of each item. A member without
+ * members is read as it is, or is a map with keys chosen by the signer.
  */
 export interface MemberNames {
   readonly [name: string]: MemberNames;
 }
 
 /**
- * Parses JSON that is signed. Besides what parseJson refuses, a member is refused that another reader would take for one that is
- * read here: Go's encoding/json ignores case (by Unicode's simple folding, under which ſ is s and the Kelvin sign k) and lets the
- * last such member win, its second version can ignore `_` and `-` as well, and protobuf's JSON takes a field in camel and in snake
- * case. Who reads the document so would see another artifact, or another type, than what was verified.
+ * Parses signed JSON. Besides what parseJson refuses, it refuses a member that another parser could read as one of `names`: Go's
+ * encoding/json ignores case (by Unicode's simple folding, where ſ equals s and the Kelvin sign k) and uses the last such member,
+ * its second version can ignore `_` and `-` as well, and protobuf's JSON accepts camel and snake case. Such a parser would see
+ * another artifact or type than was verified.
  *
- * @param names the members that are read; all others may be there
- * @param what names the document in the error
+ * @param names the members that are read; other members are allowed
+ * @param document name of the document in errors
  * @throws TsignError "bad-bundle"
  */
-export function parseSignedJson(bytes: Uint8Array, names: MemberNames, what: string): unknown {
-  const value = parseJson(bytes, what);
-  refuseLookalikes(value, names, what);
+export function parseSignedJson(bytes: Uint8Array, names: MemberNames, document: string): unknown {
+  const value = parseJson(bytes, document);
+  refuseLookalikes(value, names, document);
   return value;
 }
 
@@ -30,9 +30,9 @@ export function parseSignedJson(bytes: Uint8Array, names: MemberNames, what: str
  *
  * @throws TsignError "bad-bundle"
  */
-export function refuseLookalikes(value: unknown, names: MemberNames, what: string): void {
+export function refuseLookalikes(value: unknown, names: MemberNames, document: string): void {
   if (Array.isArray(value)) {
-    for (const item of value) refuseLookalikes(item, names, what);
+    for (const item of value) refuseLookalikes(item, names, document);
     return;
   }
   if (!isObject(value)) return;
@@ -45,14 +45,14 @@ export function refuseLookalikes(value: unknown, names: MemberNames, what: strin
     if (name !== key) {
       throw new TsignError(
         "bad-bundle",
-        `${what} has the member ${JSON.stringify(key)}, which other programs read as "${name}"`,
+        `${document} has the member ${JSON.stringify(key)}, which other programs read as "${name}"`,
       );
     }
-    refuseLookalikes(item, names[name] ?? {}, what);
+    refuseLookalikes(item, names[name] ?? {}, document);
   }
 }
 
-/** A member's name as the most lenient reader compares it. The two are all that simple folding takes for an ASCII letter. */
+/** Folds a member's name like the most lenient parser. ſ and the Kelvin sign are the only letters that fold to ASCII. */
 function fold(name: string): string {
   return name
     .replaceAll(/[-_]/g, "")
@@ -64,8 +64,8 @@ function fold(name: string): string {
 type SourceReviver = (key: string, value: unknown, context: { readonly source: string }) => unknown;
 
 /**
- * Parses JSON for printing it again: every number is what JSON.stringify writes as it stands in the text, where a double would be
- * rounded beyond 2^53. Nothing is refused that JSON.parse takes.
+ * Parses JSON for printing it again: JSON.stringify writes every number as in the source, where a double would be rounded beyond
+ * 2^53. Accepts whatever JSON.parse accepts.
  *
  * @throws SyntaxError
  */

@@ -26,13 +26,13 @@ const CASES: readonly [content: string, mediaType: string][] = [
   ["\0asn", "application/octet-stream"],
 ];
 
-test("content is told by what it begins with", () => {
+test("sniffMediaType detects content by its first bytes", () => {
   for (const [content, mediaType] of CASES) {
     assert.equal(sniffMediaType(Buffer.from(content, "latin1")), mediaType, JSON.stringify(content));
   }
 });
 
-test("only the first 512 bytes count", () => {
+test("sniffMediaType examines the first 512 bytes only", () => {
   assert.equal(sniffMediaType(Buffer.from(`${"a".repeat(512)}\0`)), "text/plain");
   assert.equal(sniffMediaType(Buffer.from(`${"a".repeat(511)}\0`)), "application/octet-stream");
 });

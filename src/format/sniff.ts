@@ -1,11 +1,11 @@
-/** How many bytes decide. */
+/** Number of bytes that are examined. */
 export const SNIFFED_BYTES = 512;
 
 const SPACE = /^[\t\n\f\r ]+/;
 const HTML = /^<(!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[ >]|^<!--/i;
 const BINARY = /[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]/;
 
-/** What content begins with, as latin1 text, in the standard's order; a dot stands for any byte. */
+/** Byte patterns at the start of content, as latin1 text, in the standard's order. */
 const SIGNATURES: readonly [begin: RegExp, mediaType: string][] = [
   [/^%PDF-/, "application/pdf"],
   [/^%!PS-Adobe-/, "application/postscript"],
@@ -38,7 +38,7 @@ const SIGNATURES: readonly [begin: RegExp, mediaType: string][] = [
 /**
  * The media type that content looks like, without parameters (WHATWG MIME Sniffing, as Go's net/http implements it).
  *
- * @param head the first 512 bytes, or all there are
+ * @param head the first 512 bytes, or all
  */
 export function sniffMediaType(head: Uint8Array): string {
   const text = Buffer.from(head).subarray(0, SNIFFED_BYTES).toString("latin1");

@@ -204,7 +204,7 @@ test("readKeyFile: the hint fits the kind of the other key, and a second block i
   assert.match(await hint(writePem("CERTIFICATE", Buffer.of(1))), /use --certificate/);
   assert.doesNotMatch(await hint(pem(pair.privateKey, "pkcs8")), /public key|certificate/);
   const written = await writeKeyFile({ random: randomBytes }, pair.privateKey, Buffer.from("x"));
-  assert.match(await hint(written + written), /ambiguous private key: it has 2 PEM blocks/);
+  assert.match(await hint(written + written), /ambiguous private key: expected one PEM block, found 2/);
   assert.match(await hint(written + pem(pair.publicKey, "spki")), /ambiguous/);
-  assert.match(await hint(written.trim().replaceAll("\n", " ")), /line breaks are lost/);
+  assert.match(await hint(written.trim().replaceAll("\n", " ")), /line breaks are missing/);
 });

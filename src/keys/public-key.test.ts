@@ -50,20 +50,23 @@ describe("a public key", () => {
     for (const second of [fixture("cosign2.pub"), fixture("cosign3.pub"), writePem("CERTIFICATE", Buffer.of(1))]) {
       assert.throws(
         () => publicKeyFromPem(one + second),
-        refused("ambiguous public key: it has 2 PEM blocks", "its own file"),
+        refused("ambiguous public key: expected one PEM block, found 2", "its own file"),
       );
-      assert.throws(() => publicKeyFromPem(second + one), refused("ambiguous public key: it has 2 PEM blocks"));
+      assert.throws(
+        () => publicKeyFromPem(second + one),
+        refused("ambiguous public key: expected one PEM block, found 2"),
+      );
     }
   });
 
   test("without line breaks is refused with that reason", () => {
     const pem = fixture("cosign3.pub").trim();
     for (const [text, reason] of [
-      [pem.replaceAll("\n", " "), "its line breaks are lost"],
-      [pem.replaceAll("\n", ""), "its line breaks are lost"],
+      [pem.replaceAll("\n", " "), "its line breaks are missing"],
+      [pem.replaceAll("\n", ""), "its line breaks are missing"],
       [pem.replaceAll("\n", "\\n"), "its line breaks are written as \\n"],
       [Buffer.from(`\uFEFF${pem}`, "utf16le").toString("latin1"), "UTF-16"],
-      [pem.replace(/-----END.*/, ""), "no end line"],
+      [pem.replace(/-----END.*/, ""), "no matching end line"],
     ] as const) {
       assert.throws(() => publicKeyFromPem(text), refused(reason), reason);
     }

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { naming } from "../errors.ts";
+import { withSubject } from "../errors.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
 import { readKeyFile } from "./key-file.ts";
@@ -18,7 +18,7 @@ export async function loadPublicKey(io: Io, reference: string): Promise<PublicKe
   const provider = await openProvider(io, reference);
   if (provider) return provider.publicKey();
   const bytes = await readBlob(io, reference);
-  return naming(reference, () => publicKeyFromPem(Buffer.from(bytes).toString("utf8")));
+  return withSubject(reference, () => publicKeyFromPem(Buffer.from(bytes).toString("utf8")));
 }
 
 /**
@@ -32,7 +32,9 @@ export async function loadSigner(io: Io, reference: string, password: () => Prom
   const provider = await openProvider(io, reference);
   if (provider) return provider.signer();
   const bytes = await readBlob(io, reference);
-  return naming(reference, async () => signerFromKey(await readKeyFile(Buffer.from(bytes).toString("utf8"), password)));
+  return withSubject(reference, async () =>
+    signerFromKey(await readKeyFile(Buffer.from(bytes).toString("utf8"), password)),
+  );
 }
 
 /** Returns a new ECDSA P-256 private key, as cosign generates them. */

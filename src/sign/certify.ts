@@ -1,6 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import type { IdentityProvider } from "@sigstore/sign";
-import { naming, TsignError } from "../errors.ts";
+import { TsignError, withSubject } from "../errors.ts";
 import { certificateNames } from "../format/certificate-names.ts";
 import { printable } from "../format/printable.ts";
 import type { Io } from "../io/io.ts";
@@ -79,7 +79,7 @@ export async function certify(
   const { signer, trust, onIssue, onWarning } = options;
   if (source.kind === "given") {
     const { name, certificate, chain } = source;
-    return naming(name, () => readSigningCertificate({ certificate, chain, key: signer.publicKey }));
+    return withSubject(name, () => readSigningCertificate({ certificate, chain, key: signer.publicKey }));
   }
   const { authority: url, identity } = source;
   const { requestCertificate } = await import("../services/fulcio.ts");

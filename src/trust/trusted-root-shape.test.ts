@@ -50,13 +50,10 @@ test("TRUSTED_ROOT: value of the wrong type, or unknown field -> refused", () =>
   const paths = leaves(ROOT, () => 0).map(([path]) => path);
   assert.equal(paths.length, 35);
   for (const field of ["tlogs", "ctlogs"]) {
-    assert.throws(() => readProtoJson({ [field]: [{ ...LOG, uri: "a" }] }, TRUSTED_ROOT), /there is no field/);
+    assert.throws(() => readProtoJson({ [field]: [{ ...LOG, uri: "a" }] }, TRUSTED_ROOT), /unknown field/);
   }
   for (const field of ["certificateAuthorities", "timestampAuthorities"]) {
-    assert.throws(
-      () => readProtoJson({ [field]: [{ ...AUTHORITY, baseUrl: "a" }] }, TRUSTED_ROOT),
-      /there is no field/,
-    );
+    assert.throws(() => readProtoJson({ [field]: [{ ...AUTHORITY, baseUrl: "a" }] }, TRUSTED_ROOT), /unknown field/);
   }
 });
 
@@ -75,6 +72,6 @@ test("TRUSTED_ROOT: the types of keys have the numbers of sigstore_common.proto"
       assert.deepEqual(read(details), { tlogs: [{ publicKey: { keyDetails: name } }] });
     }
   }
-  assert.throws(() => read(names.length), /none of the values/);
-  assert.throws(() => read("ML_DSA_45"), /none of the values/);
+  assert.throws(() => read(names.length), /is not a valid value/);
+  assert.throws(() => read("ML_DSA_45"), /is not a valid value/);
 });

@@ -87,7 +87,7 @@ export function memoryStore(name = "registry.example/app"): MemoryStore {
     async *referrers(subject) {
       await ask(`referrers ${subject}`);
       const fixed = listings.get(subject);
-      for (const entry of fixed ?? naming(subject)) {
+      for (const entry of fixed ?? withSubject(subject)) {
         if (entry instanceof Error) throw entry;
         yield entry;
       }
@@ -114,7 +114,7 @@ export function memoryStore(name = "registry.example/app"): MemoryStore {
       return manifests.delete(tagOrDigest as Digest);
     },
   };
-  function naming(subject: Digest): Descriptor[] {
+  function withSubject(subject: Digest): Descriptor[] {
     return [...manifests.keys()].flatMap((digest) => {
       const stored = find(digest);
       if (stored?.manifest.subject?.digest !== subject) return [];

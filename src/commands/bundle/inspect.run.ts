@@ -1,12 +1,12 @@
 import { inspectBundle } from "../../cli/inspect/bundle.ts";
 import type { Run } from "../../cli/parser/define.ts";
-import { naming } from "../../errors.ts";
+import { withSubject } from "../../errors.ts";
 import { readBlob } from "../../net/input.ts";
 import type definition from "./inspect.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [file = ""] }) => {
   const bytes = await readBlob(io, file);
-  const lines = await naming(file, () => inspectBundle(bytes));
+  const lines = await withSubject(file, () => inspectBundle(bytes));
   io.stderr.write("WARNING: This command only shows what the bundle holds.\n");
   io.stderr.write("It verifies neither signatures nor certificates nor the transparency log.\n");
   io.stderr.write("\n");

@@ -1,4 +1,4 @@
-import { naming, TsignError } from "../../errors.ts";
+import { TsignError, withSubject } from "../../errors.ts";
 import { readCertificates } from "../../evidence/legacy/read.ts";
 import { parseCertificate } from "../../trust/certificate.ts";
 import type { TrustedMaterial } from "../../trust/material.ts";
@@ -51,6 +51,6 @@ async function readSingleTargets(tuf: Tuf, targets: readonly SingleTarget[]): Pr
     logs: await logs("Rekor"),
     ctLogs: await logs("CTFE"),
     timestampAuthorities:
-      timestamps.length === 0 ? [] : [await naming("the TSA targets", () => timestampAuthority(timestamps))],
+      timestamps.length === 0 ? [] : [await withSubject("the TSA targets", () => timestampAuthority(timestamps))],
   };
 }

@@ -1,4 +1,4 @@
-import { naming, TsignError } from "../../errors.ts";
+import { TsignError, withSubject } from "../../errors.ts";
 import { readCertificates } from "../../evidence/legacy/read.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
@@ -130,6 +130,6 @@ async function readPemCertificates(io: Io, path: string | undefined): Promise<Ui
   const certificates = readCertificates(Buffer.from(await readBlob(io, path)).toString("latin1"), path);
   if (certificates.length === 0) throw new TsignError("input", `${path} does not contain a certificate`);
   const { parseCertificate } = await import("../../trust/certificate.ts");
-  for (const der of certificates) await naming(path, () => parseCertificate(der)); // checks that each is usable
+  for (const der of certificates) await withSubject(path, () => parseCertificate(der)); // checks that each is usable
   return certificates;
 }
