@@ -81,7 +81,7 @@ test("load: reference with another digest -> refused", async (t) => {
   await ok("save", "--dir", "saved", image);
   const refused = await tsign("load", "--dir", "saved", `${registry}/mirror@sha256:${"0".repeat(64)}`);
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /saved holds sha256:[0-9a-f]+, not sha256:0/);
+  assert.match(refused.stderr, /digest mismatch for saved: got sha256:[0-9a-f]+, want sha256:0/);
   await ok("load", "--dir", "saved", `${registry}/mirror@${digest}`);
   const store = await open(`${registry}/mirror`);
   assert.ok(await store.resolve(digest));

@@ -57,7 +57,7 @@ test("verify --attachment: output names the attachment and its digest", async (t
   await ok("attach", "sbom", "--sbom", "sbom.json", image);
   const sign = ["sign", "--key", "a.key", "--use-signing-config=false", "--tlog-upload=false", "--attachment", "sbom"];
   const signed = await ok(...sign, image);
-  const [, attached = ""] = /(sha256:[0-9a-f]{64}), not the image/.exec(signed.stderr) ?? [];
+  const [, attached = ""] = /(sha256:[0-9a-f]{64}), instead of the image/.exec(signed.stderr) ?? [];
   assert.ok(attached !== "" && !image.endsWith(attached));
   writeFileSync(join(cwd, "Dockerfile"), `FROM ${image}\n`);
   const pod = { apiVersion: "v1", kind: "Pod", spec: { containers: [{ name: "a", image }] } };

@@ -37,7 +37,9 @@ import type { flags } from "./verify-blob-attestation.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [file], flags }) => {
   if (flags.signature === "" && flags.bundle === "") {
-    throw new TsignError("usage", "provide path to the DSSE envelope via --signature or a bundle via --bundle");
+    throw new TsignError("usage", "provide path to the DSSE envelope via --signature or a bundle via --bundle", {
+      hint: "add --bundle FILE, the file that `tsign attest-blob --bundle FILE` wrote",
+    });
   }
   const stated = flags.checkClaims ? statedDigest(flags, file) : undefined;
   refuseKeyAndCertificate(flags);

@@ -29,7 +29,9 @@ import type { flags } from "./verify-blob.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [file = ""], flags }) => {
   if (keyReference(flags) === "" && flags.certificate === "" && flags.bundle === "") {
-    throw new TsignError("usage", "one of --key, --sk, --certificate or --bundle is required");
+    throw new TsignError("usage", "one of --key, --sk, --certificate or --bundle is required", {
+      hint: "add --bundle FILE, and --key FILE or --certificate-identity and --certificate-oidc-issuer",
+    });
   }
   refuseKeyAndCertificate(flags);
   if (flags.signature === "" && flags.bundle === "") {

@@ -1,4 +1,4 @@
-import { TsignError } from "../../errors.ts";
+import { replaceHint, TsignError } from "../../errors.ts";
 import {
   type ImageTarget,
   imageTarget,
@@ -71,8 +71,17 @@ export async function openTarget(
     if (flags.attachment) io.stderr.write("WARNING: --attachment is ignored with --local-image\n");
     return layoutTarget(io, text);
   }
-  const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: false });
+  const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: false }).catch((error: unknown) =>
+    suggestLocalImage(io, text, error),
+  );
   return imageTarget(io, image, registryOptions(flags));
+}
+
+/** Throws the error; if a folder has the image's name, with a hint to verify that. */
+async function suggestLocalImage(io: Io, text: string, error: unknown): Promise<never> {
+  const isFolder = /^[\w.-]+$/.test(text) && (await io.files.stat(text))?.kind === "directory";
+  if (!isFolder || !(error instanceof TsignError) || error.code === "cancelled") throw error;
+  throw replaceHint(error, `add --local-image to verify the folder ${text}`);
 }
 
 /**

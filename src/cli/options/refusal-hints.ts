@@ -1,3 +1,4 @@
+import { SIGN_PREDICATE_TYPE } from "../../evidence/media-types.ts";
 import { shellQuoted } from "../../format/shell-quoted.ts";
 import type { Instead } from "../../images/verdict.ts";
 import type { Io } from "../../io/io.ts";
@@ -108,7 +109,7 @@ export function absenceHint(
   switch (instead.kind) {
     case "other-types":
       return kind === "attestations"
-        ? "pass one of the types that were found with --type"
+        ? otherTypesHint(instead.predicateTypes)
         : `verify its attestations with \`tsign verify-attestation\`: ${instead.predicateTypes.join(", ")}`;
     case "bundles":
       return `leave out --new-bundle-format=false: the image has ${kind} in Sigstore bundles`;
@@ -122,6 +123,12 @@ export function absenceHint(
     case "nothing":
       return nothingHint(io, asked);
   }
+}
+
+function otherTypesHint(found: readonly string[]): string {
+  return found.every((type) => type === SIGN_PREDICATE_TYPE)
+    ? "verify its signatures with `tsign verify`: it has no attestations"
+    : "pass one of the types that were found with --type";
 }
 
 function nothingHint(io: Pick<Io, "env">, { kind, localImage, target }: Parameters<typeof absenceHint>[2]): string {
