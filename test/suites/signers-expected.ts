@@ -17,13 +17,13 @@ export const CANNOT: readonly Exception[] = [
   {
     rows: /^(?!keyless).*, Rekor 2: .*their witnesses/,
     column: "made",
-    reason: /the verifier's key cannot be read/,
+    reason: /invalid verifier key/,
     why: "RekorWitness sends Rekor 2 every key as a certificate, and as one of P-256",
   },
   {
     rows: /^P-384, envelope, Rekor 1: their builder, our signer, /,
     column: "made",
-    reason: /no verifier accepts a signature/,
+    reason: /a signature does not match any verifier/,
     why: "Rekor 1 checks envelopes over SHA-256, which a `Signer` cannot be asked for, but be told before",
   },
   {
@@ -35,7 +35,7 @@ export const CANNOT: readonly Exception[] = [
   {
     rows: /^P-384, message, Rekor 1: our session, their witnesses/,
     column: "made",
-    reason: /data\.hash is not a digest of its algorithm/,
+    reason: /data\.hash: invalid digest/,
     why: "RekorWitness calls every digest SHA-256",
   },
   {
