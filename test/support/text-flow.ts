@@ -49,6 +49,8 @@ export class TextFlow {
   readonly #calls = new Map<Node, Node[]>();
   /** Calls of methods by the method's name. */
   readonly #methodCalls = new Map<string, Node[]>();
+  /** Numbers of methods and functions in objects that have a name. */
+  readonly #methods = new Map<string, number>();
 
   constructor(trees: SyntaxTrees) {
     this.#trees = trees;
@@ -90,6 +92,8 @@ export class TextFlow {
   }
 
   #index(node: Node): void {
+    const method = isFunction(node) ? methodName(node, this.#trees) : "";
+    if (method !== "") this.#methods.set(method, (this.#methods.get(method) ?? 0) + 1);
     if (node.type === "NewExpression" || (node.type === "CallExpression" && node.callee.type === "Super")) {
       const made = this.classOf(node);
       if (typeof made === "object") add(this.#calls, made, node);
@@ -97,7 +101,7 @@ export class TextFlow {
       const { callee } = node;
       const called = this.#functionOf(callee);
       if (called) add(this.#calls, called, node);
-      else if (callee.property?.name) add(this.#methodCalls, callee.property.name, node);
+      else if (callee.property) add(this.#methodCalls, propertyName(callee.property), node);
     }
   }
 
@@ -180,7 +184,8 @@ export class TextFlow {
   /** Calls of a method by its name alone; none of a name that many objects share. */
   #callsOfMethod(name: string): Node[] {
     const calls = this.#methodCalls.get(name) ?? [];
-    return COMMON_METHODS.includes(name) || calls.length > MAX_METHOD_CALLS ? [] : calls;
+    const isOnlyOne = this.#methods.get(name) === 1;
+    return COMMON_METHODS.includes(name) || (calls.length > MAX_METHOD_CALLS && !isOnlyOne) ? [] : calls;
   }
 
   /** A constructor's calls are those of its class. */
@@ -252,7 +257,13 @@ function results(called: Node): Node[] {
 /** The name by which a method or a function in an object is called. */
 function methodName(called: Node, trees: SyntaxTrees): string {
   const holder = called.key ? called : trees.parent(called);
-  return /^(ObjectProperty|ObjectMethod|ClassMethod)$/.test(holder?.type) ? (holder.key.name ?? "") : "";
+  return /^(ObjectProperty|ObjectMethod|ClassMethod|ClassPrivateMethod)$/.test(holder?.type)
+    ? propertyName(holder.key)
+    : "";
+}
+
+function propertyName(property: Node): string {
+  return property.type === "PrivateName" ? `#${property.id.name}` : (property.name ?? "");
 }
 
 /** The texts that a literal, a template or a sum can be: one for each way through the conditions in it. */
@@ -299,7 +310,9 @@ function placeOf(place: Place, index: number, count: number): Place {
 /** A word for what is put into a text. */
 function nameOf(node: Node): string {
   if (node.type === "Identifier") return node.name;
-  if (/MemberExpression$/.test(node.type)) return node.computed ? nameOf(node.object) : node.property.name;
+  if (/MemberExpression$/.test(node.type)) {
+    return node.computed ? nameOf(node.object) : propertyName(node.property).replace("#", "");
+  }
   if (/CallExpression$/.test(node.type)) {
     const [first] = node.arguments;
     if (node.callee.type === "Identifier" && first && !isFunction(first)) return nameOf(first);
