@@ -2,6 +2,7 @@ import { registryOptions } from "../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
 import { countOf, printDone } from "../cli/print/stored.ts";
+import { lookOf, shortDigests } from "../cli/print/style.ts";
 import { TsignError } from "../errors.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
@@ -108,7 +109,8 @@ function printCopying(
   { manifest, destination }: { manifest: Descriptor; destination: ImageStore },
 ) {
   const { digest } = manifest;
-  io.stderr.write(`Copying ${from.name}@${digest} to ${destination.name}@${digest}...\n`);
+  const text = `Copying ${from.name}@${digest} to ${destination.name}@${digest}...\n`;
+  io.stderr.write(shortDigests(text, lookOf(io, "stderr")));
 }
 
 async function setTag(store: ImageStore, { tag, digest }: Tagging): Promise<void> {

@@ -18,7 +18,7 @@ export interface ImageRow {
 }
 
 const TITLES = ["IMAGE", "SIGNER", "ISSUER", "SIGNED AT", "LOG INDEX"] as const;
-/** Terminals with fewer columns get no issuer. */
+/** Terminals with fewer columns get no issuer; nor do tables of keys, which have none. */
 const WIDE_ENOUGH = 100;
 const GAP = "  ";
 /** A column is not made narrower than this. */
@@ -36,7 +36,8 @@ export function summaryOf(rows: readonly ImageRow[]): string {
  * images that are not verified take the columns right of the image.
  */
 export function printTable(stderr: Lines, rows: readonly ImageRow[], look: Look): void {
-  const shown = (cells: readonly string[]) => cells.filter((_, column) => column !== 2 || look.columns >= WIDE_ENOUGH);
+  const hasIssuers = look.columns >= WIDE_ENOUGH && rows.some(({ result }) => result.ok && result.issuer !== "");
+  const shown = (cells: readonly string[]) => cells.filter((_, column) => column !== 2 || hasIssuers);
   const titles = shown(TITLES);
   const cellsOf = ({ image, result }: ImageRow) =>
     result.ok ? shown([image, result.signer, result.issuer, result.time, result.logIndex]) : [image];
