@@ -313,3 +313,10 @@ test("a value that is not among a flag's choices is refused with the list and th
   const type = await run("attest --key k.key --type slsaprovenence1 --predicate p x".split(" "));
   assert.match(type.stderr, /invalid predicate type: slsaprovenence1\nhint: did you mean slsaprovenance1/);
 });
+
+test("two flags that exclude one another -> cobra's message, and a hint that names both", async () => {
+  const refused = await run("verify --ca-roots a --certificate-chain b --key k image".split(" "));
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^Error: if any flags in the group \[ca-roots certificate-chain\] are set/m);
+  assert.match(refused.stderr, /^hint: set only one of --ca-roots and --certificate-chain$/m);
+});

@@ -233,6 +233,7 @@ function requireExclusive(command: Command, given: ReadonlySet<string>): void {
     throw new TsignError(
       "usage",
       `if any flags in the group [${all}] are set none of the others can be; [${which}] were all set`,
+      { hint: `set only one of ${set.map((name) => `--${name}`).join(" and ")}` },
     );
   }
 }
