@@ -69,11 +69,15 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
   const verdict = await verify(evidence, subject, verification.trust, policy);
   if (!verdict.ok) {
     const { name, detail } = verdict.failed;
-    const what = file ?? "the attestation";
-    throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${what}: ${name}: ${detail}`, {
-      ...fieldsOfCheck(verdict.failed),
-      hint: blobRefusalHint(fieldsOfCheck(verdict.failed), flags) ?? verdict.failed.hint,
-    });
+    const subjectName = file ?? "the attestation";
+    throw new TsignError(
+      "bad-signature",
+      `${evidence.origin.where} does not verify ${subjectName}: ${name}: ${detail}`,
+      {
+        ...fieldsOfCheck(verdict.failed),
+        hint: blobRefusalHint(fieldsOfCheck(verdict.failed), flags) ?? verdict.failed.hint,
+      },
+    );
   }
   if (policy.signer.kind === "identity") {
     const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
@@ -119,9 +123,9 @@ function statedDigest({ digest, digestAlg }: VerifyFlags, file: string | undefin
 /** Returns what the statement must be about: the file, hashed with the algorithms of the statement, or else the digest. */
 async function readSubject(
   io: Io,
-  by: { file: string | undefined; stated: StatedDigest | undefined; content: Evidence["content"] },
+  from: { file: string | undefined; stated: StatedDigest | undefined; content: Evidence["content"] },
 ): Promise<Message> {
-  const { file, stated, content } = by;
+  const { file, stated, content } = from;
   if (file === undefined) return messageOfDigests(new Map(stated ? [[stated.algorithm, stated.digest]] : []));
   const hashes = new Set(statedAlgorithms(content));
   if (stated) hashes.add(stated.algorithm);
@@ -184,9 +188,9 @@ async function readForm(
 
 function envelopeEvidence(
   bytes: Uint8Array,
-  by: { path: string; timestamps: readonly Uint8Array[]; certificate: Verification["certificate"] },
+  from: { path: string; timestamps: readonly Uint8Array[]; certificate: Verification["certificate"] },
 ): Evidence {
-  const { path, timestamps, certificate } = by;
+  const { path, timestamps, certificate } = from;
   return {
     origin: { kind: "file", where: path },
     content: readEnvelope(bytes, path),

@@ -5,7 +5,7 @@ import { confirm, readPassword } from "../../io/prompt.ts";
 import { publicKeyFromObject, writeKeyFile } from "../../keys/index.ts";
 import { requireProvider } from "../../keys/providers/open.ts";
 import { withoutPin } from "../../keys/providers/pkcs11-uri.ts";
-import { requireApart, requirePlaces, writeOutput } from "./output-places.ts";
+import { assertDistinct, assertWritable, writeOutput } from "./output-places.ts";
 
 /**
  * Writes PREFIX.key (0600, encrypted) and PREFIX.pub (0644): both files or neither. Asks before it replaces an existing file.
@@ -20,8 +20,8 @@ export async function writeKeyPair(
   const privatePath = `${options.prefix}.key`;
   const publicPath = `${options.prefix}.pub`;
   const outputs = [privatePath, publicPath].map((path) => ({ shown: "--output-key-prefix:", path }));
-  await requireApart(io, outputs, options.from === undefined ? [] : [{ shown: "--key", path: options.from }]);
-  await requirePlaces(io, [privatePath, publicPath]);
+  await assertDistinct(io, outputs, options.from === undefined ? [] : [{ shown: "--key", path: options.from }]);
+  await assertWritable(io, [privatePath, publicPath]);
   const password = await readPassword(io, { confirm: true });
   for (const path of [privatePath, publicPath]) {
     if (!(await io.files.stat(path))) continue;
@@ -62,7 +62,7 @@ export async function createServiceKey(io: Io, reference: string, prefix: string
     });
   }
   const path = `${prefix}.pub`;
-  await requirePlaces(io, [path]);
+  await assertWritable(io, [path]);
   await writeOutput(io, { path, content: (await provider.create()).pem });
   io.stderr.write(`Public key written to ${path}\n`);
 }
@@ -79,7 +79,7 @@ export async function storeKeyPair(io: Io, reference: string, key: KeyObject): P
       hint: `run \`tsign generate-key-pair --kms ${withoutPin(reference)}\` to create a key in the service`,
     });
   }
-  await requirePlaces(io, ["cosign.pub"]);
+  await assertWritable(io, ["cosign.pub"]);
   const password = await readPassword(io, { confirm: true });
   const publicKey = publicKeyFromObject(key).pem;
   const lines = await provider.store({ privateKey: await writeKeyFile(io, key, password), publicKey, password });

@@ -45,11 +45,11 @@ export async function requireSoundFiles(io: FilesIo, use: FileUse): Promise<void
     });
   }
   if (outputs.length === 0) return;
-  await requirePlaces(
+  await assertWritable(
     io,
     outputs.map(({ path }) => path),
   );
-  await requireApart(io, outputs, inputs);
+  await assertDistinct(io, outputs, inputs);
 }
 
 function outputsOf({ flags, values }: FileUse): Named[] {
@@ -83,7 +83,7 @@ function namesFile(key: string, flags: Flags): boolean {
  * @param paths "" for an output that is not wanted, "-" for stdout
  * @throws TsignError "input"
  */
-export async function requirePlaces(io: FilesIo, paths: readonly string[]): Promise<void> {
+export async function assertWritable(io: FilesIo, paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     if (path === "" || path === "-") continue;
     const folder = dirname(path);
@@ -99,7 +99,7 @@ export async function requirePlaces(io: FilesIo, paths: readonly string[]): Prom
  *
  * @throws TsignError "usage"
  */
-export async function requireApart(io: FilesIo, outputs: readonly Named[], inputs: readonly Named[]): Promise<void> {
+export async function assertDistinct(io: FilesIo, outputs: readonly Named[], inputs: readonly Named[]): Promise<void> {
   for (const [index, output] of outputs.entries()) {
     for (const other of outputs.slice(0, index)) {
       if (ALIASES.has(output.shown) && ALIASES.has(other.shown)) continue;

@@ -5,7 +5,7 @@ import { encodeBase64 } from "../../format/base64.ts";
 import { type Digest, parseDigest } from "../../format/digest.ts";
 import type { Io } from "../../io/io.ts";
 import type { PublicKey } from "../../keys/types.ts";
-import { requirePlaces, writeOutput, writeRequested } from "../options/output-places.ts";
+import { assertWritable, writeOutput, writeRequested } from "../options/output-places.ts";
 
 /** The files `sign` can be asked for. */
 export interface SignatureFileFlags {
@@ -47,7 +47,7 @@ export async function requireSignatureFiles(
   const places = [outputPayload, outputSignature].flatMap((path) =>
     images.map((image) => placeFor(path, flags, image)),
   );
-  await requirePlaces(io, places);
+  await assertWritable(io, places);
 }
 
 /** Where the part of one image goes; "" for what was not asked for. */

@@ -43,8 +43,8 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   if (printed > 0) return;
   report.requireComplete();
   if (flags.predicateType === "" && report.unreadable === 0) return;
-  const what = flags.predicateType === "" ? "attestations" : `attestations of type ${flags.predicateType}`;
-  throw new TsignError("no-signatures", `no ${what} found for ${formatReference(image.ref)}`);
+  const wanted = flags.predicateType === "" ? "attestations" : `attestations of type ${flags.predicateType}`;
+  throw new TsignError("no-signatures", `no ${wanted} found for ${formatReference(image.ref)}`);
 };
 
 const WORKERS = 10;
