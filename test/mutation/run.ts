@@ -230,17 +230,14 @@ async function judgeOnce(
   by: { setup: Setup; tests: readonly Test[]; mutants: readonly Mutant[]; options: Options },
 ): Promise<[Outcome, string]> {
   const own = new Set(by.mutants.filter(({ file }) => file === mutant.file).map(({ id }) => id));
+  const ownTests = ownTestsOf(mutant.file);
   const touching = by.tests
-    .filter(({ hits }) => [...own].some((id) => hits.has(id)))
+    .filter(({ file, hits }) => file === ownTests || [...own].some((id) => hits.has(id)))
     .sort(
       (one, other) => overlap(other, own) / (other.milliseconds + 50) - overlap(one, own) / (one.milliseconds + 50),
     );
-  const ownTests = ownTestsOf(mutant.file);
-  const isOwn = ({ file }: Test) => Number(file === ownTests);
-  const pool =
-    touching.length > 0
-      ? touching
-      : [...by.tests].sort((one, other) => isOwn(other) - isOwn(one) || one.milliseconds - other.milliseconds);
+  const cheap = [...by.tests].sort((one, other) => one.milliseconds - other.milliseconds);
+  const pool = touching.length > 0 ? touching : cheap;
   const files = [...new Set(pool.map(({ file }) => file))].slice(0, FILES_FOR_ONE);
   const tests = affordable(
     pool.filter(({ file }) => files.includes(file)),
