@@ -197,7 +197,7 @@ function systemTerminal(): Terminal {
       return process.stderr.isTTY === true;
     },
     get columns() {
-      return process.stderr.columns ?? 80;
+      return process.stderr.columns || 80;
     },
     status(text) {
       const up = below > 0 ? `\u001b[${below}A` : "";
