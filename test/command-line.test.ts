@@ -320,3 +320,15 @@ test("two flags that exclude one another -> cobra's message, and a hint that nam
   assert.match(refused.stderr, /^Error: if any flags in the group \[ca-roots certificate-chain\] are set/m);
   assert.match(refused.stderr, /^hint: set only one of --ca-roots and --certificate-chain$/m);
 });
+
+test("--quiet: warnings and notes are left out, errors stay; --verbose beside it is refused", async () => {
+  const ignored = ["triangulate", "--quiet", "--registry-password", "secret-0", "nowhere.invalid/a:b"];
+  const loud = await run(ignored.filter((word) => word !== "--quiet"));
+  assert.match(loud.stderr, /^Command "triangulate" is deprecated.*^WARNING: .*^Error: /ms);
+  const quiet = await run(ignored);
+  assert.equal(quiet.code, loud.code);
+  assert.match(quiet.stderr, /^Error: [^\n]*\n(?:hint: [^\n]*\n)?$/);
+  const both = await run(["version", "-q", "-d"]);
+  assert.equal(both.code, 1);
+  assert.match(both.stderr, /^Error: --quiet and --verbose cannot be used together\n/);
+});
