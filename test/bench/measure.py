@@ -2,7 +2,7 @@
 
     python3 measure.py OUTPUT COMMAND...      the command's output goes to the file OUTPUT
 
-Node has no wait4, which alone tells what one child has used.
+Node has no wait4, the only call that reports the resources of a single child process.
 """
 import json, os, sys, time
 
