@@ -95,7 +95,7 @@ test("prompt without a terminal -> error names the flag that answers it", async 
   assert.match(declined.stderr, /Error: user declined the prompt/);
   assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 0, "it is still signed");
   const again = await tsign("generate-key-pair", "--output-key-prefix", "a");
-  assert.match(again.stderr, /stdin is not a terminal\nhint: --output-key-prefix/);
+  assert.match(again.stderr, /stdin is not a terminal\nhint: pass --output-key-prefix/);
   const key = ["--key", "a.key", ...OFFLINE];
   assert.equal((await run(["sign", ...key, image], { cwd, env })).code, 0, "nothing is asked without a log");
 });
