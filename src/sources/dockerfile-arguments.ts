@@ -58,10 +58,10 @@ export class DockerfileArguments {
    */
   define(rest: string, where: string): void {
     const words = wordsOf(rest, this.#escape);
-    if (words.length === 0) throw new TsignError("input", `${where}: ARG takes a name`);
+    if (words.length === 0) throw new TsignError("input", `${where}: ARG requires a name`);
     for (const word of words) {
       const [name = "", ...parts] = word.split("=");
-      if (name === "") throw new TsignError("input", `${where}: ARG takes a name before =`);
+      if (name === "") throw new TsignError("input", `${where}: ARG requires a name before =`);
       const value = parts.length > 0 ? this.#expand(parts.join("="), where) : this.#env[name];
       if (value === undefined) continue;
       this.#values.set(name, value);
@@ -83,7 +83,7 @@ export class DockerfileArguments {
       throw new TsignError(
         "input",
         missing === undefined
-          ? `${where}: cannot tell what ${word} is`
+          ? `${where}: cannot resolve ${word}`
           : `${where}: the build argument ${missing} has no value`,
         missing === undefined
           ? {}
@@ -94,7 +94,7 @@ export class DockerfileArguments {
     }
     for (const name of unset) this.notices.push(`- build argument without a value is empty: ${name}`);
     if (given.some((name) => this.#assumed.has(name))) {
-      const notice = `- build platform taken for granted: ${this.#platform}`;
+      const notice = `- build platform assumed: ${this.#platform}`;
       if (!this.notices.includes(notice)) this.notices.push(notice);
     }
     return image;
@@ -119,13 +119,13 @@ export class DockerfileArguments {
           },
           spend: (steps) => {
             this.#spent += steps;
-            if (this.#spent > MAX_MATCHING) throw new TsignError("limit", "patterns in it take too long to match");
+            if (this.#spent > MAX_MATCHING) throw new TsignError("limit", "patterns take too long to match");
           },
         },
       );
     } catch (error) {
       if (error instanceof ShellSyntaxError)
-        throw new TsignError("input", `${where}: cannot read ${word}: ${error.message}`);
+        throw new TsignError("input", `${where}: cannot expand ${word}: ${error.message}`);
       if (error instanceof TsignError) throw new TsignError(error.code, `${where}: ${error.message}`, { cause: error });
       throw error;
     }

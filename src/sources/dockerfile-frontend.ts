@@ -3,11 +3,11 @@ import { directive } from "./dockerfile-lines.ts";
 import { trimStart } from "./white-space.ts";
 
 /**
- * The image that BuildKit pulls and runs to read a Dockerfile, from its `# syntax=` directive (frontend/dockerfile/parser,
- * DetectSyntax), which may stand below a `#!` line.
+ * The frontend image that BuildKit runs to parse a Dockerfile, from its `# syntax=` directive (frontend/dockerfile/parser,
+ * DetectSyntax), which may follow a `#!` line.
  *
- * @returns its name as it is written; undefined where the Dockerfile is BuildKit's own to read
- * @throws TsignError "input" for a frontend that is named as no Dockerfile names it, or that only some versions take for one
+ * @returns its name as written; undefined if BuildKit's built-in frontend is used
+ * @throws TsignError "input" for a frontend in a file that is not a Dockerfile, or that only some versions of BuildKit use
  */
 export function frontendImage(text: string, path: string): string | undefined {
   const lines = text.replace(/^\uFEFF/, "").split("\n", MAX_DIRECTIVES);
@@ -18,32 +18,32 @@ export function frontendImage(text: string, path: string): string | undefined {
     const where = `${path}:${first + found.line}`;
     const [image = ""] = found.value.split(" ");
     if (mark === "#" && !found.late) return image;
-    throw new TsignError("input", `${where}: not every version of BuildKit takes ${image} for the frontend`, {
+    throw new TsignError("input", `${where}: not every version of BuildKit uses ${image} as the frontend`, {
       hint: "write `# syntax=IMAGE` as the first line, or leave it out",
     });
   }
   const image = trimStart(text).startsWith("{") ? syntaxOfJson(text) : undefined;
   if (image === undefined) return undefined;
-  throw new TsignError("input", `${path} is read by the frontend ${image}, and is not a Dockerfile`);
+  throw new TsignError("input", `${path} requires the frontend ${image} and is not a Dockerfile`);
 }
 
 /**
- * Whether an image is one of those that Docker publishes from the sources of BuildKit's own reader, which nobody else can push
- * to. Their images carry no signature, and nearly every Dockerfile that has a syntax line names one.
+ * Whether an image is one of Docker's own frontends, built from BuildKit's sources. Only Docker can push them; they are not signed,
+ * and nearly every syntax line names one.
  *
- * @param image as the Dockerfile writes it, with or without a tag or digest
+ * @param image as written in the Dockerfile, with or without tag or digest
  */
 export function isDockersFrontend(image: string): boolean {
   return /^((index\.)?docker\.io\/)?docker\/dockerfile(-upstream)?([:@]|$)/.test(image);
 }
 
-/** More directives than there are names for them. */
+/** Most lines to search for directives. */
 const MAX_DIRECTIVES = 100;
 
 /**
  * The value of the syntax directive among the lines that look like directives.
  *
- * @returns late: it stands behind one that BuildKit does not know, where its older versions found it
+ * @returns late: it follows an unknown directive, where only older versions of BuildKit find it
  */
 function findSyntax(
   lines: readonly string[],

@@ -68,7 +68,7 @@ class Reader {
     if (line === undefined) return undefined;
     this.#index++;
     if (Buffer.byteLength(line) > MAX_LINE) {
-      this.#refuse(this.#index, `the line is longer than ${MAX_LINE} bytes`);
+      this.#refuse(this.#index, `line is longer than ${MAX_LINE} bytes`);
     }
     return line;
   }
@@ -80,10 +80,10 @@ class Reader {
       const found = directive(trimStart(trimLineEnd(line)), "#");
       if (!found || !DIRECTIVES.includes(found[0])) return;
       const [name, value] = found;
-      if (seen.has(name)) this.#refuse(at + 1, `the directive ${name} stands twice`);
+      if (seen.has(name)) this.#refuse(at + 1, `duplicate directive ${name}`);
       seen.add(name);
       if (name !== "escape") continue;
-      if (value !== "\\" && value !== "`") this.#refuse(at + 1, `"${value}" cannot be the escape character`);
+      if (value !== "\\" && value !== "`") this.#refuse(at + 1, `"${value}" is not a valid escape character`);
       this.#escape = value;
       this.#continued = continuation(value);
     }
@@ -132,7 +132,7 @@ class Reader {
     if (instruction.keyword !== "ONBUILD" || instruction.rest === "") return instruction;
     const trigger = this.#parse(instruction.rest, line);
     if (["ONBUILD", "FROM", "MAINTAINER"].includes(trigger.keyword)) {
-      this.#refuse(line, `ONBUILD cannot hold ${trigger.keyword}`);
+      this.#refuse(line, `ONBUILD cannot contain ${trigger.keyword}`);
     }
     return { ...instruction, trigger };
   }
@@ -147,7 +147,7 @@ class Reader {
     const instructions = inner.#readTrigger(line);
     const [only] = instructions;
     if (only === undefined || instructions.length !== 1 || only.keyword === "ONBUILD") {
-      this.#refuse(line, "ONBUILD must hold one instruction");
+      this.#refuse(line, "ONBUILD must contain exactly one instruction");
     }
     return only;
   }
@@ -157,7 +157,7 @@ class Reader {
       return this.read().instructions.map((each) => ({ ...each, line }));
     } catch (error) {
       if (!(error instanceof TsignError)) throw error;
-      this.#refuse(line, "ONBUILD holds what cannot be read as an instruction of its own");
+      this.#refuse(line, "ONBUILD does not contain a valid instruction");
     }
   }
 
@@ -181,7 +181,7 @@ class Reader {
     let at = start;
     for (; at < text.length; at++) {
       let character = text.charAt(at);
-      if (character > "\x7f") this.#refuse(line, "an option has a character that is not ASCII");
+      if (character > "\x7f") this.#refuse(line, "option contains a character that is not ASCII");
       if (quote === "" && isSpace(character)) break;
       if (quote === "" ? character === "'" || character === '"' : character === quote) {
         quote = quote === "" ? character : "";
@@ -190,7 +190,7 @@ class Reader {
       if (character === this.#escape) {
         at++;
         character = text.charAt(at);
-        if (character > "\x7f") this.#refuse(line, "an option has a character that is not ASCII");
+        if (character > "\x7f") this.#refuse(line, "option contains a character that is not ASCII");
       }
       word += character;
     }
@@ -202,7 +202,7 @@ class Reader {
       return heredocsOf(joined);
     } catch (error) {
       if (!(error instanceof ShellSyntaxError)) throw error;
-      this.#refuse(line, `the name of a here-document cannot be read: ${error.message}`);
+      this.#refuse(line, `invalid here-document name: ${error.message}`);
     }
   }
 
@@ -214,7 +214,7 @@ class Reader {
       if ((tabs ? end.replace(/^\t+/, "") : end) === name) return [...body, name].join("\n");
       body.push(next);
     }
-    this.#refuse(line, `the here-document has no end, ${name}`);
+    this.#refuse(line, `here-document has no end marker ${name}`);
   }
 }
 

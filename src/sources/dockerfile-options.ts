@@ -63,10 +63,10 @@ export function readSources(instruction: Instruction, options: { where: string; 
     if (name === "mount") {
       sources.push(...mountNames(value, refuse).map((each) => ({ name: each, mayBeIndex: false })));
     } else if (value && !isLiteral(value, options.escaping)) {
-      refuse("COPY --from takes no variables, quotes or escapes: name a stage of its own with FROM");
+      refuse("COPY --from does not support variables, quotes or escapes; use a stage with its own FROM");
     } else if (value) sources.push({ name: value, mayBeIndex: true });
   }
-  if (flags.filter((flag) => atEquals(flag)[0] === "--from").length > 1) refuse("--from stands twice");
+  if (flags.filter((flag) => atEquals(flag)[0] === "--from").length > 1) refuse("duplicate option --from");
   return sources;
 }
 
@@ -91,14 +91,14 @@ function mountNames(value: string, refuse: Refuse): string[] {
     const [key, name] = atEquals(field);
     if (!MOUNT_OPTIONS.includes(key.toLowerCase())) refuse(`RUN --mount has no option ${key}`);
     if (key.toLowerCase() !== "from" || !name) return [];
-    if (name.includes("$")) refuse("RUN --mount takes no variables in from: name a stage of its own with FROM");
+    if (name.includes("$")) refuse("RUN --mount does not support variables in from; use a stage with its own FROM");
     return [name];
   });
 }
 
 /** The fields of a line of comma-separated values, quoted or not (RFC 4180, as go-csvvalue reads it). */
 function csvFields(line: string, refuse: Refuse): string[] {
-  const bad = (): never => refuse(`the options of --mount cannot be read: ${line}`);
+  const bad = (): never => refuse(`invalid --mount options: ${line}`);
   if (line === "") bad();
   const fields: string[] = [];
   for (let at = 0; ; ) {

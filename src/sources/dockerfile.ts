@@ -6,41 +6,41 @@ import { readSources, type Source } from "./dockerfile-options.ts";
 import { decodeDocument, lineOf, nameOfCharacter } from "./text.ts";
 import { splitAtSpaces } from "./white-space.ts";
 
-/** Which images a Dockerfile is built on, as BuildKit resolves them. */
+/** The images that a Dockerfile uses, as BuildKit resolves them. */
 export interface DockerfileImages {
-  /** Every image that is built on, copied or mounted from, in order, none twice. The frontend, if there is one, is first. */
+  /** Every image in FROM, COPY and RUN --mount, in order, without duplicates; the frontend is first. */
   readonly images: readonly string[];
-  /** The image of `# syntax=`, which BuildKit runs to read the file, whether it is among the images or not. */
+  /** The frontend image of `# syntax=`, which BuildKit runs to parse the file; also if it is not in `images`. */
   readonly frontend: string | undefined;
-  /** What was passed over, for people. */
+  /** Messages about what was ignored. */
   readonly notices: readonly string[];
 }
 
-/** How a Dockerfile is built. */
+/** Options of the build. */
 export interface DockerfileOptions {
-  /** Names the file in errors. */
+  /** Name of the file in errors. */
   readonly path: string;
-  /** Gives build arguments the values that the file does not. */
+  /** Values of build arguments that have none in the file. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The image that the last stage stands on, and no other but the frontend. */
+  /** Whether to return only the base image of the last stage, and the frontend. */
   readonly baseOnly: boolean;
-  /** Whether a frontend is left out of the images; none is without it. */
+  /** Whether to leave a frontend out of `images`; by default none is. */
   readonly ignoreFrontend?: (image: string) => boolean;
-  /** The platform that is built for and on, `os/architecture[/variant]`; linux/amd64 by default. */
+  /** Build and target platform, `os/architecture[/variant]`; by default linux/amd64. */
   readonly platform?: string;
 }
 
-/** Real ones have some kilobytes; BuildKit takes 16 MiB. Bytes. */
+/** Largest Dockerfile, in bytes; BuildKit accepts 16 MiB. */
 const MAX_DOCKERFILE = 4 * 1024 * 1024;
 
 /**
  * Finds the images in a Dockerfile as BuildKit v0.34 does (frontend/dockerfile/dockerfile2llb): the frontend of `# syntax=`,
  * `FROM`, `COPY --from`, `RUN --mount=…,from=` and the same in `ONBUILD`, with global build arguments, stage names and
- * numbers resolved. Every stage counts, whether the last one needs it or not.
+ * numbers resolved. All stages are included, even if the last one does not need them.
  *
  * @param content the file's bytes, or its text
- * @throws TsignError "input" (with the line) for what BuildKit refuses, for characters that its readers take for different
- *   things, and where there is no image; "limit" for a file or a build argument that is too large
+ * @throws TsignError "input" (with the line) for what BuildKit refuses, for characters that parsers read differently, and for no
+ *   images; "limit" for a file or a build argument that is too large
  */
 export function dockerfileImages(content: string | Uint8Array, options: DockerfileOptions): DockerfileImages {
   const { path, baseOnly } = options;
@@ -60,7 +60,7 @@ export function dockerfileImages(content: string | Uint8Array, options: Dockerfi
     if (instruction.keyword === "FROM") found.addStage(readFrom(instruction, { where, args }));
     else if (found.stages > 0) for (const source of sources) found.addSource(source);
     else if (instruction.keyword === "ARG") args.define(instruction.rest, where);
-    else throw new TsignError("input", `${where}: ${instruction.keyword} stands before the first FROM`);
+    else throw new TsignError("input", `${where}: ${instruction.keyword} before the first FROM`);
   }
   const built = baseOnly ? found.bases : found.images;
   if (built.length === 0) throw new TsignError("input", `no images found in ${path}`);
@@ -71,8 +71,8 @@ export function dockerfileImages(content: string | Uint8Array, options: Dockerfi
 }
 
 /**
- * What one reader takes for white space or the end of a line and another does not, and what shows text in another order than
- * it has. White space of other scripts may stand in comments.
+ * Characters that only some parsers treat as white space or line breaks, and those that change the displayed order of text. White
+ * space of other scripts is allowed in comments.
  */
 const READ_DIFFERENTLY =
   /[\0-\x08\v\f\x0E-\x1F\x7F-\x9F\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060\u2066-\u2069\uFEFF]|\r(?!\n)|[\xA0\u1680\u2000-\u200A\u202F\u205F\u3000]/g;
@@ -84,23 +84,23 @@ function refuseCharacters(text: string, path: string): void {
       const start = text.lastIndexOf("\n", index) + 1;
       if (/^[ \t]*#/.test(text.slice(start, index))) continue;
     }
-    const reason = `${nameOfCharacter(character)} is not read alike by every program that reads Dockerfiles`;
-    throw new TsignError("input", `${path}:${lineOf(text, index)}: ${reason}`, { hint: "take the character out" });
+    const reason = `${nameOfCharacter(character)} is read differently by different Dockerfile parsers`;
+    throw new TsignError("input", `${path}:${lineOf(text, index)}: ${reason}`, { hint: "remove the character" });
   }
 }
 
-/** The stages and images met so far. */
+/** Collects stages and images. */
 class Finder {
   readonly images: string[] = [];
   readonly notices: string[] = [];
-  /** How many stages there are. */
+  /** Number of stages. */
   stages = 0;
-  /** The image that the last stage stands on; for `scratch`, that of the stage before it. */
+  /** Base image of the last stage; for `scratch`, that of the previous stage. */
   bases: readonly string[] = [];
-  /** By name in lower case, the image that the stage stands on; of two stages of a name, the later. */
+  /** Base images of stages by lower-case name; a later stage replaces an earlier one with the same name. */
   readonly #bases = new Map<string, readonly string[]>();
 
-  /** BuildKit compares what FROM names with names in lower case as it is written. */
+  /** Adds a stage. BuildKit compares the name in FROM, as written, with lower-case stage names. */
   addStage({ image, name }: { image: string; name: string | undefined }): void {
     const base = this.#resolve(image, this.#bases.get(image));
     if (name !== undefined) this.#bases.set(name, base);
@@ -108,7 +108,7 @@ class Finder {
     this.stages++;
   }
 
-  /** A number is that of an earlier stage. */
+  /** Adds a source; a number refers to an earlier stage. */
   addSource({ name, mayBeIndex }: Source): void {
     const isStage = mayBeIndex && /^[+-]?[0-9]{1,15}$/.test(name) && Number(name) >= 0 && Number(name) < this.stages;
     if (!isStage) this.#resolve(name, this.#bases.get(name.toLowerCase()));
@@ -122,7 +122,7 @@ class Finder {
   }
 }
 
-/** The name that a stage is given, in lower case. */
+/** The name of a stage, in lower case. */
 function stageName(words: readonly string[]): string | undefined {
   const [, as, name, ...more] = words;
   return as?.toLowerCase() === "as" && more.length === 0 ? name?.toLowerCase() : undefined;
@@ -135,10 +135,10 @@ function readFrom(
   const words = splitAtSpaces(rest);
   const name = stageName(words);
   if (words.length !== 1 && name === undefined) {
-    throw new TsignError("input", `${where}: FROM takes an image, and AS a name`);
+    throw new TsignError("input", `${where}: expected FROM IMAGE [AS NAME]`);
   }
   if (name !== undefined && !/^[a-z][a-z0-9-_.]*$/.test(name)) {
-    throw new TsignError("input", `${where}: ${words[2]} cannot be the name of a stage`);
+    throw new TsignError("input", `${where}: ${words[2]} is not a valid stage name`);
   }
   return { image: args.expandImage(words[0] ?? "", where), name };
 }

@@ -5,21 +5,20 @@ import type { Scalar } from "./yaml-cursor.ts";
 import { emptyMapping, type YamlMapping, type YamlNode } from "./yaml-parts.ts";
 import { readYaml } from "./yaml-reader.ts";
 
-/** Names of fields in lower case: programs that decode into structures do not mind the case. */
+/** Field names in lower case: Go's decoder ignores case. */
 const CONTAINERS = ["initcontainers", "containers", "ephemeralcontainers"];
-/** The longest stream: thousands of documents have a few megabytes, and one second is enough for them. Bytes. */
+/** Largest stream, in bytes; thousands of documents have a few megabytes. */
 const MAX_MANIFEST = 8 * 1024 * 1024;
 
 /**
  * Finds the images in a stream of Kubernetes manifests, YAML or JSON: those of containers, init and ephemeral containers,
- * and image volumes, wherever they are, so that lists and pod templates of custom resources are found too. What readers of
- * YAML could take for different things is refused.
+ * and image volumes at any depth, so that lists and pod templates of custom resources are included. Refuses what YAML parsers read
+ * differently.
  *
  * @param content the stream's bytes, or its text
- * @param path names the stream in errors
- * @returns references in the order of the stream, none twice
- * @throws TsignError "input" (with the line) for what is not YAML that all read alike, an image that is not text, and
- *   manifests without any image; "limit" for a stream or its merges that are too large
+ * @param path name of the stream in errors
+ * @returns references in the order of the stream, without duplicates
+ * @throws TsignError "input" (with the line) for unsupported YAML, an image that is not a string, and manifests without images; "limit" for a stream or its merges that are too large
  */
 export function manifestImages(content: string | Uint8Array, path: string): string[] {
   const text = decodeDocument(content, { path, maxBytes: MAX_MANIFEST }).replace(/^\uFEFF/, "");
@@ -34,17 +33,17 @@ export function manifestImages(content: string | Uint8Array, path: string): stri
   return [...finder.images];
 }
 
-/** What go-yaml refuses and other readers take. */
+/** Refuses characters that go-yaml refuses but other parsers accept. */
 function refuseCharacters(text: string, path: string): void {
   const found = /[\0-\x08\v\f\x0E-\x1F\x7F-\x84\x86-\x9F\uFEFF\uFFFE\uFFFF]/.exec(text);
   if (!found) return;
   throw new TsignError(
     "input",
-    `${path}:${lineOf(text, found.index)}: ${nameOfCharacter(found[0])} cannot stand in YAML`,
+    `${path}:${lineOf(text, found.index)}: ${nameOfCharacter(found[0])} is not allowed in YAML`,
   );
 }
 
-/** Splits a stream as kubectl does, at lines of `---`, where YAML has it too. */
+/** Splits a stream at `---` lines, like kubectl and YAML. */
 function documentsOf(text: string, path: string): { text: string; firstLine: number }[] {
   const documents: { text: string; firstLine: number }[] = [];
   const refuse = (line: number, reason: string): never => {
@@ -59,11 +58,11 @@ function documentsOf(text: string, path: string): { text: string; firstLine: num
     if (isMark && !/^(?:---|\.\.\.)(?:[ \t]*|[ \t]+#.*)$/.test(line)) {
       refuse(
         index + 1,
-        `${line.slice(0, 3)} is read as the ${line.startsWith("-") ? "start" : "end"} of a document by some`,
+        `${line.slice(0, 3)} with other text is a document ${line.startsWith("-") ? "start" : "end"} for some YAML parsers only`,
       );
     }
-    if (line.startsWith("%")) refuse(index + 1, "directives change how readers take the document");
-    if (ended && !isMark && !/^ *(?:#.*)?$/.test(line)) refuse(index + 1, "--- is missing after ...");
+    if (line.startsWith("%")) refuse(index + 1, "YAML directives are not supported");
+    if (ended && !isMark && !/^ *(?:#.*)?$/.test(line)) refuse(index + 1, "missing --- after ...");
     if (!isMark) {
       lines.push(line);
       continue;
@@ -76,7 +75,7 @@ function documentsOf(text: string, path: string): { text: string; firstLine: num
   return documents;
 }
 
-/** The objects of a document that is JSON: one or, as `kubectl` and `jq` print them, several without a separator. */
+/** The objects of a JSON document: one, or several without a separator, as printed by `kubectl` and `jq`. */
 function jsonNodes(document: string, path: string): YamlNode[] | undefined {
   if (!/^\s*\{/.test(document)) return undefined;
   const nodes: YamlNode[] = [];
@@ -88,7 +87,7 @@ function jsonNodes(document: string, path: string): YamlNode[] | undefined {
     try {
       JSON.parse(object);
     } catch {
-      return undefined; // YAML, or nothing
+      return undefined; // not JSON; may be YAML
     }
     nodes.push(jsonNode(readJson(object, path)));
     start = index + 1;
@@ -113,11 +112,11 @@ function jsonNode(value: unknown): YamlNode {
     return mapping;
   }
   const text = String(value);
-  const folded = /[\x85\u2028\u2029]/.test(text); // ends of lines to a reader that takes JSON for YAML
+  const folded = /[\x85\u2028\u2029]/.test(text); // line breaks to a parser that reads JSON as YAML
   return { kind: "scalar", value: text, plain: typeof value !== "string", folded, at: 0 };
 }
 
-/** Walks documents. What several aliases name is looked at once. */
+/** Walks documents; visits a node with several aliases once. */
 class Finder {
   readonly images = new Set<string>();
   readonly #path: string;
@@ -147,14 +146,14 @@ class Finder {
     for (const each of node.merged) this.visit(each);
   }
 
-  /** The mappings in the lists of a name. */
+  /** The mappings in lists with this name. */
   #listed(node: YamlMapping, name: string): YamlMapping[] {
     return this.#fields(node, name).flatMap((list) =>
       list.kind === "sequence" ? list.items.filter((item) => item.kind === "mapping") : [],
     );
   }
 
-  /** The values of the keys that a decoder takes for a field: in any case, and with letters that Go folds into ASCII. */
+  /** The values of keys that Go's decoder matches with a field: in any case, and with letters that fold to ASCII. */
   #fields(node: YamlMapping, name: string): YamlNode[] {
     const values: YamlNode[] = [];
     for (const pairs of [node.pairs, node.inherited]) {
@@ -163,26 +162,26 @@ class Finder {
     return values;
   }
 
-  /** One without an image gets it from elsewhere; it says nothing about images. */
-  #add(image: YamlNode, of: string): void {
-    const name = `an image under ${of} in ${this.#path}`;
-    if (image.kind !== "scalar") throw new TsignError("input", `${name} is not text`);
+  /** Adds an image; an empty one is ignored, because it is set elsewhere. */
+  #add(image: YamlNode, container: string): void {
+    const name = `image under ${container} in ${this.#path}`;
+    if (image.kind !== "scalar") throw new TsignError("input", `${name} is not a string`);
     if (image.tag === "null" || (isPlain(image) && NULL.test(image.value)) || image.value === "") return;
     if ((image.tag !== undefined && image.tag !== "str") || (isPlain(image) && NOT_TEXT.test(image.value))) {
-      throw new TsignError("input", `${name} is not text: ${image.value}`);
+      throw new TsignError("input", `${name} is not a string: ${image.value}`);
     }
-    if (image.folded) throw new TsignError("input", `${name} goes over more than one line`);
+    if (image.folded) throw new TsignError("input", `${name} spans several lines`);
     this.images.add(image.value);
   }
 }
 
 const isPlain = (scalar: Scalar) => scalar.plain && scalar.tag === undefined;
 const NULL = /^(?:|~|null|Null|NULL)$/;
-/** What go-yaml takes for a boolean or a number. */
+/** Values that go-yaml reads as booleans or numbers. */
 const NOT_TEXT =
   /^(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|true|True|TRUE|false|False|FALSE|[-+]?(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?0[xob][0-9A-Fa-f_]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
 
-/** Lower case, as Go's strings.EqualFold compares: the long s is an s, the Kelvin sign a k. */
+/** Folds case like Go's strings.EqualFold: the long s is an s, the Kelvin sign a k. */
 function folded(key: string): string {
   return key.replaceAll("\u017F", "s").toLowerCase();
 }

@@ -2,7 +2,7 @@ const DIGIT = /\p{Nd}/u;
 const NAME = /[\p{L}\p{Nd}_]/u;
 const SPECIAL = "@*#?-$!0";
 
-/** A text that is read character by character (code points). */
+/** Reads a text by code points. */
 export class Characters {
   readonly #text: string;
   #at = 0;
@@ -17,14 +17,14 @@ export class Characters {
     return code === undefined ? "" : String.fromCodePoint(code);
   }
 
-  /** Takes the next character. */
+  /** Consumes the next character. */
   next(): string {
     const character = this.peek();
     this.#at += character.length;
     return character;
   }
 
-  /** Takes a variable's name: letters, digits and `_`; a number; or one of the shell's special parameters. */
+  /** Consumes a variable's name: letters, digits and `_`; a number; or one of the shell's special parameters. */
   name(): string {
     const first = this.peek();
     if (DIGIT.test(first)) return this.#while(DIGIT);

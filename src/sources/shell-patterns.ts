@@ -1,7 +1,7 @@
-/** A word that the build would refuse. The message has no file and line: whoever reads the file adds them. */
+/** A word that the build would refuse. The caller adds file and line to the message. */
 export class ShellSyntaxError extends Error {}
 
-/** Told how many characters are about to be looked at; throws when the document has had its share. */
+/** Called with the number of characters to be examined; throws when the limit is reached. */
 type Spend = (steps: number) => void;
 
 /** A part of a pattern: one character, any one character (`?`), or any number of them (`*`). */
@@ -71,7 +71,7 @@ function readPattern(pattern: string): Part[] {
   });
 }
 
-/** Where the shortest or longest match from `start` ends; undefined if there is none. A line's end is matched by nothing. */
+/** The end of the shortest or longest match from `start`; undefined if there is none. Nothing matches a line break. */
 function matchEnd(
   characters: readonly string[],
   parts: readonly Part[],
@@ -97,7 +97,7 @@ function matchEnd(
   return found;
 }
 
-/** The positions in a pattern that are reached without reading anything: `*` may stand for nothing. */
+/** The pattern positions reachable without input: `*` may match nothing. */
 function skipMany(parts: readonly Part[], positions: readonly number[]): Set<number> {
   const reached = new Set<number>();
   for (let position of positions) {

@@ -3,30 +3,30 @@ import { Characters } from "./shell-characters.ts";
 import { replacePattern, ShellSyntaxError, trimPattern } from "./shell-patterns.ts";
 import { isSpace } from "./white-space.ts";
 
-/** How a word is read. */
+/** Options for expanding a word. */
 export interface LexOptions {
-  /** The character that takes the next one as it is, `\` or, by a directive, a backtick. */
+  /** The escape character: `\`, or a backtick if set by a directive. */
   readonly escaping: string;
-  /** Keeps quotes in what comes out. */
+  /** Whether to keep quotes. */
   readonly rawQuotes?: boolean;
-  /** Keeps escapes in what comes out. */
+  /** Whether to keep escapes. */
   readonly rawEscapes?: boolean;
-  /** Leaves a variable without a value as it is written, where it would become nothing. */
+  /** Whether to keep an unset variable as written; by default it becomes empty. */
   readonly keepUnset?: boolean;
 }
 
-/** The variables that words are expanded with, and what became of the expansion. */
+/** The variables for expanding words, and callbacks. */
 export interface Variables {
   get(name: string): string | undefined;
-  /** Told of a variable that has no value and became nothing. */
+  /** Called for an unset variable that became empty. */
   unset?(name: string): void;
-  /** Told how much work matching a pattern is, in characters looked at, before it is done; throws when it is too much. */
+  /** Called before matching a pattern with the number of characters to examine; throws when the limit is reached. */
   spend?(steps: number): void;
 }
 
-/** The longest text that a word may become, in characters. A build's own values are file names and versions. */
+/** Longest expanded word, in characters. */
 const MAX_EXPANDED = 65_536;
-/** `${A:-${B:-…}}` inside one another. */
+/** Deepest nesting of `${A:-${B:-…}}`. */
 const MAX_NESTING = 40;
 
 /**
@@ -91,7 +91,7 @@ class Lexer {
         this.#addWhole(level, this.#text.next());
       } else this.#addSplit(level, this.#text.next());
     }
-    if (stop !== "") throw new ShellSyntaxError(`there is no closing ${stop}`);
+    if (stop !== "") throw new ShellSyntaxError(`missing closing ${stop}`);
     return this.#finish(level);
   }
 
@@ -130,7 +130,7 @@ class Lexer {
     let text = quote;
     for (;;) {
       const character = this.#text.next();
-      if (character === "") throw new ShellSyntaxError("a single quote is not closed");
+      if (character === "") throw new ShellSyntaxError("unclosed single quote");
       if (character === "'") return text + quote;
       if (pattern && character === this.#options.escaping) text += character;
       text += character;
@@ -144,7 +144,7 @@ class Lexer {
     let text = quote;
     for (;;) {
       const next = this.#text.peek();
-      if (next === "") throw new ShellSyntaxError("a double quote is not closed");
+      if (next === "") throw new ShellSyntaxError("unclosed double quote");
       if (next === "$") {
         text += this.#dollar(text.length);
         continue;
@@ -167,7 +167,7 @@ class Lexer {
   #dollar(before: number): string {
     const value = this.#substitution();
     if (value.length + before > MAX_EXPANDED && !this.#options.keepUnset) {
-      throw new TsignError("limit", `a build argument becomes longer than ${MAX_EXPANDED} characters`);
+      throw new TsignError("limit", `build argument is longer than ${MAX_EXPANDED} characters`);
     }
     return value;
   }

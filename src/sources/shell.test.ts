@@ -113,9 +113,9 @@ test("expandWord: defaults, alternatives and demands", () => {
   ] as const) {
     refuses(() => expand(word), `unsupported modifier ${modifier}`);
   }
-  refuses(() => expand("${A:-x"), "there is no closing }");
-  refuses(() => expand("${A/x"), "there is no closing /");
-  refuses(() => expand("${A/x/y"), "there is no closing }");
+  refuses(() => expand("${A:-x"), "missing closing }");
+  refuses(() => expand("${A/x"), "missing closing /");
+  refuses(() => expand("${A/x/y"), "missing closing }");
 });
 
 test("expandWord: quotes and escapes", () => {
@@ -134,10 +134,10 @@ test("expandWord: quotes and escapes", () => {
     ["<<  x", "<<  x"],
     ["'\u{1F600}'\\\u{1F600}", "\u{1F600}\u{1F600}"],
   ]);
-  refuses(() => expand("'a"), "a single quote is not closed");
-  refuses(() => expand('"a'), "a double quote is not closed");
-  refuses(() => expand('"a\\"'), "a double quote is not closed");
-  refuses(() => expand('"a\\'), "a double quote is not closed");
+  refuses(() => expand("'a"), "unclosed single quote");
+  refuses(() => expand('"a'), "unclosed double quote");
+  refuses(() => expand('"a\\"'), "unclosed double quote");
+  refuses(() => expand('"a\\'), "unclosed double quote");
   expands(
     [
       ["`$A", "$A"],
@@ -251,7 +251,7 @@ test("splitWords: at white space that nothing covers, after variables have their
     "\\e",
   ]);
   assert.deepEqual(split("${N:-a b} $N", { keepUnset: true }), ["${N:-a", "b}", "$N"]);
-  refuses(() => split("a 'b"), "a single quote is not closed");
+  refuses(() => split("a 'b"), "unclosed single quote");
 });
 
 test("splitWords: a level of braces drops what was read of the word around it, as BuildKit does", () => {

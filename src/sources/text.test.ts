@@ -38,11 +38,11 @@ test("decodeDocument: bytes that are not UTF-8 are refused with their line, UTF-
     [0xff, 0xff],
     [0xfe, 0xfe],
   ]) {
-    fails(Buffer.from(bytes), "input", "f:1: the line is not UTF-8 text");
+    fails(Buffer.from(bytes), "input", "f:1: line is not valid UTF-8");
   }
-  fails(Buffer.from([0x41, 0xff, 0xfe]), "input", "f:1: the line is not UTF-8 text");
-  fails(Buffer.from([0x0a, 0x41, 0x0a, 0x0a, 0xc3]), "input", "f:4: the line is not UTF-8 text");
-  fails(Buffer.from([0xed, 0xa0, 0x80]), "input", "f:1: the line is not UTF-8 text");
+  fails(Buffer.from([0x41, 0xff, 0xfe]), "input", "f:1: line is not valid UTF-8");
+  fails(Buffer.from([0x0a, 0x41, 0x0a, 0x0a, 0xc3]), "input", "f:4: line is not valid UTF-8");
+  fails(Buffer.from([0xed, 0xa0, 0x80]), "input", "f:1: line is not valid UTF-8");
   assert.throws(
     () => decode(Buffer.from([0xff])),
     (error) => error instanceof TsignError && error.hint === "save it as UTF-8" && error.cause instanceof TypeError,

@@ -1,10 +1,10 @@
 import { TsignError } from "../errors.ts";
 
 /**
- * Decodes a document that another program will read too. A byte order mark at the start is kept for the reader.
+ * Decodes a UTF-8 document strictly. Keeps a byte order mark at the start.
  *
- * @param content the document's bytes, or its text where that is already known
- * @param options.maxBytes the largest document taken, in bytes
+ * @param content the document's bytes, or its text
+ * @param options.maxBytes largest document, in bytes
  * @throws TsignError "limit" for a larger document, "input" for bytes that are not UTF-8 (with the line)
  */
 export function decodeDocument(content: string | Uint8Array, options: { path: string; maxBytes: number }): string {
@@ -19,7 +19,7 @@ export function decodeDocument(content: string | Uint8Array, options: { path: st
   } catch (cause) {
     const text = new TextDecoder().decode(content);
     const line = lineOf(text, text.indexOf("\uFFFD"));
-    throw new TsignError("input", `${path}:${line}: the line is not UTF-8 text`, { hint: "save it as UTF-8", cause });
+    throw new TsignError("input", `${path}:${line}: line is not valid UTF-8`, { hint: "save it as UTF-8", cause });
   }
 }
 
@@ -30,7 +30,7 @@ export function lineOf(text: string, at: number): number {
   return line;
 }
 
-/** What a person calls a character that cannot be seen: `U+0085`, with its name where it has a usual one. */
+/** The name of an invisible character: `U+0085`, with its common name if it has one. */
 export function nameOfCharacter(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   const name = NAMES.get(code);

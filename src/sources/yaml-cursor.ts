@@ -69,7 +69,7 @@ export class Cursor {
     const start = this.at;
     this.skipSpaces();
     if (this.peek() === "#" && this.at > start) this.skipLine();
-    else if (!this.ended && this.peek() !== "\n") this.refuse("what follows the value is not part of it");
+    else if (!this.ended && this.peek() !== "\n") this.refuse("unexpected text after a value");
   }
 
   skipLine(): void {
@@ -82,7 +82,7 @@ export class Cursor {
     while (this.peek() === "\n") {
       this.at++;
       while (this.peek() === " ") this.at++;
-      if (this.peek() === "\t") this.refuse("a tab stands where the line is indented");
+      if (this.peek() === "\t") this.refuse("tab in indentation");
       if (this.peek() === "#") this.skipLine();
     }
   }

@@ -21,15 +21,15 @@ export class FlowReader {
     const items: YamlNode[] = [];
     cursor.at++;
     for (this.#space(); cursor.peek() !== end; ) {
-      if (cursor.ended) cursor.refuse(`the ${end} is missing`, start);
+      if (cursor.ended) cursor.refuse(`missing ${end}`, start);
       if (isMapping) this.#parts.put(mapping, this.#key(), this.#value(depth));
-      else if (cursor.peek() === ",") cursor.refuse("a value is missing");
+      else if (cursor.peek() === ",") cursor.refuse("missing value");
       else items.push(this.#value(depth));
       this.#space();
       if (cursor.peek() === ",") {
         cursor.at++;
         this.#space();
-      } else if (cursor.peek() !== end) cursor.refuse(`a comma or ${end} is expected`);
+      } else if (cursor.peek() !== end) cursor.refuse(`expected a comma or ${end}`);
     }
     cursor.at++;
     return isMapping ? mapping : { kind: "sequence", items };
@@ -42,7 +42,7 @@ export class FlowReader {
       const start = cursor.at;
       while (cursor.peek() !== "" && " \t\n".includes(cursor.peek())) cursor.at++;
       if (cursor.peek() !== "#") return;
-      if (cursor.at === start) cursor.refuse("a comment has no space before it");
+      if (cursor.at === start) cursor.refuse("missing space before a comment");
       cursor.skipLine();
     }
   }
@@ -52,11 +52,10 @@ export class FlowReader {
     const start = cursor.at;
     const quoted = startsQuoted(cursor);
     const key = quoted ? readQuoted(cursor) : readPlain(cursor, { indent: 0, flow: true });
-    if (key.folded || cursor.at - start > MAX_KEY)
-      cursor.refuse("a key goes over more than one line or is too long", start);
+    if (key.folded || cursor.at - start > MAX_KEY) cursor.refuse("key spans several lines or is too long", start);
     cursor.skipSpaces();
     if (cursor.peek() !== ":" || !(quoted || cursor.isBlank(1)))
-      cursor.refuse("a key has no value, or no space behind its colon", start);
+      cursor.refuse("key has no value, or no space after its colon", start);
     cursor.at++;
     return key;
   }
@@ -69,7 +68,7 @@ export class FlowReader {
     const start = cursor.at;
     this.#space();
     if (cursor.peek() !== "" && ",]}".includes(cursor.peek())) {
-      if (anchor !== undefined || tag !== undefined || cursor.peek() === "]") cursor.refuse("a value is missing");
+      if (anchor !== undefined || tag !== undefined || cursor.peek() === "]") cursor.refuse("missing value");
       return { kind: "scalar", value: "", plain: true, folded: false, at: start };
     }
     if (cursor.peek() !== "" && "[{".includes(cursor.peek()))

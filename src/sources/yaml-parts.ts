@@ -44,14 +44,14 @@ export class Parts {
   /** What the alias at the cursor names. */
   alias(): YamlNode {
     const name = this.#name();
-    return this.#anchors.get(name) ?? this.cursor.refuse(`there is no anchor ${name} before its alias`);
+    return this.#anchors.get(name) ?? this.cursor.refuse(`no anchor ${name} before its alias`);
   }
 
   #name(): string {
     const cursor = this.cursor;
     const [mark = "", name = ""] =
       /^[&*]([0-9A-Za-z_-]{1,256})(?=[ \n,\]}]|$)/.exec(cursor.text.slice(cursor.at, cursor.at + 258)) ?? [];
-    if (name === "") cursor.refuse("the name of an anchor has letters, digits, - and _ only");
+    if (name === "") cursor.refuse("anchor name may contain only letters, digits, - and _");
     cursor.at += mark.length;
     return name;
   }
@@ -66,7 +66,7 @@ export class Parts {
         TAG.lastIndex = cursor.at;
         found.tag =
           TAG.exec(cursor.text)?.[1] ??
-          cursor.refuse("only the tags !!str, !!int, !!float, !!bool, !!null, !!map and !!seq are read alike");
+          cursor.refuse("unsupported tag: only !!str, !!int, !!float, !!bool, !!null, !!map and !!seq are supported");
         cursor.at += found.tag.length + 2;
       } else return found;
       cursor.skipSpaces();
@@ -77,7 +77,7 @@ export class Parts {
   named(node: YamlNode, by: { anchor: string | undefined; tag: string | undefined; start: number }): YamlNode {
     const kind = by.tag === "map" ? "mapping" : by.tag === "seq" ? "sequence" : "scalar";
     if (by.tag !== undefined && node.kind !== kind)
-      this.cursor.refuse(`!!${by.tag} stands before something else`, by.start);
+      this.cursor.refuse(`!!${by.tag} before a value of another type`, by.start);
     const tagged = node.kind === "scalar" && by.tag !== undefined ? { ...node, tag: by.tag } : node;
     if (by.anchor !== undefined) this.#anchors.set(by.anchor, tagged);
     return tagged;
@@ -88,16 +88,16 @@ export class Parts {
     const cursor = this.cursor;
     if (key.value === "<<") {
       if (!key.plain || mapping.pairs.size > 0 || mapping.merged.length > 0) {
-        cursor.refuse("<< stands in quotes, twice or behind another key, where readers differ on what wins", key.at);
+        cursor.refuse("<< in quotes, repeated or after another key is read differently by different parsers", key.at);
       }
       const sources = value.kind === "sequence" ? value.items : [value];
       for (const source of sources) {
         if (source.kind === "mapping") this.#inherit(mapping, source);
-        else cursor.refuse("<< takes mappings only", key.at);
+        else cursor.refuse("<< requires a mapping", key.at);
       }
       return;
     }
-    if (mapping.pairs.has(key.value)) cursor.refuse(`the key ${JSON.stringify(key.value)} stands twice`, key.at);
+    if (mapping.pairs.has(key.value)) cursor.refuse(`duplicate key ${JSON.stringify(key.value)}`, key.at);
     mapping.pairs.set(key.value, value);
     mapping.inherited.delete(key.value);
   }
@@ -107,7 +107,7 @@ export class Parts {
     mapping.merged.push(source);
     for (const pairs of [source.pairs, source.inherited]) {
       this.#inherited += pairs.size;
-      if (this.#inherited > MAX_MERGED) this.cursor.refuse("<< brings in too many keys");
+      if (this.#inherited > MAX_MERGED) this.cursor.refuse("<< merges too many keys");
       for (const [key, value] of pairs) if (!mapping.inherited.has(key)) mapping.inherited.set(key, value);
     }
   }

@@ -25,7 +25,7 @@ export function readYaml(text: string, options: { path: string; firstLine: numbe
   if (cursor.ended) return undefined;
   const node = reader.node({ indent: -1, depth: 0 });
   cursor.skipLines();
-  if (!cursor.ended) cursor.refuse("the line is indented otherwise than what it belongs to, or cannot be read");
+  if (!cursor.ended) cursor.refuse("inconsistent indentation or malformed line");
   refuseLineEnds(cursor);
   return node;
 }
@@ -37,7 +37,7 @@ function refuseLineEnds(cursor: Cursor): void {
   for (const { 0: character, index } of cursor.text.matchAll(/[\r\x85\u2028\u2029]/g)) {
     while (range && range[1] <= index) range = quoted.next().value;
     if (range && range[0] < index) continue;
-    cursor.refuse(`${nameOfCharacter(character)} ends the line for some readers of YAML and not for others`, index);
+    cursor.refuse(`${nameOfCharacter(character)} is a line break for some YAML parsers only`, index);
   }
 }
 
@@ -92,8 +92,8 @@ class Reader {
     const key = quoted ? readQuoted(cursor) : readPlain(cursor, { indent: Number.MAX_SAFE_INTEGER, flow: false });
     cursor.skipSpaces();
     if (!atColon(cursor)) return undefined;
-    if (lineEnd !== -1 && cursor.at > lineEnd) cursor.refuse("a key goes over more than one line", start);
-    if (cursor.at - start > MAX_KEY) cursor.refuse(`a key is longer than ${MAX_KEY} characters`, start);
+    if (lineEnd !== -1 && cursor.at > lineEnd) cursor.refuse("key spans several lines", start);
+    if (cursor.at - start > MAX_KEY) cursor.refuse(`key is longer than ${MAX_KEY} characters`, start);
     cursor.at++;
     return key;
   }
@@ -105,8 +105,8 @@ class Reader {
       this.#parts.put(mapping, key, this.#value(place));
       cursor.skipLines();
       if (cursor.ended || cursor.column < place.indent) break;
-      if (cursor.column > place.indent) cursor.refuse("the line is indented further than what it belongs to");
-      key = this.#key() ?? cursor.refuse("a key is expected, with a colon and a space behind it");
+      if (cursor.column > place.indent) cursor.refuse("inconsistent indentation");
+      key = this.#key() ?? cursor.refuse("expected a key followed by a colon and a space");
     }
     return mapping;
   }
@@ -117,7 +117,7 @@ class Reader {
     cursor.skipSpaces();
     if (cursor.peek() === "#") cursor.skipLine(); // there is a space behind a colon
     if (cursor.ended || cursor.peek() === "\n") return this.#below(place, true);
-    if (cursor.peek() === "-" && cursor.isBlank(1)) cursor.refuse("a list begins on the line of its key");
+    if (cursor.peek() === "-" && cursor.isBlank(1)) cursor.refuse("list starts on the line of its key");
     return this.#inline(place);
   }
 
@@ -151,7 +151,7 @@ class Reader {
     while (cursor.column === place.indent && cursor.peek() === "-" && cursor.isBlank(1)) {
       cursor.at++;
       while (cursor.peek() === " ") cursor.at++;
-      if (cursor.peek() === "\t") cursor.refuse("a tab stands behind the dash");
+      if (cursor.peek() === "\t") cursor.refuse("tab after a dash");
       if (cursor.peek() === "#") cursor.skipLine(); // there is a space behind a dash
       const alone = cursor.ended || cursor.peek() === "\n";
       items.push(alone ? this.#below(place, false) : this.node({ indent: place.indent, depth: place.depth + 1 }));
@@ -175,7 +175,7 @@ class Reader {
       return this.#parts.named(this.#below(place, listAtKey), { anchor, tag, start });
     }
     if ("&!*".includes(cursor.peek()) || (cursor.peek() === "-" && cursor.isBlank(1))) {
-      cursor.refuse("an anchor or tag stands before what cannot have one");
+      cursor.refuse("anchor or tag in an unexpected place");
     }
     const node = this.#inline(place); // a key would be left over at its colon, and is refused
     return this.#parts.named(node, { anchor, tag, start });

@@ -56,8 +56,8 @@ function readPlainLine(cursor: Cursor, flow: boolean): string {
     if (character === "#" && cursor.at > end) break;
     if (character === ":" && cursor.isBlank(1)) break;
     if (flow && ",]}".includes(character)) break;
-    if (flow && "[{?".includes(character)) cursor.refuse(`${character} stands inside a value without quotes`);
-    if (flow && character === ":" && ",[]{}".includes(cursor.peek(1))) cursor.refuse("a colon has no space behind it");
+    if (flow && "[{?".includes(character)) cursor.refuse(`${character} inside an unquoted value`);
+    if (flow && character === ":" && ",[]{}".includes(cursor.peek(1))) cursor.refuse("missing space after a colon");
     end = cursor.at + 1;
   }
   cursor.at = end;
@@ -75,7 +75,7 @@ function continuation(cursor: Cursor, { indent, flow }: { indent: number; flow: 
     const ends = flow ? ",]}#:" : "#";
     const goesOn = !ends.includes(cursor.peek()) && (flow || cursor.at - lineStart > indent); // all include the end, ""
     if (goesOn && !flow && cursor.text.slice(end, cursor.at).includes("\n\t")) {
-      cursor.refuse("a tab stands where the line is indented");
+      cursor.refuse("tab in indentation");
     }
     if (goesOn) next = cursor.at;
   }
@@ -90,7 +90,7 @@ export function readQuoted(cursor: Cursor): Scalar {
   let value = "";
   for (cursor.at++; ; ) {
     const character = cursor.peek();
-    if (character === "") cursor.refuse("the quotes are not closed", at);
+    if (character === "") cursor.refuse("unclosed quotes", at);
     cursor.at++;
     if (character === quote) {
       if (quote === '"' || cursor.peek() !== "'") break;
@@ -115,7 +115,7 @@ function readEscape(cursor: Cursor): string {
   if (letter === "\n") return ""; // the scalar is folded, and its value nothing to rely on
   const digits = DIGITS[letter];
   if (digits === undefined) {
-    return ESCAPES[letter] ?? cursor.refuse(`\\${letter} is not an escape that every reader of YAML knows`);
+    return ESCAPES[letter] ?? cursor.refuse(`\\${letter} is not an escape that all YAML parsers support`);
   }
   const hex = cursor.text.slice(cursor.at, cursor.at + digits);
   const code = /^[0-9A-Fa-f]+$/.test(hex) && hex.length === digits ? Number.parseInt(hex, 16) : -1;
@@ -135,7 +135,7 @@ export function readBlock(cursor: Cursor, indent: number): Scalar {
   const at = cursor.at;
   const [header = ""] = /^[|>][-+0-9]*/.exec(cursor.text.slice(at, at + 8)) ?? [];
   const parts = /^[|>](?:([-+])([1-9])?|([1-9])([-+])?)?$/.exec(header);
-  if (!parts) cursor.refuse(`${header} does not begin a block of text`);
+  if (!parts) cursor.refuse(`${header} is not a valid block scalar header`);
   const digit = parts[2] ?? parts[3];
   cursor.at += header.length;
   cursor.endLine();
@@ -148,7 +148,7 @@ export function readBlock(cursor: Cursor, indent: number): Scalar {
     while (found < inner && cursor.text[start + found] === " ") found++;
     const next = cursor.text.charAt(start + found);
     if (found < inner && next !== "\n") {
-      if (next === "\t") cursor.refuse("a tab stands where the text is indented", start);
+      if (next === "\t") cursor.refuse("tab in indentation", start);
       break;
     }
     cursor.at = start;
@@ -172,10 +172,10 @@ function detectIndent(cursor: Cursor): number {
     let at = start;
     while (cursor.text[at] === " ") at++;
     const next = cursor.text.charAt(at);
-    if (next === "\t") cursor.refuse("a tab stands where the text is indented", at);
+    if (next === "\t") cursor.refuse("tab in indentation", at);
     if (next !== "\n") {
       if (next !== "" && most > at - start) {
-        cursor.refuse("the empty lines before the text are indented further than the text", start);
+        cursor.refuse("empty lines are indented further than the following text", start);
       }
       return Math.max(most, at - start);
     }

@@ -154,12 +154,12 @@ test("readYaml: quotes", () => {
     ['- "a\\"": b', '[{a": b}]'],
   ]);
   refuses([
-    ["a: 'b\n\nc", "1: the quotes are not closed"],
-    ['a:\n- "b\\"\n', "2: the quotes are not closed"],
-    ["'a''", "1: the quotes are not closed"],
-    ['a: "\n \\y"', "2: \\y is not an escape that every reader of YAML knows"],
-    ['"\\/"', "1: \\/ is not an escape that every reader of YAML knows"],
-    ['"\\', "1: \\ is not an escape that every reader of YAML knows"],
+    ["a: 'b\n\nc", "1: unclosed quotes"],
+    ['a:\n- "b\\"\n', "2: unclosed quotes"],
+    ["'a''", "1: unclosed quotes"],
+    ['a: "\n \\y"', "2: \\y is not an escape that all YAML parsers support"],
+    ['"\\/"', "1: \\/ is not an escape that all YAML parsers support"],
+    ['"\\', "1: \\ is not an escape that all YAML parsers support"],
     ['"\\x4"', '1: \\x4" is not a character'],
     ['"\\x4', "1: \\x4 is not a character"],
     ['"\\u00g0"', "1: \\u00g0 is not a character"],
@@ -169,8 +169,8 @@ test("readYaml: quotes", () => {
     ['"\\uDFFF"', "1: \\uDFFF is not a character"],
     ['"\\U00110000"', "1: \\U00110000 is not a character"],
     ['"\\UFFFFFFFF"', "1: \\UFFFFFFFF is not a character"],
-    ["'a' b", "1: what follows the value is not part of it"],
-    ["'a'#b", "1: what follows the value is not part of it"],
+    ["'a' b", "1: unexpected text after a value"],
+    ["'a'#b", "1: unexpected text after a value"],
   ]);
 });
 
@@ -205,47 +205,47 @@ test("readYaml: lists and mappings in brackets", () => {
   ]);
   const key = "k".repeat(1000);
   assert.equal(read(`{${key}: a}`), `{${key}: a}`);
-  const colon = "a key has no value, or no space behind its colon";
-  const comment = "a comment has no space before it";
+  const colon = "key has no value, or no space after its colon";
+  const comment = "missing space before a comment";
   refuses([
-    ["[", "1: the ] is missing"],
-    ["[\n\n", "1: the ] is missing"],
-    ["a: b\nc: {\n", "2: the } is missing"],
-    ["[a", "1: a comma or ] is expected"],
-    ["[a,\n", "1: the ] is missing"],
-    ["{a: b", "1: a comma or } is expected"],
-    ["{a: b ] ", "1: a comma or } is expected"],
-    ["[a}", "1: a comma or ] is expected"],
-    ["['a' b]", "1: a comma or ] is expected"],
-    ["[,a]", "1: a value is missing"],
-    ["[a,,b]", "1: a value is missing"],
-    ["{a: &x , b: c}", "1: a value is missing"],
-    ["{a: !!str }", "1: a value is missing"],
-    ["{a: ]", "1: a value is missing"],
+    ["[", "1: missing ]"],
+    ["[\n\n", "1: missing ]"],
+    ["a: b\nc: {\n", "2: missing }"],
+    ["[a", "1: expected a comma or ]"],
+    ["[a,\n", "1: missing ]"],
+    ["{a: b", "1: expected a comma or }"],
+    ["{a: b ] ", "1: expected a comma or }"],
+    ["[a}", "1: expected a comma or ]"],
+    ["['a' b]", "1: expected a comma or ]"],
+    ["[,a]", "1: missing value"],
+    ["[a,,b]", "1: missing value"],
+    ["{a: &x , b: c}", "1: missing value"],
+    ["{a: !!str }", "1: missing value"],
+    ["{a: ]", "1: missing value"],
     ["{a: ", "1: a value cannot begin with "],
     ["[&x ", "1: a value cannot begin with "],
-    ["[a: b]", "1: a comma or ] is expected"],
+    ["[a: b]", "1: expected a comma or ]"],
     ["{a}", `1: ${colon}`],
     ["{a, b}", `1: ${colon}`],
     ["{a:b}", `1: ${colon}`],
     ["{a\n: b}", `1: ${colon}`],
     ["{'a' b}", `1: ${colon}`],
-    ["{a:}", "1: a colon has no space behind it"],
-    ["{a: b:,}", "1: a colon has no space behind it"],
-    ["[a:]", "1: a colon has no space behind it"],
-    ["[a:[b]]", "1: a colon has no space behind it"],
-    ["[a[b]", "1: [ stands inside a value without quotes"],
-    ["[a{b]", "1: { stands inside a value without quotes"],
-    ["[a?b]", "1: ? stands inside a value without quotes"],
+    ["{a:}", "1: missing space after a colon"],
+    ["{a: b:,}", "1: missing space after a colon"],
+    ["[a:]", "1: missing space after a colon"],
+    ["[a:[b]]", "1: missing space after a colon"],
+    ["[a[b]", "1: [ inside an unquoted value"],
+    ["[a{b]", "1: { inside an unquoted value"],
+    ["[a?b]", "1: ? inside an unquoted value"],
     ["[a, #c\n b,#d\n e]", `2: ${comment}`],
     ["[#a\n]", `1: ${comment}`],
     ["['a'#b\n]", `1: ${comment}`],
-    ["{a\n b: c}", "1: a key goes over more than one line or is too long"],
-    ["{'a\n b': c}", "1: a key goes over more than one line or is too long"],
-    [`{k${key}: a}`, "1: a key goes over more than one line or is too long"],
-    ["[]]", "1: what follows the value is not part of it"],
-    ["{} a", "1: what follows the value is not part of it"],
-    ["[]: a", "1: what follows the value is not part of it"],
+    ["{a\n b: c}", "1: key spans several lines or is too long"],
+    ["{'a\n b': c}", "1: key spans several lines or is too long"],
+    [`{k${key}: a}`, "1: key spans several lines or is too long"],
+    ["[]]", "1: unexpected text after a value"],
+    ["{} a", "1: unexpected text after a value"],
+    ["[]: a", "1: unexpected text after a value"],
     ["[-]", "1: a value cannot begin with -"],
     ["[- a]", "1: a value cannot begin with -"],
     ["[-,]", "1: a value cannot begin with -"],
@@ -310,22 +310,22 @@ test("readYaml: texts in blocks", () => {
     ["|\n a\n\n\n", '"a\\n"'],
   ]);
   refuses([
-    ["a: |0\n  b", "1: |0 does not begin a block of text"],
-    ["|--\n a", "1: |-- does not begin a block of text"],
-    [">12\n a", "1: >12 does not begin a block of text"],
-    ["|+-\n a", "1: |+- does not begin a block of text"],
-    ["|1-2\n a", "1: |1-2 does not begin a block of text"],
-    ["|-0\n a", "1: |-0 does not begin a block of text"],
-    ["|a\n a", "1: what follows the value is not part of it"],
-    ["|#\n a", "1: what follows the value is not part of it"],
-    ["|\n\ta", "2: a tab stands where the text is indented"],
-    ["|\n a\n\tb", "3: a tab stands where the text is indented"],
-    ["a: |\n   \tb", "2: a tab stands where the text is indented"],
-    ["a: |\n\n  \t", "3: a tab stands where the text is indented"],
-    ["a: |\n  b\n \tc", "3: a tab stands where the text is indented"],
-    ["a: |\n   \n  b", "3: the empty lines before the text are indented further than the text"],
-    ["a: |\n  b\n c", "3: the line is indented further than what it belongs to"],
-    ["a: |\n      \n\n  b", "4: the empty lines before the text are indented further than the text"],
+    ["a: |0\n  b", "1: |0 is not a valid block scalar header"],
+    ["|--\n a", "1: |-- is not a valid block scalar header"],
+    [">12\n a", "1: >12 is not a valid block scalar header"],
+    ["|+-\n a", "1: |+- is not a valid block scalar header"],
+    ["|1-2\n a", "1: |1-2 is not a valid block scalar header"],
+    ["|-0\n a", "1: |-0 is not a valid block scalar header"],
+    ["|a\n a", "1: unexpected text after a value"],
+    ["|#\n a", "1: unexpected text after a value"],
+    ["|\n\ta", "2: tab in indentation"],
+    ["|\n a\n\tb", "3: tab in indentation"],
+    ["a: |\n   \tb", "2: tab in indentation"],
+    ["a: |\n\n  \t", "3: tab in indentation"],
+    ["a: |\n  b\n \tc", "3: tab in indentation"],
+    ["a: |\n   \n  b", "3: empty lines are indented further than the following text"],
+    ["a: |\n  b\n c", "3: inconsistent indentation"],
+    ["a: |\n      \n\n  b", "4: empty lines are indented further than the following text"],
   ]);
 });
 
@@ -350,9 +350,9 @@ test("readYaml: anchors, aliases and tags", () => {
     ["a: &x 'b'\nc: *x", '{a: "b", c: "b"}'],
     ["- &x [a]\n- *x", "[[a], [a]]"],
   ]);
-  const bad = "the name of an anchor has letters, digits, - and _ only";
-  const tags = "only the tags !!str, !!int, !!float, !!bool, !!null, !!map and !!seq are read alike";
-  const before = "an anchor or tag stands before what cannot have one";
+  const bad = "anchor name may contain only letters, digits, - and _";
+  const tags = "unsupported tag: only !!str, !!int, !!float, !!bool, !!null, !!map and !!seq are supported";
+  const before = "anchor or tag in an unexpected place";
   refuses([
     ["a: &x.y b", `1: ${bad}`],
     ["a: & b", `1: ${bad}`],
@@ -361,26 +361,26 @@ test("readYaml: anchors, aliases and tags", () => {
     [`a: &${name}N b`, `1: ${bad}`],
     ["a: *", `1: ${bad}`],
     ["a: b\nc: *x:y", `2: ${bad}`],
-    ["a: &x b\nc: *y", "2: there is no anchor y before its alias"],
-    ["a: *x\nb: &x c", "1: there is no anchor x before its alias"],
-    ["a: &x [*x]", "1: there is no anchor x before its alias"],
-    ["a: &x b\nc: *x d", "2: what follows the value is not part of it"],
+    ["a: &x b\nc: *y", "2: no anchor y before its alias"],
+    ["a: *x\nb: &x c", "1: no anchor x before its alias"],
+    ["a: &x [*x]", "1: no anchor x before its alias"],
+    ["a: &x b\nc: *x d", "2: unexpected text after a value"],
     ["a: !str b", `1: ${tags}`],
     ["a: ! b", `1: ${tags}`],
     ["a: !!strb c", `1: ${tags}`],
     ["a: !!str", `1: ${tags}`],
     ["[!!str,a]", `1: ${tags}`],
     ["a: !!omap b", `1: ${tags}`],
-    ["a: !!map b", "1: !!map stands before something else"],
-    ["a: !!seq\n  b: c", "1: !!seq stands before something else"],
-    ["a: !!str [b]", "1: !!str stands before something else"],
-    ["a: !!int\n  b: c\nd: e", "1: !!int stands before something else"],
-    ["[!!seq {a: b}]", "1: !!seq stands before something else"],
+    ["a: !!map b", "1: !!map before a value of another type"],
+    ["a: !!seq\n  b: c", "1: !!seq before a value of another type"],
+    ["a: !!str [b]", "1: !!str before a value of another type"],
+    ["a: !!int\n  b: c\nd: e", "1: !!int before a value of another type"],
+    ["[!!seq {a: b}]", "1: !!seq before a value of another type"],
     ["a: &x &y b", `1: ${before}`],
     ["a: !!str !!str b", `1: ${before}`],
     ["a: &x *x", `1: ${before}`],
     ["a: &x - b", `1: ${before}`],
-    ["&x a: b", "1: what follows the value is not part of it"],
+    ["&x a: b", "1: unexpected text after a value"],
     ["&x - a", `1: ${before}`],
     ["- &x - a", `1: ${before}`],
   ]);
@@ -396,31 +396,31 @@ test("readYaml: merges", () => {
     ["<<: []\n'a': b", "{a: b}"],
     ["'a': <<\nb: '<<'", '{a: <<, b: "<<"}'],
   ]);
-  const order = "<< stands in quotes, twice or behind another key, where readers differ on what wins";
+  const order = "<< in quotes, repeated or after another key is read differently by different parsers";
   refuses([
     ["a: b\n<<: {c: d}", `2: ${order}`],
     ["<<: {c: d}\n<<: {e: f}", `2: ${order}`],
     ["'<<': {c: d}", `1: ${order}`],
-    ["\n<<: a", "2: << takes mappings only"],
-    ["<<:", "1: << takes mappings only"],
-    ["<<: [{a: b}, c]", "1: << takes mappings only"],
-    ["<<: [[{a: b}]]", "1: << takes mappings only"],
-    ["a: b\nc: d\na:\n  e", '3: the key "a" stands twice'],
-    ['{a: b, "a": c}', '1: the key "a" stands twice'],
+    ["\n<<: a", "2: << requires a mapping"],
+    ["<<:", "1: << requires a mapping"],
+    ["<<: [{a: b}, c]", "1: << requires a mapping"],
+    ["<<: [[{a: b}]]", "1: << requires a mapping"],
+    ["a: b\nc: d\na:\n  e", '3: duplicate key "a"'],
+    ['{a: b, "a": c}', '1: duplicate key "a"'],
   ]);
   const source = `{${Array.from({ length: 1000 }, (_, index) => `k${index}: v`).join(", ")}}`;
   const merges = (count: number) => `a: &x ${source}\nb:\n${"- <<: *x\n".repeat(count)}`;
   assert.ok(read(merges(200)).startsWith("{a: {k0: v"));
-  refuses([[`${merges(200)}- <<: {a: b}`, "203: << brings in too many keys"]]);
+  refuses([[`${merges(200)}- <<: {a: b}`, "203: << merges too many keys"]]);
 });
 
 test("readYaml: what is read differently elsewhere, or cannot be read, is refused with its line", () => {
-  const indented = "the line is indented further than what it belongs to";
-  const key = "a key is expected, with a colon and a space behind it";
-  const other = "the line is indented otherwise than what it belongs to, or cannot be read";
-  const tab = "a tab stands where the line is indented";
+  const indented = "inconsistent indentation";
+  const key = "expected a key followed by a colon and a space";
+  const other = "inconsistent indentation or malformed line";
+  const tab = "tab in indentation";
   refuses([
-    ["a: b\n  c: d", "2: what follows the value is not part of it"],
+    ["a: b\n  c: d", "2: unexpected text after a value"],
     ["a: 'b'\n  c: d", `2: ${indented}`],
     ["a: 'b'\nc", `2: ${key}`],
     ["a: 'b'\n- c", "2: a value cannot begin with -"],
@@ -436,15 +436,15 @@ test("readYaml: what is read differently elsewhere, or cannot be read, is refuse
     ["a: b\n\t\nc: d", `2: ${tab}`],
     ["a\n\tb", `2: ${tab}`],
     ["-\n\t- a", `2: ${tab}`],
-    ["-\ta", "1: a tab stands behind the dash"],
-    ["- \ta", "1: a tab stands behind the dash"],
-    ["a: - b", "1: a list begins on the line of its key"],
-    ["a: -", "1: a list begins on the line of its key"],
+    ["-\ta", "1: tab after a dash"],
+    ["- \ta", "1: tab after a dash"],
+    ["a: - b", "1: list starts on the line of its key"],
+    ["a: -", "1: list starts on the line of its key"],
     ["? a\n: b", "1: keys with ? are not supported"],
     ["a: b\n? c", "2: keys with ? are not supported"],
     ["?", "1: keys with ? are not supported"],
-    ["a: b\n'c\nd': e", "2: a key goes over more than one line"],
-    ["a: b: c", "1: what follows the value is not part of it"],
+    ["a: b\n'c\nd': e", "2: key spans several lines"],
+    ["a: b: c", "1: unexpected text after a value"],
     [": a", "1: a value cannot begin with :"],
     ["a: : b", "1: a value cannot begin with :"],
     ["a: ? b", "1: a value cannot begin with ?"],
@@ -475,20 +475,20 @@ test("readYaml: what ends a line for some readers only is refused outside quotes
       assert.throws(
         () => read(text),
         (error) =>
-          error instanceof TsignError && error.message.includes(`: U+${code} `) && /others$/.test(error.message),
+          error instanceof TsignError &&
+          error.message.includes(`: U+${code} `) &&
+          /for some YAML parsers only$/.test(error.message),
         JSON.stringify(text),
       );
     }
   }
-  refuses([
-    ["a: '\r'\n\nb: c\u0085", "3: U+0085 (next line) ends the line for some readers of YAML and not for others"],
-  ]);
+  refuses([["a: '\r'\n\nb: c\u0085", "3: U+0085 (next line) is a line break for some YAML parsers only"]]);
 });
 
 test("readYaml: keys and nesting have a limit", () => {
   const key = "k".repeat(1000);
   assert.equal(read(`${key}: a`), `{${key}: a}`);
-  refuses([[`a: b\nk${key}: a`, "2: a key is longer than 1000 characters"]]);
+  refuses([[`a: b\nk${key}: a`, "2: key is longer than 1000 characters"]]);
   assert.equal(read(`${key}k`), `${key}k`, "this is no key");
   const lines = (count: number, line: (index: number) => string) => Array.from({ length: count }, (_, at) => line(at));
   const keys = (count: number) => lines(count, (at) => `${" ".repeat(at)}a:`).join("\n");
