@@ -41,7 +41,7 @@ export function apiPages(): { file: string; text: string }[] {
   const readme = [
     "# The library",
     GENERATED,
-    "`tsign` exports everything but tsign/sigstore-js; each part is also a module of its own. How they are used: [library.md](../library.md).",
+    "`tsign` exports everything except tsign/sigstore-js; each part is also a separate module. For their use see [library.md](../library.md).",
     list.join("\n"),
     ...errors.map(sectionOf),
   ];

@@ -41,8 +41,8 @@ function differencesPage(): Page {
     return `## ${command || "Every command"}\n\n| cosign 3.1.2 | tsign | why |\n|---|---|---|\n${rows.join("\n")}`;
   });
   const title =
-    "# Where tsign differs from cosign on purpose\n\nGenerated from `fixtures/differences.json` by `npm run docs`. Whatever is not " +
-    "listed here and differs is a defect.";
+    "# Deliberate differences from cosign\n\nGenerated from `fixtures/differences.json` by `npm run docs`. Any other difference is a " +
+    "bug.";
   return { file: "differences.md", text: `${[title, ...sections].join("\n\n")}\n` };
 }
 
