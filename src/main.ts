@@ -107,7 +107,7 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
   const stopped = new Promise<never>((_, fail) => {
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
   });
-  void showWaiting(io, () => unanswered(signal), done.signal);
+  showWaiting(io, () => unanswered(signal), done.signal).catch(() => {}); // only a display
   try {
     await Promise.race([run(withParts(io, { signal, spawn: spawnNamed(io, signal) })), stopped]);
   } finally {

@@ -33,7 +33,7 @@ test("tree --signers: shows the claimed signer of each signature and attestation
   }
   const shown = await tsign("tree", "--signers", image);
   assert.equal(shown.code, 0, shown.stderr);
-  const by = shown.stdout.split("\n").filter((line) => /^\s+by /.test(line));
+  const by = shown.stdout.split("\n").filter((line) => /^[\s│]+by /.test(line));
   assert.equal(by.length, 3, shown.stdout);
   assert.ok(by.some((line) => line.includes(`alice@example.com (${sigstore.at.issuer})`)));
   assert.ok(by.some((line) => line.includes("bob@example.com")));
