@@ -138,7 +138,7 @@ test("verify: a reader's error counts against the step that read, and before any
   const certified: Evidence = { ...evidence, key: { kind: "certificate", leaf, chain, binding: true } };
   const identity = { subject: [exactly("a@example.com")], issuer: [await matching("^$")], extensions: new Map() };
   const byName = policy({ signer: { kind: "identity", identity } });
-  const trust: TrustMaterial = { ...TRUST, authorities: [authority] };
+  const trust: TrustMaterial = { ...TRUST, now: new Date(), authorities: [authority] };
   assert.deepEqual(await failedStep(certified, IMAGE, broken(trust, "authorities", error), byName), ["key", 3]);
   assert.deepEqual(await failedStep(certified, IMAGE, trust, broken(byName, "sct", error)), ["sct", 4]);
   const badIdentity = policy({ signer: broken({ kind: "identity", identity }, "identity", error) });
