@@ -1,6 +1,7 @@
 import { registryOptions } from "../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
+import { watchedTransfer } from "../cli/print/progress.ts";
 import { countOf, printDone } from "../cli/print/stored.ts";
 import { lookOf, shortDigests } from "../cli/print/style.ts";
 import { TsignError } from "../errors.ts";
@@ -38,9 +39,10 @@ export const run: Run<typeof definition> = async (io, { args: [from = "", to = "
   if (!flags.force) await refuseOther(destination, tags);
   const onManifest = (store: ImageStore) => (manifest: Descriptor) =>
     printCopying(io, store, { manifest, destination });
-  await transferManifest({ from: source.store, to: destination, onManifest: onManifest(source.store) }, root);
+  const watch = watchedTransfer(io, "copying");
+  await transferManifest({ from: source.store, to: destination, onManifest: onManifest(source.store), watch }, root);
   const unlisted: UnlistedReferrers = new Map();
-  const move = { from: attachments, to: destination, onManifest: onManifest(attachments), unlisted };
+  const move = { from: attachments, to: destination, onManifest: onManifest(attachments), unlisted, watch };
   await inParallel(attached, WORKERS, ({ digest, tagged }) => transferManifest(move, digest, { referrer: !tagged }));
   await destination.listReferrers(unlisted);
   for (const each of tags) await setTag(destination, each);

@@ -2,6 +2,7 @@ import { registryOptions } from "../cli/flags/registry.ts";
 import { openAttachments } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
 import { requireFlag } from "../cli/parser/required.ts";
+import { watchedTransfer } from "../cli/print/progress.ts";
 import { countOf, printDone } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import { mergeLayers } from "../evidence/legacy/merge.ts";
@@ -26,9 +27,10 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const tree = await findImageTree({ images: layout, attachments: layout }, image.digest, { tagPrefix: "" });
   const store = await openRegistry(io, ref, registryOptions(flags));
   const attachments = await openAttachments(io, { ref, store }, flags);
-  const root = await transferManifest({ from: layout, to: store }, image);
+  const watch = watchedTransfer(io, "loading");
+  const root = await transferManifest({ from: layout, to: store, watch }, image);
   const unlisted: UnlistedReferrers = new Map();
-  const move = { from: layout, to: attachments, unlisted };
+  const move = { from: layout, to: attachments, unlisted, watch };
   await inParallel(tree.attached, WORKERS, async (each) => {
     const { tagged, kind } = each;
     const stored = await transferManifest(move, each.digest, { referrer: !tagged });

@@ -1,7 +1,7 @@
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
 import { requireFlag } from "../cli/parser/required.ts";
-import { progress } from "../cli/print/progress.ts";
+import { progress, watchedTransfer } from "../cli/print/progress.ts";
 import { countOf, printDone } from "../cli/print/stored.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
@@ -30,7 +30,8 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     tagPrefix: flags.attachmentTagPrefix,
   });
   const layout = await createLayout(io, flags.dir);
-  const root = await transferManifest({ from: image.store, to: layout, thorough: true }, tree.root);
+  const watch = watchedTransfer(io, "saving");
+  const root = await transferManifest({ from: image.store, to: layout, thorough: true, watch }, tree.root);
   const entries: Entry[] = [imageEntry(root)];
   const line = progress(io, "saving attachments", { total: tree.attached.length, unit: "items" });
   for (const [index, each] of tree.attached.entries()) {

@@ -20,6 +20,8 @@ export interface Transfer {
   readonly unlisted?: UnlistedReferrers;
   /** Called before a manifest is stored. */
   readonly onManifest?: (descriptor: Descriptor) => void;
+  /** Passes on the pieces of a blob that is sent, to show how far it is. */
+  readonly watch?: (blob: Descriptor, pieces: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -95,9 +97,10 @@ async function transferBlob(transfer: Transfer, blob: Descriptor): Promise<void>
   }
 }
 
-async function sendBlob({ from, to }: Transfer, blob: Descriptor): Promise<void> {
+async function sendBlob({ from, to, watch }: Transfer, blob: Descriptor): Promise<void> {
+  const read = () => (watch ? watch(blob, from.blobStream(blob)) : from.blobStream(blob));
   // A new stream for each attempt, so that an interrupted upload can be retried.
-  const chunks = { [Symbol.asyncIterator]: () => from.blobStream(blob)[Symbol.asyncIterator]() };
+  const chunks = { [Symbol.asyncIterator]: () => read()[Symbol.asyncIterator]() };
   await to.putBlob({ digest: blob.digest, size: blob.size, chunks });
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatBytes, progress } from "./progress.ts";
+import { formatBytes, progress, watchedTransfer } from "./progress.ts";
 
 /** A terminal with a clock that the test sets, in milliseconds. */
 function terminal(options: { stderr?: boolean; columns?: number; env?: Record<string, string> } = {}) {
@@ -46,6 +46,27 @@ test("a long step has one line, rewritten at most five times a second, and erase
   assert.ok(state.written.endsWith("(75 %)"));
   line.end();
   assert.ok(state.written.endsWith("\r\u001b[K"));
+});
+
+test("watchedTransfer: pieces pass unchanged; a slow blob shows its digest and share until it ends or fails", async () => {
+  const { io, state } = terminal();
+  const blob = { digest: `sha256:${"ab".repeat(32)}`, size: 8, mediaType: "" } as const;
+  const read = async (fault?: Error) => {
+    const source = (async function* () {
+      yield Buffer.from("half");
+      state.now += 2_000;
+      yield Buffer.from("more");
+      if (fault) throw fault;
+    })();
+    const pieces: string[] = [];
+    for await (const piece of watchedTransfer(io, "loading")(blob, source)) pieces.push(String(piece));
+    return pieces;
+  };
+  assert.deepEqual(await read(), ["half", "more"]);
+  assert.match(state.written, /\u001b\[Kloading sha256:abababababab: 8 B of 8 B \(100 %\)\r\u001b\[K$/);
+  state.written = "";
+  await assert.rejects(read(new Error("broken off")), /broken off/);
+  assert.match(state.written, /\(100 %\)\r\u001b\[K$/);
 });
 
 test("without a known total there is no share, and a line never wraps", () => {

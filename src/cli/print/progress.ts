@@ -1,5 +1,7 @@
 import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io/io.ts";
+import type { Transfer } from "../../oci/transfer.ts";
+import { shortDigests } from "./style.ts";
 
 type ProgressIo = Pick<Io, "tty" | "now" | "env">;
 
@@ -51,19 +53,33 @@ export async function watched(
   if (!io.tty.stderr) return source.pieces;
   const isPath = source.file !== "-" && !source.file.includes("://");
   const total = isPath ? ((await io.files.stat(source.file))?.size ?? 0) : 0;
-  const line = progress(io, `${label} ${source.file}`, { total, unit: "bytes" });
-  return (async function* () {
-    let done = 0;
-    try {
-      for await (const piece of source.pieces) {
-        done += piece.length; // what it is passed on to may give it back
-        yield piece;
-        line.update(done);
-      }
-    } finally {
-      line.end();
+  return counted(io, `${label} ${source.file}`, total, source.pieces);
+}
+
+/** Returns what `Transfer.watch` is: it shows how far each blob of a transfer is, by a short digest. */
+export function watchedTransfer(io: ProgressIo, label: string): NonNullable<Transfer["watch"]> {
+  return ({ digest, size }, pieces) =>
+    counted(io, shortDigests(`${label} ${digest}`, { terminal: true }), size, pieces);
+}
+
+/** Returns the pieces as they are, and shows how many bytes have been read. */
+async function* counted(
+  io: ProgressIo,
+  label: string,
+  total: number,
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const line = progress(io, label, { total, unit: "bytes" });
+  let done = 0;
+  try {
+    for await (const piece of pieces) {
+      done += piece.length; // what it is passed on to may give it back
+      yield piece;
+      line.update(done);
     }
-  })();
+  } finally {
+    line.end();
+  }
 }
 
 /** `1.5 GiB`. */
