@@ -148,7 +148,7 @@ function explained(
   if (!(error instanceof TsignError)) return error;
   const { localImage } = run.flags;
   if (instead) {
-    const asked = { kind: run.options.wanted.kind, localImage, target };
+    const asked = { ...run.options.wanted, localImage, target };
     return withHint(error, absenceHint(io, instead, asked));
   }
   if (error.code === "policy")

@@ -67,6 +67,19 @@ test("absenceHint: COSIGN_REPOSITORY is named only where it is set, and never fo
   assert.doesNotMatch(hint({ COSIGN_REPOSITORY: "localhost:5000/sigs" }, true), /COSIGN_REPOSITORY/);
 });
 
+test("absenceHint: a misspelt alias of a predicate type is named, another type is not", () => {
+  const target = { repository: "localhost:5000/app", reference: "localhost:5000/app@sha256:00" };
+  const hint = (predicateType: string) =>
+    absenceHint(
+      { env: {} },
+      { kind: "other-types", predicateTypes: ["https://slsa.dev/provenance/v0.2"] },
+      { kind: "attestations", predicateType, localImage: false, target },
+    );
+  assert.equal(hint("slsaprovenence"), "did you mean --type slsaprovenance or --type slsaprovenance1?");
+  for (const type of ["https://example.com/t", "team-scan", ""])
+    assert.match(hint(type), /types that were found/, type);
+});
+
 test("shellQuoted: special characters -> one word in single quotes", () => {
   assert.equal(shellQuoted("ghcr.io/acme/app@sha256:00"), "ghcr.io/acme/app@sha256:00");
   assert.equal(shellQuoted("it's $HOME"), "'it'\\''s $HOME'");

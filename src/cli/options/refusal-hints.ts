@@ -1,7 +1,9 @@
 import { SIGN_PREDICATE_TYPE } from "../../evidence/media-types.ts";
+import { didYouMean } from "../../format/nearest.ts";
 import { shellQuoted } from "../../format/shell-quoted.ts";
 import type { Instead } from "../../images/verdict.ts";
 import type { Io } from "../../io/io.ts";
+import { PREDICATE_ALIASES } from "../../sign/predicates.ts";
 import type { CheckName } from "../../verify/model.ts";
 import { flagName } from "../parser/argv.ts";
 
@@ -101,6 +103,8 @@ export function absenceHint(
   instead: Instead,
   asked: {
     readonly kind: "signatures" | "attestations";
+    /** The predicate type, of attestations. */
+    readonly predicateType?: string;
     readonly localImage: boolean;
     readonly target: { readonly repository: string; readonly reference: string };
   },
@@ -109,7 +113,7 @@ export function absenceHint(
   switch (instead.kind) {
     case "other-types":
       return kind === "attestations"
-        ? otherTypesHint(instead.predicateTypes)
+        ? otherTypesHint(instead.predicateTypes, asked.predicateType ?? "")
         : `verify its attestations with \`tsign verify-attestation\`: ${instead.predicateTypes.join(", ")}`;
     case "bundles":
       return `leave out --new-bundle-format=false: the image has ${kind} in Sigstore bundles`;
@@ -125,10 +129,14 @@ export function absenceHint(
   }
 }
 
-function otherTypesHint(found: readonly string[]): string {
-  return found.every((type) => type === SIGN_PREDICATE_TYPE)
-    ? "verify its signatures with `tsign verify`: it has no attestations"
-    : "pass one of the types that were found with --type";
+function otherTypesHint(found: readonly string[], asked: string): string {
+  if (found.every((type) => type === SIGN_PREDICATE_TYPE))
+    return "verify its signatures with `tsign verify`: it has no attestations";
+  // Any text is a type, so a misspelt alias is noticed here and not on the command line.
+  return (
+    didYouMean(asked, PREDICATE_ALIASES, (name) => `--type ${name}`) ??
+    "pass one of the types that were found with --type"
+  );
 }
 
 function nothingHint(io: Pick<Io, "env">, { kind, localImage, target }: Parameters<typeof absenceHint>[2]): string {
