@@ -3,7 +3,7 @@ import type { Accepted, Failure, ImageVerdict, MissedPlace, Unsatisfied } from "
 import type { Io, Lines, Output } from "../../io/io.ts";
 import type { Log } from "../../trust/material.ts";
 import type { Policy } from "../../verify/model.ts";
-import { printSigned, printSigners, writeLine } from "./signed-by.ts";
+import { MAX_DESCRIBED, printSigned, printSigners, writeLine } from "./signed-by.ts";
 import { type Look, lookOf, mark, shortDigests } from "./style.ts";
 import { printEnvelopes, printHeader, printJson, printText, warnAboutLoosePatterns } from "./verified.ts";
 
@@ -60,14 +60,19 @@ function printAccepted(io: VerdictIo, verdict: Accepted, options: VerdictOptions
   else printJson(io, { reference, subject: digest, verified });
 }
 
-/** Why each candidate failed: a line for each, aligned on a terminal, where the image's name is not repeated. */
+/**
+ * Why each candidate failed, a line for each. On a terminal they are aligned, without the image's name, and only the first are
+ * listed: anyone who can push to the repository can add thousands.
+ */
 function printFailures(stderr: Lines, failures: readonly Failure[], look: Look): void {
   if (!look.terminal) {
     for (const { origin, check, reason } of failures) stderr.write(`  ${origin.where}: ${check}: ${reason}\n`);
     return;
   }
   const bad = mark("bad", look);
-  const rows = failures.map(({ origin, check, reason }) => ({ where: placeIn(origin.where, look), check, reason }));
+  const rows = failures
+    .slice(0, MAX_DESCRIBED)
+    .map(({ origin, check, reason }) => ({ where: placeIn(origin.where, look), check, reason }));
   const width = (key: "where" | "check") => Math.max(...rows.map((row) => row[key].length));
   const [places, checks] = [width("where"), width("check")];
   for (const { where, check, reason } of rows) {
@@ -76,6 +81,8 @@ function printFailures(stderr: Lines, failures: readonly Failure[], look: Look):
     const text = [{ text: "  " }, bad, { text: " " }, { text: before }, { text: shortDigests(reason, look) }];
     writeLine(stderr, text, { hanging: start.length + before.length });
   }
+  const more = failures.length - rows.length;
+  if (more > 0) stderr.write(`  ${more} more, listed in full when stderr is not a terminal\n`);
 }
 
 /** Where a candidate is, without its repository: `sha256:0123456789ab`, or `sha256-0123456789ab.sig, layer 2`. */

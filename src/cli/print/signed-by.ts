@@ -27,7 +27,7 @@ const PUBLIC_LOG = "rekor.sigstore.dev";
 /** Hex digits of a key id on a terminal. */
 const SHORT_ID = 12;
 /** Signatures of one image that are described one by one. */
-const MAX_DESCRIBED = 10;
+export const MAX_DESCRIBED = 10;
 
 /**
  * What is known about a verified signature.
