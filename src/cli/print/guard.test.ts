@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { loadCommand } from "../../commands.ts";
+import type { Terminal } from "../../io/io.ts";
 import { flagName } from "../parser/argv.ts";
 import { TABLE } from "../table.ts";
 import { guardedOutput, lineOf } from "./guard.ts";
@@ -45,6 +46,24 @@ test("guardedOutput passes data through a pipe to the byte, and shows it escaped
   const terminal = guarded({ terminal: true });
   terminal.stdout.data(bytes);
   assert.deepEqual(terminal.written, ["{\n\\u202e\\u001b\ufffd"]);
+});
+
+test("guardedOutput writes a plain line to stdout without a look at the terminal, which opens its streams", () => {
+  const written: string[] = [];
+  const refuse = () => assert.fail("the terminal was asked");
+  const tty = { status: refuse, prompt: refuse, stdin: false, stdinIsNull: true };
+  Object.defineProperties(tty, { stdout: { get: refuse }, stderr: { get: refuse }, columns: { get: refuse } });
+  const raw = {
+    env: {},
+    stdout: { write: (text: string) => written.push(text), data: refuse },
+    stderr: { write: refuse },
+    tty: tty as unknown as Terminal,
+  };
+  const output = guardedOutput(raw, new Secrets());
+  output.begin({ quiet: false });
+  output.stdout.write("v1.2.3\n");
+  output.end();
+  assert.deepEqual(written, ["v1.2.3\n"]);
 });
 
 test("guardedOutput leaves JSON on stdout with the meaning it has, URLs and addresses in it too", () => {

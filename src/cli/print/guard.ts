@@ -62,9 +62,7 @@ export function guardedOutput(io: Guarded, secrets: Secrets): GuardedOutput {
         if (state === "ended") return;
         area.erase();
         const safe = lineOf(text, secrets);
-        const look = lookOf(io, "stdout");
-        const styled = look.colour && options?.parts;
-        io.stdout.write(styled ? painted(safeParts(safe, options, secrets), look) : safe);
+        io.stdout.write(options?.parts ? painted(safeParts(safe, options, secrets), lookOf(io, "stdout")) : safe);
       },
       data(content) {
         if (state === "ended") return;
