@@ -94,7 +94,7 @@ test("help: lists every visible command once, and the deprecated ones by name", 
   for (const { summary, word } of commandsBelow([])) assert.notEqual(summary, "", word);
 });
 
-test("help: headings are bold on a terminal, without NO_COLOR and TERM=dumb", async () => {
+test("help: headings are bold on a terminal, unless NO_COLOR, TERM=dumb or FORCE_COLOR decide", async () => {
   const help = async (words: readonly string[], tty: object, env = {}) => {
     const shown = await parseCommandLine([...words, "--help"], testIo({ tty, env }), loadCommand);
     return shown.kind === "print" ? shown.text : assert.fail("no help");
@@ -104,6 +104,8 @@ test("help: headings are bold on a terminal, without NO_COLOR and TERM=dumb", as
   for (const env of [{ NO_COLOR: "1" }, { TERM: "dumb" }]) {
     assert.doesNotMatch(await help(["tree"], { stdout: true }, env), /\u001b/);
   }
+  assert.match(await help(["tree"], { stdout: false }, { FORCE_COLOR: "1" }), /^\u001b\[1mUsage:\u001b\[22m$/m);
+  assert.doesNotMatch(await help(["tree"], { stdout: true }, { FORCE_COLOR: "0" }), /\u001b/);
 });
 
 test("help: every flag with a value has a name for the value", async () => {

@@ -1,4 +1,5 @@
 import type { Io } from "../../io/io.ts";
+import { lookOf } from "../print/style.ts";
 
 /** The terminal that text is laid out for. */
 export interface Screen {
@@ -10,14 +11,13 @@ export interface Screen {
 
 /** Longer lines are hard to read. */
 const MAX_COLUMNS = 120;
-const MIN_COLUMNS = 30;
 /** Width from which terms and their texts stand side by side. */
 const SIDE_BY_SIDE_COLUMNS = 60;
 
-/** Returns the user's terminal: 80 columns without one. Headings are bold unless NO_COLOR or TERM=dumb is set. */
-export function screenOf({ tty, env }: Pick<Io, "tty" | "env">): Screen {
-  const columns = Math.min(MAX_COLUMNS, Math.max(MIN_COLUMNS, tty.columns));
-  return { columns, styled: tty.stdout && !env["NO_COLOR"] && env["TERM"] !== "dumb" };
+/** Returns the user's terminal: 80 columns without one. Headings are bold where stdout has colour. */
+export function screenOf(io: Pick<Io, "tty" | "env">): Screen {
+  const { columns, colour } = lookOf(io, "stdout");
+  return { columns: Math.min(MAX_COLUMNS, columns), styled: colour };
 }
 
 /** Returns a heading with lines below it; empty if there are no lines. */
