@@ -10,17 +10,18 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { BUILT_FROM, NODE_FETCH } from "./bundle.ts";
 import { closeDoors } from "./executable-doors.ts";
+import { TOOLS } from "./tools.ts";
 
 /**
  * Builds dist/tsign, a single executable that needs no runtime: the program as one CommonJS file, compiled to bytecode and
- * embedded in Bun's executable. `npm run executable` builds it for this platform, `-- --platform P` (repeatable, or `all`) for others, as
- * dist/PLATFORM/tsign. Bun's packages come from npm, are checked against the digests below, and kept in TSIGN_TOOLS.
+ * embedded in Bun's executable. `npm run executable` builds it for this platform, `-- --platform P` (repeatable, or `all`) for
+ * others, as dist/PLATFORM/tsign. Bun's packages come from npm, are checked against the digests below, and kept in TSIGN_TOOLS.
  */
 const ROOT = resolve(import.meta.dirname, "..");
 const BUN_VERSION = "1.4.5";
@@ -82,12 +83,11 @@ export function thisPlatform(): string {
 
 /** Returns the path of Bun for a platform; downloads it from npm the first time. */
 function runtimeFor({ bun, integrity }: Platform): string {
-  const tools = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
-  const kept = join(tools, "bun", `${bun}-${BUN_VERSION}`);
+  const kept = join(TOOLS, "bun", `${bun}-${BUN_VERSION}`);
   const program = join(kept, "package/bin", bun.includes("windows") ? "bun.exe" : "bun");
   if (existsSync(program)) return program;
-  mkdirSync(join(tools, "bun"), { recursive: true });
-  const work = mkdtempSync(join(tools, "bun/new-"));
+  mkdirSync(join(TOOLS, "bun"), { recursive: true });
+  const work = mkdtempSync(join(TOOLS, "bun/new-"));
   try {
     const packed = execFileSync("npm", ["pack", "--silent", `@oven/${bun}@${BUN_VERSION}`], {
       cwd: work,

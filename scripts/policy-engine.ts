@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { TOOLS } from "./tools.ts";
 
 /**
  * Installs the policy engine into dist/policy/. `npm run policy-engine` compiles the Go sources of policy-engine/ for this
@@ -16,8 +16,7 @@ const TARGET = resolve(import.meta.dirname, "../dist/policy");
 function keptAt(): string {
   const digest = createHash("sha256");
   for (const name of readdirSync(SOURCES).sort()) digest.update(`${name}\0`).update(readFileSync(join(SOURCES, name)));
-  const tools = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
-  return join(tools, "policy-engine", digest.digest("hex").slice(0, 16));
+  return join(TOOLS, "policy-engine", digest.digest("hex").slice(0, 16));
 }
 
 /** Copies the engine from the cache. Returns false when the cache has no engine for the current sources. */

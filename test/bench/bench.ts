@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import { TOOLS } from "../../scripts/tools.ts";
 
 /**
  * Compares tsign with cosign in one run: interleaved rounds, medians of CPU time (user and system) and peak memory.
@@ -13,7 +14,6 @@ import process from "node:process";
  * COSIGN is the path of the cosign to compare with.
  */
 const ROOT = resolve(import.meta.dirname, "../..");
-const TOOLS = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
 const COSIGN = process.env["COSIGN"] ?? join(TOOLS, "bin/cosign");
 const QUICK = process.argv.includes("--quick");
 const LARGE = QUICK ? 64 * 1024 ** 2 : 2 * 1024 ** 3;

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import { TOOLS } from "../../scripts/tools.ts";
 import { type Probe, readForm, type Setting, verdictOn } from "./judge.ts";
 import { changes, mutate } from "./mutate.ts";
 import { bytesOf, type Node, readTree } from "./tree.ts";
@@ -13,7 +14,6 @@ import { BUNDLE_KINDS, type World } from "./world.ts";
  * with a reason. Documents that only cosign accepts are counted by tsign's error message.
  */
 
-const TOOLS = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
 const COSIGN = process.env["COSIGN"] ?? join(TOOLS, "bin/cosign");
 const AT_A_TIME = 2;
 const BATCH = 40;

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
 import { promisify } from "node:util";
+import { TOOLS } from "../../scripts/tools.ts";
 import { folder, type Result, run } from "./support.ts";
 
 /** What stands for each key service, and how it is started: the kit's README. */
@@ -14,7 +15,6 @@ const DEFAULT: readonly Backend[] = ["softhsm", "vault", "aws", "k8s", "plugin"]
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const KIT = join(resolve(process.env["TSIGN_SHARED"] ?? join(ROOT, "../shared")), "backends/backends");
-const TOOLS = process.env["TSIGN_TOOLS"] ?? join(process.env["HOME"] ?? "", ".cache/tsign-tools");
 const exec = promisify(execFile);
 
 /** The backends asked for: TSIGN_BACKENDS, names or `all`. */

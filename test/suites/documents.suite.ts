@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
+import { TOOLS } from "../../scripts/tools.ts";
 import { COSIGN, folder, LEGACY, must, NO_LOG, OFFLINE, pushImage, registries, run, TSIGN } from "./support.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const TOOLS = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
 /** What cosign cannot keep: it reads numbers as doubles. */
 const BEYOND_DOUBLES = "9007199254740993";
 

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import { TOOLS } from "../../scripts/tools.ts";
 import { must } from "./support.ts";
 
-const TOOLS = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
 /** Go, pip and npm find their proxies, mirrors, caches and authorities in the environment. */
 const SETTINGS = Object.fromEntries(
   Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),

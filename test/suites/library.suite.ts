@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
+import { TOOLS } from "../../scripts/tools.ts";
 import { run } from "./support.ts";
 
 /** The packed library in an empty project: compiled against, and run, on every Node that it is for. */
 const ROOT = resolve(import.meta.dirname, "../..");
-const TOOLS = process.env["TSIGN_TOOLS"] || join(homedir(), ".cache/tsign-tools");
 /** Nodes besides the one that the program brings. */
 const NODES = { 22: "22.23.5", 24: "24.22.3" };
 const DEVELOPMENT = ["typescript@5.9.3", "@types/node@22.20.7"];

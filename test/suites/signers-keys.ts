@@ -4,6 +4,7 @@ import { registerHooks } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import { TOOLS } from "../../scripts/tools.ts";
 import { systemIo } from "../../src/io/system.ts";
 import { signerFromKey } from "../../src/keys/index.ts";
 import { loadSigner } from "../../src/keys/reference.ts";
@@ -91,8 +92,7 @@ async function inSoftHsm(kit: Kit): Promise<KeyInService[]> {
 
 /** Lets pkcs11js be found where the suites install the optional packages: the clone has none. */
 function findPackages(): void {
-  const tools = process.env["TSIGN_TOOLS"] ?? join(process.env["HOME"] ?? "", ".cache/tsign-tools");
-  const parentURL = pathToFileURL(join(tools, "packages/index.js")).href;
+  const parentURL = pathToFileURL(join(TOOLS, "packages/index.js")).href;
   registerHooks({
     resolve: (specifier, context, next) =>
       next(specifier, specifier === "pkcs11js" ? { ...context, parentURL } : context),
