@@ -96,12 +96,13 @@ export function requireExperimental(io: Pick<Io, "env">, mode: string): void {
   });
 }
 
+/** Warns with three lines as cosign does; a terminal gets one, to wrap at its own width. */
 function warnAboutTag(io: Io, text: string): void {
   const lines = [
     `WARNING: Image reference ${text} uses a tag, not a digest, to identify the image to sign.`,
     "    This can lead you to sign a different image than the intended one. Use a digest",
     "    (registry/repository@sha256:…) instead; a later version may refuse tags.",
-    "",
   ];
-  for (const line of lines) io.stderr.write(`${line}\n`);
+  const shown = io.tty.stderr ? [lines.map((line) => line.trim()).join(" ")] : lines;
+  for (const line of [...shown, ""]) io.stderr.write(`${line}\n`);
 }
