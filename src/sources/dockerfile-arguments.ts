@@ -4,15 +4,15 @@ import { ShellSyntaxError } from "./shell-patterns.ts";
 import { expandWord } from "./shell-words.ts";
 import { isSpace } from "./white-space.ts";
 
-/** How much text patterns in build arguments may look at. Characters. */
+/** Most characters that patterns in build arguments may examine, for the whole file. */
 const MAX_MATCHING = 4_000_000;
-/** What a registry could have: a host and port, a path, a tag, a digest (distribution/reference). */
+/** A valid image reference: host and port, path, tag, digest (distribution/reference). */
 const IMAGE =
   /^(?:[A-Za-z0-9.-]+(?::[0-9]+)?\/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+|\/)[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@[A-Za-z][\w.+-]*:[0-9a-fA-F]{32,})?$/;
 
 /**
- * The build arguments that a `FROM` sees: those declared before the first one, and the platforms'. An argument has the default
- * of its `ARG`, else the variable of that name in the environment. What has neither is empty.
+ * The build arguments in scope for `FROM`: those declared before the first `FROM`, and the platform arguments. The value of an
+ * argument is the default of its `ARG`, otherwise the environment variable with its name. An argument without either is empty.
  */
 export class DockerfileArguments {
   readonly notices: string[] = [];
@@ -21,8 +21,8 @@ export class DockerfileArguments {
   readonly #escape: string;
   readonly #platform: string;
   /**
-   * Arguments that the build itself gives a value (Dockerfile reference, "Automatic platform ARGs in the global scope"), where
-   * nothing else did.
+   * Arguments with the value that the build sets (Dockerfile reference, "Automatic platform ARGs in the global scope"), unless
+   * the environment or an `ARG` sets another.
    */
   readonly #assumed = new Set<string>();
   #spent = 0;
@@ -46,15 +46,16 @@ export class DockerfileArguments {
     }
   }
 
-  /** BuildKit calls the stage that is built by the name of the last one. */
+  /** Sets TARGETSTAGE as BuildKit does for a build of the last stage: its name, or `default`. */
   setTargetStage(name: string | undefined): void {
     this.#values.set("TARGETSTAGE", this.#env["TARGETSTAGE"] ?? name ?? "default");
   }
 
   /**
-   * Takes the arguments of an `ARG` before the first `FROM`; each may use those before it.
+   * Adds the arguments of an `ARG` before the first `FROM`; each may use those before it.
    *
-   * @param rest what follows the keyword
+   * @param rest the text after the keyword
+   * @throws TsignError "input" for a missing name or invalid syntax; "limit" for values or patterns that are too large
    */
   define(rest: string, where: string): void {
     const words = wordsOf(rest, this.#escape);
@@ -70,9 +71,10 @@ export class DockerfileArguments {
   }
 
   /**
-   * The image that a word after `FROM` means.
+   * Expands the image in a `FROM`.
    *
-   * @throws TsignError "input" where nothing is left, or no image's name because an argument has no value
+   * @param word the image as written
+   * @throws TsignError "input" if the result is empty, or is not an image reference because an argument has no value
    */
   expandImage(word: string, where: string): string {
     const unset: string[] = [];
@@ -133,8 +135,8 @@ export class DockerfileArguments {
 }
 
 /**
- * The words of an `ARG`, quotes and escapes still in them (frontend/dockerfile/parser, parseWords). An escape at the very end
- * is dropped; inside single quotes there is none.
+ * Splits the text of an `ARG` into words, and keeps quotes and escapes (frontend/dockerfile/parser, parseWords). An escape
+ * character at the end is dropped; single quotes contain no escapes.
  */
 function wordsOf(rest: string, escaping: string): string[] {
   const words: string[] = [];

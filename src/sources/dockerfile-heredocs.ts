@@ -5,14 +5,14 @@ import { splitWords } from "./shell-words.ts";
 export interface Heredoc {
   /** The line that ends it. */
   readonly name: string;
-  /** Whether tabs before that line do not count. */
+  /** Whether tabs at the start of that line are ignored. */
   readonly tabs: boolean;
 }
 
 const WITH_HEREDOC = ["RUN", "COPY", "ADD"];
 const NO_VARIABLES = { get: () => undefined };
 
-/** Whether an instruction may have here-documents. A JSON list is no shell's line, and has none. */
+/** Whether an instruction may have here-documents. The JSON form may not, because a shell does not parse it. */
 export function takesDocuments({ keyword, rest }: { readonly keyword: string; readonly rest: string }): boolean {
   return WITH_HEREDOC.includes(keyword) && !isJsonList(rest);
 }
@@ -27,10 +27,11 @@ function isJsonList(rest: string): boolean {
 }
 
 /**
- * The here-documents of a line (frontend/dockerfile/parser, heredocsFromLine), of which there are none where the line does not
- * lex. The escape character is a backslash here, whatever the file's directive says.
+ * Finds the here-documents of a line (frontend/dockerfile/parser, heredocsFromLine). The escape character is a backslash here,
+ * also if the `escape` directive sets another.
  *
- * @throws ShellSyntaxError for a name that does not lex
+ * @returns the here-documents in order; none for a line with invalid shell syntax
+ * @throws ShellSyntaxError for a name with invalid shell syntax
  */
 export function heredocsOf(line: string): Heredoc[] {
   return wordsOf(line).flatMap((word) => {

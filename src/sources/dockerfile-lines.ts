@@ -3,35 +3,36 @@ import { type Heredoc, heredocsOf, takesDocuments } from "./dockerfile-heredocs.
 import { ShellSyntaxError } from "./shell-patterns.ts";
 import { isSpace, splitAtSpaces, trimEnd, trimSpace, trimStart } from "./white-space.ts";
 
-/** An instruction of a Dockerfile, its lines joined. */
+/** An instruction of a Dockerfile, with continued lines joined. */
 export interface Instruction {
   /** Upper case. */
   readonly keyword: string;
-  /** The words that begin with `--`, quotes and escapes taken away. */
+  /** The words that begin with `--`, without quotes and escapes. */
   readonly flags: readonly string[];
-  /** What follows the flags, as it is written. */
+  /** The text after the flags, as written. */
   readonly rest: string;
-  /** Where it begins, from 1. */
+  /** The number of its first line, from 1. */
   readonly line: number;
-  /** What `ONBUILD` keeps for the builds on this image. */
+  /** The instruction after `ONBUILD`, for builds that are based on this image. */
   readonly trigger?: Instruction;
 }
 
-/** A Dockerfile, instruction by instruction. */
+/** A parsed Dockerfile. */
 export interface Instructions {
   readonly instructions: readonly Instruction[];
-  /** What the `escape` directive says, else a backslash. */
+  /** The escape character: that of the `escape` directive, otherwise a backslash. */
   readonly escaping: string;
 }
 
-/** The longest line that BuildKit reads, with what ends it. Bytes. */
+/** The longest line that BuildKit reads, in bytes, with its line end. */
 const MAX_LINE = 65_535;
 
 /**
- * Splits a Dockerfile into instructions exactly as BuildKit does (frontend/dockerfile/parser, v0.34): a line taken for
- * something else than the build takes it for could hide an image.
+ * Splits a Dockerfile into instructions exactly as BuildKit does (frontend/dockerfile/parser, v0.34), because a line that is
+ * parsed differently could hide an image.
  *
- * @throws TsignError "input" for what BuildKit refuses, with the line: a here-document without an end, a bad directive
+ * @throws TsignError "input" (with the line) for what BuildKit refuses, such as a here-document without an end marker or an
+ *   invalid directive
  */
 export function readInstructions(text: string, path: string): Instructions {
   return new Reader(text.replace(/^\uFEFF/, ""), path).read();
@@ -62,7 +63,7 @@ class Reader {
     throw new TsignError("input", `${this.#path}:${line}: ${reason}`);
   }
 
-  /** The next line, which must not be longer than BuildKit reads. */
+  /** Consumes the next line; refuses one that is longer than BuildKit reads. */
   #take(): string | undefined {
     const line = this.#lines[this.#index];
     if (line === undefined) return undefined;
@@ -73,7 +74,7 @@ class Reader {
     return line;
   }
 
-  /** Directives stand before everything else, comments too, and end at the first that BuildKit does not know. */
+  /** Reads the directives. They precede everything else, including comments, and end at the first unknown one. */
   #directives(): void {
     const seen = new Set<string>();
     for (const [at, line] of this.#lines.entries()) {
@@ -103,7 +104,7 @@ class Reader {
     return undefined;
   }
 
-  /** A line and those that continue it. Comments and empty lines among them are left out and end nothing. */
+  /** A line joined with those that continue it, without comments and empty lines, which do not end the continuation. */
   #joined(first: string): string {
     let part = trimStart(trimLineEnd(first));
     if (part.startsWith("#")) return "";
@@ -120,7 +121,7 @@ class Reader {
       parts.push(continues ? part.replace(this.#continued, "$1") : part);
     }
     const joined = parts.join("");
-    return joined === "" ? " " : joined; // BuildKit refuses what is nothing but continued lines
+    return joined === "" ? " " : joined; // BuildKit refuses an instruction of empty continued lines
   }
 
   #parse(joined: string, line: number): Instruction {
@@ -138,8 +139,8 @@ class Reader {
   }
 
   /**
-   * What an `ONBUILD` keeps is a Dockerfile of one instruction to the build that runs it, with here-documents at its end and
-   * without this file's directives.
+   * Reads the instruction after `ONBUILD` as a build that runs it does: as a Dockerfile of its own, with the here-documents at
+   * its end and without the directives of this file.
    */
   #trigger(joined: string, { bodies, line }: { bodies: readonly string[]; line: number }): Instruction {
     const expression = joined.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, "");
@@ -161,7 +162,7 @@ class Reader {
     }
   }
 
-  /** Takes the words that begin with `--` off the start. Words after a lone `--` are none of them. */
+  /** Splits the words that begin with `--` off the start. A lone `--` ends them. */
   #flags(text: string, line: number): { flags: string[]; rest: string } {
     const flags: string[] = [];
     let at = 0;
@@ -175,7 +176,7 @@ class Reader {
     }
   }
 
-  /** BuildKit reads flags byte by byte, which breaks letters beyond ASCII: those are refused. */
+  /** Reads one flag. Characters that are not ASCII are refused, because BuildKit reads flags byte by byte. */
   #flag(text: string, start: number, line: number): { text: string; end: number } {
     let [word, quote] = ["", ""];
     let at = start;
@@ -206,7 +207,7 @@ class Reader {
     }
   }
 
-  /** Passes over a here-document. @returns what it holds, and its end */
+  /** Consumes a here-document. @returns its lines, with the end marker */
   #body({ name, tabs }: Heredoc, line: number): string {
     const body: string[] = [];
     for (let next = this.#take(); next !== undefined; next = this.#take()) {
@@ -221,16 +222,16 @@ class Reader {
 /** The directives that BuildKit knows. */
 const DIRECTIVES = ["syntax", "escape", "check"];
 
-/** `# name=value`, after the comment's own mark. @returns the name in lower case, and the value */
+/** Parses `# name=value`, where mark is the comment character. @returns the name in lower case, and the value */
 export function directive(line: string, mark: string): [name: string, value: string] | undefined {
   if (!line.startsWith(mark)) return undefined;
   const text = trimStart(line.slice(mark.length));
   const [, name, value] = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+)/s.exec(text) ?? [];
   if (name === undefined || value === undefined) return undefined;
-  return [name.toLowerCase(), trimEnd(value, "\t\n\f\r ") || " "]; // BuildKit's pattern leaves one of nothing but spaces
+  return [name.toLowerCase(), trimEnd(value, "\t\n\f\r ") || " "]; // BuildKit keeps one space if there are only spaces
 }
 
-/** A doubled escape character at the end of a line continues nothing. */
+/** A pattern for an escape character that continues the line. A doubled one at the end does not. */
 function continuation(escaping: string): RegExp {
   const pattern = escaping === "\\" ? "\\\\" : "`";
   return new RegExp(`(^|[^${pattern}])${pattern}[ \\t]*$`);

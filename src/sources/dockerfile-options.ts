@@ -32,20 +32,21 @@ const NO_VARIABLES = { get: () => undefined };
 
 type Refuse = (reason: string) => never;
 
-/** What an instruction takes from elsewhere. */
+/** A stage or image that an instruction copies or mounts from. */
 export interface Source {
-  /** Of a stage or an image. */
+  /** The name of the stage or image. */
   readonly name: string;
-  /** Whether a number is that of a stage: for `COPY --from`, not for a mount. */
+  /** Whether a number refers to a stage: true for `COPY --from`, false for a mount. */
   readonly mayBeIndex: boolean;
 }
 
 /**
- * What an instruction takes from elsewhere: the names in `COPY --from=` and `RUN --mount=…,from=`.
+ * Finds the stages and images in the options of an instruction: `COPY --from=` and `RUN --mount=…,from=`.
  *
+ * @param options.where file and line, for errors
  * @param options.escaping the escape character of the file
- * @throws TsignError "input" for instructions and options that BuildKit does not know, as they could name an image, and for
- *   names that it refuses
+ * @throws TsignError "input" for instructions and options that BuildKit does not have, because they could contain an image, and
+ *   for names that it refuses
  */
 export function readSources(instruction: Instruction, options: { where: string; escaping: string }): Source[] {
   const { keyword, flags } = instruction;
@@ -54,7 +55,7 @@ export function readSources(instruction: Instruction, options: { where: string; 
   };
   const known = OPTIONS[keyword] ?? refuse(`unknown instruction ${keyword}`);
   const sources: Source[] = [];
-  if (keyword === "ARG" || keyword === "STOPSIGNAL") return sources; // BuildKit passes over what looks like their options
+  if (keyword === "ARG" || keyword === "STOPSIGNAL") return sources; // BuildKit does not read options for these
   for (const flag of flags) {
     const [name, value] = atEquals(flag.slice(2));
     if (!known.includes(name)) refuse(`${keyword} has no option --${name}`);
@@ -70,13 +71,13 @@ export function readSources(instruction: Instruction, options: { where: string; 
   return sources;
 }
 
-/** The text before the first `=`, and what follows it. */
+/** Splits a text at its first `=`. */
 function atEquals(text: string): [key: string, value: string | undefined] {
   const at = text.indexOf("=");
   return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** BuildKit takes the name as it is written, and refuses one that a shell would read otherwise. */
+/** Whether a name has no variables, quotes or escapes. BuildKit does not expand it, and refuses one that a shell would change. */
 function isLiteral(value: string, escaping: string): boolean {
   try {
     return expandWord(value, { escaping }, NO_VARIABLES) === value;
@@ -96,7 +97,7 @@ function mountNames(value: string, refuse: Refuse): string[] {
   });
 }
 
-/** The fields of a line of comma-separated values, quoted or not (RFC 4180, as go-csvvalue reads it). */
+/** The fields of a line of comma-separated values, with or without quotes (RFC 4180, as go-csvvalue reads it). */
 function csvFields(line: string, refuse: Refuse): string[] {
   const bad = (): never => refuse(`invalid --mount options: ${line}`);
   if (line === "") bad();

@@ -30,8 +30,8 @@ export function trimPattern(
 /**
  * `${A/pattern/replacement}` and `${A//pattern/replacement}`: the longest match that begins first, or all of them.
  *
- * @throws ShellSyntaxError for a pattern with a wrong escape, and for what BuildKit would take for a group of a regular
- *   expression in the replacement of all matches
+ * @throws ShellSyntaxError for a pattern with a wrong escape, and, when all matches are replaced, for an empty pattern and for
+ *   `$` in the replacement, which BuildKit reads as a group of a regular expression
  */
 export function replacePattern(
   value: string,

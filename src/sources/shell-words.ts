@@ -40,16 +40,16 @@ export function expandWord(word: string, options: LexOptions, variables: Variabl
 }
 
 /**
- * Splits a line into words as BuildKit does (ProcessWords): at white space that no quote and no escape covers, after
- * variables are expanded.
+ * Splits a line into words as BuildKit does (ProcessWords): at white space that is not quoted or escaped, after variables are
+ * expanded.
  *
- * @throws ShellSyntaxError for a line that does not lex, such as one with an unclosed quote
+ * @throws ShellSyntaxError for invalid syntax, such as an unclosed quote
  */
 export function splitWords(line: string, options: LexOptions, variables: Variables): string[] {
   return new Lexer(line, options, variables).run().words;
 }
 
-/** What one level of `${…}` has read so far: the text as a whole, and the words that have ended. */
+/** The text read so far at one level of `${…}`: as a whole, and split into complete words. */
 interface Level {
   result: string;
   readonly words: string[];
@@ -60,7 +60,7 @@ class Lexer {
   readonly #options: LexOptions;
   readonly #variables: Variables;
   #nesting = 0;
-  /** The word being read. One for all levels, as in BuildKit: at its end a nested level drops what the outer one had of it. */
+  /** The word being read, shared by all levels as in BuildKit: when a nested level ends, the outer level loses its part of it. */
   #word = "";
 
   constructor(text: string, options: LexOptions, variables: Variables) {
@@ -101,7 +101,7 @@ class Lexer {
     return level;
   }
 
-  /** What is quoted or escaped is never split. */
+  /** Adds quoted or escaped text, which is never split. */
   #addWhole(level: Level, text: string): void {
     level.result += text;
     this.#word += text;
@@ -115,7 +115,7 @@ class Lexer {
     }
   }
 
-  /** `<`, or `<<` with the white space behind it, which is part of the word. */
+  /** Reads `<`, or `<<` with the white space after it, which is part of the word. */
   #angle(): string {
     let text = this.#text.next();
     if (this.#text.peek() !== "<") return text;
@@ -155,7 +155,7 @@ class Lexer {
         text += next;
         continue;
       }
-      const escaped = this.#text.peek(); // at the end the escape character is dropped
+      const escaped = this.#text.peek(); // an escape character at the end is dropped
       if (escaped === '"' || escaped === "$" || escaped === escaping) {
         if (mode.rawEscapes) text += next;
         text += this.#text.next();
@@ -163,7 +163,7 @@ class Lexer {
     }
   }
 
-  /** @param before how much text the value is added to */
+  /** Reads a variable. @param before length of the text that the value is added to, in characters */
   #dollar(before: number): string {
     const value = this.#substitution();
     if (value.length + before > MAX_EXPANDED && !this.#options.keepUnset) {
@@ -189,7 +189,7 @@ class Lexer {
     return value;
   }
 
-  /** What follows the name in `${NAME…}`. */
+  /** Reads the part after the name in `${NAME…}`. */
   #braced(name: string): string {
     const keep = this.#options.keepUnset === true;
     let operator = this.#text.next();

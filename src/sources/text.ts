@@ -23,7 +23,7 @@ export function decodeDocument(content: string | Uint8Array, options: { path: st
   }
 }
 
-/** The number of the line that an offset is in, from 1. */
+/** The number of the line, from 1, that contains an offset. A line end belongs to the line that it ends. */
 export function lineOf(text: string, at: number): number {
   let line = 1;
   for (let end = text.indexOf("\n"); end !== -1 && end < at; end = text.indexOf("\n", end + 1)) line++;

@@ -1,32 +1,32 @@
 import { TsignError } from "../errors.ts";
 import { lineOf } from "./text.ts";
 
-/** A scalar as it is written, before anybody decides what type it has. */
+/** A scalar as written, before its type is resolved. */
 export interface Scalar {
   readonly kind: "scalar";
   readonly value: string;
-  /** Without quotes: it may mean a number, a boolean or null. */
+  /** Whether it has no quotes, and so may be a number, a boolean or null. */
   readonly plain: boolean;
-  /** It goes over more than one line, where readers fold lines: its value is not to be relied on. */
+  /** Whether it spans several lines, which parsers fold: its value must not be used. */
   readonly folded: boolean;
-  /** `str`, `int` and so on, if a tag says so. */
+  /** The type in its tag, such as `str` or `int`. */
   readonly tag?: string;
-  /** Where it begins, an offset into the text. */
+  /** The offset of its start in the text. */
   readonly at: number;
 }
 
 /** One document of a text, read character by character. */
 export class Cursor {
   readonly text: string;
-  /** An offset into the text, in UTF-16 code units. */
+  /** The current offset in the text, in UTF-16 code units. */
   at = 0;
-  /** Where quoted scalars are: start and end, in order. */
+  /** Start and end offsets of quoted scalars, in order. */
   readonly quoted: [number, number][] = [];
   readonly #path: string;
   readonly #firstLine: number;
 
   /**
-   * @param text begins with the end of a line
+   * @param text must begin with a line end
    * @param options.firstLine the number of the text's first line in the file, from 1
    */
   constructor(text: string, options: { path: string; firstLine: number }) {
@@ -35,12 +35,12 @@ export class Cursor {
     this.#firstLine = options.firstLine;
   }
 
-  /** @throws TsignError "input" with the line of an offset */
+  /** @throws TsignError "input" with the line that contains an offset */
   refuse(reason: string, at: number = this.at): never {
     throw new TsignError("input", `${this.#path}:${this.#firstLine + lineOf(this.text, at) - 1}: ${reason}`);
   }
 
-  /** The character at the cursor or behind it, "" at the end. */
+  /** The character at the cursor, or `ahead` characters after it; "" at the end. */
   peek(ahead = 0): string {
     return this.text.charAt(this.at + ahead);
   }
@@ -49,22 +49,22 @@ export class Cursor {
     return this.at >= this.text.length;
   }
 
-  /** How far the cursor is from the start of its line. */
+  /** The column of the cursor, from 0. */
   get column(): number {
     return this.at - this.text.lastIndexOf("\n", this.at - 1) - 1;
   }
 
-  /** Whether the character behind the cursor ends a word: white space, a line's end or the text's. */
+  /** Whether the character `ahead` of the cursor ends a word: white space, a line end, or the end of the text. */
   isBlank(ahead: number): boolean {
     return isBlank(this.peek(ahead));
   }
 
-  /** Passes over spaces and tabs inside a line. */
+  /** Skips spaces and tabs within a line. */
   skipSpaces(): void {
     while (this.peek() === " " || this.peek() === "\t") this.at++;
   }
 
-  /** Passes over the rest of a line, which may hold a comment after a space and nothing else. */
+  /** Skips the rest of a line, which may contain only a comment after a space. */
   endLine(): void {
     const start = this.at;
     this.skipSpaces();
@@ -77,7 +77,7 @@ export class Cursor {
     this.at = end === -1 ? this.text.length : end;
   }
 
-  /** Passes over empty lines and comments, from the end of a line to the first character of the next that has something. */
+  /** Skips empty lines and comments, from a line end to the first character of the next line with content. */
   skipLines(): void {
     while (this.peek() === "\n") {
       this.at++;

@@ -2,7 +2,7 @@ import type { Scalar } from "./yaml-cursor.ts";
 import { emptyMapping, MAX_KEY, type Parts, type YamlNode } from "./yaml-parts.ts";
 import { readPlain, readQuoted, startsQuoted } from "./yaml-scalars.ts";
 
-/** Reads lists and mappings in brackets and braces. */
+/** Reads flow collections: lists in brackets and mappings in braces. */
 export class FlowReader {
   readonly #parts: Parts;
 
@@ -10,7 +10,7 @@ export class FlowReader {
     this.#parts = parts;
   }
 
-  /** `[…]` or `{…}`, over as many lines as it takes. */
+  /** Reads `[…]` or `{…}`, which may span several lines. */
   read(depth: number): YamlNode {
     const cursor = this.#parts.cursor;
     this.#parts.deeper(depth);
@@ -35,7 +35,7 @@ export class FlowReader {
     return isMapping ? mapping : { kind: "sequence", items };
   }
 
-  /** Spaces, lines and comments between the parts of a flow. */
+  /** Skips white space, line ends and comments between the parts of a flow collection. */
   #space(): void {
     const cursor = this.#parts.cursor;
     for (;;) {

@@ -1,6 +1,6 @@
 import type { Cursor, Scalar } from "./yaml-cursor.ts";
 
-/** A value in a document. What an alias names is the same object again. */
+/** A value in a document. An alias is the same object as its anchor. */
 export type YamlNode = Scalar | YamlSequence | YamlMapping;
 
 export interface YamlSequence {
@@ -10,23 +10,23 @@ export interface YamlSequence {
 
 export interface YamlMapping {
   readonly kind: "mapping";
-  /** By key, as it is written without its quotes. */
+  /** Values by key, which is without quotes. */
   readonly pairs: Map<string, YamlNode>;
-  /** What `<<` brings in, without the pairs that the mapping has itself. */
+  /** Pairs merged by `<<`, except keys that the mapping has itself. */
   readonly inherited: Map<string, YamlNode>;
-  /** The mappings that `<<` names. */
+  /** The mappings merged by `<<`. */
   readonly merged: YamlMapping[];
 }
 
-/** Manifests nest a dozen levels deep, schemas some more. */
+/** Deepest nesting. Manifests have a dozen levels, schemas a few more. */
 const MAX_DEPTH = 100;
-/** How many pairs `<<` may bring in, in one document. */
+/** Most pairs that `<<` may merge in one document. */
 const MAX_MERGED = 200_000;
-/** Longer keys are none to libyaml. */
+/** Longest key, in characters: libyaml does not recognize longer ones. */
 export const MAX_KEY = 1000;
 const TAG = /!!(str|int|float|bool|null|map|seq)(?=[ \n])/y;
 
-/** What blocks and flows share: anchors, tags and pairs. */
+/** The parts that block and flow collections share: anchors, tags and pairs. */
 export class Parts {
   readonly cursor: Cursor;
   readonly #anchors = new Map<string, YamlNode>();
@@ -36,12 +36,12 @@ export class Parts {
     this.cursor = cursor;
   }
 
-  /** Counts a level of nesting. */
+  /** Refuses a level that is nested too deep. */
   deeper(depth: number): void {
     if (depth > MAX_DEPTH) this.cursor.refuse(`nested deeper than ${MAX_DEPTH} levels`);
   }
 
-  /** What the alias at the cursor names. */
+  /** Reads the alias at the cursor. @returns the node with its anchor */
   alias(): YamlNode {
     const name = this.#name();
     return this.#anchors.get(name) ?? this.cursor.refuse(`no anchor ${name} before its alias`);
@@ -56,7 +56,7 @@ export class Parts {
     return name;
   }
 
-  /** The anchor and the tag at the cursor, if there are any. */
+  /** Reads the anchor and the tag at the cursor, if any. */
   properties(): { anchor?: string; tag?: string } {
     const cursor = this.cursor;
     const found: { anchor?: string; tag?: string } = {};
@@ -73,7 +73,7 @@ export class Parts {
     }
   }
 
-  /** A node with its properties. */
+  /** Applies an anchor and a tag to a node. @returns the node, with its tag if it is a scalar */
   named(node: YamlNode, by: { anchor: string | undefined; tag: string | undefined; start: number }): YamlNode {
     const kind = by.tag === "map" ? "mapping" : by.tag === "seq" ? "sequence" : "scalar";
     if (by.tag !== undefined && node.kind !== kind)
@@ -83,7 +83,7 @@ export class Parts {
     return tagged;
   }
 
-  /** Adds a pair, or what `<<` names. */
+  /** Adds a pair to a mapping; `<<` merges mappings into it. */
   put(mapping: YamlMapping, key: Scalar, value: YamlNode): void {
     const cursor = this.cursor;
     if (key.value === "<<") {
@@ -102,7 +102,7 @@ export class Parts {
     mapping.inherited.delete(key.value);
   }
 
-  /** Of several mappings that `<<` names the earlier one wins. */
+  /** Merges a mapping. Pairs that were merged earlier take precedence. */
   #inherit(mapping: YamlMapping, source: YamlMapping): void {
     mapping.merged.push(source);
     for (const pairs of [source.pairs, source.inherited]) {

@@ -5,18 +5,18 @@ import { emptyMapping, MAX_KEY, Parts, type YamlMapping, type YamlNode, type Yam
 import { atColon, readBlock, readPlain, readQuoted, startsBlock, startsQuoted } from "./yaml-scalars.ts";
 
 interface Place {
-  /** The column of the collection that the node is in, -1 at the top. */
+  /** The column of the enclosing collection, -1 at the top. */
   readonly indent: number;
   readonly depth: number;
 }
 
 /**
- * Reads one document of the YAML that every reader reads alike: what libyaml (and so Kubernetes, by sigs.k8s.io/yaml) and
- * readers of YAML 1.2 could take for different things is refused, with the line and the reason.
+ * Reads one YAML document, limited to the syntax that all parsers read alike: what libyaml (and so Kubernetes, through
+ * sigs.k8s.io/yaml) and parsers of YAML 1.2 could read differently is refused, with the line and the reason.
  *
  * @param options.firstLine the number of the text's first line in its file, from 1
  * @returns undefined for a document without content
- * @throws TsignError "input"
+ * @throws TsignError "input" (with the line) for YAML that is invalid or not supported
  */
 export function readYaml(text: string, options: { path: string; firstLine: number }): YamlNode | undefined {
   const cursor = new Cursor(`\n${text}`, { path: options.path, firstLine: options.firstLine - 1 });
@@ -30,7 +30,7 @@ export function readYaml(text: string, options: { path: string; firstLine: numbe
   return node;
 }
 
-/** What ends a line, and so a comment, for some readers only. In quotes it changes the value at most. */
+/** Refuses characters that end a line, and so a comment, for some parsers only. In quotes they can only change the value. */
 function refuseLineEnds(cursor: Cursor): void {
   const quoted = cursor.quoted.values();
   let range = quoted.next().value;
@@ -52,7 +52,7 @@ class Reader {
     this.#flow = new FlowReader(this.#parts);
   }
 
-  /** A node that begins a line of its own, or follows `- `. */
+  /** Reads a node at the start of a line, or after `- `. */
   node(place: Place): YamlNode {
     const cursor = this.#cursor;
     this.#parts.deeper(place.depth);
@@ -68,7 +68,7 @@ class Reader {
     return this.#scalar(place);
   }
 
-  /** A scalar that is followed by nothing but the end of its line. */
+  /** Reads a scalar and the rest of its line, which may contain only a comment. */
   #scalar({ indent }: Place): Scalar {
     const cursor = this.#cursor;
     const scalar = startsQuoted(cursor) ? readQuoted(cursor) : readPlain(cursor, { indent, flow: false });
@@ -82,7 +82,7 @@ class Reader {
     return node;
   }
 
-  /** The key at the cursor, with the cursor behind its colon; undefined where there is none. */
+  /** Reads the key at the cursor and its colon; undefined if there is no key. */
   #key(): Scalar | undefined {
     const cursor = this.#cursor;
     if (cursor.peek() === "?" && cursor.isBlank(1)) cursor.refuse("keys with ? are not supported");
@@ -111,17 +111,17 @@ class Reader {
     return mapping;
   }
 
-  /** What follows `key:`, on its line or below. */
+  /** Reads the value after `key:`, on the same line or below. */
   #value(place: Place): YamlNode {
     const cursor = this.#cursor;
     cursor.skipSpaces();
-    if (cursor.peek() === "#") cursor.skipLine(); // there is a space behind a colon
+    if (cursor.peek() === "#") cursor.skipLine(); // a colon is followed by a space
     if (cursor.ended || cursor.peek() === "\n") return this.#below(place, true);
     if (cursor.peek() === "-" && cursor.isBlank(1)) cursor.refuse("list starts on the line of its key");
     return this.#inline(place);
   }
 
-  /** A value on the line of its key or dash: no mapping. */
+  /** Reads a value on the line of its key or dash, which cannot be a block mapping. */
   #inline(place: Place): YamlNode {
     const cursor = this.#cursor;
     if ("&!*".includes(cursor.peek())) return this.#withProperties(place, true);
@@ -129,7 +129,7 @@ class Reader {
     return startsBlock(cursor) ? readBlock(cursor, place.indent) : this.#scalar(place);
   }
 
-  /** A value that begins on a later line, else nothing. A list may stand as far out as its key. */
+  /** Reads a value on a later line; without one, the value is empty. A list may be in the column of its key. */
   #below(place: Place, listAtKey: boolean): YamlNode {
     const cursor = this.#cursor;
     const at = cursor.at;
@@ -152,7 +152,7 @@ class Reader {
       cursor.at++;
       while (cursor.peek() === " ") cursor.at++;
       if (cursor.peek() === "\t") cursor.refuse("tab after a dash");
-      if (cursor.peek() === "#") cursor.skipLine(); // there is a space behind a dash
+      if (cursor.peek() === "#") cursor.skipLine(); // a dash is followed by a space
       const alone = cursor.ended || cursor.peek() === "\n";
       items.push(alone ? this.#below(place, false) : this.node({ indent: place.indent, depth: place.depth + 1 }));
       cursor.skipLines();
@@ -160,7 +160,7 @@ class Reader {
     return { kind: "sequence", items };
   }
 
-  /** A node with an anchor or a tag, or an alias. */
+  /** Reads a node with an anchor or a tag, or an alias. */
   #withProperties(place: Place, listAtKey: boolean): YamlNode {
     const cursor = this.#cursor;
     if (cursor.peek() === "*") {
@@ -177,7 +177,7 @@ class Reader {
     if ("&!*".includes(cursor.peek()) || (cursor.peek() === "-" && cursor.isBlank(1))) {
       cursor.refuse("anchor or tag in an unexpected place");
     }
-    const node = this.#inline(place); // a key would be left over at its colon, and is refused
+    const node = this.#inline(place); // a key is refused at its colon
     return this.#parts.named(node, { anchor, tag, start });
   }
 }

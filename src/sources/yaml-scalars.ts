@@ -1,8 +1,8 @@
 import { type Cursor, isBlank, type Scalar } from "./yaml-cursor.ts";
 
-/** What no plain scalar begins with. */
+/** Characters that a plain scalar cannot begin with. */
 const INDICATORS = "-?:,[]{}#&*!|>'\"%@`";
-/** Escapes of double quotes that both JSON and go-yaml have, and what they mean. */
+/** Escapes in double quotes that all parsers support, and their values. */
 const ESCAPES: Readonly<Record<string, string>> = {
   "0": "\0",
   a: "\x07",
@@ -24,10 +24,10 @@ const ESCAPES: Readonly<Record<string, string>> = {
 const DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
 /**
- * A plain scalar, over all its lines.
+ * Reads a plain scalar, which may span several lines.
  *
- * @param place.indent the column of the collection it is in: what continues it stands further in
- * @param place.flow whether that is `[…]` or `{…}`
+ * @param place.indent the column of the enclosing collection; continuation lines are indented further
+ * @param place.flow whether that collection is `[…]` or `{…}`
  */
 export function readPlain(cursor: Cursor, place: { indent: number; flow: boolean }): Scalar {
   const at = cursor.at;
@@ -45,7 +45,7 @@ export function readPlain(cursor: Cursor, place: { indent: number; flow: boolean
   return { kind: "scalar", value, plain: true, folded, at };
 }
 
-/** The part of a plain scalar that is on one line: up to `: `, ` #`, the line's end, and in flow what ends an entry. */
+/** Reads one line of a plain scalar: up to `: `, ` #`, the line end or, in a flow collection, the end of the entry. */
 function readPlainLine(cursor: Cursor, flow: boolean): string {
   const start = cursor.at;
   let end = start;
@@ -64,7 +64,7 @@ function readPlainLine(cursor: Cursor, flow: boolean): string {
   return cursor.text.slice(start, end);
 }
 
-/** Where a plain scalar goes on on another line; undefined where it ends. */
+/** The offset where a plain scalar continues on a later line; undefined if it ends here. */
 function continuation(cursor: Cursor, { indent, flow }: { indent: number; flow: boolean }): number | undefined {
   const end = cursor.at;
   cursor.skipSpaces();
@@ -73,7 +73,7 @@ function continuation(cursor: Cursor, { indent, flow }: { indent: number; flow: 
     while (cursor.peek() === "\n" || cursor.peek() === " " || cursor.peek() === "\t") cursor.at++;
     const lineStart = cursor.text.lastIndexOf("\n", cursor.at - 1) + 1;
     const ends = flow ? ",]}#:" : "#";
-    const goesOn = !ends.includes(cursor.peek()) && (flow || cursor.at - lineStart > indent); // all include the end, ""
+    const goesOn = !ends.includes(cursor.peek()) && (flow || cursor.at - lineStart > indent); // "", the text's end, is in all
     if (goesOn && !flow && cursor.text.slice(end, cursor.at).includes("\n\t")) {
       cursor.refuse("tab in indentation");
     }
@@ -83,7 +83,7 @@ function continuation(cursor: Cursor, { indent, flow }: { indent: number; flow: 
   return next;
 }
 
-/** A scalar in single or double quotes. */
+/** Reads a scalar in single or double quotes. */
 export function readQuoted(cursor: Cursor): Scalar {
   const at = cursor.at;
   const quote = cursor.peek();
@@ -112,7 +112,7 @@ export function readQuoted(cursor: Cursor): Scalar {
 function readEscape(cursor: Cursor): string {
   const letter = cursor.peek();
   cursor.at++;
-  if (letter === "\n") return ""; // the scalar is folded, and its value nothing to rely on
+  if (letter === "\n") return ""; // the scalar spans several lines, so its value is not used
   const digits = DIGITS[letter];
   if (digits === undefined) {
     return ESCAPES[letter] ?? cursor.refuse(`\\${letter} is not an escape that all YAML parsers support`);
@@ -127,9 +127,9 @@ function readEscape(cursor: Cursor): string {
 }
 
 /**
- * A block scalar, `|` or `>`, up to the first line that is not indented far enough (YAML 1.1, 9.2, as libyaml reads it).
+ * Reads a block scalar, `|` or `>`, up to the first line with less indentation (YAML 1.1, 9.2, as libyaml reads it).
  *
- * @param indent the column of the collection it is in
+ * @param indent the column of the enclosing collection
  */
 export function readBlock(cursor: Cursor, indent: number): Scalar {
   const at = cursor.at;
@@ -165,7 +165,7 @@ export function readBlock(cursor: Cursor, indent: number): Scalar {
   };
 }
 
-/** The column of the first line that has something, else the furthest. Empty lines before it must not go further in. */
+/** The indentation of the first line with text, or the largest without one. Empty lines before it must not exceed it. */
 function detectIndent(cursor: Cursor): number {
   let most = 0;
   for (let start = cursor.at + 1; ; ) {
