@@ -20,7 +20,7 @@ const isInput = (message: string) => (error: unknown) => {
 };
 const refuses = (text: string, message: string) => assert.throws(() => lines(text), isInput(`D:${message}`));
 
-test("readInstructions: keywords, flags and what follows them", () => {
+test("readInstructions: an instruction -> its keyword, flags and the rest", () => {
   const cases: [text: string, shown: string[]][] = [
     ["", []],
     ["FROM a", ["1 FROM [] a"]],
@@ -63,7 +63,7 @@ test("readInstructions: keywords, flags and what follows them", () => {
   refuses("RUN a\n\\\n", "2: an empty line is not an instruction");
 });
 
-test("readInstructions: lines that are continued", () => {
+test("readInstructions: continued lines -> joined", () => {
   const cases: [text: string, shown: string[]][] = [
     ["RUN a \\\nb", ["1 RUN [] a b"]],
     ["RUN a\\\nb", ["1 RUN [] ab"]],
@@ -86,7 +86,7 @@ test("readInstructions: lines that are continued", () => {
   for (const [text, shown] of cases) assert.deepEqual(lines(text), shown, JSON.stringify(text));
 });
 
-test("readInstructions: a line may have 65535 bytes", () => {
+test("readInstructions: a line of 65535 bytes -> read; a longer one -> refused", () => {
   const long = (bytes: number, character = "x") => `RUN ${character.repeat(bytes - 4)}`;
   assert.deepEqual(lines(`RUN a\n${long(65_535)}`)[0], "1 RUN [] a");
   refuses(`RUN a\n${long(65_536)}`, "2: line is longer than 65535 bytes");
@@ -96,7 +96,7 @@ test("readInstructions: a line may have 65535 bytes", () => {
   refuses(`RUN <<E\n${long(65_536)}\nE`, "2: line is longer than 65535 bytes");
 });
 
-test("readInstructions: directives", () => {
+test("readInstructions: directives -> read before the first instruction; invalid ones -> refused", () => {
   const escaping = (text: string) => readInstructions(text, "D").escaping;
   for (const text of [
     "# escape=`",
@@ -126,7 +126,7 @@ test("readInstructions: directives", () => {
   refuses("# check=a\n# escape=`\n# check=b", "3: duplicate directive check");
 });
 
-test("directive: a name, and a value with spaces around it cut off", () => {
+test("directive: the name, and the value without white space around it", () => {
   assert.deepEqual(directive("# Syntax = a b \t", "#"), ["syntax", "a b"]);
   assert.deepEqual(directive("//a1=b", "//"), ["a1", "b"]);
   assert.deepEqual(directive("#a= ", "#"), ["a", " "]);
@@ -137,7 +137,7 @@ test("directive: a name, and a value with spaces around it cut off", () => {
   assert.equal(directive("#a=b", "//"), undefined);
 });
 
-test("readInstructions: here-documents", () => {
+test("readInstructions: here-documents -> skipped; without an end marker -> refused", () => {
   const cases: [text: string, shown: string[]][] = [
     ["RUN <<E\nRUN x\nE\nRUN a", ["1 RUN [] <<E", "4 RUN [] a"]],
     ["RUN <<E\r\nRUN x\r\nE\r\nRUN a", ["1 RUN [] <<E", "4 RUN [] a"]],
@@ -160,7 +160,7 @@ test("readInstructions: here-documents", () => {
   assert.deepEqual(lines("RUN <<${\nRUN a"), ["1 RUN [] <<${", "2 RUN [] a"], "a line that does not lex");
 });
 
-test("readInstructions: ONBUILD holds one instruction, read without the file's directives", () => {
+test("readInstructions: ONBUILD -> one instruction, read without the file's directives", () => {
   const cases: [text: string, shown: string[]][] = [
     ["ONBUILD RUN a", ["1 ONBUILD [] RUN a => 1 RUN [] a"]],
     ["RUN a\nonbuild copy --from=b c d", ["1 RUN [] a", "2 ONBUILD [] copy --from=b c d => 2 COPY [--from=b] c d"]],
@@ -183,7 +183,7 @@ test("readInstructions: ONBUILD holds one instruction, read without the file's d
   refuses("\\\n\vONBUILD RUN a", "1: ONBUILD must contain exactly one instruction");
 });
 
-test("takesDocuments and heredocsOf: what a line's here-documents are", () => {
+test("takesDocuments, heredocsOf: a line -> its here-documents", () => {
   const takes = (keyword: string, rest: string) => takesDocuments({ keyword, rest });
   assert.deepEqual(
     [takes("RUN", "a"), takes("COPY", "a"), takes("ADD", "a"), takes("ENV", "a"), takes("run", "a")],
@@ -229,14 +229,14 @@ test("takesDocuments and heredocsOf: what a line's here-documents are", () => {
   for (const [line, documents] of cases) assert.deepEqual(found(line), documents, line);
 });
 
-test("heredocsOf: braces that are nested too deep are refused", () => {
+test("heredocsOf: braces that are nested too deep -> refused", () => {
   assert.throws(
     () => heredocsOf(`RUN ${"${A:-".repeat(41)}`),
     (error) => error instanceof TsignError && error.code === "limit",
   );
 });
 
-test("readSources: names in COPY --from and RUN --mount, and nothing that BuildKit does not know", () => {
+test("readSources: COPY --from and RUN --mount -> the names in them; anything unknown to BuildKit -> refused", () => {
   const sources = (keyword: string, ...flags: string[]) =>
     readSources({ keyword, flags, rest: "", line: 1 }, { where: "D:1", escaping: "\\" }).map(
       ({ name, mayBeIndex }) => `${name}${mayBeIndex ? " or a number" : ""}`,
@@ -314,7 +314,7 @@ test("readSources: names in COPY --from and RUN --mount, and nothing that BuildK
   assert.deepEqual(backtick, [{ name: "a\\b", mayBeIndex: true }]);
 });
 
-test("frontendImage: the syntax directive among the first lines", () => {
+test("frontendImage: a syntax directive in the first lines -> its image", () => {
   const found = (text: string) => frontendImage(text, "D");
   for (const text of [
     "# syntax=f",
@@ -367,7 +367,7 @@ test("frontendImage: the syntax directive among the first lines", () => {
   assert.equal(found(`${many}# check=x\n# syntax=f`), undefined);
 });
 
-test("DockerfileArguments: words of ARG, and images made of arguments", () => {
+test("DockerfileArguments: arguments of ARG -> expanded in images", () => {
   const make = (env: Record<string, string> = {}, more: { escaping?: string; platform?: string } = {}) =>
     new DockerfileArguments({ env, escaping: "\\", ...more });
   const value = (rest: string, name: string, escaping = "\\") => {
@@ -413,7 +413,7 @@ test("DockerfileArguments: words of ARG, and images made of arguments", () => {
   assert.deepEqual(args.notices, ["- build argument without a value is empty: D"]);
 });
 
-test("DockerfileArguments: an image without a value that it needs is refused", () => {
+test("DockerfileArguments: an image with an argument that has no value -> refused", () => {
   const args = new DockerfileArguments({ env: {}, escaping: "\\" });
   args.define("E=", "D:1");
   const needs = (word: string, name: string) =>
@@ -462,7 +462,7 @@ test("DockerfileArguments: an image without a value that it needs is refused", (
   assert.equal(args.expandImage(`a:${"v".repeat(128)}$N`, "D:3"), `a:${"v".repeat(128)}`);
 });
 
-test("DockerfileArguments: the platform and the stage that is built", () => {
+test("DockerfileArguments: the arguments for the platform and the target stage -> set", () => {
   const names = ["PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"];
   const values = (args: DockerfileArguments, kind: string) =>
     names.map((name) => args.expandImage(`x$${kind}${name}`, "D:1").slice(1));
@@ -501,7 +501,7 @@ test("DockerfileArguments: the platform and the stage that is built", () => {
   assert.deepEqual([stage("a"), stage(undefined), stage("a", { TARGETSTAGE: "b" })], ["xa", "xdefault", "xb"]);
 });
 
-test("DockerfileArguments: patterns may look at four million characters in all", () => {
+test("DockerfileArguments: patterns that examine more than four million characters -> refused", () => {
   const args = new DockerfileArguments({ env: {}, escaping: "\\" });
   args.define(`L=${"x".repeat(40_000)}`, "D:1");
   for (let count = 0; count < 10; count++) args.expandImage("${L#yyyyyyyyy}", "D:2");

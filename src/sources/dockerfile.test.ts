@@ -14,7 +14,7 @@ const refuses = (text: string | Uint8Array, reason: RegExp, options: Partial<Doc
     typeof text === "string" ? text.slice(0, 200) : "bytes",
   );
 
-test("every image of a build is found, none twice", () => {
+test("dockerfileImages: a build -> each of its images once", () => {
   const cases: [text: string, images: string[]][] = [
     ["FROM a", ["a"]],
     ["from a\nFrOm b AS x\n", ["a", "b"]],
@@ -34,7 +34,7 @@ test("every image of a build is found, none twice", () => {
   for (const [text, images] of cases) assert.deepEqual(find(text), images, text);
 });
 
-test("names of stages: COPY and mounts do not mind case, FROM does; only COPY knows numbers", () => {
+test("dockerfileImages: stage names -> case matters in FROM only, and numbers count in COPY only", () => {
   assert.deepEqual(find("FROM a AS S\nCOPY --from=s . .\nRUN --mount=from=S true"), ["a"]);
   assert.deepEqual(find("FROM a AS x\nFROM X"), ["a", "X"], "BuildKit refuses X as an image");
   assert.deepEqual(find("FROM a AS x\nRUN --mount=from=0 true"), ["a", "0"]);
@@ -43,7 +43,7 @@ test("names of stages: COPY and mounts do not mind case, FROM does; only COPY kn
   refuses("FROM a AS 1", /D:1: 1 is not a valid stage name/);
 });
 
-test("what looks like an instruction and is none counts for nothing", () => {
+test("dockerfileImages: text that only looks like an instruction -> ignored", () => {
   assert.deepEqual(find("# FROM x\n  # FROM y\nFROM a\nRUN echo FROM b \\\n FROM c"), ["a"]);
   assert.deepEqual(find("FROM a\nRUN <<EOF\nFROM b\nEOF\nFROM c"), ["a", "c"]);
   assert.deepEqual(find("FROM a\nRUN <<-'EOF' cat\nFROM b\n\tEOF\nFROM c"), ["a", "c"]);
@@ -52,7 +52,7 @@ test("what looks like an instruction and is none counts for nothing", () => {
   assert.deepEqual(find("FROM a\nRUN 3<< EOF\nFROM b\nEOF\nFROM c"), ["a", "c"]);
 });
 
-test("what does not look like an instruction and is one counts", () => {
+test("dockerfileImages: an instruction that does not look like one -> read", () => {
   assert.deepEqual(find("FROM \\\n# note\n\n  a \\\n  AS x"), ["a"]);
   assert.deepEqual(find("FROM a\nRUN true \\\\\nFROM b"), ["a", "b"], "two backslashes continue nothing");
   assert.deepEqual(find('FROM a\nRUN echo "<<x"\nFROM b\nRUN true && \\\nx'), ["a", "b"], "quoted");
@@ -65,7 +65,7 @@ test("what does not look like an instruction and is one counts", () => {
   assert.deepEqual(find("# note\n# escape=`\nFROM a\\\n:v1"), ["a:v1"], "after a comment it is no directive");
 });
 
-test("directives end at the first that BuildKit does not know", () => {
+test("dockerfileImages: a directive after an unknown one -> ignored", () => {
   const file = (head: string) => `${head}\nFROM a\nRUN echo \`\nFROM b\nRUN true\n`;
   for (const head of [
     "# maintainer=me\n# escape=`",
@@ -83,7 +83,7 @@ test("directives end at the first that BuildKit does not know", () => {
   refuses(file("# escape=x"), /D:1: "x" is not a valid escape character/);
 });
 
-test("a line that does not lex has no here-documents, nor has one with an empty name or a list", () => {
+test("dockerfileImages: invalid shell syntax, an empty name or a JSON list -> no here-document", () => {
   assert.deepEqual(find("FROM a\nRUN echo <<#x it's\nFROM b\nRUN true\n#x"), ["a", "b"]);
   assert.deepEqual(find("FROM a\nRUN echo <<#x its\nFROM b\nRUN true\n#x"), ["a"], "this one lexes");
   assert.deepEqual(find("FROM a\nRUN cat <<''\nFROM b\n"), ["a", "b"]);
@@ -94,7 +94,7 @@ test("a line that does not lex has no here-documents, nor has one with an empty 
   refuses("FROM a\nRUN <<'EO\nFROM b\nEO", /unknown instruction EO/);
 });
 
-test("the options of a mount are comma-separated values with quotes", () => {
+test("dockerfileImages: the options of a mount -> comma-separated values with quotes", () => {
   const mount = (options: string) => find(`FROM a\nRUN --mount=${options} true`);
   assert.deepEqual(mount('type=bind,\\"from=b\\",target=/x'), ["a", "b"]);
   assert.deepEqual(mount('\\"source=x,y\\",from=b'), ["a", "b"]);
@@ -105,7 +105,7 @@ test("the options of a mount are comma-separated values with quotes", () => {
   }
 });
 
-test("COPY --from takes no variables, quotes and escapes, and no other instruction has the option", () => {
+test("dockerfileImages: variables, quotes or escapes in COPY --from, or --from in another instruction -> refused", () => {
   for (const name of ["$T", "\\'b\\'", '\\"b\\"', "b\\\\c", "${T:-b}", "b\u00e9"]) {
     refuses(`FROM a\nENV T=b\nCOPY --from=${name} . .`, /D:3: /);
   }
@@ -118,14 +118,14 @@ test("COPY --from takes no variables, quotes and escapes, and no other instructi
   assert.deepEqual(find("ARG --from=x T=b\nFROM $T"), ["b"], "ARG passes over options");
 });
 
-test("ONBUILD is read again as the build on the image reads it: without directives", () => {
+test("dockerfileImages: ONBUILD -> read without the file's directives, as in a later build", () => {
   assert.deepEqual(find("# escape=`\nFROM a\nONBUILD COPY --from=b\\c . ."), ["a", "bc"]);
   assert.deepEqual(find("FROM a\nONBUILD RUN --mount=from=b <<EOF\nx\nEOF"), ["a", "b"]);
   refuses("FROM a\nONBUILD ONBUILD RUN x", /ONBUILD cannot contain ONBUILD/);
   refuses("FROM a\nONBUILD FROM b", /ONBUILD cannot contain FROM/);
 });
 
-test("build arguments have their default, else the environment's value", () => {
+test("dockerfileImages: a build argument -> its default, otherwise the environment's value", () => {
   const arg = "ARG V=v1\nARG W\nFROM a:$V\nFROM b:${W}";
   assert.deepEqual(find(arg, { env: { V: "v9", W: "w1" } }), ["a:v1", "b:w1"]);
   assert.deepEqual(find("ARG A=x B=${A}y\nFROM i:$B"), ["i:xy"]);
@@ -136,7 +136,7 @@ test("build arguments have their default, else the environment's value", () => {
   assert.deepEqual(find("ARG V='a b' W='c'\nFROM $W"), ["c"]);
 });
 
-test("FROM sees arguments declared before the first FROM, and no others", () => {
+test("dockerfileImages: an argument in FROM -> only those declared before the first FROM count", () => {
   const env = { T: "good" };
   assert.deepEqual(find("FROM a AS one\nARG T=a\nFROM ${T:-evil}"), ["a", "evil"]);
   assert.deepEqual(find("FROM a\nENV T=a\nFROM ${T:-evil}", { env }), ["a", "evil"]);
@@ -146,7 +146,7 @@ test("FROM sees arguments declared before the first FROM, and no others", () => 
   refuses("ENV A=a\nFROM $A", /D:1: ENV before the first FROM/);
 });
 
-test("an argument without a value is empty, and that is said; where no image is left the file is refused", () => {
+test("dockerfileImages: an argument without a value -> empty, with a notice; without an image left -> refused", () => {
   const { images, notices } = read("ARG S\nFROM a$S");
   assert.deepEqual(images, ["a"]);
   assert.deepEqual(notices, ["- build argument without a value is empty: S"]);
@@ -162,7 +162,7 @@ test("an argument without a value is empty, and that is said; where no image is 
   refuses("ARG V=\nFROM $V", /D:2: cannot resolve \$V/);
 });
 
-test("the platform's arguments have values", () => {
+test("dockerfileImages: the arguments for the platform -> have values", () => {
   const text = "FROM a AS x-linux\nFROM b AS x-windows\nFROM x-$TARGETOS AS x\nFROM c-$BUILDARCH$TARGETVARIANT";
   assert.deepEqual(find(text), ["a", "b", "c-amd64"]);
   assert.deepEqual(find(text, { platform: "linux/arm/v7" }), ["a", "b", "c-armv7"]);
@@ -181,7 +181,7 @@ test("the platform's arguments have values", () => {
   assert.deepEqual(find("FROM a-$TARGETSTAGE"), ["a-default"]);
 });
 
-test("patterns in arguments match as the shell's", () => {
+test("dockerfileImages: patterns in arguments -> match as in the shell", () => {
   const cases: [expression: string, value: string][] = [
     ["${V#*-}", "b-c"],
     ["${V##*-}", "c"],
@@ -204,7 +204,7 @@ test("patterns in arguments match as the shell's", () => {
   }
 });
 
-test("Docker's own frontends are told from all others", () => {
+test("isDockersFrontend: Docker's own frontends -> true; any other -> false", () => {
   for (const own of ["docker/dockerfile:1", "docker/dockerfile", "docker.io/docker/dockerfile:1.7-labs"]) {
     assert.equal(isDockersFrontend(own), true, own);
   }
@@ -220,7 +220,7 @@ test("Docker's own frontends are told from all others", () => {
   }
 });
 
-test("the frontend of the syntax line is an image too, wherever BuildKit finds it", () => {
+test("dockerfileImages: a syntax directive where BuildKit finds it -> the frontend is one of the images", () => {
   const found = (head: string, options: Partial<DockerfileOptions> = {}) => read(`${head}FROM a\n`, options);
   for (const head of [
     "# syntax=f\n",
@@ -244,14 +244,14 @@ test("the frontend of the syntax line is an image too, wherever BuildKit finds i
   refuses('{"syntax": "f"}', /D requires the frontend f/);
 });
 
-test("--base-image-only: what the last stage stands on", () => {
+test("dockerfileImages: baseOnly -> the base image of the last stage", () => {
   const base = (text: string) => find(text, { baseOnly: true });
   assert.deepEqual(base("FROM a AS s\nFROM b\nCOPY --from=s . ."), ["b"]);
   assert.deepEqual(base("FROM a AS s\nFROM b AS t\nFROM s AS u\nFROM u"), ["a"]);
   assert.deepEqual(base("FROM a AS s\nFROM scratch\nCOPY --from=s . .\nCOPY --from=b . ."), ["a"]);
 });
 
-test("characters that readers take for different things are refused, with the line and their name", () => {
+test("dockerfileImages: a character that parsers read differently -> refused, with its line and name", () => {
   const bad = [
     "\u0085",
     "\u2028",
@@ -285,7 +285,7 @@ test("characters that readers take for different things are refused, with the li
   refuses(Buffer.from("\uFEFFFROM a", "utf16le"), /D is UTF-16 text/);
 });
 
-test("a Dockerfile that cannot be understood is refused", () => {
+test("dockerfileImages: an invalid Dockerfile -> refused", () => {
   const cases: [text: string, reason: RegExp][] = [
     ["", /no images found in D/],
     ["RUN true", /D:1: RUN before the first FROM/],
@@ -300,7 +300,7 @@ test("a Dockerfile that cannot be understood is refused", () => {
   for (const [text, reason] of cases) refuses(text, reason);
 });
 
-test("what grows, nests or repeats without end is refused in time", () => {
+test("dockerfileImages: endless growth, nesting or repetition -> refused without delay", () => {
   const doubled = `ARG A=aaaaaaaaaaaaaaaa\n${"ARG A=$A$A\n".repeat(40)}FROM $A`;
   refuses(doubled, /D:\d+: build argument is longer than 65536 characters/);
   refuses(`FROM ${"${A:-".repeat(100)}${"}".repeat(100)}`, /nested deeper than 40/);
@@ -326,7 +326,7 @@ test("what grows, nests or repeats without end is refused in time", () => {
   }
 });
 
-test("what is passed over is said", () => {
+test("dockerfileImages: ignored names -> notices", () => {
   const { notices } = read("FROM a AS s\nFROM scratch\nCOPY --from=s . .");
   assert.deepEqual(notices, ["- scratch image ignored", "- stage reference ignored: s"]);
 });
@@ -340,7 +340,7 @@ const outcome = (text: string, options: Partial<DockerfileOptions> = {}): string
   }
 };
 
-test("FROM: an image, and a name that a stage can have", () => {
+test("dockerfileImages: FROM without an image, or with an invalid stage name -> refused", () => {
   for (const name of ["x", "X", "a-b_c.1", "as"])
     assert.equal(outcome(`FROM a AS ${name}\nFROM ${name.toLowerCase()}`), "a");
   for (const name of ["1a", "-a", "a/b", "a:b", "_a", "a$B"]) {
@@ -352,14 +352,14 @@ test("FROM: an image, and a name that a stage can have", () => {
   assert.equal(outcome("FROM a\t as  b\nFROM b"), "a");
 });
 
-test("COPY --from: numbers of stages", () => {
+test("dockerfileImages: a number in COPY --from -> the stage with that number", () => {
   const copies = (name: string) => outcome(`FROM a\nFROM b\nCOPY --from=${name} . .`);
   for (const stage of ["0", "1", "+1", "-0", "00", "000000000000001"]) assert.equal(copies(stage), "a b", stage);
   for (const image of ["2", "-1", "0000000000000001", "1a", "a1", "++1"])
     assert.equal(copies(image), `a b ${image}`, image);
 });
 
-test("what is refused for the place it stands in is refused with its line", () => {
+test("dockerfileImages: an error -> has the line of its instruction", () => {
   assert.equal(outcome("\nENV a=b\nFROM a"), "D:2: ENV before the first FROM");
   assert.equal(outcome("ARG A=a\nFROM $A\nARG A=b\n\nFROM ${A"), "D:5: cannot expand ${A: unsupported modifier ");
   assert.equal(outcome("FROM a\nONBUILD COPY --form=b c"), "D:2: COPY has no option --form");
@@ -369,7 +369,7 @@ test("what is refused for the place it stands in is refused with its line", () =
   assert.equal(outcome("# syntax=f\nFROM scratch"), "no images found in D");
 });
 
-test("--base-image-only: scratch and stages made of stages", () => {
+test("dockerfileImages: baseOnly with scratch, or with a stage based on another -> the image below it", () => {
   const base = (text: string) => outcome(text, { baseOnly: true });
   assert.equal(base("FROM a\nFROM b\nCOPY --from=c . ."), "b");
   assert.equal(base("FROM a AS x\nFROM b\nFROM x"), "a");
@@ -377,7 +377,7 @@ test("--base-image-only: scratch and stages made of stages", () => {
   assert.equal(base("FROM scratch\nCOPY --from=a . ."), "no images found in D");
 });
 
-test("characters: each that readers differ on, and none of the others", () => {
+test("dockerfileImages: each character that parsers read differently -> refused; any other -> accepted", () => {
   const codes = [
     ...[
       0, 1, 8, 0x0b, 0x0c, 0x0e, 0x1f, 0x7f, 0x80, 0x9f, 0x61c, 0x180e, 0x200b, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a,
@@ -413,7 +413,7 @@ test("characters: each that readers differ on, and none of the others", () => {
   assert.throws(() => read("FROM a\n\v"), { hint: "remove the character" });
 });
 
-test("a Dockerfile may have four megabytes", () => {
+test("dockerfileImages: a Dockerfile of 4 MiB -> read; a larger one -> refused", () => {
   const size = 4 * 1024 * 1024;
   const text = `FROM a\n${`#${"x".repeat(65_000)}\n`.repeat(70)}`;
   assert.equal(outcome(text.slice(0, size)), "a");

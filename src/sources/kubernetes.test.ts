@@ -15,7 +15,7 @@ const refuses = (text: string | Uint8Array, reason: RegExp) =>
 const two = (text: string) =>
   `kind: Pod\nspec:\n  containers:\n  - name: a\n    image: good${text}\n  - name: b\n    image: evil\n`;
 
-test("images of every kind of workload are found", () => {
+test("manifestImages: every kind of workload -> its images", () => {
   const cases: [text: string, images: string[]][] = [
     [`kind: Pod\nspec: ${pod("a")}`, ["a"]],
     [`kind: Deployment\nspec: {template: {spec: ${pod("a")}}}`, ["a"]],
@@ -33,13 +33,13 @@ test("images of every kind of workload are found", () => {
   for (const [text, images] of cases) assert.deepEqual(find(text).sort(), images, text);
 });
 
-test("a stream is read to its end, and every image named once", () => {
+test("manifestImages: a stream of documents -> each image once", () => {
   const stream = `---\nspec: ${pod("a")}\n---\n# nothing\n---  # note\nkind: ConfigMap\n---\nspec: ${pod("b")}\n...\n---\nspec: ${pod("a")}\n`;
   assert.deepEqual(find(stream), ["a", "b"]);
   assert.deepEqual(find(`\uFEFF${two("").replaceAll("\n", "\r\n")}`), ["good", "evil"]);
 });
 
-test("the usual ways of writing YAML are read", () => {
+test("manifestImages: common YAML syntax -> read", () => {
   const text = `# a comment
 apiVersion: "v1"   # another
 'kind' : Pod
@@ -97,7 +97,7 @@ spec:
   assert.deepEqual(find(text), ["a:1", "b", "c", "d", "e"]);
 });
 
-test("JSON objects need nothing between them", () => {
+test("manifestImages: JSON objects without a separator -> read", () => {
   const object = (image: string) => JSON.stringify({ note: '}{"\\/\u{1F600}', spec: { containers: [{ image }] } });
   for (const between of ["", "\n", " \n\n", "\n---\n"]) {
     const text = ["a", "b", "c"].map(object).join(between);
@@ -110,7 +110,7 @@ test("JSON objects need nothing between them", () => {
   refuses('{"spec":{"containers":[{"image":"a","image":"b"}]}}', /has duplicate key "image"/);
 });
 
-test("anchors and merge keys mean what they mean to Kubernetes", () => {
+test("manifestImages: anchors and merge keys -> read as in Kubernetes", () => {
   const text = "x: &c {image: a}\nspec:\n  containers:\n  - <<: *c\n  - *c\n  - {<<: *c, image: b}\n";
   assert.deepEqual(find(text), ["a", "b"]);
   assert.deepEqual(
@@ -122,7 +122,7 @@ test("anchors and merge keys mean what they mean to Kubernetes", () => {
   assert.deepEqual(find("x: &l [{image: a}]\nspec: {containers: *l}"), ["a"]);
 });
 
-test("fields are found in any case, as decoders into structures find them", () => {
+test("manifestImages: field names in any case -> found, as Go's decoder does", () => {
   for (const key of ["Image", "IMAGE", '"im\\x61ge"', "!!str image"]) {
     const text = `containers:\n- image: good\n- ${key}: evil\n`;
     if (key.startsWith("!")) refuses(text, /m\.yaml:3: /);
@@ -135,7 +135,7 @@ test("fields are found in any case, as decoders into structures find them", () =
   ]);
 });
 
-test("a line that ends for some readers only is refused, with the line", () => {
+test("manifestImages: a line end for some parsers only -> refused, with its line", () => {
   for (const [name, character] of [
     ["000D", "\r"],
     ["0085", "\u0085"],
@@ -153,7 +153,7 @@ test("a line that ends for some readers only is refused, with the line", () => {
   }
 });
 
-test("what readers of YAML take for different things is refused, with the line", () => {
+test("manifestImages: YAML that parsers read differently -> refused, with its line", () => {
   const cases: [text: string, reason: RegExp][] = [
     ["c: &c {image: b}\ncontainers:\n- image: a\n  <<: *c", /:4: << in quotes, repeated or after another key/],
     ["c: &c {image: b}\ncontainers:\n- <<: *c\n  <<: *c", /:4: << in quotes/],
@@ -202,12 +202,12 @@ test("what readers of YAML take for different things is refused, with the line",
   refuses(Buffer.from([...Buffer.from("a: b\nc: "), 0xff]), /m\.yaml:2: line is not valid UTF-8/);
 });
 
-test("a schema is no workload, and a container without an image names none", () => {
+test("manifestImages: a schema, or a container without an image -> no image", () => {
   const schema = "properties: {containers: {type: array}, volumes: {type: array}}";
   assert.deepEqual(find(`${schema}\nspec: {containers: [{name: c}, {image: a}, {image: ~}, {image: }]}`), ["a"]);
 });
 
-test("an image that is no text is refused", () => {
+test("manifestImages: an image that is not a string -> refused", () => {
   for (const image of ["1.10", "yes", "on", "0x1F", "1_000", "-.inf", "true", "!!int 1"]) {
     refuses(`spec: {containers: [{image: ${image}}]}`, /image under containers in m\.yaml is not a string: /);
     if (!image.startsWith("!")) assert.deepEqual(find(`spec: {containers: [{image: "${image}"}]}`), [image]);
@@ -219,7 +219,7 @@ test("an image that is no text is refused", () => {
   refuses("kind: ConfigMap", /no images found/);
 });
 
-test("what grows, nests or repeats without end is read or refused in time", () => {
+test("manifestImages: endless growth, nesting or repetition -> read or refused without delay", () => {
   const letters = [..."abcdefghij"];
   const bomb = `a: &a [x]\n${letters
     .slice(1)
@@ -254,7 +254,7 @@ test("what grows, nests or repeats without end is read or refused in time", () =
   }
 });
 
-test("aliases: what they name a billion times -> looked at once", () => {
+test("manifestImages: a node with a billion aliases -> visited once", () => {
   const lists = Array.from({ length: 30 }, (_, index) => `a${index + 1}: &a${index + 1} [*a${index}, *a${index}]`);
   assert.deepEqual(find(`a0: &a0 [{containers: [{image: a}]}]\n${lists.join("\n")}`), ["a"]);
 });
@@ -268,7 +268,7 @@ const outcome = (text: string): string => {
   }
 };
 
-test("documents: where they begin and end, and which line is which", () => {
+test("manifestImages: document marks -> split the stream, and errors have the right line", () => {
   const a = "containers: [{image: a}]";
   const b = "containers: [{image: b}]";
   for (const mark of [
@@ -312,7 +312,7 @@ test("documents: where they begin and end, and which line is which", () => {
   assert.equal(outcome(`\uFEFF\uFEFF${a}`), "m.yaml:1: U+FEFF (byte order mark) is not allowed in YAML");
 });
 
-test("characters that go-yaml does not take are refused, with the line", () => {
+test("manifestImages: a character that go-yaml refuses -> refused, with its line", () => {
   const codes = [0, 1, 8, 0x0b, 0x0c, 0x0e, 0x1f, 0x7f, 0x84, 0x86, 0x9f, 0xfffe, 0xffff];
   for (const code of codes) {
     const number = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
@@ -324,14 +324,14 @@ test("characters that go-yaml does not take are refused, with the line", () => {
   }
 });
 
-test("a stream may have eight megabytes", () => {
+test("manifestImages: a stream of 8 MiB -> read; a larger one -> refused", () => {
   const text = "containers: [{image: a}]\n#";
   const size = 8 * 1024 * 1024;
   assert.equal(outcome(text.padEnd(size, "x")), "a");
   assert.equal(outcome(text.padEnd(size + 1, "x")), `m.yaml is larger than ${size} bytes`);
 });
 
-test("JSON: values have the types that they are written with", () => {
+test("manifestImages: values in JSON -> keep their types", () => {
   const images = (...values: unknown[]) => outcome(JSON.stringify({ containers: values.map((image) => ({ image })) }));
   assert.equal(images("a", "b"), "a b");
   assert.equal(images("1.10", "true", "null", "a: b"), "1.10 true null a: b");
@@ -355,7 +355,7 @@ test("JSON: values have the types that they are written with", () => {
   assert.match(outcome('{"a":1,"a":2}'), /^m\.yaml .*duplicate key "a"/);
 });
 
-test("images: containers of each kind and image volumes, wherever they are, and nothing else", () => {
+test("manifestImages: every kind of container and image volumes at any depth -> found; nothing else", () => {
   const cases: [text: string, images: string][] = [
     ["containers: [{image: a}]\ninitContainers: [{image: b}]\nephemeralContainers: [{image: c}]", "b a c"],
     ["initcontainers: [{image: a}]\nEPHEMERALCONTAINERS: [{image: b}]", "a b"],
@@ -384,7 +384,7 @@ test("images: containers of each kind and image volumes, wherever they are, and 
   assert.equal(outcome("initContainers: [{image: 1}]"), "image under initcontainers in m.yaml is not a string: 1");
 });
 
-test("images: no value is none, and what go-yaml takes for a number or a boolean is no text", () => {
+test("manifestImages: an image without a value -> ignored; a number or boolean for go-yaml -> refused", () => {
   const image = (text: string) => outcome(`containers: [{image: ${text} }, {image: z}]`);
   for (const none of ["", "~", "null", "Null", "NULL", "''", '""', "!!null a", "!!str ''"])
     assert.equal(image(none), "z", none);

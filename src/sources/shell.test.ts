@@ -41,7 +41,7 @@ function expands(cases: readonly (readonly [word: string, result: string])[], op
   for (const [word, result] of cases) assert.equal(expand(word, options), result, word);
 }
 
-test("expandWord: names of variables are letters, digits and _, or one number, or one special parameter", () => {
+test("expandWord: a variable's name -> letters, digits and _; a number; or a special parameter", () => {
   expands([
     ["", ""],
     ["x", "x"],
@@ -65,7 +65,7 @@ test("expandWord: names of variables are letters, digits and _, or one number, o
   ]);
 });
 
-test("expandWord: what has no value is empty, and is told of, or stays as it is written", () => {
+test("expandWord: an unset variable -> empty and reported, or kept as written", () => {
   assert.deepEqual(expansion("a$N${M}b"), { result: "ab", unset: ["N", "M"] });
   assert.deepEqual(expansion("${N:-x}${N-x}${N+x}${N:+x}${N#x}${N/x/y}"), { result: "xx", unset: [] });
   assert.deepEqual(expansion("$E${E}"), { result: "", unset: [] });
@@ -83,7 +83,7 @@ test("expandWord: what has no value is empty, and is told of, or stays as it is 
   assert.equal(expandWord("$N${N}", { escaping: "\\" }, { get: () => undefined }), "");
 });
 
-test("expandWord: defaults, alternatives and demands", () => {
+test("expandWord: the operators -, + and ? -> a default, an alternative or an error", () => {
   expands([
     ["${A:-x}${E:-x}${N:-x}", "axx"],
     ["${A-x}${E-x}${N-x}", "ax"],
@@ -118,7 +118,7 @@ test("expandWord: defaults, alternatives and demands", () => {
   refuses(() => expand("${A/x/y"), "missing closing }");
 });
 
-test("expandWord: quotes and escapes", () => {
+test("expandWord: quotes and escapes -> removed", () => {
   expands([
     ["'$A'\"$A\"", "$Aa"],
     ["''", ""],
@@ -148,7 +148,7 @@ test("expandWord: quotes and escapes", () => {
   );
 });
 
-test("expandWord: quotes and escapes that are to be kept", () => {
+test("expandWord: rawQuotes and rawEscapes -> quotes and escapes are kept", () => {
   expands(
     [
       ["'$A'\"$A\"", "'$A'\"a\""],
@@ -176,7 +176,7 @@ test("expandWord: quotes and escapes that are to be kept", () => {
   );
 });
 
-test("expandWord: patterns in braces keep their escapes, quoted or not", () => {
+test("expandWord: patterns in braces -> keep their escapes, quoted or not", () => {
   expands([
     ["${V#a-}${V#*-}${V##*-}", "b-cb-cc"],
     ["${V%-c}${V%-*}${V%%-*}", "a-ba-ba"],
@@ -219,7 +219,7 @@ test("expandWord: patterns in braces keep their escapes, quoted or not", () => {
   }
 });
 
-test("splitWords: at white space that nothing covers, after variables have their values", () => {
+test("splitWords: white space that is not quoted or escaped, also from variables -> splits", () => {
   const cases: [line: string, words: string[]][] = [
     ["", []],
     ["  ", []],
@@ -254,7 +254,7 @@ test("splitWords: at white space that nothing covers, after variables have their
   refuses(() => split("a 'b"), "unclosed single quote");
 });
 
-test("splitWords: a level of braces drops what was read of the word around it, as BuildKit does", () => {
+test("splitWords: nested braces -> the word around them loses its beginning, as in BuildKit", () => {
   assert.deepEqual(split("a ${N:-b} c"), ["a", "b", "c"]);
   assert.deepEqual(split("x${N:-b}"), ["b"]);
   assert.deepEqual(split("x${N:-}y"), ["y"]);
@@ -262,7 +262,7 @@ test("splitWords: a level of braces drops what was read of the word around it, a
   assert.deepEqual(split("x${A}y"), ["xay"]);
 });
 
-test("expandWord: a text that grows too long is refused, and so are braces forty levels deep", () => {
+test("expandWord: a text that grows too long, or braces nested too deep -> refused", () => {
   const limit = (act: () => unknown, reason: RegExp) =>
     assert.throws(act, (error) => error instanceof TsignError && error.code === "limit" && reason.test(error.message));
   const long = (length: number) => ({ get: (name: string) => (name === "L" ? "x".repeat(length) : undefined) });
@@ -280,7 +280,7 @@ test("expandWord: a text that grows too long is refused, and so are braces forty
   assert.equal(expand(`${"${N:-x}".repeat(50)}`), "x".repeat(50), "side by side");
 });
 
-test("trimPattern: the shortest or the longest match at the start or the end is cut off", () => {
+test("trimPattern: the shortest or longest match at the start or end -> removed", () => {
   const trim = (value: string, pattern: string) =>
     [false, true].flatMap((fromEnd) =>
       [false, true].map((longest) => trimPattern(value, pattern, { longest, fromEnd, spend: () => {} })),
@@ -311,7 +311,7 @@ test("trimPattern: the shortest or the longest match at the start or the end is 
     assert.throws(() => trim("a", pattern), ShellSyntaxError);
 });
 
-test("replacePattern: the longest match that begins first, or all of them", () => {
+test("replacePattern: the first match, as long as possible, or all matches -> replaced", () => {
   const replace = (value: string, pattern: string, replacement: string) =>
     [false, true].map((all) => replacePattern(value, pattern, { replacement, all, spend: () => {} }));
   const cases: [value: string, pattern: string, replacement: string, results: [string, string]][] = [
@@ -337,7 +337,7 @@ test("replacePattern: the longest match that begins first, or all of them", () =
   );
 });
 
-test("patterns: the characters that are looked at are charged before they are", () => {
+test("patterns: the characters to examine -> counted before matching", () => {
   const charged = (act: (spend: (steps: number) => void) => unknown) => {
     let sum = 0;
     act((steps) => {

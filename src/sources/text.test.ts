@@ -11,21 +11,21 @@ const fails = (content: string | Uint8Array, code: string, message: string, maxB
     message,
   );
 
-test("decodeDocument: text and UTF-8 come out as they are, a byte order mark too", () => {
+test("decodeDocument: text or UTF-8, with or without a byte order mark -> unchanged", () => {
   for (const text of ["", "a", "\uFEFFa\n", "\u00fc\u{1F600}\uFFFD"]) {
     assert.equal(decode(text), text);
     assert.equal(decode(Buffer.from(text)), text);
   }
 });
 
-test("decodeDocument: a document may have as many bytes as is said", () => {
+test("decodeDocument: a document of maxBytes -> read; a larger one -> refused", () => {
   assert.equal(decode("\u00fc", 2), "\u00fc");
   assert.equal(decode(Buffer.from("ab"), 2), "ab");
   fails("\u00fc\u00fc\u00fc", "limit", "f is larger than 5 bytes", 5);
   fails(Buffer.from("abc"), "limit", "f is larger than 2 bytes", 2);
 });
 
-test("decodeDocument: bytes that are not UTF-8 are refused with their line, UTF-16 by its name", () => {
+test("decodeDocument: bytes that are not UTF-8 -> refused with their line; UTF-16 -> refused as such", () => {
   fails(Buffer.from([0xff, 0xfe, 0x41, 0]), "input", "f is UTF-16 text");
   fails(Buffer.from([0xfe, 0xff, 0, 0x41]), "input", "f is UTF-16 text");
   for (const bytes of [
@@ -53,14 +53,14 @@ test("decodeDocument: bytes that are not UTF-8 are refused with their line, UTF-
   );
 });
 
-test("lineOf: the end of a line belongs to it", () => {
+test("lineOf: a line end -> belongs to the line that it ends", () => {
   const lines = (text: string) => Array.from({ length: text.length + 1 }, (_, at) => lineOf(text, at));
   assert.deepEqual(lines("a\nbc\n\n\nd"), [1, 1, 2, 2, 2, 3, 4, 5, 5]);
   assert.deepEqual(lines("\n\n"), [1, 2, 3]);
   assert.deepEqual(lines("ab"), [1, 1, 1]);
 });
 
-test("nameOfCharacter: the code point, and its name where it has a usual one", () => {
+test("nameOfCharacter: the code point, and the common name if there is one", () => {
   const names: [character: string, name: string][] = [
     ["\0", "U+0000 (null)"],
     ["\v", "U+000B (vertical tab)"],

@@ -5,14 +5,14 @@ import { isSpace, splitAtSpaces, trimEnd, trimSpace, trimStart } from "./white-s
 /** What Go's unicode.IsSpace says yes to. */
 const SPACES = "\t\n\v\f\r \x85\xA0\u1680\u2000\u2001\u2005\u200A\u2028\u2029\u202F\u205F\u3000";
 
-test("isSpace: Go's white space, one character of it, and nothing else", () => {
+test("isSpace: one character of Go's white space -> true; anything else -> false", () => {
   for (const space of SPACES) assert.equal(isSpace(space), true, JSON.stringify(space));
   for (const other of ["", "a", "\0", "\b", "\x0E", "\x84", "\u180E", "\u200B", "\u2060", "\uFEFF", " a", "a "]) {
     assert.equal(isSpace(other), false, JSON.stringify(other));
   }
 });
 
-test("trimStart and trimSpace: white space is cut off the start, or off both ends", () => {
+test("trimStart, trimSpace: white space at the start, or at both ends -> removed", () => {
   const cases: [text: string, start: string, both: string][] = [
     ["", "", ""],
     ["a", "a", "a"],
@@ -30,7 +30,7 @@ test("trimStart and trimSpace: white space is cut off the start, or off both end
   }
 });
 
-test("trimEnd: the named characters are cut off the end, and no others", () => {
+test("trimEnd: the given characters at the end -> removed; others -> kept", () => {
   assert.equal(trimEnd("a\r\r", "\r"), "a");
   assert.equal(trimEnd("\ra \r", "\r"), "\ra ");
   assert.equal(trimEnd("a \t\f", "\t\n\f\r "), "a");
@@ -39,7 +39,7 @@ test("trimEnd: the named characters are cut off the end, and no others", () => {
   assert.equal(trimEnd("a", "\r"), "a");
 });
 
-test("splitAtSpaces: words between tabs, spaces, form feeds, vertical tabs and carriage returns", () => {
+test("splitAtSpaces: tabs, spaces, form feeds, vertical tabs and carriage returns -> split", () => {
   assert.deepEqual(splitAtSpaces(""), []);
   assert.deepEqual(splitAtSpaces("a"), ["a"]);
   assert.deepEqual(splitAtSpaces("a  b\t\v\f\r c"), ["a", "b", "c"]);

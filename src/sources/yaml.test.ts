@@ -42,7 +42,7 @@ const refuses = (cases: readonly (readonly [text: string, message: string])[], f
   }
 };
 
-test("readYaml: a document of one value, or of nothing", () => {
+test("readYaml: a document with one value, or without content -> the value, or undefined", () => {
   reads([
     ["", "nothing"],
     ["\n \n# c\n  # c\n", "nothing"],
@@ -75,7 +75,7 @@ test("readYaml: a document of one value, or of nothing", () => {
   ]);
 });
 
-test("readYaml: mappings and lists in blocks", () => {
+test("readYaml: block mappings and lists -> read", () => {
   reads([
     ["a: b\nc: d", "{a: b, c: d}"],
     ["a: b\n\n# c\n  # c\nc: d\n", "{a: b, c: d}"],
@@ -117,7 +117,7 @@ test("readYaml: mappings and lists in blocks", () => {
   ]);
 });
 
-test("readYaml: values that go over several lines are marked", () => {
+test("readYaml: a value that spans several lines -> marked as folded", () => {
   reads([
     ["a: b\n  c\n\n  d\ne: f", "{a: b c d~, e: f}"],
     ["a: b\n  c # d\n", "{a: b c~}"],
@@ -138,7 +138,7 @@ test("readYaml: values that go over several lines are marked", () => {
   ]);
 });
 
-test("readYaml: quotes", () => {
+test("readYaml: quoted scalars -> their values without quotes and escapes", () => {
   reads([
     ["''", '""'],
     ["''''", '"\'"'],
@@ -174,7 +174,7 @@ test("readYaml: quotes", () => {
   ]);
 });
 
-test("readYaml: lists and mappings in brackets", () => {
+test("readYaml: flow mappings and lists -> read", () => {
   reads([
     ["[a, b]", "[a, b]"],
     ["[ a ,b,]", "[a, b]"],
@@ -259,7 +259,7 @@ test("readYaml: lists and mappings in brackets", () => {
   ]);
 });
 
-test("readYaml: texts in blocks", () => {
+test("readYaml: block scalars -> read", () => {
   const cases: [text: string, value: string, folded: boolean][] = [
     ["|\n a", "a\n", false],
     [">\n a\n", "a\n", false],
@@ -329,7 +329,7 @@ test("readYaml: texts in blocks", () => {
   ]);
 });
 
-test("readYaml: anchors, aliases and tags", () => {
+test("readYaml: anchors, aliases and tags -> resolved", () => {
   const name = "N-_9".repeat(64);
   reads([
     ["a: &x b\nc: *x", "{a: b, c: b}"],
@@ -386,7 +386,7 @@ test("readYaml: anchors, aliases and tags", () => {
   ]);
 });
 
-test("readYaml: merges", () => {
+test("readYaml: merge keys -> merged pairs", () => {
   reads([
     ["a: &x {b: c}\nd:\n  <<: *x\n  e: f", "{a: {b: c}, d: {<b: c, e: f}}"],
     ["a: &x {b: c}\nd:\n  <<: *x\n  b: f", "{a: {b: c}, d: {b: f}}"],
@@ -414,7 +414,7 @@ test("readYaml: merges", () => {
   refuses([[`${merges(200)}- <<: {a: b}`, "203: << merges too many keys"]]);
 });
 
-test("readYaml: what is read differently elsewhere, or cannot be read, is refused with its line", () => {
+test("readYaml: YAML that is invalid, or that parsers read differently -> refused, with its line", () => {
   const indented = "inconsistent indentation";
   const key = "expected a key followed by a colon and a space";
   const other = "inconsistent indentation or malformed line";
@@ -460,7 +460,7 @@ test("readYaml: what is read differently elsewhere, or cannot be read, is refuse
   );
 });
 
-test("readYaml: what ends a line for some readers only is refused outside quotes", () => {
+test("readYaml: a line end for some parsers only -> refused outside quotes", () => {
   for (const character of ["\r", "\u0085", "\u2028", "\u2029"]) {
     const code = character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
     for (const text of [
@@ -485,7 +485,7 @@ test("readYaml: what ends a line for some readers only is refused outside quotes
   refuses([["a: '\r'\n\nb: c\u0085", "3: U+0085 (next line) is a line break for some YAML parsers only"]]);
 });
 
-test("readYaml: keys and nesting have a limit", () => {
+test("readYaml: keys that are too long, and nesting that is too deep -> refused", () => {
   const key = "k".repeat(1000);
   assert.equal(read(`${key}: a`), `{${key}: a}`);
   refuses([[`a: b\nk${key}: a`, "2: key is longer than 1000 characters"]]);
