@@ -9,7 +9,7 @@ const GOOD = { payloadType: "text/plain", payload: base64("payload"), signatures
 
 const read = (value: unknown) => readEnvelope(jsonBytes(value), "the envelope");
 
-test("readEnvelope: type, payload and signature are what the envelope holds", () => {
+test("readEnvelope: a valid envelope -> its payload type, payload and signature", () => {
   const content = read(GOOD);
   assert.equal(content.kind, "dsse");
   assert.equal(content.payloadType, "text/plain");
@@ -20,7 +20,7 @@ test("readEnvelope: type, payload and signature are what the envelope holds", ()
   assert.equal(read({ ...GOOD, more: 1 }).kind, "dsse");
 });
 
-test("readEnvelope: a keyid is kept as it is stated, an empty one or one that is no text is not", () => {
+test("readEnvelope: a keyid -> kept; an empty one, or one that is not a string -> left out", () => {
   assert.equal(read({ ...GOOD, signatures: [{ ...SIGNATURE, keyid: "SHA256:x" }] }).keyid, "SHA256:x");
   for (const keyid of ["", null, 5]) {
     assert.ok(!("keyid" in read({ ...GOOD, signatures: [{ ...SIGNATURE, keyid }] })), JSON.stringify(keyid));
@@ -29,7 +29,7 @@ test("readEnvelope: a keyid is kept as it is stated, an empty one or one that is
   assert.deepEqual(withKeyid(undefined), {});
 });
 
-test("readEnvelope: what is no envelope with exactly one signature that can be read is refused", () => {
+test("readEnvelope: not an envelope, or not exactly one valid signature -> refused", () => {
   const wrong: unknown[] = [
     [],
     null,
@@ -55,7 +55,7 @@ test("readEnvelope: what is no envelope with exactly one signature that can be r
   assert.throws(() => readEnvelope(Buffer.from("{"), "the envelope"), badBundle);
 });
 
-test("readEnvelope: a member that another reader takes for one of the envelope's is refused", () => {
+test("readEnvelope: a member that other parsers read as a known one -> refused", () => {
   const wrong = [
     { ...GOOD, Payload: base64("another") },
     { ...GOOD, payload_type: "another" },
@@ -65,13 +65,13 @@ test("readEnvelope: a member that another reader takes for one of the envelope's
   for (const value of wrong) assert.throws(() => read(value), badBundle, JSON.stringify(value));
 });
 
-test("readEnvelope: as many values as an envelope can have are read, one more is refused", () => {
+test("readEnvelope: the most values allowed -> read; one more -> refused", () => {
   const withCommas = (count: number) => ({ ...GOOD, filler: Array.from({ length: count - 2 }, () => 0) });
   assert.equal(read(withCommas(10_000)).kind, "dsse");
   assert.throws(() => read(withCommas(10_001)), badBundle);
 });
 
-test("readEnvelope: a large payload is read like a small one", () => {
+test("readEnvelope: a large payload -> read like a small one", () => {
   const large = Buffer.alloc(4 * 1024 * 1024, "large ");
   const content = read({ ...GOOD, payload: base64(large) });
   assert.equal(Buffer.compare(content.payload, large), 0);
@@ -85,7 +85,7 @@ test("readEnvelope: a large payload is read like a small one", () => {
   assert.throws(() => read({ ...GOOD, payload: base64(large), signatures: [SIGNATURE, SIGNATURE] }), badBundle);
 });
 
-test("looksLikeEnvelope: an object with a payloadType, whatever else; nothing else", () => {
+test("looksLikeEnvelope: an object with a payloadType -> true; anything else -> false", () => {
   for (const value of [GOOD, { payloadType: null }]) assert.ok(looksLikeEnvelope(jsonBytes(value)));
   for (const value of [{}, [], null, "payloadType", ["payloadType"], { payload: "" }]) {
     assert.ok(!looksLikeEnvelope(jsonBytes(value)), JSON.stringify(value));
@@ -99,7 +99,7 @@ test("looksLikeEnvelope: an object with a payloadType, whatever else; nothing el
   assert.throws(() => looksLikeEnvelope(broken), RangeError);
 });
 
-test("writeEnvelope: members in cosign's order, Go's escapes, a keyid only where there is one", () => {
+test("writeEnvelope: cosign's order of members, Go's escapes, and a keyid only if there is one", () => {
   const content: DsseContent = {
     kind: "dsse",
     payloadType: "a<b",
@@ -121,14 +121,14 @@ test("writeEnvelope: members in cosign's order, Go's escapes, a keyid only where
   });
 });
 
-test("envelopeLine: the stored bytes without their line ends, else the envelope as it is written", () => {
+test("envelopeLine: stored bytes -> the same without line breaks; none -> the envelope as written by tsign", () => {
   const content = read(GOOD);
   const stored = Buffer.from('{\r\n "payload":\n\n"x\\n",\r"other": "ü"}\n');
   assert.equal(envelopeLine(content, stored), '{ "payload":"x\\n","other": "ü"}');
   assert.equal(envelopeLine(content, undefined), writeEnvelope(content));
 });
 
-test("readEnvelope: the payload of an envelope above 4 MiB -> as it is, byte for byte", () => {
+test("readEnvelope: an envelope above 4 MiB -> its payload, byte for byte", () => {
   const payload = Buffer.alloc(3 * 1024 * 1024 + 1024, "0123456789");
   const { payload: found } = read({ ...GOOD, payload: payload.toString("base64") });
   assert.equal(Buffer.compare(found, payload), 0);

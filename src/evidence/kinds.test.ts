@@ -24,7 +24,7 @@ const stored = (parts: { artifactType?: string; config?: string; layers?: string
   return { descriptor: of(MANIFEST_TYPE), bytes: new Uint8Array(), manifest };
 };
 
-test("isBundle: the first layer's type or the artifact's is that of a bundle, of whatever version", () => {
+test("isBundle: the first layer or the artifact has the type of a bundle of any version -> true", () => {
   const bundles = [
     stored({ layers: [BUNDLE] }),
     stored({ layers: ["application/vnd.dev.sigstore.bundle+json;version=0.1"] }),
@@ -44,7 +44,7 @@ test("isBundle: the first layer's type or the artifact's is that of a bundle, of
   for (const each of others) assert.equal(isBundle(each), false, JSON.stringify(each.manifest));
 });
 
-test("isSignatureImage: its type says so, or all of its layers are payloads", () => {
+test("isSignatureImage: the artifact type of a signature, or only payloads as layers -> true", () => {
   const images = [
     stored({ artifactType: SIGNATURE }),
     stored({ config: SIGNATURE }),
@@ -63,7 +63,7 @@ test("isSignatureImage: its type says so, or all of its layers are payloads", ()
   for (const each of others) assert.equal(isSignatureImage(each), false, JSON.stringify(each.manifest));
 });
 
-test("isSbom: by the artifact's type, or the config's where it has none", () => {
+test("isSbom: decided by the artifact type or, without one, by the config's type", () => {
   assert.equal(isSbom(stored({ artifactType: SBOM })), true);
   assert.equal(isSbom(stored({ config: SBOM })), true);
   assert.equal(isSbom(stored({ artifactType: SBOM, config: EMPTY })), true);
@@ -72,7 +72,7 @@ test("isSbom: by the artifact's type, or the config's where it has none", () => 
   assert.equal(isSbom(stored({})), false);
 });
 
-test("mayBeOurs: types that tsign stores, and those that say nothing", () => {
+test("mayBeOurs: types that tsign stores, and generic ones -> true", () => {
   const general = [
     "application/vnd.oci.empty.v1+json",
     "application/vnd.oci.image.config.v1+json",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as names from "./media-types.ts";
 
-test("media types and annotations: as cosign's specifications and the bundle format have them", () => {
+test("media types and annotations: the values in cosign's specifications and the bundle format", () => {
   assert.deepEqual(
     { ...names },
     {

@@ -13,7 +13,7 @@ import { readBlobSignature, readLegacyBlobBundle, readSignatureFile, readSignatu
 const given = async (io: Io, reference: string) => text((await readBlobSignature(io, reference)).content.signature);
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
 
-test("readBlobSignature: base64 itself, or what a file of that name holds", async (context) => {
+test("readBlobSignature: the name of a file -> the signature in it; otherwise -> the text is the base64", async (context) => {
   const cwd = temporaryFolder(context);
   const io = testIo({ cwd, env: { SIGNATURE: base64("of the environment") } });
   assert.equal(await given(io, base64("signature")), "signature");
@@ -24,7 +24,7 @@ test("readBlobSignature: base64 itself, or what a file of that name holds", asyn
   for (const nothing of ["", "absent.sig"]) await assert.rejects(given(io, nothing), refused("input"));
 });
 
-test("readSignatureFile: base64 with space around it is decoded, anything else is the signature", async (context) => {
+test("readSignatureFile: base64 with white space around it -> decoded; anything else -> the raw signature", async (context) => {
   const cwd = temporaryFolder(context);
   const io = testIo({ cwd });
   for (const [content, expected] of [
@@ -39,7 +39,7 @@ test("readSignatureFile: base64 with space around it is decoded, anything else i
   }
 });
 
-test("readSignatureFiles, readBlobSignature: evidence of the signature and nothing else", async () => {
+test("readSignatureFiles, readBlobSignature: evidence with the signature only", async () => {
   const io = testIo();
   const [payload, signature] = [Buffer.from("payload"), Buffer.from("signature")];
   const rest = {
@@ -60,7 +60,7 @@ const GOOD = { base64Signature: base64("signature") };
 const read = (value: unknown) => readLegacyBlobBundle(jsonBytes(value), "f");
 const pem = (label: string, der: Uint8Array) => base64(writePem(label, der));
 
-test("readLegacyBlobBundle: the signature, and what stands beside it", () => {
+test("readLegacyBlobBundle: a valid bundle -> the signature, its certificate and its log entry", () => {
   const bare = {
     origin: { kind: "file", where: "f" },
     content: { kind: "blob", signature: Buffer.from("signature") },
@@ -82,14 +82,14 @@ test("readLegacyBlobBundle: the signature, and what stands beside it", () => {
   assert.equal(certified.statedKey, undefined);
 });
 
-test("readLegacyBlobBundle: a bare key is stated and never the key that is verified with", () => {
+test("readLegacyBlobBundle: a public key -> returned as statedKey, never as the key of the evidence", () => {
   const spki = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "der" });
   const { evidence, statedKey } = read({ ...GOOD, cert: pem("PUBLIC KEY", spki) });
   assert.deepEqual(evidence.key, { kind: "none" });
   assert.deepEqual(Buffer.from(statedKey?.spki ?? []), spki);
 });
 
-test("readLegacyBlobBundle: what cannot be one is refused", () => {
+test("readLegacyBlobBundle: an invalid bundle -> refused", () => {
   const wrong: unknown[] = [
     null,
     [],
@@ -115,7 +115,7 @@ test("readBlobSignature: one byte in base64 -> a signature of one byte", async (
   assert.equal(await given(testIo({ cwd: temporaryFolder(context) }), base64("s")), "s");
 });
 
-test("readLegacyBlobBundle: an entry that is not one -> the error names the member and the file", () => {
+test("readLegacyBlobBundle: an invalid log entry -> the error names the member and the file", () => {
   const bytes = jsonBytes({ base64Signature: base64("signature"), rekorBundle: "x" });
   assert.throws(() => readLegacyBlobBundle(bytes, "a.json"), /rekorBundle.*a\.json|a\.json.*rekorBundle/);
 });

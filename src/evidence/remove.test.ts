@@ -62,7 +62,7 @@ function fallback(store: MemoryStore, image: Descriptor, entries: readonly Descr
 const indexed = async (store: MemoryStore, tag: string) =>
   (await store.manifest(tag))?.manifest.manifests?.map(({ digest }) => digest);
 
-test("removeTag: a tag is deleted, and what it named stays", async () => {
+test("removeTag: a tag -> deleted, and its manifest stays", async () => {
   const { store, image, io, pauses, deleted } = beside();
   const { digest } = store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
   assert.equal(await removeTag(io, store, "t", image.digest), true);
@@ -72,14 +72,14 @@ test("removeTag: a tag is deleted, and what it named stays", async () => {
   assert.deepEqual(deleted(), ["t"]);
 });
 
-test("removeTag: the image is never deleted, also where a registry answers with it", async () => {
+test("removeTag: a registry that returns the image for a missing tag -> the image is not deleted", async () => {
   const { store, image, io, deleted } = beside();
   store.tagged.set("t", image.digest);
   assert.equal(await removeTag(io, store, "t", image.digest), false);
   assert.deepEqual(deleted(), []);
 });
 
-test("removeTag: a registry that deletes by digest only is asked so", async () => {
+test("removeTag: a registry that deletes by digest only -> deleted by digest", async () => {
   for (const code of ["registry", "auth"] as const) {
     const { store, image, io, deleted } = beside();
     const { digest } = store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
@@ -90,7 +90,7 @@ test("removeTag: a registry that deletes by digest only is asked so", async () =
   }
 });
 
-test("removeTag: what is still there after both is an error: the first refusal, or that nothing was done", async () => {
+test("removeTag: the tag still exists after both attempts -> the first refusal, or an error that it still exists", async () => {
   const { store, image, io, pauses, deleted } = beside();
   const { digest } = store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
   store.before = failing("auth", /^delete/);
@@ -105,7 +105,7 @@ test("removeTag: what is still there after both is an error: the first refusal, 
   assert.ok(store.manifests.has(digest));
 });
 
-test("removeTag: a registry may take a moment", async () => {
+test("removeTag: a registry that deletes with a delay -> deleted", async () => {
   const { store, image, io, pauses } = beside();
   store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
   unmoved(store);
@@ -118,7 +118,7 @@ test("removeTag: a registry may take a moment", async () => {
   assert.deepEqual(asked(store, "delete "), ["t"]);
 });
 
-test("findReferrersOf: those of the kinds whose subject is the image, and listed ones that are gone", async () => {
+test("findReferrersOf: referrers of the kinds whose subject is the image, and listed ones whose manifest is missing", async () => {
   const { store, image, refer } = beside();
   const another = store.add({ config, layers: [], annotations: { another: "x" } });
   const [signature, sbom, report] = [refer("a"), refer("b", SBOM), refer("c", "application/x-report")];
@@ -141,7 +141,7 @@ test("findReferrersOf: those of the kinds whose subject is the image, and listed
   assert.ok(!store.asked.includes(`manifest ${report.digest}`));
 });
 
-test("findReferrersOf: an entry that cannot be read is an error, or told", async () => {
+test("findReferrersOf: an unreadable entry -> an error, or passed to onUnreadable", async () => {
   const { store, image, refer } = beside();
   const own = refer("a");
   store.listings.set(image.digest, [{ unreadable: "no digest" }, own]);
@@ -155,7 +155,7 @@ test("findReferrersOf: an entry that cannot be read is an error, or told", async
   );
 });
 
-test("removeReferrersOf: what is of the kinds is deleted, and nothing else", async () => {
+test("removeReferrersOf: referrers of the kinds -> deleted; others -> kept", async () => {
   const { store, image, refer, remove, deleted, pauses } = beside();
   const [one, other, sbom] = [refer("a"), refer("b"), refer("c", SBOM)];
   const removal = await remove();
@@ -166,7 +166,7 @@ test("removeReferrersOf: what is of the kinds is deleted, and nothing else", asy
   assert.equal(deleted().length, 2);
 });
 
-test("removeReferrersOf: what a registry keeps and lists is a failure, with its reason", async () => {
+test("removeReferrersOf: a referrer that the registry keeps and still lists -> a failure with the reason", async () => {
   const { store, refer, remove, pauses } = beside();
   const [one, other] = [refer("a"), refer("b")];
   store.before = failing("auth", new RegExp(`^delete ${one.digest}`));
@@ -187,7 +187,7 @@ test("removeReferrersOf: what a registry keeps and lists is a failure, with its 
   await assert.rejects(remove(), refused("network"));
 });
 
-test("removeReferrersOf: an entry that cannot be read is told after the others are deleted", async () => {
+test("removeReferrersOf: an unreadable entry -> reported after the others are deleted", async () => {
   const { store, image, refer, remove } = beside();
   const own = refer("a");
   const { referrers } = store;
@@ -202,7 +202,7 @@ test("removeReferrersOf: an entry that cannot be read is told after the others a
   assert.ok(image.digest !== own.digest);
 });
 
-test("removeReferrersOf: entries are taken off the fallback index, others' stay", async () => {
+test("removeReferrersOf: the entries of the kinds -> removed from the fallback index; others -> kept", async () => {
   const { store, image, refer, remove } = beside();
   const [own, sbom] = [refer("a"), refer("b", SBOM)];
   const gone = { ...own, digest: digestOf(Buffer.from("gone")) };
@@ -213,7 +213,7 @@ test("removeReferrersOf: entries are taken off the fallback index, others' stay"
   assert.equal(store.manifests.get(store.tagged.get(tag) ?? config.digest)?.mediaType, INDEX);
 });
 
-test("removeReferrersOf: an index that becomes empty is deleted, or written empty where nothing is deleted", async () => {
+test("removeReferrersOf: an index that becomes empty -> deleted, or written empty if the registry does not delete", async () => {
   const kept = beside();
   const own = kept.refer("a");
   const tag = fallback(kept.store, kept.image, [own]);
@@ -228,7 +228,7 @@ test("removeReferrersOf: an index that becomes empty is deleted, or written empt
   assert.deepEqual(await indexed(strict.store, place), []);
 });
 
-test("removeReferrersOf: under the fallback tag only an index of these entries is touched", async () => {
+test("removeReferrersOf: an index without these entries, or another manifest under the fallback tag -> unchanged", async () => {
   const { store, image, refer, remove } = beside();
   const own = refer("a");
   const tag = fallbackTag(image.digest);
@@ -245,7 +245,7 @@ test("removeReferrersOf: under the fallback tag only an index of these entries i
   assert.ok(!store.manifests.has(last.digest));
 });
 
-test("removeTag: an interruption while the registry is looked at -> thrown", async () => {
+test("removeTag: an interruption while the tag is looked up -> thrown", async () => {
   const { store, image, io } = beside();
   store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
   unmoved(store);
@@ -255,7 +255,7 @@ test("removeTag: an interruption while the registry is looked at -> thrown", asy
   await assert.rejects(removeTag(io, store, "t", image.digest), refused("cancelled"));
 });
 
-test("removeTag: gone after the last pause -> deleted", async () => {
+test("removeTag: missing after the last pause -> deleted", async () => {
   const { store, image, io, pauses } = beside();
   store.add({ config, layers: [], annotations: { a: "b" } }, { tag: "t" });
   unmoved(store);
@@ -267,7 +267,7 @@ test("removeTag: gone after the last pause -> deleted", async () => {
   assert.deepEqual([pauses, asked(store, "delete ")], [[100, 400, 1500], ["t"]]);
 });
 
-test("removeListed: nothing listed -> the registry is asked nothing", async () => {
+test("removeListed: nothing listed -> no requests", async () => {
   const { store, image, io } = beside();
   store.asked.length = 0;
   assert.deepEqual(await removeListed(io, store, image.digest, []), { removed: [], kept: [], failure: undefined });
@@ -286,7 +286,7 @@ test("removeListed: an entry without a manifest -> not deleted, and not counted 
   assert.deepEqual(deleted(), [one.digest]);
 });
 
-test("removeListed: a manifest that is gone and still listed -> removed, without a failure", async () => {
+test("removeListed: a deleted manifest that is still listed -> removed, without a failure", async () => {
   const { store, image, io, refer, pauses } = beside();
   const one = refer("one");
   store.listings.set(image.digest, [one]);
@@ -295,7 +295,7 @@ test("removeListed: a manifest that is gone and still listed -> removed, without
   assert.deepEqual(pauses, [100, 400, 1500]);
 });
 
-test("removeListed: an image under the fallback tag -> left as it is", async () => {
+test("removeListed: an image under the fallback tag -> unchanged", async () => {
   const { store, image, io, refer } = beside();
   const [one, tag] = [refer("one"), fallbackTag(image.digest)];
   const { digest } = store.add({ config, layers: [], annotations: { other: "image" } }, { tag });
@@ -304,7 +304,7 @@ test("removeListed: an image under the fallback tag -> left as it is", async () 
   assert.equal(store.tagged.get(tag), digest);
 });
 
-test("removeListed: the empty index cannot be deleted for another reason than a refusal -> thrown, nothing written", async () => {
+test("removeListed: deleting the empty index fails other than by a refusal -> thrown, nothing written", async () => {
   const { store, image, io, refer } = beside();
   const one = refer("one");
   const tag = fallback(store, image, [one]);

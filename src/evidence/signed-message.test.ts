@@ -8,13 +8,13 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 const digest = (content: Parameters<typeof ownMessage>[0]) =>
   Buffer.from(ownMessage(content)?.digest("sha256") ?? []).toString("hex");
 
-test("ownMessage: a simple-signing payload is signed as it is", () => {
+test("ownMessage: a simple-signing payload -> the payload itself", () => {
   const content = { kind: "simple-signing", payload, signature } as const;
   assert.equal(digest(content), sha256("payload"));
   assert.deepEqual(ownMessage(content)?.bytes, payload);
 });
 
-test("ownMessage: of an envelope the type and the payload are signed, with their lengths (DSSE, PAE)", () => {
+test("ownMessage: an envelope -> its type and payload with their lengths (DSSE, PAE)", () => {
   const content = { kind: "dsse", payloadType: "tÿpe", payload, signature } as const;
   const pae = "DSSEv1 5 tÿpe 7 payload";
   assert.equal(digest(content), sha256(pae));
@@ -23,7 +23,7 @@ test("ownMessage: of an envelope the type and the payload are signed, with their
   assert.equal(digest({ ...content, payloadType: "b" }), sha256("DSSEv1 1 b 7 payload"));
 });
 
-test("ownMessage: what a blob's signature covers is not in it", () => {
+test("ownMessage: a blob's signature -> undefined", () => {
   const stated = { algorithm: "sha256", digest: createHash("sha256").digest() } as const;
   assert.equal(ownMessage({ kind: "blob", signature }), undefined);
   assert.equal(ownMessage({ kind: "blob", signature, stated }), undefined);

@@ -15,7 +15,7 @@ const envelope = (value: unknown, payloadType = "application/vnd.in-toto+json"):
   signature: Buffer.from("signature"),
 });
 
-test("parseStatement: type and subjects of both versions are read", () => {
+test("parseStatement: a statement of either version -> its predicate type and subjects", () => {
   const expected = { predicateType: "type", subjects: [{ ...SUBJECT, annotations: {} }] };
   assert.deepEqual(parse(GOOD), expected);
   assert.deepEqual(parse({ ...GOOD, _type: "https://in-toto.io/Statement/v0.1" }), expected);
@@ -32,13 +32,13 @@ test("parseStatement: type and subjects of both versions are read", () => {
   assert.deepEqual(parse({ ...GOOD, subject: [] }).subjects, []);
 });
 
-test("parseStatement: a number in annotations is kept as it is written", () => {
+test("parseStatement: a number in annotations -> kept as it is written", () => {
   const text = JSON.stringify({ ...GOOD, subject: [{ ...SUBJECT, annotations: { size: "NUMBER" } }, SUBJECT] });
   const [subject] = parseStatement(Buffer.from(text.replace('"NUMBER"', "12345678901234567890"))).subjects;
   assert.equal(JSON.stringify(subject?.annotations), '{"size":12345678901234567890}');
 });
 
-test("parseStatement: what is no statement is refused", () => {
+test("parseStatement: not a statement -> refused", () => {
   const wrong: unknown[] = [
     [],
     null,
@@ -62,7 +62,7 @@ test("parseStatement: what is no statement is refused", () => {
   for (const value of wrong) assert.throws(() => parse(value), badBundle, JSON.stringify(value));
 });
 
-test("parseStatement: a member that another reader takes for one of the statement's is refused", () => {
+test("parseStatement: a member that other parsers read as a known one -> refused", () => {
   const wrong: unknown[] = [
     { ...GOOD, Subject: [] },
     { ...GOOD, predicate_type: "another" },
@@ -82,13 +82,13 @@ test("parseStatement: a member that another reader takes for one of the statemen
   parse({ ...GOOD, subject: [{ ...SUBJECT, annotations: { name: "a", Name: "b" } }] });
 });
 
-test("parseStatement: 1,024 subjects are read, one more is refused", () => {
+test("parseStatement: 1,024 subjects -> read; one more -> refused", () => {
   const many = (count: number) => ({ ...GOOD, subject: Array.from({ length: count }, () => SUBJECT) });
   assert.equal(parse(many(1024)).subjects.length, 1024);
   assert.throws(() => parse(many(1025)), badBundle);
 });
 
-test("parseStatement: a large predicate changes nothing", () => {
+test("parseStatement: a large predicate -> the same result as with a small one", () => {
   const predicate = "x".repeat(4 * 1024 * 1024);
   assert.deepEqual(parse({ ...GOOD, predicate }).subjects, [{ ...SUBJECT, annotations: {} }]);
   const annotated = { ...GOOD, predicate, subject: [{ ...SUBJECT, annotations: { a: "b" } }] };
@@ -98,7 +98,7 @@ test("parseStatement: a large predicate changes nothing", () => {
   assert.throws(() => parse({ ...GOOD, predicate, subject: {} }), badBundle);
 });
 
-test("readStatement: the statement of an in-toto envelope, and of no other", () => {
+test("readStatement: an in-toto envelope -> its statement; another payload type -> refused", () => {
   const content = envelope(GOOD);
   const statement = readStatement(content);
   assert.equal(statement.predicateType, "type");
@@ -111,7 +111,7 @@ test("readStatement: the statement of an in-toto envelope, and of no other", () 
   assert.throws(() => readStatement({ ...content, payloadType: "application/json" }), badBundle);
 });
 
-test("refuseOtherType: the stored type has to be the signed one, where both are known", () => {
+test("refuseOtherType: an annotated type that differs from the signed one -> refused, if both are known", () => {
   refuseOtherType(envelope(GOOD), "type");
   refuseOtherType(envelope(GOOD), undefined);
   assert.throws(() => refuseOtherType(envelope(GOOD), "another"), badBundle);

@@ -8,7 +8,7 @@ import { putBundleReferrer } from "./write-referrer.ts";
 const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const OCI = "application/vnd.oci.image.manifest.v1+json";
 
-test("putBundleReferrer: the bundle is the only layer of a manifest as cosign writes it", async () => {
+test("putBundleReferrer: a manifest as cosign writes it, with the bundle as the only layer", async () => {
   const store = memoryStore();
   const subject: Descriptor = {
     ...store.add({ layers: [], config: { mediaType: "c", digest: digestOf(Buffer.from("c")), size: 1 } }),

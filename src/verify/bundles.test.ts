@@ -86,7 +86,7 @@ async function accepted(name: Name, change?: Parameters<typeof judge>[1]) {
   return verdict;
 }
 
-test("verify: every kind of bundle holds, and the verdict says what of it", async () => {
+test("verify: a valid bundle of every kind -> accepted, with the verified parts in the verdict", async () => {
   const identified = [
     "log passed",
     "signature passed",
@@ -135,7 +135,7 @@ test("verify: every kind of bundle holds, and the verdict says what of it", asyn
   assert.equal((await accepted("promised", { evidence: { logFetched: true } })).entries[0]?.fetched, true);
 });
 
-test("verify: another artifact, signature or entry of the same kind is refused, with whatever kind of bundle", async () => {
+test("verify: a bundle with the artifact, signature or log entry of another one of its kind -> refused", async () => {
   const other: Subject = { kind: "blob", message: messageOf(Buffer.from("another")) };
   const image: Subject = { kind: "image", digest: `sha256:${createHash("sha256").update("image").digest("hex")}` };
   for (const name of Object.keys(KINDS) as Name[]) {
@@ -169,7 +169,7 @@ test("verify: another artifact, signature or entry of the same kind is refused, 
   }
 });
 
-test("verify: what a log's entry states is checked: its proof, its promise, its place and its body", async () => {
+test("verify: a log entry with a changed proof, SET, index or body -> refused", async () => {
   for (const name of ["promised", "dated", "v2", "envelope", "key"] as const) {
     const { evidence } = await good(name);
     const [entry] = evidence.log;
@@ -207,7 +207,7 @@ test("verify: what a log's entry states is checked: its proof, its promise, its 
   }
 });
 
-test("verify: times have to lie in the periods of the log, the authorities and the timestamp authority", async () => {
+test("verify: a time outside the period of the log, the CA or the timestamp authority -> refused", async () => {
   const past = { start: new Date(0), end: new Date(1000) };
   const ended = <T extends { validFor: object }>(list: readonly T[]) =>
     list.map((each) => ({ ...each, validFor: past }));
@@ -232,7 +232,7 @@ test("verify: times have to lie in the periods of the log, the authorities and t
   });
 });
 
-test("verify: the report says of every check what was found, or that it was skipped", async () => {
+test("verify: the report has every check, with what was found or that it was skipped", async () => {
   const details = async (name: Name, policy: Partial<Policy> = {}) =>
     Object.fromEntries((await accepted(name, { policy })).checks.map((each) => [each.name, each.detail]));
   const found = await details("both");
@@ -264,7 +264,7 @@ test("verify: the report says of every check what was found, or that it was skip
   assert.deepEqual([refusal.failed.outcome, refusal.origin], ["failed", { kind: "file", where: "f" }]);
 });
 
-test("verify: what a policy skips is reported as skipped, and only that", async () => {
+test("verify: a check that the policy skips -> reported as skipped, the others as passed", async () => {
   const outcome = async (name: Name, policy: Partial<Policy>, check: string) =>
     (await accepted(name, { policy })).checks.find((each) => each.name === check)?.outcome;
   assert.equal(await outcome("both", { log: "insecureSkip" }, "log"), "skipped");
@@ -281,7 +281,7 @@ test("verify: what a policy skips is reported as skipped, and only that", async 
   await accepted("both", { policy: { timestamp: "optional" }, evidence: { timestamps: [] } });
 });
 
-test("verify: a bundle's key is what the policy asks for: a certificate with this name and issuer, or this bare key", async () => {
+test("verify: a policy with a key or a certificate identity -> only that key, or a certificate with that name and issuer, is accepted", async () => {
   const { policy } = await good("promised");
   const { policy: byKey } = await good("key");
   assert.ok(policy.signer.kind === "identity");

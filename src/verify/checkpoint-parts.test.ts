@@ -66,14 +66,14 @@ function refused(parts: Parts, reason: RegExp): void {
   assert.throws(() => judge(made(parts)), fails, JSON.stringify(parts));
 }
 
-test("verifyCheckpoint: a checkpoint of Rekor v1 and of v2 holds, with either kind of key", () => {
+test("verifyCheckpoint: a valid checkpoint of Rekor v1 or v2, with every kind of key -> accepted", () => {
   for (const kind of ["ecdsa", "ed25519"] as const) {
     for (const origin of [V1, V2]) judge(made({ kind, origin }));
   }
   judge({ ...made(), entry: { logIndex: "3" } as TransparencyLogEntry }); // without a proof there is none to check
 });
 
-test("checkpointName: of Rekor v1 from the origin, of v2 the log's host", () => {
+test("checkpointName: Rekor v1 -> the name in the origin; v2 -> the log's host", () => {
   const nameOf = (origin: string) => checkpointName(made({ origin }).entry, made().log);
   assert.equal(nameOf(V1), "rekor.example");
   for (const origin of [V2, "other.example", "a b - 1", "a - 1x", "a - ", " - 1"])
@@ -83,7 +83,7 @@ test("checkpointName: of Rekor v1 from the origin, of v2 the log's host", () => 
   assert.equal(checkpointName({} as TransparencyLogEntry, logOf(KEYS.ed25519.publicKey, "no URL")), "");
 });
 
-test("verifyCheckpoint: it has to be the log's own, signed by its key under its name", () => {
+test("verifyCheckpoint: not signed by the log's key under its name -> refused", () => {
   refused({ origin: "other.example" }, /origin mismatch: got "other\.example"/);
   refused({ name: "other.example" }, /not signed by log2025/);
   refused({ origin: V1, name: "other.example" }, /not signed by rekor/);
@@ -94,7 +94,7 @@ test("verifyCheckpoint: it has to be the log's own, signed by its key under its 
   refused({ proof: { checkpoint: { envelope: "" } } }, /has no checkpoint/);
 });
 
-test("verifyCheckpoint: witnesses of v2 are passed over, also those that cannot hold; v1 has none", () => {
+test("verifyCheckpoint: signatures of witnesses, valid or not -> ignored for v2, refused for v1", () => {
   const witness = "\u2014 witness.example AAAAAAAA\n";
   judge(made({ after: (text) => text + witness }));
   judge(made({ after: (text) => text.replace("\n\n", `\n\n${witness}`) }));
@@ -106,7 +106,7 @@ test("verifyCheckpoint: witnesses of v2 are passed over, also those that cannot 
   refused({ after: wrong }, /not signed by/);
 });
 
-test("verifyCheckpoint: of v2 the log's line is the one with its name and its key's hint, beside others that have one of them", () => {
+test("verifyCheckpoint: a signature on a v2 checkpoint with only the log's name or its key's hint -> not the log's", () => {
   const { log } = made();
   const line = (name: string, hint: Uint8Array) =>
     `\u2014 ${name} ${Buffer.concat([hint, Buffer.alloc(64)]).toString("base64")}\n`;
@@ -118,14 +118,14 @@ test("verifyCheckpoint: of v2 the log's line is the one with its name and its ke
   }
 });
 
-test("verifyCheckpoint: a key that cannot sign checkpoints signs none", () => {
+test("verifyCheckpoint: a log key of an unsupported type -> refused", () => {
   const { publicKey } = generateKeyPairSync("x25519");
   const { entry, log } = made();
   const fails = (error: unknown) => error instanceof CheckFailed && /not signed by/.test(error.message);
   assert.throws(() => judge({ entry, log: { ...log, key: publicKey } }), fails);
 });
 
-test("verifyCheckpoint: size, root and index are those of the proof", () => {
+test("verifyCheckpoint: a size, root hash or index that differs from the inclusion proof -> refused", () => {
   refused({ proof: { treeSize: "9" } }, /different trees/);
   refused({ proof: { rootHash: Buffer.alloc(32) } }, /different trees/);
   refused({ logIndex: "2" }, /index 2, but its inclusion proof is for index 3/);
@@ -135,7 +135,7 @@ test("verifyCheckpoint: size, root and index are those of the proof", () => {
   judge(made({ origin: V1, logIndex: "4" })); // v1 counts on through several trees
 });
 
-test("verifyCheckpoint: what two readers could split differently is refused", () => {
+test("verifyCheckpoint: a text that two parsers could split differently -> refused", () => {
   for (const character of ["\0", "\t", "\v", "\r", "\x1f", "\x7f"]) {
     refused({ after: (text) => text.replace("log", `l${character}og`) }, /control characters/);
   }

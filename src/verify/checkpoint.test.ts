@@ -18,7 +18,7 @@ function judge(checkpoint: { envelope: string } | undefined): void {
   verifyCheckpoint({ logIndex: "1", inclusionProof } as unknown as TransparencyLogEntry, LOG);
 }
 
-test("verifyCheckpoint says of a proof without a checkpoint that it has none, and where to get one", () => {
+test("verifyCheckpoint: an inclusion proof without a checkpoint -> refused, with a hint where to get one", () => {
   for (const missing of [undefined, { envelope: "" }]) {
     assert.throws(
       () => judge(missing),
@@ -33,7 +33,7 @@ test("verifyCheckpoint says of a proof without a checkpoint that it has none, an
   assert.throws(() => judge({ envelope: "text" }), /expected one text followed by signatures/);
 });
 
-test("verifyCheckpoint reads hostile texts of a megabyte at once", () => {
+test("verifyCheckpoint: hostile texts of a megabyte -> refused without delay", () => {
   const root = Buffer.alloc(32).toString("base64");
   const long = (text: string) => text.repeat((1024 * 1024) / text.length);
   for (const envelope of [

@@ -43,7 +43,7 @@ function refused(run: () => unknown, reason: RegExp): void {
   );
 }
 
-test("verifyStatedDigest: the digest that a bundle states is the artifact's, by a hash that is known of it", () => {
+test("verifyStatedDigest: a stated digest that is not the artifact's, or whose hash is not known -> refused", () => {
   const stated = (algorithm: "sha256" | "sha384", digest: Uint8Array) =>
     ({ kind: "blob", signature, stated: { algorithm, digest } }) as const;
   const message = messageOf(ARTIFACT);
@@ -63,7 +63,7 @@ test("verifyStatedDigest: the digest that a bundle states is the artifact's, by 
   refused(() => verifyStatedDigest(stated("sha384", Buffer.alloc(48)), two), /\bsha256, sha512\b/);
 });
 
-test("refuseFileSignature: a signature over a file's bytes is none of an image, whatever it is over", () => {
+test("refuseFileSignature: a signature over a file's bytes for an image -> refused", () => {
   const blob = { kind: "blob", signature } as const;
   refused(() => refuseFileSignature(blob, IMAGE), /signature of a file/);
   refuseFileSignature(blob, BLOB);
@@ -71,7 +71,7 @@ test("refuseFileSignature: a signature over a file's bytes is none of an image, 
   refuseFileSignature(statement().content, IMAGE);
 });
 
-test("verifyClaims: a defect is thrown on, and is no verdict", () => {
+test("verifyClaims: a defect -> thrown, not a failed check", () => {
   const annotations = new Proxy({}, { ownKeys: () => assert.fail("a defect") });
   assert.throws(() => verifyClaims(simple(DIGEST), IMAGE, { ...ANY, annotations }), /a defect/);
   const stopped = new TsignError("cancelled", "stopped");
@@ -89,7 +89,7 @@ test("verifyClaims: a defect is thrown on, and is no verdict", () => {
   );
 });
 
-test("verifyClaims: a signature over the artifact carries no annotations", () => {
+test("verifyClaims: annotations are required and the signature covers the artifact only -> refused", () => {
   const blob = evidenceOf({ kind: "blob", signature });
   const { report, content } = verifyClaims(blob, BLOB, ANY);
   assert.deepEqual([report, content], ["signature covers the artifact itself", { kind: "artifact" }]);
@@ -97,7 +97,7 @@ test("verifyClaims: a signature over the artifact carries no annotations", () =>
   assert.ok(verifyClaims(blob, BLOB, { ...ANY, annotations: { a: ["b"] }, subject: "insecureSkip" }));
 });
 
-test("verifyClaims: a simple-signing payload is cosign's, about the image, with the annotations", () => {
+test("verifyClaims: a simple-signing payload of another type, for another image or without the annotations -> refused", () => {
   const optional = { env: "prod", n: 1 };
   const { report, content } = verifyClaims(simple(DIGEST, { optional }), IMAGE, {
     ...ANY,
@@ -146,7 +146,7 @@ test("verifyClaims: a payload about an image where a file is verified -> no dige
   assert.deepEqual(compared(BLOB), { actual });
 });
 
-test("verifyClaims: a statement has a subject whose every digest that can be compared is the artifact's", () => {
+test("verifyClaims: a statement without a subject whose comparable digests are all the artifact's -> refused", () => {
   const verify = (subject: Subject, ...subjects: object[]) => verifyClaims(statement(...subjects), subject, ANY);
   const digests = { sha256: hex("sha256"), sha384: hex("sha384"), sha512: hex("sha512") };
   const hashed: Subject = { kind: "blob", message: messageOf(ARTIFACT) };
@@ -177,7 +177,7 @@ test("verifyClaims: a statement has a subject whose every digest that can be com
   refused(() => verify(known, { digest: { sha384: hex("sha384") } }), /no subject of/);
 });
 
-test("verifyClaims: type and annotations of a statement, and a policy that skips the subject", () => {
+test("verifyClaims: another predicate type or annotation of a statement -> refused; the policy skips the subject -> accepted", () => {
   const subject = { name: "it", digest: { sha256: hex("sha256") }, annotations: { env: "prod" } };
   const judge = (policy: Partial<ClaimsPolicy>, ...subjects: object[]) =>
     verifyClaims(statement(...subjects), BLOB, { ...ANY, ...policy });

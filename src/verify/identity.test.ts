@@ -37,7 +37,7 @@ function judge(certificate: Buffer, issuer: NamePattern, required: Record<string
   return verifyIdentity(parseCertificate(certificate).asn1, identity).report;
 }
 
-test("a certificate without an issuer is matched by patterns that match the empty text, by nothing else", async () => {
+test("verifyIdentity: a certificate without an issuer -> accepted only by patterns that match the empty text", async () => {
   for (const pattern of [".*", "^$", "", "x?", "(https://a)?"]) {
     assert.ok(judge(leaf(), await matching(pattern)), pattern);
   }
@@ -50,7 +50,7 @@ test("a certificate without an issuer is matched by patterns that match the empt
   }
 });
 
-test("the issuer is read from either extension, and from both when they agree", () => {
+test("verifyIdentity: the issuer in either extension, or the same one in both -> read", () => {
   for (const extensions of [
     [raw(1, ISSUER)],
     [der(8, utf8String(ISSUER))],
@@ -61,7 +61,7 @@ test("the issuer is read from either extension, and from both when they agree", 
   }
 });
 
-test("an issuer extension that is not what it says, or that contradicts the other one, is refused", () => {
+test("verifyIdentity: a malformed issuer extension, or two that contradict each other -> refused", () => {
   const anyone = { text: "anyone", matches: () => true, matchesNone: true };
   const refused: readonly [string, readonly Buffer[]][] = [
     ["contradiction", [raw(1, "https://other.example"), der(8, utf8String(ISSUER))]],
@@ -81,7 +81,7 @@ test("an issuer extension that is not what it says, or that contradicts the othe
   }
 });
 
-test("the other extensions of Fulcio are held to the same rules", () => {
+test("verifyIdentity: any other malformed or contradicting Fulcio extension -> refused", () => {
   const anyone = { text: "anyone", matches: () => true, matchesNone: true };
   for (const number of [9, 14, 20, 24]) {
     assert.ok(judge(leaf(der(number, utf8String("text"))), anyone));
@@ -100,7 +100,7 @@ test("the other extensions of Fulcio are held to the same rules", () => {
   }
 });
 
-test("a certificate with an extension twice, of any kind, cannot be read", () => {
+test("verifyIdentity: a certificate with a duplicate extension of any kind -> refused", () => {
   for (const twice of [raw(1, ISSUER), der(8, utf8String(ISSUER)), extension("1.2.3.4", NULL)]) {
     assert.ok(parseCertificate(leaf(twice)));
     assert.throws(() => parseCertificate(leaf(twice, twice)), /duplicate extension [\d.]+/);
@@ -112,7 +112,7 @@ test("a certificate with an extension twice, of any kind, cannot be read", () =>
   assert.throws(() => parseCertificate(leaf(extension("2.5.29.17", NULL))), /duplicate extension 2\.5\.29\.17/);
 });
 
-test("verifyIdentity: what was expected and what was found is told", () => {
+test("verifyIdentity: a mismatch -> the error has the expected and the found value", () => {
   const wanted = (texts: readonly string[]) => texts.map(exactly);
   const judge = (certificate: Buffer, subject: string[], issuer: string[], extensions = new Map<string, string>()) =>
     verifyIdentity(parseCertificate(certificate).asn1, {
@@ -168,7 +168,7 @@ test("verifyIdentity: what was expected and what was found is told", () => {
   );
 });
 
-test("fulcioExtensions: the six that hold plain text, of those that the certificate has", () => {
+test("fulcioExtensions: the certificate's extensions with plain text, up to six", () => {
   const texts = [1, 2, 3, 4, 5, 6].map((last) => [last, `text ${last}`] as const);
   const { asn1 } = parseCertificate(leaf(...texts.map(([last, text]) => raw(last, text))));
   assert.deepEqual(
@@ -177,7 +177,7 @@ test("fulcioExtensions: the six that hold plain text, of those that the certific
   );
 });
 
-test("of a certificate with several names the identity is the one that the policy accepts", async () => {
+test("verifyIdentity: a certificate with several names -> the one that the policy accepts", async () => {
   const certificate = leafFor(["first@corp.example", EMAIL, "last@corp.example"], raw(1, ISSUER));
   const { asn1 } = parseCertificate(certificate);
   for (const [pattern, name] of [
@@ -195,7 +195,7 @@ test("of a certificate with several names the identity is the one that the polic
   assert.throws(() => verifyIdentity(asn1, split), /mismatch/, "one name has to satisfy every pattern");
 });
 
-test("only extensions that the certificate has are facts of it", () => {
+test("fulcioExtensions: extensions that the certificate does not have -> left out", () => {
   assert.deepEqual([...fulcioExtensions(parseCertificate(leaf()).asn1)], []);
   const newer = parseCertificate(leaf(der(8, utf8String(ISSUER)), raw(5, "owner/repo"))).asn1;
   assert.deepEqual([...fulcioExtensions(newer)], [[`${FULCIO}.5`, "owner/repo"]]);

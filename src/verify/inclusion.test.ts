@@ -105,7 +105,7 @@ async function refused(run: Promise<void>, check: string, reason: RegExp): Promi
   await assert.rejects(run, isIt, `${check} ${reason}`);
 }
 
-test("verifyBody: a log's entry states the artifact's digest by SHA-256, 384 or 512, of those that it is known by", async () => {
+test("verifyBody: the artifact's digest by a known hash of SHA-256, 384 or 512 -> accepted; any other -> refused", async () => {
   await judge(BLOB, []);
   for (const name of ["sha256", "sha384", "sha512"] as const) {
     await judge(BLOB, [hashedRekord(digest(name, ARTIFACT))]);
@@ -121,7 +121,7 @@ test("verifyBody: a log's entry states the artifact's digest by SHA-256, 384 or 
   await refused(judge(content, [], { message, hashes: ["sha512", "sha256"] }), "signature", /not valid for this key/);
 });
 
-test("checkSignature: the signature is this key's over this content, with a log's entry or without", async () => {
+test("checkSignature: another key or other content -> refused, with a log entry or without", async () => {
   const other = publicKeyFromObject(LOG_PAIR.publicKey);
   const entry = hashedRekord(digest("sha256", ARTIFACT));
   for (const entries of [[], [entry]]) {
@@ -132,7 +132,7 @@ test("checkSignature: the signature is this key's over this content, with a log'
   await refused(judge({ ...BLOB, signature: DSSE.signature }, [entry]), "log", /signature mismatch/);
 });
 
-test("verifyBody: an entry about an envelope names its signature and payload, and is about no file", async () => {
+test("verifyBody: an entry for an envelope with another signature or payload, or for a file's signature -> refused", async () => {
   await judge(DSSE, [dsse(PAYLOAD)]);
   await refused(judge(DSSE, [dsse(Buffer.from("other"))]), "log", /payload hash mismatch/);
   await refused(judge(DSSE, [dsse(PAYLOAD, BLOB.signature)]), "log", /signature mismatch/);
@@ -140,7 +140,7 @@ test("verifyBody: an entry about an envelope names its signature and payload, an
   await refused(judge(DSSE, [dsse(PAYLOAD), dsse(PAYLOAD)]), "log", /duplicate transparency log entry/);
 });
 
-test("verifyBody, verifyInclusion: an entry about a whole envelope has to be the log's, and about the one that is stored", async () => {
+test("verifyBody, verifyInclusion: an entry for a whole envelope that is not in the log, or for another envelope -> refused", async () => {
   const change = { evidence: { timestamped: ENVELOPE } };
   await judge(DSSE, [wholeEnvelope(ENVELOPE)], change);
   await judge(DSSE, [wholeEnvelope(ENVELOPE), dsse(PAYLOAD)], change);
@@ -154,7 +154,7 @@ test("verifyBody, verifyInclusion: an entry about a whole envelope has to be the
   await refused(judge(DSSE, [proof as never], change), "log", /malformed log entry/);
 });
 
-test("refuseDuplicates: an entry twice -> refused, unless it is about a whole envelope and names no signature", () => {
+test("refuseDuplicates: a duplicate entry -> refused, unless it is for a whole envelope and contains no signature", () => {
   const [named, whole] = [hashedRekord(digest("sha256", ARTIFACT)), wholeEnvelope(ENVELOPE)];
   const twice = (entry: TransparencyLogEntry) => [entry, entry].map((each) => ({ entry: each, log: LOG }));
   assert.throws(() => refuseDuplicates(twice(named)), CheckFailed);
@@ -162,7 +162,7 @@ test("refuseDuplicates: an entry twice -> refused, unless it is about a whole en
   refuseDuplicates([...twice(whole), { entry: named, log: LOG }]);
 });
 
-test("verifyBody: an entry whose body lacks what its kind demands cannot be read", async () => {
+test("verifyBody: a body without a field that its kind requires -> refused as malformed", async () => {
   for (const entry of [
     entryOf("hashedrekord 0.0.1", {}),
     entryOf("hashedrekord 0.0.1", { signature: null }),
@@ -173,7 +173,7 @@ test("verifyBody: an entry whose body lacks what its kind demands cannot be read
   }
 });
 
-test("verifyBody: a defect of tsign is thrown on, and not called a bad entry or signature", async () => {
+test("verifyBody, checkSignature: a defect of tsign -> thrown, not a failed check", async () => {
   const defect = (): never => {
     throw new TypeError("a defect");
   };
@@ -185,7 +185,7 @@ test("verifyBody: a defect of tsign is thrown on, and not called a bad entry or 
   await assert.rejects(judge(BLOB, [entry], { message: failing, hashes: [] }), internal);
 });
 
-test("checkLog: as many different logs as the policy demands have an entry of the signature", () => {
+test("checkLog: entries from fewer different logs than the policy requires -> refused", () => {
   const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const other: Log = {
     ...LOG,

@@ -105,7 +105,7 @@ for (const [kind, spec] of Object.entries(BODIES)) {
   });
 }
 
-test("verifyEntry: an entry with several signatures, of an unknown kind, or whose body is no JSON is refused", () => {
+test("verifyEntry: several signatures, an unknown kind, or a body that is not JSON -> refused", () => {
   const verifier = { verifier: b64(String(pemOf())) };
   fails(
     () => judge(entryOf("dsse 0.0.1", { signatures: [verifier, verifier] })),
@@ -122,7 +122,7 @@ test("verifyEntry: an entry with several signatures, of an unknown kind, or whos
   fails(() => judge(entryOf("dsse 0.0.1", {}, { canonicalizedBody: Buffer.from("[]") })), /missing a required field/);
 });
 
-test("verifyEntry: another certificate for the same key is another certificate", () => {
+test("verifyEntry: an entry with another certificate for the same key -> refused", () => {
   const other = new X509Certificate(renewed(CERTIFICATE.publicKey));
   const signer = { evidence: evidenceOf({ kind: "certificate", leaf: other.raw, chain: [], binding: true }) };
   const by = { ...signer, key: publicKeyFromObject(CERTIFICATE.publicKey) };
@@ -131,7 +131,7 @@ test("verifyEntry: another certificate for the same key is another certificate",
   fails(() => judge(entry(CERTIFICATE), by), /for a different certificate/);
 });
 
-test("verifyEntry: a defect is thrown on, and is no bad entry", () => {
+test("verifyEntry: a defect -> thrown, not a failed check", () => {
   const canonicalizedBody = Object.defineProperty({}, "length", {
     get: () => {
       throw new TypeError("a defect");
@@ -140,7 +140,7 @@ test("verifyEntry: a defect is thrown on, and is no bad entry", () => {
   assert.throws(() => judge(entryOf("dsse 0.0.1", {}, { canonicalizedBody })), TypeError);
 });
 
-test("verifyEntry: the log has to be trusted at the time that it promised, both ends included", () => {
+test("verifyEntry: a log that is not trusted at the time in its SET -> refused; both ends of the period count", () => {
   const at = (seconds: number) => new Date(seconds * 1000);
   const entry = entryOf("intoto 0.0.1", { publicKey: b64(String(pemOf())) });
   const within = (start: number, end: number | undefined) =>
@@ -151,7 +151,7 @@ test("verifyEntry: the log has to be trusted at the time that it promised, both 
   fails(() => within(0, VALID - 1), /is not trusted at/);
 });
 
-test("verifyEntry: a time that nobody promised must be one at which the certificate was valid; Rekor v2 states none", () => {
+test("verifyEntry: a time without a SET at which the certificate was not valid, or any time of Rekor v2 -> refused", () => {
   const stated = (kind: string, seconds: number, by = BY_CERTIFICATE) => {
     const spec = BODIES[kind]?.(CERTIFICATE.toString(), CERTIFICATE.raw, "x509Certificate");
     judge(entryOf(kind, spec, { inclusionPromise: undefined, integratedTime: String(seconds) }), by);
@@ -169,7 +169,7 @@ test("verifyEntry: a time that nobody promised must be one at which the certific
   stated("intoto 0.0.2", VALID); // of Rekor v1, in spite of its version
 });
 
-test("integratedTime: only what a log promised, and only a time", () => {
+test("integratedTime: without a SET -> undefined; a time out of range -> refused", () => {
   const entry = entryOf("dsse 0.0.1", {});
   assert.deepEqual(integratedTime(entry), new Date(VALID * 1000));
   assert.equal(integratedTime({ ...entry, inclusionPromise: undefined } as unknown as TransparencyLogEntry), undefined);
@@ -177,7 +177,7 @@ test("integratedTime: only what a log promised, and only a time", () => {
   fails(() => integratedTime({ ...entry, integratedTime: "99999999999999" }), /invalid integrated time/);
 });
 
-test("entriesOfTrustedLogs: the entries of logs that are known by their id, at least one", () => {
+test("entriesOfTrustedLogs: the entries whose log ID is trusted; none -> refused", () => {
   const known = entryOf("dsse 0.0.1", {});
   const unknown = entryOf("dsse 0.0.1", {}, { logId: { keyId: Buffer.alloc(32, 2) } });
   const nameless = entryOf("dsse 0.0.1", {}, { logId: undefined });
@@ -187,7 +187,7 @@ test("entriesOfTrustedLogs: the entries of logs that are known by their id, at l
   fails(() => entriesOfTrustedLogs(evidence(unknown, nameless), [LOG]), /from a trusted/);
 });
 
-test("verifyWholeEnvelope: the entry is about the stored envelope and its payload, by SHA-256", () => {
+test("verifyWholeEnvelope: an entry without the SHA-256 of the stored envelope and its payload -> refused", () => {
   const sha256 = (text: string) => ({ algorithm: "sha256", value: createHash("sha256").update(text).digest("hex") });
   const content = {
     kind: "dsse",

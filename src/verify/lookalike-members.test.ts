@@ -41,7 +41,7 @@ async function refusal(form: "payload" | "statement", text: string): Promise<str
 /** A text with one more member, after the given one: the last of two wins in Go. */
 const after = (text: string, place: string, member: string) => text.replace(place, `${place},${member}`);
 
-test("verify: a simple-signing payload with members that Go would fold into those that are read does not count", async () => {
+test("verify: a simple-signing payload with members that Go reads as known ones -> refused", async () => {
   const image = `"image":{"docker-manifest-digest":"${DIGEST}"}`;
   const type = '"type":"cosign container image signature"';
   const good = `{"critical":{"identity":{"docker-reference":"r.example/a"},${image},${type}},"optional":{"Type":"x","critical":1}}`;
@@ -61,7 +61,7 @@ test("verify: a simple-signing payload with members that Go would fold into thos
   }
 });
 
-test("verify: a statement with members that Go or protobuf would take for those that are read does not count", async () => {
+test("verify: a statement with members that Go or protobuf reads as known ones -> refused", async () => {
   const subject = `"subject":[{"name":"n","digest":{"sha256":"${HEX}"},"annotations":{"Name":"x"}}]`;
   const good = `{"_type":"https://in-toto.io/Statement/v0.1",${subject},"predicateType":"${TYPE}","predicate":{"Subject":[],"subject":[]}}`;
   assert.equal(await refusal("statement", good), undefined);
@@ -84,7 +84,7 @@ test("verify: a statement with members that Go or protobuf would take for those 
   }
 });
 
-test("the readers of what stands beside a signature refuse such members as well", () => {
+test("readers of log entries, timestamps, envelopes and legacy bundles: members that other parsers read as known ones -> refused", () => {
   const entry = {
     SignedEntryTimestamp: "AA==",
     Payload: { body: Buffer.from("{}").toString("base64"), integratedTime: 1, logIndex: 1, logID: "00".repeat(32) },
@@ -113,7 +113,7 @@ test("the readers of what stands beside a signature refuse such members as well"
   assert.throws(() => readLegacyBlobBundle(bundle, "bundle"), lookalike);
 });
 
-test("numbers that a double does not hold are printed as they were signed", () => {
+test("describePayload, parseStatement: numbers that a double cannot represent -> printed as they were signed", () => {
   const payload = '{"critical":{"identity":{},"image":{},"type":""},"optional":{"n":9007199254740993,"m":1.0}}';
   assert.equal(goJson(describePayload(Buffer.from(payload))?.optional), '{"n":9007199254740993,"m":1.0}');
   assert.equal(describePayload(Buffer.from(payload.replace(/\{"n.*\}\}$/, "9007199254740993}")))?.optional, undefined);

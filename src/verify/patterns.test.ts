@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { exactly, matching } from "./patterns.ts";
 
-test("matching: a pattern is loose unless it is anchored at both ends and is not for everyone", async () => {
+test("matching: a pattern that is not anchored at both ends, or matches any name -> loose", async () => {
   const strict = [
     "^alice@example\\.com$",
     "\\Aalice@example\\.com\\z",
@@ -39,7 +39,7 @@ test("matching: a pattern is loose unless it is anchored at both ends and is not
   for (const pattern of loose) assert.equal((await matching(pattern)).loose, true, pattern);
 });
 
-test("matching: the pattern's text, whether it matches nothing, and the longest there can be", async () => {
+test("matching: the text of a pattern, whether it matches the empty text, and the longest pattern", async () => {
   assert.equal((await matching("^a$")).text, "a match for ^a$");
   assert.deepEqual([(await matching("^a$")).matchesNone, (await matching("^a*$")).matchesNone], [false, true]);
   assert.ok((await matching("a".repeat(4096))).matches("a".repeat(4096)));
@@ -47,7 +47,7 @@ test("matching: the pattern's text, whether it matches nothing, and the longest 
   await assert.rejects(matching("a("), { code: "usage" });
 });
 
-test("exactly: matches the text and nothing else", () => {
+test("exactly: any other text -> no match", () => {
   const pattern = exactly("a.c");
   assert.deepEqual(
     [pattern.text, pattern.matches("a.c"), pattern.matches("abc"), pattern.matches("a.cd")],

@@ -89,7 +89,7 @@ function refused(run: () => unknown, reason: RegExp, name?: string): void {
   assert.throws(run, isIt, name ?? String(reason));
 }
 
-test("verifyScts: embedded SCTs of trusted logs count once for each log, those of other logs not at all", () => {
+test("verifyScts: several embedded SCTs -> trusted logs are counted once each, other logs are not", () => {
   assert.equal(embedded([sctOf(ONE)]), "signed certificate timestamp from a trusted log");
   assert.equal(embedded([sctOf(ONE), sctOf(ONE, { timestamp: 5 })]), "signed certificate timestamp from a trusted log");
   assert.equal(embedded([sctOf(ONE), sctOf(TWO)]), "signed certificate timestamp from 2 trusted logs");
@@ -106,7 +106,7 @@ test("verifyScts: embedded SCTs of trusted logs count once for each log, those o
   refused(() => embedded([sctOf(ONE)], []), /from a trusted/);
 });
 
-test("verifyScts: one wrong embedded SCT in a trusted log's name is a refusal, whatever others there are", () => {
+test("verifyScts: one invalid embedded SCT from a trusted log beside valid ones -> refused", () => {
   const impostor = { ...logOf(""), id: ONE.id };
   for (const wrong of [
     sctOf(impostor),
@@ -121,7 +121,7 @@ test("verifyScts: one wrong embedded SCT in a trusted log's name is a refusal, w
   refused(() => embedded([sctOf(TWO), sctOf(ONE)], [TWO, ended]), /is not trusted at/);
 });
 
-test("verifyScts: a list of embedded SCTs is read to its last byte, or refused", () => {
+test("verifyScts: a malformed or truncated list of embedded SCTs, or trailing data -> refused", () => {
   const sct = sctOf(ONE);
   const list = listOf(sct);
   for (const [name, value] of [
@@ -146,7 +146,7 @@ test("verifyScts: a list of embedded SCTs is read to its last byte, or refused",
   refused(() => embedded(many(33)), /more than 32 signed certificate timestamps/);
 });
 
-test("verifyScts: a defect of tsign is thrown on, and not called an unreadable timestamp", () => {
+test("verifyScts: a defect of tsign -> thrown, not a failed check", () => {
   const leaf = parseCertificate(signCertificate(tbsOf(NAME), ISSUER.key));
   const detached = Object.defineProperty(Object.create(null), "length", {
     get: () => {

@@ -42,11 +42,11 @@ function detached(
 
 const judge = (sct: Uint8Array | undefined, logs: readonly Log[] = [LOG]) => verifyScts(PATH, { logs, detached: sct });
 
-test("a detached timestamp of a trusted log makes a certificate public", () => {
+test("verifyScts: a detached SCT from a trusted log -> accepted", () => {
   assert.equal(judge(detached()), "signed certificate timestamp from a trusted log");
 });
 
-test("one that is not of this certificate, this log or this time does not, and what cannot be read is said so", () => {
+test("verifyScts: a detached SCT for another certificate, log or time -> refused; a malformed one -> refused as such", () => {
   const refused: [string, Uint8Array | undefined, RegExp, (readonly Log[])?][] = [
     ["none", undefined, /no signed certificate timestamp \(SCT\)/],
     ["of another certificate", detached({ of: "intermediate" }), /invalid signature from log/],
@@ -75,7 +75,7 @@ test("one that is not of this certificate, this log or this time does not, and w
   }
 });
 
-test("verifyScts: a detached timestamp that lacks a field, or is of another type, cannot be read", () => {
+test("verifyScts: a detached SCT with a missing field, or one of another type -> refused as malformed", () => {
   const fails = (sct: Uint8Array) =>
     assert.throws(
       () => judge(sct),
@@ -104,7 +104,7 @@ test("verifyScts: a detached timestamp that lacks a field, or is of another type
   assert.equal(judge(detached({ more: { extensions: undefined } })), "signed certificate timestamp from a trusted log");
 });
 
-test("verifyScts: the hashes of TLS 1.2 from SHA-256 on count, with the algorithm of the log's key", () => {
+test("verifyScts: SHA-256, 384 or 512 with ECDSA or RSA, as the log's key -> accepted", () => {
   const { raw } = PATH.leaf.native;
   const timestamp = 0;
   const entry = Buffer.concat([number(raw.length, 3), raw]);

@@ -36,7 +36,7 @@ const signed = (more: Partial<Evidence>): Evidence => evidenceOf({ kind: "blob",
 const isCheck = (check: string, reason: RegExp) => (error: unknown) =>
   error instanceof CheckFailed && error.check === check && reason.test(error.message);
 
-test("checkIdentity: a policy that asks for an identity is not fulfilled by a key", async () => {
+test("checkIdentity: the policy requires an identity, and there is only a key -> refused", async () => {
   const identity = { subject: [exactly("a@example.com")], issuer: [exactly("https://i")], extensions: new Map() };
   const step = { path: undefined, key: KEY };
   const signer = { kind: "identity", identity } as const;
@@ -48,7 +48,7 @@ test("checkIdentity: a policy that asks for an identity is not fulfilled by a ke
   assert.deepEqual(await checkIdentity({ ...step, policy: POLICY }), { check: undefined, value });
 });
 
-test("checkTimes: a timestamp over the signature or over the stored envelope counts, of a log's time each", async () => {
+test("checkTimes: timestamps over the signature or the stored envelope, and integrated times -> trusted times", async () => {
   const trust: TrustMaterial = { ...NO_TRUST, timestampAuthorities: ROOT.timestampAuthorities, now: new Date() };
   const response = await timestamp(sandbox, ENVELOPE);
   const judge = async (more: Partial<Evidence>, entries: KnownEntry[] = [], policy = POLICY) =>
@@ -74,7 +74,7 @@ test("checkTimes: a timestamp over the signature or over the stored envelope cou
   }
 });
 
-test("checkTimes: as many authorities as the policy demands, each counted once by its roots", async () => {
+test("checkTimes: fewer different authorities than the policy requires -> refused; the same roots count once", async () => {
   const [authority = assert.fail()] = ROOT.timestampAuthorities;
   const other = { ...authority, validFor: ALWAYS, baseUrl: "https://again.example" };
   const second = await timestamp(sandbox, SIGNATURE);
@@ -102,7 +102,7 @@ test("checkTimes: as many authorities as the policy demands, each counted once b
   assert.equal((await judge({ timestamp: "optional", timestamps: 0 }, [])).check, undefined);
 });
 
-test("checkTimes: authorities with other roots count each", async () => {
+test("checkTimes: authorities with different roots -> counted separately", async () => {
   const another = await testSigstore();
   const { timestampAuthorities: others } = readTrustedRoot(Buffer.from(another.trustedRoot), "root");
   const timestamps = [await timestamp(sandbox, SIGNATURE), await timestamp(another, SIGNATURE)];
@@ -140,7 +140,7 @@ test("checkTimes: an authority whose roots are listed in another order -> counte
   assert.equal((await judge(authority.roots)).value.timestamps.length, 2, "with other roots it is another one");
 });
 
-test("checkLog: a number of logs is demanded also where the log is not checked", () => {
+test("checkLog: the policy skips the log and requires a number of logs -> refused", () => {
   const step = {
     evidence: signed({}),
     message: messageOf(SIGNATURE),
@@ -157,7 +157,7 @@ test("checkLog: a number of logs is demanded also where the log is not checked",
   assert.throws(() => judge({ transparencyLogs: 0 }), isCheck("log", /no transparency log entry found/));
 });
 
-test("describeKey: every kind of key, for the report", () => {
+test("describeKey: a description for every kind of key", () => {
   const of = (pair: { publicKey: import("node:crypto").KeyObject }) => describeKey(publicKeyFromObject(pair.publicKey));
   assert.equal(of(generateKeyPairSync("ec", { namedCurve: "P-384" })), "an ECDSA P-384 key");
   assert.equal(of(generateKeyPairSync("rsa", { modulusLength: 2048 })), "an RSA 2048 key");
@@ -182,7 +182,7 @@ const judgeCertificate = (
   budget = new PathBudget(),
 ) => verifyCertificate(key, { ...NO_TRUST, authorities, now: NOW, budget }, times);
 
-test("verifyCertificate: a path at every time, by authorities that are trusted for it", () => {
+test("verifyCertificate: a time without a path, or without a trusted authority -> refused", () => {
   const later = new Date(NOW.getTime() + 60_000);
   assert.deepEqual(judgeCertificate([AUTHORITY], [NOW, later]).leaf.native.raw, LEAF);
   assert.throws(() => judgeCertificate([AUTHORITY], []), isCheck("time", /no trusted time/));
@@ -206,7 +206,7 @@ test("verifyCertificate: a path at every time, by authorities that are trusted f
   assert.throws(() => judgeCertificate([other, ended]), isCheck("key", /no valid path/));
 });
 
-test("verifyCertificate: hostile chains share what a search may cost, as long as they have one budget", () => {
+test("verifyCertificate: hostile chains with one budget -> share its limit", () => {
   const keys = Array.from({ length: 10 }, newKey);
   const chain = keys.flatMap((key) =>
     keys.map((issuerKey) => make({ name: "other", key, issuer: "other", issuerKey })),
@@ -234,7 +234,7 @@ test("verifyCertificate: hostile chains share what a search may cost, as long as
   assert.notEqual(givenUp(), 8, "without one a certificate has its own");
 });
 
-test("verifyCertificate: a defect is thrown on, and a certificate that cannot be read fails the key", () => {
+test("verifyCertificate: a defect -> thrown; a malformed certificate -> the key check fails", () => {
   const roots = new Proxy([], {
     get: () => {
       throw new TypeError("a defect");

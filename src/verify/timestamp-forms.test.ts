@@ -167,7 +167,7 @@ function refused(parts: Parts, reason: RegExp, more: Partial<TimestampAuthority>
   assert.throws(() => verifyTimestamp(made(parts), [SIGNATURE], [authority]), isIt, String(reason));
 }
 
-test("verifyTimestamp: ECDSA and RSA with SHA-256, 384 and 512, and Ed25519, sign tokens", () => {
+test("verifyTimestamp: tokens signed by ECDSA or RSA with SHA-256, 384 or 512, or by Ed25519 -> accepted", () => {
   for (const [last, hash] of [
     [2, "sha256"],
     [3, "sha384"],
@@ -187,7 +187,7 @@ test("verifyTimestamp: ECDSA and RSA with SHA-256, 384 and 512, and Ed25519, sig
   accepted({ signer: "ed25519", algorithm: ED25519, hash: null, digestAlgorithm: "sha512" });
 });
 
-test("verifyTimestamp: a signature by another hash, algorithm or kind of key than the token says is wrong", () => {
+test("verifyTimestamp: a signature by another hash, algorithm or kind of key than the token states -> refused", () => {
   for (const parts of [
     { algorithm: ECDSA_SHA256, hash: "sha384" },
     { algorithm: "1.2.840.10045.4.3.3", hash: "sha256" },
@@ -202,7 +202,7 @@ test("verifyTimestamp: a signature by another hash, algorithm or kind of key tha
   }
 });
 
-test("verifyTimestamp: the attributes are about the content, and about the signer's certificate where they name one", () => {
+test("verifyTimestamp: signed attributes for other content, or for another certificate than the signer's -> refused", () => {
   const { der } = SIGNERS.ec;
   const other = SIGNERS.rsa.der;
   const v2 = (...id: Uint8Array[]) => ({ [ATTRIBUTE.signingCertificateV2]: sequence(sequence(sequence(...id))) });
@@ -244,7 +244,7 @@ test("verifyTimestamp: the attributes are about the content, and about the signe
   }
 });
 
-test("readToken: what a signer signs has to be a timestamp, of its version and with a time", () => {
+test("readToken: signed content that is not a TSTInfo, of another version or without a valid time -> refused", () => {
   refused({ infoVersion: 2 }, /unknown \w+ version/);
   for (const time of ["20269902030405Z", "20260102990405Z"]) refused({ time }, /invalid genTime|malformed/);
   const data = oid("1.2.840.113549.1.7.1");
@@ -257,7 +257,7 @@ test("readToken: what a signer signs has to be a timestamp, of its version and w
   assert.throws(() => readToken(spare), /malformed/, "a length that is not the shortest");
 });
 
-test("verifyTimestamp: certificates that come along may be any that the authority has, or has issued", () => {
+test("verifyTimestamp: certificates in a token that the authority has or has issued -> accepted; any other -> refused", () => {
   const { der } = SIGNERS.ec;
   const stranger = authorityOf("stranger");
   const crossed = authorityOf("crossed", stranger);
@@ -286,7 +286,7 @@ test("verifyTimestamp: certificates that come along may be any that the authorit
   refused({ certificates: [...sixteen, der] }, /more than 16 certificates/);
 });
 
-test("verifyTimestamp: the signer is searched among certificates, and passes by what is none", () => {
+test("verifyTimestamp: a malformed certificate in a token -> skipped when searching for the signer", () => {
   const { der, serial } = SIGNERS.ec;
   const unnamed = trusting({ leaf: undefined });
   accepted({ certificates: [ROOT.certificate, der] }, { leaf: undefined });
@@ -311,7 +311,7 @@ test("verifyTimestamp: the signer is searched among certificates, and passes by 
   for (const leaf of others) assert.equal(verifyTimestamp(made(), [SIGNATURE], [trusting({ leaf })]), undefined);
 });
 
-test("verifyTimestamp: a defect of tsign is thrown on, and not called a bad timestamp", () => {
+test("verifyTimestamp: a defect of tsign -> thrown, not a failed check", () => {
   const broken = Object.defineProperty({ ...trusting() }, "validFor", {
     get: () => {
       throw new TypeError("a defect");

@@ -75,7 +75,7 @@ function refused(
   assert.throws(() => verifyTimestamp(token, [SIGNATURE], authorities), isIt, `${name} ${reason}`);
 }
 
-test("verifyTimestamp: a token of a trusted authority gives its time, with its certificates or without", () => {
+test("verifyTimestamp: a token of a trusted authority, with its certificates or without -> its time", () => {
   assert.ok(write(parse(FULL).node).equals(FULL));
   for (const token of [FULL, BARE]) {
     const made = verifyTimestamp(token, [Buffer.from("other"), SIGNATURE], [{ ...AUTHORITY, roots: [] }, AUTHORITY]);
@@ -88,7 +88,7 @@ test("verifyTimestamp: a token of a trusted authority gives its time, with its c
   assert.equal(verifyTimestamp(FULL, [SIGNATURE], []), undefined);
 });
 
-test("verifyTimestamp: of another signature, authority or time it says no, or nothing", () => {
+test("verifyTimestamp: a token for another signature or time -> refused; of another authority -> undefined", () => {
   const isIt = (error: unknown) => error instanceof CheckFailed && /made for a different signature/.test(error.message);
   assert.throws(() => verifyTimestamp(FULL, [Buffer.from("other")], timestampAuthorities), isIt);
   assert.throws(() => verifyTimestamp(FULL, [], timestampAuthorities), isIt);
@@ -111,7 +111,7 @@ test("verifyTimestamp: of another signature, authority or time it says no, or no
   refused(FULL, /invalid signed timestamp/, [{ ...AUTHORITY, roots: [], intermediates: [] }]);
 });
 
-test("verifyTimestamp: the signer's certificate has to have a path to the authority's root, at the time of the token", () => {
+test("verifyTimestamp: a signer's certificate without a path to the authority's root at the token's time -> refused", () => {
   const [foreign = assert.fail()] = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "r").authorities.map(
     ({ roots }) => roots,
   );
@@ -120,7 +120,7 @@ test("verifyTimestamp: the signer's certificate has to have a path to the author
   refused(BARE, /invalid signed timestamp/, [{ ...AUTHORITY, roots: [], intermediates: [] }], "no root");
 });
 
-test("verifyTimestamp: certificates that come along have to be the authority's, each once", () => {
+test("verifyTimestamp: a duplicate certificate in a token, or one that is not the authority's -> refused", () => {
   const certificates = [...CONTENT, 3];
   const twice = changed((root) => list(at(root, ...certificates)).push(at(root, ...certificates, 0)));
   refused(twice, /duplicate certificate/);
@@ -135,7 +135,7 @@ test("verifyTimestamp: certificates that come along have to be the authority's, 
   refused(many, /more than 16 certificates/);
 });
 
-test("readToken: every part of a token has to be there once, in its place and with its value", () => {
+test("readToken: a missing, repeated, misplaced or changed part of a token -> refused", () => {
   const value = (node: Der, bytes: number[]) => {
     node.value = Buffer.from(bytes);
   };
@@ -227,7 +227,7 @@ test("readToken: every part of a token has to be there once, in its place and wi
   }
 });
 
-test("readToken: bytes around it and beyond 128 KiB are refused", () => {
+test("readToken: trailing data, or more than 128 KiB -> refused", () => {
   refused(Buffer.concat([FULL, Buffer.from([0])]), /malformed/);
   refused(FULL.subarray(0, -1), /malformed/);
   refused(Buffer.alloc(0), /malformed/);
@@ -237,7 +237,7 @@ test("readToken: bytes around it and beyond 128 KiB are refused", () => {
   assert.deepEqual(readToken(BARE).certificates, []);
 });
 
-test("verifyTimestamp: a changed byte of what is signed is noticed, wherever it is", () => {
+test("verifyTimestamp: any changed byte of the signed content -> refused", () => {
   const token = parse(FULL).node;
   const places = [
     [...CONTENT, 2, 1, 0],

@@ -48,7 +48,7 @@ function broken<T extends object>(
   });
 }
 
-test("verify throws a defect of tsign on, and does not call it a bad signature", async () => {
+test("verify: a defect of tsign -> thrown, not a failed verdict", async () => {
   const evidence = await signed();
   const defects: [string, Promise<unknown>][] = [
     ["trust", verify(evidence, IMAGE, broken(TRUST, "logs"), policy({ log: "required" }))],
@@ -60,7 +60,7 @@ test("verify throws a defect of tsign on, and does not call it a bad signature",
   for (const [name, verdict] of defects) await assert.rejects(verdict, TypeError, name);
 });
 
-test("verify returns a refusal for what a reader or a check refuses", async () => {
+test("verify: malformed evidence or a failed check -> a failed verdict", async () => {
   const evidence = await signed();
   const unlogged = await verify(evidence, IMAGE, TRUST, policy({ log: "required" }));
   assert.ok(!unlogged.ok && unlogged.failed.name === "log");
@@ -69,7 +69,7 @@ test("verify returns a refusal for what a reader or a check refuses", async () =
   assert.equal((await verify(other, IMAGE, TRUST, policy())).ok, false);
 });
 
-test("verify returns a refusal for a reader's error, and throws on a stop, a time-out and a defect", async () => {
+test("verify: a reader's error -> a failed verdict; an abort, a time-out or a defect -> thrown", async () => {
   const evidence = await signed();
   const judge = (code: ConstructorParameters<typeof TsignError>[0]) =>
     verify(broken(evidence, "timestamps", new TsignError(code, "the reason")), IMAGE, TRUST, policy());
@@ -83,7 +83,7 @@ test("verify returns a refusal for a reader's error, and throws on a stop, a tim
   }
 });
 
-test("verify takes a key's signature by the hashes that the policy names, and by no other", async () => {
+test("verify: a signature by a hash that the policy does not allow for the key -> refused", async () => {
   const artifact = Buffer.from("artifact");
   const key = publicKeyFromObject(KEY);
   const content = { kind: "blob", signature: sign("sha512", artifact, KEY) } as const;
@@ -98,7 +98,7 @@ test("verify takes a key's signature by the hashes that the policy names, and by
   );
 });
 
-test("only verify makes a verdict that output takes", async () => {
+test("isVerified: an object that verify did not return -> false", async () => {
   const verdict = await verify(await signed(), IMAGE, TRUST, policy());
   assert.ok(isVerified(verdict));
   assert.ok(!isVerified({ ...verdict }), "a copy");
@@ -107,7 +107,7 @@ test("only verify makes a verdict that output takes", async () => {
   assert.throws(() => Object.assign(verdict, { signer: undefined }), TypeError, "it cannot be changed");
 });
 
-test("the verdict carries the subject that matched, and the envelope as it is stored", async () => {
+test("verify: a matching subject -> the verdict has that subject and the stored envelope", async () => {
   const verdict = await verify(await signed(), IMAGE, TRUST, policy());
   assert.ok(verdict.ok && verdict.content.kind === "statement");
   assert.deepEqual(verdict.content.subject?.annotations, { env: "prod" });
@@ -115,7 +115,7 @@ test("the verdict carries the subject that matched, and the envelope as it is st
   assert.equal(JSON.parse(verdict.content.envelope()).signatures.length, 1);
 });
 
-test("verify: a reader's error counts against the step that read, and before any against the signature", async () => {
+test("verify: a reader's error -> fails the running check, or the signature check before the first one", async () => {
   const error = new TsignError("bad-bundle", "the reason");
   const failedStep = async (...args: Parameters<typeof verify>) => {
     const verdict = await verify(...args);
@@ -158,7 +158,7 @@ function certificates() {
   return { leaf, chain: [], authority: { roots: [root], intermediates: [], validFor: ALWAYS } };
 }
 
-test("fieldsOfCheck: the name, and of the other fields those that the check has", () => {
+test("fieldsOfCheck: the check's name, and the other fields that it has", () => {
   const check = { name: "identity", outcome: "failed", detail: "why" } as const;
   assert.deepEqual(fieldsOfCheck(check), { check: "identity" });
   const more = { expected: "a", actual: "b", hint: "c" };

@@ -51,14 +51,14 @@ async function failsAt(
 }
 
 for (const [form, sign] of Object.entries(FORMS)) {
-  test(`${form}: a good one passes, and every check is told`, async () => {
+  test(`verify: a valid ${form} -> accepted, with every check`, async () => {
     const verdict = await verify(await sign(DIGEST), IMAGE, TRUST, keyPolicy(KEY));
     assert.ok(verdict.ok);
     const outcomes = verdict.checks.map(({ name, outcome }) => `${name} ${outcome}`);
     assert.deepEqual(outcomes, ["log skipped", "signature passed", "key passed", "claims passed"]);
   });
 
-  test(`${form}: another key, another image, any changed byte fails`, async () => {
+  test(`verify: a ${form} with another key, another image or any changed byte -> refused`, async () => {
     const good = await sign(DIGEST);
     await failsAt(good, "signature", { policy: keyPolicy(newKey()) });
     await failsAt(await sign(OTHER), "claims");
@@ -74,7 +74,7 @@ for (const [form, sign] of Object.entries(FORMS)) {
     await failsAt({ ...good, content: { ...content, signature: new Uint8Array() } }, "signature");
   });
 
-  test(`${form}: annotations are compared exactly, and prototypes are none`, async () => {
+  test(`verify: annotations of a ${form} -> compared exactly, without those of the prototype`, async () => {
     const good = await sign(DIGEST, { env: "prod" });
     const demand = (annotations: Record<string, readonly string[]>) =>
       keyPolicy(KEY, { annotations, predicateTypes: [SIGN] });
@@ -93,7 +93,7 @@ for (const [form, sign] of Object.entries(FORMS)) {
   });
 }
 
-test("a failed check that compares values says in fields what it expected and got", async () => {
+test("verify: a failed comparison -> the check has the expected and the found value as fields", async () => {
   const [sign] = Object.values(FORMS);
   const fieldsFor = async (evidence: Evidence, subject: Subject, policy: Policy) => {
     const verdict = await verify(evidence, subject, TRUST, policy);
@@ -118,7 +118,7 @@ test("a failed check that compares values says in fields what it expected and go
   assert.deepEqual(type, { check: "claims", expected: "x or y", actual: SIGN });
 });
 
-test("an attestation is no signature, but passes where any predicate does", async () => {
+test("verify: an attestation -> refused as a signature, accepted if the policy allows any predicate type", async () => {
   const statement = Buffer.from(
     Buffer.from(signStatement({ digest: DIGEST, annotations: {} }))
       .toString()
@@ -131,7 +131,7 @@ test("an attestation is no signature, but passes where any predicate does", asyn
   );
 });
 
-test("statements that two readers could read differently, or that say too little, fail", async () => {
+test("verify: a statement that two parsers could read differently, or without a required member -> refused", async () => {
   const hex = DIGEST.slice(7);
   const base = `"_type":"https://in-toto.io/Statement/v1","predicateType":"${SIGN}","predicate":{}`;
   const statements: Record<string, string> = {
@@ -148,7 +148,7 @@ test("statements that two readers could read differently, or that say too little
   }
 });
 
-test("blobs: the artifact, its stated digest and the signature must all agree", async () => {
+test("verify: another file, stated digest or signature of a blob -> refused", async () => {
   const artifact = Buffer.from("artifact");
   const pieces = async function* () {
     yield artifact;
@@ -169,7 +169,7 @@ test("blobs: the artifact, its stated digest and the signature must all agree", 
   await failsAt({ ...good, content: { ...content, stated: otherDigest } }, "claims", { policy, subject });
 });
 
-test("a bundle's certificate cannot be passed over by verifying with a key, a legacy one can", async () => {
+test("verify: a key where the evidence has a certificate -> refused for a bundle, accepted for a legacy signature", async () => {
   const good = await FORMS["statement"]!(DIGEST);
   const leaf = der("leaf");
   await failsAt({ ...good, key: { kind: "certificate", leaf, chain: [], binding: true } }, "key");
@@ -211,7 +211,7 @@ function trusting(roots: string[], intermediates: string[], now = SOON): TrustMa
   return { ...NO_TRUST, authorities: [authority], now };
 }
 
-test("a certificate with a path to a trusted root passes, for its own names only", async () => {
+test("verify: a certificate with a path to a trusted root -> accepted for its own names only", async () => {
   const evidence = await certified();
   const trust = trusting(["root"], ["intermediate"]);
   for (const name of ["dev@example.com", "https://ci.example/workflow"]) {
@@ -239,7 +239,7 @@ test("a certificate with a path to a trusted root passes, for its own names only
   for (const identity of right) assert.ok((await verify(evidence, IMAGE, trust, identityPolicy(identity))).ok);
 });
 
-test("a certificate without a sound path fails, whatever it says", async () => {
+test("verify: a certificate without a valid path to a trusted root -> refused", async () => {
   const policy = identityPolicy();
   const cases: [string, Evidence, TrustMaterial][] = [
     ["no root", await certified(), trusting([], ["intermediate"])],
@@ -252,11 +252,11 @@ test("a certificate without a sound path fails, whatever it says", async () => {
   for (const [, evidence, trust] of cases) await failsAt(evidence, "key", { policy, trust });
 });
 
-test("a bare key has no identity", async () => {
+test("verify: the policy requires an identity, and the evidence has a bare key -> refused", async () => {
   await failsAt(await FORMS["statement"]!(DIGEST), "key", { policy: identityPolicy(), trust: trusting(["root"], []) });
 });
 
-test("patterns are RE2's: unanchored, linear, and refused when they are none", async () => {
+test("matching: RE2 syntax, not anchored, in linear time; an invalid pattern -> refused", async () => {
   assert.ok((await matching("b+")).matches("abc"));
   assert.ok(!(await matching("^b")).matches("abc"));
   assert.ok(!(await matching("^(a+)+$")).matches(`${"a".repeat(50_000)}b`), "no backtracking");

@@ -35,7 +35,7 @@ const ATTESTED = { ...HEAD, dsseEnvelope: ENVELOPE };
 
 const read = (value: unknown) => readBundle(jsonBytes(value), origin);
 
-test("readBundle: a message's signature, with its digest, certificate and log entry", () => {
+test("readBundle: a message signature -> the signature with its digest, certificate and log entry", () => {
   const evidence = read(GOOD);
   assert.deepEqual(evidence.origin, origin);
   assert.deepEqual(evidence.content, {
@@ -52,7 +52,7 @@ test("readBundle: a message's signature, with its digest, certificate and log en
   assert.deepEqual([evidence.timestamps, evidence.annotations], [[], {}]);
 });
 
-test("readBundle: an envelope, its keyid where there is one, and timestamps", () => {
+test("readBundle: an envelope -> its content with keyid, if any, and timestamps", () => {
   const rfc3161Timestamps = [{ signedTimestamp: base64("one") }, { signedTimestamp: base64("two") }];
   const material = { ...GOOD.verificationMaterial, timestampVerificationData: { rfc3161Timestamps } };
   const evidence = read({ ...ATTESTED, verificationMaterial: material });
@@ -68,7 +68,7 @@ test("readBundle: an envelope, its keyid where there is one, and timestamps", ()
   assert.deepEqual(read({ ...ATTESTED, dsseEnvelope: keyed }).content, { ...content, keyid: "k" });
 });
 
-test("readBundle: every hash that a digest can be of, and every version", () => {
+test("readBundle: every hash algorithm and every version -> read", () => {
   for (const [name, algorithm] of [
     ["SHA2_256", "sha256"],
     ["SHA2_384", "sha384"],
@@ -94,7 +94,7 @@ test("readBundle: every hash that a digest can be of, and every version", () => 
   }
 });
 
-test("readBundle: the key is a certificate, a chain with the leaf first, or a hint", () => {
+test("readBundle: a certificate, a chain with the leaf first, or a hint -> the key", () => {
   const material = (key: object) => ({ ...GOOD, verificationMaterial: { ...key, tlogEntries: [ENTRY] } });
   const certificates = [certificate, { rawBytes: base64("issuer") }, { rawBytes: base64("root") }];
   assert.deepEqual(read({ ...material({ x509CertificateChain: { certificates } }), mediaType: old("0.2") }).key, {
@@ -110,7 +110,7 @@ test("readBundle: the key is a certificate, a chain with the leaf first, or a hi
   assert.throws(() => read(material({ certificate, publicKey: { hint: "h" } })), badBundle);
 });
 
-test("readBundle: what cannot be a bundle is refused", () => {
+test("readBundle: an invalid bundle -> refused", () => {
   const envelope = (change: object) => ({ ...ATTESTED, dsseEnvelope: { ...ENVELOPE, ...change } });
   const wrong: unknown[] = [
     null,
@@ -135,7 +135,7 @@ test("readBundle: what cannot be a bundle is refused", () => {
   assert.throws(() => read({ ...GOOD, messageSignature: undefined }), refused("bad-bundle", "content"));
 });
 
-test("readBundle: 32 log entries and timestamps are read, one more is refused", () => {
+test("readBundle: 32 log entries and timestamps -> read; one more -> refused", () => {
   const of = (entries: number, timestamps: number) => ({
     ...GOOD,
     verificationMaterial: {
@@ -155,7 +155,7 @@ test("readBundle: 32 log entries and timestamps are read, one more is refused", 
 /** A document that is refused for the number of its values before anything else is looked at. */
 const values = (count: number) => Buffer.from(`{"mediaType":"${V03}","x":[${"0,".repeat(count - 2)}0,0]}`);
 
-test("readBundle, looksLikeBundle: a document of more than 100,000 values is none", () => {
+test("readBundle, looksLikeBundle: a document of more than 100,000 values -> not a bundle", () => {
   assert.throws(() => readBundle(values(100_001), origin), refused("bad-bundle", "values"));
   assert.throws(
     () => readBundle(values(100_000), origin),
@@ -165,7 +165,7 @@ test("readBundle, looksLikeBundle: a document of more than 100,000 values is non
   assert.equal(looksLikeBundle(values(100_001)), false);
 });
 
-test("readBundle: a large payload is read like a small one, and decoded in place only where that is allowed", () => {
+test("readBundle: a large payload -> read like a small one, and decoded in place only if overwrite is set", () => {
   const large = Buffer.alloc(13 * 1024 * 1024, "large ");
   const spellings = [
     { ...ATTESTED, dsseEnvelope: { ...ENVELOPE, payload: base64(large) } },
@@ -188,14 +188,14 @@ test("readBundle: a large payload is read like a small one, and decoded in place
   assert.throws(() => read({ ...ATTESTED, dsseEnvelope: { ...ENVELOPE, payload } }), badBundle);
 });
 
-test("readBundle: a large message signature is read as well", () => {
+test("readBundle: a large message signature -> read", () => {
   const signature = Buffer.alloc(4 * 1024 * 1024, "s");
   const { content } = read({ ...GOOD, messageSignature: { ...MESSAGE, signature: base64(signature) } });
   assert.equal(content.kind, "blob");
   assert.equal(Buffer.compare(content.signature, signature), 0);
 });
 
-test("looksLikeBundle: by its media type or material, in either spelling; nothing else is one", () => {
+test("looksLikeBundle: a bundle's media type or material, in either spelling -> true; anything else -> false", () => {
   for (const value of [GOOD, { mediaType: "x" }, { media_type: 1 }, { verificationMaterial: null }]) {
     assert.equal(looksLikeBundle(jsonBytes(value)), true, JSON.stringify(value));
   }
@@ -206,7 +206,7 @@ test("looksLikeBundle: by its media type or material, in either spelling; nothin
   assert.throws(() => looksLikeBundle(null as unknown as Uint8Array), TypeError);
 });
 
-test("readBundle: the error names the document and the fields that are wrong", () => {
+test("readBundle: an invalid bundle -> the error names the document and the invalid fields", () => {
   const said = (bytes: Uint8Array) => {
     try {
       readBundle(bytes, origin);
@@ -226,7 +226,7 @@ test("readBundle: the error names the document and the fields that are wrong", (
   assert.match(said(jsonBytes({ ...ATTESTED, dsseEnvelope: { ...ENVELOPE, payload } })), /payload/);
 });
 
-test("readBundleContent: an envelope with another number of signatures than one -> refused", () => {
+test("readBundleContent: an envelope without exactly one signature -> refused", () => {
   const [signature, payload] = [{ sig: Buffer.from("s"), keyid: "" }, Buffer.from("p")];
   const content = (signatures: (typeof signature)[]) =>
     readBundleContent({ $case: "dsseEnvelope", dsseEnvelope: { payload, payloadType: "t", signatures } });

@@ -54,11 +54,11 @@ const DOCUMENTS: Record<string, unknown>[] = [
   { ...GOOD, verificationMaterial: { x509CertificateChain: { certificates: [{ rawBytes: BYTES }] } } },
 ];
 
-test("canonicalBundle: every field there is stays as it was", () => {
+test("canonicalBundle: every known field -> unchanged", () => {
   for (const document of DOCUMENTS) assert.deepEqual(canonicalBundle(document), document);
 });
 
-test("canonicalBundle: fields in snake case, numbers as text, and nulls come out in the one spelling", () => {
+test("canonicalBundle: fields in snake case, numbers as text, and nulls -> converted to one spelling", () => {
   const snake = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   for (const document of DOCUMENTS) {
     for (const respelt of changes(document, (member, key) => ({ [snake(key)]: member }))) {
@@ -74,7 +74,7 @@ test("canonicalBundle: fields in snake case, numbers as text, and nulls come out
   assert.deepEqual(canonicalBundle({ ...GOOD, dsseEnvelope: null }), GOOD);
 });
 
-test("canonicalBundle: a field of another type, there twice, or that a bundle does not have is refused", () => {
+test("canonicalBundle: a field of another type, a duplicate or an unknown one -> refused", () => {
   const wrong: ((member: unknown, key: string) => Record<string, unknown>)[] = [
     (_, key) => ({ [key]: true }),
     (member, key) => ({ [key]: Array.isArray(member) ? {} : [member] }),
@@ -92,7 +92,7 @@ test("canonicalBundle: a field of another type, there twice, or that a bundle do
   assert.throws(() => canonicalBundle(twice), badBundle);
 });
 
-test("canonicalBundle: bytes have to be base64, and counts whole numbers", () => {
+test("canonicalBundle: bytes that are not base64, and counts that are not integers -> refused", () => {
   const isText = new Set(["mediaType", "hint", "kind", "version", "envelope", "payloadType", "keyid"]);
   for (const document of DOCUMENTS) {
     for (const changed of changes(document, (member, key) => ({
@@ -103,7 +103,7 @@ test("canonicalBundle: bytes have to be base64, and counts whole numbers", () =>
   }
 });
 
-test("canonicalBundle: of content and of key material there is one at most", () => {
+test("canonicalBundle: more than one kind of content or key material -> refused", () => {
   const keys = {
     publicKey: { hint: "h" },
     x509CertificateChain: { certificates: [] },
@@ -121,6 +121,6 @@ test("canonicalBundle: of content and of key material there is one at most", () 
   for (const value of [null, [], "bundle", undefined]) assert.throws(() => canonicalBundle(value), badBundle);
 });
 
-test("canonicalBundle: the error names the field that is refused", () => {
+test("canonicalBundle: an invalid field -> the error names it", () => {
   assert.throws(() => canonicalBundle({ mediaType: 5 }), /mediaType/);
 });

@@ -42,7 +42,7 @@ async function upgrade(value: unknown, entries = [logEntry()]) {
   return { bytes, upgraded, notices, asked };
 }
 
-test("upgradeBundle: one of version 0.3 comes back byte for byte", async () => {
+test("upgradeBundle: a bundle of version 0.3 -> returned byte for byte", async () => {
   for (const mediaType of [V03.mediaType, old("0.3")]) {
     const { bytes, upgraded, notices, asked } = await upgrade(
       Buffer.from(JSON.stringify({ ...V03, mediaType }, null, 2)),
@@ -54,7 +54,7 @@ test("upgradeBundle: one of version 0.3 comes back byte for byte", async () => {
   await assert.rejects(upgrade({ ...V03, more: 1 }), badBundle);
 });
 
-test("upgradeBundle: of a chain the leaf is kept, and all that was signed", async () => {
+test("upgradeBundle: a certificate chain -> only the leaf; the signed content is unchanged", async () => {
   for (const version of ["0.1", "0.2"]) {
     const { upgraded, notices, asked } = await upgrade({
       ...V03,
@@ -71,14 +71,14 @@ test("upgradeBundle: of a chain the leaf is kept, and all that was signed", asyn
   }
 });
 
-test("upgradeBundle: a key stays, and nobody is told of certificates", async () => {
+test("upgradeBundle: a key -> kept, without a notice about certificates", async () => {
   const material = { publicKey: { hint: "h" }, tlogEntries: [ENTRY] };
   const { upgraded, notices } = await upgrade({ ...V03, mediaType: old("0.2"), verificationMaterial: material });
   assert.deepEqual(readBundle(upgraded, origin).key, { kind: "public-key", hint: "h" });
   assert.equal(notices.length, 1);
 });
 
-test("upgradeBundle: a proof that is missing is fetched, if the log's entry is the bundle's", async () => {
+test("upgradeBundle: a missing inclusion proof -> fetched, if the log's entry is the bundle's", async () => {
   const { inclusionProof: proof } = ENTRY;
   for (const entry of [PROMISED, { ...ENTRY, inclusionProof: { ...proof, checkpoint: undefined } }]) {
     const bundle = { ...V03, mediaType: old("0.1"), verificationMaterial: { ...MATERIAL, tlogEntries: [entry] } };
@@ -98,14 +98,14 @@ test("upgradeBundle: a proof that is missing is fetched, if the log's entry is t
   await assert.rejects(upgrade(bundle, [logEntry({ logId: { keyId: Buffer.alloc(0) } })]), badBundle);
 });
 
-test("upgradeBundle: what the log answers adds its proof and nothing else", async () => {
+test("upgradeBundle: a fetched entry -> only its inclusion proof is added", async () => {
   const bundle = { ...V03, mediaType: old("0.1"), verificationMaterial: { ...MATERIAL, tlogEntries: [PROMISED] } };
   const answer = logEntry({ integratedTime: "5", logIndex: "99", inclusionPromise: undefined });
   const { upgraded } = await upgrade(bundle, [answer]);
   assert.deepEqual(readBundle(upgraded, origin), EVIDENCE);
 });
 
-test("upgradeBundle: what is no bundle, or cannot be one of version 0.3, is refused", async () => {
+test("upgradeBundle: an invalid bundle, or one that cannot be converted to version 0.3 -> refused", async () => {
   const of = (change: object) => ({ ...V03, mediaType: old("0.2"), verificationMaterial: MATERIAL, ...change });
   const wrong: unknown[] = [
     null,

@@ -21,7 +21,7 @@ const BLOB: Evidence = {
 const DSSE: Evidence = { ...BLOB, content: { kind: "dsse", payloadType: "text/plain", payload, signature } };
 const written = (evidence: Evidence) => JSON.parse(writeBundle(evidence));
 
-test("writeBundle: what is written is read as what it was", () => {
+test("writeBundle: read again -> the same evidence", () => {
   const keyid = { ...DSSE, content: { ...DSSE.content, keyid: "k" } } as Evidence;
   const hinted: Evidence = { ...BLOB, key: { kind: "public-key", hint: "h" } };
   for (const evidence of [BLOB, DSSE, keyid, hinted, { ...BLOB, timestamps: [] }]) {
@@ -33,7 +33,7 @@ test("writeBundle: what is written is read as what it was", () => {
   }
 });
 
-test("writeBundle: one line of JSON, with timestamps only where there are some", () => {
+test("writeBundle: one line of JSON, with timestamps only if there are some", () => {
   const text = writeBundle(BLOB);
   assert.ok(!/[\n\r]/.test(text));
   const json = written(BLOB);
@@ -46,7 +46,7 @@ test("writeBundle: one line of JSON, with timestamps only where there are some",
   assert.ok(!("timestampVerificationData" in written({ ...BLOB, timestamps: [] }).verificationMaterial));
 });
 
-test("writeBundle: of a chain the leaf alone, and a key without a hint", () => {
+test("writeBundle: a certificate chain -> the leaf only; no key -> an empty hint", () => {
   const chained: Evidence = {
     ...BLOB,
     key: { kind: "certificate", leaf, chain: [Buffer.from("root")], binding: true },
@@ -56,7 +56,7 @@ test("writeBundle: of a chain the leaf alone, and a key without a hint", () => {
   assert.deepEqual(readBundle(Buffer.from(writeBundle(none)), origin).key, { kind: "public-key", hint: "" });
 });
 
-test("writeBundle: the index and the path of a log's first entry are written although they are zero and empty", () => {
+test("writeBundle: the first entry of a log -> its index 0 and its empty path are written", () => {
   const [entry] = written({
     ...BLOB,
     log: [
@@ -85,12 +85,12 @@ test("writeBundle: the index and the path of a log's first entry are written alt
   assert.equal(promised.canonicalizedBody, base64(logEntry().canonicalizedBody));
 });
 
-test("bundleText: a bundle without log entries stays one", () => {
+test("bundleText: no log entries -> none are written", () => {
   const json = { mediaType: V03, verificationMaterial: { publicKey: { hint: "h" } } } as unknown as SerializedBundle;
   assert.equal(bundleText(json), JSON.stringify(json));
 });
 
-test("writeBundle: what a bundle cannot hold is a defect of whoever asks for it", () => {
+test("writeBundle: content that a bundle cannot contain -> an internal error", () => {
   const simple: Evidence = { ...BLOB, content: { kind: "simple-signing", payload, signature } };
   const unstated: Evidence = { ...BLOB, content: { kind: "blob", signature } };
   for (const evidence of [simple, unstated]) assert.throws(() => writeBundle(evidence), refused("internal"));

@@ -33,7 +33,7 @@ function beside() {
   return { store, image, refer, find: (tagPrefix = "") => findAttached(store, image.digest, { tagPrefix }) };
 }
 
-test("findAttached: what the image's tags hold, in order, with the prefix they have", async () => {
+test("findAttached: the images under the tags, in order, with the tag prefix", async () => {
   const { store, image, find } = beside();
   assert.deepEqual(await find(), []);
   const tagged = (["sbom", "sig", "att"] as const).map((kind) => {
@@ -47,7 +47,7 @@ test("findAttached: what the image's tags hold, in order, with the prefix they h
   assert.deepEqual(await find("p-"), [{ kind: "att", digest, subject: image.digest, tagged: true }]);
 });
 
-test("findAttached: a referrer's kind is that of its type, annotation and layers", async () => {
+test("findAttached: a referrer -> its kind by type, annotation and layers", async () => {
   const cases: [string, Parameters<ReturnType<typeof beside>["refer"]>[1]][] = [
     ["sig", { artifactType: BUNDLE, layers: [BUNDLE] }],
     ["sig", { artifactType: BUNDLE, layers: [BUNDLE], stated: SIGN }],
@@ -67,7 +67,7 @@ test("findAttached: a referrer's kind is that of its type, annotation and layers
   }
 });
 
-test("findAttached: referrers of referrers follow theirs, down to the fourth", async () => {
+test("findAttached: referrers of referrers -> after their subject, down to the fourth level", async () => {
   const { store, image, refer, find } = beside();
   const chain = [image];
   for (let depth = 1; depth <= 5; depth++) chain.push(refer(chain.at(-1) ?? image, { artifactType: `x${depth}` }));
@@ -84,7 +84,7 @@ test("findAttached: referrers of referrers follow theirs, down to the fourth", a
   assert.ok(!store.asked.includes(`referrers ${chain[4]?.digest}`));
 });
 
-test("findAttached: a listing that names others' referrers, one that is gone, or one twice, adds nothing", async () => {
+test("findAttached: a listed referrer of another image, without a manifest, or listed twice -> ignored", async () => {
   const { store, image, refer, find } = beside();
   const another = store.add({ config: of("another"), layers: [] });
   const foreign = refer(another, { artifactType: "x" });
@@ -100,13 +100,13 @@ test("findAttached: a listing that names others' referrers, one that is gone, or
   assert.ok(!store.asked.includes(`manifest ${image.digest}`));
 });
 
-test("findAttached: an entry that cannot be read is an error, not a gap", async () => {
+test("findAttached: an unreadable entry -> an error", async () => {
   const { store, image, find } = beside();
   store.listings.set(image.digest, [{ unreadable: "no digest" }]);
   await assert.rejects(find(), refused("registry", "no digest"));
 });
 
-test("findAttached: eight referrers are looked at at a time", async () => {
+test("findAttached: eight concurrent requests", async () => {
   const { store, image, refer, find } = beside();
   for (let index = 0; index < 20; index++) refer(image, { artifactType: `x${index}` });
   let [now, most] = [0, 0];

@@ -5,13 +5,13 @@ import { claimedSigner } from "./claimed-signer.ts";
 
 const by = (leaf: Uint8Array) => claimedSigner({ key: { kind: "certificate", leaf, chain: [], binding: true } });
 
-test("claimedSigner: a key by its hint, where it has one", () => {
+test("claimedSigner: a key -> its hint, if it has one", () => {
   assert.equal(claimedSigner({ key: { kind: "none" } }), "a key");
   assert.equal(claimedSigner({ key: { kind: "public-key", hint: "" } }), "a key");
   assert.equal(claimedSigner({ key: { kind: "public-key", hint: "h" } }), "the key h");
 });
 
-test("claimedSigner: a certificate by its names and its issuer, whatever it has of them", () => {
+test("claimedSigner: a certificate -> its names and its issuer, if it has them", () => {
   assert.equal(
     by(certificateOf(["a@example.com"], "https://issuer.example")),
     "a@example.com (https://issuer.example)",

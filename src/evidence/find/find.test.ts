@@ -78,7 +78,7 @@ const names = (found: readonly Found[]) =>
   });
 const places = (found: readonly Found[]) => found.map(({ origin }) => `${origin.kind} ${origin.where}`);
 
-test("findEvidence: first the tag's layers, then referrers, each in stored order, large ones last", async () => {
+test("findEvidence: the tag's layers, then referrers, each in stored order, large ones last", async () => {
   const { store, subject, tag, bundle, referrer, search } = beside();
   tag([signatureOf(store, "t1"), signatureOf(store, "t2", 16 * MIB + 1), signatureOf(store, "t3", 16 * MIB)]);
   const large = bundle("b1", { size: 16 * MIB + 1 });
@@ -98,7 +98,7 @@ test("findEvidence: first the tag's layers, then referrers, each in stored order
   ]);
 });
 
-test("findEvidence: only the forms that are looked for are read", async () => {
+test("findEvidence: a form that is not searched for -> not read", async () => {
   const fill = ({ store, tag, bundle, referrer }: ReturnType<typeof beside>) => {
     tag([signatureOf(store, "t")]);
     bundle("b");
@@ -129,7 +129,7 @@ test("findEvidence: only the forms that are looked for are read", async () => {
   assert.deepEqual(names(await signatures.search()), ["t", "b", "i"]);
 });
 
-test("findEvidence: the tag has the prefix it is to have, and the image under it is none of its signatures", async () => {
+test("findEvidence: a tag prefix -> used; the image itself under the tag -> not a signature", async () => {
   const prefixed = beside({ tagPrefix: "p-" });
   prefixed.tag([signatureOf(prefixed.store, "without")]);
   assert.deepEqual(names(await prefixed.search()), []);
@@ -151,7 +151,7 @@ const broken = () => new TsignError("registry", "the registry is broken");
 const isPlace = (found: Found | undefined): found is Found & { incomplete: TsignError } =>
   found !== undefined && "incomplete" in found;
 
-test("findEvidence: a tag that cannot be asked for is an incomplete place, and hides no referrer", async () => {
+test("findEvidence: a tag that cannot be looked up -> incomplete, and the referrers are still found", async () => {
   const { store, subject, bundle, search } = beside();
   bundle("b");
   store.before = (asked) => {
@@ -172,7 +172,7 @@ test("findEvidence: a tag that cannot be asked for is an incomplete place, and h
   await assert.rejects(search(), RangeError);
 });
 
-test("findEvidence: a listing that breaks off is an incomplete place after what it listed", async () => {
+test("findEvidence: an interrupted list of referrers -> the listed ones, then incomplete", async () => {
   const { store, subject, bundle, tag, search } = beside();
   const listed = bundle("b");
   tag([signatureOf(store, "t")]);
@@ -189,7 +189,7 @@ test("findEvidence: a listing that breaks off is an incomplete place after what 
   await assert.rejects(search(), RangeError);
 });
 
-test("findEvidence: a referrer or a blob that cannot be fetched or read hides no other", async () => {
+test("findEvidence: a referrer or blob that cannot be fetched or read -> the others are still found", async () => {
   const { store, image, subject, bundle, tag, search } = beside();
   const missing = { ...image, digest: `sha256:${"0".repeat(64)}` } as Descriptor;
   const gone = bundle("gone");
@@ -211,7 +211,7 @@ test("findEvidence: a referrer or a blob that cannot be fetched or read hides no
   assert.ok(places(found).includes(`referrer r/app@${missing.digest}`));
 });
 
-test("findEvidence: a defect met while a candidate is read is kept beside it; the user's stop is thrown on", async () => {
+test("findEvidence: a defect while reading a candidate -> kept with it; the user's abort -> thrown", async () => {
   const { store, bundle, tag, search } = beside();
   bundle("b");
   tag([signatureOf(store, "t")]);
@@ -243,7 +243,7 @@ test("findEvidence: a defect met while a candidate is read is kept beside it; th
     assert.deepEqual("unreadable" in each && [each.unreadable, each.defect], ["too much", undefined]);
 });
 
-test("findEvidence: referrers of other types are fetched only where there is nothing else, and no more than 32", async () => {
+test("findEvidence: referrers of other types -> fetched only if there are no candidates, at most 32", async () => {
   const other = (repository: ReturnType<typeof beside>, name: string) => {
     const { store, referrer } = repository;
     const listed = referrer([layerOf(store, bundleOf(name, "t"), BUNDLE)], { annotations: { name } });
@@ -275,7 +275,7 @@ test("findEvidence: referrers of other types are fetched only where there is not
   assert.deepEqual(names(await large.search()), ["small", "large"]);
 });
 
-test("findEvidence: what is listed as ours and is not is passed over", async () => {
+test("findEvidence: a listed type that the manifest does not have -> ignored", async () => {
   const { store, referrer, search } = beside();
   const layer = (text: string) => layerOf(store, bundleOf(text, "t"), BUNDLE);
   referrer([layer("two"), layer("layers")], { artifactType: BUNDLE });
@@ -288,7 +288,7 @@ test("findEvidence: what is listed as ours and is not is passed over", async () 
   );
 });
 
-test("findEvidence: a bundle that several referrers name comes once, whoever else names it is told", async () => {
+test("findEvidence: a bundle in several referrers -> returned once, the others are passed to onRepeat", async () => {
   const repeats: [Origin, Origin][] = [];
   const { store, bundle, search } = beside({ onRepeat: (origin, first) => repeats.push([origin, first]) });
   const first = bundle("b", { stated: "t" });
@@ -305,7 +305,7 @@ test("findEvidence: a bundle that several referrers name comes once, whoever els
   assert.deepEqual(repeats, [[origin(second), origin(first)]]);
 });
 
-test("findEvidence: a bundle under a wrong type is unreadable, and found under the right one", async () => {
+test("findEvidence: a bundle under a wrong type -> unreadable; under the right one -> found", async () => {
   const { bundle, search } = beside();
   bundle("b", { stated: "wrong" });
   bundle("b", { stated: "worse" });
@@ -335,7 +335,7 @@ test("findEvidence: a bundle under a wrong type is unreadable, and found under t
   assert.deepEqual(names(await message.search()), ["m"]);
 });
 
-test("findEvidence: a blob that fails, fails for every referrer that names it", async () => {
+test("findEvidence: a blob that cannot be fetched -> unreadable for every referrer with it", async () => {
   const { store, bundle, search } = beside();
   bundle("b");
   bundle("b", { stated: "t" });
@@ -343,7 +343,7 @@ test("findEvidence: a blob that fails, fails for every referrer that names it", 
   assert.deepEqual(names(await search()), ["unreadable", "unreadable"]);
 });
 
-test("findEvidence: bundles come with their bytes where they are asked for", async () => {
+test("findEvidence: documents are requested -> bundles are returned with their bytes", async () => {
   for (const documents of [true, false]) {
     const { bundle, search } = beside({ documents });
     bundle("b");
@@ -353,7 +353,7 @@ test("findEvidence: bundles come with their bytes where they are asked for", asy
   }
 });
 
-test("findEvidence: nothing larger than may be is fetched", async () => {
+test("findEvidence: a blob above the size limit -> not fetched", async () => {
   const { store, bundle, tag, search } = beside({ maxBytes: 1000 });
   bundle("b", { size: 1001 });
   bundle("c", { size: 1000 });
@@ -361,7 +361,7 @@ test("findEvidence: nothing larger than may be is fetched", async () => {
   assert.deepEqual(names(await search()), ["unreadable", "u", "unreadable", "c"]);
 });
 
-test("findEvidence: of one image 4 GiB are read and no more", async () => {
+test("findEvidence: more than 4 GiB of signatures for an image -> not read", async () => {
   const { store, bundle, tag, search } = beside();
   const gib = 1024 * MIB;
   tag([signatureOf(store, "t1", 3 * gib), signatureOf(store, "t2", gib - 1)]);
@@ -371,7 +371,7 @@ test("findEvidence: of one image 4 GiB are read and no more", async () => {
   assert.deepEqual(names(await search()), ["t1", "t2", "b1", "unreadable"]);
 });
 
-test("findEvidence: a payload that several layers share is fetched once, the oldest let go above 64 MiB", async () => {
+test("findEvidence: a payload that several layers share -> fetched once; above 64 MiB -> the oldest is evicted", async () => {
   const count = async (sizes: readonly [string, number][]) => {
     const { store, tag, search } = beside();
     tag(sizes.map(([name, size]) => signatureOf(store, name, size)));
@@ -426,7 +426,7 @@ function watch(store: MemoryStore, pattern: RegExp): () => number {
   return () => most;
 }
 
-test("findEvidence: as many fetches at a time as there are workers, of large blobs 16 MiB", async () => {
+test("findEvidence: concurrent fetches -> as many as there are workers, and at most 16 MiB of large blobs", async () => {
   for (const [workers, size, expected] of [
     [3, 9, 3],
     [1, 9, 1],
@@ -458,7 +458,7 @@ test("findEvidence: as many fetches at a time as there are workers, of large blo
   }
 });
 
-test("findEvidence: the listing is asked for while the tag is", async () => {
+test("findEvidence: the referrers are listed while the tag is looked up", async () => {
   const { store, subject, search } = beside();
   const answered: string[] = [];
   store.before = async (asked) => {
@@ -469,7 +469,7 @@ test("findEvidence: the listing is asked for while the tag is", async () => {
   assert.deepEqual(store.asked, [`referrers ${subject}`, `manifest ${attachmentTag(subject, "sig")}`]);
 });
 
-test("findEvidence: after 16 candidates the event loop has its turn", async () => {
+test("findEvidence: after 16 candidates -> a turn of the event loop", async () => {
   const turnOf = async (fill: (repository: ReturnType<typeof beside>) => void) => {
     const repository = beside();
     fill(repository);
@@ -490,7 +490,7 @@ test("findEvidence: after 16 candidates the event loop has its turn", async () =
   );
 });
 
-test("findEvidence: a consumer that has enough ends the listing", async () => {
+test("findEvidence: a consumer that stops -> the listing ends", async () => {
   const { store, options, tag, bundle } = beside();
   tag([signatureOf(store, "t")]);
   for (let index = 0; index < 9; index++) bundle(`b${index}`);
@@ -543,7 +543,7 @@ test("findEvidence: a bundle under two wrong types -> fetched once, unreadable t
   assert.equal(store.asked.filter((each) => each === `blob ${layer.digest}`).length, 1);
 });
 
-test("findEvidence: a large bundle that is asked for with its bytes -> the bytes are those that are stored", async () => {
+test("findEvidence: a large bundle with its bytes requested -> the stored bytes", async () => {
   const { store, referrer, search } = beside({ documents: true });
   const payload = Buffer.alloc(3 * MIB + 1024, "0123456789").toString("base64");
   const envelope = { ...envelopeOf("b", "t"), payload };
@@ -555,7 +555,7 @@ test("findEvidence: a large bundle that is asked for with its bytes -> the bytes
   assert.equal(Buffer.compare(found.document, bytes), 0);
 });
 
-test("BlobCache: keeps 64 MiB of payloads, the oldest are let go above", async () => {
+test("BlobCache: more than 64 MiB of payloads -> the oldest are evicted", async () => {
   const { store } = beside();
   const cache = new BlobCache(store, Number.POSITIVE_INFINITY);
   const count = () => store.asked.filter((each) => each.startsWith("blob")).length;

@@ -19,7 +19,7 @@ function beside() {
   return { store, image, attach, find };
 }
 
-test("findSbom: the last referrer that is one, and how many there are", async () => {
+test("findSbom: several referrers -> the last SBOM, and their number", async () => {
   const { store, image, attach, find } = beside();
   assert.equal(await find(), undefined);
   const tag = attachmentTag(image.digest, "sbom");
@@ -32,14 +32,14 @@ test("findSbom: the last referrer that is one, and how many there are", async ()
   assert.deepEqual(await find(), ["two", 2]);
 });
 
-test("findSbom: the tag has the prefix it is to have", async () => {
+test("findSbom: a tag prefix -> used", async () => {
   const { store, image, find } = beside();
   store.add({ config, layers: [], annotations: { name: "p" } }, { tag: attachmentTag(image.digest, "sbom", "p-") });
   assert.equal(await find(), undefined);
   assert.deepEqual(await find("p-"), ["p", 0]);
 });
 
-test("findSbom: what a listing says is anyone's, the manifest counts", async () => {
+test("findSbom: a listed type that differs from the manifest -> the manifest decides", async () => {
   const { store, image, attach, find } = beside();
   const another = store.add({ config, layers: [], annotations: { another: "x" } });
   const own = attach("own");
@@ -54,7 +54,7 @@ test("findSbom: what a listing says is anyone's, the manifest counts", async () 
   assert.equal(store.asked.filter((asked) => asked === `manifest ${own.digest}`).length, 1);
 });
 
-test("findSbom: an entry that cannot be read -> passed over, nothing is asked for it", async () => {
+test("findSbom: an unreadable entry -> ignored, without a request", async () => {
   const { store, image, find } = beside();
   store.listings.set(image.digest, [{ unreadable: "no digest" }]);
   assert.equal(await find(), undefined);

@@ -29,7 +29,7 @@ function images() {
   return { store, layer, image, merge };
 }
 
-test("mergeLayers: where nothing is, the image as it is", async () => {
+test("mergeLayers: no existing image -> the new one unchanged", async () => {
   const { store, layer, merge, image } = images();
   assert.equal(await merge(undefined, [layer("a")]), "added");
   const added = await image([layer("a")]);
@@ -37,7 +37,7 @@ test("mergeLayers: where nothing is, the image as it is", async () => {
   assert.deepEqual(merged, { bytes: added.bytes, mediaType: added.descriptor.mediaType });
 });
 
-test("mergeLayers: layers that are missing are added after those that are there", async () => {
+test("mergeLayers: missing layers -> added after the existing ones", async () => {
   const { layer, merge } = images();
   const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => layer(name));
   assert.ok(a && b && c && d);
@@ -45,7 +45,7 @@ test("mergeLayers: layers that are missing are added after those that are there"
   assert.deepEqual(await merge([a], [b]), [a, b]);
 });
 
-test("mergeLayers: nothing is written where nothing is missing", async () => {
+test("mergeLayers: no missing layers -> nothing is written", async () => {
   const { store, layer, merge, image } = images();
   const [a, b] = [layer("a"), layer("b")];
   assert.equal(await merge([a, b], [b, a]), undefined);
@@ -56,20 +56,20 @@ test("mergeLayers: nothing is written where nothing is missing", async () => {
   }
 });
 
-test("mergeLayers: an image that has all that is there takes its place", async () => {
+test("mergeLayers: a new image with all existing layers -> replaces the existing one", async () => {
   const { layer, merge } = images();
   const [a, b] = [layer("a"), layer("b")];
   assert.equal(await merge([a], [b, a]), "added");
   assert.equal(await merge([], [a]), "added");
 });
 
-test("mergeLayers: what holds one thing only is replaced", async () => {
+test("mergeLayers: exclusive -> the existing image is replaced", async () => {
   const { layer, merge } = images();
   assert.equal(await merge([layer("a"), layer("b")], [layer("c")], true), "added");
   assert.equal(await merge([layer("a")], [layer("a")], true), "added");
 });
 
-test("mergeLayers: two signatures over one payload are two layers, in whatever order their annotations stand", async () => {
+test("mergeLayers: two signatures over one payload -> two layers; the order of annotations does not matter", async () => {
   const { layer, merge } = images();
   const one = layer("a", { x: "1", y: "2" });
   const other = layer("a", { x: "1", y: "3" });
@@ -81,7 +81,7 @@ test("mergeLayers: two signatures over one payload are two layers, in whatever o
   assert.equal(await merge([one, bare], [bare]), undefined);
 });
 
-test("mergeLayers: the merged image keeps the media type and the annotations of the one that is there", async () => {
+test("mergeLayers: the merged image -> the media type and annotations of the existing one", async () => {
   const { store, layer, image } = images();
   const [current, added] = [await image([layer("a")], { kept: "yes" }), await image([layer("b")])];
   const merged = await mergeLayers({ store, added, exclusive: false })(current);

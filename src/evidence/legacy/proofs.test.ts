@@ -12,7 +12,7 @@ import {
 
 const GOOD = toLegacyLogEntry(logEntry()) ?? assert.fail("no entry");
 
-test("toLegacyLogEntry: the promise and what it is over, as cosign stores it; nothing without a promise", () => {
+test("toLegacyLogEntry: the SET and what it covers, as cosign stores it; no SET -> undefined", () => {
   const entry = logEntry();
   assert.deepEqual(GOOD, {
     SignedEntryTimestamp: base64("promise"),
@@ -27,14 +27,14 @@ test("toLegacyLogEntry: the promise and what it is over, as cosign stores it; no
   assert.equal(toLegacyLogEntry({ ...without, inclusionPromise: undefined }), undefined);
 });
 
-test("readLegacyLogEntry: the reverse, of which a proof is not part", () => {
+test("readLegacyLogEntry: the result of toLegacyLogEntry -> the same entry without an inclusion proof", () => {
   assert.deepEqual(readLegacyLogEntry(GOOD, "it"), { ...logEntry(), inclusionProof: undefined });
   const first = { ...GOOD, Payload: { ...GOOD.Payload, logIndex: 0, integratedTime: 0 } };
   const { logIndex, integratedTime } = readLegacyLogEntry(first, "it");
   assert.deepEqual([logIndex, integratedTime], ["0", "0"]);
 });
 
-test("readLegacyLogEntry: what is no entry is refused", () => {
+test("readLegacyLogEntry: not a log entry -> refused", () => {
   const payload = (change: object) => ({ ...GOOD, Payload: { ...GOOD.Payload, ...change } });
   const wrong: unknown[] = [
     undefined,
@@ -75,7 +75,7 @@ test("readLegacyLogEntry: what is no entry is refused", () => {
   assert.throws(() => readLegacyLogEntry(payload({ body: base64("x") }), "it"), refused("bad-bundle", "body of it"));
 });
 
-test("kindVersionOf: what a body says it is; nothing where it says nothing", () => {
+test("kindVersionOf: the kind and version in the body; missing ones -> empty", () => {
   assert.deepEqual(kindVersionOf(jsonBytes({ kind: "dsse", apiVersion: "0.0.1" }), "it"), {
     kind: "dsse",
     version: "0.0.1",
@@ -85,12 +85,12 @@ test("kindVersionOf: what a body says it is; nothing where it says nothing", () 
   assert.throws(() => kindVersionOf(Buffer.from("{"), "it"), badBundle);
 });
 
-test("isCount: whole numbers from 0 on that a double holds exactly", () => {
+test("isCount: non-negative safe integers -> true; anything else -> false", () => {
   for (const value of [0, 1, Number.MAX_SAFE_INTEGER]) assert.equal(isCount(value), true);
   for (const value of [-1, 0.5, 2 ** 53, Number.NaN, "1", null, undefined]) assert.equal(isCount(value), false);
 });
 
-test("readLegacyTimestamp: the response that cosign's JSON holds, and nothing else", () => {
+test("readLegacyTimestamp: cosign's JSON -> the response in it; anything else -> refused", () => {
   assert.equal(writeLegacyTimestamp(Buffer.from("time")), `{"SignedRFC3161Timestamp":"${base64("time")}"}`);
   assert.deepEqual(readLegacyTimestamp(writeLegacyTimestamp(Buffer.from("time")), "it"), Buffer.from("time"));
   const good = { SignedRFC3161Timestamp: base64("time") };

@@ -27,7 +27,7 @@ const [LEAF, ISSUER, ROOT] = [certificateOf(["a@example.com"]), certificateOf([]
 const pem = (der: Uint8Array) => writePem("CERTIFICATE", der);
 const layer = (annotations: Record<string, string>) => readSignatureLayer({ payload, annotations, origin });
 
-test("readSignatureLayer: signature and payload, and nothing that is not there", () => {
+test("readSignatureLayer: a layer without other annotations -> its signature and payload only", () => {
   const annotations = { ...signed, other: "kept" };
   const evidence = layer(annotations);
   assert.deepEqual(evidence, {
@@ -40,7 +40,7 @@ test("readSignatureLayer: signature and payload, and nothing that is not there",
   });
 });
 
-test("readSignatureLayer: certificate, chain, log entry and timestamp come from the annotations", () => {
+test("readSignatureLayer: annotations -> the certificate, chain, log entry and timestamp", () => {
   const entry = logEntry();
   const evidence = layer({
     ...signed,
@@ -63,7 +63,7 @@ test("readSignatureLayer: certificate, chain, log entry and timestamp come from 
   assert.deepEqual([empty.key.kind, empty.log, empty.timestamps], ["none", [], []]);
 });
 
-test("readSignatureLayer: an annotation that cannot be read is refused", () => {
+test("readSignatureLayer: a malformed annotation -> refused", () => {
   const wrong: Record<string, string>[] = [
     {},
     { [ANNOTATION.signature]: "***" },
@@ -86,7 +86,7 @@ test("readSignatureLayer: an annotation that cannot be read is refused", () => {
   );
 });
 
-test("readAttestationLayer: the envelope, and the whole layer as what may be timestamped", () => {
+test("readAttestationLayer: an envelope -> its content, and the whole layer as `timestamped`", () => {
   const statement = { _type: "https://in-toto.io/Statement/v1", subject: [], predicateType: "type" };
   const envelope = jsonBytes({
     payloadType: "application/vnd.in-toto+json",
@@ -121,7 +121,7 @@ test("readAttestationLayer: the envelope, and the whole layer as what may be tim
   assert.throws(() => read({}, Buffer.from("{}")), refused("bad-bundle", "layer is not a DSSE envelope"));
 });
 
-test("readCertificates: every block in order, whatever stands between, one that stands there twice too", () => {
+test("readCertificates: every block in order, with text between them and repeated blocks", () => {
   const text = `before\n${pem(LEAF)}between\n${pem(ROOT)}${pem(LEAF)}after`;
   assert.deepEqual(readCertificates(text, "it"), [LEAF, ROOT, LEAF]);
   assert.deepEqual(readCertificates("", "it"), []);
@@ -141,7 +141,7 @@ const CLAIMS = {
   optional: { key: "value" },
 };
 
-test("readSimpleSigning: what the payload says of image, reference and type", () => {
+test("readSimpleSigning: a payload -> its image, reference and type", () => {
   const read = (value: unknown) => readSimpleSigning(jsonBytes(value));
   assert.deepEqual(read(CLAIMS), {
     dockerReference: "example.com/repo",
@@ -180,7 +180,7 @@ const LOOKALIKES: unknown[] = [
   { ...CLAIMS, critical: { ...CLAIMS.critical, image: { docker_manifest_digest: "" } } },
 ];
 
-test("readSimpleSigning: a payload that is not one is refused, and one that names no image", () => {
+test("readSimpleSigning: not a simple-signing payload, or one without an image -> refused", () => {
   const without = [null, {}, { critical: null }, { critical: {} }, { critical: { image: null } }, { optional: {} }];
   for (const value of [...NONE, ...LOOKALIKES, ...without]) {
     assert.throws(() => readSimpleSigning(jsonBytes(value)), badBundle, JSON.stringify(value));
@@ -188,7 +188,7 @@ test("readSimpleSigning: a payload that is not one is refused, and one that name
   assert.throws(() => readSimpleSigning(Buffer.from("{")), refused("bad-bundle", "payload is not valid JSON"));
 });
 
-test("describePayload: every field may be missing; what is no such document is described as nothing", () => {
+test("describePayload: missing fields -> left out; not a JSON object -> undefined", () => {
   assert.deepEqual(describePayload(jsonBytes(CLAIMS)), readSimpleSigning(jsonBytes(CLAIMS)));
   const empty = { dockerReference: "", manifestDigest: undefined, type: "", optional: undefined };
   assert.deepEqual(describePayload(jsonBytes({})), empty);

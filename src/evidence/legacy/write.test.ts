@@ -35,13 +35,13 @@ const FULL: Evidence = {
   timestamps: [Buffer.from("timestamp"), Buffer.from("second")],
 };
 
-test("certificatePem: lines of 64, one line end after the last", () => {
+test("certificatePem: lines of 64 characters, with a line end after the last", () => {
   const pem = certificatePem(LEAF);
   assert.deepEqual(new X509Certificate(pem).raw, LEAF);
   assert.match(pem, /^-----BEGIN CERTIFICATE-----\n[\s\S]*[^\n]\n-----END CERTIFICATE-----\n$/);
 });
 
-test("signatureLayer: what is written is read as what it was", () => {
+test("signatureLayer: read again -> the same evidence", () => {
   for (const evidence of [BARE, { ...FULL, timestamps: [Buffer.from("timestamp")] }]) {
     const { annotations = {}, ...layer } = signatureLayer(evidence);
     assert.deepEqual(layer, {
@@ -66,7 +66,7 @@ test("signatureLayer: what is written is read as what it was", () => {
   assert.throws(() => signatureLayer(blob), refused("internal"));
 });
 
-test("attestationLayer: the envelope is the blob, its type an annotation where there is one", () => {
+test("attestationLayer: the envelope as the blob, and its predicate type, if any, as an annotation", () => {
   const envelope = Buffer.from(
     JSON.stringify({ payloadType: "text", payload: base64("p"), signatures: [{ sig: base64("signature") }] }),
   );
@@ -85,7 +85,7 @@ test("attestationLayer: the envelope is the blob, its type an annotation where t
   assert.ok(!(ANNOTATION.predicateType in (attestationLayer(BARE, { envelope, predicateType: "" }).annotations ?? {})));
 });
 
-test("legacyBlobBundle: the signature, and a certificate and a log entry where there are some", () => {
+test("legacyBlobBundle: the signature, with the certificate and the log entry if there are any", () => {
   assert.deepEqual(JSON.parse(legacyBlobBundle(BARE)), { base64Signature: base64("signature") });
   const full = JSON.parse(legacyBlobBundle(FULL));
   assert.deepEqual(Object.keys(full), ["base64Signature", "cert", "rekorBundle"]);
@@ -124,7 +124,7 @@ async function write(options: Partial<Parameters<typeof signatureImage>[0]> = {}
   };
 }
 
-test("signatureImage: a new image is an OCI or a Docker one, with a config as image tools expect it", async () => {
+test("signatureImage: a new image -> OCI or Docker media types, and a config that image tools accept", async () => {
   const layer = signatureLayer(BARE);
   const { manifest, config, mediaType } = await write();
   const { digest, size, ...type } = manifest.config;
@@ -149,7 +149,7 @@ test("signatureImage: a new image is an OCI or a Docker one, with a config as im
   assert.equal(docker.config.created, "2024-01-01T00:00:00Z");
 });
 
-test("signatureImage: a referrer names its subject and its type", async () => {
+test("signatureImage: a referrer -> has its subject and its artifact type", async () => {
   const subject: Descriptor = { mediaType: OCI, digest: digestOf(Buffer.from("s")), size: 1, annotations: { a: "b" } };
   const style = { ...STYLE, subject };
   const { manifest } = await write({ style });
@@ -164,7 +164,7 @@ test("signatureImage: a referrer names its subject and its type", async () => {
   );
 });
 
-test("signatureImage: a layer more leaves what is there as it was", async () => {
+test("signatureImage: one more layer -> the existing ones are unchanged", async () => {
   const first = await write({ style: { ...STYLE, dockerMediaTypes: true } });
   const { store, stored } = first;
   const config = store.addBlob(JSON.stringify({ os: "linux", author: "kept", created: "2020-01-01T00:00:00Z" }));
@@ -197,7 +197,7 @@ test("signatureImage: a layer more leaves what is there as it was", async () => 
   assert.equal((await write({ store, current: odd, layer })).config.created, ZERO);
 });
 
-test("signatureImage: a config of more than 4 MiB is not read", async () => {
+test("signatureImage: a config of more than 4 MiB -> not read", async () => {
   const { store, stored } = await write();
   const at = (size: number) => {
     const config = { ...(stored.manifest.config as Descriptor), size };
@@ -207,7 +207,7 @@ test("signatureImage: a config of more than 4 MiB is not read", async () => {
   await assert.rejects(at(4 * 1024 * 1024 + 1), refused("limit"));
 });
 
-test("signatureImage: a layer's own members come after those that every layer has", async () => {
+test("signatureImage: additional members of a layer -> written after the usual ones", async () => {
   const layer = { platform: { os: "x" }, annotations: { a: "b" }, ...plainDescriptor(signatureLayer(BARE)) };
   const { text } = await write({ layer });
   const { digest, size, mediaType } = layer;
@@ -224,7 +224,7 @@ test("legacyBlobBundle: entries without a promise -> the first one with a promis
   assert.equal(JSON.parse(legacyBlobBundle({ content, key: { kind: "none" }, log })).rekorBundle.Payload.logIndex, 77);
 });
 
-test("signatureImage: an image without a config, or with one that is no object -> a new config", async () => {
+test("signatureImage: an image without a config, or with one that is not an object -> a new config", async () => {
   const store = memoryStore();
   const style = { dockerMediaTypes: false, created: undefined, subject: undefined };
   const [layer, odd] = [signatureLayer(BARE), store.addBlob('["x"]')];
