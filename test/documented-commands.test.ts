@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { attachReferrer, descriptorOf, storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
@@ -27,7 +28,7 @@ test("bundle attached by another tool with an artifact type only -> found, verif
   assert.match(none.stderr, /unreadable/);
   await attach(readFileSync(join(cwd, "b.json"), "utf8"));
   await ok("verify", "--key", "a.pub", NO_LOG, image);
-  await ok("generate-key-pair", "--output-key-prefix", "b");
+  writeKeyPairs(cwd, "b");
   assert.equal((await tsign("verify", "--key", "b.pub", NO_LOG, image)).code, 1);
   await ok("clean", "--force", image);
   assert.equal((await tsign("verify", "--key", "a.pub", NO_LOG, image)).code, 10);
@@ -53,7 +54,7 @@ test("payload of any kind -> verifies only with --check-claims=false", async (t)
     assert.equal(shown.stdout, "", payload);
     assert.match(shown.stderr, /cannot print the payload as JSON/);
   }
-  await ok("generate-key-pair", "--output-key-prefix", "b");
+  writeKeyPairs(cwd, "b");
   const other = await tsign("verify", "--key", "b.pub", NO_LOG, "--check-claims=false", image);
   assert.equal(other.code, 12);
 });
@@ -62,7 +63,7 @@ test("verify --local-image: altered image -> digest mismatch, exit code 1", asyn
   const { cwd, ok, tsign, image, digest, sign } = await storageWorkshop(t);
   await sign(LEGACY);
   await ok("save", "--dir", "saved", image);
-  await ok("generate-key-pair", "--output-key-prefix", "b");
+  writeKeyPairs(cwd, "b");
   const verify = (key: string) => tsign("verify", "--key", key, NO_LOG, "--local-image", "saved");
   assert.equal((await verify("a.pub")).code, 0);
   assert.equal((await verify("b.pub")).code, 1);

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { systemIo } from "../src/io/system.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { NO_LOG, OFFLINE, type Outcome, run, temporaryFolder, testRegistry } from "./support/test-io.ts";
 
@@ -24,7 +25,7 @@ async function workshop(context: TestContext) {
       stdin,
       io: { sleep: (milliseconds, signal) => real.sleep(milliseconds < PAUSE ? 1 : milliseconds, signal) },
     });
-  for (const prefix of ["a", "b"]) await tsign(["generate-key-pair", "--output-key-prefix", prefix]);
+  writeKeyPairs(cwd, "a", "b");
   const contents = { "file.txt": "hello", "empty.bin": "", "bad.json": '{"a":', "predicate.json": '{"tested":true}' };
   for (const [name, text] of Object.entries(contents)) writeFileSync(join(cwd, name), text);
   writeFileSync(join(cwd, "bad.pem"), "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");

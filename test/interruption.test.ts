@@ -8,8 +8,9 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { BEFORE, PROGRAM } from "./support/program.ts";
-import { run, temporaryFolder } from "./support/test-io.ts";
+import { PASSWORD, writeKeyPairs } from "./support/key-pairs.ts";
+import { BEFORE, ENVIRONMENT, PROGRAM } from "./support/program.ts";
+import { temporaryFolder } from "./support/test-io.ts";
 
 /** Milliseconds from the signal, or the message of --timeout, to the end of the process. Generous, because loaded machines are slow. */
 const AT_ONCE = 8000;
@@ -36,7 +37,7 @@ async function stopped(
 ): Promise<Ended> {
   const { cwd, after = 900 } = options;
   const limit = by === "timeout" ? [`--timeout=${after}ms`] : [];
-  const env = { PATH: process.env["PATH"], HOME: cwd, COSIGN_PASSWORD: "x", ...options.env };
+  const env = { ...ENVIRONMENT, HOME: cwd, COSIGN_PASSWORD: PASSWORD, ...options.env };
   const child = spawn(PROGRAM, [...BEFORE, ...argv, ...limit], {
     cwd,
     env,
@@ -101,9 +102,9 @@ async function requireStoppable(
   );
 }
 
-async function withKeys(context: TestContext): Promise<string> {
+function withKeys(context: TestContext): string {
   const cwd = temporaryFolder(context);
-  assert.equal((await run(["generate-key-pair"], { cwd, env: { COSIGN_PASSWORD: "x" } })).code, 0);
+  writeKeyPairs(cwd, "cosign");
   writeFileSync(join(cwd, "file"), "content");
   return cwd;
 }
@@ -111,7 +112,7 @@ async function withKeys(context: TestContext): Promise<string> {
 test("pipe without a writer, for any flag -> Ctrl-C, SIGTERM and --timeout end the program", {
   skip: !POSIX,
 }, async (t) => {
-  const cwd = await withKeys(t);
+  const cwd = withKeys(t);
   execFileSync("mkfifo", [join(cwd, "fifo")]);
   const verify = ["verify-blob", "--insecure-ignore-tlog"];
   const sign = ["sign-blob", "--key", "cosign.key", ...OFFLINE];
@@ -131,8 +132,8 @@ test("pipe without a writer, for any flag -> Ctrl-C, SIGTERM and --timeout end t
 });
 
 test("pipe with a writer -> read to its end; with a reader -> written", { skip: !POSIX }, async (t) => {
-  const cwd = await withKeys(t);
-  const env = { PATH: process.env["PATH"], HOME: cwd, COSIGN_PASSWORD: "x" };
+  const cwd = withKeys(t);
+  const env = { ...ENVIRONMENT, HOME: cwd, COSIGN_PASSWORD: PASSWORD };
   const sh = (script: string) =>
     execFileSync(
       "bash",
@@ -158,7 +159,7 @@ test("pipe with a writer -> read to its end; with a reader -> written", { skip: 
 });
 
 test("huge file, unresponsive service, prompt -> signals and --timeout end the program", async (t) => {
-  const cwd = await withKeys(t);
+  const cwd = withKeys(t);
   writeFileSync(join(cwd, "huge"), "");
   truncateSync(join(cwd, "huge"), 64 * 1024 ** 3);
   await requireStoppable(["sign-blob", "--key", "cosign.key", ...OFFLINE, "--bundle", "b", "huge"], { cwd });
@@ -203,7 +204,7 @@ test("long computation -> signals and --timeout end the program at once", async 
     ["timeout", 137],
   ] as const) {
     const limit = way === "timeout" ? ["--timeout=1200ms"] : [];
-    const env = { PATH: process.env["PATH"], HOME: cwd };
+    const env = { ...ENVIRONMENT, HOME: cwd };
     const child = spawn(process.execPath, [...args, ...limit], { cwd, env, stdio: ["ignore", "ignore", "pipe"] });
     const { closed, said } = watched(child);
     while (!said.stderr.includes("computing") && child.exitCode === null) await once(child.stderr, "data");
@@ -218,7 +219,7 @@ test("long computation -> signals and --timeout end the program at once", async 
 });
 
 test("save: interrupted -> no partial file; second Ctrl-C -> ends at once", { skip: !POSIX }, async (t) => {
-  const cwd = await withKeys(t);
+  const cwd = withKeys(t);
   const layer = Buffer.alloc(1024 * 1024, 7);
   const { createHash } = await import("node:crypto");
   const sha256 = (bytes: Uint8Array) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;

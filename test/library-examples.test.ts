@@ -17,6 +17,7 @@ import {
   verifyImage,
 } from "../src/lib/index.ts";
 import { pemOf, signDigestDer } from "./support/fake-service.ts";
+import { ENVIRONMENT } from "./support/program.ts";
 import { temporaryFolder } from "./support/test-io.ts";
 
 const EXAMPLES = resolve(import.meta.dirname, "../examples");
@@ -37,7 +38,7 @@ function start(
 ): { child: ChildProcess; ended: Promise<Ended> } {
   const child = spawn(process.execPath, ["--import", HOOK, ...args], {
     cwd: EXAMPLES,
-    env: { PATH: process.env["PATH"], ...env },
+    env: { ...ENVIRONMENT, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   t.after(() => child.kill());

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { attachmentTag } from "../src/oci/tags.ts";
 import { crowdedRegistry } from "./support/crowd.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
 
 const VERIFY = ["verify", "--key", "a.pub", NO_LOG];
@@ -19,8 +20,7 @@ async function workshop(context: TestContext, options = { referrers: true }) {
     assert.equal(outcome.code, 0, `${argv.join(" ")}: ${outcome.stderr.slice(-500)}`);
     return outcome;
   };
-  await ok("generate-key-pair", "--output-key-prefix", "a");
-  await ok("generate-key-pair", "--output-key-prefix", "b");
+  writeKeyPairs(cwd, "a", "b");
   const image = (await ok("sandbox", "push", "app:v1")).stdout.trim();
   const subject = image.slice(image.indexOf("@") + 1) as `sha256:${string}`;
   const sign = (...flags: string[]) => ok("sign", "--key", "a.key", ...OFFLINE, ...flags, image);

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { ENVIRONMENT } from "./support/program.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { ALICE } from "./support/sandbox-client.ts";
 import { ARTIFACT, PREDICATE_TYPE, signedBundle } from "./support/signed-bundles.ts";
@@ -15,7 +16,7 @@ const HOOK = pathToFileURL(resolve(import.meta.dirname, "support/count-sockets.m
 /** Runs tsign in a separate process. @returns its exit code and network accesses */
 function counted(args: readonly string[], cwd: string): { code: number | null; stderr: string; network: string[] } {
   const file = join(cwd, "count");
-  const env = { PATH: process.env["PATH"], HOME: cwd, COUNT_SOCKETS: file };
+  const env = { ...ENVIRONMENT, HOME: cwd, COUNT_SOCKETS: file };
   const { status, stderr } = spawnSync(process.execPath, ["--import", HOOK, MAIN, ...args], {
     cwd,
     env,

@@ -15,17 +15,18 @@ import { GLOBAL_FLAGS } from "../src/cli/parser/global-flags.ts";
 import { TABLE } from "../src/cli/table.ts";
 import { loadCommand } from "../src/commands.ts";
 import { TsignError } from "../src/errors.ts";
+import { PASSWORD as KEY_PASSWORD, writeKeyPairs } from "./support/key-pairs.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, run, type TestOptions, temporaryFolder, testIo } from "./support/test-io.ts";
 
-const PASSWORD = { COSIGN_PASSWORD: "x" };
+const PASSWORD = { COSIGN_PASSWORD: KEY_PASSWORD };
 const SIGN = ["--key", "cosign.key", ...OFFLINE, "-y"];
 
 /** A folder with a key pair and a file, and a function that runs tsign there. */
 async function workshop(context: TestContext) {
   const cwd = temporaryFolder(context);
   const tsign = (argv: string[], options: TestOptions = {}) => run(argv, { cwd, env: PASSWORD, ...options });
-  assert.equal((await tsign(["generate-key-pair"])).code, 0);
+  writeKeyPairs(cwd, "cosign");
   writeFileSync(join(cwd, "file"), "content");
   const content = (name: string) => readFileSync(join(cwd, name), "utf8");
   return { cwd, tsign, content };
@@ -238,7 +239,7 @@ test("stdin named twice -> refused", async (t) => {
     [["sign-blob", ...SIGN, "--bundle", "b", "/dev/stdin"], read, false],
   ];
   for (const [argv, reason, hasPassword] of cases) {
-    const { code, stdout, stderr } = await tsign(argv, { stdin: "x", env: hasPassword ? PASSWORD : {} });
+    const { code, stdout, stderr } = await tsign(argv, { stdin: KEY_PASSWORD, env: hasPassword ? PASSWORD : {} });
     assert.equal(code, 1, argv.join(" "));
     assert.match(stderr, reason, argv.join(" "));
     assert.equal(stdout, "");

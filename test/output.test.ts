@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { BEFORE, PROGRAM } from "./support/program.ts";
+import { BEFORE, ENVIRONMENT, PROGRAM } from "./support/program.ts";
 import { storageWorkshop } from "./support/storage.ts";
 
 const SIZE = 4 * 1024 * 1024;
@@ -14,7 +14,7 @@ const SIZE = 4 * 1024 * 1024;
 function start(argv: readonly string[], cwd: string) {
   const child = spawn(PROGRAM, [...BEFORE, ...argv], {
     cwd,
-    env: { HOME: cwd },
+    env: { ...ENVIRONMENT, HOME: cwd },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const errors: string[] = [];

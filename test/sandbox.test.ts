@@ -3,20 +3,19 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { shellExports } from "../src/sandbox/server/environment.ts";
 import { parseFault } from "../src/sandbox/server/faults.ts";
 import { type SandboxOptions, startSandbox } from "../src/sandbox/server/serve.ts";
 import { findSandbox } from "../src/sandbox/server/state.ts";
-import { BEFORE, PROGRAM } from "./support/program.ts";
+import { BEFORE, ENVIRONMENT, PROGRAM } from "./support/program.ts";
 import { run, temporaryFolder, testIo, testRegistry } from "./support/test-io.ts";
 
 /** Runs the program in a separate process, as `sandbox up` requires. */
 function tsign(cwd: string, ...given: (string | { HOME: string })[]) {
   const args = given.filter((each) => typeof each === "string");
   const { HOME = cwd } = given.find((each) => typeof each === "object") ?? {};
-  const env = { PATH: process.env["PATH"], HOME };
+  const env = { ...ENVIRONMENT, HOME };
   const { status, stdout, stderr } = spawnSync(PROGRAM, [...BEFORE, ...args], { cwd, env, encoding: "utf8" });
   return { code: status, stdout, stderr };
 }
@@ -102,7 +101,7 @@ test("sandbox: stopped by a signal -> removes its own folder only", async (t) =>
     const home = temporaryFolder(t);
     const cwd = temporaryFolder(t);
     writeFileSync(join(cwd, "file"), "precious");
-    const env = { PATH: process.env["PATH"], HOME: home };
+    const env = { ...ENVIRONMENT, HOME: home };
     const child = spawn(PROGRAM, [...BEFORE, "sandbox", "up", "--foreground"], {
       cwd,
       env,

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder, testRegistry } from "./support/test-io.ts";
 
 /** A folder with key pairs `a` and `b`, a registry, and a small image in it. */
@@ -11,7 +12,7 @@ async function workshop(context: TestContext, options = { referrers: true }) {
   const registry = await testRegistry(context, options);
   const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: registry };
   const tsign = (...argv: string[]) => run(argv, { cwd, env });
-  for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
+  writeKeyPairs(cwd, "a", "b");
   const pushed = await tsign("sandbox", "push", "app:v1");
   assert.equal(pushed.code, 0, pushed.stderr);
   const image = pushed.stdout.trim();

@@ -3,6 +3,7 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder, testRegistry } from "./support/test-io.ts";
 
 /** A folder with key pairs `a` and `b` and a file, a registry, and a small image in it. */
@@ -11,7 +12,7 @@ async function workshop(t: TestContext) {
   const registry = await testRegistry(t);
   const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: registry };
   const tsign = (...argv: string[]) => run(argv, { cwd, env });
-  for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
+  writeKeyPairs(cwd, "a", "b");
   writeFileSync(join(cwd, "blob"), "content");
   const image = (await tsign("sandbox", "push", "app:v1")).stdout.trim();
   const read = (name: string) => readFileSync(join(cwd, name), "utf8");

@@ -8,6 +8,7 @@ import type { Io } from "../src/io/io.ts";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
 import { type Json, readStored, replaceStored, type StoredDocument } from "./support/stored-attestation.ts";
 import { LEGACY, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
@@ -77,7 +78,7 @@ async function signing(t: TestContext, signer: Signer, config: string) {
   for (const [name, text] of Object.entries(sigstore.signingConfig)) write(`${name}.json`, text);
   write("p1.json", '{"one":1}');
   write("p2.json", '{"two":2}');
-  assert.equal((await tsign(["generate-key-pair"])).code, 0);
+  writeKeyPairs(cwd, "cosign");
   const by = signer === "key" ? ["--key", "cosign.key"] : ["--identity-token", sigstore.mint(ALICE)];
   const who =
     signer === "key"

@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { digestOf } from "../src/format/digest.ts";
 import type { Handler } from "../src/io/io.ts";
 import { createRegistryHandler } from "../src/sandbox/registry/registry.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { NO_LOG, OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -38,7 +39,7 @@ async function workshop(context: TestContext) {
     assert.equal(outcome.code, 0, `${argv.join(" ")}: ${outcome.stderr}`);
     return outcome;
   };
-  await ok("generate-key-pair", "--output-key-prefix", "a");
+  writeKeyPairs(cwd, "a");
   known["good"] = (await ok("sandbox", "push", "app:good")).stdout.trim().split("@")[1] ?? "";
   const io = testIo({ cwd });
   const manifestOf = async (tag: string, from: string, change: (text: string) => string) => {

@@ -6,6 +6,7 @@ import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { attachmentTag } from "../src/oci/tags.ts";
 import type { Descriptor, ImageStore } from "../src/oci/types.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { attachReferrer, descriptorOf, listed, storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, PLAIN_REGISTRY, testIo } from "./support/test-io.ts";
 
@@ -14,7 +15,7 @@ const INDEX = "application/vnd.oci.image.index.v1+json";
 async function workshop(...from: Parameters<typeof storageWorkshop>) {
   const shop = await storageWorkshop(...from);
   const open = (text: string) => openRegistry(testIo({ cwd: shop.cwd }), parseReference(text), PLAIN_REGISTRY);
-  await shop.ok("generate-key-pair", "--output-key-prefix", "b");
+  writeKeyPairs(shop.cwd, "b");
   const verify = (key: string, ...more: string[]) => shop.tsign("verify", "--key", key, NO_LOG, ...more);
   return { ...shop, open, verify };
 }

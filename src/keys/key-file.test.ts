@@ -3,6 +3,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, scry
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
+import { encryptedKey } from "../../test/support/key-pairs.ts";
 import { TsignError } from "../errors.ts";
 import { readPem, writePem } from "../format/pem.ts";
 import { readKeyFile, writeKeyFile } from "./key-file.ts";
@@ -98,25 +99,10 @@ describe("key files made by tsign", () => {
 
 describe("the scrypt parameters of a key file", () => {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const pkcs8 = privateKey.export({ type: "pkcs8", format: "der" });
-
-  /** Returns a key file that is encrypted with the given parameters. */
-  function keyFile(params: { N: number; r: number; p: number }): string {
-    const salt = Buffer.alloc(32, 1);
-    const nonce = Buffer.alloc(24, 2);
-    const key = scryptSync("pw", salt, 32, { ...params, maxmem: 2 ** 30 });
-    const ciphertext = xsalsa20poly1305(Uint8Array.from(key), Uint8Array.from(nonce)).encrypt(Uint8Array.from(pkcs8));
-    const envelope = {
-      kdf: { name: "scrypt", params, salt: salt.toString("base64") },
-      cipher: { name: "nacl/secretbox", nonce: nonce.toString("base64") },
-      ciphertext: Buffer.from(ciphertext).toString("base64"),
-    };
-    return writePem("ENCRYPTED SIGSTORE PRIVATE KEY", Buffer.from(JSON.stringify(envelope)));
-  }
 
   for (const N of [32_768, 65_536, 131_072]) {
     test(`N = ${N} opens`, async () => {
-      const key = await readKeyFile(keyFile({ N, r: 8, p: 1 }), async () => Buffer.from("pw"));
+      const key = await readKeyFile(encryptedKey(privateKey, { N, r: 8, p: 1 }), async () => Buffer.from("pw"));
       assert.ok(createPublicKey(key).equals(createPublicKey(privateKey)));
     });
   }
@@ -129,7 +115,7 @@ describe("the scrypt parameters of a key file", () => {
   ];
   for (const params of others) {
     test(`${JSON.stringify(params)} is refused before the password is asked for`, async () => {
-      const attempt = readKeyFile(keyFile(params), () => assert.fail("asked"));
+      const attempt = readKeyFile(encryptedKey(privateKey, params), () => assert.fail("asked"));
       await assert.rejects(attempt, refused("input", "unsupported scrypt parameters"));
     });
   }

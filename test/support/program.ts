@@ -11,3 +11,9 @@ export const [PROGRAM, BEFORE]: readonly [string, readonly string[]] =
   executable === undefined
     ? [process.execPath, [resolve(import.meta.dirname, "../../bin/main.ts")]]
     : [resolve(executable), []];
+
+/** The variables that every process gets: the compile cache halves the time that the program takes to start. */
+export const ENVIRONMENT: Readonly<Record<string, string | undefined>> = {
+  PATH: process.env["PATH"],
+  NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+};

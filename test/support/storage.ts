@@ -4,6 +4,7 @@ import type { Digest } from "../../src/format/digest.ts";
 import { openRegistry } from "../../src/oci/open.ts";
 import { parseReference } from "../../src/oci/ref.ts";
 import type { Descriptor, ImageStore } from "../../src/oci/types.ts";
+import { PASSWORD, writeKeyPairs } from "./key-pairs.ts";
 import { OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo, testRegistry } from "./test-io.ts";
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -12,14 +13,14 @@ const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export async function storageWorkshop(context: TestContext, options = { referrers: true }) {
   const cwd = temporaryFolder(context);
   const registry = await testRegistry(context, options);
-  const env: Record<string, string> = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: registry };
+  const env: Record<string, string> = { COSIGN_PASSWORD: PASSWORD, TSIGN_SANDBOX: registry };
   const tsign = (...argv: string[]) => run(argv, { cwd, env });
   const ok = async (...argv: string[]) => {
     const outcome = await tsign(...argv);
     assert.equal(outcome.code, 0, `${argv.join(" ")}: ${outcome.stderr}`);
     return outcome;
   };
-  await ok("generate-key-pair", "--output-key-prefix", "a");
+  writeKeyPairs(cwd, "a");
   const image = (await ok("sandbox", "push", "app:v1")).stdout.trim();
   const ref = parseReference(image);
   const digest = ref.digest ?? assert.fail("no digest");
