@@ -23,7 +23,7 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
     ],
     remedies: [
       "check the name that the message quotes",
-      "run `tsign public-key --key KEY` or `tsign key test --key KEY` to try the key alone",
+      "run `tsign public-key --key KEY` or `tsign key test KEY` to try the key alone",
     ],
     example: {
       command: "tsign verify --key missing.pub registry.example/app:v1",
