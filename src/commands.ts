@@ -12,7 +12,7 @@ function loaders<T extends Record<string, Flags>>(table: { readonly [K in keyof 
   return table;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a command's flags are its own affair, and the table holds all of them
+// biome-ignore lint/suspicious/noExplicitAny: commands have different flags, and the table contains all of them
 type AnyLoader = Loader<any>;
 
 /** Where each command of the table stands. */

@@ -133,7 +133,7 @@ function withCertificate(evidence: Evidence, certificate: Verification["certific
   return certificate ? { ...evidence, key: certificate } : evidence;
 }
 
-/** The key the signature will be checked with, to know how to read the file; undefined when there is none to be had. */
+/** The key that the signature will be verified with, which decides how the file is read; undefined without a key and a certificate. */
 async function keyOf(evidence: Evidence, { policy: { signer } }: Verification): Promise<PublicKey | undefined> {
   if (signer.kind === "key") return signer.key;
   if (evidence.key.kind !== "certificate") return undefined;

@@ -26,7 +26,7 @@ const HASHES: Readonly<Record<string, string>> = {
  * What a bundle holds, line by line, with a warning wherever it is not as its version demands. Nothing is verified, and a
  * bundle that could never be is shown all the same.
  *
- * @throws TsignError "bad-bundle" for what is no bundle's JSON
+ * @throws TsignError "bad-bundle" for anything but the JSON of a bundle
  */
 export function inspectBundle(bytes: Uint8Array): string[] {
   const json = parseJson(bytes, "the bundle");
@@ -178,7 +178,7 @@ function contentNode({ content }: Bundle): Node {
   }
 }
 
-/** Undefined for a payload that is no JSON object. */
+/** Undefined for a payload that is not a JSON object. */
 function statementNode(payload: Uint8Array): Node | undefined {
   let statement: unknown;
   try {

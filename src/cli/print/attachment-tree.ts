@@ -15,7 +15,7 @@ export interface Attached {
   readonly layers: readonly { readonly digest: string; readonly signer: string | undefined }[];
 }
 
-/** Predicate types by what they are called. */
+/** Names of predicate types, by the pattern of their URIs. */
 const PREDICATES: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/^https:\/\/slsa\.dev\/provenance\/(v[0-9.]+)$/, "SLSA provenance $1"],
   [/^https:\/\/slsa\.dev\/verification_summary\/(v[0-9.]+)$/, "SLSA verification summary $1"],

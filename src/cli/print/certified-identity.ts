@@ -53,7 +53,7 @@ export function printIdentity(stderr: Lines, { name, issuer, source }: Certified
   stderr.write(`Certificate source: ${facts.join(", ")}\n`);
 }
 
-/** How a registry is reached, where it matters to whoever verifies; user names, passwords and tokens are left out. */
+/** Registry flags that verifying needs as well; user names, passwords and tokens are left out. */
 const REGISTRY_FLAGS = [
   ...(["allowHttpRegistry", "allowInsecureRegistry", "k8sKeychain", "registryCacert"] as const),
   ...(["registryClientCert", "registryClientKey", "registryServerName"] as const),

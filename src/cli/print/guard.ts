@@ -27,8 +27,8 @@ const LABELS = [
 ] as const;
 
 /**
- * The one way out for text. What commands write to stdout and stderr through it cannot begin a line of its own, contains no
- * character that a terminal obeys and no known secret; styles, links and line breaks are added after that. See `Lines` in
+ * The one way out for text. What commands write to stdout and stderr through it cannot begin a line of its own and contains
+ * neither control characters nor known secrets; styles, links and line breaks are added after that. See `Lines` in
  * io.ts for what a command may write.
  *
  * Until `begin`, lines for stderr are held back: --quiet is not known before the command line is read.
@@ -88,7 +88,7 @@ export function guardedOutput(io: Guarded, secrets: Secrets): GuardedOutput {
   };
 }
 
-/** One line: a line feed at its end and tabs at its start stay, everything else that is no character to print is escaped. */
+/** Returns one line: keeps a line feed at its end and tabs at its start, and escapes all other characters that are not printable. */
 export function lineOf(text: string, secrets?: Secrets): string {
   const safe = secrets?.mask(text) ?? text;
   const end = safe.endsWith("\n") ? "\n" : "";
@@ -144,7 +144,7 @@ function withBreaks(parts: readonly Part[], { at, indent }: { at: readonly numbe
   return broken;
 }
 
-/** A document keeps its lines; bytes that are no text are shown as what they would be as text. */
+/** Escapes a document for a terminal, except for line feeds and tabs. Bytes that are not UTF-8 become replacement characters. */
 function shownOnTerminal(content: string | Uint8Array): string {
   return printableLines(typeof content === "string" ? content : Buffer.from(content).toString("utf8"));
 }

@@ -32,8 +32,8 @@ export function summaryOf(rows: readonly ImageRow[]): string {
 }
 
 /**
- * The rows as an aligned table that fits the terminal: cells too long for it are shortened in the middle. The reasons of
- * images that are not verified take the columns right of the image.
+ * Prints the rows as an aligned table that fits the terminal: names of images that are too long for it are shortened at their
+ * start, other cells in the middle. The reasons of images that are not verified take the columns right of the image.
  */
 export function printTable(stderr: Lines, rows: readonly ImageRow[], look: Look): void {
   const hasIssuers = look.columns >= WIDE_ENOUGH && rows.some(({ result }) => result.ok && result.issuer !== "");
@@ -72,14 +72,14 @@ export function printTable(stderr: Lines, rows: readonly ImageRow[], look: Look)
   }
 }
 
-/** Widths of the columns: the image gets up to half of the line, then the widest of the others are made narrower until all fit. */
+/** Widths of the columns: the image gets up to its share of the line, then the widest of the others are made narrower until all fit. */
 function fitted(natural: readonly number[], { room, reasons }: { room: number; reasons: number }): number[] {
   const [image = 0, ...others] = natural;
   const gaps = GAP.length * others.length;
   const sum = () => others.reduce((total, width) => total + width, gaps);
-  const half = Math.max(MIN_WIDTH, Math.floor(room * IMAGE_SHARE));
+  const share = Math.max(MIN_WIDTH, Math.floor(room * IMAGE_SHARE));
   const isRoomy = image + sum() <= room && image + GAP.length + reasons <= room;
-  const first = isRoomy ? image : Math.min(image, half);
+  const first = isRoomy ? image : Math.min(image, share);
   while (first + sum() > room) {
     const widest = Math.max(...others);
     if (widest <= MIN_WIDTH) break;

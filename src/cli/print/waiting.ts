@@ -1,6 +1,6 @@
 import type { Io } from "../../io/io.ts";
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const INTERVAL = 500;
 /** A service that has not answered for this long is shown. Milliseconds. */
 const SHOW_AFTER = 1000;

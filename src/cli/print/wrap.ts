@@ -51,7 +51,7 @@ export function shorten(text: string, columns: number, { unicode }: { unicode: b
   return characters.slice(0, left - end).join("") + gap + (end > 0 ? characters.slice(-end).join("") : "");
 }
 
-/** Text shortened to a number of columns at its start: the end of an image's name tells it from others. */
+/** Text shortened to a number of columns at its start, for image names, which differ at their ends. */
 export function shortenStart(text: string, columns: number, { unicode }: { unicode: boolean }): string {
   if (widthOf(text) <= columns) return text;
   const gap = unicode ? "…" : "..";
