@@ -10,7 +10,7 @@ export const verificationFlags = {
     needs: "caRoots",
   }),
   caRoots: flag.string("PEM file of root CA certificates", { deprecated: IN_ROOT }),
-  certificate: flag.string("certificate file (PEM or DER) that made the signature", { deprecated: IN_BUNDLE }),
+  certificate: flag.string("signing certificate file (PEM or DER)", { deprecated: IN_BUNDLE }),
   certificateChain: flag.string("PEM file of the signing certificate's chain, root last", { deprecated: IN_ROOT }),
   certificateGithubWorkflowName: flag.string("GitHub workflow name expected in the certificate"),
   certificateGithubWorkflowRef: flag.string("GitHub workflow ref expected in the certificate"),

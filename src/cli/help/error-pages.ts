@@ -18,7 +18,7 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
     causes: [
       "a path is misspelt, or relative to another folder",
       "a private key where the public one belongs, or the other way round",
-      "the password of the key is wrong, or has a line end at its end",
+      "the password of the key is wrong, or ends with a line feed",
       "an image reference is not valid",
     ],
     remedies: [
@@ -122,7 +122,7 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
     },
   },
   limit: {
-    meaning: "Something from outside is larger, more deeply nested or more numerous than tsign accepts.",
+    meaning: "A file or an answer is too large, too deeply nested, or has too many parts.",
     causes: ["a very large attachment", "a document made to exhaust memory or time"],
     remedies: [
       "check that the file is what you think it is",
@@ -137,12 +137,12 @@ export const ERROR_PAGES: Readonly<Record<ErrorCode, ErrorPage>> = {
   cancelled: {
     meaning: "You declined a question, or interrupted the program.",
     causes: ["Ctrl-C", "an answer other than y", "a question that could not be asked: there is no terminal"],
-    remedies: ["run the command again", "pass --yes where a script is to go on without a question"],
+    remedies: ["run the command again", "pass --yes to skip the question in a script"],
     example: { command: "tsign sign IMAGE", error: "interrupted" },
   },
   internal: {
     meaning: "tsign has a defect. No verdict was reached.",
-    causes: ["an exception that nothing expected"],
+    causes: ["an unexpected exception"],
     remedies: ["report it with the command, the version (`tsign version`) and the output of --verbose"],
     example: { command: "tsign verify --key cosign.pub IMAGE", error: "internal error: …" },
   },

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../../errors.ts";
 
-/** What there is to know about the errors of one code. */
+/** The help page of an error code. */
 export interface ErrorPage {
   /** A sentence: what an error of this code means. */
   readonly meaning: string;
@@ -92,7 +92,7 @@ export const VERIFICATION_ERROR_PAGES = {
   "bad-signature": {
     meaning: "The signature of a file does not verify.",
     causes: [
-      "the file was changed after it was signed, for example its line ends",
+      "the file was changed after it was signed, for example its line endings",
       "the bundle or the signature is that of another file",
       "the file was signed with another key or by another identity",
     ],
