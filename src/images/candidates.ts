@@ -86,7 +86,7 @@ export class CandidateVerifier {
     return this.verified.length + this.failures.length;
   }
 
-  /** The failure of the candidate that passed the most checks, the first of several. */
+  /** The failure of the candidate whose verification came furthest, the first of several. */
   get nearest(): Failure | undefined {
     return this.#nearest?.failure;
   }
@@ -119,11 +119,19 @@ export class CandidateVerifier {
   }
 }
 
-/** The checks in the order in which `verify` makes them. */
-const ORDER: readonly CheckName[] = ["log", "signature", "time", "key", "sct", "claims", "identity"];
+/** Positions of the checks in the order in which `verify` makes them. */
+const POSITION: Readonly<Record<CheckName, number>> = {
+  log: 0,
+  signature: 1,
+  time: 2,
+  key: 3,
+  sct: 4,
+  claims: 5,
+  identity: 6,
+};
 
 /** How far a refused candidate came: 0 if its first check failed or it is unreadable, otherwise the position of that check. */
 function progressOf(result: Refused | Unreadable): number {
   if ("unreadable" in result || result.checks.length === 1) return 0;
-  return ORDER.indexOf(result.failed.name);
+  return POSITION[result.failed.name];
 }

@@ -106,7 +106,7 @@ export function missedPlace({ origin, incomplete: { code, message } }: Incomplet
  * The error for an image whose signatures or attestations all failed. Its reason and fields are those of the nearest miss.
  *
  * @param found.count number of candidates
- * @param found.nearest the failure of the candidate that passed the most checks
+ * @param found.nearest the failure of the candidate whose verification came furthest
  */
 export function noMatch(
   wanted: Wanted,

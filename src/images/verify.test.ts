@@ -365,7 +365,7 @@ test("CandidateVerifier: failed request -> fails one candidate; abort -> thrown"
   await assert.rejects(aborted.add(evidence), /the time is over/);
 });
 
-test("CandidateVerifier: several failures -> the nearest miss is the one that passed the most checks", async () => {
+test("CandidateVerifier: several failures -> the nearest miss is the one that came furthest", async () => {
   const evidence = await signPayload({ signer: signerFromKey(KEY) }, Buffer.from("{}"));
   const refused = (...names: CheckName[]): Refused => {
     const checks = names.map((name) => ({ name, outcome: "passed", detail: name }) as const);
