@@ -113,12 +113,14 @@ async function findEngine(
   const here: string = import.meta.dirname ?? launcher.folder; // undefined in the single executable
   const folder = `${here}${/[\\/]src[\\/]policy$/.test(here) ? "/../../dist" : ""}/policy`;
   const exists = async (path: string) => (await files.stat(path))?.kind === "file";
+  const native = `${folder}/engine${platform.os === "win32" ? ".exe" : ""}`;
+  const script = `${folder}/run.cjs`;
   for (const form of forms) {
-    const native = `${folder}/engine${platform.os === "win32" ? ".exe" : ""}`;
-    if (form === "native" && (await exists(native))) return [native, `memory=${limits.mebibytes}`];
-    const script = `${folder}/run.cjs`;
-    if (form === "native" || launcher.node === undefined || !(await exists(script))) continue;
-    return portable(launcher.node, platform.runtime, script, limits);
+    if (form === "native") {
+      if (await exists(native)) return [native, `memory=${limits.mebibytes}`];
+    } else if (launcher.node !== undefined && (await exists(script))) {
+      return portable(launcher.node, platform.runtime, script, limits);
+    }
   }
   throw new TsignError("unsupported", "policy engine is not built", {
     hint: "run `npm run policy-engine`, which needs Go 1.21 or newer",
