@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** Markup that a browser may be given as it is. Only `html` makes it. */
+/** Markup that is safe to send to a browser. Only `html` creates it. */
 export class Markup {
   readonly #text: string;
 
@@ -16,7 +16,7 @@ export class Markup {
 type MarkupValue = string | number | Markup | readonly Markup[];
 
 /**
- * Makes markup from a template. Text put into it is escaped, for elements and for attributes in quotes; markup stays.
+ * Creates markup from a template. Text in `${…}` is escaped, for elements and for quoted attributes; markup is kept.
  *
  *     html`<p title="${text}">${text}</p>`
  */
@@ -30,13 +30,13 @@ function escaped(value: MarkupValue): string {
   return String(value).replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** What a page shows. */
+/** The parts of a page. */
 export interface Page {
   /** The heading, and the beginning of the window's title. */
   readonly title: string;
-  /** The program, at the top of the page. */
+  /** Name of the program, at the top of the page. */
   readonly brand: string;
-  /** What follows the heading. */
+  /** The content after the heading. */
   readonly content: Markup;
   /** A note at the bottom. */
   readonly note?: string;
@@ -45,8 +45,8 @@ export interface Page {
 }
 
 /**
- * Writes a page for people: one column, for telephones and screen readers too, light or dark as the browser prefers. It loads
- * nothing and runs nothing, and its headers keep the browser from doing either (Content Security Policy Level 3).
+ * Writes a page: one column, also for phones and screen readers, light or dark as the browser prefers. It contains no scripts and
+ * loads nothing, and its headers make the browser refuse both (Content Security Policy Level 3).
  *
  * @returns the document, and its headers with lower-case names
  */

@@ -4,10 +4,9 @@ import { decodeBase64 } from "./base64.ts";
 const LENGTH = 32;
 
 /**
- * The id that a key is shown by: the SHA-256 of its SubjectPublicKeyInfo as 64 hex digits.
+ * The ID of a key for printing: SHA-256 of its SubjectPublicKeyInfo, 64 hex digits.
  *
- * @param hint what a bundle names its key by; base64 of that hash where cosign or tsign wrote it. Other hints are returned as
- * they are
+ * @param hint the key's hint in a bundle. cosign and tsign write that hash in base64; any other hint is returned unchanged
  */
 export function keyIdOfHint(hint: string): string {
   const bytes = decodeBase64(hint);

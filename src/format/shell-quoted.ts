@@ -1,5 +1,5 @@
 /**
- * A word as a POSIX shell (and fish) reads it back: as it is where no character is special, else in single quotes.
+ * Quotes a word for a POSIX shell (and fish): unchanged if no character is special, otherwise in single quotes.
  *
  * @param text one line, without control characters
  */
