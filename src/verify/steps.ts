@@ -79,10 +79,10 @@ export async function checkTimes(step: {
   if (wanted === 1 && verified.length === 0) {
     throw evidence.timestamps.length > 0
       ? new CheckFailed("time", "no signed timestamp is from a trusted authority", {
-          hint: "check that --trusted-root lists the timestamp authority used for signing",
+          hint: "check that --trusted-root, or --timestamp-certificate-chain, has the timestamp authority used for signing",
         })
       : new CheckFailed("time", "no signed timestamp found", {
-          hint: "sign again with a timestamp authority, or leave out --use-signed-timestamps",
+          hint: "sign again with a timestamp authority, or leave out --use-signed-timestamps and --timestamp-certificate-chain",
         });
   }
   const found = new Set(verified.map(({ authority }) => authorityId(authority))).size;
