@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { KeyObject } from "node:crypto";
 import { test } from "node:test";
 import { TsignError } from "../src/errors.ts";
 import { readBundle } from "../src/evidence/bundle/read.ts";
@@ -12,7 +11,13 @@ import { verify } from "../src/verify/verify.ts";
 import { byteMutations, type Json, mutations, textMutations } from "./support/document-mutations.ts";
 import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
 import { ALICE } from "./support/sandbox-client.ts";
-import { ARTIFACT, type BundleKind, PREDICATE_TYPE, signedBundle } from "./support/signed-bundles.ts";
+import {
+  ARTIFACT,
+  type BundleKind,
+  PREDICATE_TYPE,
+  type SignedBundle,
+  signedBundle,
+} from "./support/signed-bundles.ts";
 
 /**
  * Mutates every field of every kind of bundle in every way: only the original verifies. One mutation
@@ -53,13 +58,24 @@ const KINDS: Readonly<Record<string, BundleKind>> = {
 
 type Outcome = "verified" | "refused" | { readonly failed: string };
 
+/** How the mutations of a bundle are verified. The trusted root is parsed once, because that takes longer than verifying. */
+interface Verifier {
+  readonly sandbox: TestSigstore;
+  readonly trusted: ReturnType<typeof readTrustedRoot>;
+  readonly kind: BundleKind;
+  readonly key: ReturnType<typeof publicKeyFromObject>;
+}
+
+/** Signs a bundle of a kind. */
+async function signed(kind: BundleKind): Promise<{ json: SignedBundle["json"]; by: Verifier }> {
+  const sandbox = await testSigstore();
+  const { json, publicKey } = await signedBundle(sandbox, kind);
+  const trusted = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root");
+  return { json, by: { sandbox, trusted, kind, key: publicKeyFromObject(publicKey) } };
+}
+
 /** Parses and verifies a bundle like a command. Any exception but that for an unreadable bundle is a bug. */
-async function judge(
-  json: Json,
-  by: { sandbox: TestSigstore; kind: BundleKind; publicKey: KeyObject },
-): Promise<Outcome> {
-  const { sandbox, kind } = by;
-  const key = publicKeyFromObject(by.publicKey);
+async function judge(json: Json, { sandbox, trusted, kind, key }: Verifier): Promise<Outcome> {
   const identity = { subject: [exactly(ALICE)], issuer: [exactly(sandbox.at.issuer)], extensions: new Map() };
   const policy: Policy = {
     signer: kind.signer === "key" ? { kind: "key", key, hashes: defaultHashes(key) } : { kind: "identity", identity },
@@ -68,7 +84,7 @@ async function judge(
     timestamp: kind.timestamp ? "required" : "optional",
     sct: { detached: undefined },
   };
-  const trust = { ...readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root"), now: sandbox.io.now() };
+  const trust = { ...trusted, now: sandbox.io.now() };
   let evidence: ReturnType<typeof readBundle>;
   try {
     evidence = readBundle(Buffer.from(JSON.stringify(json)), { kind: "file", where: "mutation" });
@@ -108,9 +124,7 @@ function isHarmless(
 
 for (const [turn, [name, kind]] of Object.entries(KINDS).entries()) {
   test(`${name}: any change -> refused`, async () => {
-    const sandbox = await testSigstore();
-    const { json, publicKey } = await signedBundle(sandbox, kind);
-    const by = { sandbox, kind, publicKey };
+    const { json, by } = await signed(kind);
     assert.equal(await judge(json, by), "verified");
     let tried = 0;
     const wrong: string[] = [];
@@ -142,10 +156,9 @@ const PLACES: Readonly<Record<string, { at: readonly (string | number)[]; of: ke
 for (const [name, { at, of }] of Object.entries(PLACES)) {
   test(`${name}: any byte changed -> refused`, async () => {
     const kind = KINDS[of] ?? assert.fail();
-    const sandbox = await testSigstore();
-    const { json, publicKey } = await signedBundle(sandbox, kind);
+    const { json, by } = await signed(kind);
     for (const { change, changed } of some(byteMutations(json, at))) {
-      const outcome = await judge(changed, { sandbox, kind, publicKey });
+      const outcome = await judge(changed, by);
       assert.notEqual(outcome, "verified", change);
       if (typeof outcome === "object") assert.doesNotMatch(outcome.failed, /cannot be judged/, change);
     }
@@ -155,16 +168,15 @@ for (const [name, { at, of }] of Object.entries(PLACES)) {
 for (const name of ["v0.3, hashedrekord, promise", "v0.3, Rekor v2, timestamp"]) {
   test(`checkpoint of ${name}: any character changed -> refused`, async () => {
     const kind = KINDS[name] ?? assert.fail();
-    const sandbox = await testSigstore();
-    const { json, publicKey } = await signedBundle(sandbox, kind);
+    const { json, by } = await signed(kind);
     const at = ["verificationMaterial", "tlogEntries", 0, "inclusionProof", "checkpoint", "envelope"];
     for (const { change, changed } of some(textMutations(json, at))) {
-      assert.notEqual(await judge(changed, { sandbox, kind, publicKey }), "verified", change);
+      assert.notEqual(await judge(changed, by), "verified", change);
     }
     const witness = "\u2014 witness.example AAAAAAAA\n";
     const cosigned = structuredClone(json);
     cosigned.verificationMaterial.tlogEntries[0].inclusionProof.checkpoint.envelope += witness;
-    const outcome = await judge(cosigned, { sandbox, kind, publicKey });
+    const outcome = await judge(cosigned, by);
     assert.equal(outcome === "verified", name.includes("Rekor v2"), "a witness of v2's is passed over, v1 has none");
   });
 }
