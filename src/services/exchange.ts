@@ -47,6 +47,23 @@ export async function post(
   return client.transport.read({ method: "POST", url, headers, body }, { maxBytes: MAX_RESPONSE });
 }
 
+/**
+ * Sends a POST request with a JSON document to an API path, and returns the response, whatever its status.
+ *
+ * @param headers more headers, with lower-case names
+ */
+export function postJson(
+  client: ServiceClient,
+  path: string,
+  { document, headers = {} }: { document: unknown; headers?: Readonly<Record<string, string>> },
+): Promise<Answer> {
+  return post(client, {
+    url: apiUrl(client, path),
+    headers: { ...headers, "content-type": "application/json", accept: "application/json" },
+    body: Buffer.from(JSON.stringify(document)),
+  });
+}
+
 /** Sends a GET request and returns the response, whatever its status. */
 export async function get(client: ServiceClient, url: URL): Promise<Answer> {
   return client.transport.read(

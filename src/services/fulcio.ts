@@ -3,7 +3,7 @@ import { isObject, parseJson } from "../format/json.ts";
 import { sameKey } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
-import { apiUrl, post, refusal, responseName, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
+import { postJson, refusal, responseName, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
 
 /** `PublicKeyAlgorithm` of fulcio.proto. */
 const ALGORITHM = { ecdsa: "ECDSA", rsa: "RSA", ed25519: "ED25519" } as const;
@@ -35,17 +35,14 @@ export async function requestCertificate(
   const { signature } = await signer.sign(Buffer.from(subject));
   const { kind, pem } = signer.publicKey;
   const algorithm = ALGORITHM[kind.type];
-  const body = JSON.stringify({
+  const document = {
     publicKeyRequest: {
       publicKey: { algorithm, content: pem },
       proofOfPossession: Buffer.from(signature).toString("base64"),
     },
-  });
-  const answer = await post(client, {
-    url: apiUrl(client, "/api/v2/signingCert"),
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json", accept: "application/json" },
-    body: Buffer.from(body),
-  });
+  };
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await postJson(client, "/api/v2/signingCert", { document, headers });
   if (answer.status !== 200 && answer.status !== 201) {
     throw refusal(client, answer, answer.status < 429 ? CHECK_TOKEN : undefined);
   }

@@ -5,12 +5,13 @@ import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { type HashName, hash, type Message } from "../format/digest.ts";
 import { isObject, parseJson, textOf } from "../format/json.ts";
+import type { Answer } from "../net/http.ts";
 import type { TransportIo } from "../net/retry.ts";
 import {
   apiUrl,
   get,
   INVALID_ENTRY,
-  post,
+  postJson,
   refusal,
   responseName,
   type ServiceClient,
@@ -72,12 +73,10 @@ function intotoEntry({ content, envelope: stored, verifier }: LogRequest): Recor
  */
 export async function uploadEntry(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry> {
   const client = serviceClient(io, { service: "rekor", url });
-  const answer = await postJson(client, ENTRIES, proposedEntry(request));
+  const answer = await postJson(client, ENTRIES, { document: proposedEntry(request) });
   if (answer.status === 409) return fetchExisting(client, answer.headers["location"]);
   if (answer.status !== 201 && answer.status !== 200) throw refusal(client, answer);
-  const [entry] = readEntries(parseJson(answer.bytes, responseName(client)), client);
-  if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
-  return entry;
+  return entryOf(answer, client);
 }
 
 async function fetchExisting(client: ServiceClient, location: string | undefined): Promise<TransparencyLogEntry> {
@@ -85,9 +84,7 @@ async function fetchExisting(client: ServiceClient, location: string | undefined
   if (!uuid) throw wrongAnswer(client, INVALID_ENTRY);
   const answer = await get(client, apiUrl(client, `${ENTRIES}/${uuid}`));
   if (answer.status !== 200) throw refusal(client, answer);
-  const [entry] = readEntries(parseJson(answer.bytes, responseName(client)), client);
-  if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
-  return entry;
+  return entryOf(answer, client);
 }
 
 /**
@@ -97,8 +94,8 @@ async function fetchExisting(client: ServiceClient, location: string | undefined
  */
 export async function searchEntries(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry[]> {
   const client = serviceClient(io, { service: "rekor", url });
-  const query = { entries: [proposedEntry(request), ...intotoEntry(request)] };
-  const answer = await postJson(client, `${ENTRIES}/retrieve`, query);
+  const document = { entries: [proposedEntry(request), ...intotoEntry(request)] };
+  const answer = await postJson(client, `${ENTRIES}/retrieve`, { document });
   if (answer.status !== 200) throw refusal(client, answer);
   const found = parseJson(answer.bytes, responseName(client));
   if (!Array.isArray(found) || found.length > MAX_FOUND) throw wrongAnswer(client, INVALID_ENTRY);
@@ -121,14 +118,14 @@ export async function entryAtIndex(io: TransportIo, url: URL, logIndex: string):
   address.searchParams.set("logIndex", logIndex);
   const answer = await get(client, address);
   if (answer.status !== 200) throw refusal(client, answer);
-  const [entry] = readEntries(parseJson(answer.bytes, responseName(client)), client);
-  if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
-  return entry;
+  return entryOf(answer, client);
 }
 
-function postJson(client: ServiceClient, path: string, body: unknown) {
-  const headers = { "content-type": "application/json", accept: "application/json" };
-  return post(client, { url: apiUrl(client, path), headers, body: Buffer.from(JSON.stringify(body)) });
+/** Reads the entry of a successful response. @throws TsignError "bad-bundle" if it is not JSON, "service" without an entry */
+function entryOf({ bytes }: Answer, client: ServiceClient): TransparencyLogEntry {
+  const [entry] = readEntries(parseJson(bytes, responseName(client)), client);
+  if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
+  return entry;
 }
 
 /** Reads a LogEntry of rekor's openapi.yaml: an object of entries by UUID. */

@@ -5,9 +5,8 @@ import { parseJson } from "../format/json.ts";
 import type { KeyKind } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
 import {
-  apiUrl,
   INVALID_ENTRY,
-  post,
+  postJson,
   refusal,
   responseName,
   type ServiceClient,
@@ -55,17 +54,13 @@ export async function uploadEntryV2(io: TransportIo, url: URL, request: LogReque
     verifier.kind === "certificate"
       ? { x509Certificate: { rawBytes: encodeBase64(verifier.der) } }
       : { publicKey: { rawBytes: encodeBase64(verifier.spki) } };
-  const body = JSON.stringify({
+  const document = {
     hashedRekordRequestV002: {
       digest: encodeBase64(digest),
       signature: { content: encodeBase64(signature), verifier: { ...material, keyDetails: keyDetails(key) } },
     },
-  });
-  const answer = await post(client, {
-    url: apiUrl(client, "/api/v2/log/entries"),
-    headers: { "content-type": "application/json", accept: "application/json" },
-    body: Buffer.from(body),
-  });
+  };
+  const answer = await postJson(client, "/api/v2/log/entries", { document });
   if (answer.status !== 201 && answer.status !== 200) throw refusal(client, answer);
   return readEntry(answer.bytes, client);
 }
