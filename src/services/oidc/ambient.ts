@@ -1,6 +1,13 @@
 import { TsignError } from "../../errors.ts";
 import { AUDIENCE } from "./audience.ts";
-import { GITHUB_PERMISSION, isSet, missingVariables, noIdentity } from "./ci-systems.ts";
+import {
+  BUILDKITE_VARIABLES,
+  GITHUB_PERMISSION,
+  GITHUB_VARIABLES,
+  isSet,
+  missingVariables,
+  noIdentity,
+} from "./ci-systems.ts";
 import { type AmbientIo, credential, fetchToken, MAX_TOKEN, parseAddress } from "./token-request.ts";
 
 const TOKEN_FILE = "/var/run/sigstore/cosign/oidc-token";
@@ -21,9 +28,7 @@ export interface AmbientProvider {
 
 const unavailable = (message: string, hint: string) => new TsignError("auth", message, { hint });
 
-const GITHUB = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
-const BUILDKITE = ["BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_JOB_ID"];
-const BUILDKITE_VARIABLES =
+const PASS_BUILDKITE_VARIABLES =
   "run tsign in a job of a Buildkite agent, and pass BUILDKITE_AGENT_ACCESS_TOKEN and BUILDKITE_JOB_ID into its container, " +
   "as the docker plugin does with `mount-buildkite-agent: true`";
 
@@ -52,9 +57,10 @@ export const AMBIENT_PROVIDERS: readonly AmbientProvider[] = [
   },
   {
     name: "github-actions",
-    enabled: async (io) => GITHUB.every((name) => isSet(io, name)),
+    enabled: async (io) => GITHUB_VARIABLES.every((name) => isSet(io, name)),
     token: githubActionsToken,
-    missing: (io) => missingVariables(io, "the GitHub Actions job", { needs: GITHUB, hint: GITHUB_PERMISSION }),
+    missing: (io) =>
+      missingVariables(io, "the GitHub Actions job", { needs: GITHUB_VARIABLES, hint: GITHUB_PERMISSION }),
   },
   {
     name: "buildkite-agent",
@@ -62,8 +68,8 @@ export const AMBIENT_PROVIDERS: readonly AmbientProvider[] = [
     token: buildkiteToken,
     missing: (io) =>
       missingVariables(io, "the Buildkite job", {
-        needs: BUILDKITE,
-        hint: BUILDKITE_VARIABLES,
+        needs: BUILDKITE_VARIABLES,
+        hint: PASS_BUILDKITE_VARIABLES,
       }),
   },
   {
@@ -118,7 +124,7 @@ async function buildkiteToken(io: AmbientIo): Promise<string> {
   const job = (io.env["BUILDKITE_JOB_ID"] ?? "").trim();
   if (!/^[A-Za-z0-9-]+$/.test(job)) {
     throw new TsignError("auth", `BUILDKITE_JOB_ID is ${job === "" ? "not set" : "not the id of a job"}`, {
-      hint: BUILDKITE_VARIABLES,
+      hint: PASS_BUILDKITE_VARIABLES,
     });
   }
   const url = parseAddress(`${base.replace(/\/+$/, "")}/jobs/${job}/oidc/tokens`, "BUILDKITE_AGENT_ENDPOINT");

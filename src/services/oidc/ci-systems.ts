@@ -22,6 +22,11 @@ interface CiSystem {
   readonly hintFor: (audience: string) => string;
 }
 
+/** The variables of a GitHub Actions job that may request tokens. */
+export const GITHUB_VARIABLES = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"] as const;
+/** The variables with which a Buildkite job requests tokens from its agent. */
+export const BUILDKITE_VARIABLES = ["BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_JOB_ID"] as const;
+
 export const GITHUB_PERMISSION =
   "give the job `permissions: id-token: write` (a reusable workflow needs it from its caller too)";
 
@@ -41,7 +46,7 @@ const CI_SYSTEMS: readonly CiSystem[] = [
     name: "GitHub Actions",
     marker: "GITHUB_ACTIONS",
     issuer: /^https:\/\/token\.actions\.githubusercontent\.com(\/|$)/,
-    needs: ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
+    needs: GITHUB_VARIABLES,
     hint: GITHUB_PERMISSION,
     hintFor: (audience) =>
       audience === AUDIENCE
@@ -60,7 +65,7 @@ const CI_SYSTEMS: readonly CiSystem[] = [
     name: "Buildkite",
     marker: "BUILDKITE",
     issuer: /^https:\/\/agent\.buildkite\.com\/?$/,
-    needs: ["BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_JOB_ID"],
+    needs: BUILDKITE_VARIABLES,
     hint: `pass both variables into the container or shell that runs tsign, or ${buildkite(AUDIENCE)}`,
     hintFor: buildkite,
   },
