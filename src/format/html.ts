@@ -30,6 +30,17 @@ function escaped(value: MarkupValue): string {
   return String(value).replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
+/** Returns a row of a `dl`. The value may run in the other direction than its name. */
+export function row(name: string, value: string | Markup): Markup {
+  return html`<div><dt>${name}</dt><dd><bdi>${value}</bdi></dd></div>\n`;
+}
+
+/** Returns the content of a page for a failure: its reason, and to run the command again. */
+export function failure(reason: string): Markup {
+  return html`<p class="error">${reason}</p>
+<p>Close this window, return to your terminal and run the command again.</p>`;
+}
+
 /** The parts of a page. */
 export interface Page {
   /** The heading, and the beginning of the window's title. */

@@ -1,4 +1,4 @@
-import { html, type Markup } from "../../format/html.ts";
+import { html, type Markup, row } from "../../format/html.ts";
 import type { ServerResponse } from "../../io/io.ts";
 import { sandboxPage } from "../server/page.ts";
 
@@ -92,11 +92,6 @@ function aboutRequest({ client, scope }: Request): Markup[] {
   const asked = scope.split(" ").filter((name) => name !== "");
   const access = asked.map((name) => (Object.hasOwn(SCOPES, name) ? `${SCOPES[name]} (${name})` : name));
   return [row("Application", client), row("Asks for", access.join(", ") || "nothing by name")];
-}
-
-/** A row of a list; the value is kept apart from text that runs the other way. */
-function row(name: string, value: string | Markup): Markup {
-  return html`<div><dt>${name}</dt><dd><bdi>${value}</bdi></dd></div>\n`;
 }
 
 function emailField(email: string): Markup {

@@ -1,4 +1,4 @@
-import { html, htmlPage, type Markup } from "../../format/html.ts";
+import { failure, html, htmlPage, type Markup } from "../../format/html.ts";
 import type { ServerResponse } from "../../io/io.ts";
 import { answer } from "./service.ts";
 
@@ -22,8 +22,7 @@ export function sandboxPage(title: string, content: Markup, options: { status?: 
 
 /** Writes a page for a request that was refused. */
 export function refusedPage(status: number, title: string, reason: string): ServerResponse {
-  const next = html`<p>Close this window, return to your terminal and run the command again.</p>`;
-  return sandboxPage(title, html`<p class="error">${sentence(reason)}</p>\n${next}`, { status });
+  return sandboxPage(title, failure(sentence(reason)), { status });
 }
 
 /** Writes a page for an address that the sandbox does not have. */

@@ -1,4 +1,4 @@
-import { html, htmlPage } from "../../format/html.ts";
+import { failure, html, htmlPage, row } from "../../format/html.ts";
 
 /** How a login in the browser ended: for whom, at which issuer, or why it failed. */
 export type LoginOutcome =
@@ -14,14 +14,10 @@ const BRAND = "tsign";
  */
 export function loginPage(outcome: LoginOutcome): ReturnType<typeof htmlPage> {
   if (!outcome.ok) {
-    const content = html`<p class="error">${outcome.reason}</p>
-<p>Close this window, return to your terminal and run the command again.</p>`;
-    return htmlPage({ title: "Login failed", brand: BRAND, content });
+    return htmlPage({ title: "Login failed", brand: BRAND, content: failure(outcome.reason) });
   }
   const content = html`<dl>
-<div><dt>Signed in as</dt><dd><bdi>${outcome.subject}</bdi></dd></div>
-<div><dt>Issuer</dt><dd><bdi>${outcome.issuer}</bdi></dd></div>
-</dl>
+${[row("Signed in as", outcome.subject), row("Issuer", outcome.issuer)]}</dl>
 <p>tsign continues in your terminal. You can close this window.</p>`;
   return htmlPage({ title: "You are signed in", brand: BRAND, content });
 }
