@@ -1,6 +1,6 @@
 import { TsignError, withFields } from "../../errors.ts";
 import { encodeBase64 } from "../../format/base64.ts";
-import { ask, bytesOf, createService, type Service, textAt } from "./rest.ts";
+import { ask, bytesOf, createService, rateLimited, type Service, textAt } from "./rest.ts";
 import type { KeyPair, OpenProvider, ProviderIo } from "./types.ts";
 
 const SERVICE = "GitHub";
@@ -86,9 +86,10 @@ function refusal(service: Service, failed: { status: number; url: URL; owner: st
 }
 
 function errorFor(
-  { base }: Service,
+  service: Service,
   { status, owner, action }: { status: number; owner: string; action: string },
 ): TsignError {
+  const { base } = service;
   if (status === 401)
     return new TsignError("auth", `${SERVICE} (${base}) refused GITHUB_TOKEN (401)`, {
       hint: "set GITHUB_TOKEN to a valid token that may write Actions secrets",
@@ -103,7 +104,6 @@ function errorFor(
       hint: "use github://OWNER/REPO for a repository, and github://OWNER for an organisation",
     });
   }
-  if (status === 429)
-    return new TsignError("service", `${SERVICE} (${base}) still limits the request rate (429) after several attempts`);
+  if (status === 429) return rateLimited(service);
   return new TsignError("service", `${SERVICE} (${base}) returned ${status}: cannot ${action} of ${owner}`);
 }

@@ -2,7 +2,7 @@ import { TsignError, withFields } from "../../errors.ts";
 import { readKeyFile } from "../key-file.ts";
 import { publicKeyFromPem } from "../public-key.ts";
 import { signerFromKey } from "../signer.ts";
-import { ask, createService, type Service, textAt } from "./rest.ts";
+import { ask, createService, rateLimited, type Service, textAt } from "./rest.ts";
 import type { KeyPair, OpenProvider, ProviderIo } from "./types.ts";
 
 const SERVICE = "GitLab";
@@ -119,9 +119,10 @@ function refusal(
 }
 
 function errorFor(
-  { base }: Service,
+  service: Service,
   failed: { status: number; action: string; body?: unknown; done?: readonly string[] },
 ): TsignError {
+  const { base } = service;
   const { status, action, done = [] } = failed;
   const after = done.length > 0 ? ` (already written: ${done.join(", ")})` : "";
   if (status === 401)
@@ -133,11 +134,7 @@ function errorFor(
       hint: "use a token with the scope `api` and the role Maintainer",
     });
   }
-  if (status === 429)
-    return new TsignError(
-      "service",
-      `${SERVICE} (${base}) still limits the request rate (429) after several attempts${after}`,
-    );
+  if (status === 429) return rateLimited(service, after);
   if (status === 400 && /taken/.test(JSON.stringify(failed.body ?? ""))) {
     return new TsignError("input", `cannot ${action}: it already exists${after}`, {
       hint: "delete the existing variables first, if that key pair is no longer needed",

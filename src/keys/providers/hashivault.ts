@@ -4,7 +4,7 @@ import { encodeBase64 } from "../../format/base64.ts";
 import { publicKeyFromObject, publicKeyFromPem } from "../public-key.ts";
 import type { PublicKey } from "../types.ts";
 import { remoteSigner } from "./remote.ts";
-import { ask, bytesOf, type Reply, type Service, textAt, valueAt } from "./rest.ts";
+import { ask, bytesOf, type Reply, rateLimited, type Service, textAt, valueAt } from "./rest.ts";
 import type { OpenProvider, ProviderIo } from "./types.ts";
 import { connectVault, SERVICE } from "./vault-connection.ts";
 
@@ -196,11 +196,7 @@ function errorFor(
       hint: "check TRANSIT_SECRET_ENGINE_PATH (the mount of the engine) and VAULT_NAMESPACE",
     });
   }
-  if (reply.status === 429)
-    return new TsignError(
-      "service",
-      `${SERVICE} (${service.base}) still limits the request rate (429) after several attempts: ${reason}`,
-    );
+  if (reply.status === 429) return rateLimited(service, `: ${reason}`);
   if (reply.status === 503)
     return new TsignError("service", `${SERVICE} (${service.base}) is sealed or not ready (503): ${reason}`);
   if (reply.status === 400)

@@ -5,7 +5,7 @@ import { type LoadPackage, loadPackages } from "../../packages.ts";
 import { readKeyFile } from "../key-file.ts";
 import { publicKeyFromPem } from "../public-key.ts";
 import { signerFromKey } from "../signer.ts";
-import { ask, createService, type Reply, type Service, textAt, valueAt } from "./rest.ts";
+import { ask, createService, type Reply, rateLimited, type Service, textAt, valueAt } from "./rest.ts";
 import type { KeyPair, KeyProvider, OpenProvider, ProviderIo } from "./types.ts";
 
 const SERVICE = "Kubernetes";
@@ -196,11 +196,7 @@ function errorFor(service: Service, reply: Reply, request: { secret: Secret; ver
       hint: "delete the secret first, or choose another name; secrets with key pairs are immutable",
     });
   }
-  if (reply.status === 429)
-    return new TsignError(
-      "service",
-      `${SERVICE} (${service.base}) still limits the request rate (429) after several attempts`,
-    );
+  if (reply.status === 429) return rateLimited(service);
   return new TsignError(
     "service",
     `${SERVICE} (${service.base}) returned ${reply.status}: cannot ${verb} secret ${name}: ${reason}`,
