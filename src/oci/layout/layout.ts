@@ -3,6 +3,7 @@ import { TsignError } from "../../errors.ts";
 import { digestOf, isDigest } from "../../format/digest.ts";
 import { isObject, parseJson } from "../../format/json.ts";
 import { MAX_MANIFEST, readManifest } from "../manifest.ts";
+import { requireWithin } from "../registry/blobs.ts";
 import { fallbackTag } from "../tags.ts";
 import type { Descriptor, ImageStore } from "../types.ts";
 import {
@@ -79,10 +80,7 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
       return digest && readManifestFile(io, path, digest);
     },
     async blob(descriptor, { maxBytes }) {
-      if (descriptor.size > maxBytes) {
-        const message = `read ${path}@${descriptor.digest}: size ${descriptor.size} bytes exceeds the limit of ${maxBytes} bytes`;
-        throw new TsignError("limit", message, { hint: "set COSIGN_MAX_ATTACHMENT_SIZE to raise the limit" });
-      }
+      requireWithin(maxBytes, descriptor, `${path}@${descriptor.digest}`);
       const pieces: Uint8Array[] = [];
       for await (const piece of store.blobStream(descriptor)) pieces.push(piece);
       return Buffer.concat(pieces);

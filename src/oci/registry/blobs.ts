@@ -88,6 +88,14 @@ export async function* checked(
   if (actual !== hex) throw digestMismatch(where, { expected: descriptor.digest, actual: `${algorithm}:${actual}` });
 }
 
+/** Checks a blob's size before it is read as a whole. @param where its name in errors @throws TsignError "limit" */
+export function requireWithin(maxBytes: number, { size }: Descriptor, where: string): void {
+  if (size <= maxBytes) return;
+  throw new TsignError("limit", `read ${where}: size ${size} bytes exceeds the limit of ${maxBytes} bytes`, {
+    hint: "set COSIGN_MAX_ATTACHMENT_SIZE to raise the limit",
+  });
+}
+
 /** The error for content with the wrong digest. @param where the content's name in errors */
 export function digestMismatch(
   where: string,

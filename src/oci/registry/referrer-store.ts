@@ -43,7 +43,7 @@ export async function* listReferrers(referring: Referring, subject: Digest): Asy
   if (answered && hasListed.has(referring.session)) return;
   try {
     const index = await readFallback(referring, subject);
-    const fallbackIndex = `${referring.repository.name}:${fallbackTag(subject)}`;
+    const fallbackIndex = indexName(referring.repository, subject);
     const budget = { left: Number.POSITIVE_INFINITY };
     const options = { where: `referrers index ${fallbackIndex}`, doubtful: false, seen: new Set<string>(), budget };
     for await (const entry of index ? entriesOf([index.bytes], options) : []) {
@@ -55,6 +55,11 @@ export async function* listReferrers(referring: Referring, subject: Digest): Asy
     if (!harmless) failure ??= { error: expected(error) };
   }
   if (failure) throw failure.error;
+}
+
+/** Returns the name of a subject's fallback index, `registry/repository:tag`. */
+function indexName({ name }: { readonly name: string }, subject: Digest): string {
+  return `${name}:${fallbackTag(subject)}`;
 }
 
 /** Returns an error caused by the registry; rethrows a defect of tsign or an interruption, which ends the command. */
@@ -73,11 +78,11 @@ async function readFallback(connection: Connection, subject: Digest): Promise<St
   const index = await getManifest(connection, fallbackTag(subject));
   if (!index) return undefined;
   if (index.descriptor.digest === subject) {
-    if ((await tagsOf(connection))?.has(fallbackTag(subject))) throw shadowed(connection.repository.name, subject);
+    if ((await tagsOf(connection))?.has(fallbackTag(subject))) throw shadowed(connection.repository, subject);
     return undefined;
   }
   if (index.manifest.manifests) return index;
-  const name = `${connection.repository.name}:${fallbackTag(subject)}`;
+  const name = indexName(connection.repository, subject);
   const actual = index.descriptor.digest;
   throw new TsignError("registry", `read referrers index ${name}: the tag points to ${actual}, which is not an index`);
 }
@@ -162,8 +167,8 @@ async function missingFromApi(
 }
 
 /** The error for a registry that returns the image under the fallback tag even when an index is stored there. */
-function shadowed(name: string, subject: Digest): TsignError {
-  const message = `read referrers index ${name}:${fallbackTag(subject)}: the registry returns the image itself for this tag`;
+function shadowed(repository: { readonly name: string }, subject: Digest): TsignError {
+  const message = `read referrers index ${indexName(repository, subject)}: the registry returns the image itself for this tag`;
   return new TsignError("registry", message, {
     hint: "pass --new-bundle-format=false to store the signature under another tag",
   });
@@ -183,7 +188,7 @@ async function addToFallback(referring: Referring, subject: Digest, entries: rea
     async manifest(identifier) {
       const found = await store.manifest(identifier);
       if (identifier !== tag || !isImage(found?.descriptor.digest)) return found;
-      if (wrote) throw shadowed(store.name, subject);
+      if (wrote) throw shadowed(store, subject);
       return undefined;
     },
     async putManifest(bytes, options) {

@@ -1,8 +1,7 @@
-import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import type { Repository } from "../ref.ts";
 import type { Descriptor, ImageStore } from "../types.ts";
-import { readBlobStream, storeBlob } from "./blobs.ts";
+import { readBlobStream, requireWithin, storeBlob } from "./blobs.ts";
 import { deleteManifest, getManifest, putManifest, resolveManifest } from "./manifests.ts";
 import { listReferrers, listUnlisted, putReferrer } from "./referrer-store.ts";
 import type { RegistrySession } from "./session.ts";
@@ -22,14 +21,7 @@ export function registryStore(connection: Connection): ImageStore {
     resolve: (identifier) => resolveManifest(connection, identifier),
     manifest: (identifier) => getManifest(connection, identifier),
     async blob(descriptor, { maxBytes }) {
-      if (descriptor.size > maxBytes) {
-        const name = `${repository.name}@${descriptor.digest}`;
-        throw new TsignError(
-          "limit",
-          `read blob ${name}: size ${descriptor.size} bytes exceeds the limit of ${maxBytes} bytes`,
-          { hint: "set COSIGN_MAX_ATTACHMENT_SIZE to raise the limit" },
-        );
-      }
+      requireWithin(maxBytes, descriptor, `blob ${repository.name}@${descriptor.digest}`);
       return readBlob(connection, descriptor);
     },
     blobStream: (descriptor) => readBlobStream(session, repository, descriptor),
