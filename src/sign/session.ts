@@ -102,8 +102,8 @@ export async function openSession(io: TransportIo, options: SessionOptions): Pro
 
   const witnessed = async (signed: Evidence, used: readonly Witness[]) => {
     const evidence = await witnessEvidence(signed, { key: signer.publicKey, witnesses: used });
-    const options = { key: signer.publicKey, certified: issued, witnesses, now: io.now() };
-    if (trust) await checkSignature(evidence, { ...options, trust });
+    const checked = { key: signer.publicKey, certified: issued, witnesses, now: io.now() };
+    if (trust) await checkSignature(evidence, { ...checked, trust });
     return evidence;
   };
   return {
