@@ -46,7 +46,7 @@ for (const [name, key, hash, algorithm] of kinds) {
       });
     }
 
-    test("passes a failure of the stream on", async () => {
+    test("throws an error of the stream", async () => {
       async function* broken(): AsyncGenerator<Uint8Array> {
         yield text;
         throw new TsignError("input", "the disk is gone");

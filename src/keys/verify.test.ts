@@ -58,12 +58,12 @@ for (const [name, make] of Object.entries(keys)) {
         });
       }
 
-      test("no hash to try is a no", async () => {
+      test("no hash to try -> false", async () => {
         const signature = nodeSign(key.hash, text, privateKey);
         assert.equal(await verifySignature({ key, message: message(text), signature, hashes: [] }), false);
       });
 
-      test("another message, another key, a flipped bit, a cut or longer signature are a no", async () => {
+      test("another message, another key, a flipped bit, a truncated or longer signature -> false", async () => {
         const signature = nodeSign(key.hash, text, privateKey);
         const hashes = [key.hash];
         const yes = { key, message: message(text), signature, hashes };
@@ -192,7 +192,7 @@ describe("encodings of ECDSA signatures", () => {
   }
 });
 
-test("RSA PKCS#1 v1.5 made by OpenSSL with each hash verifies by message and by digest, with that hash alone", async () => {
+test("RSA PKCS#1 v1.5 made by OpenSSL with each hash verifies by message and by digest, with that hash only", async () => {
   const privateKey = rsa(2048);
   const key = publicKeyFromObject(privateKey);
   for (const name of ALL) {

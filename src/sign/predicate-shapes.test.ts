@@ -13,7 +13,7 @@ const LINK = {
   environment: {},
 };
 
-test("a predicate of its type is taken, unknown fields, absent ones and null included", () => {
+test("shapeMismatch: predicate of its type, also with unknown, absent and null fields -> undefined", () => {
   const good: [string, Record<string, unknown>][] = [
     ["slsaprovenance", {}],
     [
