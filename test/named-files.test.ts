@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { faultsOf } from "../scripts/check-commits.ts";
 
@@ -15,15 +15,16 @@ function namedFiles(text: string): string[] {
 
 const exists = (path: string) => existsSync(join(ROOT, path)) || existsSync(join(ROOT, "src", path));
 
+const TEXTS = [
+  "SECURITY.md",
+  "CONTRIBUTING.md",
+  "README.md",
+  ...globSync("docs/*.md", { cwd: ROOT }),
+  "test/suites/README.md",
+];
+
 test("SECURITY.md, CONTRIBUTING.md, README.md, docs/: every named file exists", () => {
-  const texts = [
-    "SECURITY.md",
-    "CONTRIBUTING.md",
-    "README.md",
-    ...globSync("docs/*.md", { cwd: ROOT }),
-    "test/suites/README.md",
-  ];
-  const wrong = texts.flatMap((text) =>
+  const wrong = TEXTS.flatMap((text) =>
     namedFiles(read(text))
       .filter((path) => !exists(path) && !path.startsWith("dist/"))
       .map((path) => `${text}: ${path}`),
@@ -34,6 +35,53 @@ test("SECURITY.md, CONTRIBUTING.md, README.md, docs/: every named file exists", 
     "cli/none.ts",
   ]);
   assert.ok(!exists("src/none.ts") && exists("verify/verify.ts"));
+});
+
+test("SECURITY.md, CONTRIBUTING.md, README.md, docs/: every linked file exists", () => {
+  const links = [...TEXTS, "CHANGELOG.md"].flatMap((text) =>
+    [...read(text).matchAll(/\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, to = ""]) => ({ text, to })),
+  );
+  assert.ok(links.length > 40, `${links.length} links`);
+  const broken = links.filter(({ text, to }) => !existsSync(join(ROOT, dirname(text), to)));
+  assert.deepEqual(broken, []);
+});
+
+test("every `npm run` in the documentation is a script, and every suite is a file", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const runs = [...TEXTS, "CHANGELOG.md"].flatMap((text) =>
+    [...read(text).matchAll(/npm run ([a-z][a-z:-]*)(?: '?([a-z][a-z*-]*)'?)?/g)].map(
+      ([line, script = "", word = ""]) => ({
+        line: `${text}: ${line}`,
+        script,
+        suite: script === "suite" ? word : undefined,
+      }),
+    ),
+  );
+  assert.ok(runs.length > 60, `${runs.length} lines`);
+  for (const { line, script, suite } of runs) {
+    assert.ok(scripts[script] !== undefined, line);
+    if (suite) assert.ok(globSync(`test/suites/${suite}.suite.ts`, { cwd: ROOT }).length > 0, line);
+  }
+});
+
+test("every suite is in the list of suites and in the CI gate", () => {
+  const suites = globSync("test/suites/*.{suite.ts,sh}", { cwd: ROOT }).map((path) => basename(path));
+  assert.ok(suites.length > 40, `${suites.length} suites`);
+  const [list, gate] = [read("test/suites/README.md"), read(".ci/run")];
+  const patterns = (text: string, start: string) =>
+    [...text.matchAll(new RegExp(`${start} '?([a-z*-]+)'?`, "g"))].map(([, name = ""]) => name);
+  for (const [text, start] of [
+    [list, "npm run suite"],
+    [gate, "node_suite"],
+  ] as const) {
+    const names = patterns(text, start);
+    const missing = suites.filter((file) =>
+      file.endsWith(".sh")
+        ? !text.includes(`test/suites/${file}`)
+        : !names.some((name) => new RegExp(`^${name.replace("*", ".*")}\\.suite`).test(file)),
+    );
+    assert.deepEqual(missing, [], start);
+  }
 });
 
 test("threat model: every row names a test that npm test or the CI gate runs", () => {
