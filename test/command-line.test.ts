@@ -308,6 +308,12 @@ test("a value that is not among a flag's choices is refused with the list and th
     if (near) assert.match(refused.stderr, new RegExp(`^hint: did you mean ${near}`, "m"), line);
     else assert.doesNotMatch(refused.stderr, /did you mean/, line);
   }
+  for (const line of ["triangulate --type= x", "attach sbom --type= --sbom package.json x"]) {
+    const empty = await run(line.split(" "), { cwd: process.cwd() });
+    assert.equal(empty.code, 1, line);
+    assert.equal(empty.stdout, "", line);
+    assert.match(empty.stderr, /^Error: unknown (?:attachment|SBOM) type ""\nhint: use --type \w+/m, line);
+  }
   const variable = await run(["sign", "x"], { env: { COSIGN_OIDC_PROVIDER: "githb-actions" } });
   assert.match(variable.stderr, /"COSIGN_OIDC_PROVIDER": must be one of .*\nhint: did you mean github-actions\?/);
   const type = await run("attest --key k.key --type slsaprovenence1 --predicate p x".split(" "));

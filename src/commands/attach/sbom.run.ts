@@ -41,9 +41,13 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   printStored(io, { kind: "SBOM", where: `${store.name}@${digestOf(written.bytes)}` });
 };
 
-/** @throws TsignError "usage" for a format that the type does not have */
+/** @throws TsignError "usage" for an empty type, or a format that the type does not have */
 function mediaTypeOf(flags: { type: string; inputFormat: string; sbom: string }): string {
-  const formats = MEDIA_TYPES[flags.type] ?? {};
+  const formats = MEDIA_TYPES[flags.type];
+  if (!formats) {
+    const hint = `use --type ${Object.keys(MEDIA_TYPES).join(" or ")}`;
+    throw new TsignError("usage", `unknown SBOM type "${flags.type}"`, { hint });
+  }
   const [usual = ""] = Object.keys(formats);
   const format = flags.inputFormat || (flags.sbom.endsWith(".json") ? "json" : usual);
   const mediaType = formats[format];
