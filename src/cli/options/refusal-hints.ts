@@ -79,11 +79,14 @@ export function blobRefusalHint(
   return refusalHint(refusal, flags, bundleHint(flags));
 }
 
+/** The hint for a signature that was never logged. */
+export const IF_UNLOGGED = "if it was signed without a transparency log on purpose, add --insecure-ignore-tlog";
+
 const SERVICES = "check that --trusted-root, or TUF_MIRROR, belongs to the services used for signing";
 
 function unloggedHint({ offline }: SignerFlags): string {
   const lookUp = offline ? "leave out --offline to look the entry up in the log; " : "";
-  return `${lookUp}if it was signed without a transparency log on purpose, add --insecure-ignore-tlog`;
+  return `${lookUp}${IF_UNLOGGED}`;
 }
 
 /** The flag that demands a value, by that value; every flag of an identity where it is not clear. */

@@ -14,6 +14,7 @@ import type { verificationFlags } from "../flags/verification.ts";
 import { flagName } from "../parser/argv.ts";
 import type { FlagValues } from "../parser/define.ts";
 import { keyReference } from "./key.ts";
+import { IF_UNLOGGED } from "./refusal-hints.ts";
 import { trustOfFlags } from "./trust.ts";
 import { orWithoutMirror } from "./unreachable.ts";
 
@@ -171,7 +172,7 @@ function warnAboutCertificateFlags(io: Io, flags: Flags): void {
 function withoutMirrorHint({ offline }: Flags, { signer, log }: Verification["policy"]): string {
   const file = `pass --trusted-root FILE${offline ? ", which --offline requires" : " to verify without a network"}`;
   if (signer.kind !== "key" || log !== "required") return file;
-  return `${file}; if it was signed without a transparency log on purpose, add --insecure-ignore-tlog`;
+  return `${file}; ${IF_UNLOGGED}`;
 }
 
 /** The parts of the trusted root that these flags need. */
