@@ -74,12 +74,16 @@ export class Parts {
   }
 
   /** Applies an anchor and a tag to a node. @returns the node, with its tag if it is a scalar */
-  named(node: YamlNode, by: { anchor: string | undefined; tag: string | undefined; start: number }): YamlNode {
-    const kind = by.tag === "map" ? "mapping" : by.tag === "seq" ? "sequence" : "scalar";
-    if (by.tag !== undefined && node.kind !== kind)
-      this.cursor.refuse(`!!${by.tag} before a value of another type`, by.start);
-    const tagged = node.kind === "scalar" && by.tag !== undefined ? { ...node, tag: by.tag } : node;
-    if (by.anchor !== undefined) this.#anchors.set(by.anchor, tagged);
+  named(
+    node: YamlNode,
+    { anchor, tag, start }: { anchor: string | undefined; tag: string | undefined; start: number },
+  ): YamlNode {
+    const kind = tag === "map" ? "mapping" : tag === "seq" ? "sequence" : "scalar";
+    if (tag !== undefined && node.kind !== kind) {
+      this.cursor.refuse(`!!${tag} before a value of another type`, start);
+    }
+    const tagged = node.kind === "scalar" && tag !== undefined ? { ...node, tag } : node;
+    if (anchor !== undefined) this.#anchors.set(anchor, tagged);
     return tagged;
   }
 
