@@ -80,7 +80,7 @@ test("readEnvelope: a large payload -> read like a small one", () => {
   assert.throws(() => read({ ...GOOD, payload: large.toString().split(" ") }), badBundle);
   const larger = Buffer.alloc(13 * 1024 * 1024, "larger ");
   assert.equal(Buffer.compare(read({ ...GOOD, payload: base64(larger) }).payload, larger), 0);
-  // The rest of such a document is judged as ever.
+  // The rest of such a document is checked as usual.
   assert.throws(() => read({ ...GOOD, payload: base64(large), Payload: "" }), badBundle);
   assert.throws(() => read({ ...GOOD, payload: base64(large), signatures: [SIGNATURE, SIGNATURE] }), badBundle);
 });

@@ -14,7 +14,7 @@ const SBOM = "application/vnd.dev.cosign.artifact.sbom.v1+json";
 const INDEX = "application/vnd.oci.image.index.v1+json";
 const config = { mediaType: "config", digest: digestOf(Buffer.from("c")), size: 1 };
 
-/** An image, its registry, and the pauses that were made. */
+/** An image, its registry, and a record of the pauses. */
 function beside() {
   const store = memoryStore();
   const image = store.add({ config, layers: [] });
@@ -43,7 +43,7 @@ const asked = (store: MemoryStore, what: string) =>
 const failing = (code: ErrorCode, what: RegExp) => (asked: string) => {
   if (what.test(asked)) throw new TsignError(code, `no ${asked}`);
 };
-/** A registry that says yes and deletes nothing. */
+/** Makes a registry report success without deleting. */
 const unmoved = (store: MemoryStore) => {
   store.delete = async (tagOrDigest) => {
     store.asked.push(`delete ${tagOrDigest}`);

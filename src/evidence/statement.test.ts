@@ -77,7 +77,7 @@ test("parseStatement: a member that other parsers read as a known one -> refused
     { ...GOOD, subject: [{ digest: { "sha-512": "2" } }] },
   ];
   for (const value of wrong) assert.throws(() => parse(value), badBundle, JSON.stringify(value));
-  // What a predicate holds is its author's business, and so are the keys of annotations.
+  // Members of the predicate and keys of annotations are chosen by the author.
   parse({ ...GOOD, predicate: { Subject: 1, subject: 2 } });
   parse({ ...GOOD, subject: [{ ...SUBJECT, annotations: { name: "a", Name: "b" } }] });
 });
@@ -107,7 +107,7 @@ test("readStatement: an in-toto envelope -> its statement; another payload type 
   for (const type of ["", "application/json", "application/vnd.in-toto+json;x"]) {
     assert.throws(() => readStatement(envelope(GOOD, type)), badBundle, type);
   }
-  // Not even where the same payload was read before.
+  // Also if the same payload was read before.
   assert.throws(() => readStatement({ ...content, payloadType: "application/json" }), badBundle);
 });
 
@@ -116,7 +116,7 @@ test("refuseOtherType: an annotated type that differs from the signed one -> ref
   refuseOtherType(envelope(GOOD), undefined);
   assert.throws(() => refuseOtherType(envelope(GOOD), "another"), badBundle);
   assert.throws(() => refuseOtherType(envelope(GOOD), ""), badBundle);
-  // What cannot be read, or is no statement, is left to whoever verifies it.
+  // A malformed statement, or other content, is left to `verify`.
   refuseOtherType(envelope([]), "another");
   refuseOtherType(envelope(GOOD, "text/plain"), "another");
   refuseOtherType({ kind: "blob", signature: Buffer.from("signature") }, "another");

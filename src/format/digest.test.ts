@@ -17,7 +17,7 @@ async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 for (const keepBytes of [text.length, text.length + 1, text.length - 1, 0]) {
-  test(`a message of ${text.length} bytes, of which ${keepBytes} may be kept, is what was read`, async () => {
+  test(`readMessage: ${text.length} bytes, at most ${keepBytes} to keep -> their digests, and the bytes if they fit`, async () => {
     const message = await readMessage(inPieces(text), { hashes: ["sha256", "sha512"], keepBytes });
     assert.equal(message.size, text.length);
     for (const name of ["sha256", "sha512"] as const) {

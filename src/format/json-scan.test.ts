@@ -16,7 +16,7 @@ const accepts = (read: () => unknown): boolean => {
   }
 };
 
-/** A generator that repeats itself: a failure can be looked at again. */
+/** A generator with a seed, so that failures can be reproduced. */
 function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

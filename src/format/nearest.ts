@@ -2,7 +2,7 @@
 const MAX_SUGGESTIONS = 3;
 
 /**
- * Returns the candidates that a misspelt word may stand for, the most similar first, at most three: within two edits (one
+ * Returns the candidates that a misspelt word may mean, the most similar first, at most three: within two edits (one
  * for words of up to three letters), or beginning with the word. Case is ignored.
  */
 export function nearest(word: string, candidates: readonly string[]): string[] {

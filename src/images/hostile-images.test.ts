@@ -25,7 +25,7 @@ function signedBy(key: Key, leaf: Uint8Array, chain: readonly Uint8Array[]): Pro
   return signPayload({ signer: signerFromKey(key.privateKey), certificate: { leaf, chain } }, payload);
 }
 
-/** A chain of certificates of one name, ten keys, each certified by each: no search for a path in it ends. */
+/** A chain of certificates with one name and ten keys, each certified by each, in which a search for a path does not end. */
 async function endless(): Promise<Evidence> {
   const keys = Array.from({ length: 10 }, newKey);
   const chain = keys.flatMap((key) => keys.map((issuerKey) => make({ name: "CA", key, issuer: "CA", issuerKey })));
@@ -33,7 +33,7 @@ async function endless(): Promise<Evidence> {
   return signedBy(key, make({ name: undefined, key, issuer: "CA", issuerKey: keys[0] ?? key, more: [NAME] }), chain);
 }
 
-/** A signature by an authority that comes last of twelve of its name: finding it takes more than each path has of its own. */
+/** A signature by the last of twelve authorities with the same name: finding it takes more than a path's own budget. */
 async function honest(root: Key): Promise<Evidence> {
   const keys = Array.from({ length: 12 }, newKey);
   const chain = keys.map((key) => make({ name: "middle", key, issuer: "CA", issuerKey: root }));

@@ -331,7 +331,7 @@ test("dockerfileImages: ignored names -> notices", () => {
   assert.deepEqual(notices, ["- scratch image ignored", "- stage reference ignored: s"]);
 });
 
-/** The images of a Dockerfile, or what it is refused for. */
+/** The images of a Dockerfile, or the error's message. */
 const outcome = (text: string, options: Partial<DockerfileOptions> = {}): string => {
   try {
     return find(text, options).join(" ");

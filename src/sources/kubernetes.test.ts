@@ -11,7 +11,7 @@ const refuses = (text: string | Uint8Array, reason: RegExp) =>
     (error) => error instanceof TsignError && ["input", "limit"].includes(error.code) && reason.test(error.message),
     typeof text === "string" ? text.slice(0, 200) : "bytes",
   );
-/** A pod of two containers, written as most manifests are, with something put into it. */
+/** A typical manifest of a pod with two containers, with text inserted. */
 const two = (text: string) =>
   `kind: Pod\nspec:\n  containers:\n  - name: a\n    image: good${text}\n  - name: b\n    image: evil\n`;
 
@@ -259,7 +259,7 @@ test("manifestImages: a node with a billion aliases -> visited once", () => {
   assert.deepEqual(find(`a0: &a0 [{containers: [{image: a}]}]\n${lists.join("\n")}`), ["a"]);
 });
 
-/** The images of a document, or what it is refused for. */
+/** The images of a document, or the error's message. */
 const outcome = (text: string): string => {
   try {
     return find(text).join(" ");

@@ -23,7 +23,7 @@ const VALUES: Readonly<Record<string, string>> = {
   "\u00fc_9": "letters",
 };
 
-/** Expands a word, and says which variables were asked for and had no value. */
+/** Expands a word. Returns the result and the unset variables. */
 function expansion(word: string, options: Partial<LexOptions> = {}) {
   const unset: string[] = [];
   const variables = { get: (name: string) => VALUES[name], unset: (name: string) => unset.push(name) };
@@ -36,7 +36,7 @@ const split = (line: string, options: Partial<LexOptions> = {}) =>
 const refuses = (act: () => unknown, message: string) =>
   assert.throws(act, (error) => error instanceof ShellSyntaxError && error.message === message, message);
 
-/** Each word, and what it expands to. */
+/** Checks the expansion of each word. */
 function expands(cases: readonly (readonly [word: string, result: string])[], options: Partial<LexOptions> = {}) {
   for (const [word, result] of cases) assert.equal(expand(word, options), result, word);
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isSpace, splitAtSpaces, trimEnd, trimSpace, trimStart } from "./white-space.ts";
 
-/** What Go's unicode.IsSpace says yes to. */
+/** Characters for which Go's unicode.IsSpace is true. */
 const SPACES = "\t\n\v\f\r \x85\xA0\u1680\u2000\u2001\u2005\u200A\u2028\u2029\u202F\u205F\u3000";
 
 test("isSpace: one character of Go's white space -> true; anything else -> false", () => {

@@ -5,8 +5,8 @@ import type { YamlNode } from "./yaml-parts.ts";
 import { readYaml } from "./yaml-reader.ts";
 
 /**
- * One line for a node: `[a, b]`, `{k: v}`, `"quoted"`, `!tag value`, `()` for nothing; `~` behind what goes over several lines, `<` before what
- * `<<` brings in.
+ * Formats a node on one line: `[a, b]`, `{k: v}`, `"quoted"`, `!tag value`, `()` for an empty value, `~` after a value that spans
+ * several lines, `<` before merged pairs.
  */
 function show(node: YamlNode): string {
   assert.ok(!("tag" in node) || (node.kind === "scalar" && node.tag !== undefined), "only scalars have a tag");

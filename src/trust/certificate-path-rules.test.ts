@@ -24,7 +24,7 @@ const SERVER = "1.3.6.1.5.5.7.3.1";
 const [FROM, AT, TO] = ["2026-01-01", "2026-06-01", "2027-01-01"].map((day) => new Date(day)) as [Date, Date, Date];
 const NO_PATH = { code: "untrusted", message: "certificate has no valid path to a trusted root" };
 
-/** A subject or issuer of one TeletexString, in which any byte may stand. */
+/** A subject or issuer of one TeletexString, which may contain any byte. */
 const nameOf = (...bytes: number[]) => sequence(setOf(sequence(oid("2.5.4.3"), tlv(0x14, Buffer.from(bytes)))));
 
 interface Party {
@@ -39,7 +39,7 @@ function party(name: Buffer = nameOf(...Buffer.from(`party ${++parties}`))): Par
   return { name, key: privateKey, spki: publicKey.export({ type: "spki", format: "der" }) };
 }
 
-/** What a certificate says; by default it is an authority's for any use. */
+/** Content of a certificate; by default that of an authority for any usage. */
 interface Content {
   readonly ca?: boolean;
   readonly pathLength?: number;
@@ -48,7 +48,7 @@ interface Content {
   readonly from?: Date;
   readonly to?: Date;
   readonly more?: readonly Buffer[];
-  /** Whose key its issuer's identifier is of. */
+  /** The party whose key is in the authority key identifier. */
   readonly issuerId?: Party;
 }
 
@@ -81,7 +81,7 @@ const certificate = (subject: Party, issuer: Party, content: Content = {}, key =
 const leafOf = (issuer: Party, content: Content = {}) =>
   certificate(party(sequence()), issuer, { ca: false, usages: [CODE_SIGNING], ...content });
 
-/** The same with SHA-224 in place of SHA-256, well signed. */
+/** The same certificate with a valid SHA-224 signature instead of SHA-256. */
 function weakly(tbs: Buffer, key: KeyObject): Buffer {
   const [sha256, sha224] = [oid("1.2.840.10045.4.3.2"), oid("1.2.840.10045.4.3.1")];
   const at = tbs.indexOf(sha256);
@@ -172,7 +172,7 @@ test("verifyCertificatePath: the leaf must be for code signing, or for timestamp
   }
 });
 
-/** Extensions that are known, each with a value that it may have. */
+/** Known extensions, each with a valid value. */
 const KNOWN: Readonly<Record<string, Buffer>> = {
   "2.5.29.15": bitString(Buffer.of(0x86), 1),
   "2.5.29.17": sequence(implicit(6, Buffer.from("https://somebody.example"))),

@@ -59,7 +59,7 @@ test("verifyCertificatePath: signing certificate for timestamps -> refused", () 
   assert.throws(() => pathOf("leaf", ["intermediate"], { purpose: "timeStamping" }), /not for timestamping only/);
 });
 
-/** A root and a maker of leaves under it, each with more extensions than usual. */
+/** A root, and functions for leaves under it with additional extensions. */
 function workshop() {
   const newKey = () => {
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -156,7 +156,7 @@ test("verifyCertificatePath: many copies of a certificate -> same path", () => {
   );
 });
 
-/** Chains that a depth-first search would walk in all their orders. */
+/** Chains that a depth-first search would follow in every order. */
 const HOSTILE: Record<string, (count: number) => { leaf: Buffer; offered: Buffer[] }> = {
   "of one name and key, each issued by each": (count) => {
     const { newKey, make } = foundry();
@@ -198,7 +198,7 @@ const HOSTILE: Record<string, (count: number) => { leaf: Buffer; offered: Buffer
 };
 
 for (const [kind, make] of Object.entries(HOSTILE)) {
-  test(`a chain of certificates ${kind} ends in a no at once, and hides no good signature`, () => {
+  test(`verifyCertificatePath: a chain of certificates ${kind} -> refused without delay, and a good certificate is accepted`, () => {
     const { root, under } = workshop();
     const authorities = { roots: [root.certificate], intermediates: [] };
     const good = signCertificate(under(false, []).tbs, root.key);

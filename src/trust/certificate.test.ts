@@ -29,7 +29,7 @@ const [ISSUER_ID, SUBJECT_ID] = [implicit(1, Buffer.of(0, 1)), implicit(2, Buffe
 const KEY_ID = extension("2.5.29.14", octetString(Buffer.alloc(20)));
 const extensions = (...list: Buffer[]) => explicit(3, sequence(...list));
 
-/** Members of a certificate, which are there unless undefined. */
+/** Members of a certificate; undefined ones are left out. */
 const MEMBERS = {
   version: version(2) as Buffer | undefined,
   serial: integer(Buffer.of(0x40, 1)) as Buffer | undefined,
@@ -50,7 +50,7 @@ const OUTER = {
 
 const present = (members: object) => Object.values(members).filter((each): each is Buffer => each !== undefined);
 
-/** A certificate that nobody signed: reading does not look at the signature. */
+/** A certificate with an invalid signature, which parsing does not check. */
 function made(changes: Partial<typeof MEMBERS> = {}, outer: Partial<typeof OUTER> = {}): Buffer {
   return sequence(sequence(...present({ ...MEMBERS, ...changes })), ...present({ ...OUTER, ...outer }));
 }

@@ -10,7 +10,7 @@ const FIXTURES = ["leaf", "intermediate", "root"].map(
 );
 const NO_CERTIFICATE = Buffer.from("no certificate");
 
-/** A certificate of which only the name is known, and how often its signature is checked. */
+/** A certificate with only a name, and a count of its signature checks. */
 function counted(name: string, isGood = true) {
   const counter = { checks: 0, keys: [] as unknown[], certificate: {} as Certificate };
   const native = {
@@ -27,7 +27,7 @@ function counted(name: string, isGood = true) {
 
 const named = (name: string) => counted(name).certificate;
 
-/** How many are done until the search is given up. */
+/** The number of operations until the search stops. */
 function spent(once: (number: number) => void): { count: number; message: string } {
   for (let count = 0; count < 2000; count++) {
     try {
@@ -49,7 +49,7 @@ for (const [kind, spend, words] of [
   ["checks", check, "signature checks"],
   ["certificates", parse, "certificates"],
 ] as const) {
-  test(`PathBudget: a path has 100 ${kind}, of which 8 are its own and the rest of a shared thousand`, () => {
+  test(`PathBudget: a path has 100 ${kind}, 8 of its own and the others from a shared thousand`, () => {
     const budget = new PathBudget();
     const given = (count: number) => ({
       count,

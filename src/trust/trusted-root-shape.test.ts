@@ -27,7 +27,7 @@ const ROOT = {
   timestampAuthorities: [AUTHORITY],
 };
 
-/** Every path to a value that is no object or list, with what a change there makes of the whole. */
+/** Every path to a scalar, with a copy of the document in which that scalar is changed. */
 function leaves(value: unknown, change: (leaf: unknown) => unknown, path = ""): [path: string, changed: unknown][] {
   if (typeof value !== "object" || value === null) return [[path, change(value)]];
   const rebuilt = (key: string, part: unknown) =>

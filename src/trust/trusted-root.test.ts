@@ -120,7 +120,7 @@ test("readTrustedRoot: log keys of every supported type, which must match the st
   refused(one(pkcs1, "PKIX_RSA_PKCS1V5"), /malformed public key/);
 });
 
-/** A public RSA key whose primes nobody knows: a large one would take a second to make. */
+/** A public RSA key without known primes, because creating a large key pair takes a second. */
 function rsaKey(bits: number): KeyObject {
   for (let modulus = 2n ** BigInt(bits) - 1n; ; modulus -= 2n) {
     const n = Buffer.from(modulus.toString(16), "hex").toString("base64url");

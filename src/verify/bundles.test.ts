@@ -37,7 +37,7 @@ const ISSUER = sandbox.at.issuer;
 
 const made = new Map<Name, Promise<{ evidence: Evidence; policy: Policy }>>();
 
-/** A bundle of the kind, made once, and the policy that it fulfils. */
+/** A bundle of the kind, created once, and a policy that it satisfies. */
 function good(name: Name): Promise<{ evidence: Evidence; policy: Policy }> {
   const known = made.get(name) ?? make(KINDS[name]);
   made.set(name, known);

@@ -70,7 +70,7 @@ test("verifyCheckpoint: a valid checkpoint of Rekor v1 or v2, with every kind of
   for (const kind of ["ecdsa", "ed25519"] as const) {
     for (const origin of [V1, V2]) judge(made({ kind, origin }));
   }
-  judge({ ...made(), entry: { logIndex: "3" } as TransparencyLogEntry }); // without a proof there is none to check
+  judge({ ...made(), entry: { logIndex: "3" } as TransparencyLogEntry }); // no inclusion proof, so no checkpoint to check
 });
 
 test("checkpointName: Rekor v1 -> the name in the origin; v2 -> the log's host", () => {
@@ -132,7 +132,7 @@ test("verifyCheckpoint: a size, root hash or index that differs from the inclusi
   refused({ logIndex: "4" }, /index 4, but its inclusion proof is for index 3/);
   refused({ origin: V1, logIndex: "2" }, /index 2/);
   judge(made({ origin: V1, logIndex: "3" }));
-  judge(made({ origin: V1, logIndex: "4" })); // v1 counts on through several trees
+  judge(made({ origin: V1, logIndex: "4" })); // v1 numbers entries across several trees
 });
 
 test("verifyCheckpoint: a text that two parsers could split differently -> refused", () => {

@@ -40,7 +40,7 @@ const DSSE = {
   signature: sign("sha256", PAE.bytes ?? assert.fail(), SIGNING.privateKey),
 } as const;
 
-/** An entry with the log's promise to include it (SET). */
+/** An entry with a signed entry timestamp (SET). */
 function entryOf(
   kindVersion: string,
   spec: object,
@@ -79,7 +79,7 @@ interface Change {
   evidence?: Partial<Evidence>;
 }
 
-/** The entries and the signature, in the order of `verify`. */
+/** Checks the entries and the signature, in the order of `verify`. */
 async function judge(content: Evidence["content"], entries: readonly TransparencyLogEntry[], change: Change = {}) {
   const evidence = evidenceOf(content, change.evidence);
   const { message = content.kind === "dsse" ? PAE : MESSAGE, key = KEY, hashes = ["sha256"] } = change;

@@ -22,7 +22,7 @@ const LOG: Log = { baseUrl: "https://log.example", id: Buffer.alloc(32, 1), key:
 /** Seconds within the fixture certificate's time. */
 const VALID = Math.floor(CERTIFICATE.validFromDate.getTime() / 1000) + 60;
 
-/** Bodies of every kind that name a key, as PEM or DER. */
+/** Entry bodies of every kind, with a key as PEM or DER. */
 const BODIES: Readonly<Record<string, (pem: string, der: Uint8Array, field: string) => object>> = {
   "hashedrekord 0.0.1": (pem) => ({ signature: { publicKey: { content: b64(pem) } } }),
   "dsse 0.0.1": (pem) => ({ signatures: [{ verifier: b64(pem) }] }),
@@ -34,7 +34,7 @@ const BODIES: Readonly<Record<string, (pem: string, der: Uint8Array, field: stri
   "dsse 0.0.2": (_, der, field) => ({ dsseV002: { signatures: [{ verifier: { [field]: { rawBytes: b64(der) } } }] } }),
 };
 
-/** A certificate for a key, by whomever. */
+/** A certificate for a key, from any issuer. */
 function renewed(key: KeyObject): Buffer {
   const issuer = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
   const tbs = tbsCertificate({
@@ -97,7 +97,7 @@ for (const [kind, spec] of Object.entries(BODIES)) {
     fails(() => judge(key(), BY_CERTIFICATE), /for a different key/);
     fails(() => judge(certificate(OTHER_CERTIFICATE), BY_CERTIFICATE), /for a different certificate/);
     fails(() => judge(certificate(CERTIFICATE)), /for a different certificate/);
-    judge(certificate(CERTIFICATE), { ...BY_CERTIFICATE, evidence: evidenceOf({ kind: "none" }) }); // the key it certifies
+    judge(certificate(CERTIFICATE), { ...BY_CERTIFICATE, evidence: evidenceOf({ kind: "none" }) }); // the certificate's key
     fails(() => judge(entryOf(kind, spec("", Buffer.alloc(0), "publicKey"))), /has no public key/);
     fails(() => judge(entryOf(kind, spec("nonsense", Buffer.from("nonsense"), "publicKey"))), /for a different key/);
     fails(() => judge(entryOf(kind, undefined)), /missing a required field/);

@@ -28,7 +28,7 @@ const POLICY: Policy = {
   sct: "insecureSkip",
 };
 
-/** Why a signed text, which is about the image for tsign, does not verify for it; undefined where it does. */
+/** Why a signed text, in which tsign reads the image's digest, does not verify for it; undefined if it does. */
 async function refusal(form: "payload" | "statement", text: string): Promise<string | undefined> {
   const sign = form === "payload" ? signPayload : signInTotoStatement;
   const evidence = await sign({ signer: signerFromKey(KEY) }, Buffer.from(text));
@@ -38,7 +38,7 @@ async function refusal(form: "payload" | "statement", text: string): Promise<str
   return verdict.failed.detail;
 }
 
-/** A text with one more member, after the given one: the last of two wins in Go. */
+/** Inserts a member after the given one, because Go uses the last of two. */
 const after = (text: string, place: string, member: string) => text.replace(place, `${place},${member}`);
 
 test("verify: a simple-signing payload with members that Go reads as known ones -> refused", async () => {

@@ -60,7 +60,7 @@ function tbsOf(...extensions: readonly Uint8Array[]): Buffer {
   });
 }
 
-/** An SCT of a log over the certificate without its SCTs (RFC 6962 section 3.2), with things changed. */
+/** An SCT of a log over the certificate without its SCTs (RFC 6962 section 3.2), with changes. */
 function sctOf(
   log: ReturnType<typeof logOf>,
   change: { timestamp?: number; entryType?: number; version?: number; issuer?: Uint8Array; extensions?: Buffer } = {},
@@ -75,7 +75,7 @@ function sctOf(
 
 const listOf = (...scts: readonly Uint8Array[]) => opaque(2, Buffer.concat(scts.map((sct) => opaque(2, sct))));
 
-/** Judges a certificate with an extension for SCTs that holds this. */
+/** Verifies a certificate whose SCT extension has this value. */
 function judge(value: Uint8Array, logs: readonly Log[] = [ONE, TWO], detached?: Uint8Array): string {
   const tbs = tbsOf(NAME, extension(SCT_LIST_OID, value), LAST);
   const leaf = parseCertificate(signCertificate(tbs, ISSUER.key));

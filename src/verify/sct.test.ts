@@ -26,7 +26,7 @@ function number(value: number | bigint, length: number): Buffer {
   );
 }
 
-/** What a log answers for a whole certificate (RFC 6962 §4.1), with things changed. */
+/** A log's response for a whole certificate (RFC 6962 §4.1), with changes. */
 function detached(
   change: { timestamp?: number; bytes?: [number, number]; more?: object; of?: string; tail?: Buffer } = {},
 ) {

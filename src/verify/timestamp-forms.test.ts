@@ -68,7 +68,7 @@ function authorityOf(
 
 const ROOT = authorityOf("root", undefined, ROOT_PAIR);
 
-/** A timestamp signer's certificate, of an issuer. */
+/** A timestamp signer's certificate from an issuer. */
 function certificateOf(key: KeyObject, issuer: Authority = ROOT): { der: Buffer; serial: Buffer; issuer: Authority } {
   const serial = serialNumber(randomBytes);
   const spki = spkiOf(key);
@@ -94,7 +94,7 @@ type Signer = keyof typeof SIGNERS;
 
 interface Parts {
   signer?: Signer;
-  /** What the token says it is signed with, and the hash it is really signed with. */
+  /** The signature algorithm that the token states, and the hash that is really used. */
   algorithm?: string;
   hash?: Hash | null;
   /** The signer's digest algorithm. */
@@ -102,12 +102,12 @@ interface Parts {
   imprint?: Hash;
   infoVersion?: number;
   time?: string;
-  /** Values of attributes in place of the usual ones; undefined leaves one out. */
+  /** Replacements for the values of attributes; undefined leaves one out. */
   attributes?: Record<string, Uint8Array | undefined>;
   certificates?: readonly Uint8Array[];
 }
 
-/** A TimeStampResp that is signed over whatever it says. */
+/** A signed TimeStampResp with any content. */
 function made(parts: Parts = {}): Buffer {
   const { signer = "ec", algorithm = ECDSA_SHA256, hash = "sha256", digestAlgorithm = "sha256" } = parts;
   const { imprint = "sha256", infoVersion = 1, time = TIME } = parts;

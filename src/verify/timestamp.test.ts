@@ -17,7 +17,7 @@ const [AUTHORITY = assert.fail()] = timestampAuthorities;
 const FULL = await timestamp(sandbox, SIGNATURE, { full: true });
 const BARE = await timestamp(sandbox, SIGNATURE);
 
-/** DER as a tree: what is constructed has members. */
+/** DER as a tree: constructed elements have members. */
 interface Der {
   tag: number;
   members?: Der[];

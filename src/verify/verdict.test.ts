@@ -35,7 +35,7 @@ function policy(more: Partial<Policy> = {}): Policy {
 const signed = (): Promise<Evidence> =>
   signInTotoStatement({ signer: signerFromKey(KEY) }, signStatement({ digest: DIGEST, annotations: { env: "prod" } }));
 
-/** An object whose property throws what no input can cause. */
+/** An object with a property that throws an error which no input can cause. */
 function broken<T extends object>(
   base: T,
   property: keyof T,

@@ -152,7 +152,7 @@ test("readBundle: 32 log entries and timestamps -> read; one more -> refused", (
   assert.throws(() => read(of(1, 33)), badBundle);
 });
 
-/** A document that is refused for the number of its values before anything else is looked at. */
+/** A document whose number of values is checked before anything else. */
 const values = (count: number) => Buffer.from(`{"mediaType":"${V03}","x":[${"0,".repeat(count - 2)}0,0]}`);
 
 test("readBundle, looksLikeBundle: a document of more than 100,000 values -> not a bundle", () => {

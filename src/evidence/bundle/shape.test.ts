@@ -29,7 +29,7 @@ const MESSAGE = { messageDigest: { algorithm: "SHA2_256", digest: BYTES }, signa
 const ENVELOPE = { payload: BYTES, payloadType: "text", signatures: [{ sig: BYTES, keyid: "k" }] };
 const GOOD = { mediaType: "type", verificationMaterial: MATERIAL, messageSignature: MESSAGE };
 
-/** Copies of a document, each with one of its members, however deep, changed. */
+/** Copies of a document, each with one member at any depth changed. */
 function* changes(
   value: unknown,
   change: (member: unknown, key: string) => Record<string, unknown>,

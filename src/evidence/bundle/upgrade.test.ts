@@ -27,7 +27,7 @@ const MATERIAL = { ...REST, x509CertificateChain: { certificates: CERTIFICATES }
 const [ENTRY] = REST.tlogEntries;
 const { inclusionProof: __, ...PROMISED } = ENTRY;
 
-/** Upgrades a bundle, of which a log has these entries. */
+/** Upgrades a bundle, with a log that has these entries. */
 async function upgrade(value: unknown, entries = [logEntry()]) {
   const [notices, asked] = [[] as string[], [] as string[]];
   const bytes = value instanceof Uint8Array ? value : jsonBytes(value);

@@ -16,7 +16,7 @@ const SIMPLE = "application/vnd.dev.cosign.simplesigning.v1+json";
 const EMPTY = { mediaType: "application/vnd.oci.empty.v1+json", digest: `sha256:${"e".repeat(64)}`, size: 2 };
 const MIB = 1024 * 1024;
 
-/** An image in a store, what is stored beside it, and the search. */
+/** An image in a store, functions that attach signatures to it, and the search. */
 function beside(options: Partial<FindOptions> = {}) {
   const store = memoryStore("r/app");
   const image = store.add({ config: EMPTY, layers: [] });
@@ -46,7 +46,7 @@ function beside(options: Partial<FindOptions> = {}) {
   return { store, image, subject, options: all, search, tag, referrer, bundle };
 }
 
-/** A blob's descriptor; its size may be said to be larger than the blob is. */
+/** A blob's descriptor, which may state a larger size than the blob has. */
 function layerOf(store: MemoryStore, content: string | Uint8Array, mediaType: string, size?: number): Descriptor {
   const blob = store.addBlob(content);
   return { ...blob, mediaType, size: size ?? blob.size };
@@ -69,7 +69,7 @@ function bundleOf(name: string, type: string): Buffer {
   return jsonBytes({ mediaType: BUNDLE, verificationMaterial, dsseEnvelope: envelopeOf(name, type) });
 }
 
-/** What was found, in short: what was signed, or that it could not be read. */
+/** A summary of the results: the signed text, or that it could not be read. */
 const names = (found: readonly Found[]) =>
   found.map((each) => {
     if ("unreadable" in each) return "unreadable";
@@ -183,7 +183,7 @@ test("findEvidence: an interrupted list of referrers -> the listed ones, then in
   assert.deepEqual(entry, { origin: { kind: "referrer", where: `r/app@${subject}` }, unreadable: "no digest" });
   assert.ok(isPlace(last));
   assert.deepEqual(last.origin, { kind: "referrer", where: `r/app@${subject}` });
-  // A defect is thrown, also where the tag takes longer than the listing.
+  // A defect is thrown, also if the tag takes longer than the list of referrers.
   store.listings.set(subject, [new RangeError("a defect")]);
   store.before = (asked) => (asked.endsWith(".sig") ? turn() : undefined);
   await assert.rejects(search(), RangeError);
@@ -414,7 +414,7 @@ test("findEvidence: a payload that several layers share -> fetched once; above 6
   );
 });
 
-/** How many blobs or manifests are under way at most. */
+/** Counts the most concurrent requests for blobs or manifests. */
 function watch(store: MemoryStore, pattern: RegExp): () => number {
   let [now, most] = [0, 0];
   store.before = async (asked) => {
