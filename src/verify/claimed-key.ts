@@ -6,7 +6,8 @@ import { CheckFailed, type Policy } from "./model.ts";
 /**
  * The key that must have made the signature: the policy's key, or that of the certificate, which is not verified yet.
  *
- * @throws CheckFailed "key" for evidence with a certificate where a key is required, and the other way round
+ * @throws CheckFailed "key" for a bundle with a certificate where a key is required, and for evidence without a certificate where
+ *   an identity is required
  */
 export async function claimedKey(evidence: Evidence, policy: Policy): Promise<PublicKey> {
   if (policy.signer.kind === "key") {
