@@ -102,6 +102,7 @@ test("attest-blob: file or predicate from stdin, not both; no file -> refused", 
   assert.equal((await verify("--bundle", "b", "file")).code, 0);
   assert.equal((await tsign([...base, "--predicate", "-", "file"], '{"from":"stdin"}')).code, 0);
   assert.equal((await verify("--bundle", "b", "file")).code, 0);
+  assert.match((await verify("--bundle", "b", "-")).stderr, /^Error: b does not verify standard input: claims: /m);
   for (const bad of [
     ["--predicate", "-", "-"],
     ["--predicate", "p"],

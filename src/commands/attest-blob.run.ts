@@ -16,7 +16,7 @@ import { certificatePem, legacyBlobBundle } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readMessage } from "../format/digest.ts";
 import type { Io } from "../io/io.ts";
-import { openBlob } from "../net/input.ts";
+import { blobName, openBlob } from "../net/input.ts";
 import { type Attested, envelopeAsSignature, envelopeSize, statementAbout } from "../sign/attestation.ts";
 import type definition from "./attest-blob.ts";
 import type { flags } from "./attest-blob.ts";
@@ -48,7 +48,7 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, giv
   await writeRequested(io, { path: flags.outputAttestation, kind: "attestation", content: statement });
   if (forms.bundle) await writeRequested(io, { path: flags.bundle, kind: "bundle", content: writeBundle(evidence) });
   await writeParts(io, { flags, forms, evidence });
-  if (evidence.log.length > 0) printDone(io, `Attested ${file ?? flags.statement}${logText(evidence)}`);
+  if (evidence.log.length > 0) printDone(io, `Attested ${blobName(file ?? flags.statement)}${logText(evidence)}`);
   if (!identity || ["", "-"].includes(flags.bundle) || file === undefined || file === "-") return;
   const type = attested.kind === "statement" ? attested.predicateType : flags.type;
   const options = ["--type", type, "--bundle", flags.bundle];

@@ -14,7 +14,7 @@ import { encodeBase64 } from "../format/base64.ts";
 import { shellQuoted } from "../format/shell-quoted.ts";
 import type { Io } from "../io/io.ts";
 import { SIGNING_ALGORITHMS } from "../keys/signing-algorithms.ts";
-import { openBlob } from "../net/input.ts";
+import { blobName, openBlob } from "../net/input.ts";
 import type definition from "./sign-blob.ts";
 import type { flags } from "./sign-blob.ts";
 
@@ -53,7 +53,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     const bundle = forms.bundle ? writeBundle(evidence) : legacyBlobBundle(evidence);
     await writeRequested(io, { path: flags.bundle, kind: "bundle", content: bundle });
     await writeParts(io, flags, evidence);
-    if (evidence.log.length > 0) printDone(io, `Signed ${file === "-" ? "standard input" : file}${logText(evidence)}`);
+    if (evidence.log.length > 0) printDone(io, `Signed ${blobName(file)}${logText(evidence)}`);
     if (forms.legacy && signaturePaths(flags).length === 0) printSignature(io, flags, evidence);
   }
   if (identity && isFile(flags.bundle) && args.every(isFile)) {

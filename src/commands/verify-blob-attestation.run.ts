@@ -27,7 +27,7 @@ import {
 import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { sameKey } from "../keys/index.ts";
-import { openBlob, readBlob } from "../net/input.ts";
+import { blobName, openBlob, readBlob } from "../net/input.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import { predicateTypeOf } from "../sign/predicates.ts";
 import { fieldsOfCheck, type Policy } from "../verify/model.ts";
@@ -69,7 +69,7 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
   const verdict = await verify(evidence, subject, verification.trust, policy);
   if (!verdict.ok) {
     const { name, detail } = verdict.failed;
-    const subjectName = file ?? "the attestation";
+    const subjectName = blobName(file ?? "the attestation");
     throw new TsignError(
       "bad-signature",
       `${evidence.origin.where} does not verify ${subjectName}: ${name}: ${detail}`,
@@ -83,7 +83,11 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
     const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
     warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
   }
-  printVerifiedBlob(io, { name: file ?? "the attested digest", verified: verdict, logs: verification.trust.logs });
+  printVerifiedBlob(io, {
+    name: blobName(file ?? "the attested digest"),
+    verified: verdict,
+    logs: verification.trust.logs,
+  });
 };
 
 /** Largest bundle or envelope, unless COSIGN_MAX_ATTACHMENT_SIZE allows more. Bytes. */

@@ -20,7 +20,7 @@ import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { openBlob, readBlob } from "../net/input.ts";
+import { blobName, openBlob, readBlob } from "../net/input.ts";
 import { bytesToKeep } from "../verify/claimed-key.ts";
 import { fieldsOfCheck } from "../verify/model.ts";
 import { type Verified, verify } from "../verify/verify.ts";
@@ -53,19 +53,23 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
   const verdict = await verify(evidence, { kind: "blob", message }, verification.trust, policy);
   if (!verdict.ok) {
     const { name, detail } = verdict.failed;
-    throw new TsignError("bad-signature", `${evidence.origin.where} does not verify ${file}: ${name}: ${detail}`, {
-      ...fieldsOfCheck(verdict.failed),
-      hint: isTooLarge(message, key)
-        ? "use another kind of key: pure Ed25519 signatures are verified up to 128 MiB"
-        : (blobRefusalHint(fieldsOfCheck(verdict.failed), flags) ?? verdict.failed.hint),
-    });
+    throw new TsignError(
+      "bad-signature",
+      `${evidence.origin.where} does not verify ${blobName(file)}: ${name}: ${detail}`,
+      {
+        ...fieldsOfCheck(verdict.failed),
+        hint: isTooLarge(message, key)
+          ? "use another kind of key: pure Ed25519 signatures are verified up to 128 MiB"
+          : (blobRefusalHint(fieldsOfCheck(verdict.failed), flags) ?? verdict.failed.hint),
+      },
+    );
   }
   if (policy.signer.kind === "identity") {
     const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
     warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
   }
   warnAboutAttestation(io, verdict);
-  printVerifiedBlob(io, { name: file, verified: verdict, logs: verification.trust.logs });
+  printVerifiedBlob(io, { name: blobName(file), verified: verdict, logs: verification.trust.logs });
 };
 
 type BlobFlags = FlagValues<typeof flags>;

@@ -36,6 +36,11 @@ async function isPipedIn(io: Io, reference: string): Promise<boolean> {
   return reference === "-" || (await io.files.stat(reference))?.kind !== "file";
 }
 
+/** Returns how messages name a blob: `standard input` for `-`, else its reference. */
+export function blobName(reference: string): string {
+  return reference === "-" ? "standard input" : reference;
+}
+
 /**
  * Reads the whole content of a blob named on the command line.
  *
@@ -51,8 +56,8 @@ export async function readBlob(
   for await (const piece of openBlob(io, reference)) {
     size += piece.length;
     if (size > maxBytes) {
-      const name = reference === "-" ? "standard input" : reference;
-      throw new TsignError("limit", `read ${name}: larger than ${maxBytes} bytes`, hint === undefined ? {} : { hint });
+      const message = `read ${blobName(reference)}: larger than ${maxBytes} bytes`;
+      throw new TsignError("limit", message, hint === undefined ? {} : { hint });
     }
     pieces.push(piece);
   }
