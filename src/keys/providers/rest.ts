@@ -87,8 +87,10 @@ export async function ask(
 
 /** Builds the error for status 429 after the transport's retries. @param detail appended to the message */
 export function rateLimited({ name, base }: Service, detail = ""): TsignError {
-  const message = `${name} (${base}) still limits the request rate (429) after several attempts`;
-  return new TsignError("service", `${message}${detail}`);
+  return new TsignError(
+    "service",
+    `${name} (${base}) still limits the request rate (429) after several attempts${detail}`,
+  );
 }
 
 /** Returns the string at a path of a response, "" for anything else. */

@@ -168,7 +168,8 @@ async function missingFromApi(
 
 /** The error for a registry that returns the image under the fallback tag even when an index is stored there. */
 function shadowed(repository: { readonly name: string }, subject: Digest): TsignError {
-  const message = `read referrers index ${indexName(repository, subject)}: the registry returns the image itself for this tag`;
+  const name = indexName(repository, subject);
+  const message = `read referrers index ${name}: the registry returns the image itself for this tag`;
   return new TsignError("registry", message, {
     hint: "pass --new-bundle-format=false to store the signature under another tag",
   });
