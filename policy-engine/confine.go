@@ -2,6 +2,6 @@
 
 package main
 
-// confine does nothing here: as WebAssembly the engine cannot write or start anything (src/policy/engine.ts starts it so), and
-// other systems have no call for it.
+// confine does nothing: as WebAssembly the engine has no rights to lose (src/policy/engine.ts starts it so), and on macOS and
+// Windows the native one relies on the policy languages, which can neither write files nor start programs.
 func confine(_ uint64) {}
