@@ -16,9 +16,9 @@ import {
 } from "../../src/sandbox/pki/x509.ts";
 import { TSIGN } from "./support.ts";
 
-/** What is attacked: the built program, or the one that TSIGN_PROGRAM names, for a column to compare with. */
+/** The program under attack: the built one, or that of TSIGN_PROGRAM, to compare two builds. */
 export const PROGRAM = process.env["TSIGN_PROGRAM"] ?? TSIGN;
-/** Nothing is waited for longer. Seconds. */
+/** Time after which a program is killed. Seconds. */
 const KILL_AFTER = Number(process.env["TSIGN_ATTACKS_KILL"] ?? 60);
 
 export interface Measured {
@@ -33,7 +33,7 @@ export interface Measured {
   readonly memory: number;
 }
 
-/** Runs the program and measures it, and kills it when it does not end. */
+/** Runs the program, measures it, and kills it if it does not end. */
 export async function measure(
   args: readonly string[],
   options: { cwd: string; env?: Record<string, string> },
@@ -69,7 +69,7 @@ export async function measure(
   return { code: killed ? undefined : (code ?? 128), ...output, seconds, cpu, memory };
 }
 
-/** The peak so far as Linux knows it; elsewhere nothing is known. */
+/** Returns the peak so far from Linux; undefined on other systems. */
 function peakOf(pid: number | undefined): number {
   try {
     const [, kilobytes = "0"] = /^VmHWM:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
@@ -95,7 +95,7 @@ const pair = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
 const spkiOf = (key: KeyObject) => key.export({ type: "spki", format: "der" });
 const HOUR = 3_600_000;
 
-/** Certificates of authorities that all have one name and key: each might have issued each other. */
+/** Certificates of authorities with one name and key: each could have issued every other. */
 export function authoritiesOfOneKey(count: number): Authority[] {
   const { publicKey, privateKey } = pair();
   const options = { commonName: "mallory", key: privateKey, spki: spkiOf(publicKey), pathLength: 8 };
@@ -133,7 +133,7 @@ export function leafOf(issuer: Authority, extensions: readonly Uint8Array[] = []
 /** Fulcio's extension that names the token's issuer. */
 export const issuerExtension = (url: string): Buffer => extension("1.3.6.1.4.1.57264.1.8", utf8String(url));
 
-/** A bundle that nobody logged or dated, with a chain of certificates. */
+/** A bundle without log entry and timestamp, with a chain of certificates. */
 export function bundleOf(artifact: Uint8Array, { certificate, key }: Signer, chain: readonly Uint8Array[]): object {
   const certificates = [certificate, ...chain].map((der) => ({ rawBytes: Buffer.from(der).toString("base64") }));
   const digest = createHash("sha256").update(artifact).digest("base64");

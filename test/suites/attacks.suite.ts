@@ -34,13 +34,13 @@ import {
 import { folder, must, NO_LOG, OFFLINE, TSIGN } from "./support.ts";
 
 /**
- * What strangers may send, against the built program: each attack has to end in its verdict, soon and in little memory. With
- * TSIGN_PROGRAM another program is measured, and with TSIGN_ATTACKS=report nothing is required of it.
+ * Hostile input for the built program: each attack must end with its verdict, in bounded time and memory. With
+ * TSIGN_PROGRAM another program is measured; TSIGN_ATTACKS=report measures without checking.
  */
 
 interface Attack {
   readonly name: string;
-  /** Makes what is needed in a folder. @returns the command line, and what must be true of its end */
+  /** Prepares a folder. @returns the command line, and the check of its outcome */
   prepare(t: TestContext, cwd: string): Promise<Prepared>;
   /** Seconds of CPU time, and MiB. */
   readonly within?: { readonly seconds?: number; readonly memory?: number };
@@ -49,14 +49,14 @@ interface Attack {
 interface Prepared {
   readonly args: readonly string[];
   readonly env?: Record<string, string>;
-  /** Default: it is refused in one line and nothing is said to be verified. */
+  /** By default: refused in one line, and nothing is reported as verified. */
   readonly expect?: (end: Measured) => void;
 }
 
 const ARTIFACT = Buffer.from("artifact");
 const IDENTITY = ["--certificate-identity", "alice@example.com", "--certificate-oidc-issuer", "https://issuer.example"];
 const BLIND = [NO_LOG, "--insecure-ignore-sct", "--trusted-root", "root.json"];
-/** CPU time, waiting included, and memory: for every attack that says nothing else. */
+/** Limits of time, including waiting, and memory for attacks without their own. */
 const [SECONDS, WAIT, MEMORY] = [2, 20, 300];
 
 function refused({ code, stdout, stderr }: Measured): void {
@@ -74,7 +74,7 @@ function blobOf(cwd: string, bundle: object | string): string[] {
   return ["--bundle", "bundle", "artifact"];
 }
 
-/** A leaf below authorities that might all have issued each other, none of which is trusted. */
+/** A leaf below untrusted authorities, each of which could have issued every other. */
 function chain(count: number, copies = 1): Attack["prepare"] {
   return async (_, cwd) => {
     const authorities = authoritiesOfOneKey(count);
@@ -207,7 +207,7 @@ async function layersOfChains(t: TestContext, cwd: string): Promise<Prepared> {
 
 type Answer = (path: string, response: import("node:http").ServerResponse) => void;
 
-/** A registry that answers in a way of its own. */
+/** A registry with its own answers. */
 function hostile(answer: Answer, flags: readonly string[] = [], expect = refused): Attack["prepare"] {
   return async (t, cwd) => {
     const server = createServer((request, response) => {
@@ -228,7 +228,7 @@ function hostile(answer: Answer, flags: readonly string[] = [], expect = refused
 
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 
-/** Every request but those for a manifest by digest gets this body. */
+/** Returns this body for every request except those for a manifest by digest. */
 function body(make: () => string | Uint8Array, headers: Record<string, string> = {}): Answer {
   let made: string | Uint8Array | undefined;
   return (_, response) => {
@@ -261,7 +261,7 @@ const links: Answer = (path, response) => {
   response.end(JSON.stringify({ schemaVersion: 2, mediaType: INDEX_TYPE, manifests: [] }));
 };
 
-/** A genuine bundle with a timestamp that holds its signer's certificate, one byte of which was changed. */
+/** A genuine bundle whose timestamp contains its signer's certificate with one changed byte. */
 async function tokenFlips(_: TestContext, cwd: string): Promise<Prepared> {
   const sigstore = await testSigstore();
   const kind = {
@@ -299,7 +299,7 @@ async function tokenFlips(_: TestContext, cwd: string): Promise<Prepared> {
   };
 }
 
-/** A trusted root of which an authority's certificate has a key that is no point on its curve. */
+/** A trusted root with an authority whose key is not a point on its curve. */
 async function brokenRoot(_: TestContext, cwd: string): Promise<Prepared> {
   const sigstore = await testSigstore();
   const kind = {
@@ -322,7 +322,7 @@ async function brokenRoot(_: TestContext, cwd: string): Promise<Prepared> {
   return { args: ["verify-blob", "--trusted-root", "root.json", ...who, ...blobOf(cwd, json)] };
 }
 
-/** A check that is switched off by the environment is warned about, as by a flag. */
+/** A check that the environment disables causes a warning, like one that a flag disables. */
 function switchedOff(env: Record<string, string>): Attack["prepare"] {
   return async (t, cwd) => {
     const lab = await laboratory(t, cwd);
@@ -340,7 +340,7 @@ function switchedOff(env: Record<string, string>): Attack["prepare"] {
   };
 }
 
-/** A named pipe in a file's place. */
+/** A named pipe in place of a file. */
 function pipe(args: readonly string[]): Attack["prepare"] {
   return async (_, cwd) => {
     await must(TSIGN, ["generate-key-pair"], { cwd });

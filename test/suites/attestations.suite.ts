@@ -46,12 +46,12 @@ const PREDICATES: Record<string, unknown> = {
   "https://ci.example/type": { any: ["thing"] },
 };
 
-/** cosign 2 reads bundles only with a trusted root, even where nothing of it is needed. */
+/** cosign 2 reads bundles only with a trusted root, even if it needs nothing from it. */
 const BUNDLES_IN_2 = ["--new-bundle-format", "--trusted-root", "root.json"];
-/** cosign cannot read back an SPDX document in its tag-value form, which is no JSON object (docs/differences.md). */
+/** cosign cannot read its own attestation of an SPDX document in tag-value form, which is not JSON (docs/differences.md). */
 const CANNOT: Record<string, readonly string[]> = { bundle: [COSIGN, COSIGN_2], legacy: [COSIGN] };
 
-/** The statement that an image's only attestation signs, with what must differ between two of them left out. */
+/** The statement of an image's only attestation, without the fields that differ between two signings. */
 async function statementOf(image: string, cwd: string): Promise<Record<string, unknown>> {
   const { stdout } = await must(COSIGN, ["download", "attestation", image], { cwd });
   const { payload, dsseEnvelope } = JSON.parse(stdout);

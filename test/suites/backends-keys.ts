@@ -8,19 +8,19 @@ export interface SuiteKey {
   readonly backend: Backend;
   readonly kind: string;
   readonly reference: string;
-  /** Who made it: with `generate-key-pair`, or otherwise where neither program can. */
+  /** The program that made it with `generate-key-pair`, or another one where neither program can. */
   readonly madeBy: "tsign" | "cosign" | "vendor";
-  /** Of the environment, for this key alone. */
+  /** Environment variables for this key only. */
   readonly env?: Record<string, string>;
-  /** File of the public key, when making the key wrote one. */
+  /** File of the public key, if one was written when the key was made. */
   readonly publicKey?: string;
-  /** Hash the exported public key has to be verified with, where it is not the one that goes with the key. */
+  /** Hash for verifying with the exported public key, if it is not the usual one of the key. */
   readonly hash?: string;
   /** A key that the reference cannot sign or verify with, but these files can. */
   readonly files?: { readonly privateKey: string; readonly publicKey: string };
 }
 
-/** Makes every kind of key a backend offers: one by each program, the rest with the vendor's own means. */
+/** Makes every kind of key that a backend supports: one with each program, the others with the vendor's tools. */
 export function makeKeys(kit: Kit, backend: Backend): Promise<SuiteKey[]> {
   return { softhsm, vault, aws, k8s, plugin, gcp, azure, forge }[backend](kit);
 }
@@ -76,7 +76,7 @@ async function aws(kit: Kit): Promise<SuiteKey[]> {
   return keys;
 }
 
-/** moto checks no request's signature. */
+/** moto does not check the signatures of requests. */
 export async function awsCall(kit: Kit, action: string, input: unknown): Promise<{ KeyMetadata?: { KeyId: string } }> {
   const { BACKENDS_AWS_ENDPOINT: endpoint = "", BACKENDS_CA, AWS_CA_BUNDLE } = kit.env("aws");
   const credential = "Credential=test/20200101/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=x";
@@ -103,7 +103,7 @@ export async function awsCall(kit: Kit, action: string, input: unknown): Promise
   return JSON.parse(made.stdout);
 }
 
-/** A token of the suite's own: other programs' keys are left alone. */
+/** The suite's own token, so that keys of other programs are not touched. */
 async function softhsm(kit: Kit): Promise<SuiteKey[]> {
   const module = kit.env("softhsm")["BACKENDS_PKCS11_MODULE"] ?? "";
   const tokens = join(kit.cwd, "tokens");
@@ -142,7 +142,7 @@ async function softhsm(kit: Kit): Promise<SuiteKey[]> {
       "--label",
       kind,
     );
-    // cosign takes the PIN of a key it verifies with from nowhere else.
+    // cosign reads the PIN of a key for verifying only from here.
     const name = index === 1 ? `id=%${id}` : `object=${kind}`;
     const reference = `pkcs11:token=suite;${name}?pin-value=9753`;
     keys.push({ backend: "softhsm", kind, reference, madeBy: "vendor", env });
@@ -150,7 +150,7 @@ async function softhsm(kit: Kit): Promise<SuiteKey[]> {
   return keys;
 }
 
-/** Neither program replaces a pair that is there, so the second name is the other program's. */
+/** Neither program replaces an existing pair, so each has a name of its own. */
 async function k8s(kit: Kit): Promise<SuiteKey[]> {
   return stored(kit, "k8s", (name) => [`${kit.env("k8s")["BACKENDS_K8S_URI"]}${name}`]);
 }
@@ -178,7 +178,7 @@ async function stored(
   return keys;
 }
 
-/** What was stored at GitHub is read from the fake, as a workflow would get it. */
+/** Reads what was stored at GitHub from the fake, as a workflow would get it. */
 async function forge(kit: Kit): Promise<SuiteKey[]> {
   const keys = await stored(kit, "forge", (name) => [
     `github://own/${name}`,
@@ -239,7 +239,7 @@ async function gcp(kit: Kit): Promise<SuiteKey[]> {
   ];
 }
 
-/** Any method of the fake, past the proxy. */
+/** Calls a method of the fake without the proxy. */
 export async function gcpCall(kit: Kit, method: string, request: unknown): Promise<void> {
   const {
     BACKENDS_GCP_CALL: call = "",
@@ -270,7 +270,7 @@ async function azure(kit: Kit): Promise<SuiteKey[]> {
   return keys;
 }
 
-/** A call of the vault's API with a token for the suite's client, over curl, which takes the router for its proxy. */
+/** Calls the vault's API with a token of the suite's client, by curl with the router as its proxy. */
 export async function azureCall(kit: Kit, path: string, { method, body }: { method: string; body: object }) {
   const env = kit.env("azure");
   const curl = async (...args: string[]) => {

@@ -7,17 +7,17 @@ import { promisify } from "node:util";
 import { TOOLS } from "../../scripts/tools.ts";
 import { folder, type Result, run } from "./support.ts";
 
-/** What stands for each key service, and how it is started: the kit's README. */
+/** The backends: the README of the kit describes what represents each key service, and how it is started. */
 export const BACKENDS = ["softhsm", "vault", "aws", "k8s", "plugin", "gcp", "azure", "forge"] as const;
 export type Backend = (typeof BACKENDS)[number];
-/** What `.ci/run` runs; the rest are fakes by the kit's own makers. */
+/** The backends of `.ci/run`; the others are fakes from the authors of the kit. */
 const DEFAULT: readonly Backend[] = ["softhsm", "vault", "aws", "k8s", "plugin"];
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const KIT = join(resolve(process.env["TSIGN_SHARED"] ?? join(ROOT, "../shared")), "backends/backends");
 const exec = promisify(execFile);
 
-/** The backends asked for: TSIGN_BACKENDS, names or `all`. */
+/** The requested backends: TSIGN_BACKENDS is a list of names or `all`. */
 export function chosenBackends(): readonly Backend[] {
   const names = (process.env["TSIGN_BACKENDS"] ?? "").split(/[\s,]+/).filter((name) => name !== "");
   if (names.length === 0) return DEFAULT;
@@ -28,7 +28,7 @@ export function chosenBackends(): readonly Backend[] {
 export type Runner = (program: string, ...args: readonly string[]) => Promise<Result>;
 
 export interface Kit {
-  /** tsign with every optional package beside it. */
+  /** tsign with every optional package installed. */
   readonly tsign: string;
   /** cosign with PKCS#11. */
   readonly cosign: string;
@@ -38,7 +38,7 @@ export interface Kit {
   in(backend: Backend, more?: Record<string, string>): Runner;
 }
 
-/** Installs what is missing, starts the backends, and stops those again that were not up before. */
+/** Installs what is missing, starts the backends, and afterwards stops those that were not running before. */
 export async function startKit(context: TestContext, backends: readonly Backend[]): Promise<Kit> {
   const cwd = folder(context);
   const services = backends.filter((name) => name !== "plugin");
@@ -53,7 +53,7 @@ export async function startKit(context: TestContext, backends: readonly Backend[
   context.after(async () => {
     if (started.length > 0) await kit("down", ...started);
   });
-  // One by one: the kit copies a file that two of them share while the first is reading it.
+  // One after the other, because the kit copies a file that two of them share while the first reads it.
   for (const name of services) await kit("up", name);
   const environments = new Map<Backend, Record<string, string>>([["plugin", pluginEnvironment(cwd)]]);
   for (const name of services) environments.set(name, await readEnvironment((await kit("env", name)).stdout.trim()));
@@ -71,7 +71,7 @@ export async function startKit(context: TestContext, backends: readonly Backend[
   };
 }
 
-/** The variables that the kit's file sets, in an environment that has nothing else but a PATH. */
+/** Returns the variables that the kit's file sets in an environment with only a PATH. */
 async function readEnvironment(file: string): Promise<Record<string, string>> {
   const script = 'set -a; . "$1"; env -0';
   const { stdout } = await exec("bash", ["-c", script, "-", file], { env: { PATH: process.env["PATH"] ?? "" } });
@@ -80,10 +80,10 @@ async function readEnvironment(file: string): Promise<Record<string, string>> {
 }
 
 /**
- * The built program with the optional packages beside it, as a user has them who installed them: in a folder of its own,
- * because the clone itself has to work without.
+ * Copies the built program into a separate folder and installs the optional packages there, as a user would,
+ * because the clone must work without them.
  *
- * @param names which of them; all by default
+ * @param names the packages; all by default
  * @returns the program's path
  */
 export async function stageProgram(cwd: string, names?: readonly string[]): Promise<string> {
@@ -100,7 +100,7 @@ export async function stageProgram(cwd: string, names?: readonly string[]): Prom
   });
   if (!installed) {
     mkdirSync(packages, { recursive: true });
-    // In the suite's own environment, which knows the registry.
+    // In the environment of the suite, which contains the address of the package registry.
     await exec("npm", ["install", "--prefix", packages, "--no-audit", "--no-fund", "--save-exact", ...wanted], {
       maxBuffer: 2 ** 24,
     });
@@ -117,7 +117,7 @@ export async function stageProgram(cwd: string, names?: readonly string[]): Prom
   return join(program, "bin/tsign");
 }
 
-/** The suite's own plugin, found on the PATH by its name. */
+/** The suite's own plugin, which is found in PATH by its name. */
 function pluginEnvironment(cwd: string): Record<string, string> {
   const programs = join(cwd, "programs");
   mkdirSync(programs);

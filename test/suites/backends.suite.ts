@@ -7,11 +7,11 @@ import { makeKeys, type SuiteKey } from "./backends-keys.ts";
 import { chosenBackends, type Kit, startKit } from "./backends-kit.ts";
 import { LEGACY, NO_LOG, OFFLINE, pushImage, registries, run, TSIGN } from "./support.ts";
 
-/** What is done with every key, in the order of the table's columns. */
+/** The operations on every key, in the order of the table's columns. */
 const COLUMNS = ["test", "tsign by key", "tsign by pub", "cosign by key", "cosign by pub", "cosign signs"] as const;
 type Column = (typeof COLUMNS)[number];
 
-/** Digest that cosign has to be told for an exported key; it takes SHA-256 for every one. */
+/** Digest that cosign needs for an exported key; without it cosign uses SHA-256 for every key. */
 const DIGEST: Readonly<Record<string, string>> = { "p-384": "sha384", "p384 sha384": "sha384", "p-521": "sha512" };
 
 const backends = chosenBackends();
@@ -100,7 +100,7 @@ async function imagesToo(context: Parameters<typeof registries>[0], kit: Kit, ke
   }
 }
 
-/** A reference or environment that has to fail, the message it fails with, and what no output may hold. */
+/** A reference or environment that must fail, its message, and what no output may contain. */
 interface Refusal {
   readonly what: string;
   readonly reference: string;

@@ -6,7 +6,7 @@ import { COSIGN, folder, LEGACY, must, NO_LOG, OFFLINE, run, TSIGN } from "./sup
 
 const SHARED = process.env["TSIGN_SHARED"] ?? resolve(import.meta.dirname, "../../../shared");
 const CASES = join(SHARED, "conformance/cases");
-/** A timestamp whose token cosign does not read, and one with line breaks in its base64, which cosign refuses. */
+/** A timestamp with a token that cosign cannot read, and one with line breaks in its base64, which cosign refuses. */
 const DIFFERENT = ["rekor2-timestamp-outside-tsa-cert-validity_fail", "rekor2-timestamp-with-incorrect-time_fail"];
 
 test("bundle inspect shows every bundle of the conformance cases as cosign does", async (t) => {
@@ -43,7 +43,7 @@ test("bundle upgrade: same result as cosign's", async (t) => {
   }
 });
 
-/** What cosign leaves out of a log's first entry, and tsign writes (docs/differences.md). */
+/** A field that cosign omits from a log's first entry and tsign writes (docs/differences.md). */
 function withFirstEntry(bundle: { verificationMaterial: { tlogEntries?: { inclusionProof?: object }[] } }): object {
   for (const entry of bundle.verificationMaterial.tlogEntries ?? []) {
     if (entry.inclusionProof) entry.inclusionProof = { hashes: [], logIndex: "0", ...entry.inclusionProof };
@@ -94,7 +94,7 @@ test("bundle create: attestation bundles of either program verify with the other
   const attest = ["attest-blob", "--key", "cosign.key", ...OFFLINE, LEGACY, "--predicate", "predicate"];
   await must(COSIGN, [...attest, "--output-signature", "att.json", "blob"], { cwd });
   for (const maker of [TSIGN, COSIGN]) {
-    // cosign asks for a signature besides, and does not look at it.
+    // cosign requires a signature too, and ignores it.
     const create = ["bundle", "create", "--artifact", "blob", "--attestation", "att.json", "--signature", "s.b64"];
     await must(maker, [...create, "--key", "cosign.pub", "--ignore-tlog", "--out", "b.json"], { cwd });
     for (const verifier of [TSIGN, COSIGN]) {

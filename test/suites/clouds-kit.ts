@@ -19,7 +19,7 @@ export const REGISTRIES = {
   "suite.azurecr.io.evil.example": "nobody:nothing",
 } as const;
 
-/** One request that the clouds' services, not the registries, were asked; `secret` is what proved who asks. */
+/** A request to a service of a cloud, not to a registry; `secret` is the credential in it. */
 export interface ServiceCall {
   readonly host: string;
   readonly path: string;
@@ -27,11 +27,11 @@ export interface ServiceCall {
 }
 
 export interface Clouds {
-  /** What sends a program's requests here, and makes it believe the certificates. */
+  /** The variables that send a program's requests here and make it trust the certificates. */
   readonly env: Readonly<Record<string, string>>;
-  /** Host and port of Google's metadata server; other paths of it are Azure's. */
+  /** Host and port of Google's metadata server; its other paths are those of Azure. */
   readonly metadata: string;
-  /** Credentials that registries were shown since the last time, sorted, each once. */
+  /** Credentials that the registries received since the last call, sorted, without duplicates. */
   takeShown(): string[];
   takeCalls(): ServiceCall[];
 }
@@ -97,7 +97,7 @@ interface Reply {
 const json = (value: unknown) => JSON.stringify({ expires_in: 3600, token_type: "Bearer", ...(value as object) });
 const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
 
-/** A registry that gives tokens for its password (Azure's for its refresh token), or takes it as it is, as ECR does. */
+/** A registry that issues tokens for its password (Azure: for its refresh token), or accepts the password itself (ECR). */
 async function askRegistry(by: {
   host: string;
   incoming: IncomingMessage;
@@ -128,7 +128,7 @@ async function askRegistry(by: {
   }
   if (isBasic) shown.add(`${host} ${decode(authorization)}`);
   const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
-  // The sandbox answers to names of this machine alone.
+  // The sandbox answers only to names of this machine.
   const local = { ...headers, host: "localhost" };
   return registry({ method: incoming.method ?? "GET", url, headers: local, body: incoming });
 }
@@ -137,7 +137,7 @@ function decode(authorization: string): string {
   return Buffer.from(authorization.replace(/^Basic /, ""), "base64").toString("utf8");
 }
 
-/** What the clouds' services answer to whoever shows the suite's secrets. */
+/** Answers of the clouds' services to requests with the suite's secrets. */
 async function askService(incoming: IncomingMessage, calls: ServiceCall[]): Promise<Reply> {
   const { host = "", authorization = "" } = incoming.headers;
   const path = (incoming.url ?? "/").split("?")[0] ?? "/";
@@ -215,7 +215,7 @@ async function listen(context: TestContext, server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A CA that the programs are told of, and one certificate for all the hosts. */
+/** A CA that the programs trust, and one certificate for all hosts. */
 function makeCertificate(cwd: string, hosts: readonly string[]): { key: Buffer; cert: Buffer } {
   const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd, stdio: "pipe" });
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];

@@ -10,7 +10,7 @@ import { COSIGN, folder, must, NO_LOG, OFFLINE, run, TSIGN } from "./support.ts"
 type Host = keyof typeof REGISTRIES;
 const FLAG = "--k8s-keychain";
 const ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
-/** No metadata server but the one a case names: this machine may be anywhere. */
+/** No metadata server except the one of a case, because this machine may be in a cloud itself. */
 const NOWHERE = { AWS_EC2_METADATA_DISABLED: "true", AWS_ECR_DISABLE_CACHE: "1" };
 const AWS = { AWS_ACCESS_KEY_ID: "AKIDSUITE", AWS_SECRET_ACCESS_KEY: "aws-secret" };
 const ALIBABA = { ALIBABA_CLOUD_ACCESS_KEY_ID: "LTAISUITE", ALIBABA_CLOUD_ACCESS_KEY_SECRET: "alibaba-secret" };
@@ -20,7 +20,7 @@ interface Case {
   readonly name: string;
   readonly host: Host;
   readonly env: Record<string, string>;
-  /** Services that have to be asked, by both. */
+  /** Services that both programs must call. */
   readonly asks?: readonly string[];
 }
 

@@ -14,7 +14,7 @@ _tsign
 printf '%s\\n' "\${COMPREPLY[@]}"
 `;
 
-/** Splits as readline does: at blanks, and at = and : which are words of their own. */
+/** Splits like readline: at blanks, and at = and :, which are separate words. */
 function split(line: string): string[] {
   const words = line.match(/[=:]+|[^\s=:]+/g) ?? [];
   return line.endsWith(" ") ? [...words, ""] : words;

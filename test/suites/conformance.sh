@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The shared bundle conformance cases, official and sharper ones, each by path and by digest, in an empty network namespace.
+# The shared bundle conformance cases, official and stricter ones, each by path and by digest, in an empty network namespace.
 # Prints `N passed, N failed` last. TSIGN_SHARED: the shared folder.
 set -uo pipefail
 

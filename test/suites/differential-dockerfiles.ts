@@ -44,7 +44,7 @@ const ALPHABET = [
 
 class Writer {
   readonly choices: Choices;
-  /** How often something odd is written. */
+  /** How often something unusual is written. */
   readonly #oddness: number;
   escaping = "\\";
   readonly stages: string[] = [];
@@ -75,7 +75,7 @@ class Writer {
     return this.choices.chance(0.1) ? word.toLowerCase() : word;
   }
 
-  /** Mostly a name of its own, so that no other image hides that it is missing. */
+  /** Mostly a unique name, so that no other image hides that this one is missing. */
   image(): string {
     const { choices, odd } = this;
     return choices.one(
@@ -117,7 +117,7 @@ class Writer {
     return `\${${name}${operator}${pattern}${operator.startsWith("/") ? `/${choices.pick(["", "evil", "x", "$W", "\\}"])}` : ""}}`;
   }
 
-  /** The name of the stage being written, which no stage but a later one may use. */
+  /** The name of the stage that is being written, which only later stages may use. */
   #next = "";
 
   from(): string {
@@ -263,7 +263,7 @@ class Writer {
     );
   }
 
-  /** Lines that are a stage on evil for one way of reading and a part of something else for another, and right for both. */
+  /** Lines that one reader takes for a stage from an evil image and another for part of something else; both are valid. */
   trap(): string {
     const { choices } = this;
     const image = `trap${choices.below(1e6)}`;
@@ -330,7 +330,7 @@ class Writer {
     return text;
   }
 
-  /** A few lines around one or two traps, of which BuildKit takes more than of what is odd everywhere. */
+  /** A few lines around one or two traps. BuildKit accepts more of these than of files that are unusual everywhere. */
   small(): string {
     const { choices } = this;
     const line = () =>
@@ -369,7 +369,7 @@ class Writer {
   }
 }
 
-/** A Dockerfile with a chance of everything that readers may take for different things. */
+/** A Dockerfile that may contain everything that readers could interpret differently. */
 export function oddDockerfile(choices: Choices): Generated {
   const writer = new Writer(choices, choices.pick([0.05, 0.2, 0.8]));
   const isSmall = choices.chance(0.3);

@@ -4,11 +4,11 @@ import type { TestContext } from "node:test";
 import { TsignError } from "../../src/errors.ts";
 import { goProgram } from "./ecosystem-kit.ts";
 
-/** How long each differential suite generates documents, in seconds, and from which seed. */
+/** Time for which each differential suite generates documents, in seconds, and the seed. */
 export const SECONDS = Number(process.env["TSIGN_DIFFERENTIAL_SECONDS"] ?? 20);
 export const SEED = Number(process.env["TSIGN_DIFFERENTIAL_SEED"] ?? 1);
 
-/** What another program finds in a document: images is null when it refuses the document. */
+/** What another program finds in a document; `images` is null if it refuses the document. */
 export interface Answer {
   readonly images: readonly string[] | null;
   readonly frontend?: string;
@@ -21,7 +21,7 @@ export async function oracle(context: TestContext, name: string) {
   context.after(() => child.kill());
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
-    /** Asks about many documents at once. */
+    /** Sends many documents at once. */
     async ask(documents: readonly Uint8Array[]): Promise<Answer[]> {
       for (const document of documents) {
         const size = Buffer.alloc(4);
@@ -47,7 +47,7 @@ export class Choices {
     this.#state = seed >>> 0;
   }
 
-  /** A number from 0 to below 1 (mulberry32). */
+  /** Returns a number from 0 to below 1 (mulberry32). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -67,7 +67,7 @@ export class Choices {
     return values[this.below(values.length)] as T;
   }
 
-  /** One of several functions, called. */
+  /** Calls one of several functions. */
   one<T>(...makers: [() => T, ...(() => T)[]]): T {
     return this.pick(makers)();
   }
@@ -95,7 +95,7 @@ export class Choices {
   }
 }
 
-/** What tsign finds, or why it refuses. */
+/** Returns what tsign finds, or why it refuses. */
 export function judged<T>(read: () => T): { found: T } | { refusal: string } {
   try {
     return { found: read() };

@@ -38,7 +38,7 @@ const ALPHABET = [
   "%YAML 1.1\n",
 ] as unknown as readonly [string, ...string[]];
 
-/** A value to be written: text for a scalar that is written as it stands, a list, or pairs. */
+/** A value to be written: text for a scalar that is written unchanged, a list, or pairs. */
 type Value = string | Value[] | { readonly pairs: [string, Value][] };
 
 class Writer {
@@ -263,7 +263,7 @@ class Writer {
     return `${anchors}${this.write(object, 0).replace(/^[^\n]*\n/, "")}\n`;
   }
 
-  /** A few lines that hold an image for one way of reading and none for another. */
+  /** A few lines in which one reader finds an image and another does not. */
   trap(): string {
     const { choices } = this;
     const [one, other] = [`i${choices.below(1e6)}`, `i${choices.below(1e6)}`];
@@ -302,14 +302,14 @@ class Writer {
   }
 }
 
-/** JSON of the same; what is no JSON string is made one. */
+/** The same as JSON; a scalar that is not valid JSON becomes a string. */
 function toJson(value: Value): string {
   if (typeof value === "string") return JSON.stringify(value.replace(/^["']|["']$/g, ""));
   if (Array.isArray(value)) return `[${value.map(toJson).join(",")}]`;
   return `{${value.pairs.map(([key, each]) => `${JSON.stringify(key.replace(/^["']|["']$/g, ""))}:${toJson(each)}`).join(", ")}}`;
 }
 
-/** A stream of manifests with a chance of everything that readers may take for different things. */
+/** A stream of manifests that may contain everything that readers could interpret differently. */
 export function oddManifest(choices: Choices): string {
   let text = new Writer(choices, choices.pick([0, 0.02, 0.08, 0.3])).stream();
   if (choices.chance(0.6)) text = choices.mutate(text, ALPHABET);

@@ -1,12 +1,12 @@
 import type { Choices } from "./differential-kit.ts";
 
-/** A set of policies and the statement they judge. */
+/** A set of policies and the statement that they evaluate. */
 export interface PolicySet {
   readonly files: Readonly<Record<string, string>>;
   readonly input: Readonly<Record<string, number>>;
 }
 
-/** A set in which every file is a policy or used, and whether all policies hold. */
+/** A set in which every file is a policy or used by one, and whether all policies are satisfied. */
 export interface CleanSet extends PolicySet {
   readonly allowed: boolean;
 }
@@ -14,7 +14,7 @@ export interface CleanSet extends PolicySet {
 const FIELDS = ["a", "b", "c"] as const;
 const inputOf = (choices: Choices) => Object.fromEntries(FIELDS.map((field) => [field, choices.below(2)]));
 
-/** A condition and whether the input fulfils it. */
+/** A condition and whether the input satisfies it. */
 function condition(choices: Choices, input: Readonly<Record<string, number>>): [text: string, holds: boolean] {
   const field = choices.pick(FIELDS);
   const value = choices.below(2);
@@ -31,7 +31,7 @@ function condition(choices: Choices, input: Readonly<Record<string, number>>): [
 }
 
 /**
- * One to three policies, each with conditions of its own, some asked of a library of another package or of a helper in
+ * One to three policies, each with its own conditions, some of them in a library of another package or in a helper of
  * package signature.
  */
 export function cleanSet(choices: Choices): CleanSet {
@@ -185,7 +185,7 @@ function oddFile(choices: Choices, input: Readonly<Record<string, number>>): str
   return `${[`package ${choices.pick(PACKAGES)}`, ...imports, ...rules].join("\n")}\n`;
 }
 
-/** A sound set to which rules and files were added, whose files were moved to another package, or changed anywhere. */
+/** A valid set to which rules and files were added, or whose files were moved to another package or changed anywhere. */
 export function oddSet(choices: Choices): PolicySet {
   const { files, input } = cleanSet(choices);
   const odd: Record<string, string> = { ...files };

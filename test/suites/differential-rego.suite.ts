@@ -11,7 +11,7 @@ import { goProgram } from "./ecosystem-kit.ts";
 const SHIPPED = resolve(import.meta.dirname, "../../dist/policy/run.cjs");
 const BATCH = 50;
 
-/** A program that answers a line of JSON with a line of JSON; it ends with the test, also when that fails. */
+/** A program that answers a line of JSON with a line of JSON; it ends with the test, even if that fails. */
 function lines<Answer>(context: TestContext, program: string, args: readonly string[]) {
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   context.after(() => child.kill());

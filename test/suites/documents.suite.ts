@@ -6,7 +6,7 @@ import { TOOLS } from "../../scripts/tools.ts";
 import { COSIGN, folder, LEGACY, must, NO_LOG, OFFLINE, pushImage, registries, run, TSIGN } from "./support.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-/** What cosign cannot keep: it reads numbers as doubles. */
+/** Numbers that cosign changes, because it reads them as doubles. */
 const BEYOND_DOUBLES = "9007199254740993";
 
 /** npm's own description of this project's dependencies. */
@@ -14,7 +14,7 @@ async function sbom(format: "spdx" | "cyclonedx"): Promise<string> {
   return (await must("npm", ["sbom", "--sbom-format", format], { cwd: ROOT, env: npmSettings() })).stdout;
 }
 
-/** npm finds its registry, proxy and authorities in the environment. */
+/** npm needs the environment for its registry, proxy and certificate authorities. */
 function npmSettings(): Record<string, string> {
   return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value ? [[name, value]] : [])));
 }
@@ -49,7 +49,7 @@ async function provenance(): Promise<string> {
 
 const withBigNumber = (json: string) => json.replace("{", `{"serial":${BEYOND_DOUBLES},`);
 
-/** The predicate within a statement, as text: what JSON.parse makes of it would hide a changed number. */
+/** Returns the predicate of a statement as text, because JSON.parse would hide a changed number. */
 function predicateText(statement: string): string {
   const at = statement.indexOf('"predicate":');
   assert.ok(at > 0);

@@ -1,10 +1,10 @@
 import { type Program, sigstoreJs, sigstorePython } from "./ecosystem-kit.ts";
 
-/** What is signed: a file; a statement of version 1 about it; what `attest-blob` and `sign` make of a file and an image. */
+/** What is signed: a file; a statement of version 1 about it; the statements that `attest-blob` and `sign` write. */
 export type Kind = "blob" | "statement" | "attestation" | "image";
 
 /**
- * What a verifier is asked about a bundle: the truth, or what is wrong with the question or with the bundle. Another bundle's
+ * Questions to a verifier about a bundle: the correct one, or what is wrong with the question or the bundle. Another bundle's
  * entry may also be older than the certificate.
  */
 export const QUESTIONS = ["truth", "identity", "issuer", "artifact", "authority", "entry", "content"] as const;
@@ -12,10 +12,10 @@ export type Question = (typeof QUESTIONS)[number];
 
 export interface Library {
   readonly program: Program;
-  /** How it answers each question, a file's bundle and a statement's. */
+  /** Its answer to each question, for the bundle of a file and of a statement. */
   readonly blob: Readonly<Record<Question, RegExp>>;
   readonly statement: Readonly<Record<Question, RegExp>>;
-  /** What it answers instead to kinds whose signature it accepts and whose statement it does not read. */
+  /** Its answer for kinds whose signature it accepts but whose statement it cannot read. */
   readonly unread: Partial<Readonly<Record<Kind, RegExp>>>;
 }
 
@@ -46,8 +46,8 @@ export async function libraries(): Promise<Record<"python" | "js", Library>> {
       program: await sigstorePython(),
       blob: python,
       statement: { ...python, ...subject, content: /^refused: DSSE: invalid signature$/ },
-      // Its model of statements takes neither version 0.1, which cosign's `attest` writes, nor a subject without a name,
-      // which an image's signature has.
+      // Its model of statements supports neither version 0.1, which cosign's `attest` writes, nor a subject without a name,
+      // as in the signature of an image.
       unread: {
         attestation: new RegExp(`${malformed}'https://in-toto.io/Statement/v1'`, "s"),
         image: new RegExp(`${malformed}subject\\.0\\.name\\s+Field required`, "s"),

@@ -5,7 +5,7 @@ import process from "node:process";
 import { TOOLS } from "../../scripts/tools.ts";
 import { must } from "./support.ts";
 
-/** Go, pip and npm find their proxies, mirrors, caches and authorities in the environment. */
+/** Go, pip and npm need the environment for their proxies, mirrors, caches and certificate authorities. */
 const SETTINGS = Object.fromEntries(
   Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
 );
@@ -13,7 +13,7 @@ const SETTINGS = Object.fromEntries(
 /** A program on a command line: its file and the arguments that come first. */
 export type Program = readonly [string, ...string[]];
 
-/** What a library is asked about a bundle, with files by their path; `artifact` may also be `sha256:<hex>`. */
+/** A question to a library about a bundle, with files by their paths; `artifact` may also be `sha256:<hex>`. */
 export interface VerifyJob {
   readonly bundle: string;
   readonly artifact: string;
@@ -22,7 +22,7 @@ export interface VerifyJob {
   readonly trustedRoot: string;
 }
 
-/** What a library is to sign, with whose token; a statement about the artifact if there is a predicate. */
+/** What a library signs, and the token; with a predicate, a statement about the artifact. */
 export interface SignJob {
   readonly bundle: string;
   readonly artifact: string;
@@ -106,7 +106,7 @@ async function keep(name: string, more: string, build: (folder: string) => Promi
   return kept;
 }
 
-/** Gives a library its jobs, all at once; a library that fails otherwise than by refusing ends the suite. */
+/** Gives a library all its jobs at once. The suite ends if the library fails in another way than by refusing. */
 export async function answers(
   [program, ...first]: Program,
   jobs: readonly (VerifyJob | SignJob)[],

@@ -8,7 +8,7 @@ import { answers, type SignJob, stackVariables, token, type VerifyJob } from "./
 import { COSIGN, folder, must, pushImage, run, TSIGN } from "./support.ts";
 
 /**
- * sigstore-python, and the JavaScript libraries that npm has, on the shared stack: they verify bundles that tsign makes, with
+ * sigstore-python and npm's JavaScript libraries on the shared stack: they verify bundles of tsign, with
  * the same answers as to cosign's, and tsign verifies theirs.
  */
 const ALICE = "alice@example.com";
@@ -51,7 +51,7 @@ async function workshop(context: TestContext) {
 
 type Workshop = Awaited<ReturnType<typeof workshop>>;
 
-/** The job that asks a question about a bundle; a bundle that is wrong is written first. */
+/** Returns the job for a question about a bundle; an altered bundle is written first. */
 function ask({ stack, write, read }: Workshop, { kind, bundle, other, artifact }: Made, question: Question): VerifyJob {
   const truth = { bundle, artifact, identity: ALICE, issuer: stack("ISSUER"), trustedRoot: stack("TRUSTED_ROOT") };
   if (question === "identity") return { ...truth, identity: MALLORY };
@@ -67,7 +67,7 @@ function ask({ stack, write, read }: Workshop, { kind, bundle, other, artifact }
   return { ...truth, bundle: `${question}.${bundle}` };
 }
 
-/** A bundle of each kind by a program of cosign's line. */
+/** A bundle of each kind by cosign or tsign. */
 async function makeAll({ cwd, stack, root }: Workshop, program: string, log: keyof typeof CONFIGS): Promise<Made[]> {
   const image = await pushImage(stack("REGISTRY"), "ecosystem", cwd);
   const by = program.replace(/.*\//, "");
@@ -119,7 +119,7 @@ test("other libraries accept tsign's signatures like cosign's, and refuse altere
   }
 });
 
-/** Why tsign says no. */
+/** Why tsign refuses. */
 const REASONS: Readonly<Record<Exclude<Question, "truth">, RegExp>> = {
   identity: /identity: certificate identity mismatch: got alice@example\.com .*, want mallory@example\.com/,
   issuer: /identity: certificate OIDC issuer mismatch: got \S+, want \S+\/ci/,
@@ -142,7 +142,7 @@ for (const [log, config] of Object.entries(CONFIGS)) {
       };
       const contents = { blob: {}, statement: { predicateType: TYPE, predicate: PREDICATE } };
       for (const [kind, content] of Object.entries(contents) as ["blob" | "statement", object][]) {
-        // @sigstore/sign 5.1.0 sends an entry of type dsse, and Rekor 2.3 takes hashedrekord alone.
+        // @sigstore/sign 5.1.0 sends an entry of type dsse, and Rekor 2.3 accepts only hashedrekord.
         if (name === "js" && log === "Rekor 2" && kind === "statement") continue;
         const made = { kind, name, bundle: `${kind}.json`, other: `other.${kind}.json`, artifact: "blob" };
         const job = { ...by, ...content, artifact: "blob" };
@@ -228,7 +228,7 @@ test("identity of a CI job, and keys of other algorithms", async (context) => {
   const alice = { ...asked, identity: ALICE, issuer: stack("ISSUER") };
   const altered = { ...alice, artifact: "altered" };
   const jobs = [job, branch, { ...alice, bundle: "p384.json" }, { ...altered, bundle: "p384.json" }];
-  // sigstore-python hashes files with SHA-256 whatever the key, and stops at RSA keys with an error of its own.
+  // sigstore-python hashes files with SHA-256 for every key, and fails for RSA keys with an error of its own.
   const [pythonJob, pythonBranch, pythonP384] = await answers(python.program, jobs, cwd);
   assert.equal(pythonJob, "accepted");
   assert.match(pythonBranch ?? "", /^refused: Certificate's SANs do not match .*heads\/mine; /);

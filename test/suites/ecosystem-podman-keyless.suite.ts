@@ -10,7 +10,7 @@ const MALLORY = "mallory@example.com";
 const OTHER_LOG = /^refused: .*cryptographic signature verification of Rekor SET failed$/;
 const UNLOGGED = /^refused: missing dev\.sigstore\.cosign\/bundle annotation$/;
 
-/** Programs of cosign's line take the trust in the stack from the environment. */
+/** cosign and tsign read the trust in the stack from the environment. */
 function trust(stack: (name: string) => string): Record<string, string> {
   return {
     SIGSTORE_ROOT_FILE: stack("FULCIO_CHAIN"),
@@ -42,7 +42,7 @@ test("podman policy: signature of the identity -> pulled; other subject, issuer,
       const signed = await run(signer, args, { cwd: shop.cwd, env });
       assert.equal(signed.code, 0, signed.stderr);
       await shop.accepts(by(), image);
-      // The root alone: cosign 3.1.2 stores no chain that leads to it.
+      // Only the root: cosign 3.1.2 does not store the chain to it.
       const byRoot = by({ caPath: stack("FULCIO_ROOT") });
       if (signer === TSIGN) await shop.accepts(byRoot, image);
       else await shop.refuses(byRoot, image, /signed by unknown authority/);

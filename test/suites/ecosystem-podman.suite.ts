@@ -18,8 +18,8 @@ import {
 import { COSIGN, LEGACY, NO_LOG, OFFLINE, registries, run, TSIGN } from "./support.ts";
 
 /**
- * The library behind podman, CRI-O and skopeo judges what tsign signed by `sigstoreSigned` policies, as it does what cosign
- * signed, and tsign verifies what it signed. It reads cosign's legacy form alone: no bundles, no Rekor v2, no timestamps.
+ * The library of podman, CRI-O and skopeo verifies signatures of tsign by `sigstoreSigned` policies, as it does those of cosign,
+ * and tsign verifies signatures of the library. It reads only cosign's legacy form: no bundles, no Rekor v2, no timestamps.
  */
 const ALICE = "alice@example.com";
 const KEYED = [...OFFLINE, LEGACY];
@@ -57,7 +57,7 @@ test("podman policy: signature with the key -> pulled; no signature, another key
   }
 });
 
-/** SHA-256 is all the library knows, so it takes no P-384 or P-521 key's signature; cosign's Ed25519 is Ed25519ph. */
+/** The library supports only SHA-256, so it refuses signatures of P-384 and P-521 keys; cosign's Ed25519 is Ed25519ph. */
 const KINDS: Record<string, { make: () => KeyObject; refused: readonly string[] }> = {
   "rsa-2048": { make: () => generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey, refused: [] },
   "rsa-4096": { make: () => generateKeyPairSync("rsa", { modulusLength: 4096 }).privateKey, refused: [] },
@@ -103,7 +103,7 @@ test("podman policy: signature counts for its digest and name, which may be mapp
   await shop.accepts(known(repositoryOf(one)), mirror);
   await shop.refuses(known(repositoryOf(mirror)), mirror, OTHER_NAME);
 
-  // Without `signedIdentity`, a policy wants the tag that is pulled to be the one that is signed.
+  // Without `signedIdentity`, the tag that is pulled must be the signed one.
   const tagged = await shop.image(ref, "tagged");
   const exact = { ...a, signedIdentity: { type: "matchRepoDigestOrExact" } };
   await shop.refuses(exact, one, OTHER_NAME);
@@ -210,7 +210,7 @@ test("podman policy: private certificate authority, known by its root", async (c
     const image = await shop.image(ref, "pki");
     await shop.program(signer, "sign", "--key", "c.key", ...certificate, ...KEYED, image);
     await shop.accepts(pki({ caIntermediatesPath: "middle.pem" }), image);
-    // cosign 3.1.2 stores no chain.
+    // cosign 3.1.2 does not store the chain.
     if (signer === TSIGN) await shop.accepts(pki({}), image);
     const whole = { caIntermediatesPath: "middle.pem" };
     await shop.refuses(pki({ ...whole, subjectEmail: "mallory@example.com" }), image, /Required email "mallory@/);

@@ -5,13 +5,13 @@ import type { TestContext } from "node:test";
 import { containersImage } from "./ecosystem-kit.ts";
 import { folder, must, pushImage, run, TSIGN } from "./support.ts";
 
-/** Why the library says no. */
+/** Why the library refuses. */
 export const UNSIGNED = /^refused: A signature was required, but no signature exists$/;
 export const OTHER_KEY = /^refused: cryptographic signature verification failed: /;
 export const OTHER_NAME = /^refused: Signature for identity "[^"]+" is not accepted$/;
 export const OTHER_DIGEST = /^refused: Signature for digest sha256:[0-9a-f]{64} does not match$/;
 
-/** podman's library in a folder of its own, with what it needs to judge images. */
+/** podman's library in its own folder, with the files that it needs to verify images. */
 export async function workshop(context: TestContext) {
   const cwd = folder(context);
   const program = await containersImage();
@@ -24,7 +24,7 @@ export async function workshop(context: TestContext) {
   }
   const use = (args: readonly string[], registriesD = "look") =>
     run(program, args, { cwd, env: { CONTAINERS_REGISTRIES_D: join(cwd, registriesD) } });
-  /** Writes policy.json: whatever the registry, an image must be signed so. */
+  /** Writes policy.json with one requirement for the images of every registry. */
   const require = (requirement: object) => {
     const signed = { type: "sigstoreSigned", signedIdentity: { type: "matchRepository" }, ...requirement };
     const policy = { default: [{ type: "reject" }], transports: { docker: { "": [signed] } } };
@@ -49,7 +49,7 @@ export async function workshop(context: TestContext) {
   };
 }
 
-/** Two keys in the folder, as what a policy requires. */
+/** Two keys in the folder, as requirements of a policy. */
 export async function makeKeys({ program }: Pick<Awaited<ReturnType<typeof workshop>>, "program">) {
   for (const key of ["a", "b"]) await program(TSIGN, "generate-key-pair", "--output-key-prefix", key);
   return { a: { keyPath: "a.pub" }, b: { keyPath: "b.pub" } };
@@ -57,5 +57,5 @@ export async function makeKeys({ program }: Pick<Awaited<ReturnType<typeof works
 
 export const tagOf = (image: string) => image.replace(/@.*/, ":v1");
 export const repositoryOf = (image: string) => image.replace(/@.*/, "");
-/** Where the legacy form keeps an image's signatures. */
+/** The tag of an image's signatures in the legacy form. */
 export const signaturesOf = (image: string) => image.replace("@sha256:", ":sha256-").concat(".sig");

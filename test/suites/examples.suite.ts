@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { stackVariables, token } from "./ecosystem-kit.ts";
 import { COSIGN, folder, folderWithKeys, must, pushImage, run, TSIGN } from "./support.ts";
 
-/** The programs of examples/ on a real Sigstore: they judge what tsign and cosign signed, and cosign judges what they sign. */
+/** The programs of examples/ on a real Sigstore: they verify signatures of tsign and cosign, and cosign verifies theirs. */
 const EXAMPLES = resolve(import.meta.dirname, "../../examples");
 const HOOK = pathToFileURL(resolve(import.meta.dirname, "../support/own-package.mjs")).href;
 const RELEASE = "release@example.com";

@@ -9,15 +9,15 @@ import { pemOf, signDigestDer } from "../support/fake-service.ts";
 import { reason, setting, startSandbox, timed } from "./faults-kit.ts";
 import { folder, must, NO_LOG, OFFLINE, pushImage, TSIGN } from "./support.ts";
 
-/** Seconds a command is given by --timeout, and how long after that it may take to end, its start on a loaded machine included. */
+/** Seconds of --timeout, and how long after them a command may take to end, including its start on a loaded machine. */
 const TIMEOUT = 4;
 const GRACE = 10;
 const PASSWORD = "stored password";
 
-/** How a service breaks, and how one lies. */
+/** Ways in which a service fails, and in which it returns wrong data. */
 const BROKEN = ["500", "503", "429", "403", "404", "slow", "reset", "cut", "page", "empty", "other JSON"] as const;
 type Fault = (typeof BROKEN)[number] | "down" | Lie;
-/** The signature of another key, of another content, none at all, and bytes that are none; another's public key; no key. */
+/** The signature of another key, of another content, no signature, random bytes; another public key; no key. */
 type Lie =
   | "other key's signature"
   | "other content's signature"
@@ -28,18 +28,18 @@ type Lie =
 
 interface Stage {
   readonly cwd: string;
-  /** One that nobody has signed. */
+  /** An unsigned image. */
   image: string;
   readonly key: KeyObject;
   readonly other: KeyObject;
   readonly service: StandIn;
 }
 
-/** One step of a service that a fault strikes: reading the key, or signing with it. */
+/** The step of a service that fails: reading the key, or signing with it. */
 interface Step {
   readonly name: string;
   readonly lies: readonly Lie[];
-  /** Answers that are as good as the right one: nothing in them is used. */
+  /** Wrong answers that do no harm, because nothing in them is used. */
   readonly unread?: readonly Fault[];
 }
 
@@ -90,7 +90,7 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-/** A service with the key `k` that speaks for Vault, GitLab and the plugin, whole until a fault is set. */
+/** A service with the key `k` in place of Vault, GitLab and the plugin, which works until a fault is set. */
 interface StandIn {
   url(): string;
   /** The fault of a step; undefined ends it. */
@@ -133,7 +133,7 @@ interface Keys {
   readonly lie: string;
 }
 
-/** What the service answers, and at which step; with a lie where the lie is one of this step's. */
+/** Returns the service's answer and its step; the answer is wrong if the fault is one of this step. */
 function honest(request: IncomingMessage, body: string, { key, other, stored, lie }: Keys) {
   const url = request.url ?? "";
   const publicKey = { "other key": pemOf(other), "no key": "", "not base64": "-----BEGIN" }[lie] ?? pemOf(key);
@@ -175,8 +175,8 @@ function breakDown(response: ServerResponse, kind: Fault): void {
 }
 
 /**
- * The program `sigstore-kms-standin`, which asks the stand-in and prints what it says, whatever that is; where there is no
- * answer it ends as programs do that fail.
+ * The program `sigstore-kms-standin`, which sends a request to the stand-in and prints any answer; without an
+ * answer it exits with an error.
  */
 const PLUGIN = `#!${process.execPath}
 const { initOptions, methodName, signMessage } = JSON.parse(process.argv[3]);
@@ -203,7 +203,7 @@ async function verifies(at: Stage, operation: Operation): Promise<boolean> {
   return (await timed(TSIGN, line, { cwd: at.cwd, env: {}, limit: 60 })).code === 0;
 }
 
-/** A key file of the password, as GitLab keeps it; its public key is that of the stand-in's other services too. */
+/** A key file encrypted with the password, as GitLab stores it; the other services of the stand-in have the same key. */
 async function storedKey(cwd: string, key: KeyObject): Promise<string> {
   writeFileSync(join(cwd, "plain.pem"), key.export({ type: "pkcs8", format: "pem" }));
   const line = ["import-key-pair", "--key", "plain.pem", "--output-key-prefix", "stored"];

@@ -5,20 +5,20 @@ import { type TestContext, test } from "node:test";
 import { type Sandbox, setting, startSandbox, type Tap, tap, throughTap, timed, token } from "./faults-kit.ts";
 import { folder, LEGACY, must, NO_LOG, OFFLINE, pushImage, registries, run, TSIGN } from "./support.ts";
 
-/** Most seconds of a command that waits to be killed. */
+/** Time limit of a command that waits to be killed. Seconds. */
 const LIMIT = 60;
 
 interface Killed {
   readonly name: string;
   /** `host:port` of the registry. */
   readonly registry: string;
-  /** In front of the registry, and of the services where the command uses some. */
+  /** In front of the registry, and of the services if the command uses any. */
   readonly tapped: Tap;
-  /** The form of the signature that is there before. */
+  /** The form of the existing signature. */
   readonly form: readonly string[];
   /** The command that is killed. */
   line(image: string): string[];
-  /** Verifies what the command makes. */
+  /** Verifies the result of the command. */
   verify(image: string): string[];
 }
 
@@ -40,7 +40,7 @@ async function signedImage({ cwd, env }: Bench, { registry, tapped, form }: Kill
 
 /**
  * Runs a command once for each request it makes, killed with SIGKILL when the registry or service has done that request and
- * before it answers; and once killed before the first.
+ * before it answers; and once before the first request.
  */
 async function killAtEveryStep(t: TestContext, bench: Bench, killed: Killed): Promise<void> {
   const { cwd, env } = bench;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { must, type Result, TSIGN } from "./support.ts";
 
-/** A sandbox of its own for a suite: its variables, as `tsign sandbox env` prints them. */
+/** The variables of a suite's own sandbox, as `tsign sandbox env` prints them. */
 export type Sandbox = Readonly<Record<string, string>>;
 
 /** Starts a sandbox in the background and stops it with the test. */
@@ -23,7 +23,7 @@ export async function startSandbox(context: TestContext): Promise<Sandbox> {
   return { ...env, ...Object.fromEntries([...lines].map(([, name, value]) => [name, value])) };
 }
 
-/** A value of the sandbox's environment that has to be there. */
+/** Returns a value of the sandbox's environment, which must exist. */
 export function setting(sandbox: Sandbox, name: string): string {
   const value = sandbox[name];
   if (value === undefined) throw new Error(`the sandbox sets no ${name}`);
@@ -41,7 +41,7 @@ export interface Timed extends Result {
   readonly seconds: number;
 }
 
-/** Runs a program and takes the time; SIGKILL, and code 137, after `limit` seconds. */
+/** Runs a program and measures its time; it is killed (exit code 137) after `limit` seconds. */
 export function timed(
   program: string,
   args: readonly string[],
@@ -50,7 +50,7 @@ export function timed(
   const start = performance.now();
   const env = { PATH: process.env["PATH"], HOME: options.cwd, COSIGN_PASSWORD: "suite", ...options.env };
   const child = spawn(program, args, { cwd: options.cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
-  // The launcher replaces itself with Node, and Node may start helpers: the whole group goes at once.
+  // The launcher replaces itself with Node, and Node may start helpers, so the whole group is killed.
   const kill = () => {
     try {
       process.kill(-(child.pid ?? 0), "SIGKILL");
@@ -134,7 +134,7 @@ export async function tap(context: TestContext, target: string): Promise<Tap> {
   };
 }
 
-/** A copy of a file in which the sandbox's port is that of the tap. Returns its path. */
+/** Copies a file, with the port of the tap in place of the sandbox's. Returns the path of the copy. */
 export function throughTap(file: string, sandbox: Sandbox, through: Tap, cwd: string): string {
   const port = new URL(setting(sandbox, "TSIGN_SANDBOX_URL")).port;
   mkdirSync(cwd, { recursive: true });
@@ -143,7 +143,7 @@ export function throughTap(file: string, sandbox: Sandbox, through: Tap, cwd: st
   return copy;
 }
 
-/** The line of a failure, cut for a table. */
+/** Returns the error line, shortened for a table. */
 export function reason(stderr: string): string {
   return (/^Error: (.*)$/m.exec(stderr)?.[1] ?? stderr.trim().split("\n").at(-1) ?? "").slice(0, 110);
 }

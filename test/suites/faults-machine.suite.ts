@@ -7,10 +7,10 @@ import { zooRegistry } from "../zoo/registry.ts";
 import { reason, setting, startSandbox, timed, token } from "./faults-kit.ts";
 import { COSIGN, folder, must, NO_LOG, OFFLINE, pushImage, run, TSIGN } from "./support.ts";
 
-/** Most seconds of any one command here, on a busy machine. */
+/** Time limit of each command on a busy machine. Seconds. */
 const LIMIT = 60;
 
-/** Runs a shell line in a mount namespace of its own, where `full` and `readonly` are small file systems of that kind. */
+/** Runs a shell line in its own mount namespace, with small file systems at `full` and `readonly` that are what they are called. */
 function mounted(line: string, cwd: string, env: Record<string, string>) {
   const script = `
     set -e
@@ -94,9 +94,9 @@ test("full disk, read-only home -> success, or failure without partial files", {
   }
 });
 
-/** Signers at once, a fifth of them on each registry, every other one the real cosign. */
+/** Number of simultaneous signers: a fifth of them on each registry, every other one the real cosign. */
 const SIGNERS = 60;
-/** Registries of the zoo that differ where signers meet, and on which cosign can sign. */
+/** Registries of the zoo that differ for simultaneous signers, and on which cosign can sign. */
 const CROWDED: readonly { name: string; referrers?: boolean }[] = [
   { name: "slow", referrers: false },
   { name: "gitlab" },

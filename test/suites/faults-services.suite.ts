@@ -5,11 +5,11 @@ import { type TestContext, test } from "node:test";
 import { reason, type Sandbox, setting, startSandbox, timed, token } from "./faults-kit.ts";
 import { folder, must, pushImage, TSIGN } from "./support.ts";
 
-/** Seconds a command is given by --timeout, and how long after that it may take to end, its start on a loaded machine included. */
+/** Seconds of --timeout, and how long after them a command may take to end, including its start on a loaded machine. */
 const TIMEOUT = 4;
 const GRACE = 10;
 
-/** How a service answers when it is down, half there, slow or lying. */
+/** How a service answers that is down, cut off, slow or wrong. */
 const BROKEN = ["status=500", "status=404", "rate-limit=60", "slow=60000", "torn", "cut", "garbage"];
 
 interface Row {
@@ -23,7 +23,7 @@ interface Row {
 
 type Operation = keyof typeof OPERATIONS;
 
-/** What is run while the fault is on. Each leaves its result at `out.json` or beside the image. */
+/** The operations that run during the fault. Each stores its result in `out.json` or in the registry. */
 const OPERATIONS = {
   "sign-blob, Rekor 1": (at: Stage) => ["sign-blob", ...at.rekor1, "--bundle", "out.json", "blob"],
   "sign-blob, Rekor 2": (at: Stage) => ["sign-blob", ...at.rekor2, "--bundle", "out.json", "blob"],
@@ -115,7 +115,7 @@ async function stage(context: TestContext): Promise<Stage> {
   };
 }
 
-/** Whether anything that verifies is there: a bundle in the folder, or beside the image. */
+/** Reports whether a signature that verifies was stored, as a bundle in the folder or in the registry. */
 async function verifies(at: Stage, operation: Operation): Promise<boolean> {
   const identity = ["--certificate-identity-regexp", ".+", "--certificate-oidc-issuer-regexp", ".+"];
   const trust = ["--trusted-root", setting(at.sandbox, "TSIGN_SANDBOX_TRUSTED_ROOT"), ...identity];
@@ -133,7 +133,7 @@ async function verifies(at: Stage, operation: Operation): Promise<boolean> {
   return false;
 }
 
-/** What the GitHub Actions of a job has in its environment: the operation that logs in takes its token from there. */
+/** The variables of a GitHub Actions job, from which the operation that logs in gets its token. */
 const job = (sandbox: Sandbox) => ({
   GITHUB_ACTIONS: "true",
   ACTIONS_ID_TOKEN_REQUEST_URL: setting(sandbox, "TSIGN_SANDBOX_GITHUB_TOKEN_URL"),
@@ -145,7 +145,7 @@ test("every service down, slow, cut off or wrong, at each kind of signing", {
   concurrency: 4,
 }, async (t) => {
   let situations = 0;
-  /** One line of work, with a sandbox of its own: the faults of one must not be those of another. */
+  /** A worker with its own sandbox, so that its faults do not affect the others. */
   const work = async (rows: readonly Row[]) => {
     const at = await stage(t);
     const fault = (...args: string[]) =>
@@ -185,7 +185,7 @@ test("every service down, slow, cut off or wrong, at each kind of signing", {
       }
     }
   };
-  // Most of the time is spent waiting for a time-out or before another try.
+  // Most of the time is spent waiting for a timeout or for the next attempt.
   await Promise.all([0, 1, 2, 3].map((part) => work(ROWS.filter((_, index) => index % 4 === part))));
   console.log(`${situations} situations`);
 });
@@ -204,7 +204,7 @@ test("verify while services fail: evidence complete -> verified; otherwise -> er
   const fault = (...args: string[]) =>
     must(TSIGN, ["sandbox", "fault", "--clear", ...args], { cwd: at.cwd, env: at.sandbox });
   const cases = [
-    // With a trusted root the bundle is all that is needed: a service that fails is never asked.
+    // With a trusted root only the bundle is needed: a failing service is never called.
     ...["fulcio", "rekor1", "rekor2", "tsa", "oidc"].map((service) => ({ service, root: true, good: true })),
     { service: "registry", root: true, good: false },
     { service: "tuf", root: false, good: false },

@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { folder, TSIGN } from "./support.ts";
 
 /**
- * What goes wrong in a user's first hour, on a real terminal (util-linux `script`): the last line names the way out, and
+ * Mistakes of a user's first hour, on a real terminal (util-linux `script`): the last line names the remedy, and
  * following it works.
  */
 
@@ -54,7 +54,7 @@ function onTerminal(command: string, typed: readonly Typed[] = [], more: Record<
   });
 }
 
-/** The lines as they stand on the screen at the end: what a carriage return or an erased line overwrote is not there. */
+/** Returns the lines on the screen at the end, without those that were overwritten or erased. */
 function screenOf(text: string): string[] {
   return text
     .replaceAll(/\x1b\]8;[^\x07\x1b]*(?:\x07|\x1b\\)/g, "")

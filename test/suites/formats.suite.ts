@@ -17,7 +17,7 @@ import {
 } from "./support.ts";
 
 const BOTH = [...OFFLINE, "--format", "both"];
-/** Who reads which form. cosign 2.6 prefers bundles where it sees any, and wants a trusted root for them. */
+/** The forms that each program reads. cosign 2.6 prefers bundles if there are any, and requires a trusted root for them. */
 const READERS = [
   { program: TSIGN, flags: [] },
   { program: COSIGN, flags: [] },

@@ -27,7 +27,7 @@ done
 cat "$work/log1"
 
 ln -s "$work/clone1/bin/tsign" "$work/link"
-# Read whole before it is searched: a reader that ends early would end tsign too, as a failure.
+# Read completely before the search, because a reader that ends early would make tsign fail.
 version=$(cd / && "$work/link" version)
 if [[ $version == *'node v26'* ]]; then ok 'through a symlink, from another folder, on the pinned Node'; else no "through a symlink: $version"; fi
 if [ -z "$(cd "$work/clone1" && git status --porcelain)" ]; then ok 'the clone is as clean as before'; else no 'files are left in the clone'; fi

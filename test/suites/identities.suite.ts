@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { COSIGN, folder, must, type Result, run, TSIGN } from "./support.ts";
 
-/** What a situation signs with: a token on the command line, or a file, or the environment. */
+/** The source of a situation's token: the command line, a file, or the environment. */
 interface Given {
   readonly args?: readonly string[];
   readonly env?: Record<string, string>;
@@ -14,12 +14,12 @@ interface Given {
 
 interface Situation {
   readonly name: string;
-  /** Whether a signature may come of it. */
+  /** Whether signing may succeed. */
   readonly good: boolean;
   given(tokens: Tokens): Given;
 }
 
-/** Tokens of one sandbox, made before, and a place for files. */
+/** Tokens of one sandbox, and a folder for files. */
 interface Tokens {
   readonly email: string;
   readonly odd: Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ interface Tokens {
   file(content: string): string;
 }
 
-/** Subjects of CI jobs as they are in the world. */
+/** Subjects of real CI jobs. */
 const SUBJECTS = {
   "a tag pkg@1.2.3": "repo:acme/widget:ref:refs/tags/pkg@1.2.3",
   "a tag @scope/pkg@2.0.0": "repo:acme/widget:ref:refs/tags/@scope/pkg@2.0.0",
@@ -75,7 +75,7 @@ const SITUATIONS: readonly Situation[] = [
   bad("a provider by name, and not there", () => ({ args: ["--oidc-provider", "github-actions"] })),
 ];
 
-/** Starts a sandbox, with a clock of its own; its variables. */
+/** Starts a sandbox with its own clock. Returns its variables. */
 async function sandbox(context: TestContext, clock: string): Promise<Record<string, string>> {
   const cwd = folder(context);
   const args = ["sandbox", "up", "--foreground", "--timeout", "30m", ...(clock === "" ? [] : [`--clock=${clock}`])];
@@ -118,7 +118,7 @@ async function makeTokens(cwd: string, env: Record<string, string>): Promise<Tok
   };
 }
 
-/** Signs with a program, and has tsign say whether what came out verifies for the identity. */
+/** Signs with a program, and reports whether the result verifies for the identity with tsign. */
 async function outcome(
   program: string,
   { args = [], env: more = {} }: Given,
@@ -129,7 +129,7 @@ async function outcome(
   const bundle = join(cwd, "out.json");
   writeFileSync(bundle, "");
   const line = ["sign-blob", "--yes", ...services, "--bundle", bundle, ...args, "--timeout", "20s", "blob"];
-  // cosign waits for a login that nobody makes.
+  // cosign waits for a login that never happens.
   const result = await run("timeout", ["15", program, ...line], { cwd, env: { HOME: cwd, ...more } });
   if (result.code !== 0) return { signed: false, verified: false, result };
   const identity = ["--certificate-identity-regexp", "^(me@example\\.com|https://github\\.com/acme/widget/.*)$"];

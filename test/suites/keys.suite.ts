@@ -18,8 +18,8 @@ import {
 } from "./support.ts";
 
 /**
- * Every kind of key, in every form, in every direction between tsign and the real cosign. What cosign itself cannot do is
- * stated here, and checked: should a later cosign learn it, the suite says so.
+ * Every kind of key, in every form, in both directions between tsign and the real cosign. What cosign cannot do is
+ * listed here and checked: the suite fails if a later cosign can do it.
  */
 const KINDS: Record<string, () => KeyObject> = {
   "rsa-2048": () => generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey,
@@ -30,7 +30,7 @@ const KINDS: Record<string, () => KeyObject> = {
   "p-521": () => generateKeyPairSync("ec", { namedCurve: "P-521" }).privateKey,
   ed25519: () => generateKeyPairSync("ed25519").privateKey,
 };
-/** cosign assumes SHA-256 for every key unless told. */
+/** cosign assumes SHA-256 for every key unless a flag names another hash. */
 const DIGEST: Record<string, string[]> = {
   "p-384": ["--signature-digest-algorithm", "sha384"],
   "p-521": ["--signature-digest-algorithm", "sha512"],
@@ -74,7 +74,7 @@ const FORMS: Record<string, Form> = {
   },
 };
 
-/** What the real cosign cannot make so that anyone could verify it: an Ed25519 bundle without a digest. */
+/** An Ed25519 bundle without a digest, which cosign makes but no program can verify. */
 const COSIGN_CANNOT_SIGN = new Set(["ed25519 blob bundle"]);
 
 async function makeKeys(context: TestContext): Promise<string> {

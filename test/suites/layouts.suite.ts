@@ -20,7 +20,7 @@ import {
 const BOTH = [TSIGN, COSIGN];
 const name = (program: string) => (program === TSIGN ? "tsign" : program);
 
-/** A registry with an image signed in both forms and attested in both, and the keys that did it. */
+/** A registry with an image that is signed and attested in both forms, and the keys. */
 async function signedImage(context: TestContext, options: { index: boolean } = { index: false }) {
   const cwd = await folderWithKeys(context, "a", "b", "c");
   const { ref, plain } = await registries(context);
@@ -50,7 +50,7 @@ async function pushIndex(registry: string, cwd: string): Promise<string> {
   return `${registry}/multi@${stdout.trim()}`;
 }
 
-/** What each key, form and kind of signature says about an image: the legacy one is a's, the bundle b's. */
+/** Returns the result of each key, form and kind of signature for an image: the legacy one is by a, the bundle by b. */
 async function verifyAll(program: string, cwd: string, image: readonly string[]): Promise<Record<string, number>> {
   const verify = async (...args: string[]) => (await run(program, [...args, NO_LOG, ...image], { cwd })).code;
   return {
@@ -60,7 +60,7 @@ async function verifyAll(program: string, cwd: string, image: readonly string[])
   };
 }
 
-/** cosign 2 wants a trusted root for bundles even when nothing of it is used. */
+/** cosign 2 requires a trusted root for bundles even if it uses nothing from it. */
 const EMPTY_ROOT = { mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1" };
 const ALL = { legacy: 0, bundle: 0, other: 1 };
 
@@ -70,7 +70,7 @@ for (const saver of BOTH) {
     await must(saver, ["save", "--dir", "saved", image], { cwd });
     for (const verifier of BOTH) {
       const local = await verifyAll(verifier, cwd, ["--local-image", "saved"]);
-      // cosign judges a layout by its bundles alone when there is one.
+      // cosign verifies only the bundles of a layout if it contains one.
       if (verifier === TSIGN) assert.deepEqual(local, ALL, `${name(verifier)} on the folder`);
       else assert.deepEqual({ ...local, legacy: 0 }, ALL, `${name(verifier)} on the folder`);
     }
@@ -80,7 +80,7 @@ for (const saver of BOTH) {
         await must(loader, ["load", "--dir", "saved", loaded], { cwd });
         for (const verifier of BOTH) {
           const verified = await verifyAll(verifier, cwd, [loaded]);
-          // cosign leaves the bundles out where there are legacy attestations.
+          // cosign omits the bundles if there are legacy attestations.
           if (loader === TSIGN) assert.deepEqual(verified, ALL, `${name(loader)}, ${where}: ${name(verifier)}`);
           else assert.equal(verified["legacy"], 0, `${name(loader)}, ${where}: ${name(verifier)}`);
         }

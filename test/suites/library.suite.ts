@@ -6,9 +6,9 @@ import { after, before, test } from "node:test";
 import { TOOLS } from "../../scripts/tools.ts";
 import { run } from "./support.ts";
 
-/** The packed library in an empty project: compiled against, and run, on every Node that it is for. */
+/** The packed library in an empty project: programs are compiled against it and run on every supported Node. */
 const ROOT = resolve(import.meta.dirname, "../..");
-/** Nodes besides the one that the program brings. */
+/** Versions of Node in addition to the bundled one. */
 const NODES = { 22: "22.23.5", 24: "24.22.3" };
 const DEVELOPMENT = ["typescript@5.9.3", "@types/node@22.20.7"];
 
@@ -40,7 +40,7 @@ async function npm(cwd: string, ...args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-/** The binary of a Node, kept among the suites' tools. */
+/** Returns the path of a version of Node, which is kept with the tools of the suites. */
 async function nodeOf(version: string): Promise<string> {
   const name = `node-${process.platform}-${process.arch}`;
   const cwd = join(TOOLS, `node-${version}`);

@@ -6,13 +6,13 @@ import { attachmentTag } from "../../src/oci/tags.ts";
 import { type Crowd, crowdedRegistry } from "../support/crowd.ts";
 import { folderWithKeys, LEGACY, must, NO_LOG, OFFLINE, pushImage, run, TSIGN } from "./support.ts";
 
-/** Most memory a command may need, whatever refers to the image. MiB. */
+/** Memory limit of each command, for any number of referrers. MiB. */
 const MAX_MEMORY = 250;
 const MANY = 10_000;
 const LARGE = 60 * 1024 * 1024;
 const MEASURE = join(import.meta.dirname, "../bench/measure.py");
 
-/** Runs tsign to its end and says what it took. */
+/** Runs tsign and measures its time and memory. */
 async function measured(label: string, args: readonly string[], cwd: string) {
   const output = join(cwd, "output");
   const { stdout, stderr } = await run("python3", [MEASURE, output, TSIGN, ...args], { cwd });
@@ -34,7 +34,7 @@ async function workshop(context: TestContext) {
   return { cwd, registry, image, subject: image.slice(image.indexOf("@") + 1) as `sha256:${string}` };
 }
 
-/** A bundle by nobody with a payload of many megabytes, in pieces that are made when they are asked for. */
+/** An invalid bundle with a payload of many megabytes, in pieces that are made when they are read. */
 function largeBundle(subject: string): NonNullable<Crowd["blob"]> {
   const [head, tail] = JSON.stringify({
     _type: "https://in-toto.io/Statement/v1",
@@ -42,7 +42,7 @@ function largeBundle(subject: string): NonNullable<Crowd["blob"]> {
     predicateType: "https://sigstore.dev/cosign/sign/v1",
     predicate: { pad: "*" },
   }).split("*") as [string, string];
-  // Pieces of a multiple of three bytes can be encoded one by one.
+  // Pieces whose length is a multiple of three bytes can be encoded one by one.
   const begin = Buffer.from(head.padEnd(Math.ceil(head.length / 3) * 3, "x")).toString("base64");
   const middle = Buffer.alloc(48 * 1024, "x").toString("base64");
   const end = Buffer.from(tail).toString("base64");
@@ -102,7 +102,7 @@ test("verify: very many referrers and layers -> valid signature found in bounded
   for (const [name, args, count] of [
     ["tree", ["tree", image], MANY],
     ["download signature", ["download", "signature", image], MANY],
-    // Ten requests a referrer: with all of them the suite would take minutes.
+    // There are ten requests for each referrer: with all referrers the suite would take minutes.
     ["copy", ["copy", image, image.replace(/\/crowded@.*/, "/copied:v1")], MANY / 5],
     ["clean", ["clean", "-f", "--type", "all", image], MANY],
   ] as const) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every way to an identity token that the shared stack's issuer has, each to the end: a blob signed with it verifies for the
-# identity, and for no other. The browser flow once more through headless Chromium, with a look at its last page.
+# Every way to get an identity token from the shared stack's issuer: a blob signed with each verifies for the
+# identity, and for no other. The browser flow also runs in headless Chromium, and its last page is checked.
 # Prints `N passed, N failed` last. STACK_ENV: the running stack's env file; TSIGN_SHARED: the shared folder.
 set -uo pipefail
 

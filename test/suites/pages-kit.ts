@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { browserPackages } from "./ecosystem-kit.ts";
 import { run } from "./support.ts";
 
-/** What the suite uses of playwright-core. */
+/** The part of playwright-core that the suite uses. */
 export interface BrowserPage {
   goto(url: string): Promise<{ status(): number } | null>;
   setContent(html: string): Promise<void>;
@@ -41,7 +41,7 @@ interface Playwright {
   };
 }
 
-/** A window, what it was answered last, and all that went wrong in it. */
+/** A window, the last response in it, and all errors so far. */
 export interface Window {
   readonly page: BrowserPage;
   status(): number;
@@ -99,7 +99,7 @@ async function findChromium(): Promise<string> {
 
 const SIZES = { 390: 844, 1280: 800 };
 
-/** Judges a window's page at both widths, light and dark, and takes its pictures. */
+/** Checks a window's page at both widths, light and dark, and takes pictures of it. */
 export async function judge(
   { page, faults }: Window,
   name: string,
@@ -138,7 +138,7 @@ export async function judge(
   assert.deepEqual(faults(), [], name);
 }
 
-/** Goes through a page with the Tab key: what has the focus shows it. */
+/** Goes through a page with the Tab key, and checks that the focused element is visibly focused. */
 async function judgeFocus(page: BrowserPage, name: string): Promise<void> {
   const wanted: number = await page.evaluate(`document.querySelectorAll("a, button, input:not([type=hidden])").length`);
   for (let index = 0; index < wanted; index++) {

@@ -16,7 +16,7 @@ import { folder, TSIGN } from "./support.ts";
  */
 
 const SCRIPT = `"><script>alert(1)</script><img src=x onerror=alert(2)>'`;
-/** A text without a place to break it, and with markup. */
+/** A text with markup that cannot be wrapped. */
 const HOSTILE = `${SCRIPT}${"W".repeat(300)}\u202Egnp`;
 const CHALLENGE = "a".repeat(43);
 
@@ -112,7 +112,7 @@ test("sandbox pages: pass axe-core at both widths, light and dark, and show host
   await look("other-name", `${base.replace("127.0.0.1", "sandbox.localhost")}/device`, 421);
 });
 
-/** A login with the built program, and the address that it would open a browser at. */
+/** Starts a login with the built program. Returns the URL that it would open in a browser. */
 async function login(context: TestContext, variables: Readonly<Record<string, string>>) {
   const cwd = folder(context);
   const opener = join(cwd, "xdg-open");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { folder, LEGACY, must, NO_LOG, OFFLINE, pushImage, registries, TSIGN } from "./support.ts";
 
-/** How many sign the same digest at the same time, each with a key of its own. */
+/** Number of signers that sign the same digest at the same time, each with its own key. */
 const SIGNERS = 30;
 
 test(`${SIGNERS} parallel signers lose no signature`, { timeout: 600_000 }, async (context) => {

@@ -8,11 +8,11 @@ import { COSIGN, folder, must, NO_LOG, OFFLINE, pushImage, registries, run, TSIG
 
 const OWN = join(import.meta.dirname, "policies");
 const SHARED = join(process.env["TSIGN_SHARED"] ?? resolve(import.meta.dirname, "../../../shared"), "policies");
-/** cosign reads numbers as doubles before it asks the policy: it sees 9007199254740992 in place of …993. */
+/** cosign converts numbers to doubles before it evaluates the policy, which gets 9007199254740992 in place of …993. */
 const COSIGN_SAYS_NO = ["beyond-doubles.pass.cue"];
 const TYPE = "https://example.com/t";
 
-/** An image with one attestation by a.key of a predicate, and the way to verify it. */
+/** An image with one attestation of a predicate by a.key, and a function that verifies it. */
 async function attested(context: Parameters<typeof folder>[0], predicate: unknown) {
   const cwd = folder(context);
   const { ref } = await registries(context);
@@ -125,7 +125,7 @@ test("policy without effect on the verdict -> refused, where cosign accepts", as
   }
 });
 
-/** Rego files, and the ones among them that the refusal names; none where all of them together allow. */
+/** Rego files, and those that the error names; none if all of them allow. */
 const SETS: readonly { files: Readonly<Record<string, string>>; refused?: readonly string[]; cosign: boolean }[] = [
   { files: { "yes.rego": "allow { input.predicate.a == 1 }" }, cosign: true },
   {

@@ -3,10 +3,10 @@ import { createServer, request } from "node:http";
 import { type TestContext, test } from "node:test";
 import { COSIGN, folder, must, NO_LOG, OFFLINE, pushImage, registries, TSIGN } from "./support.ts";
 
-/** Most requests to an open registry with the referrers API, for one image with one bundle. */
+/** Largest number of requests to an open registry with the referrers API, for one image with one bundle. */
 const LIMITS = { sign: 8, "verify by digest": 4, "verify by tag": 5 };
 
-/** A proxy in front of the registry that counts what passes. */
+/** A proxy in front of the registry that counts requests. */
 async function counter(context: TestContext, target: string): Promise<{ address: string; take(): string[] }> {
   let seen: string[] = [];
   const server = createServer((incoming, outgoing) => {

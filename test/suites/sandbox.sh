@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The sandbox's Sigstore under the real clients: the shared stack's `prove` (cosign 3 through every keyless flow) aimed at the
+# The sandbox's Sigstore with the real clients: the shared stack's `prove` (every keyless flow of cosign 3) against the
 # sandbox, cosign 2 on the old layout, openssl on certificates and timestamps, restarts, clocks and faults.
 # Prints `N passed, N failed` last. TSIGN_SHARED: folder of the shared material; PATH: the tools of tools.sh.
 set -uo pipefail
@@ -29,7 +29,7 @@ t() { # name command...: it must succeed; "not" as the first word: it must fail
   if [ "$1" = not ]; then want=1; shift; fi
   timeout 120 "$@" >out.log 2>&1 </dev/null
   status=$?
-  # 100 and more is no refusal: a time-out, a signal, a missing command
+  # 100 and above is not a refusal: a timeout, a signal, a missing command
   if [ $((status != 0)) = $want ] && [ $status -lt 100 ]; then
     passed=$((passed + 1))
     echo "ok    $name"
@@ -40,8 +40,8 @@ t() { # name command...: it must succeed; "not" as the first word: it must fail
   fi
 }
 
-# What `prove` expects of the stack, by its names: tokens and logins come from the stack's own script, which asks the
-# issuer on the port in run/base. The sandbox stands in for one registry without referrers by two of the three names.
+# What `prove` expects from the stack, with its names: tokens and logins come from the stack's script, which calls the
+# issuer on the port in run/base. Two of the three registry names are the sandbox's registry without referrers.
 mkdir -p "$work/stack/run" "$work/browser"
 echo "${TSIGN_SANDBOX_URL##*:}" >"$work/stack/run/base"
 printf '#!/bin/sh\nSTACK_HOME=%q %q login "$1" >%q 2>&1 &\n' "$work/stack" "$shared/stack/stack" "$work/browser.log" >"$work/browser/xdg-open"
@@ -105,7 +105,7 @@ t 'cosign 2 verify-blob, bundle' cosign-2 verify-blob "${id[@]}" --bundle old bl
 t 'cosign 2 verify-blob, another blob' not cosign-2 verify-blob "${id[@]}" --bundle old pred
 t 'an expired token, cosign 2' not cosign-2 sign-blob "${old[@]}" --identity-token "$(token --ttl=-1m)" --bundle no blob
 
-# Every key Fulcio takes from cosign, in both logs; keys of one's own, logged and stamped.
+# Every key that Fulcio accepts from cosign, in both logs; the user's own keys, with log entries and timestamps.
 configs=("$TSIGN_SANDBOX_SIGNING_CONFIG" "$TSIGN_SANDBOX_SIGNING_CONFIG_REKOR1" "$TSIGN_SANDBOX_SIGNING_CONFIG_REKOR1_TSA")
 for config in "${configs[@]}"; do
   name=$(basename "$config" .json)
@@ -128,7 +128,7 @@ for key in rsa p256; do # cosign's own Ed25519 and P-384 keys fail in cosign its
   done
 done
 
-# openssl on what the sandbox encodes.
+# openssl reads what the sandbox encodes.
 root_pem() { awk '/BEGIN/{n++} n=='"$2" "$1"; }
 root_pem "$TSIGN_SANDBOX_FULCIO_CHAIN" 1 >intermediate.pem
 root_pem "$TSIGN_SANDBOX_FULCIO_CHAIN" 2 >root.pem
@@ -147,7 +147,7 @@ for flags in '' -no_nonce -cert '-no_nonce -cert'; do
 done
 t 'openssl: the timestamp of another file' not openssl ts -verify -data pred -in reply.tsr -CAfile tsa-root.pem -untrusted tsa.pem
 
-# Faults, as cosign meets them.
+# Faults, with cosign.
 fault() { "$tsign" sandbox fault --clear "$@"; }
 sign=(cosign sign-blob --yes --bundle fault)
 fault 'fulcio:status=503*1'
@@ -166,7 +166,7 @@ t 'a timestamp of something else' not "${sign[@]}" --identity-token "$(token)" b
 "$tsign" sandbox fault --clear
 t 'and all is well again' "${sign[@]}" --identity-token "$(token)" blob
 
-# A restart keeps what was signed, and other clocks agree with themselves.
+# Signatures verify after a restart, and sandboxes with other clocks work.
 again=("$tsign" sandbox exec --state)
 # shellcheck disable=SC2016 # for the inner shell
 flow='T=$("$0" sandbox token --email alice@example.com)

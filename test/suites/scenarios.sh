@@ -21,7 +21,7 @@ trap 'rm -rf "$work"' EXIT
   exit 1
 }
 
-# The scenarios in which tsign differs on purpose.
+# The scenarios in which tsign differs deliberately.
 python3 -c 'import json, sys; print("\n".join(d["scenario"] for d in json.load(open(sys.argv[1])) if "scenario" in d))' \
   "$root/fixtures/differences.json" >"$work/except"
 

@@ -65,7 +65,7 @@ async function inVault(kit: Kit): Promise<KeyInService[]> {
   );
 }
 
-/** A token of the suite's own: other programs' keys are left alone. */
+/** The suite's own token, so that keys of other programs are not touched. */
 async function inSoftHsm(kit: Kit): Promise<KeyInService[]> {
   const module = kit.env("softhsm")["BACKENDS_PKCS11_MODULE"] ?? "";
   const tokens = join(kit.cwd, "tokens");
@@ -90,7 +90,7 @@ async function inSoftHsm(kit: Kit): Promise<KeyInService[]> {
   return keys;
 }
 
-/** Lets pkcs11js be found where the suites install the optional packages: the clone has none. */
+/** Makes pkcs11js available from the folder where the suites install the optional packages, which the clone does not have. */
 function findPackages(): void {
   const parentURL = pathToFileURL(join(TOOLS, "packages/index.js")).href;
   registerHooks({

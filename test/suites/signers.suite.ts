@@ -44,14 +44,14 @@ type Column = (typeof COLUMNS)[number];
 type Form = "envelope" | "message";
 type Rekor = "Rekor 1" | "Rekor 2";
 
-/** One way to make a bundle, and what it must verify with. */
+/** A way to make a bundle, and the key or identity for which it must verify. */
 interface Row {
   readonly name: string;
   readonly form: Form;
   readonly builder: () => BundleBuilder | Promise<BundleBuilder>;
   /** File of the public key; undefined for the identity EMAIL. */
   readonly key: string | undefined;
-  /** Hash that cosign has to be told of: it takes SHA-256 for every key. */
+  /** Hash that cosign needs as a flag, because it uses SHA-256 for every key. */
   readonly hash?: string;
 }
 
@@ -105,7 +105,7 @@ const theirBuilder = (form: Form, signer: SigstoreSigner, witnesses: SigstoreWit
     ? new DSSEBundleBuilder({ signer, witnesses })
     : new MessageSignatureBundleBuilder({ signer, witnesses });
 
-/** Their witnesses as a session takes them: in the order `theirs` has, a log and perhaps an authority. */
+/** Their witnesses for a session, in the order of `theirs`: a log and possibly a timestamp authority. */
 const adapted = (witnesses: readonly SigstoreWitness[], version: number): Witness[] =>
   witnesses.map((each, index) =>
     witnessOf(each, { role: index === 0 ? "log" : "timestamp-authority", name: "sandbox", version }),
@@ -137,7 +137,7 @@ function rowsOf({ name, signer, file }: OpenKey, sandbox: Sandbox): Row[] {
           session(fromSigstoreSigner(plain, { publicKey: pem }), ours(sandbox, rekor)),
         ),
       ];
-      // The log, not the place of the key, is what a foreign signer or witness makes a difference to.
+      // Foreign signers and witnesses differ by the log, and not by where the key is.
       const told = row("their builder, our signer told SHA-256, our witnesses", () =>
         theirBuilder(form, toSigstoreSigner(signer, { hash: "sha256" }), ours(sandbox, rekor)),
       );
@@ -157,7 +157,7 @@ function keylessRows(sandbox: Sandbox): Row[] {
   const own = () => fulcioSigner(io, { key: ephemeralSigner("ecdsa-sha2-256-nistp256"), source: certificate, trust });
   return (["Rekor 1", "Rekor 2"] as const).flatMap((rekor) =>
     (["envelope", "message"] as const).flatMap((form): Row[] => {
-      // A certificate of minutes needs a time; their builder asks nobody for one with Rekor 1's promise.
+      // A short-lived certificate needs a trusted time; with Rekor 1's SET their builder requests no timestamp.
       const row = (how: string, builder: Row["builder"]): Row => ({
         name: `keyless, ${form}, ${rekor}: ${how}`,
         form,
@@ -200,7 +200,7 @@ function prepare(cwd: string, sandbox: Sandbox): Files {
   return { cwd, trustedRoot, data: { message, envelope: Buffer.from(made) }, issuer: sandbox.urls.issuer };
 }
 
-/** Makes the bundle and has it verified by both programs, over the file and, which must fail, over the other. */
+/** Makes the bundle and verifies it with both programs: for the file, and for the other one, which must fail. */
 async function tryRow(row: Row, files: Files): Promise<Record<Column, string>> {
   let bundle: Bundle;
   try {
@@ -217,7 +217,7 @@ async function tryRow(row: Row, files: Files): Promise<Record<Column, string>> {
   return { made: "ok", tsign: tsign ?? "", cosign: cosign ?? "" };
 }
 
-/** "ok", or what the program says. */
+/** "ok", or the error of the program. */
 async function verifyBy(program: string, { form, key, hash }: Row, files: Files): Promise<string> {
   const signer = key ? ["--key", key] : ["--certificate-identity", EMAIL, "--certificate-oidc-issuer", files.issuer];
   const command = form === "envelope" ? ["verify-blob-attestation", "--type", "custom"] : ["verify-blob"];

@@ -64,7 +64,7 @@ function publicPem(key: KeyObject): string {
   return Buffer.from(createPublicKey(key).export({ type: "spki", format: "pem" })).toString("base64");
 }
 
-/** node:crypto signs only what it hashed itself. */
+/** node:crypto signs only what it hashes itself. */
 function signMessage(): Uint8Array {
   const { curve, secret } = curveOf(readKey());
   const hashed = digestOf(request.signMessage?.signOptions.messageOptions);

@@ -17,13 +17,13 @@ import { type TestContext, test } from "node:test";
 import { COSIGN, folder, must, NO_LOG, OFFLINE, registries, TSIGN } from "./support.ts";
 
 const MIB = 1024 * 1024;
-/** Around a piece of a file, and large. Bytes. */
+/** Around the size of a piece of a file, and large. Bytes. */
 const SIZES = [MIB - 1, MIB + 1, 1_200_000, 5_000_000, 20_000_000, 120_000_000];
 /** An image of 500 MB. */
 const LARGE = Array.from({ length: 6 }, () => 83_333_334);
-/** What any step of tsign may take of memory. KiB. */
+/** Memory limit of each step of tsign. KiB. */
 const MAX_RSS = 120 * 1024;
-/** Opening a key file takes 64 MiB by itself, as the file says (scrypt with N = 65536 and r = 8). KiB. */
+/** Additional memory for opening a key file: 64 MiB for scrypt with N = 65536 and r = 8. KiB. */
 const MAX_RSS_WITH_KEY = MAX_RSS + 64 * 1024;
 const MEASURE = resolve(import.meta.dirname, "../bench/measure.py");
 const IMAGE = "application/vnd.oci.image.manifest.v1+json";
@@ -35,7 +35,7 @@ interface Cost {
   readonly rss: number;
 }
 
-/** Runs a program that must succeed, and tells what it cost. */
+/** Runs a program that must succeed, and measures its time and memory. */
 async function measured(program: string, args: readonly string[], cwd: string): Promise<Cost> {
   const output = join(cwd, "output");
   const { stdout } = await must("python3", [MEASURE, output, program, ...args], { cwd });
@@ -45,7 +45,7 @@ async function measured(program: string, args: readonly string[], cwd: string): 
   return { cpu, rss };
 }
 
-/** One step of both programs: tsign's memory is judged, and both are shown. */
+/** Runs one step with both programs, prints both results, and checks tsign's memory. */
 async function beside(
   label: string,
   cwd: string,
@@ -100,7 +100,7 @@ async function writeLayout(path: string, sizes: readonly number[]): Promise<stri
   return diffIds;
 }
 
-/** Every blob of a layout is what its name says, and the layers are among them. */
+/** Checks that every blob of a layout has the digest in its name, and that the layers are among them. */
 async function requireWhole(layout: string, layers: readonly string[]): Promise<void> {
   const names = readdirSync(join(layout, "blobs/sha256"));
   for (const name of names) assert.equal(await sha256(join(layout, "blobs/sha256", name)), `sha256:${name}`);
@@ -113,11 +113,11 @@ async function destinations(context: TestContext): Promise<(program: string) => 
   return (program) => (program === TSIGN ? ours : theirs).plain;
 }
 
-/** An image of these layers through all that moves images, each step by both programs, checked by others. */
+/** Moves an image of these layers with every command that moves images, each step with both programs; other programs check it. */
 async function through(context: TestContext, label: string, sizes: readonly number[]): Promise<void> {
   const cwd = folder(context);
   const { ref } = await registries(context);
-  // Each program has destinations of its own: a blob that is there is not sent again.
+  // Each program has its own destinations, because an existing blob is not sent again.
   const [loaded, copied] = [await destinations(context), await destinations(context)];
   const of = (program: string) => (program === TSIGN ? "tsign" : "cosign");
   await must(TSIGN, ["generate-key-pair"], { cwd });

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tsign on the shared stack, a real Sigstore: every flow the stack's `prove` has, the legacy forms crossed with cosign 3 and 2
-# in all directions, every kind of key with a log, and verification in an empty network namespace.
+# tsign on the shared stack, a real Sigstore: every flow of the stack's `prove`, the legacy forms between tsign, cosign 3 and 2
+# in both directions, every kind of key with a log, and verification in an empty network namespace.
 # Prints `N passed, N failed` last. TSIGN_SHARED: the shared folder; STACK_ENV: the running stack's env file.
 set -uo pipefail
 
@@ -112,8 +112,8 @@ declare -A predicates=(
   [openvex]="{\"@context\": \"https://openvex.dev/ns/v0.2.0\", \"@id\": \"https://ci.example/vex\", \"author\": \"ci\", \"timestamp\": \"$day\", \"version\": 1, \"statements\": []}"
   [https://ci.example/type]='{"any": ["thing"]}'
 )
-# cosign 3 cannot read back an SPDX document in its tag-value form, which is no JSON object (docs/differences.md); with a
-# trusted root it checks its new bundle, and so cannot make one either.
+# cosign 3 cannot read its own attestation of an SPDX document in tag-value form, which is not JSON (docs/differences.md); with
+# a trusted root it verifies its new bundle, and therefore cannot make one either.
 reads() { if [ "$type" = spdx ] && [ "$verifier" = "$cosign" ]; then no "$@"; else yes "$@"; fi; }
 for type in "${!predicates[@]}"; do
   echo "${predicates[$type]}" >predicate.json

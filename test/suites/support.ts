@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 
-/** What the suites run: the built program and the real ones, found on the PATH (tools.sh). */
+/** The programs that the suites run: the built one, and the real ones in PATH (tools.sh). */
 export const TSIGN = resolve(import.meta.dirname, "../../bin/tsign");
 export const COSIGN = "cosign";
 export const COSIGN_2 = "cosign-2";
@@ -20,7 +20,7 @@ export interface Result {
   stderr: string;
 }
 
-/** Runs a program to its end in a folder, with a password for keys and no other environment than the PATH. */
+/** Runs a program to its end in a folder, with a password for keys and otherwise only PATH in the environment. */
 export function run(
   program: string,
   args: readonly string[],
@@ -41,7 +41,7 @@ export function run(
   });
 }
 
-/** The same, which must succeed. */
+/** Runs a program like `run`, and requires that it succeeds. */
 export async function must(
   program: string,
   args: readonly string[],

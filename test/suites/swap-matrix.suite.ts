@@ -6,13 +6,13 @@ import { bytesOf, childrenOf, type Node, nodeAt, readTree, replaceAt } from "../
 import { BUNDLE_KINDS, makeWorld, type World } from "../fuzz/world.ts";
 
 /**
- * Each field of each stored form, taken from the forms themselves, in the place of its like in another signature: of another
- * artifact by the same signer, and of the same artifact by another signer. None may verify, but for what says nothing.
+ * Replaces each field of each stored form by the same field of another signature: of another
+ * artifact by the same signer, and of the same artifact by another signer. Only fields without meaning may verify.
  */
 
 const world = await makeWorld();
 
-/** The places at which two documents of one form differ, with their names; not into what one signature or certificate holds. */
+/** Returns the places at which two documents of one form differ, with their names; signatures and certificates count as a whole. */
 function differing(one: Node, two: Node, path: readonly number[] = [], names: readonly string[] = []): Place[] {
   if (Buffer.compare(bytesOf(one), bytesOf(two)) === 0) return [];
   const here = path.length > 0 ? [{ path, name: names.join(".") }] : [];
@@ -31,7 +31,7 @@ interface Place {
   readonly name: string;
 }
 
-/** What says nothing that is verified: which key it is, and a place in the log that neither promise nor proof covers. */
+/** Fields that are not verified: the hint at the key, and a log index that neither SET nor inclusion proof covers. */
 function saysNothing(name: string, document: Uint8Array): boolean {
   if (/publicKey(\.hint)?$/.test(name)) return true;
   if (!/tlogEntries\.0\.logIndex$/.test(name)) return false;
@@ -92,7 +92,7 @@ for (const { form, name, signers } of FORMS) {
   }
 }
 
-/** Which command judges what is stored so, by key and by identity. */
+/** The command that verifies each part, for a key and for an identity. */
 const STORED = [
   { part: "sig", by: { K: 0, alice: 7 } },
   { part: "att", by: { K: 1, alice: 8 } },
@@ -100,8 +100,8 @@ const STORED = [
 ] as const;
 
 /**
- * Nobody's word is taken for a config, and a layer's digest and size are worked out when it is served. A bundle says all that
- * counts itself: nothing of the manifest around it does.
+ * Configs are not trusted, and digest and size of a layer are computed when it is served. A bundle contains everything that
+ * counts, so nothing in its manifest does.
  */
 const isAddress = {
   sig: /config(\.digest|\.size)?$|layers\.0(\.digest|\.size)$/,

@@ -45,7 +45,7 @@ async function registry(
   return `localhost:${readFileSync(ports, "utf8").trim().split(" ")[1]}`;
 }
 
-/** Pushes, signs and verifies with these registry flags. */
+/** Pushes, signs and verifies with the given registry flags. */
 async function roundTrip(address: string, flags: string[], cwd: string): Promise<string> {
   const pushed = await must(TSIGN, ["sandbox", "push", "tls:v1", ...flags], { cwd, env: { TSIGN_SANDBOX: address } });
   const image = pushed.stdout.trim();
@@ -71,7 +71,7 @@ test("registries over TLS: wrong CA, name or client certificate -> refused", asy
   await roundTrip(plain, ["--allow-insecure-registry"], cwd);
   await refused(image, [], /unknown authority|self-signed/);
   await refused(image, [], /unknown authority|self-signed/, { NODE_TLS_REJECT_UNAUTHORIZED: "0" });
-  // As Go programs do: the system's authorities, which SSL_CERT_FILE names.
+  // Like Go programs: the system's certificate authorities, which SSL_CERT_FILE names.
   const system = { SSL_CERT_FILE: join(cwd, "ca.pem") };
   await must(TSIGN, ["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env: system });
   await refused(image, ["--registry-cacert", "missing.pem"], /read missing.pem/);

@@ -17,7 +17,7 @@ import {
   TSIGN,
 } from "./support.ts";
 
-/** cosign 2 wants a trusted root for bundles even when nothing of it is used. */
+/** cosign 2 requires a trusted root for bundles even if it uses nothing from it. */
 const EMPTY_ROOT = { mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1" };
 
 test("cosign 2 and tsign accept each other's signatures, with and without the referrers API", async (context) => {

@@ -16,7 +16,7 @@ const KEEPERS = 4;
 const RANK: Readonly<Record<Ending, number>> = { wrong: 0, refused: 1, right: 2 };
 const SHOWN: Readonly<Record<Ending, string>> = { wrong: "WRONG", refused: "refused", right: "right" };
 
-/** What both programs did on one registry. */
+/** The results of both programs on one registry. */
 interface Row {
   readonly personality: Personality;
   readonly tsign: Endings;
