@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The scripts of cosign's documentation, typed as it shows them, with `cosign` meaning tsign and, as the control, cosign
-# itself: each story of documentation/ has to come to its end with both, and both have to give the same answer to every
+# The scripts of cosign's documentation, unchanged, with `cosign` standing for tsign and, as the control, for cosign
+# itself: each story of documentation/ must run to its end with both, and both must give the same answer to every
 # command, by exit code and by the shape of what they print. Runs on the shared stack. Prints `N passed, N failed` last.
 # STACK_ENV: the running stack's env file; PATH: the tools of tools.sh. Arguments: the stories to run, all by default.
 set -uo pipefail
@@ -16,7 +16,7 @@ stories=$root/test/suites/documentation
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# --- `cosign` on the PATH of a story: runs the program and notes its answer
+# --- `cosign` in the PATH of a story: runs the program and records its answer
 
 mkdir "$work/bin"
 ln -s "$STACK_CRANE" "$work/bin/crane"

@@ -1,4 +1,4 @@
-# The same with what cosign 2 stores: tags beside the image, and the log's promise inside.
+# The same with the format of cosign 2: tags next to the image, which contain the log's signed entry timestamp.
 # Shown in: cosign's README (air-gapped verification), flags of version 2.
 export COSIGN_YES=true
 cosign generate-key-pair

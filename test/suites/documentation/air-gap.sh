@@ -35,7 +35,7 @@ rm -r altered && cp -r ./path/to/dir altered
 for signature in $(grep -l sigstore.bundle -r altered/blobs); do printf ' ' >>$signature; done
 safer 'a signature is stored as another' offline cosign verify --key cosign.pub --offline --trusted-root $trusted_root --local-image altered
 
-# On the other side.
+# On the machine without a network.
 LOADED=$OTHER_REGISTRY/app:v1
 better 'cosign leaves the blobs of the bundles behind' cosign load --dir ./path/to/dir $LOADED
 better 'nothing was loaded' cosign verify --key cosign.pub --trusted-root $trusted_root $LOADED

@@ -1,4 +1,4 @@
-# Signed annotations: said while signing, shown and demanded while verifying; a tag can be one.
+# Signed annotations: set by sign, printed and required by verify; a tag can be one.
 # Shown in: verifying/verify, signing/other_types (tag signing), Signing Containers.
 cosign generate-key-pair
 cosign sign --key cosign.key -a foo=bar -a baz=bat $IMAGE
@@ -10,7 +10,7 @@ refused cosign verify --key cosign.pub -a foo=bar -a more=x $IMAGE
 outdated 'one dash and several letters is a long flag' cosign verify -a foo=bar -a=more=x --key cosign.pub $IMAGE
 outdated '-a takes the next word as its value' cosign verify -a --key cosign.pub $IMAGE
 
-# The digest that a tag should point at, signed with the tag's name.
+# The digest that a tag should have, signed with the name of the tag.
 TAG=sign-me
 crane tag $IMAGE $TAG
 DGST=$(crane digest $REGISTRY/app:$TAG)

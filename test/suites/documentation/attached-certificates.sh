@@ -1,4 +1,4 @@
-# A PKI of one's own: openssl signs with a certificate's key, the certificate goes along, the root decides.
+# A private PKI: openssl signs with the key of a certificate, the certificate is attached, and verify trusts the root.
 # Shown in: test/e2e_test_attach.sh and e2e_tsa_certbundle.sh of cosign 2, verifying/verify (own PKI).
 authority() { # NAME: a root NAME.root.pem and a code-signing certificate NAME.pem of name@example.com, its key in NAME.key
   local curve='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'

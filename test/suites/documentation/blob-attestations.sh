@@ -1,4 +1,4 @@
-# What is attested of a file: by key, by identity, from stdin, and by a statement made elsewhere.
+# Attestations of a file: by key, by identity, from stdin, and with a statement from another program.
 # Shown in: help of attest-blob and verify-blob-attestation.
 cosign generate-key-pair
 cosign generate-key-pair --output-key-prefix other

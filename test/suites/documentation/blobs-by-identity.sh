@@ -1,4 +1,4 @@
-# A file, signed by whoever is logged in and verified by name: the quickstart, the README, and a CI job's version.
+# A file, signed and verified by identity: in the quickstart, in the README, and in a CI job.
 # Shown in: quickstart, verifying/verify, cosign's README.
 echo 'to be released' >file.txt
 cosign sign-blob file.txt --bundle artifact.sigstore.json --yes

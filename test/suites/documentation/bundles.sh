@@ -1,4 +1,4 @@
-# Bundles made from what older versions left, looked into, and brought up to date.
+# Bundles: created from files of older versions, inspected and upgraded.
 # Shown in: verifying/verify, help of bundle create.
 export COSIGN_YES=true
 cosign generate-key-pair

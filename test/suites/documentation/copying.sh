@@ -1,4 +1,4 @@
-# An image and its signatures, moved from one repository to another.
+# An image and its signatures, copied from one repository to another.
 # Shown in: help of copy, signing/signing_with_containers.
 export COSIGN_YES=true
 cosign generate-key-pair

@@ -1,4 +1,4 @@
-# Files and their signatures apart, as before bundles; by key, and by an identity's certificate.
+# Files with detached signatures, as before bundles: by key, and by an identity's certificate.
 # Shown in: signing/signing_with_blobs of version 2, test/e2e_test_secrets.sh and sign_blob_test.sh.
 export COSIGN_YES=true
 cosign generate-key-pair

@@ -1,4 +1,4 @@
-# A commit's name, signed through a pipe; the signature kept as a word, or as a note.
+# The hash of a commit, signed through a pipe; the signature is kept as text or as a git note.
 # Shown in: FUN.md of version 1, verifying/inspecting of version 2.
 export COSIGN_YES=true
 cosign generate-key-pair

@@ -1,4 +1,4 @@
-# A release job: it pushes, signs every tag at its digest by the job's own identity, and verifies what it signed.
+# A release job: it pushes, signs the digest of every tag by the identity of the job, and verifies.
 # Shown in: quickstart-ci, the verification cheat sheet, GitHub's starter workflow.
 unset SIGSTORE_ID_TOKEN
 export GITHUB_ACTIONS=true ACTIONS_ID_TOKEN_REQUEST_TOKEN=x ACTIONS_ID_TOKEN_REQUEST_URL=$CI_TOKEN_URL
@@ -20,7 +20,7 @@ refused cosign verify ${images} \
 # The starter workflow of GitHub signs each tag by itself.
 echo "${TAGS}" | xargs -n 1 echo | xargs -I {} cosign sign --yes {}@${DIGEST}
 
-# What the certificate says of the job.
+# The job's fields in the certificate.
 job='--certificate-identity-regexp ^https://github.com/acme/ --certificate-oidc-issuer='$CI_ISSUER
 cosign verify $job --certificate-github-workflow-repository acme/widget --certificate-github-workflow-ref refs/heads/main \
   --certificate-github-workflow-name release --certificate-github-workflow-trigger push \

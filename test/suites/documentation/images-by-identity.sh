@@ -1,4 +1,4 @@
-# An image, signed by identity and verified by it, exactly and by patterns; twice signed, twice found.
+# An image, signed and verified by identity, exactly and by patterns; two signatures are both found.
 # Shown in: quickstart, cosign's README, verifying/verify.
 refused cosign verify $IMAGE --certificate-identity=$IDENTITY --certificate-oidc-issuer=$OIDC_ISSUER
 cosign sign $IMAGE

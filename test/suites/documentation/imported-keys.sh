@@ -1,4 +1,4 @@
-# Keys made by openssl, taken in and used; what is no private key is refused.
+# Keys of openssl, imported and used; a file that is not a private key is refused.
 # Shown in: key_management/import-keypair, test/import_test.sh.
 openssl genrsa -traditional -out opensslrsakey.pem 2048 2>/dev/null
 openssl ecparam -name prime256v1 -genkey -noout -out openssl.key

@@ -1,4 +1,4 @@
-# Following another Sigstore than the public one, with and without a checksum of its root.
+# Using another Sigstore than the public one, with and without a checksum of its root.
 # Shown in: help of initialize, system_config/custom_components, cosign's kind-verify-attestation workflow.
 rm -r ~/.sigstore
 cosign initialize --mirror $MIRROR --root $ROOT_JSON

@@ -1,4 +1,4 @@
-# A key pair of one's own: made, used for an image and a file, kept in the environment, its public half printed again.
+# A key pair: generated, used for an image and a file, kept in the environment; its public key is printed again.
 # Shown in: key_management/signing_with_self-managed_keys, signing_with_containers, verifying/verify.
 cosign generate-key-pair
 cosign generate-key-pair --output-key-prefix other

@@ -1,4 +1,4 @@
-# What is stored beside an image, and its removal.
+# What is attached to an image, and its removal.
 # Shown in: signing/signing_with_containers (location and management).
 cosign generate-key-pair
 cosign tree $IMAGE

@@ -1,4 +1,4 @@
-# An index and every image in it, signed at once and verified one by one.
+# An index and all its images, signed with one command and verified one by one.
 # Shown in: help of sign, test/e2e_test_secrets.sh.
 cosign generate-key-pair
 for arch in amd64 arm64; do crane mutate --set-platform linux/$arch $IMAGE -t $REGISTRY/multi:$arch >/dev/null 2>&1; done

@@ -1,4 +1,4 @@
-# What is stored with an image, downloaded, and attached where the image was copied to.
+# Signatures and attestations, downloaded and attached to a copy of the image.
 # Shown in: help of download and attach, TestSignDownloadAttachNewBundle, TestAttestDownloadAttachNewBundle and TestSignVerifyUploadFalse of cosign.
 cosign generate-key-pair
 COPY=$(image copy)
@@ -17,7 +17,7 @@ cosign attach signature --payload output.bundle $COPY
 cosign verify --key cosign.pub $COPY
 cosign download signature $COPY | head -n 1 | jq -e .verificationMaterial
 
-# Attached to another image it says nothing about that.
+# Attached to another image they do not verify.
 crane mutate --label other=yes $IMAGE -t $REGISTRY/app:other >/dev/null 2>&1
 OTHER=$REGISTRY/app@$(crane digest $REGISTRY/app:other)
 cosign attach signature --payload output.bundle $OTHER

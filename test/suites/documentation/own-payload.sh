@@ -1,4 +1,4 @@
-# A payload of another kind, signed as it is: the claims in it are the reader's business.
+# A payload of another type, signed unchanged: its claims are not checked.
 # Shown in: USAGE.md of version 1, signing_with_containers of version 2, test/e2e_test_secrets_kms.sh.
 export COSIGN_YES=true
 cosign generate-key-pair

@@ -1,4 +1,4 @@
-# Services of one's own, told by a signing config and a trusted root made for them.
+# Private services, in a signing config and a trusted root.
 # Shown in: signing/overview (custom infrastructure), custom_components, cosign's kind-verify-attestation workflow.
 rm -r ~/.sigstore
 cosign signing-config create \
@@ -26,7 +26,7 @@ cosign verify --trusted-root trusted-root.json --certificate-identity=$IDENTITY 
 refused cosign verify --trusted-root ended.json --certificate-identity=$IDENTITY --certificate-oidc-issuer=$OIDC_ISSUER $IMAGE
 refused cosign verify --trusted-root trusted-root.json --certificate-identity=name@example.com --certificate-oidc-issuer=$OIDC_ISSUER $IMAGE
 
-# As a cluster's own test does it: the older log, an image, an attestation and a file.
+# As in the test of a cluster: Rekor 1, an image, an attestation and a file.
 cosign signing-config create \
     --fulcio="url=${FULCIO},api-version=1,start-time=2024-01-01T00:00:00Z,operator=sigstore.dev" \
     --rekor="url=${REKOR},api-version=1,start-time=2024-01-01T00:00:00Z,operator=sigstore.dev" \

@@ -1,4 +1,4 @@
-# A predicate of one's own, in cosign's plain type, and policies on what it says, in CUE and in Rego.
+# A predicate of cosign's custom type, and policies for it in CUE and in Rego.
 # Shown in: verifying/attestation, signing_with_containers, help of attest.
 cosign generate-key-pair
 echo foo >predicate
@@ -36,7 +36,7 @@ cosign verify-attestation --policy says-foo.rego --key cosign.pub $IMAGE
 refused cosign verify-attestation --policy says-bar.rego --key cosign.pub $IMAGE
 refused cosign verify-attestation --policy young.cue --policy says-bar.rego --key cosign.pub $IMAGE
 
-# With one dash, as older pages have it; from stdin; of no type that was attested.
+# With one dash, as on older pages; from stdin; with a type that was not attested.
 cosign attest --key cosign.key -predicate predicate $IMAGE
 echo '{"read": "from stdin"}' | cosign attest --key cosign.key --predicate - $IMAGE
 [ "$(cosign verify-attestation -key cosign.pub $IMAGE | wc -l)" = 3 ]

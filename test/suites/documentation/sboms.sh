@@ -1,4 +1,4 @@
-# Bills of materials: referred to, attested as they are, attached, and beside a file on disk.
+# SBOMs: as referrers, attested unchanged, attached, and for a file on disk.
 # Shown in: signing/other_types of versions 2 and 3.
 cosign generate-key-pair
 echo '{"sbom_path": "example.com/app.spdx.json", "sbom_hash": "sha256:0a1b2c"}' >sbom.predicate.json
@@ -15,7 +15,7 @@ cosign download attestation --predicate-type=https://spdx.dev/Document $IMAGE >d
 [ "$(jq -r .dsseEnvelope.payload downloaded | base64 -d | jq -r .predicate.name)" = app ]
 refused cosign verify-attestation --key cosign.pub --type vuln $IMAGE
 
-# Attached, which signs nothing: the tag it is stored under is signed like an image.
+# Attached, which does not sign it: its tag is signed like an image.
 cosign attach sbom --sbom app.spdx.json $IMAGE
 cosign download sbom $IMAGE >fetched
 cmp fetched app.spdx.json

@@ -1,4 +1,4 @@
-# What a script asks the program about itself.
+# What a script can ask the program about itself.
 # Shown in: CLI.md, help.
 cosign version | grep -q GitVersion
 otherwise 'the trust it carries is shown too' cosign version --json | jq -e '.gitVersion and .platform'

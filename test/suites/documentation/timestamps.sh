@@ -1,4 +1,4 @@
-# Signed timestamps, as they were asked for before signing configs named an authority.
+# Signed timestamps, as requested before signing configs contained an authority.
 # Shown in: verifying/timestamps of version 2, test/e2e_signblob_tsa_mtls.sh.
 export COSIGN_YES=true
 cosign generate-key-pair

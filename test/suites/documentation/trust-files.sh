@@ -1,4 +1,4 @@
-# The last resort: keys and certificates of one's own services, one by one, in the environment.
+# The last resort: keys and certificates of private services, one by one, in the environment.
 # Shown in: system_config/custom_components, public_deployment of version 2.
 rm -r ~/.sigstore
 export COSIGN_YES=true

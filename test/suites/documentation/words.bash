@@ -1,8 +1,8 @@
-# What a story may say beside its documented commands; read before it by documentation.sh.
+# Commands that a story may use in addition to the documented ones; documentation.sh reads them first.
 
 trap 'echo "line $LINENO: $BASH_COMMAND" >&2' ERR
 
-# refused COMMAND...: the program says no (a crash, a time-out or a missing command is none)
+# refused COMMAND...: the program refuses (a crash, a timeout or a missing command does not count)
 refused() {
   local status=0
   "$@" >refusal 2>&1 || status=$?
@@ -27,7 +27,7 @@ better() {
   fi
 }
 
-# safer WHY COMMAND...: cosign 3.1.2 says yes where it should not, and tsign refuses
+# safer WHY COMMAND...: cosign 3.1.2 accepts what it should refuse, and tsign refuses
 safer() {
   if [ "$PROGRAM_NAME" = cosign ]; then
     EXCUSED=yes "${@:2}"
@@ -37,16 +37,16 @@ safer() {
   fi
 }
 
-# otherwise WHY COMMAND...: both do it, and print something of another shape on purpose
+# otherwise WHY COMMAND...: both do it, and tsign deliberately prints another form
 otherwise() { EXCUSED=yes "${@:2}"; }
 
-# image NAME: pushes a small image to a repository of the story's own; prints its reference by digest
+# image NAME: pushes a small image to the story's own repository; prints its reference by digest
 image() {
   crane append --new_layer "$LAYER" -t "$REGISTRY/$1:v1" >/dev/null 2>&1
   echo "$REGISTRY/$1@$(crane digest "$REGISTRY/$1:v1")"
 }
 
-# offline COMMAND...: without any network, in a namespace of its own
+# offline COMMAND...: without any network, in its own namespace
 offline() { unshare -rn "$@"; }
 
 IMAGE=$(image app)
