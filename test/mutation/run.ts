@@ -9,7 +9,7 @@ import type { Setup } from "./worker.ts";
 /**
  * Mutation testing: `npm run mutation [-- PATH…]`. Makes every change of mutants.ts, one at a time, and runs the tests that
  * execute the changed place until one fails. A change that no test detects is either equivalent, and listed in
- * equivalents.json with the reason, or shows that a test is missing. See docs/architecture.md, "Mutation testing".
+ * equivalents.json with the reason, or shows that a test is missing. See docs/architecture.md, "Tests".
  */
 
 const AREAS = ["src/verify", "src/trust", "src/evidence", "src/sources", "src/keys/verify.ts"];

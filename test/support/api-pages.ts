@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { parse } from "@babel/parser";
+import { type Node, parseModule } from "./syntax.ts";
 
 const LIBRARY = resolve(import.meta.dirname, "../../src/lib");
 
@@ -66,7 +66,7 @@ function sectionOf({ name, declaration, doc }: Exported): string {
 /** Returns everything that a module exports, including re-exports. */
 export function exportsOf(file: string): Exported[] {
   const text = readFileSync(file, "utf8");
-  const { program, comments } = parse(text, { sourceType: "module", plugins: ["typescript"] });
+  const { program, comments } = parseModule(text);
   const found: Exported[] = [];
   for (const node of program.body) {
     const source = "source" in node && node.source ? resolve(dirname(file), node.source.value) : undefined;
@@ -89,8 +89,7 @@ export function exportsOf(file: string): Exported[] {
   return found.filter((each, index) => found.findIndex(({ name }) => name === each.name) === index);
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the syntax tree's nodes are of a hundred types
-function declared(node: any, text: string): Omit<Exported, "doc"> | undefined {
+function declared(node: Node, text: string): Omit<Exported, "doc"> | undefined {
   const slice = (start: number, end: number) => text.slice(start, end).trim();
   switch (node.type) {
     case "FunctionDeclaration":
@@ -111,9 +110,8 @@ function declared(node: any, text: string): Omit<Exported, "doc"> | undefined {
 }
 
 /** Returns a class without method bodies and property values. */
-// biome-ignore lint/suspicious/noExplicitAny: see above
-function classText(node: any, text: string): string {
-  const members = node.body.body.map((member: typeof node) => {
+function classText(node: Node, text: string): string {
+  const members = node.body.body.map((member: Node) => {
     const comment = member.leadingComments?.at(-1);
     const doc = comment?.value.startsWith("*") ? `  /*${comment.value}*/\n` : "";
     const end = member.body?.start ?? (member.value ? text.lastIndexOf("=", member.value.start) : member.end);

@@ -1,7 +1,5 @@
 import type { ParseResult } from "@babel/parser";
-
-// biome-ignore lint/suspicious/noExplicitAny: a node is looked at by its shape
-type Node = any;
+import type { Node } from "./syntax.ts";
 
 /** The names declared by a block, function or loop, and the enclosing blocks. */
 interface Scope {

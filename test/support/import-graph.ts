@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join, posix } from "node:path";
-import { type ParseResult, parse } from "@babel/parser";
+import { posix } from "node:path";
+import type { ParseResult } from "@babel/parser";
 import { globalUses } from "./global-uses.ts";
+import { parseModule, sourcesBelow, walk } from "./syntax.ts";
 
 /** Kind of an import: static, lazy, or of types only. */
 export type ImportKind = "fixed" | "lazy" | "type";
@@ -33,7 +33,7 @@ export const COMPUTED = "(computed)";
  * @param path relative to the root of the tree
  */
 export function readSource(path: string, text: string): Source {
-  const tree = parse(text, { sourceType: "module", plugins: ["typescript"] });
+  const tree = parseModule(text);
   const imports = importsOf(tree).map(({ name, kind }) => {
     const own = name.startsWith(".");
     return { target: own ? posix.join(posix.dirname(path), name) : name, own, kind };
@@ -43,11 +43,7 @@ export function readSource(path: string, text: string): Source {
 
 /** Reads every source below a folder, except tests. */
 export function readTree(root: string): Source[] {
-  return readdirSync(root, { recursive: true, encoding: "utf8" })
-    .map((file) => file.replaceAll("\\", "/"))
-    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
-    .sort()
-    .map((file) => readSource(file, readFileSync(join(root, file), "utf8")));
+  return Object.entries(sourcesBelow(root)).map(([path, text]) => readSource(path, text));
 }
 
 /** An import without the keyword `type` loads its module, even if all its names are types. */
@@ -55,10 +51,7 @@ function importsOf(tree: ParseResult): { name: string; kind: ImportKind }[] {
   const found: { name: string; kind: ImportKind }[] = [];
   const add = (name: unknown, kind: ImportKind) =>
     found.push({ name: typeof name === "string" ? name : COMPUTED, kind });
-  const visit = (node: unknown): void => {
-    if (typeof node !== "object" || node === null) return;
-    // biome-ignore lint/suspicious/noExplicitAny: a node is looked at by its shape
-    const { type, source, importKind, exportKind, callee, arguments: values, argument, expression } = node as any;
+  walk(tree.program, ({ type, source, importKind, exportKind, callee, arguments: values, argument, expression }) => {
     if (type === "ImportDeclaration") add(source.value, importKind === "type" ? "type" : "fixed");
     if (/^Export(All|Named)Declaration$/.test(type) && source)
       add(source.value, exportKind === "type" ? "type" : "fixed");
@@ -66,9 +59,7 @@ function importsOf(tree: ParseResult): { name: string; kind: ImportKind }[] {
     if (type === "CallExpression" && callee.type === "Import") add(textOf(values[0]), "lazy");
     if (type === "TSImportType") add((argument.literal ?? argument).value, "type");
     if (type === "TSExternalModuleReference") add(expression.value, "fixed");
-    for (const [key, child] of Object.entries(node)) if (key !== "loc" && !key.endsWith("Comments")) visit(child);
-  };
-  visit(tree.program);
+  });
   return found;
 }
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
-import { parse } from "@babel/parser";
+import { type ParseResult, parse } from "@babel/parser";
 
 // biome-ignore lint/suspicious/noExplicitAny: a node is looked at by its shape
 export type Node = any;
@@ -83,13 +83,23 @@ export class SyntaxTrees {
   }
 }
 
-/** Parses every source below a folder, tests excepted. */
-export function parseTree(root: string): SyntaxTrees {
+/** Returns the text of every source below a folder by its path, except tests. Paths are relative, with `/`, and sorted. */
+export function sourcesBelow(root: string): Record<string, string> {
   const names = readdirSync(root, { recursive: true, encoding: "utf8" })
     .map((file) => file.replaceAll("\\", "/"))
     .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
     .sort();
-  return parseTexts(Object.fromEntries(names.map((path) => [path, readFileSync(join(root, path), "utf8")])));
+  return Object.fromEntries(names.map((path) => [path, readFileSync(join(root, path), "utf8")]));
+}
+
+/** Parses a module of TypeScript. */
+export function parseModule(text: string): ParseResult {
+  return parse(text, { sourceType: "module", plugins: ["typescript"] });
+}
+
+/** Parses every source below a folder, except tests. */
+export function parseTree(root: string): SyntaxTrees {
+  return parseTexts(sourcesBelow(root));
 }
 
 /** Parses sources that are given by path. */
@@ -97,7 +107,7 @@ export function parseTexts(texts: Readonly<Record<string, string>>): SyntaxTrees
   return new SyntaxTrees(
     Object.entries(texts).map(([path, text]) => ({
       path,
-      program: parse(text, { sourceType: "module", plugins: ["typescript"] }).program,
+      program: parseModule(text).program,
     })),
   );
 }
