@@ -301,5 +301,13 @@ test("requestTimestamp: requires DER with its nonce, a positive INTEGER of full 
     await refuses(ask({ text }).answer, { code: "service", text: /returned an invalid response/ });
   for (const text of ["0", "0\u0000123456789abcdef"])
     await refuses(ask({ text }).answer, { code: "service", text: /nonce does not match the request/ });
+  // PKIStatus rejection with the failure badDataFormat, waiting without one, and granted without a token.
+  for (const [status, text] of [
+    ["\u0030\u0009\u0030\u0007\u0002\u0001\u0002\u0003\u0002\u0002\u0004", /rejected the request/],
+    ["\u0030\u0005\u0030\u0003\u0002\u0001\u0003", /rejected the request/],
+    ["\u0030\u0005\u0030\u0003\u0002\u0001\u0000", /nonce does not match the request/],
+  ] as const) {
+    await refuses(ask({ text: status }).answer, { code: "service", text });
+  }
   await refusesAll((reply) => ask(reply).answer);
 });

@@ -1,3 +1,5 @@
+import { TsignError } from "../errors.ts";
+import { derChildren, readDer, TAG } from "../format/der.ts";
 import { hash } from "../format/digest.ts";
 import type { TlsOptions } from "../io/io.ts";
 import type { TransportIo } from "../net/retry.ts";
@@ -36,8 +38,26 @@ export async function requestTimestamp(
   if (!answer.bytes.length || answer.bytes[0] !== 0x30) {
     throw wrongAnswer(client, "returned an invalid response");
   }
+  if (isRejection(answer.bytes)) {
+    throw new TsignError("service", `${client.name} (${url.host}) rejected the request`, {
+      hint: "try again later, or use another timestamp authority",
+      service: client.service,
+      url,
+    });
+  }
   if (!Buffer.from(answer.bytes).includes(nonce)) {
     throw wrongAnswer(client, "returned a response whose nonce does not match the request");
   }
   return new Uint8Array(answer.bytes);
+}
+
+/** Whether a TimeStampResp has a PKIStatus from rejection (2) on, with which it contains no token (RFC 3161 §2.4.2). */
+function isRejection(response: Uint8Array): boolean {
+  try {
+    const [statusInfo, token] = derChildren(readDer(response), TAG.sequence);
+    const [status] = derChildren(statusInfo, TAG.sequence);
+    return !token && status?.tag === TAG.integer && status.value.length === 1 && (status.value[0] ?? 0) >= 2;
+  } catch {
+    return false; // what is not DER is refused for its missing nonce, or when it is verified
+  }
 }
