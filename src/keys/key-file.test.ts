@@ -186,7 +186,7 @@ test("readKeyFile: the hint fits the kind of the other key, and a second block i
     key.export({ type: type as "pkcs8", format: "pem" }).toString();
   assert.match(await hint(pair.privateKey.export(encrypted).toString()), /openssl pkey -in FILE -out plain\.pem/);
   assert.match(await hint(pem(pair.privateKey, "pkcs8")), /tsign import-key-pair --key FILE/);
-  assert.match(await hint(pem(pair.publicKey, "spki")), /sign with the private key.*; this is a public key/);
+  assert.match(await hint(pem(pair.publicKey, "spki")), /pass the private key.*; this is a public key/);
   assert.match(await hint(writePem("CERTIFICATE", Buffer.of(1))), /use --certificate/);
   assert.doesNotMatch(await hint(pem(pair.privateKey, "pkcs8")), /public key|certificate/);
   const written = await writeKeyFile({ random: randomBytes }, pair.privateKey, Buffer.from("x"));

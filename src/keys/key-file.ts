@@ -100,7 +100,7 @@ function wrongPasswordHint(password: Uint8Array): string {
 
 /** What to do with a PEM block that is not a cosign key file. */
 function otherKeyHint(label: string, text: string): string {
-  if (label.includes("PUBLIC KEY")) return "sign with the private key, such as cosign.key; this is a public key";
+  if (label.includes("PUBLIC KEY")) return "pass the private key, such as cosign.key; this is a public key";
   if (label === "CERTIFICATE") return "use --certificate for this certificate, and --key for its private key";
   const plain = "import it with `tsign import-key-pair --key FILE`";
   if (label === "ENCRYPTED PRIVATE KEY" || text.includes("Proc-Type: 4,ENCRYPTED")) {
