@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { groupFlags, shownFlags } from "../src/cli/help/flag-groups.ts";
@@ -120,21 +120,6 @@ test("help: every flag with a value has a name for the value", async () => {
     }
   }
   assert.deepEqual(vague, []);
-});
-
-test("SECURITY.md: every row of the threat model names tests, and every named file exists", () => {
-  const root = resolve(DOCS, "..");
-  const text = readFileSync(join(root, "SECURITY.md"), "utf8");
-  const named = [...text.matchAll(/`((?:src|test|fixtures|docs)\/[^`]+)`/g)].map(([, path = ""]) => path);
-  assert.ok(named.length > 30, `${named.length} files`);
-  assert.deepEqual(
-    named.filter((path) => !existsSync(join(root, path))),
-    [],
-  );
-  const rows = text.split("\n").filter((line) => line.startsWith("| ") && line.split("|").length === 6);
-  const [, ...threats] = rows;
-  assert.ok(threats.length >= 19, `${threats.length} rows`);
-  for (const row of threats) assert.match(row.split("|")[4] ?? "", /\.test\.ts`|\.suite\.ts`/, row);
 });
 
 test("manual pages: no text line is parsed as a roff request", async () => {
