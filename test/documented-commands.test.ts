@@ -112,3 +112,20 @@ test("trusted-root create: authority that ends before its certificates begin -> 
   const contradiction = await create(",start-time=2002-01-01T00:00:00Z,end-time=2001-01-01T00:00:00Z");
   assert.match(contradiction.stderr, /end-time is before start-time/);
 });
+
+test("README: the commands with a key and no service -> Verified OK", async (t) => {
+  const cwd = temporaryFolder(t);
+  const readme = readFileSync(join(import.meta.dirname, "../README.md"), "utf8");
+  const [, block = ""] = /With a key and no service:\n\n((?: {4}.*\n)+)/.exec(readme) ?? [];
+  const lines = [...block.matchAll(/^ {4}\$ tsign (.*)$/gm)].map(([, line = ""]) => line);
+  assert.equal(lines.length, 4);
+  writeFileSync(join(cwd, "app.tar.gz"), "content");
+  const env = { COSIGN_PASSWORD: "pw" };
+  for (const line of lines) {
+    const outcome = await run(line.split(" "), { cwd, env });
+    assert.equal(outcome.code, 0, `${line}: ${outcome.stderr}`);
+    if (line === lines.at(-1)) assert.match(outcome.stderr, /^Verified OK$/m);
+  }
+  writeFileSync(join(cwd, "app.tar.gz"), "contend");
+  assert.equal((await run((lines.at(-1) ?? "").split(" "), { cwd, env })).code, 1);
+});
