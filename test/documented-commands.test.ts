@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { openRegistry } from "../src/oci/open.ts";
+import { parseReference } from "../src/oci/ref.ts";
+import { pushImage } from "../src/sandbox/registry/push.ts";
 import { writeKeyPairs } from "./support/key-pairs.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { attachReferrer, descriptorOf, storageWorkshop } from "./support/storage.ts";
-import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
+import { LEGACY, NO_LOG, OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
 /*
  * What scripts of cosign's documentation rely on; regressions found by test/suites/documentation.sh.
@@ -128,4 +131,53 @@ test("README: the commands with a key and no service -> Verified OK", async (t) 
   }
   writeFileSync(join(cwd, "app.tar.gz"), "contend");
   assert.equal((await run((lines.at(-1) ?? "").split(" "), { cwd, env })).code, 1);
+});
+
+test("README: the tour's commands print the lines that it shows", async (t) => {
+  const home = temporaryFolder(t);
+  const sigstore = await testSigstore();
+  const readme = readFileSync(join(import.meta.dirname, "../README.md"), "utf8").replaceAll(/\s+/g, " ");
+  writeFileSync(join(home, "tuf_root.json"), sigstore.files["tuf_root.json"]);
+  const env = { HOME: home, TUF_MIRROR: sigstore.at.tuf, TUF_ROOT_JSON: "tuf_root.json", COSIGN_YES: "true" };
+  const tsign = async (...argv: string[]) => {
+    const { code, stdout, stderr } = await run(argv, { cwd: home, env, io: sigstore.io });
+    return { code, text: `${stdout} ${stderr}`.replaceAll(/\s+/g, " ") };
+  };
+  const shown = (text: string, lines: readonly string[]) => {
+    for (const line of lines) {
+      assert.ok(readme.includes(line), `README does not show: ${line}`);
+      assert.ok(text.includes(line), `${line} is not in: ${text}`);
+    }
+  };
+  const io = testIo({ cwd: home, io: sigstore.io });
+  const ref = parseReference(`${sigstore.registry}/app:v1`);
+  const { digest } = await pushImage(await openRegistry(io, ref, PLAIN_REGISTRY), {
+    file: "app",
+    content: Buffer.from("image"),
+    tag: "v1",
+  });
+  const image = `${sigstore.registry}/app@${digest}`;
+  const signed = await tsign("sign", "--identity-token", sigstore.mint("alice@example.com"), image);
+  assert.equal(signed.code, 0, signed.text);
+  shown(signed.text, [
+    "Note: your identity alice@example.com and the signature become part of public records at ",
+    ", which cannot be undone",
+    "Certificate identity: alice@example.com",
+    "Certificate issuer: http",
+    "Pushing signature to: ",
+    "To verify: tsign verify --certificate-identity alice@example.com --certificate-oidc-issuer http",
+  ]);
+  const verify = (identity: string) =>
+    tsign("verify", "--certificate-identity", identity, "--certificate-oidc-issuer", sigstore.at.issuer, image);
+  const good = await verify("alice@example.com");
+  assert.equal(good.code, 0, good.text);
+  shown(good.text, ["Signed by alice@example.com (issuer http", " (timestamp authority), log entry 0 in "]);
+  const bad = await verify("mallory@example.com");
+  assert.equal(bad.code, 1, bad.text);
+  shown(bad.text, [
+    "identity: certificate identity mismatch: got alice@example.com (issuer ",
+    "Error: no matching signatures: 1 found for ",
+    ", none verified (identity: certificate identity mismatch: ",
+    "hint: check --certificate-identity; list the signers with `tsign tree --signers ",
+  ]);
 });
