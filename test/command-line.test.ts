@@ -318,7 +318,7 @@ test("a value that is not among a flag's choices is refused with the list and th
   assert.match(variable.stderr, /"COSIGN_OIDC_PROVIDER": must be one of .*\nhint: did you mean github-actions\?/);
   const type = await run("attest --key k.key --type slsaprovenence1 --predicate p x".split(" "));
   assert.match(type.stderr, /invalid predicate type: slsaprovenence1\nhint: did you mean slsaprovenance1/);
-  assert.match((await run(["completion", "fsh"])).stderr, /"fsh" for "tsign completion"\nhint: did you mean fish\?/);
+  assert.match((await run(["completion", "fihs"])).stderr, /"fihs" for "tsign completion"\nhint: did you mean fish\?/);
   assert.match((await run(["completion", "tcsh2000"])).stderr, /\nhint: use one of bash, zsh, fish, powershell\n/);
 });
 
