@@ -171,3 +171,14 @@ test("reader: texts -> found through helpers, parameters, constants, conditions,
     assert.ok(found.includes(expected), `${expected} is not among\n${found.join("\n")}`);
   }
 });
+
+test("reader: one condition in two places of a text -> only the texts in which it has one outcome", () => {
+  const text = '`--${cert ? "cert" : "key"} requires --${cert ? "key" : "cert"}${other() ? "" : ", too"}`';
+  const trees = parseTexts({ "x.ts": `throw new TsignError("usage", ${text});` });
+  assert.deepEqual(
+    messagesIn(trees)
+      .map((message) => message.text)
+      .sort(),
+    ["--cert requires --key", "--cert requires --key, too", "--key requires --cert", "--key requires --cert, too"],
+  );
+});

@@ -266,27 +266,57 @@ function propertyName(property: Node): string {
   return property.type === "PrivateName" ? `#${property.id.name}` : (property.name ?? "");
 }
 
+/** A text that an expression can be, with the outcome of each named condition on the way to it. */
+interface Alternative {
+  readonly parts: readonly Part[];
+  readonly chosen: Readonly<Record<string, boolean>>;
+}
+
 /** The texts that a literal, a template or a sum can be: one for each way through the conditions in it. */
 function alternatives(node: Node): Part[][] {
-  if (node.type === "StringLiteral") return [[node.value]];
+  return waysThrough(node).map(({ parts }) => [...parts]);
+}
+
+function waysThrough(node: Node): Alternative[] {
+  if (node.type === "StringLiteral") return [fixed(node.value)];
   if (node.type === "BinaryExpression" && node.operator === "+") {
-    return product(alternatives(node.left), alternatives(node.right));
+    return product(waysThrough(node.left), waysThrough(node.right));
   }
-  if (node.type === "ConditionalExpression") return [...alternatives(node.consequent), ...alternatives(node.alternate)];
+  if (node.type === "ConditionalExpression") {
+    const { test, consequent, alternate } = node;
+    const under = (outcome: boolean): Alternative[] => [
+      { parts: [], chosen: test.type === "Identifier" ? { [test.name]: outcome } : {} },
+    ];
+    return [...product(under(true), waysThrough(consequent)), ...product(under(false), waysThrough(alternate))];
+  }
   if (node.type === "TemplateLiteral") {
-    let all: Part[][] = [[]];
+    let all: Alternative[] = [fixed("")];
     for (const [index, quasi] of node.quasis.entries()) {
-      all = product(all, [[quasi.value.cooked]]);
-      if (index < node.expressions.length) all = product(all, alternatives(node.expressions[index]));
+      all = product(all, [fixed(quasi.value.cooked)]);
+      if (index < node.expressions.length) all = product(all, waysThrough(node.expressions[index]));
     }
     return all;
   }
-  return [[{ hole: node }]];
+  return [fixed({ hole: node })];
 }
 
-function product(left: readonly Part[][], right: readonly Part[][]): Part[][] {
+function fixed(part: Part): Alternative {
+  return { parts: [part], chosen: {} };
+}
+
+/** Combines two parts of a text, except ways on which one condition would be true and false. */
+function product(left: readonly Alternative[], right: readonly Alternative[]): Alternative[] {
+  const isPossible = (head: Alternative, tail: Alternative) =>
+    Object.entries(tail.chosen).every(([name, outcome]) => (head.chosen[name] ?? outcome) === outcome);
   return left
-    .flatMap((head) => right.map((tail) => [...head, ...tail].filter((part) => part !== "")))
+    .flatMap((head) =>
+      right
+        .filter((tail) => isPossible(head, tail))
+        .map((tail) => ({
+          parts: [...head.parts, ...tail.parts].filter((part) => part !== ""),
+          chosen: { ...head.chosen, ...tail.chosen },
+        })),
+    )
     .slice(0, MAX_ALTERNATIVES);
 }
 
