@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import { shellExports } from "../src/sandbox/server/environment.ts";
 import { parseFault } from "../src/sandbox/server/faults.ts";
 import { type SandboxOptions, startSandbox } from "../src/sandbox/server/serve.ts";
-import { findSandbox } from "../src/sandbox/server/state.ts";
+import { findSandbox, sandboxRegistry } from "../src/sandbox/server/state.ts";
 import { BEFORE, ENVIRONMENT, PROGRAM } from "./support/program.ts";
 import { run, temporaryFolder, testIo, testRegistry } from "./support/test-io.ts";
 
@@ -132,6 +132,13 @@ test("findSandbox: state file without a running sandbox -> undefined", async (t)
     await io.files.write(".cache/tsign/sandbox.json", state, { mode: 0o600 });
     assert.equal(await findSandbox(io), undefined, state);
   }
+});
+
+test("sandboxRegistry: TSIGN_SANDBOX of a stopped sandbox -> the running one, or an error", async (t) => {
+  const running = await testRegistry(t);
+  assert.equal(await sandboxRegistry(testIo({ env: { TSIGN_SANDBOX: running } })), running);
+  const stopped = testIo({ cwd: temporaryFolder(t), env: { TSIGN_SANDBOX: "localhost:1" } });
+  await assert.rejects(sandboxRegistry(stopped), { code: "input", message: "no sandbox is running" });
 });
 
 async function ask(context: TestContext, headers: Record<string, string>, path = "/v2/") {

@@ -48,26 +48,46 @@ export async function askSandbox(
   sandbox: RunningSandbox,
   { method, path }: { method: string; path: string },
 ): Promise<boolean> {
+  const url = new URL(path, `http://localhost:${sandbox.port}`);
+  const headers = { authorization: `Bearer ${sandbox.token}`, "content-length": "0" };
+  return (await statusOf(io, { url, method, headers })) === 204;
+}
+
+/** Returns the status of a response, which has to come within five seconds; undefined if the server cannot be reached. */
+async function statusOf(
+  io: Pick<Io, "http" | "signal">,
+  request: { url: URL; method: string; headers: Readonly<Record<string, string>> },
+): Promise<number | undefined> {
   try {
-    const url = new URL(path, `http://localhost:${sandbox.port}`);
-    const headers = { authorization: `Bearer ${sandbox.token}`, "content-length": "0" };
     const signal = AbortSignal.any([io.signal, AbortSignal.timeout(5_000)]);
-    const response = await io.http({ url, method, headers, signal });
+    const response = await io.http({ ...request, signal });
     response.discard();
-    return response.status === 204;
+    return response.status;
   } catch (error) {
-    if (error instanceof TsignError && error.code === "network") return false;
+    if (error instanceof TsignError && error.code === "network") return undefined;
     throw error;
   }
 }
 
-/** Returns the registry of the current sandbox: the one the command runs inside, else the one in the background. */
+/**
+ * Returns the registry of the current sandbox: the one the command runs inside, else the one in the background. A shell may
+ * still have the variables of a sandbox that was stopped.
+ *
+ * @throws TsignError "input" when no sandbox is running
+ */
 export async function sandboxRegistry(io: Pick<Io, "env" | "files" | "http" | "signal">): Promise<string> {
   const inside = io.env["TSIGN_SANDBOX"];
-  if (inside) return inside;
+  if (inside && (await isRunning(io, inside))) return inside;
   const running = await findSandbox(io);
   if (!running) throw new TsignError("input", "no sandbox is running", { hint: "run `tsign sandbox up`" });
   return `localhost:${running.port}`;
+}
+
+/** Whether a sandbox's registry can be reached. One elsewhere than on this machine is not asked. */
+async function isRunning(io: Pick<Io, "http" | "signal">, registry: string): Promise<boolean> {
+  const url = `http://${registry}/sandbox/environment`;
+  if (!registry.startsWith("localhost:") || !URL.canParse(url)) return true;
+  return (await statusOf(io, { url: new URL(url), method: "GET", headers: {} })) !== undefined;
 }
 
 /**
