@@ -69,6 +69,15 @@ test("watchedTransfer: pieces pass unchanged; a slow blob shows its digest and s
   assert.match(state.written, /\(100 %\)\r\u001b\[K$/);
 });
 
+test("watchedTransfer: without a terminal the pieces are not looked at", () => {
+  const { io } = terminal({ stderr: false });
+  const pieces = (async function* () {})();
+  assert.equal(
+    watchedTransfer(io, "loading")({ digest: `sha256:${"ab".repeat(32)}`, size: 8, mediaType: "" }, pieces),
+    pieces,
+  );
+});
+
 test("without a known total there is no share, and a line never wraps", () => {
   const { io, state } = terminal({ columns: 20 });
   const line = progress(io, "Verifying", { total: 0, unit: "items" });

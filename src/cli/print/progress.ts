@@ -58,6 +58,7 @@ export async function watched(
 
 /** Returns what `Transfer.watch` is: it shows how far each blob of a transfer is, by a short digest. */
 export function watchedTransfer(io: ProgressIo, label: string): NonNullable<Transfer["watch"]> {
+  if (!io.tty.stderr) return (_, pieces) => pieces;
   return ({ digest, size }, pieces) =>
     counted(io, shortDigests(`${label} ${digest}`, { terminal: true }), size, pieces);
 }
