@@ -7,15 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// confine takes from this process, for good, what no policy needs: writing or creating files, starting programs, and more
-// memory than `memory` bytes. Reading files and the network stay, as policies may use both.
+// confine permanently takes rights from this process that no policy needs: writing and creating files, starting programs, and
+// using more than `memory` bytes of memory. Policies may still read files and use the network.
 //
-// Landlock (Linux 5.13) and seccomp (3.17, filters for all threads) do it; a kernel without one of them leaves the other.
+// It uses Landlock (Linux 5.13) and seccomp (3.17, with filters for all threads); on a kernel without one of them, the other
+// still applies.
 func confine(memory uint64) {
 	limit := syscall.Rlimit{Cur: memory, Max: memory}
 	_ = syscall.Setrlimit(unix.RLIMIT_DATA, &limit)
 	_ = syscall.Setrlimit(unix.RLIMIT_CORE, &syscall.Rlimit{})
-	// Both need the promise that no program started from here gains rights, on each thread.
+	// Both require no_new_privs on every thread: programs started from here cannot gain rights.
 	if _, _, e := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); e != 0 {
 		return
 	}
@@ -23,7 +24,7 @@ func confine(memory uint64) {
 	filterCalls()
 }
 
-// refuseChanges refuses every change of the file system, and every execution, by a Landlock ruleset without exceptions.
+// refuseChanges forbids all changes to the file system, and all executions, with a Landlock ruleset without exceptions.
 func refuseChanges() {
 	version, _, e := syscall.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if e != 0 {
@@ -49,7 +50,7 @@ func refuseChanges() {
 	_ = syscall.Close(int(ruleset))
 }
 
-// Offsets in struct seccomp_data (linux/seccomp.h); of an argument the low half, on the little-endian machines built for.
+// Offsets in struct seccomp_data (linux/seccomp.h). For arguments, it is the offset of the low half on little-endian machines.
 const (
 	offsetCall     = 0
 	offsetMachine  = 4
@@ -74,8 +75,8 @@ func when(condition uint16, k uint32, skip uint8) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_JMP | condition | unix.BPF_K, Jt: skip, K: k}
 }
 
-// filterCalls refuses the calls that start a process, change the file system, or reach into other processes, and openat for
-// writing. It holds where Landlock is missing, too.
+// filterCalls refuses the system calls that start a process, change the file system or access other processes, and openat for
+// writing. It also works without Landlock.
 func filterCalls() {
 	load := uint16(unix.BPF_LD | unix.BPF_W | unix.BPF_ABS)
 	give := uint16(unix.BPF_RET | unix.BPF_K)
@@ -85,16 +86,16 @@ func filterCalls() {
 		when(unix.BPF_JEQ, machine, 1),
 		statement(give, unix.SECCOMP_RET_KILL_PROCESS),
 		statement(load, offsetCall),
-		unless(unix.BPF_JGE, 0x40000000, 1), // the x32 numbers of the same calls
+		unless(unix.BPF_JGE, 0x40000000, 1), // the same calls by their x32 numbers
 		statement(give, refused),
-		unless(unix.BPF_JEQ, unix.SYS_CLONE3, 1), // its flags are out of a filter's reach: Go then takes clone
+		unless(unix.BPF_JEQ, unix.SYS_CLONE3, 1), // a filter cannot read its flags; Go falls back to clone
 		statement(give, missing),
 	}
 	for _, call := range append(oldCalls, refusedCalls...) {
 		program = append(program, unless(unix.BPF_JEQ, call, 1), statement(give, refused))
 	}
 	program = append(program,
-		unless(unix.BPF_JEQ, unix.SYS_CLONE, 4), // threads alone
+		unless(unix.BPF_JEQ, unix.SYS_CLONE, 4), // only threads may be created
 		statement(load, offsetArgument),
 		when(unix.BPF_JSET, unix.CLONE_THREAD, 1),
 		statement(give, refused),

@@ -34,7 +34,7 @@ func judgeCue(r request) []string {
 	explain := cueExplainer{names: names, paths: paths, cwd: r.Cwd, statement: r.Statement}
 	instances := load.Instances(paths, &load.Config{Dir: r.Cwd, Overlay: overlay})
 	if len(instances) == 0 {
-		return []string{"the CUE policies make no instance"}
+		return []string{"the CUE policies do not form an instance"}
 	}
 	context := cuecontext.New()
 	for _, instance := range instances {
@@ -55,9 +55,9 @@ func judgeCue(r request) []string {
 	return nil
 }
 
-// unused says which of the policies would have no part in the judgement: what CUE leaves out of a package (tests, tools,
-// files that an attribute excludes), files that require nothing, and files of definitions that no other file refers to. A
-// policy that was named must count, or it is a no.
+// unused returns a reason for each policy that would have no effect: files that CUE leaves out of a package (tests, tools, files
+// excluded by an attribute), files that require nothing, and files of definitions that no other file refers to. Every policy
+// that was named must have an effect.
 func (e cueExplainer) unused(instance *build.Instance) []string {
 	files := map[string]*ast.File{}
 	var queue []string
@@ -85,7 +85,7 @@ func (e cueExplainer) unused(instance *build.Instance) []string {
 	var reasons []string
 	for absolute, name := range e.names {
 		if files[absolute] == nil {
-			reasons = append(reasons, name+": CUE leaves this file out, its name or an attribute says so")
+			reasons = append(reasons, name+": CUE leaves this file out because of its name or an attribute")
 		} else if !used[absolute] {
 			reasons = append(reasons, name+": this policy requires nothing of the statement, and no other policy refers to it")
 		}
@@ -93,8 +93,8 @@ func (e cueExplainer) unused(instance *build.Instance) []string {
 	return sorted(reasons)
 }
 
-// requires tells whether declarations have more than imports, comments, and definitions, hidden fields and values that
-// say nothing about a statement.
+// requires reports whether declarations contain more than imports, comments, definitions, hidden fields and values that every
+// statement satisfies.
 func requires(declarations []ast.Decl) bool {
 	return slices.ContainsFunc(declarations, func(declaration ast.Decl) bool {
 		switch each := declaration.(type) {
@@ -110,7 +110,7 @@ func requires(declarations []ast.Decl) bool {
 	})
 }
 
-// requiresValue: `_` and a struct of nothing but definitions and the like take any value.
+// requiresValue reports whether an expression excludes any value: `_` and structs of definitions only do not.
 func requiresValue(value ast.Expr) bool {
 	switch each := value.(type) {
 	case *ast.Ident:
@@ -121,12 +121,12 @@ func requiresValue(value ast.Expr) bool {
 	return true
 }
 
-// internalLabel: definitions and hidden fields are no part of what a statement is compared with.
+// internalLabel reports whether a label is that of a definition or hidden field; these are not compared with the statement.
 func internalLabel(name string) bool {
 	return strings.HasPrefix(name, "#") || strings.HasPrefix(name, "_")
 }
 
-// references are the names by which a file refers to fields at the top of its own or another file.
+// references returns the names by which a file refers to top-level fields of its own or another file.
 func references(file *ast.File) map[string]bool {
 	names := map[string]bool{}
 	for _, each := range file.Unresolved {
@@ -141,7 +141,7 @@ func references(file *ast.File) map[string]bool {
 	return names
 }
 
-// definesAny: a field at the top of the file has one of the names.
+// definesAny reports whether a top-level field of the file has one of the names.
 func definesAny(file *ast.File, names map[string]bool) bool {
 	return slices.ContainsFunc(file.Decls, func(declaration ast.Decl) bool {
 		field, ok := declaration.(*ast.Field)
@@ -153,7 +153,7 @@ func definesAny(file *ast.File, names map[string]bool) bool {
 	})
 }
 
-// cueExplainer says which rule of which file is broken, and what the statement has there.
+// cueExplainer describes which rule of which file is violated, and the statement's value there.
 type cueExplainer struct {
 	names     map[string]string // from absolute paths to those the user gave
 	paths     []string
@@ -169,7 +169,7 @@ func (e cueExplainer) all(err error) []string {
 			reasons = append(reasons, reason)
 		}
 	}
-	if len(reasons) == 0 { // an error of another kind is one all the same
+	if len(reasons) == 0 { // errors of other kinds are failures too
 		reasons = append(reasons, e.place(nil)+": "+line(err.Error()))
 	}
 	return reasons
@@ -187,7 +187,7 @@ func (e cueExplainer) one(err errors.Error) string {
 	return reason + "; the statement has no " + strings.Join(err.Path(), ".")
 }
 
-// place lists the policies' lines that the error comes from; of one without any, all files.
+// place lists the policies' lines that the error comes from, or all files if it has no position.
 func (e cueExplainer) place(positions []token.Pos) string {
 	var places []string
 	for _, position := range positions {
@@ -196,7 +196,7 @@ func (e cueExplainer) place(positions []token.Pos) string {
 		if !own {
 			name, own = e.names[filepath.Join(e.cwd, at.Filename)]
 		}
-		if !own && strings.HasSuffix(at.Filename, ".cue") { // of a package that a policy imports
+		if !own && strings.HasSuffix(at.Filename, ".cue") { // in a package that a policy imports
 			name, own = at.Filename, true
 		}
 		if place := fmt.Sprintf("%s:%d", name, at.Line); own && !slices.Contains(places, place) {
@@ -209,7 +209,7 @@ func (e cueExplainer) place(positions []token.Pos) string {
 	return strings.Join(places, ", ")
 }
 
-// at finds what is at a CUE path in JSON.
+// at returns the value at a CUE path in JSON.
 func at(root any, path []string) (value any, name string, ok bool) {
 	value = root
 	for _, step := range path {

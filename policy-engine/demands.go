@@ -8,26 +8,26 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// policy is a Rego file: its path as the user gave it, and what it says.
+// policy is a Rego file: its path as the user gave it, and its parsed content.
 type policy struct {
 	path   string
 	module *ast.Module
 }
 
-// signature is the package whose allow is asked for.
+// signature is the package whose rule allow is evaluated.
 var signature = ast.MustParseRef("data.signature")
 
-// arrange tells the files that demand something from those that help them. Several policies are several demands, and
-// OPA, which merges the files of a package, would take them for alternatives. So:
+// arrange separates demands from libraries. Every policy is a demand of its own, but OPA merges the files of a package and
+// would treat them as alternatives. Therefore:
 //
 //   - a file of package signature with a rule allow, other than a default, is a demand;
-//   - every other file is a library, and some demand has to use it: by an import or a reference, of its own or of a
-//     library that it uses. One that nothing uses would have no part in the verdict, and is refused;
-//   - a library of package signature must not define again what a demand or another such library defines: merged, one
-//     definition would be an alternative to the other;
-//   - what only another demand defines is not there for a demand.
+//   - every other file is a library, and a demand must use it, by an import or a reference, directly or through another
+//     library. A library that nothing uses would have no effect, and is refused;
+//   - a library of package signature must not define what a demand or another such library defines: once merged, the
+//     definitions would be alternatives;
+//   - a demand cannot use what only another demand defines.
 //
-// The reasons name the files that do not fit.
+// The reasons name the files that break these rules.
 func arrange(all []policy) (demands, libraries []policy, reasons []string) {
 	for _, each := range all {
 		if each.demands() {
@@ -54,7 +54,7 @@ func arrange(all []policy) (demands, libraries []policy, reasons []string) {
 		reasons = append(reasons, each.reachesInto(demands, libraries, compiler, reach)...)
 	}
 	if len(reasons) > 0 {
-		return nil, nil, sorted(reasons) // a library's fault is found once for each demand
+		return nil, nil, sorted(reasons) // an error in a library is found once for each demand
 	}
 	for _, each := range libraries {
 		if !used[each.file()] {
@@ -64,12 +64,12 @@ func arrange(all []policy) (demands, libraries []policy, reasons []string) {
 	return demands, libraries, reasons
 }
 
-// file is the path that locations in the module have.
+// file returns the path in the module's locations.
 func (p policy) file() string { return filepath.Clean(p.path) }
 
 func (p policy) inSignature() bool { return p.module.Package.Path.Equal(signature) }
 
-// demands: it says itself what is allowed, by more than a default.
+// demands reports whether the file has a rule allow that is more than a default.
 func (p policy) demands() bool {
 	if !p.inSignature() {
 		return false
@@ -82,7 +82,7 @@ func (p policy) demands() bool {
 	return false
 }
 
-// names are what the file defines in its package, without what follows the first name of a rule.
+// names returns what the file defines in its package: the first name of each rule.
 func (p policy) names() map[string]bool {
 	names := map[string]bool{}
 	for _, rule := range p.module.Rules {
@@ -98,7 +98,7 @@ func nameOf(rule *ast.Rule) string {
 	return string(rule.Head.Name)
 }
 
-// unused says that the file has no part in the verdict, and why.
+// unused returns the reason why the file has no effect.
 func (p policy) unused(demands int) string {
 	switch {
 	case p.inSignature() && p.names()["allow"]:
@@ -117,7 +117,7 @@ func packageOf(module *ast.Module) string {
 	return strings.TrimPrefix(module.Package.Path.String(), "data.")
 }
 
-// repeated: rules of one name in files of package signature that would be merged.
+// repeated returns a reason for each rule name that several files of package signature define, since OPA would merge them.
 func repeated(demands, libraries []policy) (reasons []string) {
 	var helpers []policy
 	for _, each := range libraries {
@@ -144,7 +144,7 @@ func repeated(demands, libraries []policy) (reasons []string) {
 	return sorted(reasons)
 }
 
-// together compiles a demand with the libraries, as it is going to be asked.
+// together compiles a demand with the libraries, as it will be evaluated.
 func together(demand policy, libraries []policy) (*ast.Compiler, error) {
 	modules := map[string]*ast.Module{demand.file(): demand.module.Copy()}
 	for _, each := range libraries {
@@ -158,8 +158,8 @@ func together(demand policy, libraries []policy) (*ast.Compiler, error) {
 	return compiler, nil
 }
 
-// reachable are the files that a demand uses, itself among them: those whose rules its rules refer to, those of a
-// package that it imports, and what these use.
+// reachable returns the files that a demand uses, including itself: files whose rules its rules refer to, files of packages that
+// it imports, and the files that these use.
 func reachable(compiler *ast.Compiler, demand policy) map[string]bool {
 	reached := map[string]bool{}
 	queue := []string{demand.file()}
@@ -188,7 +188,7 @@ func reachable(compiler *ast.Compiler, demand policy) map[string]bool {
 	return reached
 }
 
-// imports: an import of the package, or of something in it.
+// imports reports whether the file imports the package, or something in it.
 func imports(module *ast.Module, pkg ast.Ref) bool {
 	for _, each := range module.Imports {
 		if ref, ok := each.Path.Value.(ast.Ref); ok && ref.HasPrefix(pkg) {
@@ -198,7 +198,7 @@ func imports(module *ast.Module, pkg ast.Ref) bool {
 	return false
 }
 
-// misses names the demands that define what the policy did not compile without.
+// misses names the demands that define what the policy needs to compile.
 func (p policy) misses(demands []policy) (reasons []string) {
 	mentioned := map[string]bool{}
 	for _, rule := range p.module.Rules {
@@ -225,8 +225,8 @@ func (p policy) without(name string, other policy) string {
 		p.path, name, other.path, name)
 }
 
-// reachesInto: references, in what the policy uses, to what only other demands define. They would be undefined, which a
-// `not` makes true.
+// reachesInto returns a reason for each reference, in the files that the policy uses, to what only other demands define. It would
+// be undefined, which `not` makes true.
 func (p policy) reachesInto(demands, libraries []policy, compiler *ast.Compiler, reached map[string]bool) (reasons []string) {
 	own := p.names()
 	for _, each := range libraries {
@@ -258,7 +258,7 @@ func (p policy) reachesInto(demands, libraries []policy, compiler *ast.Compiler,
 	return sorted(reasons)
 }
 
-// mayReach: the reference is to the target, to a part of it or to what it is a part of.
+// mayReach reports whether the reference is to the target, to a part of it, or to something that contains it.
 func mayReach(ref, target ast.Ref) bool {
 	for index := 0; index < len(ref) && index < len(target); index++ {
 		if ref[index].IsGround() && !ref[index].Equal(target[index]) {

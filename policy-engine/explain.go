@@ -9,19 +9,19 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// failuresMax is how many failed expressions are told, eventsMax how much of an evaluation is followed for them.
+// failuresMax limits the failed expressions that are reported, eventsMax the evaluation events that are examined for them.
 const (
 	failuresMax = 12
 	eventsMax   = 200_000
 )
 
-// failures follows an evaluation and keeps the expressions that failed and thereby made allow not hold: those of the
-// query's own rules, and of the rules that a failed expression asked. What fails on the way to a success is left out.
+// failures follows an evaluation and keeps the failed expressions because of which allow does not hold: those of the query's own
+// rules, and of the rules that a failed expression evaluated. Failures on the way to a success are left out.
 type failures struct {
 	input   *ast.Term
 	events  int
-	current map[uint64]*ast.Location // the expression that each query is at
-	owner   map[uint64]call          // which expression of which query asked it
+	current map[uint64]*ast.Location // the current expression of each query
+	owner   map[uint64]call          // the expression and query that evaluated it
 	failed  map[call]bool
 	found   []failure
 }
@@ -99,7 +99,7 @@ func (f *failures) reasons() []string {
 	return reasons
 }
 
-// matters: everything that led to this query failed too.
+// matters reports whether everything that led to this query failed too.
 func (f *failures) matters(query uint64) bool {
 	for depth := 0; depth < 100; depth++ {
 		owner, known := f.owner[query]
@@ -115,7 +115,7 @@ func (f *failures) matters(query uint64) bool {
 	return false
 }
 
-// tell gives an expression's place and text, and the values that it saw.
+// tell returns an expression's place and text, and the values in it.
 func (f *failures) tell(expression *ast.Expr, event topdown.Event) string {
 	text := line(string(event.Location.Text))
 	var saw []string

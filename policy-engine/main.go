@@ -1,4 +1,4 @@
-// The policy engine: judges one in-toto statement by CUE and Rego policies, with the libraries and the calls of cosign.
+// The policy engine evaluates CUE and Rego policies for one in-toto statement, with the libraries and the calls of cosign.
 // It is compiled natively and to WebAssembly (scripts/policy-engine.ts) and run by src/policy/ in a process of its own: a
 // request comes in on stdin as JSON, a verdict goes out on stdout as JSON. Anything else counts as a failure.
 package main
@@ -11,10 +11,10 @@ import (
 	"runtime/debug"
 )
 
-// heap is what the collector tries to stay below; the WebAssembly memory itself is limited by whoever starts the engine.
+// heap is the garbage collector's soft limit, in bytes; the starter of the engine limits the WebAssembly memory itself.
 const heap = 768 << 20
 
-// reasonsMax is how many reasons a verdict holds.
+// reasonsMax limits the reasons in a verdict.
 const reasonsMax = 20
 
 // source is a policy: its path as the user gave it, and its content.
@@ -30,7 +30,7 @@ type request struct {
 	Rego      []source `json:"rego"`
 }
 
-// verdict: Ok only without any reason against.
+// verdict is the answer; Ok only if there are no reasons.
 type verdict struct {
 	Ok      bool     `json:"ok"`
 	Reasons []string `json:"reasons"`
@@ -56,7 +56,7 @@ func main() {
 		if err := decoder.Decode(&r); many && err == io.EOF {
 			return
 		} else if err != nil {
-			fmt.Fprintln(os.Stderr, "the request cannot be read:", err)
+			fmt.Fprintln(os.Stderr, "read request:", err)
 			os.Exit(1)
 		}
 		if err := answer(judge(r)); err != nil {
@@ -68,7 +68,7 @@ func main() {
 	}
 }
 
-// answer writes the verdict that the reasons amount to, on a line.
+// answer writes the verdict for the reasons on one line.
 func answer(reasons []string) error {
 	if len(reasons) > reasonsMax {
 		more := len(reasons) - reasonsMax
@@ -77,7 +77,7 @@ func answer(reasons []string) error {
 	return json.NewEncoder(os.Stdout).Encode(verdict{Ok: len(reasons) == 0, Reasons: append([]string{}, reasons...)})
 }
 
-// judge returns what speaks against the statement: CUE first, then Rego, as cosign does.
+// judge returns the reasons against the statement: CUE first, then Rego, as in cosign.
 func judge(r request) []string {
 	if len(r.Cue)+len(r.Rego) == 0 {
 		return []string{"there is no policy"}

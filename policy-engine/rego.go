@@ -13,14 +13,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 )
 
-// query has one value and no bindings, which is what Allowed asks for.
+// query has one value and no bindings, as Allowed requires.
 const query = "data.signature.allow"
 
 var allow = ast.MustParseRef(query)
 
-// judgeRego asks every file that says what is allowed for its own allow, with the libraries beside it and none of the
-// other such files, in Rego's syntax v0. Each question is asked with the calls of cosign's pkg/cosign/rego, except that
-// the files' content is what tsign read.
+// judgeRego evaluates allow of every demand, with the libraries and without the other demands, in Rego's syntax v0. It makes the
+// calls of cosign's pkg/cosign/rego, except that the files' content is what tsign read.
 func judgeRego(r request) []string {
 	input, err := decode(r.Statement)
 	if err != nil {
@@ -40,14 +39,14 @@ func judgeRego(r request) []string {
 	if len(reasons) > 0 {
 		return reasons
 	}
-	answers := builtins.NDBCache{} // what the outside said the first time is what is said again
+	answers := builtins.NDBCache{} // repeated requests get the first answer
 	for _, each := range demands {
 		reasons = append(reasons, each.judge(libraries, input, answers)...)
 	}
 	return reasons
 }
 
-// judge asks for the policy's allow, and says why it is not true.
+// judge evaluates the policy's allow, and returns the reasons why it is not true.
 func (p policy) judge(libraries []policy, input any, answers builtins.NDBCache) []string {
 	ctx := context.Background()
 	together := append([]policy{p}, libraries...)
@@ -90,7 +89,7 @@ func paths(policies []policy) string {
 	return strings.Join(all, ", ")
 }
 
-// head says what the query gave instead of true, and where the policy's rules stand.
+// head returns the query's value instead of true, and the lines of the policy's rules.
 func (p policy) head(results rego.ResultSet) string {
 	var rules []string
 	for _, rule := range p.module.Rules {
@@ -107,7 +106,7 @@ func (p policy) head(results rego.ResultSet) string {
 	return fmt.Sprintf("%s: result is undefined for query '%s': no rule allow holds", where, query)
 }
 
-// regoErrors makes a reason of each error of the parser or compiler, or of the evaluation's one.
+// regoErrors returns a reason for each error of the parser or compiler, or for the error of the evaluation.
 func regoErrors(files string, err error) []string {
 	var list ast.Errors
 	if errors.As(err, &list) && len(list) > 0 {

@@ -17,7 +17,7 @@ async function main() {
   const code = fs.readFileSync(path.join(__dirname, "engine.wasm"));
   const { instance } = await WebAssembly.instantiate(code, go.importObject);
   process.on("exit", (status) => {
-    if (status === 0 && !go.exited) process.exitCode = 1; // it waits for what never comes
+    if (status === 0 && !go.exited) process.exitCode = 1; // it still waits for something
   });
   await go.run(instance);
 }

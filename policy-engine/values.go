@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// shownMax is how many bytes of a value are shown.
+// shownMax limits the bytes of a value that are shown.
 const shownMax = 200
 
-// decode reads JSON with its numbers exactly as they stand there.
+// decode reads JSON and keeps its numbers as they are written.
 func decode(statement []byte) (any, error) {
 	var value any
 	decoder := json.NewDecoder(bytes.NewReader(statement))
@@ -20,7 +20,7 @@ func decode(statement []byte) (any, error) {
 	return value, err
 }
 
-// show prints a value as JSON on one line, cut when it is long.
+// show returns a value as JSON on one line, truncated if it is long.
 func show(value any) string {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -38,18 +38,18 @@ func cut(text string) string {
 	return strings.ToValidUTF8(text[:shownMax], "") + "…"
 }
 
-// line makes one line of what may be several.
+// line joins lines into one.
 func line(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// sorted puts reasons in order and leaves out what is there already.
+// sorted sorts reasons and removes duplicates.
 func sorted(reasons []string) []string {
 	slices.Sort(reasons)
 	return slices.Compact(reasons)
 }
 
-// distinct leaves out a file that was named before.
+// distinct removes files that were named before.
 func distinct(files []source) []source {
 	var all []source
 	known := map[string]bool{}
