@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { DEFAULT_LIMITS, runEngine } from "../../src/policy/engine.ts";
 import { testIo } from "../support/test-io.ts";
 import { COSIGN, folder, must, NO_LOG, OFFLINE, pushImage, registries, run, TSIGN } from "./support.ts";
@@ -275,4 +277,12 @@ test("the native engine ends at its limits of time and memory", async () => {
   const small = { milliseconds: 60_000, mebibytes: 256 };
   const large = request("count(numbers.range(1, 1000000000)) > 0");
   await assert.rejects(runEngine(testIo(), large, small, ["native"]), { code: "limit", message: /256 MiB/ });
+});
+
+test("the native engine cannot write files or start programs once it has confined itself", async () => {
+  const env = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" };
+  const cwd = join(import.meta.dirname, "../../policy-engine");
+  const args = ["test", "-count=1", "-v", "-run", "TestConfine", "."];
+  const { stdout } = await promisify(execFile)("go", args, { cwd, env });
+  assert.match(stdout, /^--- PASS: TestConfine /m);
 });
