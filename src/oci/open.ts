@@ -2,6 +2,7 @@ import type { Io, TlsOptions } from "../io/io.ts";
 import type { Repository } from "./ref.ts";
 import { type Credentials, findCredentials } from "./registry/keychain.ts";
 import { RegistrySession } from "./registry/session.ts";
+import { shared } from "./registry/shared.ts";
 import { registryStore } from "./registry/store.ts";
 import { readTlsFiles } from "./tls-files.ts";
 import type { ImageStore } from "./types.ts";
@@ -19,6 +20,19 @@ export interface RegistryOptions {
   readonly serverName: string;
   /** Also use the credentials of the registry's cloud provider: after stored credentials, before flags. */
   readonly cloudCredentials: boolean;
+  /** What several repositories share that are opened with these options; default nothing. */
+  readonly connections?: Connections;
+}
+
+/**
+ * What the images of one command share: a session for each repository, so that there is one token for each scope, and the origin
+ * of each registry, so that one request finds out whether it uses TLS. All are opened with the same options.
+ */
+export class Connections {
+  /** By `registry/repository`. */
+  readonly sessions = new Map<string, Promise<RegistrySession>>();
+  /** By registry. */
+  readonly origins = new Map<string, Promise<URL>>();
 }
 
 /** The options when no flag is set. */
@@ -41,15 +55,22 @@ export const PLAIN_REGISTRY: RegistryOptions = {
  * @throws TsignError "input" for certificate files that cannot be read
  */
 export async function openRegistry(io: Io, repository: Repository, options: RegistryOptions): Promise<ImageStore> {
+  const { connections } = options;
+  const open = () => openSession(io, repository, options);
+  const session = await (connections ? shared(connections.sessions, repository.name, open) : open());
+  return registryStore({ io, session, repository });
+}
+
+async function openSession(io: Io, repository: Repository, options: RegistryOptions): Promise<RegistrySession> {
   const tls = await tlsOptions(io, options);
-  const session = new RegistrySession({
+  return new RegistrySession({
     io,
     repository,
     tls,
     allowHttp: options.allowHttp || options.allowInsecure,
     credentials: (origin) => chooseCredentials(io, { repository, origin, tls, options }),
+    origins: options.connections?.origins,
   });
-  return registryStore({ io, session, repository });
 }
 
 /**

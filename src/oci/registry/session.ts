@@ -6,6 +6,7 @@ import type { Repository } from "../ref.ts";
 import { type Authorization, authenticate } from "./auth.ts";
 import type { Credentials } from "./keychain.ts";
 import { REGISTRY } from "./peer.ts";
+import { shared } from "./shared.ts";
 
 /** What a request does with the repository. A token is requested for these rights only. */
 export type Action = "pull" | "push" | "delete";
@@ -18,6 +19,8 @@ export interface SessionOptions {
   readonly allowHttp: boolean;
   /** Called at the registry's first challenge, with the registry's origin. */
   readonly credentials: (origin: URL) => Promise<Credentials>;
+  /** Origins by registry, shared with the sessions of other repositories. */
+  readonly origins?: Map<string, Promise<URL>> | undefined;
 }
 
 /** A request of the distribution protocol. */
@@ -42,8 +45,9 @@ const PROBE_LIMITS = { answer: 10_000, attempts: 1 };
 export class RegistrySession {
   readonly #options: SessionOptions;
   readonly #transport: Transport;
-  readonly #authorizations = new Map<string, Authorization>();
-  #origin: Promise<URL> | undefined;
+  /** By scope; requested once, however many requests wait for it. */
+  readonly #authorizations = new Map<string, Promise<Authorization>>();
+  readonly #origins: Map<string, Promise<URL>>;
   #challenge: string | undefined;
   #credentials: Promise<Credentials> | undefined;
   /** The note of the credentials in use. */
@@ -51,6 +55,7 @@ export class RegistrySession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#origins = options.origins ?? new Map();
     this.#transport = createTransport(options.io, { tls: options.tls, peer: REGISTRY });
   }
 
@@ -108,45 +113,56 @@ export class RegistrySession {
     const origin = await this.#findOrigin();
     const url = new URL(request.path, origin);
     const own = url.origin === origin.origin;
+    const scope = this.#scopeOf(request.action);
     const attempt = async () => {
-      const authorization = own && this.#challenge ? await this.#authorize(request.action, origin) : undefined;
+      const authorization = own && this.#challenge ? await this.#authorize(scope, origin) : undefined;
       const headers = { ...request.headers, ...(authorization ? { authorization } : {}) };
       const { method, body, followRedirects = false } = request;
-      return send({ method, url, headers, followRedirects, ...(body ? { body } : {}) });
+      const answer = await send({ method, url, headers, followRedirects, ...(body ? { body } : {}) });
+      return { answer, authorization };
     };
-    const first = await attempt();
+    const { answer: first, authorization } = await attempt();
     const challenge = first.headers["www-authenticate"];
     // Credentials are sent to the registry itself only, not to a host it redirects to.
     if (first.status !== 401 || first.url.origin !== origin.origin || challenge === undefined) return first;
     if ("discard" in first && typeof first.discard === "function") first.discard();
     this.#challenge = challenge;
-    this.#authorizations.clear();
-    return attempt();
+    if (authorization !== undefined) await this.#forget(scope, authorization);
+    return (await attempt()).answer;
   }
 
-  async #authorize(action: Action, origin: URL): Promise<string> {
-    const { io, repository } = this.#options;
-    const actions = action === "pull" ? "pull" : `pull,${action}`;
+  #scopeOf(action: Action): string {
+    const { repository } = this.#options.repository;
     // A login needs no repository and no rights.
-    const scope = repository.repository === "" ? "" : `repository:${repository.repository}:${actions}`;
-    const now = io.now().getTime();
+    return repository === "" ? "" : `repository:${repository}:${action === "pull" ? "pull" : `pull,${action}`}`;
+  }
+
+  /** Drops an authorization that the registry refused, unless a request at the same time has already renewed it. */
+  async #forget(scope: string, refused: string): Promise<void> {
     const known = this.#authorizations.get(scope);
-    if (known && (known.expires === undefined || known.expires > now)) return known.header;
-    this.#credentials ??= this.#options.credentials(origin);
+    const current = await known?.catch(() => undefined);
+    if (current?.header === refused && this.#authorizations.get(scope) === known) this.#authorizations.delete(scope);
+  }
+
+  async #authorize(scope: string, origin: URL): Promise<string> {
+    const known = this.#authorizations.get(scope);
+    const current = await known;
+    const expired = current?.expires !== undefined && current.expires <= this.#options.io.now().getTime();
+    if (expired && this.#authorizations.get(scope) === known) this.#authorizations.delete(scope);
+    const { header } = await shared(this.#authorizations, scope, () => this.#newAuthorization(scope, origin));
+    return header;
+  }
+
+  async #newAuthorization(scope: string, origin: URL): Promise<Authorization> {
+    const { io, repository, tls } = this.#options;
+    this.#credentials ??= this.#options.credentials(origin).catch((error: unknown) => {
+      this.#credentials = undefined; // the next request asks again
+      throw error;
+    });
     const credentials = await this.#credentials;
     this.#note = credentials.note;
-    const fresh = await authenticate({
-      io,
-      tls: this.#options.tls,
-      repository,
-      credentials,
-      challenge: this.#challenge ?? "",
-      origin,
-      scope,
-      now,
-    });
-    this.#authorizations.set(scope, fresh);
-    return fresh.header;
+    const challenge = this.#challenge ?? "";
+    return authenticate({ io, tls, repository, credentials, challenge, origin, scope, now: io.now().getTime() });
   }
 
   /**
@@ -154,8 +170,7 @@ export class RegistrySession {
    * the server does not use TLS (go-containerregistry, pkg/name and transport/ping.go).
    */
   #findOrigin(): Promise<URL> {
-    this.#origin ??= this.#probeOrigin();
-    return this.#origin;
+    return shared(this.#origins, this.#options.repository.registry, () => this.#probeOrigin());
   }
 
   async #probeOrigin(): Promise<URL> {
