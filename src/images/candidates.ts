@@ -6,8 +6,8 @@ import type { Evidence, Found, Unreadable } from "../evidence/model.ts";
 import { readStatement } from "../evidence/statement.ts";
 import type { Digest } from "../format/digest.ts";
 import type { ImageStore } from "../oci/types.ts";
-import type { CheckName } from "../verify/model.ts";
-import { isVerified, type Refused, type Verdict, type Verified } from "../verify/verify.ts";
+import { isVerified, type Verdict, type Verified } from "../verify/verify.ts";
+import { isFromBundle } from "./log-lookup.ts";
 import { type Failure, failureOf, type Wanted } from "./verdict.ts";
 
 /** Options for finding signatures and attestations of an image. */
@@ -102,9 +102,10 @@ export class CandidateVerifier {
       this.verified.push(result);
       return;
     }
-    const failure = failureOf(result);
+    const form = "unreadable" in candidate ? undefined : isFromBundle(candidate) ? "bundle" : "legacy";
+    const failure = failureOf(result, form);
     this.failures.push(failure);
-    const progress = progressOf(result);
+    const progress = progressOf(failure);
     if (progress > (this.#nearest?.progress ?? -1)) this.#nearest = { failure, progress };
     if ("unreadable" in result) this.#defect ??= result.defect;
   }
@@ -120,7 +121,9 @@ export class CandidateVerifier {
 }
 
 /** Positions of the checks in the order in which `verify` makes them. */
-const POSITION: Readonly<Record<CheckName, number>> = {
+const POSITION: Readonly<Record<Failure["check"], number>> = {
+  unreadable: 0,
+  "internal error": 0,
   log: 0,
   signature: 1,
   time: 2,
@@ -130,8 +133,12 @@ const POSITION: Readonly<Record<CheckName, number>> = {
   identity: 6,
 };
 
-/** How far a refused candidate came: 0 if its first check failed or it is unreadable, otherwise the position of that check. */
-function progressOf(result: Refused | Unreadable): number {
-  if ("unreadable" in result || result.checks.length === 1) return 0;
-  return POSITION[result.failed.name];
+/** How far a failed candidate came: 0 if its first check failed or it is unreadable, otherwise the position of that check. */
+function progressOf({ check, checks }: Pick<Failure, "check" | "checks">): number {
+  return checks.length < 2 ? 0 : POSITION[check];
+}
+
+/** Failed candidates by how many checks they passed, the most first. */
+export function nearestFirst(failures: readonly Failure[]): Failure[] {
+  return failures.toSorted((one, other) => progressOf(other) - progressOf(one));
 }

@@ -2,7 +2,7 @@ import { type ErrorCode, TsignError } from "../errors.ts";
 import type { Incomplete, Origin, Unreadable } from "../evidence/model.ts";
 import type { Digest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
-import type { CheckName } from "../verify/model.ts";
+import type { Check, CheckName } from "../verify/model.ts";
 import type { Refused, Verified } from "../verify/verify.ts";
 
 /** What to look for. An attestation is not a signature of the image: its statement has another predicate type. */
@@ -23,7 +23,14 @@ export interface Failure {
   readonly actual?: string;
   /** What to do about it. */
   readonly hint?: string;
+  /** How it is stored. */
+  readonly form: StoredForm;
+  /** All checks that were made, in order; the failed one is the last. Empty for malformed content. */
+  readonly checks: readonly Check[];
 }
+
+/** How a signature is stored; undefined if it cannot be read. */
+export type StoredForm = "bundle" | "legacy" | undefined;
 
 /** A place that could not be searched. */
 export interface MissedPlace {
@@ -87,14 +94,14 @@ export interface Rejected extends Judged {
 export type ImageVerdict = Accepted | Rejected;
 
 /** Describes a failed candidate. */
-export function failureOf(candidate: Refused | Unreadable): Failure {
+export function failureOf(candidate: Refused | Unreadable, form: StoredForm): Failure {
   const { origin } = candidate;
   if ("unreadable" in candidate) {
     const check = candidate.defect ? "internal error" : "unreadable";
-    return { origin, check, reason: printable(candidate.unreadable) };
+    return { origin, check, reason: printable(candidate.unreadable), form, checks: [] };
   }
   const { name, detail, outcome: _, ...compared } = candidate.failed;
-  return { origin, check: name, reason: printable(detail), ...compared };
+  return { origin, check: name, reason: printable(detail), ...compared, form, checks: candidate.checks };
 }
 
 /** Describes a place that could not be searched. */

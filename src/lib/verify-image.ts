@@ -80,6 +80,6 @@ function accepted(verdict: ImageVerdict, reference: string): ImageResult {
   };
 }
 
-function shown({ origin, ...failure }: Failure): ImageFailure {
+function shown({ origin, form: _form, checks: _checks, ...failure }: Failure): ImageFailure {
   return { origin: origin.where, ...failure };
 }

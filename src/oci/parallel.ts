@@ -84,3 +84,49 @@ export async function* mapAhead<T, R>(
     if (!ended) await source.return?.();
   }
 }
+
+/** Results that may wait for one before them, as a multiple of the limit. */
+const WAITING = 2;
+
+/**
+ * Runs work for each item, at most `limit` at a time, and yields the outcomes in the order of the items. A failure stops
+ * nothing. While one item takes long, only so many of the later ones are done that memory stays bounded.
+ */
+export async function* settledInOrder<T, R>(
+  items: Iterable<T>,
+  limit: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<PromiseSettledResult<R>, void, undefined> {
+  const source = items[Symbol.iterator]();
+  const queue: Promise<PromiseSettledResult<R>>[] = [];
+  let running = 0;
+  let ended = false;
+  const run = async (item: T): Promise<PromiseSettledResult<R>> => {
+    running++;
+    try {
+      return { status: "fulfilled", value: await work(item) };
+    } catch (reason) {
+      return { status: "rejected", reason };
+    } finally {
+      running--;
+      fill();
+    }
+  };
+  const fill = () => {
+    while (!ended && running < limit && queue.length < limit * WAITING) {
+      const next = source.next();
+      if (next.done) ended = true;
+      else queue.push(run(next.value));
+    }
+  };
+  fill();
+  try {
+    for (let head = queue[0]; head; head = queue[0]) {
+      yield await head;
+      queue.shift();
+      fill();
+    }
+  } finally {
+    ended = true;
+  }
+}
