@@ -1,3 +1,5 @@
+import { answerText, asksForJson } from "./cli/answer.ts";
+import { jsonFlag } from "./cli/flags/reporting.ts";
 import type { Flags, Invocation } from "./cli/parser/define.ts";
 import { GLOBAL_FLAGS } from "./cli/parser/global-flags.ts";
 import { formatDuration } from "./cli/parser/values.ts";
@@ -5,11 +7,15 @@ import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
 import { showWaiting } from "./cli/print/waiting.ts";
 import { parseCommandLine, type Request } from "./cli/program.ts";
+import { hasEnding } from "./cli/stopping.ts";
 import { usageHint } from "./cli/suggestions.ts";
 import { loadCommand, loadRun } from "./commands.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
-import type { Io, Lines } from "./io/io.ts";
+import type { Io, Lines, Output } from "./io/io.ts";
 import { unanswered, waitingFor } from "./net/pending.ts";
+
+/** Time in which a stopped command can say what is unfinished. Milliseconds. */
+const ENDING = 3000;
 
 /**
  * Runs the program.
@@ -21,6 +27,7 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
   const secrets = knownSecrets(argv, unguarded.env);
   const output = guardedOutput(unguarded, secrets);
   const { stdout, stderr, tty } = output;
+  const mask = (text: string) => secrets.mask(text);
   const io = withParts(unguarded, {
     stdout,
     stderr,
@@ -33,6 +40,7 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
   let exitCodes: ExitCodes = {};
   let verbose = false;
   let usage = "run `tsign --help` for a list of commands";
+  let isParsed = false;
   try {
     const request = await parseCommandLine(argv, io, loadCommand);
     if (request.kind === "print") {
@@ -40,47 +48,85 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
       unguarded.stdout.data(request.text); // the program's own words, in lines and bold
       return 0;
     }
-    exitCodes = request.command.exitCodes ?? {};
+    isParsed = true;
+    exitCodes = exitCodesFor(request);
     usage = usageHint(request.entry);
     verbose = request.flags["verbose"] === true;
     const quiet = request.flags["quiet"] === true;
     if (quiet && verbose) throw new TsignError("usage", "--quiet and --verbose cannot be used together");
     output.begin({ quiet });
-    await runCommand(request, verbose ? withTrace(io) : io, secrets);
+    await runCommand(request, verbose ? withTrace(io) : io, { secrets, usage });
     output.end();
     return 0;
   } catch (error) {
-    const known = error instanceof TsignError ? error : unexpected(error);
+    const known = knownError(error, usage);
+    if (!isParsed && asksForJson(argv)) stdout.data(answerText({ command: "", result: undefined, error: known }, mask));
     output.end(); // a command that was stopped may go on for a moment, and writes nothing more
     const onTerminal = unguarded.tty.stderr;
-    report(known.code === "usage" ? withHint(known, usage) : known, { stderr: io.stderr, verbose, onTerminal });
+    report(known, { stderr: io.stderr, verbose, onTerminal });
     return known.exitCode ?? exitCodes[known.code] ?? 1;
   }
 }
 
-async function runCommand(request: Extract<Request, { kind: "run" }>, io: Io, secrets: Secrets): Promise<void> {
+type RunRequest = Extract<Request, { kind: "run" }>;
+
+/** The exit codes by error code, for the flags. */
+function exitCodesFor({ command, flags }: RunRequest): ExitCodes {
+  const { exitCodes = {}, strictExitCodes } = command;
+  return flags["exitCodes"] === "strict" && strictExitCodes ? strictExitCodes : exitCodes;
+}
+
+/** The error as a TsignError, with a hint if the command line is wrong. */
+function knownError(error: unknown, usage: string): TsignError {
+  const known = error instanceof TsignError ? error : unexpected(error);
+  return known.code === "usage" ? withHint(known, usage) : known;
+}
+
+async function runCommand(
+  request: RunRequest,
+  io: Io,
+  { secrets, usage }: { secrets: Secrets; usage: string },
+): Promise<void> {
   const { entry, args, given } = request;
   const { timeout, outputFile, quiet: _, ...flags } = request.flags;
-  const invocation = { args, flags, given, load: loadCommand } as Invocation<Flags>;
+  const isJson = flags["json"] === true && request.command.flags["json"] === jsonFlag.json;
+  let result: unknown;
+  const answer = (value: unknown) => {
+    result = value;
+  };
+  const invocation = { args, flags, given, load: loadCommand, answer } as Invocation<Flags>;
   const captured: Uint8Array[] = [];
   const toFile = typeof outputFile === "string" && outputFile !== "";
   const keep = (content: string | Uint8Array) => captured.push(Buffer.from(content));
-  const stdout = { write: (text: string) => keep(lineOf(text, secrets)), data: keep };
+  const kept: Output = { write: (text) => keep(lineOf(text, secrets)), data: keep };
+  const stdout = isJson ? SILENT : toFile ? kept : io.stdout;
   let began = false;
+  let failure: TsignError | undefined;
   try {
-    await withTimeout(Number(timeout), toFile ? withParts(io, { stdout }) : io, async (limited) => {
+    await withTimeout(Number(timeout), withParts(io, { stdout }), async (limited) => {
       await requireFiles(limited, request);
       began = true;
       const run = await loadRun(entry);
       await run(limited, invocation);
     });
+  } catch (error) {
+    failure = knownError(error, usage);
+    throw failure;
   } finally {
+    if (isJson) {
+      const command = entry.words.join(" ");
+      const text = answerText({ command, result, error: failure }, (each) => secrets.mask(each));
+      (toFile && began ? kept : io.stdout).data(text);
+    }
     if (toFile && began) await writeCaptured(io, String(outputFile), Buffer.concat(captured));
   }
 }
 
+/** Takes what a command prints for people while --json is set. */
+const SILENT: Output = { write: () => {}, data: () => {} };
+
 /** Checks the files named on the command line. The check is loaded only when there are arguments, for a short start. */
-async function requireFiles(io: Io, { command, args, flags, given }: Extract<Request, { kind: "run" }>): Promise<void> {
+async function requireFiles(io: Io, { command, args, flags, given }: RunRequest): Promise<void> {
   if (args.length === 0 && given.size === 0) return;
   const { requireSoundFiles } = await import("./cli/options/output-places.ts");
   await requireSoundFiles(io, { command, flags: { ...command.flags, ...GLOBAL_FLAGS }, values: flags, args });
@@ -108,8 +154,14 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
   });
   showWaiting(io, () => unanswered(signal), done.signal).catch(() => {}); // only a display
+  const running = run(withParts(io, { signal, spawn: spawnNamed(io, signal) }));
   try {
-    await Promise.race([run(withParts(io, { signal, spawn: spawnNamed(io, signal) })), stopped]);
+    await Promise.race([running, stopped]);
+  } catch (error) {
+    if (!signal.aborted || !hasEnding(signal)) throw error;
+    cancelDeadline();
+    await Promise.race([running, io.sleep(ENDING, done.signal)]);
+    throw error;
   } finally {
     done.abort();
     cancelDeadline();

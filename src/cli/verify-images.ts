@@ -1,35 +1,43 @@
-import { TsignError, withExitCode, withHint } from "../errors.ts";
+import { type ExitCodes, TsignError, withExitCode, withHint } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
+import { type ImageOutcome, verifyImages } from "../images/batch.ts";
 import type { ImageTarget } from "../images/open.ts";
-import type { Accepted, Failure, Rejected } from "../images/verdict.ts";
-import { type VerifyImageOptions, verifyImage } from "../images/verify.ts";
+import type { Failure, Rejected } from "../images/verdict.ts";
+import type { VerifyImageOptions } from "../images/verify.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
+import { Connections } from "../oci/open.ts";
 import { simpleSigningPayload } from "../sign/payload.ts";
-import type { ImageVerificationFlags } from "./flags/image-verification.ts";
+import {
+  IMAGE_EXIT_CODES,
+  type ImageVerificationFlags,
+  type imageVerificationFlags,
+} from "./flags/image-verification.ts";
 import { requiredAnnotations } from "./options/annotations.ts";
 import { imageOptions } from "./options/image-verification.ts";
 import { openTarget } from "./options/images.ts";
 import { absenceHint, refusalHint, type SignerFlags, signersHint } from "./options/refusal-hints.ts";
 import { readVerification } from "./options/verification.ts";
-import { type ImageRow, printTable, summaryOf } from "./print/image-table.ts";
+import type { Invocation } from "./parser/define.ts";
+import { printExplanation } from "./print/explanation.ts";
+import { HeldLines } from "./print/held-lines.ts";
 import { printVerdict, type VerdictOptions } from "./print/image-verdict.ts";
 import { progress } from "./print/progress.ts";
-import { factsOf } from "./print/signed-by.ts";
-import { type Look, lookOf, shortDigests } from "./print/style.ts";
+import { type ReportingFlags, Results } from "./reports/results.ts";
+import { withEnding } from "./stopping.ts";
 
 /**
  * Verifies the signatures of each image and prints the outcome: for `verify`, and for the commands that read the images' names
  * from a file.
  *
  * @param images references, or folders with --local-image
- * @throws TsignError the first failure, after all are verified
+ * @throws TsignError the gravest failure, after all are verified
  */
 export async function verifySignatures(
   io: Io,
   images: readonly string[],
-  flags: ImageVerificationFlags,
+  { flags, answer }: Pick<Invocation<typeof imageVerificationFlags>, "flags" | "answer">,
 ): Promise<void> {
   const verification = await readVerification(io, flags, {
     kind: "signature",
@@ -41,17 +49,16 @@ export async function verifySignatures(
   }
   const options = imageOptions(io, flags, { verification, wanted: { kind: "signatures" }, annotations });
   const given =
-    flags.signature === "" ? undefined : async (target: ImageTarget) => [await readGivenSignature(io, target, flags)];
+    flags.signature === ""
+      ? undefined
+      : async (own: Io, target: ImageTarget) => [await readGivenSignature(own, target, flags)];
   const printed = {
     annotations: flags.checkClaims && flags.annotations.length > 0,
     form: flags.output === "text" ? "text" : "json",
   } as const;
-  try {
-    await verifyEach(io, images, { flags, mustExist: false, options, given, printed });
-  } catch (error) {
-    // cosign has special exit codes only for images in registries.
-    throw flags.localImage && error instanceof TsignError ? withExitCode(error, error.exitCode ?? 1) : error;
-  }
+  // cosign has special exit codes only for images in registries.
+  const exitCodes = flags.localImage ? {} : IMAGE_EXIT_CODES;
+  await verifyEach(io, images, { flags, mustExist: false, options, given, printed, exitCodes, answer });
 }
 
 /** Names what lists the signers of the first image; undefined for a folder, which no command lists. */
@@ -63,79 +70,74 @@ export function signersOfFirst(
 }
 
 /** How a command verifies its images, and prints the results. */
-interface Run {
-  readonly flags: Parameters<typeof openTarget>[2]["flags"] & SignerFlags & { readonly certificate: string };
+export interface Run {
+  readonly flags: Parameters<typeof openTarget>[2]["flags"] &
+    SignerFlags &
+    ReportingFlags & { readonly certificate: string };
   /** Whether images named by digest are looked up first. */
   readonly mustExist: boolean;
   readonly options: VerifyImageOptions;
   /** Returns the signatures that the user gave for an image; undefined to verify those stored with it. */
-  readonly given?: ((target: ImageTarget) => Promise<readonly Evidence[]>) | undefined;
+  readonly given?: ((io: Io, target: ImageTarget) => Promise<readonly Evidence[]>) | undefined;
   readonly printed: Pick<VerdictOptions, "annotations" | "form">;
+  /** Exit codes by error code. */
+  readonly exitCodes: ExitCodes;
+  /** Called once with the result for `--json`, before an error is thrown. */
+  readonly answer: (result: unknown) => void;
 }
 
 /**
- * Verifies images one after another, and goes on after one has failed: the outcome for an image does not depend on those named
- * before it. Prints the outcome for each; for several images, a summary, which is a table on a terminal.
+ * Verifies images, several at a time, and goes on after one has failed: the outcome for an image does not depend on the others.
+ * Prints the outcomes in the order of the images; for several images, a summary, which is a table on a terminal.
  *
  * @param images references, or folders with --local-image
- * @throws the first failure, after all are verified
+ * @throws the gravest failure, after all are verified or `io.signal` is aborted
  */
 export async function verifyEach(io: Io, images: readonly string[], run: Run): Promise<void> {
+  await withEnding(io.signal, () => verifyAll(io, images, run));
+}
+
+async function verifyAll(io: Io, images: readonly string[], run: Run): Promise<void> {
+  const { flags, mustExist, options, given, answer } = run;
+  if (flags.report.length > 0) (await import("./reports/write.ts")).requireReportFormats(io, flags.report);
   const several = images.length > 1;
-  const failures: unknown[] = [];
-  const rows: ImageRow[] = [];
-  const look = lookOf(io, "stderr");
+  const held = new HeldLines(io.stderr, { holding: several });
+  const ioOf = (index: number): Io => Object.create(io, { stderr: { value: held.linesOf(index) } });
+  const connections = new Connections();
+  const results = new Results(io, { ...run, several, total: images.length });
   const line = progress(io, "verifying images", { total: images.length, unit: "items" });
-  for (const [index, text] of images.entries()) {
-    line.update(index);
-    const image = shortDigests(text, look);
-    try {
-      const [first] = await verifyOne(io, text, { ...run, inTable: several });
-      rows.push({ image, result: { ok: true, ...factsOf(first, { logs: run.options.trust.logs, look }) } });
-    } catch (error) {
-      if (several && error instanceof TsignError && !io.signal.aborted) {
-        rows.push({ image, result: { ok: false, reason: shortDigests(reasonFor(text, error), look) } });
-        if (!look.terminal) io.stderr.write(failureLine(text, error), { always: true });
-      }
-      failures.push(error);
-    }
+  const outcomes = verifyImages(io, {
+    images,
+    workers: options.workers,
+    options,
+    open: (text, index) => openTarget(ioOf(index), text, { flags, mustExist, connections }),
+    given: given && ((target, index) => given(ioOf(index), target)),
+  });
+  for await (const outcome of outcomes) {
+    line.update(outcome.index);
+    held.release(outcome.index);
+    results.add(outcome, printOutcome(io, outcome, { run, inTable: several }));
   }
   line.end();
-  if (several && rows.length === images.length) printSummary(io, rows, look);
-  if (failures.length > 0) throw failures[0];
+  await results.end(answer);
 }
 
-function failureLine(text: string, { message }: TsignError): string {
-  return message.includes(text) ? `${message}\n` : `${text}: ${message}\n`;
-}
-
-/** An error's message without the image's name, which stands beside it. */
-function reasonFor(text: string, { message }: TsignError): string {
-  return message.replace(` for ${text}`, "").replace(`${text}: `, "");
-}
-
-function printSummary(io: Pick<Io, "stderr">, rows: readonly ImageRow[], look: Look): void {
-  const always = rows.some(({ result }) => !result.ok);
-  if (look.terminal) printTable(io.stderr, rows, look);
-  io.stderr.write(`${summaryOf(rows)}\n`, { always });
-}
-
-/** Verifies one image and prints the outcome. @returns what verified */
-async function verifyOne(io: Io, text: string, run: Run & { inTable: boolean }): Promise<Accepted["verified"]> {
-  const { flags, mustExist, options, printed, inTable } = run;
-  const target = await openTarget(io, text, { flags, mustExist });
-  const verdict = await verifyImage(io, target, { ...options, given: await run.given?.(target) });
-  const { signer, claims } = options.policy;
+/** Prints what became of an image. @returns the error with a hint; undefined if it verified or was not finished */
+function printOutcome(io: Io, outcome: ImageOutcome, { run, inTable }: { run: Run; inTable: boolean }): unknown {
+  if (outcome.kind === "unfinished") return undefined;
+  if (outcome.kind === "failed") return outcome.error;
+  const { target, verdict } = outcome;
+  const { options, printed, flags } = run;
   printVerdict(io, verdict, {
     ...printed,
     reference: target.reference,
-    signer,
-    claims: claims.subject === "required",
+    signer: options.policy.signer,
+    claims: options.policy.claims.subject === "required",
     logs: options.trust.logs,
     inTable,
   });
-  if (!verdict.ok) throw explained(io, verdict, { target, run });
-  return verdict.verified;
+  if (flags.explain) printExplanation(io, verdict);
+  return verdict.ok ? undefined : explained(io, verdict, { target, run });
 }
 
 /** The error for an image that did not verify, with a hint. */
@@ -157,7 +159,9 @@ function explained(
   const hint = refusalHint(error, run.flags, localImage ? undefined : signersHint(target.reference));
   const hinted = hint === undefined ? error : withHint(error, hint);
   // cosign has no exit code of its own for a --certificate that fails by itself.
-  return run.flags.certificate !== "" && failures.every(isOfCertificate) ? withExitCode(hinted, 1) : hinted;
+  return run.flags.exitCodes === "cosign" && run.flags.certificate !== "" && failures.every(isOfCertificate)
+    ? withExitCode(hinted, 1)
+    : hinted;
 }
 
 /** Whether the failed check is about the certificate alone. */

@@ -6,7 +6,7 @@ import { signersOfFirst, verifyEach } from "../cli/verify-images.ts";
 import { predicateTypeOf } from "../sign/predicates.ts";
 import type definition from "./verify-attestation.ts";
 
-export const run: Run<typeof definition> = async (io, { args, flags }) => {
+export const run: Run<typeof definition> = async (io, { args, flags, answer }) => {
   const policies = await readPolicies(io, flags.policy);
   const verification = await readVerification(
     io,
@@ -20,5 +20,7 @@ export const run: Run<typeof definition> = async (io, { args, flags }) => {
     mustExist: true,
     options: { ...options, satisfies: statementJudge(io, policies) },
     printed: { annotations: false, form: "envelopes" },
+    exitCodes: {},
+    answer,
   });
 };

@@ -1,5 +1,7 @@
+import { MAX_WORKERS } from "../cli/flags/image-verification.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
+import { reportingFlags, STRICT_BY_CODE } from "../cli/flags/reporting.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { PREDICATE_ALIASES } from "../sign/predicates.ts";
@@ -10,11 +12,13 @@ const flags = {
   ...keyFlags,
   ...shared,
   ...registryFlags,
+  ...reportingFlags,
   attachmentTagPrefix,
   checkClaims: flag.bool("check that the attestation's subject is the image", {
     default: true,
     weakens: { when: false, effect: "the attestation's subject is not compared with the image" },
   }),
+  maxWorkers: MAX_WORKERS,
   localImage: flag.bool("verify images saved to disk: the arguments are folders written by `tsign save`"),
   output: flag.string("output format: json or text (no effect; envelopes are printed as JSON lines)", {
     short: "o",
@@ -47,5 +51,7 @@ export default defineCommand({
   exclusive: [
     ["caRoots", "certificateChain"],
     ["caIntermediates", "certificateChain"],
+    ["json", "output"],
   ],
+  strictExitCodes: STRICT_BY_CODE,
 });

@@ -1,11 +1,12 @@
 import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../cli/flags/image-verification.ts";
+import { STRICT_BY_CODE } from "../cli/flags/reporting.ts";
 import { defineCommand } from "../cli/parser/define.ts";
 
 export default defineCommand({
   usage: "[flags] <image…>",
   summary: "Verify signatures of container images",
   about:
-    "Verifies the signatures of each image, in Sigstore bundles and in the legacy format. An image passes if at least one signature was made with --key, or by the certificate identity, and meets the other requirements. Prints verified signatures as JSON on stdout and reports failures on stderr. With several images, the exit code is that of the first failure.",
+    "Verifies the signatures of each image, in Sigstore bundles and in the legacy format. An image passes if at least one signature was made with --key, or by the certificate identity, and meets the other requirements. Prints verified signatures as JSON on stdout and reports failures on stderr. Several images are verified at a time and printed in their order; the exit code is that of the gravest failure: an image is refused, unsigned, not found, or cannot be checked. With --exit-codes=strict these are 12, 10, 11 and 13. When --timeout expires, the images that are left are named.",
   examples: [
     "# Verify a keyless signature",
     "tsign verify --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example registry.example/app:v1",
@@ -15,6 +16,8 @@ export default defineCommand({
     "tsign verify --key cosign.pub --insecure-ignore-tlog registry.example/app@sha256:…",
     "# Require an annotation on several images",
     "tsign verify --key cosign.pub -a env=prod registry.example/app:v1 registry.example/web:v1",
+    "# Verify several images, and write a report for people and one for a pipeline",
+    "tsign verify --key cosign.pub --report report.html --report junit.xml registry.example/app:v1 registry.example/web:v1",
     "# Show who signed an image",
     "tsign tree --signers registry.example/app:v1",
   ],
@@ -22,4 +25,5 @@ export default defineCommand({
   flags: imageVerificationFlags,
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,
+  strictExitCodes: STRICT_BY_CODE,
 });

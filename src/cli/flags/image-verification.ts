@@ -2,13 +2,18 @@ import type { ExitCodes } from "../../errors.ts";
 import { type FlagValues, flag } from "../parser/define.ts";
 import { keyFlags } from "./key.ts";
 import { attachmentTagPrefix, registryFlags } from "./registry.ts";
+import { reportingFlags } from "./reporting.ts";
 import { verificationFlags } from "./verification.ts";
+
+/** More than cosign's 10, because several images share it. */
+export const MAX_WORKERS = flag.int("number of signatures to fetch in parallel, over all images", { default: 16 });
 
 /** The flags of every command that verifies images. */
 export const imageVerificationFlags = {
   ...keyFlags,
   ...verificationFlags,
   ...registryFlags,
+  ...reportingFlags,
   annotations: flag.strings("annotations that the signature must contain, as key=value pairs", { short: "a" }),
   attachment: flag.string("attached artifact to verify instead of the image: sbom", {
     deprecated: "attach artifacts as OCI referrers instead",
@@ -19,6 +24,7 @@ export const imageVerificationFlags = {
     default: true,
     weakens: { when: false, effect: "the signed payload is not compared with the image" },
   }),
+  maxWorkers: MAX_WORKERS,
   localImage: flag.bool("verify images saved to disk: the arguments are folders written by `tsign save`"),
   output: flag.string("output format: json, or text for the signed payloads only", {
     short: "o",
@@ -37,6 +43,7 @@ export type ImageVerificationFlags = FlagValues<typeof imageVerificationFlags>;
 export const EXCLUSIVE_FLAGS = [
   ["caRoots", "certificateChain"],
   ["caIntermediates", "certificateChain"],
+  ["json", "output"],
 ] as const;
 
 /** cosign's exit codes for the commands that verify images (cosign's doc/cosign_exit_codes.md). */

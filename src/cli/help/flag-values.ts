@@ -24,6 +24,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^(bundle|attestation|rekorResponse)$/, file("sigstore.json", "bundle", "json")],
   [/^(signature|outputSignature)$/, file("sig")],
   [/^(trustedRoot|signingConfig|baseConfig|predicate|statement|root)$/, file("json")],
+  [/^report$/, file("html", "json", "md", "sarif", "xml")],
   [/^sbom$/, file("json", "xml", "spdx")],
   [/^policy$/, file("cue", "rego")],
   [/^file$/, file("wasm")],

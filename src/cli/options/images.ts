@@ -8,6 +8,7 @@ import {
   type RegistryImage,
 } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
+import type { RegistryOptions } from "../../oci/open.ts";
 import { parseReference } from "../../oci/ref.ts";
 import type { ImageStore } from "../../oci/types.ts";
 import { type registryFlags, registryOptions } from "../flags/registry.ts";
@@ -29,7 +30,14 @@ type ImageFlags = RegistryFlags & {
  */
 export async function resolveImage(
   io: Io,
-  options: { text: string; flags: ImageFlags; mustExist: boolean; warnAboutTags: boolean },
+  options: {
+    text: string;
+    flags: ImageFlags;
+    mustExist: boolean;
+    warnAboutTags: boolean;
+    /** Default: the options of `flags`. */
+    registry?: RegistryOptions;
+  },
 ): Promise<RegistryImage> {
   const { text, flags, mustExist } = options;
   const { attachment = "", attachmentTagPrefix: tagPrefix } = flags;
@@ -37,7 +45,7 @@ export async function resolveImage(
     throw new TsignError("usage", `specified image attachment ${attachment} not specified. Can be 'sbom'`);
   }
   if (options.warnAboutTags && !parseReference(text).digest) warnAboutTag(io, text);
-  const registry = registryOptions(flags);
+  const { registry = registryOptions(flags) } = options;
   const image = await openImage(io, text, { registry, mustExist, attachment: attachment || undefined, tagPrefix });
   const { ref, digest, attachedTo } = image;
   if (attachedTo !== undefined) {
@@ -65,16 +73,21 @@ export function openAttachments(
 export async function openTarget(
   io: Io,
   text: string,
-  { flags, mustExist }: { flags: ImageFlags & { readonly localImage: boolean }; mustExist: boolean },
+  options: {
+    flags: ImageFlags & { readonly localImage: boolean };
+    mustExist: boolean;
+    connections?: RegistryOptions["connections"];
+  },
 ): Promise<ImageTarget> {
+  const { flags, mustExist, connections } = options;
   if (flags.localImage) {
     if (flags.attachment) io.stderr.write("WARNING: --attachment is ignored with --local-image\n");
     return layoutTarget(io, text);
   }
-  const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: false }).catch((error: unknown) =>
-    suggestLocalImage(io, text, error),
-  );
-  return imageTarget(io, image, registryOptions(flags));
+  const registry = { ...registryOptions(flags), ...(connections ? { connections } : {}) };
+  const asked = { text, flags, mustExist, warnAboutTags: false, registry };
+  const image = await resolveImage(io, asked).catch((error: unknown) => suggestLocalImage(io, text, error));
+  return imageTarget(io, image, registry);
 }
 
 /** Throws the error; if a folder has the image's name, with a hint to verify that. */

@@ -55,7 +55,7 @@ export async function requireSoundFiles(io: FilesIo, use: FileUse): Promise<void
 function outputsOf({ flags, values }: FileUse): Named[] {
   return Object.entries(flags)
     .filter(([, { output }]) => output === true)
-    .map(([key]) => ({ shown: `--${flagName(key)}`, path: String(values[key] ?? "") }))
+    .flatMap(([key]) => [values[key]].flat().map((path) => ({ shown: `--${flagName(key)}`, path: String(path ?? "") })))
     .filter(({ path }) => path !== "");
 }
 

@@ -101,6 +101,8 @@ export interface Invocation<F extends Flags> {
   readonly given: ReadonlySet<keyof F>;
   /** Loads the definitions of other commands. */
   readonly load: LoadCommand;
+  /** Reports the result for --json; also before an error. Without --json nothing is printed. */
+  readonly answer: (result: unknown) => void;
 }
 
 /** Loads the definition of a command. */
@@ -126,6 +128,8 @@ export interface Command<F extends Flags = Flags> {
   /** Printed as `Command "x" is deprecated, <text>`; the command still works. */
   readonly deprecated?: string;
   readonly exitCodes?: ExitCodes;
+  /** Exit codes with --exit-codes=strict. */
+  readonly strictExitCodes?: ExitCodes;
   /** Whether it runs a program and exits with that program's exit code. */
   readonly runsProgram?: boolean;
 }

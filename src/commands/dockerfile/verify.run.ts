@@ -8,7 +8,7 @@ import { dockerfileImages } from "../../sources/dockerfile.ts";
 import { isDockersFrontend } from "../../sources/dockerfile-frontend.ts";
 import type definition from "./verify.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [path = ""], flags }) => {
+export const run: Run<typeof definition> = async (io, { args: [path = ""], flags, answer }) => {
   const { images, notices, frontend } = dockerfileImages(await readBlob(io, path), {
     path,
     env: io.env,
@@ -25,7 +25,7 @@ export const run: Run<typeof definition> = async (io, { args: [path = ""], flags
     );
   }
   io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
-  await verifySignatures(io, images, flags);
+  await verifySignatures(io, images, { flags, answer });
 };
 
 /** Architectures as images name them, by Node's names. */

@@ -1,4 +1,5 @@
 import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
+import { STRICT_BY_CODE } from "../../cli/flags/reporting.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 
 export default defineCommand({
@@ -29,4 +30,5 @@ export default defineCommand({
   },
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,
+  strictExitCodes: STRICT_BY_CODE,
 });

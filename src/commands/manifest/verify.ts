@@ -1,4 +1,5 @@
 import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
+import { STRICT_BY_CODE } from "../../cli/flags/reporting.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
 
 export default defineCommand({
@@ -16,4 +17,5 @@ export default defineCommand({
   flags: imageVerificationFlags,
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,
+  strictExitCodes: STRICT_BY_CODE,
 });

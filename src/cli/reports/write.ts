@@ -1,0 +1,59 @@
+import { extname } from "node:path";
+import { TsignError } from "../../errors.ts";
+import type { Io } from "../../io/io.ts";
+import { htmlReport } from "./html.ts";
+import { junitReport } from "./junit.ts";
+import { markdownReport } from "./markdown.ts";
+import type { ImagesResult } from "./record.ts";
+import { sarifReport } from "./sarif.ts";
+
+type Format = (result: ImagesResult, now: Date) => string;
+
+const FORMATS: Readonly<Record<string, Format>> = {
+  ".html": htmlReport,
+  ".json": (result) => `${JSON.stringify(result, null, 2)}\n`,
+  ".md": markdownReport,
+  ".sarif": sarifReport,
+  ".xml": junitReport,
+};
+const MAX_SUMMARY = 1024 * 1024;
+
+/**
+ * Checks the names of reports before anything is verified.
+ *
+ * @throws TsignError "usage" for an extension without a format
+ */
+export function requireReportFormats(io: Pick<Io, "env">, files: readonly string[]): void {
+  for (const file of files) formatOf(io, file);
+}
+
+/** The format of a report. GitHub's step summary is Markdown, in a file without an extension. */
+function formatOf({ env }: Pick<Io, "env">, file: string): Format {
+  const format = FORMATS[file === env["GITHUB_STEP_SUMMARY"] ? ".md" : extname(file).toLowerCase()];
+  if (format) return format;
+  throw new TsignError("usage", `--report ${file}: unknown extension`, {
+    hint: `use one of ${Object.keys(FORMATS).join(", ")}`,
+  });
+}
+
+/**
+ * Writes reports. The file of GITHUB_STEP_SUMMARY is appended to, others are replaced when they are complete.
+ *
+ * @throws TsignError "usage" or "input"
+ */
+export async function writeReports(
+  io: Pick<Io, "env" | "files" | "now">,
+  files: readonly string[],
+  result: ImagesResult,
+): Promise<void> {
+  for (const file of files) {
+    const text = formatOf(io, file)(result, io.now());
+    await io.files.write(file, (await earlier(io, file)) + text, { mode: 0o644 });
+  }
+}
+
+/** What earlier steps of a GitHub job wrote to the summary. */
+async function earlier({ env, files }: Pick<Io, "env" | "files">, file: string): Promise<string> {
+  if (file !== env["GITHUB_STEP_SUMMARY"] || !(await files.stat(file))) return "";
+  return Buffer.from(await files.read(file, { maxBytes: MAX_SUMMARY })).toString("utf8");
+}

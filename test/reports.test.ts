@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { assertSchema } from "./support/json-answer.ts";
+import { storageWorkshop } from "./support/storage.ts";
+import { NO_LOG, OFFLINE } from "./support/test-io.ts";
+
+const FILES = ["out.html", "out.json", "out.md", "out.sarif", "out.xml"] as const;
+/** Reference that is markup in every format, and no image. */
+const HOSTILE = `registry.example/"'><script>alert(1)</script>|\`x\`[a](b)]]>&\u0001\u202e:v1`;
+
+async function workshop(t: TestContext) {
+  const shop = await storageWorkshop(t);
+  const { ok, cwd, tsign, registry } = shop;
+  const push = async (name: string) => {
+    writeFileSync(join(cwd, "content"), name);
+    return (await ok("sandbox", "push", `${name}:v1`, "content")).stdout.trim();
+  };
+  const good = await push("good");
+  const unsigned = await push("unsigned");
+  await ok("sign", "--key", "a.key", "-y", ...OFFLINE, good);
+  const missing = `${registry}/missing:v1`;
+  const reports = FILES.flatMap((file) => ["--report", file]);
+  const verify = (...argv: string[]) => tsign("verify", "--key", "a.pub", NO_LOG, ...argv);
+  const read = (file: string) => readFileSync(join(cwd, file), "utf8");
+  return { ...shop, good, unsigned, missing, reports, verify, read };
+}
+
+test("reports: every format is written, for failures too, and names every image with its state", async (t) => {
+  const { good, unsigned, missing, reports, verify, read } = await workshop(t);
+  const { code } = await verify(...reports, good, unsigned, missing, "localhost:9/dead:v1");
+  assert.equal(code, 10);
+  const json = JSON.parse(read("out.json"));
+  assertSchema(json, "verify.json#/$defs/result");
+  assert.deepEqual(
+    json.images.map(({ state }: { state: string }) => state),
+    ["verified", "unsigned", "not-found", "unchecked"],
+  );
+  const [run] = JSON.parse(read("out.sarif")).runs;
+  assert.deepEqual(
+    run.results.map(({ ruleId, level, kind }: Record<string, string>) => [ruleId, kind, level]),
+    [
+      ["image-verified", "pass", "none"],
+      ["image-unsigned", "fail", "error"],
+      ["image-not-found", "fail", "error"],
+      ["image-unchecked", "fail", "error"],
+    ],
+  );
+  for (const { ruleId, ruleIndex } of run.results) assert.equal(run.tool.driver.rules[ruleIndex].id, ruleId);
+  const xml = read("out.xml");
+  assert.match(xml, /<testsuites name="tsign" tests="4" failures="2" errors="1">/);
+  assert.deepEqual(
+    ["testcase", "failure", "error"].map((tag) => xml.split(`<${tag} `).length - 1),
+    [4, 2, 1],
+  );
+  assert.match(read("out.md"), /^## 1 of 4 images verified, 1 unsigned, 1 not found, 1 not checked$/m);
+  assert.equal(read("out.md").match(/^\| `/gm)?.length, 4);
+  const page = read("out.html");
+  assert.equal(page.match(/<article /g)?.length, 4);
+  assert.match(page, /✓ <b>signature<\/b> passed/);
+  assert.doesNotMatch(page, /(?:src|href)=/, "it loads nothing");
+});
+
+test("reports: text of strangers is escaped in every format", async (t) => {
+  const { good, reports, verify, read } = await workshop(t);
+  await verify(...reports, good, HOSTILE);
+  assert.equal(JSON.parse(read("out.json")).images[1].image, HOSTILE);
+  const page = read("out.html");
+  assert.equal(page.split("<script>").length, 2, "only the page's own");
+  assert.ok(page.includes("&#60;script&#62;alert(1)"));
+  const xml = read("out.xml");
+  assert.ok(!xml.includes("<script") && !xml.includes("]]>") && !xml.includes("\u0001"));
+  const tags = xml.replaceAll(/<\?.*?\?>/g, "").match(/<\/?[^>]*>/g) ?? [];
+  const open: string[] = [];
+  for (const tag of tags) {
+    const name = /^<\/?([\w-]+)/.exec(tag)?.[1] ?? assert.fail(tag);
+    if (tag.startsWith("</")) assert.equal(open.pop(), name);
+    else open.push(name);
+  }
+  assert.deepEqual(open, []);
+  const markdown = read("out.md");
+  assert.ok(!markdown.includes("\u0001") && !markdown.includes("\u202e"));
+  const items = markdown.split("\n").filter((line) => line.startsWith("- "));
+  assert.ok(items.length > 0 && items.every((line) => !/(?<!\\)[<>`[\]|]/.test(line)), items.join("\n"));
+  const row = markdown.split("\n").find((line) => line.startsWith("| ") && line.includes("script")) ?? "";
+  assert.equal(row.match(/(?<!\\)\|/g)?.length, 6, row);
+});
+
+test("reports: wrong names are refused before anything is verified; GitHub's summary is appended to", async (t) => {
+  const { good, verify, cwd, env, read } = await workshop(t);
+  for (const name of ["report.pdf", "report", "no-folder/report.html"]) {
+    const { code, stdout } = await verify("--report", name, good);
+    assert.equal(code, 1);
+    assert.equal(stdout, "");
+    assert.ok(!existsSync(join(cwd, name)));
+  }
+  const summary = join(cwd, "step_summary_1");
+  writeFileSync(summary, "earlier\n");
+  env["GITHUB_STEP_SUMMARY"] = summary;
+  assert.equal((await verify("--report", summary, good)).code, 0);
+  assert.match(read("step_summary_1"), /^earlier\n## 1 of 1 image verified\n/);
+});
