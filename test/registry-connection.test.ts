@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { TsignError } from "../src/errors.ts";
 import { digestOf } from "../src/format/digest.ts";
 import type { HttpRequest, Io } from "../src/io/io.ts";
-import { openRegistry, type RegistryOptions } from "../src/oci/open.ts";
+import { Connections, openRegistry, type RegistryOptions } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import type { ImageStore } from "../src/oci/types.ts";
 import { PLAIN_REGISTRY, temporaryFolder, testIo } from "./support/test-io.ts";
@@ -97,6 +97,34 @@ test("token server on the registry's origin: same TLS options, password in UTF-8
   assert.equal(asked?.authorization, BASIC);
   assert.equal(asked?.client, "client");
   assert.match(asked?.request ?? "", /service=s&scope=repository%3Aapp%3Apull&account=alice/);
+});
+
+test("images that share connections: one token for each scope, whatever waits for it; a refused token is renewed once", async (t) => {
+  let valid = "granted-1";
+  let tokens = 0;
+  const registry = await serve(t, (request, response) => {
+    if (request.url?.startsWith("/token")) {
+      tokens++;
+      response.end(JSON.stringify({ token: valid }));
+    } else if (request.headers.authorization === `Bearer ${valid}`) response.writeHead(404).end();
+    else challenging(`http://localhost:${registry.port}/token`)(request, response);
+  });
+  const connections = new Connections();
+  const resolveAll = async (...names: string[]) => {
+    const each = names.map(async (name) => {
+      const options = { ...PLAIN_REGISTRY, connections };
+      const store = await openRegistry(testIo(), parseReference(`${registry.address}/${name}`), options);
+      return store.resolve("v1");
+    });
+    assert.ok((await Promise.all(each)).every((found) => found === undefined));
+  };
+  await resolveAll("app", "app", "app", "web", "app", "web");
+  assert.equal(tokens, 2);
+  await resolveAll("app", "web");
+  assert.equal(tokens, 2);
+  valid = "granted-2";
+  await resolveAll("app", "app", "app");
+  assert.equal(tokens, 3);
 });
 
 test("token server on another host: no client certificate sent, no password over unverified TLS", async (t) => {

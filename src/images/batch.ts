@@ -2,6 +2,7 @@ import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import type { TransportIo } from "../net/retry.ts";
 import { settledInOrder } from "../oci/parallel.ts";
+import { HeavyTurns } from "./heavy.ts";
 import type { ImageTarget } from "./open.ts";
 import type { ImageVerdict } from "./verdict.ts";
 import { type VerifyImageOptions, verifyImage } from "./verify.ts";
@@ -67,14 +68,15 @@ async function verifyOne(
   const given = await batch.given?.(target, index);
   const atOnce = Math.min(batch.workers, batch.images.length);
   const options = { ...batch.options, given, workers: Math.max(1, Math.floor(batch.workers / atOnce)) };
-  const verify = () => verifyImage(io, target, options);
+  const verify = () => known.turns.run(target, (each) => verifyImage(io, each, options));
   const verdict = await (given === undefined ? known.verdict(target, verify) : verify());
   if (!verdict.ok) io.signal.throwIfAborted(); // what could not be read any more would count as a place that failed
   return { target, verdict };
 }
 
-/** The targets by name, and the verdicts of the latest digests. */
+/** What the images of a batch share: the targets by name, the verdicts of the latest digests, and the memory. */
 class Known {
+  readonly turns = new HeavyTurns();
   readonly #targets = new Map<string, Promise<ImageTarget>>();
   readonly #verdicts = new Map<string, Promise<ImageVerdict>>();
 
