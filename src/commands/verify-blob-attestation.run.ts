@@ -24,7 +24,7 @@ import {
   messageOfDigests,
   readMessage,
 } from "../format/digest.ts";
-import { withLoggedEntry } from "../images/log-lookup.ts";
+import { isFromBundle, withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { sameKey } from "../keys/index.ts";
 import { blobName, openBlob, readBlob } from "../net/input.ts";
@@ -35,7 +35,7 @@ import { verify } from "../verify/verify.ts";
 import type definition from "./verify-blob-attestation.ts";
 import type { flags } from "./verify-blob-attestation.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [file], flags }) => {
+export const run: Run<typeof definition> = async (io, { args: [file], flags, answer }) => {
   if (flags.signature === "" && flags.bundle === "") {
     throw new TsignError("usage", "provide path to the DSSE envelope via --signature or a bundle via --bundle", {
       hint: "add --bundle FILE, the file that `tsign attest-blob --bundle FILE` wrote",
@@ -67,6 +67,11 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags }) =
     );
   }
   const verdict = await verify(evidence, subject, verification.trust, policy);
+  if (flags.json) {
+    const { blobResult } = await import("../cli/reports/signature-record.ts");
+    const form = isFromBundle(evidence) ? "bundle" : "legacy";
+    answer(blobResult(verdict, { file: file ?? "", form, logs: verification.trust.logs }));
+  }
   if (!verdict.ok) {
     const { name, detail } = verdict.failed;
     const subjectName = blobName(file ?? "the attestation");

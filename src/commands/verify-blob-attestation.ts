@@ -1,4 +1,5 @@
 import { keyFlags } from "../cli/flags/key.ts";
+import { jsonFlag } from "../cli/flags/reporting.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { PREDICATE_ALIASES } from "../sign/predicates.ts";
@@ -6,6 +7,7 @@ import { PREDICATE_ALIASES } from "../sign/predicates.ts";
 export const flags = {
   ...keyFlags,
   ...verificationFlags,
+  ...jsonFlag,
   bundle: flag.string("Sigstore bundle file, or a bundle file in cosign's legacy format"),
   checkClaims: flag.bool("check that the attestation's subject is the file", {
     default: true,

@@ -16,7 +16,7 @@ import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { digestFromHex, HASHES, type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
-import { withLoggedEntry } from "../images/log-lookup.ts";
+import { isFromBundle, withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
@@ -27,7 +27,7 @@ import { type Verified, verify } from "../verify/verify.ts";
 import type definition from "./verify-blob.ts";
 import type { flags } from "./verify-blob.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [file = ""], flags }) => {
+export const run: Run<typeof definition> = async (io, { args: [file = ""], flags, answer }) => {
   if (keyReference(flags) === "" && flags.certificate === "" && flags.bundle === "") {
     throw new TsignError("usage", "one of --key, --sk, --certificate or --bundle is required", {
       hint: "add --bundle FILE, and --key FILE or --certificate-identity and --certificate-oidc-issuer",
@@ -51,6 +51,11 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
   const policy = { ...verification.policy, claims: { annotations: {}, predicateTypes: undefined } };
   const evidence = await withLoggedEntry(io, found, { policy, rekorUrl, blob: message });
   const verdict = await verify(evidence, { kind: "blob", message }, verification.trust, policy);
+  if (flags.json) {
+    const { blobResult } = await import("../cli/reports/signature-record.ts");
+    const form = isFromBundle(evidence) ? "bundle" : "legacy";
+    answer(blobResult(verdict, { file, form, logs: verification.trust.logs }));
+  }
   if (!verdict.ok) {
     const { name, detail } = verdict.failed;
     throw new TsignError(

@@ -1,10 +1,12 @@
 import { keyFlags } from "../cli/flags/key.ts";
+import { jsonFlag } from "../cli/flags/reporting.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 
 export const flags = {
   ...keyFlags,
   ...verificationFlags,
+  ...jsonFlag,
   bundle: flag.string("Sigstore bundle file, or a bundle file in cosign's legacy format"),
   rfc3161Timestamp: flag.string("signed timestamp file (RFC 3161)", {
     deprecated: "stored in bundles; no longer needed",

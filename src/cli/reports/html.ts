@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { html, type Markup } from "../../format/html.ts";
 import type { Check } from "../../verify/model.ts";
-import type { ImageRecord, ImagesResult, SignatureRecord } from "./record.ts";
+import type { ImageRecord, ImagesResult } from "./record.ts";
+import type { SignatureRecord } from "./signature-record.ts";
 import { failureText, STATE_WORDS, signerText, summaryText } from "./words.ts";
 
 /**

@@ -1,5 +1,6 @@
 import type { ImageState } from "../../images/batch.ts";
-import type { ImageRecord, ImagesResult, SignatureRecord } from "./record.ts";
+import type { ImageRecord, ImagesResult } from "./record.ts";
+import type { SignatureRecord } from "./signature-record.ts";
 
 /** How reports call the states of images. */
 export const STATE_WORDS: Readonly<Record<ImageState, string>> = {
