@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Io } from "../src/io/io.ts";
 import { systemIo } from "../src/io/system.ts";
-import { jsonAnswer } from "./support/json-answer.ts";
+import { assertSchema, jsonAnswer } from "./support/json-answer.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, run } from "./support/test-io.ts";
 
@@ -67,7 +67,7 @@ test("verify: many images in parallel -> output and exit code as one after the o
 });
 
 test("verify: exit code -> the gravest of the images, in any order; strict tells each kind apart in every form", async (t) => {
-  const { images, verify } = await workshop(t);
+  const { images, verify, tsign, ok } = await workshop(t);
   const { good, refused, legacy, unsigned, missing, dead } = images;
   const code = async (...argv: string[]) => (await verify(argv)).code;
   const ordered: [string[], number, number][] = [
@@ -90,6 +90,12 @@ test("verify: exit code -> the gravest of the images, in any order; strict tells
     }
   }
   assert.equal(await code("--exit-codes=strict", "--trusted-root", "missing.json", good), 13);
+  const attested = (...argv: string[]) => tsign("verify-attestation", "--key", "a.pub", NO_LOG, ...argv, good);
+  assert.equal((await attested()).code, 1);
+  assert.equal((await attested("--exit-codes=strict")).code, 10);
+  await ok("save", "--dir", "saved", refused);
+  assert.equal(await code("--local-image", "saved"), 1);
+  assert.equal(await code("--local-image", "--exit-codes=strict", "saved"), 12);
   assert.equal(await code("--exit-codes=strict", "--no-such-flag", good), 1);
 });
 
@@ -107,18 +113,21 @@ test("verify: one probe for each registry, and each digest is fetched once whate
 });
 
 test("verify: --timeout -> what is finished is printed, the rest is named, the exit code is the gravest", async (t) => {
-  const { images, verify } = await workshop(t);
+  const { images, verify, cwd } = await workshop(t);
   const { good, other, legacy } = images;
   const hanging: Http = (request) =>
     request.url.pathname.includes("/other/") && !request.signal.aborted
       ? new Promise((_, fail) => request.signal.addEventListener("abort", () => fail(request.signal.reason)))
       : http(request);
-  const text = await verify(["--timeout=1500ms", good, other, legacy], hanging);
+  const text = await verify(["--timeout=1500ms", "--report=out.json", good, other, legacy], hanging);
   assert.equal(text.code, 12, text.stderr);
   assert.match(text.stdout, /docker-reference/);
   assert.match(text.stderr, new RegExp(`^${other}: not verified before the command ended$`, "m"));
   assert.match(text.stderr, /^1 of 3 images verified, 1 not finished$/m);
   assert.match(text.stderr, /^Error: .*--timeout 1\.5s.*: 1 of 3 images not finished$/m);
+  const report = JSON.parse(readFileSync(join(cwd, "out.json"), "utf8"));
+  assertSchema(report, "verify.json#/$defs/result");
+  assert.deepEqual(report.summary, { total: 3, verified: 1, refused: 1, unsigned: 0, "not-found": 0, unchecked: 1 });
   const { document } = jsonAnswer(await verify(["--json", "--timeout=1500ms", good, other], hanging), "verify");
   assert.deepEqual(
     document.result.images.map(({ state }) => state),

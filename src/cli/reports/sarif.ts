@@ -44,7 +44,9 @@ function resultOf(record: ImageRecord): object {
     ruleIndex: STATES.indexOf(state),
     kind: isPass ? "pass" : "fail",
     level: isPass ? "none" : "error",
-    message: { text: isPass ? verifiedText(record) : `${STATE_WORDS[state]}: ${errorLines(record).join("\n")}` },
+    message: {
+      text: messageText(isPass ? verifiedText(record) : `${STATE_WORDS[state]}: ${errorLines(record).join("\n")}`),
+    },
     locations: [
       {
         physicalLocation: { artifactLocation: { uri: uriOf(image) }, region: { startLine: 1 } },
@@ -59,6 +61,11 @@ function resultOf(record: ImageRecord): object {
 function verifiedText(record: ImageRecord): string {
   const { signer, issuer, time } = signerText(record);
   return `signed by ${signer}${issuer === "" ? "" : ` (issuer ${issuer})`}${time === "" ? "" : ` at ${time}`}`;
+}
+
+/** Text without links (SARIF 2.1.0 §3.11.6) and placeholders (§3.11.5). */
+function messageText(text: string): string {
+  return text.replaceAll(/[\\[\]]/g, "\\$&").replaceAll(/[{}]/g, "$&$&");
 }
 
 /** The name as a relative reference (RFC 3986), which is no scheme followed by a path. */
