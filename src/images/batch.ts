@@ -124,9 +124,3 @@ const REFUSALS: ReadonlySet<string> = new Set(["no-signatures", "no-match", "no-
 function isMissing(error: unknown): boolean {
   return error instanceof TsignError && error.code === "image-not-found";
 }
-
-/** The gravest of several states, which decides what a batch is; "verified" for none. */
-export function gravest(states: Iterable<ImageState>): ImageState {
-  const found = new Set(states);
-  return IMAGE_STATES.find((state) => found.has(state)) ?? "verified";
-}
