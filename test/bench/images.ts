@@ -24,6 +24,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const TOOLS = process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools");
 const COSIGN = process.env["COSIGN"] ?? join(TOOLS, "bin/cosign");
 const DELAY = 20;
+const ROUNDS = 3;
 /** Signing time grows with the length of the command line, which has a limit. */
 const SIGNED_AT_ONCE = 50;
 
@@ -75,31 +76,48 @@ async function compare(count: number): Promise<void> {
     [`${DELAY} ms`, delayed],
   ] as const) {
     const named = images.map((image) => image.replace(`:${direct}/`, `:${port}/`));
-    const walls: number[] = [];
-    for (const [who, program] of Object.entries(programs)) {
-      const before = await requests(direct);
-      const args = ["verify", "--key", "cosign.pub", "--insecure-ignore-tlog", ...named];
-      const script = join(import.meta.dirname, "measure.py");
-      const { stdout } = spawnSync("python3", [script, join(folder, "output"), program, ...args], {
-        cwd: folder,
-        env: { ...process.env, HOME: folder },
-        encoding: "utf8",
-      });
-      const { code, cpu, rss, wall } = JSON.parse(stdout) as Record<"code" | "cpu" | "rss" | "wall", number>;
-      if (code !== 0) throw new Error(`${who} exits with ${code}`);
-      walls.push(wall);
-      const sent = (await requests(direct)) - before;
-      console.log(
-        `${count} images, ${name.padEnd(6)}  ${who.padEnd(6)}  wall ${wall.toFixed(2)} s  CPU ${cpu.toFixed(2)} s  ` +
-          `${Math.round(rss / 1024)} MiB  ${sent} requests`,
-      );
+    const args = ["verify", "--key", "cosign.pub", "--insecure-ignore-tlog", ...named];
+    const samples: Record<keyof typeof programs, Sample[]> = { tsign: [], cosign: [] };
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const who of ["tsign", "cosign"] as const)
+        samples[who].push(await measure(programs[who], args, { folder, direct }));
     }
-    console.log(
-      `${count} images, ${name.padEnd(6)}  wall of tsign / cosign: ${((walls[0] ?? 0) / (walls[1] ?? 1)).toFixed(3)}`,
-    );
+    const walls = (["tsign", "cosign"] as const).map((who) => {
+      const [wall, cpu, rss, sent] = (["wall", "cpu", "rss", "requests"] as const).map((key) =>
+        median(samples[who].map((sample) => sample[key])),
+      ) as [number, number, number, number];
+      const amounts = `${Math.round(rss / 1024)} MiB  ${sent} requests`;
+      console.log(
+        `${count} images, ${name}: ${who.padEnd(6)}  wall ${wall.toFixed(2)} s  CPU ${cpu.toFixed(2)} s  ${amounts}`,
+      );
+      return wall;
+    });
+    console.log(`${count} images, ${name}: ${((walls[0] ?? 0) / (walls[1] ?? 1)).toFixed(3)} of cosign's wall time`);
   }
   server.kill();
 }
+
+interface Sample {
+  /** Seconds. */
+  readonly wall: number;
+  readonly cpu: number;
+  /** KiB. */
+  readonly rss: number;
+  readonly requests: number;
+}
+
+async function measure(program: string, args: string[], at: { folder: string; direct: string }): Promise<Sample> {
+  const before = await requests(at.direct);
+  const command = [join(import.meta.dirname, "measure.py"), join(at.folder, "output"), program, ...args];
+  const options = { cwd: at.folder, env: { ...process.env, HOME: at.folder }, encoding: "utf8" } as const;
+  const sample = JSON.parse(spawnSync("python3", command, options).stdout) as Omit<Sample, "requests"> & {
+    code: number;
+  };
+  if (sample.code !== 0) throw new Error(`${program} exits with ${sample.code}`);
+  return { ...sample, requests: (await requests(at.direct)) - before };
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 async function requests(port: string): Promise<number> {
   return Number(await (await fetch(`http://localhost:${port}/requests`)).text());
