@@ -119,8 +119,11 @@ async function measure(program: string, args: string[], at: { folder: string; di
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
+/** The server closes idle connections while a program is measured. */
+const NO_REUSE = { headers: { connection: "close" } };
+
 async function requests(port: string): Promise<number> {
-  return Number(await (await fetch(`http://localhost:${port}/requests`)).text());
+  return Number(await (await fetch(`http://localhost:${port}/requests`, NO_REUSE)).text());
 }
 
 if (process.argv[2] === "serve") await serve();
