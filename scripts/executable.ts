@@ -13,18 +13,20 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { BUILT_FROM, NODE_FETCH } from "./bundle.ts";
 import { closeDoors } from "./executable-doors.ts";
+import { signAgain } from "./executable-signature.ts";
 import { TOOLS } from "./tools.ts";
 
 /**
  * Builds dist/tsign, a single executable that needs no runtime: the program as one CommonJS file, compiled to bytecode and
- * embedded in Bun's executable. `npm run executable` builds it for this platform, `-- --platform P` (repeatable, or `all`) for
- * others, as dist/PLATFORM/tsign. Bun's packages come from npm, are checked against the digests below, and kept in TSIGN_TOOLS.
+ * embedded in Bun's executable, whose doors are closed before (executable-doors.ts). `npm run executable` builds it for this
+ * platform, `-- --platform P` (repeatable, or `all`) for others, as dist/PLATFORM/tsign. Bun's packages come from npm, are
+ * checked against the digests below, and kept in TSIGN_TOOLS.
  */
 const ROOT = resolve(import.meta.dirname, "..");
-const BUN_VERSION = "1.4.5";
+export const BUN_VERSION = "1.4.5";
 
 interface Platform {
   /** Name of the package in the scope `@oven`, and its integrity as npm states it (SHA-512, base64). */
@@ -107,69 +109,91 @@ function runtimeFor({ bun, integrity }: Platform): string {
   return program;
 }
 
-/** Writes the program as one CommonJS file and returns its path. */
-async function bundleProgram(folder: string): Promise<string> {
-  const outfile = join(folder, "tsign.cjs");
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: ["bin/main.ts"],
-    outfile,
-    bundle: true,
-    format: "cjs",
-    minify: true,
-    platform: "node",
-    target: "node24",
-    alias: { "node-fetch": NODE_FETCH },
-    define: { ...BUILT_FROM, TSIGN_EXECUTABLE: "true", "import.meta.dirname": "undefined" },
-    logLevel: "warning",
-  });
-  return outfile;
+/** Looks optional packages up beside the executable: Bun would take them from the current folder. */
+const packagesBeside: Plugin = {
+  name: "packages-beside",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/import-package\.ts$/ }, () => ({ path: join(ROOT, "src/io/packages-beside.ts") }));
+  },
+};
+
+/** How the program becomes one CommonJS file. */
+export const bundleOptions = {
+  absWorkingDir: ROOT,
+  entryPoints: ["bin/main.ts"],
+  bundle: true,
+  format: "cjs",
+  minify: true,
+  platform: "node",
+  target: "node24",
+  alias: { "node-fetch": NODE_FETCH },
+  define: { ...BUILT_FROM, TSIGN_EXECUTABLE: "true", "import.meta.dirname": "undefined" },
+  plugins: [packagesBeside],
+  logLevel: "warning",
+} satisfies BuildOptions;
+
+/** Compiles the bundled program for a platform and returns the finished file. */
+function compile(program: string, { platform, work }: { platform: Platform; work: string }): Buffer {
+  const builder = PLATFORMS[thisPlatform()];
+  if (builder === undefined) throw new Error(`unsupported platform: ${thisPlatform()}`);
+  const made = join(work, `${platform.target}${platform.target.includes("windows") ? ".exe" : ""}`);
+  const runtime = `${made}.runtime`;
+  writeFileSync(runtime, closeDoors(readFileSync(runtimeFor(platform))), { mode: 0o755 });
+  const args = [
+    "build",
+    "--compile",
+    "--bytecode",
+    "--compile-jit-policy=100",
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
+    `--target=${platform.target}`,
+    `--compile-executable-path=${runtime}`,
+    program,
+    "--outfile",
+    made,
+  ];
+  execFileSync(runtimeFor(builder), args, { cwd: work, stdio: ["ignore", "ignore", "inherit"] });
+  const file = readFileSync(made);
+  signAgain(file);
+  return file;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { platform: { type: "string", multiple: true } } });
-  const own = thisPlatform();
-  const asked = values.platform?.includes("all") ? Object.keys(PLATFORMS) : (values.platform ?? [own]);
-  const builder = PLATFORMS[own];
-  if (builder === undefined) throw new Error(`unsupported platform: ${own}`);
+/**
+ * Builds the program for platforms, one after the other.
+ *
+ * @param write takes each file, with the platform's name
+ */
+export async function buildExecutables(
+  platforms: readonly string[],
+  write: (platform: string, file: Buffer) => void,
+): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), "tsign-executable-"));
   try {
-    const program = await bundleProgram(work);
-    for (const name of asked) {
+    const program = join(work, "tsign.cjs");
+    await build({ ...bundleOptions, outfile: program });
+    for (const name of platforms) {
       const platform = PLATFORMS[name];
       if (platform === undefined)
         throw new Error(`unknown platform ${name}; known: ${Object.keys(PLATFORMS).join(", ")}`);
-      const file = platform.target.includes("windows") ? "tsign.exe" : "tsign";
-      const made = join(work, `${name}-${file}`);
-      execFileSync(
-        runtimeFor(builder),
-        [
-          "build",
-          "--compile",
-          "--bytecode",
-          "--compile-jit-policy=100",
-          "--no-compile-autoload-dotenv",
-          "--no-compile-autoload-bunfig",
-          `--target=${platform.target}`,
-          `--compile-executable-path=${runtimeFor(platform)}`,
-          program,
-          "--outfile",
-          made,
-        ],
-        { cwd: work, stdio: ["ignore", "ignore", "inherit"] },
-      );
-      const closed = closeDoors(readFileSync(made));
-      const folder = values.platform === undefined ? join(ROOT, "dist") : join(ROOT, "dist", name);
-      mkdirSync(folder, { recursive: true });
-      const target = join(folder, file);
-      writeFileSync(`${target}.new`, closed);
-      chmodSync(`${target}.new`, 0o755);
-      renameSync(`${target}.new`, target);
-      process.stderr.write(`${target}: ${(closed.length / 1e6).toFixed(0)} MB\n`);
+      write(name, compile(program, { platform, work }));
     }
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { platform: { type: "string", multiple: true } } });
+  const all = values.platform?.includes("all") ? Object.keys(PLATFORMS) : values.platform;
+  await buildExecutables(all ?? [thisPlatform()], (name, file) => {
+    const folder = all === undefined ? join(ROOT, "dist") : join(ROOT, "dist", name);
+    mkdirSync(folder, { recursive: true });
+    const target = join(folder, name.startsWith("windows") ? "tsign.exe" : "tsign");
+    writeFileSync(`${target}.new`, file);
+    chmodSync(`${target}.new`, 0o755);
+    renameSync(`${target}.new`, target);
+    process.stderr.write(`${target}: ${(file.length / 1e6).toFixed(0)} MB\n`);
+  });
 }
 
 if (import.meta.main) await main();

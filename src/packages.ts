@@ -1,4 +1,5 @@
 import { TsignError } from "./errors.ts";
+import { importPackage } from "./import-package.ts";
 
 /** The optional packages, which are not installed with tsign, with the tested versions (the same as in package.json). */
 export const PACKAGES = {
@@ -16,8 +17,6 @@ export type PackageName = keyof typeof PACKAGES;
 
 /** Loads a package by name; replaced in tests. */
 export type LoadPackage = (name: PackageName) => Promise<unknown>;
-
-const importPackage: LoadPackage = (name) => import(name);
 
 /**
  * Loads optional packages. The caller supplies their types, because they are not installed where tsign is built.

@@ -28,7 +28,8 @@ const below = (...folders: readonly string[]) =>
 const ROOMS: Rooms = {
   "errors.ts": [],
   "version.ts": [],
-  "packages.ts": ["errors.ts"],
+  "import-package.ts": [],
+  "packages.ts": ["errors.ts", "import-package.ts"],
   format: ["errors.ts"],
   io: ["errors.ts", "format"],
   net: ["errors.ts", "io"],
@@ -196,7 +197,7 @@ const COMPUTING = {
 /** What a room or one file may use in addition, with the reason. */
 const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "version.ts": { globals: ["TSIGN_COMMIT", "TSIGN_DATE", "TSIGN_VERSION"] }, // set by the build
-  "packages.ts": { packages: [COMPUTED] }, // the optional packages of clouds and tokens
+  "import-package.ts": { packages: [COMPUTED] }, // the optional packages of clouds and tokens
   "cli/program.ts": { packages: ["commander"] },
   "net/aws.ts": { packages: ["node:stream"] }, // AWS's library passes bodies as streams
   "net/proxy.ts": { packages: ["node:net"] }, // BlockList compares IP addresses

@@ -26,11 +26,14 @@ function agentFor({ url, tls: options, proxy }: HttpRequest, systemAuthorities: 
 
 let systemTrusted = process.execArgv.includes("--use-system-ca");
 
-/** Trusts the system's CA certificates and SSL_CERT_FILE, as Go programs do. Not needed when bin/tsign passed --use-system-ca. */
+/**
+ * Trusts the system's CA certificates and SSL_CERT_FILE, as Go programs do, and not NODE_EXTRA_CA_CERTS. Not needed when bin/tsign passed
+ * --use-system-ca.
+ */
 function trustSystem(): void {
   if (systemTrusted) return;
   systemTrusted = true;
-  tls.setDefaultCACertificates([...tls.getCACertificates("default"), ...tls.getCACertificates("system")]);
+  tls.setDefaultCACertificates([...tls.getCACertificates("bundled"), ...tls.getCACertificates("system")]);
 }
 
 function tlsOptions(options: TlsOptions | undefined): https.AgentOptions {
@@ -181,12 +184,19 @@ function networkError(url: URL, cause: unknown): TsignError {
   const alert = /:SSL routines:[^:]*:([^:]*\balert\b[^:]*):/.exec(message ?? "")?.[1];
   const refused = alert && `the server refused the TLS handshake (${alert})`;
   const reason = refused ?? REASONS[known] ?? message ?? "unknown reason";
-  const hint = refused ? undefined : HINTS[known];
+  const hint = refused ? undefined : hintFor(known);
   return new TsignError("network", `connect to ${url.protocol}//${url.host}: ${reason}`, {
     cause,
     hint,
     url,
   });
+}
+
+/** The hint for an error's code. NODE_EXTRA_CA_CERTS has no effect; bin/tsign removes it and leaves its name in TSIGN_IGNORES. */
+function hintFor(code: string): string | undefined {
+  const { NODE_EXTRA_CA_CERTS: extra, TSIGN_IGNORES: ignored } = process.env;
+  const hint = HINTS[code];
+  return hint === SET_AUTHORITIES && (extra || ignored) ? `${hint}; NODE_EXTRA_CA_CERTS is ignored` : hint;
 }
 
 const LISTEN_REASONS: Readonly<Record<string, string>> = {

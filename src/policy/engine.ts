@@ -30,8 +30,7 @@ export type Verdict = z.infer<typeof Verdict>;
 
 const PAGES_PER_MEBIBYTE = 16;
 /** Environment variables for the engine: what `http.send` and CUE's modules may need, and no passwords or tokens. */
-const PASSED_VARIABLES =
-  /^(HOME|SYSTEMROOT|TZ|CUE_.*|https?_proxy|no_proxy|all_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS)$/i;
+const PASSED_VARIABLES = /^(HOME|SYSTEMROOT|TZ|CUE_.*|https?_proxy|no_proxy|all_proxy|SSL_CERT_(FILE|DIR))$/i;
 
 /**
  * Runs the engine in a separate process, which can read files and use the network, as policies may, but cannot write files or
