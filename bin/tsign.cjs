@@ -1,9 +1,65 @@
 #!/usr/bin/env node
-// The portable launcher: checks the version of Node, then runs tsign.
-const [major, minor] = process.versions.node.split(".").map(Number);
-if (major > 24 || (major === 24 && minor >= 15)) {
-  import("../dist/main.mjs");
-} else {
+// The portable launcher. As an npm package it starts the executable of this platform, after comparing its digest; elsewhere, and
+// on a platform without one, it runs tsign as JavaScript, which needs a newer Node.
+const { existsSync, readFileSync } = require("node:fs");
+const { join } = require("node:path");
+
+const found = executable();
+if (found === undefined) runAsScript();
+else start(found);
+
+/** Returns the path of the executable that npm installed with this package; undefined when there is none. */
+function executable() {
+  const list = join(__dirname, "executables.json");
+  if (!existsSync(list)) return undefined;
+  const { platform, arch } = process;
+  const system = platform === "win32" ? "windows" : platform;
+  const glibc = existsSync("/lib64/ld-linux-x86-64.so.2") || existsSync("/lib/ld-linux-aarch64.so.1");
+  const musl = existsSync(`/lib/ld-musl-${arch === "x64" ? "x86_64" : "aarch64"}.so.1`);
+  const entry = JSON.parse(readFileSync(list, "utf8"))[`${system}-${arch}${musl && !glibc ? "-musl" : ""}`];
+  if (entry === undefined) return undefined;
+  let manifest;
+  try {
+    manifest = require.resolve(`${entry.package}/package.json`);
+  } catch {
+    return undefined; // npm was told to leave optional packages out
+  }
+  const path = join(manifest, "..", entry.program);
+  const { createHash } = require("node:crypto");
+  const digest = createHash("sha256").update(readFileSync(path)).digest("hex");
+  if (digest === entry.sha256) return path;
+  process.stderr.write(`Error: start ${path}: sha256 mismatch: got ${digest}, want ${entry.sha256}\n`);
+  process.stderr.write("hint: install tsign again\n");
+  process.exit(1);
+}
+
+/** Runs the executable in place of this process; as a child where Node cannot do that. */
+function start(path) {
+  const args = process.argv.slice(2);
+  if (process.platform !== "win32") {
+    try {
+      process.execve?.(path, [path, ...args], process.env);
+    } catch {} // not in worker threads, and not with --permission
+  }
+  const { constants } = require("node:os");
+  const child = require("node:child_process").spawn(path, args, { stdio: "inherit" });
+  // A signal from the terminal reaches the child as well; others are passed on. The child decides when to end.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  child.on("error", ({ message }) => {
+    process.stderr.write(`Error: start ${path}: ${message}\n`);
+    process.exitCode = 1;
+  });
+  child.on("exit", (code, signal) => {
+    process.exitCode = code ?? 128 + constants.signals[signal];
+  });
+}
+
+function runAsScript() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > 24 || (major === 24 && minor >= 15)) {
+    import("../dist/main.mjs");
+    return;
+  }
   process.stderr.write(`Error: tsign requires Node.js 24.15 or newer; this is ${process.version}\n`);
   process.exitCode = 1;
 }

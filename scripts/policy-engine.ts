@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { TOOLS } from "./tools.ts";
 
 /**
@@ -50,6 +50,29 @@ function goPlatform(): { os: string; arch: string } {
     os: process.platform === "win32" ? "windows" : process.platform,
     arch: process.arch === "x64" ? "amd64" : process.arch,
   };
+}
+
+/**
+ * Compiles the engine for another platform and returns its path; the cache keeps it.
+ *
+ * @param platform such as `linux-arm64`, `darwin-x64` or `windows-x64`; `-musl` makes no difference, because the engine is static
+ */
+export function policyEngineFor(platform: string): string {
+  const [os = "", processor = ""] = platform.split("-");
+  const target = { os, arch: processor === "x64" ? "amd64" : processor };
+  const name = os === "windows" ? "engine.exe" : "engine";
+  const own = goPlatform();
+  if (own.os === target.os && own.arch === target.arch) {
+    compile();
+    return join(keptAt(), name);
+  }
+  const kept = join(`${keptAt()}-${target.os}-${target.arch}`, name);
+  if (existsSync(kept)) return kept;
+  const work = join(`${keptAt()}-${target.os}-${target.arch}.${process.pid}`, name);
+  process.stderr.write(`compiling the policy engine for ${platform}: one to three minutes, once\n`);
+  goBuild(target, work);
+  renameSync(dirname(work), dirname(kept));
+  return kept;
 }
 
 function compile(): void {

@@ -1,0 +1,170 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import { systemFiles } from "../../src/io/files.ts";
+import { createLayout, type LayoutStore, openLayout } from "../../src/oci/layout/layout.ts";
+import type { Descriptor } from "../../src/oci/types.ts";
+import { type Entry, tar } from "./archive.ts";
+import { type Documents, type Installation, systemEntries } from "./contents.ts";
+import { debianRoot, NONROOT, type Processor } from "./debian-root.ts";
+import { DESCRIPTION, HOMEPAGE, PROGRAM } from "./names.ts";
+
+const TSIGN = resolve(import.meta.dirname, "../../bin/main.ts");
+const INDEX = "application/vnd.oci.image.index.v1+json";
+const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG = "application/vnd.oci.image.config.v1+json";
+const LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+interface Options {
+  readonly version: string;
+  readonly seconds: number;
+  readonly commit: string;
+  readonly base: string | undefined;
+}
+
+/** Layers below the program's, and their digests when unpacked (OCI image spec, config.md, `rootfs.diff_ids`). */
+interface Base {
+  readonly layers: readonly Descriptor[];
+  readonly diffIds: readonly string[];
+  readonly environment: readonly string[];
+}
+
+/**
+ * Writes the container image into a folder, as an OCI layout with an index of its platforms under two tags: VERSION, and
+ * VERSION-no-policy without the policy engine.
+ *
+ * @returns the digests by tag; undefined when the release has no executable for Linux with glibc
+ */
+export async function writeImage(
+  folder: string,
+  made: readonly Installation[],
+  docs: Documents,
+  options: Options,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  const platforms = made.filter(({ platform }) => /^linux-(x64|arm64)$/.test(platform));
+  if (platforms.length === 0) return undefined;
+  const store = await createLayout({ files: systemFiles(process.cwd()) }, folder);
+  const tagged: { descriptor: Descriptor; name: { tag: string } }[] = [];
+  for (const [tag, policy] of [
+    [options.version, true],
+    [`${options.version}-no-policy`, false],
+  ] as const) {
+    const manifests: object[] = [];
+    for (const installation of platforms)
+      manifests.push(await platformImage(store, { ...installation, policy }, docs, options));
+    const index = { schemaVersion: 2, mediaType: INDEX, manifests, annotations: annotations(options) };
+    tagged.push({ descriptor: await store.putManifest(json(index), { mediaType: INDEX }), name: { tag } });
+  }
+  await store.commit(tagged);
+  return Object.fromEntries(tagged.map(({ descriptor, name }) => [name.tag, descriptor.digest]));
+}
+
+/** Stores the image for one platform and returns its entry in the index. */
+async function platformImage(
+  store: LayoutStore,
+  installation: Installation & { policy: boolean },
+  docs: Documents,
+  options: Options,
+): Promise<object> {
+  const processor: Processor = installation.platform === "linux-x64" ? "x64" : "arm64";
+  const architecture = processor === "x64" ? "amd64" : "arm64";
+  const base =
+    options.base === undefined
+      ? await ownBase(store, processor, options)
+      : await baseFrom(store, options.base, architecture);
+  const needed = systemEntries(installation, docs).filter(({ path }) => /^usr\/(bin|lib|share\/doc)\//.test(path));
+  const [engine, program] = [needed.filter(isEngine), needed.filter((entry) => !isEngine(entry))];
+  const added = [await putLayer(store, program, options.seconds)];
+  if (installation.policy && engine.length > 0) added.push(await putLayer(store, engine, options.seconds));
+  const config = {
+    architecture,
+    os: "linux",
+    created: new Date(options.seconds * 1000).toISOString(),
+    config: {
+      User: `${NONROOT}:${NONROOT}`,
+      Env: base.environment,
+      Entrypoint: [`/usr/bin/${PROGRAM}`],
+      WorkingDir: "/",
+      Labels: annotations(options),
+    },
+    rootfs: { type: "layers", diff_ids: [...base.diffIds, ...added.map(({ diffId }) => diffId)] },
+  };
+  const stored = { ...(await store.putBlob(json(config))), mediaType: CONFIG };
+  const layers = [...base.layers, ...added.map(({ descriptor }) => descriptor)];
+  const manifest = { schemaVersion: 2, mediaType: MANIFEST, config: stored, layers, annotations: annotations(options) };
+  const descriptor = await store.putManifest(json(manifest), { mediaType: MANIFEST });
+  return { ...descriptor, platform: { os: "linux", architecture } };
+}
+
+function isEngine({ path }: Entry): boolean {
+  return path.includes("/policy/");
+}
+
+function annotations({ version, commit, seconds }: Options): Record<string, string> {
+  const named = {
+    title: PROGRAM,
+    description: DESCRIPTION,
+    version,
+    revision: commit,
+    created: new Date(seconds * 1000).toISOString(),
+    source: HOMEPAGE,
+    licenses: "Apache-2.0",
+  };
+  return Object.fromEntries(Object.entries(named).map(([key, value]) => [`org.opencontainers.image.${key}`, value]));
+}
+
+async function ownBase(store: LayoutStore, processor: Processor, { seconds }: Options): Promise<Base> {
+  const { descriptor, diffId } = await putLayer(store, debianRoot(processor), seconds);
+  const environment = ["PATH=/usr/bin", "HOME=/home/nonroot", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"];
+  return { layers: [descriptor], diffIds: [diffId], environment };
+}
+
+/** Copies the layers of an image in a registry, which `tsign save` downloads and checks. */
+async function baseFrom(store: LayoutStore, image: string, architecture: string): Promise<Base> {
+  const work = mkdtempSync(join(tmpdir(), "tsign-base-"));
+  try {
+    execFileSync(process.execPath, [TSIGN, "save", "--dir", work, image], { stdio: ["ignore", "ignore", "inherit"] });
+    const saved = await openLayout({ files: systemFiles(process.cwd()) }, work);
+    const top = await saved.manifest((await saved.image()).digest);
+    const child = top?.manifest.manifests?.find(({ platform }) => {
+      return platform?.["os"] === "linux" && platform["architecture"] === architecture;
+    });
+    const found = child === undefined ? top : await saved.manifest(child.digest);
+    if (found?.manifest.config === undefined)
+      throw new Error(`make image: ${image} has no image for linux/${architecture}`);
+    const bytes = await saved.blob(found.manifest.config, { maxBytes: 1e6 });
+    const config = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    if (config.architecture !== architecture)
+      throw new Error(`make image: ${image} is for ${config.architecture}, want ${architecture}`);
+    const layers = found.manifest.layers ?? [];
+    for (const layer of layers) {
+      await store.putBlob({ digest: layer.digest, size: layer.size, chunks: saved.blobStream(layer) });
+    }
+    return { layers, diffIds: config.rootfs.diff_ids, environment: config.config?.Env ?? [] };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Stores files as a layer. The folders above them are entries too, because runtimes differ in the modes they give them. */
+async function putLayer(store: LayoutStore, entries: readonly Entry[], seconds: number) {
+  const folders = new Set<string>();
+  for (const { path } of entries) {
+    for (let at = path.indexOf("/"); at >= 0 && at < path.length - 1; at = path.indexOf("/", at + 1))
+      folders.add(path.slice(0, at + 1));
+  }
+  for (const { path } of entries) folders.delete(path);
+  const above = [...folders].map((path) => ({ path, content: Buffer.alloc(0), mode: 0o755 }));
+  const unpacked = tar([...above, ...entries], seconds);
+  const packed = gzipSync(unpacked, { level: 9 });
+  packed[9] = 255;
+  const descriptor = { ...(await store.putBlob(packed)), mediaType: LAYER };
+  return { descriptor, diffId: `sha256:${createHash("sha256").update(unpacked).digest("hex")}` };
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value, null, 2));
+}

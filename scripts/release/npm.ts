@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+import { globSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Entry, tarGz } from "./archive.ts";
+import type { Documents, Installation } from "./contents.ts";
+import { DESCRIPTION, NPM_NAME, npmPlatformName, PROGRAM } from "./names.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+interface Manifest {
+  readonly version: string;
+  readonly engines: Readonly<Record<string, string>>;
+  readonly exports: unknown;
+  readonly types: string;
+  readonly license: string;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: unknown;
+  readonly peerDependenciesMeta: unknown;
+}
+
+/** Returns the npm package for one platform: the executable and its engine, which npm installs only where they run. */
+export function platformPackage(
+  made: Installation,
+  docs: Documents,
+  release: { version: string; seconds: number },
+): Buffer {
+  const { platform, program, executable, engine } = made;
+  const [system = "", cpu = "", libc] = platform.split("-");
+  const manifest = {
+    name: npmPlatformName(platform),
+    version: release.version,
+    description: `${DESCRIPTION} (the executable for ${platform})`,
+    license: "Apache-2.0",
+    os: [system === "windows" ? "win32" : system],
+    cpu: [cpu],
+    ...(system === "linux" ? { libc: [libc === "musl" ? "musl" : "glibc"] } : {}),
+    preferUnplugged: true,
+  };
+  const engineName = program.endsWith(".exe") ? "engine.exe" : "engine";
+  return npmTarball(release.seconds, [
+    json("package.json", manifest),
+    { path: program, content: executable, mode: 0o755 },
+    ...(engine === undefined ? [] : [{ path: `policy/${engineName}`, content: engine, mode: 0o755 }]),
+    { path: "LICENSE", content: docs.licence },
+    { path: "THIRD-PARTY-LICENSES.txt", content: docs.thirdParty },
+  ]);
+}
+
+/**
+ * Returns the npm package with the launcher, the library, and the program as JavaScript for platforms without an executable.
+ *
+ * @param made the executables of the release, whose digests the launcher compares before it starts one
+ */
+export function mainPackage(
+  made: readonly Installation[],
+  docs: Documents,
+  release: { version: string; seconds: number },
+): Buffer {
+  const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;
+  const packages = Object.fromEntries(made.map(({ platform }) => [npmPlatformName(platform), release.version]));
+  const digests = Object.fromEntries(
+    made.map(({ platform, program, executable }) => {
+      const sha256 = createHash("sha256").update(executable).digest("hex");
+      return [platform, { package: npmPlatformName(platform), program, sha256 }];
+    }),
+  );
+  const { dependencies, ...kept } = published(manifest);
+  const files = globSync(["dist/*.mjs", "dist/lib/**/*.mjs", "dist/types/**/*.d.ts", "bin/tsign.cjs"], { cwd: ROOT });
+  return npmTarball(release.seconds, [
+    json("package.json", {
+      name: NPM_NAME,
+      version: release.version,
+      description: DESCRIPTION,
+      ...kept,
+      bin: { [PROGRAM]: "bin/tsign.cjs" },
+      man: docs.man.map(({ path }) => `./man/${path}`),
+      dependencies,
+      optionalDependencies: packages,
+    }),
+    json("bin/executables.json", digests),
+    ...files.map((path) => ({
+      path,
+      content: readFileSync(join(ROOT, path)),
+      mode: path.startsWith("bin/") ? 0o755 : 0o644,
+    })),
+    ...docs.man.map(({ path, content }) => ({ path: `man/${path}`, content })),
+    { path: "LICENSE", content: docs.licence },
+    { path: "THIRD-PARTY-LICENSES.txt", content: docs.thirdParty },
+    { path: "README.md", content: readFileSync(join(ROOT, "README.md")) },
+    { path: "CHANGELOG.md", content: readFileSync(join(ROOT, "CHANGELOG.md")) },
+  ]);
+}
+
+/** The fields of package.json that are published. Node 20 may install the package: the launcher needs no more. */
+function published(manifest: Manifest) {
+  const { exports, types, license, dependencies, peerDependencies, peerDependenciesMeta } = manifest;
+  const imported = new Set<string>();
+  for (const path of globSync("dist/{lib,types}/**/*.{mjs,d.ts}", { cwd: ROOT })) {
+    const text = readFileSync(join(ROOT, path), "utf8");
+    for (const [, name = ""] of text.matchAll(/(?:\bfrom |\bimport\(|\bimport )"((?:@[^/"]+\/)?[^/"]+)/g))
+      imported.add(name);
+  }
+  const named = Object.entries(dependencies).filter(([name]) => imported.has(name));
+  return {
+    license,
+    type: "module",
+    engines: { node: ">=20" },
+    exports,
+    types,
+    dependencies: Object.fromEntries(named),
+    peerDependencies,
+    peerDependenciesMeta,
+  };
+}
+
+function json(path: string, value: unknown): Entry {
+  return { path, content: Buffer.from(`${JSON.stringify(value, null, 2)}\n`) };
+}
+
+function npmTarball(seconds: number, entries: readonly Entry[]): Buffer {
+  return tarGz(
+    entries.map((entry) => ({ ...entry, path: `package/${entry.path}` })),
+    seconds,
+  );
+}

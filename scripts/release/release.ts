@@ -1,0 +1,166 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { buildExecutables, PLATFORMS } from "../executable.ts";
+import { policyEngineFor } from "../policy-engine.ts";
+import { tarGz, zip } from "./archive.ts";
+import { type Component, components, licenceFile } from "./components.ts";
+import { archiveEntries, type Documents, documents, type Installation } from "./contents.ts";
+import { type Archive, homebrewFormula, scoopManifest } from "./formulas.ts";
+import { writeImage } from "./image.ts";
+import { installers } from "./installers.ts";
+import { linuxPackages } from "./linux-packages.ts";
+import { DEFAULT_BASE_URL, DEFAULT_MAINTAINER, NPM_NAME, PROGRAM } from "./names.ts";
+import { mainPackage, platformPackage } from "./npm.ts";
+import { cyclonedx, provenance, spdx } from "./sbom.ts";
+import { signFiles, signingFlags } from "./sign.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+const USAGE = `Usage: npm run release -- VERSION [flags]
+
+Builds a release into release/VERSION. The same commit gives the same bytes.
+
+      --platform P         build only for P (may be repeated); one of ${Object.keys(PLATFORMS).join(", ")}
+      --key REF            key to sign with; without it, an identity token from the environment is used, or nothing is signed
+      --base IMAGE         base of the container image; without it, a minimal root from Debian's packages
+      --base-url URL       where the files will be downloaded from; VERSION in it stands for the version
+      --maintainer M       maintainer of the Linux packages, as "Name <address>"
+`;
+
+/** What a release is made from. */
+export interface Release {
+  readonly version: string;
+  /** Time of all files, in seconds since 1970: SOURCE_DATE_EPOCH, or the date of the commit. */
+  readonly seconds: number;
+  readonly folder: string;
+  readonly baseUrl: string;
+  readonly maintainer: string;
+}
+
+/** Reads the command line. @throws Error for a version that package.json does not have */
+function settings() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      platform: { type: "string", multiple: true },
+      key: { type: "string" },
+      base: { type: "string" },
+      "base-url": { type: "string", default: DEFAULT_BASE_URL },
+      maintainer: { type: "string", default: DEFAULT_MAINTAINER },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  const [version = ""] = positionals;
+  const { version: own } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+  if (!values.help && version !== own)
+    throw new Error(`version mismatch: got ${version || "none"}, want ${own}, the version in package.json`);
+  const date = execFileSync("git", ["log", "-1", "--format=%ct"], { cwd: ROOT, encoding: "utf8" });
+  const release: Release = {
+    version,
+    seconds: Number(process.env["SOURCE_DATE_EPOCH"] ?? date),
+    folder: join(ROOT, "release", version),
+    baseUrl: values["base-url"].replaceAll("VERSION", version),
+    maintainer: values.maintainer,
+  };
+  return { release, values, platforms: values.platform ?? Object.keys(PLATFORMS) };
+}
+
+/** Builds the executable and the engine for each platform, and their archives and npm packages. */
+async function buildPlatforms(release: Release, platforms: readonly string[], docs: Documents) {
+  const made: Installation[] = [];
+  const archives: Archive[] = [];
+  const engines = new Map(platforms.map((platform) => [platform, readFileSync(policyEngineFor(platform))]));
+  await buildExecutables(platforms, (platform, executable) => {
+    const program = platform.startsWith("windows") ? `${PROGRAM}.exe` : PROGRAM;
+    const installation = { platform, program, executable, engine: engines.get(platform) };
+    const name = `${PROGRAM}-${release.version}-${platform}`;
+    const entries = archiveEntries(name, installation, docs);
+    const windows = platform.startsWith("windows");
+    const content = windows ? zip(entries, release.seconds) : tarGz(entries, release.seconds);
+    const archive = { platform, name: `${name}.${windows ? "zip" : "tar.gz"}`, content };
+    save(release, archive.name, content);
+    save(release, `${NPM_NAME}-${platform}-${release.version}.tgz`, platformPackage(installation, docs, release));
+    for (const [file, packed] of linuxPackages(installation, docs, release)) save(release, file, packed);
+    archives.push(archive);
+    made.push(installation);
+  });
+  return { made, archives };
+}
+
+/** Writes a file of the release and prints its size. */
+export function save({ folder }: Release, name: string, content: Uint8Array | string): void {
+  writeFileSync(join(folder, name), content);
+  const size = Buffer.byteLength(content);
+  process.stderr.write(`${name}: ${size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`}\n`);
+}
+
+function fileNames({ folder }: Release): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
+  return entries.map(({ name }) => name).sort();
+}
+
+/** Writes SHA256SUMS, as sha256sum prints them, for all files of the release. */
+function writeSums(release: Release): void {
+  const names = fileNames(release).filter((name) => name !== "SHA256SUMS");
+  const sum = (name: string) =>
+    createHash("sha256")
+      .update(readFileSync(join(release.folder, name)))
+      .digest("hex");
+  save(release, "SHA256SUMS", names.map((name) => `${sum(name)}  ${name}\n`).join(""));
+}
+
+async function main(): Promise<void> {
+  const { release, values, platforms } = settings();
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  execFileSync(process.execPath, [join(ROOT, "build.ts")], { cwd: ROOT, stdio: "inherit" });
+  rmSync(release.folder, { recursive: true, force: true });
+  mkdirSync(release.folder, { recursive: true });
+  const parts = await components();
+  const docs = documents(licenceFile(parts));
+  const { made, archives } = await buildPlatforms(release, platforms, docs);
+  save(release, `${NPM_NAME}-${release.version}.tgz`, mainPackage(made, docs, release));
+  save(release, `${PROGRAM}.rb`, homebrewFormula(archives, release));
+  const scoop = scoopManifest(archives, release);
+  if (scoop !== undefined) save(release, `${PROGRAM}.scoop.json`, scoop);
+  for (const [name, content] of installers(archives, release)) save(release, name, content);
+  const commit = execFileSync("git", ["rev-parse", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim();
+  const { base } = values;
+  const tags = await writeImage(join(release.folder, `${PROGRAM}-${release.version}-image`), made, docs, {
+    ...release,
+    commit,
+    base,
+  });
+  if (tags !== undefined)
+    save(release, `${PROGRAM}-${release.version}-image.json`, `${JSON.stringify(tags, null, 2)}\n`);
+  const predicates = writePredicates(release, parts, { commit, platforms });
+  writeSums(release);
+  const flags = signingFlags(values.key, process.env);
+  if (flags === undefined) {
+    process.stderr.write("not signed: there is neither --key nor an identity token in the environment\n");
+    return;
+  }
+  signFiles(release.folder, fileNames(release), { flags, predicates });
+}
+
+/** Writes the lists of components and the provenance, and returns their paths by type of predicate. */
+function writePredicates(
+  release: Release,
+  parts: readonly Component[],
+  { commit, platforms }: { commit: string; platforms: readonly string[] },
+) {
+  const subject = { ...release, commit };
+  const name = `${PROGRAM}-${release.version}`;
+  save(release, `${name}.spdx.json`, spdx(parts, subject));
+  save(release, `${name}.cdx.json`, cyclonedx(parts, subject));
+  save(release, `${name}.provenance.json`, provenance(parts, subject, { platforms }));
+  const path = (suffix: string) => join(release.folder, `${name}.${suffix}.json`);
+  return { slsaprovenance1: path("provenance"), spdxjson: path("spdx"), cyclonedx: path("cdx") };
+}
+
+if (import.meta.main) await main();
