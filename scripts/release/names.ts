@@ -3,7 +3,7 @@ export const PROGRAM = "tsign";
 /** The npm package with the launcher and the library. */
 export const NPM_NAME = "tsign";
 /** The npm scope of the packages with the executable for one platform. */
-export const NPM_SCOPE = "@tsign";
+const NPM_SCOPE = "@tsign";
 export const DESCRIPTION = "Sign and verify container images and files";
 /** Where the files of a release are downloaded from, and where its pages are. VERSION stands for the version. */
 export const DEFAULT_BASE_URL = "https://github.com/tsign/tsign/releases/download/vVERSION";

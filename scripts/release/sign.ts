@@ -14,8 +14,8 @@ const IDENTITY = [
 /** Returns the flags with which everything is signed; undefined when there is neither a key nor an identity. */
 export function signingFlags(key: string | undefined, env: NodeJS.ProcessEnv): string[] | undefined {
   // A key needs no service: the signature is not recorded in a log, and can be verified without the network.
-  if (key !== undefined) return ["--key", key, "--use-signing-config=false", "--tlog-upload=false", "--yes"];
-  return IDENTITY.some((name) => env[name]) ? ["--yes"] : undefined;
+  if (key !== undefined) return ["--key", key, "--use-signing-config=false", "--tlog-upload=false", "--yes", "--quiet"];
+  return IDENTITY.some((name) => env[name]) ? ["--yes", "--quiet"] : undefined;
 }
 
 function tsign(...args: string[]): void {
