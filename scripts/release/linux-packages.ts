@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { type Documents, type Installation, systemEntries } from "./contents.ts";
 import { DESCRIPTION, HOMEPAGE, PROGRAM } from "./names.ts";
 
-const NFPM = "v2.47.0";
+const NFPM = "v2.43.4";
 
 interface Options {
   readonly version: string;

@@ -10,7 +10,8 @@ test("packageFolders: beside the executable, its clone, its npm installation, it
     ["/home/a/Downloads/tsign", ["/home/a/Downloads/node_modules"]],
     ["/home/a/tsign/dist/tsign", ["/home/a/tsign/dist/node_modules", "/home/a/tsign/node_modules"]],
     ["/usr/local/bin/tsign", ["/usr/local/bin/node_modules", "/usr/local/lib/node_modules"]],
-    ["/usr/bin/tsign", ["/usr/bin/node_modules", "/usr/lib/node_modules", "/usr/local/lib/node_modules"]],
+    ["/usr/lib/tsign/tsign", ["/usr/lib/tsign/node_modules", "/usr/lib/node_modules", "/usr/local/lib/node_modules"]],
+    ["/opt/lib/tsign/tsign", ["/opt/lib/tsign/node_modules", "/opt/lib/node_modules"]],
     [
       "/opt/lib/node_modules/@tsign/linux-x64/tsign",
       ["/opt/lib/node_modules/@tsign/linux-x64/node_modules", "/opt/lib/node_modules"],

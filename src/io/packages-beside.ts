@@ -30,7 +30,8 @@ export function packageFolders(executable: string): string[] {
     if (basename(above) === "node_modules") folders.push(above);
   }
   if (basename(folder) === "bin") folders.push(join(prefix, "lib/node_modules"));
-  if (folder === "/usr/bin") folders.push("/usr/local/lib/node_modules");
+  if (basename(folder) === "tsign" && basename(prefix) === "lib") folders.push(join(prefix, "node_modules"));
+  if (folder === "/usr/lib/tsign") folders.push("/usr/local/lib/node_modules");
   const [, homebrew] = /^(.+)\/Cellar\//.exec(executable) ?? [];
   if (homebrew !== undefined) folders.push(`${homebrew}/lib/node_modules`);
   return folders;
