@@ -1,19 +1,20 @@
-import type { Command, Flags, LoadCommand, Run } from "./cli/parser/define.ts";
+import type { Command, LoadCommand, Run } from "./cli/parser/define.ts";
 import type { CommandName, Entry } from "./cli/table.ts";
 
 /** How a command is loaded: what it is, for help and completion, and what it does, for running it. */
-interface Loader<F extends Flags> {
-  definition(): Promise<{ default: Command<F> }>;
-  run(): Promise<{ run: Run<Command<F>> }>;
+interface Loader<C> {
+  definition(): Promise<{ default: C }>;
+  run(): Promise<{ run: Run<C> }>;
 }
 
-/** The two of each belong together: the compiler compares their flags. */
-function loaders<T extends Record<string, Flags>>(table: { readonly [K in keyof T]: Loader<T[K]> }) {
+// biome-ignore lint/suspicious/noExplicitAny: commands have different flags and results, and the table contains all of them
+type AnyCommand = Command<any, any>;
+type AnyLoader = Loader<AnyCommand>;
+
+/** The two of each belong together: the compiler compares their flags and results. */
+function loaders<T extends Record<string, AnyCommand>>(table: { readonly [K in keyof T]: Loader<T[K]> }) {
   return table;
 }
-
-// biome-ignore lint/suspicious/noExplicitAny: commands have different flags, and the table contains all of them
-type AnyLoader = Loader<any>;
 
 /** Where each command of the table stands. */
 const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({

@@ -1,7 +1,6 @@
-import { answerText, asksForJson } from "./cli/answer.ts";
-import { jsonFlag } from "./cli/flags/reporting.ts";
+import { Answer, answerText, asksForJson } from "./cli/answer.ts";
 import type { Flags, Invocation } from "./cli/parser/define.ts";
-import { GLOBAL_FLAGS } from "./cli/parser/global-flags.ts";
+import { globalFlagsOf } from "./cli/parser/global-flags.ts";
 import { formatDuration } from "./cli/parser/values.ts";
 import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
@@ -48,13 +47,13 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
       unguarded.stdout.data(request.text); // the program's own words, in lines and bold
       return 0;
     }
-    isParsed = true;
     exitCodes = exitCodesFor(request);
     usage = usageHint(request.entry);
     verbose = request.flags["verbose"] === true;
     const quiet = request.flags["quiet"] === true;
     if (quiet && verbose) throw new TsignError("usage", "--quiet and --verbose cannot be used together");
     output.begin({ quiet });
+    isParsed = true;
     await runCommand(request, verbose ? withTrace(io) : io, { secrets, usage });
     output.end();
     return 0;
@@ -87,49 +86,56 @@ async function runCommand(
   io: Io,
   { secrets, usage }: { secrets: Secrets; usage: string },
 ): Promise<void> {
-  const { entry, args, given } = request;
+  const { entry, command, args, given } = request;
   const { timeout, outputFile, quiet: _, ...flags } = request.flags;
-  const isJson = flags["json"] === true && request.command.flags["json"] === jsonFlag.json;
-  let result: unknown;
-  const answer = (value: unknown) => {
-    result = value;
-  };
-  const invocation = { args, flags, given, load: loadCommand, answer } as Invocation<Flags>;
+  const isJson = flags["json"] === true;
+  const isOwn = typeof command.result === "object" && command.result.own === true;
+  const answer = new Answer(command, secrets);
+  const invocation = {
+    args,
+    flags,
+    given,
+    load: loadCommand,
+    answer: (result) => answer.set(result),
+  } as Invocation<Flags>;
   const captured: Uint8Array[] = [];
   const toFile = typeof outputFile === "string" && outputFile !== "";
   const keep = (content: string | Uint8Array) => captured.push(Buffer.from(content));
   const kept: Output = { write: (text) => keep(lineOf(text, secrets)), data: keep };
-  const stdout = isJson ? SILENT : toFile ? kept : io.stdout;
+  const stdout = isJson && !isOwn ? answer.stdout : toFile ? kept : io.stdout;
   let began = false;
   let failure: TsignError | undefined;
   try {
     await withTimeout(Number(timeout), withParts(io, { stdout }), async (limited) => {
       await requireFiles(limited, request);
       began = true;
+      answer.begin(limited);
       const run = await loadRun(entry);
-      await run(limited, invocation);
+      answer.set(await run(limited, invocation));
     });
   } catch (error) {
     failure = knownError(error, usage);
     throw failure;
   } finally {
-    if (isJson) {
-      const command = entry.words.join(" ");
-      const text = answerText({ command, result, error: failure }, (each) => secrets.mask(each));
-      (toFile && began ? kept : io.stdout).data(text);
+    const failed = failure !== undefined;
+    if (isJson && (failed || !isOwn)) {
+      const result = answer.result({ failed });
+      // Secrets that are asked for are the one thing that no way out may hide.
+      const mask = (text: string) => (flags["showSensitiveValues"] === true ? text : secrets.mask(text));
+      (toFile && began ? kept : io.stdout).data(answerText({ command: entry.name, result, error: failure }, mask));
     }
-    if (toFile && began) await writeCaptured(io, String(outputFile), Buffer.concat(captured));
+    // A command that failed without output leaves the file as it was.
+    if (toFile && began && (!failed || captured.length > 0)) {
+      await writeCaptured(io, String(outputFile), Buffer.concat(captured));
+    }
   }
 }
-
-/** Takes what a command prints for people while --json is set. */
-const SILENT: Output = { write: () => {}, data: () => {} };
 
 /** Checks the files named on the command line. The check is loaded only when there are arguments, for a short start. */
 async function requireFiles(io: Io, { command, args, flags, given }: RunRequest): Promise<void> {
   if (args.length === 0 && given.size === 0) return;
   const { requireSoundFiles } = await import("./cli/options/output-places.ts");
-  await requireSoundFiles(io, { command, flags: { ...command.flags, ...GLOBAL_FLAGS }, values: flags, args });
+  await requireSoundFiles(io, { command, flags: { ...command.flags, ...globalFlagsOf(command) }, values: flags, args });
 }
 
 async function writeCaptured(io: Io, path: string, content: Uint8Array): Promise<void> {

@@ -20,7 +20,7 @@ for (const [command, sign, more] of [
     assert.equal(signed.code, 0, signed.stderr);
     const verify = async (...argv: string[]) => {
       const answer = await tsign(command, "--json", "--key=cosign.pub", NO_LOG, ...more, ...argv);
-      const { code, document } = jsonAnswer(answer, "verify-blob");
+      const { code, document } = jsonAnswer(answer, command);
       const { result, error } = document as unknown as {
         result?: { file: string; signature: { verified: boolean; form: string; checks: { outcome: string }[] } };
         error?: { code: string; fields: { check?: string } };

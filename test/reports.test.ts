@@ -32,7 +32,7 @@ test("reports: every format is written, for failures too, and names every image 
   const { code } = await verify(...reports, good, unsigned, missing, "localhost:9/dead:v1");
   assert.equal(code, 10);
   const json = JSON.parse(read("out.json"));
-  assertSchema(json, "verify.json#/$defs/result");
+  assertSchema(json, "images.json#/$defs/result");
   assert.deepEqual(
     json.images.map(({ state }: { state: string }) => state),
     ["verified", "unsigned", "not-found", "unchecked"],

@@ -126,7 +126,7 @@ test("verify: --timeout -> what is finished is printed, the rest is named, the e
   assert.match(text.stderr, /^1 of 3 images verified, 1 not finished$/m);
   assert.match(text.stderr, /^Error: .*--timeout 1\.5s.*: 1 of 3 images not finished$/m);
   const report = JSON.parse(readFileSync(join(cwd, "out.json"), "utf8"));
-  assertSchema(report, "verify.json#/$defs/result");
+  assertSchema(report, "images.json#/$defs/result");
   assert.deepEqual(report.summary, { total: 3, verified: 1, refused: 1, unsigned: 0, "not-found": 0, unchecked: 1 });
   const { document } = jsonAnswer(await verify(["--json", "--timeout=1500ms", good, other], hanging), "verify");
   assert.deepEqual(
@@ -183,7 +183,7 @@ test("verify --json: one document on stdout for success, every failure and a wro
     assert.ok(document.error && document.result === undefined, argv.join(" "));
   }
   const attested = await run(["verify-attestation", "--key", "a.pub", NO_LOG, "--json", good], { cwd, env });
-  assert.equal(jsonAnswer(attested, "verify").document.result.images[0]?.state, "unsigned");
+  assert.equal(jsonAnswer(attested, "verify-attestation").document.result.images[0]?.state, "unsigned");
   const file = await verify(["--json", "--output-file", "out.json", good]);
   assert.equal(file.stdout, "");
   assert.deepEqual(JSON.parse(readFileSync(join(cwd, "out.json"), "utf8")), success.document);

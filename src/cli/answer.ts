@@ -1,4 +1,9 @@
 import type { TsignError } from "../errors.ts";
+import type { Io, Output } from "../io/io.ts";
+import { effects } from "./effects.ts";
+import type { Command } from "./parser/define.ts";
+import { lineOf } from "./print/guard.ts";
+import type { Secrets } from "./print/secrets.ts";
 
 /** An error as data. */
 export interface ErrorRecord {
@@ -41,6 +46,41 @@ export function answerText(
     ...(error === undefined ? {} : { error: errorRecord(error) }),
   };
   return `${JSON.stringify(document, (_, value) => (typeof value === "string" ? mask(value) : value))}\n`;
+}
+
+/** Collects what a command with --json answers. */
+export class Answer {
+  /** Takes what the command prints for people. */
+  readonly stdout: Output;
+  readonly #command: Pick<Command, "result">;
+  readonly #printed: Uint8Array[] = [];
+  #io: Pick<Io, "signal"> | undefined;
+  #result: unknown;
+
+  constructor(command: Pick<Command, "result">, secrets: Secrets) {
+    this.#command = command;
+    const keep = (content: string | Uint8Array) => this.#printed.push(Buffer.from(content));
+    const kept = { write: (text: string) => keep(lineOf(text, secrets)), data: keep };
+    this.stdout = command.result === undefined ? kept : { write: () => {}, data: () => {} };
+  }
+
+  /** Notes that the command begins. Until then it has done nothing. */
+  begin(io: Pick<Io, "signal">): void {
+    this.#io = io;
+  }
+
+  /** Sets the result; undefined keeps the one that is there. */
+  set(result: unknown): void {
+    this.#result = result ?? this.#result;
+  }
+
+  /** The result, or what the command did; undefined for a command that failed before it did anything. */
+  result({ failed }: { failed: boolean }): unknown {
+    if (this.#result !== undefined || this.#command.result !== undefined || !this.#io) return this.#result;
+    const done = effects(this.#io, Buffer.concat(this.#printed));
+    const isEmpty = Object.values(done).every((value) => value.length === 0);
+    return failed && isEmpty ? undefined : done;
+  }
 }
 
 /** Whether a command line that cannot be parsed asks for JSON. */

@@ -6,7 +6,7 @@ import { screenOf } from "./help/layout.ts";
 import { flagName, type GivenFlag, rewriteDashes, splitArguments } from "./parser/argv.ts";
 import type { Command, Flags, LoadCommand } from "./parser/define.ts";
 import { environmentFlags, flagVariable, warnAboutWeakening } from "./parser/environment.ts";
-import { GLOBAL_FLAGS } from "./parser/global-flags.ts";
+import { GLOBAL_FLAGS, globalFlagsOf } from "./parser/global-flags.ts";
 import { checkRepeated } from "./parser/repeated.ts";
 import { parseValue } from "./parser/values.ts";
 import { argumentsHint, unknownCommand, usageHint } from "./suggestions.ts";
@@ -72,11 +72,12 @@ async function parseCommand(
   entry: Entry,
   { command, rest, asked, io }: { command: Command; rest: readonly string[]; asked: boolean; io: Io },
 ): Promise<Request> {
-  const known = { ...command.flags, ...GLOBAL_FLAGS };
+  const global = globalFlagsOf(command);
+  const known = { ...command.flags, ...global };
   const line = splitArguments(rest, known);
   warnDeprecated(line.given, { command, io });
   if (line.given.some(({ key, value }) => key === "help" && value === "true")) {
-    const text = commandHelp(entry, command, { global: GLOBAL_FLAGS, screen: screenOf(io) });
+    const text = commandHelp(entry, command, { global, screen: screenOf(io) });
     if (asked && line.positionals.length > 0) throw unknownCommand(entry.words, line.positionals[0] ?? "");
     return { kind: "print", text };
   }
@@ -128,7 +129,7 @@ function findCommand(argv: readonly string[]): { entry?: Entry; group: string[];
 
 /** As in cobra, a flag before the command takes the next word as its value, except for the global boolean flags. */
 function takesValue(word: string): boolean {
-  return !word.includes("=") && !["--help", "-h", "--quiet", "-q", "--verbose", "-d"].includes(word);
+  return !word.includes("=") && !["--help", "-h", "--json", "--quiet", "-q", "--verbose", "-d"].includes(word);
 }
 
 /** Explains an error code, loaded only when asked: a start is short. Other words are those of commands. */
@@ -224,8 +225,9 @@ async function parseFlags(
   );
 }
 
-function requireExclusive(command: Command, given: ReadonlySet<string>): void {
-  for (const group of command.exclusive ?? []) {
+function requireExclusive({ exclusive = [], flags }: Command, given: ReadonlySet<string>): void {
+  const forms = flags["output"]?.choices ? [["json", "output"]] : [];
+  for (const group of [...exclusive, ...forms]) {
     const set = group.filter((key) => given.has(key)).map(flagName);
     if (set.length < 2) continue;
     const all = group.map(flagName).join(" ");

@@ -1,3 +1,4 @@
+import { recordRemoved } from "../cli/effects.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
 import { printDone } from "../cli/print/stored.ts";
@@ -28,6 +29,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   let count = 0;
   const printRemoved = (where: string) => {
     count++;
+    recordRemoved(io, where);
     printDone(io, `Removed ${where} from ${text}`);
   };
   const attempt = async (remove: () => Promise<readonly string[]>) => {

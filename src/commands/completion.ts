@@ -16,6 +16,7 @@ export default defineCommand({
     "# Load completions in fish",
     "tsign completion fish | source",
   ],
+  result: "none",
   args: { min: 1, max: 1, choices: Object.keys(COMPLETION_SCRIPTS) },
   flags: {},
   bindEnvironment: false,

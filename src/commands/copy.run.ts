@@ -1,3 +1,4 @@
+import { recordStored } from "../cli/effects.ts";
 import { registryOptions } from "../cli/flags/registry.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
@@ -46,6 +47,7 @@ export const run: Run<typeof definition> = async (io, { args: [from = "", to = "
   await inParallel(attached, WORKERS, ({ digest, tagged }) => transferManifest(move, digest, { referrer: !tagged }));
   await destination.listReferrers(unlisted);
   for (const each of tags) await setTag(destination, each);
+  recordStored(io, { kind: "image", where: `${destination.name}@${root}`, logEntries: [] });
   printDone(io, `Copied to ${destination.name}@${root} with ${countOf(attached.length, "attachment")}`);
 };
 

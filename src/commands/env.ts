@@ -1,4 +1,5 @@
 import { defineCommand, flag } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags]",
@@ -10,6 +11,9 @@ export default defineCommand({
     "# Print only names and values",
     "tsign env --show-descriptions=false",
   ],
+  result: shape.object({
+    variables: shape.map(shape.text(), "values by name; a secret is masked unless it is asked for"),
+  }),
   args: { min: 0, max: 0 },
   flags: {
     showDescriptions: flag.bool("print a description of each variable", { default: true }),

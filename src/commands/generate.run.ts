@@ -12,5 +12,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     mustExist: false,
     warnAboutTags: false,
   });
-  io.stdout.data(simpleSigningPayload({ digest, annotations, dockerReference: ref.name }));
+  const payload = simpleSigningPayload({ digest, annotations, dockerReference: ref.name });
+  io.stdout.data(payload);
+  return { payload: JSON.parse(Buffer.from(payload).toString("utf8")) };
 };

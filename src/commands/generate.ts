@@ -1,5 +1,6 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
@@ -12,6 +13,7 @@ export default defineCommand({
     "# Sign the payload with another tool",
     "tsign generate -a env=prod registry.example/app:v1 | gpg --detach-sign --output app.sig",
   ],
+  result: shape.object({ payload: shape.document("simple signing payload") }),
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,

@@ -43,6 +43,7 @@ export const run: Run<typeof definition> = async (io, { flags, given }) => {
   }
   const address = mirror.href.replace(/\/$/, "");
   await io.files.replace(`${cacheFolder(io)}/remote.json`, JSON.stringify({ mirror: address }), { mode: 0o600 });
+  return { mirror: address, folder: cacheFolder(io) };
 };
 
 async function readRoot(io: Io, flags: { root: string; rootChecksum: string }): Promise<Uint8Array> {

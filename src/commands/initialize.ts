@@ -1,4 +1,5 @@
 import { defineCommand, flag } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 import { DEFAULT_MIRROR } from "../services/tuf/addresses.ts";
 
 export default defineCommand({
@@ -16,6 +17,10 @@ export default defineCommand({
     "# Use Sigstore's staging instance",
     "tsign initialize --staging",
   ],
+  result: shape.object({
+    mirror: shape.text("URL of the TUF repository"),
+    folder: shape.text("where its metadata is stored"),
+  }),
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {
     mirror: flag.string("TUF repository URL; file:// for a folder", { default: DEFAULT_MIRROR }),

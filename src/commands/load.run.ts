@@ -1,3 +1,4 @@
+import { recordStored } from "../cli/effects.ts";
 import { registryOptions } from "../cli/flags/registry.ts";
 import { openAttachments } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
@@ -43,6 +44,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   if (!ref.digest) {
     await store.putManifest(root.bytes, { mediaType: root.descriptor.mediaType, tag: ref.identifier });
   }
+  recordStored(io, { kind: "image", where: `${store.name}@${image.digest}`, logEntries: [] });
   printDone(io, `Loaded ${store.name}@${image.digest} with ${countOf(tree.attached.length, "attachment")}`);
 };
 

@@ -23,7 +23,8 @@ export const run: Run<typeof definition> = async (io, { args: [server = ""], fla
   }
   if (username.includes(":")) throw new TsignError("input", `invalid user name "${username}": it contains a colon`);
   const login = { registry, username, password };
-  if (!(await checkLogin(io, login))) {
+  const checked = await checkLogin(io, login);
+  if (!checked) {
     io.stderr.write(`WARNING: ${registry} does not require a login; the password was not checked\n`);
   }
   const { where, isClear } = await storeLogin(io, login);
@@ -32,6 +33,7 @@ export const run: Run<typeof definition> = async (io, { args: [server = ""], fla
     io.stderr.write(`WARNING: the password is stored unencrypted in ${where}; ${safer}\n`);
   }
   io.stderr.write(`logged in via ${where}\n`);
+  return { registry, checked, storedIn: where };
 };
 
 const MAX_PASSWORD = 64 * 1024;

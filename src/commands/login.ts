@@ -1,4 +1,5 @@
 import { defineCommand, flag } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <registry>",
@@ -9,6 +10,11 @@ export default defineCommand({
     "# Log in with a password from a file",
     "tsign login registry.example -u alice --password-stdin < token.txt",
   ],
+  result: shape.object({
+    registry: shape.text(),
+    checked: shape.flag("whether the registry checked the password"),
+    storedIn: shape.text("file or credential helper"),
+  }),
   args: { min: 1, max: 1 },
   flags: {
     password: flag.string("registry password (visible to other users of this machine; prefer --password-stdin)", {

@@ -8,4 +8,5 @@ export const run: Run<typeof definition> = async (io, { args: [server = ""] }) =
   const removed = await removeLogin(io, registry);
   for (const where of removed) io.stderr.write(`Removed the login of ${registry} from ${where}\n`);
   if (removed.length === 0) io.stderr.write(`Not logged in to ${registry}\n`);
+  return { registry, removedFrom: removed };
 };

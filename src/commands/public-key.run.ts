@@ -22,10 +22,11 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
   }
   if (flags.outfile === "") {
     io.stdout.data(publicKey.pem);
-    return;
+    return { publicKey: publicKey.pem };
   }
   const written = await writeOutput(io, { path: flags.outfile, content: publicKey.pem });
   if (written) io.stderr.write(`Public key written to ${flags.outfile}\n`);
+  return { publicKey: publicKey.pem, ...(written ? { file: flags.outfile } : {}) };
 };
 
 /** Reads the public key; a key service returns it without a use of the private key. */

@@ -1,3 +1,4 @@
+import { recordFile } from "../cli/effects.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import type { Run } from "../cli/parser/define.ts";
 import { requireFlag } from "../cli/parser/required.ts";
@@ -42,6 +43,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   line.end();
   await layout.commit(entries.sort((a, b) => order(a) - order(b)));
   const attached = countOf(tree.attached.length, "attachment");
+  recordFile(io, flags.dir);
   printDone(io, `Saved ${image.ref.name}@${image.digest} with ${attached} to ${flags.dir}`);
 };
 

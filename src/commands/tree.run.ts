@@ -43,6 +43,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   if (signers.size > 0) {
     io.stderr.write("WARNING: nothing was verified; the signers are those that the signatures claim\n");
   }
+  return { image: `${image.ref.name}@${image.digest}`, attached: attached.map(recordOf) };
 };
 
 const TAGGED: readonly (Pick<Attached, "group" | "picture" | "title"> & { kind: AttachmentKind })[] = [
@@ -136,6 +137,11 @@ async function readSigners(
   }
   for (const [where, first] of repeats) signers.set(where, signers.get(first) ?? "unknown");
   return signers;
+}
+
+function recordOf({ group, where, layers }: Attached) {
+  const shown = layers.map(({ digest, signer }) => ({ digest, ...(signer === undefined ? {} : { signer }) }));
+  return { group, where, layers: shown };
 }
 
 function withSigners(found: Found, signers: ReadonlyMap<string, string>): Attached {

@@ -1,5 +1,6 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
@@ -12,6 +13,21 @@ export default defineCommand({
     "# Show who claims to have signed it, without verification",
     "tsign tree --signers registry.example/app:v1",
   ],
+  result: shape.object({
+    image: shape.text("registry/repository@digest"),
+    attached: shape.list(
+      shape.object({
+        group: shape.text("Signatures, SBOMs, Other artifacts, or Attestations with their predicate type"),
+        where: shape.text("registry/repository:tag, or registry/repository@digest"),
+        layers: shape.list(
+          shape.object(
+            { digest: shape.digest() },
+            { signer: shape.text("whom the signature claims to be from; nothing is verified") },
+          ),
+        ),
+      }),
+    ),
+  }),
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,

@@ -25,6 +25,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     ? `${attachmentRepository(io.env, image.ref).name}:${attachmentTag(image.digest, suffix, flags.attachmentTagPrefix)}`
     : `${image.ref.name}@${image.digest}`;
   io.stdout.write(`${where}\n`);
+  return { place: where };
 };
 
 const SUFFIX: Readonly<Record<string, AttachmentKind>> = { signature: "sig", attestation: "att", sbom: "sbom" };

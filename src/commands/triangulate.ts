@@ -1,5 +1,6 @@
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
@@ -12,6 +13,7 @@ export default defineCommand({
     "# Print the tag of an image's attestations",
     "tsign triangulate --type attestation registry.example/app:v1",
   ],
+  result: shape.object({ place: shape.text("registry/repository:tag, or registry/repository@digest") }),
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,

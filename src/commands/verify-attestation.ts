@@ -4,6 +4,7 @@ import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { reportingFlags, STRICT_BY_CODE } from "../cli/flags/reporting.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 import { PREDICATE_ALIASES } from "../sign/predicates.ts";
 
 const { signature: _signature, ...shared } = verificationFlags;
@@ -46,12 +47,12 @@ export default defineCommand({
     "# Check build provenance with a policy",
     "tsign verify-attestation --key cosign.pub --type slsaprovenance1 --policy builder.cue registry.example/app:v1",
   ],
+  result: shape.reference<void>("images.json#/$defs/result"),
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags,
   exclusive: [
     ["caRoots", "certificateChain"],
     ["caIntermediates", "certificateChain"],
-    ["json", "output"],
   ],
   strictExitCodes: STRICT_BY_CODE,
 });

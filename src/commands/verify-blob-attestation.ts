@@ -1,13 +1,12 @@
 import { keyFlags } from "../cli/flags/key.ts";
-import { jsonFlag } from "../cli/flags/reporting.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 import { PREDICATE_ALIASES } from "../sign/predicates.ts";
 
 export const flags = {
   ...keyFlags,
   ...verificationFlags,
-  ...jsonFlag,
   bundle: flag.string("Sigstore bundle file, or a bundle file in cosign's legacy format"),
   checkClaims: flag.bool("check that the attestation's subject is the file", {
     default: true,
@@ -35,6 +34,7 @@ export default defineCommand({
     "# Verify an attestation made with a key",
     "tsign verify-blob-attestation --key cosign.pub --type slsaprovenance1 --bundle app.att.json app.tar.gz",
   ],
+  result: shape.reference<void>("images.json#/$defs/blob"),
   args: { min: 0, max: 1 },
   flags,
   exclusive: [

@@ -1,12 +1,11 @@
 import { keyFlags } from "../cli/flags/key.ts";
-import { jsonFlag } from "../cli/flags/reporting.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 
 export const flags = {
   ...keyFlags,
   ...verificationFlags,
-  ...jsonFlag,
   bundle: flag.string("Sigstore bundle file, or a bundle file in cosign's legacy format"),
   rfc3161Timestamp: flag.string("signed timestamp file (RFC 3161)", {
     deprecated: "stored in bundles; no longer needed",
@@ -26,6 +25,7 @@ export default defineCommand({
     "# Verify a signature that is not in a transparency log",
     "tsign verify-blob --key cosign.pub --insecure-ignore-tlog --bundle app.sigstore.json app.tar.gz",
   ],
+  result: shape.reference<void>("images.json#/$defs/blob"),
   args: { min: 1, max: 1 },
   flags,
   exclusive: [

@@ -1,6 +1,7 @@
 import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../cli/flags/image-verification.ts";
 import { STRICT_BY_CODE } from "../cli/flags/reporting.ts";
 import { defineCommand } from "../cli/parser/define.ts";
+import { shape } from "../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <image…>",
@@ -21,6 +22,7 @@ export default defineCommand({
     "# Show who signed an image",
     "tsign tree --signers registry.example/app:v1",
   ],
+  result: shape.reference<void>("images.json#/$defs/result"),
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags: imageVerificationFlags,
   exclusive: EXCLUSIVE_FLAGS,

@@ -18,9 +18,9 @@ export function assertSchema(value: unknown, schema: string): void {
 /**
  * Reads what a command printed with --json: one line with a document that matches the command's schema.
  *
- * @param schema without its extension
+ * @param command its words
  */
-export function jsonAnswer({ code, stdout }: { code: number; stdout: string }, schema: string) {
+export function jsonAnswer({ code, stdout }: { code: number; stdout: string }, command: string) {
   assert.match(stdout, /^[^\n]+\n$/, "one line");
   const document = JSON.parse(stdout) as {
     ok: boolean;
@@ -28,7 +28,7 @@ export function jsonAnswer({ code, stdout }: { code: number; stdout: string }, s
     result: ImagesResult;
     error?: ErrorRecord;
   };
-  assertSchema(document, `${schema}.json`);
+  assertSchema(document, `${command.replaceAll(" ", "-")}.json`);
   assert.equal(document.ok, code === 0);
   return { code, document };
 }

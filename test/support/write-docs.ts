@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { manPages } from "../../src/cli/help/man.ts";
 import { type Page, referencePages } from "../../src/cli/help/reference.ts";
@@ -6,6 +6,7 @@ import { GLOBAL_FLAGS } from "../../src/cli/parser/global-flags.ts";
 import { loadCommand } from "../../src/commands.ts";
 import { apiPages } from "./api-pages.ts";
 import { errorsPage } from "./error-pages.ts";
+import { SHARED_SCHEMAS, schemaPages } from "./schema-pages.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -27,6 +28,7 @@ export async function generatedPages(): Promise<Page[]> {
     ...below("reference", reference),
     ...below("man", manual),
     ...below("api", apiPages()),
+    ...below("schema", await schemaPages()),
     differencesPage(),
     errorsPage(),
   ];
@@ -50,6 +52,9 @@ if (import.meta.main) {
   for (const folder of ["docs/reference", "docs/man", "docs/api"]) {
     rmSync(join(ROOT, folder), { recursive: true, force: true });
     mkdirSync(join(ROOT, folder));
+  }
+  for (const file of readdirSync(join(ROOT, "docs/schema"))) {
+    if (!SHARED_SCHEMAS.includes(file)) rmSync(join(ROOT, "docs/schema", file));
   }
   for (const { file, text } of await generatedPages()) writeFileSync(join(ROOT, "docs", file), text);
 }

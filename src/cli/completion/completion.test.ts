@@ -47,6 +47,7 @@ test("completion: flags before the command are skipped with their values", async
 test("completion: names of flags, without deprecated ones, none after --", async () => {
   assert.deepEqual((await words("--")).words, [
     "--help",
+    "--json",
     "--output-file",
     "--quiet",
     "--timeout",

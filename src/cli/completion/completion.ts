@@ -4,7 +4,7 @@ import { flagValue } from "../help/flag-values.ts";
 import { commandsBelow } from "../help/groups.ts";
 import { flagName, splitArguments } from "../parser/argv.ts";
 import type { Command, Flags, LoadCommand } from "../parser/define.ts";
-import { PROGRAM_FLAGS } from "../parser/global-flags.ts";
+import { globalFlagsOf, PROGRAM_FLAGS } from "../parser/global-flags.ts";
 import { TABLE } from "../table.ts";
 import { bare, type Candidate, type Completion, DIRECTIVE, only, proposal } from "./answer.ts";
 import { proposeImages, proposeKeys, proposeRegistries } from "./values.ts";
@@ -23,7 +23,7 @@ export async function complete(
   const named = commandWords(before, global);
   const entry = TABLE.find(({ words: own }) => own.every((word, index) => named[index] === word));
   const command = entry && (await load(entry));
-  const flags = { ...command?.flags, ...global };
+  const flags = { ...command?.flags, ...(command ? globalFlagsOf(command) : global) };
   const ended = before.includes("--");
   const value = ended ? undefined : await flagValueOf(flags, { previous: before.at(-1) ?? "", current }, io);
   if (value) return value;

@@ -43,7 +43,6 @@ export type ImageVerificationFlags = FlagValues<typeof imageVerificationFlags>;
 export const EXCLUSIVE_FLAGS = [
   ["caRoots", "certificateChain"],
   ["caIntermediates", "certificateChain"],
-  ["json", "output"],
 ] as const;
 
 /** cosign's exit codes for the commands that verify images (cosign's doc/cosign_exit_codes.md). */

@@ -2,14 +2,8 @@ import type { ErrorCode, ExitCodes } from "../../errors.ts";
 import type { ImageState } from "../../images/batch.ts";
 import { flag } from "../parser/define.ts";
 
-/** The flag of every command that can answer with one JSON document. `main` acts on it. */
-export const jsonFlag = {
-  json: flag.bool("print one JSON document on stdout, on success and on failure"),
-};
-
 /** The flags of the commands that verify images, for their results. */
 export const reportingFlags = {
-  ...jsonFlag,
   exitCodes: flag.choice(["cosign", "strict"], "exit codes for failures: cosign's, or one for each kind of failure", {
     default: "cosign",
   }),

@@ -1,6 +1,6 @@
 import { flagName } from "../parser/argv.ts";
 import type { Command, Flag, Flags, LoadCommand } from "../parser/define.ts";
-import { PROGRAM_FLAGS } from "../parser/global-flags.ts";
+import { globalFlagsOf, PROGRAM_FLAGS } from "../parser/global-flags.ts";
 import { type Entry, TABLE } from "../table.ts";
 import { deprecatedFlags, exitCodesOf, groupFlags, shownFlags } from "./flag-groups.ts";
 import { commandsBelow, GROUPS, type Group } from "./groups.ts";
@@ -21,7 +21,7 @@ export async function manPages(global: Flags, load: LoadCommand): Promise<ManPag
   const groups = Object.keys(GROUPS).map((word) => ({ file: `${pageName([word])}.1`, text: groupPage(word, global) }));
   const commands = TABLE.filter((entry) => !entry.internal).map(async (entry) => ({
     file: `${pageName(entry.words)}.1`,
-    text: commandPage(entry, await load(entry), global),
+    text: commandPage(entry, await load(entry)),
   }));
   return [{ file: "tsign.1", text: programPage() }, ...groups, ...(await Promise.all(commands))];
 }
@@ -66,7 +66,8 @@ function commandRow(words: readonly string[], summary: string): string {
   return tagged(bold(`${pageName(words)}(1)`), roff(summary));
 }
 
-function commandPage(entry: Entry, command: Command, global: Flags): string {
+function commandPage(entry: Entry, command: Command): string {
+  const global = globalFlagsOf(command);
   const name = entry.words.join(" ");
   const deprecated = deprecatedFlags(command.flags);
   const variables = environmentRows(command).map(([variable, about]) => tagged(bold(variable), roff(about)));

@@ -5,6 +5,7 @@ import { confirm, readPassword } from "../../io/prompt.ts";
 import { publicKeyFromObject, writeKeyFile } from "../../keys/index.ts";
 import { requireProvider } from "../../keys/providers/open.ts";
 import { withoutPin } from "../../keys/providers/pkcs11-uri.ts";
+import { recordFile } from "../effects.ts";
 import { assertDistinct, assertWritable, writeOutput } from "./output-places.ts";
 
 /**
@@ -43,6 +44,8 @@ export async function writeKeyPair(
     else await io.files.remove(publicPath);
     throw error;
   }
+  recordFile(io, privatePath);
+  recordFile(io, publicPath);
   io.stderr.write(`Private key written to ${privatePath}\n`);
   io.stderr.write(`Public key written to ${publicPath}\n`);
 }

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { TsignError, withHint } from "../../errors.ts";
 import type { FileFacts, Io } from "../../io/io.ts";
 import { isStdin } from "../../io/stdin.ts";
+import { recordFile } from "../effects.ts";
 import { flagValue } from "../help/flag-values.ts";
 import { flagName } from "../parser/argv.ts";
 import type { Command, Flags } from "../parser/define.ts";
@@ -148,7 +149,7 @@ async function look(io: FilesIo, path: string): Promise<FileFacts | undefined> {
  * @throws TsignError "input"
  */
 export async function writeOutput(
-  io: Pick<Io, "files" | "stdout">,
+  io: Pick<Io, "files" | "stdout" | "signal">,
   output: { path: string; content: string | Uint8Array; mode?: number },
 ): Promise<boolean> {
   const { path, content, mode = 0o600 } = output;
@@ -158,6 +159,7 @@ export async function writeOutput(
   }
   try {
     await io.files.write(path, content, { mode });
+    recordFile(io, path);
     return true;
   } catch (error) {
     print(io, content);
@@ -173,7 +175,7 @@ export async function writeOutput(
  * @throws TsignError "input"
  */
 export async function writeRequested(
-  io: Pick<Io, "files" | "stderr" | "stdout">,
+  io: Pick<Io, "files" | "stderr" | "stdout" | "signal">,
   file: { path: string; kind: string; content: string | Uint8Array },
 ): Promise<void> {
   if (file.path === "") return;

@@ -1,6 +1,7 @@
 import type { ExitCodes } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import type { Entry } from "../table.ts";
+import type { Shape } from "./shape.ts";
 
 /** How a flag's text is parsed, as in pflag: `strings` splits at commas, `texts` does not; `duration` is Go's (`1h2m3s`), in milliseconds. */
 type FlagKind = "bool" | "string" | "strings" | "texts" | "int" | "duration" | "choice";
@@ -96,23 +97,27 @@ type Arity = { readonly min: number; readonly max: number; readonly choices?: re
 /** The arguments of `run` besides Io. */
 export interface Invocation<F extends Flags> {
   readonly args: readonly string[];
-  readonly flags: FlagValues<F>;
+  /** With the flag of every command that decides what it must find out. */
+  readonly flags: FlagValues<F> & { readonly json: boolean };
   /** Keys of the flags that were set on the command line or by a COSIGN_<FLAG> variable. */
   readonly given: ReadonlySet<keyof F>;
   /** Loads the definitions of other commands. */
   readonly load: LoadCommand;
-  /** Reports the result for --json; also before an error. Without --json nothing is printed. */
+  /** Reports the result for --json before an error; otherwise a command returns it. */
   readonly answer: (result: unknown) => void;
 }
 
 /** Loads the definition of a command. */
 export type LoadCommand = (entry: Entry) => Promise<Command>;
 
-/** Runs a command. Separate from its definition, so that help and completion load only definitions. */
-export type Run<C> = C extends Command<infer F> ? (io: Io, invocation: Invocation<F>) => Promise<void> : never;
+/**
+ * Runs a command and returns its result, as its definition describes it. Separate from the definition, so that help and
+ * completion load only definitions.
+ */
+export type Run<C> = C extends Command<infer F, infer R> ? (io: Io, invocation: Invocation<F>) => Promise<R> : never;
 
 /** The definition of a command, from which the parser, types, help, completion, documents and tests are derived. */
-export interface Command<F extends Flags = Flags> {
+export interface Command<F extends Flags = Flags, R = unknown> {
   /** The usage line after the command's name. Its placeholders decide what a shell proposes: `<image…>`, `<bundle>`. */
   readonly usage: string;
   readonly summary: string;
@@ -130,11 +135,16 @@ export interface Command<F extends Flags = Flags> {
   readonly exitCodes?: ExitCodes;
   /** Exit codes with --exit-codes=strict. */
   readonly strictExitCodes?: ExitCodes;
+  /**
+   * The result in the document that --json prints; docs/schema is generated from it. Without it, the result is what the command
+   * stored, removed, wrote and printed (effects.ts). "none": the command has no --json.
+   */
+  readonly result?: Shape<R> | "none";
   /** Whether it runs a program and exits with that program's exit code. */
   readonly runsProgram?: boolean;
 }
 
 /** Returns the definition, with the types of its flags. */
-export function defineCommand<const F extends Flags>(command: Command<F>): Command<F> {
+export function defineCommand<const F extends Flags, R = void>(command: Command<F, R>): Command<F, R> {
   return command;
 }

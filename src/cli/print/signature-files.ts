@@ -60,7 +60,7 @@ function placeFor(path: string, { recursive }: SignatureFileFlags, { digest }: {
  * the certificate, or the public key of a key that has none.
  */
 export async function writeSignatureFiles(
-  io: Pick<Io, "files" | "stderr" | "stdout">,
+  io: Pick<Io, "files" | "stderr" | "stdout" | "signal">,
   options: {
     flags: SignatureFileFlags;
     image: { digest: Digest };
@@ -90,7 +90,7 @@ export async function writeSignatureFiles(
 
 /** Writes legacy signatures to --bundle in the form `sign-blob` has, a line each: `verify-blob` takes them over the payload. */
 export async function writeLegacyBundles(
-  io: Pick<Io, "files" | "stderr" | "stdout">,
+  io: Pick<Io, "files" | "stderr" | "stdout" | "signal">,
   path: string,
   signed: readonly SignedPayload[],
 ): Promise<void> {

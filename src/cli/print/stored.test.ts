@@ -15,7 +15,12 @@ function stored(terminal: boolean): string {
     status: () => {},
     prompt: () => Promise.reject(new Error("no prompt")),
   };
-  const io = { env: { LANG: "C.UTF-8" }, tty, stderr: { write: (text: string) => lines.push(text) } };
+  const io = {
+    signal: new AbortController().signal,
+    env: { LANG: "C.UTF-8" },
+    tty,
+    stderr: { write: (text: string) => lines.push(text) },
+  };
   printStored(io, {
     kind: "signature",
     where: `r.example/a@sha256:${"a".repeat(64)}`,

@@ -1,20 +1,23 @@
 import type { Evidence } from "../../evidence/model.ts";
 import type { Io } from "../../io/io.ts";
+import { recordStored } from "../effects.ts";
 import { writeLine } from "./signed-by.ts";
 import { lookOf, mark, shortDigests } from "./style.ts";
 
-type StoredIo = Pick<Io, "stderr" | "tty" | "env">;
+type PrintIo = Pick<Io, "stderr" | "tty" | "env">;
 
 /**
- * Prints on stderr what was stored where: `Stored signature: registry/repository@sha256:…, log entry 12`.
+ * Prints on stderr what was stored where, and records it: `Stored signature: registry/repository@sha256:…, log entry 12`.
  *
  * @param stored.where a reference with the digest of what was stored, or a file
  * @param stored.evidence the signature, for its log entries
  */
 export function printStored(
-  io: StoredIo,
+  io: PrintIo & Pick<Io, "signal">,
   stored: { kind: string; where: string; evidence?: Pick<Evidence, "log"> | undefined },
 ): void {
+  const { kind, where, evidence } = stored;
+  recordStored(io, { kind, where, logEntries: (evidence?.log ?? []).map(({ logIndex }) => String(logIndex)) });
   printDone(io, `Stored ${stored.kind}: ${stored.where}${logText(stored.evidence)}`);
 }
 
@@ -26,7 +29,7 @@ export function logText(evidence: Pick<Evidence, "log"> | undefined): string {
 }
 
 /** Prints one line about something that was done, with a mark and short digests on a terminal. */
-export function printDone(io: StoredIo, text: string): void {
+export function printDone(io: PrintIo, text: string): void {
   const look = lookOf(io, "stderr");
   if (look.terminal) writeLine(io.stderr, [mark("good", look), { text: ` ${shortDigests(text, look)}` }]);
   else io.stderr.write(`${text}\n`);

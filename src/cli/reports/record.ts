@@ -6,7 +6,7 @@ import type { Log } from "../../trust/material.ts";
 import { type ErrorRecord, errorRecord } from "../answer.ts";
 import { refusedRecord, type SignatureRecord, verifiedRecord } from "./signature-record.ts";
 
-/** What became of an image, as data for `--json` and reports. docs/schema/verify.json describes it. */
+/** What became of an image, as data for `--json` and reports. docs/schema/images.json describes it. */
 export interface ImageRecord {
   /** As the user named it. */
   readonly image: string;

@@ -9,7 +9,7 @@ import { factsOf } from "../print/signed-by.ts";
 import { type Look, lookOf, shortDigests } from "../print/style.ts";
 import { type ImageRecord, type ImagesResult, imageRecord } from "./record.ts";
 
-export type ReportingFlags = FlagValues<typeof reportingFlags>;
+export type ReportingFlags = FlagValues<typeof reportingFlags> & { readonly json: boolean };
 
 interface ResultOptions {
   readonly flags: ReportingFlags;

@@ -91,7 +91,7 @@ function signerRecord(signer: VerifiedSigner, verified: Verified): NonNullable<S
   };
 }
 
-/** The result of verifying a file, for `--json`. docs/schema/verify-blob.json describes it. */
+/** The result of verifying a file, for `--json`. docs/schema/images.json describes it. */
 export function blobResult(
   verdict: Verdict,
   of: { file: string; form: NonNullable<SignatureRecord["form"]>; logs: readonly Log[] },

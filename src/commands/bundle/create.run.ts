@@ -29,6 +29,7 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
   const text = writeBundle({ ...assembled.evidence, log });
   if (flags.out === "") io.stdout.data(`${text}\n`);
   else await writeOutput(io, { path: flags.out, content: text });
+  return { bundle: JSON.parse(text), ...(flags.out === "" ? {} : { file: flags.out }) };
 };
 
 /** Finds the oldest log entry of the signature, or the one whose index a bundle in the old format contains. */

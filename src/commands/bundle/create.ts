@@ -1,5 +1,6 @@
 import { keyFlags } from "../../cli/flags/key.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags]",
@@ -12,6 +13,7 @@ export default defineCommand({
     "# Convert a bundle in cosign's legacy format",
     "tsign bundle create --artifact app.tar.gz --bundle old.json --out app.sigstore.json",
   ],
+  result: shape.object({ bundle: shape.document("the Sigstore bundle") }, { file: shape.text("where it was written") }),
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags: {
     artifact: flag.string("signed artifact file"),

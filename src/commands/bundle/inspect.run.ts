@@ -1,6 +1,7 @@
 import { inspectBundle } from "../../cli/inspect/bundle.ts";
 import type { Run } from "../../cli/parser/define.ts";
 import { withSubject } from "../../errors.ts";
+import { parseForPrinting } from "../../format/signed-json.ts";
 import { readBlob } from "../../net/input.ts";
 import type definition from "./inspect.ts";
 
@@ -11,4 +12,5 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""] }) => 
   io.stderr.write("It verifies neither signatures nor certificates nor the transparency log.\n");
   io.stderr.write("\n");
   for (const line of lines) io.stdout.write(`${line}\n`);
+  return { outline: lines, bundle: parseForPrinting(Buffer.from(bytes).toString("utf8")) };
 };

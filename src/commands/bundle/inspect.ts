@@ -1,4 +1,5 @@
 import { defineCommand } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "<bundle>",
@@ -11,6 +12,10 @@ export default defineCommand({
     "# Inspect the bundle of an image",
     "tsign download signature registry.example/app:v1 | tsign bundle inspect -",
   ],
+  result: shape.object({
+    outline: shape.list(shape.text("a line; two spaces for each level"), "what the bundle contains, and warnings"),
+    bundle: shape.document("the bundle as it is"),
+  }),
   args: { min: 1, max: 1 },
   flags: {},
   bindEnvironment: false,

@@ -21,4 +21,5 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
     const written = await writeOutput(io, { path: flags.out, content: text });
     if (written) io.stderr.write(`Successfully upgraded bundle written to ${flags.out}\n`);
   }
+  return { bundle: JSON.parse(text), ...(flags.out === "" ? {} : { file: flags.out }) };
 };

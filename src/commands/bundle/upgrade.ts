@@ -1,4 +1,5 @@
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <bundle>",
@@ -9,6 +10,7 @@ export default defineCommand({
     "# Write the converted bundle to a new file",
     "tsign bundle upgrade --out new.sigstore.json old.sigstore.json",
   ],
+  result: shape.object({ bundle: shape.document("the Sigstore bundle") }, { file: shape.text("where it was written") }),
   args: { min: 1, max: 1 },
   flags: {
     out: flag.string("file to write to instead of stdout", { output: true }),

@@ -1,6 +1,7 @@
 import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
 import { STRICT_BY_CODE } from "../../cli/flags/reporting.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <Dockerfile>",
@@ -15,6 +16,7 @@ export default defineCommand({
     "# Verify the images for another platform",
     "tsign dockerfile verify --key cosign.pub --platform linux/arm64 Dockerfile",
   ],
+  result: shape.reference<void>("images.json#/$defs/result"),
   args: { min: 1, max: 1 },
   flags: {
     ...imageVerificationFlags,

@@ -20,6 +20,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     flags.platform === "" ? image.digest : await imageForPlatform(image.store, image.digest, flags.platform);
   const store = await openAttachments(io, image, flags);
   const report = readingReport(io);
+  const attestations: unknown[] = [];
   let printed = 0;
   for (const forms of [
     { legacy: false, bundle: true },
@@ -36,13 +37,15 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     });
     for await (const each of report.readable(found)) {
       if (!isOf(each, flags.predicateType)) continue;
-      io.stdout.data(`${lineOf(each)}\n`);
+      const line = lineOf(each);
+      io.stdout.data(`${line}\n`);
+      if (flags.json) attestations.push(JSON.parse(line));
       printed++;
     }
   }
-  if (printed > 0) return;
+  if (printed > 0) return { attestations };
   report.requireComplete();
-  if (flags.predicateType === "" && report.unreadable === 0) return;
+  if (flags.predicateType === "" && report.unreadable === 0) return { attestations };
   const wanted = flags.predicateType === "" ? "attestations" : `attestations of type ${flags.predicateType}`;
   throw new TsignError("no-signatures", `no ${wanted} found for ${formatReference(image.ref)}`);
 };

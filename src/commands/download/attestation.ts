@@ -1,5 +1,6 @@
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 import { PREDICATE_ALIASES } from "../../sign/predicates.ts";
 
 export default defineCommand({
@@ -11,6 +12,9 @@ export default defineCommand({
     "# Print the base64 payloads of all SPDX attestations",
     "tsign download attestation --predicate-type spdxjson registry.example/app:v1 | jq -r .dsseEnvelope.payload",
   ],
+  result: shape.object({
+    attestations: shape.list(shape.document("a bundle, or an envelope of a legacy attestation")),
+  }),
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,

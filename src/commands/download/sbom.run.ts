@@ -1,3 +1,4 @@
+import { outputOf } from "../../cli/effects.ts";
 import { openAttachments, resolveImage } from "../../cli/options/images.ts";
 import type { Run } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
@@ -28,6 +29,8 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const bytes = await store.blob(layer, attachmentLimit(io.env));
   io.stderr.write(`Found SBOM of media type: ${printable(layer.mediaType)}\n`);
   io.stdout.data(bytes);
+  const { output, encoding } = outputOf(bytes);
+  return { mediaType: layer.mediaType, sbom: output ?? "", ...(encoding ? { encoding } : {}) };
 };
 
 /** Builds the error; for an index the hint names its platforms, which may have one. */

@@ -1,5 +1,6 @@
 import { attachmentTagPrefix, registryFlags } from "../../cli/flags/registry.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <image>",
@@ -10,6 +11,10 @@ export default defineCommand({
     "# Save the software bill of materials to a file",
     "tsign download sbom registry.example/app:v1 > sbom.spdx",
   ],
+  result: shape.object(
+    { mediaType: shape.text(), sbom: shape.text("the document") },
+    { encoding: shape.choice(["base64"], "encoding of sbom; absent for UTF-8 text") },
+  ),
   args: { min: 1, max: 1 },
   flags: {
     ...registryFlags,

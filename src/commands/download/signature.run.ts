@@ -23,12 +23,13 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   });
   const store = await openAttachments(io, image, flags);
   const report = readingReport(io);
+  const signatures: unknown[] = [];
   const printed = new Set<string>(); // an OCI 1.1 referrer repeats the layers of the tag
   for (const forms of [
     { legacy: false, bundle: true },
     { legacy: true, bundle: false },
   ]) {
-    if (printed.size > 0) return;
+    if (printed.size > 0) return { signatures };
     const found = findEvidence(store, {
       subject: image.digest,
       forms,
@@ -40,11 +41,14 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     for await (const each of report.readable(found)) {
       const line = each.document ? bundleLine(each.document) : legacyLine(each);
       const key = digestOf(Buffer.from(line));
-      if (!printed.has(key)) io.stdout.data(`${line}\n`);
+      if (!printed.has(key)) {
+        io.stdout.data(`${line}\n`);
+        if (flags.json) signatures.push(JSON.parse(line));
+      }
       printed.add(key);
     }
   }
-  if (printed.size > 0) return;
+  if (printed.size > 0) return { signatures };
   report.requireComplete();
   throw nothing(formatReference(image.ref), report.unreadable);
 };

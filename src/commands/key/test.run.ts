@@ -21,6 +21,7 @@ export const run: Run<typeof definition> = async (io, { args: [key = ""], flags 
     const shown = { ...others, "key id": keyIdOfHint(hint) };
     for (const [name, value] of Object.entries(shown)) printLine(io, name, value);
   }
+  return { ...findings, keyId: keyIdOfHint(findings.hint) };
 };
 
 interface Findings {

@@ -1,5 +1,6 @@
 import { keyFlags } from "../../cli/flags/key.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 const { sk, slot } = keyFlags;
 
@@ -14,6 +15,15 @@ export default defineCommand({
     "# Test a key on a hardware token",
     "tsign key test --sk --slot signature",
   ],
+  result: shape.object({
+    key: shape.text(),
+    service: shape.text(),
+    algorithm: shape.text(),
+    hash: shape.text(),
+    hint: shape.text(),
+    keyId: shape.text("SHA-256 of the public key in hex"),
+    permissions: shape.list(shape.text()),
+  }),
   args: { min: 0, max: 1 },
   flags: { sk, slot, output: flag.choice(["text", "json"], "output format", { default: "text", short: "o" }) },
 });

@@ -1,6 +1,7 @@
 import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
 import { STRICT_BY_CODE } from "../../cli/flags/reporting.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <manifest>",
@@ -13,6 +14,7 @@ export default defineCommand({
     "# Verify the output of kustomize",
     "kubectl kustomize . | tsign manifest verify --key cosign.pub -",
   ],
+  result: shape.reference<void>("images.json#/$defs/result"),
   args: { min: 1, max: 1 },
   flags: imageVerificationFlags,
   exclusive: EXCLUSIVE_FLAGS,

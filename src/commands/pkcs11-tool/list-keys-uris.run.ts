@@ -15,13 +15,16 @@ export const run: Run<typeof definition> = async (io, { flags, given }) => {
     });
   io.stderr.write("\n");
   io.stderr.write(`Listing URIs of keys in slot '${slot}' of PKCS11 module '${modulePath}'\n`);
+  const keys: { label: string; id: string; uri: string }[] = [];
   for (const [index, { label, id }] of found.keys.entries()) {
     const hex = Buffer.from(id).toString("hex");
     const path = `token=${encodeURIComponent(found.token.label)};slot-id=${slot};id=${percentEncoded(hex)}`;
     const uri = `pkcs11:${path};object=${encodeURIComponent(label)}?module-path=${modulePath}`;
+    keys.push({ label, id: hex, uri });
     io.stdout.write(`Object ${index}\n`);
     for (const line of [`Label: ${label}`, `ID: ${hex}`, `URI: ${uri}`]) io.stdout.write(`\t${line}\n`);
   }
+  return { slot, keys };
 };
 
 /** Returns the slot of the only token; cosign's default is slot 0, which few modules use. */

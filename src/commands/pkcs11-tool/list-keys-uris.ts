@@ -1,6 +1,7 @@
 import { noInputFlag } from "../../cli/options/piv.ts";
 import { modulePathFlag } from "../../cli/options/pkcs11.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags]",
@@ -11,6 +12,10 @@ export default defineCommand({
     "# List the keys of a SoftHSM token",
     "tsign pkcs11-tool list-keys-uris --module-path /usr/lib/softhsm/libsofthsm2.so --slot-id 1",
   ],
+  result: shape.object({
+    slot: shape.count(),
+    keys: shape.list(shape.object({ label: shape.text(), id: shape.text("in hex"), uri: shape.text() })),
+  }),
   args: { min: 0, max: 0 },
   flags: {
     modulePath: modulePathFlag,

@@ -14,4 +14,13 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
     for (const line of lines) io.stdout.write(`\t${line}\n`);
     io.stdout.write("\n");
   }
+  return {
+    tokens: tokens.map(({ slot, label, manufacturer, model, serial }) => ({
+      slot,
+      label,
+      manufacturer,
+      model,
+      serial,
+    })),
+  };
 };

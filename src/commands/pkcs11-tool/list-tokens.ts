@@ -1,6 +1,7 @@
 import { noInputFlag } from "../../cli/options/piv.ts";
 import { modulePathFlag } from "../../cli/options/pkcs11.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags]",
@@ -10,6 +11,17 @@ export default defineCommand({
     "# List the SoftHSM tokens",
     "tsign pkcs11-tool list-tokens --module-path /usr/lib/softhsm/libsofthsm2.so",
   ],
+  result: shape.object({
+    tokens: shape.list(
+      shape.object({
+        slot: shape.count(),
+        label: shape.text(),
+        manufacturer: shape.text(),
+        model: shape.text(),
+        serial: shape.text(),
+      }),
+    ),
+  }),
   args: { min: 0, max: 0 },
   flags: { modulePath: modulePathFlag, noInput: noInputFlag },
   bindEnvironment: false,

@@ -6,8 +6,9 @@ export const run: Run<typeof definition> = async (io) => {
   const running = await findSandbox(io);
   if (!running) {
     io.stderr.write("No sandbox is running\n");
-    return;
+    return { stopped: false };
   }
   await askSandbox(io, running, { method: "POST", path: "/sandbox/stop" });
   io.stderr.write(`Stopped the sandbox on localhost:${running.port}\n`);
+  return { stopped: true };
 };

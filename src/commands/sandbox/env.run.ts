@@ -4,5 +4,7 @@ import { sandboxEnvironment } from "../../sandbox/server/state.ts";
 import type definition from "./env.ts";
 
 export const run: Run<typeof definition> = async (io) => {
-  io.stdout.data(shellExports(await sandboxEnvironment(io)));
+  const variables = await sandboxEnvironment(io);
+  io.stdout.data(shellExports(variables));
+  return { variables };
 };

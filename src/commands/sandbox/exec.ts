@@ -12,6 +12,7 @@ export default defineCommand({
     "# Run tests with the services' clock set back by a day",
     "tsign sandbox exec --clock=-24h -- make test",
   ],
+  result: "none",
   args: { min: 1, max: Number.POSITIVE_INFINITY },
   flags: { ...sandboxFlags },
   bindEnvironment: false,

@@ -13,5 +13,7 @@ export const run: Run<typeof definition> = async (io, { args: [name = "", file],
   const content = file === undefined ? Buffer.from("hello from the sandbox\n") : await readBlob(io, file);
   const inside = file?.slice(file.lastIndexOf("/") + 1) ?? "hello.txt";
   const { digest } = await pushImage(store, { file: inside, content, tag: ref.identifier });
-  io.stdout.write(`${ref.name}@${digest}\n`);
+  const image = `${ref.name}@${digest}`;
+  io.stdout.write(`${image}\n`);
+  return { image };
 };

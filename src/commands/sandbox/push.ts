@@ -1,5 +1,6 @@
 import { registryFlags } from "../../cli/flags/registry.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "<name[:tag]> [file]",
@@ -12,6 +13,7 @@ export default defineCommand({
     "# Push an image that contains a file",
     "tsign sandbox push app:v1 build/app",
   ],
+  result: shape.object({ image: shape.text("registry/repository@digest") }),
   args: { min: 1, max: 2 },
   flags: { ...registryFlags },
   bindEnvironment: false,

@@ -3,5 +3,7 @@ import { sandboxRegistry } from "../../sandbox/server/state.ts";
 import type definition from "./status.ts";
 
 export const run: Run<typeof definition> = async (io) => {
-  io.stdout.write(`running: ${await sandboxRegistry(io)}\n`);
+  const registry = await sandboxRegistry(io);
+  io.stdout.write(`running: ${registry}\n`);
+  return { registry };
 };

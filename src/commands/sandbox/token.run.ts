@@ -9,5 +9,7 @@ export const run: Run<typeof definition> = async (io, { flags, given }) => {
   if (!flags.github) query.set("email", flags.email);
   if (flags.claims !== "") query.set("claims", flags.claims);
   const path = `${flags.github ? "/ci" : ""}/mint?${query}`;
-  io.stdout.data(`${await askRunning(io, { method: "GET", path })}\n`);
+  const token = await askRunning(io, { method: "GET", path });
+  io.stdout.data(`${token}\n`);
+  return { token };
 };

@@ -1,4 +1,5 @@
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags]",
@@ -11,6 +12,7 @@ export default defineCommand({
     "# Print a token of a GitHub Actions job",
     'tsign sandbox token --github --claims \'{"ref":"refs/tags/v1"}\'',
   ],
+  result: shape.object({ token: shape.text("JSON Web Token") }),
   args: { min: 0, max: 0 },
   flags: {
     email: flag.string("email address in the token", { default: "tester@example.com" }),

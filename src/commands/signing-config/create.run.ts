@@ -20,6 +20,7 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
   readSigningConfig(Buffer.from(text), "the new signing config");
   if (flags.out === "") io.stdout.data(`${text}\n`);
   else await writeOutput(io, { path: flags.out, content: text });
+  return { signingConfig: JSON.parse(text), ...(flags.out === "" ? {} : { file: flags.out }) };
 };
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";

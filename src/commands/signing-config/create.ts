@@ -1,4 +1,5 @@
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 const SPEC = "url=…,api-version=…,start-time=…,operator=…[,end-time=…]";
 
@@ -32,6 +33,7 @@ export default defineCommand({
     "# List no services, to sign offline with a key",
     "tsign signing-config create --out no-services.json",
   ],
+  result: shape.object({ signingConfig: shape.document() }, { file: shape.text("where it was written") }),
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags,
   exclusive: [

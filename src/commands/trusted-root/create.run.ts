@@ -30,6 +30,7 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
   readTrustedRoot(Buffer.from(text), "the new trusted root");
   if (flags.out === "") io.stdout.data(`${text}\n`);
   else await writeOutput(io, { path: flags.out, content: text });
+  return { trustedRoot: JSON.parse(text), ...(flags.out === "" ? {} : { file: flags.out }) };
 };
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";

@@ -1,4 +1,5 @@
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 const old = (name: string) => ({ deprecated: `use --${name} instead` });
 
@@ -41,6 +42,7 @@ export default defineCommand({
     "# Save the trusted root that TUF distributes",
     "tsign trusted-root create --with-default-services --out trusted_root.json",
   ],
+  result: shape.object({ trustedRoot: shape.document() }, { file: shape.text("where it was written") }),
   args: { min: 0, max: Number.POSITIVE_INFINITY },
   flags,
   bindEnvironment: false,

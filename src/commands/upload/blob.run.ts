@@ -1,3 +1,4 @@
+import { recordStored } from "../../cli/effects.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
 import { parseAnnotations } from "../../cli/options/annotations.ts";
 import { readFileFacts, uploadFile } from "../../cli/options/upload.ts";
@@ -69,6 +70,7 @@ function tagOf(ref: Reference): string | undefined {
 function finishOne(io: Io, ref: Reference, image: Descriptor | undefined): void {
   if (!image) return;
   requireSame(ref, image);
+  recordStored(io, { kind: "image", where: `${ref.name}@${image.digest}`, logEntries: [] });
   io.stderr.write("Uploaded image to:\n");
   io.stdout.write(`${ref.name}@${image.digest}\n`);
 }
@@ -87,6 +89,7 @@ async function finishIndex(
   const images = made.images.map((descriptor, index) => ({ descriptor, platform: files[index]?.platform ?? {} }));
   const index = await putIndex(store, { images, annotations }, tagOf(ref));
   requireSame(ref, index);
+  recordStored(io, { kind: "index", where: `${ref.name}@${index.digest}`, logEntries: [] });
   io.stderr.write(`Uploading multi-platform index to ${ref.name}@${index.digest}\n`);
 }
 

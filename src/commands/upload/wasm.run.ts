@@ -1,3 +1,4 @@
+import { recordStored } from "../../cli/effects.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
 import { readFileFacts, uploadFile } from "../../cli/options/upload.ts";
 import type { Run } from "../../cli/parser/define.ts";
@@ -19,7 +20,8 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const store = await openRegistry(io, ref, registryOptions(flags));
   io.stderr.write(`Uploading wasm file from [${flags.file}] to [${formatReference(ref)}].\n`);
   const layer = await uploadFile(io, store, file, LAYER);
-  await putArtifact(store, { layer, annotations: {}, configType: CONFIG }, ref.identifier);
+  const { digest } = await putArtifact(store, { layer, annotations: {}, configType: CONFIG }, ref.identifier);
+  recordStored(io, { kind: "image", where: `${ref.name}@${digest}`, logEntries: [] });
 };
 
 /** Media types of the solo.io wasm image specification, which cosign follows. */

@@ -1,0 +1,81 @@
+import { shape } from "./parser/shape.ts";
+
+/** What a command stored in a registry: a signature, an image, a bundle. */
+interface Stored {
+  readonly kind: string;
+  /** `registry/repository@sha256:…` */
+  readonly where: string;
+  /** Indices of the log entries. */
+  readonly logEntries: readonly string[];
+}
+
+/** What a command has done so far. */
+interface Effects {
+  readonly stored: Stored[];
+  readonly removed: string[];
+  readonly files: string[];
+}
+
+/** Commands know nothing of --json here: what prints, stores or writes records it under the signal of the command. */
+const known = new WeakMap<AbortSignal, Effects>();
+
+function effectsOf({ signal }: { signal: AbortSignal }): Effects {
+  const effects = known.get(signal) ?? { stored: [], removed: [], files: [] };
+  known.set(signal, effects);
+  return effects;
+}
+
+/** Records what was stored, for --json. */
+export function recordStored(io: { signal: AbortSignal }, stored: Stored): void {
+  effectsOf(io).stored.push(stored);
+}
+
+/** Records what was removed, for --json. @param where a reference or a file */
+export function recordRemoved(io: { signal: AbortSignal }, where: string): void {
+  effectsOf(io).removed.push(where);
+}
+
+/** Records a file that was written, for --json. */
+export function recordFile(io: { signal: AbortSignal }, path: string): void {
+  effectsOf(io).files.push(path);
+}
+
+/** The result of a command that defines none of its own. */
+export const EFFECTS = shape.object(
+  {
+    stored: shape.list(
+      shape.object({
+        kind: shape.text("such as signature, attestation, image"),
+        where: shape.text("registry/repository@digest, or registry/repository:tag"),
+        logEntries: shape.list(shape.text("index in a transparency log")),
+      }),
+      "what was stored in registries, in order",
+    ),
+    removed: shape.list(shape.text(), "what was removed from registries and files, in order"),
+    files: shape.list(shape.text(), "files and folders that were written, in order"),
+  },
+  {
+    output: shape.text("what the command prints on stdout without --json; absent if that is nothing"),
+    encoding: shape.choice(["base64"], "encoding of output; absent for UTF-8 text"),
+  },
+);
+
+/**
+ * What a command did until now, also if it failed afterwards.
+ *
+ * @param printed what it would have printed on stdout
+ */
+export function effects(io: { signal: AbortSignal }, printed: Uint8Array) {
+  const { stored, removed, files } = effectsOf(io);
+  return { stored, removed, files, ...outputOf(printed) };
+}
+
+/** Text, or base64 for what is not UTF-8; nothing for nothing. */
+export function outputOf(printed: Uint8Array): { output?: string; encoding?: "base64" } {
+  if (printed.length === 0) return {};
+  const bytes = Buffer.from(printed);
+  const text = bytes.toString("utf8");
+  return Buffer.compare(Buffer.from(text), bytes) === 0
+    ? { output: text }
+    : { output: bytes.toString("base64"), encoding: "base64" };
+}
