@@ -3,6 +3,8 @@ import { DockerfileArguments } from "./dockerfile-arguments.ts";
 import { frontendImage } from "./dockerfile-frontend.ts";
 import { type Instruction, readInstructions } from "./dockerfile-lines.ts";
 import { readSources, type Source } from "./dockerfile-options.ts";
+import { DockerfilePlaces } from "./dockerfile-places.ts";
+import type { NamedImage } from "./named-image.ts";
 import { decodeDocument, lineOf, nameOfCharacter } from "./text.ts";
 import { splitAtSpaces } from "./white-space.ts";
 
@@ -10,6 +12,8 @@ import { splitAtSpaces } from "./white-space.ts";
 export interface DockerfileImages {
   /** Every image in FROM, COPY and RUN --mount, in order, without duplicates; the frontend is first. */
   readonly images: readonly string[];
+  /** The same images, once for each place that names them. */
+  readonly named: readonly NamedImage[];
   /** The frontend image of `# syntax=`, which BuildKit runs to parse the file; also if it is not in `images`. */
   readonly frontend: string | undefined;
   /** Messages about what was ignored. */
@@ -48,11 +52,13 @@ export function dockerfileImages(content: string | Uint8Array, options: Dockerfi
   refuseCharacters(text, path);
   const frontend = frontendImage(text, path);
   const { instructions, escaping } = readInstructions(text, path);
-  const found = new Finder();
+  const places = new DockerfilePlaces(text);
+  const found = new Finder(places);
   const args = new DockerfileArguments({ ...options, escaping });
   const lastStage = instructions.findLast(({ keyword }) => keyword === "FROM");
   args.setTargetStage(lastStage ? stageName(splitAtSpaces(lastStage.rest)) : undefined);
-  for (const instruction of instructions) {
+  for (const [index, instruction] of instructions.entries()) {
+    found.lines = { first: instruction.line, last: (instructions[index + 1]?.line ?? places.count + 1) - 1 };
     const where = `${path}:${instruction.line}`;
     const sources = [instruction, ...(instruction.trigger ? [instruction.trigger] : [])].flatMap((each) =>
       readSources(each, { where, escaping }),
@@ -62,12 +68,16 @@ export function dockerfileImages(content: string | Uint8Array, options: Dockerfi
     else if (instruction.keyword === "ARG") args.define(instruction.rest, where);
     else throw new TsignError("input", `${where}: ${instruction.keyword} before the first FROM`);
   }
-  const built = baseOnly ? found.bases : found.images;
+  const built = found.named.filter(
+    ({ image, field }) => !baseOnly || (field === "FROM" && found.bases.includes(image)),
+  );
   if (built.length === 0) throw new TsignError("input", `no images found in ${path}`);
-  const images = [
-    ...new Set(frontend === undefined || options.ignoreFrontend?.(frontend) ? built : [frontend, ...built]),
-  ];
-  return { images, frontend, notices: [...args.notices, ...found.notices] };
+  const named =
+    frontend === undefined || options.ignoreFrontend?.(frontend)
+      ? built
+      : [frontendAt(frontend, places, instructions[0]?.line ?? 1), ...built];
+  const images = [...new Set(named.map(({ image }) => image))];
+  return { images, named, frontend, notices: [...args.notices, ...found.notices] };
 }
 
 /**
@@ -89,9 +99,15 @@ function refuseCharacters(text: string, path: string): void {
   }
 }
 
+/** The frontend, which a comment before the first instruction names. */
+function frontendAt(image: string, places: DockerfilePlaces, first: number): NamedImage {
+  const edit = places.edit(image, { first: 1, last: first - 1, comments: true });
+  return { image, line: edit?.line ?? 1, field: "syntax", edit };
+}
+
 /** Collects stages and images. */
 class Finder {
-  readonly images: string[] = [];
+  readonly named: NamedImage[] = [];
   readonly notices: string[] = [];
   /** Number of stages. */
   stages = 0;
@@ -99,10 +115,18 @@ class Finder {
   bases: readonly string[] = [];
   /** Base images of stages by lower-case name; a later stage replaces an earlier one with the same name. */
   readonly #bases = new Map<string, readonly string[]>();
+  /** The lines of the instruction, from 1, the last one included. */
+  lines = { first: 1, last: 1 };
+  readonly #places: DockerfilePlaces;
+
+  constructor(places: DockerfilePlaces) {
+    this.#places = places;
+  }
 
   /** Adds a stage. BuildKit compares the name in FROM, as written, with lower-case stage names. */
-  addStage({ image, name }: { image: string; name: string | undefined }): void {
-    const base = this.#resolve(image, this.#bases.get(image));
+  addStage({ image, word, name }: { image: string; word: string; name: string | undefined }): void {
+    const written = { field: "FROM", literal: unquoted(word) === image };
+    const base = this.#resolve(image, this.#bases.get(image), written);
     if (name !== undefined) this.#bases.set(name, base);
     if (base.length > 0) this.bases = base;
     this.stages++;
@@ -111,13 +135,24 @@ class Finder {
   /** Adds a source; a number refers to an earlier stage. */
   addSource({ name, mayBeIndex }: Source): void {
     const isStage = mayBeIndex && /^[+-]?[0-9]{1,15}$/.test(name) && Number(name) >= 0 && Number(name) < this.stages;
-    if (!isStage) this.#resolve(name, this.#bases.get(name.toLowerCase()));
+    if (isStage) return;
+    this.#resolve(name, this.#bases.get(name.toLowerCase()), {
+      field: mayBeIndex ? "COPY --from" : "RUN --mount",
+      literal: true,
+    });
   }
 
-  #resolve(name: string, earlier: readonly string[] | undefined): readonly string[] {
+  #resolve(
+    name: string,
+    earlier: readonly string[] | undefined,
+    { field, literal }: { field: string; literal: boolean },
+  ): readonly string[] {
     if (earlier) this.notices.push(`- stage reference ignored: ${name}`);
     else if (name === "scratch") this.notices.push("- scratch image ignored");
-    else this.images.push(name);
+    else {
+      const edit = literal ? this.#places.edit(name, { ...this.lines, comments: false }) : undefined;
+      this.named.push({ image: name, line: this.lines.first, field, edit });
+    }
     return earlier ?? (name === "scratch" ? [] : [name]);
   }
 }
@@ -131,7 +166,7 @@ function stageName(words: readonly string[]): string | undefined {
 function readFrom(
   { rest }: Instruction,
   { where, args }: { where: string; args: DockerfileArguments },
-): { image: string; name: string | undefined } {
+): { image: string; word: string; name: string | undefined } {
   const words = splitAtSpaces(rest);
   const name = stageName(words);
   if (words.length !== 1 && name === undefined) {
@@ -140,5 +175,10 @@ function readFrom(
   if (name !== undefined && !/^[a-z][a-z0-9-_.]*$/.test(name)) {
     throw new TsignError("input", `${where}: ${words[2]} is not a valid stage name`);
   }
-  return { image: args.expandImage(words[0] ?? "", where), name };
+  const [word = ""] = words;
+  return { image: args.expandImage(word, where), word, name };
+}
+
+function unquoted(word: string): string {
+  return /^(["'])(.*)\1$/.exec(word)?.[2] ?? word;
 }

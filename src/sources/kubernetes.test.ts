@@ -209,7 +209,7 @@ test("manifestImages: a schema, or a container without an image -> no image", ()
 
 test("manifestImages: an image that is not a string -> refused", () => {
   for (const image of ["1.10", "yes", "on", "0x1F", "1_000", "-.inf", "true", "!!int 1"]) {
-    refuses(`spec: {containers: [{image: ${image}}]}`, /image under containers in m\.yaml is not a string: /);
+    refuses(`spec: {containers: [{image: ${image}}]}`, /image under containers is not a string: /);
     if (!image.startsWith("!")) assert.deepEqual(find(`spec: {containers: [{image: "${image}"}]}`), [image]);
   }
   assert.deepEqual(find("spec: {containers: [{image: !!str 1.10}]}"), ["1.10"]);
@@ -336,12 +336,12 @@ test("manifestImages: values in JSON -> keep their types", () => {
   assert.equal(images("a", "b"), "a b");
   assert.equal(images("1.10", "true", "null", "a: b"), "1.10 true null a: b");
   assert.equal(images("a", null, ""), "a");
-  assert.equal(images(1.5), "image under containers in m.yaml is not a string: 1.5");
-  assert.equal(images(true), "image under containers in m.yaml is not a string: true");
-  assert.equal(images(["a"]), "image under containers in m.yaml is not a string");
-  assert.equal(images({ a: "b" }), "image under containers in m.yaml is not a string");
+  assert.equal(images(1.5), "m.yaml:1: image under containers is not a string: 1.5");
+  assert.equal(images(true), "m.yaml:1: image under containers is not a string: true");
+  assert.equal(images(["a"]), "m.yaml:1: image under containers is not a string");
+  assert.equal(images({ a: "b" }), "m.yaml:1: image under containers is not a string");
   for (const character of ["\u0085", "\u2028", "\u2029"]) {
-    assert.equal(images(`a${character}b`), "image under containers in m.yaml spans several lines");
+    assert.equal(images(`a${character}b`), "m.yaml:1: image under containers spans several lines");
   }
   assert.equal(images("a\nb"), "a\nb", "JSON's own escape");
   assert.equal(outcome(' {"containers":[{"image":"a"}]}{"a":1}\n'), "a");
@@ -378,10 +378,10 @@ test("manifestImages: every kind of container and image volumes at any depth -> 
     ["x: &x [{image: a}]\ncontainers: *x\ninitContainers: *x", "a"],
   ];
   for (const [text, images] of cases) assert.equal(outcome(text), images, text);
-  const volume = "image under volumes in m.yaml is not a string";
+  const volume = "m.yaml:1: image under volumes is not a string";
   assert.equal(outcome("volumes: [{image: {reference: 1}}]"), `${volume}: 1`);
   assert.equal(outcome("volumes: [{image: {reference: [a]}}]"), volume);
-  assert.equal(outcome("initContainers: [{image: 1}]"), "image under initcontainers in m.yaml is not a string: 1");
+  assert.equal(outcome("initContainers: [{image: 1}]"), "m.yaml:1: image under initcontainers is not a string: 1");
 });
 
 test("manifestImages: an image without a value -> ignored; a number or boolean for go-yaml -> refused", () => {
@@ -392,7 +392,7 @@ test("manifestImages: an image without a value -> ignored; a number or boolean f
     "0 1 10 1.5 1. .5 .25 +1 -1 -1.5 1e3 1E-3 1.5e+10 1_000 0x1F -0xab +0o17 0b101 .inf -.Inf +.INF .nan .NaN .NAN";
   const booleans = "y Y n N yes Yes YES no No NO on On ON off Off OFF true True TRUE false False FALSE";
   for (const value of `${numbers} ${booleans}`.split(" ")) {
-    assert.equal(image(value), `image under containers in m.yaml is not a string: ${value}`, value);
+    assert.equal(image(value), `m.yaml:1: image under containers is not a string: ${value}`, value);
     assert.equal(image(`"${value}"`), `${value} z`);
     assert.equal(image(`!!str ${value}`), `${value} z`);
   }
@@ -417,9 +417,9 @@ test("manifestImages: an image without a value -> ignored; a number or boolean f
     assert.equal(image(text), `${text} z`, text);
   }
   for (const tag of ["int", "float", "bool"]) {
-    assert.equal(image(`!!${tag} a`), "image under containers in m.yaml is not a string: a");
+    assert.equal(image(`!!${tag} a`), "m.yaml:1: image under containers is not a string: a");
   }
-  assert.equal(image("a\n b"), "image under containers in m.yaml spans several lines");
-  assert.equal(image('"a\u2028b"'), "image under containers in m.yaml spans several lines");
+  assert.equal(image("a\n b"), "m.yaml:1: image under containers spans several lines");
+  assert.equal(image('"a\u2028b"'), "m.yaml:1: image under containers spans several lines");
   assert.equal(outcome("containers: [{name: a}]"), "no images found in m.yaml");
 });

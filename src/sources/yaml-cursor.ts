@@ -13,6 +13,8 @@ export interface Scalar {
   readonly tag?: string;
   /** The offset of its start in the text. */
   readonly at: number;
+  /** What to replace to change the value, offsets into the text: what is between the quotes, or the only line of a block. */
+  readonly span: readonly [start: number, end: number];
 }
 
 /** One document of a text, read character by character. */

@@ -17,7 +17,7 @@ export class FlowReader {
     const start = cursor.at;
     const isMapping = cursor.peek() === "{";
     const end = isMapping ? "}" : "]";
-    const mapping = emptyMapping();
+    const mapping = emptyMapping(start);
     const items: YamlNode[] = [];
     cursor.at++;
     for (this.#space(); cursor.peek() !== end; ) {
@@ -32,7 +32,7 @@ export class FlowReader {
       } else if (cursor.peek() !== end) cursor.refuse(`expected a comma or ${end}`);
     }
     cursor.at++;
-    return isMapping ? mapping : { kind: "sequence", items };
+    return isMapping ? mapping : { kind: "sequence", items, at: start };
   }
 
   /** Skips white space, line ends and comments between the parts of a flow collection. */
@@ -69,7 +69,7 @@ export class FlowReader {
     this.#space();
     if (cursor.peek() !== "" && ",]}".includes(cursor.peek())) {
       if (anchor !== undefined || tag !== undefined || cursor.peek() === "]") cursor.refuse("missing value");
-      return { kind: "scalar", value: "", plain: true, folded: false, at: start };
+      return { kind: "scalar", value: "", plain: true, folded: false, at: start, span: [start, start] };
     }
     if (cursor.peek() !== "" && "[{".includes(cursor.peek()))
       return this.#parts.named(this.read(depth + 1), { anchor, tag, start });

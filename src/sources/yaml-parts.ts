@@ -6,6 +6,8 @@ export type YamlNode = Scalar | YamlSequence | YamlMapping;
 export interface YamlSequence {
   readonly kind: "sequence";
   readonly items: YamlNode[];
+  /** Where it begins, an offset into the text. */
+  readonly at: number;
 }
 
 export interface YamlMapping {
@@ -16,6 +18,8 @@ export interface YamlMapping {
   readonly inherited: Map<string, YamlNode>;
   /** The mappings merged by `<<`. */
   readonly merged: YamlMapping[];
+  /** Where it begins, an offset into the text. */
+  readonly at: number;
 }
 
 /** Deepest nesting. Manifests have a dozen levels, schemas a few more. */
@@ -117,6 +121,7 @@ export class Parts {
   }
 }
 
-export function emptyMapping(): YamlMapping {
-  return { kind: "mapping", pairs: new Map(), inherited: new Map(), merged: [] };
+/** @param at where it begins, an offset into the text */
+export function emptyMapping(at: number): YamlMapping {
+  return { kind: "mapping", pairs: new Map(), inherited: new Map(), merged: [], at };
 }

@@ -100,7 +100,7 @@ class Reader {
 
   #mapping(first: Scalar, place: Place): YamlMapping {
     const cursor = this.#cursor;
-    const mapping = emptyMapping();
+    const mapping = emptyMapping(first.at);
     for (let key: Scalar | undefined = first; key; ) {
       this.#parts.put(mapping, key, this.#value(place));
       cursor.skipLines();
@@ -141,12 +141,13 @@ class Reader {
         return this.#sequence({ ...place, depth: place.depth + 1 });
     }
     cursor.at = at;
-    return { kind: "scalar", value: "", plain: true, folded: false, at };
+    return { kind: "scalar", value: "", plain: true, folded: false, at, span: [at, at] };
   }
 
   #sequence(place: Place): YamlSequence {
     const cursor = this.#cursor;
     this.#parts.deeper(place.depth);
+    const at = cursor.at;
     const items: YamlNode[] = [];
     while (cursor.column === place.indent && cursor.peek() === "-" && cursor.isBlank(1)) {
       cursor.at++;
@@ -157,7 +158,7 @@ class Reader {
       items.push(alone ? this.#below(place, false) : this.node({ indent: place.indent, depth: place.depth + 1 }));
       cursor.skipLines();
     }
-    return { kind: "sequence", items };
+    return { kind: "sequence", items, at };
   }
 
   /** Reads a node with an anchor or a tag, or an alias. */

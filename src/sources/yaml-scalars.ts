@@ -42,7 +42,7 @@ export function readPlain(cursor: Cursor, place: { indent: number; flow: boolean
     value += ` ${readPlainLine(cursor, place.flow)}`;
     folded = true;
   }
-  return { kind: "scalar", value, plain: true, folded, at };
+  return { kind: "scalar", value, plain: true, folded, at, span: [at, cursor.at] };
 }
 
 /** Reads one line of a plain scalar: up to `: `, ` #`, the line end or, in a flow collection, the end of the entry. */
@@ -106,6 +106,7 @@ export function readQuoted(cursor: Cursor): Scalar {
     plain: false,
     folded: /[\n\r\x85\u2028\u2029]/.test(cursor.text.slice(at, cursor.at)),
     at,
+    span: [at + 1, cursor.at - 1],
   };
 }
 
@@ -142,6 +143,7 @@ export function readBlock(cursor: Cursor, indent: number): Scalar {
   const given = digit === undefined ? undefined : Math.max(indent, 0) + Number(digit);
   const inner = given ?? Math.max(detectIndent(cursor), indent + 1, 1);
   const lines: string[] = [];
+  let end = cursor.at;
   while (cursor.peek() === "\n") {
     const start = cursor.at + 1;
     let found = 0;
@@ -153,15 +155,19 @@ export function readBlock(cursor: Cursor, indent: number): Scalar {
     }
     cursor.at = start;
     cursor.skipLine();
-    lines.push(cursor.text.slice(start + found, cursor.at));
+    const line = cursor.text.slice(start + found, cursor.at);
+    if (line !== "") end = cursor.at;
+    lines.push(line);
   }
   const content = lines.filter((line) => line !== "");
+  const [line = ""] = content;
   return {
     kind: "scalar",
-    value: `${content[0] ?? ""}${header.includes("-") ? "" : "\n"}`,
+    value: `${line}${header.includes("-") ? "" : "\n"}`,
     plain: false,
     folded: content.length !== 1 || lines[0] === "",
     at,
+    span: [end - line.length, end],
   };
 }
 
