@@ -65,6 +65,7 @@ const ROOMS: Rooms = {
     "io",
     "net",
     "oci",
+    "sources",
     "policy",
     "keys",
     "trust",

@@ -86,8 +86,8 @@ async function parseCommand(
   const fromEnvironment = bound ? environmentFlags(io.env, known, onLine) : [];
   const values = await parseFlags(entry, { flags: known, given: [...line.given, ...fromEnvironment] });
   checkRepeated(io, { flags: known, given: line.given, bound }, (key, text) => comparable(known, key, text));
-  requireArity(entry, command, line.positionals);
   const given = new Set([...onLine, ...fromEnvironment.map(({ key }) => key)]);
+  if (!given.has(command.args.unless ?? "")) requireArity(entry, command, line.positionals);
   requireExclusive(command, given);
   warnUnusedFlags(known, values, io);
   warnAboutWeakening(io, known, { fromEnvironment, values });

@@ -1,6 +1,7 @@
 import { type ExitCodes, TsignError, withExitCode, withHint } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
+import type { Digest } from "../format/digest.ts";
 import { type ImageOutcome, verifyImages } from "../images/batch.ts";
 import type { ImageTarget } from "../images/open.ts";
 import type { Failure, Rejected } from "../images/verdict.ts";
@@ -37,7 +38,11 @@ import { withEnding } from "./stopping.ts";
 export async function verifySignatures(
   io: Io,
   images: readonly string[],
-  { flags, answer }: Pick<Invocation<typeof imageVerificationFlags>, "flags" | "answer">,
+  {
+    flags,
+    answer,
+    onVerified,
+  }: Pick<Invocation<typeof imageVerificationFlags>, "flags" | "answer"> & Pick<Run, "onVerified">,
 ): Promise<void> {
   const verification = await readVerification(io, flags, {
     kind: "signature",
@@ -58,7 +63,7 @@ export async function verifySignatures(
   } as const;
   // cosign has special exit codes only for images in registries.
   const exitCodes = flags.localImage ? {} : IMAGE_EXIT_CODES;
-  await verifyEach(io, images, { flags, mustExist: false, options, given, printed, exitCodes, answer });
+  await verifyEach(io, images, { flags, mustExist: false, options, given, printed, exitCodes, answer, onVerified });
 }
 
 /** Names what lists the signers of the first image; undefined for a folder, which no command lists. */
@@ -84,6 +89,8 @@ export interface Run {
   readonly exitCodes: ExitCodes;
   /** Called once with the result for `--json`, before an error is thrown. */
   readonly answer: (result: unknown) => void;
+  /** Called with each image that verifies, as it was named, and its digest. */
+  readonly onVerified?: ((image: string, digest: Digest) => void) | undefined;
 }
 
 /**
@@ -137,7 +144,9 @@ function printOutcome(io: Io, outcome: ImageOutcome, { run, inTable }: { run: Ru
     inTable,
   });
   if (flags.explain) printExplanation(io, verdict);
-  return verdict.ok ? undefined : explained(io, verdict, { target, run });
+  if (!verdict.ok) return explained(io, verdict, { target, run });
+  run.onVerified?.(outcome.image, verdict.digest);
+  return undefined;
 }
 
 /** The error for an image that did not verify, with a hint. */

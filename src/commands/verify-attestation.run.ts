@@ -1,3 +1,4 @@
+import { readImageInputs } from "../cli/options/image-sources.ts";
 import { imageOptions } from "../cli/options/image-verification.ts";
 import { readPolicies, statementJudge } from "../cli/options/policies.ts";
 import { readVerification } from "../cli/options/verification.ts";
@@ -7,20 +8,23 @@ import { predicateTypeOf } from "../sign/predicates.ts";
 import type definition from "./verify-attestation.ts";
 
 export const run: Run<typeof definition> = async (io, { args, flags, answer }) => {
+  const { images, setDigest, writePinned } = await readImageInputs(io, args, flags);
   const policies = await readPolicies(io, flags.policy);
   const verification = await readVerification(
     io,
     { ...flags, signature: "" },
-    { kind: "attestation", signersHint: signersOfFirst(args, flags) },
+    { kind: "attestation", signersHint: signersOfFirst(images, flags) },
   );
   const wanted = { kind: "attestations", predicateType: predicateTypeOf(flags.type) } as const;
   const options = imageOptions(io, flags, { verification, wanted, annotations: {} });
-  await verifyEach(io, args, {
+  await verifyEach(io, images, {
     flags,
     mustExist: true,
     options: { ...options, satisfies: statementJudge(io, policies) },
     printed: { annotations: false, form: "envelopes" },
     exitCodes: {},
     answer,
+    onVerified: setDigest,
   });
+  await writePinned();
 };

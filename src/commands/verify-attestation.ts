@@ -1,3 +1,4 @@
+import { imageSourceFlags, pinFlags } from "../cli/flags/image-sources.ts";
 import { MAX_WORKERS } from "../cli/flags/image-verification.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
@@ -14,6 +15,8 @@ const flags = {
   ...shared,
   ...registryFlags,
   ...reportingFlags,
+  ...imageSourceFlags,
+  ...pinFlags,
   attachmentTagPrefix,
   checkClaims: flag.bool("check that the attestation's subject is the image", {
     default: true,
@@ -48,11 +51,12 @@ export default defineCommand({
     "tsign verify-attestation --key cosign.pub --type slsaprovenance1 --policy builder.cue registry.example/app:v1",
   ],
   result: shape.reference<void>("images.json#/$defs/result"),
-  args: { min: 1, max: Number.POSITIVE_INFINITY },
+  args: { min: 1, max: Number.POSITIVE_INFINITY, unless: "from" },
   flags,
   exclusive: [
     ["caRoots", "certificateChain"],
     ["caIntermediates", "certificateChain"],
+    ["from", "localImage"],
   ],
   strictExitCodes: STRICT_BY_CODE,
 });

@@ -6,7 +6,7 @@ import { field, hasScalar, itemsOf } from "./yaml-fields.ts";
 import type { YamlMapping, YamlNode } from "./yaml-parts.ts";
 
 /** The formats of files that name images. `json` is an array of references. */
-export const IMAGE_FORMATS = ["list", "kubernetes", "compose", "dockerfile", "kustomize", "json"] as const;
+const IMAGE_FORMATS = ["list", "kubernetes", "compose", "dockerfile", "kustomize", "json"] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 
 /** Characters that begin a line of YAML or JSON, and no image reference. */

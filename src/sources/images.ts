@@ -78,15 +78,16 @@ function fromDockerfile(content: string | Uint8Array, options: ImageSourceOption
  * Returns a file's text with the tags of its images replaced by digests; everything else is kept, byte for byte. The result is
  * read again, and must name the expected images.
  *
- * @param text the file's text, from which `read` was read with `options`
+ * @param content the file's bytes or text, from which `read` was read with `options`
  * @param digestOf the digest (`sha256:…`) of an image without one
  * @throws TsignError "input" (with the line) for an image that cannot be replaced
  */
 export function pinImages(
-  text: string,
+  content: string | Uint8Array,
   { read, options, digestOf }: { read: ReadImages; options: ImageSourceOptions; digestOf: (image: string) => string },
 ): string {
   const { path } = options;
+  const text = decodeDocument(content, { path, maxBytes: MAX_FILE });
   const pinned = applyEdits(
     text,
     read.images.filter(({ image }) => !hasDigest(image)),

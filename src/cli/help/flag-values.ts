@@ -29,7 +29,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^policy$/, file("cue", "rego")],
   [/^file$/, file("wasm")],
   [/^modulePath$/, file("so", "dylib", "dll")],
-  [/^(artifact|files|out|output(File|Attestation|Payload)?|payload|sct|tsr|oidcClientSecretFile)$/, file()],
+  [/^(artifact|files|from|out|output(File|Attestation|Payload)?|payload|sct|tsr|oidcClientSecretFile)$/, file()],
   [/^rfc3161Timestamp(Bundle)?$/, file()],
   [/^(dir|state)$/, { name: "folder", sort: "folder" }],
   [/^identityToken$/, { name: "token", sort: "file", endings: [] }],
@@ -45,6 +45,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
     /(Name|Username|ClientId|Identity|Repository|Ref|Sha|Trigger|Prefix|oidcProvider)$|^(username|slot|email|aud)$/,
     text("name"),
   ],
+  [/^fromFormat$/, text("format")],
   [/^(type|predicateType|ct|rekorEntryType)$/, text("type")],
   [/^(digestAlg|signingAlgorithm|signatureDigestAlgorithm)$/, text("algorithm")],
   [/^(rekor|tsa)Config$/, text("ANY|ALL|EXACT:n")],
@@ -61,6 +62,7 @@ export function flagValue(key: string, flags: Flags): FlagValue {
   if (kind === "int") return text("number");
   if (kind === "duration") return text("duration");
   if (key === "key") return keyValue(flags);
+  if (key === "pin" && "from" in flags) return file(); // elsewhere the PIN of a token
   if (kind === "choice" || (listed.length > 0 && listed.length <= 3)) return text(listed.join("|"));
   const value = VALUES.find(([keys]) => keys.test(key))?.[1] ?? text("text");
   return kind === "texts" && value.sort === "text" ? text("spec") : value; // `url=…,start-time=…`

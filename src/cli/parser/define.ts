@@ -34,6 +34,8 @@ export interface Flag<T = unknown> {
   readonly weakens?: { readonly when: boolean | "set"; readonly effect: string };
   /** Its value is never printed. */
   readonly secret?: boolean;
+  /** Whether no COSIGN_<FLAG> variable sets it, for names that mean something else in other programs or commands. */
+  readonly unbound?: boolean;
 }
 
 export type Flags = Readonly<Record<string, Flag>>;
@@ -43,7 +45,7 @@ export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extend
 
 type Options<T> = { default?: T } & Pick<
   Flag,
-  "short" | "choices" | "closed" | "deprecated" | "needs" | "output" | "secret" | "typeName" | "weakens"
+  "short" | "choices" | "closed" | "deprecated" | "needs" | "output" | "secret" | "typeName" | "unbound" | "weakens"
 >;
 
 /** Constructors of flags. The default is false, "", [] or 0 unless it is set. */
@@ -91,8 +93,16 @@ export const flag = {
   ): Flag<C> => ({ kind: "choice", choices, description, ...options }),
 };
 
-/** The number of positional arguments of a command, and their allowed values if they are fixed. */
-type Arity = { readonly min: number; readonly max: number; readonly choices?: readonly string[] };
+/**
+ * The number of positional arguments of a command, and their allowed values if they are fixed. With the flag `unless` (its key), any
+ * number is allowed.
+ */
+type Arity = {
+  readonly min: number;
+  readonly max: number;
+  readonly choices?: readonly string[];
+  readonly unless?: string;
+};
 
 /** The arguments of `run` besides Io. */
 export interface Invocation<F extends Flags> {

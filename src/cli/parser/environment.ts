@@ -27,7 +27,7 @@ const UNBOUND = new Set(["help", "outputFile", "quiet", "verbose"]);
 /** Returns the values of flags that are not on the command line, from COSIGN_<FLAG> variables that are not empty. */
 export function environmentFlags(env: Io["env"], flags: Flags, given: ReadonlySet<string>): GivenFlag[] {
   return Object.keys(flags).flatMap((key) => {
-    const value = UNBOUND.has(key) || given.has(key) ? undefined : env[flagVariable(key)];
+    const value = UNBOUND.has(key) || flags[key]?.unbound || given.has(key) ? undefined : env[flagVariable(key)];
     return value ? [{ key, value, variable: flagVariable(key) }] : [];
   });
 }

@@ -93,7 +93,7 @@ export function checkRepeated(
     }
     if (values.size > 1)
       io.stderr.write(`WARNING: ${name} is set ${texts.length} times; only the last value is used\n`);
-    const variable = bound ? io.env[flagVariable(key)] : undefined;
+    const variable = bound && !flag.unbound ? io.env[flagVariable(key)] : undefined;
     if (kind !== undefined && variable && !values.has(parse(key, variable))) {
       io.stderr.write(`WARNING: ${flagVariable(key)} is ignored because ${name} is set\n`);
     }

@@ -88,11 +88,12 @@ export class Secrets {
 /** The secrets of the command line and the environment as they are, before anything of them is understood. */
 export function knownSecrets(argv: readonly string[], env: Io["env"]): Secrets {
   const secrets = new Secrets();
+  const pinsFile = argv.some((argument) => /^--from(?:=|$)/.test(argument)); // there, --pin names an output
   for (const [index, argument] of argv.entries()) {
     const [name = "", ...rest] = argument.split("=");
     const value = rest.length > 0 ? rest.join("=") : (argv[index + 1] ?? "");
     if (TOKEN_OR_PATH.test(name)) secrets.addPieces(value);
-    else if (SECRET_FLAG.test(name)) secrets.add(value);
+    else if (SECRET_FLAG.test(name) && !(pinsFile && name === "--pin")) secrets.add(value);
     secrets.addUserinfo(argument);
   }
   for (const [name, value = ""] of Object.entries(env)) {

@@ -1,12 +1,12 @@
+import { readImageFile } from "../../cli/options/image-sources.ts";
 import type { Run } from "../../cli/parser/define.ts";
 import { verifySignatures } from "../../cli/verify-images.ts";
 import { printable } from "../../format/printable.ts";
-import { readBlob } from "../../net/input.ts";
-import { manifestImages } from "../../sources/kubernetes.ts";
 import type definition from "./verify.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [path = ""], flags, answer }) => {
-  const images = manifestImages(await readBlob(io, path), path);
+  const { read } = await readImageFile(io, path, { format: "kubernetes" });
+  const images = [...new Set(read.images.map(({ image }) => image))];
   io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
   await verifySignatures(io, images, { flags, answer });
 };
