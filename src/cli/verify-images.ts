@@ -60,6 +60,7 @@ export async function verifySignatures(
   const printed = {
     annotations: flags.checkClaims && flags.annotations.length > 0,
     form: flags.output === "text" ? "text" : "json",
+    signers: verification.signers,
   } as const;
   // cosign has special exit codes only for images in registries.
   const exitCodes = flags.localImage ? {} : IMAGE_EXIT_CODES;
@@ -84,7 +85,7 @@ export interface Run {
   readonly options: VerifyImageOptions;
   /** Returns the signatures that the user gave for an image; undefined to verify those stored with it. */
   readonly given?: ((io: Io, target: ImageTarget) => Promise<readonly Evidence[]>) | undefined;
-  readonly printed: Pick<VerdictOptions, "annotations" | "form">;
+  readonly printed: Pick<VerdictOptions, "annotations" | "form" | "signers">;
   /** Exit codes by error code. */
   readonly exitCodes: ExitCodes;
   /** Called once with the result for `--json`, before an error is thrown. */
@@ -138,7 +139,6 @@ function printOutcome(io: Io, outcome: ImageOutcome, { run, inTable }: { run: Ru
   printVerdict(io, verdict, {
     ...printed,
     reference: target.reference,
-    signer: options.policy.signer,
     claims: options.policy.claims.subject === "required",
     logs: options.trust.logs,
     inTable,

@@ -21,7 +21,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, answer }) =
     flags,
     mustExist: true,
     options: { ...options, satisfies: statementJudge(io, policies) },
-    printed: { annotations: false, form: "envelopes" },
+    printed: { annotations: false, form: "envelopes", signers: verification.signers },
     exitCodes: {},
     answer,
     onVerified: setDigest,

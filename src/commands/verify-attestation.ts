@@ -1,3 +1,4 @@
+import { anySignerFlags } from "../cli/flags/any-signer.ts";
 import { imageSourceFlags, pinFlags } from "../cli/flags/image-sources.ts";
 import { MAX_WORKERS } from "../cli/flags/image-verification.ts";
 import { keyFlags } from "../cli/flags/key.ts";
@@ -13,6 +14,7 @@ const { signature: _signature, ...shared } = verificationFlags;
 const flags = {
   ...keyFlags,
   ...shared,
+  ...anySignerFlags,
   ...registryFlags,
   ...reportingFlags,
   ...imageSourceFlags,

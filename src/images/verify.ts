@@ -5,6 +5,7 @@ import type { TransportIo } from "../net/retry.ts";
 import { PathBudget } from "../trust/path-budget.ts";
 import type { ClaimsPolicy, Policy, TrustMaterial } from "../verify/model.ts";
 import { type Verdict, type Verified, verify } from "../verify/verify.ts";
+import { verifyForAny } from "./any-signer.ts";
 import { noSuchImage } from "./below.ts";
 import { CandidateVerifier, findStored, isWanted, type SearchOptions } from "./candidates.ts";
 import { findInstead } from "./instead.ts";
@@ -27,6 +28,8 @@ export interface VerifyImageOptions extends SearchOptions {
   readonly trust: TrustMaterial;
   /** What a signature must satisfy. `wanted` determines the predicate type. */
   readonly policy: Omit<Policy, "claims"> & { readonly claims: Omit<ClaimsPolicy, "predicateTypes"> };
+  /** Signers that are accepted besides the policy's. */
+  readonly alternatives?: readonly Policy["signer"][] | undefined;
   /** A certificate to use instead of the one stored with each signature. */
   readonly certificate?: Extract<Evidence["key"], { kind: "certificate" }> | undefined;
   /** http(s) URL of a Rekor v1 for log entries of legacy signatures stored without one; undefined to fetch none. */
@@ -58,9 +61,19 @@ export async function verifyImage(
   options: VerifyImageOptions,
 ): Promise<ImageVerdict> {
   const policy = policyWithType(options);
-  const trust = { ...options.trust, budget: new PathBudget() }; // per image, so that hostile chains of one image do not affect others
+  // Budgets are per image and signer, so that hostile chains of one image do not affect others.
+  const signers = [policy.signer, ...(options.alternatives ?? [])];
+  const attempts = signers.map((signer) => ({
+    policy: { ...policy, signer },
+    trust: { ...options.trust, budget: new PathBudget() },
+  }));
   const candidates = new CandidateVerifier(io.signal, (candidate) =>
-    verifyCandidate(io, candidate, { target, policy, trust, options }),
+    verifyForAny(
+      signers,
+      (_, index) =>
+        verifyCandidate(io, candidate, { target, ...(attempts[index] as (typeof attempts)[number]), options }),
+      io.signal,
+    ),
   );
   const otherTypes = new Set<string>();
   const incomplete: MissedPlace[] = [];

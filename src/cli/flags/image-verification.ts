@@ -1,5 +1,6 @@
 import type { ExitCodes } from "../../errors.ts";
 import { type FlagValues, flag } from "../parser/define.ts";
+import { anySignerFlags } from "./any-signer.ts";
 import { keyFlags } from "./key.ts";
 import { attachmentTagPrefix, registryFlags } from "./registry.ts";
 import { reportingFlags } from "./reporting.ts";
@@ -12,6 +13,7 @@ export const MAX_WORKERS = flag.int("number of signatures to fetch in parallel, 
 export const imageVerificationFlags = {
   ...keyFlags,
   ...verificationFlags,
+  ...anySignerFlags,
   ...registryFlags,
   ...reportingFlags,
   annotations: flag.strings("annotations that the signature must contain, as key=value pairs", { short: "a" }),

@@ -65,7 +65,8 @@ export function flagValue(key: string, flags: Flags): FlagValue {
   if (key === "pin" && "from" in flags) return file(); // elsewhere the PIN of a token
   if (kind === "choice" || (listed.length > 0 && listed.length <= 3)) return text(listed.join("|"));
   const value = VALUES.find(([keys]) => keys.test(key))?.[1] ?? text("text");
-  return kind === "texts" && value.sort === "text" ? text("spec") : value; // `url=…,start-time=…`
+  const isSpec = kind === "texts" && value.sort === "text" && !key.startsWith("certificate");
+  return isSpec ? text("spec") : value; // `url=…,start-time=…`
 }
 
 /** Verifying commands take public keys, signing commands private keys; `import-key-pair` takes a key file of any program. */

@@ -24,12 +24,13 @@ export function imageOptions(
   more: { verification: Verification; wanted: Wanted; annotations: Readonly<Record<string, readonly string[]>> },
 ): VerifyImageOptions {
   const { verification, wanted, annotations } = more;
-  const { trust, certificate, rekorUrl } = verification;
+  const { trust, certificate, rekorUrl, signers } = verification;
   const subject = flags.checkClaims ? "required" : "insecureSkip";
   return {
     wanted,
     trust,
     certificate,
+    alternatives: signers.slice(1).map(({ signer }) => signer),
     policy: { ...verification.policy, claims: { annotations, subject } },
     bundles: flags.newBundleFormat,
     tagPrefix: flags.attachmentTagPrefix,

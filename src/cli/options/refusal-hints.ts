@@ -6,6 +6,7 @@ import type { Io } from "../../io/io.ts";
 import { PREDICATE_ALIASES } from "../../sign/predicates.ts";
 import type { CheckName } from "../../verify/model.ts";
 import { flagName } from "../parser/argv.ts";
+import { valuesOf } from "./signers.ts";
 
 /** A failed check: its fields, as errors and verdicts carry them. */
 interface Refusal {
@@ -14,9 +15,9 @@ interface Refusal {
   readonly actual?: string | undefined;
 }
 
-/** The flags that a signer is demanded by; "" where one is not given. */
-export interface SignerFlags extends Readonly<Record<(typeof IDENTITY_FLAGS)[number], string>> {
-  readonly key: string;
+/** The flags that a signer is demanded by; "" or nothing where one is not given. */
+export interface SignerFlags extends Readonly<Record<(typeof IDENTITY_FLAGS)[number], string | readonly string[]>> {
+  readonly key: string | readonly string[];
   readonly sk: boolean;
   readonly offline: boolean;
 }
@@ -44,7 +45,7 @@ export function refusalHint(
   flags: SignerFlags,
   signers: string | undefined,
 ): string | undefined {
-  const usesKey = flags.key !== "" || flags.sk;
+  const usesKey = valuesOf(flags.key).length > 0 || flags.sk;
   const listed = signers === undefined ? "" : `; ${signers}`;
   switch (check) {
     case "identity":
@@ -91,8 +92,8 @@ function unloggedHint({ offline }: SignerFlags): string {
 
 /** The flag that demands a value, by that value; every flag of an identity where it is not clear. */
 function identityFlag(flags: SignerFlags, expected: string | undefined): string {
-  const given = IDENTITY_FLAGS.filter((name) => flags[name] !== "");
-  const demanding = given.filter((name) => flags[name] === expected);
+  const given = IDENTITY_FLAGS.filter((name) => valuesOf(flags[name]).length > 0);
+  const demanding = given.filter((name) => valuesOf(flags[name]).some((value) => value === expected));
   return (demanding.length > 0 ? demanding : given).map((name) => `--${flagName(name)}`).join(" and ");
 }
 

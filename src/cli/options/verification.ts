@@ -1,24 +1,29 @@
 import { TsignError } from "../../errors.ts";
 import { readCertificates } from "../../evidence/legacy/read.ts";
 import type { Evidence } from "../../evidence/model.ts";
-import type { HashName } from "../../format/digest.ts";
 import type { Io } from "../../io/io.ts";
-import { defaultHashes } from "../../keys/index.ts";
-import { loadPublicKey } from "../../keys/reference.ts";
 import { readBlob } from "../../net/input.ts";
 import type { Needs } from "../../services/trust/sources.ts";
 import type { TrustedMaterial } from "../../trust/material.ts";
-import type { IdentityPolicy, Policy, TrustMaterial } from "../../verify/model.ts";
+import type { Policy, TrustMaterial } from "../../verify/model.ts";
 import type { keyFlags } from "../flags/key.ts";
 import type { verificationFlags } from "../flags/verification.ts";
 import { flagName } from "../parser/argv.ts";
 import type { FlagValues } from "../parser/define.ts";
-import { keyReference } from "./key.ts";
 import { IF_UNLOGGED } from "./refusal-hints.ts";
+import {
+  keyReferences,
+  type NamedSigner,
+  readSigners,
+  requireOneWay,
+  type SignerOptions,
+  valuesOf,
+} from "./signers.ts";
 import { trustOfFlags } from "./trust.ts";
 import { orWithoutMirror } from "./unreachable.ts";
 
-type Flags = FlagValues<typeof verificationFlags & typeof keyFlags>;
+type AllFlags = FlagValues<typeof verificationFlags & typeof keyFlags>;
+type Flags = Omit<AllFlags, keyof SignerOptions> & SignerOptions;
 
 type Artifact = "signature" | "attestation" | "blob" | "blob attestation";
 
@@ -27,6 +32,8 @@ export interface Verification {
   readonly trust: TrustMaterial;
   /** The policy without the claims. */
   readonly policy: Omit<Policy, "claims">;
+  /** Every accepted signer, with the flag that names it; the policy has the first. */
+  readonly signers: readonly [NamedSigner, ...NamedSigner[]];
   /** The certificate to verify with in place of the stored one; undefined with a key. */
   readonly certificate: Extract<Evidence["key"], { kind: "certificate" }> | undefined;
   /** The Rekor v1 log in which legacy signatures without a log entry are looked up; undefined with --offline. */
@@ -53,23 +60,19 @@ export async function readVerification(
   flags: Flags,
   { kind: artifact, signersHint }: { readonly kind: Artifact; readonly signersHint: string | undefined },
 ): Promise<Verification> {
-  const reference = keyReference(flags);
-  const ways = [reference, flags.certificateIdentity, flags.certificateIdentityRegexp].filter((each) => each !== "");
-  if (ways.length > 1) {
-    throw new TsignError(
-      "usage",
-      "exactly one of: key reference (--key), or certificate identity (--certificate-identity or " +
-        "--certificate-identity-regexp) must be provided",
-    );
-  }
+  requireOneWay(flags);
   // Files have nothing to fetch: cosign ignores the number there too.
   if (flags.maxWorkers < 1 && !artifact.startsWith("blob"))
     throw new TsignError("usage", "--max-workers must be greater than 0");
-  const identity = reference === "" ? await readIdentity(flags, signersHint) : undefined;
-  if (reference !== "") warnAboutCertificateFlags(io, flags);
+  const withKey = keyReferences(flags).length > 0;
+  const read = () => readSigners(io, flags, { extensions: extensionsOf(flags), hint: signersHint });
+  // An incomplete identity is refused before, and an unusable key after the warnings.
+  const identities = withKey ? undefined : await read();
+  if (withKey) warnAboutCertificateFlags(io, flags);
   warnAboutSkippedLog(io, flags, artifact);
+  const signers = identities ?? (await read());
   const policy: Verification["policy"] = {
-    signer: identity ? { kind: "identity", identity } : await readKeyPolicy(io, flags, reference),
+    signer: signers[0].signer,
     log: flags.insecureIgnoreTlog || flags.privateInfrastructure ? "insecureSkip" : "required",
     timestamp: flags.useSignedTimestamps || flags.timestampCertificateChain !== "" ? "required" : "optional",
     sct: flags.insecureIgnoreSct
@@ -84,7 +87,8 @@ export async function readVerification(
   return {
     trust: { ...trusted, now: io.now() },
     policy,
-    certificate: identity ? certificate : undefined,
+    signers,
+    certificate: withKey ? undefined : certificate,
     rekorUrl: flags.offline ? undefined : flags.rekorUrl,
   };
 }
@@ -95,7 +99,7 @@ export async function readVerification(
  * @throws TsignError "usage"
  */
 export function refuseKeyAndCertificate(flags: Flags): void {
-  if (keyReference(flags) === "" || flags.certificate === "") return;
+  if (keyReferences(flags).length === 0 || flags.certificate === "") return;
   throw new TsignError("usage", `--certificate and ${flags.sk ? "--sk" : "--key"} cannot be used together`);
 }
 
@@ -116,54 +120,23 @@ export function rejectFlagsUnusedWithBundle<Name extends string>(
   });
 }
 
-async function readKeyPolicy(io: Io, flags: Flags, reference: string): Promise<Policy["signer"]> {
-  const key = await loadPublicKey(io, reference);
-  return { kind: "key", key, hashes: readHashes(flags) ?? defaultHashes(key) };
-}
-
-/** The hash of --signature-digest-algorithm; undefined to take the hash of the key. */
-function readHashes({ signatureDigestAlgorithm }: Flags): readonly HashName[] | undefined {
-  const name = signatureDigestAlgorithm.trim().toLowerCase();
-  if (name === "" || name === "sha256") return undefined;
-  if (name === "sha384" || name === "sha512") return [name];
-  throw new TsignError("usage", `unknown digest algorithm: ${signatureDigestAlgorithm}`, {
-    hint: "use sha256, sha384 or sha512",
-  });
-}
-
-async function readIdentity(flags: Flags, hint: string | undefined): Promise<IdentityPolicy> {
-  const { exactly, matching } = await import("../../verify/patterns.ts");
-  const patterns = async (exact: string, pattern: string) => [
-    ...(exact === "" ? [] : [exactly(exact)]),
-    ...(pattern === "" ? [] : [await matching(pattern)]),
-  ];
-  const subject = await patterns(flags.certificateIdentity, flags.certificateIdentityRegexp);
-  if (subject.length === 0) {
-    throw new TsignError("usage", "--certificate-identity or --certificate-identity-regexp is required without --key", {
-      hint,
-    });
-  }
-  const issuer = await patterns(flags.certificateOidcIssuer, flags.certificateOidcIssuerRegexp);
-  if (issuer.length === 0) {
-    throw new TsignError(
-      "usage",
-      "--certificate-oidc-issuer or --certificate-oidc-issuer-regexp is required without --key",
-      { hint },
-    );
-  }
+/** The required texts of certificate extensions, by OID. */
+function extensionsOf(flags: Flags): ReadonlyMap<string, string> {
   const extensions = new Map<string, string>();
   for (const [name, oid] of Object.entries(WORKFLOW_EXTENSIONS)) {
     const required = flags[name as keyof typeof WORKFLOW_EXTENSIONS];
     if (required !== "") extensions.set(oid, required);
   }
-  return { subject, issuer, extensions };
+  return extensions;
 }
 
 /** Warns of certificate flags that are given with a key. */
 function warnAboutCertificateFlags(io: Io, flags: Flags): void {
   const names = Object.keys(WORKFLOW_EXTENSIONS) as (keyof typeof WORKFLOW_EXTENSIONS)[];
   const others = ["certificate", "certificateOidcIssuer", "certificateOidcIssuerRegexp", "sct"] as const;
-  const given = [...others, ...names].filter((name) => flags[name] !== "").map((name) => `--${flagName(name)}`);
+  const given = [...others, ...names]
+    .filter((name) => valuesOf(flags[name]).length > 0)
+    .map((name) => `--${flagName(name)}`);
   if (given.length > 0)
     io.stderr.write(`WARNING: ${given.join(", ")} ${given.length === 1 ? "is" : "are"} ignored with --key\n`);
 }

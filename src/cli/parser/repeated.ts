@@ -82,19 +82,21 @@ export function checkRepeated(
 ): void {
   for (const key of new Set(given.map((each) => each.key))) {
     const flag = flags[key];
-    if (flag === undefined || flag.kind === "strings" || flag.kind === "texts") continue; // lists collect all values
+    if (flag === undefined) continue;
+    const isList = flag.kind === "strings" || flag.kind === "texts"; // lists collect all values
+    const read = (text: string) => (isList ? text : parse(key, text));
     const name = `--${flagName(key)}`;
     const texts = given.filter((each) => each.key === key).map(({ value }) => value);
-    const values = new Set(texts.map((text) => parse(key, text)));
+    const values = new Set(texts.map(read));
     const kind = KIND.get(key);
-    if (values.size > 1 && kind !== undefined) {
+    if (!isList && values.size > 1 && kind !== undefined) {
       const hint = ALTERNATIVES[key] ?? `set ${name} once`;
       throw new TsignError("usage", `${name} is set ${texts.length} times with different values`, { hint });
     }
-    if (values.size > 1)
+    if (!isList && values.size > 1)
       io.stderr.write(`WARNING: ${name} is set ${texts.length} times; only the last value is used\n`);
     const variable = bound && !flag.unbound ? io.env[flagVariable(key)] : undefined;
-    if (kind !== undefined && variable && !values.has(parse(key, variable))) {
+    if (kind !== undefined && variable && !values.has(read(variable))) {
       io.stderr.write(`WARNING: ${flagVariable(key)} is ignored because ${name} is set\n`);
     }
   }

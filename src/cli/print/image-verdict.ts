@@ -1,4 +1,5 @@
 import { printable } from "../../format/printable.ts";
+import { isSignedBy } from "../../images/any-signer.ts";
 import type { Accepted, Failure, ImageVerdict, MissedPlace, Unsatisfied } from "../../images/verdict.ts";
 import type { Io, Lines, Output } from "../../io/io.ts";
 import type { Log } from "../../trust/material.ts";
@@ -13,7 +14,8 @@ const MISSING_TAG = new Set(["auth", "registry"]);
 export interface VerdictOptions {
   /** Reference of the image, as the JSON names it. */
   readonly reference: string;
-  readonly signer: Policy["signer"];
+  /** The accepted signers, of which any is enough, with the flags that name them. */
+  readonly signers: readonly { readonly signer: Policy["signer"]; readonly name: string }[];
   /** Whether the signed digest was compared with the image, and whether annotations were required. */
   readonly claims: boolean;
   readonly annotations: boolean;
@@ -42,7 +44,7 @@ export function printVerdict(io: VerdictIo, verdict: ImageVerdict, options: Verd
 
 function printAccepted(io: VerdictIo, verdict: Accepted, options: VerdictOptions & { look: Look }): void {
   const { image, digest, verified, failures, incomplete } = verdict;
-  const { reference, signer, claims, annotations, form, logs, look } = options;
+  const { reference, signers, claims, annotations, form, logs, look } = options;
   warnAboutIncomplete(io.stderr, incomplete);
   if (!look.terminal) {
     printHeader(io.stderr, { name: image, verified, claims, annotations });
@@ -50,7 +52,12 @@ function printAccepted(io: VerdictIo, verdict: Accepted, options: VerdictOptions
   } else if (!options.inTable) {
     printSigned(io.stderr, { name: shortDigests(image, look), verified, logs, look });
   }
-  warnAboutLoosePatterns(io.stderr, signer, verified);
+  for (const { signer, name } of signers) {
+    const accepted = signers.length === 1 ? verified : verified.filter((each) => isSignedBy(each, signer));
+    if (accepted.length === 0) continue;
+    if (signers.length > 1) io.stderr.write(`Accepted by ${printable(name)}\n`);
+    warnAboutLoosePatterns(io.stderr, signer, accepted);
+  }
   if (failures.length > 0) {
     io.stderr.write("These were also found but did not verify:\n");
     printFailures(io.stderr, failures, look);
