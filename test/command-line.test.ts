@@ -15,8 +15,8 @@ test("unknown command with any flags -> reported as an unknown command", async (
 
 test("wrong number of arguments -> cobra's message", async () => {
   const cases = [
-    [["tree"], "accepts 1 arg(s), received 0"],
-    [["tree", "a", "b"], "accepts 1 arg(s), received 2"],
+    [["load"], "accepts 1 arg(s), received 0"],
+    [["load", "a", "b"], "accepts 1 arg(s), received 2"],
     [["verify"], "requires at least 1 arg(s), only received 0"],
   ] as const;
   for (const [argv, message] of cases) {

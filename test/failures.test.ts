@@ -89,7 +89,7 @@ test("every flag for a file: missing, folder, empty or wrong kind -> error names
 test("wrong command line -> hint names the command's help", async () => {
   const lines = [
     ["sign"],
-    ["tree", "a", "b"],
+    ["load", "a", "b"],
     ["verify", "--bogus", "image"],
     ["verify", "-z", "image"],
     ["verify", "--max-workers=x", "image"],

@@ -147,3 +147,35 @@ test("verify-attestation --from and --pin: the images of the file are verified",
   file("list", `${image("app")}\n${image("web")}\n`);
   assert.notEqual((await verify("--from", "list")).code, 0);
 });
+
+test("sign, attest, tree and clean: the images of --from and several arguments", async (t) => {
+  const { cwd, env, ok, tsign, image, verify, file, registry } = await workshop(t);
+  file("list", `${image("app")}\n${image("none")}\n${image("none")}\n`);
+  file("predicate", "{}");
+  await ok("sign", "--key", "a.key", "-y", ...OFFLINE, "--from", "list");
+  assert.equal((await verify("--from", "list")).code, 0);
+  await ok("attest", "--key", "a.key", "-y", ...OFFLINE, "--predicate", "predicate", "--from", "list", image("web"));
+  const attested = ["verify-attestation", "--key", "a.pub", NO_LOG, image("web"), "--from", "list"];
+  const { code, stdout } = await tsign(...attested);
+  assert.equal(code, 0);
+  assert.equal(stdout.trim().split("\n").length, 3, "none is attested once");
+  const bad = await tsign("sign", "--key", "a.key", "-y", ...OFFLINE, "--from", "predicate");
+  assert.match(bad.stderr, /^Error: predicate:1: unknown format$/m);
+
+  const trees = await tsign("tree", image("app"), `${registry}/absent:v1`, image("web"));
+  assert.equal(trees.code, 1);
+  const headers = trees.stdout.match(/^.*artifacts for an image: .*$/gm) ?? [];
+  assert.deepEqual(
+    headers.map((line) => line.replace(/^.*: /, "")),
+    [image("app"), image("web")],
+  );
+  assert.match(trees.stderr, /absent:v1/);
+  assert.equal((await tsign("tree")).code, 1);
+
+  const declined = await run(["clean", "--from", "list"], { cwd, env, stdin: "n\n" });
+  assert.notEqual(declined.code, 0);
+  assert.equal((await verify("--from", "list")).code, 0, "nothing was removed");
+  await ok("clean", "--force", "--from", "list");
+  for (const name of ["app", "none"]) assert.equal((await verify(image(name))).code, 10, name);
+  assert.equal((await verify(image("web"))).code, 0);
+});

@@ -1,5 +1,6 @@
 import { readAttested, requireSize } from "../cli/options/attesting.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
+import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import { legacyStyle } from "../cli/options/legacy-style.ts";
 import { writeRequested } from "../cli/options/output-places.ts";
@@ -38,7 +39,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
   const attested = await readAttested(io, flags);
   const images: RegistryImage[] = [];
   const named: string[] = [];
-  for (const text of args) {
+  for (const text of (await readImageInputs(io, args, flags)).images) {
     const mustExist = forms.bundle || flags.recursive;
     const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: true });
     images.push(...(flags.recursive ? await withChildren(image) : [image]));

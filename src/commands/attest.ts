@@ -1,4 +1,5 @@
 import { attestingFlags } from "../cli/flags/attesting.ts";
+import { imageSourceFlags } from "../cli/flags/image-sources.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
@@ -7,6 +8,7 @@ export const flags = {
   ...keyFlags,
   ...attestingFlags,
   ...registryFlags,
+  ...imageSourceFlags,
   attachmentTagPrefix,
   noUpload: flag.bool("skip storing the attestation in the registry"),
   recordCreationTimestamp: flag.bool("set the creation time of the attestation image", {
@@ -29,7 +31,7 @@ export default defineCommand({
     "# Attest build provenance with a key",
     "tsign attest --key cosign.key --type slsaprovenance1 --predicate provenance.json registry.example/app@sha256:…",
   ],
-  args: { min: 1, max: Number.POSITIVE_INFINITY },
+  args: { min: 1, max: Number.POSITIVE_INFINITY, unless: "from" },
   flags,
   exclusive: [
     ["useSigningConfig", "signingConfig"],

@@ -1,6 +1,8 @@
+import { forEachImage } from "../cli/each-image.ts";
 import { recordRemoved } from "../cli/effects.ts";
+import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
-import type { Run } from "../cli/parser/define.ts";
+import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { printDone } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import { findReferrersOf, type ReferrerKind, removeReferrersOf, removeTag } from "../evidence/remove.ts";
@@ -11,7 +13,12 @@ import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
 import type { ImageStore } from "../oci/types.ts";
 import type definition from "./clean.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
+export const run: Run<typeof definition> = async (io, { args, flags }) => {
+  const { images } = await readImageInputs(io, args, flags);
+  await forEachImage(io, images, (text) => cleanImage(io, text, flags));
+};
+
+async function cleanImage(io: Io, text: string, flags: FlagValues<typeof definition.flags>): Promise<void> {
   const image = await resolveImage(io, {
     text,
     flags,
@@ -62,7 +69,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   }
   if (count === 0 && !failed) io.stderr.write(`Nothing to remove from ${text}\n`);
   if (failed) throw new TsignError(failed.code, `not everything could be removed from ${text}`);
-};
+}
 
 type CleanType = "signature" | "attestation" | "referrer" | "sbom" | "all";
 

@@ -1,5 +1,6 @@
 import { parseAnnotations } from "../cli/options/annotations.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
+import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments, requireExperimental, resolveImage } from "../cli/options/images.ts";
 import { keyReference } from "../cli/options/key.ts";
 import { legacyStyle } from "../cli/options/legacy-style.ts";
@@ -39,7 +40,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
   const annotations = parseAnnotations(flags.annotations);
   const images: RegistryImage[] = [];
   const named: string[] = [];
-  for (const text of args) {
+  for (const text of (await readImageInputs(io, args, flags)).images) {
     const image = await resolveImage(io, { text, flags, mustExist: forms.bundle, warnAboutTags: true });
     images.push(...(flags.recursive ? await withChildren(image) : [image]));
     named.push(`${image.ref.name}@${image.digest}`);

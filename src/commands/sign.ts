@@ -1,3 +1,4 @@
+import { imageSourceFlags } from "../cli/flags/image-sources.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { signingFlags } from "../cli/flags/signing.ts";
@@ -9,6 +10,7 @@ export const flags = {
   ...keyFlags,
   ...signingFlags,
   ...registryFlags,
+  ...imageSourceFlags,
   annotations: flag.strings("annotations to sign with the image, as key=value pairs", { short: "a" }),
   attachment: flag.string("attached artifact to sign instead of the image: sbom", {
     deprecated: REFERRERS,
@@ -56,7 +58,7 @@ export default defineCommand({
     "# Sign a multi-platform image and all its images, with an annotation",
     "tsign sign --key cosign.key --recursive -a env=prod registry.example/app:v1",
   ],
-  args: { min: 1, max: Number.POSITIVE_INFINITY },
+  args: { min: 1, max: Number.POSITIVE_INFINITY, unless: "from" },
   flags,
   exclusive: [["useSigningConfig", "signingConfig"]],
 });

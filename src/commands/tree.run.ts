@@ -1,5 +1,7 @@
+import { forEachImage } from "../cli/each-image.ts";
+import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
-import type { Run } from "../cli/parser/define.ts";
+import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { type Attached, artifactGroup, attestationGroup, printTree } from "../cli/print/attachment-tree.ts";
 import { lookOf } from "../cli/print/style.ts";
 import { TsignError } from "../errors.ts";
@@ -18,7 +20,15 @@ import { type AttachmentKind, attachmentTag } from "../oci/tags.ts";
 import type { ImageStore, ListedReferrer } from "../oci/types.ts";
 import type definition from "./tree.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
+export const run: Run<typeof definition> = async (io, { args, flags, answer }) => {
+  const { images } = await readImageInputs(io, args, flags);
+  const trees: Awaited<ReturnType<typeof showTree>>[] = [];
+  answer({ images: trees });
+  await forEachImage(io, images, async (text) => void trees.push(await showTree(io, text, flags)));
+  return { images: trees };
+};
+
+async function showTree(io: Io, text: string, flags: FlagValues<typeof definition.flags>) {
   parseReference(text);
   const image = await resolveImage(io, {
     text,
@@ -44,7 +54,7 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
     io.stderr.write("WARNING: nothing was verified; the signers are those that the signatures claim\n");
   }
   return { image: `${image.ref.name}@${image.digest}`, attached: attached.map(recordOf) };
-};
+}
 
 const TAGGED: readonly (Pick<Attached, "group" | "picture" | "title"> & { kind: AttachmentKind })[] = [
   { kind: "sig", group: "Signatures", picture: "🔐", title: "Signatures for an image tag" },

@@ -1,12 +1,13 @@
+import { imageSourceFlags } from "../cli/flags/image-sources.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { shape } from "../cli/parser/shape.ts";
 
 export default defineCommand({
-  usage: "[flags] <image>",
+  usage: "[flags] <image…>",
   summary: "Show the artifacts attached to an image",
   about:
-    "Shows the signatures, attestations, SBOMs and other artifacts stored with an image, as OCI referrers or under legacy tags.",
+    "Shows the signatures, attestations, SBOMs and other artifacts stored with each image, as OCI referrers or under legacy tags.",
   examples: [
     "# Show the artifacts of an image",
     "tsign tree registry.example/app:v1",
@@ -14,23 +15,28 @@ export default defineCommand({
     "tsign tree --signers registry.example/app:v1",
   ],
   result: shape.object({
-    image: shape.text("registry/repository@digest"),
-    attached: shape.list(
+    images: shape.list(
       shape.object({
-        group: shape.text("Signatures, SBOMs, Other artifacts, or Attestations with their predicate type"),
-        where: shape.text("registry/repository:tag, or registry/repository@digest"),
-        layers: shape.list(
-          shape.object(
-            { digest: shape.digest() },
-            { signer: shape.text("whom the signature claims to be from; nothing is verified") },
-          ),
+        image: shape.text("registry/repository@digest"),
+        attached: shape.list(
+          shape.object({
+            group: shape.text("Signatures, SBOMs, Other artifacts, or Attestations with their predicate type"),
+            where: shape.text("registry/repository:tag, or registry/repository@digest"),
+            layers: shape.list(
+              shape.object(
+                { digest: shape.digest() },
+                { signer: shape.text("whom the signature claims to be from; nothing is verified") },
+              ),
+            ),
+          }),
         ),
       }),
     ),
   }),
-  args: { min: 1, max: 1 },
+  args: { min: 1, max: Number.POSITIVE_INFINITY, unless: "from" },
   flags: {
     ...registryFlags,
+    ...imageSourceFlags,
     attachmentTagPrefix,
     experimentalOci11: flag.bool("show OCI referrers, too", {
       default: true,

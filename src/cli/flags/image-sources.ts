@@ -15,7 +15,7 @@ export const imageSourceFlags = {
 
 /** The flag of commands that write the file of --from with verified digests. */
 export const pinFlags = {
-  pin: flag.string("output file for the --from file with its tags replaced by the verified digests", {
+  pin: flag.string("file to write the --from file to, with its tags replaced by the verified digests", {
     output: true,
     unbound: true, // COSIGN_PIN is the PIN of a token
   }),
