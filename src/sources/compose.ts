@@ -1,9 +1,11 @@
 import { TsignError } from "../errors.ts";
 import type { DocumentLines, SourceDocument } from "./documents.ts";
 import { imageText, type NamedImage, referenceEdit, type SourceImages } from "./named-image.ts";
-import { field, itemsOf, pairsOf } from "./yaml-fields.ts";
+import { field, itemsOf, pairsOf, unknownKey } from "./yaml-fields.ts";
 import type { YamlMapping, YamlNode } from "./yaml-parts.ts";
 
+/** The elements of a compose file, besides extensions. */
+const ELEMENTS = ["version", "name", "include", "services", "networks", "volumes", "configs", "secrets", "models"];
 /** Attributes of a service whose items may name an image to run (Compose specification, lifecycle hooks). */
 const HOOKS = ["pre_start", "post_start", "pre_stop"];
 
@@ -30,6 +32,8 @@ class Finder implements SourceImages {
   }
 
   file(root: YamlMapping): void {
+    const unknown = unknownKey(root, (key) => key.startsWith("x-") || ELEMENTS.includes(key));
+    if (unknown) this.#refuse(unknown[1], `a compose file has no element ${unknown[0]}`);
     this.#refuseField(root, "include");
     const services = field(root, "services");
     if (services?.kind === "mapping") for (const [name, node] of pairsOf(services)) this.#service(name, node);

@@ -151,6 +151,8 @@ test("readImages: compose files", () => {
       "f:3: expected one document of format compose, found several",
     ],
     ["services: [a]", "f:1: unknown format"],
+    ["services: {w: {image: a}}\ncontainers: [{image: b}]", "f:2: a compose file has no element containers"],
+    ["x-b: [{image: b}]\nservices: {w: {image: a}}\nvolumes: {v: }", "compose: a@2"],
     ["services: {web: {type: ClusterIP}}", "f:1: service web has neither an image nor a build"],
     [
       "services:\n  w: !reset null",
@@ -176,6 +178,9 @@ test("readImages: images of a kustomization", () => {
       "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages: [{name: a, newTag: v, digest: sha256:0}]",
       "kustomize: a@sha256:0@3",
     ],
+    ["images: [{name: a, newTag: v}]\ncontainers: [{image: b}]", "f:2: a kustomization has no field containers"],
+    ["kind: Kustomization\nimageTags: [{name: a, newTag: v}]", "f:2: a kustomization has no field imageTags"],
+    ["images: [{name: a, newTag: v}]\nnamePrefix: x", "kustomize: a:v@1"],
     ["images:\n- name: a", "f:2: the tag of a is in the resources"],
     ["images:\n- name: a\n  newName: b", "f:2: the tag of b is in the resources"],
     ["images:\n- newTag: v", "f:2: entry of images has no name"],

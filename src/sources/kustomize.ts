@@ -1,9 +1,16 @@
 import { TsignError } from "../errors.ts";
 import type { DocumentLines, SourceDocument } from "./documents.ts";
 import { type Edit, imageText, type NamedImage, type SourceImages } from "./named-image.ts";
-import { field } from "./yaml-fields.ts";
+import { field, unknownKey } from "./yaml-fields.ts";
 import type { YamlMapping, YamlNode } from "./yaml-parts.ts";
 
+/** The fields of a kustomization (kustomize, api/types/kustomization.go) and of its metadata. `imageTags` is obsolete. */
+const FIELDS = (
+  "apiVersion kind metadata openapi namePrefix nameSuffix namespace commonLabels labels commonAnnotations " +
+  "patchesStrategicMerge patchesJson6902 patches images replacements replicas vars sortOptions resources components crds " +
+  "bases configMapGenerator secretGenerator helmGlobals helmCharts helmChartInflationGenerator generatorOptions " +
+  "configurations generators transformers validators buildMetadata"
+).split(" ");
 /** Fields that name further images, in other files. */
 const RESOURCES = ["resources", "bases", "components", "helmCharts", "patches", "generators", "transformers"];
 
@@ -16,6 +23,10 @@ const RESOURCES = ["resources", "bases", "components", "helmCharts", "patches", 
  */
 export function kustomizeImages({ root, lines }: SourceDocument): SourceImages {
   const reader = new Reader(lines);
+  const unknown = root.kind === "mapping" ? unknownKey(root, (key) => FIELDS.includes(key)) : undefined;
+  if (unknown) {
+    throw new TsignError("input", `${lines.where(unknown[1].at)}: a kustomization has no field ${unknown[0]}`);
+  }
   const list = root.kind === "mapping" ? field(root, "images") : undefined;
   if (list && list.kind !== "sequence") throw new TsignError("input", `${lines.where(list.at)}: images is not a list`);
   const images = (list?.items ?? []).map((item) => reader.entry(item));

@@ -16,6 +16,15 @@ export function itemsOf(node: YamlNode | undefined): YamlMapping[] {
   return node?.kind === "sequence" ? node.items.filter((item) => item.kind === "mapping") : [];
 }
 
+/** The first pair whose key is not known. */
+export function unknownKey(
+  node: YamlMapping,
+  isKnown: (key: string) => boolean,
+): [key: string, value: YamlNode] | undefined {
+  for (const [key, value] of pairsOf(node)) if (!isKnown(key)) return [key, value];
+  return undefined;
+}
+
 /** Whether a key has a value that is not a collection. */
 export function hasScalar(node: YamlMapping, key: string): boolean {
   return field(node, key)?.kind === "scalar";
