@@ -5,6 +5,7 @@ import { bareHost, isRfc1918 } from "../../net/proxy.ts";
 import type { Repository } from "../ref.ts";
 import { type Authorization, authenticate } from "./auth.ts";
 import type { Credentials } from "./keychain.ts";
+import { registryMessage } from "./message.ts";
 import { REGISTRY } from "./peer.ts";
 import { shared } from "./shared.ts";
 
@@ -34,6 +35,11 @@ export interface RegistryRequest {
   readonly action: Action;
 }
 
+/** An authorization, and how many requests have used it. */
+interface Shared extends Authorization {
+  uses: number;
+}
+
 const MAX_ERROR_BODY = 64 * 1024;
 /** Limits of the request that checks whether a server uses TLS. */
 const PROBE_LIMITS = { answer: 10_000, attempts: 1 };
@@ -46,7 +52,7 @@ export class RegistrySession {
   readonly #options: SessionOptions;
   readonly #transport: Transport;
   /** By scope; requested once, however many requests wait for it. */
-  readonly #authorizations = new Map<string, Promise<Authorization>>();
+  readonly #authorizations = new Map<string, Promise<Shared>>();
   readonly #origins: Map<string, Promise<URL>>;
   #challenge: string | undefined;
   #credentials: Promise<Credentials> | undefined;
@@ -114,21 +120,26 @@ export class RegistrySession {
     const url = new URL(request.path, origin);
     const own = url.origin === origin.origin;
     const scope = this.#scopeOf(request.action);
-    const attempt = async () => {
-      const authorization = own && this.#challenge ? await this.#authorize(scope, origin) : undefined;
-      const headers = { ...request.headers, ...(authorization ? { authorization } : {}) };
+    const attempt = async (authorization: Authorization | undefined) => {
+      const headers = { ...request.headers, ...(authorization ? { authorization: authorization.header } : {}) };
       const { method, body, followRedirects = false } = request;
-      const answer = await send({ method, url, headers, followRedirects, ...(body ? { body } : {}) });
-      return { answer, authorization };
+      return send({ method, url, headers, followRedirects, ...(body ? { body } : {}) });
     };
-    const { answer: first, authorization } = await attempt();
-    const challenge = first.headers["www-authenticate"];
     // Credentials are sent to the registry itself only, not to a host it redirects to.
-    if (first.status !== 401 || first.url.origin !== origin.origin || challenge === undefined) return first;
-    if ("discard" in first && typeof first.discard === "function") first.discard();
-    this.#challenge = challenge;
+    const isRefused = ({ status, url: from, headers }: T) =>
+      status === 401 && from.origin === origin.origin && headers["www-authenticate"] !== undefined;
+    const authorization = own && this.#challenge ? await this.#authorize(scope, origin) : undefined;
+    const first = await attempt(authorization);
+    if (!isRefused(first)) return first;
+    discard(first);
+    this.#challenge = first.headers["www-authenticate"];
     if (authorization !== undefined) await this.#forget(scope, authorization);
-    return (await attempt()).answer;
+    const renewed = own ? await this.#authorize(scope, origin) : undefined;
+    const second = await attempt(renewed);
+    if (renewed?.expires === undefined || renewed.uses === 1 || !isRefused(second)) return second;
+    // A token may be good for a few requests, which others have made meanwhile: ask for one that nobody else uses.
+    discard(second);
+    return attempt(await this.#newAuthorization(scope, origin));
   }
 
   #scopeOf(action: Action): string {
@@ -138,22 +149,23 @@ export class RegistrySession {
   }
 
   /** Drops an authorization that the registry refused, unless a request at the same time has already renewed it. */
-  async #forget(scope: string, refused: string): Promise<void> {
+  async #forget(scope: string, { header: refused }: Authorization): Promise<void> {
     const known = this.#authorizations.get(scope);
     const current = await known?.catch(() => undefined);
     if (current?.header === refused && this.#authorizations.get(scope) === known) this.#authorizations.delete(scope);
   }
 
-  async #authorize(scope: string, origin: URL): Promise<string> {
+  async #authorize(scope: string, origin: URL): Promise<Shared> {
     const known = this.#authorizations.get(scope);
     const current = await known;
     const expired = current?.expires !== undefined && current.expires <= this.#options.io.now().getTime();
     if (expired && this.#authorizations.get(scope) === known) this.#authorizations.delete(scope);
-    const { header } = await shared(this.#authorizations, scope, () => this.#newAuthorization(scope, origin));
-    return header;
+    const authorization = await shared(this.#authorizations, scope, () => this.#newAuthorization(scope, origin));
+    authorization.uses++;
+    return authorization;
   }
 
-  async #newAuthorization(scope: string, origin: URL): Promise<Authorization> {
+  async #newAuthorization(scope: string, origin: URL): Promise<Shared> {
     const { io, repository, tls } = this.#options;
     this.#credentials ??= this.#options.credentials(origin).catch((error: unknown) => {
       this.#credentials = undefined; // the next request asks again
@@ -162,7 +174,8 @@ export class RegistrySession {
     const credentials = await this.#credentials;
     this.#note = credentials.note;
     const challenge = this.#challenge ?? "";
-    return authenticate({ io, tls, repository, credentials, challenge, origin, scope, now: io.now().getTime() });
+    const now = io.now().getTime();
+    return { ...(await authenticate({ io, tls, repository, credentials, challenge, origin, scope, now })), uses: 0 };
   }
 
   /**
@@ -231,14 +244,7 @@ function isNotTls(cause: unknown): boolean {
   return NO_ANSWER.has(known) || /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/.test(known);
 }
 
-function registryMessage(bytes: Uint8Array | undefined): string {
-  const text = Buffer.from(bytes ?? []).toString("utf8");
-  let message = "";
-  try {
-    const { errors } = JSON.parse(text) as { errors?: { code?: string; message?: string }[] };
-    message = (errors ?? []).map((error) => [error.code, error.message].filter(Boolean).join(": ")).join("; ");
-  } catch {
-    // not the registry's JSON; the status is enough for the message
-  }
-  return message.replace(/[\p{Cc}\p{Cf}]+/gu, " ").slice(0, 300);
+/** Ends the body of an answer that is not read. */
+function discard(answer: object): void {
+  if ("discard" in answer && typeof answer.discard === "function") answer.discard();
 }
