@@ -87,6 +87,14 @@ const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
     definition: () => import("./commands/import-key-pair.ts"),
     run: () => import("./commands/import-key-pair.run.ts"),
   },
+  "key change-password": {
+    definition: () => import("./commands/key/change-password.ts"),
+    run: () => import("./commands/key/change-password.run.ts"),
+  },
+  "key inspect": {
+    definition: () => import("./commands/key/inspect.ts"),
+    run: () => import("./commands/key/inspect.run.ts"),
+  },
   "key test": { definition: () => import("./commands/key/test.ts"), run: () => import("./commands/key/test.run.ts") },
   initialize: {
     definition: () => import("./commands/initialize.ts"),

@@ -93,6 +93,8 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     "import-key-pair": ["--key=pem", "--output-key-prefix=imported"],
     "public-key": ["--key=a.key"],
     "key test": ["a.key"],
+    "key inspect": ["a.key"],
+    "key change-password": ["new.key"],
     sign: [...key, "-y", image],
     attest: [...key, "-y", "--predicate=p.json", image],
     "sign-blob": [...key, "-y", "--bundle=out.json", "file"],

@@ -4,22 +4,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { TsignError } from "../src/errors.ts";
-import type { Terminal } from "../src/io/io.ts";
+import { PASSWORD, terminal } from "./support/passwords.ts";
 import { NO_LOG, OFFLINE, run, type TestOptions, temporaryFolder, testIo } from "./support/test-io.ts";
-
-const PASSWORD = { COSIGN_PASSWORD: "pw" };
-
-/** A terminal that gives answers in order. */
-function terminal(...answers: string[]): Partial<Terminal> {
-  return {
-    stdin: true,
-    prompt: async (question) => {
-      const answer = answers.shift();
-      if (answer === undefined) throw new TsignError("internal", `an unexpected question: ${question}`);
-      return answer;
-    },
-  };
-}
 
 function generate(context: TestContext) {
   const cwd = temporaryFolder(context);

@@ -34,6 +34,8 @@ const SUMMARIES = {
   "generate-fig-spec": "Print a completion specification for Fig",
   "generate-key-pair": "Generate a key pair",
   "import-key-pair": "Import a private key for signing",
+  "key change-password": "Change the password of a private key file",
+  "key inspect": "Show what a key is, without using it",
   "key test": "Test a key by signing and verifying once",
   initialize: "Fetch the TUF trust root",
   load: "Load a saved image into a registry",

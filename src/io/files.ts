@@ -5,6 +5,7 @@ import { giveBack, newPiece } from "../format/pieces.ts";
 import { fileError, isMissing } from "./file-errors.ts";
 import type { FileFacts, Files } from "./io.ts";
 import { makeDirectories, makeFolder, removeOwn } from "./own.ts";
+import { replaceProven } from "./proven.ts";
 import { readSpecial } from "./special.ts";
 import { replaceFile, requireWritable, writeFile } from "./write.ts";
 
@@ -38,6 +39,7 @@ export function systemFiles(cwd: string): Files {
     },
     write: (path, data, { mode }) => failing("write", path, () => writeFile(at(path), data, mode)),
     replace: (path, data, { mode }) => failing("write", path, () => replaceFile(at(path), data, mode)),
+    replaceProven: (path, data, prove) => failing("replace", path, () => replaceProven(at(path), data, prove)),
     requireWritable: (path) => failing("write", path, () => requireWritable(at(path))),
     makeDirectory: (path, options = { mode: 0o777 }) =>
       failing("create", path, () => makeDirectories(at(path), options.mode)),

@@ -126,6 +126,8 @@ export interface Files {
     data: Uint8Array | string | AsyncIterable<Uint8Array>,
     options: { mode: number },
   ): Promise<void>;
+  /** Replaces a file in one step, after `prove` has read the new content from the disk; until then it is unchanged. */
+  replaceProven(path: string, data: string, prove: (written: Uint8Array) => Promise<void>): Promise<void>;
   /** Throws when `write` could not write the path now: no folder, no permission, no space, a read-only file. Changes nothing. */
   requireWritable(path: string): Promise<void>;
   makeDirectory(path: string, options?: { mode: number }): Promise<void>;

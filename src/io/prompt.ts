@@ -32,6 +32,26 @@ export async function readPassword(
 }
 
 /**
+ * Returns the new password of a private key: COSIGN_NEW_PASSWORD if set (even empty), else prompted for twice on a terminal.
+ * It is not read from stdin, which may contain the old password.
+ *
+ * @throws TsignError "input" when the two answers differ, or when there is no password and no terminal
+ */
+export async function readNewPassword(io: Pick<Io, "env" | "tty">): Promise<Uint8Array> {
+  const fromEnvironment = io.env["COSIGN_NEW_PASSWORD"];
+  if (fromEnvironment !== undefined) return Buffer.from(fromEnvironment);
+  if (!io.tty.stdin) {
+    throw new TsignError("input", "read new password: COSIGN_NEW_PASSWORD is not set and stdin is not a terminal", {
+      hint: "set COSIGN_NEW_PASSWORD; COSIGN_NEW_PASSWORD= sets an empty password",
+    });
+  }
+  const password = await io.tty.prompt("Enter new password for private key: ", { secret: true });
+  const again = await io.tty.prompt("Enter new password for private key again: ", { secret: true });
+  if (again !== password) throw new TsignError("input", "passwords do not match");
+  return Buffer.from(password);
+}
+
+/**
  * Asks for confirmation before an operation that cannot be undone; only `y` continues. Reads one line from stdin, terminal or
  * not; the end of input counts as no.
  *

@@ -5,6 +5,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   lstatSync,
   openSync,
@@ -114,7 +115,7 @@ export function requireWritable(path: string): void {
 }
 
 /** Follows symbolic links, also to a file that does not exist yet. */
-function followLinks(path: string): string {
+export function followLinks(path: string): string {
   let at = path;
   for (let count = 0; count < MAX_LINKS; count++) {
     if (!lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink()) return at;
@@ -125,7 +126,7 @@ function followLinks(path: string): string {
 }
 
 /** Refuses a file without write permission, also for root, because somebody removed that permission on purpose. */
-function refuseReadOnly({ mode }: Stats): void {
+export function refuseReadOnly({ mode }: Stats): void {
   if ((mode & 0o222) === 0) throw Object.assign(new Error("the file is read-only"), { code: "EREADONLY" });
 }
 
@@ -141,11 +142,15 @@ function writeNew(target: string, bytes: Uint8Array, mode: number): void {
   }
 }
 
-/** Writes bytes or a stream to a temporary file and renames it when complete; a stream that throws leaves no file behind. */
-async function writeBeside(
+/**
+ * Writes bytes or a stream to a temporary file and renames it when complete; a stream that throws leaves no file behind.
+ *
+ * @param options.before called with the temporary file, once it is on the disk; if it throws, nothing is renamed
+ */
+export async function writeBeside(
   target: string,
   content: Uint8Array | AsyncIterable<Uint8Array>,
-  { mode, like }: { mode: number; like?: Stats },
+  { mode, like, before }: { mode: number; like?: Stats; before?: (temporary: string) => Promise<void> },
 ): Promise<void> {
   const temporary = temporaryName(target);
   const file = openSync(temporary, "wx", mode);
@@ -159,6 +164,7 @@ async function writeBeside(
         release(piece);
       }
     }
+    if (before) fsyncSync(file);
     open = false;
     closeSync(file);
     if (like) {
@@ -166,6 +172,7 @@ async function writeBeside(
       if (uid !== like.uid || gid !== like.gid) chownSync(temporary, like.uid, like.gid);
       chmodSync(temporary, mode);
     }
+    await before?.(temporary);
     renameOwn(temporary, target);
   } catch (cause) {
     if (open) closeSync(file);
@@ -223,6 +230,6 @@ function removeHalf(temporary: string): void {
   removeOwn(temporary, dirname(temporary));
 }
 
-function failure(code: string): Error {
+export function failure(code: string): Error {
   return Object.assign(new Error(code), { code });
 }

@@ -89,6 +89,31 @@ export async function readKeyFile(text: string, password: () => Promise<Uint8Arr
   }
 }
 
+/** What a private key file shows without its password. */
+export interface KeyFileFacts {
+  /** The PEM label: `ENCRYPTED SIGSTORE PRIVATE KEY`. */
+  readonly label: string;
+  /** `scrypt (N 65536, r 8, p 1), nacl/secretbox`. */
+  readonly encryption: string;
+}
+
+/**
+ * Reads what a private key file of tsign or cosign shows without its password; undefined for a file with another PEM label.
+ *
+ * @throws TsignError "input" for text without one PEM block, and for a damaged key file
+ */
+export function keyFileFacts(text: string): KeyFileFacts | undefined {
+  const block = keyBlock(text, "key", `use a file that begins with -----BEGIN ${LABEL}-----`, {
+    beside: ["EC PARAMETERS"],
+  });
+  if (!READ_LABELS.includes(block.label)) return undefined;
+  const { cost } = readEnvelope(block.bytes);
+  return {
+    label: block.label,
+    encryption: `scrypt (N ${cost}, r ${BLOCK_SIZE}, p ${PARALLELISM}), nacl/secretbox`,
+  };
+}
+
 /** What to do about a password that does not decrypt the key. The password itself is never part of the text. */
 function wrongPasswordHint(password: Uint8Array): string {
   if (password.length === 0) return "set COSIGN_PASSWORD to the password of this key; the given password is empty";

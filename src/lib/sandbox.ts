@@ -162,6 +162,7 @@ const NO_FILES: Files = {
   stat: async () => undefined,
   write: async () => {},
   replace: async () => {},
+  replaceProven: async () => {},
   requireWritable: async () => {},
   makeDirectory: async () => {},
   makeOwnFolder: async () => "/nowhere",

@@ -13,7 +13,11 @@ const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export async function storageWorkshop(context: TestContext, options = { referrers: true }) {
   const cwd = temporaryFolder(context);
   const registry = await testRegistry(context, options);
-  const env: Record<string, string> = { COSIGN_PASSWORD: PASSWORD, TSIGN_SANDBOX: registry };
+  const env: Record<string, string> = {
+    COSIGN_PASSWORD: PASSWORD,
+    COSIGN_NEW_PASSWORD: PASSWORD,
+    TSIGN_SANDBOX: registry,
+  };
   const tsign = (...argv: string[]) => run(argv, { cwd, env });
   const ok = async (...argv: string[]) => {
     const outcome = await tsign(...argv);

@@ -21,6 +21,12 @@ const rows: readonly (readonly [name: string, about: string, expects: string, se
     "maximum size of a payload or bundle, 128 MiB by default",
     "a size: 5120, 20K, 45MiB, 1GB",
   ],
+  [
+    "COSIGN_NEW_PASSWORD",
+    "new password for `key change-password`, instead of a prompt; may be empty",
+    "a password",
+    true,
+  ],
   ["COSIGN_PASSWORD", "password of private keys, instead of a prompt; may be empty", "a password", true],
   ["COSIGN_PKCS11_IGNORE_CERTIFICATE", "option to ignore certificates on a PKCS#11 token", "1 or 0"],
   ["COSIGN_PKCS11_MODULE_PATH", "path of the PKCS#11 module", "a path"],

@@ -1,3 +1,4 @@
+import { algorithmOf, hashOf, printFact, requireReference } from "../../cli/inspect/key.ts";
 import { keyReference } from "../../cli/options/key.ts";
 import type { Run } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
@@ -13,13 +14,13 @@ import type definition from "./test.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [key = ""], flags }) => {
   const reference = keyReference({ key, sk: flags.sk, slot: flags.slot });
-  if (reference === "") throw new TsignError("usage", "a key reference or --sk is required");
+  requireReference(reference);
   const findings = await tryKey(io, reference);
   if (flags.output === "json") io.stdout.write(`${JSON.stringify(findings)}\n`);
   else {
     const { hint, ...others } = findings;
     const shown = { ...others, "key id": keyIdOfHint(hint) };
-    for (const [name, value] of Object.entries(shown)) printLine(io, name, value);
+    for (const [name, value] of Object.entries(shown)) printFact(io, name, value);
   }
   return { ...findings, keyId: keyIdOfHint(findings.hint) };
 };
@@ -31,10 +32,6 @@ interface Findings {
   readonly hash: string;
   readonly hint: string;
   readonly permissions: readonly string[];
-}
-
-function printLine(io: Io, name: string, value: string | readonly string[]): void {
-  for (const each of typeof value === "string" ? [value] : value) io.stdout.write(`${`${name}:`.padEnd(13)}${each}\n`);
 }
 
 async function tryKey(io: Io, reference: string): Promise<Findings> {
@@ -49,7 +46,7 @@ async function tryKey(io: Io, reference: string): Promise<Findings> {
     key: facts.id,
     service: provider?.service ?? "key file",
     algorithm: algorithmOf(publicKey),
-    hash: publicKey.kind.type === "ed25519" ? "none (pure Ed25519)" : publicKey.hash,
+    hash: hashOf(publicKey),
     hint: keyHint(publicKey),
     permissions: ["read the public key: yes", "sign: yes, and the signature verifies", ...(facts.permissions ?? [])],
   };
@@ -61,10 +58,4 @@ async function signOnce(io: Io, signer: Signer, key: PublicKey): Promise<void> {
   const { signature } = await signer.sign(bytes);
   if (await verifySignature({ key, message: messageOf(bytes), signature, hashes: defaultHashes(key) })) return;
   throw new TsignError("bad-signature", "the new signature does not verify with the public key of the same key");
-}
-
-function algorithmOf({ kind, padding }: PublicKey): string {
-  if (kind.type === "ecdsa") return `ECDSA ${kind.curve}`;
-  if (kind.type === "rsa") return `RSA ${kind.bits}, ${padding === "pss" ? "PSS" : "PKCS#1 v1.5"}`;
-  return "Ed25519";
 }
