@@ -42,7 +42,7 @@ const { outputFiles } = await build({
   splitting: true,
   minify: true,
   platform: "node",
-  target: "node24",
+  target: "node22",
   alias: { "node-fetch": NODE_FETCH },
   define: BUILT_FROM,
   plugins: [lightBuiltins],

@@ -56,10 +56,11 @@ function start(path) {
 
 function runAsScript() {
   const [major, minor] = process.versions.node.split(".").map(Number);
-  if (major > 24 || (major === 24 && minor >= 15)) {
+  // Older ones do not send requests through a proxy, and do not trust the CA certificates of the system.
+  if (major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21)) {
     import("../dist/main.mjs");
     return;
   }
-  process.stderr.write(`Error: tsign requires Node.js 24.15 or newer; this is ${process.version}\n`);
+  process.stderr.write(`Error: tsign requires Node.js 22.21, 24.5 or newer; this is ${process.version}\n`);
   process.exitCode = 1;
 }
