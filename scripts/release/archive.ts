@@ -31,7 +31,7 @@ export function tar(entries: readonly Entry[], seconds: number): Buffer {
 
 /** Returns a compressed tar archive. The name of the system in the header of gzip is left out. */
 export function tarGz(entries: readonly Entry[], seconds: number): Buffer {
-  const packed = gzipSync(tar(entries, seconds), { level: 9 });
+  const packed = gzipSync(tar(entries, seconds), { level: 6 });
   packed[9] = 255; // "unknown" (RFC 1952, section 2.3.1)
   return packed;
 }
@@ -82,7 +82,7 @@ export function zip(entries: readonly Entry[], seconds: number): Buffer {
   const list = sorted(entries);
   for (const entry of list) {
     const name = Buffer.from(entry.path);
-    const packed = deflateRawSync(entry.content, { level: 9 });
+    const packed = deflateRawSync(entry.content, { level: 6 });
     const common = zipFields(entry, packed, seconds);
     const local = Buffer.concat([Buffer.from("PK\x03\x04", "latin1"), common, name, packed]);
     const central = Buffer.alloc(14);

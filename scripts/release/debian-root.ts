@@ -11,8 +11,9 @@ import {
   renameSync,
   rmSync,
 } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { TOOLS } from "../tools.ts";
 import type { Entry } from "./archive.ts";
 
 /** Debian's architectures by tsign's processors. */
@@ -93,7 +94,7 @@ function extracted(each: (typeof PACKAGES)[number], processor: Processor): Entry
 
 /** Returns a package's file from TSIGN_TOOLS, where apt puts it the first time. */
 function downloaded({ name, version, sha256 }: (typeof PACKAGES)[number], processor: Processor): string {
-  const kept = join(process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools"), "debian");
+  const kept = join(TOOLS, "debian");
   const file = join(kept, `${sha256[processor]}.deb`);
   if (existsSync(file)) return file;
   const work = mkdtempSync(join(tmpdir(), "tsign-apt-"));

@@ -33,12 +33,12 @@ interface Base {
 }
 
 /**
- * Writes the container image into a folder, as an OCI layout with an index of its platforms under two tags: VERSION, and
- * VERSION-no-policy without the policy engine.
+ * Writes the container image into a folder, as an OCI layout with an index of its platforms, and without the policy engine into
+ * FOLDER-no-policy. The tags are VERSION and VERSION-no-policy. `tsign load` takes a layout with one image only.
  *
  * @returns the digests by tag; undefined when the release has no executable for Linux with glibc
  */
-export async function writeImage(
+export async function writeImages(
   folder: string,
   made: readonly Installation[],
   docs: Documents,
@@ -46,20 +46,20 @@ export async function writeImage(
 ): Promise<Readonly<Record<string, string>> | undefined> {
   const platforms = made.filter(({ platform }) => /^linux-(x64|arm64)$/.test(platform));
   if (platforms.length === 0) return undefined;
-  const store = await createLayout({ files: systemFiles(process.cwd()) }, folder);
-  const tagged: { descriptor: Descriptor; name: { tag: string } }[] = [];
-  for (const [tag, policy] of [
-    [options.version, true],
-    [`${options.version}-no-policy`, false],
-  ] as const) {
+  const digests: Record<string, string> = {};
+  for (const policy of [true, false]) {
+    const suffix = policy ? "" : "-no-policy";
+    const tag = `${options.version}${suffix}`;
+    const store = await createLayout({ files: systemFiles(process.cwd()) }, `${folder}${suffix}`);
     const manifests: object[] = [];
     for (const installation of platforms)
       manifests.push(await platformImage(store, { ...installation, policy }, docs, options));
     const index = { schemaVersion: 2, mediaType: INDEX, manifests, annotations: annotations(options) };
-    tagged.push({ descriptor: await store.putManifest(json(index), { mediaType: INDEX }), name: { tag } });
+    const descriptor = await store.putManifest(json(index), { mediaType: INDEX });
+    await store.commit([{ descriptor, name: { tag } }]);
+    digests[tag] = descriptor.digest;
   }
-  await store.commit(tagged);
-  return Object.fromEntries(tagged.map(({ descriptor, name }) => [name.tag, descriptor.digest]));
+  return digests;
 }
 
 /** Stores the image for one platform and returns its entry in the index. */
@@ -159,7 +159,7 @@ async function putLayer(store: LayoutStore, entries: readonly Entry[], seconds: 
   for (const { path } of entries) folders.delete(path);
   const above = [...folders].map((path) => ({ path, content: Buffer.alloc(0), mode: 0o755 }));
   const unpacked = tar([...above, ...entries], seconds);
-  const packed = gzipSync(unpacked, { level: 9 });
+  const packed = gzipSync(unpacked, { level: 6 });
   packed[9] = 255;
   const descriptor = { ...(await store.putBlob(packed)), mediaType: LAYER };
   return { descriptor, diffId: `sha256:${createHash("sha256").update(unpacked).digest("hex")}` };

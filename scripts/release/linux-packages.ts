@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { TOOLS } from "../tools.ts";
 import { type Documents, type Installation, systemEntries } from "./contents.ts";
 import { DESCRIPTION, HOMEPAGE, PROGRAM } from "./names.ts";
 
@@ -18,7 +19,7 @@ const KINDS = { glibc: ["deb", "rpm"], musl: ["apk"] } as const;
 
 /** Returns nfpm (github.com/goreleaser/nfpm), which is compiled once from the Go module proxy into TSIGN_TOOLS. */
 function nfpm(): string {
-  const folder = join(process.env["TSIGN_TOOLS"] ?? join(homedir(), ".cache/tsign-tools"), `nfpm-${NFPM}`);
+  const folder = join(TOOLS, `nfpm-${NFPM}`);
   const program = join(folder, "nfpm");
   if (existsSync(program)) return program;
   process.stderr.write("compiling nfpm: one to three minutes, once\n");

@@ -9,7 +9,7 @@ import { tarGz, zip } from "./archive.ts";
 import { type Component, components, licenceFile } from "./components.ts";
 import { archiveEntries, type Documents, documents, type Installation } from "./contents.ts";
 import { type Archive, homebrewFormula, scoopManifest } from "./formulas.ts";
-import { writeImage } from "./image.ts";
+import { writeImages } from "./image.ts";
 import { installers } from "./installers.ts";
 import { linuxPackages } from "./linux-packages.ts";
 import { DEFAULT_BASE_URL, DEFAULT_MAINTAINER, NPM_NAME, PROGRAM } from "./names.ts";
@@ -131,7 +131,7 @@ async function main(): Promise<void> {
   for (const [name, content] of installers(archives, release)) save(release, name, content);
   const commit = execFileSync("git", ["rev-parse", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim();
   const { base } = values;
-  const tags = await writeImage(join(release.folder, `${PROGRAM}-${release.version}-image`), made, docs, {
+  const tags = await writeImages(join(release.folder, `${PROGRAM}-${release.version}-image`), made, docs, {
     ...release,
     commit,
     base,

@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-const TSIGN = resolve(import.meta.dirname, "../../bin/main.ts");
+/** The program as release.ts has just built it. */
+const TSIGN = resolve(import.meta.dirname, "../../dist/main.mjs");
 /** Variables that give `tsign` an identity without asking anybody: a token, or a CI system that issues one. */
 const IDENTITY = [
   "SIGSTORE_ID_TOKEN",

@@ -1,9 +1,11 @@
 import type { Run } from "../cli/parser/define.ts";
-import { CARRIED_TRUST, VERSION } from "../version.ts";
+import { locateEngine } from "../io/policy-engine.ts";
+import { CARRIED_TRUST, POLICY_EVALUATORS, VERSION } from "../version.ts";
 import type definition from "./version.ts";
 
 export const run: Run<typeof definition> = async (io, { flags }) => {
   const { runtime, os, arch } = io.platform;
+  const engine = await locateEngine(io);
   const facts = {
     gitVersion: VERSION.version,
     gitCommit: VERSION.commit,
@@ -11,6 +13,7 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
     buildDate: VERSION.date,
     goVersion: runtime,
     compiler: "esbuild",
+    policyEngine: engine === undefined ? "none" : `${FORM[engine.form]}: ${POLICY_EVALUATORS}`,
     trustPackage: CARRIED_TRUST.package,
     tufRootVersion: String(CARRIED_TRUST.rootVersion),
     tufRootExpires: CARRIED_TRUST.rootExpires,
@@ -28,3 +31,4 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
 };
 
 const PLATFORM: Readonly<Record<string, string>> = { x64: "amd64", win32: "windows" };
+const FORM = { native: "native", portable: "WebAssembly" } as const;

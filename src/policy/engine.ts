@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import { TsignError } from "../errors.ts";
 import { parseJson } from "../format/json.ts";
 import type { Io } from "../io/io.ts";
+import { type EngineForm, locateEngine } from "../io/policy-engine.ts";
 
 export type PolicyIo = Pick<Io, "spawn" | "sleep" | "files" | "env" | "cwd" | "launcher" | "platform" | "signal">;
 
@@ -13,9 +14,6 @@ export interface PolicyLimits {
 }
 
 export const DEFAULT_LIMITS: PolicyLimits = { milliseconds: 60_000, mebibytes: 1024 };
-
-/** How the engine is compiled: for this machine, or to WebAssembly run by Node. */
-export type EngineForm = "native" | "portable";
 
 /** The request that policy-engine/main.go reads. */
 export interface EngineRequest {
@@ -103,24 +101,12 @@ function engineError(names: string, stderr: string, { mebibytes }: PolicyLimits)
   return new TsignError("internal", `evaluate ${names}: policy engine exited without a result: ${first.slice(0, 200)}`);
 }
 
-/** The command line of the engine. It is installed beside the built program; tests, which run the sources, use that one. */
-async function findEngine(
-  { files, launcher, platform }: PolicyIo,
-  limits: PolicyLimits,
-  forms: readonly EngineForm[],
-): Promise<string[]> {
-  const here: string = import.meta.dirname ?? launcher.folder; // undefined in the single executable
-  const folder = `${here}${/[\\/]src[\\/]policy$/.test(here) ? "/../../dist" : ""}/policy`;
-  const exists = async (path: string) => (await files.stat(path))?.kind === "file";
-  const native = `${folder}/engine${platform.os === "win32" ? ".exe" : ""}`;
-  const script = `${folder}/run.cjs`;
-  for (const form of forms) {
-    if (form === "native") {
-      if (await exists(native)) return [native, `memory=${limits.mebibytes}`];
-    } else if (launcher.node !== undefined && (await exists(script))) {
-      return portable(launcher.node, platform.runtime, script, limits);
-    }
-  }
+/** The command line of the engine. */
+async function findEngine(io: PolicyIo, limits: PolicyLimits, forms: readonly EngineForm[]): Promise<string[]> {
+  const found = await locateEngine(io, forms);
+  if (found?.form === "native") return [found.path, `memory=${limits.mebibytes}`];
+  if (found !== undefined && io.launcher.node !== undefined)
+    return portable(io.launcher.node, io.platform.runtime, found.path, limits);
   throw new TsignError("unsupported", "policy engine is not built", {
     hint: "run `npm run policy-engine`, which needs Go 1.21 or newer",
   });

@@ -1,70 +1,48 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { after, before, type TestContext, test } from "node:test";
+import { needsOf, rpmFiles } from "./release-formats.ts";
 import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { before, type TestContext, test } from "node:test";
-import { thisPlatform } from "../../scripts/executable.ts";
-import { COSIGN, folder, must, NO_LOG, TSIGN } from "./support.ts";
+  ARCHIVE,
+  BUILT,
+  check,
+  identityFlags,
+  nodeFolder,
+  PLATFORM,
+  RELEASE,
+  release,
+  SIGNER,
+  startSandbox,
+  verifyFile,
+  version,
+} from "./release-kit.ts";
+import { actionSteps, componentScript, serve } from "./release-scripts.ts";
+import { COSIGN, folder, must, run, TSIGN } from "./support.ts";
 
-/** Makes a release for this platform, signed with a key, and installs each file in the way that docs/install.md says. */
-const ROOT = resolve(import.meta.dirname, "../..");
-const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
-const RELEASE = join(ROOT, "release", version);
-const PLATFORM = thisPlatform();
-const ARCHIVE = `tsign-${version}-${PLATFORM}.tar.gz`;
-const KEYS = join(ROOT, "release", "keys");
-const EMPTY = { env: {}, encoding: "utf8" } as const;
-
-function release(...flags: string[]): void {
-  const args = ["run", "--silent", "release", "--", version, "--platform", PLATFORM, ...flags];
-  execFileSync("npm", args, { cwd: ROOT, stdio: "ignore", env: { ...process.env, COSIGN_PASSWORD: "suite" } });
-}
+/** Makes a release, signed with an identity of a sandbox, and installs each file in the way that docs/install.md says. */
+let sandbox: Awaited<ReturnType<typeof startSandbox>>;
+let first = "";
 
 const sums = () => readFileSync(join(RELEASE, "SHA256SUMS"), "utf8");
-let first = "";
+const sha256 = (content: Uint8Array) => createHash("sha256").update(content).digest("hex");
+/** Builds only for the platforms that the release has. */
+const without = (pattern: RegExp) => ({ skip: !BUILT.some((platform) => pattern.test(platform)) });
 
 before(async () => {
   release();
   first = sums();
-  mkdirSync(KEYS, { recursive: true });
-  if (!existsSync(join(KEYS, "cosign.key"))) await must(TSIGN, ["generate-key-pair"], { cwd: KEYS });
-  release("--key", join(KEYS, "cosign.key"));
+  sandbox = await startSandbox();
+  const token = await must(TSIGN, ["sandbox", "token", "--email", SIGNER, "--ttl", "1h"], {
+    cwd: RELEASE,
+    env: sandbox.env,
+  });
+  release({ ...sandbox.env, SIGSTORE_ID_TOKEN: token.stdout.trim() });
 });
 
-/** Checks that a program is the released one and has its policy engine. */
-function check(context: TestContext, program: string): void {
-  const { gitVersion, goVersion } = JSON.parse(execFileSync(program, ["version", "--json"], EMPTY));
-  assert.deepEqual([gitVersion, /^bun v/.test(goVersion)], [`v${version}`, true]);
-  const cwd = folder(context);
-  writeFileSync(join(cwd, "file"), "content");
-  writeFileSync(join(cwd, "p.json"), "{}");
-  const tsign = (...args: string[]) => spawnSync(program, args, { ...EMPTY, cwd, env: { COSIGN_PASSWORD: "x" } });
-  assert.equal(tsign("generate-key-pair").status, 0);
-  const signing = ["--key", "cosign.key", "--use-signing-config=false", "--tlog-upload=false", "-y", "--bundle", "b"];
-  const signed = tsign("attest-blob", ...signing, "--type", "custom", "--predicate", "p.json", "file");
-  assert.equal(signed.status, 0, signed.stderr);
-  const verify = ["verify-blob-attestation", "--key", "cosign.pub", NO_LOG, "--type", "custom", "--bundle", "b"];
-  assert.equal(tsign(...verify, "file").status, 0);
-  assert.notEqual(tsign(...verify, "p.json").status, 0);
-  const engine = join(dirname(realpathSync(program)), "policy/engine");
-  for (const [verdict, ok] of [
-    ["true", true],
-    ["false", false],
-  ] as const) {
-    const rego = [{ path: "p.rego", text: `package signature\nallow { ${verdict} }\n` }];
-    const input = JSON.stringify({ statement: "e30=", cwd, cue: [], rego });
-    assert.equal(JSON.parse(execFileSync(engine, ["memory=1024"], { ...EMPTY, input })).ok, ok);
-  }
-}
+after(() => sandbox?.stop());
 
 test("release: the same commit -> the same bytes; SHA256SUMS is right", () => {
   assert.equal(sums(), first);
@@ -72,86 +50,277 @@ test("release: the same commit -> the same bytes; SHA256SUMS is right", () => {
 });
 
 test("release: every signature and attestation is accepted by tsign and cosign, for its own file only", async () => {
-  const names = readdirSync(RELEASE, { withFileTypes: true }).filter((entry) => entry.isFile());
-  const key = ["--key", join(KEYS, "cosign.pub"), NO_LOG];
-  const kinds = { provenance: "slsaprovenance1", spdx: "spdxjson", cyclonedx: "cyclonedx" };
-  for (const { name } of names) {
-    for (const program of [TSIGN, COSIGN]) {
-      const bundle = (suffix: string) => ["--bundle", `signatures/${name}${suffix}.sigstore.json`];
-      await must(program, ["verify-blob", ...key, ...bundle(""), name], { cwd: RELEASE });
-      for (const [suffix, type] of Object.entries(kinds)) {
-        const args = ["verify-blob-attestation", ...key, "--type", type, ...bundle(`.${suffix}`)];
-        await must(program, [...args, name], { cwd: RELEASE });
-      }
-    }
-  }
+  const files = readdirSync(RELEASE, { withFileTypes: true }).filter((entry) => entry.isFile());
+  const names = files.map(({ name }) => name);
+  const flags = identityFlags(sandbox.env);
   assert.ok(names.length > 8);
-  const other = ["verify-blob", ...key, "--bundle", "signatures/SHA256SUMS.sigstore.json", "install.sh"];
-  await assert.rejects(must(TSIGN, other, { cwd: RELEASE }));
+  while (names.length > 0) {
+    await Promise.all(names.splice(0, 3).map((name) => verifyFile(name, flags, sandbox.env)));
+  }
+  const bundle = ["--bundle", "signatures/SHA256SUMS.sigstore.json"];
+  const refused = async (args: readonly string[]) => {
+    for (const program of [TSIGN, COSIGN])
+      await assert.rejects(must(program, ["verify-blob", ...args], { cwd: RELEASE, env: sandbox.env }));
+  };
+  await refused([...flags, ...bundle, "install.sh"]);
+  await refused([...flags.map((flag) => (flag === SIGNER ? "other@example.com" : flag)), ...bundle, "SHA256SUMS"]);
 });
 
+function unpacked(context: TestContext, platform: string): string {
+  const cwd = folder(context);
+  const name = `tsign-${version}-${platform}`;
+  if (platform.startsWith("windows")) execFileSync("unzip", ["-q", join(RELEASE, `${name}.zip`), "-d", cwd]);
+  else execFileSync("tar", ["-xzf", join(RELEASE, `${name}.tar.gz`), "-C", cwd]);
+  return join(cwd, name);
+}
+
 test("archive: unpacked anywhere -> runs, with its policy engine, pages, completions and licences", (t) => {
-  const cwd = folder(t);
-  execFileSync("tar", ["-xzf", join(RELEASE, ARCHIVE), "-C", cwd]);
-  const unpacked = join(cwd, ARCHIVE.replace(".tar.gz", ""));
-  check(t, join(unpacked, "tsign"));
+  const root = unpacked(t, PLATFORM);
+  check(t, join(root, "tsign"));
   for (const path of ["policy/engine", "man/man1/tsign.1", "completions/_tsign", "LICENSE"]) {
-    assert.ok(existsSync(join(unpacked, path)), path);
+    assert.ok(existsSync(join(root, path)), path);
   }
-  const licences = readFileSync(join(unpacked, "THIRD-PARTY-LICENSES.txt"), "utf8");
+  const licences = readFileSync(join(root, "THIRD-PARTY-LICENSES.txt"), "utf8");
   for (const name of ["bun", "zod", "cuelang.org/go", "github.com/open-policy-agent/opa", "std"]) {
     assert.match(licences, new RegExp(`^${name} \\S+ \\(`, "m"));
   }
 });
 
+/** What the executables of each platform need; the policy engine needs no library on Linux. */
+const NEEDS: Readonly<Record<string, { format: string; loader?: string; libraries?: readonly string[] }>> = {
+  "linux-x64": { format: "ELF", loader: "/lib64/ld-linux-x86-64.so.2", libraries: glibc("ld-linux-x86-64.so.2") },
+  "linux-arm64": { format: "ELF", loader: "/lib/ld-linux-aarch64.so.1", libraries: glibc("ld-linux-aarch64.so.1") },
+  "linux-x64-musl": { format: "ELF", loader: "/lib/ld-musl-x86_64.so.1", libraries: musl("x86_64") },
+  "linux-arm64-musl": { format: "ELF", loader: "/lib/ld-musl-aarch64.so.1", libraries: musl("aarch64") },
+  "darwin-x64": { format: "Mach-O" },
+  "darwin-arm64": { format: "Mach-O" },
+  "windows-x64": { format: "PE" },
+};
+
+function glibc(loader: string): string[] {
+  return ["libc.so.6", loader, "libpthread.so.0", "libdl.so.2", "libm.so.6"].sort();
+}
+
+function musl(processor: string): string[] {
+  return ["libstdc++.so.6", `libc.musl-${processor}.so.1`].sort();
+}
+
+for (const platform of BUILT) {
+  test(`${platform}: executable and engine have the right format, processor, loader, libraries and signature`, (t) => {
+    const root = unpacked(t, platform);
+    const suffix = platform.startsWith("windows") ? ".exe" : "";
+    const [, processor] = platform.split("-");
+    for (const name of [`tsign${suffix}`, `policy/engine${suffix}`]) {
+      const path = join(root, name);
+      const needs = needsOf(readFileSync(path), path);
+      const want = NEEDS[platform];
+      assert.deepEqual([needs.format, needs.processor], [want?.format, processor], name);
+      if (needs.format === "ELF") {
+        const engine = name.startsWith("policy");
+        assert.equal(needs.loader, engine ? undefined : want?.loader, name);
+        assert.deepEqual([...(needs.libraries ?? [])].sort(), engine ? [] : want?.libraries, name);
+      }
+      if (needs.format !== "Mach-O") continue;
+      for (const library of needs.libraries ?? []) assert.match(library, /^\/(usr\/lib|System\/Library)\//, name);
+      // Go signs programs for arm64 only, because macOS requires it there only.
+      assert.equal(needs.signed, name.startsWith("policy") && processor === "x64" ? undefined : true, name);
+    }
+  });
+}
+
+test("Homebrew, Scoop: digests are those of the archives", () => {
+  const listed = new Map(
+    sums()
+      .split("\n")
+      .map((line) => line.split("  ").reverse() as [string, string]),
+  );
+  const formula = readFileSync(join(RELEASE, "tsign.rb"), "utf8");
+  const pairs = [...formula.matchAll(/url "[^"]*\/([^/"]+)"\s+sha256 "(\w+)"/g)];
+  assert.ok(pairs.length > 0);
+  for (const [, name = "", digest] of pairs) assert.equal(digest, listed.get(name));
+  if (!BUILT.includes("windows-x64")) return;
+  const manifest = JSON.parse(readFileSync(join(RELEASE, "tsign.scoop.json"), "utf8"));
+  assert.equal(manifest.architecture["64bit"].hash, listed.get(`tsign-${version}-windows-x64.zip`));
+});
+
+/** The release's files with an altered archive. */
+function alteredRelease(context: TestContext): string {
+  const cwd = folder(context);
+  for (const name of ["install.sh", "action.yml", ARCHIVE]) cpSync(join(RELEASE, name), join(cwd, name));
+  appendFileSync(join(cwd, ARCHIVE), "x");
+  return cwd;
+}
+
 test("install.sh: right archive -> installed; altered archive -> refused, nothing installed", (t) => {
   const cwd = folder(t);
   const install = (from: string, prefix: string) => {
-    return spawnSync("sh", [join(RELEASE, "install.sh"), "--from", from, "--prefix", prefix, "--cosign"], {
-      encoding: "utf8",
-    });
+    const args = [join(RELEASE, "install.sh"), "--from", from, "--prefix", prefix, "--cosign"];
+    return spawnSync("sh", args, { encoding: "utf8" });
   };
   const installed = install(RELEASE, join(cwd, "prefix"));
   assert.equal(installed.status, 0, installed.stderr);
   check(t, join(cwd, "prefix/bin/cosign"));
-  mkdirSync(join(cwd, "altered"));
-  cpSync(join(RELEASE, ARCHIVE), join(cwd, "altered", ARCHIVE));
-  appendFileSync(join(cwd, "altered", ARCHIVE), "x");
-  const refused = install(join(cwd, "altered"), join(cwd, "other"));
+  const refused = install(alteredRelease(t), join(cwd, "other"));
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /sha256 mismatch/);
   assert.ok(!existsSync(join(cwd, "other")));
 });
 
-test("npm: global installation of the tarballs -> runs; altered executable -> refused", (t) => {
+test("GitHub Action: installs and sets PATH; another version or an altered archive -> fails", async (t) => {
+  const { url, server } = await serve(RELEASE);
+  t.after(() => server.close());
+  const start = async (values: Record<string, string>, from: string) => {
+    const cwd = folder(t);
+    const files = Object.fromEntries(["OUTPUT", "PATH", "ENV"].map((name) => [`GITHUB_${name}`, join(cwd, name)]));
+    for (const file of Object.values(files)) writeFileSync(file, "");
+    const dir = join(cwd, "tsign");
+    const given = { "github.action_path": from, "steps.place.outputs.dir": dir, "inputs.base-url": url, ...values };
+    for (const { script, env } of actionSteps(join(RELEASE, "action.yml"), given)) {
+      const result = await run("bash", ["-c", script], { cwd, env: { ...env, ...files } });
+      if (result.code !== 0) return { dir, result, path: "" };
+    }
+    const path = readFileSync(files["GITHUB_PATH"] ?? "", "utf8").trim();
+    return { dir, path, output: readFileSync(files["GITHUB_OUTPUT"] ?? "", "utf8") };
+  };
+  const { path, dir, output } = await start({ "inputs.install-dir": "$HOME/tsign" }, RELEASE);
+  assert.deepEqual([path, output], [dir, `dir=${dir}\n`]);
+  check(t, join(path, "tsign"));
+  check(t, join(path, "cosign"));
+  const other = await start({ "inputs.tsign-release": "v9.9.9" }, RELEASE);
+  assert.match(other.result?.stdout ?? "", /installs tsign v\S+, not v9\.9\.9/);
+  const altered = await start({ "inputs.base-url": alteredRelease(t) }, RELEASE);
+  assert.match(altered.result?.stderr ?? "", /sha256 mismatch/);
+});
+
+test("GitLab component: installs; another install.sh -> fails", async (t) => {
+  const { url, server } = await serve(RELEASE);
+  t.after(() => server.close());
   const cwd = folder(t);
-  const tarballs = [`tsign-${version}.tgz`, `tsign-${PLATFORM}-${version}.tgz`].map((name) => join(RELEASE, name));
-  execFileSync("npm", ["install", "--global", "--prefix", cwd, "--no-audit", "--no-fund", ...tarballs], {
-    stdio: "ignore",
+  const script = (from: string, prefix: string) => {
+    const inputs = { "base-url": from, prefix: join(cwd, prefix), cosign: "true" };
+    return run("sh", ["-c", componentScript(join(RELEASE, "gitlab-component.yml"), inputs)], { cwd });
+  };
+  const installed = await script(url, "prefix");
+  assert.equal(installed.code, 0, installed.stderr);
+  check(t, join(cwd, "prefix/bin/tsign"));
+  const altered = alteredRelease(t);
+  appendFileSync(join(altered, "install.sh"), "# altered\n");
+  const other = await serve(altered);
+  t.after(() => other.server.close());
+  assert.notEqual((await script(other.url, "other")).code, 0);
+  assert.ok(!existsSync(join(cwd, "other")));
+});
+
+/** A version of Node of each line; the newest is the one that runs the tests. */
+const NODES = { 20: "20.20.2", 22: "22.23.5", 24: "24.22.3", 26: undefined };
+const TARBALLS = [`tsign-${version}.tgz`, `tsign-${PLATFORM}-${version}.tgz`].map((name) => join(RELEASE, name));
+
+for (const [line, exact] of Object.entries(NODES)) {
+  test(`npm on Node ${line}: global installation and npx run the executable; an altered one is refused`, (t) => {
+    const cwd = folder(t);
+    const bin = exact === undefined ? dirname(process.execPath) : nodeFolder(exact);
+    const given = Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle)_/.test(name));
+    const env = { ...Object.fromEntries(given), PATH: `${bin}:${process.env["PATH"]}` };
+    const start = (program: string, ...args: string[]) => {
+      return spawnSync(program, args, { cwd, encoding: "utf8", env });
+    };
+    const npm = (prefix: string, ...args: string[]) => {
+      const { status, stderr } = start("npm", "install", "--global", "--prefix", prefix, "--no-audit", ...args);
+      assert.equal(status, 0, stderr);
+      return join(prefix, "bin/tsign");
+    };
+    const runtime = (stdout: string) => JSON.parse(stdout).goVersion as string;
+    const installed = npm(join(cwd, "both"), ...TARBALLS);
+    assert.match(runtime(start(installed, "version", "--json").stdout), /^bun v/);
+    assert.ok(readdirSync(join(cwd, "both/share/man/man1")).includes("tsign.1"));
+    const packages = TARBALLS.flatMap((path) => ["--package", path]);
+    const npx = start("npx", "--yes", ...packages, "--", "tsign", "version", "--json");
+    assert.match(runtime(npx.stdout), /^bun v/, npx.stderr);
+
+    const script = npm(join(cwd, "script"), "--omit=optional", TARBALLS[0] ?? "");
+    const shown = start(script, "version", "--json");
+    if (line === "20") assert.match(shown.stderr, /requires Node.js 22\.21, 24\.5 or newer; this is v20/);
+    else assert.match(runtime(shown.stdout), new RegExp(`^node v${line}\\.`));
+
+    appendFileSync(join(cwd, "both/lib/node_modules/@tsign", PLATFORM, "tsign"), "x");
+    const refused = start(installed, "version", "--json");
+    assert.deepEqual([refused.status, refused.stdout], [1, ""]);
+    assert.match(refused.stderr, /sha256 mismatch/);
   });
-  const start = () => spawnSync(join(cwd, "bin/tsign"), ["version", "--json"], { encoding: "utf8" });
-  assert.equal(JSON.parse(start().stdout).gitVersion, `v${version}`);
-  assert.ok(readdirSync(join(cwd, "share/man/man1")).includes("tsign.1"));
-  const executable = join(cwd, "lib/node_modules/@tsign", PLATFORM, "tsign");
-  appendFileSync(executable, "x");
-  const refused = start();
-  assert.deepEqual([refused.status, refused.stdout], [1, ""]);
-  assert.match(refused.stderr, /sha256 mismatch/);
-});
+}
 
-test("deb: its contents run from another root", { skip: !/^linux-(x64|arm64)$/.test(PLATFORM) }, (t) => {
-  const cwd = folder(t);
-  const file = join(RELEASE, `tsign-${version}-${PLATFORM}.deb`);
-  execFileSync("dpkg-deb", ["--extract", file, cwd]);
-  check(t, join(cwd, "usr/bin/tsign"));
-  assert.match(execFileSync("dpkg-deb", ["--info", file], { encoding: "utf8" }), /Depends: libc6/);
-});
-
-test("image: two tags, blobs with the digests of their names, run without root on a read-only file system", (t) => {
+/** Unpacks the image for a processor into a folder. */
+function imageRoot(
+  context: TestContext,
+  architecture: string,
+): { root: string; config: { User: string; Entrypoint: string[] } } {
   const layout = join(RELEASE, `tsign-${version}-image`);
   const read = (digest: string) => JSON.parse(readFileSync(join(layout, "blobs", digest.replace(":", "/")), "utf8"));
   const tags = JSON.parse(readFileSync(`${layout}.json`, "utf8")) as Record<string, string>;
   assert.deepEqual(Object.keys(tags), [version, `${version}-no-policy`]);
+  const index = read(tags[version] ?? "") as { manifests: { digest: string; platform: { architecture: string } }[] };
+  const entry = index.manifests.find(({ platform }) => platform.architecture === architecture);
+  const manifest = read(entry?.digest ?? "");
+  const root = folder(context);
+  for (const { digest } of manifest.layers) {
+    execFileSync("tar", ["-xzf", join(layout, "blobs", digest.replace(":", "/")), "-C", root]);
+  }
+  return { root, config: read(manifest.config.digest).config };
+}
+
+test(
+  "deb: dpkg installs it into a fresh root, where it runs; it can be removed",
+  without(/^linux-(x64|arm64)$/),
+  (t) => {
+    const { root } = imageRoot(t, process.arch === "x64" ? "amd64" : "arm64");
+    execFileSync("rm", ["-r", join(root, "usr/lib/tsign"), join(root, "usr/bin/tsign")]);
+    mkdirSync(join(root, "var/lib/dpkg"), { recursive: true });
+    writeFileSync(join(root, "var/lib/dpkg/status"), "");
+    const dpkg = (...args: string[]) => {
+      // The root has Debian's C library, and no list of packages that says so.
+      const flags = [`--root=${root}`, "--force-depends"];
+      return execFileSync("dpkg", [...flags, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    };
+    dpkg("--install", join(RELEASE, `tsign-${version}-${PLATFORM}.deb`));
+    assert.match(dpkg("--status", "tsign"), /Status: install ok installed[\s\S]*Depends: libc6/);
+    check(t, join(root, "usr/bin/tsign"));
+    assert.ok(existsSync(join(root, "usr/share/man/man1/tsign.1")));
+    dpkg("--remove", "tsign");
+    assert.ok(!existsSync(join(root, "usr/lib/tsign")));
+  },
+);
+
+test("rpm: its files are those of the archive, in the places of a system", without(/^linux-(x64|arm64)$/), (t) => {
+  for (const platform of BUILT.filter((each) => /^linux-(x64|arm64)$/.test(each))) {
+    const root = unpacked(t, platform);
+    const files = rpmFiles(readFileSync(join(RELEASE, `tsign-${version}-${platform}.rpm`)));
+    for (const [path, original] of [
+      ["usr/lib/tsign/tsign", "tsign"],
+      ["usr/lib/tsign/policy/engine", "policy/engine"],
+      ["usr/share/man/man1/tsign.1", "man/man1/tsign.1"],
+    ] as const) {
+      assert.equal(files.get(path), sha256(readFileSync(join(root, original))), path);
+    }
+    assert.equal(files.get("usr/bin/tsign"), "-> ../lib/tsign/tsign");
+  }
+});
+
+test("apk: its files are those of the archive; it needs what the executable needs", without(/-musl$/), (t) => {
+  for (const platform of BUILT.filter((each) => each.endsWith("-musl"))) {
+    const root = unpacked(t, platform);
+    const cwd = folder(t);
+    const file = join(RELEASE, `tsign-${version}-${platform.replace("-musl", "")}.apk`);
+    execFileSync("tar", ["--ignore-zeros", "-xzf", file, "-C", cwd], { stdio: "ignore" });
+    assert.match(readFileSync(join(cwd, ".PKGINFO"), "utf8"), /^depend = libstdc\+\+$/m);
+    for (const name of ["tsign", "policy/engine"]) {
+      const installed = readFileSync(join(cwd, "usr/lib/tsign", name));
+      assert.equal(sha256(installed), sha256(readFileSync(join(root, name))), name);
+    }
+  }
+});
+
+test("image: runs without root on a read-only file system, at most 200 MB", without(/^linux-(x64|arm64)$/), (t) => {
+  const layout = join(RELEASE, `tsign-${version}-image`);
   const names = readdirSync(join(layout, "blobs/sha256"));
   const list = names.map((name) => `${name}  ${name}\n`).join("");
   execFileSync("sha256sum", ["--strict", "-c", "-"], {
@@ -159,20 +328,57 @@ test("image: two tags, blobs with the digests of their names, run without root o
     input: list,
     stdio: ["pipe", "ignore", "inherit"],
   });
-  const manifest = read(read(tags[version] ?? "").manifests[0].digest);
-  const { config } = read(manifest.config.digest);
+  const { root, config } = imageRoot(t, process.arch === "x64" ? "amd64" : "arm64");
   assert.equal(config.User, "65532:65532");
-  const root = folder(t);
-  for (const { digest } of manifest.layers) {
-    execFileSync("tar", ["-xzf", join(layout, "blobs", digest.replace(":", "/")), "-C", root]);
-  }
   const size = Number(execFileSync("du", ["-s", "--block-size=1000000", root], { encoding: "utf8" }).split("\t")[0]);
   assert.ok(size <= 200, `${size} MB`);
   for (const name of ["proc", "dev"]) mkdirSync(join(root, name));
   const chroot = execFileSync("sh", ["-c", "command -v chroot"], { encoding: "utf8" }).trim();
-  const script = `cd "$1" && mount --bind . . && cd "$1" && mount -t proc proc proc && mount --bind /dev dev && mount -o remount,ro,bind . && exec env -i ${chroot} --userspec=${config.User} . ${config.Entrypoint[0]} version`;
-  assert.match(
-    execFileSync("unshare", ["--mount", "sh", "-c", script, "sh", root], { encoding: "utf8" }),
-    new RegExp(`v${version}`),
-  );
+  const inside = `exec env -i ${chroot} --userspec=${config.User} . ${config.Entrypoint[0]} version`;
+  const script = `cd "$1" && mount --bind . . && cd "$1" && mount -t proc proc proc && mount --bind /dev dev && mount -o remount,ro,bind . && ${inside}`;
+  const shown = execFileSync("unshare", ["--mount", "sh", "-c", script, "sh", root], { encoding: "utf8" });
+  assert.match(shown, new RegExp(`v${version}[\\s\\S]*PolicyEngine: +native`));
+});
+
+test(
+  "image: loaded into a registry, signed and attested -> accepted by tsign and cosign",
+  without(/^linux-(x64|arm64)$/),
+  async (t) => {
+    const cwd = folder(t);
+    const { env } = sandbox;
+    const tags = JSON.parse(readFileSync(join(RELEASE, `tsign-${version}-image.json`), "utf8")) as Record<
+      string,
+      string
+    >;
+    const token = await must(TSIGN, ["sandbox", "token", "--email", SIGNER, "--ttl", "1h"], { cwd, env });
+    const identity = { ...env, SIGSTORE_ID_TOKEN: token.stdout.trim() };
+    for (const [tag, digest] of Object.entries(tags)) {
+      const suffix = tag.slice(version.length);
+      const repository = `${env["TSIGN_SANDBOX"]}/tsign`;
+      const layout = join(RELEASE, `tsign-${version}-image${suffix}`);
+      await must(TSIGN, ["load", "--dir", layout, `${repository}:${tag}`], { cwd, env });
+      const image = `${repository}@${digest}`;
+      await must(TSIGN, ["sign", "--yes", image], { cwd, env: identity });
+      const predicate = join(RELEASE, `tsign-${version}.provenance.json`);
+      await must(TSIGN, ["attest", "--yes", "--type", "slsaprovenance1", "--predicate", predicate, image], {
+        cwd,
+        env: identity,
+      });
+      for (const program of [TSIGN, COSIGN]) {
+        const flags = identityFlags(env);
+        const by = program === COSIGN ? ["--allow-http-registry", ...flags] : flags;
+        await must(program, ["verify", ...by, `${repository}:${tag}`], { cwd, env });
+        await must(program, ["verify-attestation", "--type", "slsaprovenance1", ...by, image], { cwd, env });
+      }
+    }
+  },
+);
+
+test("linux-arm64: the archive and the image run in an emulator", {
+  skip: !BUILT.includes("linux-arm64") || process.arch === "arm64",
+}, (t) => {
+  const found = spawnSync("sh", ["-c", "command -v qemu-aarch64-static"], { encoding: "utf8" }).stdout.trim();
+  assert.notEqual(found, "", "qemu-aarch64-static is missing: apt-get install qemu-user-static");
+  const { root } = imageRoot(t, "arm64");
+  check(t, join(unpacked(t, "linux-arm64"), "tsign"), [found, "-L", root]);
 });

@@ -1,0 +1,95 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
+
+/** Readers of the formats of files that this machine cannot run, written apart from those that make them. */
+
+/** What a system needs to run an executable. */
+export interface Needs {
+  readonly format: "ELF" | "Mach-O" | "PE";
+  readonly processor: string | undefined;
+  /** Path of the loader (ELF); undefined for a static executable. */
+  readonly loader?: string | undefined;
+  /** Names of the shared libraries (ELF, Mach-O). */
+  readonly libraries?: readonly string[];
+  /** Mach-O: whether every page has the hash that the code signature states; undefined without a signature. */
+  readonly signed?: boolean | undefined;
+}
+
+const MACHINES: Readonly<Record<number, string>> = { 62: "x64", 183: "arm64", 34404: "x64", 43620: "arm64" };
+const MACH_PROCESSORS: Readonly<Record<number, string>> = { 16777223: "x64", 16777228: "arm64" };
+
+/** Reads the headers of an executable. @throws Error for another format */
+export function needsOf(file: Buffer, path: string): Needs {
+  if (file.readUInt32BE(0) === 0x7f454c46) return elf(file, path);
+  if (file.readUInt32LE(0) === 0xfeedfacf) return machO(file);
+  if (file.toString("latin1", 0, 2) === "MZ") {
+    const at = file.readUInt32LE(0x3c);
+    if (file.toString("latin1", at, at + 4) !== "PE\0\0") throw new Error("an MZ file without a PE header");
+    return { format: "PE", processor: MACHINES[file.readUInt16LE(at + 4)] };
+  }
+  throw new Error("neither ELF, Mach-O nor PE");
+}
+
+function elf(file: Buffer, path: string): Needs {
+  const text = execFileSync("readelf", ["--wide", "--program-headers", "--dynamic", path], { encoding: "utf8" });
+  const [, loader] = /program interpreter: ([^\]]+)\]/.exec(text) ?? [];
+  const libraries = [...text.matchAll(/\(NEEDED\)[^[]*\[([^\]]+)\]/g)].map(([, name = ""]) => name);
+  return { format: "ELF", processor: MACHINES[file.readUInt16LE(18)], loader, libraries };
+}
+
+function machO(file: Buffer): Needs {
+  const libraries: string[] = [];
+  let signed: boolean | undefined;
+  let at = 32;
+  for (let left = file.readUInt32LE(16); left > 0; left--) {
+    const command = file.readUInt32LE(at);
+    if (command === 0xc) {
+      const name = file.subarray(at + file.readUInt32LE(at + 8), at + file.readUInt32LE(at + 4)).toString("latin1");
+      libraries.push(name.replace(/\0+$/, ""));
+    }
+    if (command === 0x1d) signed = pagesMatch(file, file.readUInt32LE(at + 8));
+    at += file.readUInt32LE(at + 4);
+  }
+  return { format: "Mach-O", processor: MACH_PROCESSORS[file.readUInt32LE(4)], libraries, signed };
+}
+
+/** Compares the hashes of the code directory, the first part of the signature, with those of the pages. */
+function pagesMatch(file: Buffer, signature: number): boolean {
+  const directory = signature + file.readUInt32BE(signature + 16);
+  if (file.readUInt32BE(directory) !== 0xfade0c02) return false;
+  const [hashes, count, limit] = [16, 28, 32].map((field) => file.readUInt32BE(directory + field)) as [
+    number,
+    number,
+    number,
+  ];
+  const page = 1 << file[directory + 39]!;
+  for (let index = 0; index < count; index++) {
+    const bytes = file.subarray(index * page, Math.min((index + 1) * page, limit));
+    const stated = file.subarray(directory + hashes + index * 32, directory + hashes + (index + 1) * 32);
+    if (!createHash("sha256").update(bytes).digest().equals(stated)) return false;
+  }
+  return count === Math.ceil(limit / page);
+}
+
+/** Returns the SHA-256 of each file in an rpm package, or the target of a link after `-> `, by its path. */
+export function rpmFiles(rpm: Buffer): Map<string, string> {
+  const headerEnd = (at: number) => at + 16 + rpm.readUInt32BE(at + 8) * 16 + rpm.readUInt32BE(at + 12);
+  const payload = headerEnd(Math.ceil(headerEnd(96) / 8) * 8);
+  const cpio = gunzipSync(rpm.subarray(payload));
+  const files = new Map<string, string>();
+  const align = (value: number) => Math.ceil(value / 4) * 4;
+  for (let at = 0; ; ) {
+    const field = (index: number) =>
+      Number.parseInt(cpio.toString("latin1", at + 6 + index * 8, at + 14 + index * 8), 16);
+    const [mode, size, nameSize] = [field(1), field(6), field(11)];
+    const name = cpio.toString("utf8", at + 110, at + 110 + nameSize - 1);
+    if (name === "TRAILER!!!") return files;
+    const start = align(at + 110 + nameSize);
+    const content = cpio.subarray(start, start + size);
+    const path = name.replace(/^\.?\//, "");
+    if ((mode & 0o170000) === 0o120000) files.set(path, `-> ${content}`);
+    else if ((mode & 0o170000) === 0o100000) files.set(path, createHash("sha256").update(content).digest("hex"));
+    at = align(start + size);
+  }
+}
