@@ -136,7 +136,8 @@ async function sendOne(
   const signal = AbortSignal.any([io.signal, stop.signal]);
   const allowed = limits.answer + Number(headers["content-length"] ?? 0) / limits.minUploadRate;
   const message = `request to ${url.host}: no answer within ${Math.round(allowed / 1000)} s`;
-  const late = new TsignError("timeout", message, { hint: "try again later, or check the network and the address" });
+  const late = () =>
+    new TsignError("timeout", message, { hint: "try again later, or check the network and the address" });
   const request = io.http({
     url,
     method,
@@ -153,17 +154,18 @@ async function sendOne(
   return { ...response, body: paced(io, response, { limits, stop, host: url.host }) };
 }
 
-/** Waits for a promise for a limited time, then aborts the work behind it and throws `deadline.error`. */
+/** Waits for a promise for a limited time, then aborts the work behind it and throws the error of the deadline. */
 async function withDeadline<T>(
   io: TransportIo,
   promise: Promise<T>,
-  deadline: { milliseconds: number; stop: AbortController; error: TsignError },
+  deadline: { milliseconds: number; stop: AbortController; error: () => TsignError },
 ): Promise<T> {
   const done = new AbortController();
   const timer = io.sleep(deadline.milliseconds, done.signal).then(
     () => {
-      deadline.stop.abort(deadline.error);
-      throw deadline.error;
+      const error = deadline.error(); // not before: its stack trace takes longer than the rest
+      deadline.stop.abort(error);
+      throw error;
     },
     () => promise, // the timer was cancelled
   );
@@ -186,7 +188,7 @@ async function* paced(
   let bytes = 0;
   try {
     for (;;) {
-      const error = new TsignError("timeout", `read from ${host}: no data for ${limits.idle / 1000} s`);
+      const error = () => new TsignError("timeout", `read from ${host}: no data for ${limits.idle / 1000} s`);
       const next = await withDeadline(io, pieces.next(), { milliseconds: limits.idle, stop, error });
       if (next.done) return;
       bytes += next.value.length;

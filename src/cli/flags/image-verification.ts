@@ -7,7 +7,7 @@ import { reportingFlags } from "./reporting.ts";
 import { verificationFlags } from "./verification.ts";
 
 /** More than cosign's 10, because several images share it. */
-export const MAX_WORKERS = flag.int("number of signatures to fetch in parallel, over all images", { default: 16 });
+export const MAX_WORKERS = flag.int("number of signatures to fetch in parallel, over all images", { default: 32 });
 
 /** The flags of every command that verifies images. */
 export const imageVerificationFlags = {

@@ -5,7 +5,6 @@ import { INDEX_TYPES, isKnownType, MANIFEST_TYPES, MAX_MANIFEST, readManifest } 
 import type { Repository } from "../ref.ts";
 import type { Descriptor, StoredManifest } from "../types.ts";
 import { digestMismatch } from "./blobs.ts";
-import { RepositoryClient, UnexpectedStatus } from "./protocol.ts";
 import type { RegistrySession } from "./session.ts";
 import { listTags } from "./tags-list.ts";
 
@@ -197,6 +196,7 @@ async function requireStored(
  * @throws TsignError
  */
 export async function deleteManifest({ session, repository }: Connection, identifier: string): Promise<boolean> {
+  const { RepositoryClient, UnexpectedStatus } = await import("./protocol.ts"); // slow to load, and rarely needed
   const client = new RepositoryClient(repository, ({ path, headers }) =>
     session.read({ method: "DELETE", path, headers, action: "delete" }, 0),
   );
