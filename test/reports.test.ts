@@ -3,10 +3,12 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { assertSchema } from "./support/json-answer.ts";
+import { assertCodeQuality, assertJunit, assertSarif } from "./support/report-checks.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { NO_LOG, OFFLINE } from "./support/test-io.ts";
 
-const FILES = ["out.html", "out.json", "out.md", "out.sarif", "out.xml"] as const;
+const QUALITY = "gl-code-quality-report.json";
+const FILES = ["out.html", "out.json", "out.md", "out.sarif", "out.xml", QUALITY] as const;
 /** Reference that is markup in every format, and no image. */
 const HOSTILE = `registry.example/"'><script>alert(1)</script>|\`x\`[a](b)]]>&\u0001\u202e:v1`;
 
@@ -36,6 +38,14 @@ test("reports: every format is written, for failures too, and names every image 
   assert.deepEqual(
     json.images.map(({ state }: { state: string }) => state),
     ["verified", "unsigned", "not-found", "unchecked"],
+  );
+  assertSarif(JSON.parse(read("out.sarif")));
+  assertJunit(read("out.xml"));
+  const issues = JSON.parse(read(QUALITY));
+  assertCodeQuality(issues);
+  assert.deepEqual(
+    issues.map(({ check_name }: { check_name: string }) => check_name),
+    ["image-unsigned", "image-not-found", "image-unchecked"],
   );
   const [run] = JSON.parse(read("out.sarif")).runs;
   assert.deepEqual(
@@ -71,14 +81,9 @@ test("reports: text of strangers is escaped in every format", async (t) => {
   assert.ok(page.includes("&#60;script&#62;alert(1)"));
   const xml = read("out.xml");
   assert.ok(!xml.includes("<script") && !xml.includes("]]>") && !xml.includes("\u0001"));
-  const tags = xml.replaceAll(/<\?.*?\?>/g, "").match(/<\/?[^>]*>/g) ?? [];
-  const open: string[] = [];
-  for (const tag of tags) {
-    const name = /^<\/?([\w-]+)/.exec(tag)?.[1] ?? assert.fail(tag);
-    if (tag.startsWith("</")) assert.equal(open.pop(), name);
-    else open.push(name);
-  }
-  assert.deepEqual(open, []);
+  assertJunit(xml);
+  assertSarif(JSON.parse(read("out.sarif")));
+  assertCodeQuality(JSON.parse(read(QUALITY)));
   const markdown = read("out.md");
   assert.ok(!markdown.includes("\u0001") && !markdown.includes("\u202e"));
   const items = markdown.split("\n").filter((line) => line.startsWith("- "));
@@ -100,4 +105,34 @@ test("reports: wrong names are refused before anything is verified; GitHub's sum
   env["GITHUB_STEP_SUMMARY"] = summary;
   assert.equal((await verify("--report", summary, good)).code, 0);
   assert.match(read("step_summary_1"), /^earlier\n## 1 of 1 image verified\n/);
+});
+
+test("report checks: refuse what the schemas refuse", () => {
+  const head =
+    '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites><testsuite name="a" tests="1" failures="0" errors="0">';
+  const foot = "</testsuite></testsuites>";
+  assertJunit(`${head}<testcase name="a"></testcase>${foot}`);
+  for (const bad of [
+    "<testcase></testcase>",
+    "<image></image>",
+    '<testcase name="a" digest="b"></testcase>',
+    "a",
+    "<testcase>",
+  ]) {
+    assert.throws(() => assertJunit(`${head}${bad}${foot}`), bad);
+  }
+  const log = (result: object) => ({
+    version: "2.1.0",
+    runs: [{ tool: { driver: { name: "a" } }, results: [result] }],
+  });
+  assertSarif(log({ message: { text: "a" }, kind: "pass", level: "none" }));
+  const wrong = [
+    {},
+    { message: { text: "[a](b)" } },
+    { message: { text: "{0}" } },
+    { message: { text: "a" }, kind: "pass", level: "error" },
+  ];
+  for (const bad of [...wrong, { message: { text: "a" }, image: "b" }]) assert.throws(() => assertSarif(log(bad)));
+  assert.throws(() => assertSarif({ version: "2.0.0", runs: [] }));
+  assert.throws(() => assertCodeQuality([{ description: "a" }]));
 });

@@ -4,9 +4,14 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { Ajv } from "ajv";
+import { htmlReport } from "../../src/cli/reports/html.ts";
+import { sarifReport } from "../../src/cli/reports/sarif.ts";
 import { systemIo } from "../../src/io/system.ts";
 import { startSandbox } from "../../src/sandbox/server/serve.ts";
+import { browserPackages } from "./ecosystem-kit.ts";
 import { judge, openBrowser, type Window } from "./pages-kit.ts";
+import { resultOf } from "./pages-reports.ts";
 import { folder, TSIGN } from "./support.ts";
 
 /**
@@ -175,4 +180,36 @@ test("login pages: say as whom, or why not, and pass the same checks", async (co
   await judge(window, "login-failed-hostile", browser);
   assert.match(await window.page.evaluate("document.body.innerText"), /Login failed.*<script>.*run the command again/s);
   assert.equal(await ended, 1);
+});
+
+test("reports: HTML of 3 and 300 images passes the same checks, and its search hides images; SARIF passes the published schema", async (context) => {
+  const browser = await openBrowser(context);
+  const cwd = folder(context);
+  for (const count of [3, 300]) {
+    const result = resultOf(count, HOSTILE);
+    const path = join(cwd, `report-${count}.html`);
+    writeFileSync(path, htmlReport(result, new Date()));
+    const window = await browser.open();
+    await window.page.goto(`file://${path}`);
+    const shown = (): Promise<number> =>
+      window.page.evaluate(`[...document.querySelectorAll("article")].filter((each) => each.checkVisibility()).length`);
+    assert.equal(await shown(), count);
+    await judge(window, `report-${count}`, browser, { scripts: 1 });
+    await window.page.evaluate(`document.querySelectorAll("details").forEach((each) => { each.open = true; })`);
+    await judge(window, `report-${count}-open`, browser, { scripts: 1 });
+    await window.page.getByLabel("Show images that contain").fill("service-1:");
+    assert.equal(await shown(), 1);
+    await window.page.getByLabel("Show images that contain").fill("no such image");
+    assert.equal(await shown(), 0);
+    assert.deepEqual(window.faults(), []);
+  }
+  const packages = await browserPackages();
+  const file = join(packages, "@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json");
+  const { $schema: _, id: __, ...schema } = JSON.parse(readFileSync(file, "utf8"));
+  const ajv = new Ajv({ strict: false, validateFormats: false, unicodeRegExp: false });
+  const isSarif = ajv.compile(schema);
+  for (const count of [0, 3, 300]) {
+    assert.ok(isSarif(JSON.parse(sarifReport(resultOf(count, HOSTILE)))), ajv.errorsText(isSarif.errors));
+  }
+  assert.ok(!isSarif({ version: "2.1.0", runs: [{ results: [] }] }), "a run without a tool");
 });

@@ -8,9 +8,12 @@ export const reportingFlags = {
     default: "cosign",
   }),
   explain: flag.bool("print every check of every signature, nearest match first"),
-  report: flag.texts("file to write a report to: .html, .json, .md, .sarif or .xml (JUnit)", {
-    output: true,
-  }),
+  report: flag.texts(
+    "file to write a report to: .html, .json, .md, .sarif, .xml (JUnit) or code-quality-report.json (GitLab)",
+    {
+      output: true,
+    },
+  ),
 };
 
 /** Exit codes of --exit-codes=strict by the state of an image. */

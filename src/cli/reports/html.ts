@@ -30,8 +30,8 @@ export function htmlReport(result: ImagesResult, now: Date): string {
 </header>
 <main>
 ${result.images.map(imageOf)}
-</main>
 <script>${SCRIPT}</script>
+</main>
 </body>
 </html>
 `;
@@ -127,7 +127,7 @@ const STYLE = html`
 body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem; background: var(--page); color: var(--text); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { margin: 0 0 .25rem; font-size: 1.5rem; line-height: 1.25; }
 header p { margin: 0 0 1rem; color: var(--quiet); }
-input { min-height: 2.25rem; padding: .25rem .5rem; font: inherit; color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .5rem; }
+input { min-height: 2.75rem; padding: .25rem .5rem; font: inherit; color: inherit; background: var(--card); border: 1px solid var(--edge); border-radius: .5rem; }
 article { margin: 0 0 1rem; padding: 1rem 1.25rem; background: var(--card); border: 1px solid var(--line); border-left: .375rem solid var(--bad); border-radius: .5rem; }
 article.good { border-left-color: var(--good); }
 h2 { margin: 0 0 .5rem; font-size: 1.0625rem; }

@@ -1,6 +1,6 @@
-import { extname } from "node:path";
 import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
+import { codeQualityReport } from "./code-quality.ts";
 import { htmlReport } from "./html.ts";
 import { junitReport } from "./junit.ts";
 import { markdownReport } from "./markdown.ts";
@@ -9,7 +9,9 @@ import { sarifReport } from "./sarif.ts";
 
 type Format = (result: ImagesResult, now: Date) => string;
 
+/** By the end of the name; the first that fits. */
 const FORMATS: Readonly<Record<string, Format>> = {
+  "code-quality-report.json": codeQualityReport,
   ".html": htmlReport,
   ".json": (result) => `${JSON.stringify(result, null, 2)}\n`,
   ".md": markdownReport,
@@ -29,7 +31,9 @@ export function requireReportFormats(io: Pick<Io, "env">, files: readonly string
 
 /** The format of a report. GitHub's step summary is Markdown, in a file without an extension. */
 function formatOf({ env }: Pick<Io, "env">, file: string): Format {
-  const format = FORMATS[file === env["GITHUB_STEP_SUMMARY"] ? ".md" : extname(file).toLowerCase()];
+  const name = file === env["GITHUB_STEP_SUMMARY"] ? ".md" : file.toLowerCase();
+  const end = Object.keys(FORMATS).find((each) => name.endsWith(each));
+  const format = FORMATS[end ?? ""];
   if (format) return format;
   throw new TsignError("usage", `--report ${file}: unknown extension`, {
     hint: `use one of ${Object.keys(FORMATS).join(", ")}`,
