@@ -206,7 +206,6 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "net/proxy.ts": { packages: ["node:net"] }, // BlockList compares IP addresses
   "net/retry.ts": { globals: ["Math.random"] }, // delays retries at random
   "oci/append.ts": { globals: ["Math.random"] }, // delays writers of one tag at random
-  "oci/registry/fetch-classes.ts": { globals: ["globalThis"] }, // classes only; its fetch throws
   "evidence/find/find.ts": { packages: ["node:timers/promises"] }, // yields to signals
   "io/policy-engine.ts": { globals: ["import.meta"] }, // the engine is installed with the program
   "services/oidc/client.ts": { globals: ["Headers", "Response"] }, // openid-client expects a response in this form
