@@ -19,6 +19,8 @@ export interface Io {
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
   /** Sends one HTTP request, without redirects, retries or limits. Only src/net/http.ts calls it. */
   http(request: HttpRequest): Promise<HttpResponse>;
+  /** Reports whether a server uses TLS, without a proxy; each is asked once. Never throws: after an abort it returns false. */
+  usesTls?(server: URL, signal: AbortSignal): Promise<boolean>;
   /** Runs a program to its end, its output collected (at most 1 MiB each). Throws TsignError "input" when it cannot start. */
   spawn(file: string, args: readonly string[], options?: SpawnOptions): Promise<Spawned>;
   /** Starts a background program that outlives this one, without stdin and stdout; its stderr goes to a file. */

@@ -21,6 +21,7 @@ export function systemIo(): Io & {
   /** Waits until all output is written; a signal ends the wait. */
   written(): Promise<void>;
 } {
+  let probe: Io["usesTls"];
   const writing = new Set<Promise<void>>();
   // A stream may call back for an empty write before what came earlier is out (Bun): each real write is waited for.
   const write = (stream: NodeJS.WriteStream, data: string | Uint8Array) => {
@@ -52,6 +53,10 @@ export function systemIo(): Io & {
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     sleep,
     http: async (request) => (await import("./http.ts")).exchange(request),
+    usesTls: async (server, signal) => {
+      probe ??= (await import("./probe.ts")).tlsProbe();
+      return probe(server, signal);
+    },
     unixCall: async (call) => (await import("./unix.ts")).unixCall(call),
     listen: async (options, handler) => (await import("./http.ts")).listen(options, handler),
     spawn: spawnToEnd,

@@ -1,7 +1,7 @@
 import { TsignError } from "../../errors.ts";
 import type { HttpResponse, Io, TlsOptions } from "../../io/io.ts";
 import { type Answer, createTransport, type Exchange, type Transport } from "../../net/http.ts";
-import { bareHost, isRfc1918 } from "../../net/proxy.ts";
+import { bareHost, isRfc1918, proxyFor } from "../../net/proxy.ts";
 import type { Repository } from "../ref.ts";
 import { type Authorization, authenticate } from "./auth.ts";
 import type { Credentials } from "./keychain.ts";
@@ -215,8 +215,16 @@ const NO_ANSWER = new Set([
   "ETIMEDOUT",
 ]);
 
-/** Reports whether a server uses TLS. If it does, http is never tried, even when the TLS handshake fails. */
+/**
+ * Reports whether a server uses TLS. If it does, http is never tried, even when the TLS handshake fails. Through a proxy
+ * this takes a whole request.
+ */
 async function usesTls({ io, tls }: SessionOptions, url: URL): Promise<boolean> {
+  if (io.usesTls && proxyFor(url, io.env) === undefined) {
+    const answer = await io.usesTls(url, io.signal);
+    io.signal.throwIfAborted();
+    return answer;
+  }
   const transport = createTransport(io, { tls, limits: PROBE_LIMITS, peer: REGISTRY });
   try {
     await transport.read({ method: "HEAD", url: new URL("/v2/", url) }, { maxBytes: 0 });
