@@ -2,6 +2,7 @@ import { lineOf } from "../src/cli/print/guard.ts";
 import { knownSecrets } from "../src/cli/print/secrets.ts";
 import { systemIo } from "../src/io/system.ts";
 import { main } from "../src/main.ts";
+import { beforePackages } from "../src/packages.ts";
 
 process.on("uncaughtException", fail).on("unhandledRejection", fail);
 
@@ -14,6 +15,12 @@ function fail(error: NodeJS.ErrnoException): never {
   }
   process.exit(1);
 }
+
+// Packages connect by themselves, and trust the CA certificates of the runtime unless it is told otherwise.
+beforePackages(async () => {
+  const { trustSystemAuthorities } = await import("../src/io/authorities.ts");
+  trustSystemAuthorities(process.env, process.platform);
+});
 
 const io = systemIo();
 void run();

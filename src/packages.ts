@@ -18,6 +18,18 @@ export type PackageName = keyof typeof PACKAGES;
 /** Loads a package by name; replaced in tests. */
 export type LoadPackage = (name: PackageName) => Promise<unknown>;
 
+let prepare: () => Promise<void> = async () => {};
+
+/** Sets what is done before a package is loaded, such as choosing the CA certificates that its connections trust. */
+export function beforePackages(step: () => Promise<void>): void {
+  prepare = step;
+}
+
+const importPrepared: LoadPackage = async (name) => {
+  await prepare();
+  return importPackage(name);
+};
+
 /**
  * Loads optional packages. The caller supplies their types, because they are not installed where tsign is built.
  *
@@ -28,7 +40,7 @@ export async function loadPackages<T extends readonly unknown[]>(
   names: readonly PackageName[],
   options: { purpose: string; load?: LoadPackage | undefined },
 ): Promise<T> {
-  const { purpose, load = importPackage } = options;
+  const { purpose, load = importPrepared } = options;
   try {
     return (await Promise.all(names.map((name) => load(name)))) as unknown as T;
   } catch (cause) {

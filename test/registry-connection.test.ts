@@ -6,7 +6,7 @@ import { createServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import tls, { TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { TsignError } from "../src/errors.ts";
 import { digestOf } from "../src/format/digest.ts";
@@ -144,9 +144,9 @@ test("token server on another host: no client certificate sent, no password over
 });
 
 test("--registry-cacert: replaces the system's CA certificates", async (t) => {
-  const before = tls.getCACertificates("default");
-  t.after(() => tls.setDefaultCACertificates(before));
-  tls.setDefaultCACertificates([...before, readFileSync(CA, "utf8")]);
+  const before = process.env["SSL_CERT_FILE"];
+  t.after(() => Object.assign(process.env, { SSL_CERT_FILE: before ?? "" }));
+  process.env["SSL_CERT_FILE"] = CA;
   const other = join(temporaryFolder(t), "other.pem");
   copyFileSync(new URL("../fixtures/certs/root.pem", import.meta.url), other);
   const registry = await serve(t, absent, {});

@@ -1,62 +1,49 @@
 import http from "node:http";
-import https from "node:https";
 import type { Socket } from "node:net";
 import process from "node:process";
 import { Readable } from "node:stream";
-import tls from "node:tls";
 import { TsignError } from "../errors.ts";
 import { release } from "../format/pieces.ts";
-import type { Handler, HttpRequest, HttpResponse, Listening, ServerRequest, TlsOptions } from "./io.ts";
+import type * as Secure from "./https.ts";
+import type { Handler, HttpRequest, HttpResponse, Listening, ServerRequest } from "./io.ts";
 
-const agents = new Map<string, http.Agent | https.Agent>();
+const agents = new Map<string, http.Agent>();
 
 /** Returns one agent for each combination of TLS options and proxy, so that connections are reused only under the same options. */
-function agentFor({ url, tls: options, proxy }: HttpRequest, systemAuthorities: boolean): http.Agent | https.Agent {
-  const id = JSON.stringify([url.protocol, options, proxy]);
+function agentFor(
+  { url, tls = {}, proxy }: HttpRequest,
+  secure: typeof Secure | undefined,
+  system: boolean,
+): http.Agent {
+  const { SSL_CERT_FILE, SSL_CERT_DIR } = process.env;
+  const id = JSON.stringify([url.protocol, tls, proxy, system, SSL_CERT_FILE, SSL_CERT_DIR]);
   const known = agents.get(id);
   if (known) return known;
-  const proxyEnv = proxy ? { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } : undefined;
-  const common = { keepAlive: true, ...(proxyEnv ? { proxyEnv } : {}) };
-  if (url.protocol === "https:" && systemAuthorities) trustSystem();
+  const common = { keepAlive: true, ...(proxy ? { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } } : {}) };
+  if (system && proxy?.startsWith("https:")) secure?.trustSystem();
   const agent =
-    url.protocol === "https:" ? new https.Agent({ ...common, ...tlsOptions(options) }) : new http.Agent(common);
+    url.protocol === "https:" && secure ? secure.secureAgent(common, { tls, system }) : new http.Agent(common);
   agents.set(id, agent);
   return agent;
 }
 
-let systemTrusted = process.execArgv.includes("--use-system-ca");
-
-/**
- * Trusts the system's CA certificates and SSL_CERT_FILE, as Go programs do, and not NODE_EXTRA_CA_CERTS. Not needed when bin/tsign passed
- * --use-system-ca.
- */
-function trustSystem(): void {
-  if (systemTrusted) return;
-  systemTrusted = true;
-  tls.setDefaultCACertificates([...tls.getCACertificates("bundled"), ...tls.getCACertificates("system")]);
-}
-
-function tlsOptions(options: TlsOptions | undefined): https.AgentOptions {
-  if (!options) return {};
-  return {
-    ...(options.ca ? { ca: options.ca } : {}),
-    ...(options.cert ? { cert: options.cert } : {}),
-    ...(options.key ? { key: options.key } : {}),
-    ...(options.serverName ? { servername: options.serverName } : {}),
-    rejectUnauthorized: options.insecure !== true, // set explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED is ignored
-  };
+/** Loads what connections over TLS need, to a server or to a proxy. */
+async function loadSecure({ url, proxy }: HttpRequest): Promise<typeof Secure | undefined> {
+  return url.protocol === "https:" || proxy?.startsWith("https:") ? import("./https.ts") : undefined;
 }
 
 /**
  * Sends one HTTP request (Io.http).
  *
- * @param options.systemAuthorities false leaves the CA certificates of the process unchanged
+ * @param options.systemAuthorities false trusts the CA certificates of the process instead of the system's
  */
-export function exchange(request: HttpRequest, { systemAuthorities = true } = {}): Promise<HttpResponse> {
+export async function exchange(request: HttpRequest, { systemAuthorities = true } = {}): Promise<HttpResponse> {
   const { url, method, headers, body, signal } = request;
-  const send = url.protocol === "https:" ? https.request : http.request;
+  const secure = await loadSecure(request);
+  const agent = agentFor(request, secure, systemAuthorities);
+  const send = url.protocol === "https:" && secure ? secure.request : http.request;
   return new Promise((done, fail) => {
-    const outgoing = send(url, { method, headers, signal, agent: agentFor(request, systemAuthorities) });
+    const outgoing = send(url, { method, headers, signal, agent });
     const failed = (cause: unknown) => {
       outgoing.destroy();
       const known = signal.aborted ? signal.reason : cause; // reading the body to send may also fail
@@ -139,6 +126,7 @@ const UNKNOWN_AUTHORITY = "the server's certificate is signed by an unknown auth
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "connection reset by the server",
+  ERR_SOCKET_CLOSED: "connection closed by the server",
   ENOTFOUND: "no such host",
   EAI_AGAIN: "name lookup failed",
   ETIMEDOUT: "connection timed out",
@@ -150,8 +138,11 @@ const REASONS: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: "the server's certificate is self-signed",
   SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
   CERT_HAS_EXPIRED: "the server's certificate has expired",
+  CERT_NOT_YET_VALID: "the server's certificate is not yet valid",
+  INVALID_PURPOSE: "the server's certificate is not for servers",
 };
 
 const CHECK_SERVER = "check that the server is running and that the address is right";
@@ -173,15 +164,22 @@ const HINTS: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: SET_AUTHORITIES,
   SELF_SIGNED_CERT_IN_CHAIN: SET_AUTHORITIES,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: SET_AUTHORITIES,
+  UNABLE_TO_GET_ISSUER_CERT: SET_AUTHORITIES,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: SET_AUTHORITIES,
   CERT_HAS_EXPIRED: "check this machine's clock, or renew the server's certificate",
+  CERT_NOT_YET_VALID: "check this machine's clock",
 };
 
 function networkError(url: URL, cause: unknown): TsignError {
   const { code, errors, message } = cause as { code?: string; errors?: { code?: string }[]; message?: string };
   const known = code ?? errors?.[0]?.code ?? "";
-  // OpenSSL's message: "…:SSL routines:<function>:<reason>:<file>…"; an alert is the server's refusal.
-  const alert = /:SSL routines:[^:]*:([^:]*\balert\b[^:]*):/.exec(message ?? "")?.[1];
+  // OpenSSL's message: "…:SSL routines:<function>:<reason>:<file>…", BoringSSL's: "…:SSL routines:OPENSSL_internal:<REASON>".
+  // An alert is the server's refusal.
+  const reasonOfTls = /:SSL routines:[^:]*:([^:]*)/
+    .exec(message ?? "")?.[1]
+    ?.toLowerCase()
+    .replaceAll("_", " ");
+  const alert = reasonOfTls && /\balert\b/.test(reasonOfTls) ? reasonOfTls : undefined;
   const refused = alert && `the server refused the TLS handshake (${alert})`;
   const reason = refused ?? REASONS[known] ?? message ?? "unknown reason";
   const hint = refused ? undefined : hintFor(known);

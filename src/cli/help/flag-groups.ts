@@ -93,7 +93,7 @@ const BY_FLAG: readonly [keys: readonly string[], names: readonly string[]][] = 
   ],
   [
     ["registryCacert", "identityToken", "trustedRoot", "mirror", "passwordStdin"],
-    ["HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"],
+    ["HTTPS_PROXY", "NO_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE"],
   ],
 ];
 
@@ -107,6 +107,11 @@ const WELL_KNOWN: readonly Variable[] = [
   { name: "HTTPS_PROXY", about: "proxy for HTTPS requests; HTTP_PROXY for HTTP requests", expects: "a URL" },
   { name: "NO_PROXY", about: "hosts to contact without a proxy", expects: "a list" },
   { name: "REGISTRY_AUTH_FILE", about: "file of registry credentials, if docker has none", expects: "a path" },
+  {
+    name: "SSL_CERT_DIR",
+    about: "folders of CA certificates to trust for TLS, instead of the system's",
+    expects: "paths",
+  },
   {
     name: "SSL_CERT_FILE",
     about: "file of CA certificates to trust for TLS, instead of the system's",
