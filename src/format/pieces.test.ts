@@ -14,6 +14,13 @@ test("giveBack detaches a piece and reuses its memory", () => {
   assert.equal(next.length, PIECE_SIZE);
 });
 
+test("giveBack detaches a smaller piece, which is not reused", () => {
+  const piece = newPiece(5000);
+  assert.equal(piece.length, 5000);
+  giveBack(piece);
+  assert.deepEqual([piece.length, newPiece().length, newPiece(5000).length], [0, PIECE_SIZE, 5000]);
+});
+
 test("giveBack ignores other buffers", () => {
   const bytes = Buffer.alloc(100_000, 1);
   giveBack(bytes);

@@ -4,7 +4,7 @@
  * by mistake is empty, and never shows another part of the file.
  */
 
-/** Size of every piece but the last, in bytes. */
+/** Size of the pieces of a large file but the last, in bytes. */
 export const PIECE_SIZE = 1024 * 1024;
 /** Most unused buffers kept for reuse. */
 const MAX_FREE = 4;
@@ -15,9 +15,14 @@ const MIN_FREED = 16 * 1024;
 const lent = new WeakSet<ArrayBuffer>();
 const free: ArrayBuffer[] = [];
 
-/** A buffer for a piece; its content is undefined. */
-export function newPiece(): Uint8Array {
-  const buffer = free.pop() ?? (Buffer.allocUnsafeSlow(PIECE_SIZE).buffer as ArrayBuffer);
+/**
+ * Returns a buffer for a piece; its content is undefined.
+ *
+ * @param size bytes, at most PIECE_SIZE; a smaller buffer is not reused
+ */
+export function newPiece(size: number = PIECE_SIZE): Uint8Array {
+  const reused = size === PIECE_SIZE ? free.pop() : undefined;
+  const buffer = reused ?? (Buffer.allocUnsafeSlow(size).buffer as ArrayBuffer);
   lent.add(buffer);
   return Buffer.from(buffer);
 }
@@ -29,8 +34,9 @@ export function newPiece(): Uint8Array {
 export function giveBack(piece: Uint8Array): void {
   const buffer = piece.buffer as ArrayBuffer;
   if (!lent.delete(buffer)) return;
-  const detached = buffer.transfer();
-  if (free.length < MAX_FREE) free.push(detached);
+  const kept = buffer.byteLength === PIECE_SIZE && free.length < MAX_FREE;
+  const detached = buffer.transfer(kept ? PIECE_SIZE : 0);
+  if (kept) free.push(detached);
 }
 
 /**

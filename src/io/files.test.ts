@@ -41,6 +41,28 @@ for (const size of [0, 1, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 12_345]) {
   });
 }
 
+test("files.chunks: small file -> small buffer; file that grows, or states no size -> read to its end", async (t) => {
+  const folder = temporaryFolder(t);
+  const files = systemFiles(folder);
+  const content = randomBytes(3 * MIB);
+  writeFileSync(join(folder, "f"), content.subarray(0, 10_000));
+  const pieces: Uint8Array[] = [];
+  for await (const piece of files.chunks("f")) {
+    if (pieces.length === 0) {
+      assert.equal(piece.buffer.byteLength, 10_000);
+      writeFileSync(join(folder, "f"), content.subarray(10_000), { flag: "a" });
+    }
+    pieces.push(piece);
+  }
+  assert.ok(content.equals(Buffer.concat(pieces)));
+  assert.ok(pieces.length < 8, "large pieces");
+  if (process.platform !== "linux") return;
+  assert.deepEqual(
+    Buffer.from(await files.read("/proc/self/environ", { maxBytes: MIB })),
+    readFileSync("/proc/self/environ"),
+  );
+});
+
 test("files.chunks: pieces that are kept -> unchanged by further reads", async (t) => {
   const files = systemFiles(temporaryFolder(t));
   const content = randomBytes(3 * MIB + 7);

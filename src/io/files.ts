@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { TsignError } from "../errors.ts";
-import { giveBack, newPiece } from "../format/pieces.ts";
+import { giveBack, newPiece, PIECE_SIZE } from "../format/pieces.ts";
 import { fileError, isMissing } from "./file-errors.ts";
 import type { FileFacts, Files } from "./io.ts";
 import { makeDirectories, makeFolder, removeOwn } from "./own.ts";
@@ -11,6 +11,8 @@ import { replaceFile, requireWritable, writeFile } from "./write.ts";
 
 /** Pieces read before the event loop runs, for timeouts and Ctrl-C. */
 const PIECES_PER_TURN = 16;
+/** Smallest buffer, in bytes. */
+const MIN_PIECE = 4096;
 
 /** Creates file access relative to `cwd`. */
 export function systemFiles(cwd: string): Files {
@@ -76,13 +78,16 @@ function factsOf(absolute: string, links: "followed" | "shown"): FileFacts {
  * devices may block, even while they are opened, and are read by the event loop.
  */
 async function* readPieces(path: string, absolute: string): AsyncGenerator<Uint8Array> {
-  const file = openFile(path, absolute);
-  if (file === undefined) return yield* readSpecial(path, absolute);
+  const opened = openFile(path, absolute);
+  if (opened === undefined) return yield* readSpecial(path, absolute);
+  const { file, size } = opened;
+  let left = size;
   try {
     for (let count = 1; ; count++) {
-      const piece = newPiece();
+      const piece = newPiece(pieceFor(left));
       const length = readSync(file, piece, 0, piece.length, null);
       if (length === 0) return giveBack(piece);
+      left -= length;
       yield piece.subarray(0, length);
       if (count % PIECES_PER_TURN === 0) await new Promise((turn) => setImmediate(turn));
     }
@@ -93,14 +98,21 @@ async function* readPieces(path: string, absolute: string): AsyncGenerator<Uint8
   }
 }
 
+/** Size of the buffer for the rest of a file. Most files are small, and 1 MiB takes time to allocate. */
+function pieceFor(left: number): number {
+  if (left < 0) return PIECE_SIZE; // the file has grown, or does not state its size, as in /proc
+  return Math.min(PIECE_SIZE, Math.max(left, MIN_PIECE));
+}
+
 /** Opens a regular file; undefined for anything else. Opening never blocks, even if the path has become a pipe meanwhile. */
-function openFile(path: string, absolute: string): number | undefined {
+function openFile(path: string, absolute: string): { file: number; size: number } | undefined {
   try {
     const found = statSync(absolute);
     if (found.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
     if (!found.isFile()) return undefined;
     const file = openSync(absolute, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    if (fstatSync(file).isFile()) return file;
+    const opened = fstatSync(file);
+    if (opened.isFile()) return { file, size: opened.size };
     closeSync(file);
     return undefined;
   } catch (cause) {
