@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import type { HttpResponse, TlsOptions } from "../io/io.ts";
+import { withDeadline, withoutPauses } from "./deadline.ts";
 import { attributedPieces, attributing, faultOf, type Peer } from "./peer.ts";
 import { waitingFor } from "./pending.ts";
 import { proxyFor, throughProxy } from "./proxy.ts";
@@ -135,9 +136,10 @@ async function sendOne(
   const stop = new AbortController();
   const signal = AbortSignal.any([io.signal, stop.signal]);
   const allowed = limits.answer + Number(headers["content-length"] ?? 0) / limits.minUploadRate;
-  const message = `request to ${url.host}: no answer within ${Math.round(allowed / 1000)} s`;
   const late = () =>
-    new TsignError("timeout", message, { hint: "try again later, or check the network and the address" });
+    new TsignError("timeout", `request to ${url.host}: no answer within ${Math.round(allowed / 1000)} s`, {
+      hint: "try again later, or check the network and the address",
+    });
   const request = io.http({
     url,
     method,
@@ -154,49 +156,23 @@ async function sendOne(
   return { ...response, body: paced(io, response, { limits, stop, host: url.host }) };
 }
 
-/** Waits for a promise for a limited time, then aborts the work behind it and throws the error of the deadline. */
-async function withDeadline<T>(
-  io: TransportIo,
-  promise: Promise<T>,
-  deadline: { milliseconds: number; stop: AbortController; error: () => TsignError },
-): Promise<T> {
-  const done = new AbortController();
-  const timer = io.sleep(deadline.milliseconds, done.signal).then(
-    () => {
-      const error = deadline.error(); // not before: its stack trace takes longer than the rest
-      deadline.stop.abort(error);
-      throw error;
-    },
-    () => promise, // the timer was cancelled
-  );
-  try {
-    return await Promise.race([promise, timer]);
-  } finally {
-    done.abort();
-    timer.catch(() => {});
-  }
-}
-
 /** Limits the pauses of a body and, after some time, its rate, so that a server cannot keep a command waiting by sending slowly. */
 async function* paced(
   io: TransportIo,
   response: HttpResponse,
   { limits, stop, host }: { limits: Limits; stop: AbortController; host: string },
 ): AsyncIterable<Uint8Array> {
-  const pieces = response.body[Symbol.asyncIterator]();
+  const error = () => new TsignError("timeout", `read from ${host}: no data for ${limits.idle / 1000} s`);
   const started = io.now().getTime();
   let bytes = 0;
   try {
-    for (;;) {
-      const error = () => new TsignError("timeout", `read from ${host}: no data for ${limits.idle / 1000} s`);
-      const next = await withDeadline(io, pieces.next(), { milliseconds: limits.idle, stop, error });
-      if (next.done) return;
-      bytes += next.value.length;
+    for await (const piece of withoutPauses(io, response.body, { milliseconds: limits.idle, stop, error })) {
+      bytes += piece.length;
       const elapsed = io.now().getTime() - started;
       if (elapsed > limits.body && (bytes / elapsed) * 1000 < limits.minRate) {
         throw new TsignError("timeout", `read from ${host}: slower than ${limits.minRate} bytes per second`);
       }
-      yield next.value;
+      yield piece;
     }
   } finally {
     response.discard();
