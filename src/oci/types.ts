@@ -1,4 +1,5 @@
 import type { Digest } from "../format/digest.ts";
+import type { Repository } from "./ref.ts";
 
 /** OCI descriptor (image spec, descriptor.md). Unknown fields are kept unchanged. */
 export interface Descriptor {
@@ -48,6 +49,17 @@ export interface ListedDescriptor extends Descriptor {
 /** Referrers that are stored but not yet listed, by the digest of their subject. */
 export type UnlistedReferrers = Map<Digest, Descriptor[]>;
 
+/** A blob to store. */
+export interface BlobStream {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  /** The content, read only if it is needed. A stream that can be iterated again is retried. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** A repository that has the blob; the content is not sent if its registry can take it from there. */
+  readonly from?: Repository | undefined;
+}
+
 /**
  * The content of one repository, in a registry or in an OCI layout on disk. Digest and size of everything returned have been
  * checked. `undefined` means that the content does not exist; every other failure is thrown (TsignError "network",
@@ -56,6 +68,8 @@ export type UnlistedReferrers = Map<Digest, Descriptor[]>;
 export interface ImageStore {
   /** `registry/repository`, or the layout's path, for messages. */
   readonly name: string;
+  /** Where it is, if it is in a registry. */
+  readonly repository?: Repository;
   /** Returns the descriptor of a tag or digest. The digest of a tag is computed from the content that was fetched. */
   resolve(tagOrDigest: string): Promise<Descriptor | undefined>;
   manifest(tagOrDigest: string): Promise<StoredManifest | undefined>;
@@ -71,9 +85,7 @@ export interface ImageStore {
   referrers(subject: Digest): AsyncIterable<ListedReferrer>;
   tags(): Promise<string[]>;
   /** Stores a blob unless it already exists. */
-  putBlob(
-    content: Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> },
-  ): Promise<Descriptor>;
+  putBlob(content: Uint8Array | BlobStream): Promise<Descriptor>;
   /** Stores a manifest under its digest, and under the tag if one is given. */
   putManifest(bytes: Uint8Array, options: { mediaType: string; tag?: string }): Promise<Descriptor>;
   /**

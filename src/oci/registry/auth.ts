@@ -34,6 +34,7 @@ export interface AuthenticateOptions {
   readonly challenge: string;
   /** The registry's own origin. */
   readonly origin: URL;
+  /** Scopes of the token, separated by spaces. */
   readonly scope: string;
   readonly now: number;
 }
@@ -147,6 +148,16 @@ function tokenUrl(address: string, options: AuthenticateOptions): URL {
   if (url.protocol !== "https:" && !local) throw refused(options, `the token realm ${url.host} does not use https`);
   if (isPrivateAddress(url.hostname) && url.hostname !== origin.hostname && !local) {
     throw refused(options, `the token realm ${url.host} is a private or link-local address of another host`);
+  }
+  return withSeparateScopes(url);
+}
+
+/** Gives each scope a parameter of its own, as go-containerregistry does; not all token servers split them. */
+function withSeparateScopes(url: URL): URL {
+  const scopes = url.searchParams.getAll("scope").flatMap((each) => each.split(" "));
+  if (scopes.length > 1) {
+    url.searchParams.delete("scope");
+    for (const scope of scopes) url.searchParams.append("scope", scope);
   }
   return url;
 }

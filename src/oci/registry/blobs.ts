@@ -3,12 +3,10 @@ import { TsignError } from "../../errors.ts";
 import { type Digest, digestOf, parseDigest } from "../../format/digest.ts";
 import { resolveLocation } from "../../net/http.ts";
 import type { Repository } from "../ref.ts";
-import type { Descriptor } from "../types.ts";
+import type { BlobStream, Descriptor } from "../types.ts";
+import { mountBlob } from "./mount.ts";
 import { REGISTRY } from "./peer.ts";
 import type { RegistrySession } from "./session.ts";
-
-/** A blob to store: its bytes, or a stream. A stream that can be iterated again is retried. */
-type BlobSource = Uint8Array | { digest: Digest; size: number; chunks: AsyncIterable<Uint8Array> };
 
 /** Most requests for a blob whose answers are interrupted. */
 const MAX_ATTEMPTS = 3;
@@ -114,7 +112,8 @@ const NOT_MONOLITHIC = new Set([400, 404, 405, 411, 415, 416, 422, 501]);
 const patchOnly = new WeakSet<RegistrySession>();
 
 /**
- * Stores a blob unless it exists: HEAD, then POST and PUT (distribution spec, "Pushing a blob monolithically"), or, where the
+ * Stores a blob. The registry takes it from another of its repositories if it can; otherwise the blob is sent unless it exists:
+ * HEAD, then POST and PUT (distribution spec, "Pushing a blob monolithically"), or, where the
  * registry refuses that, POST, PATCH and PUT ("Pushing a blob in chunks", with one chunk). No credentials are sent to an upload
  * location on another origin.
  *
@@ -123,10 +122,13 @@ const patchOnly = new WeakSet<RegistrySession>();
 export async function storeBlob(
   session: RegistrySession,
   repository: Repository,
-  source: BlobSource,
+  source: Uint8Array | BlobStream,
 ): Promise<Descriptor> {
   const { digest, size } = source instanceof Uint8Array ? { digest: digestOf(source), size: source.length } : source;
   const descriptor: Descriptor = { mediaType: BLOB_TYPE, digest, size };
+  const from = source instanceof Uint8Array ? undefined : source.from;
+  const opened = await mountBlob(session, repository, { digest, from });
+  if (opened === true) return descriptor;
   const existing = await headBlob(session, repository, digest);
   if (existing.status === 200) return descriptor;
   if (!ABSENT_OR_UNKNOWN.has(existing.status)) {
@@ -134,7 +136,7 @@ export async function storeBlob(
   }
   const body = source instanceof Uint8Array ? source : replayable(source.chunks, repository);
   const upload: Upload = { session, repository, digest, size, body };
-  let stored = patchOnly.has(session) ? undefined : await putWhole(upload, await beginUpload(upload));
+  let stored = patchOnly.has(session) ? undefined : await putWhole(upload, opened ?? (await beginUpload(upload)));
   if (!stored || NOT_MONOLITHIC.has(stored.status)) {
     const patched = await patchWhole(upload, await beginUpload(upload));
     if (STORED.has(patched.status)) patchOnly.add(session);

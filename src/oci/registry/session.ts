@@ -33,6 +33,8 @@ export interface RegistryRequest {
   readonly body?: Exchange["body"];
   readonly followRedirects?: boolean;
   readonly action: Action;
+  /** Path of another repository of the registry that the request reads, so that the token must be valid for it, too. */
+  readonly alsoReads?: string;
 }
 
 /** An authorization, and how many requests have used it. */
@@ -119,7 +121,7 @@ export class RegistrySession {
     const origin = await this.#findOrigin();
     const url = new URL(request.path, origin);
     const own = url.origin === origin.origin;
-    const scope = this.#scopeOf(request.action);
+    const scope = this.#scopeOf(request);
     const attempt = async (authorization: Authorization | undefined) => {
       const headers = { ...request.headers, ...(authorization ? { authorization: authorization.header } : {}) };
       const { method, body, followRedirects = false } = request;
@@ -142,10 +144,12 @@ export class RegistrySession {
     return attempt(await this.#newAuthorization(scope, origin));
   }
 
-  #scopeOf(action: Action): string {
+  #scopeOf({ action, alsoReads }: RegistryRequest): string {
     const { repository } = this.#options.repository;
+    const actions = action === "pull" ? "pull" : `pull,${action}`;
     // A login needs no repository and no rights.
-    return repository === "" ? "" : `repository:${repository}:${action === "pull" ? "pull" : `pull,${action}`}`;
+    const own = repository === "" ? "" : `repository:${repository}:${actions}`;
+    return alsoReads === undefined ? own : `${own} repository:${alsoReads}:pull`;
   }
 
   /** Drops an authorization that the registry refused, unless a request at the same time has already renewed it. */

@@ -18,6 +18,7 @@ export function registryStore(connection: Connection): ImageStore {
   const { session, repository } = connection;
   const store: ImageStore = {
     name: repository.name,
+    repository,
     resolve: (identifier) => resolveManifest(connection, identifier),
     manifest: (identifier) => getManifest(connection, identifier),
     async blob(descriptor, { maxBytes }) {

@@ -23,11 +23,15 @@ export async function blobs(
   return { status: 200, headers, body: request.method === "HEAD" ? "" : bytes };
 }
 
-/** POST starts an upload (or stores at once with ?digest=), PATCH adds to it, PUT completes it. */
+/** POST starts an upload (or stores at once with ?digest=, or mounts with ?mount=), PATCH adds to it, PUT completes it. */
 async function uploads(
   state: State,
   { request, name, id, query }: { request: ServerRequest; name: string; id: string; query: URLSearchParams },
 ): Promise<ServerResponse> {
+  const mount = request.method === "POST" ? query.get("mount") : null;
+  if (mount !== null && state.blobs.has(mount)) {
+    return { status: 201, headers: { location: `/v2/${name}/blobs/${mount}`, "docker-content-digest": mount } };
+  }
   const digest = query.get("digest");
   const before = request.method === "POST" ? Buffer.alloc(0) : state.uploads.get(id);
   if (!before) throw new Refusal(404, "BLOB_UPLOAD_UNKNOWN", "unknown upload");
