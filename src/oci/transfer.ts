@@ -101,7 +101,7 @@ async function sendBlob({ from, to, watch }: Transfer, blob: Descriptor): Promis
   const read = () => (watch ? watch(blob, from.blobStream(blob)) : from.blobStream(blob));
   // A new stream for each attempt, so that an interrupted upload can be retried.
   const chunks = { [Symbol.asyncIterator]: () => read()[Symbol.asyncIterator]() };
-  await to.putBlob({ digest: blob.digest, size: blob.size, chunks, from: from.repository });
+  await to.putBlob({ digest: blob.digest, size: blob.size, chunks, isChecked: true, from: from.repository });
 }
 
 /** Refuses other digests than sha256: the copy would be stored under its sha256, where a sha512 reference does not find it. */

@@ -56,6 +56,8 @@ export interface BlobStream {
   readonly size: number;
   /** The content, read only if it is needed. A stream that can be iterated again is retried. */
   readonly chunks: AsyncIterable<Uint8Array>;
+  /** Whether the stream itself throws for a wrong digest or size, as `blobStream` does, so that it is hashed only once. */
+  readonly isChecked?: boolean;
   /** A repository that has the blob; the content is not sent if its registry can take it from there. */
   readonly from?: Repository | undefined;
 }

@@ -67,18 +67,29 @@ export async function readManifestFile(
   return { descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length }, bytes, manifest };
 }
 
-/** Writes a blob unless the layout already contains it, complete and with the right digest. */
+/**
+ * Writes a blob unless the layout already contains it, complete and with the right digest.
+ *
+ * @param blob.isChecked whether the content is known to have that digest and size, or throws otherwise
+ */
 export async function writeBlobFile(
   io: LayoutIo,
   path: string,
-  blob: { digest: Digest; size: number; content: Uint8Array | AsyncIterable<Uint8Array> },
+  blob: {
+    digest: Digest;
+    size: number;
+    content: Uint8Array | AsyncIterable<Uint8Array>;
+    isChecked?: boolean | undefined;
+  },
 ): Promise<void> {
   const file = blobPath(path, blob.digest);
   if ((await fileSize(io, file)) === blob.size && (await isIntact(io, path, blob))) return;
   await io.files.makeDirectory(`${path}/blobs/${parseDigest(blob.digest).algorithm}`);
   const { content } = blob;
   const pieces =
-    content instanceof Uint8Array ? content : checked(content, descriptorOf(blob), `${path}@${blob.digest}`);
+    content instanceof Uint8Array || blob.isChecked
+      ? content
+      : checked(content, descriptorOf(blob), `${path}@${blob.digest}`);
   await io.files.replace(file, pieces, { mode: 0o644 });
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { listed } from "../../../test/support/storage.ts";
@@ -19,7 +19,7 @@ import type { Io } from "../../io/io.ts";
 import { openRegistry } from "../open.ts";
 import { parseReference } from "../ref.ts";
 import { attachmentTag } from "../tags.ts";
-import { openLayout } from "./layout.ts";
+import { createLayout, openLayout } from "./layout.ts";
 
 /** A folder written by `save`, with a legacy signature, a bundle, and their keys. */
 async function savedImage(context: TestContext) {
@@ -118,6 +118,31 @@ test("verify --local-image: blobs that are not manifests or are too large -> ski
   writeFileSync(join(blobs, "README"), "no digest");
   symlinkSync("/nonexistent", join(blobs, "3".repeat(64)));
   assert.equal((await verify("b.pub")).code, 0);
+});
+
+test("layout: blob of another digest or size, stored or copied from a registry -> refused, nothing written", async (t) => {
+  const cwd = temporaryFolder(t);
+  const io = testIo({ cwd });
+  const layout = await createLayout(io, "saved");
+  const content = Buffer.from("content");
+  const wrong = [
+    { digest: digestOf(Buffer.from("other")), size: content.length },
+    { digest: digestOf(content), size: content.length + 1 },
+    { digest: digestOf(content), size: content.length - 1 },
+  ];
+  const answer = { status: 200, headers: {}, body: content };
+  const { port, close } = await io.listen({ host: "127.0.0.1", port: 0 }, async () => answer);
+  t.after(close);
+  const store = await openRegistry(io, parseReference(`localhost:${port}/app`), PLAIN_REGISTRY);
+  for (const { digest, size } of wrong) {
+    const once = (async function* () {
+      yield content;
+    })();
+    await assert.rejects(layout.putBlob({ digest, size, chunks: once }), { code: "registry" });
+    const chunks = store.blobStream({ mediaType: "x/y", digest, size });
+    await assert.rejects(layout.putBlob({ digest, size, chunks, isChecked: true }), { code: "registry" });
+    assert.deepEqual(readdirSync(join(cwd, "saved/blobs/sha256")), []);
+  }
 });
 
 test("layout: content written -> same content read", async (t) => {

@@ -92,15 +92,16 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
     },
     tags: async () => entries.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []),
     async putBlob(content) {
-      const { digest, size } =
-        content instanceof Uint8Array ? { digest: digestOf(content), size: content.length } : content;
-      const pieces = content instanceof Uint8Array ? content : content.chunks;
-      await writeBlobFile(io, path, { digest, size, content: pieces });
-      return { mediaType: OCTETS, digest, size };
+      const blob =
+        content instanceof Uint8Array
+          ? { digest: digestOf(content), size: content.length, chunks: content, isChecked: true }
+          : content;
+      await writeBlobFile(io, path, { ...blob, content: blob.chunks });
+      return { mediaType: OCTETS, digest: blob.digest, size: blob.size };
     },
     async putManifest(bytes, { mediaType, tag }) {
       const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
-      await writeBlobFile(io, path, { digest: descriptor.digest, size: bytes.length, content: bytes });
+      await writeBlobFile(io, path, { ...descriptor, content: bytes, isChecked: true });
       scanned = undefined;
       if (tag !== undefined) await writeIndex(io, path, withTag(entries, descriptor, tag));
       return descriptor;
