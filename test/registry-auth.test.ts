@@ -56,6 +56,22 @@ test("findCredentials: every kind of entry is read, an invalid one is an error",
     lookUp(t, image, { auths: { "registry.example": "text" } }),
     /docker configuration .*: invalid auths/,
   );
+  const invalid: [unknown, RegExp][] = [
+    [[], /invalid content$/],
+    ["text", /invalid content$/],
+    [{ auths: [] }, /invalid auths$/],
+    [{ auths: { "a.example": [] } }, /invalid auths\.a\.example$/],
+    [{ auths: { "a.example": null, "b.example": { auth: 1 } } }, /invalid auths\.b\.example\.auth$/],
+    [{ auths: { "a.example": { IdentityToken: {} } } }, /invalid auths\.a\.example\.identitytoken$/],
+    [{ credsStore: {} }, /invalid credsStore$/],
+    [{ CREDHELPERS: "text" }, /invalid credHelpers$/],
+    [{ credHelpers: { "a.example": 1 } }, /invalid credHelpers\.a\.example$/],
+  ];
+  for (const [config, message] of invalid) await assert.rejects(lookUp(t, image, config), message, String(message));
+  const absent = { auths: { "registry.example": null }, credsStore: null, credHelpers: null, other: 1 };
+  for (const config of [absent, { auths: null }, {}]) {
+    assert.deepEqual(await lookUp(t, image, config), { kind: "anonymous" });
+  }
 });
 
 test("findCredentials: podman's file is read when docker's does not exist", async (t) => {

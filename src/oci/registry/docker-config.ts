@@ -1,4 +1,3 @@
-import * as z from "zod/mini";
 import { TsignError } from "../../errors.ts";
 import { isObject } from "../../format/json.ts";
 import type { Io } from "../../io/io.ts";
@@ -7,17 +6,26 @@ const MAX_CONFIG = 16 * 1024 * 1024;
 /** The key of Docker Hub's credentials. */
 export const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
 
-const text = z.nullish(z.string());
-const entry = z.looseObject({ auth: text, username: text, password: text, identitytoken: text, registrytoken: text });
-const config = z.looseObject({
-  auths: z.nullish(z.record(z.string(), z.nullable(entry))),
-  credsStore: text,
-  credHelpers: z.nullish(z.record(z.string(), text)),
-});
+/** A text field; null counts as absent. */
+type Text = string | null | undefined;
 
-/** The parts of docker's config.json or podman's auth.json that contain credentials. */
-export type DockerConfig = z.infer<typeof config>;
-export type DockerAuth = z.infer<typeof entry>;
+/** One registry's credentials. Unknown fields are kept. */
+export interface DockerAuth {
+  readonly auth?: Text;
+  readonly username?: Text;
+  readonly password?: Text;
+  readonly identitytoken?: Text;
+  readonly registrytoken?: Text;
+}
+
+/** The parts of docker's config.json or podman's auth.json that contain credentials. Unknown fields are kept. */
+export interface DockerConfig {
+  readonly auths?: Readonly<Record<string, DockerAuth | null>> | null | undefined;
+  readonly credsStore?: Text;
+  readonly credHelpers?: Readonly<Record<string, Text>> | null | undefined;
+}
+
+const ENTRY_FIELDS = ["auth", "username", "password", "identitytoken", "registrytoken"];
 
 type ConfigIo = Pick<Io, "env" | "files">;
 
@@ -71,16 +79,36 @@ export async function readDockerConfig(io: ConfigIo, path: string): Promise<Dock
   } catch (cause) {
     throw new TsignError("input", `parse ${path}: invalid JSON`, { cause });
   }
-  const parsed = config.safeParse(withKnownNames(value));
-  if (!parsed.success) {
-    const field = parsed.error.issues[0]?.path.join(".") || "content";
-    throw new TsignError("input", `parse docker configuration ${path}: invalid ${field}`);
-  }
-  return parsed.data;
+  const known = withKnownNames(value);
+  const field = invalidField(known);
+  if (field !== undefined) throw new TsignError("input", `parse docker configuration ${path}: invalid ${field}`);
+  return known as DockerConfig;
 }
 
+/** Returns the path of the first field that has another type than in DockerConfig; "content" if it is not an object. */
+function invalidField(value: unknown): string | undefined {
+  if (!isObject(value)) return "content";
+  const { auths, credsStore, credHelpers } = value;
+  for (const [name, each] of Object.entries({ auths, credHelpers })) {
+    if (!isAbsent(each) && !isObject(each)) return name;
+  }
+  if (!isText(credsStore)) return "credsStore";
+  const helper = Object.entries(credHelpers ?? {}).find(([, each]) => !isText(each));
+  if (helper) return `credHelpers.${helper[0]}`;
+  for (const [registry, entry] of Object.entries(auths ?? {})) {
+    if (entry === null) continue;
+    if (!isObject(entry)) return `auths.${registry}`;
+    const wrong = ENTRY_FIELDS.find((name) => !isText(entry[name]));
+    if (wrong !== undefined) return `auths.${registry}.${wrong}`;
+  }
+  return undefined;
+}
+
+const isAbsent = (value: unknown): value is null | undefined => value === null || value === undefined;
+const isText = (value: unknown): value is Text => isAbsent(value) || typeof value === "string";
+
 const NAMES = new Map(["auths", "credsStore", "credHelpers"].map((name) => [name.toLowerCase(), name]));
-const ENTRY_NAMES = new Map(Object.keys(entry.shape).map((name) => [name.toLowerCase(), name]));
+const ENTRY_NAMES = new Map(ENTRY_FIELDS.map((name) => [name.toLowerCase(), name]));
 
 /** Restores the case of known field names: Go matches them in any case, and the last one wins. */
 function withKnownNames(value: unknown): unknown {
