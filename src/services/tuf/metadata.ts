@@ -88,10 +88,10 @@ function requireSafeKey(id: string, text: string): void {
 }
 
 /** Checks version, length and hashes of a file against the metadata that lists it. @throws TsignError "untrusted" */
-export function requireMeta(
-  kind: "snapshot" | "targets",
+export function requireMeta<K extends "snapshot" | "targets">(
+  kind: K,
   meta: { version: number; length?: number; hashes?: Record<string, string> },
-  read: Read<"snapshot"> | Read<"targets">,
+  read: Read<K>,
 ): void {
   const { version } = read.metadata.signed;
   if (version !== meta.version) throw untrusted(`${kind}.json version mismatch: got ${version}, want ${meta.version}`);

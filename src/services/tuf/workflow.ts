@@ -59,24 +59,16 @@ export async function followRepository(
   requireCurrent("timestamp", timestamp, now);
   const consistent = keys.signed.consistentSnapshot;
   const snapshotMeta = timestamp.metadata.signed.snapshotMeta;
-  const snapshot = readMetadata(
-    "snapshot",
+  const snapshot =
     reusable(before.snapshot, snapshotMeta) ??
-      (await source.metadata("snapshot", consistent ? snapshotMeta.version : undefined)),
-  );
-  requireMeta("snapshot", snapshotMeta, snapshot);
-  requireSigned(keys, "snapshot", snapshot);
+    (await fetchListed(source, keys, { kind: "snapshot", meta: snapshotMeta, consistent }));
   requireNoRollback(snapshot, before.snapshot);
   requireCurrent("snapshot", snapshot, now);
   const targetsMeta = snapshot.metadata.signed.meta["targets.json"];
   if (!targetsMeta) throw untrusted("snapshot.json does not list targets.json");
-  const targets = readMetadata(
-    "targets",
+  const targets =
     reusable(before.targets, targetsMeta) ??
-      (await source.metadata("targets", consistent ? targetsMeta.version : undefined)),
-  );
-  requireMeta("targets", targetsMeta, targets);
-  requireSigned(keys, "targets", targets);
+    (await fetchListed(source, keys, { kind: "targets", meta: targetsMeta, consistent }));
   requireCurrent("targets", targets, now);
   return { root, rotations, timestamp, snapshot, targets };
 }
@@ -104,6 +96,14 @@ async function followRoot(
   }
 }
 
+/** Reads metadata and verifies its signatures. @throws TsignError "untrusted" */
+function readSigned<K extends keyof Kinds>(keys: Metadata<Root>, kind: K, bytes: Uint8Array): Read<K> {
+  const read = readMetadata(kind, bytes);
+  requireSigned(keys, kind, read);
+  return read;
+}
+
+/** The cached metadata that is signed by keys of the current root; its signatures are verified once. */
 interface Before {
   readonly timestamp: Read<"timestamp"> | undefined;
   readonly snapshot: Read<"snapshot"> | undefined;
@@ -115,9 +115,7 @@ function rememberKnown(keys: Metadata<Root>, known: Known): Before {
   const remember = <K extends keyof Kinds>(kind: K, bytes: Uint8Array | undefined): Read<K> | undefined => {
     if (!bytes) return undefined;
     try {
-      const read = readMetadata(kind, bytes);
-      requireSigned(keys, kind, read);
-      return read;
+      return readSigned(keys, kind, bytes);
     } catch {
       return undefined; // a damaged or foreign file, which is replaced
     }
@@ -134,8 +132,9 @@ async function nextTimestamp(
   keys: Metadata<Root>,
   before: Read<"timestamp"> | undefined,
 ): Promise<Read<"timestamp">> {
-  const timestamp = readMetadata("timestamp", await source.timestamp());
-  requireSigned(keys, "timestamp", timestamp);
+  const bytes = await source.timestamp();
+  const isSame = before !== undefined && Buffer.compare(before.bytes, bytes) === 0;
+  const timestamp = isSame ? before : readSigned(keys, "timestamp", bytes);
   const { signed } = timestamp.metadata;
   const known = before?.metadata.signed;
   if (known && (signed.version < known.version || signed.snapshotMeta.version < known.snapshotMeta.version)) {
@@ -146,15 +145,31 @@ async function nextTimestamp(
   return timestamp;
 }
 
-/** Returns the cached file if it matches the expected version, length and hashes. */
-function reusable(
-  before: Read<"snapshot"> | Read<"targets"> | undefined,
-  meta: { version: number; length?: number; hashes?: Record<string, string> },
-): Uint8Array | undefined {
+/** Fetches metadata and checks that it is the listed file and that it is signed. */
+async function fetchListed<K extends "snapshot" | "targets">(
+  source: Source,
+  keys: Metadata<Root>,
+  { kind, meta, consistent }: { kind: K; meta: Listed; consistent: boolean },
+): Promise<Read<K>> {
+  const read = readMetadata(kind, await source.metadata(kind, consistent ? meta.version : undefined));
+  requireMeta(kind, meta, read);
+  requireSigned(keys, kind, read);
+  return read;
+}
+
+/** What metadata says about a file that it lists. */
+interface Listed {
+  readonly version: number;
+  readonly length?: number;
+  readonly hashes?: Record<string, string>;
+}
+
+/** Returns the cached metadata if it matches the expected version, length and hashes. */
+function reusable<K extends "snapshot" | "targets">(before: Read<K> | undefined, meta: Listed): Read<K> | undefined {
   if (before?.metadata.signed.version !== meta.version) return undefined;
   try {
     requireContent("", before.bytes, meta);
-    return before.bytes;
+    return before;
   } catch {
     return undefined;
   }
