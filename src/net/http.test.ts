@@ -50,7 +50,7 @@ test("transport: temporary failure -> retried a limited number of times, permane
   const passing: Answer[] = [
     ...[408, 429, 500, 502, 503, 504].map((status) => ({ status })),
     { status: 403, body: "API rate limit exceeded" },
-    ...["ECONNRESET", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"].map(broken),
+    ...["ECONNRESET", "ERR_SOCKET_CLOSED", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"].map(broken),
   ];
   for (const answer of passing) {
     const { read, asked, pauses } = network([answer, { status: 200, body: "ok" }]);

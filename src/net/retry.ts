@@ -35,7 +35,8 @@ export const DEFAULT_LIMITS: Limits = {
 };
 
 const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
-const RETRIED_CAUSES = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"]);
+/** ERR_SOCKET_CLOSED is Bun's ECONNRESET during a TLS handshake. */
+const RETRIED_CAUSES = new Set(["ECONNRESET", "ERR_SOCKET_CLOSED", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"]);
 
 /** Retries after a temporary failure, with growing pauses or as Retry-After says. */
 export async function retrying<T extends { status: number; headers: Readonly<Record<string, string>> }>(

@@ -216,6 +216,7 @@ const NO_ANSWER = new Set([
   "ENETUNREACH",
   "ENOTFOUND",
   "ERR_PROXY_TUNNEL",
+  "ERR_SOCKET_CLOSED",
   "ETIMEDOUT",
 ]);
 
