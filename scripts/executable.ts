@@ -11,12 +11,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { BUILT_FROM, NODE_FETCH } from "./bundle.ts";
 import { closeDoors } from "./executable-doors.ts";
 import { signAgain } from "./executable-signature.ts";
+import { recordOrders, withLightImports, withoutChildProcess } from "./executable-start.ts";
 import { TOOLS } from "./tools.ts";
 
 /**
@@ -128,22 +129,38 @@ export const bundleOptions = {
   target: "node24",
   alias: { "node-fetch": NODE_FETCH },
   define: { ...BUILT_FROM, TSIGN_EXECUTABLE: "true", "import.meta.dirname": "undefined" },
-  plugins: [packagesBeside],
+  plugins: [packagesBeside, withoutChildProcess],
   logLevel: "warning",
 } satisfies BuildOptions;
 
-/** Compiles the bundled program for a platform and returns the finished file. */
-function compile(program: string, { platform, work }: { platform: Platform; work: string }): Buffer {
+/** Writes the program as one CommonJS file and returns its path. */
+async function bundleProgram(folder: string): Promise<string> {
+  const outfile = join(folder, "tsign.cjs");
+  await build({ ...bundleOptions, outfile });
+  writeFileSync(outfile, withLightImports(readFileSync(outfile, "utf8")));
+  return outfile;
+}
+
+/**
+ * Compiles the bundled program with Bun and returns the path of the executable.
+ *
+ * @param options.runtime the Bun that becomes the executable
+ * @param options.orders files of `recordOrders`
+ */
+function compile(
+  program: string,
+  { platform, runtime, orders }: { platform: Platform; runtime: string; orders: readonly string[] },
+): string {
   const builder = PLATFORMS[thisPlatform()];
   if (builder === undefined) throw new Error(`unsupported platform: ${thisPlatform()}`);
-  const made = join(work, `${platform.target}${platform.target.includes("windows") ? ".exe" : ""}`);
-  const runtime = `${made}.runtime`;
-  writeFileSync(runtime, closeDoors(readFileSync(runtimeFor(platform))), { mode: 0o755 });
+  const work = mkdtempSync(join(dirname(program), `${platform.target}-`));
+  const made = join(work, platform.target.includes("windows") ? "tsign.exe" : "tsign");
   const args = [
     "build",
     "--compile",
     "--bytecode",
     "--compile-jit-policy=100",
+    ...(orders.length > 0 ? [`--bytecode-order=${orders.join(",")}`] : []),
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     `--target=${platform.target}`,
@@ -152,8 +169,23 @@ function compile(program: string, { platform, work }: { platform: Platform; work
     "--outfile",
     made,
   ];
-  execFileSync(runtimeFor(builder), args, { cwd: work, stdio: ["ignore", "ignore", "inherit"] });
-  const file = readFileSync(made);
+  execFileSync(runtimeFor(builder), args, { cwd: dirname(program), stdio: ["ignore", "ignore", "inherit"] });
+  return made;
+}
+
+/** Compiles the program for this platform, with Bun's variables, and returns the orders of its functions (`recordOrders`). */
+function ordersOf(program: string): string[] {
+  const platform = PLATFORMS[thisPlatform()];
+  if (platform === undefined) throw new Error(`unsupported platform: ${thisPlatform()}`);
+  const first = compile(program, { platform, runtime: runtimeFor(platform), orders: [] });
+  return recordOrders(first, join(dirname(program), "orders"));
+}
+
+/** Compiles the program for a platform and returns the finished file. */
+function finish(program: string, { platform, orders }: { platform: Platform; orders: readonly string[] }): Buffer {
+  const runtime = join(dirname(program), `${platform.target}.runtime`);
+  writeFileSync(runtime, closeDoors(readFileSync(runtimeFor(platform))), { mode: 0o755 });
+  const file = readFileSync(compile(program, { platform, runtime, orders }));
   signAgain(file);
   return file;
 }
@@ -169,13 +201,13 @@ export async function buildExecutables(
 ): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), "tsign-executable-"));
   try {
-    const program = join(work, "tsign.cjs");
-    await build({ ...bundleOptions, outfile: program });
+    const program = await bundleProgram(work);
+    const orders = ordersOf(program);
     for (const name of platforms) {
       const platform = PLATFORMS[name];
       if (platform === undefined)
         throw new Error(`unknown platform ${name}; known: ${Object.keys(PLATFORMS).join(", ")}`);
-      write(name, compile(program, { platform, work }));
+      write(name, finish(program, { platform, orders }));
     }
   } finally {
     rmSync(work, { recursive: true, force: true });
