@@ -10,7 +10,7 @@ import { REGISTRY } from "./peer.ts";
 import { shared } from "./shared.ts";
 
 /** What a request does with the repository. A token is requested for these rights only. */
-export type Action = "pull" | "push" | "delete";
+type Action = "pull" | "push" | "delete";
 
 export interface SessionOptions {
   readonly io: Io;
