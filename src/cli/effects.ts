@@ -9,8 +9,16 @@ interface Stored {
   readonly logEntries: readonly string[];
 }
 
+/** What became of an image of a batch. */
+interface ImageEffect {
+  /** `registry/repository@sha256:…` */
+  readonly image: string;
+  readonly state: string;
+}
+
 /** What a command has done so far. */
 interface Effects {
+  readonly images: ImageEffect[];
   readonly stored: Stored[];
   readonly removed: string[];
   readonly files: string[];
@@ -20,9 +28,14 @@ interface Effects {
 const known = new WeakMap<AbortSignal, Effects>();
 
 function effectsOf({ signal }: { signal: AbortSignal }): Effects {
-  const effects = known.get(signal) ?? { stored: [], removed: [], files: [] };
+  const effects = known.get(signal) ?? { images: [], stored: [], removed: [], files: [] };
   known.set(signal, effects);
   return effects;
+}
+
+/** Records what became of an image, for --json. */
+export function recordImage(io: { signal: AbortSignal }, image: ImageEffect): void {
+  effectsOf(io).images.push(image);
 }
 
 /** Records what was stored, for --json. */
@@ -55,6 +68,13 @@ export const EFFECTS = shape.object(
     files: shape.list(shape.text(), "files and folders that were written, in order"),
   },
   {
+    images: shape.list(
+      shape.object({
+        image: shape.text("registry/repository@digest"),
+        state: shape.text("signed, attested or copied; already signed, failed or not begun"),
+      }),
+      "what became of each image, in order; absent for commands that do not sign or copy images",
+    ),
     output: shape.text("what the command prints on stdout without --json; absent if that is nothing"),
     encoding: shape.choice(["base64"], "encoding of output; absent for UTF-8 text"),
   },
@@ -66,8 +86,8 @@ export const EFFECTS = shape.object(
  * @param printed what it would have printed on stdout
  */
 export function effects(io: { signal: AbortSignal }, printed: Uint8Array) {
-  const { stored, removed, files } = effectsOf(io);
-  return { stored, removed, files, ...outputOf(printed) };
+  const { images, stored, removed, files } = effectsOf(io);
+  return { stored, removed, files, ...(images.length > 0 ? { images } : {}), ...outputOf(printed) };
 }
 
 /** Text, or base64 for what is not UTF-8; nothing for nothing. */

@@ -1,7 +1,9 @@
+import { runBatch } from "../cli/batch.ts";
 import { readAttested, requireSize } from "../cli/options/attesting.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
 import { readImageInputs } from "../cli/options/image-sources.ts";
-import { openAttachments, resolveImage } from "../cli/options/images.ts";
+import { openAttachments } from "../cli/options/images.ts";
+import { nameOf, openImagesToSign } from "../cli/options/images-to-sign.ts";
 import { legacyStyle } from "../cli/options/legacy-style.ts";
 import { writeRequested } from "../cli/options/output-places.ts";
 import { recordedTime } from "../cli/options/recorded-time.ts";
@@ -18,7 +20,7 @@ import { type Listed, removeListed } from "../evidence/remove.ts";
 import { parseStatement } from "../evidence/statement.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import { parseDigest } from "../format/digest.ts";
-import { descriptorOf, type RegistryImage, withChildren } from "../images/open.ts";
+import { descriptorOf, type RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import type { ImageStore } from "../oci/types.ts";
@@ -37,14 +39,13 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
   }
   if (flags.statement === "") requirePredicateType(flags.type);
   const attested = await readAttested(io, flags);
-  const images: RegistryImage[] = [];
-  const named: string[] = [];
-  for (const text of (await readImageInputs(io, args, flags)).images) {
-    const mustExist = forms.bundle || flags.recursive;
-    const image = await resolveImage(io, { text, flags, mustExist, warnAboutTags: true });
-    images.push(...(flags.recursive ? await withChildren(image) : [image]));
-    named.push(`${image.ref.name}@${image.digest}`);
-  }
+  const texts = (await readImageInputs(io, args, flags)).images;
+  const { recursive } = flags;
+  const { images, named } = await openImagesToSign(io, texts, {
+    flags,
+    mustExist: forms.bundle || recursive,
+    recursive,
+  });
   if (flags.bundle !== "" && images.length > 1) {
     throw new TsignError("usage", `expected one image with --bundle, found ${images.length}`, {
       hint: "attest the images one by one, or leave out --bundle",
@@ -57,11 +58,25 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     contents: ["envelope"],
     envelopeSize: Math.max(...statements.map(({ statement }) => envelopeSize(statement))),
   });
-  for (const about of statements) await attestImage({ io, flags, forms, session, ...about });
+  await runBatch(io, statements, {
+    done: "attested",
+    label: "attesting images",
+    nameOf: ({ image }) => nameOf(image),
+    workers: flags.noUpload ? 1 : ATTESTED_AT_A_TIME,
+    goOn: false, // what signs a statement makes it public: a broken service must not do so for all
+    advice: "To attest the others, run the command again for them.",
+    work: async (own, about) => {
+      await attestImage({ io: own, flags, forms, session, ...about });
+      return "done";
+    },
+  });
   if (!identity || flags.noUpload) return;
   const options = ["--type", attested.kind === "statement" ? attested.predicateType : flags.type];
   printVerifyCommand(io.stderr, identity, { words: "verify-attestation", flags, options, args: named });
 };
+
+/** Images attested at a time, which is also the most requests to a log at a time. */
+const ATTESTED_AT_A_TIME = 4;
 
 type AttestFlags = FlagValues<typeof flags>;
 

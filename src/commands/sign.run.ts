@@ -1,15 +1,17 @@
+import { runBatch } from "../cli/batch.ts";
 import { parseAnnotations } from "../cli/options/annotations.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
 import { readImageInputs } from "../cli/options/image-sources.ts";
-import { openAttachments, requireExperimental, resolveImage } from "../cli/options/images.ts";
+import { openAttachments, requireExperimental } from "../cli/options/images.ts";
+import { nameOf, openImagesToSign } from "../cli/options/images-to-sign.ts";
 import { keyReference } from "../cli/options/key.ts";
 import { legacyStyle } from "../cli/options/legacy-style.ts";
 import { writeRequested } from "../cli/options/output-places.ts";
 import { recordedTime } from "../cli/options/recorded-time.ts";
 import { openSigning } from "../cli/options/signing.ts";
+import { missingOf, requireSkippable } from "../cli/options/skip-signed.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { printVerifyCommand } from "../cli/print/certified-identity.ts";
-import { progress } from "../cli/print/progress.ts";
 import {
   requireSignatureFiles,
   type SignedPayload,
@@ -22,7 +24,8 @@ import { writeBundle } from "../evidence/bundle/write.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
-import { descriptorOf, type RegistryImage, withChildren } from "../images/open.ts";
+import type { WantedSignature } from "../images/already-signed.ts";
+import { descriptorOf, type RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
 import { type SignedClaims, signStatement, simpleSigningPayload } from "../sign/payload.ts";
@@ -35,30 +38,51 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
   keyReference(flags); // fails before any image is looked up
   recordedTime(io);
   const forms = formsOf(flags, given);
+  requireSkippable(flags);
   refuseContradictions(io, flags, forms);
   const payload = await readPayload(io, flags.payload);
   const annotations = parseAnnotations(flags.annotations);
-  const images: RegistryImage[] = [];
-  const named: string[] = [];
-  for (const text of (await readImageInputs(io, args, flags)).images) {
-    const image = await resolveImage(io, { text, flags, mustExist: forms.bundle, warnAboutTags: true });
-    images.push(...(flags.recursive ? await withChildren(image) : [image]));
-    named.push(`${image.ref.name}@${image.digest}`);
-  }
+  const texts = (await readImageInputs(io, args, flags)).images;
+  const { recursive } = flags;
+  const { images, named } = await openImagesToSign(io, texts, { flags, mustExist: forms.bundle, recursive });
   await requireSignatureFiles(io, flags, images);
-  const { session, identity } = await openSigning(io, flags, {
+  const opened = await openSigning(io, flags, {
     bundlePathCounts: false,
     contents: [...(forms.legacy ? (["message"] as const) : []), ...(forms.bundle ? (["envelope"] as const) : [])],
+    verifiesStored: flags.skipSigned,
   });
-  const line = progress(io, "signing images", { total: images.length, unit: "items" });
-  for (const [index, image] of images.entries()) {
-    line.update(index);
-    await signImage({ io, flags, forms, session, image, claims: { digest: image.digest, annotations }, payload });
-  }
-  line.end();
+  const { session, identity } = opened;
+  const missing = flags.skipSigned ? await missingOf(io, flags, opened) : undefined;
+  await runBatch(io, images, {
+    done: "signed",
+    label: "signing images",
+    nameOf,
+    workers: writesOutput(flags) ? 1 : SIGNED_AT_A_TIME,
+    goOn: false, // what signs an image makes it public: a broken service must not do so for all
+    advice: "To sign the others, run the command again with --skip-signed.",
+    work: async (own, image) => {
+      const wanted = wantedFor(image, { flags, forms, payload, annotations });
+      const unsigned = missing ? await missing(image, wanted) : wanted;
+      if (unsigned.length === 0) {
+        own.stderr.write(`Already signed: ${nameOf(image)}\n`);
+        return "skipped";
+      }
+      await signImage({ io: own, flags, forms, session, image, wanted: unsigned });
+      return "done";
+    },
+  });
   if (!identity || !flags.upload) return;
   printVerifyCommand(io.stderr, identity, { words: "verify", flags, args: named });
 };
+
+/** Images signed at a time, which is also the most requests to a log at a time. */
+const SIGNED_AT_A_TIME = 4;
+
+/** Whether signatures are written somewhere besides the registry, in the order of the images. */
+function writesOutput(flags: SignFlags): boolean {
+  const { outputCertificate, outputPayload, outputSignature, bundle, upload } = flags;
+  return !upload || [outputCertificate, outputPayload, outputSignature, bundle].some((path) => path !== "");
+}
 
 type SignFlags = FlagValues<typeof flags>;
 
@@ -69,9 +93,35 @@ interface Signing {
   readonly forms: Forms;
   readonly session: Session;
   readonly image: RegistryImage;
-  readonly claims: SignedClaims;
-  /** The content of --payload; undefined to generate one. */
-  readonly payload: Uint8Array | undefined;
+  /** What to sign. */
+  readonly wanted: readonly WantedSignature[];
+}
+
+/** The signatures that the flags ask for: a bundle, and a legacy signature for each --sign-container-identity. */
+function wantedFor(
+  image: RegistryImage,
+  {
+    flags,
+    forms,
+    payload,
+    annotations,
+  }: {
+    flags: SignFlags;
+    forms: Forms;
+    /** The content of --payload; undefined to generate one. */
+    payload: Uint8Array | undefined;
+    annotations: SignedClaims["annotations"];
+  },
+): WantedSignature[] {
+  const claims = { digest: image.digest, annotations };
+  const names = flags.signContainerIdentity.length > 0 ? flags.signContainerIdentity : [image.ref.name];
+  const payloads = payload
+    ? [payload]
+    : names.map((dockerReference) => simpleSigningPayload({ ...claims, dockerReference }));
+  return [
+    ...(forms.bundle ? [{ form: "bundle", content: signStatement(claims) } as const] : []),
+    ...(forms.legacy ? payloads.map((content) => ({ form: "legacy", content }) as const) : []),
+  ];
 }
 
 /** Refuses flags that contradict each other, and warns of flags that the form does not use. */
@@ -112,17 +162,22 @@ async function readPayload(io: Io, path: string): Promise<Uint8Array | undefined
 
 /** Signs in every form, then stores: if one form fails, nothing is stored. */
 async function signImage(signing: Signing): Promise<void> {
-  const { forms } = signing;
+  const contentsOf = (form: WantedSignature["form"]) =>
+    signing.wanted.flatMap((each) => (each.form === form ? [each.content] : []));
+  const [statement] = contentsOf("bundle");
+  const payloads = contentsOf("legacy");
   const stores = [
-    ...(forms.bundle ? [await signAsBundle(signing)] : []),
-    ...(forms.legacy ? [await signAsLegacy(signing)] : []),
+    ...(statement ? [await signAsBundle(signing, statement)] : []),
+    ...(payloads.length > 0 ? [await signAsLegacy(signing, payloads)] : []),
   ];
   for (const store of stores) await store();
 }
 
 /** Returns a function that stores the signature. */
-async function signAsBundle({ io, flags, forms, session, image, claims }: Signing): Promise<() => Promise<void>> {
-  const statement = signStatement(claims);
+async function signAsBundle(
+  { io, flags, forms, session, image }: Signing,
+  statement: Uint8Array,
+): Promise<() => Promise<void>> {
   const evidence = await session.sign({ kind: "statement", statement });
   return async () => {
     const bundle = writeBundle(evidence);
@@ -141,14 +196,9 @@ async function signAsBundle({ io, flags, forms, session, image, claims }: Signin
   };
 }
 
-/** Returns a function that stores the signatures, one for each --sign-container-identity. */
-async function signAsLegacy(signing: Signing): Promise<() => Promise<void>> {
-  const { io, flags, forms, session, image, claims } = signing;
-  const names = flags.signContainerIdentity.length > 0 ? flags.signContainerIdentity : [image.ref.name];
-  const payloads =
-    signing.payload === undefined
-      ? names.map((dockerReference) => simpleSigningPayload({ ...claims, dockerReference }))
-      : [signing.payload];
+/** Returns a function that stores the signatures. */
+async function signAsLegacy(signing: Signing, payloads: readonly Uint8Array[]): Promise<() => Promise<void>> {
+  const { io, flags, forms, session, image } = signing;
   const made: SignedPayload[] = [];
   for (const payload of payloads) {
     made.push({ payload, evidence: await session.sign({ kind: "payload", payload }) });

@@ -39,6 +39,9 @@ export const flags = {
   signContainerIdentity: flag.strings("image identity to sign, instead of the repository name", {
     deprecated: "never part of bundles",
   }),
+  skipSigned: flag.bool(
+    "skip images that have this signature already: by the same key or identity, with the same content, and verified",
+  ),
   upload: flag.bool("store the signature in the registry", { default: true }),
 };
 
@@ -57,6 +60,8 @@ export default defineCommand({
     "tsign sign --key cosign.key --signing-config no-services.json registry.example/app@sha256:…",
     "# Sign a multi-platform image and all its images, with an annotation",
     "tsign sign --key cosign.key --recursive -a env=prod registry.example/app:v1",
+    "# Sign the images of a list, and complete a run that was broken off",
+    "tsign sign --key cosign.key --from images.txt --skip-signed",
   ],
   args: { min: 1, max: Number.POSITIVE_INFINITY, unless: "from" },
   flags,

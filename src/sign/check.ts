@@ -10,6 +10,25 @@ import { statedMessage } from "./sign.ts";
 import type { Witness } from "./witness.ts";
 
 /**
+ * What a new signature must satisfy besides its signer: an entry or a timestamp where there is a log or an authority, and an SCT for
+ * an issued certificate.
+ */
+export function signingDemands({
+  certified,
+  witnesses,
+}: {
+  certified: boolean;
+  witnesses: readonly Pick<Witness, "role">[];
+}): Pick<Policy, "log" | "timestamp" | "sct"> {
+  const has = (role: Witness["role"]) => witnesses.some((each) => each.role === role);
+  return {
+    log: has("log") ? "required" : "insecureSkip",
+    timestamp: has("timestamp-authority") ? "required" : "optional",
+    sct: certified ? { detached: undefined } : "insecureSkip",
+  };
+}
+
+/**
  * Verifies a new signature before it is stored, as its verifiers will.
  *
  * @param options.certified whether Fulcio issued a certificate for the key. A certificate of the user is not verified here; the
@@ -32,14 +51,11 @@ export async function checkSignature(
   const isPure = evidence.content.kind === "blob" && evidence.content.stated?.algorithm !== key.hash;
   if (key.kind.type === "ed25519" && isPure) return;
   const anyone = [{ text: "anyone", matches: () => true, matchesNone: true }];
-  const has = (role: Witness["role"]) => witnesses.some((each) => each.role === role);
   const policy: Policy = {
     signer: certified
       ? { kind: "identity", identity: { subject: anyone, issuer: anyone, extensions: new Map() } }
       : { kind: "key", key, hashes: defaultHashes(key) },
-    log: has("log") ? "required" : "insecureSkip",
-    timestamp: has("timestamp-authority") ? "required" : "optional",
-    sct: certified ? { detached: undefined } : "insecureSkip",
+    ...signingDemands({ certified, witnesses }),
     claims: "insecureSkip",
   };
   const verifiable: Evidence =

@@ -15,6 +15,7 @@ import {
   signPayload,
   toLegacyEvidence,
 } from "./sign.ts";
+import { ValidCertificate } from "./valid-certificate.ts";
 import { type Witness, witnessEvidence } from "./witness.ts";
 
 /** The content to sign. */
@@ -58,6 +59,8 @@ export interface SessionOptions {
   readonly onWarning?: (warning: SigningWarning) => void;
 }
 
+type IssuedSource = Extract<CertificateSource, { kind: "issued" }>;
+
 /** A key with its certificate and witnesses. */
 export interface Session {
   readonly identity: { readonly key: PublicKey; readonly certificate: SigningCertificate | undefined };
@@ -78,9 +81,10 @@ export interface Session {
 }
 
 /**
- * Opens the key and gets its certificate. The session then signs with this pipeline:
+ * Opens the key and gets its certificate. The session then signs with this pipeline, and gets a new
+ * certificate for the same identity when the first one is about to expire:
  *
- *     content → sign → (certify, once) → witness → verify → Evidence
+ *     content → sign → (certify) → witness → verify → Evidence
  *
  * @throws TsignError "usage" for options that contradict each other, "limit", "unsupported", and what opening the key and
  * `certify` throw
@@ -99,7 +103,19 @@ export async function openSession(io: TransportIo, options: SessionOptions): Pro
   const certificate =
     source &&
     (await certify(io, source, { signer, trust, onIssue: ({ certifiedName }) => publish(certifiedName), onWarning }));
+  const again = (known: IssuedSource) => certify(io, known, { signer, trust, onIssue: () => {}, onWarning });
+  const valid =
+    certificate && issued
+      ? new ValidCertificate(io, certificate, () => again(source))
+      : { current: async () => certificate };
 
+  // A token or key service signs one thing at a time; logs and authorities can be asked about several.
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = turn.then(work);
+    turn = result.catch(() => {});
+    return result;
+  };
   const witnessed = async (signed: Evidence, used: readonly Witness[]) => {
     const evidence = await witnessEvidence(signed, { key: signer.publicKey, witnesses: used });
     const checked = { key: signer.publicKey, certified: issued, witnesses, now: io.now() };
@@ -110,8 +126,9 @@ export async function openSession(io: TransportIo, options: SessionOptions): Pro
     identity: { key: signer.publicKey, certificate },
     async sign(content) {
       const kind = content.kind === "statement" ? "envelope" : "message";
-      const identity = { signer: loggable(opened, logs, kind), ...(certificate ? { certificate } : {}) };
-      return witnessed(await signContent(identity, content), witnesses);
+      const used = await valid.current();
+      const identity = { signer: loggable(opened, logs, kind), ...(used ? { certificate: used } : {}) };
+      return witnessed(await inTurn(() => signContent(identity, content)), witnesses);
     },
     legacyForm: (signed) =>
       witnessed(

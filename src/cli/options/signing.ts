@@ -11,6 +11,7 @@ import type { CertificateSource } from "../../sign/certify.ts";
 import { type ContentKind, requireLoggable } from "../../sign/loggable.ts";
 import { openWitnesses, type SigningServices } from "../../sign/services.ts";
 import { openSession, type Publication, type Session } from "../../sign/session.ts";
+import type { Witness } from "../../sign/witness.ts";
 import type { TrustedMaterial } from "../../trust/material.ts";
 import type { keyFlags } from "../flags/key.ts";
 import type { signingFlags } from "../flags/signing.ts";
@@ -37,15 +38,30 @@ export interface SigningNeeds {
   readonly files?: { readonly certificate: string; readonly timestamp: string };
   /** Whether to ask before a legacy signature is logged that cosign does not verify. */
   readonly askAboutHash?: boolean;
+  /** Whether stored signatures are verified, too, which requires the trusted root of the services. */
+  readonly verifiesStored?: boolean;
+}
+
+/** What the signatures of a signing are verified with. */
+interface SignatureVerification {
+  readonly witnesses: readonly Witness[];
+  /** Undefined where it cannot be fetched, or nothing needs it. */
+  readonly trust: TrustedMaterial | undefined;
+  /** Whether a certificate was issued. */
+  readonly certified: boolean;
+  /** The identity in the certificate; undefined without one. */
+  readonly identity: CertifiedIdentity | undefined;
 }
 
 /** An open signing. */
-interface Opened {
+export interface Opened {
   readonly session: Session;
   /** Whether its signatures get a timestamp. */
   readonly timestamped: boolean;
   /** What a verifier has to name; undefined for a bare key, and without a log entry, where naming it is not enough. */
   readonly identity?: CertifiedIdentity | undefined;
+  /** What its signatures are verified with. */
+  readonly verification: SignatureVerification;
 }
 
 /**
@@ -63,9 +79,10 @@ export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Pr
   requireLoggable(services.logs, needs.envelopeSize ?? 0);
   warnUnusedFlags(io, flags, { certified, services });
   requireFiles(flags, { files: needs.files, certified, services });
+  const witnesses = openWitnesses(io, services);
+  const trust = await trustForSigning(io, flags, { services, certified, required: needs.verifiesStored === true });
   const session = await openSession(io, {
-    ...{ contents: needs.contents, witnesses: openWitnesses(io, services) },
-    trust: await trustForSigning(io, flags, { services, certified }),
+    ...{ contents: needs.contents, witnesses, trust },
     key: () =>
       keyless
         ? ephemeralSigner(needs.signingAlgorithm ?? DEFAULT_SIGNING_ALGORITHM)
@@ -81,14 +98,15 @@ export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Pr
     services.logs.length > 0 &&
     (formsOf(flags, new Set()).bundle || services.logs.some(({ version }) => version === 1));
   const timestamped = services.timestampAuthorities.length > 0;
-  return { session, timestamped, ...(isLogged ? { identity } : {}) };
+  const verification = { witnesses, trust, certified, identity };
+  return { session, timestamped, verification, ...(isLogged ? { identity } : {}) };
 }
 
 /** Loads the trusted root to verify new signatures with. Where it cannot be fetched, tsign signs all the same, as cosign does, and warns. */
 async function trustForSigning(
   io: Io,
   flags: Flags,
-  { services, certified }: { services: SigningServices; certified: boolean },
+  { services, certified, required }: { services: SigningServices; certified: boolean; required: boolean },
 ): Promise<TrustedMaterial | undefined> {
   const { logs, timestampAuthorities } = services;
   const needs = new Set<keyof TrustedMaterial>();
@@ -97,12 +115,12 @@ async function trustForSigning(
   if (timestampAuthorities.length > 0) needs.add("timestampAuthorities");
   const sources = { needs, warn: (text: string) => io.stderr.write(`WARNING: ${text}\n`) };
   if (flags.trustedRoot !== "") return loadTrust(io, { ...sources, files: { trustedRoot: flags.trustedRoot } });
-  if (!usesSigningConfig(flags) && !certified) return undefined;
+  if (!usesSigningConfig(flags) && !certified && !required) return undefined;
   if (needs.size === 0) return undefined;
   try {
     return await loadTrust(io, { ...sources, files: {} });
   } catch (error) {
-    if (!(error instanceof TsignError)) throw error;
+    if (!(error instanceof TsignError) || required) throw error;
     io.stderr.write(`WARNING: the new signature is stored without being verified: ${error.message}\n`);
     return undefined;
   }
