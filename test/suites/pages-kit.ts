@@ -103,19 +103,20 @@ const SIZES = { 390: 844, 1280: 800 };
  * Checks a window's page at both widths, light and dark, and takes pictures of it.
  *
  * @param expected.scripts number of its scripts
+ * @param expected.fullPage false for a picture of the window only: one of a very long page takes minutes
  */
 export async function judge(
   { page, faults }: Window,
   name: string,
   by: { pictures: string; axe: string },
-  { scripts = 0 } = {},
+  { scripts = 0, fullPage = true } = {},
 ): Promise<void> {
   for (const [width, height] of Object.entries(SIZES)) {
     for (const colorScheme of ["light", "dark"] as const) {
       const where = `${name}, ${width} pixels, ${colorScheme}`;
       await page.setViewportSize({ width: Number(width), height });
       await page.emulateMedia({ colorScheme });
-      await page.screenshot({ path: join(by.pictures, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      await page.screenshot({ path: join(by.pictures, `${name}-${width}-${colorScheme}.png`), fullPage });
       const found: unknown[] = await page.evaluate(`${by.axe};
         axe.run(document, { resultTypes: ["violations", "incomplete"] }).then(({ violations, incomplete }) =>
           [...violations, ...incomplete].map(({ id, nodes }) => [id, ...nodes.map(({ html, failureSummary }) => html + " " + failureSummary)]))`);
