@@ -9,7 +9,7 @@ import { assertSchema, jsonAnswer } from "./support/json-answer.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, run } from "./support/test-io.ts";
 
-const { http } = systemIo();
+const { http, usesTls } = systemIo();
 type Http = Io["http"];
 
 /** Images in every state: verified, refused, unsigned and missing, and one in a registry that cannot be reached. */
@@ -37,8 +37,8 @@ async function workshop(t: TestContext) {
   await sign("b", images.other);
   await sign("b", images.refused);
   await sign("b", images.legacy, LEGACY);
-  const verify = (argv: string[], send: Http = http) =>
-    run(["verify", "--key", "a.pub", NO_LOG, ...argv], { cwd, env, io: { http: send } });
+  const verify = (argv: string[], send: Http = http, io: Partial<Io> = {}) =>
+    run(["verify", "--key", "a.pub", NO_LOG, ...argv], { cwd, env, io: { http: send, ...io } });
   return { ...shop, images, verify };
 }
 
@@ -107,8 +107,19 @@ test("verify: one probe for each registry, and each digest is fetched once whate
     seen.push(`${request.method} ${request.url.protocol}${request.url.pathname}`);
     return http(request);
   };
-  assert.equal((await verify([good, `${registry}/good:v1`, other, good], counting)).code, 0);
-  assert.equal(seen.filter((each) => each.endsWith("/v2/")).length, 1);
+  let probes = 0;
+  const probing: Io["usesTls"] = (server, signal) => {
+    probes++;
+    assert.ok(usesTls);
+    return usesTls(server, signal);
+  };
+  const verdict = await verify([good, `${registry}/good:v1`, other, good], counting, { usesTls: probing });
+  assert.equal(verdict.code, 0);
+  assert.equal(probes, 1);
+  assert.deepEqual(
+    seen.filter((each) => each.endsWith("/v2/")),
+    [],
+  );
   assert.equal(new Set(seen).size, seen.length, seen.join("\n"));
 });
 
