@@ -59,7 +59,8 @@ export async function main(argv: readonly string[], unguarded: Io): Promise<numb
     return 0;
   } catch (error) {
     const known = knownError(error, usage);
-    if (!isParsed && asksForJson(argv)) stdout.data(answerText({ command: "", result: undefined, error: known }, mask));
+    if (!isParsed && asksForJson(argv, io.env))
+      stdout.data(answerText({ command: "", result: undefined, error: known }, mask));
     output.end(); // a command that was stopped may go on for a moment, and writes nothing more
     const onTerminal = unguarded.tty.stderr;
     report(known, { stderr: io.stderr, verbose, onTerminal });

@@ -57,6 +57,26 @@ test("every command with --json: wrong flag, wrong arguments -> one document wit
   }
 });
 
+test("--json: asked for in any spelling -> a document also for a command line that cannot be parsed", async () => {
+  for (const [argv, env, asked] of [
+    [["--json", "no-such-command"], {}, true],
+    [["env", "--json=1", "--bad"], {}, true],
+    [["env", "--json", "--json=false", "--bad"], {}, false],
+    [["env", "--bad"], { COSIGN_JSON: "true" }, true],
+    [["env", "--json=false", "--bad"], { COSIGN_JSON: "true" }, false],
+    [["env", "--bad", "--", "--json"], {}, false],
+  ] as const) {
+    const { code, stdout } = await run([...argv], { env });
+    assert.equal(code, 1);
+    if (!asked) assert.equal(stdout, "");
+    else {
+      const document = JSON.parse(stdout);
+      assertSchema(document, "answer.json");
+      assert.equal(document.error.code, "usage");
+    }
+  }
+});
+
 test("every command with --json: a world that refuses everything -> one document", async (t) => {
   const cwd = temporaryFolder(t);
   writeKeyPairs(cwd, "k");

@@ -83,8 +83,15 @@ export class Answer {
   }
 }
 
-/** Whether a command line that cannot be parsed asks for JSON. */
-export function asksForJson(argv: readonly string[]): boolean {
+/** Whether a command line that cannot be parsed asks for JSON, or the environment does. */
+export function asksForJson(argv: readonly string[], { COSIGN_JSON = "" }: Io["env"]): boolean {
   const end = argv.indexOf("--");
-  return (end < 0 ? argv : argv.slice(0, end)).some((word) => word === "--json" || word === "--json=true");
+  const flags = (end < 0 ? argv : argv.slice(0, end)).filter((word) => /^--json(=|$)/.test(word));
+  const last = flags.at(-1);
+  return last === undefined ? isTrue(COSIGN_JSON) : last === "--json" || isTrue(last.slice("--json=".length));
+}
+
+/** As in Go's strconv.ParseBool. */
+function isTrue(text: string): boolean {
+  return ["1", "t", "T", "true", "TRUE", "True"].includes(text);
 }

@@ -14,6 +14,7 @@ export default defineCommand({
       buildDate: shape.text(),
       goVersion: shape.text("of the runtime"),
       compiler: shape.text(),
+      policyEngine: shape.text("how policies are evaluated"),
       trustPackage: shape.text(),
       tufRootVersion: shape.text(),
       tufRootExpires: shape.text(),
