@@ -2,13 +2,14 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { goPlatform, goProgram } from "./go.ts";
 import { TOOLS } from "./tools.ts";
 
 /**
  * Installs the policy engine into dist/policy/. `npm run policy-engine` compiles the Go sources of policy-engine/ for this
  * machine and, for other platforms, to WebAssembly. It takes three to five minutes, downloads the modules of go.sum from the
- * Go module proxy, and caches the result in TSIGN_TOOLS (~/.cache/tsign-tools by default) by the digest of the sources.
- * build.ts only copies it from there.
+ * Go module proxy, and Go itself where it is missing (go.ts), and caches the result in TSIGN_TOOLS (~/.cache/tsign-tools by
+ * default) by the digest of the sources. build.ts only copies it from there.
  */
 const SOURCES = resolve(import.meta.dirname, "../policy-engine");
 const TARGET = resolve(import.meta.dirname, "../dist/policy");
@@ -31,7 +32,7 @@ export function installPolicyEngine(): boolean {
 }
 
 /** Compiles for a platform as named by Go, such as `linux` and `arm64`, without CGO, so that no system library is needed. */
-function goBuild(target: { os: string; arch: string }, output: string): void {
+function goBuild(go: string, target: { os: string; arch: string }, output: string): void {
   const env = {
     ...process.env,
     CGO_ENABLED: "0",
@@ -41,15 +42,7 @@ function goBuild(target: { os: string; arch: string }, output: string): void {
     GOWORK: "off",
   };
   const args = ["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", output, "."];
-  execFileSync("go", args, { cwd: SOURCES, env, stdio: ["ignore", "ignore", "inherit"] });
-}
-
-/** Returns this machine's platform as named by Go. */
-function goPlatform(): { os: string; arch: string } {
-  return {
-    os: process.platform === "win32" ? "windows" : process.platform,
-    arch: process.arch === "x64" ? "amd64" : process.arch,
-  };
+  execFileSync(go, args, { cwd: SOURCES, env, stdio: ["ignore", "ignore", "inherit"] });
 }
 
 /**
@@ -57,53 +50,49 @@ function goPlatform(): { os: string; arch: string } {
  *
  * @param platform such as `linux-arm64`, `darwin-x64` or `windows-x64`; `-musl` makes no difference, because the engine is static
  */
-export function policyEngineFor(platform: string): string {
+export async function policyEngineFor(platform: string): Promise<string> {
   const [os = "", processor = ""] = platform.split("-");
   const target = { os, arch: processor === "x64" ? "amd64" : processor };
   const name = os === "windows" ? "engine.exe" : "engine";
   const own = goPlatform();
   if (own.os === target.os && own.arch === target.arch) {
-    compile();
+    await compile();
     return join(keptAt(), name);
   }
   const kept = join(`${keptAt()}-${target.os}-${target.arch}`, name);
   if (existsSync(kept)) return kept;
   const work = join(`${keptAt()}-${target.os}-${target.arch}.${process.pid}`, name);
   process.stderr.write(`compiling the policy engine for ${platform}: one to three minutes, once\n`);
-  goBuild(target, work);
+  goBuild(await goProgram(), target, work);
   renameSync(dirname(work), dirname(kept));
   return kept;
 }
 
-function compile(): void {
+async function compile(): Promise<void> {
   const kept = keptAt();
   if (existsSync(kept)) return;
   const work = `${kept}.${process.pid}`;
   mkdirSync(work, { recursive: true });
   try {
+    const go = await goProgram();
     process.stderr.write("compiling the policy engine: three to five minutes, once\n");
     const own = goPlatform();
-    goBuild(own, join(work, own.os === "windows" ? "engine.exe" : "engine"));
-    goBuild({ os: "js", arch: "wasm" }, join(work, "engine.wasm"));
-    const root = execFileSync("go", ["env", "GOROOT"], { cwd: SOURCES, encoding: "utf8" }).trim();
+    goBuild(go, own, join(work, own.os === "windows" ? "engine.exe" : "engine"));
+    goBuild(go, { os: "js", arch: "wasm" }, join(work, "engine.wasm"));
+    const root = execFileSync(go, ["env", "GOROOT"], { cwd: SOURCES, encoding: "utf8" }).trim();
     copyFileSync(join(root, "lib/wasm/wasm_exec.js"), join(work, "wasm_exec.js"));
     copyFileSync(join(SOURCES, "run.cjs"), join(work, "run.cjs"));
     renameSync(work, kept); // atomic; a concurrent build makes the same
   } catch (error) {
     rmSync(work, { recursive: true, force: true });
     if (existsSync(kept)) return;
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    process.stderr.write(
-      missing
-        ? "compile the policy engine: Go 1.21 or newer is not in PATH\n"
-        : "compile the policy engine: go build failed\n",
-    );
+    process.stderr.write(`compile the policy engine: ${(error as Error).message}\n`);
     process.exit(1);
   }
 }
 
 if (import.meta.main) {
-  compile();
+  await compile();
   installPolicyEngine();
   process.stderr.write(`the policy engine is in ${TARGET}\n`);
 }

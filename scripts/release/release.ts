@@ -72,7 +72,8 @@ function settings() {
 async function buildPlatforms(release: Release, platforms: readonly string[], docs: Documents) {
   const made: Installation[] = [];
   const archives: Archive[] = [];
-  const engines = new Map(platforms.map((platform) => [platform, readFileSync(policyEngineFor(platform))]));
+  const engines = new Map<string, Buffer>();
+  for (const platform of platforms) engines.set(platform, readFileSync(await policyEngineFor(platform)));
   await buildExecutables(platforms, (platform, executable) => {
     const program = platform.startsWith("windows") ? `${PROGRAM}.exe` : PROGRAM;
     const installation = { platform, program, executable, engine: engines.get(platform) };
