@@ -7,6 +7,7 @@ import type { Io, Terminal } from "../../src/io/io.ts";
 import { systemIo } from "../../src/io/system.ts";
 import { main } from "../../src/main.ts";
 import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
+import { RUNS_EXECUTABLE, runProgram } from "./program.ts";
 
 const real = systemIo();
 
@@ -71,8 +72,15 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Runs a command line in this process. */
+/**
+ * Runs a command line in this process. With `npm run test:executable` the executable runs it, unless the test replaces a part of
+ * its surroundings.
+ */
 export async function run(argv: string[], options: TestOptions = {}): Promise<Outcome> {
+  if (RUNS_EXECUTABLE && options.io === undefined && options.tty === undefined) {
+    const { cwd = tmpdir(), env = {}, stdin = "" } = options;
+    return runProgram(argv, { cwd, env: { HOME: cwd, ...env }, stdin });
+  }
   const io = testIo(options);
   const code = await main(argv, io);
   return { code, stdout: io.out(), stderr: io.err() };
