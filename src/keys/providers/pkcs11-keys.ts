@@ -68,8 +68,10 @@ function unwrapOctets(bytes: Buffer): Buffer {
   return bytes.subarray((bytes[1] ?? 0) < 128 ? 2 : 2 + ((bytes[1] ?? 0) & 0x7f));
 }
 
+/** Encodes at most 64 KiB as DER. Lengths have their shortest form, because the executable's crypto library refuses others. */
 function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(parts);
-  const length = body.length < 128 ? [body.length] : [0x82, body.length >> 8, body.length & 0xff];
+  const { length: size } = body;
+  const length = size < 128 ? [size] : size < 256 ? [0x81, size] : [0x82, size >> 8, size & 0xff];
   return Buffer.concat([Buffer.from([tag, ...length]), body]);
 }
