@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { dirname, join, resolve } from "node:path";
@@ -36,6 +36,25 @@ function finished(
   });
 }
 
+/** Writes NAME.key and NAME.pem, a certificate for localhost. */
+function selfSigned(cwd: string, name: string): void {
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", `${name}.key`];
+  const subject = ["-subj", `/CN=suite ${name}`, "-addext", "subjectAltName=DNS:localhost"];
+  execFileSync("openssl", ["req", "-x509", ...key, "-out", `${name}.pem`, ...subject], { cwd, stdio: "pipe" });
+}
+
+/** A copy of the program, without the policy engine, that every user can read, wherever the clone is. */
+function stageReadable(context: TestContext): string {
+  const root = resolve(import.meta.dirname, "../..");
+  const staged = folder(context);
+  chmodSync(staged, 0o755);
+  const node = globSync("node_modules/node-*/bin/node", { cwd: root });
+  for (const path of ["bin", ...globSync("dist/*", { cwd: root }), ...node]) {
+    if (path !== "dist/policy") cpSync(join(root, path), join(staged, path), { recursive: true });
+  }
+  return staged;
+}
+
 /** A folder with keys, a signed file, and a CA that signed the certificate of a server. */
 async function workshop(context: TestContext) {
   const cwd = folder(context);
@@ -43,10 +62,7 @@ async function workshop(context: TestContext) {
   writeFileSync(join(cwd, "other"), "other content");
   await must(TSIGN, ["generate-key-pair"], { cwd });
   await must(TSIGN, ["sign-blob", "--key", "cosign.key", ...OFFLINE, "--bundle", "bundle", "file"], { cwd });
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd, stdio: "pipe" });
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  const name = ["-subj", "/CN=suite", "-addext", "subjectAltName=DNS:localhost"];
-  openssl("req", "-x509", ...key, "-keyout", "server.key", "-out", "server.pem", ...name);
+  selfSigned(cwd, "server");
   const [private_, certificate] = ["server.key", "server.pem"].map((file) => readFileSync(join(cwd, file)));
   const server = createServer({ key: private_, cert: certificate }, (_, answer) => answer.writeHead(404).end());
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -209,6 +225,48 @@ for (const [form, program, base] of FORMS) {
       assert.equal(start(commands.altered, { PATH: "/usr/bin:/bin", ...env }).status, 1);
     }
     assert.equal((await run(program, commands.version, { cwd, env: base })).code, 0);
+  });
+
+  test(`${form}: another user, without a home, in a folder of root's -> the same verdicts`, async (t) => {
+    const { cwd, commands } = await workshop(t);
+    const staged = stageReadable(t);
+    const start = (command: readonly string[]) => {
+      const asNobody = [
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        join(staged, form === "Node" ? "bin" : "dist", "tsign"),
+      ];
+      return spawnSync("setpriv", [...asNobody, ...command], { cwd, env: base, encoding: "utf8" });
+    };
+    chmodSync(cwd, 0o755);
+    chmodSync(join(cwd, "bundle"), 0o644);
+    const genuine = start(commands.genuine);
+    assert.equal(genuine.status, 0, genuine.stderr);
+    assert.match(genuine.stderr, /Verified OK/);
+    assert.equal(start(commands.altered).status, 1);
+    assert.match(start(["generate-key-pair"]).stderr, /permission denied/i);
+  });
+
+  test(`${form}: a CA certificate of the system's folder is trusted, and no longer once it is removed`, async (t) => {
+    const { cwd, commands, authority } = await workshop(t);
+    const withSystem = (...certificates: readonly string[]) => {
+      const system = join(folder(t), "certs");
+      mkdirSync(system);
+      writeFileSync(join(system, "ca-certificates.crt"), certificates.map((path) => readFileSync(path)).join(""));
+      const mounted = ["--mount", "sh", "-c", `mount --bind ${system} /etc/ssl/certs && exec "$@"`, "sh"];
+      return finished("unshare", [...mounted, program, ...commands.tls], {
+        cwd,
+        env: { PATH: "/usr/bin:/bin", ...base },
+      });
+    };
+    const other = join(cwd, "other.pem");
+    selfSigned(cwd, "other");
+    const trusted = await withSystem(other, authority);
+    assert.equal(trusted.status, 11, `the server answers 404: ${trusted.stderr}`);
+    const removed = await withSystem(other);
+    assert.equal(removed.status, 1);
+    assert.match(removed.stderr, /unknown authority|self-signed/);
   });
 }
 
