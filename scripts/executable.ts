@@ -163,6 +163,7 @@ function compile(
     ...(orders.length > 0 ? [`--bytecode-order=${orders.join(",")}`] : []),
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
+    "--compile-autoload-package-json", // optional packages are found by the "main" and "exports" of their package.json
     `--target=${platform.target}`,
     `--compile-executable-path=${runtime}`,
     program,
