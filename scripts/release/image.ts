@@ -47,13 +47,15 @@ export async function writeImages(
   const platforms = made.filter(({ platform }) => /^linux-(x64|arm64)$/.test(platform));
   if (platforms.length === 0) return undefined;
   const digests: Record<string, string> = {};
+  const layers = new Map<Installation, Layer[]>(); // packed once, because that takes most of the time
+  for (const made of platforms) layers.set(made, programLayers(made, docs, options));
   for (const policy of [true, false]) {
     const suffix = policy ? "" : "-no-policy";
     const tag = `${options.version}${suffix}`;
     const store = await createLayout({ files: systemFiles(process.cwd()) }, `${folder}${suffix}`);
     const manifests: object[] = [];
-    for (const installation of platforms)
-      manifests.push(await platformImage(store, { ...installation, policy }, docs, options));
+    for (const [{ platform }, parts] of layers)
+      manifests.push(await platformImage(store, { platform, layers: policy ? parts : parts.slice(0, 1) }, options));
     const index = { schemaVersion: 2, mediaType: INDEX, manifests, annotations: annotations(options) };
     const descriptor = await store.putManifest(json(index), { mediaType: INDEX });
     await store.commit([{ descriptor, name: { tag } }]);
@@ -62,23 +64,27 @@ export async function writeImages(
   return digests;
 }
 
+/** The layer with the program, and after it the one with the policy engine if there is one. */
+function programLayers(made: Installation, docs: Documents, { seconds }: Options): Layer[] {
+  const needed = systemEntries(made, docs).filter(({ path }) => /^usr\/(bin|lib|share\/doc)\//.test(path));
+  const parts = [needed.filter((entry) => !isEngine(entry)), needed.filter(isEngine)];
+  return parts.filter((entries) => entries.length > 0).map((entries) => packLayer(entries, seconds));
+}
+
 /** Stores the image for one platform and returns its entry in the index. */
 async function platformImage(
   store: LayoutStore,
-  installation: Installation & { policy: boolean },
-  docs: Documents,
+  { platform, layers: parts }: { platform: string; layers: readonly Layer[] },
   options: Options,
 ): Promise<object> {
-  const processor: Processor = installation.platform === "linux-x64" ? "x64" : "arm64";
+  const processor: Processor = platform === "linux-x64" ? "x64" : "arm64";
   const architecture = processor === "x64" ? "amd64" : "arm64";
   const base =
     options.base === undefined
       ? await ownBase(store, processor, options)
       : await baseFrom(store, options.base, architecture);
-  const needed = systemEntries(installation, docs).filter(({ path }) => /^usr\/(bin|lib|share\/doc)\//.test(path));
-  const [engine, program] = [needed.filter(isEngine), needed.filter((entry) => !isEngine(entry))];
-  const added = [await putLayer(store, program, options.seconds)];
-  if (installation.policy && engine.length > 0) added.push(await putLayer(store, engine, options.seconds));
+  const added: Awaited<ReturnType<typeof putLayer>>[] = [];
+  for (const part of parts) added.push(await putLayer(store, part));
   const config = {
     architecture,
     os: "linux",
@@ -117,7 +123,7 @@ function annotations({ version, commit, seconds }: Options): Record<string, stri
 }
 
 async function ownBase(store: LayoutStore, processor: Processor, { seconds }: Options): Promise<Base> {
-  const { descriptor, diffId } = await putLayer(store, debianRoot(processor), seconds);
+  const { descriptor, diffId } = await putLayer(store, packLayer(debianRoot(processor), seconds));
   const environment = ["PATH=/usr/bin", "HOME=/home/nonroot", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"];
   return { layers: [descriptor], diffIds: [diffId], environment };
 }
@@ -149,8 +155,14 @@ async function baseFrom(store: LayoutStore, image: string, architecture: string)
   }
 }
 
-/** Stores files as a layer. The folders above them are entries too, because runtimes differ in the modes they give them. */
-async function putLayer(store: LayoutStore, entries: readonly Entry[], seconds: number) {
+/** A compressed layer, and the digest of the layer when unpacked. */
+interface Layer {
+  readonly packed: Buffer;
+  readonly diffId: string;
+}
+
+/** Packs files as a layer. The folders above them are entries too, because runtimes differ in the modes they give them. */
+function packLayer(entries: readonly Entry[], seconds: number): Layer {
   const folders = new Set<string>();
   for (const { path } of entries) {
     for (let at = path.indexOf("/"); at >= 0 && at < path.length - 1; at = path.indexOf("/", at + 1))
@@ -161,8 +173,11 @@ async function putLayer(store: LayoutStore, entries: readonly Entry[], seconds: 
   const unpacked = tar([...above, ...entries], seconds);
   const packed = gzipSync(unpacked, { level: 6 });
   packed[9] = 255;
-  const descriptor = { ...(await store.putBlob(packed)), mediaType: LAYER };
-  return { descriptor, diffId: `sha256:${createHash("sha256").update(unpacked).digest("hex")}` };
+  return { packed, diffId: `sha256:${createHash("sha256").update(unpacked).digest("hex")}` };
+}
+
+async function putLayer(store: LayoutStore, { packed, diffId }: Layer) {
+  return { descriptor: { ...(await store.putBlob(packed)), mediaType: LAYER }, diffId };
 }
 
 function json(value: unknown): Buffer {
