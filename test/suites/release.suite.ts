@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { needsOf, rpmFiles } from "./release-formats.ts";
@@ -262,6 +271,7 @@ function imageRoot(
   const entry = index.manifests.find(({ platform }) => platform.architecture === architecture);
   const manifest = read(entry?.digest ?? "");
   const root = folder(context);
+  chmodSync(root, 0o755); // the image's user reads it
   for (const { digest } of manifest.layers) {
     execFileSync("tar", ["-xzf", join(layout, "blobs", digest.replace(":", "/")), "-C", root]);
   }
