@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
+import { TABLE } from "../src/cli/table.ts";
 import {
   type Allowance,
   circles,
@@ -370,4 +372,11 @@ test("text for people is printed by write, one line per call; only documents for
   assert.deepEqual(users, documents.sort());
   // A line feed before the end of a text.
   assert.deepEqual(matching(inside, /std(?:out|err)\.write\(\s*(?:`[^`]*\\n[^`]+`|"[^"]*\\n[^"]+")/), []);
+});
+
+test("every command is named in test/json-answers.test.ts, which runs it with --json", () => {
+  const text = readFileSync(join(import.meta.dirname, "json-answers.test.ts"), "utf8");
+  const isNamed = (name: string) => text.includes(`"${name}"`) || text.includes(`\n    ${name}: [`);
+  const unnamed = TABLE.map(({ name }) => name).filter((name) => !name.startsWith("piv-tool ") && !isNamed(name));
+  assert.deepEqual(unnamed, [], "add them to `successes` or `UNTRIED`");
 });
