@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { TsignError } from "../errors.ts";
 import { giveBack, newPiece, PIECE_SIZE } from "../format/pieces.ts";
 import { fileError, isMissing } from "./file-errors.ts";
-import type { FileFacts, Files } from "./io.ts";
+import type { FileFacts, FileRange, Files } from "./io.ts";
 import { makeDirectories, makeFolder, removeOwn } from "./own.ts";
 import { replaceProven } from "./proven.ts";
 import { readSpecial } from "./special.ts";
@@ -30,7 +30,7 @@ export function systemFiles(cwd: string): Files {
       for (const piece of pieces) giveBack(piece);
       return whole;
     },
-    chunks: (path) => readPieces(path, at(path)),
+    chunks: (path, range) => readPieces(path, at(path), range),
     async stat(path, options = { links: "followed" }) {
       try {
         return factsOf(at(path), options.links);
@@ -77,16 +77,21 @@ function factsOf(absolute: string, links: "followed" | "shown"): FileFacts {
  * Reads a file piece by piece. Regular files are read synchronously, which takes half the time of the thread pool. Pipes and
  * devices may block, even while they are opened, and are read by the event loop.
  */
-async function* readPieces(path: string, absolute: string): AsyncGenerator<Uint8Array> {
+async function* readPieces(path: string, absolute: string, range?: FileRange): AsyncGenerator<Uint8Array> {
   const opened = openFile(path, absolute);
-  if (opened === undefined) return yield* readSpecial(path, absolute);
+  if (opened === undefined) {
+    if (range) throw new TsignError("input", `read ${path}: it is not a regular file`);
+    return yield* readSpecial(path, absolute);
+  }
   const { file, size } = opened;
-  let left = size;
+  let left = range?.length ?? size;
+  let position = range?.offset ?? null;
   try {
-    for (let count = 1; ; count++) {
+    for (let count = 1; !range || left > 0; count++) {
       const piece = newPiece(pieceFor(left));
-      const length = readSync(file, piece, 0, piece.length, null);
+      const length = readSync(file, piece, 0, range ? Math.min(piece.length, left) : piece.length, position);
       if (length === 0) return giveBack(piece);
+      if (position !== null) position += length;
       left -= length;
       yield piece.subarray(0, length);
       if (count % PIECES_PER_TURN === 0) await new Promise((turn) => setImmediate(turn));

@@ -164,8 +164,8 @@ export function lazyFiles(cwd: string): Files {
   const load = async () => (await import("./files.ts")).systemFiles(cwd);
   return {
     read: async (path, options) => (await load()).read(path, options),
-    async *chunks(path) {
-      yield* (await load()).chunks(path);
+    async *chunks(path, range) {
+      yield* (await load()).chunks(path, range);
     },
     stat: async (path, options) => (await load()).stat(path, options),
     write: async (path, data, options) => (await load()).write(path, data, options),

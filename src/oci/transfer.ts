@@ -9,7 +9,7 @@ const WORKERS = 4;
 /** Most levels of nested indexes; real images have one. */
 const MAX_DEPTH = 8;
 /** Media types of layers that registries need not have (OCI image spec, "Non-Distributable Layers"). */
-const NOT_DISTRIBUTED = /(\.nondistributable\.|\.foreign\.)/;
+export const NOT_DISTRIBUTED = /(\.nondistributable\.|\.foreign\.)/;
 
 export interface Transfer {
   readonly from: ImageStore;
@@ -50,13 +50,8 @@ async function transferAt(
   { referrer, depth }: { referrer: boolean; depth: number },
 ): Promise<StoredManifest> {
   const { from, to } = transfer;
-  if (depth > MAX_DEPTH)
-    throw new TsignError("limit", `copy ${from.name}@${digest}: indexes are nested deeper than ${MAX_DEPTH} levels`);
-  const found = await from.manifest(digest);
-  if (!found) throw new TsignError("image-not-found", `copy ${from.name}@${digest}: manifest not found`);
-  const stored = typed(found, namedType, `${from.name}@${digest}`);
+  const stored = await readTyped(from, { digest, mediaType: namedType, depth });
   const { manifest, descriptor, bytes } = stored;
-  requireSha256(from, digest);
   if (!referrer && !transfer.thorough && (await to.resolve(digest))) return stored;
   const { config, layers, manifests = [] } = manifest;
   for (const child of manifests) await transferAt(transfer, child, { referrer: false, depth: depth + 1 });
@@ -68,6 +63,44 @@ async function transferAt(
   const later = unlisted ? { later: unlisted } : {};
   await (referrer ? to.putReferrer(bytes, { mediaType, ...later }) : to.putManifest(bytes, { mediaType }));
   return stored;
+}
+
+/** A piece of an image's content, in the order in which it can be stored: blobs and children before their manifest. */
+export type Content =
+  | { readonly blob: Descriptor; readonly of: StoredManifest }
+  | { readonly manifest: StoredManifest };
+
+/**
+ * Lists the content of a manifest: what `transferManifest` copies.
+ *
+ * @throws TsignError "image-not-found" when the source lacks the manifest or a child; "limit", "unsupported"
+ */
+export async function* contentOf(
+  from: ImageStore,
+  { digest, mediaType }: Pick<Descriptor, "digest" | "mediaType">,
+  depth = 0,
+): AsyncGenerator<Content, StoredManifest, undefined> {
+  const stored = await readTyped(from, { digest, mediaType, depth });
+  const { config, layers, manifests = [] } = stored.manifest;
+  for (const child of manifests) yield* contentOf(from, child, depth + 1);
+  for (const blob of [...(config ? [config] : []), ...layers]) {
+    if (!NOT_DISTRIBUTED.test(blob.mediaType)) yield { blob, of: stored };
+  }
+  yield { manifest: stored };
+  return stored;
+}
+
+/** Reads a manifest to copy, with its media type. */
+async function readTyped(
+  from: ImageStore,
+  { digest, mediaType, depth }: Pick<Descriptor, "digest" | "mediaType"> & { depth: number },
+): Promise<StoredManifest> {
+  if (depth > MAX_DEPTH)
+    throw new TsignError("limit", `copy ${from.name}@${digest}: indexes are nested deeper than ${MAX_DEPTH} levels`);
+  const found = await from.manifest(digest);
+  if (!found) throw new TsignError("image-not-found", `copy ${from.name}@${digest}: manifest not found`);
+  requireSha256(from, digest);
+  return typed(found, mediaType, `${from.name}@${digest}`);
 }
 
 /**

@@ -8,10 +8,42 @@ import type { Descriptor, StoredManifest } from "../types.ts";
 
 export type LayoutIo = Pick<Io, "files">;
 
-/** Returns the path of a blob in a layout. The digest is hex, so the path cannot leave the folder. */
-function blobPath(path: string, digest: Digest): string {
+/** The files of a layout, in a folder or an archive. Names are relative: `index.json`, `blobs/sha256/<hex>`. */
+export interface LayoutFiles {
+  /** Path of the folder or archive, for messages. */
+  readonly path: string;
+  /** Returns a file's size in bytes; undefined when it does not exist. @throws TsignError "input" for a link or a device */
+  size(name: string): Promise<number | undefined>;
+  /** Returns a file's content. @throws TsignError "limit" above `maxBytes` */
+  read(name: string, options: { maxBytes: number }): Promise<Uint8Array>;
+  /** Returns a file's content in pieces (src/format/pieces.ts). */
+  chunks(name: string): AsyncIterable<Uint8Array>;
+  /** Returns the names and sizes of the files directly in a folder. Links and devices are omitted. */
+  list(folder: string): Promise<{ name: string; size: number }[]>;
+}
+
+/** Reads a layout in a folder. Symbolic links are refused: one in a layout from someone else could lead to another file. */
+export function folderFiles(io: LayoutIo, path: string): LayoutFiles {
+  return {
+    path,
+    size: (name) => fileSize(io, `${path}/${name}`),
+    read: (name, options) => io.files.read(`${path}/${name}`, options),
+    chunks: (name) => io.files.chunks(`${path}/${name}`),
+    async list(folder) {
+      const found: { name: string; size: number }[] = [];
+      for (const name of await io.files.list(`${path}/${folder}`)) {
+        const facts = await io.files.stat(`${path}/${folder}/${name}`, { links: "shown" });
+        if (facts?.kind === "file") found.push({ name, size: facts.size });
+      }
+      return found;
+    },
+  };
+}
+
+/** Returns the name of a blob's file. The digest is hex, so the name cannot leave the layout. */
+export function blobName(digest: Digest): string {
   const { algorithm, hex } = parseDigest(digest);
-  return `${path}/blobs/${algorithm}/${hex}`;
+  return `blobs/${algorithm}/${hex}`;
 }
 
 /**
@@ -39,27 +71,23 @@ export async function refuseLinkedFolders(io: LayoutIo, path: string): Promise<v
 }
 
 /** Reads a blob in pieces and checks its size and digest; a mismatch is thrown after the last piece. */
-export async function* readBlobFile(io: LayoutIo, path: string, descriptor: Descriptor): AsyncIterable<Uint8Array> {
-  const where = `${path}@${descriptor.digest}`;
-  const size = await fileSize(io, blobPath(path, descriptor.digest));
-  if (size === undefined) {
+export async function* readBlobFile(files: LayoutFiles, descriptor: Descriptor): AsyncIterable<Uint8Array> {
+  const where = `${files.path}@${descriptor.digest}`;
+  const name = blobName(descriptor.digest);
+  if ((await files.size(name)) === undefined) {
     throw new TsignError("input", `read ${where}: missing blob`, {
-      hint: "run `tsign save` again; the folder is incomplete",
+      hint: "run `tsign save` again; the layout is incomplete",
     });
   }
-  yield* checked(io.files.chunks(blobPath(path, descriptor.digest)), descriptor, where);
+  yield* checked(files.chunks(name), descriptor, where);
 }
 
 /** Reads a manifest and checks its digest; undefined when the layout does not contain it. */
-export async function readManifestFile(
-  io: LayoutIo,
-  path: string,
-  digest: Digest,
-): Promise<StoredManifest | undefined> {
-  const file = blobPath(path, digest);
-  if ((await fileSize(io, file)) === undefined) return undefined;
-  const bytes = await io.files.read(file, { maxBytes: MAX_MANIFEST });
-  const where = `${path}@${digest}`;
+export async function readManifestFile(files: LayoutFiles, digest: Digest): Promise<StoredManifest | undefined> {
+  const name = blobName(digest);
+  if ((await files.size(name)) === undefined) return undefined;
+  const bytes = await files.read(name, { maxBytes: MAX_MANIFEST });
+  const where = `${files.path}@${digest}`;
   const { algorithm } = parseDigest(digest);
   const actual = digestOf(bytes, algorithm);
   if (actual !== digest) throw digestMismatch(where, { expected: digest, actual });
@@ -68,7 +96,7 @@ export async function readManifestFile(
 }
 
 /**
- * Writes a blob unless the layout already contains it, complete and with the right digest.
+ * Writes a blob into a folder unless the layout already contains it, complete and with the right digest.
  *
  * @param blob.isChecked whether the content is known to have that digest and size, or throws otherwise
  */
@@ -82,8 +110,8 @@ export async function writeBlobFile(
     isChecked?: boolean | undefined;
   },
 ): Promise<void> {
-  const file = blobPath(path, blob.digest);
-  if ((await fileSize(io, file)) === blob.size && (await isIntact(io, path, blob))) return;
+  const file = `${path}/${blobName(blob.digest)}`;
+  if ((await fileSize(io, file)) === blob.size && (await isIntact(folderFiles(io, path), blob))) return;
   await io.files.makeDirectory(`${path}/blobs/${parseDigest(blob.digest).algorithm}`);
   const { content } = blob;
   const pieces =
@@ -93,9 +121,9 @@ export async function writeBlobFile(
   await io.files.replace(file, pieces, { mode: 0o644 });
 }
 
-async function isIntact(io: LayoutIo, path: string, blob: { digest: Digest; size: number }): Promise<boolean> {
+async function isIntact(files: LayoutFiles, blob: { digest: Digest; size: number }): Promise<boolean> {
   try {
-    for await (const piece of readBlobFile(io, path, descriptorOf(blob))) giveBack(piece); // the digest is checked at the end
+    for await (const piece of readBlobFile(files, descriptorOf(blob))) giveBack(piece); // the digest is checked at the end
     return true;
   } catch (error) {
     if (error instanceof TsignError && error.code === "registry") return false;

@@ -1,12 +1,11 @@
 import { TsignError } from "../../errors.ts";
 import type { Digest } from "../../format/digest.ts";
 import type { Descriptor } from "../types.ts";
-import { fileSize, type LayoutIo } from "./files.ts";
-import { isMarkedAsImage, kindOf, REF_NAME } from "./image-entry.ts";
-import { readIndex } from "./layout.ts";
+import { archiveFiles } from "./archive-files.ts";
+import { fileSize, folderFiles, type LayoutIo } from "./files.ts";
+import { isMarkedAsImage, isNamedAsAttachment, kindOf, REF_NAME } from "./image-entry.ts";
+import { readIndex } from "./reader.ts";
 
-/** Tags under which `save` lists the attachments of an image's platforms. */
-const ATTACHMENT = /^sha256-[0-9a-f]{64}\.(sig|att|sbom)$/;
 const HINT = { hint: "save to a new folder" };
 
 /**
@@ -22,15 +21,31 @@ export async function formerImage(io: LayoutIo, path: string): Promise<Digest | 
   if (marker === undefined) {
     throw new TsignError("input", `save to ${path}: it contains an index.json that is not from an image layout`, HINT);
   }
-  const entries = await readIndex(io, path);
-  const foreign = entries.find((entry) => !isOfSave(entry));
-  if (foreign) {
-    const name = foreign.annotations?.[REF_NAME] ?? foreign.digest;
-    throw new TsignError("input", `save to ${path}: it contains an image saved by another program: ${name}`, HINT);
-  }
+  const entries = await readIndex(folderFiles(io, path));
+  refuseForeign(entries, path);
   return entries.find(isMarkedAsImage)?.digest;
 }
 
-function isOfSave(entry: Descriptor): boolean {
-  return kindOf(entry.annotations) !== "" || ATTACHMENT.test(entry.annotations?.[REF_NAME] ?? "");
+/**
+ * Checks that an archive may be replaced by `save`: it does not exist, or was written by `save`.
+ *
+ * @returns the digests of the images in it
+ * @throws TsignError "input" for a file that is not an archive of `save`
+ */
+export async function formerImages(io: LayoutIo, path: string): Promise<Digest[]> {
+  if (!(await io.files.stat(path))) return [];
+  const entries = await readIndex(await archiveFiles(io, path)).catch((cause: unknown) => {
+    if (!(cause instanceof TsignError) || cause.code !== "input") throw cause;
+    const hint = "remove the file, or save under another name";
+    throw new TsignError("input", `save to ${path}: the file exists and is not an image archive`, { cause, hint });
+  });
+  refuseForeign(entries, path);
+  return entries.filter(isMarkedAsImage).map(({ digest }) => digest);
+}
+
+function refuseForeign(entries: readonly Descriptor[], path: string): void {
+  const foreign = entries.find((entry) => kindOf(entry.annotations) === "" && !isNamedAsAttachment(entry));
+  if (!foreign) return;
+  const name = foreign.annotations?.[REF_NAME] ?? foreign.digest;
+  throw new TsignError("input", `save to ${path}: it contains an image saved by another program: ${name}`, HINT);
 }

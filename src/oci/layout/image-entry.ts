@@ -8,6 +8,8 @@ export const KIND = "dev.cosignproject.cosign/";
 export const REF_NAME = "org.opencontainers.image.ref.name";
 /** Tags of attachments, which are never the layout's image. */
 const ATTACHMENT_TAG = /^sha(256|512)-[0-9a-f]{64}(\.(sig|att|sbom))?$/;
+/** Annotation in which containerd and docker buildx write the whole name of an image. */
+const CONTAINERD_NAME = "io.containerd.image.name";
 /** Most manifests read to find the entries that other entries contain. */
 const MAX_READ = 1000;
 
@@ -21,23 +23,57 @@ export function isMarkedAsImage({ annotations }: Descriptor): boolean {
   return /^image(Index)?$/.test(kindOf(annotations));
 }
 
+/** Returns the tag in a name: the whole name, or what follows the last colon of `registry/repository:tag`. */
+export function tagIn(name: string): string {
+  const colon = name.lastIndexOf(":");
+  return colon > name.lastIndexOf("/") ? name.slice(colon + 1) : name;
+}
+
+/** Reports whether an entry is named like an attachment: by its tag, `sha256-<hex>.sig`, alone or in a repository. */
+export function isNamedAsAttachment({ annotations }: Descriptor): boolean {
+  return ATTACHMENT_TAG.test(tagIn(annotations?.[REF_NAME] ?? ""));
+}
+
+/** An image of a layout. */
+export interface LayoutImage {
+  readonly descriptor: Descriptor;
+  /** Its names, as other programs or `save` wrote them: tags, or `registry/repository:tag`. */
+  readonly names: readonly string[];
+}
+
+/** Returns the image of a layout that has exactly one. @throws TsignError "input" */
+export async function imageEntry(entries: readonly Descriptor[], from: LayoutContent): Promise<Descriptor> {
+  const found = await imageEntries(entries, from);
+  const [image] = found;
+  if (image && found.length === 1) return image.descriptor;
+  const digests = found.map(({ descriptor }) => descriptor.digest);
+  const listed = found.length === 0 ? "" : `: ${digests.slice(0, 3).join(", ")}${digests.length > 3 ? ", …" : ""}`;
+  const count = found.length === 0 ? "none" : `${found.length}${listed}`;
+  throw new TsignError("input", `read ${from.path}/index.json: expected one image, found ${count}`, {
+    hint: found.length === 0 ? "save the image again" : `name one of them: ${from.path}@${digests[0]}`,
+  });
+}
+
+/** What the images of a layout are found with. */
+export interface LayoutContent {
+  readonly path: string;
+  /** Returns a manifest of the layout; undefined when it is missing. */
+  readonly read: (digest: Digest) => Promise<StoredManifest | undefined>;
+}
+
 /**
- * Returns the image of a layout, by the rule that other programs follow: the only entry with a name, else the only entry that
- * no other entry contains and that has no subject (`oras copy -r` lists an index, its platforms and its referrers side by
- * side). When more than one entry remains, or cosign's annotation names another one, the layout is refused: otherwise a
- * signature of one image would be accepted for a folder from which other programs take a different image.
+ * Returns the images of a layout, by the rule that other programs follow: the entries with a name, else the entries that no other
+ * entry contains and that have no subject (`oras copy -r` lists an index, its platforms and its referrers side by side). What
+ * cosign's annotation names is an image, too: whoever verifies a layout must verify every image that a program may take from it.
  *
  * @param entries of index.json
- * @param read returns a manifest of the layout; undefined when it is missing
- * @throws TsignError "input"
+ * @throws TsignError "limit" for more manifests than can be searched
  */
-export async function imageEntry(
+export async function imageEntries(
   entries: readonly Descriptor[],
-  { path, read }: { path: string; read: (digest: Digest) => Promise<StoredManifest | undefined> },
-): Promise<Descriptor> {
-  const images = entries.filter(({ annotations }) => {
-    return !/^(sigs|atts)$/.test(kindOf(annotations)) && !ATTACHMENT_TAG.test(annotations?.[REF_NAME] ?? "");
-  });
+  { path, read }: LayoutContent,
+): Promise<LayoutImage[]> {
+  const images = entries.filter((entry) => !/^(sigs|atts)$/.test(kindOf(entry.annotations)) && !isNamedAsAttachment(entry));
   const named = images.filter(({ annotations }) => annotations?.[REF_NAME] !== undefined);
   const digests = new Set(images.map(({ digest }) => digest));
   const chosen =
@@ -47,15 +83,17 @@ export async function imageEntry(
         ? named
         : await entriesAtTop(images, { digests, read: limited(read, path) });
   const possible = new Set([...chosen, ...images.filter(isMarkedAsImage)].map(({ digest }) => digest));
-  const [image] = images
-    .filter(({ digest }) => possible.has(digest))
-    .sort((a, b) => annotationCount(b) - annotationCount(a));
-  if (image && possible.size === 1) return image;
-  const found = possible.size === 0 ? "" : `: ${[...possible].slice(0, 3).join(", ")}${possible.size > 3 ? ", …" : ""}`;
-  const count = possible.size === 0 ? "none" : `${possible.size}${found}`;
-  throw new TsignError("input", `read ${path}/index.json: expected one image, found ${count}`, {
-    hint: "save each image to its own folder",
+  return [...possible].map((digest) => {
+    const same = images.filter((entry) => entry.digest === digest);
+    const [descriptor] = same.toSorted((a, b) => annotationCount(b) - annotationCount(a));
+    if (!descriptor) throw new TsignError("internal", `read ${path}/index.json: ${digest} is not listed`);
+    return { descriptor, names: [...new Set(same.flatMap(namesOf))] };
   });
+}
+
+function namesOf({ annotations }: Descriptor): string[] {
+  const name = annotations?.[CONTAINERD_NAME] ?? annotations?.[REF_NAME];
+  return name === undefined || name === "" ? [] : [name];
 }
 
 /** Number of annotations: of several entries for one digest, the one with the most is chosen. */

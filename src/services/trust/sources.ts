@@ -40,6 +40,8 @@ export interface TrustSources {
   readonly files: TrustFiles;
   /** The parts that will be used. TUF is used only for those that no file provides. */
   readonly needs: Needs;
+  /** The content of `files.trustedRoot` if it is known already. */
+  readonly trustedRoot?: Uint8Array;
   /** Called with a warning if the TUF repository has no usable trusted root. */
   readonly warn: (text: string) => void;
 }
@@ -51,11 +53,11 @@ export interface TrustSources {
  * @throws TsignError "input" for an unreadable or unexpected file, "untrusted" for an unusable certificate or trusted root,
  * and what the TUF client throws
  */
-export async function loadTrust(io: Io, { files, needs, warn }: TrustSources): Promise<TrustedMaterial> {
+export async function loadTrust(io: Io, { files, needs, warn, trustedRoot }: TrustSources): Promise<TrustedMaterial> {
   const named = { ...(await readOverrides(io, files)), ...(await readNamed(io, files)) };
   if (files.trustedRoot) {
     const { readTrustedRoot } = await import("../../trust/trusted-root.ts");
-    return { ...readTrustedRoot(await readBlob(io, files.trustedRoot), files.trustedRoot), ...named };
+    return { ...readTrustedRoot(trustedRoot ?? (await readBlob(io, files.trustedRoot)), files.trustedRoot), ...named };
   }
   const missing = [...needs].filter((part) => named[part] === undefined);
   if (missing.length === 0) return { ...NO_TRUST, ...named };
