@@ -3,6 +3,7 @@ import type { Evidence } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
 import type { Digest } from "../format/digest.ts";
 import { type ImageOutcome, verifyImages } from "../images/batch.ts";
+import { eachLocalImage } from "../images/local.ts";
 import type { ImageTarget } from "../images/open.ts";
 import type { Failure, Rejected } from "../images/verdict.ts";
 import type { VerifyImageOptions } from "../images/verify.ts";
@@ -102,7 +103,9 @@ export interface Run {
  * @throws the gravest failure, after all are verified or `io.signal` is aborted
  */
 export async function verifyEach(io: Io, images: readonly string[], run: Run): Promise<void> {
-  await withEnding(io.signal, () => verifyAll(io, images, run));
+  await withEnding(io.signal, async () => {
+    await verifyAll(io, run.flags.localImage ? await eachLocalImage(io, images) : images, run);
+  });
 }
 
 async function verifyAll(io: Io, images: readonly string[], run: Run): Promise<void> {

@@ -8,9 +8,11 @@ import { lookOf, shortDigests } from "../cli/print/style.ts";
 import { TsignError } from "../errors.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
+import { isLocalName, localTarget } from "../images/local.ts";
 import { imageForPlatform } from "../images/platform.ts";
 import { findImageTree } from "../images/tree.ts";
 import type { Io } from "../io/io.ts";
+import { refuseOtherTags, type Tagging } from "../oci/existing-tag.ts";
 import { openRegistry } from "../oci/open.ts";
 import { inParallel } from "../oci/parallel.ts";
 import { parseReference, type Reference } from "../oci/ref.ts";
@@ -22,22 +24,19 @@ import type definition from "./copy.ts";
 export const run: Run<typeof definition> = async (io, { args: [from = "", to = ""], flags }) => {
   const only = readOnly(flags);
   const target = parseReference(to);
-  const source = await resolveImage(io, {
-    text: from,
-    flags,
-    mustExist: true,
-    warnAboutTags: false,
-  });
+  const source = await openSource(io, from, flags);
   const root =
     flags.platform === "" ? source.digest : await imageForPlatform(source.store, source.digest, flags.platform);
-  const attachments = await openAttachments(io, source, flags);
+  const { attachments } = source;
   const tagPrefix = flags.attachmentTagPrefix;
-  const tree = await findImageTree({ images: source.store, attachments }, root, { tagPrefix });
+  const tree = await findImageTree({ images: source.store, attachments }, root, {
+    tagPrefix: isLocalName(from) ? "" : tagPrefix,
+  });
   const attached = tree.attached.filter(({ kind }) => only === undefined || only.has(kind));
   const destination = await openRegistry(io, target, registryOptions(flags));
   const tags = [...attached.flatMap((each) => tagOf(each, tagPrefix)), ...imageTag(target, root, only)];
   requireSame(target, root, only);
-  if (!flags.force) await refuseOther(destination, tags);
+  if (!flags.force) await refuseOtherTags(destination, tags, HINT); // before anything is copied
   const onManifest = (store: ImageStore) => (manifest: Descriptor) =>
     printCopying(io, store, { manifest, destination });
   const watch = watchedTransfer(io, "copying");
@@ -51,14 +50,27 @@ export const run: Run<typeof definition> = async (io, { args: [from = "", to = "
   printDone(io, `Copied to ${destination.name}@${root} with ${countOf(attached.length, "attachment")}`);
 };
 
-/** Attachments copied at a time. */
-const WORKERS = 8;
-
-/** A tag to set at the destination. */
-interface Tagging {
-  readonly tag: string;
+interface Source {
+  readonly store: ImageStore;
+  readonly attachments: ImageStore;
   readonly digest: Digest;
 }
+
+/** Opens the image to copy: one in a registry, or, for a path or a name that ends in `.tar`, one in a folder or an archive. */
+async function openSource(io: Io, text: string, flags: Parameters<typeof openAttachments>[2] & Flags): Promise<Source> {
+  if (isLocalName(text)) {
+    const { store, attachments, digest } = await localTarget(io, text);
+    return { store, attachments, digest };
+  }
+  const image = await resolveImage(io, { text, flags, mustExist: true, warnAboutTags: false });
+  return { ...image, attachments: await openAttachments(io, image, flags) };
+}
+
+type Flags = { readonly attachmentTagPrefix: string };
+
+/** Attachments copied at a time. */
+const WORKERS = 8;
+const HINT = "replace it with --force, or add the signatures with `tsign save` and `tsign load`";
 
 /** The kinds to copy; undefined for everything, the destination's tag included. */
 function readOnly(flags: { only: readonly string[]; sigOnly: boolean }): ReadonlySet<string> | undefined {
@@ -83,28 +95,6 @@ function requireSame(target: Reference, root: Digest, only: ReadonlySet<string> 
       hint: "name the destination by tag",
     },
   );
-}
-
-/** Refuses to move tags that exist, before anything is copied. */
-async function refuseOther(destination: ImageStore, tags: readonly Tagging[]): Promise<void> {
-  await inParallel(tags, WORKERS, async ({ tag, digest }) => {
-    const there = await existingTag(destination, tag);
-    if (!there || there.digest === digest) return;
-    throw new TsignError("input", `image "${destination.name}:${tag}" already exists`, {
-      hint: "replace it with --force, or add the signatures with `tsign save` and `tsign load`",
-    });
-  });
-}
-
-/** Resolves a tag. Some registries refuse a tag that does not exist: it is taken for absent if the list of tags lacks it. */
-async function existingTag(store: ImageStore, tag: string): Promise<Descriptor | undefined> {
-  try {
-    return await store.resolve(tag);
-  } catch (error) {
-    if (!(error instanceof TsignError) || (error.code !== "auth" && error.code !== "registry")) throw error;
-    if ((await store.tags()).includes(tag)) throw error;
-    return undefined;
-  }
 }
 
 function printCopying(

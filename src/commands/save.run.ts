@@ -1,21 +1,48 @@
 import { recordFile } from "../cli/effects.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
+import { printRoot, rootToSave, SAVED_ROOT, type SavedRoot } from "../cli/options/saved-root.ts";
+import { flagName } from "../cli/parser/argv.ts";
 import type { Run } from "../cli/parser/define.ts";
 import { requireFlag } from "../cli/parser/required.ts";
 import { progress, watchedTransfer } from "../cli/print/progress.ts";
 import { countOf, printDone } from "../cli/print/stored.ts";
+import { TsignError } from "../errors.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
+import { archiveParts, type ImageToSave, imageToSave, needsTrustedRoot } from "../images/save-archive.ts";
 import { findImageTree } from "../images/tree.ts";
-import { formerImage } from "../oci/layout/former.ts";
+import type { Io } from "../io/io.ts";
+import { isArchive } from "../oci/layout/archive-files.ts";
+import { formerImage, formerImages } from "../oci/layout/former.ts";
 import { createLayout, type EntryName } from "../oci/layout/layout.ts";
+import { archiveOf } from "../oci/layout/write-archive.ts";
+import { inParallel } from "../oci/parallel.ts";
+import { formatReference } from "../oci/ref.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import { transferManifest } from "../oci/transfer.ts";
 import type { Descriptor, StoredManifest } from "../oci/types.ts";
 import type definition from "./save.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
+export const run: Run<typeof definition> = async (io, { args, flags, given }) => {
   requireFlag(flags, "dir");
+  if (isArchive(flags.dir)) {
+    await saveArchive(io, args, flags);
+    return;
+  }
+  const unused = (["trustedRoot", "includeTrustedRoot"] as const).find((name) => given.has(name));
+  if (unused) throw new TsignError("usage", `--${flagName(unused)} requires an archive`, { hint: ARCHIVE_HINT });
+  const [text = "", ...more] = args;
+  if (more.length > 0) {
+    throw new TsignError("usage", `a folder contains one image, found ${args.length}`, { hint: ARCHIVE_HINT });
+  }
+  await saveFolder(io, text, flags);
+};
+
+const ARCHIVE_HINT = "save to an archive: pass --dir NAME.tar";
+
+type SaveFlags = Parameters<Run<typeof definition>>[1]["flags"];
+
+async function saveFolder(io: Io, text: string, flags: SaveFlags): Promise<void> {
   const image = await resolveImage(io, {
     text,
     flags,
@@ -45,7 +72,46 @@ export const run: Run<typeof definition> = async (io, { args: [text = ""], flags
   const attached = countOf(tree.attached.length, "attachment");
   recordFile(io, flags.dir);
   printDone(io, `Saved ${image.ref.name}@${image.digest} with ${attached} to ${flags.dir}`);
-};
+}
+
+/** Saves images to an archive, which replaces an older one when it is complete. */
+async function saveArchive(io: Io, texts: readonly string[], flags: SaveFlags): Promise<void> {
+  const former = await formerImages(io, flags.dir);
+  await io.files.requireWritable(flags.dir);
+  const images = await inParallel(texts, WORKERS, (text) => findImage(io, text, flags));
+  const digests = new Set(images.map(({ image }) => image.digest));
+  for (const digest of former.filter((each) => !digests.has(each))) {
+    io.stderr.write(`WARNING: replacing ${flags.dir}, which contains ${digest}\n`);
+  }
+  let needsRoot = flags.trustedRoot !== "";
+  let root: SavedRoot | undefined;
+  const pieces = archiveOf({
+    parts: archiveParts(images),
+    onContent(content, bytes) {
+      needsRoot ||= flags.includeTrustedRoot && needsTrustedRoot(content, bytes);
+    },
+    async extraFiles() {
+      root = needsRoot ? await rootToSave(io, flags.trustedRoot) : undefined;
+      return root ? [{ name: SAVED_ROOT, bytes: root.bytes }] : [];
+    },
+    watch: watchedTransfer(io, "saving"),
+  });
+  await io.files.replace(flags.dir, pieces, { mode: 0o644 });
+  recordFile(io, flags.dir);
+  for (const { image, attached } of images) {
+    printDone(io, `Saved ${formatReference(image.ref)} with ${countOf(attached.length, "attachment")} to ${flags.dir}`);
+  }
+  if (root) printRoot(io, root, `Saved the trusted root to ${flags.dir}`);
+}
+
+/** Images looked up at a time. */
+const WORKERS = 4;
+
+async function findImage(io: Io, text: string, flags: SaveFlags): Promise<ImageToSave> {
+  const image = await resolveImage(io, { text, flags, mustExist: true, warnAboutTags: false });
+  const attachments = await openAttachments(io, image, flags);
+  return imageToSave(image, attachments, { tagPrefix: flags.attachmentTagPrefix });
+}
 
 interface Entry {
   readonly descriptor: Descriptor;

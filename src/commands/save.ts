@@ -2,16 +2,28 @@ import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 
 export default defineCommand({
-  usage: "[flags] <image>",
-  summary: "Save an image and its attached artifacts to a folder",
+  usage: "[flags] <image…>",
+  summary: "Save images and their attached artifacts to disk",
   about:
-    "Writes an image with all its platforms, signatures, attestations, SBOMs and other referrers to a folder in the OCI image layout. `tsign load` and `cosign load` push it to a registry; `tsign verify --local-image` verifies it offline.",
+    "Writes an image with all its platforms, signatures, attestations, SBOMs and other referrers to a folder in the OCI image layout, or several images to one archive, if the name in --dir ends in .tar. An archive also contains the trusted root that its signatures need, and appears only when it is complete. `tsign load` pushes the images to a registry; `tsign verify --local-image` verifies them offline.\nAnyone who can change an archive can also change the trusted root in it: send the digest that `tsign save` prints on another way, and compare.",
   examples: [
     "# Save an image to the folder app",
     "tsign save --dir app registry.example/app:v1",
     "# Verify the saved image",
     "tsign verify --key cosign.pub --insecure-ignore-tlog --local-image app",
+    "# Save several images and the trusted root to one archive",
+    "tsign save --dir all.tar registry.example/app:v1 registry.example/web:v1",
+    "# Verify all images of the archive without a network",
+    "tsign verify --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example --trusted-root all.tar --local-image all.tar",
   ],
-  args: { min: 1, max: 1 },
-  flags: { ...registryFlags, attachmentTagPrefix, dir: flag.string("folder to write the image to") },
+  args: { min: 1, max: Number.POSITIVE_INFINITY },
+  flags: {
+    ...registryFlags,
+    attachmentTagPrefix,
+    dir: flag.string("folder to write the image to, or archive (NAME.tar) for several images"),
+    includeTrustedRoot: flag.bool("include the trusted root in an archive whose signatures need one", {
+      default: true,
+    }),
+    trustedRoot: flag.string("trusted root file to include in the archive, instead of the one from TUF"),
+  },
 });

@@ -20,7 +20,8 @@ export function readPaxRecords(content: Uint8Array, fail: (reason: string) => Ts
     const space = bytes.indexOf(0x20, at);
     const digits = space < 0 ? "" : bytes.toString("latin1", at, Math.min(space, at + 10));
     const end = at + Number(digits);
-    const isWhole = /^[1-9][0-9]{0,8}$/.test(digits) && end > space + 1 && end <= bytes.length && bytes[end - 1] === 0x0a;
+    const isWhole =
+      /^[1-9][0-9]{0,8}$/.test(digits) && end > space + 1 && end <= bytes.length && bytes[end - 1] === 0x0a;
     if (!isWhole) throw fail("a pax header is malformed");
     const record = bytes.toString("utf8", space + 1, end - 1);
     const equals = record.indexOf("=");

@@ -111,8 +111,9 @@ function extended(
 }
 
 function readHeader(block: Uint8Array, fail: Fail): { name: string; size: number; type: string } {
+  if (isCompressed(block)) throw fail("it is compressed; decompress it first");
   const sum = block.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 0x20 : byte), 0);
-  if (number(block.subarray(148, 156), fail) !== sum) throw fail(explain(block));
+  if (number(block.subarray(148, 156), fail) !== sum) throw fail("it is not a tar archive, or is damaged");
   const magic = Buffer.from(block.subarray(257, 265)).toString("latin1");
   const prefix = magic === "ustar\x0000" ? text(block.subarray(345, 500), fail) : "";
   const name = text(block.subarray(0, 100), fail);
@@ -123,10 +124,9 @@ function readHeader(block: Uint8Array, fail: Fail): { name: string; size: number
   };
 }
 
-/** The reason why a block is not a header. */
-function explain(block: Uint8Array): string {
-  const isCompressed = (block[0] === 0x1f && block[1] === 0x8b) || Buffer.from(block.subarray(1, 4)).equals(ZSTD);
-  return isCompressed ? "it is compressed; decompress it first" : "it is not a tar archive, or is damaged";
+/** Whether a block starts like gzip or Zstandard. */
+function isCompressed(block: Uint8Array): boolean {
+  return (block[0] === 0x1f && block[1] === 0x8b) || Buffer.from(block.subarray(1, 4)).equals(ZSTD);
 }
 
 const ZSTD = Buffer.from([0xb5, 0x2f, 0xfd]);
@@ -211,7 +211,14 @@ function ustarHeader(name: string, size: number, type: string): Uint8Array {
   ] as const) {
     block.write(field, offset, "latin1");
   }
-  block.write(`${octal(block.reduce((total, byte) => total + byte, 0), 7)}\0 `, 148, "latin1");
+  block.write(
+    `${octal(
+      block.reduce((total, byte) => total + byte, 0),
+      7,
+    )}\0 `,
+    148,
+    "latin1",
+  );
   return block;
 }
 

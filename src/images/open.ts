@@ -2,8 +2,6 @@ import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import type { Io } from "../io/io.ts";
 import { attachmentRepository } from "../oci/attachments.ts";
-import type { LayoutIo } from "../oci/layout/files.ts";
-import { openLayout } from "../oci/layout/layout.ts";
 import { openRegistry, type RegistryOptions } from "../oci/open.ts";
 import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
 import { attachmentTag } from "../oci/tags.ts";
@@ -96,18 +94,6 @@ export async function imageTarget(io: Io, image: RegistryImage, registry: Regist
   const reference = attachedTo === undefined ? formatReference(ref) : `${ref.name}@${digest}`;
   const name = attachedTo === undefined ? reference : `${reference} (SBOM attached to ${attachedTo})`;
   return { name, reference, digest, store, attachments, repository: ref.name };
-}
-
-/**
- * Opens the image of an OCI layout on disk, as `tsign save` writes it, for verification.
- *
- * @throws TsignError "input" for a folder that is not a layout, contains links, or does not contain exactly one image
- */
-export async function layoutTarget(io: LayoutIo, folder: string): Promise<ImageTarget> {
-  const layout = await openLayout(io, folder);
-  const { digest, annotations } = await layout.image();
-  const repository = annotations?.["org.opencontainers.image.ref.name"] ?? "";
-  return { name: folder, reference: folder, digest, store: layout, attachments: layout, repository };
 }
 
 /**

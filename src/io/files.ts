@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { TsignError } from "../errors.ts";
 import { giveBack, newPiece, PIECE_SIZE } from "../format/pieces.ts";
 import { fileError, isMissing } from "./file-errors.ts";
-import type { FileFacts, FileRange, Files } from "./io.ts";
+import type { FileFacts, Files } from "./io.ts";
 import { makeDirectories, makeFolder, removeOwn } from "./own.ts";
 import { replaceProven } from "./proven.ts";
 import { readSpecial } from "./special.ts";
@@ -77,7 +77,11 @@ function factsOf(absolute: string, links: "followed" | "shown"): FileFacts {
  * Reads a file piece by piece. Regular files are read synchronously, which takes half the time of the thread pool. Pipes and
  * devices may block, even while they are opened, and are read by the event loop.
  */
-async function* readPieces(path: string, absolute: string, range?: FileRange): AsyncGenerator<Uint8Array> {
+async function* readPieces(
+  path: string,
+  absolute: string,
+  range?: Parameters<Files["chunks"]>[1],
+): AsyncGenerator<Uint8Array> {
   const opened = openFile(path, absolute);
   if (opened === undefined) {
     if (range) throw new TsignError("input", `read ${path}: it is not a regular file`);

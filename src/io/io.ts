@@ -109,12 +109,8 @@ export interface Terminal {
 export interface Files {
   /** Reads the whole content. @throws TsignError "limit" above `maxBytes` */
   read(path: string, options: { maxBytes: number }): Promise<Uint8Array>;
-  /**
-   * Reads the content in pieces of at most 1 MiB, which belong to the reader (src/format/pieces.ts).
-   *
-   * @param range the part of a regular file to read, in bytes; without one, all of the file
-   */
-  chunks(path: string, range?: FileRange): AsyncIterable<Uint8Array>;
+  /** Reads the content, or a part of a regular file, in pieces of at most 1 MiB that belong to the reader (src/format/pieces.ts). */
+  chunks(path: string, range?: { readonly offset: number; readonly length: number }): AsyncIterable<Uint8Array>;
   /** Describes a file; undefined when it does not exist. With `links: "shown"` a symbolic link is "other" and not followed. */
   stat(path: string, options?: { links: "followed" | "shown" }): Promise<FileFacts | undefined>;
   /**
@@ -148,12 +144,6 @@ export interface Files {
    * @throws TsignError "internal" for a path that this process did not create
    */
   remove(path: string): Promise<void>;
-}
-
-/** A part of a file, in bytes. It may reach beyond the file's end, and is then shorter. */
-export interface FileRange {
-  readonly offset: number;
-  readonly length: number;
 }
 
 /** Metadata of a file. */

@@ -1,8 +1,8 @@
 import { replaceHint, TsignError } from "../../errors.ts";
+import { localTarget, missingContent } from "../../images/local.ts";
 import {
   type ImageTarget,
   imageTarget,
-  layoutTarget,
   openAttachmentStore,
   openImage,
   type RegistryImage,
@@ -13,6 +13,7 @@ import { parseReference } from "../../oci/ref.ts";
 import type { ImageStore } from "../../oci/types.ts";
 import { type registryFlags, registryOptions } from "../flags/registry.ts";
 import type { FlagValues } from "../parser/define.ts";
+import { watchedTransfer } from "../print/progress.ts";
 
 type RegistryFlags = FlagValues<typeof registryFlags>;
 
@@ -82,12 +83,24 @@ export async function openTarget(
   const { flags, mustExist, connections } = options;
   if (flags.localImage) {
     if (flags.attachment) io.stderr.write("WARNING: --attachment is ignored with --local-image\n");
-    return layoutTarget(io, text);
+    return checkedLocalTarget(io, text);
   }
   const registry = { ...registryOptions(flags), ...(connections ? { connections } : {}) };
   const asked = { text, flags, mustExist, warnAboutTags: false, registry };
   const image = await resolveImage(io, asked).catch((error: unknown) => suggestLocalImage(io, text, error));
   return imageTarget(io, image, registry);
+}
+
+/** Opens an image on disk, checks the digests of its content, and warns of what is missing. */
+async function checkedLocalTarget(io: Io, text: string): Promise<ImageTarget> {
+  const target = await localTarget(io, text);
+  const missing = await missingContent(target.layout, target.digest, { watch: watchedTransfer(io, "checking") });
+  const [first] = missing;
+  if (first) {
+    const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
+    io.stderr.write(`WARNING: ${target.name} is incomplete: missing ${first.digest}${more}\n`);
+  }
+  return target;
 }
 
 /** Throws the error; if a folder has the image's name, with a hint to verify that. */

@@ -6,6 +6,7 @@ import { archiveFiles } from "../../oci/layout/archive-files.ts";
 import type { LayoutFiles } from "../../oci/layout/files.ts";
 import { distributedTarget } from "../../services/trust/sources.ts";
 import { firstEnd, hasEnded } from "../../trust/expiry.ts";
+import { printDone } from "../print/stored.ts";
 import { orWithoutMirror } from "./unreachable.ts";
 
 /** Name of the trusted root in an archive. */
@@ -52,6 +53,16 @@ export async function readSavedRoot(io: Io, path: string): Promise<Uint8Array> {
 export async function savedRootIn(files: LayoutFiles): Promise<Uint8Array | undefined> {
   if ((await files.size(SAVED_ROOT)) === undefined) return undefined;
   return files.read(SAVED_ROOT, { maxBytes: MAX_ROOT });
+}
+
+/** Prints the digest of a trusted root and when it ends, and warns if it has ended. */
+export function printRoot(
+  io: Pick<Io, "stderr" | "tty" | "env">,
+  { digest, expiry, ended }: SavedRoot,
+  done: string,
+): void {
+  printDone(io, `${done}: ${digest}${expiry === "" ? "" : `, ${expiry}`}`);
+  if (ended) io.stderr.write("WARNING: the trusted root has expired; new signatures do not verify with it\n");
 }
 
 /** Parses a trusted root and says when it ends. @param path its name in errors @throws TsignError "untrusted" */

@@ -1,6 +1,6 @@
 import { TsignError } from "../../errors.ts";
-import type { Io } from "../../io/io.ts";
 import { digestOf } from "../../format/digest.ts";
+import type { Io } from "../../io/io.ts";
 import { isArchive } from "../../oci/layout/archive-files.ts";
 import { loadTrust, type Needs, type TrustFiles } from "../../services/trust/sources.ts";
 import type { TrustedMaterial } from "../../trust/material.ts";

@@ -49,11 +49,7 @@ export async function archiveFiles(io: LayoutIo, path: string): Promise<LayoutFi
   };
 }
 
-async function readRange(
-  io: LayoutIo,
-  path: string,
-  range: { offset: number; length: number },
-): Promise<Uint8Array> {
+async function readRange(io: LayoutIo, path: string, range: { offset: number; length: number }): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   for await (const piece of io.files.chunks(path, range)) pieces.push(piece);
   const whole = Buffer.concat(pieces);

@@ -34,11 +34,13 @@ export async function formerImage(io: LayoutIo, path: string): Promise<Digest | 
  */
 export async function formerImages(io: LayoutIo, path: string): Promise<Digest[]> {
   if (!(await io.files.stat(path))) return [];
-  const entries = await readIndex(await archiveFiles(io, path)).catch((cause: unknown) => {
-    if (!(cause instanceof TsignError) || cause.code !== "input") throw cause;
-    const hint = "remove the file, or save under another name";
-    throw new TsignError("input", `save to ${path}: the file exists and is not an image archive`, { cause, hint });
-  });
+  const entries = await archiveFiles(io, path)
+    .then(readIndex)
+    .catch((cause: unknown) => {
+      if (!(cause instanceof TsignError) || cause.code !== "input") throw cause;
+      const hint = "remove the file, or save under another name";
+      throw new TsignError("input", `save to ${path}: the file exists and is not an image archive`, { cause, hint });
+    });
   refuseForeign(entries, path);
   return entries.filter(isMarkedAsImage).map(({ digest }) => digest);
 }

@@ -73,7 +73,9 @@ export async function imageEntries(
   entries: readonly Descriptor[],
   { path, read }: LayoutContent,
 ): Promise<LayoutImage[]> {
-  const images = entries.filter((entry) => !/^(sigs|atts)$/.test(kindOf(entry.annotations)) && !isNamedAsAttachment(entry));
+  const images = entries.filter(
+    (entry) => !/^(sigs|atts)$/.test(kindOf(entry.annotations)) && !isNamedAsAttachment(entry),
+  );
   const named = images.filter(({ annotations }) => annotations?.[REF_NAME] !== undefined);
   const digests = new Set(images.map(({ digest }) => digest));
   const chosen =

@@ -156,4 +156,3 @@ function subjectOf(bytes: Uint8Array): string | undefined {
     throw error;
   }
 }
-

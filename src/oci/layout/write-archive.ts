@@ -46,7 +46,11 @@ export async function* archiveOf({ parts, onContent, extraFiles, watch }: Archiv
   const written = new Set<Digest>();
   for (const part of parts) {
     const content = unwritten(part, written);
-    const ahead = { limit: AHEAD, weigh: (item: Content) => ("blob" in item ? item.blob.size : 0), budget: AHEAD_BYTES };
+    const ahead = {
+      limit: AHEAD,
+      weigh: (item: Content) => ("blob" in item ? item.blob.size : 0),
+      budget: AHEAD_BYTES,
+    };
     for await (const { item, bytes } of mapAhead(content, ahead, (each) => fetchSmall(part.from, each))) {
       onContent(item, bytes);
       if (bytes) yield* file(blobName("blob" in item ? item.blob.digest : item.manifest.descriptor.digest), bytes);
@@ -80,7 +84,11 @@ async function* file(name: string, bytes: Uint8Array): AsyncGenerator<Uint8Array
   yield Buffer.concat([tarHeader(name, bytes.length), bytes, tarPadding(bytes.length)]);
 }
 
-async function* streamed(from: ImageStore, blob: Descriptor, watch: ArchiveOptions["watch"]): AsyncGenerator<Uint8Array> {
+async function* streamed(
+  from: ImageStore,
+  blob: Descriptor,
+  watch: ArchiveOptions["watch"],
+): AsyncGenerator<Uint8Array> {
   yield tarHeader(blobName(blob.digest), blob.size);
   yield* watch(blob, from.blobStream(blob)); // throws unless exactly `size` bytes arrived
   yield tarPadding(blob.size);
