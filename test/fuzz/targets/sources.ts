@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { dockerfileImages } from "../../../src/sources/dockerfile.ts";
+import { pinImages, readImages } from "../../../src/sources/images.ts";
 import { manifestImages } from "../../../src/sources/kubernetes.ts";
 import { refusal } from "../judge.ts";
 import { changes, mutate } from "../mutate.ts";
@@ -202,6 +203,75 @@ const MANIFESTS = [
   "kind: Pod\nspec:\n  x: &a {image: nginx}\n  containers:\n  - <<: *a\n    name: b\n  - *a",
 ];
 
+const IMAGE_FILES = [
+  "# images of a release\nnginx:1.29\na.example/b@sha256:${HASH}\n\nregistry.example/team/app:v1 # the app".replace(
+    "${HASH}",
+    "0".repeat(64),
+  ),
+  'services:\n  web:\n    image: nginx:1.29\n    depends_on: [db]\n  db:\n    image: "postgres:18"\n  built:\n    build: .\n    image: a.example/built',
+  'name: x\nservices: {web: {image: nginx}, api: {image: "${REGISTRY:-a.example}/api:${TAG}"}}\nvolumes: {data: {}}',
+  "resources:\n- deployment.yaml\nimages:\n- name: nginx\n  newTag: '1.29'\n- name: app\n  newName: a.example/app\n  digest: sha256:x",
+  "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nimages:\n- {name: app, newName: b.example/app, newTag: v2}",
+  '["nginx", "a.example/b:v1"]',
+  '[{"image": "nginx"}, {"image": "a.example/b:v1", "name": "b"}]',
+  ...MANIFESTS,
+  ...DOCKERFILES,
+];
+
+const IMAGE_LINES = [
+  ...["nginx", "nginx:1.29 # web", "# comment", "", "a.example:5000/b:c@sha256:1", "FROM nginx", "ARG A", "---", "..."],
+  ...[
+    "{{ .Values.image }}",
+    "image: {{ .Values.image }}",
+    "- ${IMAGE}",
+    "image: $IMAGE",
+    "image: $$x",
+    "    image: ${A:?no}",
+  ],
+  ...[
+    "services:",
+    "  web: &w",
+    "  api: *w",
+    "    <<: *w",
+    "    image: redis",
+    "    image: 'it''s'",
+    '    image: "a\\x41"',
+  ],
+  ...["    image: >-", "      nginx", "    build: {context: .}", "    extends: {service: web}", "include: [x.yaml]"],
+  ...[
+    "images:",
+    "- name: x",
+    "  newTag: 'y'",
+    "  newTag: 1.20",
+    "  newName: z",
+    "  digest: sha256:0",
+    "  tagSuffix: -x",
+  ],
+  ...[
+    '"nginx",',
+    '["x"]',
+    "[",
+    "]",
+    '{"image": "y"}',
+    "null",
+    "\ufeffnginx",
+    "nginx\r",
+    "\tnginx",
+    "kind: Kustomization",
+  ],
+];
+
+/** Replaces every tag by a digest, and reads the result. */
+function pinned(document: string): readonly string[] {
+  const options = { path: "images", env: {} };
+  const read = readImages(document, options);
+  const digest = `sha256:${"a".repeat(64)}`;
+  const text = pinImages(document, { read, options, digestOf: () => digest });
+  const images = readImages(text, { ...options, format: read.format }).images.map(({ image }) => image);
+  for (const image of images) if (!image.includes("@sha256:")) throw new Finding(`${image} is not pinned`);
+  return images;
+}
+
 export const SOURCE_TARGETS: readonly Target[] = [
   text({
     ...{ name: "dockerfiles", documents: DOCKERFILES, lines: DOCKERFILE, most: 30, between: [] },
@@ -214,5 +284,13 @@ export const SOURCE_TARGETS: readonly Target[] = [
   text({
     ...{ name: "kubernetes", documents: MANIFESTS, lines: YAML, most: 2, between: ["---"] },
     read: (document) => manifestImages(document, "manifest.yaml"),
+  }),
+  text({
+    ...{ name: "image files", documents: IMAGE_FILES, lines: IMAGE_LINES, most: 4, between: [] },
+    read: (document) => readImages(document, { path: "images", env: {} }).images.map(({ image }) => image),
+  }),
+  text({
+    ...{ name: "pinned files", documents: IMAGE_FILES, lines: IMAGE_LINES, most: 3, between: [] },
+    read: pinned,
   }),
 ];
