@@ -19,6 +19,7 @@ import {
 import { requiredAnnotations } from "./options/annotations.ts";
 import { imageOptions } from "./options/image-verification.ts";
 import { openTarget } from "./options/images.ts";
+import { type NamedImage, withPlatforms } from "./options/recursive.ts";
 import { absenceHint, refusalHint, type SignerFlags, signersHint } from "./options/refusal-hints.ts";
 import { readVerification } from "./options/verification.ts";
 import type { Invocation } from "./parser/define.ts";
@@ -80,7 +81,7 @@ export function signersOfFirst(
 export interface Run {
   readonly flags: Parameters<typeof openTarget>[2]["flags"] &
     SignerFlags &
-    ReportingFlags & { readonly certificate: string };
+    ReportingFlags & { readonly certificate: string; readonly recursive?: boolean };
   /** Whether images named by digest are looked up first. */
   readonly mustExist: boolean;
   readonly options: VerifyImageOptions;
@@ -104,24 +105,41 @@ export interface Run {
  */
 export async function verifyEach(io: Io, images: readonly string[], run: Run): Promise<void> {
   await withEnding(io.signal, async () => {
-    await verifyAll(io, run.flags.localImage ? await eachLocalImage(io, images) : images, run);
+    const { flags, mustExist } = run;
+    const texts = flags.localImage ? await eachLocalImage(io, images) : images;
+    const named = texts.map((text) => ({ text, named: text }));
+    await verifyAll(io, flags.recursive ? await withPlatforms(io, texts, { flags, mustExist }) : named, run);
   });
 }
 
-async function verifyAll(io: Io, images: readonly string[], run: Run): Promise<void> {
-  const { flags, mustExist, options, given, answer } = run;
+async function verifyAll(io: Io, inputs: readonly NamedImage[], asked: Run): Promise<void> {
+  const { flags, mustExist, options, given, answer } = asked;
+  const wholes = new Map(inputs.flatMap(({ text, named, label }) => (label === undefined ? [[text, named]] : [])));
+  const run: Run = {
+    ...asked,
+    onVerified(image, digest) {
+      const named = wholes.get(image);
+      if (named !== undefined) asked.onVerified?.(named, digest);
+    },
+  };
+  const images = inputs.map(({ text }) => text);
   if (flags.report.length > 0) (await import("./reports/write.ts")).requireReportFormats(io, flags.report);
   const several = images.length > 1;
   const held = new HeldLines(io.stderr, { holding: several });
   const ioOf = (index: number): Io => Object.create(io, { stderr: { value: held.linesOf(index) } });
   const connections = new Connections();
-  const results = new Results(io, { ...run, several, total: images.length });
+  const labels = inputs.map(({ text, label }) => label ?? text);
+  const results = new Results(io, { ...run, several, total: images.length, labels });
   const line = progress(io, "verifying images", { total: images.length, unit: "items" });
   const outcomes = verifyImages(io, {
     images,
     workers: options.workers,
     options,
-    open: (text, index) => openTarget(ioOf(index), text, { flags, mustExist, connections }),
+    open: async (text, index) => {
+      const { error } = inputs[index] ?? {};
+      if (error !== undefined) throw error;
+      return openTarget(ioOf(index), text, { flags, mustExist, connections });
+    },
     given: given && ((target, index) => given(ioOf(index), target)),
   });
   for await (const outcome of outcomes) {

@@ -1,6 +1,6 @@
 import { anySignerFlags } from "../cli/flags/any-signer.ts";
 import { imageSourceFlags, pinFlags } from "../cli/flags/image-sources.ts";
-import { MAX_WORKERS } from "../cli/flags/image-verification.ts";
+import { MAX_WORKERS, recursiveFlag } from "../cli/flags/image-verification.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { reportingFlags, STRICT_BY_CODE } from "../cli/flags/reporting.ts";
@@ -33,6 +33,7 @@ const flags = {
     closed: true,
   }),
   policy: flag.strings("CUE or Rego policy file that every attestation of the type must satisfy"),
+  recursive: recursiveFlag,
   type: flag.string("predicate type of the attestation: an alias or a URI", {
     default: "custom",
     choices: PREDICATE_ALIASES,

@@ -1,5 +1,10 @@
 import { imageSourceFlags, pinFlags } from "../cli/flags/image-sources.ts";
-import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../cli/flags/image-verification.ts";
+import {
+  EXCLUSIVE_FLAGS,
+  IMAGE_EXIT_CODES,
+  imageVerificationFlags,
+  recursiveFlag,
+} from "../cli/flags/image-verification.ts";
 import { STRICT_BY_CODE } from "../cli/flags/reporting.ts";
 import { defineCommand } from "../cli/parser/define.ts";
 import { shape } from "../cli/parser/shape.ts";
@@ -22,13 +27,21 @@ export default defineCommand({
     "tsign verify --key cosign.pub --report report.html --report junit.xml registry.example/app:v1 registry.example/web:v1",
     "# Verify the images of a manifest, and write it with digests in place of tags",
     "tsign verify --key cosign.pub --from deployment.yaml --pin pinned.yaml",
+    "# Verify a multi-platform image and the image of every platform",
+    "tsign verify --key cosign.pub --recursive registry.example/app:v1",
     "# Show who signed an image",
     "tsign tree --signers registry.example/app:v1",
   ],
   result: shape.reference<void>("images.json#/$defs/result"),
   args: { min: 1, max: Number.POSITIVE_INFINITY, unless: "from" },
-  flags: { ...imageVerificationFlags, ...imageSourceFlags, ...pinFlags },
-  exclusive: [...EXCLUSIVE_FLAGS, ["from", "localImage"], ["pin", "attachment"]],
+  flags: { ...imageVerificationFlags, ...imageSourceFlags, ...pinFlags, recursive: recursiveFlag },
+  exclusive: [
+    ...EXCLUSIVE_FLAGS,
+    ["from", "localImage"],
+    ["pin", "attachment"],
+    ["recursive", "signature"],
+    ["recursive", "attachment"],
+  ],
   exitCodes: IMAGE_EXIT_CODES,
   strictExitCodes: STRICT_BY_CODE,
 });

@@ -9,6 +9,9 @@ import { verificationFlags } from "./verification.ts";
 /** More than cosign's 10, because several images share it. */
 export const MAX_WORKERS = flag.int("number of signatures to fetch in parallel, over all images", { default: 32 });
 
+/** Verifies the platforms of an index, too. */
+export const recursiveFlag = flag.bool("verify every image of an index, too", { short: "r" });
+
 /** The flags of every command that verifies images. */
 export const imageVerificationFlags = {
   ...keyFlags,

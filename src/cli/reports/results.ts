@@ -18,6 +18,8 @@ interface ResultOptions {
   readonly several: boolean;
   /** Number of images. */
   readonly total: number;
+  /** What the table shows for each image, in their order. */
+  readonly labels: readonly string[];
 }
 
 /** A failure and how grave it is; the smallest rank is the gravest. */
@@ -105,7 +107,7 @@ export class Results {
     if (!several) return;
     const look = this.#look;
     const text = outcome.image;
-    const image = shortDigests(text, look);
+    const image = shortDigests(this.#options.labels[outcome.index] ?? text, look);
     if (outcome.kind === "judged" && outcome.verdict.ok) {
       const [first] = outcome.verdict.verified;
       this.#rows.push({ image, result: { ok: true, ...factsOf(first, { logs: options.trust.logs, look }) } });
