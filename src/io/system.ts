@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import type { Detached, Files, Io, Spawned, SpawnOptions, Terminal } from "./io.ts";
+import { directOutlet, type Outlet, streamOutlet } from "./output.ts";
 import { holdingSignals, interruption } from "./signals.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -23,11 +24,12 @@ export function systemIo(): Io & {
 } {
   let probe: Io["usesTls"];
   const writing = new Set<Promise<void>>();
+  const [stdout, stderr] = outlets();
   // A stream may call back for an empty write before what came earlier is out (Bun): each real write is waited for.
-  const write = (stream: NodeJS.WriteStream, data: string | Uint8Array) => {
+  const write = (outlet: Outlet, data: string | Uint8Array) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     writing.add(promise);
-    stream.write(data, () => {
+    outlet.write(data, () => {
       writing.delete(promise);
       resolve();
     });
@@ -37,15 +39,15 @@ export function systemIo(): Io & {
     get stdin() {
       return process.stdin;
     },
-    stdout: { write: (text) => write(process.stdout, text), data: (bytes) => write(process.stdout, bytes) },
-    stderr: { write: (text) => write(process.stderr, text) },
+    stdout: { write: (text) => write(stdout, text), data: (bytes) => write(stdout, bytes) },
+    stderr: { write: (text) => write(stderr, text) },
     async written() {
       const stopped = new Promise<void>((done) => {
         interruption.addEventListener("abort", () => done(), { once: true });
       });
       if (!interruption.aborted) await Promise.race([Promise.all(writing), stopped]);
     },
-    tty: systemTerminal(),
+    tty: systemTerminal(stdout, stderr),
     env: process.env,
     cwd: process.cwd(),
     files: lazyFiles(process.cwd()),
@@ -67,6 +69,14 @@ export function systemIo(): Io & {
     platform: { runtime: runtime(), os: process.platform, arch: process.arch },
     launcher: launcher(),
   };
+}
+
+/** Standard output and standard error. */
+function outlets(): [stdout: Outlet, stderr: Outlet] {
+  const isDirect = process.versions["bun"] !== undefined && process.platform !== "win32";
+  const outlet = (descriptor: number, stream: () => NodeJS.WriteStream) =>
+    isDirect ? directOutlet(descriptor, stream) : streamOutlet(stream);
+  return [outlet(1, () => process.stdout), outlet(2, () => process.stderr)];
 }
 
 /** The runtime and its version, for `tsign version`. */
@@ -187,7 +197,7 @@ function isDeviceOrClosed(stream: number): boolean {
   }
 }
 
-function systemTerminal(): Terminal {
+function systemTerminal(stdout: Outlet, stderr: Outlet): Terminal {
   let below = 0; // status lines under the first
   return {
     get stdin() {
@@ -197,17 +207,17 @@ function systemTerminal(): Terminal {
       return process.stdin.isTTY !== true && isDeviceOrClosed(0);
     },
     get stdout() {
-      return process.stdout.isTTY === true;
+      return stdout.isTerminal;
     },
     get stderr() {
-      return process.stderr.isTTY === true;
+      return stderr.isTerminal;
     },
     get columns() {
       return process.stderr.columns || 80;
     },
     status(text) {
       const up = below > 0 ? `\u001b[${below}A` : "";
-      process.stderr.write(`${up}\r\u001b[J${text}`);
+      stderr.write(`${up}\r\u001b[J${text}`);
       below = text.split("\n").length - 1;
     },
     async prompt(question, { secret }) {
@@ -215,7 +225,7 @@ function systemTerminal(): Terminal {
       const { Writable } = await import("node:stream");
       const output = new Writable({ write: (_chunk, _encoding, done) => done() }); // readline must not echo the input
       const reader = createInterface({ input: process.stdin, output, terminal: secret });
-      process.stderr.write(question); // only now, when echo is already off
+      stderr.write(question); // only now, when echo is already off
       try {
         return await new Promise<string>((answer, fail) => {
           reader.once("line", answer);
@@ -226,7 +236,7 @@ function systemTerminal(): Terminal {
         });
       } finally {
         reader.close();
-        if (secret) process.stderr.write("\n");
+        if (secret) stderr.write("\n");
       }
     },
   };
