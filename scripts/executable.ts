@@ -17,7 +17,7 @@ import { type BuildOptions, build, type Plugin } from "esbuild";
 import { BUILT_FROM, NODE_FETCH } from "./bundle.ts";
 import { closeDoors } from "./executable-doors.ts";
 import { signAgain } from "./executable-signature.ts";
-import { recordOrders, withLightImports, withoutChildProcess } from "./executable-start.ts";
+import { lightCommander, recordOrders, withLightImports } from "./executable-start.ts";
 import { TOOLS } from "./tools.ts";
 
 /**
@@ -129,7 +129,7 @@ export const bundleOptions = {
   target: "node24",
   alias: { "node-fetch": NODE_FETCH },
   define: { ...BUILT_FROM, TSIGN_EXECUTABLE: "true", "import.meta.dirname": "undefined" },
-  plugins: [packagesBeside, withoutChildProcess],
+  plugins: [packagesBeside, lightCommander],
   logLevel: "warning",
 } satisfies BuildOptions;
 

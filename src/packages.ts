@@ -1,5 +1,4 @@
 import { TsignError } from "./errors.ts";
-import { importPackage } from "./import-package.ts";
 
 /** The optional packages, which are not installed with tsign, with the tested versions (the same as in package.json). */
 export const PACKAGES = {
@@ -27,6 +26,7 @@ export function beforePackages(step: () => Promise<void>): void {
 
 const importPrepared: LoadPackage = async (name) => {
   await prepare();
+  const { importPackage } = await import("./import-package.ts");
   return importPackage(name);
 };
 

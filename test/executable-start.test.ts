@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import vm from "node:vm";
 import { build } from "esbuild";
-import { withLightImports, withoutChildProcess } from "../scripts/executable-start.ts";
+import { lightCommander, withLightImports } from "../scripts/executable-start.ts";
 
 /** Bundles a program as scripts/executable.ts does. */
 async function bundle(contents: string, minify = true): Promise<string> {
@@ -12,7 +12,7 @@ async function bundle(contents: string, minify = true): Promise<string> {
     format: "cjs",
     minify,
     platform: "node",
-    plugins: [withoutChildProcess],
+    plugins: [lightCommander],
     write: false,
   });
   return outputFiles[0]?.text ?? "";

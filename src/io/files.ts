@@ -6,7 +6,6 @@ import { fileError, isMissing } from "./file-errors.ts";
 import type { FileFacts, Files } from "./io.ts";
 import { makeDirectories, makeFolder, removeOwn } from "./own.ts";
 import { replaceProven } from "./proven.ts";
-import { readSpecial } from "./special.ts";
 import { replaceFile, requireWritable, writeFile } from "./write.ts";
 
 /** Pieces read before the event loop runs, for timeouts and Ctrl-C. */
@@ -85,6 +84,7 @@ async function* readPieces(
   const opened = openFile(path, absolute);
   if (opened === undefined) {
     if (range) throw new TsignError("input", `read ${path}: it is not a regular file`);
+    const { readSpecial } = await import("./special.ts"); // its modules take milliseconds to load
     return yield* readSpecial(path, absolute);
   }
   const { file, size } = opened;

@@ -21,7 +21,6 @@ import {
 import { dirname, join, resolve } from "node:path";
 import { release } from "../format/pieces.ts";
 import { noteOwn, noteTemporary, removeOwn, renameOwn } from "./own.ts";
-import { writeSpecial } from "./special.ts";
 
 /** Names of files that this process has already open: `/dev/stdout`, `/dev/fd/3`, `>(command)` in a shell. */
 const OPEN_ALREADY = /^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/;
@@ -43,7 +42,10 @@ export async function writeFile(path: string, data: Uint8Array | string, mode: n
   const there = statSync(target, { throwIfNoEntry: false });
   if (!there) return writeNew(target, bytes, mode);
   if (there.isDirectory()) throw failure("EISDIR");
-  if (!there.isFile()) return writeSpecial(target, bytes);
+  if (!there.isFile()) {
+    const { writeSpecial } = await import("./special.ts"); // its modules take milliseconds to load
+    return writeSpecial(target, bytes);
+  }
   refuseReadOnly(there);
   writeInPlace(target, bytes);
 }
