@@ -56,6 +56,11 @@ test("examples of help: run as they are, without deprecated flags", async (t) =>
   for (const file of ["app.tar.gz", "app.spdx", "app-linux", "app-mac", "app.conf", "module.wasm"]) {
     writeFileSync(join(cwd, file), file);
   }
+  const containers = ["app", "web"].map((name) => `  - image: ${registry}/${name}:v1`);
+  writeFileSync(
+    join(cwd, "deployment.yaml"),
+    ["apiVersion: v1", "kind: Pod", "spec:", "  containers:", ...containers].join("\n"),
+  );
   const tried = new Set<string>();
   const digest = (await run(["triangulate", "--type", "digest", `${registry}/app:v1`], { cwd, env })).stdout.trim();
   for (const name of SEQUENCE) {

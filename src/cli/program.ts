@@ -87,7 +87,7 @@ async function parseCommand(
   const values = await parseFlags(entry, { flags: known, given: [...line.given, ...fromEnvironment] });
   checkRepeated(io, { flags: known, given: line.given, bound }, (key, text) => comparable(known, key, text));
   const given = new Set([...onLine, ...fromEnvironment.map(({ key }) => key)]);
-  if (!given.has(command.args.unless ?? "")) requireArity(entry, command, line.positionals);
+  if (![command.args.unless ?? []].flat().some((key) => given.has(key))) requireArity(entry, command, line.positionals);
   requireExclusive(command, given);
   warnUnusedFlags(known, values, io);
   warnAboutWeakening(io, known, { fromEnvironment, values });

@@ -1,7 +1,10 @@
+import { runBatch } from "../cli/batch.ts";
 import { recordStored } from "../cli/effects.ts";
 import { registryOptions } from "../cli/flags/registry.ts";
+import { type Copying, requireDistinct, targetBelow } from "../cli/options/copy-targets.ts";
+import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
-import type { Run } from "../cli/parser/define.ts";
+import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { watchedTransfer } from "../cli/print/progress.ts";
 import { countOf, printDone } from "../cli/print/stored.ts";
 import { lookOf, shortDigests } from "../cli/print/style.ts";
@@ -21,16 +24,48 @@ import { transferManifest } from "../oci/transfer.ts";
 import type { Descriptor, ImageStore, UnlistedReferrers } from "../oci/types.ts";
 import type definition from "./copy.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [from = "", to = ""], flags }) => {
+export const run: Run<typeof definition> = async (io, { args, flags }) => {
+  if (flags.from.length > 0 && flags.to === "") throw new TsignError("usage", "--from requires --to");
+  if (flags.to === "") {
+    const [from = "", to = ""] = args;
+    const target = parseReference(to);
+    await copyImage(io, { text: from, source: await openSource(io, from, flags), target }, flags);
+    return;
+  }
+  const { images } = await readImageInputs(io, args, flags);
+  if (images.length === 0) throw new TsignError("usage", "--to requires an image or --from");
+  const targets = images.map((text) => ({ text, target: targetBelow(flags.to, text) }));
+  const copies = await inParallel(targets, WORKERS, async ({ text, target }) => {
+    return { text, target, source: await openSource(io, text, flags) };
+  });
+  requireDistinct(copies);
+  await runBatch(io, copies, {
+    done: "copied",
+    label: "copying images",
+    nameOf: ({ text }) => text,
+    workers: COPIED_AT_A_TIME,
+    goOn: true,
+    advice: "To copy the others, run the command again: what is there already is not sent again.",
+    work: async (own, copy) => {
+      await copyImage(own, copy, flags);
+      return "done";
+    },
+  });
+};
+
+/** Images copied at a time. */
+const COPIED_AT_A_TIME = 4;
+
+type CopyFlags = FlagValues<typeof definition.flags>;
+
+async function copyImage(io: Io, { text, source, target }: Copying<Source>, flags: CopyFlags): Promise<void> {
   const only = readOnly(flags);
-  const target = parseReference(to);
-  const source = await openSource(io, from, flags);
   const root =
     flags.platform === "" ? source.digest : await imageForPlatform(source.store, source.digest, flags.platform);
   const { attachments } = source;
   const tagPrefix = flags.attachmentTagPrefix;
   const tree = await findImageTree({ images: source.store, attachments }, root, {
-    tagPrefix: isLocalName(from) ? "" : tagPrefix,
+    tagPrefix: isLocalName(text) ? "" : tagPrefix,
   });
   const attached = tree.attached.filter(({ kind }) => only === undefined || only.has(kind));
   const destination = await openRegistry(io, target, registryOptions(flags));
@@ -48,7 +83,7 @@ export const run: Run<typeof definition> = async (io, { args: [from = "", to = "
   for (const each of tags) await setTag(destination, each);
   recordStored(io, { kind: "image", where: `${destination.name}@${root}`, logEntries: [] });
   printDone(io, `Copied to ${destination.name}@${root} with ${countOf(attached.length, "attachment")}`);
-};
+}
 
 interface Source {
   readonly store: ImageStore;
@@ -57,7 +92,7 @@ interface Source {
 }
 
 /** Opens the image to copy: one in a registry, or, for a path or a name that ends in `.tar`, one in a folder or an archive. */
-async function openSource(io: Io, text: string, flags: Parameters<typeof openAttachments>[2] & Flags): Promise<Source> {
+async function openSource(io: Io, text: string, flags: CopyFlags): Promise<Source> {
   if (isLocalName(text)) {
     const { store, attachments, digest } = await localTarget(io, text);
     return { store, attachments, digest };
@@ -65,8 +100,6 @@ async function openSource(io: Io, text: string, flags: Parameters<typeof openAtt
   const image = await resolveImage(io, { text, flags, mustExist: true, warnAboutTags: false });
   return { ...image, attachments: await openAttachments(io, image, flags) };
 }
-
-type Flags = { readonly attachmentTagPrefix: string };
 
 /** Attachments copied at a time. */
 const WORKERS = 8;

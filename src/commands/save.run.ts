@@ -1,4 +1,5 @@
 import { recordFile } from "../cli/effects.ts";
+import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import { printRoot, rootToSave, SAVED_ROOT, type SavedRoot } from "../cli/options/saved-root.ts";
 import { flagName } from "../cli/parser/argv.ts";
@@ -25,15 +26,16 @@ import type definition from "./save.ts";
 
 export const run: Run<typeof definition> = async (io, { args, flags, given }) => {
   requireFlag(flags, "dir");
+  const { images } = await readImageInputs(io, args, flags);
   if (isArchive(flags.dir)) {
-    await saveArchive(io, args, flags);
+    await saveArchive(io, images, flags);
     return;
   }
   const unused = (["trustedRoot", "includeTrustedRoot"] as const).find((name) => given.has(name));
   if (unused) throw new TsignError("usage", `--${flagName(unused)} requires an archive`, { hint: ARCHIVE_HINT });
-  const [text = "", ...more] = args;
+  const [text = "", ...more] = images;
   if (more.length > 0) {
-    throw new TsignError("usage", `a folder contains one image, found ${args.length}`, { hint: ARCHIVE_HINT });
+    throw new TsignError("usage", `a folder contains one image, found ${images.length}`, { hint: ARCHIVE_HINT });
   }
   await saveFolder(io, text, flags);
 };

@@ -1,3 +1,4 @@
+import { imageSourceFlags } from "../cli/flags/image-sources.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 
@@ -13,12 +14,15 @@ export default defineCommand({
     "tsign verify --key cosign.pub --insecure-ignore-tlog --local-image app",
     "# Save several images and the trusted root to one archive",
     "tsign save --dir all.tar registry.example/app:v1 registry.example/web:v1",
+    "# Save the images of a manifest to one archive",
+    "tsign save --dir all.tar --from deployment.yaml",
     "# Verify all images of the archive without a network",
     "tsign verify --certificate-identity alice@example.com --certificate-oidc-issuer https://issuer.example --trusted-root all.tar --local-image all.tar",
   ],
-  args: { min: 1, max: Number.POSITIVE_INFINITY },
+  args: { min: 1, max: Number.POSITIVE_INFINITY, unless: "from" },
   flags: {
     ...registryFlags,
+    ...imageSourceFlags,
     attachmentTagPrefix,
     dir: flag.string("folder to write the image to, or archive (NAME.tar) for several images"),
     includeTrustedRoot: flag.bool("include the trusted root in an archive whose signatures need one", {

@@ -46,6 +46,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
     text("name"),
   ],
   [/^fromFormat$/, text("format")],
+  [/^to$/, text("repository")],
   [/^(type|predicateType|ct|rekorEntryType)$/, text("type")],
   [/^(digestAlg|signingAlgorithm|signatureDigestAlgorithm)$/, text("algorithm")],
   [/^(rekor|tsa)Config$/, text("ANY|ALL|EXACT:n")],

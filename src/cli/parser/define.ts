@@ -94,14 +94,14 @@ export const flag = {
 };
 
 /**
- * The number of positional arguments of a command, and their allowed values if they are fixed. With the flag `unless` (its key), any
- * number is allowed.
+ * The number of positional arguments of a command, and their allowed values if they are fixed. With one of the flags
+ * `unless` (their keys), any number is allowed.
  */
 type Arity = {
   readonly min: number;
   readonly max: number;
   readonly choices?: readonly string[];
-  readonly unless?: string;
+  readonly unless?: string | readonly string[];
 };
 
 /** The arguments of `run` besides Io. */
