@@ -101,6 +101,15 @@ const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
     run: () => import("./commands/initialize.run.ts"),
   },
   load: { definition: () => import("./commands/load.ts"), run: () => import("./commands/load.run.ts") },
+  "log get": { definition: () => import("./commands/log/get.ts"), run: () => import("./commands/log/get.run.ts") },
+  "log search": {
+    definition: () => import("./commands/log/search.ts"),
+    run: () => import("./commands/log/search.run.ts"),
+  },
+  "log verify": {
+    definition: () => import("./commands/log/verify.ts"),
+    run: () => import("./commands/log/verify.run.ts"),
+  },
   login: { definition: () => import("./commands/login.ts"), run: () => import("./commands/login.run.ts") },
   logout: { definition: () => import("./commands/logout.ts"), run: () => import("./commands/logout.run.ts") },
   "manifest verify": {

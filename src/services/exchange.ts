@@ -64,12 +64,18 @@ export function postJson(
   });
 }
 
-/** Sends a GET request and returns the response, whatever its status. */
-export async function get(client: ServiceClient, url: URL): Promise<Answer> {
-  return client.transport.read(
-    { method: "GET", url, headers: { accept: "application/json" } },
-    { maxBytes: MAX_RESPONSE },
-  );
+/**
+ * Sends a GET request and returns the response, whatever its status.
+ *
+ * @param options.accept the media type to ask for
+ * @param options.maxBytes of the response
+ */
+export async function get(
+  client: ServiceClient,
+  url: URL,
+  { accept = "application/json", maxBytes = MAX_RESPONSE }: { accept?: string; maxBytes?: number } = {},
+): Promise<Answer> {
+  return client.transport.read({ method: "GET", url, headers: { accept } }, { maxBytes });
 }
 
 /**

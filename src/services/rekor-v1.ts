@@ -121,6 +121,19 @@ export async function entryAtIndex(io: TransportIo, url: URL, logIndex: string):
   return entryOf(answer, client);
 }
 
+/**
+ * Fetches the entry with a UUID (GET /api/v1/log/entries/{entryUUID}).
+ *
+ * @param uuid 64 hex digits, the hash of the entry's leaf, or 80 with the ID of its tree before it
+ * @throws TsignError "auth", "service", and what the transport throws
+ */
+export async function entryByUuid(io: TransportIo, url: URL, uuid: string): Promise<TransparencyLogEntry> {
+  const client = serviceClient(io, { service: "rekor", url });
+  const answer = await get(client, apiUrl(client, `${ENTRIES}/${uuid}`));
+  if (answer.status !== 200) throw refusal(client, answer);
+  return entryOf(answer, client);
+}
+
 /** Reads the entry of a successful response. @throws TsignError "bad-bundle" if it is not JSON, "service" without an entry */
 function entryOf({ bytes }: Answer, client: ServiceClient): TransparencyLogEntry {
   const [entry] = readEntries(parseJson(bytes, responseName(client)), client);
@@ -128,8 +141,8 @@ function entryOf({ bytes }: Answer, client: ServiceClient): TransparencyLogEntry
   return entry;
 }
 
-/** Reads a LogEntry of rekor's openapi.yaml: an object of entries by UUID. */
-function readEntries(json: unknown, client: ServiceClient): TransparencyLogEntry[] {
+/** Reads a LogEntry of rekor's openapi.yaml: an object of entries by UUID. @throws TsignError "service" */
+export function readEntries(json: unknown, client: ServiceClient): TransparencyLogEntry[] {
   if (!isObject(json)) throw wrongAnswer(client, INVALID_ENTRY);
   return Object.values(json).map((each) => readEntry(each, client));
 }

@@ -119,8 +119,8 @@ function requireSha256(stated: unknown, bytes: Uint8Array): void {
   throw new CheckFailed("log", "log entry is for a different envelope");
 }
 
-/** The keys and certificates in an entry of any kind, as PEM or DER. */
-function statedKeys(entry: TransparencyLogEntry): Uint8Array[] {
+/** The keys and certificates in an entry of any kind, as PEM or DER. @throws CheckFailed "log" for an entry without any */
+export function statedKeys(entry: TransparencyLogEntry): Uint8Array[] {
   const body = parseBody(entry);
   const spec = fieldsOf(body["spec"]);
   switch (`${textOf(body["kind"])} ${textOf(body["apiVersion"])}`) {

@@ -41,6 +41,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   "import-key-pair": ["--key=file"],
   load: ["--dir=."],
   login: ["--username=bob", "--password=word"],
+  "log search": ["--artifact=file"],
   "manifest verify": ["--key=k.pub", "--insecure-ignore-tlog"],
   "public-key": ["--key=k.key"],
   save: ["--dir=saved"],

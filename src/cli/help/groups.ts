@@ -24,6 +24,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   },
   download: { about: "Print the artifacts attached to an image" },
   key: { about: "Manage keys" },
+  log: { about: "Search and verify transparency logs" },
   manifest: {
     about: "Verify the images of a Kubernetes manifest",
     hidden: true,
@@ -52,7 +53,7 @@ export const SECTIONS: readonly { readonly title: string; readonly words: readon
     title: "Key commands",
     words: ["generate-key-pair", "import-key-pair", "public-key", "key", "pkcs11-tool", "piv-tool"],
   },
-  { title: "Trust commands", words: ["initialize", "trusted-root", "signing-config", "bundle"] },
+  { title: "Trust commands", words: ["initialize", "trusted-root", "signing-config", "bundle", "log"] },
   { title: "Other commands", words: ["sandbox", "env", "completion", "version", "help"] },
 ];
 

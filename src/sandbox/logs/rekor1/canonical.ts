@@ -74,6 +74,12 @@ function ownerKeys(verifier: Verifier): string[] {
   return [sha256(verifier.pem), ...[...names].map(([, name = ""]) => name)];
 }
 
+/** The same for an envelope, where Rekor indexes the verifier's digest like that of an artifact. */
+function envelopeOwnerKeys(verifier: Verifier): string[] {
+  const [digest = "", ...names] = ownerKeys(verifier);
+  return [`sha256:${digest}`, ...names];
+}
+
 interface Envelope {
   readonly payloadType: string;
   readonly payload: Buffer;
@@ -127,7 +133,7 @@ function dsse(spec: unknown): CanonicalEntry {
   const payloadHash = { algorithm: "sha256", value: sha256(envelope.payload) };
   const body = entryBody("dsse", "0.0.1", { envelopeHash, payloadHash, signatures });
   const digests = [envelopeHash, payloadHash].map(({ value }) => `sha256:${value}`);
-  return { body, index: [...digests, ...subjectKeys(envelope.payload), ...verifiers.flatMap(ownerKeys)] };
+  return { body, index: [...digests, ...subjectKeys(envelope.payload), ...verifiers.flatMap(envelopeOwnerKeys)] };
 }
 
 function intoto1(spec: unknown): CanonicalEntry {
@@ -139,7 +145,7 @@ function intoto1(spec: unknown): CanonicalEntry {
   const payloadHash = { algorithm: "sha256", value: sha256(envelope.payload) };
   const body = entryBody("intoto", "0.0.1", { content: { hash, payloadHash }, publicKey: encodedPem(verifier) });
   const digests = [hash, payloadHash].map(({ value }) => `sha256:${value}`);
-  const index = [...digests, ...subjectKeys(envelope.payload), ...ownerKeys(verifier)];
+  const index = [...digests, ...subjectKeys(envelope.payload), ...envelopeOwnerKeys(verifier)];
   return { body, index, attestation: envelope.payload };
 }
 
@@ -165,6 +171,6 @@ function intoto2(spec: unknown): CanonicalEntry {
   const hash = { algorithm: textAt(spec, "content.hash.algorithm"), value: textAt(spec, "content.hash.value") };
   const payloadHash = { algorithm: "sha256", value: sha256(payload) };
   const body = entryBody("intoto", "0.0.2", { content: { envelope: { payloadType, signatures }, hash, payloadHash } });
-  const index = [`sha256:${payloadHash.value}`, ...subjectKeys(payload), ...verifiers.flatMap(ownerKeys)];
+  const index = [`sha256:${payloadHash.value}`, ...subjectKeys(payload), ...verifiers.flatMap(envelopeOwnerKeys)];
   return { body, index, attestation: payload };
 }

@@ -94,14 +94,29 @@ async function retrieve(log: Rekor1Log, call: Call): Promise<ServerResponse> {
   return json(found);
 }
 
+/** Returns the search key of a hash: its algorithm is known by its length (Rekor's openapi.yaml, SearchIndex). */
+function hashKey(hash: string): string {
+  if (!/^((sha512:)?[0-9a-f]{128}|(sha256:)?[0-9a-f]{64}|(sha1:)?[0-9a-f]{40})$/i.test(hash)) {
+    throw new Refused(422, "hash in body should match a digest");
+  }
+  const [hex = ""] = hash.toLowerCase().split(":").slice(-1);
+  return `${{ 40: "sha1", 64: "sha256", 128: "sha512" }[hex.length]}:${hex}`;
+}
+
+/** Returns the search key of an address; Rekor's API refuses other names, such as URIs. */
+function emailKey(email: string): string {
+  if (/^[^\s@:/]+@[^\s@:/]+$/.test(email)) return email.toLowerCase();
+  throw new Refused(422, "email in body must be of type email");
+}
+
 /** Returns the UUIDs of the entries with a digest, an e-mail address or a key. */
 function search(log: Rekor1Log, call: Call): ServerResponse {
   const body = jsonOf(call);
   const keys: string[] = [];
   const hash = valueAt(body, "hash");
-  if (typeof hash === "string" && hash !== "") keys.push(/^[0-9a-f]{64}$/.test(hash) ? `sha256:${hash}` : hash);
+  if (typeof hash === "string" && hash !== "") keys.push(hashKey(hash));
   const email = valueAt(body, "email");
-  if (typeof email === "string" && email !== "") keys.push(email);
+  if (typeof email === "string" && email !== "") keys.push(emailKey(email));
   if (valueAt(body, "publicKey") !== undefined) {
     const { pem } = verifierOf(bytesOf(textAt(body, "publicKey.content"), "publicKey.content").toString("latin1"));
     keys.push(createHash("sha256").update(pem).digest("hex"));
