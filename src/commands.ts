@@ -83,6 +83,7 @@ const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
     definition: () => import("./commands/generate-key-pair.ts"),
     run: () => import("./commands/generate-key-pair.run.ts"),
   },
+  identify: { definition: () => import("./commands/identify.ts"), run: () => import("./commands/identify.run.ts") },
   "import-key-pair": {
     definition: () => import("./commands/import-key-pair.ts"),
     run: () => import("./commands/import-key-pair.run.ts"),

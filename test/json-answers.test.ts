@@ -130,6 +130,7 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     "dockerfile verify": [...blob, "Dockerfile"],
     "manifest verify": [...blob, "pod.yaml"],
     tree: ["--signers", image],
+    identify: [image],
     triangulate: [image],
     "download signature": [image],
     "download attestation": [image],

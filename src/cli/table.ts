@@ -33,6 +33,7 @@ const SUMMARIES = {
   generate: "Print the payload to sign for a legacy signature",
   "generate-fig-spec": "Print a completion specification for Fig",
   "generate-key-pair": "Generate a key pair",
+  identify: "Show who claims to have signed an image or a file",
   "import-key-pair": "Import a private key for signing",
   "key change-password": "Change the password of a private key file",
   "key inspect": "Show what a key is, without using it",

@@ -47,7 +47,10 @@ export function isListed(entry: Entry, prefix: readonly string[]): boolean {
 /** The program's commands in the order of its help. */
 export const SECTIONS: readonly { readonly title: string; readonly words: readonly string[] }[] = [
   { title: "Signing commands", words: ["sign", "sign-blob", "attest", "attest-blob"] },
-  { title: "Verifying commands", words: ["verify", "verify-attestation", "verify-blob", "verify-blob-attestation"] },
+  {
+    title: "Verifying commands",
+    words: ["verify", "verify-attestation", "verify-blob", "verify-blob-attestation", "identify"],
+  },
   { title: "Image commands", words: ["tree", "download", "clean", "save", "load", "login", "logout"] },
   {
     title: "Key commands",

@@ -64,35 +64,45 @@ type SharedFlags = { readonly trustedRoot: string } & Partial<FlagValues<typeof 
     readonly attachmentTagPrefix?: string;
   };
 
+/** A command line that verifies. */
+interface VerifyCommand {
+  /** The command: `verify`, `verify-blob`. */
+  readonly words: string;
+  readonly flags: SharedFlags;
+  /** Flags of this command alone, name and value. */
+  readonly options?: readonly string[];
+  /** Images or files. */
+  readonly args: readonly string[];
+}
+
+/** Prints the command that verifies what was just signed, in one line to be pasted into a shell. */
+export function printVerifyCommand(stderr: Lines, identity: CertifiedIdentity, command: VerifyCommand): void {
+  const line = verifyCommand(
+    ["--certificate-identity", identity.name, "--certificate-oidc-issuer", identity.issuer],
+    command,
+  );
+  if (line === undefined) return;
+  stderr.write("To verify:\n");
+  stderr.write(`    ${line}\n`); // indented lines are not wrapped on a terminal
+}
+
 /**
- * Prints the command that verifies what was just signed, in one line to be pasted into a shell.
+ * Returns a command that verifies, in one line to be pasted into a shell; undefined if a shell would not read it as it is shown.
  *
- * @param command.words the command: `verify`, `verify-blob`
- * @param command.options flags of this command alone, name and value
- * @param command.args images or files
+ * @param signer the flags that require a signer, names and values
  */
-export function printVerifyCommand(
-  stderr: Lines,
-  identity: CertifiedIdentity,
-  command: {
-    readonly words: string;
-    readonly flags: SharedFlags;
-    readonly options?: readonly string[];
-    readonly args: readonly string[];
-  },
-): void {
+export function verifyCommand(signer: readonly string[], command: VerifyCommand): string | undefined {
   const { words, flags, options = [], args } = command;
   const parts = [
-    ...["--certificate-identity", identity.name, "--certificate-oidc-issuer", identity.issuer],
+    ...signer,
     ...options,
     ...(flags.trustedRoot === "" ? [] : ["--trusted-root", flags.trustedRoot]),
     ...REGISTRY_FLAGS.flatMap((key) => flagParts(key, flags[key])),
     ...flagParts("attachmentTagPrefix", flags.attachmentTagPrefix),
     ...args,
   ];
-  if (parts.some((part) => printable(part) !== part)) return; // it could not be pasted as it is shown
-  stderr.write("To verify:\n");
-  stderr.write(`    tsign ${words} ${parts.map(shellQuoted).join(" ")}\n`); // indented lines are not wrapped on a terminal
+  if (parts.some((part) => printable(part) !== part)) return undefined;
+  return `tsign ${words} ${parts.map(shellQuoted).join(" ")}`;
 }
 
 function flagParts(key: string, value: string | boolean | undefined): string[] {
