@@ -41,7 +41,7 @@ const SUMMARIES = {
   initialize: "Fetch the TUF trust root",
   load: "Load a saved image into a registry",
   "log get": "Show an entry of a transparency log",
-  "log search": "Search a transparency log by artifact, key or email address",
+  "log search": "Find log entries by artifact, key or email address",
   "log verify": "Verify that an entry is in a transparency log",
   login: "Log in to a registry",
   logout: "Log out from a registry",

@@ -24,7 +24,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   },
   download: { about: "Print the artifacts attached to an image" },
   key: { about: "Manage keys" },
-  log: { about: "Search and verify transparency logs" },
+  log: { about: "Find and verify entries of transparency logs" },
   manifest: {
     about: "Verify the images of a Kubernetes manifest",
     hidden: true,

@@ -69,7 +69,7 @@ async function digestOf(io: Io, artifact: string): Promise<string> {
 function requireEmail(email: string): string {
   if (/^[^\s@:/]+@[^\s@:/]+$/.test(email)) return email;
   throw new TsignError("usage", `not an email address: "${email}"`, {
-    hint: "for another kind of identity, pass the certificate with --key or what was signed with --artifact",
+    hint: "pass the certificate with --key, or the signed file with --artifact",
   });
 }
 

@@ -4,7 +4,7 @@ import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags]",
-  summary: "Search a transparency log by artifact, key or email address",
+  summary: "Find log entries by artifact, key or email address",
   about:
     "Searches the index of a Rekor v1 log for entries of an artifact, a key or certificate, or an email address in certificates, and shows each with its index, time, kind and signer. The answer is not verified: a log can leave entries out, and anyone can record a signature for anything. Rekor v2 has no index.",
   examples: [
