@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { digestOf } from "../src/format/digest.ts";
 import { tarEnd, tarHeader, tarPadding } from "../src/format/tar.ts";
@@ -8,6 +13,7 @@ import { archiveFiles } from "../src/oci/layout/archive-files.ts";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
+import { BEFORE, ENVIRONMENT, PROGRAM } from "./support/program.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { ALICE } from "./support/sandbox-client.ts";
 import { storageWorkshop } from "./support/storage.ts";
@@ -296,4 +302,55 @@ test("save to an archive: keyless signature -> the trusted root is inside, and u
   mkdirSync(join(cwd, "empty"));
   const needless = await tsign("save", "--dir", "folder", ...root, image);
   assert.match(needless.stderr, /--trusted-root requires an archive/);
+});
+
+test("save to an archive: killed in the middle -> the old archive is there, whole; again -> the new one", {
+  skip: process.platform === "win32",
+}, async (t) => {
+  const { cwd, ok, names, registry, verify } = await workshop(t);
+  await ok("save", "--dir", "all.tar", names[0] ?? "");
+  const before = readFileSync(join(cwd, "all.tar"));
+  let started: () => void = () => {};
+  const reached = new Promise<void>((done) => {
+    started = done;
+  });
+  // Passes requests on, and never ends the layer of the second image.
+  const slow = createServer(async (request, response) => {
+    const isLayer = request.method === "GET" && request.url?.includes("/blobs/");
+    const answer = await fetch(`http://${registry}${request.url}`, {
+      method: request.method ?? "GET",
+      headers: { accept: request.headers.accept ?? "*/*" },
+    });
+    const body = Buffer.from(await answer.arrayBuffer());
+    const headers = Object.fromEntries(
+      [...answer.headers].filter(([name]) => /^(content-type|docker-|oci-)/.test(name)),
+    );
+    response.writeHead(answer.status, {
+      ...headers,
+      "content-length": request.method === "HEAD" ? (answer.headers.get("content-length") ?? 0) : body.length,
+    });
+    if (!isLayer) return response.end(body);
+    response.write(body.subarray(0, body.length / 2));
+    return started();
+  });
+  slow.listen(0, "127.0.0.1");
+  await once(slow, "listening");
+  t.after(() => slow.close());
+  const { port } = slow.address() as AddressInfo;
+  const env = { ...ENVIRONMENT, HOME: cwd };
+  const child = spawn(PROGRAM, [...BEFORE, "save", "--dir", "all.tar", `localhost:${port}/team/web:v1`], {
+    cwd,
+    env,
+    stdio: "ignore",
+  });
+  const ended = once(child, "exit");
+  await Promise.race([reached, ended]);
+  assert.equal(child.exitCode, null, "it ended by itself");
+  child.kill("SIGKILL");
+  await ended;
+  slow.closeAllConnections();
+  assert.deepEqual(readFileSync(join(cwd, "all.tar")), before);
+  assert.equal((await verify("all.tar")).code, 0);
+  await ok("save", "--dir", "all.tar", names[1] ?? "");
+  assert.equal((await verify("all.tar")).code, 0);
 });
