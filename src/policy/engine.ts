@@ -108,6 +108,6 @@ async function findEngine(io: PolicyIo, limits: PolicyLimits, forms: readonly En
   if (found !== undefined && io.launcher.node !== undefined)
     return portable(io.launcher.node, io.platform.runtime, found.path, limits);
   throw new TsignError("unsupported", "policy engine is not built", {
-    hint: "install the executable of this platform, or run `npm run policy-engine` in a clone, which needs Go 1.21 or newer",
+    hint: "install the executable of this platform, or run `npm run policy-engine` in a clone; it downloads Go where it is missing",
   });
 }
