@@ -13,10 +13,11 @@ import { archiveFiles } from "../src/oci/layout/archive-files.ts";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { BEFORE, ENVIRONMENT, PROGRAM } from "./support/program.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { ALICE } from "./support/sandbox-client.ts";
-import { storageWorkshop } from "./support/storage.ts";
+import { descriptorOf, listed, storageWorkshop } from "./support/storage.ts";
 import {
   LEGACY,
   NO_LOG,
@@ -353,4 +354,54 @@ test("save to an archive: killed in the middle -> the old archive is there, whol
   assert.equal((await verify("all.tar")).code, 0);
   await ok("save", "--dir", "all.tar", names[1] ?? "");
   assert.equal((await verify("all.tar")).code, 0);
+});
+
+/** How other programs list an image in index.json: entries for its descriptor and that of its signature. */
+const LISTINGS: Readonly<Record<string, (image: object, signature: object) => object[]>> = {
+  "skopeo without a tag": (image) => [image],
+  "skopeo with a tag": (image) => [{ ...image, annotations: { "org.opencontainers.image.ref.name": "v1" } }],
+  "oras copy -r": (image, signature) => [
+    { ...image, annotations: { "org.opencontainers.image.ref.name": "v1" } },
+    signature,
+  ],
+  "docker buildx": (image) => [
+    {
+      ...image,
+      annotations: {
+        "io.containerd.image.name": "docker.io/team/app:v1",
+        "org.opencontainers.image.created": "2026-01-01T00:00:00Z",
+        "org.opencontainers.image.ref.name": "v1",
+      },
+    },
+  ],
+};
+
+test("archives of other programs: verified, loaded and copied; another key or a cut archive -> refused", async (t) => {
+  const { cwd, ok, tsign, names, registry, digest, store } = await workshop(t);
+  writeKeyPairs(cwd, "b");
+  await ok("save", "--dir", "all.tar", names[0] ?? "");
+  const image = await descriptorOf(store, digest);
+  const signature = await descriptorOf(store, (await listed(store, digest))[0]?.digest ?? assert.fail());
+  const check = (key: string) => tsign("verify", "--key", key, NO_LOG, "--local-image", "altered.tar");
+  for (const [program, listing] of Object.entries(LISTINGS)) {
+    const to = `${registry}/${program.replaceAll(/[^a-z]/g, "")}`;
+    await altered(cwd, (files) => {
+      const index = { schemaVersion: 2, manifests: listing(image, signature) };
+      files.set("index.json", Buffer.from(JSON.stringify(index)));
+      files.set("manifest.json", Buffer.from('[{"Config":"x"}]')); // docker load reads it
+    });
+    const good = await check("a.pub");
+    assert.equal(good.code, 0, `${program}: ${good.stderr}`);
+    assert.notEqual((await check("b.pub")).code, 0, program);
+    await ok("load", "--dir", "altered.tar", to);
+    const where = program === "skopeo without a tag" ? `${to}@${digest}` : `${to}:v1`;
+    await ok("verify", "--key", "a.pub", NO_LOG, where);
+    await ok("copy", "altered.tar", `${to}-copied:v2`);
+    await ok("verify", "--key", "a.pub", NO_LOG, `${to}-copied:v2`);
+    const whole = readFileSync(join(cwd, "altered.tar"));
+    writeFileSync(join(cwd, "altered.tar"), whole.subarray(0, whole.length - 1024));
+    assert.match((await check("a.pub")).stderr, /read archive altered\.tar: it is truncated/);
+  }
+  const named = await tsign("load", "--dir", "altered.tar:docker.io/team/app:v1", `${registry}/x:v1`);
+  assert.match(named.stderr, /it is truncated/);
 });
