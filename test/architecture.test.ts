@@ -46,6 +46,21 @@ const ROOMS: Rooms = {
   sandbox: ["errors.ts", "format", "io", "net", "oci"],
   sign: ["errors.ts", "format", "io", "net", "oci", "keys", "trust", "evidence", "services", "verify"],
   images: ["errors.ts", "format", "io", "net", "oci", "trust", "evidence", "services", "verify"],
+  "trust-policy": [
+    "errors.ts",
+    "format",
+    "io",
+    "oci",
+    "sources",
+    "policy",
+    "keys",
+    "trust",
+    "evidence",
+    "services",
+    "verify",
+    "sign",
+    "images",
+  ],
   lib: [
     "errors.ts",
     "format",
@@ -220,6 +235,7 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "sign/": { packages: ["@sigstore/core"] }, // of @sigstore/sign only types, nothing is loaded
   "services/": { packages: ["@sigstore/protobuf-specs", "@sigstore/tuf/", "@tufjs/models", "openid-client"] },
   "trust/": { packages: ["@sigstore/core"] },
+  "trust-policy/": { packages: ["zod/mini"] },
   "verify/": { packages: ["@sigstore/core", "@sigstore/verify", "@sigstore/verify/", "re2js"] },
 };
 

@@ -86,6 +86,19 @@ export function certificateIssuer(leaf: X509Certificate): string | undefined {
   return texts.get(ISSUER_V2) ?? texts.get(ISSUER_V1);
 }
 
+/**
+ * The text of one of Fulcio's extensions; undefined if the certificate does not have it.
+ *
+ * @throws Error for a malformed extension, and for an OID that is not Fulcio's
+ */
+export function fulcioExtensionText(leaf: X509Certificate, oid: string): string | undefined {
+  const number = oid.startsWith(`${FULCIO}.`) ? Number(oid.slice(FULCIO.length + 1)) : Number.NaN;
+  const read = RAW_TEXTS.includes(number) ? rawText : DER_TEXTS.includes(number) ? derText : undefined;
+  if (!read) throw new Error(`extension ${oid} is not one of Fulcio's`);
+  const extension = leaf.extension(oid);
+  return extension && read(extension.value, oid);
+}
+
 /** Decodes UTF-8. */
 function rawText(value: Uint8Array, oid: string): string {
   try {

@@ -114,10 +114,21 @@ function findCandidates(target: ImageTarget, options: VerifyImageOptions): Async
   return options.given ?? findStored(target, options);
 }
 
-async function verifyCandidate(
+/**
+ * Verifies one signature or attestation of an image, after fetching its log entry if it is legacy and was stored without one.
+ *
+ * @param context.policy includes the predicate type, which keeps attestations from counting as signatures
+ * @throws TsignError the errors of the log that is asked
+ */
+export async function verifyCandidate(
   io: TransportIo,
   candidate: Evidence,
-  context: { target: ImageTarget; policy: Policy; trust: TrustMaterial; options: VerifyImageOptions },
+  context: {
+    target: Pick<ImageTarget, "digest">;
+    policy: Policy;
+    trust: TrustMaterial;
+    options: Pick<VerifyImageOptions, "certificate" | "rekorUrl">;
+  },
 ): Promise<Verdict> {
   const { target, policy, trust, options } = context;
   const { certificate, rekorUrl } = options;

@@ -1,8 +1,8 @@
 import { TsignError } from "../errors.ts";
 import { jsonNodes } from "./json-nodes.ts";
 import { type Place, unexpandedTemplate } from "./named-image.ts";
-import { decodeDocument, lineOf, nameOfCharacter } from "./text.ts";
 import type { Scalar } from "./yaml-cursor.ts";
+import { splitDocuments } from "./yaml-documents.ts";
 import type { YamlNode } from "./yaml-parts.ts";
 import { readYaml } from "./yaml-reader.ts";
 
@@ -24,9 +24,7 @@ export interface SourceDocument {
  *   that are too large
  */
 export function readDocuments(content: string | Uint8Array, path: string): SourceDocument[] {
-  const text = decodeDocument(content, { path, maxBytes: MAX_STREAM }).replace(/^\uFEFF/, "");
-  refuseCharacters(text, path);
-  return documentsOf(text.replaceAll("\r\n", "\n"), path).flatMap(({ text: document, firstLine }) => {
+  return splitDocuments(content, { path, maxBytes: MAX_STREAM }).flatMap(({ text: document, firstLine }) => {
     const lines = new DocumentLines(document, { path, firstLine });
     const nodes = jsonNodes(document, path) ?? [yamlNode(document, lines)];
     return nodes.flatMap((root) => (root ? [{ root, lines }] : []));
@@ -101,46 +99,4 @@ function yamlNode(document: string, lines: DocumentLines): YamlNode | undefined 
     const text = Number.isInteger(number) ? lines.text(number) : "";
     throw text.includes("{{") ? unexpandedTemplate(text, `${path}:${number}`) : error;
   }
-}
-
-/** Refuses characters that go-yaml refuses but other parsers accept. */
-function refuseCharacters(text: string, path: string): void {
-  const found = /[\0-\x08\v\f\x0E-\x1F\x7F-\x84\x86-\x9F\uFEFF\uFFFE\uFFFF]/.exec(text);
-  if (!found) return;
-  throw new TsignError(
-    "input",
-    `${path}:${lineOf(text, found.index)}: ${nameOfCharacter(found[0])} is not allowed in YAML`,
-  );
-}
-
-/** Splits a stream at `---` lines, like kubectl and YAML. */
-function documentsOf(text: string, path: string): { text: string; firstLine: number }[] {
-  const documents: { text: string; firstLine: number }[] = [];
-  const refuse = (line: number, reason: string): never => {
-    throw new TsignError("input", `${path}:${line}: ${reason}`);
-  };
-  let lines: string[] = [];
-  let firstLine = 1;
-  let ended = false;
-  const all = text.split("\n");
-  for (const [index, line] of all.entries()) {
-    const isMark = line.startsWith("---") || line.startsWith("...");
-    if (isMark && !/^(?:---|\.\.\.)(?:[ \t]*|[ \t]+#.*)$/.test(line)) {
-      refuse(
-        index + 1,
-        `${line.slice(0, 3)} with other text is a document ${line.startsWith("-") ? "start" : "end"} for some YAML parsers only`,
-      );
-    }
-    if (line.startsWith("%")) refuse(index + 1, "YAML directives are not supported");
-    if (ended && !isMark && !/^ *(?:#.*)?$/.test(line)) refuse(index + 1, "missing --- after ...");
-    if (!isMark) {
-      lines.push(line);
-      continue;
-    }
-    ended = line.startsWith("...");
-    documents.push({ text: lines.join("\n"), firstLine });
-    [lines, firstLine] = [[], index + 2];
-  }
-  documents.push({ text: lines.join("\n"), firstLine });
-  return documents;
 }

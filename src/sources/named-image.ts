@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import type { Scalar } from "./yaml-cursor.ts";
+import { isPlain, NOT_TEXT, NULL } from "./yaml-types.ts";
 
 /** An image that a file names, once for each place that names it. */
 export interface NamedImage {
@@ -54,12 +55,6 @@ function repositoryOf(image: string): string {
 export function hasDigest(image: string): boolean {
   return image.includes("@");
 }
-
-const isPlain = (scalar: Scalar) => scalar.plain && scalar.tag === undefined;
-const NULL = /^(?:|~|null|Null|NULL)$/;
-/** Values that go-yaml reads as booleans or numbers. */
-const NOT_TEXT =
-  /^(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|true|True|TRUE|false|False|FALSE|[-+]?(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?0[xob][0-9A-Fa-f_]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
 
 /**
  * Returns the text of a scalar that names an image or a part of its name; undefined for null and for an empty text.

@@ -9,6 +9,8 @@ export interface Scalar {
   readonly plain: boolean;
   /** Whether it spans several lines, which parsers fold: its value must not be used. */
   readonly folded: boolean;
+  /** The text of a literal block (`|`), which all readers read alike. */
+  readonly literal?: string;
   /** The type in its tag, such as `str` or `int`. */
   readonly tag?: string;
   /** The offset of its start in the text. */

@@ -14,6 +14,8 @@ export interface YamlMapping {
   readonly kind: "mapping";
   /** Values by key, which is without quotes. */
   readonly pairs: Map<string, YamlNode>;
+  /** The offset in the text of each key of `pairs`. */
+  readonly keys: Map<string, number>;
   /** Pairs merged by `<<`, except keys that the mapping has itself. */
   readonly inherited: Map<string, YamlNode>;
   /** The mappings merged by `<<`. */
@@ -107,6 +109,7 @@ export class Parts {
     }
     if (mapping.pairs.has(key.value)) cursor.refuse(`duplicate key ${JSON.stringify(key.value)}`, key.at);
     mapping.pairs.set(key.value, value);
+    mapping.keys.set(key.value, key.at);
     mapping.inherited.delete(key.value);
   }
 
@@ -123,5 +126,5 @@ export class Parts {
 
 /** @param at where it begins, an offset into the text */
 export function emptyMapping(at: number): YamlMapping {
-  return { kind: "mapping", pairs: new Map(), inherited: new Map(), merged: [], at };
+  return { kind: "mapping", pairs: new Map(), keys: new Map(), inherited: new Map(), merged: [], at };
 }

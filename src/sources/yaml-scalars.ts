@@ -166,9 +166,16 @@ export function readBlock(cursor: Cursor, indent: number): Scalar {
     value: `${line}${header.includes("-") ? "" : "\n"}`,
     plain: false,
     folded: content.length !== 1 || lines[0] === "",
+    ...(header === "|" || header === "|-" ? { literal: literalText(lines, header === "|") } : {}),
     at,
     span: [end - line.length, end],
   };
+}
+
+/** The text of a literal block: without the empty lines at its end, and with one line feed there unless it is stripped. */
+function literalText(lines: readonly string[], endsLine: boolean): string {
+  const last = lines.findLastIndex((line) => line !== "");
+  return last < 0 ? "" : `${lines.slice(0, last + 1).join("\n")}${endsLine ? "\n" : ""}`;
 }
 
 /** The indentation of the first line with text, or the largest without one. Empty lines before it must not exceed it. */

@@ -1,5 +1,10 @@
 import type { X509Certificate } from "@sigstore/core";
-import { certificateIssuer, certificateNames, fulcioExtensionName } from "../format/certificate-names.ts";
+import {
+  certificateIssuer,
+  certificateNames,
+  fulcioExtensionName,
+  fulcioExtensionText,
+} from "../format/certificate-names.ts";
 import { CheckFailed, type IdentityPolicy, type NamePattern } from "./model.ts";
 
 /** Fulcio's extensions with plain text (fulcio docs/oid-info.md): the issuer and the GitHub workflow. */
@@ -47,6 +52,12 @@ export function verifyIdentity(leaf: X509Certificate, policy: IdentityPolicy): V
   for (const [oid, required] of policy.extensions) {
     const actual = leaf.extension(oid)?.value.toString("utf8");
     if (actual !== required) throw extensionMismatch(oid, { expected: required, actual: actual ?? "" });
+  }
+  for (const [oid, pattern] of policy.extensionPatterns ?? []) {
+    const actual = fulcioExtensionText(leaf, oid); // well-formed: readIdentity has parsed them all
+    if (actual === undefined || !pattern.matches(actual)) {
+      throw extensionMismatch(oid, { expected: pattern.text, actual: actual ?? "" });
+    }
   }
   return { name: accepted, issuer, report: found };
 }

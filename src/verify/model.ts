@@ -35,6 +35,8 @@ export interface IdentityPolicy {
   readonly issuer: readonly NamePattern[];
   /** Required text by extension OID, compared exactly: `--certificate-github-workflow-*`. */
   readonly extensions: ReadonlyMap<string, string>;
+  /** Patterns for the texts of Fulcio's extensions, by OID. A missing extension never matches. */
+  readonly extensionPatterns?: ReadonlyMap<string, NamePattern>;
 }
 
 /** Requirements for the signed document. */

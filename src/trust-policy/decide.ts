@@ -1,0 +1,149 @@
+import type { Evidence, Found, Incomplete } from "../evidence/model.ts";
+import type { Message } from "../format/digest.ts";
+import { findStored } from "../images/candidates.ts";
+import type { ImageTarget } from "../images/open.ts";
+import { verifyCandidate } from "../images/verify.ts";
+import type { Io } from "../io/io.ts";
+import type { Reference } from "../oci/ref.ts";
+import { type Verified, verify } from "../verify/verify.ts";
+import type { Decision } from "./decision.ts";
+import { matchesFile, matchesImage } from "./image-names.ts";
+import { type JudgeContext, judgeDemand, type VerifyCandidate, wantedBy } from "./judge.ts";
+import type { Demand, Rule, TrustPolicy } from "./model.ts";
+import type { PolicySources } from "./sources.ts";
+
+/** How the signatures of an image are found. */
+export interface DecideOptions {
+  readonly maxBytes: number;
+  readonly workers: number;
+  readonly tagPrefix: string;
+  /** URL of a Rekor v1 for log entries of legacy signatures stored without one; undefined to fetch none. */
+  readonly rekorUrl: string | undefined;
+}
+
+/** A decision, with the signatures that meet its demands. */
+export interface Decided {
+  readonly decision: Decision;
+  readonly verified: readonly Verified[];
+  /** The error of the first place that could not be searched, if the demands are not met. */
+  readonly missed: unknown;
+}
+
+/** The rule that decides on an image: the first one with a pattern that matches. */
+export function ruleForImage({ rules }: TrustPolicy, ref: Reference): Rule | undefined {
+  return rules.find(({ images }) => images.some((pattern) => matchesImage(pattern, ref)));
+}
+
+/** The rule that decides on a file, by its name without its folder. */
+export function ruleForFile({ rules }: TrustPolicy, path: string): Rule | undefined {
+  return rules.find(({ files }) => files.some((pattern) => matchesFile(pattern, path)));
+}
+
+/**
+ * Decides on an image. Every signature goes through `verify`, for every signer that the rule names.
+ *
+ * @param image.ref as the user named the image; it decides which rule applies, and whether the image is pinned
+ * @throws TsignError the registry's errors, and those of judgeDemand
+ */
+export async function decideImage(
+  io: Io,
+  sources: PolicySources,
+  image: { readonly policy: TrustPolicy; readonly ref: Reference; readonly target: ImageTarget },
+  options: DecideOptions,
+): Promise<Decided> {
+  const { policy, ref, target } = image;
+  const check: VerifyCandidate = (evidence, trust, with_) =>
+    verifyCandidate(io, evidence, {
+      target,
+      trust,
+      policy: with_,
+      options: { certificate: undefined, rekorUrl: options.rekorUrl },
+    });
+  const rule = ruleForImage(policy, ref);
+  const denied = policy.denied.digests.find(({ digest }) => digest === target.digest);
+  const unpinned = rule?.pinned === true && ref.digest === undefined ? ["image is not named by its digest"] : [];
+  const candidates = (demand: Demand) => findStored(target, { ...options, bundles: true, wanted: wantedBy(demand) });
+  const decided = await decide(
+    { policy, rule, candidates, reasons: unpinned, ...(denied ? { denied: `denied digest: ${denied.reason}` } : {}) },
+    { io, policy, sources, now: io.now(), verify: check },
+  );
+  return { ...decided, decision: { subject: target.name, digest: target.digest, ...decided.decision } };
+}
+
+/**
+ * Decides on a file with the signatures or attestations that are given for it.
+ *
+ * @param file.path decides which rule applies
+ */
+export async function decideFile(
+  io: Io,
+  sources: PolicySources,
+  file: { policy: TrustPolicy; path: string; message: Message; evidence: readonly Evidence[] },
+): Promise<Decided> {
+  const { policy, path, message, evidence } = file;
+  const decided = await decide(
+    { policy, rule: ruleForFile(policy, path), candidates: () => evidence, reasons: [] },
+    {
+      io,
+      policy,
+      sources,
+      now: io.now(),
+      verify: (each, trust, with_) => verify(each, { kind: "blob", message }, trust, with_),
+    },
+  );
+  return { ...decided, decision: { subject: path, ...decided.decision } };
+}
+
+async function decide(
+  of: {
+    policy: TrustPolicy;
+    rule: Rule | undefined;
+    candidates: (demand: Demand) => AsyncIterable<Found> | Iterable<Found>;
+    /** Why it is refused before any signature is looked at. */
+    reasons: readonly string[];
+    /** Why it is refused whatever the rule says. */
+    denied?: string;
+  },
+  context: JudgeContext,
+): Promise<Omit<Decided, "decision"> & { decision: Omit<Decision, "subject"> }> {
+  const { policy, rule, denied } = of;
+  const judged = [];
+  if (denied === undefined) {
+    for (const demand of rule?.demands ?? []) judged.push(await judgeDemand(of.candidates(demand), demand, context));
+  }
+  const demands = judged.map(({ outcome }) => outcome);
+  const reasons = [
+    ...(denied === undefined ? [] : [denied]),
+    ...(rule === undefined && denied === undefined ? ["no rule matches"] : []),
+    ...of.reasons,
+    ...demands
+      .filter((each) => !each.ok)
+      .map((each) => `${each.demand}: expected ${each.signers}, found ${countedBy(each)}`),
+  ];
+  const ok = reasons.length === 0 && rule !== undefined;
+  const effect = rule?.effect ?? policy.unmatched;
+  const missed = judged.flatMap(({ incomplete }) => incomplete);
+  return {
+    decision: {
+      policy: policy.path,
+      ...(rule ? { rule: { name: rule.name, place: rule.place } } : {}),
+      effect,
+      ok,
+      allowed: ok || (denied === undefined && effect !== "enforce"),
+      reasons,
+      demands,
+      incomplete: missed.map(describeMissed),
+    },
+    verified: ok ? judged.flatMap(({ verified }) => verified) : [],
+    missed: ok ? undefined : missed[0]?.incomplete,
+  };
+}
+
+function countedBy({ found }: Decision["demands"][number]): string {
+  const names = found.filter(({ counted }) => counted.length > 0).map(({ signer }) => signer);
+  return names.length === 0 ? "no signature that counts" : names.join(", ");
+}
+
+function describeMissed({ origin, incomplete: { code, message } }: Incomplete): Decision["incomplete"][number] {
+  return { where: origin.where, code, reason: message };
+}
