@@ -153,6 +153,14 @@ const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
     definition: () => import("./commands/pkcs11-tool/list-tokens.ts"),
     run: () => import("./commands/pkcs11-tool/list-tokens.run.ts"),
   },
+  "policy check": {
+    definition: () => import("./commands/policy/check.ts"),
+    run: () => import("./commands/policy/check.run.ts"),
+  },
+  "policy explain": {
+    definition: () => import("./commands/policy/explain.ts"),
+    run: () => import("./commands/policy/explain.run.ts"),
+  },
   "public-key": {
     definition: () => import("./commands/public-key.ts"),
     run: () => import("./commands/public-key.run.ts"),

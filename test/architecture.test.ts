@@ -92,6 +92,7 @@ const ROOMS: Rooms = {
     "sandbox",
     "sign",
     "images",
+    "trust-policy",
   ],
   commands: [
     "errors.ts",
@@ -109,6 +110,7 @@ const ROOMS: Rooms = {
     "sandbox",
     "sign",
     "images",
+    "trust-policy",
     "cli",
   ],
   "commands.ts": ["cli", "commands"],

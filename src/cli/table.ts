@@ -55,6 +55,8 @@ const SUMMARIES = {
   "piv-tool unblock": "Set a new PIN on a blocked PIV token",
   "pkcs11-tool list-keys-uris": "Print the PKCS#11 URIs of the keys on a token",
   "pkcs11-tool list-tokens": "Print the tokens of a PKCS#11 module",
+  "policy check": "Check a trust policy file",
+  "policy explain": "Show what a trust policy decides about an image",
   "public-key": "Print a public key",
   "sandbox down": "Stop the sandbox",
   "sandbox env": "Print the sandbox's environment variables",

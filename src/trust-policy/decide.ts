@@ -35,7 +35,7 @@ export function ruleForImage({ rules }: TrustPolicy, ref: Reference): Rule | und
 }
 
 /** The rule that decides on a file, by its name without its folder. */
-export function ruleForFile({ rules }: TrustPolicy, path: string): Rule | undefined {
+function ruleForFile({ rules }: TrustPolicy, path: string): Rule | undefined {
   return rules.find(({ files }) => files.some((pattern) => matchesFile(pattern, path)));
 }
 

@@ -40,7 +40,7 @@ export interface DemandOutcome {
 }
 
 /** A place that could not be searched. */
-export interface Missed {
+interface Missed {
   readonly where: string;
   readonly code: ErrorCode;
   readonly reason: string;

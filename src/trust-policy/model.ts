@@ -1,7 +1,7 @@
 import type { PolicySource } from "../policy/index.ts";
 import type { Glob } from "./glob.ts";
 import type { ImagePattern } from "./image-names.ts";
-import type { AttestationText, EvidenceText, PatternText, PolicyFile, SignerText } from "./schema.ts";
+import type { PolicyFile } from "./schema.ts";
 
 /** What happens if the demands of a rule are not met: the image is refused, a warning is printed, or it is only recorded. */
 export type Effect = "enforce" | "warn" | "audit";
@@ -124,5 +124,3 @@ export interface TrustPolicy {
   readonly denied: Denied;
   readonly rules: readonly Rule[];
 }
-
-export type { AttestationText, EvidenceText, PatternText, PolicyFile, SignerText };

@@ -200,3 +200,28 @@ test("fulcioExtensions: extensions that the certificate does not have -> left ou
   const newer = parseCertificate(leaf(der(8, utf8String(ISSUER)), raw(5, "owner/repo"))).asn1;
   assert.deepEqual([...fulcioExtensions(newer)], [[`${FULCIO}.5`, "owner/repo"]]);
 });
+
+test("patterns for extensions: the decoded text must match, and a missing extension never does", () => {
+  const certificate = leaf(
+    raw(1, ISSUER),
+    raw(5, "acme/app"),
+    der(12, utf8String(`https://github.com/acme/${"x".repeat(200)}`)),
+  );
+  const check = (oid: string, pattern: NamePattern) =>
+    verifyIdentity(parseCertificate(certificate).asn1, {
+      subject: [exactly(EMAIL)],
+      issuer: [exactly(ISSUER)],
+      extensions: new Map(),
+      extensionPatterns: new Map([[oid, pattern]]),
+    });
+  const anything: NamePattern = { text: "anything", matchesNone: true, matches: () => true };
+  assert.ok(check(`${FULCIO}.5`, exactly("acme/app")));
+  assert.ok(check(`${FULCIO}.12`, exactly(`https://github.com/acme/${"x".repeat(200)}`)));
+  assert.ok(check(`${FULCIO}.12`, anything));
+  assert.throws(
+    () => check(`${FULCIO}.5`, exactly("acme/ap")),
+    /repository mismatch: got "acme\/app", want "acme\/ap"/,
+  );
+  assert.throws(() => check(`${FULCIO}.12`, exactly("https://github.com/acme/")), /mismatch/);
+  assert.throws(() => check(`${FULCIO}.13`, anything), /mismatch: got ""/);
+});

@@ -4,6 +4,7 @@ import { manPages } from "../../src/cli/help/man.ts";
 import { type Page, referencePages } from "../../src/cli/help/reference.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/parser/global-flags.ts";
 import { loadCommand } from "../../src/commands.ts";
+import { policySchema } from "../../src/trust-policy/schema.ts";
 import { apiPages } from "./api-pages.ts";
 import { errorsPage } from "./error-pages.ts";
 import { SHARED_SCHEMAS, schemaPages } from "./schema-pages.ts";
@@ -31,6 +32,7 @@ export async function generatedPages(): Promise<Page[]> {
     ...below("schema", await schemaPages()),
     differencesPage(),
     errorsPage(),
+    { file: "schema/policy-v1.json", text: `${JSON.stringify(policySchema(), undefined, 2)}\n` },
   ];
 }
 
@@ -49,7 +51,7 @@ function differencesPage(): Page {
 }
 
 if (import.meta.main) {
-  for (const folder of ["docs/reference", "docs/man", "docs/api"]) {
+  for (const folder of ["docs/reference", "docs/man", "docs/api", "docs/schema"]) {
     rmSync(join(ROOT, folder), { recursive: true, force: true });
     mkdirSync(join(ROOT, folder));
   }

@@ -31,6 +31,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     deprecated: "use `tsign verify` for each image instead",
   },
   "piv-tool": { about: "Manage PIV tokens" },
+  policy: { about: "Check and explain trust policies" },
   "pkcs11-tool": { about: "Inspect PKCS#11 tokens" },
   sandbox: { about: "Run a local Sigstore instance for learning and testing" },
   "signing-config": { about: "Create signing config files" },
@@ -56,7 +57,7 @@ export const SECTIONS: readonly { readonly title: string; readonly words: readon
     title: "Key commands",
     words: ["generate-key-pair", "import-key-pair", "public-key", "key", "pkcs11-tool", "piv-tool"],
   },
-  { title: "Trust commands", words: ["initialize", "trusted-root", "signing-config", "bundle", "log"] },
+  { title: "Trust commands", words: ["policy", "initialize", "trusted-root", "signing-config", "bundle", "log"] },
   { title: "Other commands", words: ["sandbox", "env", "completion", "version", "help"] },
 ];
 

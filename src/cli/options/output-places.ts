@@ -25,7 +25,7 @@ export interface FileUse {
 }
 
 /** Positional arguments that are files, in a usage line. */
-const FILE_ARGUMENTS = /[<[](file|bundle|manifest|Dockerfile|key)\b/;
+const FILE_ARGUMENTS = /[<[](file|bundle|manifest|Dockerfile|key|policy)\b/;
 /** Two flags for the same output. */
 const ALIASES: ReadonlySet<string> = new Set(["--output", "--output-signature"]);
 

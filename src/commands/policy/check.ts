@@ -1,0 +1,21 @@
+import { policyFlags } from "../../cli/flags/policy.ts";
+import { defineCommand, flag } from "../../cli/parser/define.ts";
+
+export default defineCommand({
+  usage: "[flags] <policy>",
+  summary: "Check a trust policy file",
+  about:
+    "Checks a trust policy: its schema, rules that never decide because earlier ones match all their images, patterns that may match more than intended, skipped checks, retired and unused signers, and that every key can be read. Prints one line for each finding. Fails for errors, and with --strict also for warnings.",
+  examples: [
+    "# Check a policy",
+    "tsign policy check tsign.policy.yaml",
+    "# Fail a build for any finding, without asking key services",
+    "tsign policy check --strict --skip-keys tsign.policy.yaml",
+  ],
+  args: { min: 1, max: 1 },
+  flags: {
+    ...policyFlags,
+    skipKeys: flag.bool("do not read the keys of the policy"),
+    strict: flag.bool("fail for warnings"),
+  },
+});

@@ -1,0 +1,48 @@
+import { registryOptions } from "../../cli/flags/registry.ts";
+import { loadTrustPolicy } from "../../cli/options/trust-policy.ts";
+import type { Run } from "../../cli/parser/define.ts";
+import { decisionLines } from "../../cli/print/trust-decision.ts";
+import { printable } from "../../format/printable.ts";
+import { imageTarget, openImage } from "../../images/open.ts";
+import type { Io } from "../../io/io.ts";
+import { maxAttachmentSize } from "../../oci/attachments.ts";
+import type { RegistryOptions } from "../../oci/open.ts";
+import { formatReference, parseReference } from "../../oci/ref.ts";
+import { describeRule } from "../../trust-policy/check.ts";
+import { decideImage, ruleForImage } from "../../trust-policy/decide.ts";
+import type { Decision } from "../../trust-policy/decision.ts";
+import type { TrustPolicy } from "../../trust-policy/model.ts";
+import { PolicySources } from "../../trust-policy/sources.ts";
+import type definition from "./explain.ts";
+
+/** Most concurrent fetches of signatures. */
+const WORKERS = 10;
+
+export const run: Run<typeof definition> = async (io, { args: [file = "", image = ""], flags }) => {
+  const policy = await loadTrustPolicy(io, file);
+  const ref = parseReference(image);
+  const rule = ruleForImage(policy, ref);
+  const decision = flags.nameOnly ? undefined : await decideOn(io, policy, image, registryOptions(flags));
+  const name = formatReference(ref);
+  const described = rule && { name: rule.name, place: rule.place, demands: describeRule(rule) };
+  const lines = [
+    `image     ${name}`,
+    rule
+      ? `rule      ${printable(rule.name)} (${printable(rule.place)})`
+      : `rule      none; effect: ${policy.unmatched}`,
+    ...(described?.demands ?? []).map((line) => `  demands  ${printable(line)}`),
+    ...(decision ? decisionLines(decision) : []),
+  ];
+  for (const line of flags.output === "json"
+    ? [JSON.stringify({ image: name, rule: described ?? null, decision })]
+    : lines)
+    io.stdout.write(`${line}\n`);
+};
+
+async function decideOn(io: Io, policy: TrustPolicy, image: string, registry: RegistryOptions): Promise<Decision> {
+  const opened = await openImage(io, image, { registry, mustExist: true });
+  const target = await imageTarget(io, opened, registry);
+  const sources = new PolicySources(io, policy, (text) => io.stderr.write(`WARNING: ${text}\n`));
+  const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
+  return (await decideImage(io, sources, { policy, ref: opened.ref, target }, options)).decision;
+}
