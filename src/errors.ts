@@ -78,8 +78,9 @@ export type ErrorCode =
    */
   | "bad-signature"
   /**
-   * The signature verifies, but the signed statement does not satisfy the policies of --policy.
-   * @example an attestation that a Rego policy denies
+   * The signature verifies, but the signed statement does not satisfy the policies of --policy; or an image does not satisfy the
+   * trust policy.
+   * @example an attestation that a Rego policy denies; an image whose signer is not one that the trust policy demands
    */
   | "policy"
   /**

@@ -119,6 +119,70 @@ test("policy explain: the rule, who signed, and what is missing", async (t) => {
   assert.match(named.stdout, /rule +none; effect: enforce/);
 });
 
+test("verify --trust-policy: prints what verified, refuses with the reasons, and never less than the policy demands", async (t) => {
+  const { tsign, write, registry, image, cwd } = await workshop(t);
+  await tsign("generate-key-pair", "--output-key-prefix", "b");
+  const policy = (signers: string, more = "") =>
+    write(
+      `version: 1\nsigners: {a: {key: a.pub}, b: {key: b.pub}}\nrules:\n  - {name: own, images: "${registry}/*"${more}, signatures: {signers: ${signers}, log: insecure-skip}}\n`,
+    );
+  const verify = (...more: string[]) => tsign("verify", "--trust-policy", "p.yaml", ...more, image);
+  policy("a");
+  const good = await verify();
+  assert.equal(good.code, 0, good.stderr);
+  assert.equal(JSON.parse(good.stdout)[0].critical.image["docker-manifest-digest"], image.split("@")[1]);
+  assert.match(good.stderr, /satisfies own of p\.yaml/);
+  policy("{all: [a, b]}");
+  const refused = await verify();
+  assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+  assert.match(refused.stderr, /is refused by own of p\.yaml: signatures: expected all of \(a, b\), found a/);
+  assert.match(refused.stderr, /tsign policy explain p\.yaml/);
+  for (const effect of ["warn", "audit"]) {
+    policy("b", `, effect: ${effect}`);
+    const passed = await verify();
+    assert.deepEqual([passed.code, passed.stdout], [0, ""], "nothing is printed as verified");
+    assert.match(passed.stderr, effect === "warn" ? /WARNING: .*does not satisfy/ : /does not satisfy/);
+  }
+  policy("a");
+  for (const more of [
+    ["--key", "a.pub"],
+    ["--insecure-ignore-tlog"],
+    ["-a", "x=y"],
+    ["--check-claims=false"],
+    ["--local-image"],
+  ]) {
+    const conflict = await verify(...more);
+    assert.equal(conflict.code, 1);
+    assert.match(conflict.stderr, /and --trust-policy cannot be used together/, more.join(" "));
+  }
+  const env = { TSIGN_TRUST_POLICY: "p.yaml", TSIGN_SANDBOX: registry };
+  assert.equal((await run(["verify", image], { cwd, env })).code, 0);
+  policy("b");
+  assert.equal((await run(["verify", image], { cwd, env })).code, 1);
+  const both = await run(["verify", "--key", "a.pub", "--insecure-ignore-tlog", image], { cwd, env });
+  assert.match(both.stderr, /cannot be used together/, "a key does not outvote the policy of the environment");
+  assert.equal((await run(["verify", image], { cwd, env: { ...env, TSIGN_TRUST_POLICY: "absent.yaml" } })).code, 1);
+});
+
+test("manifest verify --trust-policy: each image is decided by its own rule", async (t) => {
+  const { tsign, write, registry, image, cwd } = await workshop(t);
+  const other = (await tsign("sandbox", "push", "other:v1")).stdout.trim();
+  const pod = (...images: string[]) =>
+    writeFileSync(join(cwd, "pod.yaml"), `containers:\n${images.map((each) => `- image: ${each}\n`).join("")}`);
+  const policy = (more: string) =>
+    write(`${SIGNERS}rules:\n  - {images: "${registry}/app", signatures: {signers: a, log: insecure-skip}}\n${more}`);
+  const verify = () => tsign("manifest", "verify", "--trust-policy", "p.yaml", "pod.yaml");
+  policy("");
+  pod(image);
+  assert.equal((await verify()).code, 0);
+  pod(image, other);
+  const refused = await verify();
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /other.* is refused by p\.yaml: no rule matches/);
+  policy(`  - {images: "${registry}/other", insecureAcceptAnything: true}\n`);
+  assert.equal((await verify()).code, 0);
+});
+
 test("docs/trust-policy.md: every policy in it can be read, and checked without an error", async () => {
   const page = readFileSync(resolve(import.meta.dirname, "../docs/trust-policy.md"), "utf8");
   const policies = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = ""]) => text);

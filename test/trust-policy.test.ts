@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { readBundle } from "../src/evidence/bundle/read.ts";
 import { writeBundle } from "../src/evidence/bundle/write.ts";
 import { putBundleReferrer } from "../src/evidence/write-referrer.ts";
+import { readMessage } from "../src/format/digest.ts";
 import { imageTarget, openImage } from "../src/images/open.ts";
 import { signerFromKey } from "../src/keys/index.ts";
 import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
 import { signInTotoStatement } from "../src/sign/sign.ts";
-import { type Decided, decideImage } from "../src/trust-policy/decide.ts";
+import { type Decided, decideFile, decideImage } from "../src/trust-policy/decide.ts";
 import type { Decision } from "../src/trust-policy/decision.ts";
 import { readTrustPolicy } from "../src/trust-policy/read.ts";
 import { PolicySources } from "../src/trust-policy/sources.ts";
@@ -62,7 +64,16 @@ async function world(t: TestContext) {
   };
   const decide = async (...asked: Parameters<typeof decideAll>) => (await decideAll(...asked)).decision;
   const verifiedOf = async (policy: string) => (await decideAll(policy)).verified;
+  const decideBlob = async (policy: string, file: string, bundle: string): Promise<Decision> => {
+    const testing = testIo({ io, cwd });
+    const read = await readTrustPolicy(`version: 1\ntrust: {default: {trustedRoot: root.json}}\n${policy}`, "p.yaml");
+    const message = await readMessage(createReadStream(join(cwd, file)), { hashes: ["sha256"], keepBytes: 1e6 });
+    const evidence = [readBundle(readFileSync(join(cwd, bundle)), { kind: "file", where: bundle })];
+    const sources = new PolicySources(testing, read, assert.fail);
+    return (await decideFile(testing, sources, { policy: read, path: file, message, evidence })).decision;
+  };
   return {
+    decideBlob,
     ...{ registry, at, image, digest, write, tsign, sign, attest, decide, verifiedOf, store },
     setTime: (time: number) => {
       now = time;
@@ -394,4 +405,30 @@ test("decideImage: policies in CUE and Rego see the statement, and their refusal
   assert.ok((await decide(cue("passed"))).ok);
   assert.ok(!(await decide(cue("failed"))).ok);
   assert.ok(!(await decide(policy("          - file: p.cue\n"))).ok);
+});
+
+test("decideFile: the rule for the file's name, and a signature of this file only", async (t) => {
+  const { decideBlob, tsign, write, key, at } = await world(t);
+  write("app-1.tar.gz", "content");
+  write("other.tar.gz", "other");
+  for (const [file, who] of [
+    ["app-1.tar.gz", "a"],
+    ["other.tar.gz", "a"],
+  ] as const) {
+    const to = ["--bundle", `${file}.json`, "--signing-config", "rekor2.json", "--trusted-root", "root.json", "--yes"];
+    await tsign("sign-blob", ...key(who), ...to, file);
+  }
+  const policy = (files: string, who = "a") =>
+    `${SIGNERS(at)}rules: [{files: "${files}", signatures: {signers: ${who}}}]\n`;
+  assert.ok((await decideBlob(policy("app-*.tar.gz"), "app-1.tar.gz", "app-1.tar.gz.json")).ok);
+  const other = await decideBlob(policy("app-*.tar.gz"), "app-1.tar.gz", "other.tar.gz.json");
+  assert.ok(!other.ok && !other.allowed, "a signature of another file");
+  assert.ok(!(await decideBlob(policy("app-*.tar.gz", "b"), "app-1.tar.gz", "app-1.tar.gz.json")).ok);
+  const none = await decideBlob(policy("app-*.zip"), "app-1.tar.gz", "app-1.tar.gz.json");
+  assert.deepEqual([none.ok, none.allowed, none.reasons], [false, false, ["no rule matches"]]);
+  const images = `${SIGNERS(at)}rules: [{images: "**", signatures: {signers: a}}]\n`;
+  assert.ok(
+    !(await decideBlob(images, "app-1.tar.gz", "app-1.tar.gz.json")).ok,
+    "a pattern for images matches no file",
+  );
 });

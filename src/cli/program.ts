@@ -43,7 +43,7 @@ export async function parseCommandLine(argv: readonly string[], io: Io, load: Lo
   if (!entry) {
     const { deprecated } = GROUPS[group.join(" ")] ?? {};
     if (deprecated && !asked) io.stderr.write(`Command "${group.join(" ")}" is deprecated, ${deprecated}\n`);
-    if (asked && group.length === 0) return helpTopic(rest, io);
+    if (asked) return helpTopic(group, rest, io);
     return parseGroup(group, rest, { asked, io });
   }
   const command = await load(entry);
@@ -132,11 +132,13 @@ function takesValue(word: string): boolean {
   return !word.includes("=") && !["--help", "-h", "--json", "--quiet", "-q", "--verbose", "-d"].includes(word);
 }
 
-/** Explains an error code, loaded only when asked: a start is short. Other words are those of commands. */
-async function helpTopic(rest: readonly string[], io: Io): Promise<Request> {
+/** Explains an error code, loaded only when asked. Other words are those of commands; `policy` is both. */
+async function helpTopic(group: readonly string[], rest: readonly string[], io: Io): Promise<Request> {
   const { ERROR_CODES, errorHelp } = await import("./help/errors.ts");
-  const text = errorHelp(rest, screenOf(io));
-  return text ? { kind: "print", text } : parseGroup([], rest, { asked: true, io, topics: ERROR_CODES });
+  const text = errorHelp([...group, ...rest], screenOf(io));
+  if (text && group.length === 0) return { kind: "print", text };
+  const ofGroup = parseGroup(group, rest, { asked: true, io, topics: ERROR_CODES });
+  return text && ofGroup.kind === "print" ? { ...ofGroup, text: `${text}\n${ofGroup.text}` } : ofGroup;
 }
 
 /**

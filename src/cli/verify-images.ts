@@ -16,11 +16,13 @@ import {
   type ImageVerificationFlags,
   type imageVerificationFlags,
 } from "./flags/image-verification.ts";
+import type { trustPolicyFlags } from "./flags/trust-policy.ts";
 import { requiredAnnotations } from "./options/annotations.ts";
 import { imageOptions } from "./options/image-verification.ts";
 import { openTarget } from "./options/images.ts";
 import { type NamedImage, withPlatforms } from "./options/recursive.ts";
 import { absenceHint, refusalHint, type SignerFlags, signersHint } from "./options/refusal-hints.ts";
+import { trustPolicyFile } from "./options/trust-policy.ts";
 import { readVerification } from "./options/verification.ts";
 import type { Invocation } from "./parser/define.ts";
 import { printExplanation } from "./print/explanation.ts";
@@ -31,20 +33,32 @@ import { type ReportingFlags, Results } from "./reports/results.ts";
 import { withEnding } from "./stopping.ts";
 
 /**
- * Verifies the signatures of each image and prints the outcome: for `verify`, and for the commands that read the images' names
- * from a file.
+ * Verifies each image and prints the outcome, by the trust policy if there is one, otherwise by the flags: for `verify`, and for the
+ * commands that read the images' names from a file.
  *
  * @param images references, or folders with --local-image
+ * @param invoked.given keys of the flags that were set
  * @throws TsignError the gravest failure, after all are verified
  */
-export async function verifySignatures(
+export async function verifySignatures(io: Io, images: readonly string[], invoked: Invoked): Promise<void> {
+  const { flags, given, answer, onVerified } = invoked;
+  const file = trustPolicyFile(io, flags);
+  if (file === undefined) return verifyByFlags(io, images, invoked);
+  const { verifyByPolicy } = await import("./verify-by-policy.ts"); // loaded only for a trust policy
+  await verifyByPolicy(io, images, { flags, given, file, answer, onVerified });
+}
+
+interface Invoked extends Pick<Invocation<typeof imageVerificationFlags & typeof trustPolicyFlags>, "flags" | "answer"> {
+  /** Keys of the flags that were set. */
+  readonly given: ReadonlySet<string>;
+  /** As in Run. */
+  readonly onVerified?: Run["onVerified"];
+}
+
+async function verifyByFlags(
   io: Io,
   images: readonly string[],
-  {
-    flags,
-    answer,
-    onVerified,
-  }: Pick<Invocation<typeof imageVerificationFlags>, "flags" | "answer"> & Pick<Run, "onVerified">,
+  { flags, answer, onVerified }: Pick<Invoked, "flags" | "answer" | "onVerified">,
 ): Promise<void> {
   const verification = await readVerification(io, flags, {
     kind: "signature",

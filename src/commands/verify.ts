@@ -6,6 +6,7 @@ import {
   recursiveFlag,
 } from "../cli/flags/image-verification.ts";
 import { STRICT_BY_CODE } from "../cli/flags/reporting.ts";
+import { trustPolicyFlags } from "../cli/flags/trust-policy.ts";
 import { defineCommand } from "../cli/parser/define.ts";
 import { shape } from "../cli/parser/shape.ts";
 
@@ -34,7 +35,7 @@ export default defineCommand({
   ],
   result: shape.reference<void>("images.json#/$defs/result"),
   args: { min: 1, max: Number.POSITIVE_INFINITY, unless: "from" },
-  flags: { ...imageVerificationFlags, ...imageSourceFlags, ...pinFlags, recursive: recursiveFlag },
+  flags: { ...imageVerificationFlags, ...imageSourceFlags, ...pinFlags, ...trustPolicyFlags, recursive: recursiveFlag },
   exclusive: [
     ...EXCLUSIVE_FLAGS,
     ["from", "localImage"],

@@ -5,6 +5,7 @@ import type { ImageTarget } from "../images/open.ts";
 import { verifyCandidate } from "../images/verify.ts";
 import type { Io } from "../io/io.ts";
 import type { Reference } from "../oci/ref.ts";
+import type { Log } from "../trust/material.ts";
 import { type Verified, verify } from "../verify/verify.ts";
 import type { Decision } from "./decision.ts";
 import { matchesFile, matchesImage } from "./image-names.ts";
@@ -25,6 +26,8 @@ export interface DecideOptions {
 export interface Decided {
   readonly decision: Decision;
   readonly verified: readonly Verified[];
+  /** The logs that were trusted, to name the log of an entry. */
+  readonly logs: readonly Log[];
   /** The error of the first place that could not be searched, if the demands are not met. */
   readonly missed: unknown;
 }
@@ -134,6 +137,7 @@ async function decide(
       demands,
       incomplete: missed.map(describeMissed),
     },
+    logs: judged.flatMap(({ logs }) => logs),
     verified: ok ? judged.flatMap(({ verified }) => verified) : [],
     missed: ok ? undefined : missed[0]?.incomplete,
   };

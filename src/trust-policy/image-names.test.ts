@@ -72,6 +72,11 @@ test("image pattern: Docker Hub by any of its names, and other spellings of a ho
     assert.ok(matches("r.example/app", image), image);
   }
   assert.ok(matches("R.example:443/app", "r.example/app"));
+  for (const image of ["127.1:5000/app", "2130706433:5000/app", "0x7f.0.0.1:5000/app", "127.0.0.1.:05000/app"]) {
+    assert.ok(matches("127.0.0.1:5000/app", image), image);
+  }
+  assert.ok(matches("[::1]:5000/app", "[0:0:0:0:0:0:0:1]:5000/app"));
+  assert.ok(!matches("127.0.0.1:5000/app", "127.0.0.2:5000/app"));
 });
 
 test("image pattern: invalid -> refused with what to write", () => {
@@ -100,6 +105,7 @@ test("image pattern: invalid -> refused with what to write", () => {
     "r.example/a:",
     "r.example/a:b:c",
     "r.example/a:b/c",
+    "r.example/App",
   ])
     wrong(pattern);
   for (const pattern of ["r.example/ app", "r.example/äpp", `r.example/${"a".repeat(600)}`]) wrong(pattern);

@@ -54,6 +54,12 @@ export function parseImagePattern(text: string): ImagePattern | { readonly wrong
   if (path === "" || /^\/|\/\/|\/$|:/.test(colon < 0 ? path : path.slice(0, colon)) || tag?.text === "") {
     return { wrong: "empty part", hint: "write registry/repository, with an optional :tag" };
   }
+  if (/[A-Z]/.test(repository.text.slice(repository.text.indexOf("/")))) {
+    return {
+      wrong: "capital letter in a repository",
+      hint: "write it in lower case: no repository has capital letters",
+    };
+  }
   return { text, repository, tag };
 }
 
@@ -65,13 +71,13 @@ export function matchesImage({ repository, tag }: ImagePattern, ref: Reference):
 }
 
 /**
- * One name for each repository: the host in lower case without a final dot and without HTTPS's own port, and one name for Docker
- * Hub. Otherwise another spelling of the host would escape from the rule for it to a later one.
+ * One name for each repository: the host as a URL writes it, without a final dot and without HTTPS's own port, and one name for
+ * Docker Hub. Otherwise another spelling of the host would escape from the rule for it to a later one.
  */
 function normalName(host: string, path: string): string {
-  const [, name = host, port = ""] = /^(.*?)\.?(:\d+)?$/.exec(host.toLowerCase()) ?? [];
-  const rest = port === "" || Number(port.slice(1)) === 443 ? "" : `:${Number(port.slice(1))}`;
-  if (rest !== "" || !HUB_NAMES.has(name)) return `${name}${rest}/${path}`;
+  const written = URL.parse(`https://${host}`)?.host ?? host.toLowerCase();
+  const name = written.replace(/\.(?=:\d+$|$)/, "");
+  if (!HUB_NAMES.has(name)) return `${name}/${path}`;
   return `${DOCKER_HUB}/${path.includes("/") || path.startsWith("**") ? path : `library/${path}`}`;
 }
 

@@ -4,7 +4,7 @@ import { parseJson } from "../format/json.ts";
 import { CandidateVerifier, isWanted } from "../images/candidates.ts";
 import type { Wanted } from "../images/verdict.ts";
 import type { PolicyIo } from "../policy/index.ts";
-import type { TrustedMaterial } from "../trust/material.ts";
+import type { Log, TrustedMaterial } from "../trust/material.ts";
 import { PathBudget } from "../trust/path-budget.ts";
 import type { Policy, TrustMaterial } from "../verify/model.ts";
 import { isVerified, type Verdict, type Verified } from "../verify/verify.ts";
@@ -33,6 +33,8 @@ export interface Judged {
   /** The signatures that count, each once. */
   readonly verified: readonly Verified[];
   readonly incomplete: readonly Incomplete[];
+  /** The logs that were trusted. */
+  readonly logs: readonly Log[];
 }
 
 /** What is looked for to meet a demand. */
@@ -85,6 +87,7 @@ export async function judgeDemand(
     outcome: { demand: name, ok, signers: describe(demand.signers), found, count },
     verified: ok ? onePerSignature(verified) : [],
     incomplete,
+    logs: tries.flatMap(({ trusted }) => trusted.logs),
   };
 }
 

@@ -10,7 +10,7 @@ const LOGIN = "Login flags";
 const GROUPS: readonly [title: string, keys: RegExp][] = [
   ["Key flags", /^(key|sk|slot|certificate|certificateChain|signingAlgorithm)$/],
   ["Signer flags", /^certificate(Identity|Oidc|Github)/],
-  ["Trust flags", /^(trustedRoot|insecureIgnore|useSignedTimestamps|offline)/],
+  ["Trust flags", /^(trustPolicy|trustedRoot|insecureIgnore|useSignedTimestamps|offline)/],
   ["Service flags", /^(signingConfig|useSigningConfig|rekorUrl|timestampClient|timestampServer)/],
   [LOGIN, /^(oidc|identityToken|fulcioAuthFlow)/],
   ["Registry flags", /^(registry|allowHttpRegistry|allowInsecureRegistry|k8sKeychain)/],
@@ -52,6 +52,7 @@ export function groupFlags(flags: Flags): FlagGroup[] {
 /** Variables that a command with one of these flags reads, besides COSIGN_<FLAG>. */
 const BY_FLAG: readonly [keys: readonly string[], names: readonly string[]][] = [
   [["outputKeyPrefix", "outfile", "identityToken"], ["COSIGN_PASSWORD"]],
+  [["trustPolicy"], ["TSIGN_TRUST_POLICY"]],
   [["kms"], ["GITHUB_HOST", "GITHUB_TOKEN"]],
   [
     ["kms", "key"],

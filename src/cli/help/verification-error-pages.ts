@@ -106,9 +106,16 @@ export const VERIFICATION_ERROR_PAGES = {
     },
   },
   policy: {
-    meaning: "Attestations verify, and what they state does not satisfy the policies of --policy.",
-    causes: ["the predicate violates a rule of the policy", "the policy expects another predicate type or version"],
+    meaning:
+      "Attestations verify, and what they state does not satisfy the policies of --policy; or an image does not satisfy the " +
+      "trust policy of --trust-policy.",
+    causes: [
+      "the predicate violates a rule of the policy",
+      "the policy expects another predicate type or version",
+      "a signer that the trust policy demands has not signed, is retired or is denied",
+    ],
     remedies: [
+      "print what the trust policy demands and what is missing with `tsign policy explain POLICY IMAGE`",
       "read the messages of the rules, which stand above the error",
       "print what was attested with `tsign download attestation IMAGE`",
     ],

@@ -1,9 +1,10 @@
-import { withSubject } from "../../errors.ts";
+import { TsignError, withSubject } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import { isStdin } from "../../io/stdin.ts";
 import { readBlob } from "../../net/input.ts";
 import type { TrustPolicy } from "../../trust-policy/model.ts";
 import { readTrustPolicy } from "../../trust-policy/read.ts";
+import { flagName } from "../parser/argv.ts";
 
 /** Largest policy, in bytes; its reader refuses larger ones. */
 const MAX_POLICY = { maxBytes: 1024 * 1024 + 1 };
@@ -17,4 +18,28 @@ const MAX_POLICY = { maxBytes: 1024 * 1024 + 1 };
 export async function loadTrustPolicy(io: Io, file: string): Promise<TrustPolicy> {
   const content = await withSubject("trust policy", () => readBlob(io, file, MAX_POLICY));
   return readTrustPolicy(content, isStdin(file) ? "standard input" : file);
+}
+
+/** The flags that a trust policy does not replace. */
+const COMPATIBLE =
+  /^(trustPolicy|registry.*|allow(Http|Insecure)Registry|k8sKeychain|maxWorkers|output|rekorUrl|offline|baseImageOnly|insecureIgnoreFrontend|platform|help|outputFile|quiet|verbose|timeout|json|report|exitCodes|explain|bundle|type|from|fromFormat|pin)$/;
+
+/**
+ * Refuses flags that say what a trust policy says, so that none of them outvotes it.
+ *
+ * @param given keys of the flags that were set, also by the environment
+ * @param own flags that mean something else in this command
+ * @throws TsignError "usage"
+ */
+export function requireCompatible(given: ReadonlySet<string>, file: string, own: ReadonlySet<string> = new Set()): void {
+  const replaced = [...given].find((key) => !COMPATIBLE.test(key) && !own.has(key));
+  if (replaced === undefined) return;
+  throw new TsignError("usage", `--${flagName(replaced)} and --trust-policy cannot be used together`, {
+    hint: `leave it out: ${file} states what is demanded`,
+  });
+}
+
+/** The trust policy of a command: --trust-policy, or TSIGN_TRUST_POLICY. Undefined without one. */
+export function trustPolicyFile(io: Pick<Io, "env">, { trustPolicy }: { trustPolicy: string }): string | undefined {
+  return trustPolicy || io.env["TSIGN_TRUST_POLICY"] || undefined;
 }

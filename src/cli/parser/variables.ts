@@ -60,6 +60,7 @@ const rows: readonly (readonly [name: string, about: string, expects: string, se
     "seconds since 1970",
   ],
   ["SPIFFE_ENDPOINT_SOCKET", "socket of the SPIFFE workload API", "a path"],
+  ["TSIGN_TRUST_POLICY", "trust policy file, instead of --trust-policy", "a path"],
   ["TUF_MIRROR", "URL of the TUF repository", "a URL"],
   ["TUF_ROOT", "folder of the local TUF metadata", "a path"],
   ["TUF_ROOT_JSON", "initial TUF root file for another TUF repository", "a path"],

@@ -7,7 +7,7 @@ import type { Io } from "../../io/io.ts";
 import { isDockersFrontend } from "../../sources/dockerfile-frontend.ts";
 import type definition from "./verify.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [path = ""], flags, answer }) => {
+export const run: Run<typeof definition> = async (io, { args: [path = ""], flags, given, answer }) => {
   const { read } = await readImageFile(io, path, {
     format: "dockerfile",
     baseOnly: flags.baseImageOnly,
@@ -17,7 +17,7 @@ export const run: Run<typeof definition> = async (io, { args: [path = ""], flags
   printFrontend(io, read, " (skip it with --insecure-ignore-frontend)");
   const images = [...new Set(read.images.map(({ image }) => image))];
   io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
-  await verifySignatures(io, images, { flags, answer });
+  await verifySignatures(io, images, { flags, given, answer });
 };
 
 function readPlatform(io: Io, platform: string): string {

@@ -1,5 +1,6 @@
 import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
 import { STRICT_BY_CODE } from "../../cli/flags/reporting.ts";
+import { trustPolicyFlags } from "../../cli/flags/trust-policy.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { shape } from "../../cli/parser/shape.ts";
 
@@ -20,6 +21,7 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   flags: {
     ...imageVerificationFlags,
+    ...trustPolicyFlags,
     baseImageOnly: flag.bool("verify only the base image of the last stage, and the frontend", {
       weakens: { when: true, effect: "only the base image of the last stage is verified" },
     }),

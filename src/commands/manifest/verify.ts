@@ -1,5 +1,6 @@
 import { EXCLUSIVE_FLAGS, IMAGE_EXIT_CODES, imageVerificationFlags } from "../../cli/flags/image-verification.ts";
 import { STRICT_BY_CODE } from "../../cli/flags/reporting.ts";
+import { trustPolicyFlags } from "../../cli/flags/trust-policy.ts";
 import { defineCommand } from "../../cli/parser/define.ts";
 import { shape } from "../../cli/parser/shape.ts";
 
@@ -16,7 +17,7 @@ export default defineCommand({
   ],
   result: shape.reference<void>("images.json#/$defs/result"),
   args: { min: 1, max: 1 },
-  flags: imageVerificationFlags,
+  flags: { ...imageVerificationFlags, ...trustPolicyFlags },
   exclusive: EXCLUSIVE_FLAGS,
   exitCodes: IMAGE_EXIT_CODES,
   strictExitCodes: STRICT_BY_CODE,

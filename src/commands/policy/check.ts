@@ -15,7 +15,9 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   flags: {
     ...policyFlags,
-    skipKeys: flag.bool("do not read the keys of the policy"),
+    skipKeys: flag.bool("do not read the keys of the policy", {
+      weakens: { when: true, effect: "the keys of the policy are not read" },
+    }),
     strict: flag.bool("fail for warnings"),
   },
 });
