@@ -1,11 +1,9 @@
 import type { Command, LoadCommand, Run } from "./cli/parser/define.ts";
 import type { CommandName, Entry } from "./cli/table.ts";
+import { policyLoaders } from "./policy-commands.ts";
 
 /** How a command is loaded: what it is, for help and completion, and what it does, for running it. */
-interface Loader<C> {
-  definition(): Promise<{ default: C }>;
-  run(): Promise<{ run: Run<C> }>;
-}
+type Loader<C> = { definition(): Promise<{ default: C }>; run(): Promise<{ run: Run<C> }> };
 
 // biome-ignore lint/suspicious/noExplicitAny: commands have different flags and results, and the table contains all of them
 type AnyCommand = Command<any, any>;
@@ -18,6 +16,7 @@ function loaders<T extends Record<string, AnyCommand>>(table: { readonly [K in k
 
 /** Where each command of the table stands. */
 const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
+  ...policyLoaders,
   "attach attestation": {
     definition: () => import("./commands/attach/attestation.ts"),
     run: () => import("./commands/attach/attestation.run.ts"),
@@ -152,14 +151,6 @@ const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
   "pkcs11-tool list-tokens": {
     definition: () => import("./commands/pkcs11-tool/list-tokens.ts"),
     run: () => import("./commands/pkcs11-tool/list-tokens.run.ts"),
-  },
-  "policy check": {
-    definition: () => import("./commands/policy/check.ts"),
-    run: () => import("./commands/policy/check.run.ts"),
-  },
-  "policy explain": {
-    definition: () => import("./commands/policy/explain.ts"),
-    run: () => import("./commands/policy/explain.run.ts"),
   },
   "public-key": {
     definition: () => import("./commands/public-key.ts"),

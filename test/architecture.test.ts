@@ -113,7 +113,8 @@ const ROOMS: Rooms = {
     "trust-policy",
     "cli",
   ],
-  "commands.ts": ["cli", "commands"],
+  "policy-commands.ts": ["commands"],
+  "commands.ts": ["cli", "commands", "policy-commands.ts"],
   "main.ts": ["errors.ts", "io", "net", "cli", "commands.ts"],
 };
 
@@ -237,7 +238,7 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "sign/": { packages: ["@sigstore/core"] }, // of @sigstore/sign only types, nothing is loaded
   "services/": { packages: ["@sigstore/protobuf-specs", "@sigstore/tuf/", "@tufjs/models", "openid-client"] },
   "trust/": { packages: ["@sigstore/core"] },
-  "trust-policy/": { packages: ["zod/mini"] },
+  "trust-policy/": { packages: ["yaml", "zod/mini"] },
   "verify/": { packages: ["@sigstore/core", "@sigstore/verify", "@sigstore/verify/", "re2js"] },
 };
 
@@ -377,6 +378,8 @@ test("text for people is printed by write, one line per call; only documents for
     "commands/env.run.ts", // secrets on request
     "commands/generate-fig-spec.run.ts",
     "commands/generate.run.ts",
+    "commands/policy/fmt.run.ts",
+    "commands/policy/init.run.ts",
     "commands/public-key.run.ts",
     "commands/sandbox/env.run.ts",
     "commands/sandbox/token.run.ts",

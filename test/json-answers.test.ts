@@ -129,6 +129,12 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     "verify-blob-attestation": [...blob, "--type=custom", "--bundle=att.json", "file"],
     "dockerfile verify": [...blob, "Dockerfile"],
     "manifest verify": [...blob, "pod.yaml"],
+    "policy init": ["--insecure-ignore-tlog", "--key=a.pub", image],
+    "policy check": ["policy.yaml"],
+    "policy explain": ["policy.yaml", image],
+    "policy diff": ["policy.yaml", "policy.yaml", image],
+    "policy test": ["policy.yaml"],
+    "policy fmt": ["policy.yaml"],
     tree: ["--signers", image],
     identify: [image],
     triangulate: [image],
@@ -170,6 +176,11 @@ test("every command with --json: success -> one document with the result that it
     write(name, text);
   }
   write("Dockerfile", `FROM ${image}\n`);
+  write(
+    "policy.yaml",
+    "version: 1\nsigners: {a: {key: a.pub}}\nrules: [{images: r.example/**, signatures: {signers: a, log: insecure-skip}}]\n" +
+      `tests: [{name: unsigned, image: "r.example/app", digest: "sha256:${"0".repeat(64)}", expect: refuse}]\n`,
+  );
   write("pod.yaml", `apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: a, image: "${image}"}\n`);
   const { generateKeyPairSync } = await import("node:crypto");
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

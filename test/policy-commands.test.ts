@@ -86,9 +86,12 @@ test("policy check: findings on stdout; errors and --strict warnings -> exit 1",
   assert.match(warned.stdout, /^p\.yaml:6:6: warning: rule 2 never decides/);
   assert.equal((await tsign("policy", "check", "--strict", "p.yaml")).code, 1);
   write(`version: 1\nsigners:\n  a: {key: absent.pub}\nrules:\n${rule("r.example/*")}`);
-  const missing = await tsign("policy", "check", "--output", "json", "--output-file", "out.json", "p.yaml");
+  const missing = await tsign("policy", "check", "--json", "--output-file", "out.json", "p.yaml");
   assert.deepEqual([missing.code, missing.stdout], [1, ""]);
-  assert.match(JSON.parse(readFileSync(join(cwd, "out.json"), "utf8")).findings[0].text, /signer a: .*absent.pub/);
+  assert.match(
+    JSON.parse(readFileSync(join(cwd, "out.json"), "utf8")).result.findings[0].text,
+    /signer a: .*absent.pub/,
+  );
   assert.equal((await tsign("policy", "check", "--skip-keys", "p.yaml")).code, 0);
   write("version: 1\nrules: []\n");
   const broken = await tsign("policy", "check", "p.yaml");
@@ -113,7 +116,7 @@ test("policy explain: the rule, who signed, and what is missing", async (t) => {
   assert.match(missed.stdout, /b: does not verify: signature: /);
   policy("{any: [a, b]}");
   assert.match((await tsign("policy", "explain", "p.yaml", image)).stdout, /decision +accepted by own/);
-  const json = JSON.parse((await tsign("policy", "explain", "-o", "json", "p.yaml", image)).stdout);
+  const json = JSON.parse((await tsign("policy", "explain", "--json", "p.yaml", image)).stdout).result;
   assert.deepEqual([json.decision.ok, json.decision.allowed, json.rule.name], [true, true, "own"]);
   const named = await tsign("policy", "explain", "--name-only", "p.yaml", "registry.invalid/app");
   assert.match(named.stdout, /rule +none; effect: enforce/);
@@ -183,8 +186,8 @@ test("manifest verify --trust-policy: each image is decided by its own rule", as
   assert.equal((await verify()).code, 0);
 });
 
-test("docs/trust-policy.md: every policy in it can be read, and checked without an error", async () => {
-  const page = readFileSync(resolve(import.meta.dirname, "../docs/trust-policy.md"), "utf8");
+test("docs/policy.md: every policy in it can be read, and checked without an error", async () => {
+  const page = readFileSync(resolve(import.meta.dirname, "../docs/policy.md"), "utf8");
   const policies = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = ""]) => text);
   assert.ok(policies.length >= 3);
   for (const text of policies) {

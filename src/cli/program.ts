@@ -134,10 +134,10 @@ function takesValue(word: string): boolean {
 
 /** Explains an error code, loaded only when asked. Other words are those of commands; `policy` is both. */
 async function helpTopic(group: readonly string[], rest: readonly string[], io: Io): Promise<Request> {
-  const { ERROR_CODES, errorHelp } = await import("./help/errors.ts");
+  const { ERROR_CODES: topics, errorHelp } = await import("./help/errors.ts");
   const text = errorHelp([...group, ...rest], screenOf(io));
   if (text && group.length === 0) return { kind: "print", text };
-  const ofGroup = parseGroup(group, rest, { asked: true, io, topics: ERROR_CODES });
+  const ofGroup = parseGroup(group, rest, { asked: true, io, topics });
   return text && ofGroup.kind === "print" ? { ...ofGroup, text: `${text}\n${ofGroup.text}` } : ofGroup;
 }
 
@@ -159,10 +159,7 @@ function parseGroup(
   return { kind: "print", text: groupHelp(group, { global: GLOBAL_FLAGS, screen: screenOf(io) }) };
 }
 
-function warnDeprecated(
-  given: readonly GivenFlag[],
-  { command, io }: { command: Command; io: Pick<Io, "stderr"> },
-): void {
+function warnDeprecated(given: readonly GivenFlag[], { command, io }: { command: Command; io: Io }): void {
   for (const key of new Set(given.map((each) => each.key))) {
     const text = command.flags[key]?.deprecated;
     if (text) io.stderr.write(`Flag --${flagName(key)} has been deprecated, ${text}\n`);

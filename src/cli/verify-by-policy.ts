@@ -22,7 +22,8 @@ import { type ImageRecord, imageRecord } from "./reports/record.ts";
 import type { ReportingFlags } from "./reports/results.ts";
 
 interface Invoked {
-  readonly flags: Omit<ImageVerificationFlags, "output" | "signature" | "payload"> & ReportingFlags & { readonly output?: string };
+  readonly flags: Omit<ImageVerificationFlags, "output" | "signature" | "payload"> &
+    ReportingFlags & { readonly output?: string };
   /** Keys of the flags that were set. */
   readonly given: ReadonlySet<string>;
   /** Path of the trust policy. */

@@ -16,13 +16,12 @@ import {
   type ImageVerificationFlags,
   type imageVerificationFlags,
 } from "./flags/image-verification.ts";
-import type { trustPolicyFlags } from "./flags/trust-policy.ts";
+import { trustPolicyFile, type trustPolicyFlags } from "./flags/trust-policy.ts";
 import { requiredAnnotations } from "./options/annotations.ts";
 import { imageOptions } from "./options/image-verification.ts";
 import { openTarget } from "./options/images.ts";
 import { type NamedImage, withPlatforms } from "./options/recursive.ts";
 import { absenceHint, refusalHint, type SignerFlags, signersHint } from "./options/refusal-hints.ts";
-import { trustPolicyFile } from "./options/trust-policy.ts";
 import { readVerification } from "./options/verification.ts";
 import type { Invocation } from "./parser/define.ts";
 import { printExplanation } from "./print/explanation.ts";
@@ -48,7 +47,8 @@ export async function verifySignatures(io: Io, images: readonly string[], invoke
   await verifyByPolicy(io, images, { flags, given, file, answer, onVerified });
 }
 
-interface Invoked extends Pick<Invocation<typeof imageVerificationFlags & typeof trustPolicyFlags>, "flags" | "answer"> {
+interface Invoked
+  extends Pick<Invocation<typeof imageVerificationFlags & typeof trustPolicyFlags>, "flags" | "answer"> {
   /** Keys of the flags that were set. */
   readonly given: ReadonlySet<string>;
   /** As in Run. */

@@ -1,6 +1,6 @@
 import type { TsignError } from "../errors.ts";
 import { isCovered } from "./glob.ts";
-import type { Demand, Rule, Signer, TextPattern, TrustPolicy } from "./model.ts";
+import type { Demand, Rule, Signer, TextPattern, TrustPolicy, VsaDemand } from "./model.ts";
 import { signersOf } from "./read-requirements.ts";
 import { describe } from "./requirement.ts";
 import type { PolicySources } from "./sources.ts";
@@ -156,6 +156,7 @@ function describeDemand(demand: Demand): string {
     ...(maxAge === undefined ? [] : [`at most ${maxAge / 3_600_000} h old`]),
     ...(trust === undefined ? [] : [`trusting ${trust}`]),
     ...(attestation?.slsa ? describeSlsa(attestation.slsa) : []),
+    ...(attestation?.vsa ? describeVsa(attestation.vsa) : []),
     ...(attestation?.vulnerabilities ? describeScan(attestation.vulnerabilities) : []),
     ...(attestation?.policies.length ? [`${attestation.policies.length} CUE or Rego policies`] : []),
   ];
@@ -170,6 +171,15 @@ function describeSlsa(slsa: NonNullable<NonNullable<Demand["attestation"]>["slsa
   return [
     ...texts,
     ...(commit === undefined ? [] : [`commit ${commit}`]),
+    ...(level === undefined ? [] : [`SLSA build level ${level}`]),
+  ];
+}
+
+function describeVsa({ verifier, policy, resource, level }: VsaDemand): string[] {
+  return [
+    `verified by ${verifier.text}`,
+    ...(policy === undefined ? [] : [`policy ${policy.text}`]),
+    ...(resource === undefined ? [] : [`resource ${resource.text}`]),
     ...(level === undefined ? [] : [`SLSA build level ${level}`]),
   ];
 }

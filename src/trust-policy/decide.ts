@@ -1,10 +1,10 @@
 import type { Evidence, Found, Incomplete } from "../evidence/model.ts";
-import type { Message } from "../format/digest.ts";
+import type { Digest, Message } from "../format/digest.ts";
 import { findStored } from "../images/candidates.ts";
 import type { ImageTarget } from "../images/open.ts";
 import { verifyCandidate } from "../images/verify.ts";
 import type { Io } from "../io/io.ts";
-import type { Reference } from "../oci/ref.ts";
+import { formatReference, type Reference } from "../oci/ref.ts";
 import type { Log } from "../trust/material.ts";
 import { type Verified, verify } from "../verify/verify.ts";
 import type { Decision } from "./decision.ts";
@@ -26,6 +26,8 @@ export interface DecideOptions {
 export interface Decided {
   readonly decision: Decision;
   readonly verified: readonly Verified[];
+  /** What they were read from. */
+  readonly evidence: readonly Evidence[];
   /** The logs that were trusted, to name the log of an entry. */
   readonly logs: readonly Log[];
   /** The error of the first place that could not be searched, if the demands are not met. */
@@ -62,15 +64,35 @@ export async function decideImage(
       policy: with_,
       options: { certificate: undefined, rekorUrl: options.rekorUrl },
     });
-  const rule = ruleForImage(policy, ref);
-  const denied = policy.denied.digests.find(({ digest }) => digest === target.digest);
-  const unpinned = rule?.pinned === true && ref.digest === undefined ? ["image is not named by its digest"] : [];
   const candidates = (demand: Demand) => findStored(target, { ...options, bundles: true, wanted: wantedBy(demand) });
   const decided = await decide(
-    { policy, rule, candidates, reasons: unpinned, ...(denied ? { denied: `denied digest: ${denied.reason}` } : {}) },
+    { policy, ...ruleOf(policy, ref, target.digest), candidates },
     { io, policy, sources, now: io.now(), verify: check },
   );
   return { ...decided, decision: { subject: target.name, digest: target.digest, ...decided.decision } };
+}
+
+/** Decides on an image with signatures and attestations from files, without a registry and a log. */
+export async function decideSavedImage(
+  io: Io,
+  sources: PolicySources,
+  image: { policy: TrustPolicy; ref: Reference; digest: Digest; evidence: readonly Evidence[] },
+): Promise<Decided> {
+  const { policy, ref, digest, evidence } = image;
+  const check: VerifyCandidate = (each, trust, with_) => verify(each, { kind: "image", digest }, trust, with_);
+  const decided = await decide(
+    { policy, ...ruleOf(policy, ref, digest), candidates: () => evidence },
+    { io, policy, sources, now: io.now(), verify: check },
+  );
+  return { ...decided, decision: { subject: formatReference(ref), digest, ...decided.decision } };
+}
+
+/** The rule for an image, and why it is refused before any signature is looked at. */
+function ruleOf(policy: TrustPolicy, ref: Reference, digest: Digest): Pick<Deciding, "rule" | "reasons" | "denied"> {
+  const rule = ruleForImage(policy, ref);
+  const denied = policy.denied.digests.find((each) => each.digest === digest);
+  const unpinned = rule?.pinned === true && ref.digest === undefined ? ["image is not named by its digest"] : [];
+  return { rule, reasons: unpinned, ...(denied ? { denied: `denied digest: ${denied.reason}` } : {}) };
 }
 
 /**
@@ -97,16 +119,18 @@ export async function decideFile(
   return { ...decided, decision: { subject: path, ...decided.decision } };
 }
 
+interface Deciding {
+  readonly policy: TrustPolicy;
+  readonly rule: Rule | undefined;
+  readonly candidates: (demand: Demand) => AsyncIterable<Found> | Iterable<Found>;
+  /** Why it is refused before any signature is looked at. */
+  readonly reasons: readonly string[];
+  /** Why it is refused whatever the rule says. */
+  readonly denied?: string;
+}
+
 async function decide(
-  of: {
-    policy: TrustPolicy;
-    rule: Rule | undefined;
-    candidates: (demand: Demand) => AsyncIterable<Found> | Iterable<Found>;
-    /** Why it is refused before any signature is looked at. */
-    reasons: readonly string[];
-    /** Why it is refused whatever the rule says. */
-    denied?: string;
-  },
+  of: Deciding,
   context: JudgeContext,
 ): Promise<Omit<Decided, "decision"> & { decision: Omit<Decision, "subject"> }> {
   const { policy, rule, denied } = of;
@@ -139,6 +163,7 @@ async function decide(
     },
     logs: judged.flatMap(({ logs }) => logs),
     verified: ok ? judged.flatMap(({ verified }) => verified) : [],
+    evidence: ok ? [...new Set(judged.flatMap(({ evidence }) => evidence))] : [],
     missed: ok ? undefined : missed[0]?.incomplete,
   };
 }

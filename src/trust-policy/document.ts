@@ -109,7 +109,7 @@ class Converter {
 
   /** Refuses a text without quotes that parsers of YAML 1.1 or 1.2 read as another type. */
   #refuseAmbiguous(value: string, at: number): void {
-    if (!NOT_TEXT.test(value) && !SEXAGESIMAL.test(value)) return;
+    if (!isAmbiguous(value)) return;
     const shown = printable(value);
     this.#refuse(at, `${shown} is a number or a boolean for some YAML parsers`, `write "${shown}" in quotes`);
   }
@@ -136,6 +136,11 @@ class Converter {
     const line = firstLine + lineOf(`\n${text}`, at) - 2;
     return `${this.#file}:${line}:${at - `\n${text}`.lastIndexOf("\n", at - 1)}`;
   }
+}
+
+/** Whether parsers of YAML 1.1 or 1.2 read a text without quotes as another type. */
+export function isAmbiguous(text: string): boolean {
+  return NOT_TEXT.test(text) || SEXAGESIMAL.test(text);
 }
 
 /** Where a node begins, if it is known. */

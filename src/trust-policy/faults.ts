@@ -1,8 +1,8 @@
+import type * as z from "zod/mini";
 import { TsignError } from "../errors.ts";
 import { didYouMean } from "../format/nearest.ts";
 import { printable } from "../format/printable.ts";
 import type { Path, PolicyDocument } from "./document.ts";
-import { PolicyFile } from "./schema.ts";
 
 /** What is wrong with a field, and what to write. */
 export interface Fault {
@@ -24,12 +24,12 @@ interface Issue {
 }
 
 /**
- * Validates the values of a policy with its schema.
+ * Validates the values of a policy, or of a file of cases, with its schema.
  *
  * @throws TsignError "input" for the first field that does not fit, with its place
  */
-export function validate(document: PolicyDocument): PolicyFile {
-  const result = PolicyFile.safeParse(document.value, { reportInput: false });
+export function validate<T>(document: PolicyDocument, schema: z.ZodMiniType<T>): T {
+  const result = schema.safeParse(document.value, { reportInput: false });
   if (result.success) return result.data;
   const [first] = result.error.issues.map((issue) => faultOf(issue as unknown as Issue, [], document.value));
   throw errorOf(document, first ?? { path: [], reason: "invalid policy", hint: undefined });
@@ -97,12 +97,14 @@ const FIELDS = [
   ...["extensions", "trustedRoot", "authorities", "intermediates", "timestampAuthority", "insecureIgnoreSct", "log"],
   ...["logs", "timestamp", "form", "maxAge", "type", "policy", "slsa", "vulnerabilities", "builder", "source", "ref"],
   ...["commit", "buildType", "level", "worst", "ignore", "keys", "identities", "digests", "logEntries", "index", "cue"],
-  ...["rego", "file", "any", "all", "atLeast", "of", "glob", "regexp", "none", "reason"],
+  ...["rego", "file", "any", "all", "atLeast", "of", "glob", "regexp", "none", "reason", "vsa", "verifier"],
+  ...["resource", "tests", "image", "bundles", "layout", "at", "expect", "rule"],
 ];
 
 /** What is expected of a field, by its name. */
 const WANTED: Readonly<Record<string, string>> = {
   maxAge: "a duration such as 90d or 12h",
+  at: "a time such as 2026-01-31 or 2026-01-31T12:00:00Z",
   until: "a time such as 2026-01-31 or 2026-01-31T12:00:00Z",
   signers: "a signer's name, or one of any, all and atLeast",
   any: "a signer's name, or one of any, all and atLeast",

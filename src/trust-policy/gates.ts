@@ -10,6 +10,7 @@ import type { Demand, Denied, Signer, TrustPolicy } from "./model.ts";
 import type { Principal } from "./requirement.ts";
 import { slsaFaults } from "./slsa.ts";
 import { fingerprint, type PolicySources } from "./sources.ts";
+import { vsaFaults } from "./vsa.ts";
 import { vulnerabilityFaults } from "./vulnerabilities.ts";
 
 /** A signature that `verify` has accepted for one signer, with the evidence it was read from. */
@@ -141,10 +142,11 @@ async function statementFaults(
 ): Promise<string[]> {
   const { content } = verified;
   if (content.kind !== "statement") return ["not an attestation"];
-  const { slsa, vulnerabilities, policies } = demand;
-  const statement = slsa || vulnerabilities ? parseJson(content.payload, "statement") : undefined;
+  const { slsa, vulnerabilities, vsa, policies } = demand;
+  const statement = slsa || vulnerabilities || vsa ? parseJson(content.payload, "statement") : undefined;
   const faults = [
     ...(slsa ? slsaFaults(statement, slsa, policy.builders) : []),
+    ...(vsa ? vsaFaults(statement, vsa) : []),
     ...(vulnerabilities ? vulnerabilityFaults(statement, vulnerabilities, now) : []),
   ];
   if (faults.length > 0 || policies.length === 0) return faults;

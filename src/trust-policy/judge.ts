@@ -32,6 +32,7 @@ export interface Judged {
   readonly outcome: DemandOutcome;
   /** The signatures that count, each once. */
   readonly verified: readonly Verified[];
+  readonly evidence: readonly Evidence[];
   readonly incomplete: readonly Incomplete[];
   /** The logs that were trusted. */
   readonly logs: readonly Log[];
@@ -72,11 +73,11 @@ export async function judgeDemand(
   }
   const found: SignerOutcome[] = [];
   const principals = new Map<string, Principal[]>();
-  const verified = new Set<Verified>();
+  const signatures = new Set<Signed>();
   for (const each of tries) {
     const gated = await gate(each, demand, context);
     principals.set(each.signer.name, gated.counted.map(principalOf));
-    for (const signed of gated.counted) verified.add(signed.verified);
+    for (const signed of gated.counted) signatures.add(signed);
     found.push(outcomeOf(each, gated, wrongForm));
   }
   const ok = isMet(demand.signers, principals);
@@ -85,7 +86,8 @@ export async function judgeDemand(
   const name = demand.attestation?.predicateType ?? "signatures";
   return {
     outcome: { demand: name, ok, signers: describe(demand.signers), found, count },
-    verified: ok ? onePerSignature(verified) : [],
+    verified: ok ? onePerSignature([...signatures].map(({ verified }) => verified)) : [],
+    evidence: ok ? [...new Set([...signatures].map(({ evidence }) => evidence))] : [],
     incomplete,
     logs: tries.flatMap(({ trusted }) => trusted.logs),
   };

@@ -1,3 +1,4 @@
+import type { Digest } from "../format/digest.ts";
 import type { PolicySource } from "../policy/index.ts";
 import type { Glob } from "./glob.ts";
 import type { ImagePattern } from "./image-names.ts";
@@ -61,6 +62,7 @@ export interface AttestationDemand {
   readonly policies: readonly PolicyText[];
   readonly slsa: SlsaDemand | undefined;
   readonly vulnerabilities: VulnerabilityDemand | undefined;
+  readonly vsa: VsaDemand | undefined;
 }
 
 /** A CUE or Rego policy, inline or in a file beside the trust policy. */
@@ -72,6 +74,14 @@ export interface SlsaDemand {
   readonly ref: TextPattern | undefined;
   readonly commit: string | undefined;
   readonly buildType: TextPattern | undefined;
+  readonly level: number | undefined;
+}
+
+/** What a SLSA verification summary must state, besides that the verification passed. */
+export interface VsaDemand {
+  readonly verifier: TextPattern;
+  readonly policy: TextPattern | undefined;
+  readonly resource: TextPattern | undefined;
   readonly level: number | undefined;
 }
 
@@ -117,10 +127,32 @@ export interface Denied {
 export interface TrustPolicy {
   /** Path of the file; references to files in it are relative to its folder. */
   readonly path: string;
+  /** Digest of the file's content. */
+  readonly digest: Digest;
   readonly unmatched: Effect;
   readonly trust: ReadonlyMap<string, NonNullable<PolicyFile["trust"]>[string]>;
   readonly signers: ReadonlyMap<string, Signer>;
   readonly builders: readonly { readonly builder: TextPattern; readonly level: number }[];
   readonly denied: Denied;
   readonly rules: readonly Rule[];
+  readonly cases: readonly PolicyCase[];
+}
+
+/** A case for a policy: an image or a file with saved signatures, and the expected decision. */
+export interface PolicyCase {
+  readonly name: string;
+  /** `file:line:column`. */
+  readonly place: string;
+  /** Path of its file; bundles and layouts are relative to its folder. */
+  readonly path: string;
+  readonly subject:
+    | { readonly kind: "image"; readonly reference: string; readonly digest: Digest | undefined }
+    | { readonly kind: "file"; readonly file: string; readonly digest: Digest };
+  readonly bundles: readonly string[];
+  readonly layout: string | undefined;
+  /** When it is decided; undefined for now. */
+  readonly at: Date | undefined;
+  readonly expect: "accept" | "warn" | "audit" | "refuse";
+  readonly rule: string | undefined;
+  readonly reason: string | undefined;
 }

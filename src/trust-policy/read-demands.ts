@@ -1,6 +1,6 @@
 import { predicateTypeOf, requirePredicateType } from "../sign/predicates.ts";
 import { at, type Fault } from "./faults.ts";
-import type { AttestationDemand, Demand, PolicyText, SlsaDemand } from "./model.ts";
+import type { AttestationDemand, Demand, PolicyText, SlsaDemand, VsaDemand } from "./model.ts";
 import { compilePattern } from "./patterns.ts";
 import type { RuleContext } from "./read-requirements.ts";
 import { requireName } from "./read-signers.ts";
@@ -8,6 +8,8 @@ import type { AttestationText, EvidenceText } from "./schema.ts";
 
 const PROVENANCE = ["https://slsa.dev/provenance/v0.2", "https://slsa.dev/provenance/v1"];
 const VULNERABILITIES = "https://cosign.sigstore.dev/attestation/vuln/v1";
+/** SLSA v1.1, "Verification Summary Attestation". */
+export const SUMMARY_TYPE = "https://slsa.dev/verification_summary/v1";
 const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
 
 /**
@@ -52,6 +54,12 @@ async function readAttestation(
   if (text.vulnerabilities !== undefined && predicateType !== VULNERABILITIES) {
     refuse([...path, "vulnerabilities"], "vulnerabilities requires type vuln", "write type: vuln");
   }
+  if ((text.vsa !== undefined) !== (predicateType === SUMMARY_TYPE)) {
+    if (text.vsa !== undefined)
+      refuse([...path, "vsa"], `vsa requires type ${SUMMARY_TYPE}`, `write type: ${SUMMARY_TYPE}`);
+    // The summary of a failed verification is signed, too.
+    refuse([...path, "type"], "missing vsa", "write vsa: {verifier: ID}");
+  }
   const { vulnerabilities } = text;
   if (vulnerabilities !== undefined && vulnerabilities.maxAge === undefined && vulnerabilities.worst === undefined) {
     refuse([...path, "vulnerabilities"], "demands nothing", "write maxAge: or worst:");
@@ -63,6 +71,7 @@ async function readAttestation(
     predicateType,
     policies: (text.policy ?? []).map((policy, index) => policyText(policy, index, path, context)),
     slsa: text.slsa && (await readSlsa(text.slsa, [...path, "slsa"], context)),
+    vsa: text.vsa && (await readVsa(text.vsa, [...path, "vsa"], context)),
     vulnerabilities: vulnerabilities && {
       maxAge: vulnerabilities.maxAge === undefined ? undefined : milliseconds(vulnerabilities.maxAge),
       worst: vulnerabilities.worst,
@@ -113,6 +122,23 @@ async function readSlsa(
     buildType: await compile("buildType"),
     commit,
     level,
+  };
+}
+
+async function readVsa(
+  text: NonNullable<AttestationText["vsa"]>,
+  path: Fault["path"],
+  { refuse }: RuleContext,
+): Promise<VsaDemand> {
+  const compile = async (field: "policy" | "resource") => {
+    const pattern = text[field];
+    return pattern === undefined ? undefined : await at([...path, field], refuse, () => compilePattern(pattern));
+  };
+  return {
+    verifier: await at([...path, "verifier"], refuse, () => compilePattern(text.verifier)),
+    policy: await compile("policy"),
+    resource: await compile("resource"),
+    level: text.level,
   };
 }
 

@@ -54,7 +54,7 @@ export async function readSigner(
 }
 
 /** Parses a time or a date, whose start in UTC is meant. Refuses days that do not exist. */
-function readTime(text: string, path: Fault["path"], refuse: Refuse): Date {
+export function readTime(text: string, path: Fault["path"], refuse: Refuse): Date {
   const time = new Date(text.includes("T") ? text : `${text}T00:00:00Z`);
   if (Number.isNaN(time.getTime()) || !time.toISOString().startsWith(text.slice(0, 10))) {
     refuse(path, `"${text}" is not a time`, "write a time such as 2026-01-31T12:00:00Z");

@@ -70,7 +70,7 @@ test("readTrustPolicy: fault in the schema -> file, line, column and what to wri
     [HEAD, /rules: missing/],
     [`${HEAD}rules: []\n`, /p\.yaml:4:1: rules: empty/],
     [`${HEAD}${RULE}sigers: {}\n`, /p\.yaml:7:1: sigers: unknown field \(did you mean signers/],
-    [`${HEAD}${RULE}    efect: warn\n`, /p\.yaml:7:5: rules\[0\]\.efect: unknown field \(did you mean effect\?/],
+    [`${HEAD}${RULE}    efect: warn\n`, /p\.yaml:7:5: rules\[0\]\.efect: unknown field \(did you mean effect/],
     [`${HEAD}${RULE}    effect: Enforce\n`, /p\.yaml:7:5: .*got "Enforce", want enforce, warn, audit/],
     [
       `${HEAD}rules:\n  - images: r.example/*\n    signatures: {signers: 7}\n`,

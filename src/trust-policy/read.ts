@@ -1,16 +1,17 @@
-import { isDigest } from "../format/digest.ts";
+import { digestOf, isDigest } from "../format/digest.ts";
 import { readPolicyDocument } from "./document.ts";
 import { at, errorOf, type Refuse, validate } from "./faults.ts";
 import { parseFilePattern, parseImagePattern } from "./image-names.ts";
 import type { Denied, Rule, Signer, TrustPolicy } from "./model.ts";
 import { compilePattern } from "./patterns.ts";
+import { readCases } from "./read-cases.ts";
 import { readDemand } from "./read-demands.ts";
 import { type RuleContext, readRequirements } from "./read-requirements.ts";
 import { readSigner } from "./read-signers.ts";
-import type { PolicyFile, RuleText } from "./schema.ts";
+import { PolicyFile, type RuleText } from "./schema.ts";
 
 /**
- * Reads a trust policy (docs/trust-policy.md), strictly. Opens no file and no key that it names.
+ * Reads a trust policy (docs/policy.md), strictly. Opens no file and no key that it names.
  *
  * @param content of the file, YAML or JSON
  * @param path of the file, for errors and for the references in it
@@ -19,7 +20,7 @@ import type { PolicyFile, RuleText } from "./schema.ts";
  */
 export async function readTrustPolicy(content: string | Uint8Array, path: string): Promise<TrustPolicy> {
   const document = readPolicyDocument(content, path);
-  const file = validate(document);
+  const file = validate<PolicyFile>(document, PolicyFile);
   const refuse: Refuse = (at, reason, hint) => {
     throw errorOf(document, { path: at, reason, hint });
   };
@@ -48,7 +49,17 @@ export async function readTrustPolicy(content: string | Uint8Array, path: string
     rules.push({ ...(await readRule(text, index, { ...context, path })), place: document.placeOf(["rules", index]) });
   }
   const unmatched = file.unmatched === undefined || file.unmatched === "refuse" ? "enforce" : file.unmatched;
-  return { path, unmatched, trust, signers, builders, denied: await readDenied(file, refuse), rules };
+  return {
+    path,
+    digest: digestOf(Buffer.from(content)),
+    unmatched,
+    trust,
+    signers,
+    builders,
+    denied: await readDenied(file, refuse),
+    rules,
+    cases: readCases(file.tests ?? [], { document, path }),
+  };
 }
 
 async function readRule(text: RuleText, index: number, context: RuleContext): Promise<Omit<Rule, "place">> {

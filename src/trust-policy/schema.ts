@@ -112,6 +112,13 @@ const policyFile = z.union([
   z.strictObject({ file: described(text, "a .cue or .rego file") }),
 ]);
 
+const vsa = z.strictObject({
+  verifier: described(pattern, "verifier.id: who must have verified"),
+  policy: z.optional(described(pattern, "policy.uri: by which policy")),
+  resource: z.optional(described(pattern, "resourceUri: for which place")),
+  level: z.optional(described(z.int().check(z.minimum(1), z.maximum(4)), "the SLSA build level in verifiedLevels")),
+});
+
 const attestation = z.strictObject({
   type: described(text, "a predicate type: a URI, or slsaprovenance1, vuln, spdxjson, cyclonedx and so on"),
   ...evidence,
@@ -126,6 +133,7 @@ const attestation = z.strictObject({
       level: z.optional(z.int().check(z.minimum(1), z.maximum(4))),
     }),
   ),
+  vsa: z.optional(described(vsa, "a verification summary that states PASSED")),
   vulnerabilities: z.optional(
     z.strictObject({
       maxAge: z.optional(described(duration, "greatest age of the scan")),
@@ -150,6 +158,23 @@ const rule = z.strictObject({
   insecureAcceptAnything: z.optional(described(z.literal(true), "accepts without a signature")),
 });
 
+const testCase = z.strictObject({
+  name: described(text, "what is tested"),
+  image: z.optional(described(text, "the image as a user names it")),
+  file: z.optional(described(text, "the file's name")),
+  digest: z.optional(described(text, "of an image that is named by tag, or of the file: sha256:…")),
+  bundles: z.optional(described(texts, "files with Sigstore bundles, one or one a line")),
+  layout: z.optional(described(text, "the folder that `tsign save` wrote, with the image and its signatures")),
+  at: z.optional(described(time, "when it is decided; default now")),
+  expect: described(z.enum(["accept", "warn", "audit", "refuse"]), "the decision"),
+  rule: z.optional(described(text, "the name of the rule that decides")),
+  reason: z.optional(described(text, "a part of the reasons for a refusal")),
+});
+const tests = z.array(testCase).check(z.minLength(1));
+
+/** A file of cases beside a policy, version 1. */
+export const CasesFile = z.strictObject({ version: z.literal(1), tests });
+
 /** A trust policy, version 1, as it is written. */
 export const PolicyFile = z.strictObject({
   version: described(z.literal(1), "the version of this format"),
@@ -165,12 +190,14 @@ export const PolicyFile = z.strictObject({
   ),
   denied: z.optional(described(denied, "what no rule can outvote")),
   rules: described(z.array(rule).check(z.minLength(1)), "the first rule that matches decides"),
+  tests: z.optional(described(tests, "cases for `tsign policy test`")),
 });
 
 export type PolicyFile = z.infer<typeof PolicyFile>;
 export type RuleText = PolicyFile["rules"][number];
 export type SignerText = NonNullable<PolicyFile["signers"]>[string];
 export type AttestationText = NonNullable<RuleText["attestations"]>[number];
+export type CaseText = z.infer<typeof testCase>;
 export type EvidenceText = NonNullable<RuleText["signatures"]>;
 
 /** The JSON Schema (2020-12) of a trust policy, for editors. */

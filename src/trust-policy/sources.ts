@@ -110,9 +110,7 @@ export class PolicySources {
 
   /** A path in the policy is relative to the policy's folder. `-` is a file: a policy reads nothing from standard input. */
   #resolve(reference: string): string {
-    if (/^[a-z][a-z0-9+.-]+:/i.test(reference) || isAbsolute(reference)) return reference;
-    const folder = /^(.*)[/\\]/s.exec(this.#policy.path)?.[1] ?? ".";
-    return `${folder}/${reference}`;
+    return pathBeside(this.#policy.path, reference);
   }
 
   #once<T>(name: string, load: () => Promise<T>): Promise<T> {
@@ -122,6 +120,13 @@ export class PolicySources {
     this.#loaded.set(name, loading);
     return loading;
   }
+}
+
+/** A reference in a file: a relative path is relative to the file's folder. URLs and absolute paths are unchanged. */
+export function pathBeside(file: string, reference: string): string {
+  if (/^[a-z][a-z0-9+.-]+:/i.test(reference) || isAbsolute(reference)) return reference;
+  const folder = /^(.*)[/\\]/s.exec(file)?.[1] ?? ".";
+  return `${folder}/${reference}`;
 }
 
 /** The SHA-256 of a key's SubjectPublicKeyInfo, in hex. */

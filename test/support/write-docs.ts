@@ -51,7 +51,7 @@ function differencesPage(): Page {
 }
 
 if (import.meta.main) {
-  for (const folder of ["docs/reference", "docs/man", "docs/api", "docs/schema"]) {
+  for (const folder of ["docs/reference", "docs/man", "docs/api"]) {
     rmSync(join(ROOT, folder), { recursive: true, force: true });
     mkdirSync(join(ROOT, folder));
   }

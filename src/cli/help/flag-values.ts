@@ -26,7 +26,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^(trustedRoot|signingConfig|baseConfig|predicate|statement|root)$/, file("json")],
   [/^report$/, file("html", "json", "md", "sarif", "xml")],
   [/^sbom$/, file("json", "xml", "spdx")],
-  [/^trustPolicy$/, file("yaml", "yml", "json")],
+  [/^(trustPolicy|cases)$/, file("yaml", "yml", "json")],
   [/^policy$/, file("cue", "rego")],
   [/^file$/, file("wasm")],
   [/^modulePath$/, file("so", "dylib", "dll")],

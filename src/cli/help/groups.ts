@@ -31,7 +31,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     deprecated: "use `tsign verify` for each image instead",
   },
   "piv-tool": { about: "Manage PIV tokens" },
-  policy: { about: "Check and explain trust policies" },
+  policy: { about: "Write, check, test and explain trust policies" },
   "pkcs11-tool": { about: "Inspect PKCS#11 tokens" },
   sandbox: { about: "Run a local Sigstore instance for learning and testing" },
   "signing-config": { about: "Create signing config files" },

@@ -16,8 +16,18 @@ const MAX_POLICY = { maxBytes: 1024 * 1024 + 1 };
  * @throws TsignError "input" with the place of the first fault
  */
 export async function loadTrustPolicy(io: Io, file: string): Promise<TrustPolicy> {
+  const { content, path } = await readPolicyFile(io, file);
+  return readTrustPolicy(content, path);
+}
+
+/**
+ * Reads the bytes of a trust policy, and its name in errors.
+ *
+ * @throws TsignError of a file or URL that cannot be read
+ */
+export async function readPolicyFile(io: Io, file: string): Promise<{ content: Uint8Array; path: string }> {
   const content = await withSubject("trust policy", () => readBlob(io, file, MAX_POLICY));
-  return readTrustPolicy(content, isStdin(file) ? "standard input" : file);
+  return { content, path: isStdin(file) ? "standard input" : file };
 }
 
 /** The flags that a trust policy does not replace. */
@@ -31,15 +41,14 @@ const COMPATIBLE =
  * @param own flags that mean something else in this command
  * @throws TsignError "usage"
  */
-export function requireCompatible(given: ReadonlySet<string>, file: string, own: ReadonlySet<string> = new Set()): void {
+export function requireCompatible(
+  given: ReadonlySet<string>,
+  file: string,
+  own: ReadonlySet<string> = new Set(),
+): void {
   const replaced = [...given].find((key) => !COMPATIBLE.test(key) && !own.has(key));
   if (replaced === undefined) return;
   throw new TsignError("usage", `--${flagName(replaced)} and --trust-policy cannot be used together`, {
     hint: `leave it out: ${file} states what is demanded`,
   });
-}
-
-/** The trust policy of a command: --trust-policy, or TSIGN_TRUST_POLICY. Undefined without one. */
-export function trustPolicyFile(io: Pick<Io, "env">, { trustPolicy }: { trustPolicy: string }): string | undefined {
-  return trustPolicy || io.env["TSIGN_TRUST_POLICY"] || undefined;
 }

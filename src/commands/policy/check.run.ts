@@ -6,7 +6,7 @@ import { checkKeys, checkPolicy } from "../../trust-policy/check.ts";
 import { PolicySources } from "../../trust-policy/sources.ts";
 import type definition from "./check.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [file = ""], flags }) => {
+export const run: Run<typeof definition> = async (io, { args: [file = ""], flags, answer }) => {
   const policy = await loadTrustPolicy(io, file);
   const sources = new PolicySources(io, policy, (text) => io.stderr.write(`WARNING: ${text}\n`));
   const keys = flags.skipKeys ? [] : await checkKeys(policy, sources, isFailure);
@@ -22,11 +22,15 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
     ...findings.map(({ place, level, text }) => `${printable(place)}: ${level}: ${printable(text)}`),
     `${printable(policy.path)}: ${Object.entries(counts).map(counted).join(", ")}`,
   ];
-  for (const line of flags.output === "json" ? [JSON.stringify({ policy: policy.path, ...counts, findings })] : lines)
-    io.stdout.write(`${line}\n`);
+  const result = { policy: policy.path, ...counts, findings };
+  answer(result);
+  for (const line of lines)
+    io.stdout.write(`${line}
+`);
   if (errors > 0) throw new TsignError("input", `check ${file}: ${counted(["errors", errors])} found`);
   if (flags.strict && counts.warnings > 0)
     throw new TsignError("input", `check ${file}: ${counted(["warnings", counts.warnings])} found`);
+  return result;
 };
 
 /** `1 rule`, `2 rules`. */

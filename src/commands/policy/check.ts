@@ -1,5 +1,5 @@
-import { policyFlags } from "../../cli/flags/policy.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <policy>",
@@ -12,9 +12,22 @@ export default defineCommand({
     "# Fail a build for any finding, without asking key services",
     "tsign policy check --strict --skip-keys tsign.policy.yaml",
   ],
+  result: shape.object({
+    policy: shape.text(),
+    rules: shape.count(),
+    signers: shape.count(),
+    errors: shape.count(),
+    warnings: shape.count(),
+    findings: shape.list(
+      shape.object({
+        place: shape.text("file:line:column"),
+        level: shape.choice(["error", "warning"]),
+        text: shape.text(),
+      }),
+    ),
+  }),
   args: { min: 1, max: 1 },
   flags: {
-    ...policyFlags,
     skipKeys: flag.bool("do not read the keys of the policy", {
       weakens: { when: true, effect: "the keys of the policy are not read" },
     }),

@@ -33,10 +33,10 @@ export const run: Run<typeof definition> = async (io, { args: [file = "", image 
     ...(described?.demands ?? []).map((line) => `  demands  ${printable(line)}`),
     ...(decision ? decisionLines(decision) : []),
   ];
-  for (const line of flags.output === "json"
-    ? [JSON.stringify({ image: name, rule: described ?? null, decision })]
-    : lines)
-    io.stdout.write(`${line}\n`);
+  for (const line of lines)
+    io.stdout.write(`${line}
+`);
+  return { image: name, ...(described ? { rule: described } : {}), ...(decision ? { decision } : {}) };
 };
 
 async function decideOn(io: Io, policy: TrustPolicy, image: string, registry: RegistryOptions): Promise<Decision> {

@@ -1,6 +1,6 @@
-import { policyFlags } from "../../cli/flags/policy.ts";
 import { registryFlags } from "../../cli/flags/registry.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
 
 export default defineCommand({
   usage: "[flags] <policy> <image>",
@@ -13,9 +13,15 @@ export default defineCommand({
     "# Print only which rule applies to a name, without contacting the registry",
     "tsign policy explain --name-only tsign.policy.yaml registry.example/app:v1",
   ],
+  result: shape.object(
+    { image: shape.text() },
+    {
+      rule: shape.object({ name: shape.text(), place: shape.text(), demands: shape.list(shape.text()) }),
+      decision: shape.document("the decision: the rule, the reasons, and what counts for each demand"),
+    },
+  ),
   args: { min: 2, max: 2 },
   flags: {
-    ...policyFlags,
     ...registryFlags,
     nameOnly: flag.bool("print only the rule for the image's name; contact no registry"),
   },

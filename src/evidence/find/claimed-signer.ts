@@ -18,3 +18,16 @@ export function claimedSigner({ key }: Pick<Evidence, "key">): string {
     return "a malformed certificate";
   }
 }
+
+/** The identity named in a certificate, and its OIDC issuer. Not verified, and can be forged. Undefined for keys and malformed certificates. */
+export function claimedIdentity({
+  key,
+}: Pick<Evidence, "key">): { readonly names: readonly string[]; readonly issuer: string | undefined } | undefined {
+  if (key.kind !== "certificate") return undefined;
+  try {
+    const leaf = X509Certificate.parse(Buffer.from(key.leaf));
+    return { names: certificateNames(leaf), issuer: certificateIssuer(leaf) };
+  } catch {
+    return undefined;
+  }
+}

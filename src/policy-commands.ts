@@ -1,0 +1,27 @@
+/** Where the commands of the group `policy` stand, for commands.ts. */
+export const policyLoaders = {
+  "policy check": {
+    definition: () => import("./commands/policy/check.ts"),
+    run: () => import("./commands/policy/check.run.ts"),
+  },
+  "policy diff": {
+    definition: () => import("./commands/policy/diff.ts"),
+    run: () => import("./commands/policy/diff.run.ts"),
+  },
+  "policy explain": {
+    definition: () => import("./commands/policy/explain.ts"),
+    run: () => import("./commands/policy/explain.run.ts"),
+  },
+  "policy fmt": {
+    definition: () => import("./commands/policy/fmt.ts"),
+    run: () => import("./commands/policy/fmt.run.ts"),
+  },
+  "policy init": {
+    definition: () => import("./commands/policy/init.ts"),
+    run: () => import("./commands/policy/init.run.ts"),
+  },
+  "policy test": {
+    definition: () => import("./commands/policy/test.ts"),
+    run: () => import("./commands/policy/test.run.ts"),
+  },
+};

@@ -1,0 +1,40 @@
+import { isObject } from "../format/json.ts";
+import type { TextPattern, VsaDemand } from "./model.ts";
+
+const LEVEL = /^SLSA_BUILD_LEVEL_([0-4])$/;
+
+/**
+ * Why a verification summary does not satisfy the demand; empty if it does. A summary that does not state PASSED never does
+ * (SLSA v1.1, "Verification Summary Attestation").
+ *
+ * @param statement an in-toto statement of type https://slsa.dev/verification_summary/v1
+ */
+export function vsaFaults(statement: unknown, { verifier, policy, resource, level }: VsaDemand): string[] {
+  const predicate = member(statement, "predicate");
+  const result = member(predicate, "verificationResult");
+  const levels = member(predicate, "verifiedLevels");
+  const stated = Array.isArray(levels) ? levels.map((each) => Number(LEVEL.exec(String(each))?.[1] ?? 0)) : [];
+  const found = Math.max(0, ...stated);
+  return [
+    ...(result === "PASSED" ? [] : [`verificationResult mismatch: got ${shown(result)}, want PASSED`]),
+    ...mismatch("verifier.id", member(member(predicate, "verifier"), "id"), verifier),
+    ...(policy ? mismatch("policy.uri", member(member(predicate, "policy"), "uri"), policy) : []),
+    ...(resource ? mismatch("resourceUri", member(predicate, "resourceUri"), resource) : []),
+    ...(level === undefined || found >= level
+      ? []
+      : [`verifiedLevels mismatch: got SLSA build level ${found}, want at least ${level}`]),
+  ];
+}
+
+function mismatch(field: string, actual: unknown, pattern: TextPattern): string[] {
+  if (typeof actual === "string" && pattern.matches(actual)) return [];
+  return [`${field} mismatch: got ${shown(actual)}, want ${pattern.text}`];
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? value : "none";
+}
+
+function member(value: unknown, name: string): unknown {
+  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+}
