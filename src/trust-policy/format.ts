@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Document, Node, Pair } from "yaml";
+import { Document, isScalar, type Node, type Pair, parseDocument, visit } from "yaml";
 import { TsignError } from "../errors.ts";
 import { isAmbiguous, readPolicyDocument } from "./document.ts";
 
@@ -21,13 +21,12 @@ const NAMED = new Set(["trust", "signers", "groups", "extensions"]);
  * @param content of a policy that can be read
  * @throws TsignError "input" as readPolicyDocument; "internal" if the result would mean something else
  */
-export async function formatPolicy(content: Uint8Array, path: string): Promise<string> {
+export function formatPolicy(content: Uint8Array, path: string): string {
   const before = readPolicyDocument(content, path).value;
-  const { parseDocument } = await import("yaml"); // only commands that write policies need it
   const document = parseDocument(Buffer.from(content).toString("utf8"), { version: "1.2", strict: true });
   const [error] = document.errors;
   if (error) throw new TsignError("input", `format ${path}: ${error.message.split("\n")[0]}`);
-  await sortFields(document);
+  sortFields(document);
   const text = document.toString(STYLE);
   requireSame(before, text, path);
   return text;
@@ -40,8 +39,7 @@ export async function formatPolicy(content: Uint8Array, path: string): Promise<s
  * @param comment lines for its top, without `#`
  * @throws TsignError "internal" if the result would mean something else
  */
-export async function writePolicy(value: unknown, comment: readonly string[]): Promise<string> {
-  const { Document, visit } = await import("yaml");
+export function writePolicy(value: unknown, comment: readonly string[]): string {
   const document = new Document(value, { version: "1.2", aliasDuplicateObjects: false });
   visit(document, {
     Scalar(_, scalar) {
@@ -61,8 +59,7 @@ function requireSame(value: unknown, text: string, path: string): void {
   throw new TsignError("internal", `format ${path}: the formatted policy differs`);
 }
 
-async function sortFields(document: Document): Promise<void> {
-  const { visit, isScalar } = await import("yaml");
+function sortFields(document: Document): void {
   const rank = ({ key }: Pair) => {
     const at = ORDER.indexOf(isScalar(key) ? String(key.value) : "");
     return at < 0 ? ORDER.length : at;

@@ -9,7 +9,7 @@ import type definition from "./fmt.ts";
 export const run: Run<typeof definition> = async (io, { args: [file = ""], flags }) => {
   const { content, path } = await readPolicyFile(io, file);
   await readTrustPolicy(content, path);
-  const formatted = await formatPolicy(content, path);
+  const formatted = formatPolicy(content, path);
   if (flags.write) {
     if (formatted !== Buffer.from(content).toString("utf8")) await io.files.write(file, formatted, { mode: 0o644 });
     return { policy: formatted };

@@ -43,7 +43,7 @@ export const run: Run<typeof definition> = async (io, { args: images, flags }) =
       hint: "name the keys that have signed with --key, and the trusted root with --trusted-root",
     });
   }
-  const text = await writePolicy(policy, [
+  const text = writePolicy(policy, [
     `Who may sign what, written for what is stored with ${samples.length === 1 ? "one image" : `${samples.length} images`}: review it.`,
     ...(flags.insecureIgnoreTlog ? ["--insecure-ignore-tlog: no transparency log is demanded."] : []),
     ...(flags.insecureIgnoreSct ? ["--insecure-ignore-sct: no signed certificate timestamp is demanded."] : []),
