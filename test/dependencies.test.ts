@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { RegistryClientV2 } from "oci-registry-client";
 import { challengeResponse, RepositoryClient } from "../src/oci/registry/protocol.ts";
 
@@ -103,4 +105,23 @@ test("oci-registry-client: unexpected status -> error with the response; error w
     new RepositoryClient(repository, () => Promise.reject(error)).deleteManifest({ ref: "v1" }),
     error,
   );
+});
+
+/** Whether Node runs a file as CommonJS: by its ending, else by the package it is in. */
+function isCommonJs(url: string): boolean {
+  if (/\.[cm]js$/.test(url)) return url.endsWith(".cjs");
+  const manifest = findPackageJSON(url);
+  return manifest !== undefined && JSON.parse(readFileSync(manifest, "utf8")).type !== "module";
+}
+
+test("src: no dynamic import of a CommonJS package, which has no named exports in the built program", () => {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const imports = globSync("src/**/*.ts", { cwd: root }).flatMap((file) => {
+    const text = readFileSync(`${root}${file}`, "utf8");
+    return [...text.matchAll(/await import\("([a-z@][^":]*)"\)/g)].map(([, name = ""]) => ({ file, name }));
+  });
+  assert.ok(imports.length > 5, `${imports.length} imports`);
+  const wrong = imports.filter(({ name }) => isCommonJs(import.meta.resolve(name)));
+  assert.deepEqual(wrong, []);
+  assert.ok(isCommonJs(import.meta.resolve("yaml")), "a package that is CommonJS is told apart");
 });
