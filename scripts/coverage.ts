@@ -20,6 +20,9 @@ const PROGRAM_TESTS = [
   "test/trust-files.test.ts",
   "test/keyless.test.ts",
   "test/attest-keyless.test.ts",
+  "test/log-commands.test.ts",
+  "test/failures.test.ts",
+  "test/service-errors.test.ts",
 ];
 
 interface Coverage {
