@@ -4,37 +4,47 @@ import { delimiter, join } from "node:path";
 import tls, { type SecureContext } from "node:tls";
 import { TsignError } from "../errors.ts";
 
-/** Where Linux distributions keep all CA certificates in one file, in the order of Go's crypto/x509 (root_linux.go). */
-const FILES = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/ca-bundle.pem",
-  "/etc/pki/tls/cacert.pem",
-  "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-  "/etc/ssl/cert.pem",
-];
-/** Where they keep one file for each. */
-const FOLDERS = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
+/** Where Linux distributions keep CA certificates, in the order of Go's crypto/x509 (root_linux.go). */
+const LINUX_PLACES = {
+  /** All in one file. */
+  files: [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+  ],
+  /** One file for each. */
+  folders: ["/etc/ssl/certs", "/etc/pki/tls/certs"],
+};
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Returns the CA certificates that the system trusts (PEM, one each), as Go's crypto/x509 finds them: on Linux the first file
  * that exists and all files of the folders. SSL_CERT_FILE replaces the file, and SSL_CERT_DIR the folders, which it separates by
- * colons. On other systems they replace the system's store. Certificates of the runtime are used only where a system has neither
- * file nor folder, so a certificate that is removed from the system is not trusted. Unreadable files are skipped.
+ * colons. On other systems they replace the system's store. Certificates of the runtime are used only where Linux has no such
+ * file, not even an empty one, so a certificate that is removed from the system is not trusted. Unreadable files are skipped.
+ *
+ * @param linux where Linux keeps them
  */
-export function systemAuthorities(env: Environment, platform: NodeJS.Platform): readonly string[] {
+export function systemAuthorities(
+  env: Environment,
+  platform: NodeJS.Platform,
+  linux = LINUX_PLACES,
+): readonly string[] {
   const { SSL_CERT_FILE: file, SSL_CERT_DIR: folders } = env;
   const isLinux = platform === "linux";
   if (!file && !folders && !isLinux) {
     return [...new Set([...tls.rootCertificates, ...tls.getCACertificates("system")])];
   }
-  const texts = firstOf(file ? [file] : isLinux ? FILES : []);
-  for (const folder of folders ? folders.split(delimiter) : isLinux ? FOLDERS : []) texts.push(...filesOf(folder));
+  const texts = firstOf(file ? [file] : isLinux ? linux.files : []);
+  for (const folder of folders ? folders.split(delimiter) : isLinux ? linux.folders : [])
+    texts.push(...filesOf(folder));
   const found = new Map<string, string>();
   for (const text of texts) for (const [block] of text.matchAll(BLOCK)) found.set(block.replaceAll(/\s/g, ""), block);
-  if (found.size === 0 && !file && !folders) return tls.rootCertificates;
+  if (texts.length === 0 && !file && !folders) return tls.rootCertificates;
   return [...found.values()];
 }
 
