@@ -29,6 +29,7 @@ const VISITED = [
   "gitlab-digest-wins",
   "patch-only",
   "location-elsewhere",
+  "location-below",
   "delete-202",
   "delete-405-no-api",
   "negotiate-basic",

@@ -662,6 +662,7 @@ const UPLOADS: readonly Personality[] = [
       seen: "RFC 9110 section 10.2.2; proxies that cut their own prefix off",
       ...always,
       answer: changed(isOpening, (own, { path }) => {
+        if (own.status !== 202) return own; // a mounted blob
         const { pathname } = new URL(own.headers?.["location"] ?? "", "http://zoo");
         const folder = path.replace(/[^/]*$/, "");
         if (!pathname.startsWith(folder)) throw new Error(`${pathname} is not below ${folder}`);
