@@ -1,9 +1,18 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { ClaimedSignature } from "../src/cli/inspect/claimed-signature.ts";
+import { implicit, sequence, utf8String } from "../src/sandbox/pki/der.ts";
+import {
+  distinguishedName,
+  extension,
+  serialNumber,
+  signCertificate,
+  tbsCertificate,
+} from "../src/sandbox/pki/x509.ts";
 import { jsonAnswer } from "./support/json-answer.ts";
 import { PASSWORD } from "./support/passwords.ts";
 import { testSigstore } from "./support/sandbox.ts";
@@ -141,6 +150,39 @@ test("identify: unsigned, missing, unreachable, damaged -> exit code and one lin
     assert.match(outcome.stderr, reason);
     assert.equal(outcome.stdout, "");
     assert.doesNotMatch(outcome.stderr, /internal/);
+  }
+});
+
+test("identify: a certificate whose issuers contradict each other, or is none -> malformed, and no command", async () => {
+  const { claimedSignature } = await import("../src/cli/inspect/claimed-signature.ts");
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const tbs = tbsCertificate({
+    serial: serialNumber(randomBytes),
+    issuer: distinguishedName("root"),
+    subject: distinguishedName(),
+    notBefore: new Date(0),
+    notAfter: new Date(1e12),
+    spki: publicKey.export({ type: "spki", format: "der" }),
+    extensions: [
+      extension("2.5.29.17", sequence(implicit(1, Buffer.from("alice@example.com")))),
+      extension("1.3.6.1.4.1.57264.1.1", Buffer.from("https://a.example")),
+      extension("1.3.6.1.4.1.57264.1.8", utf8String("https://b.example")),
+    ],
+    issuerKey: privateKey,
+  });
+  for (const leaf of [signCertificate(tbs, privateKey), Buffer.from("none")]) {
+    const evidence = {
+      ...{ origin: { kind: "file", where: "b.json" }, content: { kind: "blob", signature: new Uint8Array(1) } },
+      ...{ key: { kind: "certificate", leaf, chain: [], binding: false }, log: [], timestamps: [], annotations: {} },
+    } as const;
+    const flags = { trustedRoot: "", attachmentTagPrefix: "" };
+    const claim = await claimedSignature(evidence as never, { kind: "file", name: "f", flags } as never);
+    assert.equal(claim.signer, "a malformed certificate");
+    assert.equal(claim.command, undefined);
+    assert.equal(
+      claim.note,
+      "the certificate has no readable name or no readable issuer, so that no identity can be required",
+    );
   }
 });
 

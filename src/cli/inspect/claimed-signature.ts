@@ -81,7 +81,7 @@ function howToVerify(
   }: { identity: Awaited<ReturnType<typeof certifiedIdentity>>; predicateType: string | undefined },
 ): Pick<ClaimedSignature, "command" | "note"> {
   if (key.kind === "certificate" && !identity) {
-    return { note: "the certificate has no name or no issuer, so that no identity can be required" };
+    return { note: "the certificate has no readable name or no readable issuer, so that no identity can be required" };
   }
   const signer = identity
     ? ["--certificate-identity", identity.name, "--certificate-oidc-issuer", identity.issuer]

@@ -1,3 +1,5 @@
+import type { X509Certificate } from "@sigstore/core";
+import { TsignError } from "../../errors.ts";
 import { certificateIssuer, certificateNames } from "../../format/certificate-names.ts";
 import { printable } from "../../format/printable.ts";
 import { shellQuoted } from "../../format/shell-quoted.ts";
@@ -28,13 +30,13 @@ const SOURCE_EXTENSIONS = {
  *
  * @param leaf DER
  * @returns undefined for a certificate without a name or an issuer, which no identity policy accepts
+ * @throws TsignError "untrusted" for a malformed certificate
  */
 export async function certifiedIdentity(leaf: Uint8Array): Promise<CertifiedIdentity | undefined> {
   const { parseCertificate } = await import("../../trust/certificate.ts");
   const { fulcioExtensions } = await import("../../verify/identity.ts");
   const { asn1 } = parseCertificate(leaf);
-  const [name] = certificateNames(asn1);
-  const issuer = certificateIssuer(asn1);
+  const { name, issuer } = readNames(asn1);
   if (name === undefined || issuer === undefined) return undefined;
   const stated = fulcioExtensions(asn1);
   const source = Object.entries(SOURCE_EXTENSIONS).flatMap(([title, oid]) => {
@@ -42,6 +44,15 @@ export async function certifiedIdentity(leaf: Uint8Array): Promise<CertifiedIden
     return value ? [[title, value] as const] : [];
   });
   return { name, issuer, source: new Map(source) };
+}
+
+function readNames(leaf: X509Certificate): { name: string | undefined; issuer: string | undefined } {
+  try {
+    return { name: certificateNames(leaf)[0], issuer: certificateIssuer(leaf) };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TsignError("untrusted", `malformed certificate: ${reason}`, { cause });
+  }
 }
 
 /** Prints the identity that new signatures will have, as a verifier has to name it. */
