@@ -298,6 +298,18 @@ test("log get, verify: a log that answers with another entry, or a spoilt proof 
   }
 });
 
+test("log verify: a log that was not trusted at the time in the SET -> refused, with the time", async (t) => {
+  const shop = await workshop(t);
+  const root = JSON.parse(shop.sigstore.trustedRoot);
+  for (const { publicKey } of root.tlogs)
+    publicKey.validFor = { start: "2020-01-01T00:00:00Z", end: "2020-01-02T00:00:00Z" };
+  writeFileSync(join(shop.cwd, "old-root.json"), JSON.stringify(root));
+  const { code, stdout, stderr } = await shop.tsign("log", "verify", "--trusted-root=old-root.json", "key1.json");
+  assert.equal(code, 1);
+  assert.equal(stdout, "");
+  assert.match(stderr, /log http:\S+ is not trusted at 2\d{3}-/);
+});
+
 test("log verify: a log with a spoilt proof, checkpoint or SET -> refused", async (t) => {
   const shop = await workshop(t);
   for (const kind of ["bad-proof", "bad-checkpoint", "bad-set", "stale-checkpoint"] as const) {

@@ -21,13 +21,34 @@ interface Checkpoint {
   /** Decimal. */
   readonly size: string;
   readonly root: Uint8Array;
-  readonly signatures: readonly { readonly name: string; readonly hint: Uint8Array; readonly bytes: Uint8Array }[];
+  readonly signatures: readonly SignatureLine[];
+}
+
+interface SignatureLine {
+  readonly name: string;
+  readonly hint: Uint8Array;
+  readonly bytes: Uint8Array;
 }
 
 /** The name that must sign a log's checkpoint: for Rekor v1 the name in the checkpoint's origin, for v2 the log's host. */
 export function checkpointName(entry: TransparencyLogEntry, log: Log): string {
-  const [origin = ""] = (entry.inclusionProof?.checkpoint?.envelope ?? "").split("\n", 1);
-  return V1_ORIGIN.exec(origin)?.[1] ?? hostOf(log);
+  return v1Name(entry) ?? hostOf(log);
+}
+
+/** The log's name in a Rekor v1 checkpoint; undefined for another checkpoint, or none. */
+function v1Name(entry: TransparencyLogEntry): string | undefined {
+  const [origin = ""] = envelopeOf(entry).split("\n", 1);
+  return V1_ORIGIN.exec(origin)?.[1];
+}
+
+/**
+ * The trusted log that a Rekor v2 checkpoint names by its host and the hint of its key. Nothing is verified.
+ *
+ * @throws CheckFailed "log" for a malformed checkpoint
+ */
+export function logOfCheckpoint(entry: TransparencyLogEntry, logs: readonly Log[]): Log | undefined {
+  const { origin, signatures } = parseCheckpoint(envelopeOf(entry));
+  return logs.find((log) => hostOf(log) === origin && signatures.some((each) => namesLog(each, { name: origin, log })));
 }
 
 /**
@@ -42,7 +63,7 @@ export function checkpointName(entry: TransparencyLogEntry, log: Log): string {
 export function verifyCheckpoint(entry: TransparencyLogEntry, log: Log): void {
   const proof = entry.inclusionProof;
   if (!proof) return;
-  const envelope = proof.checkpoint?.envelope ?? "";
+  const envelope = envelopeOf(entry);
   if (envelope === "") {
     throw new CheckFailed("log", "inclusion proof has no checkpoint", {
       hint: "fetch one from the log with `tsign bundle upgrade`",
@@ -66,14 +87,21 @@ export function verifyCheckpoint(entry: TransparencyLogEntry, log: Log): void {
       `log entry has index ${entry.logIndex}, but its inclusion proof is for index ${proof.logIndex}`,
     );
   }
-  const hint = log.id.subarray(0, HINT_LENGTH);
-  const own = isV1 ? signatures : signatures.filter((each) => each.name === name && sameBytes(each.hint, hint));
-  const isOwn = (each: Checkpoint["signatures"][number]) =>
-    each.name === name && sameBytes(each.hint, hint) && isSigned(checkpoint.text, log, each.bytes);
+  const own = isV1 ? signatures : signatures.filter((each) => namesLog(each, { name, log }));
+  const isOwn = (each: SignatureLine) => namesLog(each, { name, log }) && isSigned(checkpoint.text, log, each.bytes);
   if (own.length === 0 || !own.every(isOwn)) throw new CheckFailed("log", `checkpoint is not signed by ${name}`);
   if (proof.treeSize !== size || !sameBytes(proof.rootHash, root)) {
     throw new CheckFailed("log", "inclusion proof and checkpoint are for different trees");
   }
+}
+
+/** Whether a signature line names a log: its name, and the hint of its key. */
+function namesLog(line: SignatureLine, { name, log }: { name: string; log: Log }): boolean {
+  return line.name === name && sameBytes(line.hint, log.id.subarray(0, HINT_LENGTH));
+}
+
+function envelopeOf(entry: TransparencyLogEntry): string {
+  return entry.inclusionProof?.checkpoint?.envelope ?? "";
 }
 
 /** Parses a signed note strictly: a text that two parsers could split differently is refused. */

@@ -1,9 +1,8 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
-import { sameBytes } from "../format/bytes.ts";
-import { isWithin, type Log } from "../trust/material.ts";
-import { checkpointName, verifyCheckpoint } from "./checkpoint.ts";
+import type { Log } from "../trust/material.ts";
+import { checkpointName, logOfCheckpoint, verifyCheckpoint } from "./checkpoint.ts";
 import { verifyInclusion } from "./inclusion.ts";
-import { integratedTime } from "./log.ts";
+import { integratedTime, logOfId, requireTrustedLog } from "./log.ts";
 import { CheckFailed } from "./model.ts";
 
 /** An entry that is in a trusted log. Says nothing about the signature in it. */
@@ -25,37 +24,18 @@ export interface IncludedEntry {
  * @throws CheckFailed "log"
  */
 export function verifyLogEntry(entry: TransparencyLogEntry, logs: readonly Log[]): IncludedEntry {
-  const log = logOf(entry, logs);
-  if (!log) throw new CheckFailed("log", "no entry is from a trusted transparency log");
   const proof = entry.inclusionProof;
   if (!proof) {
     throw new CheckFailed("log", "log entry has no inclusion proof", {
       hint: "fetch one from the log with `tsign log verify INDEX`",
     });
   }
-  const identified = { ...entry, logId: { keyId: Buffer.from(log.id) } };
-  verifyCheckpoint(identified, log);
-  verifyInclusion({ entry: identified, log });
-  const time = integratedTime(entry);
-  if (time && !isWithin(log.validFor, time)) {
-    throw new CheckFailed("log", `log ${log.baseUrl} is not trusted at ${time.toISOString()}`);
-  }
-  return { log, treeSize: proof.treeSize, signedBy: checkpointName(entry, log), integratedTime: time };
-}
-
-function logOf(entry: TransparencyLogEntry, logs: readonly Log[]): Log | undefined {
   const id = entry.logId?.keyId ?? new Uint8Array();
-  if (id.length > 0) return logs.find((each) => sameBytes(each.id, id));
-  const [origin = ""] = (entry.inclusionProof?.checkpoint?.envelope ?? "").split("\n", 1);
-  return logs.find((each) => URL.parse(each.baseUrl)?.hostname === origin && isSigner(entry, each));
-}
-
-/** Whether a signature line of the entry's checkpoint begins with the first four bytes of the log's ID. */
-function isSigner(entry: TransparencyLogEntry, log: Log): boolean {
-  const envelope = entry.inclusionProof?.checkpoint?.envelope ?? "";
-  const lines = envelope.slice(envelope.indexOf("\n\n") + 2).split("\n");
-  return lines.some((line) => {
-    const encoded = line.split(" ").at(-1) ?? "";
-    return sameBytes(Buffer.from(encoded, "base64").subarray(0, 4), log.id.subarray(0, 4));
-  });
+  const log = id.length > 0 ? logOfId(id, logs) : logOfCheckpoint(entry, logs);
+  if (!log) throw new CheckFailed("log", "no entry is from a trusted transparency log");
+  const known = { entry: { ...entry, logId: { keyId: Buffer.from(log.id) } }, log };
+  requireTrustedLog(known);
+  verifyCheckpoint(known.entry, log);
+  verifyInclusion(known);
+  return { log, treeSize: proof.treeSize, signedBy: checkpointName(entry, log), integratedTime: integratedTime(entry) };
 }

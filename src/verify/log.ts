@@ -31,14 +31,18 @@ export function entriesOfTrustedLogs(evidence: Evidence, logs: readonly Log[]): 
     });
   }
   const known = evidence.log.flatMap((entry) => {
-    const id = entry.logId?.keyId ?? new Uint8Array();
-    const log = logs.find((each) => sameBytes(each.id, id));
+    const log = logOfId(entry.logId?.keyId, logs);
     return log ? [{ entry, log }] : [];
   });
   if (known.length === 0) {
     throw new CheckFailed("log", "no entry is from a trusted transparency log");
   }
   return known;
+}
+
+/** The trusted log with an ID. */
+export function logOfId(id: Uint8Array | undefined, logs: readonly Log[]): Log | undefined {
+  return id && logs.find((each) => sameBytes(each.id, id));
 }
 
 /**
@@ -48,13 +52,17 @@ export function entriesOfTrustedLogs(evidence: Evidence, logs: readonly Log[]): 
  * @throws CheckFailed "log"
  */
 export function verifyEntry({ entry, log }: KnownEntry, signed: { evidence: Evidence; key: PublicKey }): void {
-  const time = integratedTime(entry);
-  if (time && !isWithin(log.validFor, time)) {
-    throw new CheckFailed("log", `log ${log.baseUrl} is not trusted at ${time.toISOString()}`);
-  }
+  requireTrustedLog({ entry, log });
   if (!entry.inclusionPromise) requirePlausibleTime(entry, signed.evidence);
   verifyCheckpoint(entry, log);
   for (const stated of statedKeys(entry)) requireKey(stated, signed);
+}
+
+/** Checks that the log was trusted at the time in the entry's SET, if it has one. @throws CheckFailed "log" */
+export function requireTrustedLog({ entry, log }: KnownEntry): void {
+  const time = integratedTime(entry);
+  if (!time || isWithin(log.validFor, time)) return;
+  throw new CheckFailed("log", `log ${log.baseUrl} is not trusted at ${time.toISOString()}`);
 }
 
 /** An integrated time without a SET is not used as a trusted time, but an impossible one shows that the entry was changed. */
