@@ -97,7 +97,7 @@ async function runCommand(
     flags,
     given,
     load: loadCommand,
-    answer: (result) => answer.set(result),
+    answer: (result) => answer.report(result),
   } as Invocation<Flags>;
   const captured: Uint8Array[] = [];
   const toFile = typeof outputFile === "string" && outputFile !== "";

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { sayingWorld } from "./support/every-command.ts";
 import { assertSchema } from "./support/json-answer.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { assertCodeQuality, assertJunit, assertSarif } from "./support/report-checks.ts";
 import { storageWorkshop } from "./support/storage.ts";
-import { NO_LOG, OFFLINE } from "./support/test-io.ts";
+import { NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
 
 const QUALITY = "gl-code-quality-report.json";
 const FILES = ["out.html", "out.json", "out.md", "out.sarif", "out.xml", QUALITY] as const;
@@ -90,6 +92,28 @@ test("reports: text of strangers is escaped in every format", async (t) => {
   assert.ok(items.length > 0 && items.every((line) => !/(?<!\\)[<>`[\]|]/.test(line)), items.join("\n"));
   const row = markdown.split("\n").find((line) => line.startsWith("| ") && line.includes("script")) ?? "";
   assert.equal(row.match(/(?<!\\)\|/g)?.length, 6, row);
+});
+
+test("reports: a password that a registry quotes is in none of them", async (t) => {
+  const cwd = temporaryFolder(t);
+  writeKeyPairs(cwd, "a");
+  const policy =
+    "version: 1\nsigners: {a: {key: a.pub}}\nrules: [{images: r.example/**, signatures: {signers: a, log: insecure-skip}}]\n";
+  writeFileSync(join(cwd, "policy.yaml"), policy);
+  const login = ["--registry-username=bob", "--registry-password=pass-4711"];
+  const errors = JSON.stringify({ errors: [{ code: "DENIED", message: "not with pass-4711" }] });
+  const io = sayingWorld(cwd, () => ({ text: errors, status: 403 }));
+  for (const how of [["--key=a.pub", NO_LOG], ["--trust-policy=policy.yaml"]]) {
+    const reports = FILES.flatMap((file) => ["--report", file]);
+    const { code } = await run(["verify", ...how, ...login, ...reports, "r.example/app:v1"], { cwd, io });
+    assert.notEqual(code, 0);
+    for (const file of FILES) {
+      const text = readFileSync(join(cwd, file), "utf8");
+      assert.ok(text.includes("not with ***") || text.includes("not with \\*\\*\\*"), text);
+      assert.ok(!/pass\\?-4711/.test(text), file);
+      rmSync(join(cwd, file));
+    }
+  }
 });
 
 test("reports: wrong names are refused before anything is verified; GitHub's summary is appended to", async (t) => {

@@ -45,7 +45,11 @@ export function answerText(
     ...(result === undefined ? {} : { result }),
     ...(error === undefined ? {} : { error: errorRecord(error) }),
   };
-  return `${JSON.stringify(document, (_, value) => (typeof value === "string" ? mask(value) : value))}\n`;
+  return `${maskedJson(document, mask)}\n`;
+}
+
+function maskedJson(value: unknown, mask: (text: string) => string): string {
+  return JSON.stringify(value, (_, each) => (typeof each === "string" ? mask(each) : each));
 }
 
 /** Collects what a command with --json answers. */
@@ -54,11 +58,13 @@ export class Answer {
   readonly stdout: Output;
   readonly #command: Pick<Command, "result">;
   readonly #printed: Uint8Array[] = [];
+  readonly #secrets: Secrets;
   #io: Pick<Io, "signal"> | undefined;
   #result: unknown;
 
   constructor(command: Pick<Command, "result">, secrets: Secrets) {
     this.#command = command;
+    this.#secrets = secrets;
     const keep = (content: string | Uint8Array) => this.#printed.push(Buffer.from(content));
     const kept = { write: (text: string) => keep(lineOf(text, secrets)), data: keep };
     this.stdout = command.result === undefined ? kept : { write: () => {}, data: () => {} };
@@ -72,6 +78,12 @@ export class Answer {
   /** Sets the result; undefined keeps the one that is there. */
   set(result: unknown): void {
     this.#result = result ?? this.#result;
+  }
+
+  /** Sets the result, and returns a copy in which secrets are masked, for other documents than --json's. */
+  report<T>(result: T): T {
+    this.set(result);
+    return JSON.parse(maskedJson(result, (text) => this.#secrets.mask(text)));
   }
 
   /** The result, or what the command did; undefined for a command that failed before it did anything. */

@@ -15,6 +15,7 @@ import type { ImageVerificationFlags } from "./flags/image-verification.ts";
 import { registryOptions } from "./flags/registry.ts";
 import { STRICT_EXIT_CODES } from "./flags/reporting.ts";
 import { loadTrustPolicy, requireCompatible } from "./options/trust-policy.ts";
+import type { Report } from "./parser/define.ts";
 import { printSigners } from "./print/signed-by.ts";
 import { decisionLines } from "./print/trust-decision.ts";
 import { printEnvelopes, printJson, printText } from "./print/verified.ts";
@@ -29,7 +30,7 @@ interface Invoked {
   /** Path of the trust policy. */
   readonly file: string;
   /** Called once with the result for `--json`, before an error is thrown. */
-  readonly answer: (result: unknown) => void;
+  readonly answer: Report;
   /** Called with each image that verifies, as it was named, and its digest. */
   readonly onVerified?: ((image: string, digest: Digest) => void) | undefined;
   /** What the command is about; a rule that does not demand it is refused, so that nothing is accepted that was not verified. */
@@ -87,8 +88,8 @@ async function report(io: Io, outcomes: readonly Outcome[], { flags, answer }: P
   const counts = Object.fromEntries(
     IMAGE_STATES.map((state) => [state, outcomes.filter(({ record }) => record.state === state).length]),
   ) as Record<ImageState, number>;
-  const result = { images: outcomes.map(({ record }) => record), summary: { total: outcomes.length, ...counts } };
-  answer(result);
+  const images = outcomes.map(({ record }) => record);
+  const result = answer({ images, summary: { total: outcomes.length, ...counts } });
   const failed = outcomes.find(({ error }) => error !== undefined);
   if (flags.report.length > 0) await (await import("./reports/write.ts")).writeReports(io, flags.report, result);
   if (failed === undefined) return;

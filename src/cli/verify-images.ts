@@ -23,7 +23,7 @@ import { openTarget } from "./options/images.ts";
 import { type NamedImage, withPlatforms } from "./options/recursive.ts";
 import { absenceHint, refusalHint, type SignerFlags, signersHint } from "./options/refusal-hints.ts";
 import { readVerification } from "./options/verification.ts";
-import type { Invocation } from "./parser/define.ts";
+import type { Invocation, Report } from "./parser/define.ts";
 import { printExplanation } from "./print/explanation.ts";
 import { HeldLines } from "./print/held-lines.ts";
 import { printVerdict, type VerdictOptions } from "./print/image-verdict.ts";
@@ -105,7 +105,7 @@ export interface Run {
   /** Exit codes by error code. */
   readonly exitCodes: ExitCodes;
   /** Called once with the result for `--json`, before an error is thrown. */
-  readonly answer: (result: unknown) => void;
+  readonly answer: Report;
   /** Called with each image that verifies, as it was named, and its digest. */
   readonly onVerified?: ((image: string, digest: Digest) => void) | undefined;
 }

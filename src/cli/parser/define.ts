@@ -104,6 +104,9 @@ type Arity = {
   readonly unless?: string | readonly string[];
 };
 
+/** Takes a result, which is JSON, and returns a copy in which secrets are masked. */
+export type Report = <T>(result: T) => T;
+
 /** The arguments of `run` besides Io. */
 export interface Invocation<F extends Flags> {
   readonly args: readonly string[];
@@ -113,8 +116,8 @@ export interface Invocation<F extends Flags> {
   readonly given: ReadonlySet<keyof F>;
   /** Loads the definitions of other commands. */
   readonly load: LoadCommand;
-  /** Reports the result for --json before an error; otherwise a command returns it. */
-  readonly answer: (result: unknown) => void;
+  /** Reports the result for --json before an error, and returns it without secrets; otherwise a command returns it. */
+  readonly answer: Report;
 }
 
 /** Loads the definition of a command. */

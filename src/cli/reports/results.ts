@@ -3,7 +3,7 @@ import { IMAGE_STATES, type ImageOutcome, type ImageState, stateOf } from "../..
 import type { Io } from "../../io/io.ts";
 import type { Log } from "../../trust/material.ts";
 import { type reportingFlags, STRICT_EXIT_CODES } from "../flags/reporting.ts";
-import type { FlagValues } from "../parser/define.ts";
+import type { FlagValues, Report } from "../parser/define.ts";
 import { type ImageRow, printTable, summaryOf } from "../print/image-table.ts";
 import { factsOf } from "../print/signed-by.ts";
 import { type Look, lookOf, shortDigests } from "../print/style.ts";
@@ -63,11 +63,10 @@ export class Results {
    *
    * @throws the gravest failure; after `io.signal` was aborted its reason, with the exit code of a graver failure
    */
-  async end(answer: (result: unknown) => void): Promise<void> {
+  async end(answer: Report): Promise<void> {
     const { flags, several, total } = this.#options;
     if (several && this.#rows.length === total) this.#printSummary();
-    const result: ImagesResult = { images: this.#records, summary: { total, ...this.#counts } };
-    answer(result);
+    const result: ImagesResult = answer({ images: this.#records, summary: { total, ...this.#counts } });
     if (flags.report.length > 0) await this.#writeReports(result);
     if (this.#unfinished > 0) throw this.#stoppedEarly();
     if (this.#worst) throw this.#worst.error;
