@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { TsignError } from "../src/errors.ts";
+import { systemFiles } from "../src/io/files.ts";
 import { sayingWorld } from "./support/every-command.ts";
 import { assertSchema } from "./support/json-answer.ts";
 import { writeKeyPairs } from "./support/key-pairs.ts";
@@ -113,6 +115,31 @@ test("reports: a password that a registry quotes is in none of them", async (t) 
       assert.ok(!/pass\\?-4711/.test(text), file);
       rmSync(join(cwd, file));
     }
+  }
+});
+
+test("reports: one that cannot be written is an error, or a warning after an image failed", async (t) => {
+  const { good, unsigned, cwd, env, registry } = await workshop(t);
+  writeFileSync(
+    join(cwd, "policy.yaml"),
+    `version: 1\nsigners: {a: {key: a.pub}}\nrules: [{images: "${registry}/**", signatures: {signers: a, log: insecure-skip}}]\n`,
+  );
+  const files = systemFiles(cwd);
+  const full: typeof files = Object.create(files, {
+    write: { value: () => Promise.reject(new TsignError("input", "write out.html: no space left on the device")) },
+  });
+  for (const how of [["--key=a.pub", NO_LOG], ["--trust-policy=policy.yaml"]]) {
+    const verify = (image: string, report: string) =>
+      run(["verify", ...how, "--report", report, image], { cwd, env, io: { files: full } });
+    const passed = await verify(good, "out.html");
+    assert.equal(passed.code, 1);
+    assert.match(passed.stderr, /^Error: write out\.html: no space left on the device$/m);
+    const failed = await verify(unsigned, "out.html");
+    assert.match(failed.stderr, /^WARNING: write out\.html: no space left on the device$/m);
+    assert.match(failed.stderr, /^Error: (?!write)/m);
+    const wrong = await verify(good, "report.pdf");
+    assert.equal(wrong.code, 1);
+    assert.equal(wrong.stdout, "", wrong.stderr);
   }
 });
 

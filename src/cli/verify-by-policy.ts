@@ -53,6 +53,7 @@ interface Outcome {
 export async function verifyByPolicy(io: Io, images: readonly string[], invoked: Invoked): Promise<void> {
   const { flags, given, file, answer } = invoked;
   requireCompatible(given, file);
+  if (flags.report.length > 0) (await import("./reports/write.ts")).requireReportFormats(io, flags.report);
   const policy = await loadTrustPolicy(io, file);
   const sources = new PolicySources(io, policy, (text) => io.stderr.write(`WARNING: ${text}\n`));
   const registry = registryOptions(flags);
@@ -91,7 +92,10 @@ async function report(io: Io, outcomes: readonly Outcome[], { flags, answer }: P
   const images = outcomes.map(({ record }) => record);
   const result = answer({ images, summary: { total: outcomes.length, ...counts } });
   const failed = outcomes.find(({ error }) => error !== undefined);
-  if (flags.report.length > 0) await (await import("./reports/write.ts")).writeReports(io, flags.report, result);
+  if (flags.report.length > 0) {
+    const { writeReports } = await import("./reports/write.ts");
+    await writeReports(io, result, { files: flags.report, failed: failed !== undefined });
+  }
   if (failed === undefined) return;
   const { record, error } = failed;
   const isStrict = flags.exitCodes === "strict" && record.state !== "verified" && error instanceof TsignError;

@@ -67,7 +67,10 @@ export class Results {
     const { flags, several, total } = this.#options;
     if (several && this.#rows.length === total) this.#printSummary();
     const result: ImagesResult = answer({ images: this.#records, summary: { total, ...this.#counts } });
-    if (flags.report.length > 0) await this.#writeReports(result);
+    if (flags.report.length > 0) {
+      const { writeReports } = await import("./write.ts");
+      await writeReports(this.#io, result, { files: flags.report, failed: this.#worst !== undefined });
+    }
     if (this.#unfinished > 0) throw this.#stoppedEarly();
     if (this.#worst) throw this.#worst.error;
   }
@@ -122,16 +125,6 @@ export class Results {
     if (this.#look.terminal) printTable(stderr, this.#rows, this.#look);
     const unfinished = this.#unfinished > 0 ? `, ${this.#unfinished} not finished` : "";
     stderr.write(`${summaryOf(this.#rows)}${unfinished}\n`, { always });
-  }
-
-  async #writeReports(result: ImagesResult): Promise<void> {
-    const { writeReports } = await import("./write.ts");
-    try {
-      await writeReports(this.#io, this.#options.flags.report, result);
-    } catch (error) {
-      if (!(error instanceof TsignError) || this.#worst === undefined) throw error;
-      this.#io.stderr.write(`WARNING: ${error.message}\n`, { always: true });
-    }
   }
 }
 

@@ -43,16 +43,22 @@ function formatOf({ env }: Pick<Io, "env">, file: string): Format {
 /**
  * Writes reports. The file of GITHUB_STEP_SUMMARY is appended to, others are replaced when they are complete.
  *
+ * @param failed whether an image failed. That is the command's error then, and a report that cannot be written is a warning
  * @throws TsignError "usage" or "input"
  */
 export async function writeReports(
-  io: Pick<Io, "env" | "files" | "now">,
-  files: readonly string[],
+  io: Pick<Io, "env" | "files" | "now" | "stderr">,
   result: ImagesResult,
+  { files, failed }: { files: readonly string[]; failed: boolean },
 ): Promise<void> {
   for (const file of files) {
-    const text = formatOf(io, file)(result, io.now());
-    await io.files.write(file, (await earlier(io, file)) + text, { mode: 0o644 });
+    try {
+      const text = formatOf(io, file)(result, io.now());
+      await io.files.write(file, (await earlier(io, file)) + text, { mode: 0o644 });
+    } catch (error) {
+      if (!(error instanceof TsignError) || !failed) throw error;
+      io.stderr.write(`WARNING: ${error.message}\n`, { always: true });
+    }
   }
 }
 
