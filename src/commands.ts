@@ -152,6 +152,7 @@ const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
     definition: () => import("./commands/pkcs11-tool/list-tokens.ts"),
     run: () => import("./commands/pkcs11-tool/list-tokens.run.ts"),
   },
+  prune: { definition: () => import("./commands/prune.ts"), run: () => import("./commands/prune.run.ts") },
   "public-key": {
     definition: () => import("./commands/public-key.ts"),
     run: () => import("./commands/public-key.run.ts"),

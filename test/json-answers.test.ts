@@ -150,6 +150,7 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     load: ["--dir=saved", at("-loaded:v1")],
     "upload blob": ["--files=file", at("-blob:v1")],
     "upload wasm": ["--file=file", at("-wasm:v1")],
+    prune: [...blob, image],
     clean: ["--force", image],
     "signing-config create": ["--out=config.json"],
     "trusted-root create": [],

@@ -61,6 +61,7 @@ const SUMMARIES = {
   "policy fmt": "Print a trust policy file in its usual layout",
   "policy init": "Write a trust policy for the signers of images",
   "policy test": "Run the cases of a trust policy",
+  prune: "Remove signatures that newer ones supersede",
   "public-key": "Print a public key",
   "sandbox down": "Stop the sandbox",
   "sandbox env": "Print the sandbox's environment variables",

@@ -1,12 +1,15 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import type { TsignError } from "../errors.ts";
-import type { HashName } from "../format/digest.ts";
+import type { Digest, HashName } from "../format/digest.ts";
+import type { Descriptor } from "../oci/types.ts";
 
-/** Where evidence was found; for messages only. */
+/** Where evidence was found. `kind` and `where` are for messages only. */
 export interface Origin {
   readonly kind: "sig-tag" | "att-tag" | "referrer" | "layout" | "file";
   /** E.g. `registry/repo:sha256-….sig, layer 2` or a file name. */
   readonly where: string;
+  /** What contains it in the repository: the manifest, and for a legacy signature the layer. */
+  readonly stored?: { readonly manifest: Digest; readonly layer?: Descriptor };
 }
 
 /** A simple-signing payload (`.sig` layer) and the signature over its bytes. */

@@ -301,7 +301,11 @@ test("findEvidence: a bundle in several referrers -> returned once, the others a
     [first, other].map(({ digest }) => `referrer r/app@${digest}`),
   );
   assert.equal(store.asked.filter((asked) => asked.startsWith("blob")).length, 1);
-  const origin = ({ digest }: Descriptor) => ({ kind: "referrer", where: `r/app@${digest}` });
+  const origin = ({ digest }: Descriptor) => ({
+    kind: "referrer",
+    where: `r/app@${digest}`,
+    stored: { manifest: digest },
+  });
   assert.deepEqual(repeats, [[origin(second), origin(first)]]);
 });
 

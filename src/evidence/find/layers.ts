@@ -35,7 +35,8 @@ export async function* readSignatureImage(
     budget: MAX_AT_ONCE,
   };
   yield* mapAhead(inOrder, ahead, async ({ layer, index }): Promise<Evidence | Unreadable> => {
-    const origin: Origin = { kind: from.kind, where: `${from.where}, layer ${index + 1}` };
+    const where = `${from.where}, layer ${index + 1}`;
+    const origin: Origin = { kind: from.kind, where, stored: { manifest: from.stored.descriptor.digest, layer } };
     try {
       spend(search, layer);
       const payload = await blobs.get(layer);

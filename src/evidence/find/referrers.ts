@@ -38,7 +38,12 @@ export async function* findReferring(search: Search): AsyncGenerator<Found, void
 
 /** A classified referrer, with only the needed parts of its manifest. */
 type Candidate =
-  | { readonly kind: "bundle"; readonly layer: Descriptor; readonly stated: string | undefined; readonly where: string }
+  | {
+      readonly kind: "bundle";
+      readonly layer: Descriptor;
+      readonly stated: string | undefined;
+      readonly origin: Origin;
+    }
   | { readonly kind: "image"; readonly stored: StoredManifest; readonly where: string }
   | { readonly kind: "other" }
   | { readonly kind: "found"; readonly found: Unreadable | Incomplete };
@@ -82,7 +87,8 @@ async function openReferrer(
     const [layer, ...others] = stored.manifest.layers;
     if (layer && others.length === 0 && isBundle(stored)) {
       if (!options.forms.bundle) return { kind: "other" };
-      return { kind: "bundle", layer, stated: stored.manifest.annotations[BUNDLE_ANNOTATION.predicateType], where };
+      const origin: Origin = { kind: "referrer", where, stored: { manifest: entry.digest } };
+      return { kind: "bundle", layer, stated: stored.manifest.annotations[BUNDLE_ANNOTATION.predicateType], origin };
     }
     const wanted = options.forms.legacy && options.attachment !== "att" && isSignatureImage(stored);
     return wanted ? { kind: "image", stored, where } : { kind: "other" };
@@ -118,10 +124,8 @@ function weightOf(candidate: Candidate): number {
 async function readCandidate(search: Search, candidate: Candidate): Promise<Read> {
   if (candidate.kind === "found") return candidate.found;
   if (candidate.kind === "other") return undefined;
-  const { where } = candidate;
-  if (candidate.kind === "image") return { image: candidate.stored, where };
-  const origin: Origin = { kind: "referrer", where };
-  const { layer, stated } = candidate;
+  if (candidate.kind === "image") return { image: candidate.stored, where: candidate.where };
+  const { layer, stated, origin } = candidate;
   try {
     return await search.bundles.read(layer, { origin, stated, spend: () => spend(search, layer) });
   } catch (error) {

@@ -30,10 +30,11 @@ export function mergeLayers(options: { store: ImageStore; added: StoredManifest;
 
 /** The layers of the first image that the second does not have; layers with the same payload differ in their annotations. */
 function missingLayers(one: StoredManifest, other: StoredManifest): Descriptor[] {
-  const there = new Set(other.manifest.layers.map(identity));
-  return one.manifest.layers.filter((layer) => !there.has(identity(layer)));
+  const there = new Set(other.manifest.layers.map(layerIdentity));
+  return one.manifest.layers.filter((layer) => !there.has(layerIdentity(layer)));
 }
 
-function identity({ digest, annotations = {} }: Descriptor): string {
+/** A text that is the same for two layers only if they have the same payload and annotations. */
+export function layerIdentity({ digest, annotations = {} }: Descriptor): string {
   return JSON.stringify([digest, Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }

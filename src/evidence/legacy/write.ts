@@ -108,9 +108,28 @@ export async function signatureImage(options: {
   /** Artifact type of a referrer; by default that of a signature. */
   artifactType?: string;
 }): Promise<{ bytes: Uint8Array; mediaType: string }> {
-  const { store, current, layer, style, artifactType = SIGNATURE_ARTIFACT_TYPE } = options;
+  const { current, layer } = options;
+  return imageOf(options, [...(current?.manifest.layers ?? []), layer]);
+}
+
+/** Returns a signature image without some of its layers. Stores its config; the rest is kept. */
+export function signatureImageWithout(
+  store: ImageStore,
+  current: StoredManifest,
+  isRemoved: (layer: Descriptor) => boolean,
+): Promise<{ bytes: Uint8Array; mediaType: string }> {
+  const { subject, artifactType } = current.manifest;
+  const style = { dockerMediaTypes: false, created: undefined, subject };
+  const kept = current.manifest.layers.filter((layer) => !isRemoved(layer));
+  return imageOf({ store, current, style, ...(artifactType ? { artifactType } : {}) }, kept);
+}
+
+async function imageOf(
+  options: Omit<Parameters<typeof signatureImage>[0], "layer">,
+  layers: readonly Descriptor[],
+): Promise<{ bytes: Uint8Array; mediaType: string }> {
+  const { store, current, style, artifactType = SIGNATURE_ARTIFACT_TYPE } = options;
   const family = (current ? current.manifest.mediaType === DOCKER.manifest : style.dockerMediaTypes) ? DOCKER : OCI;
-  const layers = [...(current?.manifest.layers ?? []), layer];
   const config = await store.putBlob(Buffer.from(goJson(await nextConfig(options, layers))));
   const configType = style.subject ? artifactType : (current?.manifest.config?.mediaType ?? family.config);
   const annotations = current?.manifest.annotations ?? {};
