@@ -157,6 +157,7 @@ const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
     definition: () => import("./commands/public-key.ts"),
     run: () => import("./commands/public-key.run.ts"),
   },
+  repair: { definition: () => import("./commands/repair.ts"), run: () => import("./commands/repair.run.ts") },
   "sandbox down": {
     definition: () => import("./commands/sandbox/down.ts"),
     run: () => import("./commands/sandbox/down.run.ts"),

@@ -151,6 +151,7 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     "upload blob": ["--files=file", at("-blob:v1")],
     "upload wasm": ["--file=file", at("-wasm:v1")],
     prune: [...blob, image],
+    repair: [image],
     clean: ["--force", image],
     "signing-config create": ["--out=config.json"],
     "trusted-root create": [],

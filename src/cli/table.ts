@@ -71,6 +71,7 @@ const SUMMARIES = {
   "sandbox status": "Print whether a sandbox is running",
   "sandbox token": "Print an identity token from the sandbox",
   "sandbox up": "Start a local Sigstore instance and registry",
+  repair: "Repair the list of referrers of an image",
   save: "Save an image and its attached artifacts to a folder",
   sign: "Sign container images",
   "sign-blob": "Sign files",

@@ -85,6 +85,8 @@ export interface ImageStore {
    * that could be read.
    */
   referrers(subject: Digest): AsyncIterable<ListedReferrer>;
+  /** Digests that the referrers API lists; undefined without the API, and absent in a layout. */
+  referrersByApi?(subject: Digest): Promise<ReadonlySet<Digest> | undefined>;
   tags(): Promise<string[]>;
   /** Stores a blob unless it already exists. */
   putBlob(content: Uint8Array | BlobStream): Promise<Descriptor>;

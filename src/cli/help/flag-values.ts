@@ -48,6 +48,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   ],
   [/^fromFormat$/, text("format")],
   [/^to$/, text("repository")],
+  [/^referrer$/, text("digest")],
   [/^olderThan$/, text("duration")],
   [/^(type|predicateType|ct|rekorEntryType)$/, text("type")],
   [/^(digestAlg|signingAlgorithm|signatureDigestAlgorithm)$/, text("algorithm")],

@@ -65,6 +65,7 @@ async function complete(store: ImageStore, entry: Descriptor): Promise<Descripto
   }
 }
 
-function indexBytes(manifests: readonly Descriptor[]): Uint8Array {
+/** The JSON of an index with these entries. */
+export function indexBytes(manifests: readonly Descriptor[]): Uint8Array {
   return Buffer.from(goJson({ schemaVersion: 2, mediaType: INDEX_TYPE, manifests }));
 }

@@ -57,6 +57,18 @@ export async function* listReferrers(referring: Referring, subject: Digest): Asy
   if (failure) throw failure.error;
 }
 
+/** Returns the digests that the referrers API lists; undefined without the API. @throws TsignError when the list fails */
+export async function referrersByApi(connection: Referring, subject: Digest): Promise<Set<Digest> | undefined> {
+  const listed = new Set<Digest>();
+  try {
+    for await (const entry of listByApi(connection, subject)) if (!("unreadable" in entry)) listed.add(entry.digest);
+  } catch (error) {
+    if (error instanceof NoReferrersApi) return undefined;
+    throw error;
+  }
+  return listed;
+}
+
 /** Returns the name of a subject's fallback index, `registry/repository:tag`. */
 function indexName({ name }: { readonly name: string }, subject: Digest): string {
   return `${name}:${fallbackTag(subject)}`;

@@ -3,7 +3,7 @@ import type { Repository } from "../ref.ts";
 import type { Descriptor, ImageStore } from "../types.ts";
 import { readBlobStream, requireWithin, storeBlob } from "./blobs.ts";
 import { deleteManifest, getManifest, putManifest, resolveManifest } from "./manifests.ts";
-import { listReferrers, listUnlisted, putReferrer } from "./referrer-store.ts";
+import { listReferrers, listUnlisted, putReferrer, referrersByApi } from "./referrer-store.ts";
 import type { RegistrySession } from "./session.ts";
 import { listTags } from "./tags-list.ts";
 
@@ -27,6 +27,7 @@ export function registryStore(connection: Connection): ImageStore {
     },
     blobStream: (descriptor) => readBlobStream(session, repository, descriptor),
     referrers: (subject) => listReferrers({ ...connection, store }, subject),
+    referrersByApi: (subject) => referrersByApi({ ...connection, store }, subject),
     tags: () => listTags(connection),
     putBlob: (content) => storeBlob(session, repository, content),
     async putManifest(bytes, options) {
