@@ -52,7 +52,10 @@ export const SECTIONS: readonly { readonly title: string; readonly words: readon
     title: "Verifying commands",
     words: ["verify", "verify-attestation", "verify-blob", "verify-blob-attestation", "identify"],
   },
-  { title: "Image commands", words: ["tree", "download", "clean", "prune", "repair", "save", "load", "login", "logout"] },
+  {
+    title: "Image commands",
+    words: ["tree", "download", "clean", "prune", "repair", "save", "load", "login", "logout"],
+  },
   {
     title: "Key commands",
     words: ["generate-key-pair", "import-key-pair", "public-key", "key", "pkcs11-tool", "piv-tool"],
