@@ -213,7 +213,7 @@ test("decideImage: denied keys, identities, log entries and digests outvote ever
   assert.ok((await decide(policy("alice", `identities: [{identity: ${ALICE}, issuer: https://other.example}]`))).ok);
   assert.ok((await decide(policy("alice", `identities: [{identity: ${BOB}}]`))).ok);
   const [entry = assert.fail()] = (await verifiedOf(policy("alice", "keys: []")))[0]?.entries ?? [];
-  const at_ = (index: number) => `logEntries: [{log: ${entry.logId}, index: ${index}, reason: test}]`;
+  const at_ = (index: number) => `logEntries: [{log: "${entry.logId}", index: ${index}, reason: test}]`;
   assert.match(reasons(await decide(policy("alice", at_(Number(entry.logIndex))))), /denied log entry \d+: test/);
   assert.ok((await decide(policy("alice", at_(Number(entry.logIndex) + 1)))).ok);
   const other = `sha256:${"0".repeat(64)}`;
