@@ -97,6 +97,8 @@ test("unknown command, in any position -> exit 1, nearest command proposed", asy
     ["dockerfile vreify Dockerfile", "tsign dockerfile", "tsign dockerfile verify"],
     ["bundle inspct x", "tsign bundle", "tsign bundle inspect"],
     ["key tset k", "tsign key", "tsign key test"],
+    ["log serach --email a@b.example", "tsign log", "tsign log search"],
+    ["policy -d tets p.yaml", "tsign policy", "tsign policy test"],
     ["download sigs x", "tsign download"],
     ["attach sgnature x", "tsign attach", "tsign attach signature"],
     ["sandbox upp", "tsign sandbox", "tsign sandbox up"],

@@ -151,8 +151,8 @@ function parseGroup(
   { asked, io, topics = [] }: { asked: boolean; io: Io; topics?: readonly string[] },
 ): Request {
   const [first = ""] = rest;
-  if (group.length === 0 && first !== "" && !first.startsWith("-") && !(asked && first === "help")) {
-    throw unknownCommand(group, first, topics); // before its flags are rejected
+  if (first !== "" && !first.startsWith("-") && !(asked && first === "help")) {
+    throw unknownCommand(group, first, group.length === 0 ? topics : []); // before its flags are rejected
   }
   const [unknown] = splitArguments(rest, GLOBAL_FLAGS).positionals;
   if (unknown !== undefined && !(asked && unknown === "help")) throw unknownCommand(group, unknown);
