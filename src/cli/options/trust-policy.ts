@@ -49,6 +49,6 @@ export function requireCompatible(
   const replaced = [...given].find((key) => !COMPATIBLE.test(key) && !own.has(key));
   if (replaced === undefined) return;
   throw new TsignError("usage", `--${flagName(replaced)} and --trust-policy cannot be used together`, {
-    hint: `leave it out: ${file} states what is demanded`,
+    hint: `leave out --${flagName(replaced)}: ${file} states what is demanded`,
   });
 }
