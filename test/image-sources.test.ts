@@ -89,6 +89,10 @@ test("verify --from: what cannot be read -> an error with file and line, and not
   }
   assert.match((await verify()).stderr, /requires at least 1 arg/);
   assert.match((await verify("--from", "absent")).stderr, /absent/);
+  assert.match(
+    (await verify("--from", "all.tar")).stderr,
+    /got an archive, want .*\nhint: .*`tsign verify --local-image`/,
+  );
   assert.match((await verify("--from", "f", "--local-image")).stderr, /from.*local-image/);
 });
 

@@ -3,6 +3,7 @@ import type { Digest } from "../../format/digest.ts";
 import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
+import { isArchive } from "../../oci/layout/archive-files.ts";
 import { formatReference, parseReference } from "../../oci/ref.ts";
 import { isDockersFrontend } from "../../sources/dockerfile-frontend.ts";
 import { type ImageSourceOptions, pinImages, type ReadImages, readImages } from "../../sources/images.ts";
@@ -68,6 +69,11 @@ export async function readImageFile(
   path: string,
   options: Omit<ImageSourceOptions, "path" | "env">,
 ): Promise<Source> {
+  if (isArchive(path)) {
+    throw new TsignError("input", `read ${path}: got an archive, want a file that names images`, {
+      hint: "verify an archive with `tsign verify --local-image`, or push its images with `tsign load`",
+    });
+  }
   const content = await readBlob(io, path);
   const named = { ...options, path: path === "-" ? "standard input" : path, env: io.env };
   const read = readImages(content, named);
