@@ -245,22 +245,36 @@ test("verify --local-image: two images in an archive, one of them signed -> not 
       layers: [],
     }),
   );
-  await altered(cwd, (files) => {
-    const index = JSON.parse(files.get("index.json")?.toString() ?? "{}");
-    index.manifests.push({
-      mediaType: media,
-      size: evil.length,
-      digest: digestOf(evil),
-      annotations: { "org.opencontainers.image.ref.name": "latest" },
+  const addEvil = (annotations: object, ofGood?: object) =>
+    altered(cwd, (files) => {
+      const index = JSON.parse(files.get("index.json")?.toString() ?? "{}");
+      if (ofGood) index.manifests[0].annotations = ofGood;
+      index.manifests.push({ mediaType: media, size: evil.length, digest: digestOf(evil), annotations });
+      files.set("index.json", Buffer.from(JSON.stringify(index)));
+      files.set(`blobs/sha256/${digestOf(evil).slice(7)}`, evil);
+      files.set(`blobs/sha256/${digestOf(config).slice(7)}`, config);
     });
-    files.set("index.json", Buffer.from(JSON.stringify(index)));
-    files.set(`blobs/sha256/${digestOf(evil).slice(7)}`, evil);
-    files.set(`blobs/sha256/${digestOf(config).slice(7)}`, config);
-  });
-  const refused = await verify("altered.tar");
-  assert.notEqual(refused.code, 0);
-  assert.match(refused.stderr, /no signatures found for altered\.tar:latest/);
+  for (const [annotations, name] of [
+    [{ [REF_NAME]: "latest" }, "latest"],
+    [{ [REF_NAME]: "latest", kind: "dev.cosignproject.cosign/sigs" }, "latest"],
+    [{ [CONTAINERD_NAME]: "team/app:v1" }, "team/app:v1"],
+    [{ [CONTAINERD_NAME]: "team/app:v1", [REF_NAME]: `sha256-${"0".repeat(64)}.sig` }, "team/app:v1"],
+  ] as const) {
+    await addEvil(annotations);
+    const refused = await verify("altered.tar");
+    assert.notEqual(refused.code, 0, JSON.stringify(annotations));
+    assert.ok(refused.stderr.includes(`no signatures found for altered.tar:${name}`), refused.stderr);
+  }
+  // skopeo takes the one whose tag is v1, whatever containerd would call it.
+  const good = { [CONTAINERD_NAME]: "team/app:v1", [REF_NAME]: "v2" };
+  await addEvil({ [CONTAINERD_NAME]: "team/app:v3", [REF_NAME]: "v1" }, good);
+  assert.match((await verify("altered.tar:v1")).stderr, /no signatures found for altered\.tar:v1/);
+  for (const name of ["v2", "team/app:v1"]) assert.equal((await verify(`altered.tar:${name}`)).code, 0, name);
 });
+
+/** Annotations with the name of an image: of the image spec, and of containerd. */
+const REF_NAME = "org.opencontainers.image.ref.name";
+const CONTAINERD_NAME = "io.containerd.image.name";
 
 test("save to an archive: keyless signature -> the trusted root is inside, and used only when it is named", async (t) => {
   const sigstore = await testSigstore();

@@ -33,11 +33,11 @@ export async function openLocalImages(io: LayoutIo, text: string): Promise<Local
   if (isDigest(name)) {
     const descriptor = await layout.resolve(name);
     if (!descriptor) throw new TsignError("input", `read ${path}: it does not contain ${name}`);
-    return { path, layout, images: [{ descriptor, names: [] }] };
+    return { path, layout, images: [{ descriptor, names: [], aliases: [] }] };
   }
   const all = await layout.images();
-  const exact = all.filter(({ names }) => names.includes(name));
-  const found = exact.length > 0 ? exact : all.filter(({ names }) => names.some((each) => tagIn(each) === name));
+  const exact = all.filter(({ aliases }) => aliases.includes(name));
+  const found = exact.length > 0 ? exact : all.filter(({ aliases }) => aliases.some((each) => tagIn(each) === name));
   if (found.length === 1) return { path, layout, images: found };
   const known = all.flatMap(({ names }) => names).slice(0, 10);
   throw new TsignError("input", `read ${path}: expected one image named ${name}, found ${found.length}`, {
@@ -71,7 +71,7 @@ export async function eachLocalImage(io: LayoutIo, texts: readonly string[]): Pr
   for (const text of texts) {
     const { path, images } = await openLocalImages(io, text);
     const counts = new Map<string, number>();
-    for (const name of images.flatMap(({ names }) => names)) counts.set(name, (counts.get(name) ?? 0) + 1);
+    for (const name of images.flatMap(({ aliases }) => aliases)) counts.set(name, (counts.get(name) ?? 0) + 1);
     for (const { descriptor, names } of images) {
       const name = names.find((each) => counts.get(each) === 1);
       const own = name === undefined || isDigest(name) ? `${path}@${descriptor.digest}` : `${path}:${name}`;

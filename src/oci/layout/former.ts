@@ -3,7 +3,7 @@ import type { Digest } from "../../format/digest.ts";
 import type { Descriptor } from "../types.ts";
 import { archiveFiles } from "./archive-files.ts";
 import { fileSize, folderFiles, type LayoutIo } from "./files.ts";
-import { isMarkedAsImage, isNamedAsAttachment, kindOf, REF_NAME } from "./image-entry.ts";
+import { isAttachment, isMarkedAsImage, kindOf, REF_NAME } from "./image-entry.ts";
 import { readIndex } from "./reader.ts";
 
 const HINT = { hint: "save to a new folder" };
@@ -46,7 +46,7 @@ export async function formerImages(io: LayoutIo, path: string): Promise<Digest[]
 }
 
 function refuseForeign(entries: readonly Descriptor[], path: string): void {
-  const foreign = entries.find((entry) => kindOf(entry.annotations) === "" && !isNamedAsAttachment(entry));
+  const foreign = entries.find((entry) => kindOf(entry.annotations) === "" && !isAttachment(entry));
   if (!foreign) return;
   const name = foreign.annotations?.[REF_NAME] ?? foreign.digest;
   throw new TsignError("input", `save to ${path}: it contains an image saved by another program: ${name}`, HINT);

@@ -29,9 +29,19 @@ export function tagIn(name: string): string {
   return colon > name.lastIndexOf("/") ? name.slice(colon + 1) : name;
 }
 
-/** Reports whether an entry is named like an attachment: by its tag, `sha256-<hex>.sig`, alone or in a repository. */
-export function isNamedAsAttachment({ annotations }: Descriptor): boolean {
-  return ATTACHMENT_TAG.test(tagIn(annotations?.[REF_NAME] ?? ""));
+/** Returns the names of an entry, containerd's first: programs differ in which one they follow. */
+export function namesOf({ annotations }: Descriptor): string[] {
+  return [CONTAINERD_NAME, REF_NAME].map((key) => annotations?.[key] ?? "").filter((name) => name !== "");
+}
+
+/**
+ * Reports whether an entry is only an attachment: all its names are tags like `sha256-<hex>.sig`, alone or in a repository, or it
+ * has no name and cosign's kind says so. With another name it is an image that some program takes from the layout.
+ */
+export function isAttachment(entry: Descriptor): boolean {
+  const names = namesOf(entry);
+  if (names.length === 0) return /^(sigs|atts)$/.test(kindOf(entry.annotations));
+  return names.every((name) => ATTACHMENT_TAG.test(tagIn(name)));
 }
 
 /** An image of a layout. */
@@ -39,6 +49,8 @@ export interface LayoutImage {
   readonly descriptor: Descriptor;
   /** Its names, as other programs or `save` wrote them: tags, or `registry/repository:tag`. */
   readonly names: readonly string[];
+  /** Every name by which some program finds it: `names`, and the tags that containerd's names are listed with. */
+  readonly aliases: readonly string[];
 }
 
 /** Returns the image of a layout that has exactly one. @throws TsignError "input" */
@@ -73,10 +85,10 @@ export async function imageEntries(
   entries: readonly Descriptor[],
   { path, read }: LayoutContent,
 ): Promise<LayoutImage[]> {
-  const images = entries.filter(
-    (entry) => !/^(sigs|atts)$/.test(kindOf(entry.annotations)) && !isNamedAsAttachment(entry),
+  const images = entries.filter((entry) => !isAttachment(entry));
+  const named = images.filter(
+    ({ annotations }) => annotations?.[REF_NAME] !== undefined || annotations?.[CONTAINERD_NAME] !== undefined,
   );
-  const named = images.filter(({ annotations }) => annotations?.[REF_NAME] !== undefined);
   const digests = new Set(images.map(({ digest }) => digest));
   const chosen =
     digests.size < 2
@@ -89,13 +101,9 @@ export async function imageEntries(
     const same = images.filter((entry) => entry.digest === digest);
     const [descriptor] = same.toSorted((a, b) => annotationCount(b) - annotationCount(a));
     if (!descriptor) throw new TsignError("internal", `read ${path}/index.json: ${digest} is not listed`);
-    return { descriptor, names: [...new Set(same.flatMap(namesOf))] };
+    const names = new Set(same.flatMap((entry) => namesOf(entry).slice(0, 1)));
+    return { descriptor, names: [...names], aliases: [...new Set(same.flatMap(namesOf))] };
   });
-}
-
-function namesOf({ annotations }: Descriptor): string[] {
-  const name = annotations?.[CONTAINERD_NAME] ?? annotations?.[REF_NAME];
-  return name === undefined || name === "" ? [] : [name];
 }
 
 /** Number of annotations: of several entries for one digest, the one with the most is chosen. */

@@ -195,12 +195,16 @@ async function folderOf(context: TestContext) {
     ...entry,
     annotations: { kind: `dev.cosignproject.cosign/${kind}`, ...more },
   });
-  return { a, b, inner, outer, referrer, chosen, named, marked };
+  const sig = (entry: object) => named(entry, SIG_TAG);
+  return { a, b, inner, outer, referrer, chosen, named, marked, sig };
 }
 
+const SIG_TAG = `sha256-${"0".repeat(64)}.sig`;
+/** The annotation by which containerd and docker name an image. */
+const ofContainerd = (tag: string) => ({ "io.containerd.image.name": `docker.io/team/app:${tag}` });
+
 test("layout image: the only named entry, else the only entry without subject that no other contains", async (t) => {
-  const { a, b, inner, outer, referrer, chosen, named, marked } = await folderOf(t);
-  const sig = (entry: object) => named(entry, `sha256-${"0".repeat(64)}.sig`);
+  const { a, b, inner, outer, referrer, chosen, named, marked, sig } = await folderOf(t);
   for (const [expected, entries] of [
     [a, [a]],
     [a, [a, a]],
@@ -210,6 +214,8 @@ test("layout image: the only named entry, else the only entry without subject th
     [outer, [a, b, inner, outer, referrer]],
     [inner, [a, inner]],
     [a, [a, sig(b)]],
+    [a, [a, { ...b, annotations: ofContainerd(SIG_TAG) }]],
+    [a, [a, { ...b, annotations: { ...sig(b).annotations, ...ofContainerd(SIG_TAG) } }]],
     [a, [marked(a)]],
     [a, [marked(a), marked(b, "sigs"), marked(inner, "atts")]],
     [a, [marked(a), named(a, "v1")]],
@@ -223,7 +229,7 @@ test("layout image: the only named entry, else the only entry without subject th
 });
 
 test("layout image: two candidates -> refused, with any annotations", async (t) => {
-  const { a, b, inner, outer, referrer, chosen, named, marked } = await folderOf(t);
+  const { a, b, inner, outer, referrer, chosen, named, marked, sig } = await folderOf(t);
   for (const entries of [
     [],
     [referrer, b, a],
@@ -239,6 +245,10 @@ test("layout image: two candidates -> refused, with any annotations", async (t) 
     [marked(a), inner],
     [marked(inner, "imageIndex"), outer],
     [marked(b), named(outer, "v1")],
+    [marked(a), marked(b, "sigs", { "org.opencontainers.image.ref.name": "v1" })],
+    [marked(a), marked(b, "atts", ofContainerd("v1"))],
+    [named(a, "v1"), { ...b, annotations: ofContainerd("v1") }],
+    [named(a, "v1"), { ...b, annotations: { ...sig(b).annotations, ...ofContainerd("v1") } }],
   ]) {
     for (const each of [entries, [...entries].reverse()]) {
       await assert.rejects(chosen(...each), /expected one image, found/, JSON.stringify(each));

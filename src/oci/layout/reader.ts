@@ -10,10 +10,11 @@ import { type LayoutFiles, readBlobFile, readManifestFile } from "./files.ts";
 import {
   imageEntries,
   imageEntry,
+  isAttachment,
   isMarkedAsImage,
-  isNamedAsAttachment,
   kindOf,
   type LayoutImage,
+  namesOf,
   REF_NAME,
   tagIn,
 } from "./image-entry.ts";
@@ -118,7 +119,7 @@ export async function readIndex(files: LayoutFiles): Promise<Descriptor[]> {
 export function entryFor(entries: readonly Descriptor[], tag: string): Descriptor | undefined {
   const named =
     entries.find(({ annotations }) => annotations?.[REF_NAME] === tag) ??
-    entries.find((entry) => isNamedAsAttachment(entry) && tagIn(entry.annotations?.[REF_NAME] ?? "") === tag);
+    entries.find((entry) => isAttachment(entry) && namesOf(entry).some((name) => tagIn(name) === tag));
   if (named) return named;
   const image = entries.find(isMarkedAsImage);
   const suffix = { ".sig": "sigs", ".att": "atts" }[tag.slice(-4)];
