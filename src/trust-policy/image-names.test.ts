@@ -60,6 +60,7 @@ test("image pattern: Docker Hub by any of its names, and other spellings of a ho
       "docker.io/nginx:1",
       "index.docker.io/library/nginx",
       "registry-1.docker.io/library/nginx",
+      "registry.hub.docker.com/library/nginx",
     ]) {
       assert.ok(matches(pattern, image), `${pattern} ${image}`);
     }
@@ -77,6 +78,15 @@ test("image pattern: Docker Hub by any of its names, and other spellings of a ho
   }
   assert.ok(matches("[::1]:5000/app", "[0:0:0:0:0:0:0:1]:5000/app"));
   assert.ok(!matches("127.0.0.1:5000/app", "127.0.0.2:5000/app"));
+});
+
+test("image pattern: an empty part in the path of an image does not escape from the rule for its repository", () => {
+  for (const image of ["r.example//prod/app", "r.example/prod//app:v1", `r.example/prod/app/@sha256:${HEX}`]) {
+    for (const pattern of ["r.example/prod/app", "r.example/prod/*", "r.example/prod/**"]) {
+      assert.ok(matches(pattern, image), `${pattern} ${image}`);
+    }
+    assert.ok(!matches("r.example/prod", image) && !matches("r.example/*", image), image);
+  }
 });
 
 test("image pattern: invalid -> refused with what to write", () => {

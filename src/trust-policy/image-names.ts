@@ -5,7 +5,7 @@ import { type Glob, matchesGlob, parseGlob } from "./glob.ts";
 
 const DOCKER_HUB = "index.docker.io";
 /** Other names of Docker Hub's registry: an image under one of them is the same image. */
-const HUB_NAMES = new Set(["docker.io", DOCKER_HUB, "registry-1.docker.io"]);
+const HUB_NAMES = new Set(["docker.io", DOCKER_HUB, "registry-1.docker.io", "registry.hub.docker.com"]);
 /** What a pattern may contain: names and tags are made of these characters. */
 const CHARACTERS = /^[a-zA-Z0-9._/:*[\]-]+$/;
 const MAX_PATTERN = 512;
@@ -71,12 +71,13 @@ export function matchesImage({ repository, tag }: ImagePattern, ref: Reference):
 }
 
 /**
- * One name for each repository: the host as a URL writes it, without a final dot and without HTTPS's own port, and one name for
- * Docker Hub. Otherwise another spelling of the host would escape from the rule for it to a later one.
+ * One name for each repository: the host as a URL writes it, without a final dot and without HTTPS's own port, one name for Docker
+ * Hub, and the path without empty parts, which servers leave out. Otherwise another spelling would escape from the rule for the
+ * repository to a later one.
  */
-function normalName(host: string, path: string): string {
-  const written = URL.parse(`https://${host}`)?.host ?? host.toLowerCase();
-  const name = written.replace(/\.(?=:\d+$|$)/, "");
+function normalName(host: string, written: string): string {
+  const path = written.split("/").filter(Boolean).join("/");
+  const name = (URL.parse(`https://${host}`)?.host ?? host.toLowerCase()).replace(/\.(?=:\d+$|$)/, "");
   if (!HUB_NAMES.has(name)) return `${name}/${path}`;
   return `${DOCKER_HUB}/${path.includes("/") || path.startsWith("**") ? path : `library/${path}`}`;
 }
