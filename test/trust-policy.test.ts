@@ -6,8 +6,8 @@ import { type TestContext, test } from "node:test";
 import { readBundle } from "../src/evidence/bundle/read.ts";
 import { writeBundle } from "../src/evidence/bundle/write.ts";
 import { putBundleReferrer } from "../src/evidence/write-referrer.ts";
-import { readMessage } from "../src/format/digest.ts";
-import { imageTarget, openImage } from "../src/images/open.ts";
+import { digestOf, readMessage } from "../src/format/digest.ts";
+import { type ImageTarget, imageTarget, openImage } from "../src/images/open.ts";
 import { signerFromKey } from "../src/keys/index.ts";
 import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
@@ -49,10 +49,18 @@ async function world(t: TestContext) {
     write("predicate.json", JSON.stringify(predicate));
     return tsign("attest", ...who, "--type", type, "--predicate", "predicate.json", ...services("rekor2.json"), image);
   };
-  const decideAll = async (policy: string, { name = image }: { name?: string } = {}): Promise<Decided> => {
+  const decideAll = async (
+    policy: string,
+    { name = image, versions = {} }: { name?: string; versions?: Record<string, string[]> } = {},
+  ): Promise<Decided> => {
     const testing = testIo({ io, cwd });
     const read = await readTrustPolicy(`version: 1\ntrust: {default: {trustedRoot: root.json}}\n${policy}`, "p.yaml");
     const sources = new PolicySources(testing, read, assert.fail);
+    const one = sources.key.bind(sources);
+    sources.key = async (reference) => {
+      const earlier = await Promise.all((versions[reference] ?? []).map(one));
+      return { ...(await one(reference)), ...(earlier.length > 0 ? { earlier } : {}) };
+    };
     const opened = await openImage(testing, name, { registry: PLAIN_REGISTRY, mustExist: false });
     const target = await imageTarget(testing, opened, PLAIN_REGISTRY);
     const options = { maxBytes: 1e7, workers: 2, tagPrefix: "", rekorUrl: undefined };
@@ -74,13 +82,34 @@ async function world(t: TestContext) {
   };
   return {
     decideBlob,
-    ...{ registry, at, image, digest, write, tsign, sign, attest, decide, verifiedOf, store },
+    ...{
+      registry,
+      at,
+      image,
+      digest,
+      write,
+      read: (name: string) => readFileSync(join(cwd, name), "utf8"),
+      tsign,
+      sign,
+      attest,
+      decide,
+      verifiedOf,
+      store,
+    },
     setTime: (time: number) => {
       now = time;
     },
     key: (name: string) => ["--key", `${name}.key`],
     person: (email: string) => ["--identity-token", sigstore.mint(email)],
     job: (claims = {}) => ["--identity-token", sigstore.mintJob(claims)],
+  };
+}
+
+/** What is exchanged between the bundles of two signatures. */
+interface Bundle {
+  readonly verificationMaterial: {
+    readonly tlogEntries: unknown[];
+    readonly timestampVerificationData: { readonly rfc3161Timestamps: unknown[] };
   };
 }
 
@@ -137,6 +166,25 @@ test("decideImage: the same key under two names does not meet a threshold of two
   const policy = `signers: {one: {key: a.pub}, two: {key: ./a.pub}}\n${rule(registry, "signers: {atLeast: 2, of: [one, two]}")}`;
   assert.ok(!(await decide(policy)).ok);
   assert.ok((await decide(policy.replace("atLeast: 2", "atLeast: 1"))).ok);
+});
+
+test("decideImage: two versions of one key, or two spellings of one person, do not meet a threshold of two", async (t) => {
+  const { decide, sign, key, person, registry, at } = await world(t);
+  const two = (who: string) => `${SIGNERS(at)}${rule(registry, `signers: {atLeast: 2, of: ${who}}`)}`;
+  await sign(key("a"));
+  await sign(key("b"));
+  const versions = { "./b.pub": ["a.pub"] };
+  assert.ok(!(await decide(two("[a, b]"), { versions })).ok, "a is an earlier version of b");
+  assert.ok((await decide(two("[a, b]"))).ok);
+  const unlogged = two("[a, b]").replace("signatures: {", "signatures: {log: insecure-skip, ");
+  assert.ok(!(await decide(unlogged, { versions })).ok);
+  assert.ok((await decide(unlogged)).ok);
+  await sign(person(ALICE));
+  assert.ok((await decide(two("[b, alice]"), { versions })).ok);
+  await sign(person("Alice@example.com"));
+  assert.ok(!(await decide(two("team"))).ok);
+  await sign(person(BOB));
+  assert.ok((await decide(two("team"))).ok);
 });
 
 test("decideImage: the first rule that matches decides; nothing matches -> refused unless the file says otherwise", async (t) => {
@@ -225,6 +273,33 @@ test("decideImage: denied keys, identities, log entries and digests outvote ever
   const anything = `denied: {digests: [{digest: "${digest}"}]}\nrules: [{images: "**", insecureAcceptAnything: true}]\n`;
   assert.ok(!(await decide(anything)).allowed);
   assert.ok(!(await decide(`unmatched: audit\n${anything.replace("**", "r.example/*")}`)).allowed);
+});
+
+test("decideImage: a denied person in another spelling, and a denied image named by another hash, stay denied", async (t) => {
+  const { decide, sign, person, registry, at } = await world(t);
+  await sign(person("Alice@example.com"));
+  const policy = (denied: string) =>
+    `${SIGNERS(at)}denied: {identities: [{${denied}}]}\n${rule(registry, "signers: team")}`;
+  assert.match(reasons(await decide(policy(`identity: ${ALICE}`))), /denied identity Alice@example\.com/);
+  assert.match(reasons(await decide(policy(`identity: Alice@example.com, issuer: "${at.issuer}"`))), /denied identity/);
+  assert.ok((await decide(policy(`identity: ${BOB}`))).ok);
+  const bytes = Buffer.from('{"schemaVersion":2}');
+  const [sha256, sha512] = [digestOf(bytes), digestOf(bytes, "sha512")];
+  const manifest = async () => ({ bytes }) as never;
+  for (const [digest, denied, allowed] of [
+    [sha512, sha256, false],
+    [sha256, sha512, false],
+    [sha512, digestOf(Buffer.from("other")), true],
+  ] as const) {
+    const text = `version: 1\ndenied: {digests: [{digest: "${denied}"}]}\nrules: [{images: "**", insecureAcceptAnything: true}]\n`;
+    const read = await readTrustPolicy(text, "p.yaml");
+    const ref = parseReference(`r.example/app@${digest}`);
+    const target = { name: ref.name, digest, store: { manifest } } as unknown as ImageTarget;
+    const options = { maxBytes: 1e7, workers: 2, tagPrefix: "", rekorUrl: undefined };
+    const sources = new PolicySources(testIo(), read, assert.fail);
+    const { decision } = await decideImage(testIo(), sources, { policy: read, ref, target }, options);
+    assert.equal(decision.allowed, allowed, digest);
+  }
 });
 
 test("decideImage: demanded log, timestamp, form and age, met and missed", async (t) => {
@@ -395,6 +470,17 @@ test("decideImage: vulnerability scans by age and severity; an older scan does n
   assert.ok((await decide(policy("worst: critical, maxAge: 1d"))).ok);
 });
 
+test("decideImage: a scan by an earlier version of a key does not outvote a newer one by the key", async (t) => {
+  const { decide, attest, key, registry } = await world(t);
+  const policy = `signers: {b: {key: b.pub}}\nrules: [{images: "${registry}/*", attestations: [{type: vuln, signers: b, log: insecure-skip, vulnerabilities: {worst: low}}]}]\n`;
+  const versions = { "b.pub": ["a.pub"] };
+  await attest(key("a"), "vuln", scan("2026-03-01T12:00:00Z", ["LOW"]));
+  assert.ok((await decide(policy, { versions })).ok);
+  assert.ok(!(await decide(policy)).ok);
+  await attest(key("b"), "vuln", scan("2026-03-02T12:00:00Z", ["CRITICAL"]));
+  assert.match(reasons(await decide(policy, { versions })), /newer scan/);
+});
+
 test("decideImage: policies in CUE and Rego see the statement, and their refusal is the reason", async (t) => {
   const { decide, attest, key, registry, write } = await world(t);
   await attest(key("a"), "https://example.com/t", { tests: "passed" });
@@ -431,4 +517,42 @@ test("decideFile: the rule for the file's name, and a signature of this file onl
     !(await decideBlob(images, "app-1.tar.gz", "app-1.tar.gz.json")).ok,
     "a pattern for images matches no file",
   );
+});
+
+test("decideFile: times and log entries of another signature make a signature neither older nor newer", async (t) => {
+  const { decideBlob, tsign, read, write, key, setTime } = await world(t);
+  write("app.tar.gz", "content");
+  const sign = async (name: string): Promise<Bundle> => {
+    const to = ["--bundle", `${name}.json`, "--signing-config", "rekor2.json", "--trusted-root", "root.json", "--yes"];
+    await tsign("sign-blob", ...key("a"), ...to, "app.tar.gz");
+    return JSON.parse(read(`${name}.json`));
+  };
+  const early = await sign("early");
+  setTime(MONDAY + 10 * DAY);
+  const late = await sign("late");
+  const rules = 'rules: [{files: "*", signatures: {signers: a MORE}}]\n';
+  const retired = `signers: {a: {key: a.pub, until: 2026-03-05}}\n${rules.replace(" MORE", "")}`;
+  const recent = `signers: {a: {key: a.pub}}\n${rules.replace(" MORE", ", maxAge: 5d")}`;
+  const accepts = async (policy: string, bundle: Bundle) => {
+    write("mixed.json", JSON.stringify(bundle));
+    return (await decideBlob(policy, "app.tar.gz", "mixed.json")).ok;
+  };
+  assert.deepEqual([await accepts(retired, early), await accepts(retired, late)], [true, false]);
+  assert.deepEqual([await accepts(recent, early), await accepts(recent, late)], [false, true]);
+  for (const field of ["tlogEntries", "timestampVerificationData"] as const) {
+    for (const [policy, own, other] of [
+      [retired, late, early],
+      [recent, early, late],
+    ] as const) {
+      const { verificationMaterial: material } = own;
+      const replaced = { ...material, [field]: other.verificationMaterial[field] };
+      assert.ok(!(await accepts(policy, { ...own, verificationMaterial: replaced })), `replaced ${field}`);
+    }
+  }
+  const { verificationMaterial: material } = late;
+  const rfc3161Timestamps = [late, early].flatMap(
+    ({ verificationMaterial: { timestampVerificationData: data } }) => data.rfc3161Timestamps,
+  );
+  const both = { ...material, timestampVerificationData: { rfc3161Timestamps } };
+  assert.ok(!(await accepts(retired, { ...late, verificationMaterial: both })), "a timestamp of both signatures");
 });

@@ -1,5 +1,6 @@
 import type { Evidence, Found, Incomplete } from "../evidence/model.ts";
-import type { Digest, Message } from "../format/digest.ts";
+import { type Digest, digestOf, type Message, parseDigest } from "../format/digest.ts";
+import { noSuchImage } from "../images/below.ts";
 import { findStored } from "../images/candidates.ts";
 import type { ImageTarget } from "../images/open.ts";
 import { verifyCandidate } from "../images/verify.ts";
@@ -10,7 +11,7 @@ import { type Verified, verify } from "../verify/verify.ts";
 import type { Decision } from "./decision.ts";
 import { matchesFile, matchesImage } from "./image-names.ts";
 import { type JudgeContext, judgeDemand, type VerifyCandidate, wantedBy } from "./judge.ts";
-import type { Demand, Rule, TrustPolicy } from "./model.ts";
+import type { Demand, Denied, Rule, TrustPolicy } from "./model.ts";
 import type { PolicySources } from "./sources.ts";
 
 /** How the signatures of an image are found. */
@@ -66,7 +67,7 @@ export async function decideImage(
     });
   const candidates = (demand: Demand) => findStored(target, { ...options, bundles: true, wanted: wantedBy(demand) });
   const decided = await decide(
-    { policy, ...ruleOf(policy, ref, target.digest), candidates },
+    { policy, ...ruleOf(policy, ref, await digestsOf(target, policy.denied)), candidates },
     { io, policy, sources, now: io.now(), verify: check },
   );
   return { ...decided, decision: { subject: target.name, digest: target.digest, ...decided.decision } };
@@ -81,16 +82,30 @@ export async function decideSavedImage(
   const { policy, ref, digest, evidence } = image;
   const check: VerifyCandidate = (each, trust, with_) => verify(each, { kind: "image", digest }, trust, with_);
   const decided = await decide(
-    { policy, ...ruleOf(policy, ref, digest), candidates: () => evidence },
+    { policy, ...ruleOf(policy, ref, [digest]), candidates: () => evidence },
     { io, policy, sources, now: io.now(), verify: check },
   );
   return { ...decided, decision: { subject: formatReference(ref), digest, ...decided.decision } };
 }
 
+/** An image's digest, and those with the other hashes of denied digests: a denied image may be named by either. */
+async function digestsOf({ store, digest, name }: ImageTarget, denied: Denied): Promise<Digest[]> {
+  const others = new Set(denied.digests.map((each) => parseDigest(each.digest).algorithm));
+  others.delete(parseDigest(digest).algorithm);
+  if (others.size === 0) return [digest];
+  const stored = await store.manifest(digest);
+  if (stored === undefined) throw noSuchImage(name);
+  return [digest, ...[...others].map((algorithm) => digestOf(stored.bytes, algorithm))];
+}
+
 /** The rule for an image, and why it is refused before any signature is looked at. */
-function ruleOf(policy: TrustPolicy, ref: Reference, digest: Digest): Pick<Deciding, "rule" | "reasons" | "denied"> {
+function ruleOf(
+  policy: TrustPolicy,
+  ref: Reference,
+  digests: readonly Digest[],
+): Pick<Deciding, "rule" | "reasons" | "denied"> {
   const rule = ruleForImage(policy, ref);
-  const denied = policy.denied.digests.find((each) => each.digest === digest);
+  const denied = policy.denied.digests.find(({ digest }) => digests.includes(digest));
   const unpinned = rule?.pinned === true && ref.digest === undefined ? ["image is not named by its digest"] : [];
   return { rule, reasons: unpinned, ...(denied ? { denied: `denied digest: ${denied.reason}` } : {}) };
 }

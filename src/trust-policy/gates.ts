@@ -62,11 +62,12 @@ function deniedBy(
   const { signer, entries } = verified;
   if (signer.kind === "certificate") {
     const names = namesOf(evidence);
+    // Providers of identities may let a user change the case of an address.
+    const spellings = names.flatMap((name) => [name, name.toLowerCase()]);
     const identity = denied.identities.find(
       (each) =>
-        names.some((name) => each.identity.matches(name)) &&
-        (each.issuer === undefined ||
-          (signer.issuer === undefined ? each.issuer.none : each.issuer.matches(signer.issuer))),
+        spellings.some((name) => each.identity.matches(name)) &&
+        (each.issuer === undefined || (signer.issuer !== undefined && each.issuer.matches(signer.issuer))),
     );
     if (identity) return `denied identity ${names.join(", ")}: ${identity.reason}`;
   }
@@ -84,12 +85,16 @@ function namesOf({ key }: Evidence): string[] {
   return key.kind === "certificate" ? certificateNames(parseCertificate(key.leaf).asn1) : [];
 }
 
-/** Who made a signature: the key, and every name of the certificate with the issuer. */
+/**
+ * Who made a signature: the key with its earlier versions, any of which may have made it, and every name of the certificate with
+ * the issuer. The case of names does not tell people apart.
+ */
 export function principalOf({ verified, evidence }: Signed): Principal {
   const { signer } = verified;
-  const key = `key ${fingerprint(signer.key)}`;
-  if (signer.kind === "key") return [key];
-  return [key, ...namesOf(evidence).map((name) => `identity ${JSON.stringify([signer.issuer ?? null, name])}`)];
+  const keys = [signer.key, ...(signer.key.earlier ?? [])].map((key) => `key ${fingerprint(key)}`);
+  if (signer.kind === "key") return keys;
+  const names = namesOf(evidence).map((name) => JSON.stringify([signer.issuer ?? null, name.toLowerCase()]));
+  return [...keys, ...names.map((name) => `identity ${name}`)];
 }
 
 /**

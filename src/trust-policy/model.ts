@@ -118,7 +118,7 @@ export interface Denied {
     readonly issuer: TextPattern | undefined;
     readonly reason: string;
   }[];
-  readonly digests: readonly { readonly digest: string; readonly reason: string }[];
+  readonly digests: readonly { readonly digest: Digest; readonly reason: string }[];
   /** `log` in hex, lower case. */
   readonly logEntries: readonly { readonly log: string; readonly index: number; readonly reason: string }[];
 }
