@@ -104,7 +104,7 @@ async function collect(target: ImageTarget, { signers, types, options }: Collect
       const isKnown = Object.values(signers).some(
         (each) => each.identity === identity && JSON.stringify(each.issuer) === JSON.stringify(issuer),
       );
-      if (!isKnown) signers[nameFor(identity, signers)] = { identity, issuer };
+      if (!isKnown) signers[unusedName(nameOf(identity), signers)] = { identity, issuer };
     }
   }
 }
@@ -177,9 +177,13 @@ function requirementOf(by: readonly (readonly string[])[]): Requirement | undefi
 }
 
 /** A name for a signer: `alice` of alice@example.com, `acme-app-release` of a workflow. */
-function nameFor(identity: string, signers: Readonly<Record<string, unknown>>): string {
+function nameOf(identity: string): string {
   const workflow = /^https:\/\/[^/]+\/(.+?)\/\.[a-z]+\/workflows\/([^@]+?)\.ya?ml@/.exec(identity);
-  const text = workflow ? `${workflow[1]}-${workflow[2]}` : identity.replace(/^[a-z]+:\/\//, "").replace(/@.*$/s, "");
+  return workflow ? `${workflow[1]}-${workflow[2]}` : identity.replace(/^[a-z]+:\/\//, "").replace(/@.*$/s, "");
+}
+
+/** A text in the characters of a signer's name, with a number if a signer has that name already. */
+export function unusedName(text: string, signers: Readonly<Record<string, unknown>>): string {
   const plain =
     text
       .replace(/[^A-Za-z0-9._-]+/g, "-")

@@ -6,7 +6,7 @@ import { imageTarget, openImage } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
 import { loadPublicKey } from "../../keys/reference.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
-import { policyFor, type Sample } from "../../trust-policy/born.ts";
+import { policyFor, type Sample, unusedName } from "../../trust-policy/born.ts";
 import { checkPolicy, describeRule } from "../../trust-policy/check.ts";
 import { decideImage } from "../../trust-policy/decide.ts";
 import { writePolicy } from "../../trust-policy/format.ts";
@@ -85,10 +85,7 @@ async function givenSigners(
     const key = await loadPublicKey(io, reference);
     const isFile = !/^[a-z][a-z0-9+.-]+:/i.test(reference);
     const base = reference.replace(/^.*[/\\]/s, "").replace(/\.[a-z]+$/i, "");
-    const name = base.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "") || "key";
-    signers[Object.hasOwn(signers, name) ? `${name}-${Object.keys(signers).length + 1}` : name] = {
-      key: isFile ? key.pem : reference,
-    };
+    signers[unusedName(base, signers)] = { key: isFile ? key.pem : reference };
   }
   const { certificateIdentity, certificateIdentityRegexp, certificateOidcIssuer, certificateOidcIssuerRegexp } = flags;
   const identity = pattern(certificateIdentity, certificateIdentityRegexp);
@@ -96,7 +93,7 @@ async function givenSigners(
   if ((identity === undefined) !== (issuer === undefined)) {
     throw new TsignError("usage", "--certificate-identity requires --certificate-oidc-issuer, and the other way round");
   }
-  if (identity !== undefined && issuer !== undefined) signers["given"] = { identity, issuer };
+  if (identity !== undefined && issuer !== undefined) signers[unusedName("given", signers)] = { identity, issuer };
   return signers;
 }
 
