@@ -83,6 +83,18 @@ test("policy init: one rule a repository, demands who has signed, and says what 
   assert.match(lowered.stdout, /log: insecure-skip/);
 });
 
+test("policy init: a key and an identity that would have the same name are two signers", async (t) => {
+  const { tsign, push, sign, key, person, read, write, at } = await workshop(t);
+  const app = await push("app:v1");
+  write("given.pub", read("a.pub"));
+  await sign(key("a"), app);
+  await sign(person(ALICE), app);
+  const identity = ["--certificate-identity", ALICE, "--certificate-oidc-issuer", at.issuer];
+  const born = await tsign("policy", "init", "--trusted-root", "root.json", "--key", "given.pub", ...identity, app);
+  const value = readPolicyDocument(born.stdout, "p").value as { rules: { signatures: unknown }[] };
+  assert.deepEqual(value.rules[0]?.signatures, { signers: { all: ["given", "given-2"] } });
+});
+
 test("policy fmt: fields in the usual order, comments kept, the meaning unchanged; --check and --write", async (t) => {
   const { attempt, tsign, write, read } = await workshop(t);
   const text = `# Ours
@@ -112,6 +124,11 @@ version: 1
   write("bad.yaml", "version: 1\n");
   assert.equal((await attempt("policy", "fmt", "--write", "bad.yaml")).code, 1);
   assert.equal(read("bad.yaml"), "version: 1\n");
+  for (const place of ["-", "https://r.example/p.yaml", "env://POLICY"]) {
+    const refused = await attempt("policy", "fmt", "--write", place);
+    assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+    assert.match(refused.stderr, /format .*: not a file\nhint: leave out --write/);
+  }
 });
 
 test("policy test: cases in the policy and beside it, without the network; a looser policy -> fails", async (t) => {
