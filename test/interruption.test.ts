@@ -174,6 +174,27 @@ test("huge file, unresponsive service, prompt -> signals and --timeout end the p
   assert.deepEqual(readdirSync(cwd).sort(), ["cosign.key", "cosign.pub", "file", "huge"]);
 });
 
+test("sign: several images, interrupted -> those that are left are named", { skip: !POSIX }, async (t) => {
+  const cwd = withKeys(t);
+  const asked = Promise.withResolvers<void>();
+  const silent = createServer(() => asked.resolve());
+  await new Promise<void>((done) => silent.listen(0, "127.0.0.1", done));
+  t.after(() => silent.close().closeAllConnections());
+  const repository = `127.0.0.1:${(silent.address() as AddressInfo).port}/team/app`;
+  const images = ["1", "2", "3", "4", "5", "6"].map((digit) => `${repository}@sha256:${digit.repeat(64)}`);
+  const env = { ...ENVIRONMENT, HOME: cwd, COSIGN_PASSWORD: PASSWORD };
+  const argv = ["sign", "--key", "cosign.key", ...OFFLINE, "--format", "legacy", ...images];
+  const child = spawn(PROGRAM, [...BEFORE, ...argv], { cwd, env, stdio: ["ignore", "ignore", "pipe"] });
+  const { closed, said } = watched(child);
+  await Promise.race([asked.promise, closed]);
+  child.kill("SIGINT");
+  assert.equal((await closed).code, 130, said.stderr);
+  for (const image of images.slice(0, 4)) assert.ok(said.stderr.includes(`${image}: interrupted\n`), said.stderr);
+  for (const image of images.slice(4)) assert.ok(said.stderr.includes(`${image}: not begun\n`), said.stderr);
+  assert.match(said.stderr, /^0 of 6 images signed, 4 failed, 2 not begun$/m);
+  assert.match(said.stderr, /^Error: interrupted$/m);
+});
+
 test("long computation -> signals and --timeout end the program at once", async (t) => {
   const cwd = temporaryFolder(t);
   const script = join(cwd, "busy.ts");

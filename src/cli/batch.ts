@@ -34,7 +34,9 @@ interface Batch<Image> {
  * @throws the first failure in the order of the images, after the images that were begun
  */
 export async function runBatch<Image>(io: Io, images: readonly Image[], batch: Batch<Image>): Promise<void> {
-  await withEnding(io.signal, () => runAll(io, images, batch));
+  const run = () => runAll(io, images, batch);
+  // Ctrl-C and SIGTERM stop the work instead of the process, so that what is left can be named.
+  await withEnding(io.signal, () => (images.length > 1 ? io.orderly(run) : run()));
 }
 
 async function runAll<Image>(io: Io, images: readonly Image[], batch: Batch<Image>): Promise<void> {
