@@ -117,6 +117,24 @@ test("verify --pin: tags -> the digests that verified; nothing is written unless
   assert.equal(readFileSync(join(cwd, "again.yaml"), "utf8"), expected, "a pinned file is kept as it is");
 });
 
+test("verify --pin: an image that a trust policy accepts with a warning -> nothing is written", async (t) => {
+  const { cwd, image, digests, tsign, file } = await workshop(t);
+  const rule = "{name: all, images: '**', effect: warn, signatures: {signers: team, log: insecure-skip}}";
+  file("policy.yaml", `version: 1\nsigners: {team: {key: a.pub}}\nrules:\n  - ${rule}\n`);
+  const pin = ["--trust-policy", "policy.yaml", "--from", "list", "--pin", "out"];
+  for (const name of [image("none"), image("none").replace(":v1", `@${digests["none"]}`)]) {
+    file("list", `${image("app")}\n${name}\n`);
+    const { code, stderr } = await tsign("verify", ...pin);
+    assert.equal(code, 1, stderr);
+    assert.ok(stderr.includes(`Error: write out: ${name} was accepted without being verified\n`), stderr);
+    assert.equal((await tsign("verify", ...pin, "--exit-codes=strict")).code, 12);
+    assert.equal(existsSync(join(cwd, "out")), false);
+  }
+  file("list", image("app"));
+  assert.equal((await tsign("verify", ...pin)).code, 0);
+  assert.equal(readFileSync(join(cwd, "out"), "utf8"), image("app").replace(":v1", `@${digests["app"]}`));
+});
+
 test("verify --pin: an output or flags that do not fit -> refused before anything is verified", async (t) => {
   const { cwd, image, verify, file } = await workshop(t);
   file("list", image("app"));

@@ -30,6 +30,7 @@ const UNCHECKED: readonly ErrorCode[] = [
 ];
 
 /** Exit codes of --exit-codes=strict for errors outside of images; a wrong command line exits with 1, Ctrl-C with 130. */
-export const STRICT_BY_CODE: ExitCodes = Object.fromEntries(
-  UNCHECKED.map((code) => [code, STRICT_EXIT_CODES.unchecked]),
-);
+export const STRICT_BY_CODE: ExitCodes = {
+  ...Object.fromEntries(UNCHECKED.map((code) => [code, STRICT_EXIT_CODES.unchecked])),
+  policy: STRICT_EXIT_CODES.refused,
+};

@@ -18,7 +18,7 @@ export interface ImageInputs {
   readonly images: readonly string[];
   /** Sets the digest of one of the images, once it is verified. */
   readonly setDigest: (image: string, digest: Digest) => void;
-  /** Writes the file of --pin, if there is one; every image of its file needs a digest. */
+  /** Writes the file of --pin, if there is one. @throws TsignError "policy" if an image of its file is not verified */
   readonly writePinned: () => Promise<void>;
 }
 
@@ -51,7 +51,8 @@ export async function readImageInputs(
   const writePinned = async () => {
     const [source] = sources;
     if (pin === "" || !source) return;
-    const digestOf = (image: string) => digests.get(images.get(keyOf(image)) ?? image) ?? unverified(image);
+    const digestOf = (image: string) => digests.get(images.get(keyOf(image)) ?? image) ?? unverified(image, pin);
+    for (const { image } of source.read.images) digestOf(image); // also of images that are named by digest
     await io.files.replace(pin, pinImages(source.content, { ...source, digestOf }), { mode: 0o644 });
     io.stderr.write(`Wrote ${source.read.format} with verified digests to file ${pin}\n`);
   };
@@ -155,6 +156,9 @@ function keyOf(image: string): string {
   }
 }
 
-function unverified(image: string): never {
-  throw new TsignError("internal", `${image} has no verified digest`);
+/** A trust policy may let an image through that is not verified. */
+function unverified(image: string, pin: string): never {
+  throw new TsignError("policy", `write ${pin}: ${image} was accepted without being verified`, {
+    hint: "sign the image as the trust policy demands, or leave out --pin",
+  });
 }
