@@ -8,6 +8,8 @@ import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
 import type { Policy } from "../src/verify/model.ts";
 import type { Verdict } from "../src/verify/verify.ts";
+import { KINDS } from "./support/fake-service.ts";
+import { PASSWORD } from "./support/passwords.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
@@ -103,6 +105,61 @@ test("verify --certificate-identity several times: any of them, each with its is
     const { code, stdout } = await verify(...who);
     assert.equal(code, 1, who.join(" "));
     assert.equal(stdout, "");
+  }
+});
+
+test("verify-blob --key several times: keys of any kind, in both forms and for attestations", async (t) => {
+  const cwd = temporaryFolder(t);
+  const kinds = ["P-256", "P-384", "Ed25519", "RSA 2048"] as const;
+  for (const kind of kinds) {
+    const name = kind.replace(" ", "");
+    const key = (KINDS[kind] ?? assert.fail(kind))();
+    writeFileSync(join(cwd, `${name}.pem`), key.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    const files = ["--key", `${name}.pem`, "--output-key-prefix", name];
+    const imported = await run(["import-key-pair", ...files], { cwd, env: PASSWORD });
+    assert.equal(imported.code, 0, imported.stderr);
+  }
+  const names = kinds.map((kind) => kind.replace(" ", ""));
+  const tsign = (...argv: string[]) => run(argv, { cwd, env: PASSWORD });
+  writeFileSync(join(cwd, "file"), "content");
+  writeFileSync(join(cwd, "other"), "other content");
+  writeFileSync(join(cwd, "predicate"), "{}");
+  const keysOf = (list: readonly string[]) => list.flatMap((name) => ["--key", `${name}.pub`]);
+  for (const [index, name] of names.entries()) {
+    const signed = await tsign(
+      "sign-blob",
+      "--key",
+      `${name}.key`,
+      "-y",
+      ...OFFLINE,
+      "--bundle",
+      `${name}.json`,
+      "file",
+    );
+    assert.equal(signed.code, 0, signed.stderr);
+    const others = names.filter((each) => each !== name);
+    for (const list of [names, names.toReversed()]) {
+      const verified = await tsign("verify-blob", ...keysOf(list), NO_LOG, "--bundle", `${name}.json`, "file");
+      assert.equal(verified.code, 0, `${name} by ${list}: ${verified.stderr}`);
+      assert.deepEqual(verified.stderr.match(/^Accepted by .*$/gm), [`Accepted by --key ${name}.pub`]);
+      const changed = await tsign("verify-blob", ...keysOf(list), NO_LOG, "--bundle", `${name}.json`, "other");
+      assert.equal(changed.code, 1);
+      assert.doesNotMatch(changed.stderr, /Accepted|Verified/);
+    }
+    const refused = await tsign("verify-blob", ...keysOf(others), NO_LOG, "--bundle", `${name}.json`, "file");
+    assert.equal(refused.code, 1, name);
+    assert.doesNotMatch(refused.stderr, /Accepted|Verified/);
+    if (index > 0) continue;
+    const attest = ["attest-blob", "--key", `${name}.key`, "-y", ...OFFLINE, "--predicate", "predicate"];
+    assert.equal((await tsign(...attest, "--bundle", "att.json", "file")).code, 0);
+    const attested = (list: readonly string[], file: string) =>
+      tsign("verify-blob-attestation", ...keysOf(list), NO_LOG, "--bundle", "att.json", file);
+    assert.match(
+      (await attested(names.toReversed(), "file")).stderr,
+      /^Accepted by --key P-256\.pub$[\s\S]*^Verified OK$/m,
+    );
+    assert.equal((await attested(names, "other")).code, 1);
+    assert.equal((await attested(others, "file")).code, 1);
   }
 });
 

@@ -24,6 +24,7 @@ import {
   messageOfDigests,
   readMessage,
 } from "../format/digest.ts";
+import { verifyForAny } from "../images/any-signer.ts";
 import { isFromBundle, withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { sameKey } from "../keys/index.ts";
@@ -47,18 +48,14 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, ans
     kind: "blob attestation",
     signersHint: bundleHint(flags),
   });
-  const found = await readEvidence(io, flags, verification);
-  const message = flags.checkClaims ? await readSubject(io, { file, stated, content: found.content }) : undefined;
-  const policy: Policy = {
-    ...verification.policy,
-    claims: {
-      annotations: {},
-      predicateTypes: [predicateTypeOf(flags.type)],
-      subject: message ? "required" : "insecureSkip",
-    },
+  const evidence = await readEvidence(io, flags, verification);
+  const message = flags.checkClaims ? await readSubject(io, { file, stated, content: evidence.content }) : undefined;
+  const claims: Policy["claims"] = {
+    annotations: {},
+    predicateTypes: [predicateTypeOf(flags.type)],
+    subject: message ? "required" : "insecureSkip",
   };
-  const { rekorUrl } = verification;
-  const evidence = flags.signature === "" ? found : await withLoggedEntry(io, found, { policy, rekorUrl });
+  const { rekorUrl, signers, trust } = verification;
   const subject = { kind: "blob", message: message ?? messageOf(new Uint8Array()) } as const;
   if (evidence.content.kind !== "dsse") {
     throw new TsignError(
@@ -66,7 +63,13 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, ans
       `${evidence.origin.where} contains the signature of a file, not an attestation`,
     );
   }
-  const verdict = await verify(evidence, subject, verification.trust, policy);
+  const verifyFor = async (signer: Policy["signer"]) => {
+    const policy = { ...verification.policy, signer, claims };
+    const logged = flags.signature === "" ? evidence : await withLoggedEntry(io, evidence, { policy, rekorUrl });
+    return verify(logged, subject, trust, policy);
+  };
+  const accepted = signers.map(({ signer }) => signer);
+  const verdict = await verifyForAny(accepted, verifyFor, io.signal);
   if (flags.json) {
     const { blobResult } = await import("../cli/reports/signature-record.ts");
     const form = isFromBundle(evidence) ? "bundle" : "legacy";
@@ -84,9 +87,9 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, ans
       },
     );
   }
-  if (policy.signer.kind === "identity") {
-    const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
-    warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
+  if (signers.length > 1 || verification.policy.signer.kind === "identity") {
+    const { printAcceptedBy } = await import("../cli/print/verified.ts"); // not needed for one key
+    printAcceptedBy(io.stderr, signers, [verdict]);
   }
   printVerifiedBlob(io, {
     name: blobName(file ?? "the attested digest"),
@@ -179,7 +182,7 @@ async function readForm(
   from: { bytes: Uint8Array; path: string; verification: Verification },
 ): Promise<Evidence> {
   const { bytes, path, verification } = from;
-  const { policy, certificate } = verification;
+  const { signers, certificate } = verification;
   if (flags.bundle !== "" && looksLikeBundle(bytes)) {
     rejectFlagsUnusedWithBundle(flags, ["certificate", "sct", "rfc3161Timestamp"]);
     return readBundle(bytes, { kind: "file", where: path });
@@ -187,7 +190,9 @@ async function readForm(
   const timestamps = await readTimestamps(io, flags);
   if (flags.bundle === "") return envelopeEvidence(bytes, { path, timestamps, certificate });
   const { evidence, statedKey } = readLegacyBlobBundle(bytes, path);
-  if (statedKey && !(policy.signer.kind === "key" && sameKey(statedKey.object, policy.signer.key.object))) {
+  const isStated = ({ signer }: (typeof signers)[number]) =>
+    statedKey !== undefined && signer.kind === "key" && sameKey(statedKey.object, signer.key.object);
+  if (statedKey && !signers.some(isStated)) {
     throw new TsignError("bad-signature", `${path}: signed with a different key`);
   }
   // In this bundle the envelope is in the place of a file's signature.

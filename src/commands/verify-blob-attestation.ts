@@ -1,3 +1,4 @@
+import { anySignerFlags } from "../cli/flags/any-signer.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
@@ -7,6 +8,7 @@ import { PREDICATE_ALIASES } from "../sign/predicates.ts";
 export const flags = {
   ...keyFlags,
   ...verificationFlags,
+  ...anySignerFlags,
   bundle: flag.string("Sigstore bundle file, or a bundle file in cosign's legacy format"),
   checkClaims: flag.bool("check that the attestation's subject is the file", {
     default: true,

@@ -1,5 +1,5 @@
-import { keyReference } from "../cli/options/key.ts";
 import { blobRefusalHint, bundleHint } from "../cli/options/refusal-hints.ts";
+import { keyReferences } from "../cli/options/signers.ts";
 import {
   readVerification,
   refuseKeyAndCertificate,
@@ -16,19 +16,20 @@ import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readBlobSignature, readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { digestFromHex, HASHES, type HashName, type Message, messageOfDigests, readMessage } from "../format/digest.ts";
+import { verifyForAny } from "../images/any-signer.ts";
 import { isFromBundle, withLoggedEntry } from "../images/log-lookup.ts";
 import type { Io } from "../io/io.ts";
 import { MAX_ED25519_MESSAGE, publicKeyFromObject, sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { blobName, openBlob, readBlob } from "../net/input.ts";
 import { bytesToKeep } from "../verify/claimed-key.ts";
-import { fieldsOfCheck } from "../verify/model.ts";
+import { fieldsOfCheck, type Policy } from "../verify/model.ts";
 import { type Verified, verify } from "../verify/verify.ts";
 import type definition from "./verify-blob.ts";
 import type { flags } from "./verify-blob.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [file = ""], flags, answer }) => {
-  if (keyReference(flags) === "" && flags.certificate === "" && flags.bundle === "") {
+  if (keyReferences(flags).length === 0 && flags.certificate === "" && flags.bundle === "") {
     throw new TsignError("usage", "one of --key, --sk, --certificate or --bundle is required", {
       hint: "add --bundle FILE, and --key FILE or --certificate-identity and --certificate-oidc-issuer",
     });
@@ -43,14 +44,17 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
     kind: "blob",
     signersHint: bundleHint(flags),
   });
-  const found = await readEvidence(io, flags, verification);
-  const key = await keyOf(found, verification);
-  const hashes = new Set<HashName>(key ? hashesFor(key, found, verification) : ["sha256"]);
-  const message = await readSubject(io, { file, hashes: [...hashes], key, bundle: flags.bundle !== "" });
-  const { rekorUrl } = verification;
-  const policy = { ...verification.policy, claims: { annotations: {}, predicateTypes: undefined } };
-  const evidence = await withLoggedEntry(io, found, { policy, rekorUrl, blob: message });
-  const verdict = await verify(evidence, { kind: "blob", message }, verification.trust, policy);
+  const evidence = await readEvidence(io, flags, verification);
+  const { signers, trust, rekorUrl } = verification;
+  const keys = await keysOf(evidence, signers);
+  const message = await readSubject(io, { file, keys, evidence, signers, bundle: flags.bundle !== "" });
+  const verifyFor = async (signer: Policy["signer"]) => {
+    const policy = { ...verification.policy, signer, claims: { annotations: {}, predicateTypes: undefined } };
+    const logged = await withLoggedEntry(io, evidence, { policy, rekorUrl, blob: message });
+    return verify(logged, { kind: "blob", message }, trust, policy);
+  };
+  const accepted = signers.map(({ signer }) => signer);
+  const verdict = await verifyForAny(accepted, verifyFor, io.signal);
   if (flags.json) {
     const { blobResult } = await import("../cli/reports/signature-record.ts");
     const form = isFromBundle(evidence) ? "bundle" : "legacy";
@@ -63,15 +67,15 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
       `${evidence.origin.where} does not verify ${blobName(file)}: ${name}: ${detail}`,
       {
         ...fieldsOfCheck(verdict.failed),
-        hint: isTooLarge(message, key)
+        hint: isTooLarge(message, keys)
           ? "use another kind of key: pure Ed25519 signatures are verified up to 128 MiB"
           : (blobRefusalHint(fieldsOfCheck(verdict.failed), flags) ?? verdict.failed.hint),
       },
     );
   }
-  if (policy.signer.kind === "identity") {
-    const { warnAboutLoosePatterns } = await import("../cli/print/verified.ts"); // not needed for keys
-    warnAboutLoosePatterns(io.stderr, policy.signer, [verdict]);
+  if (signers.length > 1 || verification.policy.signer.kind === "identity") {
+    const { printAcceptedBy } = await import("../cli/print/verified.ts"); // not needed for one key
+    printAcceptedBy(io.stderr, signers, [verdict]);
   }
   warnAboutAttestation(io, verdict);
   printVerifiedBlob(io, { name: blobName(file), verified: verdict, logs: verification.trust.logs });
@@ -90,7 +94,7 @@ function warnAboutAttestation(io: Pick<Io, "stderr">, { content, origin }: Verif
 }
 
 /** Reads the bundle, in either form, or the detached signature; a legacy bundle beside it has the certificate and log entry. */
-async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: Verification): Promise<Evidence> {
+async function readEvidence(io: Io, flags: BlobFlags, { signers, certificate }: Verification): Promise<Evidence> {
   const timestamps = await readTimestamps(io, flags);
   if (flags.bundle === "") {
     return withCertificate({ ...(await readBlobSignature(io, flags.signature)), timestamps }, certificate);
@@ -103,13 +107,14 @@ async function readEvidence(io: Io, flags: BlobFlags, { policy, certificate }: V
   const { evidence, statedKey } = readLegacyBlobBundle(bytes, flags.bundle);
   if (statedKey) {
     // cosign verifies with this key instead of --key (GHSA-fx35-mq7g-6g98): here the two must be equal.
-    if (policy.signer.kind !== "key") {
+    const keys = signers.flatMap(({ signer }) => (signer.kind === "key" ? [signer.key] : []));
+    if (keys.length === 0) {
       throw new TsignError(
         "bad-signature",
         `${flags.bundle}: signed with a bare key, without a certificate to identify the signer`,
       );
     }
-    if (!sameKey(statedKey.object, policy.signer.key.object)) {
+    if (!keys.some((key) => sameKey(statedKey.object, key.object))) {
       throw new TsignError("bad-signature", `${flags.bundle}: signed with a different key than --key`);
     }
   }
@@ -142,29 +147,38 @@ function withCertificate(evidence: Evidence, certificate: Verification["certific
   return certificate ? { ...evidence, key: certificate } : evidence;
 }
 
-/** The key that the signature will be verified with, which decides how the file is read; undefined without a key and a certificate. */
-async function keyOf(evidence: Evidence, { policy: { signer } }: Verification): Promise<PublicKey | undefined> {
-  if (signer.kind === "key") return signer.key;
-  if (evidence.key.kind !== "certificate") return undefined;
+type Signers = Verification["signers"];
+
+/** The keys that the signature may be verified with, which decide how the file is read; empty without a key and a certificate. */
+async function keysOf(evidence: Evidence, signers: Signers): Promise<PublicKey[]> {
+  const keys = signers.flatMap(({ signer }) => (signer.kind === "key" ? [signer.key] : []));
+  if (keys.length > 0 || evidence.key.kind !== "certificate") return keys;
   const { parseCertificate } = await import("../trust/certificate.ts");
-  return publicKeyFromObject(parseCertificate(evidence.key.leaf).native.publicKey);
+  return [publicKeyFromObject(parseCertificate(evidence.key.leaf).native.publicKey)];
 }
 
-function hashesFor(key: PublicKey, evidence: Evidence, { policy: { signer } }: Verification): HashName[] {
-  const stated = evidence.content.kind === "blob" ? evidence.content.stated?.algorithm : undefined;
-  const tried = signer.kind === "key" ? signer.hashes : [key.hash];
-  return [...tried, key.hash, "sha256", ...(stated ? [stated] : [])];
+function hashesFor(keys: readonly PublicKey[], { content }: Evidence, signers: Signers): HashName[] {
+  const stated = content.kind === "blob" ? content.stated?.algorithm : undefined;
+  const tried = signers.flatMap(({ signer }) => (signer.kind === "key" ? signer.hashes : []));
+  const needed = [...tried, ...keys.map(({ hash }) => hash), "sha256" as const, ...(stated ? [stated] : [])];
+  return [...new Set(needed)];
+}
+
+interface Subject {
+  readonly file: string;
+  readonly keys: readonly PublicKey[];
+  readonly evidence: Evidence;
+  readonly signers: Signers;
+  readonly bundle: boolean;
 }
 
 /** Reads the file once. With a bundle, `algorithm:hex` is a digest unless a file has that name. */
-async function readSubject(
-  io: Io,
-  from: { file: string; hashes: readonly HashName[]; key: PublicKey | undefined; bundle: boolean },
-): Promise<Message> {
-  const digest = from.bundle ? parseBlobDigest(from.file) : undefined;
-  if (digest && !(await io.files.stat(from.file))) return messageOfDigests(digest);
-  const pieces = await watched(io, "verifying", { file: from.file, pieces: openBlob(io, from.file) });
-  return readMessage(pieces, { hashes: from.hashes, keepBytes: bytesToKeep(from.key) });
+async function readSubject(io: Io, { file, keys, evidence, signers, bundle }: Subject): Promise<Message> {
+  const digest = bundle ? parseBlobDigest(file) : undefined;
+  if (digest && !(await io.files.stat(file))) return messageOfDigests(digest);
+  const pieces = await watched(io, "verifying", { file, pieces: openBlob(io, file) });
+  const keepBytes = Math.max(...[undefined, ...keys].map(bytesToKeep));
+  return readMessage(pieces, { hashes: hashesFor(keys, evidence, signers), keepBytes });
 }
 
 function parseBlobDigest(text: string): Map<HashName, Uint8Array> | undefined {
@@ -174,6 +188,7 @@ function parseBlobDigest(text: string): Map<HashName, Uint8Array> | undefined {
   return name && digest && new Map([[name, digest]]);
 }
 
-function isTooLarge(message: Message, key: PublicKey | undefined): boolean {
-  return key?.kind.type === "ed25519" && message.bytes === undefined && message.size > MAX_ED25519_MESSAGE;
+function isTooLarge(message: Message, keys: readonly PublicKey[]): boolean {
+  const isPure = keys.some(({ kind }) => kind.type === "ed25519");
+  return isPure && message.bytes === undefined && message.size > MAX_ED25519_MESSAGE;
 }

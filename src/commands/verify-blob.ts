@@ -1,3 +1,4 @@
+import { anySignerFlags } from "../cli/flags/any-signer.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
@@ -6,6 +7,7 @@ import { shape } from "../cli/parser/shape.ts";
 export const flags = {
   ...keyFlags,
   ...verificationFlags,
+  ...anySignerFlags,
   bundle: flag.string("Sigstore bundle file, or a bundle file in cosign's legacy format"),
   rfc3161Timestamp: flag.string("signed timestamp file (RFC 3161)", {
     deprecated: "stored in bundles; no longer needed",

@@ -1,12 +1,11 @@
 import { printable } from "../../format/printable.ts";
-import { isSignedBy } from "../../images/any-signer.ts";
 import type { Accepted, Failure, ImageVerdict, MissedPlace, Unsatisfied } from "../../images/verdict.ts";
 import type { Io, Lines, Output } from "../../io/io.ts";
 import type { Log } from "../../trust/material.ts";
 import type { Policy } from "../../verify/model.ts";
 import { MAX_DESCRIBED, printSigned, printSigners, writeLine } from "./signed-by.ts";
 import { type Look, lookOf, mark, shortDigests } from "./style.ts";
-import { printEnvelopes, printHeader, printJson, printText, warnAboutLoosePatterns } from "./verified.ts";
+import { printAcceptedBy, printEnvelopes, printHeader, printJson, printText } from "./verified.ts";
 
 /** Codes of errors by which registries report a missing tag without saying so. */
 const MISSING_TAG = new Set(["auth", "registry"]);
@@ -52,12 +51,7 @@ function printAccepted(io: VerdictIo, verdict: Accepted, options: VerdictOptions
   } else if (!options.inTable) {
     printSigned(io.stderr, { name: shortDigests(image, look), verified, logs, look });
   }
-  for (const { signer, name } of signers) {
-    const accepted = signers.length === 1 ? verified : verified.filter((each) => isSignedBy(each, signer));
-    if (accepted.length === 0) continue;
-    if (signers.length > 1) io.stderr.write(`Accepted by ${printable(name)}\n`);
-    warnAboutLoosePatterns(io.stderr, signer, accepted);
-  }
+  printAcceptedBy(io.stderr, signers, verified);
   if (failures.length > 0) {
     io.stderr.write("These were also found but did not verify:\n");
     printFailures(io.stderr, failures, look);

@@ -2,6 +2,7 @@ import { toLegacyLogEntry, writeLegacyTimestamp } from "../../evidence/legacy/pr
 import type { Digest } from "../../format/digest.ts";
 import { goJson } from "../../format/go-json.ts";
 import { printable } from "../../format/printable.ts";
+import { isSignedBy } from "../../images/any-signer.ts";
 import type { Lines, Output } from "../../io/io.ts";
 import type { Policy, VerifiedContent, VerifiedSigner } from "../../verify/model.ts";
 import type { Verified } from "../../verify/verify.ts";
@@ -29,7 +30,7 @@ const RESERVED =
  *
  * @param verified what verified; bare keys are not named
  */
-export function warnAboutLoosePatterns(stderr: Lines, signer: Policy["signer"], verified: readonly Verified[]): void {
+function warnAboutLoosePatterns(stderr: Lines, signer: Policy["signer"], verified: readonly Verified[]): void {
   if (signer.kind !== "identity") return;
   const loose = [...signer.identity.subject, ...signer.identity.issuer].filter((pattern) => pattern.loose);
   if (loose.length === 0) return;
@@ -43,6 +44,24 @@ export function warnAboutLoosePatterns(stderr: Lines, signer: Policy["signer"], 
     `WARNING: ${patterns} may match unintended identities: anchor patterns with ^ and $; ` +
       `matched ${printable([...found].join("; "))}\n`,
   );
+}
+
+/**
+ * Prints which of several accepted signers have signed, and warns about patterns that may match more than intended.
+ *
+ * @param signers with the flags that name them
+ */
+export function printAcceptedBy(
+  stderr: Lines,
+  signers: readonly { readonly signer: Policy["signer"]; readonly name: string }[],
+  verified: readonly Verified[],
+): void {
+  for (const { signer, name } of signers) {
+    const accepted = signers.length === 1 ? verified : verified.filter((each) => isSignedBy(each, signer));
+    if (accepted.length === 0) continue;
+    if (signers.length > 1) stderr.write(`Accepted by ${printable(name)}\n`);
+    warnAboutLoosePatterns(stderr, signer, accepted);
+  }
 }
 
 /** Prints cosign's header on stderr: what was checked for every signature that is printed on stdout. */
