@@ -7,6 +7,7 @@ import {
   lstatSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -166,13 +167,50 @@ test("key change-password: a read-only file is refused before a password is aske
   assert.match(stderr, /the file is read-only/);
 });
 
+test("key change-password: another key written meanwhile, and a file removed meanwhile -> refused, nothing lost", async (t) => {
+  const { cwd, key } = await keyFolder(t);
+  const meanwhile = (change: () => void) => {
+    const tty = terminal("pw", "new", "new");
+    let asked = 0;
+    const prompt: NonNullable<typeof tty.prompt> = async (...question) => {
+      if (++asked === 2) change();
+      return (await tty.prompt?.(...question)) ?? "";
+    };
+    return run(["key", "change-password", "cosign.key"], { cwd, tty: { ...tty, prompt } });
+  };
+  const replaced = await meanwhile(() => writeFileSync(key, "another key"));
+  assert.equal(replaced.code, 1);
+  assert.match(replaced.stderr, /replace cosign\.key: the file has changed since it was read/);
+  assert.equal(readFileSync(key, "utf8"), "another key");
+  assert.deepEqual(readdirSync(cwd), ["cosign.key", "cosign.pub"]);
+  rmSync(key);
+  rmSync(join(cwd, "cosign.pub"));
+  assert.equal((await run(["generate-key-pair"], { cwd, env: PASSWORD })).code, 0);
+  const removed = await meanwhile(() => rmSync(key));
+  assert.equal(removed.code, 1);
+  assert.match(removed.stderr, /replace cosign\.key: no such file/);
+  assert.deepEqual(readdirSync(cwd), ["cosign.pub"]);
+});
+
+test("key change-password: two at once -> one succeeds, and its password opens the key", async (t) => {
+  const { cwd } = await keyFolder(t);
+  const before = readFileSync(join(cwd, "cosign.pub"), "utf8");
+  const change = (password: string) =>
+    run(["key", "change-password", "cosign.key"], { cwd, env: { ...PASSWORD, COSIGN_NEW_PASSWORD: password } });
+  const outcomes = await Promise.all([change("one"), change("two")]);
+  assert.deepEqual(outcomes.map(({ code }) => code).sort(), [0, 1]);
+  const password = outcomes[0].code === 0 ? "one" : "two";
+  const opened = await run(["public-key", "--key", "cosign.key"], { cwd, env: { COSIGN_PASSWORD: password } });
+  assert.equal(opened.stdout, before);
+});
+
 test("files.replaceProven: content that is not proven -> the old file, and nothing beside it", async (t) => {
   const cwd = temporaryFolder(t);
   writeFileSync(join(cwd, "f"), "old");
   const files = systemFiles(cwd);
   const unreadable = new TsignError("input", "unreadable");
   const seen: string[] = [];
-  const attempt = files.replaceProven("f", "new", async (written) => {
+  const attempt = files.replaceProven("f", Buffer.from("old"), "new", async (written) => {
     seen.push(Buffer.from(written).toString());
     throw unreadable;
   });
@@ -181,11 +219,11 @@ test("files.replaceProven: content that is not proven -> the old file, and nothi
   assert.equal(readFileSync(join(cwd, "f"), "utf8"), "old");
   assert.deepEqual(readdirSync(cwd), ["f"]);
   await assert.rejects(
-    files.replaceProven("none", "x", async () => {}),
+    files.replaceProven("none", Buffer.alloc(0), "x", async () => {}),
     /no such file/,
   );
   await assert.rejects(
-    files.replaceProven(".", "x", async () => {}),
+    files.replaceProven(".", Buffer.alloc(0), "x", async () => {}),
     /is a directory/,
   );
 });

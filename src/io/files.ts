@@ -40,7 +40,8 @@ export function systemFiles(cwd: string): Files {
     },
     write: (path, data, { mode }) => failing("write", path, () => writeFile(at(path), data, mode)),
     replace: (path, data, { mode }) => failing("write", path, () => replaceFile(at(path), data, mode)),
-    replaceProven: (path, data, prove) => failing("replace", path, () => replaceProven(at(path), data, prove)),
+    replaceProven: (path, was, data, prove) =>
+      failing("replace", path, () => replaceProven(at(path), was, data, prove)),
     requireWritable: (path) => failing("write", path, () => requireWritable(at(path))),
     makeDirectory: (path, options = { mode: 0o777 }) =>
       failing("create", path, () => makeDirectories(at(path), options.mode)),

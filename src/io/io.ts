@@ -96,10 +96,7 @@ export interface Terminal {
   readonly stderr: boolean;
   /** Width of the terminal on stderr in columns; 80 when unknown. */
   readonly columns: number;
-  /**
-   * Replaces the status lines at the end of the terminal on stderr. Several may be shown at once, one for each `key`; "" removes
-   * the one of `key`.
-   */
+  /** Replaces the status line of `key` at the end of the terminal on stderr, which may show several; "" removes it. */
   status(text: string, key?: object): void;
   /** Asks on the terminal. With `secret` the answer is not echoed. Throws TsignError "cancelled" on Ctrl-C. */
   prompt(question: string, options: { secret: boolean }): Promise<string>;
@@ -128,8 +125,8 @@ export interface Files {
     data: Uint8Array | string | AsyncIterable<Uint8Array>,
     options: { mode: number },
   ): Promise<void>;
-  /** Replaces a file in one step, after `prove` has read the new content from the disk; until then it is unchanged. */
-  replaceProven(path: string, data: string, prove: (written: Uint8Array) => Promise<void>): Promise<void>;
+  /** Replaces a file whose content is still `was`, in one step, after `prove` has read the new content from the disk. */
+  replaceProven(path: string, was: Uint8Array, data: string, prove: Proof): Promise<void>;
   /** Throws when `write` could not write the path now: no folder, no permission, no space, a read-only file. Changes nothing. */
   requireWritable(path: string): Promise<void>;
   makeDirectory(path: string, options?: { mode: number }): Promise<void>;
@@ -145,6 +142,9 @@ export interface Files {
    */
   remove(path: string): Promise<void>;
 }
+
+/** Resolves when the bytes are what the caller meant to write. */
+type Proof = (written: Uint8Array) => Promise<void>;
 
 /** Metadata of a file. */
 export interface FileFacts {

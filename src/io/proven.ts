@@ -5,12 +5,15 @@ import { failure, followLinks, refuseReadOnly, writeBeside } from "./write.ts";
 /**
  * Replaces an existing file whose loss would be final. The new content is written beside it and to the disk, read back and given
  * to `prove`; then it takes the file's place in one step, with the file's mode and owner. The file is never overwritten in place,
- * so a file with several hard links is refused. A symbolic link to the file still leads to it.
+ * so a file with several hard links is refused, and so is one that another program has changed since it was read. A symbolic link
+ * to the file still leads to it.
  *
+ * @param was the content to replace
  * @throws what `prove` throws, and errors of the file system
  */
 export async function replaceProven(
   path: string,
+  was: Uint8Array,
   data: string,
   prove: (written: Uint8Array) => Promise<void>,
 ): Promise<void> {
@@ -23,7 +26,11 @@ export async function replaceProven(
   await writeBeside(target, Buffer.from(data), {
     mode: there.mode & 0o7777,
     like: there,
-    before: (temporary) => prove(readFileSync(temporary)),
+    before: async (temporary) => {
+      await prove(readFileSync(temporary));
+      if (readFileSync(target).equals(was)) return;
+      throw Object.assign(new Error("the file has changed since it was read"), { code: "ECHANGED" });
+    },
   });
   flushFolder(dirname(target));
 }

@@ -180,7 +180,7 @@ export function lazyFiles(cwd: string): Files {
     stat: async (path, options) => (await load()).stat(path, options),
     write: async (path, data, options) => (await load()).write(path, data, options),
     replace: async (path, data, options) => (await load()).replace(path, data, options),
-    replaceProven: async (path, data, prove) => (await load()).replaceProven(path, data, prove),
+    replaceProven: async (path, was, data, prove) => (await load()).replaceProven(path, was, data, prove),
     requireWritable: async (path) => (await load()).requireWritable(path),
     makeDirectory: async (path, options) => (await load()).makeDirectory(path, options),
     makeOwnFolder: async (parent, prefix) => (await load()).makeOwnFolder(parent, prefix),

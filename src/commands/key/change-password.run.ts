@@ -13,12 +13,13 @@ const MAX_KEY_FILE = 1024 * 1024;
 export const run: Run<typeof definition> = async (io, { args: [path = ""] }) => {
   await requireFile(io, path);
   await io.files.requireWritable(path);
-  const text = Buffer.from(await io.files.read(path, { maxBytes: MAX_KEY_FILE })).toString("utf8");
+  const was = await io.files.read(path, { maxBytes: MAX_KEY_FILE });
+  const text = Buffer.from(was).toString("utf8");
   const key = await withSubject(path, () => readKeyFile(text, () => readPassword(io, { confirm: false })));
   const publicKey = publicKeyFromObject(key);
   const password = await readNewPassword(io);
-  const encrypted = await writeKeyFile(io, key, password);
-  await io.files.replaceProven(path, encrypted, async (written) => {
+  const data = await writeKeyFile(io, key, password);
+  await io.files.replaceProven(path, was, data, async (written) => {
     const read = await readKeyFile(Buffer.from(written).toString("utf8"), async () => password);
     if (sameKey(publicKeyFromObject(read).object, publicKey.object)) return;
     throw new TsignError("internal", `replace ${path}: the new file contains another key`);
