@@ -282,7 +282,12 @@ test("decideImage: a denied person in another spelling, and a denied image named
     `${SIGNERS(at)}denied: {identities: [{${denied}}]}\n${rule(registry, "signers: team")}`;
   assert.match(reasons(await decide(policy(`identity: ${ALICE}`))), /denied identity Alice@example\.com/);
   assert.match(reasons(await decide(policy(`identity: Alice@example.com, issuer: "${at.issuer}"`))), /denied identity/);
-  assert.ok((await decide(policy(`identity: ${BOB}`))).ok);
+  for (const spelled of ["ALICE@Example.com", "{glob: A*@EXAMPLE.com}", "{regexp: 'AL[A-Z]+@EXAMPLE\\.COM'}"]) {
+    assert.match(reasons(await decide(policy(`identity: ${spelled}`))), /denied identity Alice@example\.com/, spelled);
+  }
+  for (const other of [BOB, "{glob: B*@EXAMPLE.com}", "{regexp: 'B[A-Z]+@EXAMPLE\\.COM'}"]) {
+    assert.ok((await decide(policy(`identity: ${other}`))).ok, other);
+  }
   const bytes = Buffer.from('{"schemaVersion":2}');
   const [sha256, sha512] = [digestOf(bytes), digestOf(bytes, "sha512")];
   const manifest = async () => ({ bytes }) as never;

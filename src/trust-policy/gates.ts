@@ -62,11 +62,9 @@ function deniedBy(
   const { signer, entries } = verified;
   if (signer.kind === "certificate") {
     const names = namesOf(evidence);
-    // Providers of identities may let a user change the case of an address.
-    const spellings = names.flatMap((name) => [name, name.toLowerCase()]);
     const identity = denied.identities.find(
       (each) =>
-        spellings.some((name) => each.identity.matches(name)) &&
+        names.some((name) => each.identity.matches(name)) &&
         (each.issuer === undefined || (signer.issuer !== undefined && each.issuer.matches(signer.issuer))),
     );
     if (identity) return `denied identity ${names.join(", ")}: ${identity.reason}`;

@@ -17,6 +17,22 @@ export async function compilePattern(pattern: PatternText | { readonly none: tru
   return "glob" in pattern ? globPattern(pattern.glob) : regexpPattern(pattern.regexp);
 }
 
+/**
+ * Compiles a pattern for names that are denied, in any case: a provider of identities may let a user change the case of an address.
+ *
+ * @throws TsignError "input" for an invalid one
+ */
+export async function compileDenied(pattern: PatternText): Promise<TextPattern> {
+  const { text, matches } = await compilePattern(pattern);
+  const folded = await compilePattern(inAnyCase(pattern));
+  return { text, matches: (name) => matches(name) || folded.matches(name.toLowerCase()) };
+}
+
+function inAnyCase(pattern: PatternText): PatternText {
+  if (typeof pattern === "string") return pattern.toLowerCase();
+  return "glob" in pattern ? { glob: pattern.glob.toLowerCase() } : { regexp: `(?i)${pattern.regexp}` };
+}
+
 function globPattern(text: string): TextPattern {
   const glob = text.length > MAX_PATTERN ? undefined : parseGlob(text);
   if (!glob) throw new TsignError("input", `invalid glob: "${text}"`, { hint: "write * or ** for any run" });

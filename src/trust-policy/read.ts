@@ -3,7 +3,7 @@ import { readPolicyDocument } from "./document.ts";
 import { at, errorOf, type Refuse, validate } from "./faults.ts";
 import { parseFilePattern, parseImagePattern } from "./image-names.ts";
 import type { Denied, Rule, Signer, TrustPolicy } from "./model.ts";
-import { compilePattern } from "./patterns.ts";
+import { compileDenied, compilePattern } from "./patterns.ts";
 import { readCases } from "./read-cases.ts";
 import { readDemand } from "./read-demands.ts";
 import { type RuleContext, readRequirements } from "./read-requirements.ts";
@@ -116,7 +116,7 @@ async function readDenied({ denied = {} }: PolicyFile, refuse: Refuse): Promise<
   const identities = (denied.identities ?? []).map(async ({ identity, issuer, reason }, index) => {
     const place = ["denied", "identities", index];
     return {
-      identity: await at([...place, "identity"], refuse, () => compilePattern(identity)),
+      identity: await at([...place, "identity"], refuse, () => compileDenied(identity)),
       issuer: issuer === undefined ? undefined : await at([...place, "issuer"], refuse, () => compilePattern(issuer)),
       reason: reason ?? no,
     };
