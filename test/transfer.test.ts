@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Io } from "../src/io/io.ts";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { attachmentTag } from "../src/oci/tags.ts";
 import type { Descriptor, ImageStore } from "../src/oci/types.ts";
 import { writeKeyPairs } from "./support/key-pairs.ts";
 import { attachReferrer, descriptorOf, listed, storageWorkshop } from "./support/storage.ts";
-import { LEGACY, NO_LOG, OFFLINE, PLAIN_REGISTRY, testIo } from "./support/test-io.ts";
+import { LEGACY, NO_LOG, OFFLINE, PLAIN_REGISTRY, run, testIo } from "./support/test-io.ts";
 
 const INDEX = "application/vnd.oci.image.index.v1+json";
 
@@ -164,6 +165,34 @@ test("copy: existing tag -> refused before sending, replaced with --force", asyn
   await ok("copy", "-f", image, `${registry}/other:v1`);
   assert.equal((await store.resolve("v1"))?.digest, digest);
   await ok("copy", image, `${registry}/other:v1`); // copying the same image again is not a conflict
+});
+
+test("copy: a tag or a signature that another client writes meanwhile -> refused, kept; replaced with --force", async (t) => {
+  for (const kind of ["image", "sig"] as const) {
+    const { ok, env, cwd, image, registry, sign, digest, open } = await workshop(t);
+    await sign(LEGACY);
+    const other = (await ok("sandbox", "push", "other:another", "a.pub")).stdout.trim();
+    const store = await open(other);
+    const stored = (await store.manifest("another")) ?? assert.fail("no image");
+    const tag = kind === "image" ? "v1" : attachmentTag(digest, "sig");
+    const { http } = testIo();
+    let written = 0;
+    const io: Partial<Io> = {
+      http: async (request) => {
+        if (request.method === "PUT" && request.url.pathname.includes("/other/manifests/sha256:") && written++ === 0) {
+          await store.putManifest(stored.bytes, { mediaType: stored.descriptor.mediaType, tag });
+        }
+        return http(request);
+      },
+    };
+    const refused = await run(["copy", image, `${registry}/other:v1`], { cwd, env, io });
+    assert.equal(refused.code, 1, kind);
+    assert.ok(written > 0, kind);
+    assert.ok(refused.stderr.includes(`/other:${tag}" already exists\nhint: replace it with --force`), refused.stderr);
+    assert.equal((await store.resolve(tag))?.digest, stored.descriptor.digest, kind);
+    await ok("copy", "-f", image, `${registry}/other:v1`);
+    assert.notEqual((await store.resolve(tag))?.digest, stored.descriptor.digest, kind);
+  }
 });
 
 test("copy --only: copies the named parts, no tag", async (t) => {

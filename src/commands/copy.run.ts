@@ -15,7 +15,7 @@ import { isLocalName, localTarget } from "../images/local.ts";
 import { imageForPlatform } from "../images/platform.ts";
 import { findImageTree } from "../images/tree.ts";
 import type { Io } from "../io/io.ts";
-import { refuseOtherTags, type Tagging } from "../oci/existing-tag.ts";
+import { isTagged, refuseOtherTags, type Tagging } from "../oci/existing-tag.ts";
 import { openRegistry } from "../oci/open.ts";
 import { inParallel } from "../oci/parallel.ts";
 import { parseReference, type Reference } from "../oci/ref.ts";
@@ -80,7 +80,7 @@ async function copyImage(io: Io, { text, source, target }: Copying<Source>, flag
   const move = { from: attachments, to: destination, onManifest: onManifest(attachments), unlisted, watch };
   await inParallel(attached, WORKERS, ({ digest, tagged }) => transferManifest(move, digest, { referrer: !tagged }));
   await destination.listReferrers(unlisted);
-  for (const each of tags) await setTag(destination, each);
+  for (const each of tags) await setTag(destination, each, flags);
   recordStored(io, { kind: "image", where: `${destination.name}@${root}`, logEntries: [] });
   printDone(io, `Copied to ${destination.name}@${root} with ${countOf(attached.length, "attachment")}`);
 }
@@ -140,8 +140,10 @@ function printCopying(
   io.stderr.write(shortDigests(text, lookOf(io, "stderr")));
 }
 
-async function setTag(store: ImageStore, { tag, digest }: Tagging): Promise<void> {
-  if ((await store.resolve(tag))?.digest === digest) return;
+/** Sets a tag. One that others have set to another digest since the start of the copy is refused without --force. */
+async function setTag(store: ImageStore, tagging: Tagging, { force }: { force: boolean }): Promise<void> {
+  if (await isTagged(store, tagging, force ? undefined : HINT)) return;
+  const { tag, digest } = tagging;
   const stored = await store.manifest(digest);
   if (!stored)
     throw new TsignError("registry", `copy ${store.name}@${digest}: not found at the destination afterwards`);

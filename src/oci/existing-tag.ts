@@ -19,11 +19,26 @@ export interface Tagging {
  * @throws TsignError "input"
  */
 export async function refuseOtherTags(destination: ImageStore, tags: readonly Tagging[], hint: string): Promise<void> {
-  await inParallel(tags, WORKERS, async ({ tag, digest }) => {
-    const there = await existingTag(destination, tag);
-    if (!there || there.digest === digest) return;
-    throw new TsignError("input", `image "${destination.name}:${tag}" already exists`, { hint });
+  await inParallel(tags, WORKERS, async (each) => {
+    await isTagged(destination, each, hint);
   });
+}
+
+/**
+ * Whether a tag points to a digest already.
+ *
+ * @param hint what to do instead if the tag points to another digest, which is then refused; undefined if it may be moved
+ * @throws TsignError "input"
+ */
+export async function isTagged(
+  store: ImageStore,
+  { tag, digest }: Tagging,
+  hint: string | undefined,
+): Promise<boolean> {
+  const there = await existingTag(store, tag);
+  if (!there || there.digest === digest) return there !== undefined;
+  if (hint === undefined) return false;
+  throw new TsignError("input", `image "${store.name}:${tag}" already exists`, { hint });
 }
 
 /** Resolves a tag. Some registries refuse a tag that does not exist: it is taken for absent if the list of tags lacks it. */
