@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Io } from "../src/io/io.ts";
 import { attachmentTag, fallbackTag } from "../src/oci/tags.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { attachReferrer, descriptorOf, listed, storageWorkshop } from "./support/storage.ts";
-import { LEGACY, OFFLINE, run, testIo } from "./support/test-io.ts";
+import { LEGACY, NO_LOG, OFFLINE, run, testIo } from "./support/test-io.ts";
 
 const SIGN = "https://sigstore.dev/cosign/sign/v1";
 
@@ -100,6 +102,36 @@ test("tree: nothing attached -> message; missing image -> fails", async (t) => {
   assert.equal(absent.code, 1);
   assert.equal(absent.stdout, "", "nothing is printed before all is known");
   assert.match(absent.stderr, /no such image/);
+});
+
+test("clean: a bundle that another client adds while the fallback index is written -> kept, and verifies", async (t) => {
+  for (const others of [0, 1]) {
+    const { cwd, env, ok, image, digest, sign, store } = await storageWorkshop(t, { referrers: false });
+    writeKeyPairs(cwd, "b");
+    await sign();
+    const subject = await descriptorOf(store, digest);
+    for (let count = 0; count < others; count++) {
+      await attachReferrer(store, subject, { layer: "packages", layerType: "text/plain" });
+    }
+    const { http, sleep } = testIo();
+    let added = 0;
+    let deleted = false;
+    const io: Partial<Io> = {
+      sleep: (ms, signal) => sleep(ms >= 10_000 ? ms : ms / 50, signal),
+      http: async (request) => {
+        const isLookUp = request.method === "GET" && request.url.pathname.includes("/manifests/sha256-");
+        const response = await http(request);
+        if (isLookUp && deleted && added++ === 0) await ok("sign", "--key", "b.key", ...OFFLINE, image);
+        if (request.method === "DELETE") deleted = true;
+        return response;
+      },
+    };
+    const done = await run(["clean", "--force", "--type", "referrer", image], { cwd, env, io });
+    assert.equal(done.code, 0, done.stderr);
+    assert.ok(added > 0);
+    await ok("verify", "--key", "b.pub", NO_LOG, image);
+    assert.equal((await listed(store, digest)).length, others + 1);
+  }
 });
 
 test("clean --type: removes that type only", async (t) => {

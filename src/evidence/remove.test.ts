@@ -21,6 +21,7 @@ function beside() {
   const pauses: number[] = [];
   const io = {
     sleep: async (milliseconds: number) => void pauses.push(milliseconds),
+    now: () => new Date(0),
     signal: new AbortController().signal,
   };
   const refer = (name: string, artifactType = SIGNATURE, subject: Descriptor = image) => {
@@ -228,6 +229,81 @@ test("removeReferrersOf: an index that becomes empty -> deleted, or written empt
   assert.deepEqual(await indexed(strict.store, place), []);
 });
 
+/** Calls a function at the first request that matches. */
+const once = (what: RegExp, act: () => void) => {
+  let acted = false;
+  return (asked: string) => {
+    if (acted || !what.test(asked)) return;
+    acted = true;
+    act();
+  };
+};
+
+test("removeReferrersOf: another writer adds to the index between read and write -> its entry is kept", async () => {
+  const { store, image, refer, remove } = beside();
+  const [own, sbom, late] = [refer("a"), refer("b", SBOM), refer("c")];
+  const tag = fallback(store, image, [own, sbom]);
+  store.before = once(new RegExp(`^resolve ${tag}$`), () => fallback(store, image, [own, sbom, late]));
+  const removal = await remove();
+  assert.deepEqual(removal, { removed: [own.digest], kept: [], failure: undefined });
+  assert.deepEqual(await indexed(store, tag), [sbom.digest, late.digest]);
+  assert.ok(store.manifests.has(late.digest));
+});
+
+test("removeReferrersOf: another writer overwrites the index with what it had read before -> removed again, its entry is kept", async () => {
+  const { store, image, io, refer } = beside();
+  const [own, sbom, late] = [refer("a"), refer("b", SBOM), refer("c")];
+  const tag = fallback(store, image, [own, sbom]);
+  const { sleep } = io;
+  const overwrite = once(/^put /, () => {
+    io.sleep = async (milliseconds) => {
+      fallback(store, image, [own, sbom, late]);
+      io.sleep = sleep;
+      await sleep(milliseconds);
+    };
+  });
+  store.before = overwrite;
+  const { failure } = await removeReferrersOf(io, store, image.digest, ["signature"]);
+  assert.equal(failure, undefined);
+  assert.equal(asked(store, "put ").length, 2);
+  assert.deepEqual(await indexed(store, tag), [sbom.digest, late.digest]);
+});
+
+test("removeReferrersOf: another writer adds to an index that becomes empty, before it is deleted -> its entry is kept", async () => {
+  for (const also of [true, false]) {
+    const { store, image, refer, remove } = beside();
+    const [own, late] = [refer("a"), refer("c")];
+    const tag = fallback(store, image, [own]);
+    const before = store.tagged.get(tag);
+    store.before = once(new RegExp(`^delete ${before}$`), () => fallback(store, image, also ? [own, late] : [late]));
+    assert.deepEqual(await remove(), { removed: [own.digest], kept: [], failure: undefined });
+    assert.deepEqual(await indexed(store, tag), [late.digest]);
+  }
+});
+
+test("removeReferrersOf: another writer adds to an index that the registry does not delete -> its entry is kept", async () => {
+  const { store, image, refer, remove } = beside();
+  const [own, late] = [refer("a"), refer("c")];
+  const tag = fallback(store, image, [own]);
+  const add = once(new RegExp(`^resolve ${tag}$`), () => fallback(store, image, [own, late]));
+  const refuse = failing("registry", /^delete/);
+  store.before = (asked) => {
+    add(asked);
+    refuse(asked);
+  };
+  assert.deepEqual(await remove(), { removed: [own.digest], kept: [own.digest], failure: undefined });
+  assert.deepEqual(await indexed(store, tag), [late.digest]);
+});
+
+test("removeReferrersOf: another client deletes the index before it is written -> not written again", async () => {
+  const { store, image, refer, remove } = beside();
+  const [own, sbom] = [refer("a"), refer("b", SBOM)];
+  const tag = fallback(store, image, [own, sbom]);
+  store.before = once(new RegExp(`^resolve ${tag}$`), () => store.tagged.delete(tag));
+  assert.deepEqual(await remove(), { removed: [own.digest], kept: [], failure: undefined });
+  assert.deepEqual([store.tagged.has(tag), asked(store, "put ")], [false, []]);
+});
+
 test("removeReferrersOf: an index without these entries, or another manifest under the fallback tag -> unchanged", async () => {
   const { store, image, refer, remove } = beside();
   const own = refer("a");
@@ -308,7 +384,7 @@ test("removeListed: deleting the empty index fails other than by a refusal -> th
   const { store, image, io, refer } = beside();
   const one = refer("one");
   const tag = fallback(store, image, [one]);
-  store.before = failing("network", new RegExp(`^delete ${tag}$`));
+  store.before = failing("network", new RegExp(`^delete ${store.tagged.get(tag)}$`));
   const removal = removeListed(io, store, image.digest, [{ digest: one.digest, there: true }]);
   await assert.rejects(removal, refused("network"));
   assert.deepEqual(asked(store, "put "), []);

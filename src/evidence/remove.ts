@@ -2,18 +2,15 @@ import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import type { Io } from "../io/io.ts";
 import { mapAhead } from "../oci/parallel.ts";
-import { withoutReferrers } from "../oci/registry/fallback-index.ts";
-import { fallbackTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore, ListedReferrer, StoredManifest } from "../oci/types.ts";
+import { isGone, refusalOf } from "./gone.ts";
 import { isBundle, isSbom, isSignatureImage, mayBeOurs } from "./kinds.ts";
+import { withdrawReferrers } from "./withdraw.ts";
 
 /** Most concurrent requests. */
 const WORKERS = 8;
 
-/** Pauses before checking again whether something is deleted, in milliseconds. */
-const PAUSES = [100, 400, 1500];
-
-type RemovalIo = Pick<Io, "sleep" | "signal">;
+type RemovalIo = Pick<Io, "sleep" | "now" | "signal">;
 
 /**
  * Deletes a tag, by its digest if the registry does not delete by tag; that also deletes other tags of the digest. A tag that
@@ -22,7 +19,12 @@ type RemovalIo = Pick<Io, "sleep" | "signal">;
  * @returns whether there was a tag to delete
  * @throws TsignError "registry" also if the tag still exists after a successful delete
  */
-export async function removeTag(io: RemovalIo, store: ImageStore, tag: string, image: Digest): Promise<boolean> {
+export async function removeTag(
+  io: Pick<Io, "sleep" | "signal">,
+  store: ImageStore,
+  tag: string,
+  image: Digest,
+): Promise<boolean> {
   let refusal: TsignError | undefined;
   const target = await tagTarget(store, tag, image);
   if (!target) return false;
@@ -41,20 +43,6 @@ export async function removeTag(io: RemovalIo, store: ImageStore, tag: string, i
 async function tagTarget(store: ImageStore, tag: string, image: Digest): Promise<Descriptor | undefined> {
   const found = await store.resolve(tag);
   return found?.digest === image ? undefined : found;
-}
-
-/** The error of a registry that refuses to delete; any other error is thrown. */
-function refusalOf(error: unknown): TsignError {
-  if (error instanceof TsignError && (error.code === "registry" || error.code === "auth")) return error;
-  throw error;
-}
-
-async function isGone(io: RemovalIo, check: () => Promise<boolean>): Promise<boolean> {
-  for (const pause of PAUSES) {
-    if (await check()) return true;
-    await io.sleep(pause, io.signal);
-  }
-  return check();
 }
 
 /** A listed referrer, and whether its manifest exists. */
@@ -147,7 +135,7 @@ export async function removeListed(
   };
   for await (const _done of mapAhead(listed, { limit: WORKERS }, remove)); // limits concurrent requests
   const wanted = new Set(listed.map(({ digest }) => digest));
-  await unlist(io, store, image, wanted);
+  await withdrawReferrers(io, store, { subject: image, gone: wanted, mayRefuse: true });
   let left = new Set<Digest>();
   const stored = new Set<Digest>();
   await isGone(io, async () => {
@@ -174,31 +162,4 @@ async function stillListed(store: ImageStore, image: Digest, wanted: ReadonlySet
     if (!("unreadable" in entry) && wanted.has(entry.digest)) left.add(entry.digest);
   }
   return left;
-}
-
-/** Removes entries from the fallback index. An empty index is deleted, or written empty if the registry does not delete. */
-async function unlist(io: RemovalIo, store: ImageStore, image: Digest, gone: ReadonlySet<string>): Promise<void> {
-  const tag = fallbackTag(image);
-  const index = gone.size > 0 ? await indexUnder(store, tag) : undefined;
-  const entries = index?.manifest.manifests;
-  if (!index || index.descriptor.digest === image || !entries?.some(({ digest }) => gone.has(digest))) return;
-  if (entries.every(({ digest }) => gone.has(digest))) {
-    try {
-      await removeTag(io, store, tag, image);
-      return;
-    } catch (error) {
-      refusalOf(error);
-    }
-  }
-  await store.putManifest(withoutReferrers(index, gone), { mediaType: index.manifest.mediaType, tag });
-}
-
-/** The index under a tag; undefined if there is none, or the registry refuses to look up the tag. */
-async function indexUnder(store: ImageStore, tag: string): Promise<StoredManifest | undefined> {
-  try {
-    return await store.manifest(tag);
-  } catch (error) {
-    refusalOf(error);
-    return undefined;
-  }
 }

@@ -4,7 +4,8 @@ import type { Io } from "../io/io.ts";
 import { appendToTag } from "../oci/append.ts";
 import { withoutReferrers } from "../oci/registry/fallback-index.ts";
 import { fallbackTag } from "../oci/tags.ts";
-import type { Descriptor, ImageStore } from "../oci/types.ts";
+import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";
+import { isGone, refusalOf } from "./gone.ts";
 import { layerIdentity } from "./legacy/merge.ts";
 import { signatureImageWithout } from "./legacy/write.ts";
 
@@ -14,28 +15,79 @@ const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 
 /**
  * Takes referrers off the fallback index of an image, if there is one and it lists them. Entries that others add at the same time
- * are kept.
+ * are kept. An index of which nothing is left is deleted, or written empty if the registry does not delete.
+ *
+ * @param options.mayRefuse a registry that refuses to look up the tag has no index; otherwise its error is thrown
  */
 export async function withdrawReferrers(
   io: WriteIo,
   store: ImageStore,
-  subject: Digest,
-  gone: ReadonlySet<Digest>,
+  options: { subject: Digest; gone: ReadonlySet<Digest>; mayRefuse: boolean },
 ): Promise<void> {
+  const { subject, gone } = options;
   const tag = fallbackTag(subject);
-  const index = await store.manifest(tag);
-  // Some registries return the image itself for this tag.
-  if (!index?.manifest.manifests?.some(({ digest }) => gone.has(digest)) || index.descriptor.digest === subject) return;
-  await appendToTag({
-    io,
-    store,
-    tag,
-    async merge(current) {
-      if (!current) throw changed(store, tag);
-      if (!current.manifest.manifests?.some(({ digest }) => gone.has(digest))) return undefined;
-      return { bytes: withoutReferrers(current, gone), mediaType: INDEX_TYPE };
-    },
+  const index = await fallbackIndex(store, options);
+  if (!index || !lists(index, gone) || (await deletedIfEmpty(io, store, { ...options, index }))) return;
+  const deleted = changed(store, tag);
+  try {
+    await appendToTag({
+      io,
+      store,
+      tag,
+      async merge(current) {
+        if (!current) throw deleted;
+        return lists(current, gone) ? { bytes: withoutReferrers(current, gone), mediaType: INDEX_TYPE } : undefined;
+      },
+    });
+  } catch (error) {
+    if (error !== deleted) throw error;
+  }
+}
+
+/** The index under the fallback tag; undefined if there is none. */
+async function fallbackIndex(
+  store: ImageStore,
+  { subject, mayRefuse }: { subject: Digest; mayRefuse: boolean },
+): Promise<StoredManifest | undefined> {
+  try {
+    const index = await store.manifest(fallbackTag(subject));
+    return index?.descriptor.digest === subject ? undefined : index; // some registries return the image itself for this tag
+  } catch (error) {
+    if (!mayRefuse) throw error;
+    refusalOf(error);
+    return undefined;
+  }
+}
+
+function lists({ manifest }: StoredManifest, gone: ReadonlySet<string>): boolean {
+  return manifest.manifests?.some(({ digest }) => gone.has(digest)) ?? false;
+}
+
+/**
+ * Deletes an index that lists nothing else. It is deleted by its digest: an index that another writer has put under the tag meanwhile
+ * has another digest, and stays.
+ *
+ * @returns whether the fallback index no longer lists the referrers
+ */
+async function deletedIfEmpty(
+  io: Pick<Io, "sleep" | "signal">,
+  store: ImageStore,
+  options: { subject: Digest; index: StoredManifest; gone: ReadonlySet<string>; mayRefuse: boolean },
+): Promise<boolean> {
+  const { index, gone } = options;
+  if (!index.manifest.manifests?.every(({ digest }) => gone.has(digest))) return false;
+  try {
+    await store.delete(index.descriptor.digest);
+  } catch (error) {
+    refusalOf(error);
+    return false;
+  }
+  let latest: StoredManifest | undefined;
+  await isGone(io, async () => {
+    latest = await fallbackIndex(store, options);
+    return latest?.descriptor.digest !== index.descriptor.digest;
   });
+  return !latest || !lists(latest, gone);
 }
 
 /**

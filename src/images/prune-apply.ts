@@ -54,7 +54,8 @@ export async function applyPrune(
     await attempt(async () => {
       await requireNewer(target.attachments, bundles);
       const digests = new Map(bundles.map((each) => [digestOfPlanned(each), each]));
-      await withdrawReferrers(io, target.attachments, target.digest, new Set(digests.keys()));
+      const gone = new Set(digests.keys());
+      await withdrawReferrers(io, target.attachments, { subject: target.digest, gone, mayRefuse: false });
       const listed = [...digests.keys()].map((digest) => ({ digest, there: true }));
       const removal = await removeListed(io, target.attachments, target.digest, listed);
       for (const each of bundles) {
