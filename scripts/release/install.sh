@@ -62,9 +62,33 @@ esac
 if [ -z "$prefix" ]; then
   if [ -w /usr/local/bin ] && [ -w /usr/local/lib ]; then prefix=/usr/local; else prefix=${HOME:?}/.local; fi
 fi
+case $prefix in
+  /* | [A-Za-z]:*) ;;
+  *) prefix=$PWD/$prefix ;; # the link to the program contains it
+esac
 bin=${bin:-$prefix/bin}
+lib=$prefix/lib/tsign
+new=$lib/.new
+program=tsign
+[ "$system" != windows ] || program=tsign.exe
+
+# starts_tsign PATH: whether it is what this script installs there.
+starts_tsign() {
+  if [ "$system" = windows ]; then
+    grep -q "/lib/tsign/$program\"" "$1"
+  else
+    case $(readlink "$1") in */lib/tsign/"$program") ;; *) return 1 ;; esac
+  fi
+}
+
+for name in tsign ${cosign:+cosign}; do
+  if [ -e "$bin/$name" ] || [ -L "$bin/$name" ]; then
+    starts_tsign "$bin/$name" || fail "$bin/$name exists and was not installed by this script" "remove it, or choose another folder with --bin-dir"
+  fi
+done
+
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 
 sha256() {
@@ -86,7 +110,7 @@ case $from in
     if command -v curl >/dev/null; then
       curl --fail --silent --show-error --location --retry 3 --output "$work/$archive" "$from/$archive"
     elif command -v wget >/dev/null; then
-      wget -q -O "$work/$archive" "$from/$archive"
+      wget -q -O "$work/$archive" "$from/$archive" || fail "download $from/$archive: wget exited with $?"
     else
       fail "neither curl nor wget is installed"
     fi ;;
@@ -106,17 +130,17 @@ case $archive in
   *) tar -xzf "$work/$archive" -C "$work" ;;
 esac
 unpacked=$work/tsign-$version-$platform
-program=tsign
-[ "$system" != windows ] || program=tsign.exe
-lib=$prefix/lib/tsign
-mkdir -p "$bin" "$prefix/lib" "$prefix/share/man/man1" "$prefix/share/bash-completion/completions" \
+# The new files replace those of an earlier version only once the program runs. Others in the folder are left alone: the program
+# looks for packages in node_modules there.
+rm -rf "$new"
+mkdir -p "$bin" "$new" "$lib/policy" "$prefix/share/man/man1" "$prefix/share/bash-completion/completions" \
   "$prefix/share/zsh/site-functions" "$prefix/share/fish/vendor_completions.d"
-rm -rf "$lib.new" "$lib.old"
-mkdir "$lib.new"
-cp -R "$unpacked/$program" "$unpacked/policy" "$unpacked/LICENSE" "$unpacked/THIRD-PARTY-LICENSES.txt" "$lib.new/"
-[ ! -e "$lib" ] || mv "$lib" "$lib.old"
-mv "$lib.new" "$lib"
-rm -rf "$lib.old"
+cp -R "$unpacked/$program" "$unpacked/policy" "$unpacked/LICENSE" "$unpacked/THIRD-PARTY-LICENSES.txt" "$new/"
+"$new/$program" version >/dev/null ||
+  fail "start $program: it does not run on this machine" "install the npm package, which also runs on Node.js"
+mv -f "$new"/policy/* "$lib/policy/"
+rmdir "$new/policy"
+mv -f "$new"/* "$lib/"
 cp "$unpacked"/man/man1/* "$prefix/share/man/man1/"
 cp "$unpacked/completions/tsign.bash" "$prefix/share/bash-completion/completions/tsign"
 cp "$unpacked/completions/_tsign" "$prefix/share/zsh/site-functions/_tsign"
@@ -129,5 +153,4 @@ for name in tsign ${cosign:+cosign}; do
     ln -sf "$lib/$program" "$bin/$name"
   fi
 done
-"$lib/$program" version >/dev/null || fail "start $lib/$program: it does not run on this machine"
 echo "tsign $version is installed: $bin/tsign"
