@@ -37,7 +37,7 @@ let first = "";
 
 const sums = () => readFileSync(join(RELEASE, "SHA256SUMS"), "utf8");
 const sha256 = (content: Uint8Array) => createHash("sha256").update(content).digest("hex");
-/** Builds only for the platforms that the release has. */
+/** Skips a test when the release has no platform that matches. */
 const without = (pattern: RegExp) => ({ skip: !BUILT.some((platform) => pattern.test(platform)) });
 
 before(async () => {
@@ -207,10 +207,13 @@ test("GitLab component: installs; another install.sh -> fails", async (t) => {
   const cwd = folder(t);
   const script = (from: string, prefix: string) => {
     const inputs = { "base-url": from, prefix: join(cwd, prefix), cosign: "true" };
-    return run("sh", ["-c", componentScript(join(RELEASE, "gitlab-component.yml"), inputs)], { cwd });
+    // As a runner does: in a shell that ends with the first failure, before the script of the job.
+    const before = componentScript(join(RELEASE, "gitlab-component.yml"), inputs);
+    return run("sh", ["-ec", `${before}\necho "job: $NOT_SET"`], { cwd });
   };
   const installed = await script(url, "prefix");
   assert.equal(installed.code, 0, installed.stderr);
+  assert.match(installed.stdout, /^job: $/m);
   check(t, join(cwd, "prefix/bin/tsign"));
   const altered = alteredRelease(t);
   appendFileSync(join(altered, "install.sh"), "# altered\n");
