@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { crc32, deflateRawSync, gzipSync } from "node:zlib";
 
 /** A file in an archive. */
@@ -29,11 +30,21 @@ export function tar(entries: readonly Entry[], seconds: number): Buffer {
   return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]);
 }
 
-/** Returns a compressed tar archive. The name of the system in the header of gzip is left out. */
+/** Returns a compressed tar archive. */
 export function tarGz(entries: readonly Entry[], seconds: number): Buffer {
-  const packed = gzipSync(tar(entries, seconds), { level: 6 });
+  return gzip(tar(entries, seconds));
+}
+
+/** Compresses a file. The name of the system is left out, so that the same content gives the same bytes. */
+export function gzip(content: Uint8Array): Buffer {
+  const packed = gzipSync(content, { level: 6 });
   packed[9] = 255; // "unknown" (RFC 1952, section 2.3.1)
   return packed;
+}
+
+/** Returns the SHA-256 in hex. */
+export function sha256(content: Uint8Array | string): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 function sorted(entries: readonly Entry[]): Entry[] {

@@ -44,21 +44,24 @@ export function documents(thirdParty: string): Documents {
   return { man, completions, licence, thirdParty: Buffer.from(thirdParty) };
 }
 
-/** Returns the entries of an archive: one folder with the executable, the engine beside it, and the documents. */
-export function archiveEntries(
-  folder: string,
-  { program, executable, engine }: Installation,
-  docs: Documents,
-): Entry[] {
+/** Returns the executable with the engine beside it, and the licences. */
+export function programEntries({ program, executable, engine }: Installation, docs: Documents): Entry[] {
   const engineName = program.endsWith(".exe") ? "engine.exe" : "engine";
-  const entries: Entry[] = [
+  return [
     { path: program, content: executable, mode: 0o755 },
+    ...(engine === undefined ? [] : [{ path: `policy/${engineName}`, content: engine, mode: 0o755 }]),
     { path: "LICENSE", content: docs.licence },
     { path: "THIRD-PARTY-LICENSES.txt", content: docs.thirdParty },
+  ];
+}
+
+/** Returns the entries of an archive: one folder with the executable, the engine beside it, and the documents. */
+export function archiveEntries(folder: string, made: Installation, docs: Documents): Entry[] {
+  const entries = [
+    ...programEntries(made, docs),
     ...docs.man.map((entry) => ({ ...entry, path: `man/man1/${entry.path}` })),
     ...docs.completions.map((entry) => ({ ...entry, path: `completions/${entry.path}` })),
   ];
-  if (engine !== undefined) entries.push({ path: `policy/${engineName}`, content: engine, mode: 0o755 });
   return entries.map((entry) => ({ ...entry, path: `${folder}/${entry.path}` }));
 }
 

@@ -1,5 +1,4 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   existsSync,
   lstatSync,
@@ -14,18 +13,18 @@ import {
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { TOOLS } from "../tools.ts";
-import type { Entry } from "./archive.ts";
+import { type Entry, sha256 } from "./archive.ts";
 
 /** Debian's architectures by tsign's processors. */
 const ARCHITECTURES = { x64: "amd64", arm64: "arm64" } as const;
 export type Processor = keyof typeof ARCHITECTURES;
 
 /** Debian 12's packages that the image is made of, with the digests of their files. `apt-cache show` prints those of newer ones. */
-const PACKAGES: readonly { name: string; version: string; sha256: Readonly<Record<Processor, string>> }[] = [
+const PACKAGES: readonly { name: string; version: string; digests: Readonly<Record<Processor, string>> }[] = [
   {
     name: "libc6",
     version: "2.36-9+deb12u14",
-    sha256: {
+    digests: {
       x64: "ba4f88f73dbc3ae9055f3c20f4523bfdbaf1ad13ff95e258924f77d20b4fbedf",
       arm64: "01f4330719fd4f65580e16ea5a0527f372fca750e8f588d26deaf09f2d3b1cf4",
     },
@@ -33,7 +32,7 @@ const PACKAGES: readonly { name: string; version: string; sha256: Readonly<Recor
   {
     name: "ca-certificates",
     version: "20250419~deb12u2",
-    sha256: {
+    digests: {
       x64: "b9f76b5271a7ac373fd5e7e1b5b826a71ddd702b42a0d104955ecb1acfffc94b",
       arm64: "b9f76b5271a7ac373fd5e7e1b5b826a71ddd702b42a0d104955ecb1acfffc94b",
     },
@@ -93,9 +92,9 @@ function extracted(each: (typeof PACKAGES)[number], processor: Processor): Entry
 }
 
 /** Returns a package's file from TSIGN_TOOLS, where apt puts it the first time. */
-function downloaded({ name, version, sha256 }: (typeof PACKAGES)[number], processor: Processor): string {
+function downloaded({ name, version, digests }: (typeof PACKAGES)[number], processor: Processor): string {
   const kept = join(TOOLS, "debian");
-  const file = join(kept, `${sha256[processor]}.deb`);
+  const file = join(kept, `${digests[processor]}.deb`);
   if (existsSync(file)) return file;
   const work = mkdtempSync(join(tmpdir(), "tsign-apt-"));
   try {
@@ -116,9 +115,9 @@ function downloaded({ name, version, sha256 }: (typeof PACKAGES)[number], proces
       stdio: ["ignore", "ignore", "inherit"],
     });
     const made = join(work, readdirSync(work).find((each) => each.endsWith(".deb")) ?? "");
-    const actual = createHash("sha256").update(readFileSync(made)).digest("hex");
-    if (actual !== sha256[processor])
-      throw new Error(`${made}: sha256 mismatch: got ${actual}, want ${sha256[processor]}`);
+    const actual = sha256(readFileSync(made));
+    if (actual !== digests[processor])
+      throw new Error(`${made}: sha256 mismatch: got ${actual}, want ${digests[processor]}`);
     mkdirSync(kept, { recursive: true });
     execFileSync("cp", [made, `${file}.new`]);
     renameSync(`${file}.new`, file);

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "./archive.ts";
 import { DESCRIPTION, HOMEPAGE, PROGRAM } from "./names.ts";
 
 /** An archive of the release. */
@@ -6,10 +6,6 @@ export interface Archive {
   readonly platform: string;
   readonly name: string;
   readonly content: Uint8Array;
-}
-
-function sha256(content: Uint8Array): string {
-  return createHash("sha256").update(content).digest("hex");
 }
 
 /** Returns a Homebrew formula for the archives of macOS and Linux. */

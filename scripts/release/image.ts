@@ -1,13 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { gzipSync } from "node:zlib";
+import { digestOf } from "../../src/format/digest.ts";
 import { systemFiles } from "../../src/io/files.ts";
 import { createLayout, type LayoutStore, openLayout } from "../../src/oci/layout/layout.ts";
 import type { Descriptor } from "../../src/oci/types.ts";
-import { type Entry, tar } from "./archive.ts";
+import { type Entry, gzip, tar } from "./archive.ts";
 import { type Documents, type Installation, systemEntries } from "./contents.ts";
 import { debianRoot, NONROOT, type Processor } from "./debian-root.ts";
 import { DESCRIPTION, HOMEPAGE, PROGRAM } from "./names.ts";
@@ -171,9 +170,7 @@ function packLayer(entries: readonly Entry[], seconds: number): Layer {
   for (const { path } of entries) folders.delete(path);
   const above = [...folders].map((path) => ({ path, content: Buffer.alloc(0), mode: 0o755 }));
   const unpacked = tar([...above, ...entries], seconds);
-  const packed = gzipSync(unpacked, { level: 6 });
-  packed[9] = 255;
-  return { packed, diffId: `sha256:${createHash("sha256").update(unpacked).digest("hex")}` };
+  return { packed: gzip(unpacked), diffId: digestOf(unpacked) };
 }
 
 async function putLayer(store: LayoutStore, { packed, diffId }: Layer) {

@@ -1,14 +1,10 @@
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { sha256 } from "./archive.ts";
 import type { Archive } from "./formulas.ts";
 
 function template(name: string, values: Readonly<Record<string, string>>): string {
   const text = readFileSync(new URL(name, import.meta.url), "utf8");
   return text.replace(/@([A-Z_]+)@/g, (whole, key: string) => values[key] ?? whole);
-}
-
-function sha256(content: string | Uint8Array): string {
-  return createHash("sha256").update(content).digest("hex");
 }
 
 /**

@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Entry, tarGz } from "./archive.ts";
-import type { Documents, Installation } from "./contents.ts";
+import { type Entry, sha256, tarGz } from "./archive.ts";
+import { type Documents, type Installation, programEntries } from "./contents.ts";
 import { DESCRIPTION, NPM_NAME, npmPlatformName, PROGRAM } from "./names.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -24,7 +23,7 @@ export function platformPackage(
   docs: Documents,
   release: { version: string; seconds: number },
 ): Buffer {
-  const { platform, program, executable, engine } = made;
+  const { platform } = made;
   const [system = "", cpu = "", libc] = platform.split("-");
   const manifest = {
     name: npmPlatformName(platform),
@@ -36,14 +35,7 @@ export function platformPackage(
     ...(system === "linux" ? { libc: [libc === "musl" ? "musl" : "glibc"] } : {}),
     preferUnplugged: true,
   };
-  const engineName = program.endsWith(".exe") ? "engine.exe" : "engine";
-  return npmTarball(release.seconds, [
-    json("package.json", manifest),
-    { path: program, content: executable, mode: 0o755 },
-    ...(engine === undefined ? [] : [{ path: `policy/${engineName}`, content: engine, mode: 0o755 }]),
-    { path: "LICENSE", content: docs.licence },
-    { path: "THIRD-PARTY-LICENSES.txt", content: docs.thirdParty },
-  ]);
+  return npmTarball(release.seconds, [json("package.json", manifest), ...programEntries(made, docs)]);
 }
 
 /**
@@ -60,8 +52,7 @@ export function mainPackage(
   const packages = Object.fromEntries(made.map(({ platform }) => [npmPlatformName(platform), release.version]));
   const digests = Object.fromEntries(
     made.map(({ platform, program, executable }) => {
-      const sha256 = createHash("sha256").update(executable).digest("hex");
-      return [platform, { package: npmPlatformName(platform), program, sha256 }];
+      return [platform, { package: npmPlatformName(platform), program, sha256: sha256(executable) }];
     }),
   );
   const { dependencies, ...kept } = published(manifest);

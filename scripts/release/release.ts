@@ -1,11 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { buildExecutables, PLATFORMS } from "../executable.ts";
 import { policyEngineFor } from "../policy-engine.ts";
-import { tarGz, zip } from "./archive.ts";
+import { sha256, tarGz, zip } from "./archive.ts";
 import { type Component, components, licenceFile } from "./components.ts";
 import { archiveEntries, type Documents, documents, type Installation } from "./contents.ts";
 import { type Archive, homebrewFormula, scoopManifest } from "./formulas.ts";
@@ -106,10 +105,7 @@ function fileNames({ folder }: Release): string[] {
 /** Writes SHA256SUMS, as sha256sum prints them, for all files of the release. */
 function writeSums(release: Release): void {
   const names = fileNames(release).filter((name) => name !== "SHA256SUMS");
-  const sum = (name: string) =>
-    createHash("sha256")
-      .update(readFileSync(join(release.folder, name)))
-      .digest("hex");
+  const sum = (name: string) => sha256(readFileSync(join(release.folder, name)));
   save(release, "SHA256SUMS", names.map((name) => `${sum(name)}  ${name}\n`).join(""));
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "./archive.ts";
 import type { Component } from "./components.ts";
 import { HOMEPAGE, PROGRAM } from "./names.ts";
 
@@ -64,7 +64,7 @@ export function spdx(parts: readonly Component[], { version, seconds, commit }: 
 
 /** Returns the list of the components as CycloneDX 1.6, in JSON. */
 export function cyclonedx(parts: readonly Component[], { version, seconds, commit }: Subject): string {
-  const hex = createHash("sha256").update(`${version} ${commit}`).digest("hex");
+  const hex = sha256(`${version} ${commit}`);
   // A version 8 UUID (RFC 9562, section 5.8), so that the same commit gives the same document.
   const uuid = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
   const licence = (license: string) => {
