@@ -44,13 +44,19 @@ const LIBRARIES = /(^|\/)(ld-linux-[^/]+|lib(c|m|dl|rt|pthread|resolv|nss_dns|ns
 /** User and group of the image, the number that distroless images have. */
 export const NONROOT = 65532;
 
+interface Source {
+  readonly processor: Processor;
+  /** Takes the current version of a package whose pinned one is not served any more. */
+  readonly currentDebian: boolean;
+}
+
 /**
  * Returns the files of a minimal root: C library, CA certificates, a user, and folders for temporary files and the user's home.
  *
  * @throws Error when a package is not served any more, or has another digest
  */
-export function debianRoot(processor: Processor): Entry[] {
-  const [libc, certificates] = PACKAGES.map((each) => extracted(each, processor));
+export function debianRoot(source: Source): Entry[] {
+  const [libc, certificates] = PACKAGES.map((each) => extracted(downloaded(each, source)));
   const libraries = (libc ?? []).filter(({ path }) => LIBRARIES.test(path));
   const roots = (certificates ?? []).filter(({ path }) => path.endsWith(".crt"));
   if (libraries.length < 8 || roots.length < 50) throw new Error("make image: files are missing in Debian's packages");
@@ -73,17 +79,17 @@ export function debianRoot(processor: Processor): Entry[] {
 }
 
 /** The files of a package, with paths relative to `/`. */
-function extracted(each: (typeof PACKAGES)[number], processor: Processor): Entry[] {
+function extracted(file: string): Entry[] {
   const folder = mkdtempSync(join(tmpdir(), "tsign-debian-"));
   try {
-    execFileSync("dpkg-deb", ["--extract", downloaded(each, processor), folder]);
+    execFileSync("dpkg-deb", ["--extract", file, folder]);
     const found: Entry[] = [];
     for (const { name, parentPath } of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-      const file = join(parentPath, name);
-      const stat = lstatSync(file);
-      const path = relative(folder, file);
-      if (stat.isSymbolicLink()) found.push({ path, content: Buffer.alloc(0), mode: 0o777, link: readlinkSync(file) });
-      else if (stat.isFile()) found.push({ path, content: readFileSync(file), mode: stat.mode & 0o777 });
+      const place = join(parentPath, name);
+      const stat = lstatSync(place);
+      const path = relative(folder, place);
+      if (stat.isSymbolicLink()) found.push({ path, content: Buffer.alloc(0), mode: 0o777, link: readlinkSync(place) });
+      else if (stat.isFile()) found.push({ path, content: readFileSync(place), mode: stat.mode & 0o777 });
     }
     return found.sort((a, b) => (a.path < b.path ? -1 : 1));
   } finally {
@@ -92,32 +98,27 @@ function extracted(each: (typeof PACKAGES)[number], processor: Processor): Entry
 }
 
 /** Returns a package's file from TSIGN_TOOLS, where apt puts it the first time. */
-function downloaded({ name, version, digests }: (typeof PACKAGES)[number], processor: Processor): string {
+function downloaded({ name, version, digests }: (typeof PACKAGES)[number], source: Source): string {
+  const pinned = digests[source.processor];
   const kept = join(TOOLS, "debian");
-  const file = join(kept, `${digests[processor]}.deb`);
-  if (existsSync(file)) return file;
+  if (existsSync(join(kept, `${pinned}.deb`))) return join(kept, `${pinned}.deb`);
   const work = mkdtempSync(join(tmpdir(), "tsign-apt-"));
   try {
-    for (const folder of ["state/lists/partial", "cache/archives/partial"])
-      mkdirSync(join(work, folder), { recursive: true });
-    const settings = {
-      "Dir::State": join(work, "state"),
-      "Dir::Cache": join(work, "cache"),
-      "Dir::State::status": "/dev/null",
-      "APT::Architecture": ARCHITECTURES[processor],
-      "APT::Architectures": ARCHITECTURES[processor],
-      "APT::Sandbox::User": "root",
-    };
-    const flags = Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
-    execFileSync("apt-get", [...flags, "-qq", "update"], { cwd: work, stdio: "ignore" });
-    execFileSync("apt-get", [...flags, "-qq", "download", `${name}=${version}`], {
-      cwd: work,
-      stdio: ["ignore", "ignore", "inherit"],
-    });
+    const apt = aptIn(work, source.processor);
+    apt("update");
+    let current = false;
+    try {
+      apt("download", `${name}=${version}`);
+    } catch (error) {
+      if (!source.currentDebian) throw error;
+      process.stderr.write(`${name} ${version} is not served; taking the current version\n`);
+      current = true;
+      apt("download", name);
+    }
     const made = join(work, readdirSync(work).find((each) => each.endsWith(".deb")) ?? "");
     const actual = sha256(readFileSync(made));
-    if (actual !== digests[processor])
-      throw new Error(`${made}: sha256 mismatch: got ${actual}, want ${digests[processor]}`);
+    if (actual !== pinned && !current) throw new Error(`${made}: sha256 mismatch: got ${actual}, want ${pinned}`);
+    const file = join(kept, `${actual}.deb`);
     mkdirSync(kept, { recursive: true });
     execFileSync("cp", [made, `${file}.new`]);
     renameSync(`${file}.new`, file);
@@ -125,4 +126,24 @@ function downloaded({ name, version, digests }: (typeof PACKAGES)[number], proce
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Returns a function that runs apt-get with lists of its own in a folder. apt compares what it downloads with Debian's signed index. */
+function aptIn(work: string, processor: Processor): (...args: readonly string[]) => void {
+  for (const folder of ["state/lists/partial", "cache/archives/partial"])
+    mkdirSync(join(work, folder), { recursive: true });
+  const settings = {
+    "Dir::State": join(work, "state"),
+    "Dir::Cache": join(work, "cache"),
+    "Dir::State::status": "/dev/null",
+    "APT::Architecture": ARCHITECTURES[processor],
+    "APT::Architectures": ARCHITECTURES[processor],
+    "APT::Sandbox::User": "root",
+    "APT::Get::AllowUnauthenticated": "false",
+    "Acquire::AllowInsecureRepositories": "false",
+  };
+  const flags = Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
+  return (...args) => {
+    execFileSync("apt-get", [...flags, "-qq", ...args], { cwd: work, stdio: ["ignore", "ignore", "inherit"] });
+  };
 }

@@ -22,6 +22,7 @@ interface Options {
   readonly seconds: number;
   readonly commit: string;
   readonly base: string | undefined;
+  readonly currentDebian: boolean;
 }
 
 /** Layers below the program's, and their digests when unpacked (OCI image spec, config.md, `rootfs.diff_ids`). */
@@ -46,21 +47,29 @@ export async function writeImages(
   const platforms = made.filter(({ platform }) => /^linux-(x64|arm64)$/.test(platform));
   if (platforms.length === 0) return undefined;
   const digests: Record<string, string> = {};
-  const layers = new Map<Installation, Layer[]>(); // packed once, because that takes most of the time
-  for (const made of platforms) layers.set(made, programLayers(made, docs, options));
+  // Packed once, because that takes most of the time.
+  const parts = platforms.map((each) => ({
+    processor: processorOf(each),
+    below: options.base ?? packLayer(debianRoot({ ...options, processor: processorOf(each) }), options.seconds),
+    layers: programLayers(each, docs, options),
+  }));
   for (const policy of [true, false]) {
     const suffix = policy ? "" : "-no-policy";
     const tag = `${options.version}${suffix}`;
     const store = await createLayout({ files: systemFiles(process.cwd()) }, `${folder}${suffix}`);
     const manifests: object[] = [];
-    for (const [{ platform }, parts] of layers)
-      manifests.push(await platformImage(store, { platform, layers: policy ? parts : parts.slice(0, 1) }, options));
+    for (const { layers, ...part } of parts)
+      manifests.push(await platformImage(store, { ...part, layers: policy ? layers : layers.slice(0, 1) }, options));
     const index = { schemaVersion: 2, mediaType: INDEX, manifests, annotations: annotations(options) };
     const descriptor = await store.putManifest(json(index), { mediaType: INDEX });
     await store.commit([{ descriptor, name: { tag } }]);
     digests[tag] = descriptor.digest;
   }
   return digests;
+}
+
+function processorOf({ platform }: Installation): Processor {
+  return platform === "linux-x64" ? "x64" : "arm64";
 }
 
 /** The layer with the program, and after it the one with the policy engine if there is one. */
@@ -70,20 +79,21 @@ function programLayers(made: Installation, docs: Documents, { seconds }: Options
   return parts.filter((entries) => entries.length > 0).map((entries) => packLayer(entries, seconds));
 }
 
-/** Stores the image for one platform and returns its entry in the index. */
+/**
+ * Stores the image for one platform and returns its entry in the index.
+ *
+ * @param part.below the layer below the program's, or an image in a registry
+ */
 async function platformImage(
   store: LayoutStore,
-  { platform, layers: parts }: { platform: string; layers: readonly Layer[] },
+  part: { processor: Processor; below: Layer | string; layers: readonly Layer[] },
   options: Options,
 ): Promise<object> {
-  const processor: Processor = platform === "linux-x64" ? "x64" : "arm64";
-  const architecture = processor === "x64" ? "amd64" : "arm64";
+  const architecture = part.processor === "x64" ? "amd64" : "arm64";
   const base =
-    options.base === undefined
-      ? await ownBase(store, processor, options)
-      : await baseFrom(store, options.base, architecture);
+    typeof part.below === "string" ? await baseFrom(store, part.below, architecture) : await ownBase(store, part.below);
   const added: Awaited<ReturnType<typeof putLayer>>[] = [];
-  for (const part of parts) added.push(await putLayer(store, part));
+  for (const layer of part.layers) added.push(await putLayer(store, layer));
   const config = {
     architecture,
     os: "linux",
@@ -121,8 +131,8 @@ function annotations({ version, commit, seconds }: Options): Record<string, stri
   return Object.fromEntries(Object.entries(named).map(([key, value]) => [`org.opencontainers.image.${key}`, value]));
 }
 
-async function ownBase(store: LayoutStore, processor: Processor, { seconds }: Options): Promise<Base> {
-  const { descriptor, diffId } = await putLayer(store, packLayer(debianRoot(processor), seconds));
+async function ownBase(store: LayoutStore, root: Layer): Promise<Base> {
+  const { descriptor, diffId } = await putLayer(store, root);
   const environment = ["PATH=/usr/bin", "HOME=/home/nonroot", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"];
   return { layers: [descriptor], diffIds: [diffId], environment };
 }

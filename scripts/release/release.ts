@@ -25,6 +25,7 @@ Builds a release into release/VERSION. The same commit gives the same bytes.
       --platform P         build only for P (may be repeated); one of ${Object.keys(PLATFORMS).join(", ")}
       --key REF            key to sign with; without it, an identity token from the environment is used, or nothing is signed
       --base IMAGE         base of the container image; without it, a minimal root from Debian's packages
+      --current-debian     take Debian's current packages for it where the pinned ones are no longer served
       --base-url URL       where the files will be downloaded from; VERSION in it stands for the version
       --maintainer M       maintainer of the Linux packages, as "Name <address>"
 `;
@@ -47,6 +48,7 @@ function settings() {
       platform: { type: "string", multiple: true },
       key: { type: "string" },
       base: { type: "string" },
+      "current-debian": { type: "boolean", default: false },
       "base-url": { type: "string", default: DEFAULT_BASE_URL },
       maintainer: { type: "string", default: DEFAULT_MAINTAINER },
       help: { type: "boolean", short: "h", default: false },
@@ -127,11 +129,11 @@ async function main(): Promise<void> {
   if (scoop !== undefined) save(release, `${PROGRAM}.scoop.json`, scoop);
   for (const [name, content] of installers(archives, release)) save(release, name, content);
   const commit = execFileSync("git", ["rev-parse", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim();
-  const { base } = values;
   const tags = await writeImages(join(release.folder, `${PROGRAM}-${release.version}-image`), made, docs, {
     ...release,
     commit,
-    base,
+    base: values.base,
+    currentDebian: values["current-debian"],
   });
   if (tags !== undefined)
     save(release, `${PROGRAM}-${release.version}-image.json`, `${JSON.stringify(tags, null, 2)}\n`);

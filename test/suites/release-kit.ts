@@ -22,8 +22,8 @@ export const SIGNER = "releaser@example.com";
 
 /** Makes the release anew. */
 export function release(env: Readonly<Record<string, string>> = {}): void {
-  const platforms = BUILT.flatMap((platform) => ["--platform", platform]);
-  execFileSync("npm", ["run", "--silent", "release", "--", version, ...platforms], {
+  const flags = ["--current-debian", ...BUILT.flatMap((platform) => ["--platform", platform])];
+  execFileSync("npm", ["run", "--silent", "release", "--", version, ...flags], {
     cwd: ROOT,
     stdio: ["ignore", "ignore", "inherit"],
     env: { ...process.env, ...env },
