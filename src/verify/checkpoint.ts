@@ -32,13 +32,8 @@ interface SignatureLine {
 
 /** The name that must sign a log's checkpoint: for Rekor v1 the name in the checkpoint's origin, for v2 the log's host. */
 export function checkpointName(entry: TransparencyLogEntry, log: Log): string {
-  return v1Name(entry) ?? hostOf(log);
-}
-
-/** The log's name in a Rekor v1 checkpoint; undefined for another checkpoint, or none. */
-function v1Name(entry: TransparencyLogEntry): string | undefined {
   const [origin = ""] = envelopeOf(entry).split("\n", 1);
-  return V1_ORIGIN.exec(origin)?.[1];
+  return signerName(origin, log);
 }
 
 /**
@@ -70,15 +65,9 @@ export function verifyCheckpoint(entry: TransparencyLogEntry, log: Log): void {
     });
   }
   const checkpoint = parseCheckpoint(envelope);
-  const { origin, size, root, signatures } = checkpoint;
-  const isV1 = V1_ORIGIN.test(origin);
-  const name = checkpointName(entry, log);
-  if (!isV1 && origin !== name) {
-    throw new CheckFailed("log", `checkpoint origin mismatch: got "${origin}", want "${name}"`, {
-      expected: name,
-      actual: origin,
-    });
-  }
+  const { size, root } = checkpoint;
+  requireOrigin(checkpoint, log);
+  const isV1 = V1_ORIGIN.test(checkpoint.origin);
   // Rekor v1 numbers its entries across several trees, and its SET covers that number. v2 has one tree and no SET.
   const [counted, inTree] = [Number(entry.logIndex), Number(proof.logIndex)];
   if (isV1 ? counted < inTree : counted !== inTree) {
@@ -87,12 +76,64 @@ export function verifyCheckpoint(entry: TransparencyLogEntry, log: Log): void {
       `log entry has index ${entry.logIndex}, but its inclusion proof is for index ${proof.logIndex}`,
     );
   }
-  const own = isV1 ? signatures : signatures.filter((each) => namesLog(each, { name, log }));
-  const isOwn = (each: SignatureLine) => namesLog(each, { name, log }) && isSigned(checkpoint.text, log, each.bytes);
-  if (own.length === 0 || !own.every(isOwn)) throw new CheckFailed("log", `checkpoint is not signed by ${name}`);
+  requireSignature(checkpoint, log);
   if (proof.treeSize !== size || !sameBytes(proof.rootHash, root)) {
     throw new CheckFailed("log", "inclusion proof and checkpoint are for different trees");
   }
+}
+
+/** The tree that a log has signed. */
+export interface LogHead {
+  /** The checkpoint as the log wrote it. */
+  readonly envelope: string;
+  /** Its signed text. */
+  readonly text: string;
+  /** The tree ID in the origin of a Rekor v1 checkpoint, decimal; undefined for v2. */
+  readonly treeId: string | undefined;
+  /** Entries. */
+  readonly size: number;
+  readonly root: Uint8Array;
+}
+
+/**
+ * Checks that a checkpoint is signed by the log, as `verifyCheckpoint` does for that of an inclusion proof.
+ *
+ * @param api the version of the log's API: the origin of v1 contains a tree ID, that of v2 is the log's host
+ * @throws CheckFailed "log"
+ */
+export function verifyLogHead(envelope: string, { log, api }: { log: Log; api: 1 | 2 }): LogHead {
+  const checkpoint = parseCheckpoint(envelope);
+  const { text, origin, size, root } = checkpoint;
+  if (V1_ORIGIN.test(origin) !== (api === 1)) {
+    throw new CheckFailed("log", `checkpoint is not from a Rekor v${api} log: its origin is "${origin}"`);
+  }
+  requireOrigin(checkpoint, log);
+  requireSignature(checkpoint, log);
+  if (!Number.isSafeInteger(Number(size))) throw new CheckFailed("log", `invalid checkpoint: tree size ${size}`);
+  const treeId = api === 1 ? /\d+$/.exec(origin)?.[0] : undefined;
+  return { envelope, text, treeId, size: Number(size), root };
+}
+
+/** The name that must sign a checkpoint with this origin. */
+function signerName(origin: string, log: Log): string {
+  return V1_ORIGIN.exec(origin)?.[1] ?? hostOf(log);
+}
+
+function requireOrigin({ origin }: Checkpoint, log: Log): void {
+  const name = signerName(origin, log);
+  if (V1_ORIGIN.test(origin) || origin === name) return;
+  throw new CheckFailed("log", `checkpoint origin mismatch: got "${origin}", want "${name}"`, {
+    expected: name,
+    actual: origin,
+  });
+}
+
+/** Requires the log's signature; in a Rekor v1 checkpoint every signature must be the log's. */
+function requireSignature({ origin, text, signatures }: Checkpoint, log: Log): void {
+  const name = signerName(origin, log);
+  const own = V1_ORIGIN.test(origin) ? signatures : signatures.filter((each) => namesLog(each, { name, log }));
+  const isOwn = (each: SignatureLine) => namesLog(each, { name, log }) && isSigned(text, log, each.bytes);
+  if (own.length === 0 || !own.every(isOwn)) throw new CheckFailed("log", `checkpoint is not signed by ${name}`);
 }
 
 /** Whether a signature line names a log: its name, and the hint of its key. */

@@ -128,24 +128,36 @@ function requireSha256(stated: unknown, bytes: Uint8Array): void {
 }
 
 /** The keys and certificates in an entry of any kind, as PEM or DER. @throws CheckFailed "log" for an entry without any */
-export function statedKeys(entry: TransparencyLogEntry): Uint8Array[] {
+export function statedKeys(entry: Pick<TransparencyLogEntry, "canonicalizedBody">): Uint8Array[] {
+  return keysIn(entry, onlyItemOf);
+}
+
+/** The same for entries with any number of signatures. @throws CheckFailed "log" for an entry without any */
+export function everyStatedKey(entry: Pick<TransparencyLogEntry, "canonicalizedBody">): Uint8Array[] {
+  return keysIn(entry, itemsOf);
+}
+
+function keysIn(
+  entry: Pick<TransparencyLogEntry, "canonicalizedBody">,
+  listOf: (value: unknown) => readonly unknown[],
+): Uint8Array[] {
   const body = parseBody(entry);
   const spec = fieldsOf(body["spec"]);
   switch (`${textOf(body["kind"])} ${textOf(body["apiVersion"])}`) {
     case "hashedrekord 0.0.1":
       return [keyBytesOf(fieldsOf(fieldsOf(spec["signature"])["publicKey"])["content"])];
     case "dsse 0.0.1":
-      return onlyItemOf(spec["signatures"]).map((each) => keyBytesOf(fieldsOf(each)["verifier"]));
+      return listOf(spec["signatures"]).map((each) => keyBytesOf(fieldsOf(each)["verifier"]));
     case "intoto 0.0.1":
       return [keyBytesOf(spec["publicKey"])];
     case "intoto 0.0.2":
-      return onlyItemOf(fieldsOf(fieldsOf(spec["content"])["envelope"])["signatures"]).map((each) =>
+      return listOf(fieldsOf(fieldsOf(spec["content"])["envelope"])["signatures"]).map((each) =>
         keyBytesOf(fieldsOf(each)["publicKey"]),
       );
     case "hashedrekord 0.0.2":
       return [verifierV2(fieldsOf(fieldsOf(spec["hashedRekordV002"])["signature"])["verifier"])];
     case "dsse 0.0.2":
-      return onlyItemOf(fieldsOf(spec["dsseV002"])["signatures"]).map((each) => verifierV2(fieldsOf(each)["verifier"]));
+      return listOf(fieldsOf(spec["dsseV002"])["signatures"]).map((each) => verifierV2(fieldsOf(each)["verifier"]));
     default:
       throw new CheckFailed("log", `unknown log entry kind: ${textOf(body["kind"])} ${textOf(body["apiVersion"])}`);
   }
@@ -156,7 +168,7 @@ function verifierV2(json: unknown): Uint8Array {
   return keyBytesOf(fieldsOf(x509Certificate ?? publicKey)["rawBytes"]);
 }
 
-function parseBody(entry: TransparencyLogEntry): Record<string, unknown> {
+function parseBody(entry: Pick<TransparencyLogEntry, "canonicalizedBody">): Record<string, unknown> {
   try {
     return fieldsOf(parseJson(entry.canonicalizedBody, "log entry"));
   } catch (error) {
@@ -208,6 +220,12 @@ function onlyItemOf(value: unknown): readonly unknown[] {
   if (Array.isArray(value) && value.length === 1) return value;
   const found = Array.isArray(value) ? value.length : "none";
   throw new CheckFailed("log", `expected one signature in the log entry, found ${found}`);
+}
+
+/** A list that must have at least one item. */
+function itemsOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value) && value.length > 0) return value;
+  throw new CheckFailed("log", "log entry has no signature");
 }
 
 /** Decodes a key or certificate from base64. */

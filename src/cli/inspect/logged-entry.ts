@@ -1,11 +1,10 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TransparencyLogEntry as LogEntry } from "@sigstore/protobuf-specs";
 import { TsignError } from "../../errors.ts";
+import { entryDigest } from "../../evidence/entry-body.ts";
 import { claimedSigner } from "../../evidence/find/claimed-signer.ts";
 import { readCertificates } from "../../evidence/legacy/read.ts";
-import { decodeBase64 } from "../../format/base64.ts";
 import { hash } from "../../format/digest.ts";
-import { isObject, parseJson, textOf } from "../../format/json.ts";
 import type { Io } from "../../io/io.ts";
 import { publicKeyFromPem } from "../../keys/index.ts";
 import { leafHash } from "../../services/rekor-search.ts";
@@ -88,7 +87,7 @@ export function entryDocument(entry: TransparencyLogEntry): unknown {
 export function recordOfEntry(entry: TransparencyLogEntry, uuid?: string): EntryRecord {
   const { logIndex, logId, kindVersion, integratedTime } = entry;
   const seconds = Number(integratedTime);
-  const digest = digestOf(entry);
+  const digest = entryDigest(entry.canonicalizedBody);
   const id = Buffer.from(logId?.keyId ?? []).toString("hex");
   return {
     logIndex,
@@ -131,34 +130,6 @@ function signerName(stated: Uint8Array): string {
     return `key ${Buffer.from(hash("sha256", spki)).toString("hex")}`;
   } catch {
     return "a malformed key";
-  }
-}
-
-const member = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined);
-
-/** The digest of what was signed, for the kinds of entries that state it. */
-function digestOf({ canonicalizedBody }: TransparencyLogEntry): string | undefined {
-  const spec = member(parsedBody(canonicalizedBody), "spec");
-  const v1 =
-    member(member(spec, "data"), "hash") ??
-    member(spec, "payloadHash") ??
-    member(member(spec, "content"), "payloadHash");
-  if (v1 !== undefined) return `${textOf(member(v1, "algorithm"))}:${textOf(member(v1, "value"))}`;
-  const v2 = member(member(spec, "hashedRekordV002"), "data") ?? member(member(spec, "dsseV002"), "payloadHash");
-  const bytes = decodeBase64(textOf(member(v2, "digest")));
-  if (v2 === undefined || !bytes) return undefined;
-  const algorithm = textOf(member(v2, "algorithm"))
-    .toLowerCase()
-    .replace(/^sha2_/, "sha");
-  return `${algorithm}:${Buffer.from(bytes).toString("hex")}`;
-}
-
-/** The body of an entry; undefined if it is not JSON. */
-export function parsedBody(body: Uint8Array): unknown {
-  try {
-    return parseJson(body, "log entry");
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,13 +1,13 @@
 import {
   entryDocument,
   fetchEntry,
-  parsedBody,
   parseEntryName,
   printEntry,
   recordOfEntry,
 } from "../../cli/inspect/logged-entry.ts";
 import type { Run } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
+import { parsedBody } from "../../evidence/entry-body.ts";
 import type definition from "./get.ts";
 
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {

@@ -1,0 +1,114 @@
+import { isCount } from "../evidence/legacy/proofs.ts";
+import { decodeBase64 } from "../format/base64.ts";
+import { isObject, parseJson, textOf } from "../format/json.ts";
+import {
+  apiUrl,
+  get,
+  INVALID_ENTRY,
+  postJson,
+  refusal,
+  responseName,
+  type ServiceClient,
+  wrongAnswer,
+} from "./exchange.ts";
+
+/** Most entries that Rekor returns at once (rekor's openapi.yaml, SearchLogQuery). */
+export const PER_REQUEST = 10;
+const HASH = /^[0-9a-f]{64}$/;
+const TREE_ID = /^[0-9]{1,20}$/;
+/** More hashes than a consistency proof between any two trees has. */
+const MAX_HASHES = 128;
+const MAX_SHARDS = 1000;
+
+/** A tree of a Rekor v1 log, as the log describes it. Nothing is verified. */
+interface ShardInfo {
+  /** Decimal. */
+  readonly treeId: string;
+  readonly size: number;
+  /** The signed tree head. */
+  readonly checkpoint: string;
+}
+
+/** The trees of a Rekor v1 log. */
+interface LogInfo {
+  readonly active: ShardInfo;
+  /** The trees that grow no longer, the oldest first. The log numbers entries through all of them. */
+  readonly inactive: readonly ShardInfo[];
+}
+
+/** Asks for the log's trees (GET /api/v1/log). @throws TsignError "auth", "service", and what the transport throws */
+export async function logInfo(client: ServiceClient): Promise<LogInfo> {
+  const answer = await get(client, apiUrl(client, "/api/v1/log"));
+  if (answer.status !== 200) throw refusal(client, answer);
+  const json = parsed(client, answer.bytes);
+  const inactive = isObject(json) ? (json["inactiveShards"] ?? []) : undefined;
+  if (!Array.isArray(inactive) || inactive.length > MAX_SHARDS) throw wrongAnswer(client, "returned an invalid log");
+  return { active: readShard(client, json), inactive: inactive.map((each: unknown) => readShard(client, each)) };
+}
+
+function readShard(client: ServiceClient, json: unknown): ShardInfo {
+  const { treeID, treeSize, signedTreeHead } = isObject(json) ? json : {};
+  const treeId = textOf(treeID);
+  if (!TREE_ID.test(treeId) || !isCount(treeSize) || typeof signedTreeHead !== "string") {
+    throw wrongAnswer(client, "returned an invalid log");
+  }
+  return { treeId, size: treeSize, checkpoint: signedTreeHead };
+}
+
+/**
+ * Asks for a consistency proof (GET /api/v1/log/proof), which is not verified.
+ *
+ * @param tree.first at least one
+ * @throws TsignError "auth", "service", and what the transport throws
+ */
+export async function consistencyV1(
+  client: ServiceClient,
+  tree: { treeId: string; first: number; last: number },
+): Promise<Uint8Array[]> {
+  const url = apiUrl(client, "/api/v1/log/proof");
+  url.searchParams.set("firstSize", String(tree.first));
+  url.searchParams.set("lastSize", String(tree.last));
+  url.searchParams.set("treeID", tree.treeId);
+  const answer = await get(client, url);
+  if (answer.status !== 200) throw refusal(client, answer);
+  const json = parsed(client, answer.bytes);
+  const hashes = isObject(json) ? (json["hashes"] ?? []) : undefined;
+  if (!Array.isArray(hashes) || hashes.length > MAX_HASHES || !hashes.every((each) => HASH.test(textOf(each)))) {
+    throw wrongAnswer(client, "returned an invalid consistency proof");
+  }
+  return hashes.map((each) => Buffer.from(textOf(each), "hex"));
+}
+
+/**
+ * Fetches the bodies of entries (POST /api/v1/log/entries/retrieve).
+ *
+ * @param indexes numbers through all trees of the log, at most ten
+ * @returns the bodies that the log returned, by index
+ * @throws TsignError "auth", "service", and what the transport throws
+ */
+export async function entryBodies(
+  client: ServiceClient,
+  indexes: readonly number[],
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const answer = await postJson(client, "/api/v1/log/entries/retrieve", { document: { logIndexes: indexes } });
+  if (answer.status !== 200) throw refusal(client, answer);
+  const json = parsed(client, answer.bytes);
+  if (!Array.isArray(json) || json.length > indexes.length) throw wrongAnswer(client, INVALID_ENTRY);
+  const bodies = new Map<number, Uint8Array>();
+  for (const entry of json.flatMap((each: unknown) => (isObject(each) ? Object.values(each) : []))) {
+    const { logIndex, body } = isObject(entry) ? entry : {};
+    const bytes = typeof body === "string" ? decodeBase64(body) : undefined;
+    if (!isCount(logIndex) || !bytes || !indexes.includes(logIndex)) throw wrongAnswer(client, INVALID_ENTRY);
+    bodies.set(logIndex, bytes);
+  }
+  return bodies;
+}
+
+/** Parses a response. @throws TsignError "service" */
+function parsed(client: ServiceClient, bytes: Uint8Array): unknown {
+  try {
+    return parseJson(bytes, responseName(client));
+  } catch {
+    throw wrongAnswer(client, "returned a response that is not JSON");
+  }
+}
