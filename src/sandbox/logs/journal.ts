@@ -33,6 +33,11 @@ export async function openJournal(io: Pick<Io, "files">, folder: string | undefi
   };
 }
 
+/** Returns an entry's body changed, but still JSON: what a log that misbehaves shows instead of it. */
+export function otherBody(body: Uint8Array): Buffer {
+  return Buffer.concat([body, Buffer.from(" ")]);
+}
+
 /** Returns a function that runs tasks one after another, so that entries are stored in the order of their indices. */
 export function inOrder(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();

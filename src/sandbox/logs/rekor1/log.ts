@@ -4,10 +4,20 @@ import type { SigningKey } from "../../pki/keyring.ts";
 import { type Clock, unixSeconds } from "../../server/clock.ts";
 import type { FaultSwitches } from "../../server/faults.ts";
 import { canonicalJson } from "../canonical.ts";
-import { inOrder, type Journal } from "../journal.ts";
+import { inOrder, type Journal, otherBody } from "../journal.ts";
 import { leafHash, MerkleTree } from "../merkle.ts";
 import { signedCheckpoint, spkiKeyId } from "../note.ts";
 import type { CanonicalEntry } from "./canonical.ts";
+
+interface Rekor1Options {
+  readonly signingKey: SigningKey;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly hostname: string;
+  /** Number of trees before this one, and of the entries in them. */
+  readonly tree?: number;
+  readonly first?: number;
+}
 
 interface Stored {
   readonly body: Buffer;
@@ -30,13 +40,19 @@ export class Rekor1Log {
   readonly #ordered = inOrder();
   readonly #journal: Journal;
   readonly #clock: Clock;
+  readonly #options: Rekor1Options;
+  /** The number of the first entry through all trees. */
+  readonly #first: number;
 
-  constructor(options: { signingKey: SigningKey; clock: Clock; journal: Journal; hostname: string }) {
-    const { signingKey, journal, hostname } = options;
+  constructor(options: Rekor1Options) {
+    const { signingKey, journal, hostname, tree = 0, first = 0 } = options;
+    this.#options = options;
+    this.#first = first;
     this.spki = signingKey.spki;
     this.keyId = spkiKeyId(signingKey.spki);
     // A constant number of 19 digits; Trillian's are random.
-    this.treeId = String((this.keyId.readBigUInt64BE() % 8_000_000_000_000_000_000n) + 1_000_000_000_000_000_000n);
+    const id = (this.keyId.readBigUInt64BE() % 8_000_000_000_000_000_000n) + 1_000_000_000_000_000_000n;
+    this.treeId = String(id + BigInt(tree));
     this.#signer = {
       origin: `${hostname} - ${this.treeId}`,
       name: hostname,
@@ -71,6 +87,23 @@ export class Rekor1Log {
       await this.#journal.append(writeStored(stored));
       return { index: this.#keep(stored), known: false };
     });
+  }
+
+  /** Returns a log with the same key in which one entry is another, for the fault `forked`. */
+  forked(index: number): Rekor1Log {
+    const entries = this.#entries.map((stored, at) =>
+      writeStored(at === index ? { ...stored, body: otherBody(stored.body) } : stored),
+    );
+    return new Rekor1Log({ ...this.#options, journal: { ...this.#journal, entries } });
+  }
+
+  /** Returns the two trees of a log that began a new one after some entries, for the fault `shard`. */
+  sharded(count: number): { inactive: Rekor1Log; active: Rekor1Log } {
+    const part = (tree: number, from: number, to: number) => {
+      const entries = this.#entries.slice(from, to).map(writeStored);
+      return new Rekor1Log({ ...this.#options, tree, first: from, journal: { ...this.#journal, entries } });
+    };
+    return { inactive: part(0, 0, count), active: part(1, count, this.size) };
   }
 
   /** Returns an entry's UUID: tree ID and leaf hash, 80 hex digits. */
@@ -111,7 +144,7 @@ export class Rekor1Log {
       body: stored.body.toString("base64"),
       integratedTime,
       logID: this.keyId.toString("hex"),
-      logIndex: index,
+      logIndex: this.#first + index,
     };
     const signed = canonicalJson(faults.has("bad-set") ? { ...promised, logIndex: index + 1 } : promised);
     const hashes = this.#tree.inclusionProof(index).map((hash) => hash.toString("hex"));

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { writePem } from "../../../format/pem.ts";
 import type { ServerResponse } from "../../../io/io.ts";
 import { verifierOf } from "../../pki/signature.ts";
+import type { FaultSwitches } from "../../server/faults.ts";
 import {
   answer,
   bytesOf,
@@ -14,9 +15,10 @@ import {
   textAt,
   valueAt,
 } from "../../server/service.ts";
+import { otherBody } from "../journal.ts";
 import { leafHash } from "../merkle.ts";
 import { canonicalEntry } from "./canonical.ts";
-import type { Rekor1Log } from "./log.ts";
+import { type Rekor1Log, spoilt } from "./log.ts";
 
 const ENTRIES = "/api/v1/log/entries";
 /** Most entries of one retrieval (Rekor's openapi.yaml). */
@@ -25,7 +27,7 @@ const MAX_RETRIEVED = 10;
 /** Creates Rekor's API version 1 (Rekor's openapi.yaml). */
 export function createRekor1(log: Rekor1Log): Service {
   const found = (call: Call, index: number | undefined): ServerResponse => {
-    const entry = index === undefined ? undefined : log.entry(index, call.faults);
+    const entry = index === undefined ? undefined : entryAt(log, index, call.faults);
     if (index === undefined || !entry) throw new Refused(404, "entry not found");
     return json({ [log.uuid(index)]: entry });
   };
@@ -39,23 +41,55 @@ export function createRekor1(log: Rekor1Log): Service {
       [`GET ${ENTRIES}/:uuid`]: (call) => found(call, log.indexOf(call.params["uuid"] ?? "")),
       [`POST ${ENTRIES}/retrieve`]: (call) => retrieve(log, call),
       "POST /api/v1/index/retrieve": (call) => search(log, call),
-      "GET /api/v1/log": () =>
-        json({
-          inactiveShards: [],
-          rootHash: log.root(),
-          signedTreeHead: log.checkpoint(),
-          treeID: log.treeId,
-          treeSize: log.size,
-        }),
+      "GET /api/v1/log": ({ faults }) => {
+        const [active, ...inactive] = treesOf(log, faults);
+        const size = Number(faults.value("head", "1") ?? active.size);
+        const inactiveShards = inactive.map((tree) => description(tree, { size: tree.size, faults }));
+        return json({ inactiveShards, ...description(active, { size, faults }) });
+      },
       "GET /api/v1/log/publicKey": () => answer(writePem("PUBLIC KEY", log.spki), { type: "application/x-pem-file" }),
-      "GET /api/v1/log/proof": ({ query }) => {
+      "GET /api/v1/log/proof": ({ query, faults }) => {
+        const wanted = query.get("treeID");
+        const tree = treesOf(log, faults).find(({ treeId }) => wanted === null || treeId === wanted);
+        if (!tree) throw new Refused(400, `no log range found for tree ID ${wanted}`);
         const first = naturalNumber(query.get("firstSize") ?? "1");
         const last = naturalNumber(query.get("lastSize"));
-        if (first < 1 || last < first || last > log.size) throw new Refused(400, "invalid tree sizes");
-        return json({ hashes: log.consistency(first, last), rootHash: log.root(last) });
+        if (first < 1 || last < first || last > tree.size) throw new Refused(400, "invalid tree sizes");
+        return json({ hashes: tree.consistency(first, last), rootHash: tree.root(last) });
       },
     },
   };
+}
+
+/** The trees that are shown, the active one first: those of the log, or those of the faults `forked` and `shard`. */
+function treesOf(log: Rekor1Log, faults: FaultSwitches): [Rekor1Log, ...Rekor1Log[]] {
+  const fork = faults.value("forked", "0");
+  const shown = fork === undefined ? log : log.forked(Number(fork));
+  const shard = faults.value("shard", "1");
+  if (shard === undefined) return [shown];
+  const { active, inactive } = shown.sharded(Number(shard));
+  return [active, inactive];
+}
+
+function description(tree: Rekor1Log, { size, faults }: { size: number; faults: FaultSwitches }): object {
+  return {
+    rootHash: tree.root(size),
+    signedTreeHead: spoilt(faults, tree.checkpoint(size)),
+    treeID: tree.treeId,
+    treeSize: size,
+  };
+}
+
+/** The entry with a number through all trees; undefined for one that the log does not have or hides. */
+function entryAt(log: Rekor1Log, index: number, faults: FaultSwitches): Record<string, unknown> | undefined {
+  const [active, inactive] = treesOf(log, faults);
+  const first = inactive?.size ?? 0;
+  const entry = index < first ? inactive?.entry(index, faults) : active.entry(index - first, faults);
+  const hidden = faults.value("hidden-entry", "0") === String(index);
+  const changed = faults.value("changed-entry", "0") === String(index);
+  if (!entry || hidden) return undefined;
+  const body = Buffer.from(String(entry["body"]), "base64");
+  return changed ? { ...entry, body: otherBody(body).toString("base64") } : entry;
 }
 
 function naturalNumber(text: string | null): number {
@@ -88,7 +122,7 @@ async function retrieve(log: Rekor1Log, call: Call): Promise<ServerResponse> {
   for (const proposed of entries)
     wanted.push(log.indexOf(leafHash((await canonicalEntry(proposed)).body).toString("hex")));
   const found = [...new Set(wanted)].flatMap((index) => {
-    const entry = index === undefined ? undefined : log.entry(index, call.faults);
+    const entry = index === undefined ? undefined : entryAt(log, index, call.faults);
     return index === undefined || !entry ? [] : [{ [log.uuid(index)]: entry }];
   });
   return json(found);

@@ -1,6 +1,6 @@
 import type { SigningKey } from "../../pki/keyring.ts";
 import type { FaultSwitches } from "../../server/faults.ts";
-import { inOrder, type Journal } from "../journal.ts";
+import { inOrder, type Journal, otherBody } from "../journal.ts";
 import { leafHash, MerkleTree } from "../merkle.ts";
 import { ed25519KeyId, signedCheckpoint } from "../note.ts";
 import { spoilt } from "../rekor1/log.ts";
@@ -21,8 +21,10 @@ export class Rekor2Log {
   readonly #known = new Map<string, number>();
   readonly #ordered = inOrder();
   readonly #journal: Journal;
+  readonly #options: ConstructorParameters<typeof Rekor2Log>[0];
 
   constructor(options: { signingKey: SigningKey; journal: Journal; origin: string }) {
+    this.#options = options;
     this.#signingKey = options.signingKey;
     this.#origin = options.origin;
     this.#journal = options.journal;
@@ -52,6 +54,12 @@ export class Rekor2Log {
       await this.#journal.append(body);
       return this.#keep(body);
     });
+  }
+
+  /** Returns a log with the same key in which one entry is another, for the fault `forked`. */
+  forked(index: number): Rekor2Log {
+    const entries = this.#bodies.map((body, at) => (at === index ? otherBody(body) : body));
+    return new Rekor2Log({ ...this.#options, journal: { ...this.#journal, entries } });
   }
 
   checkpoint(size = this.size): string {
@@ -89,12 +97,17 @@ export class Rekor2Log {
   }
 
   /** Returns an entry bundle, in which each entry follows its length in two octets; undefined when it does not exist. */
-  entries(path: string): Buffer | undefined {
+  entries(path: string, faults?: FaultSwitches): Buffer | undefined {
     const range = this.#range(path, this.size);
+    const bodies = [...this.#bodies];
+    const changed = Number(faults?.value("changed-entry", "0") ?? -1);
+    if (bodies[changed]) bodies[changed] = otherBody(bodies[changed]);
+    const hidden = Number(faults?.value("hidden-entry", "0") ?? -1);
     return (
       range &&
       Buffer.concat(
-        this.#bodies.slice(range.from, range.to).flatMap((body) => {
+        bodies.slice(range.from, range.to).flatMap((body, at) => {
+          if (range.from + at === hidden) return [];
           const length = Buffer.alloc(2);
           length.writeUInt16BE(body.length);
           return [length, body];

@@ -1,10 +1,18 @@
 import type { ServerResponse } from "../../../io/io.ts";
+import type { FaultSwitches } from "../../server/faults.ts";
 import { answer, json, jsonOf, Refused, type Service } from "../../server/service.ts";
+import { spoilt } from "../rekor1/log.ts";
 import { canonicalEntry } from "./canonical.ts";
 import type { Rekor2Log } from "./log.ts";
 
 /** Size limit of an entry: its length is encoded in two octets (C2SP tlog-tiles). */
 const MAX_ENTRY = 0xffff;
+
+/** The log that is shown: with the fault `forked`, another one. */
+function shown(log: Rekor2Log, faults: FaultSwitches): Rekor2Log {
+  const index = faults.value("forked", "0");
+  return index === undefined ? log : log.forked(Number(index));
+}
 
 /** Creates Rekor's API version 2: writing (rekor/v2/rekor_service.proto), and reading by tiles (C2SP tlog-tiles). */
 export function createRekor2(log: Rekor2Log): Service {
@@ -23,9 +31,14 @@ export function createRekor2(log: Rekor2Log): Service {
         const index = await log.add(entry);
         return json(log.entry(index, entry, call.faults), { status: 201 });
       },
-      "GET /api/v2/checkpoint": () => answer(log.checkpoint(), { type: "text/plain; charset=utf-8" }),
-      "GET /api/v2/tile/entries/*path": ({ params }) => octets(log.entries(params["path"] ?? "")),
-      "GET /api/v2/tile/*path": ({ params }) => octets(log.tile(params["path"] ?? "")),
+      "GET /api/v2/checkpoint": ({ faults }) => {
+        const size = Number(faults.value("head", "1") ?? log.size);
+        const checkpoint = spoilt(faults, shown(log, faults).checkpoint(size));
+        return answer(checkpoint, { type: "text/plain; charset=utf-8" });
+      },
+      "GET /api/v2/tile/entries/*path": ({ params, faults }) =>
+        octets(shown(log, faults).entries(params["path"] ?? "", faults)),
+      "GET /api/v2/tile/*path": ({ params, faults }) => octets(shown(log, faults).tile(params["path"] ?? "")),
     },
   };
 }
