@@ -116,6 +116,15 @@ const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
     definition: () => import("./commands/manifest/verify.ts"),
     run: () => import("./commands/manifest/verify.run.ts"),
   },
+  monitor: { definition: () => import("./commands/monitor.ts"), run: () => import("./commands/monitor.run.ts") },
+  "monitor ack": {
+    definition: () => import("./commands/monitor/ack.ts"),
+    run: () => import("./commands/monitor/ack.run.ts"),
+  },
+  "monitor init": {
+    definition: () => import("./commands/monitor/init.ts"),
+    run: () => import("./commands/monitor/init.run.ts"),
+  },
   "piv-tool attestation": {
     definition: () => import("./commands/piv-tool/attestation.ts"),
     run: () => import("./commands/piv-tool/attestation.run.ts"),

@@ -107,13 +107,18 @@ async function runCommand(
   let began = false;
   let failure: TsignError | undefined;
   try {
-    await withTimeout(Number(timeout), withParts(io, { stdout }), async (limited) => {
-      await requireFiles(limited, request);
-      began = true;
-      answer.begin(limited);
-      const run = await loadRun(entry);
-      answer.set(await run(limited, invocation));
-    });
+    const isUnlimited = command.unlimited === true && !given.has("timeout");
+    await withTimeout(
+      isUnlimited ? Number.POSITIVE_INFINITY : Number(timeout),
+      withParts(io, { stdout }),
+      async (limited) => {
+        await requireFiles(limited, request);
+        began = true;
+        answer.begin(limited);
+        const run = await loadRun(entry);
+        answer.set(await run(limited, invocation));
+      },
+    );
   } catch (error) {
     failure = knownError(error, usage);
     throw failure;
@@ -144,7 +149,7 @@ async function writeCaptured(io: Io, path: string, content: Uint8Array): Promise
   await writeOutput(io, { path, content, mode: 0o644 });
 }
 
-/** Runs a command until it ends, the timeout passes, or the user interrupts. */
+/** Runs a command until it ends, the timeout passes, or the user interrupts. @param milliseconds infinity for no timeout */
 async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promise<void>): Promise<void> {
   const timer = new AbortController();
   const done = new AbortController();
@@ -152,11 +157,14 @@ async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promis
   if (milliseconds < 1) throw late(milliseconds, signal); // timers are not that precise
   signal.throwIfAborted();
   const { message, hint } = late(milliseconds, signal);
-  const cancelDeadline = io.deadline(milliseconds, `Error: ${message}\nhint: ${hint}\n`);
-  io.sleep(milliseconds, done.signal).then(
-    () => timer.abort(late(milliseconds, signal)),
-    () => {},
-  );
+  const isLimited = Number.isFinite(milliseconds);
+  const cancelDeadline = isLimited ? io.deadline(milliseconds, `Error: ${message}\nhint: ${hint}\n`) : () => {};
+  if (isLimited) {
+    io.sleep(milliseconds, done.signal).then(
+      () => timer.abort(late(milliseconds, signal)),
+      () => {},
+    );
+  }
   const stopped = new Promise<never>((_, fail) => {
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
   });

@@ -61,6 +61,7 @@ const ROOMS: Rooms = {
     "sign",
     "images",
   ],
+  monitor: ["errors.ts", "format", "io", "net", "oci", "keys", "trust", "evidence", "services", "verify"],
   lib: [
     "errors.ts",
     "format",
@@ -93,6 +94,7 @@ const ROOMS: Rooms = {
     "sign",
     "images",
     "trust-policy",
+    "monitor",
   ],
   commands: [
     "errors.ts",
@@ -111,6 +113,7 @@ const ROOMS: Rooms = {
     "sign",
     "images",
     "trust-policy",
+    "monitor",
     "cli",
   ],
   "policy-commands.ts": ["commands"],
@@ -232,6 +235,7 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "cli/": { packages: ["@sigstore/core", "@sigstore/protobuf-specs"] },
   "evidence/": { packages: ["@sigstore/bundle", "@sigstore/core", "@sigstore/protobuf-specs"] },
   "keys/": { packages: ["@noble/"] },
+  "monitor/": { packages: ["@sigstore/core", "zod/mini"] }, // its state and configuration come from files
   "oci/": { packages: ["oci-registry-client", "oci-registry-client/", "zod/mini"] },
   "policy/": { packages: ["zod/mini"] },
   "sandbox/": { packages: ["@noble/"] },
@@ -367,6 +371,7 @@ test("text for people is printed by write, one line per call; only documents for
   const documents = [
     "cli/options/output-places.ts",
     "cli/print/verified.ts", // envelopes as they are stored
+    "cli/print/monitor.ts", // JSON lines
     "commands/attest-blob.run.ts",
     "commands/attest.run.ts",
     "commands/bundle/create.run.ts",

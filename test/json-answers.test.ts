@@ -25,6 +25,7 @@ const UNTRIED = [
   ),
   ...["pkcs11-tool list-keys-uris", "pkcs11-tool list-tokens"],
   ...["log get", "log search", "log verify"], // test/log-commands.test.ts
+  ...["monitor", "monitor ack", "monitor init"], // test/monitor.test.ts
 ];
 
 const WITH = TABLE.filter(({ name }) => !WITHOUT.includes(name));

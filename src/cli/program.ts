@@ -121,8 +121,9 @@ function findCommand(argv: readonly string[]): { entry?: Entry; group: string[];
     if (below.length === 0) break;
     group.push(words.at(-1) ?? word);
     rest.splice(index, 1);
-    const [only] = below;
-    if (only?.words.length === words.length) return { entry: only, group, rest };
+    const exact = below.find((entry) => entry.words.length === words.length);
+    const goesOn = below.some((entry) => entry !== exact && entry.words[words.length] === rest[index]);
+    if (exact && !goesOn) return { entry: exact, group, rest };
   }
   return { group, rest };
 }

@@ -50,12 +50,12 @@ const SENTENCES: readonly Kind[] = ["error", "check", "hint", "warning", "flag",
 
 /** Verbs that hints and summaries begin with. */
 const IMPERATIVES = words(`
-  accept add allow answer approve ask assign attach attest build call change check choose chmod compare configure connect convert copy correct
+  accept acknowledge add allow answer approve ask assign attach attest build call change check choose chmod compare configure connect convert copy correct
   create declare decrypt delete disable download enable encrypt ensure enter export fetch find fix follow free generate get give grant
   group import include increase inject inspect install keep leave limit list load log look lower make manage mark mount move name omit open overwrite pass
   pick pin plug print provide publish pull push put quote raise read rebuild refresh register reinstall remove rename renew repair repeat replace report request rerun reset
   restart restore retry rotate run save select send separate set shorten show sign skip specify split start stop store switch
-  test trust try turn type unlock unset update upgrade upload use verify wait write`);
+  test trust try turn type unlock unset update upgrade upload use verify wait watch write`);
 /** Words before the imperative: \`for the legacy form, pass …\`, \`to skip it, pass …\`. */
 const LEAD_IN =
   /^(?:to|for|if|in|on|with|without|instead of|otherwise|then|first|when|once|after|before|or|either)\b[^,:]*[,:] (\S+)/;

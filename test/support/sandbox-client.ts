@@ -118,11 +118,16 @@ type Rekor = "rekor1" | "rekor2";
 /** Signs a message or a statement and returns the bundle. */
 export async function bundleOf(
   sandbox: TestSigstore,
-  { rekor, dsse, tsa, token }: { rekor: Rekor; dsse: boolean; tsa: boolean; token?: string },
+  {
+    rekor,
+    dsse,
+    tsa,
+    token,
+    subject = "repo:acme/widget:ref:refs/heads/main",
+  }: { rekor: Rekor; dsse: boolean; tsa: boolean; token?: string; subject?: string },
 ): Promise<Bundle> {
   const pair = keyOf("P-256");
-  const subject = token ? { token, subject: "repo:acme/widget:ref:refs/heads/main" } : {};
-  const leaf = leafOf(await certify(sandbox, pair, subject));
+  const leaf = leafOf(await certify(sandbox, pair, token ? { token, subject } : {}));
   const content = Buffer.from(dsse ? '{"_type":"https://in-toto.io/Statement/v1"}' : "hello");
   const message = dsse ? preAuthEncoding(STATEMENT, content) : content;
   const signature = sign("sha256", message, pair.privateKey);

@@ -51,7 +51,12 @@ async function commandSpec(word: string, options: FigOptions): Promise<Spec> {
   const group = GROUPS[word];
   const below = TABLE.filter((entry) => entry.words[0] === word && isShown(entry, options));
   const [only] = below;
-  if (!group && only) return leafSpec(only, [], options);
+  if (!group && only) {
+    const spec = await leafSpec(only, [], options);
+    const others = below.slice(1); // of a command that is also a group
+    if (others.length === 0) return spec;
+    return { ...spec, subcommands: await Promise.all(others.map((entry) => leafSpec(entry, [word], options))) };
+  }
   return {
     name: [word],
     description: group?.about ?? "",

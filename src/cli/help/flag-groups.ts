@@ -139,14 +139,18 @@ const OTHER_FAILURE =
 /** The exit codes of a command with their meanings, in order. */
 export function exitCodesOf({
   exitCodes = {},
+  ownExitCodes = {},
   runsProgram = false,
-}: Pick<Command, "exitCodes" | "runsProgram">): { code: number | "other"; meaning: string }[] {
+}: Pick<Command, "exitCodes" | "ownExitCodes" | "runsProgram">): { code: number | "other"; meaning: string }[] {
   const own = Object.entries(exitCodes).map(([name, code]) => ({ code, meaning: EXIT_MEANINGS[name] ?? name }));
+  const results = Object.entries(ownExitCodes).map(([code, meaning]) => ({ code: Number(code), meaning }));
+  const failure = results.length > 0 ? "any other failure" : "failure";
   const all = [
     { code: 0, meaning: "success" },
-    { code: 1, meaning: own.length > 0 ? OTHER_FAILURE : "failure" },
+    { code: 1, meaning: own.length > 0 ? OTHER_FAILURE : failure },
     { code: 130, meaning: "interrupted by Ctrl-C" },
     ...own,
+    ...results,
   ];
   const sorted: { code: number | "other"; meaning: string }[] = all.sort((a, b) => a.code - b.code);
   return runsProgram ? [...sorted, { code: "other", meaning: "the exit code of the command that was run" }] : sorted;

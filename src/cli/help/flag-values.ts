@@ -32,7 +32,8 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^modulePath$/, file("so", "dylib", "dll")],
   [/^(artifact|files|from|out|output(File|Attestation|Payload)?|payload|sct|tsr|oidcClientSecretFile)$/, file()],
   [/^rfc3161Timestamp(Bundle)?$/, file()],
-  [/^(dir|state)$/, { name: "folder", sort: "folder" }],
+  [/^config$/, file("json")],
+  [/^(dir|state|evidence)$/, { name: "folder", sort: "folder" }],
   [/^identityToken$/, { name: "token", sort: "file", endings: [] }],
   [/(Url|Uri)$|^(mirror|oidcIssuer|certificateOidcIssuer)$/, text("URL")],
   [/Regexp$/, text("pattern")],
@@ -57,6 +58,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^kms$/, text("key")],
   [/^fault$/, text("fault")],
   [/^claims$/, text("JSON")],
+  [/^why$/, text("reason")],
 ];
 
 /** Returns the kind of value of a flag, given all flags of its command. */
@@ -66,6 +68,7 @@ export function flagValue(key: string, flags: Flags): FlagValue {
   if (kind === "int") return text("number");
   if (kind === "duration") return text("duration");
   if (key === "key") return keyValue(flags);
+  if (key === "state" && ("why" in flags || "certificateIdentity" in flags)) return file("json"); // elsewhere a folder
   if (key === "pin" && "from" in flags) return file(); // elsewhere the PIN of a token
   if (kind === "choice" || (listed.length > 0 && listed.length <= 3)) return text(listed.join("|"));
   const value = VALUES.find(([keys]) => keys.test(key))?.[1] ?? text("text");

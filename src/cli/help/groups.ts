@@ -60,7 +60,10 @@ export const SECTIONS: readonly { readonly title: string; readonly words: readon
     title: "Key commands",
     words: ["generate-key-pair", "import-key-pair", "public-key", "key", "pkcs11-tool", "piv-tool"],
   },
-  { title: "Trust commands", words: ["policy", "initialize", "trusted-root", "signing-config", "bundle", "log"] },
+  {
+    title: "Trust commands",
+    words: ["policy", "initialize", "trusted-root", "signing-config", "bundle", "log", "monitor"],
+  },
   { title: "Other commands", words: ["sandbox", "env", "completion", "version", "help"] },
 ];
 
@@ -78,7 +81,7 @@ export function commandsBelow(prefix: readonly string[]): Word[] {
     const word = words[prefix.length];
     if (word === undefined || !isListed(entry, prefix) || !prefix.every((each, index) => words[index] === each))
       continue;
-    found.set(word, words.length > prefix.length + 1 ? (GROUPS[word]?.about ?? "") : summary);
+    found.set(word, words.length > prefix.length + 1 ? (GROUPS[word]?.about ?? found.get(word) ?? "") : summary);
   }
   if (prefix.length === 0) found.set("help", "Print the help of a command or an error code");
   return [...found].map(([word, summary]) => ({ word, summary }));

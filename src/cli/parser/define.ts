@@ -146,6 +146,8 @@ export interface Command<F extends Flags = Flags, R = unknown> {
   /** Printed as `Command "x" is deprecated, <text>`; the command still works. */
   readonly deprecated?: string;
   readonly exitCodes?: ExitCodes;
+  /** Exit codes of results that are no error codes' own, with their meanings. */
+  readonly ownExitCodes?: Readonly<Record<number, string>>;
   /** Exit codes with --exit-codes=strict. */
   readonly strictExitCodes?: ExitCodes;
   /**
@@ -155,6 +157,8 @@ export interface Command<F extends Flags = Flags, R = unknown> {
   readonly result?: Shape<R> | "none";
   /** Whether it runs a program and exits with that program's exit code. */
   readonly runsProgram?: boolean;
+  /** Whether it has no time limit unless --timeout is set. */
+  readonly unlimited?: boolean;
 }
 
 /** Returns the definition, with the types of its flags. */

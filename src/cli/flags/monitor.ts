@@ -1,0 +1,67 @@
+import { flag } from "../parser/define.ts";
+import { shape } from "../parser/shape.ts";
+import { verificationFlags } from "./verification.ts";
+
+/** The file in which a monitor keeps what it has seen. */
+export const state = flag.string("state file of the monitor (required)");
+
+const ANY = "several may be given";
+
+/** The flags that say which logs are watched, and for what. */
+export const monitorFlags = {
+  certificateIdentity: flag.texts(`identity to watch for: an email address or URI; ${ANY}`, { typeName: "string" }),
+  certificateIdentityRegexp: flag.texts(`regular expression (RE2) for identities to watch for; ${ANY}`, {
+    typeName: "string",
+  }),
+  certificateOidcIssuer: flag.texts("OIDC issuer of the identities: one, or one for each identity in order", {
+    typeName: "string",
+  }),
+  certificateOidcIssuerRegexp: flag.texts(
+    "regular expression (RE2) for the OIDC issuer: one, or one for each identity in order",
+    { typeName: "string" },
+  ),
+  config: flag.string("configuration file (JSON) that lists identities, keys, digests and logs"),
+  key: flag.texts(`key to watch for: a file, a URL, env://NAME, or a reference to a key management service; ${ANY}`, {
+    typeName: "string",
+  }),
+  state,
+  trustedRoot: verificationFlags.trustedRoot,
+};
+
+export const FINDING_SHAPE = shape.object(
+  {
+    id: shape.text("the same each time for the same entry"),
+    log: shape.text("URL of the log"),
+    api: shape.count("version of its API"),
+    index: shape.count(),
+    leafHash: shape.text("hex"),
+    kind: shape.text("kind and version of the entry"),
+    by: shape.choice(["identity", "key", "digest"], "what the entry matches"),
+    signer: shape.text("name in the certificate, or the key"),
+    foundAt: shape.text("RFC 3339"),
+  },
+  { digest: shape.text("of what was signed"), notBefore: shape.text("start of the certificate's validity") },
+);
+
+export const ALARM_SHAPE = shape.object({
+  id: shape.text("the same each time for the same facts"),
+  log: shape.text("URL of the log"),
+  api: shape.count("version of its API"),
+  kind: shape.choice(["forked", "rewritten", "shrunk", "frozen", "changed", "withheld", "unsigned", "replaced"]),
+  reason: shape.text(),
+  evidence: shape.text("file with the signed heads, the proof and the log's keys"),
+  raisedAt: shape.text("RFC 3339"),
+});
+
+export const LOG_SHAPE = shape.object(
+  {
+    log: shape.text("URL of the log"),
+    api: shape.count("version of its API"),
+    outcome: shape.choice(["consistent", "misbehaved", "unavailable"]),
+    size: shape.count("entries that are proven"),
+    searched: shape.count("entries that were searched since the state was created"),
+    unparsed: shape.count("searched entries whose signer is unknown"),
+    untrusted: shape.count("searched entries with a watched identity that no trusted authority certified"),
+  },
+  { reason: shape.text() },
+);

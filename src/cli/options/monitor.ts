@@ -1,0 +1,98 @@
+import { TsignError } from "../../errors.ts";
+import type { Io } from "../../io/io.ts";
+import { loadPublicKey } from "../../keys/reference.ts";
+import { type MonitorConfig, millisecondsOf, parseConfig } from "../../monitor/config.ts";
+import type { MonitorOptions } from "../../monitor/monitor.ts";
+import { type Target, targetsOf } from "../../monitor/target.ts";
+import type { Watch } from "../../monitor/watch.ts";
+import { readBlob } from "../../net/input.ts";
+import { loadTrust } from "../../services/trust/sources.ts";
+import type { IdentityPolicy } from "../../verify/model.ts";
+import { exactly, matching } from "../../verify/patterns.ts";
+import type { monitorFlags } from "../flags/monitor.ts";
+import type { FlagValues } from "../parser/define.ts";
+import { readSigners, valuesOf } from "./signers.ts";
+
+type Flags = FlagValues<typeof monitorFlags> & { readonly frozenAfter?: number };
+
+/** The path of --state. @throws TsignError "usage" */
+export function requireState({ state }: { state: string }): string {
+  if (state !== "") return state;
+  throw new TsignError("usage", "--state is required", {
+    hint: "pass --state FILE, which `tsign monitor init` creates",
+  });
+}
+
+/**
+ * Reads what a monitor watches: the flags, the configuration, and the trusted root.
+ *
+ * @throws TsignError "usage" with nothing to watch for; "input" for an invalid configuration, and what the trusted root throws
+ */
+export async function readMonitor(
+  io: Io,
+  flags: Flags,
+): Promise<Pick<MonitorOptions, "targets" | "trusted" | "watch" | "settings">> {
+  const { config: path } = flags;
+  const config = path === "" ? { version: 1 as const } : parseConfig(await readBlob(io, path), path);
+  const { identities, keys } = await watched(io, flags, config);
+  const digests = new Set(config.digests ?? []);
+  if (identities.length + keys.length + digests.size === 0) {
+    throw new TsignError("usage", "one of --config, --certificate-identity and --key is required", {
+      hint: "pass --certificate-identity and --certificate-oidc-issuer, --key, or --config FILE",
+    });
+  }
+  const material = await loadTrust(io, {
+    files: { trustedRoot: flags.trustedRoot === "" ? (config.trustedRoot ?? "") : flags.trustedRoot },
+    needs: new Set(["logs", "authorities"] as const),
+    warn: (line) => void io.stderr.write(`WARNING: ${line}\n`),
+  });
+  const watch: Watch = {
+    identities,
+    keys,
+    digests,
+    expected: new Set(config.expected ?? []),
+    trust: { ...material, now: io.now() },
+  };
+  const trusted = targetsOf(material.logs);
+  return { watch, trusted, targets: selected(trusted, config), settings: settingsOf(flags, config) };
+}
+
+async function watched(io: Io, flags: Flags, config: MonitorConfig): Promise<Pick<Watch, "identities" | "keys">> {
+  const identities: IdentityPolicy[] = [];
+  const names = [...valuesOf(flags.certificateIdentity), ...valuesOf(flags.certificateIdentityRegexp)];
+  const issuers = [...valuesOf(flags.certificateOidcIssuer), ...valuesOf(flags.certificateOidcIssuerRegexp)];
+  if (names.length + issuers.length > 0) {
+    const only = { ...flags, key: [], sk: false, slot: "", signatureDigestAlgorithm: "sha256" };
+    for (const { signer } of await readSigners(io, only, { extensions: new Map(), hint: undefined })) {
+      if (signer.kind === "identity") identities.push(signer.identity);
+    }
+  }
+  for (const { identity, identityRegexp, issuer, issuerRegexp } of config.identities ?? []) {
+    identities.push({
+      subject: await patterns(identity, identityRegexp),
+      issuer: await patterns(issuer, issuerRegexp),
+      extensions: new Map(),
+    });
+  }
+  const references = [...valuesOf(flags.key), ...(config.keys ?? [])];
+  return { identities, keys: await Promise.all(references.map((each) => loadPublicKey(io, each))) };
+}
+
+async function patterns(text: string | undefined, regexp: string | undefined): Promise<IdentityPolicy["subject"]> {
+  return [...(text === undefined ? [] : [exactly(text)]), ...(regexp === undefined ? [] : [await matching(regexp)])];
+}
+
+/** The logs that the configuration names, else all. @throws TsignError "input" for one that is not in the trusted root */
+function selected(targets: readonly Target[], { logs }: MonitorConfig): readonly Target[] {
+  const missing = logs?.find(({ url }) => !targets.some((target) => target.url === url));
+  if (missing) throw new TsignError("input", `log ${missing.url} is not in the trusted root`);
+  return logs === undefined ? targets : targets.filter(({ url }) => logs.some((each) => each.url === url));
+}
+
+function settingsOf({ frozenAfter = 0 }: Flags, { logs = [] }: MonitorConfig): MonitorOptions["settings"] {
+  return ({ url }) => {
+    const own = logs.find((each) => each.url === url);
+    const limit = own?.frozenAfter === undefined ? frozenAfter : millisecondsOf(own.frozenAfter);
+    return { searches: own?.search ?? true, frozenAfter: limit > 0 ? limit : undefined };
+  };
+}

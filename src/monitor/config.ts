@@ -1,0 +1,68 @@
+import * as z from "zod/mini";
+import { TsignError } from "../errors.ts";
+import { isDigest } from "../format/digest.ts";
+import { parseJson } from "../format/json.ts";
+
+const text = z.string().check(z.minLength(1));
+const digest = z.string().check(z.refine(isDigest));
+
+const identity = z.strictObject({
+  identity: z.optional(text),
+  identityRegexp: z.optional(text),
+  issuer: z.optional(text),
+  issuerRegexp: z.optional(text),
+});
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  trustedRoot: z.optional(text),
+  identities: z.optional(z.array(identity)),
+  /** References: files, URLs, key services. */
+  keys: z.optional(z.array(text)),
+  /** Of artifacts, payloads or envelopes, whoever signs them. */
+  digests: z.optional(z.array(digest)),
+  /** Digests that were signed by our order. */
+  expected: z.optional(z.array(digest)),
+  logs: z.optional(
+    z.array(
+      z.strictObject({
+        url: text,
+        /** Whether entries are searched, or only that the log grows is proven. */
+        search: z.optional(z.boolean()),
+        frozenAfter: z.optional(z.string().check(z.regex(/^[1-9][0-9]{0,5}[mhd]$/))),
+      }),
+    ),
+  ),
+});
+
+export type MonitorConfig = z.infer<typeof schema>;
+
+/** Parses a configuration, JSON. @throws TsignError "input" */
+export function parseConfig(bytes: Uint8Array, path: string): MonitorConfig {
+  let json: unknown;
+  try {
+    json = parseJson(bytes, "it");
+  } catch (cause) {
+    throw new TsignError("input", `read configuration "${path}": not valid JSON`, { cause });
+  }
+  const { success, data, error } = schema.safeParse(json);
+  if (!success) {
+    const [issue] = error.issues;
+    const unknown = issue?.code === "unrecognized_keys" ? `unknown field ${issue.keys.join(", ")}` : "invalid field";
+    throw new TsignError("input", `read configuration "${path}": ${unknown} at ${issue?.path.join(".") || "the top"}`);
+  }
+  for (const [index, each] of (data.identities ?? []).entries()) {
+    const hasBoth = (each.identity ?? each.identityRegexp) && (each.issuer ?? each.issuerRegexp);
+    if (hasBoth) continue;
+    throw new TsignError("input", `read configuration "${path}": identities.${index} requires identity and issuer`, {
+      hint: "write identity or identityRegexp, and issuer or issuerRegexp",
+    });
+  }
+  return data;
+}
+
+/** Milliseconds of `30m`, `24h`, `7d`. */
+export function millisecondsOf(duration: string): number {
+  const unit = { m: 60, h: 3600, d: 86_400 }[duration.slice(-1)] ?? 0;
+  return Number(duration.slice(0, -1)) * unit * 1000;
+}

@@ -1,0 +1,124 @@
+import * as z from "zod/mini";
+import { TsignError } from "../errors.ts";
+import { digestOf } from "../format/digest.ts";
+import { parseJson } from "../format/json.ts";
+import type { Io } from "../io/io.ts";
+import { ALARM_KINDS } from "./alarm.ts";
+
+const MAX_STATE = 64 * 1024 * 1024;
+const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const count = z.int().check(z.minimum(0));
+const time = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/));
+const acknowledged = z.optional(z.strictObject({ why: z.string(), at: time }));
+
+const tree = z.strictObject({ treeId: z.string(), size: count, root: hash, checkpoint: z.string() });
+
+const log = z.strictObject({
+  url: z.string(),
+  api: z.union([z.literal(1), z.literal(2)]),
+  /** The last head that was proven. */
+  head: tree,
+  /** When the head of this size was first seen. */
+  since: time,
+  /** Trees that grow no longer, the oldest first; `offset` is the number of their entries. */
+  inactive: z.array(tree),
+  offset: count,
+  /** The first entry of the tree that was not searched, and the hashes of the complete subtrees before it. */
+  next: count,
+  frontier: z.array(hash),
+  counts: z.strictObject({ entries: count, unparsed: count, untrusted: count }),
+});
+
+const finding = z.strictObject({
+  id: z.string(),
+  log: z.string(),
+  api: z.union([z.literal(1), z.literal(2)]),
+  /** Numbered through all trees of the log. */
+  index: count,
+  leafHash: hash,
+  kind: z.string(),
+  digest: z.optional(z.string()),
+  by: z.enum(["identity", "key", "digest"]),
+  signer: z.string(),
+  /** Start of the certificate's validity. */
+  notBefore: z.optional(z.string()),
+  foundAt: time,
+  reported: z.boolean(),
+  acknowledged,
+});
+
+const alarm = z.strictObject({
+  id: z.string(),
+  log: z.string(),
+  api: z.union([z.literal(1), z.literal(2)]),
+  kind: z.enum(ALARM_KINDS),
+  reason: z.string(),
+  evidence: z.string(),
+  raisedAt: time,
+  reported: z.boolean(),
+  acknowledged,
+});
+
+const state = z.strictObject({
+  logs: z.array(log),
+  /** What the entries were searched for, as a digest. */
+  watched: z.string(),
+  findings: z.array(finding),
+  alarms: z.array(alarm),
+});
+
+/** The file: the digest finds a state that was cut or changed. */
+const file = z.strictObject({ version: z.literal(1), digest: z.string(), state });
+
+export type MonitorState = Omit<z.infer<typeof state>, "findings" | "alarms"> & {
+  findings: Finding[];
+  alarms: Alarm[];
+};
+export type LogState = z.infer<typeof log>;
+export type Finding = Exact<z.infer<typeof finding>>;
+export type Alarm = Exact<z.infer<typeof alarm>>;
+/** Members that may be missing, and are never undefined: JSON has no such value. */
+type Exact<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/**
+ * Reads the state of a monitor. A missing or spoilt one is an error: a monitor that began again would skip entries.
+ *
+ * @throws TsignError "input"
+ */
+export async function readState(io: Pick<Io, "files">, path: string): Promise<MonitorState> {
+  if (!(await io.files.stat(path))) {
+    throw new TsignError("input", `read state "${path}": no such file`, {
+      hint: "create it with `tsign monitor init`, or restore it: a new state does not contain what was seen before",
+    });
+  }
+  const spoilt = (reason: string, cause?: unknown) =>
+    new TsignError("input", `read state "${path}": ${reason}`, {
+      hint: "restore the file from a copy; `tsign monitor init` creates a new state, which does not contain what was seen before",
+      cause,
+    });
+  const bytes = await io.files.read(path, { maxBytes: MAX_STATE });
+  let json: unknown;
+  try {
+    json = parseJson(bytes, "it");
+  } catch (cause) {
+    throw spoilt("not valid JSON", cause);
+  }
+  const { success, data, error } = file.safeParse(json);
+  if (!success) {
+    const [first] = error.issues;
+    throw spoilt(`invalid field ${first?.path.join(".") || "at the top"}`);
+  }
+  if (data.digest !== digestOfState(data.state)) throw spoilt("digest mismatch: the file was changed or cut");
+  return data.state as MonitorState;
+}
+
+/** Writes the state in one step: a reader, and a process that was killed, leave the old or the new one. @throws TsignError "input" */
+export async function writeState(io: Pick<Io, "files">, path: string, content: MonitorState): Promise<void> {
+  const document = { version: 1, digest: digestOfState(content), state: content };
+  await io.files.replace(path, `${JSON.stringify(document)}\n`, { mode: 0o600 });
+}
+
+/** The digest of a state. The members are in the order of the schema, whether they were read or made. */
+function digestOfState(content: unknown): string {
+  return digestOf(Buffer.from(JSON.stringify(state.parse(content))));
+}

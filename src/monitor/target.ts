@@ -1,0 +1,41 @@
+import { sameBytes } from "../format/bytes.ts";
+import { hash } from "../format/digest.ts";
+import type { Log } from "../trust/material.ts";
+import { type LogHead, verifyLogHead } from "../verify/checkpoint.ts";
+import { CheckFailed } from "../verify/model.ts";
+
+/** A log to watch: an address, and every key that its trees may have. */
+export interface Target {
+  readonly url: string;
+  readonly api: 1 | 2;
+  readonly logs: readonly Log[];
+}
+
+/**
+ * The transparency logs of a trusted root. The ID of a Rekor v1 log is the hash of its key; that of v2 covers its name too
+ * (C2SP signed-note).
+ */
+export function targetsOf(logs: readonly Log[]): Target[] {
+  const targets = new Map<string, Target>();
+  for (const log of logs) {
+    const spki = log.key.export({ type: "spki", format: "der" });
+    const api = sameBytes(log.id, hash("sha256", spki)) ? 1 : 2;
+    const known = targets.get(`${api} ${log.baseUrl}`);
+    targets.set(`${api} ${log.baseUrl}`, { url: log.baseUrl, api, logs: [...(known?.logs ?? []), log] });
+  }
+  return [...targets.values()];
+}
+
+/** Checks that one of the log's keys signed a head. @throws CheckFailed "log" */
+export function verifyHead(checkpoint: string, { logs, api }: Target): LogHead {
+  let failure: unknown;
+  for (const log of logs) {
+    try {
+      return verifyLogHead(checkpoint, { log, api });
+    } catch (error) {
+      if (!(error instanceof CheckFailed)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure ?? new CheckFailed("log", "no key of the log is trusted");
+}

@@ -1,0 +1,425 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { Io } from "../src/io/io.ts";
+import { parseFault } from "../src/sandbox/server/faults.ts";
+import { jsonAnswer } from "./support/json-answer.ts";
+import { PASSWORD } from "./support/passwords.ts";
+import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
+import { bundleOf } from "./support/sandbox-client.ts";
+import { type Outcome, run, temporaryFolder, testIo } from "./support/test-io.ts";
+
+const ALICE = "alice@example.com";
+const MALLORY = "mallory@example.com";
+const [WELL, FOUND, MISBEHAVED, UNREAD] = [0, 3, 4, 5];
+
+interface Workshop {
+  readonly cwd: string;
+  readonly sigstore: TestSigstore;
+  readonly clock: { now: Date };
+  /** Records signatures of a person. */
+  sign(rekor: "rekor1" | "rekor2", who: string, count?: number): Promise<void>;
+  monitor(...argv: string[]): Promise<Outcome>;
+  look(...argv: string[]): Promise<Outcome>;
+  /** Switches a fault on for the next look, and returns its outcome. */
+  lookWith(faults: string[], ...argv: string[]): Promise<Outcome>;
+  lines(outcome: Outcome): Record<string, unknown>[];
+}
+
+/** Two logs with entries of others, and a monitor that watches for Alice from now on. */
+async function workshop(context: TestContext, { from = "now", entries = 5 } = {}): Promise<Workshop> {
+  const cwd = temporaryFolder(context);
+  const clock = { now: new Date() };
+  const sigstore = await testSigstore({ clock: () => clock.now });
+  writeFileSync(join(cwd, "root.json"), sigstore.trustedRoot);
+  const { sleep } = testIo();
+  const isPause = (milliseconds: number) => milliseconds === 1000; // before a head is asked for again
+  const io: Partial<Io> = {
+    ...sigstore.io,
+    sleep: (milliseconds, signal) => (isPause(milliseconds) ? Promise.resolve() : sleep(milliseconds, signal)),
+  };
+  const tsign = (...argv: string[]) => run(argv, { cwd, io });
+  const sign = async (rekor: "rekor1" | "rekor2", who: string, count = 1) => {
+    for (let each = 0; each < count; each++) {
+      await bundleOf(sigstore, { rekor, dsse: each % 2 === 1 && rekor === "rekor1", tsa: false, ...tokenOf(who) });
+    }
+  };
+  const tokenOf = (who: string) => (who === ALICE ? {} : { token: sigstore.mint(who), subject: who });
+  const common = ["--state=state.json", "--trusted-root=root.json"];
+  const who = [`--certificate-identity=${ALICE}`, `--certificate-oidc-issuer=${sigstore.at.issuer}`];
+  const monitor = (...argv: string[]) => tsign("monitor", ...argv);
+  const look = (...argv: string[]) => monitor("--once", "--format=json-lines", ...common, ...who, ...argv);
+  const shop = {
+    cwd,
+    sigstore,
+    clock,
+    sign,
+    monitor,
+    look,
+    lookWith: async (faults: string[], ...argv: string[]) => {
+      for (const fault of faults) sigstore.faults.add(parseFault(fault));
+      const outcome = await look(...argv);
+      sigstore.faults.clear();
+      return outcome;
+    },
+    lines: ({ stdout }: Outcome) =>
+      stdout
+        .trim()
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => JSON.parse(line)),
+  };
+  for (const rekor of ["rekor1", "rekor2"] as const) await sign(rekor, MALLORY, entries);
+  const { code, stderr } = await monitor("init", ...common, ...who, `--from=${from}`);
+  assert.equal(code, 0, stderr);
+  return shop;
+}
+
+const only = (lines: Record<string, unknown>[], type: string) => lines.filter((line) => line["type"] === type);
+const outcomes = (lines: Record<string, unknown>[]) => only(lines, "log").map(({ outcome }) => outcome);
+const stateOf = ({ cwd }: Workshop) => JSON.parse(readFileSync(join(cwd, "state.json"), "utf8"));
+
+test("monitor: signatures in our name -> reported once, with exit code 3 until they are acknowledged", async (t) => {
+  const shop = await workshop(t);
+  const before = await shop.look();
+  assert.deepEqual([before.code, outcomes(shop.lines(before))], [WELL, ["consistent", "consistent"]]);
+  await shop.sign("rekor1", ALICE, 2);
+  for (const who of [ALICE, MALLORY]) await shop.sign("rekor2", who);
+  const found = await shop.look();
+  assert.equal(found.code, FOUND);
+  const findings = only(shop.lines(found), "finding");
+  assert.deepEqual(
+    findings.map(({ api, index, kind, by }) => [api, index, kind, by]),
+    [
+      [1, 5, "hashedrekord 0.0.1", "identity"],
+      [1, 6, "dsse 0.0.1", "identity"],
+      [2, 5, "hashedrekord 0.0.2", "identity"],
+    ],
+  );
+  for (const { id, signer, digest } of findings) {
+    assert.match(String(id), /^f-[0-9a-f]{16}$/);
+    assert.match(`${signer} ${digest}`, /^alice@example\.com \(.+\) sha256:[0-9a-f]{64}$/);
+  }
+  const again = await shop.look();
+  assert.deepEqual([again.code, only(shop.lines(again), "finding")], [FOUND, []], "reported once");
+  for (const { id } of findings) {
+    const { code } = await shop.monitor("ack", String(id), "--why=release 1.2", "--state=state.json");
+    assert.equal(code, 0);
+  }
+  assert.equal((await shop.look()).code, WELL);
+  assert.equal(stateOf(shop).state.findings[0].acknowledged.why, "release 1.2");
+  const twice = await shop.monitor("ack", String(findings[0]?.["id"]), "--why=x", "--state=state.json");
+  assert.match(twice.stderr, /it was acknowledged at/);
+  const other = await shop.monitor("ack", "f-0000000000000000", "--why=x", "--state=state.json");
+  assert.match(other.stderr, /there is no such finding or alarm/);
+  const silent = await shop.monitor("ack", String(findings[0]?.["id"]), "--state=state.json");
+  assert.match(silent.stderr, /--why is required/);
+});
+
+test("monitor: expected digest -> no finding; watched digest of another signer -> finding; other issuer -> none", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  const hello = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+  const configured = async (config: object) => {
+    writeFileSync(join(shop.cwd, "config.json"), JSON.stringify({ version: 1, ...config }));
+    return shop.monitor("--once", "--format=json-lines", "--state=state.json", "--config=config.json");
+  };
+  const { issuer } = shop.sigstore.at;
+  const common = { trustedRoot: "root.json", logs: [{ url: shop.sigstore.at.rekor2 }] };
+  const identities = [{ identity: ALICE, issuer }];
+  await shop.sign("rekor2", ALICE);
+  assert.equal((await configured({ ...common, identities, expected: [hello] })).code, WELL);
+  await shop.sign("rekor2", ALICE);
+  const elsewhere = [{ identity: ALICE, issuer: "https://elsewhere.example" }];
+  const otherIssuer = await configured({ ...common, identities: elsewhere });
+  assert.equal(otherIssuer.code, WELL);
+  assert.match(otherIssuer.stderr, /have changed, and earlier entries are not searched again/);
+  await shop.sign("rekor2", MALLORY);
+  const byDigest = await configured({ ...common, digests: [hello] });
+  assert.equal(byDigest.code, FOUND);
+  assert.deepEqual(
+    only(shop.lines(byDigest), "finding").map(({ by, signer }) => [by, String(signer).split(" ")[0]]),
+    [["digest", MALLORY]],
+  );
+  const patterns = [{ identityRegexp: "^alice@", issuerRegexp: ".*" }];
+  await shop.sign("rekor2", ALICE);
+  assert.equal(only(shop.lines(await configured({ ...common, identities: patterns })), "finding").length, 1);
+});
+
+test("monitor: a key in either log -> found; another key -> not", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  const options = { cwd: shop.cwd, env: PASSWORD, io: shop.sigstore.io };
+  for (const name of ["ours", "other"]) await run(["generate-key-pair", `--output-key-prefix=${name}`], options);
+  for (const [name, text] of Object.entries({ ...shop.sigstore.signingConfig, file: "content" }))
+    writeFileSync(join(shop.cwd, name), text);
+  const signing = ["sign-blob", "-y", "--trusted-root=root.json", "--bundle=b.json", "file"];
+  for (const key of ["other", "ours"]) {
+    for (const config of ["rekor1", "rekor2"]) {
+      const { code, stderr } = await run([...signing, `--key=${key}.key`, `--signing-config=${config}`], options);
+      assert.equal(code, 0, stderr);
+    }
+  }
+  const found = await shop.look("--key=ours.pub");
+  assert.deepEqual(
+    only(shop.lines(found), "finding").map(({ api, index, by }) => [api, index, by]),
+    [
+      [1, 2, "key"],
+      [2, 2, "key"],
+    ],
+  );
+});
+
+/** Every misbehaviour: the faults of the log, what is signed before the look, and the kind of the alarm of v1 and v2. */
+const MISBEHAVIOURS: [name: string, faults: string[], signed: number, kind: string][] = [
+  ["signs a smaller tree", ["head=3"], 0, "shrunk"],
+  ["signs another tree of the same size", ["forked=2"], 0, "forked"],
+  ["signs a larger tree with an earlier entry changed", ["forked=2"], 2, "rewritten"],
+  ["shows another entry than the signed one", ["changed-entry=5"], 2, "changed"],
+  ["hides an entry", ["hidden-entry=5"], 2, "withheld"],
+  ["returns a head without its signature", ["bad-checkpoint"], 1, "unsigned"],
+];
+
+for (const [name, faults, signed, kind] of MISBEHAVIOURS) {
+  test(`monitor: a log that ${name} -> alarm ${kind}, exit code 4, evidence; and well again -> nothing was skipped`, async (t) => {
+    const shop = await workshop(t);
+    for (const rekor of ["rekor1", "rekor2"] as const) if (signed > 0) await shop.sign(rekor, ALICE, signed);
+    const both = faults.flatMap((fault) => [`rekor1:${fault}`, `rekor2:${fault}`]);
+    const bad = await shop.lookWith(both);
+    assert.deepEqual([bad.code, outcomes(shop.lines(bad))], [MISBEHAVED, ["misbehaved", "misbehaved"]], bad.stdout);
+    const alarms = only(shop.lines(bad), "alarm");
+    assert.deepEqual(
+      alarms.map((each) => each["kind"]),
+      [kind, kind],
+    );
+    assert.deepEqual(only(shop.lines(bad), "finding"), [], "entries of a log that misbehaves are not believed");
+    for (const alarm of alarms) {
+      const evidence = JSON.parse(readFileSync(join(shop.cwd, String(alarm["evidence"])), "utf8"));
+      assert.deepEqual([evidence.id, evidence.kind], [alarm["id"], kind]);
+      assert.match(evidence.known, /^127\.0\.0\.1.*\n\d+\n/);
+      assert.match(evidence.log.keys[0], /BEGIN PUBLIC KEY/);
+    }
+    assert.deepEqual(only(shop.lines(await shop.lookWith(both)), "alarm"), [], "raised once");
+    const after = await shop.look();
+    assert.deepEqual(outcomes(shop.lines(after)), ["consistent", "consistent"]);
+    assert.equal(only(shop.lines(after), "finding").length, 2 * signed, "every entry was searched later");
+    assert.equal(after.code, MISBEHAVED, "until the alarms are acknowledged");
+    for (const { id } of [...alarms, ...only(shop.lines(after), "finding")])
+      await shop.monitor("ack", String(id), "--why=seen", "--state=state.json");
+    assert.equal((await shop.look()).code, WELL);
+    if (signed > 0) return; // the state is ahead of the fault now
+    assert.equal((await shop.lookWith(both)).code, MISBEHAVED, "acknowledged, but it still misbehaves");
+  });
+}
+
+test("monitor: head that does not change for too long -> alarm frozen; a quiet log within the time -> well", async (t) => {
+  const shop = await workshop(t);
+  await shop.sign("rekor1", MALLORY);
+  const hour = 3600_000;
+  shop.clock.now = new Date(shop.clock.now.getTime() + 2 * hour);
+  assert.equal((await shop.lookWith(["rekor1:head=5"], "--frozen-after=3h")).code, WELL, "quiet");
+  assert.equal((await shop.lookWith(["rekor1:head=5"], "--frozen-after=0s")).code, WELL, "no limit");
+  shop.clock.now = new Date(shop.clock.now.getTime() + 2 * hour);
+  shop.clock.now = new Date(shop.clock.now.getTime() + hour);
+  const frozen = await shop.lookWith(["rekor1:head=5"], "--frozen-after=3h");
+  assert.equal(frozen.code, MISBEHAVED);
+  assert.deepEqual(
+    only(shop.lines(frozen), "alarm").map(({ kind, api }) => [kind, api]),
+    [
+      ["frozen", 1],
+      ["frozen", 2],
+    ],
+    "nothing was recorded in the second",
+  );
+  const grown = await shop.look("--frozen-after=3h");
+  assert.deepEqual(outcomes(shop.lines(grown)), ["consistent", "misbehaved"]);
+});
+
+test("monitor: slow log, limited rate, head of a replica that is behind -> well", async (t) => {
+  const shop = await workshop(t);
+  await shop.sign("rekor1", MALLORY);
+  await shop.sign("rekor2", MALLORY);
+  await shop.look();
+  for (const faults of [["slow=20"], ["rate-limit=0*1"], ["head=5*1"], ["head=5*2"]]) {
+    const both = faults.flatMap((fault) => [`rekor1:${fault}`, `rekor2:${fault}`]);
+    assert.equal((await shop.lookWith(both)).code, WELL, faults.join());
+  }
+  const behind = await shop.lookWith(["rekor1:head=5*3"]);
+  assert.equal(behind.code, MISBEHAVED, "asked three times");
+});
+
+test("monitor: log that cannot be read -> exit code 5, and the next look continues", async (t) => {
+  const shop = await workshop(t);
+  await shop.sign("rekor1", ALICE);
+  for (const fault of ["rekor1:status=404", "rekor1:garbage", "rekor2:garbage", "rekor2:status=403"]) {
+    const outcome = await shop.lookWith([fault]);
+    const [first, second] = fault.startsWith("rekor1") ? ["unavailable", "consistent"] : ["consistent", "unavailable"];
+    assert.deepEqual(outcomes(shop.lines(outcome)), [first, second], fault);
+    const isFound = stateOf(shop).state.findings.length > 0;
+    assert.equal(outcome.code, isFound ? FOUND : UNREAD, fault);
+    assert.deepEqual(only(shop.lines(outcome), "alarm"), []);
+  }
+  assert.equal(stateOf(shop).state.findings.length, 1);
+});
+
+test("monitor: Rekor v1 begins a new tree -> followed, no entry twice or never; the old one lost -> alarm replaced", async (t) => {
+  const shop = await workshop(t, { entries: 3 });
+  await shop.sign("rekor1", ALICE, 5);
+  const turned = ["rekor1:shard=5"];
+  const first = await shop.lookWith(turned);
+  assert.deepEqual(outcomes(shop.lines(first)), ["consistent", "consistent"], first.stdout);
+  assert.deepEqual(
+    only(shop.lines(first), "finding").map(({ index }) => index),
+    [3, 4, 5, 6, 7],
+  );
+  await shop.sign("rekor1", ALICE);
+  const second = await shop.lookWith(turned);
+  assert.deepEqual(
+    only(shop.lines(second), "finding").map(({ index }) => index),
+    [8],
+  );
+  assert.equal(stateOf(shop).state.logs[0].offset, 5);
+  const lost = await shop.look();
+  assert.deepEqual(
+    only(shop.lines(lost), "alarm").map(({ kind }) => kind),
+    ["replaced"],
+  );
+});
+
+test("monitor: new tree whose predecessor ends before what was seen, or was changed -> alarm", async (t) => {
+  const shop = await workshop(t, { entries: 6 });
+  const kindsOf = (outcome: Outcome) => only(shop.lines(outcome), "alarm").map(({ kind }) => kind);
+  assert.deepEqual(kindsOf(await shop.lookWith(["rekor1:shard=4"])), ["shrunk"]);
+  assert.deepEqual(kindsOf(await shop.lookWith(["rekor1:shard=6", "rekor1:forked=1"])), ["forked"]);
+  await shop.sign("rekor1", MALLORY, 2);
+  await shop.lookWith(["rekor1:shard=7"]);
+  assert.deepEqual(kindsOf(await shop.lookWith(["rekor1:shard=7", "rekor1:forked=1"])), ["rewritten"]);
+});
+
+test("monitor: state missing, cut or changed -> error, never a new start; init refuses to replace it", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  const path = join(shop.cwd, "state.json");
+  const whole = readFileSync(path, "utf8");
+  const init = await shop.monitor("init", "--state=state.json", "--trusted-root=root.json", "--key=none.pub");
+  assert.match(init.stderr, /create state "state\.json": the file exists/);
+  const spoilt = [
+    "",
+    "{}",
+    whole.slice(0, -20),
+    whole.replace('"next":1', '"next":0'),
+    whole.replace('"version":1', '"version":2'),
+  ];
+  for (const text of spoilt) {
+    writeFileSync(path, text);
+    const { code, stderr, stdout } = await shop.look();
+    assert.deepEqual([code, stdout], [1, ""], text);
+    assert.match(stderr, /Error: read state "state\.json": .+\nhint: /);
+    assert.equal(readFileSync(path, "utf8"), text, "left as it is");
+  }
+  const { code, stderr } = await shop.monitor("--once", "--state=none.json", "--trusted-root=root.json", "--key=k.pub");
+  assert.deepEqual([code, existsSync(join(shop.cwd, "none.json"))], [1, false]);
+  assert.match(stderr, /read state "none\.json": no such file\nhint: create it with `tsign monitor init`/);
+  writeFileSync(path, whole);
+  assert.equal((await shop.look()).code, WELL);
+});
+
+test("monitor init --from: from an index, 0 or now -> the entries from there; beyond the log -> refused", async (t) => {
+  for (const [from, searched] of [
+    ["now", 0],
+    ["0", 5],
+    ["3", 2],
+    ["4", 1],
+    ["5", 0],
+  ] as const) {
+    const shop = await workshop(t, { from });
+    assert.equal(shop.lines(await shop.look())[0]?.["searched"], searched, from);
+  }
+  const shop = await workshop(t);
+  const init = (...argv: string[]) =>
+    shop.monitor(
+      "init",
+      "--state=other.json",
+      "--trusted-root=root.json",
+      `--certificate-identity=${ALICE}`,
+      "--certificate-oidc-issuer=x",
+      ...argv,
+    );
+  assert.match((await init("--from=6")).stderr, /start at entry 6 of .+: its active tree has entries 0 to 5/);
+  assert.match((await init("--from=x")).stderr, /--from "x" is not an index/);
+  assert.equal(existsSync(join(shop.cwd, "other.json")), false);
+});
+
+test("monitor: flags and configurations that say nothing, or too much -> refused", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  const at = ["--once", "--state=state.json", "--trusted-root=root.json"];
+  const write = (config: object) => writeFileSync(join(shop.cwd, "c.json"), JSON.stringify(config));
+  const refused = async (reason: RegExp, ...argv: string[]) => {
+    const { code, stderr } = await shop.monitor(...argv);
+    assert.equal(code, 1);
+    assert.match(stderr, reason);
+  };
+  await refused(/one of --config, --certificate-identity and --key is required/, ...at);
+  await refused(/--state is required/, "--once", "--key=k.pub");
+  await refused(/--json requires --once/, "--state=state.json", "--key=k.pub", "--json");
+  for (const [config, reason] of [
+    [{}, /invalid field at version/],
+    [{ version: 2 }, /invalid field at version/],
+    [{ version: 1, keyz: [] }, /unknown field keyz at the top/],
+    [{ version: 1, identities: [{ identity: "a" }] }, /identities\.0 requires identity and issuer/],
+    [{ version: 1, digests: ["sha256:1"] }, /invalid field at digests\.0/],
+    [{ version: 1, digests: [`sha256:${"0".repeat(64)}`], logs: [{ url: "https://x" }] }, /log https:\/\/x is not in/],
+    [{ version: 1, logs: [{ url: "https://x", frozenAfter: "1 day" }] }, /invalid field at logs\.0\.frozenAfter/],
+  ] as const) {
+    write(config);
+    await refused(reason, ...at, "--config=c.json");
+  }
+});
+
+test("monitor: log that is not in the trusted root any longer -> exit code 5; one that the configuration leaves out -> well", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  const root = JSON.parse(readFileSync(join(shop.cwd, "root.json"), "utf8"));
+  writeFileSync(join(shop.cwd, "root.json"), JSON.stringify({ ...root, tlogs: root.tlogs.slice(1) }));
+  const lost = await shop.look();
+  assert.deepEqual([lost.code, outcomes(shop.lines(lost))], [UNREAD, ["consistent", "unavailable"]]);
+  const moved = { ...root.tlogs[0], baseUrl: "http://127.0.0.1:1/moved" };
+  writeFileSync(join(shop.cwd, "root.json"), JSON.stringify({ ...root, tlogs: [...root.tlogs, moved] }));
+  const added = await shop.look();
+  assert.deepEqual(outcomes(shop.lines(added)), ["consistent", "consistent", "unavailable"], "the new log is asked");
+  writeFileSync(join(shop.cwd, "c.json"), JSON.stringify({ version: 1, logs: [{ url: root.tlogs[0].baseUrl }] }));
+  assert.equal((await shop.look("--config=c.json")).code, WELL);
+});
+
+test("monitor: certificate of an unknown authority with our name -> counted, no finding", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  const root = JSON.parse(readFileSync(join(shop.cwd, "root.json"), "utf8"));
+  const other = JSON.parse((await testSigstore()).trustedRoot);
+  const { certificateAuthorities } = other;
+  writeFileSync(join(shop.cwd, "root.json"), JSON.stringify({ ...root, certificateAuthorities }));
+  await shop.sign("rekor1", ALICE);
+  const outcome = await shop.look();
+  assert.equal(outcome.code, WELL);
+  assert.deepEqual(
+    only(shop.lines(outcome), "log").map(({ untrusted }) => untrusted),
+    [1, 0],
+  );
+});
+
+test("monitor without --once: looks again and again, and outlives a log that is away", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  await shop.sign("rekor1", ALICE);
+  for (const fault of ["rekor1:status=404*1"]) shop.sigstore.faults.add(parseFault(fault));
+  const common = ["--state=state.json", "--trusted-root=root.json", `--certificate-identity=${ALICE}`];
+  const issuer = `--certificate-oidc-issuer=${shop.sigstore.at.issuer}`;
+  const { code, stdout } = await shop.monitor(...common, issuer, "--interval=10ms", "--timeout=2s");
+  assert.equal(code, 1);
+  assert.match(stdout, /unavailable.+found f-[0-9a-f]{16}: entry 1 of .+consistent/s);
+});
+
+test("monitor --json: one document with what was found, and the error", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  await shop.sign("rekor2", ALICE);
+  const outcome = await shop.look("--json");
+  const { document } = jsonAnswer(outcome, "monitor");
+  const result = document.result as unknown as { findings: unknown[]; logs: unknown[]; open: object };
+  assert.deepEqual([result.findings.length, result.logs.length, result.open], [1, 2, { findings: 1, alarms: 0 }]);
+  assert.equal(outcome.code, FOUND);
+});
