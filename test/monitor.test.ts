@@ -1,84 +1,23 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import type { Io } from "../src/io/io.ts";
+import { test } from "node:test";
 import { parseFault } from "../src/sandbox/server/faults.ts";
 import { jsonAnswer } from "./support/json-answer.ts";
-import { PASSWORD } from "./support/passwords.ts";
-import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
-import { bundleOf } from "./support/sandbox-client.ts";
-import { type Outcome, run, temporaryFolder, testIo } from "./support/test-io.ts";
-
-const ALICE = "alice@example.com";
-const MALLORY = "mallory@example.com";
-const [WELL, FOUND, MISBEHAVED, UNREAD] = [0, 3, 4, 5];
-
-interface Workshop {
-  readonly cwd: string;
-  readonly sigstore: TestSigstore;
-  readonly clock: { now: Date };
-  /** Records signatures of a person. */
-  sign(rekor: "rekor1" | "rekor2", who: string, count?: number): Promise<void>;
-  monitor(...argv: string[]): Promise<Outcome>;
-  look(...argv: string[]): Promise<Outcome>;
-  /** Switches a fault on for the next look, and returns its outcome. */
-  lookWith(faults: string[], ...argv: string[]): Promise<Outcome>;
-  lines(outcome: Outcome): Record<string, unknown>[];
-}
-
-/** Two logs with entries of others, and a monitor that watches for Alice from now on. */
-async function workshop(context: TestContext, { from = "now", entries = 5 } = {}): Promise<Workshop> {
-  const cwd = temporaryFolder(context);
-  const clock = { now: new Date() };
-  const sigstore = await testSigstore({ clock: () => clock.now });
-  writeFileSync(join(cwd, "root.json"), sigstore.trustedRoot);
-  const { sleep } = testIo();
-  const isPause = (milliseconds: number) => milliseconds === 1000; // before a head is asked for again
-  const io: Partial<Io> = {
-    ...sigstore.io,
-    sleep: (milliseconds, signal) => (isPause(milliseconds) ? Promise.resolve() : sleep(milliseconds, signal)),
-  };
-  const tsign = (...argv: string[]) => run(argv, { cwd, io });
-  const sign = async (rekor: "rekor1" | "rekor2", who: string, count = 1) => {
-    for (let each = 0; each < count; each++) {
-      await bundleOf(sigstore, { rekor, dsse: each % 2 === 1 && rekor === "rekor1", tsa: false, ...tokenOf(who) });
-    }
-  };
-  const tokenOf = (who: string) => (who === ALICE ? {} : { token: sigstore.mint(who), subject: who });
-  const common = ["--state=state.json", "--trusted-root=root.json"];
-  const who = [`--certificate-identity=${ALICE}`, `--certificate-oidc-issuer=${sigstore.at.issuer}`];
-  const monitor = (...argv: string[]) => tsign("monitor", ...argv);
-  const look = (...argv: string[]) => monitor("--once", "--format=json-lines", ...common, ...who, ...argv);
-  const shop = {
-    cwd,
-    sigstore,
-    clock,
-    sign,
-    monitor,
-    look,
-    lookWith: async (faults: string[], ...argv: string[]) => {
-      for (const fault of faults) sigstore.faults.add(parseFault(fault));
-      const outcome = await look(...argv);
-      sigstore.faults.clear();
-      return outcome;
-    },
-    lines: ({ stdout }: Outcome) =>
-      stdout
-        .trim()
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => JSON.parse(line)),
-  };
-  for (const rekor of ["rekor1", "rekor2"] as const) await sign(rekor, MALLORY, entries);
-  const { code, stderr } = await monitor("init", ...common, ...who, `--from=${from}`);
-  assert.equal(code, 0, stderr);
-  return shop;
-}
-
-const only = (lines: Record<string, unknown>[], type: string) => lines.filter((line) => line["type"] === type);
-const outcomes = (lines: Record<string, unknown>[]) => only(lines, "log").map(({ outcome }) => outcome);
-const stateOf = ({ cwd }: Workshop) => JSON.parse(readFileSync(join(cwd, "state.json"), "utf8"));
+import {
+  ALICE,
+  FOUND,
+  MALLORY,
+  MISBEHAVED,
+  only,
+  outcomes,
+  stateOf,
+  UNREAD,
+  WELL,
+  workshop,
+} from "./support/monitor-workshop.ts";
+import { testSigstore } from "./support/sandbox.ts";
+import type { Outcome } from "./support/test-io.ts";
 
 test("monitor: signatures in our name -> reported once, with exit code 3 until they are acknowledged", async (t) => {
   const shop = await workshop(t);
@@ -146,29 +85,6 @@ test("monitor: expected digest -> no finding; watched digest of another signer -
   assert.equal(only(shop.lines(await configured({ ...common, identities: patterns })), "finding").length, 1);
 });
 
-test("monitor: a key in either log -> found; another key -> not", async (t) => {
-  const shop = await workshop(t, { entries: 1 });
-  const options = { cwd: shop.cwd, env: PASSWORD, io: shop.sigstore.io };
-  for (const name of ["ours", "other"]) await run(["generate-key-pair", `--output-key-prefix=${name}`], options);
-  for (const [name, text] of Object.entries({ ...shop.sigstore.signingConfig, file: "content" }))
-    writeFileSync(join(shop.cwd, name), text);
-  const signing = ["sign-blob", "-y", "--trusted-root=root.json", "--bundle=b.json", "file"];
-  for (const key of ["other", "ours"]) {
-    for (const config of ["rekor1", "rekor2"]) {
-      const { code, stderr } = await run([...signing, `--key=${key}.key`, `--signing-config=${config}`], options);
-      assert.equal(code, 0, stderr);
-    }
-  }
-  const found = await shop.look("--key=ours.pub");
-  assert.deepEqual(
-    only(shop.lines(found), "finding").map(({ api, index, by }) => [api, index, by]),
-    [
-      [1, 2, "key"],
-      [2, 2, "key"],
-    ],
-  );
-});
-
 /** Every misbehaviour: the faults of the log, what is signed before the look, and the kind of the alarm of v1 and v2. */
 const MISBEHAVIOURS: [name: string, faults: string[], signed: number, kind: string][] = [
   ["signs a smaller tree", ["head=3"], 0, "shrunk"],
@@ -232,19 +148,6 @@ test("monitor: head that does not change for too long -> alarm frozen; a quiet l
   );
   const grown = await shop.look("--frozen-after=3h");
   assert.deepEqual(outcomes(shop.lines(grown)), ["consistent", "misbehaved"]);
-});
-
-test("monitor: slow log, limited rate, head of a replica that is behind -> well", async (t) => {
-  const shop = await workshop(t);
-  await shop.sign("rekor1", MALLORY);
-  await shop.sign("rekor2", MALLORY);
-  await shop.look();
-  for (const faults of [["slow=20"], ["rate-limit=0*1"], ["head=5*1"], ["head=5*2"]]) {
-    const both = faults.flatMap((fault) => [`rekor1:${fault}`, `rekor2:${fault}`]);
-    assert.equal((await shop.lookWith(both)).code, WELL, faults.join());
-  }
-  const behind = await shop.lookWith(["rekor1:head=5*3"]);
-  assert.equal(behind.code, MISBEHAVED, "asked three times");
 });
 
 test("monitor: log that cannot be read -> exit code 5, and the next look continues", async (t) => {
@@ -320,32 +223,6 @@ test("monitor: state missing, cut or changed -> error, never a new start; init r
   assert.match(stderr, /read state "none\.json": no such file\nhint: create it with `tsign monitor init`/);
   writeFileSync(path, whole);
   assert.equal((await shop.look()).code, WELL);
-});
-
-test("monitor init --from: from an index, 0 or now -> the entries from there; beyond the log -> refused", async (t) => {
-  for (const [from, searched] of [
-    ["now", 0],
-    ["0", 5],
-    ["3", 2],
-    ["4", 1],
-    ["5", 0],
-  ] as const) {
-    const shop = await workshop(t, { from });
-    assert.equal(shop.lines(await shop.look())[0]?.["searched"], searched, from);
-  }
-  const shop = await workshop(t);
-  const init = (...argv: string[]) =>
-    shop.monitor(
-      "init",
-      "--state=other.json",
-      "--trusted-root=root.json",
-      `--certificate-identity=${ALICE}`,
-      "--certificate-oidc-issuer=x",
-      ...argv,
-    );
-  assert.match((await init("--from=6")).stderr, /start at entry 6 of .+: its active tree has entries 0 to 5/);
-  assert.match((await init("--from=x")).stderr, /--from "x" is not an index/);
-  assert.equal(existsSync(join(shop.cwd, "other.json")), false);
 });
 
 test("monitor: flags and configurations that say nothing, or too much -> refused", async (t) => {
