@@ -171,10 +171,10 @@ test("signals -> the exit codes that shells expect", async () => {
 
 test("flags for trust, key, identity or target: two values, in any spelling -> refused", async () => {
   const refused = [
-    "verify-blob --key a.pub --key b.pub file",
-    "verify-blob --key=a.pub --certificate-identity me --certificate-identity you file",
+    "public-key --key a.pub --key b.pub",
+    "sign-blob --key=a.key --key b.key file",
     "verify --certificate a.pem --cert b.pem image",
-    "verify-blob --certificate-oidc-issuer a --certificate-oidc-issuer=b file",
+    "verify-blob --certificate-github-workflow-name a --certificate-github-workflow-name=b file",
     "verify --key k --insecure-ignore-tlog --insecure-ignore-tlog=false image",
     "verify --key k --trusted-root a --trusted-root b image",
     "verify --key k --registry-token a --registry-token b image",
