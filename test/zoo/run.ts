@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { main } from "../../src/main.ts";
+import { RUNS_EXECUTABLE, runProgram } from "../support/program.ts";
 import { LEGACY, NO_LOG, OFFLINE, testIo } from "../support/test-io.ts";
 import type { Ending, Operation, Personality } from "./personalities.ts";
 import type { ZooRegistry } from "./registry.ts";
@@ -20,9 +21,11 @@ const FLAGS = [...OFFLINE, "-y"];
 const KEY = ["--key", "zoo.key"];
 const PUBLIC = ["--key", "zoo.pub", NO_LOG];
 
-/** tsign in this process, with pauses and limits divided by twenty. */
+/** tsign in this process, with pauses and limits divided by twenty; the executable that TSIGN_EXECUTABLE names has its own. */
 export const tsign: Program = async (argv, { cwd, docker }) => {
-  const io = testIo({ cwd, env: { COSIGN_PASSWORD: "zoo", DOCKER_CONFIG: docker } });
+  const env = { HOME: cwd, COSIGN_PASSWORD: "zoo", DOCKER_CONFIG: docker };
+  if (RUNS_EXECUTABLE) return runProgram(argv, { cwd, env, stdin: "" });
+  const io = testIo({ cwd, env });
   const sleep = io.sleep;
   const code = await main([...argv], { ...io, sleep: (ms, signal) => sleep(ms >= 10_000 ? ms : ms / 20, signal) });
   return { code, stdout: io.out(), stderr: io.err() };
