@@ -1,46 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { readPolicyDocument } from "../src/trust-policy/document.ts";
-import { testSigstore } from "./support/sandbox.ts";
-import { run, temporaryFolder } from "./support/test-io.ts";
+import { DAY, MONDAY, policyWorkshop as workshop } from "./support/policy-workshop.ts";
 
 const [ALICE, BOB] = ["alice@example.com", "bob@example.com"];
-const MONDAY = Date.parse("2026-03-02T12:00:00Z");
-const DAY = 86_400_000;
-
-/** A sandbox whose clock the test sets, key pairs a and b, two images, and the program. */
-async function workshop(t: TestContext) {
-  let now = MONDAY;
-  const sigstore = await testSigstore({ clock: () => new Date(now) });
-  const cwd = temporaryFolder(t);
-  const write = (name: string, text: string) => writeFileSync(join(cwd, name), text);
-  const read = (name: string) => readFileSync(join(cwd, name), "utf8");
-  write("root.json", sigstore.trustedRoot);
-  write("services.json", sigstore.signingConfig.rekor2);
-  const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: sigstore.registry };
-  const attempt = (...argv: string[]) => run(argv, { cwd, io: sigstore.io, env });
-  const tsign = async (...argv: string[]) => {
-    const ended = await attempt(...argv);
-    assert.equal(ended.code, 0, ended.stderr);
-    return ended;
-  };
-  for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
-  const push = async (name: string) => (await tsign("sandbox", "push", name)).stdout.trim();
-  const services = ["--yes", "--signing-config", "services.json", "--trusted-root", "root.json"];
-  const sign = (who: readonly string[], image: string) => tsign("sign", ...who, ...services, image);
-  return {
-    ...{ write, read, attempt, tsign, push, sign, services, registry: sigstore.registry, at: sigstore.at },
-    key: (name: string) => ["--key", `${name}.key`],
-    person: (email: string) => ["--identity-token", sigstore.mint(email)],
-    job: (claims = {}) => ["--identity-token", sigstore.mintJob(claims)],
-    setTime: (time: number) => {
-      now = time;
-    },
-  };
-}
-
 test("policy init: one rule a repository, demands who has signed, and says what it accepts", async (t) => {
   const { attempt, tsign, push, sign, key, person, job, services, write, registry } = await workshop(t);
   const [app, api, bare] = [await push("app:v1"), await push("api:v1"), await push("bare:v1")];

@@ -1,29 +1,35 @@
-import { TsignError, withExitCode } from "../errors.ts";
+import { TsignError } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Digest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
 import { shellQuoted } from "../format/shell-quoted.ts";
-import { IMAGE_STATES, type ImageOutcome, type ImageState, stateOf } from "../images/batch.ts";
-import { type ImageTarget, imageTarget, openImage } from "../images/open.ts";
+import { type ImageOutcome, stateOf } from "../images/batch.ts";
+import type { ImageTarget } from "../images/open.ts";
 import type { ImageVerdict } from "../images/verdict.ts";
 import type { Io } from "../io/io.ts";
-import { maxAttachmentSize } from "../oci/attachments.ts";
-import { type Decided, decideImage } from "../trust-policy/decide.ts";
-import { PolicySources } from "../trust-policy/sources.ts";
-import type { Verified } from "../verify/verify.ts";
-import type { ImageVerificationFlags } from "./flags/image-verification.ts";
-import { registryOptions } from "./flags/registry.ts";
-import { STRICT_EXIT_CODES } from "./flags/reporting.ts";
-import { loadTrustPolicy, requireCompatible } from "./options/trust-policy.ts";
+import { settledInOrder } from "../oci/parallel.ts";
+import type { Decided } from "../trust-policy/decide.ts";
+import type { TrustPolicy } from "../trust-policy/model.ts";
+import { IMAGE_EXIT_CODES, type ImageVerificationFlags } from "./flags/image-verification.ts";
+import { type registryFlags, registryOptions } from "./flags/registry.ts";
+import {
+  isAttestationOf,
+  loadTrustPolicy,
+  requireCompatible,
+  undemandedType,
+  type WantedType,
+} from "./options/trust-policy.ts";
 import type { Report } from "./parser/define.ts";
+import { type DecidedImage, PolicyDecider } from "./policy-decider.ts";
+import { HeldLines } from "./print/held-lines.ts";
 import { printSigners } from "./print/signed-by.ts";
 import { decisionLines } from "./print/trust-decision.ts";
 import { printEnvelopes, printJson, printText } from "./print/verified.ts";
-import { type ImageRecord, imageRecord } from "./reports/record.ts";
-import type { ReportingFlags } from "./reports/results.ts";
+import { type ReportingFlags, Results } from "./reports/results.ts";
+import { withEnding } from "./stopping.ts";
 
 interface Invoked {
-  readonly flags: Omit<ImageVerificationFlags, "output" | "signature" | "payload"> &
+  readonly flags: Pick<ImageVerificationFlags, keyof typeof registryFlags | "maxWorkers" | "offline" | "rekorUrl"> &
     ReportingFlags & { readonly output?: string };
   /** Keys of the flags that were set. */
   readonly given: ReadonlySet<string>;
@@ -34,77 +40,79 @@ interface Invoked {
   /** Called with each image that verifies, as it was named, and its digest. */
   readonly onVerified?: ((image: string, digest: Digest) => void) | undefined;
   /** What the command is about; a rule that does not demand it is refused, so that nothing is accepted that was not verified. */
-  readonly wanted?: "signatures" | { readonly predicateType: string | undefined };
+  readonly wanted?: "signatures" | WantedType;
 }
 
-/** An image, what was decided, and the error if it is not accepted. */
-interface Outcome {
-  readonly record: ImageRecord;
+/** What was decided on an image, the error if it is not verified, and whether it may be used all the same. */
+interface Decision {
+  readonly outcome: ImageOutcome;
   readonly error: unknown;
+  readonly accepted: boolean;
 }
 
 /**
- * Verifies images by a trust policy, one after another, and prints what verified: signatures or attestations on stdout, who signed
- * on stderr. An image that the policy does not accept is explained on stderr.
+ * Verifies images by a trust policy, several at a time, and prints what verified in the order of the images: signatures or
+ * attestations on stdout, who signed on stderr. An image that the policy does not accept is explained on stderr.
  *
- * @throws TsignError "usage" for a flag that the policy replaces; the first failure, after all images: "policy" if it is refused,
- * and the error of a place that could not be searched
+ * @throws TsignError "usage" for a flag that the policy replaces; the gravest failure, after all images: "policy" if one is
+ * refused, and the error of a place that could not be searched
  */
 export async function verifyByPolicy(io: Io, images: readonly string[], invoked: Invoked): Promise<void> {
-  const { flags, given, file, answer } = invoked;
+  const { flags, given, file } = invoked;
   requireCompatible(given, file);
   if (flags.report.length > 0) (await import("./reports/write.ts")).requireReportFormats(io, flags.report);
   const policy = await loadTrustPolicy(io, file);
-  const sources = new PolicySources(io, policy, (text) => io.stderr.write(`WARNING: ${text}\n`));
-  const registry = registryOptions(flags);
-  const options = {
-    maxBytes: maxAttachmentSize(io.env),
-    workers: flags.maxWorkers,
-    tagPrefix: "",
+  await withEnding(io.signal, () => decideAll(io, images, { invoked, policy }));
+}
+
+async function decideAll(
+  io: Io,
+  images: readonly string[],
+  { invoked, policy }: { invoked: Invoked; policy: TrustPolicy },
+): Promise<void> {
+  const { flags, answer, wanted = "signatures" } = invoked;
+  const several = images.length > 1;
+  const held = new HeldLines(io.stderr, { holding: several });
+  const results = new Results(io, {
+    flags,
+    options: { trust: { logs: [] } },
+    exitCodes: wanted === "signatures" ? IMAGE_EXIT_CODES : {},
+    several,
+    total: images.length,
+    labels: images,
+  });
+  const decider = new PolicyDecider(io, policy, {
+    registry: registryOptions(flags),
+    workers: Math.max(1, Math.floor(flags.maxWorkers / Math.min(flags.maxWorkers, images.length))),
     rekorUrl: flags.offline ? undefined : flags.rekorUrl,
-  };
-  const outcomes: Outcome[] = [];
-  for (const [index, image] of images.entries()) {
-    try {
-      const opened = await openImage(io, image, { registry, mustExist: true });
-      const target = await imageTarget(io, opened, registry);
-      const decided = await decideImage(io, sources, { policy, ref: opened.ref, target }, options);
-      const undemanded = undemandedBy(decided, invoked);
-      printDecided(io, decided, { reference: target.reference, invoked, undemanded });
-      const outcome = outcomeFor(decided, { image, index, target, file, undemanded });
-      outcomes.push(outcome);
-      if (outcome.record.state === "verified") invoked.onVerified?.(image, target.digest);
-    } catch (error) {
-      if (io.signal.aborted || !(error instanceof TsignError)) throw error;
-      outcomes.push(failedOutcome(error, { image, index }));
-    }
-    const error = outcomes.at(-1)?.error;
-    if (images.length > 1 && error instanceof TsignError)
-      io.stderr.write(`${printable(image)}: ${error.message}\n`, { always: true });
+  });
+  let index = 0;
+  for await (const settled of settledInOrder(images.entries(), flags.maxWorkers, ([position, image]) =>
+    decider.decide(image, Object.create(io, { stderr: { value: held.linesOf(position) } }) as Io),
+  )) {
+    const image = images[index] ?? "";
+    held.release(index);
+    if (settled.status === "fulfilled") addDecided(io, settled.value, { image, index, invoked, results });
+    else if (io.signal.aborted) results.add({ image, index, kind: "unfinished" }, undefined);
+    else results.add({ image, index, kind: "failed", error: settled.reason }, settled.reason);
+    index++;
   }
-  await report(io, outcomes, { flags, answer });
+  await results.end(answer);
 }
 
-async function report(io: Io, outcomes: readonly Outcome[], { flags, answer }: Pick<Invoked, "flags" | "answer">) {
-  const counts = Object.fromEntries(
-    IMAGE_STATES.map((state) => [state, outcomes.filter(({ record }) => record.state === state).length]),
-  ) as Record<ImageState, number>;
-  const images = outcomes.map(({ record }) => record);
-  const result = answer({ images, summary: { total: outcomes.length, ...counts } });
-  const failed = outcomes.find(({ error }) => error !== undefined);
-  if (flags.report.length > 0) {
-    const { writeReports } = await import("./reports/write.ts");
-    await writeReports(io, result, { files: flags.report, failed: failed !== undefined });
-  }
-  if (failed === undefined) return;
-  const { record, error } = failed;
-  const isStrict = flags.exitCodes === "strict" && record.state !== "verified" && error instanceof TsignError;
-  throw isStrict ? withExitCode(error, STRICT_EXIT_CODES[record.state as Exclude<ImageState, "verified">]) : error;
-}
-
-function failedOutcome(error: TsignError, named: { image: string; index: number }): Outcome {
-  const outcome: ImageOutcome = { ...named, kind: "failed", error };
-  return { record: imageRecord({ outcome, state: stateOf(outcome) }, { error, logs: [] }), error };
+/** Prints a decision and adds it to the results. */
+function addDecided(
+  io: Io,
+  { target, decided }: DecidedImage,
+  of: { image: string; index: number; invoked: Invoked; results: Results },
+): void {
+  const { image, index, invoked, results } = of;
+  const { file, onVerified } = invoked;
+  const undemanded = undemandedBy(decided.decision, invoked);
+  printDecided(io, decided, { reference: target.reference, invoked, undemanded });
+  const { outcome, error, accepted } = outcomeFor(decided, { image, index, target, file, undemanded });
+  results.add(outcome, error, { logs: decided.logs, accepted });
+  if (stateOf(outcome) === "verified") onVerified?.(image, target.digest);
 }
 
 interface Named {
@@ -115,32 +123,27 @@ interface Named {
   readonly undemanded: string | undefined;
 }
 
-/** The record of a decision. What the effect lets through is not verified. */
-function outcomeFor(decided: Decided, { image, index, target, file, undemanded }: Named): Outcome {
-  const { decision, verified, logs } = decided;
+/** The outcome of a decision. What the effect lets through is accepted, and is not verified. */
+function outcomeFor(decided: Decided, { image, index, target, file, undemanded }: Named): Decision {
+  const { decision, verified } = decided;
   const [first, ...others] = verified;
-  const common = { image: target.name, digest: target.digest, count: verified.length, failures: [], incomplete: [] };
-  const isVerified = decision.ok && first !== undefined && undemanded === undefined;
-  const reason = isVerified ? undefined : refusal(decided, { image, file, undemanded });
-  const verdict: ImageVerdict = isVerified
-    ? { ...common, ok: true, verified: [first, ...others] }
-    : { ...common, ok: false, verified: [], error: reason, count: 1 };
-  const outcome: ImageOutcome = { image, index, kind: "judged", target, verdict };
-  const record = imageRecord({ outcome, state: stateOf(outcome) }, { error: reason, logs });
-  return { record, error: decision.allowed && undemanded === undefined ? undefined : reason };
+  const common = { image: target.name, digest: target.digest, failures: [], incomplete: [] };
+  if (decision.ok && first !== undefined && undemanded === undefined) {
+    const verdict: ImageVerdict = { ...common, ok: true, count: verified.length, verified: [first, ...others] };
+    return { outcome: { image, index, kind: "judged", target, verdict }, error: undefined, accepted: true };
+  }
+  const error = refusal(decided, { image, file, undemanded });
+  const { demands } = decision;
+  // Without a signature to look at an image is unsigned, but for a reason that no signature changes.
+  const count = demands.length === 0 || undemanded !== undefined ? 1 : Math.max(...demands.map(({ count: n }) => n));
+  const verdict: ImageVerdict = { ...common, ok: false, count, verified: [], error };
+  const accepted = decision.allowed && undemanded === undefined;
+  return { outcome: { image, index, kind: "judged", target, verdict }, error, accepted };
 }
 
-/** Why an accepted image still has nothing that the command is about; undefined if it has. */
-function undemandedBy({ decision, verified }: Decided, { wanted = "signatures" }: Invoked): string | undefined {
-  if (!decision.ok || wanted === "signatures") return undefined;
-  if (verified.some((each) => isOfType(each, wanted.predicateType))) return undefined;
-  const of = wanted.predicateType === undefined ? "" : ` of type ${wanted.predicateType}`;
-  return `the rule ${decision.rule?.name} demands no attestation${of}`;
-}
-
-function isOfType({ content }: Verified, predicateType: string | undefined): boolean {
-  if (content.kind !== "statement" || content.predicateType === SIGN_PREDICATE_TYPE) return false;
-  return predicateType === undefined || content.predicateType === predicateType;
+/** Why an image that the policy accepts has nothing that the command is about; undefined if it has. */
+function undemandedBy(decision: Decided["decision"], { wanted = "signatures" }: Invoked): string | undefined {
+  return wanted === "signatures" ? undefined : undemandedType(decision, wanted);
 }
 
 function printDecided(
@@ -166,7 +169,7 @@ function printDecided(
   if (wanted !== "signatures") {
     printEnvelopes(
       io.stdout,
-      verified.filter((each) => isOfType(each, wanted.predicateType)),
+      verified.filter((each) => isAttestationOf(each, wanted)),
     );
     return;
   }

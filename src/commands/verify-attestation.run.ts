@@ -1,3 +1,4 @@
+import { trustPolicyFile } from "../cli/flags/trust-policy.ts";
 import { readImageInputs } from "../cli/options/image-sources.ts";
 import { imageOptions } from "../cli/options/image-verification.ts";
 import { readPolicies, statementJudge } from "../cli/options/policies.ts";
@@ -7,8 +8,15 @@ import { signersOfFirst, verifyEach } from "../cli/verify-images.ts";
 import { predicateTypeOf } from "../sign/predicates.ts";
 import type definition from "./verify-attestation.ts";
 
-export const run: Run<typeof definition> = async (io, { args, flags, answer }) => {
+export const run: Run<typeof definition> = async (io, { args, flags, given, answer }) => {
   const { images, setDigest, writePinned } = await readImageInputs(io, args, flags);
+  const file = trustPolicyFile(io, flags);
+  if (file !== undefined) {
+    const { verifyByPolicy } = await import("../cli/verify-by-policy.ts"); // loaded only for a trust policy
+    const wanted = { predicateType: given.has("type") ? predicateTypeOf(flags.type) : undefined };
+    await verifyByPolicy(io, images, { flags, given, file, answer, onVerified: setDigest, wanted });
+    return writePinned();
+  }
   const policies = await readPolicies(io, flags.policy);
   const verification = await readVerification(
     io,

@@ -4,6 +4,7 @@ import { MAX_WORKERS, recursiveFlag } from "../cli/flags/image-verification.ts";
 import { keyFlags } from "../cli/flags/key.ts";
 import { attachmentTagPrefix, registryFlags } from "../cli/flags/registry.ts";
 import { reportingFlags, STRICT_BY_CODE } from "../cli/flags/reporting.ts";
+import { trustPolicyFlags } from "../cli/flags/trust-policy.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { shape } from "../cli/parser/shape.ts";
@@ -19,6 +20,7 @@ const flags = {
   ...reportingFlags,
   ...imageSourceFlags,
   ...pinFlags,
+  ...trustPolicyFlags,
   attachmentTagPrefix,
   checkClaims: flag.bool("check that the attestation's subject is the image", {
     default: true,

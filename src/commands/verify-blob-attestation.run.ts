@@ -1,3 +1,4 @@
+import { trustPolicyFile } from "../cli/flags/trust-policy.ts";
 import { blobRefusalHint, bundleHint } from "../cli/options/refusal-hints.ts";
 import {
   readVerification,
@@ -36,7 +37,14 @@ import { verify } from "../verify/verify.ts";
 import type definition from "./verify-blob-attestation.ts";
 import type { flags } from "./verify-blob-attestation.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [file], flags, answer }) => {
+export const run: Run<typeof definition> = async (io, { args: [file], flags, given, answer }) => {
+  const policyFile = trustPolicyFile(io, flags);
+  if (policyFile !== undefined) {
+    if (file === undefined) throw new TsignError("usage", "--trust-policy requires a file", { hint: NAME_DECIDES });
+    const { verifyFileByPolicy } = await import("../cli/verify-file-by-policy.ts"); // loaded only for a trust policy
+    const wanted = { predicateType: given.has("type") ? predicateTypeOf(flags.type) : undefined };
+    return verifyFileByPolicy(io, file, { flags, given, policyFile, answer, wanted });
+  }
   if (flags.signature === "" && flags.bundle === "") {
     throw new TsignError("usage", "provide path to the DSSE envelope via --signature or a bundle via --bundle", {
       hint: "add --bundle FILE, the file that `tsign attest-blob --bundle FILE` wrote",
@@ -97,6 +105,8 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, ans
     logs: verification.trust.logs,
   });
 };
+
+const NAME_DECIDES = "name the file, whose name decides which rule applies";
 
 /** Largest bundle or envelope, unless COSIGN_MAX_ATTACHMENT_SIZE allows more. Bytes. */
 const MAX_FILE = 128 * 1024 * 1024;

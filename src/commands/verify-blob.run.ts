@@ -1,3 +1,4 @@
+import { trustPolicyFile } from "../cli/flags/trust-policy.ts";
 import { blobRefusalHint, bundleHint } from "../cli/options/refusal-hints.ts";
 import { keyReferences } from "../cli/options/signers.ts";
 import {
@@ -28,7 +29,12 @@ import { type Verified, verify } from "../verify/verify.ts";
 import type definition from "./verify-blob.ts";
 import type { flags } from "./verify-blob.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [file = ""], flags, answer }) => {
+export const run: Run<typeof definition> = async (io, { args: [file = ""], flags, given, answer }) => {
+  const policyFile = trustPolicyFile(io, flags);
+  if (policyFile !== undefined) {
+    const { verifyFileByPolicy } = await import("../cli/verify-file-by-policy.ts"); // loaded only for a trust policy
+    return verifyFileByPolicy(io, file, { flags, given, policyFile, answer });
+  }
   if (keyReferences(flags).length === 0 && flags.certificate === "" && flags.bundle === "") {
     throw new TsignError("usage", "one of --key, --sk, --certificate or --bundle is required", {
       hint: "add --bundle FILE, and --key FILE or --certificate-identity and --certificate-oidc-issuer",

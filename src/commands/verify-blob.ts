@@ -1,5 +1,6 @@
 import { anySignerFlags } from "../cli/flags/any-signer.ts";
 import { keyFlags } from "../cli/flags/key.ts";
+import { trustPolicyFlags } from "../cli/flags/trust-policy.ts";
 import { verificationFlags } from "../cli/flags/verification.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { shape } from "../cli/parser/shape.ts";
@@ -8,6 +9,7 @@ export const flags = {
   ...keyFlags,
   ...verificationFlags,
   ...anySignerFlags,
+  ...trustPolicyFlags,
   bundle: flag.string("Sigstore bundle file, or a bundle file in cosign's legacy format"),
   rfc3161Timestamp: flag.string("signed timestamp file (RFC 3161)", {
     deprecated: "stored in bundles; no longer needed",

@@ -2,6 +2,7 @@ import type { Evidence, Found, Incomplete } from "../evidence/model.ts";
 import { type Digest, digestOf, type Message, parseDigest } from "../format/digest.ts";
 import { noSuchImage } from "../images/below.ts";
 import { findStored } from "../images/candidates.ts";
+import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { ImageTarget } from "../images/open.ts";
 import { verifyCandidate } from "../images/verify.ts";
 import type { Io } from "../io/io.ts";
@@ -41,7 +42,7 @@ export function ruleForImage({ rules }: TrustPolicy, ref: Reference): Rule | und
 }
 
 /** The rule that decides on a file, by its name without its folder. */
-function ruleForFile({ rules }: TrustPolicy, path: string): Rule | undefined {
+export function ruleForFile({ rules }: TrustPolicy, path: string): Rule | undefined {
   return rules.find(({ files }) => files.some((pattern) => matchesFile(pattern, path)));
 }
 
@@ -110,28 +111,62 @@ function ruleOf(
   return { rule, reasons: unpinned, ...(denied ? { denied: `denied digest: ${denied.reason}` } : {}) };
 }
 
+/** A file to decide on. */
+export interface FileToDecide {
+  readonly policy: TrustPolicy;
+  /** Its name decides which rule applies. */
+  readonly path: string;
+  readonly message: Message;
+  /** The signatures and attestations that are given for it. */
+  readonly evidence: readonly Evidence[];
+  /** URL of a Rekor v1 for log entries of legacy signatures stored without one; undefined to fetch none. */
+  readonly rekorUrl?: string | undefined;
+}
+
 /**
  * Decides on a file with the signatures or attestations that are given for it.
  *
- * @param file.path decides which rule applies
+ * @throws TsignError of judgeDemand
  */
-export async function decideFile(
-  io: Io,
-  sources: PolicySources,
-  file: { policy: TrustPolicy; path: string; message: Message; evidence: readonly Evidence[] },
-): Promise<Decided> {
-  const { policy, path, message, evidence } = file;
+export async function decideFile(io: Io, sources: PolicySources, file: FileToDecide): Promise<Decided> {
+  const { policy, path, message, evidence, rekorUrl } = file;
   const decided = await decide(
-    { policy, rule: ruleForFile(policy, path), candidates: () => evidence, reasons: [] },
+    {
+      policy,
+      rule: ruleForFile(policy, path),
+      candidates: () => evidence,
+      reasons: [],
+      ...deniedFile(policy, message),
+    },
     {
       io,
       policy,
       sources,
       now: io.now(),
-      verify: (each, trust, with_) => verify(each, { kind: "blob", message }, trust, with_),
+      verify: async (each, trust, with_) =>
+        verify(
+          await withLoggedEntry(io, each, { policy: with_, rekorUrl, blob: message }),
+          { kind: "blob", message },
+          trust,
+          with_,
+        ),
     },
   );
   return { ...decided, decision: { subject: path, ...decided.decision } };
+}
+
+/** Why a file is refused by its digest. A digest that cannot be compared may be the denied one. */
+function deniedFile({ denied }: TrustPolicy, message: Message): Pick<Deciding, "denied"> {
+  for (const { digest, reason } of denied.digests) {
+    const { algorithm, bytes } = parseDigest(digest);
+    if (!message.hashes.includes(algorithm)) {
+      return {
+        denied: `digest mismatch: got ${message.hashes.join(" or ")}, want ${algorithm}, as a denied digest has`,
+      };
+    }
+    if (Buffer.compare(message.digest(algorithm), bytes) === 0) return { denied: `denied digest: ${reason}` };
+  }
+  return {};
 }
 
 interface Deciding {

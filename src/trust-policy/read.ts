@@ -123,7 +123,11 @@ async function readDenied({ denied = {} }: PolicyFile, refuse: Refuse): Promise<
   });
   const digests = (denied.digests ?? []).map(({ digest, reason }, index) => {
     if (!isDigest(digest)) {
-      refuse(["denied", "digests", index, "digest"], `"${digest}" is not a digest`, "write sha256:<64 hex digits>");
+      return refuse(
+        ["denied", "digests", index, "digest"],
+        `"${digest}" is not a digest`,
+        "write sha256:<64 hex digits>",
+      );
     }
     return { digest, reason: reason ?? no };
   });

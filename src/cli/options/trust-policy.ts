@@ -1,9 +1,12 @@
 import { TsignError, withSubject } from "../../errors.ts";
+import { SIGN_PREDICATE_TYPE } from "../../evidence/media-types.ts";
 import type { Io } from "../../io/io.ts";
 import { isStdin } from "../../io/stdin.ts";
 import { readBlob } from "../../net/input.ts";
+import type { Decision } from "../../trust-policy/decision.ts";
 import type { TrustPolicy } from "../../trust-policy/model.ts";
 import { readTrustPolicy } from "../../trust-policy/read.ts";
+import type { Verified } from "../../verify/verify.ts";
 import { flagName } from "../parser/argv.ts";
 
 /** Largest policy, in bytes; its reader refuses larger ones. */
@@ -51,4 +54,31 @@ export function requireCompatible(
   throw new TsignError("usage", `--${flagName(replaced)} and --trust-policy cannot be used together`, {
     hint: `leave out --${flagName(replaced)}: ${file} states what is demanded`,
   });
+}
+
+/** The attestations that a command is about; of any type if it is undefined. */
+export interface WantedType {
+  /** A URI. */
+  readonly predicateType: string | undefined;
+}
+
+/**
+ * Why a command that verifies attestations must not say yes to what the policy accepts, or lets through: the rule demands none of
+ * the type. Undefined if it demands one, and for what is refused anyway. Where no rule matches, the policy's `unmatched` decides.
+ */
+export function undemandedType({ allowed, rule, demands }: Decision, wanted: WantedType): string | undefined {
+  const { predicateType } = wanted;
+  if (!allowed || rule === undefined) return undefined;
+  if (demands.some(({ demand }) => isType(demand, wanted))) return undefined;
+  return `the rule ${rule.name} demands no attestation${predicateType === undefined ? "" : ` of type ${predicateType}`}`;
+}
+
+/** Whether a verified signature is an attestation of the type. */
+export function isAttestationOf({ content }: Verified, wanted: WantedType): boolean {
+  return content.kind === "statement" && isType(content.predicateType, wanted);
+}
+
+function isType(type: string, { predicateType }: WantedType): boolean {
+  if (type === "signatures" || type === SIGN_PREDICATE_TYPE) return false;
+  return predicateType === undefined || type === predicateType;
 }

@@ -45,17 +45,24 @@ export class Results {
     this.#look = lookOf(io, "stderr");
   }
 
-  /** Adds the next outcome. @param error the failure with its hint */
-  add(outcome: ImageOutcome, error: unknown): void {
+  /**
+   * Adds the next outcome.
+   *
+   * @param error the failure with its hint
+   * @param of.logs the logs that were trusted for this image, instead of those for all
+   * @param of.accepted whether the image may be used although it did not verify: then it fails nothing
+   */
+  add(outcome: ImageOutcome, error: unknown, of: { logs?: readonly Log[]; accepted?: boolean } = {}): void {
     const { flags, options } = this.#options;
+    const { logs = options.trust.logs, accepted = false } = of;
     const state = stateOf(outcome);
     const failure = outcome.kind === "unfinished" ? this.#stopped(outcome.image) : error;
     this.#counts[state]++;
     if (outcome.kind === "unfinished") this.#unfinished++;
-    if (state !== "verified") this.#addFailure(state, failure);
-    this.#addRow(outcome, failure);
+    if (state !== "verified" && !accepted) this.#addFailure(state, failure);
+    this.#addRow(outcome, failure, { logs, accepted });
     if (!flags.json && flags.report.length === 0) return;
-    this.#records.push(imageRecord({ outcome, state }, { error: failure, logs: options.trust.logs }));
+    this.#records.push(imageRecord({ outcome, state }, { error: failure, logs }));
   }
 
   /**
@@ -104,18 +111,21 @@ export class Results {
     return flags.exitCodes === "strict" ? STRICT_EXIT_CODES[state] : (exitCode ?? exitCodes[code] ?? 1);
   }
 
-  #addRow(outcome: ImageOutcome, error: unknown): void {
-    const { several, options } = this.#options;
-    if (!several) return;
+  #addRow(
+    outcome: ImageOutcome,
+    error: unknown,
+    { logs, accepted }: { logs: readonly Log[]; accepted: boolean },
+  ): void {
+    if (!this.#options.several) return;
     const look = this.#look;
     const text = outcome.image;
     const image = shortDigests(this.#options.labels[outcome.index] ?? text, look);
     if (outcome.kind === "judged" && outcome.verdict.ok) {
       const [first] = outcome.verdict.verified;
-      this.#rows.push({ image, result: { ok: true, ...factsOf(first, { logs: options.trust.logs, look }) } });
+      this.#rows.push({ image, result: { ok: true, ...factsOf(first, { logs, look }) } });
     } else if (error instanceof TsignError) {
       this.#rows.push({ image, result: { ok: false, reason: shortDigests(reasonFor(text, error), look) } });
-      if (!look.terminal) this.#io.stderr.write(failureLine(text, error), { always: true });
+      if (!look.terminal && !accepted) this.#io.stderr.write(failureLine(text, error), { always: true });
     }
   }
 

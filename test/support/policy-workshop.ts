@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { testSigstore } from "./sandbox.ts";
+import { run, temporaryFolder } from "./test-io.ts";
+
+export const MONDAY = Date.parse("2026-03-02T12:00:00Z");
+export const DAY = 86_400_000;
+
+/** A sandbox whose clock the test sets, key pairs a and b, and the program. Its folder has root.json, services.json and rekor1.json. */
+export async function policyWorkshop(t: TestContext) {
+  let now = MONDAY;
+  const sigstore = await testSigstore({ clock: () => new Date(now) });
+  const cwd = temporaryFolder(t);
+  const write = (name: string, text: string) => writeFileSync(join(cwd, name), text);
+  const read = (name: string) => readFileSync(join(cwd, name), "utf8");
+  write("root.json", sigstore.trustedRoot);
+  write("rekor1.json", sigstore.signingConfig.rekor1);
+  write("services.json", sigstore.signingConfig.rekor2);
+  const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: sigstore.registry };
+  const attempt = (...argv: string[]) => run(argv, { cwd, io: sigstore.io, env });
+  const attemptWith = (more: NodeJS.ProcessEnv, ...argv: string[]) =>
+    run(argv, { cwd, io: sigstore.io, env: { ...env, ...more } });
+  const tsign = async (...argv: string[]) => {
+    const ended = await attempt(...argv);
+    assert.equal(ended.code, 0, ended.stderr);
+    return ended;
+  };
+  for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
+  const push = async (name: string) => (await tsign("sandbox", "push", name)).stdout.trim();
+  const services = ["--yes", "--signing-config", "services.json", "--trusted-root", "root.json"];
+  const sign = (who: readonly string[], image: string) => tsign("sign", ...who, ...services, image);
+  return {
+    ...{
+      cwd,
+      write,
+      read,
+      attempt,
+      attemptWith,
+      tsign,
+      push,
+      sign,
+      services,
+      registry: sigstore.registry,
+      at: sigstore.at,
+    },
+    key: (name: string) => ["--key", `${name}.key`],
+    person: (email: string) => ["--identity-token", sigstore.mint(email)],
+    job: (claims = {}) => ["--identity-token", sigstore.mintJob(claims)],
+    setTime: (time: number) => {
+      now = time;
+    },
+  };
+}
