@@ -6,6 +6,8 @@ import type { Path } from "./document.ts";
 export interface Loosened {
   /** What is left out: `rules[0].signatures.timestamp`. */
   readonly what: string;
+  /** Position of the rule it is left out of; undefined if it concerns all rules. */
+  readonly rule: number | undefined;
   /** JSON of the policy. */
   readonly text: string;
 }
@@ -32,7 +34,9 @@ export function loosened(value: unknown): Loosened[] {
     let parent: Member = copy;
     for (const part of path.slice(0, -1)) parent = parent[part] as Member;
     change(parent, String(path.at(-1)));
-    variants.push({ what: `${nameOf(path)}${word}`, text: JSON.stringify(copy) });
+    const [top, index] = path;
+    const rule = top === "rules" ? Number(index) : undefined;
+    variants.push({ what: `${nameOf(path)}${word}`, rule, text: JSON.stringify(copy) });
   };
   for (const [index, rule] of list(policy["rules"])) loosenRule(rule, ["rules", index], add);
   for (const [name, signer] of entries(policy["signers"])) loosenSigner(signer as Member, ["signers", name], add);
@@ -49,7 +53,8 @@ export function loosened(value: unknown): Loosened[] {
 type Add = (path: Path, change: (parent: Member, key: string) => void, word?: string) => void;
 
 function loosenRule(rule: Member, path: Path, add: Add): void {
-  if (rule["effect"] === undefined || rule["effect"] === "enforce") {
+  const demandsAnything = rule["insecureAcceptAnything"] !== true || rule["digest"] !== undefined;
+  if (demandsAnything && (rule["effect"] === undefined || rule["effect"] === "enforce")) {
     add([...path, "effect"], (parent) => Object.assign(parent, { effect: "audit" }));
   }
   if (rule["digest"] !== undefined) add([...path, "digest"], drop);

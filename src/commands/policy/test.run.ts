@@ -26,7 +26,8 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
   const outcomes: CaseOutcome[] = [];
   for (const each of cases) outcomes.push(await runCase(io, policy, each));
   const failed = outcomes.filter(({ faults }) => faults.length > 0);
-  const unneeded = flags.complete && failed.length === 0 ? await unneededDemands(io, { content, policy, cases }) : [];
+  const unneeded =
+    flags.complete && failed.length === 0 ? await unneededDemands(io, { content, policy, cases, outcomes }) : [];
   const lines = [
     ...outcomes.flatMap(({ name, place, faults }) => [
       `${faults.length === 0 ? "pass" : "FAIL"}  ${printable(name)}${faults.length === 0 ? "" : ` (${printable(place)})`}`,
@@ -73,12 +74,24 @@ async function casesOf(io: Io, policy: TrustPolicy, named: readonly string[]): P
 /** Which demands can be left out without a case failing. */
 async function unneededDemands(
   io: Io,
-  of: { content: Uint8Array; policy: TrustPolicy; cases: readonly PolicyCase[] },
+  of: {
+    content: Uint8Array;
+    policy: TrustPolicy;
+    cases: readonly PolicyCase[];
+    /** Of the cases, in their order. */
+    outcomes: readonly CaseOutcome[];
+  },
 ): Promise<string[]> {
-  const { content, policy, cases } = of;
-  const isNoticed = async ({ text }: Loosened) => {
+  const { content, policy, cases, outcomes } = of;
+  const isNoticed = async ({ text, rule }: Loosened) => {
     const looser = await readTrustPolicy(text, policy.path);
-    for (const each of cases) if ((await runCase(io, looser, each)).faults.length > 0) return true;
+    const place = rule === undefined ? undefined : policy.rules[rule]?.place;
+    // A looser policy accepts what is accepted, and the same rule decides.
+    const concerned = cases.filter(
+      ({ expect }, index) =>
+        expect !== "accept" && (place === undefined || outcomes[index]?.decision?.rule?.place === place),
+    );
+    for (const each of concerned) if ((await runCase(io, looser, each)).faults.length > 0) return true;
     return false;
   };
   const unneeded: string[] = [];
