@@ -1,4 +1,4 @@
-import { TsignError } from "../errors.ts";
+import { TsignError, withMessage } from "../errors.ts";
 import { printable } from "../format/printable.ts";
 import { lineOf } from "../sources/text.ts";
 import type { Scalar } from "../sources/yaml-cursor.ts";
@@ -30,9 +30,29 @@ export interface PolicyDocument {
  * values, and texts over several lines other than literal blocks.
  *
  * @param file name of the file in errors
- * @throws TsignError "input" with the line; "limit" for a document that is too large
+ * @throws TsignError "input" with line and column; "limit" for a document that is too large
  */
 export function readPolicyDocument(content: string | Uint8Array, file: string): PolicyDocument {
+  try {
+    return readDocument(content, file);
+  } catch (error) {
+    throw error instanceof TsignError ? withColumn(error, content, file) : error;
+  }
+}
+
+/** Adds the column at which the line begins to an error that names only the line, as those of the YAML reader do. */
+function withColumn(error: TsignError, content: string | Uint8Array, file: string): TsignError {
+  const rest = error.message.startsWith(`${file}:`) ? error.message.slice(file.length + 1) : "";
+  const [whole, line, reason] = /^(\d+): (.*)$/s.exec(rest) ?? [];
+  if (whole === undefined) return error;
+  const text =
+    Buffer.from(content)
+      .toString("utf8")
+      .split(/\r\n|\r|\n/)[Number(line) - 1] ?? "";
+  return withMessage(error, `${file}:${line}:${text.search(/\S|$/) + 1}: ${reason}`);
+}
+
+function readDocument(content: string | Uint8Array, file: string): PolicyDocument {
   const documents = splitDocuments(content, { path: file, maxBytes: MAX_POLICY });
   const read = documents.map((document) => ({ document, node: readYaml(document.text, { path: file, ...document }) }));
   const [first, ...others] = read.filter(({ node }) => node !== undefined);

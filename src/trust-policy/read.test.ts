@@ -94,7 +94,7 @@ test("readTrustPolicy: fault in the schema -> file, line, column and what to wri
 
 test("readTrustPolicy: YAML that parsers read differently -> refused with the place", async () => {
   const cases: [text: string, expected: RegExp][] = [
-    [`${HEAD}version: 1\n${RULE}`, /p\.yaml:4: duplicate key "version"/],
+    [`${HEAD}version: 1\n${RULE}`, /p\.yaml:4:1: duplicate key "version"/],
     [
       `version: 1\nsigners:\n  k: {key: yes}\n${RULE}`,
       /p\.yaml:3:12: yes is a number or a boolean .*\(write "yes" in quotes\)/,
@@ -110,8 +110,8 @@ test("readTrustPolicy: YAML that parsers read differently -> refused with the pl
     [`version: 1\nsigners:\n  k:\n    key: >\n      a\n      b\n${RULE}`, /text spans several lines/],
     [`version: 1\nsigners:\n  a: &a {key: a}\n  k:\n    <<: *a\n    key: b\n${RULE}`, /<< is not supported/],
     [`version: 1\nsigners:\n  __proto__: {key: a}\n${RULE}`, /__proto__/],
-    [`${HEAD}${RULE}---\n${HEAD}${RULE}`, /p\.yaml:8: expected one YAML document, found 2/],
-    [`${HEAD}${RULE}# a\u0085b\n`, /p\.yaml:7: U\+0085/],
+    [`${HEAD}${RULE}---\n${HEAD}${RULE}`, /p\.yaml:8:1: expected one YAML document, found 2/],
+    [`${HEAD}${RULE}# a\u0085b\n`, /p\.yaml:7:1: U\+0085/],
   ];
   for (const [text, expected] of cases) assert.match(await refusal(text), expected);
 });
