@@ -2,6 +2,7 @@ import type { Target } from "./target.ts";
 import { COMMAND_TARGETS } from "./targets/commands.ts";
 import { DOCUMENT_TARGETS } from "./targets/documents.ts";
 import { PART_TARGETS } from "./targets/parts.ts";
+import { POLICY_TARGET } from "./targets/policies.ts";
 import { READER_TARGETS } from "./targets/readers.ts";
 import { REPOSITORY_TARGETS } from "./targets/repository.ts";
 import { SIGNED_TARGETS } from "./targets/signed.ts";
@@ -16,4 +17,5 @@ export const TARGETS: readonly Target[] = [
   ...READER_TARGETS,
   ...REPOSITORY_TARGETS,
   ...SOURCE_TARGETS,
+  POLICY_TARGET,
 ];
