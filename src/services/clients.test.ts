@@ -183,7 +183,7 @@ test("Rekor v1: invalid log entry -> refused by every request", async () => {
     await refuses(searchEntries(serviceIo(() => ({ json })).io, REKOR, REQUEST), told);
   for (const ask of [uploadEntry, searchEntries]) {
     await refuses(ask(serviceIo(() => ({ text: "<html>" })).io, REKOR, REQUEST), {
-      code: "bad-bundle",
+      code: "service",
       text: /response of Rekor \(rekor\.example\)/,
     });
     await refusesAll((reply) => ask(serviceIo(() => reply).io, REKOR, REQUEST));
@@ -280,7 +280,7 @@ test("uploadEntryV2: sends the details of the key, and requires body, log and ch
   const kind: KeyKind = { type: "ed25519" };
   for (const json of wrong) await refuses(upload(kind, { json }).entry, { code: "service", text: /invalid log entry/ });
   await refuses(upload(kind, { text: "{" }).entry, {
-    code: "bad-bundle",
+    code: "service",
     text: /response of Rekor \(rekor\.example\)/,
   });
   await refusesAll((reply) => upload(kind, reply).entry);

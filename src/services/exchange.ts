@@ -4,6 +4,7 @@ import { printable } from "../format/printable.ts";
 import type { TlsOptions } from "../io/io.ts";
 import { type Answer, createTransport, type Transport } from "../net/http.ts";
 import type { TransportIo } from "../net/retry.ts";
+import { parseResponse } from "./response-json.ts";
 
 /** Bytes of the largest response of a Sigstore service. */
 const MAX_RESPONSE = 8 * 1024 * 1024;
@@ -109,9 +110,9 @@ export function wrongAnswer({ service, name, url }: ServiceClient, fault: string
   });
 }
 
-/** Returns the name of a service's response for errors. */
-export function responseName({ name, url }: ServiceClient): string {
-  return `response of ${name} (${url.host})`;
+/** Parses the JSON of a service's response. @throws TsignError "service" for another text */
+export function jsonOf({ service, name, url }: ServiceClient, bytes: Uint8Array): unknown {
+  return parseResponse(bytes, `response of ${name} (${url.host})`, { service, url });
 }
 
 /** The fault of a response of Rekor v1 or v2, for `wrongAnswer`. */

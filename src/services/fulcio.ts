@@ -1,9 +1,9 @@
 import { X509Certificate } from "node:crypto";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject } from "../format/json.ts";
 import { sameKey } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
-import { postJson, refusal, responseName, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
+import { jsonOf, postJson, refusal, type ServiceClient, serviceClient, wrongAnswer } from "./exchange.ts";
 
 /** `PublicKeyAlgorithm` of fulcio.proto. */
 const ALGORITHM = { ecdsa: "ECDSA", rsa: "RSA", ed25519: "ED25519" } as const;
@@ -55,7 +55,7 @@ export async function requestCertificate(
 
 /** Returns the certificates of a SigningCertificate message, with an embedded or a detached SCT. */
 function readChain(bytes: Uint8Array, client: ServiceClient): X509Certificate[] {
-  const json = parseJson(bytes, responseName(client));
+  const json = jsonOf(client, bytes);
   const message = isObject(json)
     ? (json["signedCertificateEmbeddedSct"] ?? json["signedCertificateDetachedSct"])
     : null;

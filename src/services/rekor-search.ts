@@ -1,9 +1,9 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { encodeBase64 } from "../format/base64.ts";
 import { hash } from "../format/digest.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject } from "../format/json.ts";
 import type { TransportIo } from "../net/retry.ts";
-import { INVALID_ENTRY, postJson, refusal, responseName, serviceClient, wrongAnswer } from "./exchange.ts";
+import { INVALID_ENTRY, jsonOf, postJson, refusal, serviceClient, wrongAnswer } from "./exchange.ts";
 import { readEntries } from "./rekor-v1.ts";
 
 /** Most UUIDs accepted as the result of a search. */
@@ -43,7 +43,7 @@ export async function searchIndex(io: TransportIo, url: URL, query: IndexQuery):
   const answer = await postJson(client, "/api/v1/index/retrieve", { document });
   if (answer.status === 501) throw refusal(client, answer, "use another log: this one has no search index");
   if (answer.status !== 200) throw refusal(client, answer);
-  const found = parseJson(answer.bytes, responseName(client)) ?? [];
+  const found = jsonOf(client, answer.bytes) ?? [];
   if (!Array.isArray(found) || found.length > MAX_UUIDS || !found.every(isUuid)) {
     throw wrongAnswer(client, "returned an invalid list of UUIDs");
   }
@@ -73,7 +73,7 @@ export async function entriesByUuid(io: TransportIo, url: URL, uuids: readonly s
     const wanted = uuids.slice(from, from + PER_REQUEST);
     const answer = await postJson(client, "/api/v1/log/entries/retrieve", { document: { entryUUIDs: wanted } });
     if (answer.status !== 200) throw refusal(client, answer);
-    const json = parseJson(answer.bytes, responseName(client));
+    const json = jsonOf(client, answer.bytes);
     if (!Array.isArray(json) || json.length > wanted.length) throw wrongAnswer(client, INVALID_ENTRY);
     const entries = json.flatMap((each: unknown) => (isObject(each) ? readEntries(each, client) : []));
     for (const entry of entries) {

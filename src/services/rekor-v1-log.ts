@@ -1,16 +1,7 @@
 import { isCount } from "../evidence/legacy/proofs.ts";
 import { decodeBase64 } from "../format/base64.ts";
-import { isObject, parseJson, textOf } from "../format/json.ts";
-import {
-  apiUrl,
-  get,
-  INVALID_ENTRY,
-  postJson,
-  refusal,
-  responseName,
-  type ServiceClient,
-  wrongAnswer,
-} from "./exchange.ts";
+import { isObject, textOf } from "../format/json.ts";
+import { apiUrl, get, INVALID_ENTRY, jsonOf, postJson, refusal, type ServiceClient, wrongAnswer } from "./exchange.ts";
 
 /** Most entries that Rekor returns at once (rekor's openapi.yaml, SearchLogQuery). */
 export const PER_REQUEST = 10;
@@ -40,7 +31,7 @@ interface LogInfo {
 export async function logInfo(client: ServiceClient): Promise<LogInfo> {
   const answer = await get(client, apiUrl(client, "/api/v1/log"));
   if (answer.status !== 200) throw refusal(client, answer);
-  const json = parsed(client, answer.bytes);
+  const json = jsonOf(client, answer.bytes);
   const inactive = isObject(json) ? (json["inactiveShards"] ?? []) : undefined;
   if (!Array.isArray(inactive) || inactive.length > MAX_SHARDS) throw wrongAnswer(client, "returned an invalid log");
   return { active: readShard(client, json), inactive: inactive.map((each: unknown) => readShard(client, each)) };
@@ -71,7 +62,7 @@ export async function consistencyV1(
   url.searchParams.set("treeID", tree.treeId);
   const answer = await get(client, url);
   if (answer.status !== 200) throw refusal(client, answer);
-  const json = parsed(client, answer.bytes);
+  const json = jsonOf(client, answer.bytes);
   const hashes = isObject(json) ? (json["hashes"] ?? []) : undefined;
   if (!Array.isArray(hashes) || hashes.length > MAX_HASHES || !hashes.every((each) => HASH.test(textOf(each)))) {
     throw wrongAnswer(client, "returned an invalid consistency proof");
@@ -92,7 +83,7 @@ export async function entryBodies(
 ): Promise<ReadonlyMap<number, Uint8Array>> {
   const answer = await postJson(client, "/api/v1/log/entries/retrieve", { document: { logIndexes: indexes } });
   if (answer.status !== 200) throw refusal(client, answer);
-  const json = parsed(client, answer.bytes);
+  const json = jsonOf(client, answer.bytes);
   if (!Array.isArray(json) || json.length > indexes.length) throw wrongAnswer(client, INVALID_ENTRY);
   const bodies = new Map<number, Uint8Array>();
   for (const entry of json.flatMap((each: unknown) => (isObject(each) ? Object.values(each) : []))) {
@@ -102,13 +93,4 @@ export async function entryBodies(
     bodies.set(logIndex, bytes);
   }
   return bodies;
-}
-
-/** Parses a response. @throws TsignError "service" */
-function parsed(client: ServiceClient, bytes: Uint8Array): unknown {
-  try {
-    return parseJson(bytes, responseName(client));
-  } catch {
-    throw wrongAnswer(client, "returned a response that is not JSON");
-  }
 }

@@ -4,16 +4,16 @@ import { isCount, kindVersionOf } from "../evidence/legacy/proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { type HashName, hash, type Message } from "../format/digest.ts";
-import { isObject, parseJson, textOf } from "../format/json.ts";
+import { isObject, textOf } from "../format/json.ts";
 import type { Answer } from "../net/http.ts";
 import type { TransportIo } from "../net/retry.ts";
 import {
   apiUrl,
   get,
   INVALID_ENTRY,
+  jsonOf,
   postJson,
   refusal,
-  responseName,
   type ServiceClient,
   serviceClient,
   wrongAnswer,
@@ -69,7 +69,7 @@ function intotoEntry({ content, envelope: stored, verifier }: LogRequest): Recor
  * Records a signature in a Rekor v1 log (POST /api/v1/log/entries). If the log already has it (409), fetches that entry. The
  * entry is not verified here but in src/verify, before it is stored.
  *
- * @throws TsignError "auth", "service", "bad-bundle" for a response that is not JSON, and what the transport throws
+ * @throws TsignError "auth", "service", and what the transport throws
  */
 export async function uploadEntry(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry> {
   const client = serviceClient(io, { service: "rekor", url });
@@ -90,14 +90,14 @@ async function fetchExisting(client: ServiceClient, location: string | undefined
 /**
  * Finds the entries of a Rekor v1 log for a signature that was stored without one (POST /api/v1/log/entries/retrieve).
  *
- * @throws TsignError "auth", "service", "bad-bundle" for a response that is not JSON, and what the transport throws
+ * @throws TsignError "auth", "service", and what the transport throws
  */
 export async function searchEntries(io: TransportIo, url: URL, request: LogRequest): Promise<TransparencyLogEntry[]> {
   const client = serviceClient(io, { service: "rekor", url });
   const document = { entries: [proposedEntry(request), ...intotoEntry(request)] };
   const answer = await postJson(client, `${ENTRIES}/retrieve`, { document });
   if (answer.status !== 200) throw refusal(client, answer);
-  const found = parseJson(answer.bytes, responseName(client));
+  const found = jsonOf(client, answer.bytes);
   if (!Array.isArray(found) || found.length > MAX_FOUND) throw wrongAnswer(client, INVALID_ENTRY);
   return found.flatMap((each: unknown) => readEntries(each, client));
 }
@@ -110,7 +110,7 @@ export function oldestEntry(entries: readonly TransparencyLogEntry[]): Transpare
 /**
  * Fetches the entry at an index of the log, for bundles without a proof (GET /api/v1/log/entries?logIndex=).
  *
- * @throws TsignError "auth", "service", "bad-bundle" for a response that is not JSON, and what the transport throws
+ * @throws TsignError "auth", "service", and what the transport throws
  */
 export async function entryAtIndex(io: TransportIo, url: URL, logIndex: string): Promise<TransparencyLogEntry> {
   const client = serviceClient(io, { service: "rekor", url });
@@ -134,9 +134,9 @@ export async function entryByUuid(io: TransportIo, url: URL, uuid: string): Prom
   return entryOf(answer, client);
 }
 
-/** Reads the entry of a successful response. @throws TsignError "bad-bundle" if it is not JSON, "service" without an entry */
+/** Reads the entry of a successful response. @throws TsignError "service" without an entry */
 function entryOf({ bytes }: Answer, client: ServiceClient): TransparencyLogEntry {
-  const [entry] = readEntries(parseJson(bytes, responseName(client)), client);
+  const [entry] = readEntries(jsonOf(client, bytes), client);
   if (!entry) throw wrongAnswer(client, INVALID_ENTRY);
   return entry;
 }

@@ -1,14 +1,13 @@
 import type { TransparencyLogEntry as LogEntry } from "@sigstore/bundle";
 import { TransparencyLogEntry } from "@sigstore/protobuf-specs";
 import { encodeBase64 } from "../format/base64.ts";
-import { parseJson } from "../format/json.ts";
 import type { KeyKind } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
 import {
   INVALID_ENTRY,
+  jsonOf,
   postJson,
   refusal,
-  responseName,
   type ServiceClient,
   serviceClient,
   wrongAnswer,
@@ -45,7 +44,7 @@ function keyDetails(key: KeyKind): string {
  * Records a signature in a Rekor v2 log (POST /api/v2/log/entries, rekor-tiles' api/proto), which responds once the entry is
  * included. The entry is not verified here but in src/verify, before it is stored.
  *
- * @throws TsignError "auth", "service", "bad-bundle" for a response that is not JSON, and what the transport throws
+ * @throws TsignError "auth", "service", and what the transport throws
  */
 export async function uploadEntryV2(io: TransportIo, url: URL, request: LogRequestV2): Promise<LogEntry> {
   const client = serviceClient(io, { service: "rekor", url });
@@ -66,7 +65,7 @@ export async function uploadEntryV2(io: TransportIo, url: URL, request: LogReque
 }
 
 function readEntry(bytes: Uint8Array, client: ServiceClient): LogEntry {
-  const json = parseJson(bytes, responseName(client));
+  const json = jsonOf(client, bytes);
   const { logId, kindVersion, inclusionProof, ...rest } = TransparencyLogEntry.fromJSON(json);
   if (!logId || !kindVersion || !inclusionProof?.checkpoint || rest.canonicalizedBody.length === 0) {
     throw wrongAnswer(client, INVALID_ENTRY);

@@ -1,8 +1,9 @@
 import { TsignError } from "../../errors.ts";
-import { isObject, parseJson } from "../../format/json.ts";
+import { isObject } from "../../format/json.ts";
 import type { Io } from "../../io/io.ts";
 import { createTransport } from "../../net/http.ts";
 import type { TransportIo } from "../../net/retry.ts";
+import { parseResponse } from "../response-json.ts";
 
 /** The I/O that ambient providers use. */
 export type AmbientIo = TransportIo & Pick<Io, "files" | "unixCall" | "platform">;
@@ -14,7 +15,7 @@ export const MAX_TOKEN = 1024 * 1024;
  * Requests a token from a service. Errors contain neither the secrets of the request nor the response.
  *
  * @returns the token
- * @throws TsignError "auth" for a refusal, "service" for status 5xx, "bad-bundle" for a response that is not JSON, and what
+ * @throws TsignError "auth" for a refusal, "service" for status 5xx and for a response that is not JSON, and what
  *   the transport throws
  */
 export async function fetchToken(
@@ -51,7 +52,7 @@ export async function fetchToken(
   }
   const text = Buffer.from(answer.bytes).toString("utf8").trim();
   if (request.field === undefined) return text;
-  const json = parseJson(answer.bytes, `response of ${request.service}`);
+  const json = parseResponse(answer.bytes, `response of ${request.service}`, { service: "oidc", url: request.url });
   const token = isObject(json) ? json[request.field] : undefined;
   if (typeof token !== "string") {
     const fields = { service: "oidc", url: request.url } as const;
