@@ -1,5 +1,6 @@
 import { basename } from "node:path/posix";
 import { readAttested, requireSize } from "../cli/options/attesting.ts";
+import { endDryRun, printPlanned, unchanging } from "../cli/options/dry-run.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
 import { writeRequested } from "../cli/options/output-places.ts";
 import { recordedTime } from "../cli/options/recorded-time.ts";
@@ -14,6 +15,7 @@ import { writeEnvelope } from "../evidence/envelope.ts";
 import { writeLegacyTimestamp } from "../evidence/legacy/proofs.ts";
 import { certificatePem, legacyBlobBundle } from "../evidence/legacy/write.ts";
 import type { Evidence } from "../evidence/model.ts";
+import { parseStatement } from "../evidence/statement.ts";
 import { readMessage } from "../format/digest.ts";
 import type { Io } from "../io/io.ts";
 import { blobName, openBlob } from "../net/input.ts";
@@ -21,7 +23,8 @@ import { type Attested, envelopeAsSignature, envelopeSize, statementAbout } from
 import type definition from "./attest-blob.ts";
 import type { flags } from "./attest-blob.ts";
 
-export const run: Run<typeof definition> = async (io, { args: [file], flags, given }) => {
+export const run: Run<typeof definition> = async (real, { args: [file], flags, given }) => {
+  const io = flags.dryRun ? unchanging(real) : real;
   const forms = formsOf(flags, given);
   recordedTime(io);
   if (forms.bundle && flags.bundle === "") {
@@ -37,14 +40,27 @@ export const run: Run<typeof definition> = async (io, { args: [file], flags, giv
   const statement = await readStatementBytes(io, { flags, file, attested });
   requireSize(io, statement);
   const { outputCertificate, rfc3161TimestampBundle } = flags;
-  const { session, timestamped, identity } = await openSigning(io, flags, {
+  const { session, timestamped, identity, plan } = await openSigning(io, flags, {
     bundlePathCounts: true,
     contents: ["envelope"],
     envelopeSize: envelopeSize(statement),
     ...(forms.bundle ? {} : { files: { certificate: outputCertificate, timestamp: rfc3161TimestampBundle } }),
   });
-  if (forms.bundle) warnAboutParts(io, flags, { certified: session.identity.certificate !== undefined, timestamped });
+  const certified = plan?.hasCertificate ?? session.identity.certificate !== undefined;
+  if (forms.bundle) warnAboutParts(io, flags, { certified, timestamped });
   const evidence = await session.sign({ kind: "statement", statement });
+  if (plan) {
+    const contents = [`in-toto statement of type ${parseStatement(statement).predicateType}`];
+    const subject = blobName(file ?? flags.statement);
+    printPlanned(io, plan, {
+      subject,
+      contents,
+      stored: [],
+      removed: [],
+      files: writtenBy(flags, forms, { certified, timestamped }),
+    });
+    return endDryRun(io);
+  }
   await writeRequested(io, { path: flags.outputAttestation, kind: "attestation", content: statement });
   if (forms.bundle) await writeRequested(io, { path: flags.bundle, kind: "bundle", content: writeBundle(evidence) });
   await writeParts(io, { flags, forms, evidence });
@@ -89,6 +105,15 @@ function parseHash(text: string): string {
   const hex = text.replace(/^sha256:/, "").toLowerCase();
   if (!/^[0-9a-f]{64}$/.test(hex)) throw new TsignError("usage", `--hash is not a SHA-256 in hex: "${text}"`);
   return hex;
+}
+
+/** The paths that this signing writes; `-` for stdout. */
+function writtenBy(flags: AttestFlags, forms: Forms, has: { certified: boolean; timestamped: boolean }): string[] {
+  const { bundle, outputAttestation, outputCertificate, outputSignature, rfc3161TimestampBundle } = flags;
+  const parts = [has.timestamped ? rfc3161TimestampBundle : "", has.certified ? outputCertificate : ""];
+  const paths = [outputAttestation, bundle, ...parts, outputSignature];
+  const isPrinted = forms.legacy && outputSignature === "";
+  return [...paths.filter((path) => path !== ""), ...(isPrinted ? ["-"] : [])];
 }
 
 async function writeParts(

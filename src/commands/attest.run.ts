@@ -1,5 +1,6 @@
 import { runBatch } from "../cli/batch.ts";
 import { readAttested, requireSize } from "../cli/options/attesting.ts";
+import { endDryRun, printPlannedImage, type SigningPlan, unchanging } from "../cli/options/dry-run.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
 import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments } from "../cli/options/images.ts";
@@ -23,6 +24,7 @@ import { parseDigest } from "../format/digest.ts";
 import { descriptorOf, type RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
+import { attachmentTag } from "../oci/tags.ts";
 import type { ImageStore } from "../oci/types.ts";
 import { type Attested, envelopeAsSignature, envelopeSize, statementAbout } from "../sign/attestation.ts";
 import { requirePredicateType } from "../sign/predicates.ts";
@@ -31,7 +33,8 @@ import { bundlesOfType, storeLegacyAttestation } from "../sign/store-attestation
 import type definition from "./attest.ts";
 import type { flags } from "./attest.ts";
 
-export const run: Run<typeof definition> = async (io, { args, flags, given }) => {
+export const run: Run<typeof definition> = async (real, { args, flags, given }) => {
+  const io = flags.dryRun ? unchanging(real) : real;
   const forms = formsOf(flags, given);
   recordedTime(io);
   if (flags.noUpload && forms.bundle && flags.bundle === "") {
@@ -53,23 +56,24 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
   }
   const statements = images.map((image) => statementFor(io, { image, attested, type: flags.type }));
   for (const { statement } of statements) requireSize(io, statement);
-  const { session, identity } = await openSigning(io, flags, {
+  const { session, identity, plan } = await openSigning(io, flags, {
     bundlePathCounts: false,
     contents: ["envelope"],
     envelopeSize: Math.max(...statements.map(({ statement }) => envelopeSize(statement))),
   });
   await runBatch(io, statements, {
-    done: "attested",
+    done: plan ? "to be attested" : "attested",
     label: "attesting images",
     nameOf: ({ image }) => nameOf(image),
-    workers: flags.noUpload ? 1 : ATTESTED_AT_A_TIME,
+    workers: plan || flags.noUpload ? 1 : ATTESTED_AT_A_TIME,
     goOn: false, // what signs a statement makes it public: a broken service must not do so for all
     advice: "To attest the others, run the command again for them.",
     work: async (own, about) => {
-      await attestImage({ io: own, flags, forms, session, ...about });
+      await attestImage({ io: own, flags, forms, session, plan, ...about });
       return "done";
     },
   });
+  if (plan) endDryRun(io);
   if (!identity || flags.noUpload) return;
   const options = ["--type", attested.kind === "statement" ? attested.predicateType : flags.type];
   printVerifyCommand(io.stderr, identity, { words: "verify-attestation", flags, options, args: named });
@@ -89,6 +93,8 @@ interface Attesting {
   readonly image: RegistryImage;
   readonly statement: Uint8Array;
   readonly predicateType: string;
+  /** Only with --dry-run. */
+  readonly plan: SigningPlan | undefined;
 }
 
 /** Returns the statement about an image. @throws TsignError "input" for a --statement that is about another image */
@@ -106,10 +112,31 @@ function statementFor(io: Io, { image, attested, type }: { image: RegistryImage;
 async function attestImage(attesting: Attesting): Promise<void> {
   const { forms, session, statement } = attesting;
   const evidence = await session.sign({ kind: "statement", statement, form: forms.bundle ? "bundle" : "legacy" });
+  const legacy = forms.bundle && forms.legacy ? await session.legacyForm(evidence) : undefined;
+  if (attesting.plan) return printPlan(attesting, attesting.plan);
   if (!forms.bundle) return storeAsLegacy(attesting, evidence);
-  const legacy = forms.legacy ? await session.legacyForm(evidence) : undefined;
   await storeAsBundle(attesting, evidence);
   if (legacy) await storeAsLegacy(attesting, legacy);
+}
+
+/** Prints what `attestImage` would store, replace and write. */
+async function printPlan(attesting: Attesting, plan: SigningPlan): Promise<void> {
+  const { io, flags, forms, image, predicateType } = attesting;
+  const store = await openAttachments(io, image, flags);
+  const { name } = store;
+  const legacy = `${name}:${attachmentTag(image.digest, "att", flags.attachmentTagPrefix)}`;
+  const replaces = flags.replace && !flags.noUpload;
+  const outdated = replaces && forms.bundle ? await bundlesOfType(store, image.digest, predicateType) : [];
+  const files = flags.noUpload && forms.legacy ? [flags.bundle, "-"] : [flags.bundle];
+  printPlannedImage(io, plan, {
+    ...{ subject: nameOf(image), repository: name, forms, legacy, upload: !flags.noUpload },
+    contents: [`in-toto statement of type ${predicateType}`],
+    removed: [
+      ...outdated.map(({ digest }) => `${name}@${digest}`),
+      ...(replaces && forms.legacy ? [`the attestations of type ${predicateType} in ${legacy}`] : []),
+    ],
+    files: files.filter((path) => path !== ""),
+  });
 }
 
 async function storeAsBundle(attesting: Attesting, evidence: Evidence): Promise<void> {

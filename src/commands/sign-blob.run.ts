@@ -1,3 +1,4 @@
+import { endDryRun, printPlanned, unchanging } from "../cli/options/dry-run.ts";
 import { formsOf } from "../cli/options/forms.ts";
 import { writeRequested } from "../cli/options/output-places.ts";
 import { openSigning } from "../cli/options/signing.ts";
@@ -18,7 +19,8 @@ import { blobName, openBlob } from "../net/input.ts";
 import type definition from "./sign-blob.ts";
 import type { flags } from "./sign-blob.ts";
 
-export const run: Run<typeof definition> = async (io, { args, flags, given }) => {
+export const run: Run<typeof definition> = async (real, { args, flags, given }) => {
+  const io = flags.dryRun ? unchanging(real) : real;
   const forms = formsOf(flags, given);
   if (forms.bundle && flags.bundle === "") {
     throw new TsignError("usage", "--bundle is required: the file to write the signature to", {
@@ -41,7 +43,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     });
   }
   const { signingAlgorithm } = flags;
-  const { session, identity } = await openSigning(io, flags, {
+  const { session, identity, plan } = await openSigning(io, flags, {
     ...{ bundlePathCounts: true, contents: ["message"], signingAlgorithm },
     files: { certificate: outputCertificate, timestamp: rfc3161Timestamp },
     askAboutHash: true,
@@ -50,12 +52,20 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     if (file !== "-") io.stderr.write(`Using payload from: ${file}\n`);
     const pieces = await watched(io, "signing", { file, pieces: openBlob(io, file) });
     const evidence = await session.sign({ kind: "blob", blob: pieces });
+    if (plan) {
+      const written = outputs.filter((path) => path !== "");
+      const isPrinted = forms.legacy && signaturePaths(flags).length === 0;
+      const files = isPrinted ? [...written, "-"] : written;
+      printPlanned(io, plan, { subject: blobName(file), contents: ["the file"], stored: [], removed: [], files });
+      continue;
+    }
     const bundle = forms.bundle ? writeBundle(evidence) : legacyBlobBundle(evidence);
     await writeRequested(io, { path: flags.bundle, kind: "bundle", content: bundle });
     await writeParts(io, flags, evidence);
     if (evidence.log.length > 0) printDone(io, `Signed ${blobName(file)}${logText(evidence)}`);
     if (forms.legacy && signaturePaths(flags).length === 0) printSignature(io, flags, evidence);
   }
+  if (plan) endDryRun(io);
   if (identity && isFile(flags.bundle) && args.every(isFile)) {
     const options = ["--bundle", flags.bundle];
     printVerifyCommand(io.stderr, identity, { words: "verify-blob", flags, options, args });

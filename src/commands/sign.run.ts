@@ -1,5 +1,6 @@
 import { runBatch } from "../cli/batch.ts";
 import { parseAnnotations } from "../cli/options/annotations.ts";
+import { endDryRun, printPlannedImage, type SigningPlan, unchanging } from "../cli/options/dry-run.ts";
 import { type Forms, formsOf } from "../cli/options/forms.ts";
 import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments, requireExperimental } from "../cli/options/images.ts";
@@ -28,13 +29,15 @@ import type { WantedSignature } from "../images/already-signed.ts";
 import { descriptorOf, type RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
+import { attachmentTag } from "../oci/tags.ts";
 import { type SignedClaims, signStatement, simpleSigningPayload } from "../sign/payload.ts";
 import type { Session } from "../sign/session.ts";
 import { storeLegacyReferrer, storeLegacySignature } from "../sign/store.ts";
 import type definition from "./sign.ts";
 import type { flags } from "./sign.ts";
 
-export const run: Run<typeof definition> = async (io, { args, flags, given }) => {
+export const run: Run<typeof definition> = async (real, { args, flags, given }) => {
+  const io = flags.dryRun ? unchanging(real) : real;
   keyReference(flags); // fails before any image is looked up
   recordedTime(io);
   const forms = formsOf(flags, given);
@@ -51,13 +54,13 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     contents: [...(forms.legacy ? (["message"] as const) : []), ...(forms.bundle ? (["envelope"] as const) : [])],
     verifiesStored: flags.skipSigned,
   });
-  const { session, identity } = opened;
+  const { session, identity, plan } = opened;
   const missing = flags.skipSigned ? await missingOf(io, flags, opened) : undefined;
   await runBatch(io, images, {
-    done: "signed",
+    done: plan ? "to be signed" : "signed",
     label: "signing images",
     nameOf,
-    workers: writesOutput(flags) ? 1 : SIGNED_AT_A_TIME,
+    workers: plan || writesOutput(flags) ? 1 : SIGNED_AT_A_TIME,
     goOn: false, // what signs an image makes it public: a broken service must not do so for all
     advice: "To sign the others, run the command again with --skip-signed.",
     work: async (own, image) => {
@@ -67,10 +70,11 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
         own.stderr.write(`Already signed: ${nameOf(image)}\n`);
         return "skipped";
       }
-      await signImage({ io: own, flags, forms, session, image, wanted: unsigned });
+      await signImage({ io: own, flags, forms, session, image, wanted: unsigned, plan });
       return "done";
     },
   });
+  if (plan) endDryRun(io);
   if (!identity || !flags.upload) return;
   printVerifyCommand(io.stderr, identity, { words: "verify", flags, args: named });
 };
@@ -95,6 +99,8 @@ interface Signing {
   readonly image: RegistryImage;
   /** What to sign. */
   readonly wanted: readonly WantedSignature[];
+  /** Only with --dry-run. */
+  readonly plan: SigningPlan | undefined;
 }
 
 /** The signatures that the flags ask for: a bundle, and a legacy signature for each --sign-container-identity. */
@@ -170,8 +176,27 @@ async function signImage(signing: Signing): Promise<void> {
     ...(statement ? [await signAsBundle(signing, statement)] : []),
     ...(payloads.length > 0 ? [await signAsLegacy(signing, payloads)] : []),
   ];
+  if (signing.plan) return printPlan(signing, signing.plan);
   for (const store of stores) await store();
 }
+
+/** Prints what `signImage` would store and write. */
+async function printPlan({ io, flags, forms, image, wanted }: Signing, plan: SigningPlan): Promise<void> {
+  const { name } = await openAttachments(io, image, flags);
+  const tag = attachmentTag(image.digest, "sig", flags.attachmentTagPrefix);
+  const isReferrer = flags.registryReferrersMode === "oci-1-1";
+  const { bundle, outputSignature, outputPayload, outputCertificate, upload } = flags;
+  const paths = [bundle, outputSignature, outputPayload, plan.hasCertificate ? outputCertificate : ""];
+  printPlannedImage(io, plan, {
+    ...{ subject: nameOf(image), repository: name, forms, upload },
+    contents: wanted.map(({ form }) => (form === "bundle" ? BUNDLE_CONTENT : "simple signing payload")),
+    legacy: isReferrer ? `${name}, as a legacy signature that refers to the image` : `${name}:${tag}`,
+    removed: [],
+    files: paths.filter((path) => path !== ""),
+  });
+}
+
+const BUNDLE_CONTENT = `in-toto statement of type ${SIGN_PREDICATE_TYPE}`;
 
 /** Returns a function that stores the signature. */
 async function signAsBundle(

@@ -8,6 +8,7 @@ export const signingFlags = {
   bundle: flag.string("file to write the Sigstore bundle to", { output: true }),
   certificate: flag.string("certificate file (PEM or DER) of the signing key, stored with the signature"),
   certificateChain: flag.string("PEM file of the signing certificate's chain, root last"),
+  dryRun: flag.bool("show what would be signed, stored and published, and do nothing of it"),
   format: flag.choice(
     ["", "bundle", "legacy", "both"],
     "signature format: a Sigstore bundle, cosign's legacy format, or both",

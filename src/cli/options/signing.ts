@@ -5,18 +5,20 @@ import { confirm, readPassword } from "../../io/prompt.ts";
 import { ephemeralSigner } from "../../keys/ephemeral.ts";
 import { loadSigner } from "../../keys/reference.ts";
 import { DEFAULT_SIGNING_ALGORITHM } from "../../keys/signing-algorithms.ts";
+import type { PublicKey } from "../../keys/types.ts";
 import { readBlob } from "../../net/input.ts";
 import { loadTrust } from "../../services/trust/sources.ts";
 import type { CertificateSource } from "../../sign/certify.ts";
 import { type ContentKind, requireLoggable } from "../../sign/loggable.ts";
 import { openWitnesses, type SigningServices } from "../../sign/services.ts";
-import { openSession, type Publication, type Session } from "../../sign/session.ts";
+import { openSession, type Publication, type Session, type SessionOptions } from "../../sign/session.ts";
 import type { Witness } from "../../sign/witness.ts";
 import type { TrustedMaterial } from "../../trust/material.ts";
 import type { keyFlags } from "../flags/key.ts";
 import type { signingFlags } from "../flags/signing.ts";
 import type { FlagValues } from "../parser/define.ts";
 import { type CertifiedIdentity, certifiedIdentity, printIdentity } from "../print/certified-identity.ts";
+import { rehearse, type SigningPlan, stopAtLogin } from "./dry-run.ts";
 import { formsOf } from "./forms.ts";
 import { keyReference } from "./key.ts";
 import { noAuthority, readSigningServices, usesSigningConfig } from "./signing-services.ts";
@@ -62,6 +64,8 @@ export interface Opened {
   readonly identity?: CertifiedIdentity | undefined;
   /** What its signatures are verified with. */
   readonly verification: SignatureVerification;
+  /** Only with --dry-run: what a signing would do. The session then signs without certificate, logs and timestamps. */
+  readonly plan?: SigningPlan;
 }
 
 /**
@@ -75,13 +79,18 @@ export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Pr
   const keyless = reference === "";
   const certified = keyless || flags.issueCertificate;
   if (flags.oidcClientSecretFile !== "") await readBlob(io, flags.oidcClientSecretFile); // a wrong path fails before the login
+  if (flags.dryRun && certified && needs.verifiesStored) {
+    throw new TsignError("usage", "--skip-signed with --dry-run requires --key: the certificate is not issued", {
+      hint: "leave out one of --skip-signed and --dry-run",
+    });
+  }
   const services = await readSigningServices(io, flags, { ...needs, certified });
   requireLoggable(services.logs, needs.envelopeSize ?? 0);
   warnUnusedFlags(io, flags, { certified, services });
   requireFiles(flags, { files: needs.files, certified, services });
   const witnesses = openWitnesses(io, services);
   const trust = await trustForSigning(io, flags, { services, certified, required: needs.verifiesStored === true });
-  const session = await openSession(io, {
+  const options: SessionOptions = {
     ...{ contents: needs.contents, witnesses, trust },
     key: () =>
       keyless
@@ -90,14 +99,20 @@ export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Pr
     certificate: certified ? issuedCertificate(io, flags, services) : await givenCertificate(io, flags),
     onPublish: (publication) => confirmPublicUpload(io, flags, { publication, services, needs }),
     onWarning: ({ message }) => void io.stderr.write(`WARNING: ${message}\n`),
-  });
+  };
+  const timestamped = services.timestampAuthorities.length > 0;
+  if (flags.dryRun) {
+    const warn = (key: PublicKey) => void (needs.contents.includes("message") && warnAboutLegacyHash(io, flags, key));
+    const rehearsed = await rehearse(io, options, { reference, services, beforePublishing: warn });
+    return { ...rehearsed, timestamped, verification: { witnesses, trust, certified, identity: undefined } };
+  }
+  const session = await openSession(io, options);
   const { certificate } = session.identity;
   const identity = certified && certificate ? await certifiedIdentity(certificate.leaf) : undefined;
   if (identity) printIdentity(io.stderr, identity);
   const isLogged =
     services.logs.length > 0 &&
     (formsOf(flags, new Set()).bundle || services.logs.some(({ version }) => version === 1));
-  const timestamped = services.timestampAuthorities.length > 0;
   const verification = { witnesses, trust, certified, identity };
   return { session, timestamped, verification, ...(isLogged ? { identity } : {}) };
 }
@@ -157,6 +172,7 @@ function issuedCertificate(io: Io, flags: Flags, services: SigningServices): Cer
         provider: flags.oidcProvider,
         disableAmbient: flags.oidcDisableAmbientProviders,
         yes: flags.yes,
+        beforeLogin: flags.dryRun ? stopAtLogin : undefined,
       }),
     );
   };

@@ -26,6 +26,8 @@ export interface IdentityTokenOptions {
   readonly provider: string;
   readonly disableAmbient: boolean;
   readonly yes: boolean;
+  /** Called before a login; an exception ends it. */
+  readonly beforeLogin?: ((issuer: URL) => void) | undefined;
 }
 
 /**
@@ -108,6 +110,7 @@ async function login(io: Io, options: IdentityTokenOptions, request: { flow: Flo
       hint: "pass --identity-token, or add an issuer to the signing config (oidcUrls)",
     });
   }
+  options.beforeLogin?.(issuer);
   const client: Client = { issuer, clientId: options.clientId, clientSecret: await readSecret(io, options) };
   const interactive = io.tty.stdin && options.flow === "";
   if (interactive) {
