@@ -56,6 +56,7 @@ const LOADERS: Readonly<Record<CommandName, AnyLoader>> = loaders({
     definition: () => import("./commands/debug/providers.ts"),
     run: () => import("./commands/debug/providers.run.ts"),
   },
+  doctor: { definition: () => import("./commands/doctor.ts"), run: () => import("./commands/doctor.run.ts") },
   "dockerfile verify": {
     definition: () => import("./commands/dockerfile/verify.ts"),
     run: () => import("./commands/dockerfile/verify.run.ts"),

@@ -156,6 +156,7 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     clean: ["--force", image],
     "signing-config create": ["--out=config.json"],
     "trusted-root create": [],
+    doctor: ["--signing-config=config.json", "--trusted-root=trust.json", image],
     initialize: ["--mirror", tuf, "--root=root.json"],
     login: ["--username=bob", "--password=word", registry],
     logout: [registry],
@@ -175,6 +176,7 @@ test("every command with --json: success -> one document with the result that it
     file: "content",
     "p.json": "{}",
     "root.json": sigstore.files["tuf_root.json"],
+    "trust.json": sigstore.trustedRoot,
   })) {
     write(name, text);
   }

@@ -25,6 +25,7 @@ const SUMMARIES = {
   completion: "Print a shell completion script",
   copy: "Copy an image and its attached artifacts",
   "debug providers": "Print the ambient identity token providers",
+  doctor: "Check what signing and verifying depend on",
   "dockerfile verify": "Verify the base images of a Dockerfile",
   "download attestation": "Print the attestations of an image as JSON lines",
   "download sbom": "Print the software bill of materials attached to an image",

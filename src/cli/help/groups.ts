@@ -64,7 +64,7 @@ export const SECTIONS: readonly { readonly title: string; readonly words: readon
     title: "Trust commands",
     words: ["policy", "initialize", "trusted-root", "signing-config", "bundle", "log", "monitor"],
   },
-  { title: "Other commands", words: ["sandbox", "env", "completion", "version", "help"] },
+  { title: "Other commands", words: ["doctor", "sandbox", "env", "completion", "version", "help"] },
 ];
 
 /** A command or group below a prefix, with its summary. */

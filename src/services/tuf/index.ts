@@ -61,6 +61,15 @@ export function currentRepository(io: TufIo): Promise<Tuf> {
 }
 
 async function openCurrent(io: TufIo): Promise<Tuf> {
+  return openTuf(io, await currentSource(io));
+}
+
+/**
+ * Returns the current mirror with its cache, and the root that it is trusted by. Sends no request.
+ *
+ * @throws TsignError "input" for an invalid address, "untrusted" without a root
+ */
+export async function currentSource(io: TufIo): Promise<{ mirror: URL; anchor: Uint8Array; cache: Cache }> {
   const mirror = await currentMirror(io);
   const cache = await openCache(io, mirror);
   const anchor = embeddedRoot(mirror) ?? (await rootOfVariable(io)) ?? cache.root;
@@ -69,7 +78,7 @@ async function openCurrent(io: TufIo): Promise<Tuf> {
       hint: "run `tsign initialize --mirror URL --root FILE`, or set TUF_ROOT_JSON",
     });
   }
-  return openTuf(io, { mirror, anchor, cache });
+  return { mirror, anchor, cache };
 }
 
 async function rootOfVariable(io: TufIo): Promise<Uint8Array | undefined> {
