@@ -133,6 +133,59 @@ test("identify: a file with a bundle beside it, a bundle, a legacy bundle, a fol
   assert.equal((await runShown(saved[0]?.command)).code, 0);
 });
 
+test("identify: an archive of several images -> each signer by image, and a command that verifies that image", async (t) => {
+  const { cwd, ok, tsign, image, keyless, identify, runShown } = await workshop(t);
+  const other = (await ok("sandbox", "push", "other:v1", "file")).stdout.trim();
+  const unsigned = (await ok("sandbox", "push", "unsigned:v1", "p.json")).stdout.trim();
+  await ok("sign", ...keyless(), image);
+  await ok("sign", ...keyless("bob@example.com"), other);
+  await ok("save", "--trusted-root=root.json", "--dir=all.tar", image, other, unsigned);
+  const all = await identify("all.tar");
+  assert.equal(all.subject, "all.tar");
+  assert.deepEqual(
+    all.signatures.map(({ signer }) => signer),
+    ["alice@example.com", "bob@example.com"],
+  );
+  const images = all.signatures.map((each) => (each as unknown as { image: string }).image);
+  assert.deepEqual(
+    images.map((each) => /^all\.tar[:@]/.test(each)),
+    [true, true],
+  );
+  for (const { command } of all.signatures) {
+    const outcome = await runShown(command);
+    assert.equal(outcome.code, 0, `${command}: ${outcome.stderr}`);
+  }
+  const [ofAlice = "", ofBob = ""] = all.signatures.map(({ command = "" }) => command);
+  assert.notEqual(
+    (await runShown(ofAlice.replace(images[0] ?? "", images[1] ?? ""))).code,
+    0,
+    "the image of another signer",
+  );
+  assert.match(ofBob, /--local-image/);
+  const one = await identify(images[1] ?? "");
+  assert.equal(one.subject, images[1]);
+  assert.deepEqual(
+    one.signatures.map(({ signer }) => signer),
+    ["bob@example.com"],
+  );
+  assert.match((await tsign("identify", "all.tar")).stderr, /^WARNING: no signatures found for all\.tar[:@]\S+$/m);
+  // A bundle beside it is that of the archive itself.
+  await ok("sign-blob", ...keyless("carol@example.com"), "--bundle=all.tar.sigstore.json", "all.tar");
+  assert.deepEqual(
+    (await identify("all.tar")).signatures.map(({ signer }) => signer),
+    ["carol@example.com"],
+  );
+  await ok("save", "--dir=unsigned.tar", unsigned);
+  assert.equal((await tsign("identify", "unsigned.tar")).code, 10);
+  writeFileSync(join(cwd, "text.tar"), "text");
+  for (const name of ["text.tar", "missing.tar", "all.tar:none"]) {
+    const { code, stderr, stdout } = await tsign("identify", name);
+    assert.equal(code, 1, name);
+    assert.match(stderr, /^Error: \S.*tar/m);
+    assert.equal(stdout, "");
+  }
+});
+
 test("identify: unsigned, missing, unreachable, damaged -> exit code and one line", async (t) => {
   const { cwd, tsign, image, sigstore } = await workshop(t);
   writeFileSync(join(cwd, "bad.json"), '{"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json"}');

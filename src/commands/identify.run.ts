@@ -7,6 +7,7 @@ import { findEvidence } from "../evidence/find/find.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { readLegacyBlobBundle } from "../evidence/read-files.ts";
 import { printable } from "../format/printable.ts";
+import { eachLocalImage, isLocalName } from "../images/local.ts";
 import type { ImageTarget } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { readBlob } from "../net/input.ts";
@@ -30,26 +31,47 @@ interface Claims {
 }
 
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
-  const { subject, shown, evidence } = await findClaims(io, text, flags);
-  if (evidence.length === 0) throw new TsignError("no-signatures", `no signatures found for ${shown}`);
-  const signatures: ClaimedSignature[] = [];
-  for (const each of evidence) signatures.push(await claimedSignature(each, subject));
+  const found = await findClaims(io, text, flags);
+  const subject = found.length === 1 ? (found[0]?.shown ?? text) : text;
+  if (found.every(({ evidence }) => evidence.length === 0)) {
+    throw new TsignError("no-signatures", `no signatures found for ${subject}`);
+  }
+  const signatures: (ClaimedSignature & { image?: string })[] = [];
   io.stderr.write("WARNING: nothing was verified: anyone can make a signature that names any signer\n");
-  io.stdout.write(`${shown}\n`);
-  for (const each of signatures) printClaim(io, each);
-  return { subject: shown, verified: false, signatures };
+  for (const { subject: claimed, shown, evidence } of found) {
+    if (evidence.length === 0) io.stderr.write(`WARNING: no signatures found for ${shown}\n`);
+    else io.stdout.write(`${shown}\n`);
+    for (const each of evidence) {
+      const claim = await claimedSignature(each, claimed);
+      signatures.push(found.length === 1 ? claim : { image: shown, ...claim });
+      printClaim(io, claim);
+    }
+  }
+  return { subject, verified: false, signatures };
 };
 
-async function findClaims(io: Io, text: string, flags: Flags): Promise<Claims> {
-  const there = /^(-|https?:\/\/.*)$/.test(text) ? undefined : await io.files.stat(text);
-  if (there?.kind === "directory") {
-    const target = await openTarget(io, text, { flags: { ...flags, localImage: true }, mustExist: true });
-    return imageClaims(io, target, { kind: "layout", name: text, flags });
+/** Returns what was found for the image or file, or for each image of a folder or an archive; at least one. */
+async function findClaims(io: Io, text: string, flags: Flags): Promise<Claims[]> {
+  const isStream = /^(-|https?:\/\/.*)$/.test(text);
+  const there = isStream ? undefined : await io.files.stat(text);
+  // A bundle beside an archive is that of the file, as for any other file.
+  const isArchive = there?.kind === "file" && text.endsWith(".tar") && !(await findBundleBeside(io, text));
+  if (there?.kind === "directory" || isArchive || (!isStream && !there && isLocalName(text))) {
+    return localClaims(io, text, flags);
   }
-  if (there || text === "-" || /^https?:\/\//.test(text)) return fileClaims(io, text, flags);
+  if (there || isStream) return [await fileClaims(io, text, flags)];
   parseReference(text);
   const target = await openTarget(io, text, { flags: { ...flags, localImage: false }, mustExist: true });
-  return imageClaims(io, target, { kind: "image", name: `${target.repository}@${target.digest}`, flags });
+  return [await imageClaims(io, target, { kind: "image", name: `${target.repository}@${target.digest}`, flags })];
+}
+
+async function localClaims(io: Io, text: string, flags: Flags): Promise<Claims[]> {
+  const found: Claims[] = [];
+  for (const name of await eachLocalImage(io, [text])) {
+    const target = await openTarget(io, name, { flags: { ...flags, localImage: true }, mustExist: true });
+    found.push(await imageClaims(io, target, { kind: "layout", name, flags }));
+  }
+  return found;
 }
 
 async function imageClaims(io: Io, target: ImageTarget, subject: ClaimedSubject): Promise<Claims> {
@@ -87,15 +109,21 @@ async function fileClaims(io: Io, path: string, flags: Flags): Promise<Claims> {
 }
 
 async function bundleBeside(io: Io, path: string): Promise<{ bundle: string; evidence: Evidence }> {
+  const found = await findBundleBeside(io, path);
+  if (found) return found;
+  throw new TsignError("no-signatures", `${path} is not a bundle, and there is no bundle beside it`, {
+    hint: `pass the bundle of the file, or name it ${path.split("/").at(-1)}.sigstore.json`,
+  });
+}
+
+async function findBundleBeside(io: Io, path: string): Promise<{ bundle: string; evidence: Evidence } | undefined> {
   for (const ending of ENDINGS) {
     const bundle = `${path}${ending}`;
     if ((await io.files.stat(bundle))?.kind !== "file") continue;
     const evidence = await evidenceIn(await readBlob(io, bundle), bundle);
     if (evidence) return { bundle, evidence };
   }
-  throw new TsignError("no-signatures", `${path} is not a bundle, and there is no bundle beside it`, {
-    hint: `pass the bundle of the file, or name it ${path.split("/").at(-1)}.sigstore.json`,
-  });
+  return undefined;
 }
 
 /** The signature in a bundle, in either form; undefined for another file. */
