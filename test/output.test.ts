@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { BEFORE, ENVIRONMENT, PROGRAM } from "./support/program.ts";
 import { storageWorkshop } from "./support/storage.ts";
+import { NO_LOG } from "./support/test-io.ts";
 
 const SIZE = 4 * 1024 * 1024;
 
@@ -41,4 +42,31 @@ test("stdout: slow reader -> all output; closed early -> program ends", async (t
   const [left] = await once(early.child, "exit");
   assert.equal(left, 1, "not all was said");
   assert.doesNotMatch(early.stderr(), /Error|EPIPE/);
+});
+
+test("verify on a full device: stderr -> the exit code is that of the verification; stdout -> exit 1", {
+  skip: process.platform === "linux" ? false : "/dev/full is a device of Linux",
+}, async (t) => {
+  const { cwd, ok, image, sign } = await storageWorkshop(t);
+  await sign();
+  await ok("generate-key-pair", "--output-key-prefix", "other");
+  const full = openSync("/dev/full", "w");
+  t.after(() => closeSync(full));
+  const verify = async (key: string, stdio: [number | "pipe", number | "pipe"]) => {
+    const argv = [...BEFORE, "verify", "--key", key, NO_LOG, image];
+    const child = spawn(PROGRAM, argv, { cwd, env: { ...ENVIRONMENT, HOME: cwd }, stdio: ["ignore", ...stdio] });
+    const printed: string[] = [];
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => printed.push(text));
+    child.stderr?.resume();
+    const [code] = await once(child, "close");
+    return { code, stdout: printed.join("") };
+  };
+  const usual = await verify("a.pub", ["pipe", "pipe"]);
+  assert.equal(usual.code, 0);
+  assert.equal(JSON.parse(usual.stdout).length, 1);
+  assert.deepEqual(await verify("a.pub", ["pipe", full]), usual, "stderr is full");
+  const refused = await verify("other.pub", ["pipe", "pipe"]);
+  assert.notEqual(refused.code, 0);
+  assert.deepEqual(await verify("other.pub", ["pipe", full]), refused, "stderr is full");
+  assert.equal((await verify("a.pub", [full, "pipe"])).code, 1, "the result is lost");
 });

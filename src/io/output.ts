@@ -58,3 +58,18 @@ function isCharacterDevice(descriptor: number): boolean {
     return true; // the stream knows
   }
 }
+
+let isWatched = false;
+
+/**
+ * Standard error. Lines that cannot be written there, on a full disk, are lost and do not change the exit code: the result is on
+ * standard output. A reader that closes its pipe ends the program.
+ */
+export function standardError(): NodeJS.WriteStream {
+  const { stderr } = process;
+  if (isWatched) return stderr;
+  isWatched = true;
+  return stderr.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") throw error;
+  });
+}

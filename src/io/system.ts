@@ -1,6 +1,6 @@
 import { TsignError } from "../errors.ts";
 import type { Detached, Files, Io, Spawned, SpawnOptions, Terminal } from "./io.ts";
-import { directOutlet, type Outlet, streamOutlet } from "./output.ts";
+import { directOutlet, type Outlet, standardError, streamOutlet } from "./output.ts";
 import { holdingSignals, interruption } from "./signals.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -76,7 +76,7 @@ function outlets(): [stdout: Outlet, stderr: Outlet] {
   const isDirect = process.versions["bun"] !== undefined && process.platform !== "win32";
   const outlet = (descriptor: number, stream: () => NodeJS.WriteStream) =>
     isDirect ? directOutlet(descriptor, stream) : streamOutlet(stream);
-  return [outlet(1, () => process.stdout), outlet(2, () => process.stderr)];
+  return [outlet(1, () => process.stdout), outlet(2, standardError)];
 }
 
 /** The runtime and its version, for `tsign version`. */
