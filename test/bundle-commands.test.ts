@@ -42,6 +42,7 @@ test("bundle inspect shows identity, log entry, timestamp and content, on stdout
   await sign("--bundle", "b.json");
   const { stdout, stderr } = await ok("bundle", "inspect", "b.json");
   assert.match(stderr, /^WARNING: This command only shows/);
+  assert.doesNotMatch(stderr, /^hint:/m);
   const { logIndex = "0" } = json("b.json").verificationMaterial.tlogEntries[0];
   for (const line of [
     `- Bundle Media Type: ${NEW}`,
@@ -108,7 +109,15 @@ test("bundle inspect: shows attestations and keys, without control characters", 
   const dsseEnvelope = { payload, payloadType: "application/vnd.in-toto+json", signatures };
   const verificationMaterial = { publicKey: { hint: "qrs=" } };
   write("att.json", JSON.stringify({ mediaType: NEW, verificationMaterial, dsseEnvelope }));
-  const { stdout } = await ok("bundle", "inspect", "att.json");
+  const { stdout, stderr } = await ok("bundle", "inspect", "att.json");
+  assert.match(stderr, /^hint: do not require a name that is shown with escapes such as \\u001b/m);
+  const plain = { ...statement, predicateType: "https://example.com/\\u001b" };
+  const plainPayload = Buffer.from(JSON.stringify(plain)).toString("base64");
+  write(
+    "plain.json",
+    JSON.stringify({ mediaType: NEW, verificationMaterial, dsseEnvelope: { ...dsseEnvelope, payload: plainPayload } }),
+  );
+  assert.doesNotMatch((await ok("bundle", "inspect", "plain.json")).stderr, /hint/, "a backslash is printable");
   assert.match(stdout, /Hint: aabb\n/);
   assert.match(stdout, /Predicate Type: https:\/\/example\.com\/\\u001b\[31m\n {4}- Subjects: 2\n {6}- Name: one\n/);
   assert.match(

@@ -8,7 +8,7 @@ import { isObject, parseJson, textOf } from "../../format/json.ts";
 import { printable } from "../../format/printable.ts";
 import { certificateNodes } from "./certificate.ts";
 import { logEntryNode } from "./log-entry.ts";
-import { type Node, node, present, render, timeText, warning } from "./tree.ts";
+import { hasEscapes, type Node, node, present, render, timeText, warning } from "./tree.ts";
 
 const FIELDS = new Set(["mediaType", "verificationMaterial", "messageSignature", "dsseEnvelope"]);
 
@@ -26,9 +26,10 @@ const HASHES: Readonly<Record<string, string>> = {
  * What a bundle holds, line by line, with a warning wherever it is not as its version demands. Nothing is verified, and a
  * bundle that could never be is shown all the same.
  *
+ * @returns the lines, and whether unprintable characters in them are shown as escapes
  * @throws TsignError "bad-bundle" for anything but the JSON of a bundle
  */
-export function inspectBundle(bytes: Uint8Array): string[] {
+export function inspectBundle(bytes: Uint8Array): { lines: string[]; isEscaped: boolean } {
   const json = parseJson(bytes, "the bundle");
   if (!isObject(json)) throw new TsignError("bad-bundle", "the bundle is not a JSON object");
   const unknown = Object.keys(json).find((key) => !FIELDS.has(key));
@@ -41,13 +42,14 @@ export function inspectBundle(bytes: Uint8Array): string[] {
   const [, old, recent] = MEDIA_TYPE.exec(bundle.mediaType) ?? [];
   const version = old ?? recent;
   const mediaType = node("Bundle Media Type", bundle.mediaType);
-  return render([
+  const outline = [
     mediaType,
     ...(bundle.mediaType === "" ? [warning("Missing Bundle Media Type")] : []),
     ...(bundle.mediaType !== "" && version === undefined ? [warning("Unrecognized Media Type")] : []),
     materialNode(bundle.verificationMaterial, version),
     contentNode(bundle),
-  ]);
+  ];
+  return { lines: render(outline), isEscaped: hasEscapes(outline) };
 }
 
 function materialNode(material: Material | undefined, version: string | undefined): Node {

@@ -3,6 +3,8 @@ import { printable } from "../../format/printable.ts";
 /** A line of an outline, and what is below it. */
 export interface Node {
   readonly text: string;
+  /** Whether unprintable characters of the value are shown as escapes. */
+  readonly isEscaped?: boolean;
   readonly below: readonly Node[];
 }
 
@@ -11,7 +13,8 @@ export function node(label: string, value: string | number | bigint, ...below: (
 export function node(label: string, value: undefined, ...below: (Node | undefined)[]): Node;
 export function node(label: string, value: string | number | bigint | undefined, ...below: (Node | undefined)[]): Node {
   const text = value === undefined || value === "" ? `${label}:` : `${label}: ${value}`;
-  return { text: printable(text), below: below.filter((each) => each !== undefined) };
+  const shown = printable(text);
+  return { text: shown, isEscaped: shown !== text, below: below.filter((each) => each !== undefined) };
 }
 
 /** Something a bundle should not be, or lacks. */
@@ -22,6 +25,11 @@ export function warning(text: string): Node {
 /** How long something is that says nothing when printed. */
 export function present(label: string, bytes: Uint8Array, what = "Present "): Node {
   return node(label, `${what}(${bytes.length} bytes)`);
+}
+
+/** Whether a line of the outline shows unprintable characters as escapes. */
+export function hasEscapes(nodes: readonly Node[]): boolean {
+  return nodes.some(({ isEscaped, below }) => isEscaped === true || hasEscapes(below));
 }
 
 /** The lines of the outline, two spaces a level. */
