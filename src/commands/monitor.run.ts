@@ -1,9 +1,13 @@
 import { readMonitor, requireState } from "../cli/options/monitor.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
-import { jsonLine, withoutMarks, writeEvent } from "../cli/print/monitor.ts";
+import { jsonLine, undeliveredLine, writeEvent } from "../cli/print/monitor.ts";
+import { writeMarkdown } from "../cli/reports/write.ts";
 import { TsignError, withExitCode } from "../errors.ts";
 import type { Io } from "../io/io.ts";
-import { type LogOutcome, lookOnce, type MonitorEvent, type MonitorOptions } from "../monitor/monitor.ts";
+import { lookOnce, type MonitorEvent } from "../monitor/monitor.ts";
+import { deliver } from "../monitor/report/deliver.ts";
+import { told } from "../monitor/report/report.ts";
+import { type Looked, markdownSummary, metrics } from "../monitor/report/summary.ts";
 import { type MonitorState, readState } from "../monitor/state.ts";
 import { watchDigest } from "../monitor/watch.ts";
 import type definition from "./monitor.ts";
@@ -11,9 +15,9 @@ import type definition from "./monitor.ts";
 export const run: Run<typeof definition> = async (io, { flags, answer }) => {
   const path = requireState(flags);
   if (flags.json && !flags.once) throw new TsignError("usage", "--json requires --once");
-  let state = await readState(io, path);
   for (;;) {
-    // Everything is read anew each time: shards of the logs are in the trusted root.
+    // Everything is read anew each time: acknowledgements are in the state, and shards of the logs in the trusted root.
+    const state = await readState(io, path);
     const monitor = await readMonitor(io, flags).catch((error: unknown) => unread(error, { io, once: flags.once }));
     if (!monitor) {
       await io.sleep(flags.interval, io.signal);
@@ -25,7 +29,6 @@ export const run: Run<typeof definition> = async (io, { flags, answer }) => {
       );
     }
     const looked = await look(io, state, { ...monitor, path, flags });
-    state = looked.state;
     const result = resultOf(looked);
     answer(result);
     if (flags.once) {
@@ -44,44 +47,52 @@ function unread(error: unknown, { io, once }: { io: Io; once: boolean }): undefi
   io.stderr.write(`WARNING: ${error.message}\n`);
 }
 
-type Looked = { readonly state: MonitorState; readonly events: readonly MonitorEvent[] };
-
 async function look(
   io: Io,
-  state: MonitorState,
-  options: Pick<MonitorOptions, "targets" | "trusted" | "watch" | "settings" | "path"> & {
-    flags: FlagValues<typeof definition.flags>;
-  },
-): Promise<Looked> {
+  before: MonitorState,
+  options: Awaited<ReturnType<typeof readMonitor>> & { path: string; flags: FlagValues<typeof definition.flags> },
+): Promise<Looked & { events: readonly MonitorEvent[] }> {
   const { flags, path } = options;
   const events: MonitorEvent[] = [];
+  const isJson = flags.format === "json-lines";
   const onEvent = (event: MonitorEvent) => {
     events.push(event);
-    if (flags.format === "json-lines") jsonLine(io, event);
+    if (isJson) jsonLine(io, event);
     else writeEvent(io, event);
   };
   const evidence = flags.evidence === "" ? `${path}.evidence` : flags.evidence;
-  return { state: await lookOnce(io, state, { ...options, evidence, onEvent }), events };
+  const seen = await lookOnce(io, before, { ...options, evidence, onEvent });
+  const { state, undelivered } = await deliver(io, seen, options);
+  for (const each of undelivered) {
+    if (isJson) undeliveredLine(io, each);
+    io.stderr.write(`WARNING: no report to ${each.channel}: ${each.reason}\n`);
+  }
+  const logs = events.flatMap((event) => (event.type === "log" ? [event.log] : []));
+  const looked = { state, logs, undelivered, events };
+  await writeFiles(io, looked, flags);
+  return looked;
 }
 
-function resultOf({ state, events }: Looked) {
+/** Writes the summary and the metrics. The summary of a GitHub job is appended to what is there. */
+async function writeFiles(io: Io, looked: Looked, flags: { summary: string; metrics: string }): Promise<void> {
+  const now = io.now();
+  if (flags.summary !== "") await writeMarkdown(io, flags.summary, markdownSummary(looked, now));
+  if (flags.metrics !== "") await io.files.replace(flags.metrics, metrics(looked, now), { mode: 0o644 });
+}
+
+function resultOf({ state, logs, undelivered, events }: Awaited<ReturnType<typeof look>>) {
   const isOpen = ({ acknowledged }: { acknowledged?: unknown }) => acknowledged === undefined;
   return {
-    logs: events.flatMap((event) => (event.type === "log" ? [event.log] : [])),
-    findings: events.flatMap((event) => (event.type === "finding" ? [withoutMarks(event.finding)] : [])),
-    alarms: events.flatMap((event) => (event.type === "alarm" ? [withoutMarks(event.alarm)] : [])),
+    logs,
+    findings: events.flatMap((event) => (event.type === "finding" ? [told(event.finding)] : [])),
+    alarms: events.flatMap((event) => (event.type === "alarm" ? [told(event.alarm)] : [])),
     open: { findings: state.findings.filter(isOpen).length, alarms: state.alarms.filter(isOpen).length },
+    undelivered,
   };
 }
 
 /** @throws TsignError with the exit code of the worst outcome */
-function failUnlessWell({
-  logs,
-  open,
-}: {
-  logs: readonly LogOutcome[];
-  open: { findings: number; alarms: number };
-}): void {
+function failUnlessWell({ logs, open }: ReturnType<typeof resultOf>): void {
   const hint = "read each of them, then acknowledge it with `tsign monitor ack ID --why TEXT`";
   if (open.alarms > 0) {
     throw new TsignError("untrusted", `alarms that are not acknowledged: ${open.alarms}`, { exitCode: 4, hint });

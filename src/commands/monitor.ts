@@ -1,4 +1,4 @@
-import { ALARM_SHAPE, FINDING_SHAPE, LOG_SHAPE, monitorFlags } from "../cli/flags/monitor.ts";
+import { ALARM_SHAPE, FINDING_SHAPE, LOG_SHAPE, monitorFlags, UNDELIVERED_SHAPE } from "../cli/flags/monitor.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { shape } from "../cli/parser/shape.ts";
 
@@ -18,6 +18,7 @@ export default defineCommand({
     findings: shape.list(FINDING_SHAPE, "those that were not reported before"),
     alarms: shape.list(ALARM_SHAPE, "those that were not reported before"),
     open: shape.object({ findings: shape.count(), alarms: shape.count() }),
+    undelivered: shape.list(UNDELIVERED_SHAPE, "channels that did not take a report"),
   }),
   args: { min: 0, max: 0 },
   flags: {
@@ -26,7 +27,9 @@ export default defineCommand({
     format: flag.choice(["text", "json-lines"], "format of the output", { default: "text" }),
     frozenAfter: flag.duration("time in which every log must grow; 0 for no limit", { default: 86_400_000 }),
     interval: flag.duration("time between two looks", { default: 300_000 }),
+    metrics: flag.string("file to write metrics for Prometheus to, after each look", { output: true }),
     once: flag.bool("look once and exit"),
+    summary: flag.string("file to write a summary in Markdown to, after each look", { output: true }),
   },
   bindEnvironment: false,
   ownExitCodes: {

@@ -1,7 +1,8 @@
+import type { Mail } from "../format/mail.ts";
+
 /**
- * Access to everything outside the program: streams, terminal, environment, clock, files, processes, network. Domain
- * functions take the part they use (`Pick<Io, "http" | "signal">`); only commands take all of it. `systemIo()` in
- * io/system.ts is the real one; tests create their own.
+ * Access to everything outside the program. Domain functions take the part they use (`Pick<Io, "http" | "signal">`); only
+ * commands take all of it. `systemIo()` in io/system.ts is the real one; tests create their own.
  */
 export interface Io {
   readonly stdin: AsyncIterable<Uint8Array>;
@@ -31,14 +32,13 @@ export interface Io {
    */
   orderly<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * Ends the process after a time if a long computation keeps its timers from running. Returns a function that cancels this.
-   *
-   * @param milliseconds from now
-   * @param text written to stderr then
+   * Ends the process after a time, with a text on stderr, if a long computation keeps its timers from running. Returns a
+   * function that cancels this.
    */
   deadline(milliseconds: number, text: string): () => void;
   /** Makes one unary gRPC call on a Unix socket. Throws TsignError "network". */
   unixCall(call: UnixCall): Promise<UnixCallAnswer>;
+  sendMail(mail: Mail): Promise<void>; // throws TsignError "network"
   /** Serves HTTP on a loopback address until closed. Port 0 selects a free port. */
   listen(options: { host: string; port: number }, handler: Handler): Promise<Listening>;
   /** Aborted when --timeout runs out, and by Ctrl-C and SIGTERM during `orderly` work. */

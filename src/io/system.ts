@@ -60,6 +60,7 @@ export function systemIo(): Io & {
       return probe(server, signal);
     },
     unixCall: async (call) => (await import("./unix.ts")).unixCall(call),
+    sendMail: async (mail) => (await import("./mail.ts")).sendMail(mail),
     listen: async (options, handler) => (await import("./http.ts")).listen(options, handler),
     spawn: spawnToEnd,
     detach,

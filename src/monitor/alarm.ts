@@ -36,8 +36,8 @@ export class Misbehaved extends Error {
   }
 }
 
-/** An ID that is the same each time for the same facts: a letter and 16 hex digits. */
-export function stableId(letter: "a" | "f", ...facts: readonly (string | number)[]): string {
+/** An ID that is the same each time for the same facts: 16 hex digits after a letter for alarm, channel, finding or report. */
+export function stableId(letter: "a" | "c" | "f" | "r", ...facts: readonly (string | number)[]): string {
   const digest = hash("sha256", Buffer.from(JSON.stringify(facts)));
   return `${letter}-${Buffer.from(digest).toString("hex").slice(0, 16)}`;
 }

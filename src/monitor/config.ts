@@ -13,6 +13,32 @@ const identity = z.strictObject({
   issuerRegexp: z.optional(text),
 });
 
+/** Secrets are references: files, or env://NAME. */
+const reports = z.strictObject({
+  webhooks: z.optional(z.array(z.strictObject({ url: text, secret: text }))),
+  email: z.optional(
+    z.array(
+      z.strictObject({
+        server: text,
+        user: z.optional(text),
+        password: z.optional(text),
+        from: text,
+        to: z.array(text).check(z.minLength(1)),
+      }),
+    ),
+  ),
+  github: z.optional(
+    z.array(
+      z.strictObject({
+        repository: z.string().check(z.regex(/^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+$/)),
+        token: text,
+        labels: z.optional(z.array(text)),
+        api: z.optional(text),
+      }),
+    ),
+  ),
+});
+
 const schema = z.strictObject({
   version: z.literal(1),
   trustedRoot: z.optional(text),
@@ -23,6 +49,7 @@ const schema = z.strictObject({
   digests: z.optional(z.array(digest)),
   /** Digests that were signed by our order. */
   expected: z.optional(z.array(digest)),
+  reports: z.optional(reports),
   logs: z.optional(
     z.array(
       z.strictObject({

@@ -228,5 +228,6 @@ function findingOf(
     ...seen,
     foundAt: look.now().toISOString(),
     reported: false,
+    sent: [],
   };
 }

@@ -5,7 +5,7 @@ import { emptyHead, lookAt } from "./look.ts";
 import type { LogSource } from "./source.ts";
 import { openV1 } from "./source-v1.ts";
 import { openV2 } from "./source-v2.ts";
-import { type Alarm, type Finding, type LogState, type MonitorState, writeState } from "./state.ts";
+import { type Alarm, type Finding, type LogState, type MonitorState, updateState } from "./state.ts";
 import type { Target } from "./target.ts";
 import { type Watch, watchDigest } from "./watch.ts";
 
@@ -151,7 +151,17 @@ async function raise(
   const document = { version: 1, id, kind, reason: message, log: { url, api, keys }, raisedAt, ...evidence };
   await io.files.makeDirectory(folder, { mode: 0o755 });
   await io.files.replace(file, `${JSON.stringify(document, null, 2)}\n`, { mode: 0o644 });
-  const alarm: Alarm = { id, log: url, api, kind, reason: message, evidence: file, raisedAt, reported: false };
+  const alarm: Alarm = {
+    id,
+    log: url,
+    api,
+    kind,
+    reason: message,
+    evidence: file,
+    raisedAt,
+    reported: false,
+    sent: [],
+  };
   await store.saveAlarm(alarm);
   return alarm;
 }
@@ -198,7 +208,6 @@ class Store {
   }
 
   async #write(next: MonitorState): Promise<void> {
-    await writeState(this.#io, this.#path, next);
-    this.state = next;
+    this.state = await updateState(this.#io, this.#path, next);
   }
 }

@@ -44,6 +44,8 @@ const finding = z.strictObject({
   notBefore: z.optional(z.string()),
   foundAt: time,
   reported: z.boolean(),
+  /** The channels that took it (report/channels.ts). */
+  sent: z.array(z.string()),
   acknowledged,
 });
 
@@ -56,6 +58,8 @@ const alarm = z.strictObject({
   evidence: z.string(),
   raisedAt: time,
   reported: z.boolean(),
+  /** The channels that took it (report/channels.ts). */
+  sent: z.array(z.string()),
   acknowledged,
 });
 
@@ -116,6 +120,24 @@ export async function readState(io: Pick<Io, "files">, path: string): Promise<Mo
 export async function writeState(io: Pick<Io, "files">, path: string, content: MonitorState): Promise<void> {
   const document = { version: 1, digest: digestOfState(content), state: content };
   await io.files.replace(path, `${JSON.stringify(document)}\n`, { mode: 0o600 });
+}
+
+/**
+ * Writes the state of a monitor that runs, with what `tsign monitor ack` has noted in the file meanwhile, and returns what was written.
+ *
+ * @throws TsignError "input", also if the file was lost or spoilt meanwhile
+ */
+export async function updateState(io: Pick<Io, "files">, path: string, content: MonitorState): Promise<MonitorState> {
+  const stored = await readState(io, path);
+  const marks = new Map([...stored.findings, ...stored.alarms].map(({ id, acknowledged }) => [id, acknowledged]));
+  const marked = <T extends Finding | Alarm>(items: readonly T[]): T[] =>
+    items.map((item) => {
+      const acknowledged = item.acknowledged ?? marks.get(item.id);
+      return acknowledged === undefined ? item : { ...item, acknowledged };
+    });
+  const merged = { ...content, findings: marked(content.findings), alarms: marked(content.alarms) };
+  await writeState(io, path, merged);
+  return merged;
 }
 
 /** The digest of a state. The members are in the order of the schema, whether they were read or made. */

@@ -53,6 +53,8 @@ export const ALARM_SHAPE = shape.object({
   raisedAt: shape.text("RFC 3339"),
 });
 
+export const UNDELIVERED_SHAPE = shape.object({ channel: shape.text(), reason: shape.text() });
+
 export const LOG_SHAPE = shape.object(
   {
     log: shape.text("URL of the log"),

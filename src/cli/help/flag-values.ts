@@ -25,6 +25,8 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^(signature|outputSignature)$/, file("sig")],
   [/^(trustedRoot|signingConfig|baseConfig|predicate|statement|root)$/, file("json")],
   [/^report$/, file("html", "json", "md", "sarif", "xml")],
+  [/^summary$/, file("md")],
+  [/^metrics$/, file("prom")],
   [/^sbom$/, file("json", "xml", "spdx")],
   [/^(trustPolicy|cases)$/, file("yaml", "yml", "json")],
   [/^policy$/, file("cue", "rego")],

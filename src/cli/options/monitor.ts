@@ -3,6 +3,8 @@ import type { Io } from "../../io/io.ts";
 import { loadPublicKey } from "../../keys/reference.ts";
 import { type MonitorConfig, millisecondsOf, parseConfig } from "../../monitor/config.ts";
 import type { MonitorOptions } from "../../monitor/monitor.ts";
+import { openChannels } from "../../monitor/report/channels.ts";
+import type { Channel } from "../../monitor/report/report.ts";
 import { type Target, targetsOf } from "../../monitor/target.ts";
 import type { Watch } from "../../monitor/watch.ts";
 import { readBlob } from "../../net/input.ts";
@@ -31,7 +33,7 @@ export function requireState({ state }: { state: string }): string {
 export async function readMonitor(
   io: Io,
   flags: Flags,
-): Promise<Pick<MonitorOptions, "targets" | "trusted" | "watch" | "settings">> {
+): Promise<Pick<MonitorOptions, "targets" | "trusted" | "watch" | "settings"> & { channels: readonly Channel[] }> {
   const { config: path } = flags;
   const config = path === "" ? { version: 1 as const } : parseConfig(await readBlob(io, path), path);
   const { identities, keys } = await watched(io, flags, config);
@@ -54,7 +56,8 @@ export async function readMonitor(
     trust: { ...material, now: io.now() },
   };
   const trusted = targetsOf(material.logs);
-  return { watch, trusted, targets: selected(trusted, config), settings: settingsOf(flags, config) };
+  const channels = await openChannels(io, config.reports);
+  return { watch, trusted, targets: selected(trusted, config), settings: settingsOf(flags, config), channels };
 }
 
 async function watched(io: Io, flags: Flags, config: MonitorConfig): Promise<Pick<Watch, "identities" | "keys">> {

@@ -1,4 +1,4 @@
-import { printable } from "../../format/printable.ts";
+import { markdownCode as code, markdownText as escaped } from "../../format/markdown.ts";
 import type { ImageRecord, ImagesResult } from "./record.ts";
 import { errorLines, STATE_WORDS, signerText, summaryText } from "./words.ts";
 
@@ -25,19 +25,4 @@ function rowOf(record: ImageRecord): string {
 
 function itemOf(line: string): string {
   return `- ${escaped(line)}`;
-}
-
-/** Text as it is: every character that Markdown or HTML could read is escaped (CommonMark §2.4). */
-function escaped(text: string): string {
-  return printable(text).replaceAll(/[\\`*_{}[\]<>()#+!|~&@:$^-]/g, "\\$&");
-}
-
-/** A code span. In tables a vertical bar needs a backslash there too (GFM §4.10). */
-function code(text: string): string {
-  if (text === "") return "";
-  const safe = printable(text);
-  const longest = Math.max(0, ...(safe.match(/`+/g) ?? []).map((run) => run.length));
-  const fence = "`".repeat(longest + 1);
-  const space = longest > 0 ? " " : "";
-  return `${fence}${space}${safe.replaceAll("|", "\\|")}${space}${fence}`;
 }

@@ -62,6 +62,11 @@ export async function writeReports(
   }
 }
 
+/** Writes Markdown. The file of GITHUB_STEP_SUMMARY is appended to, others are replaced. @throws TsignError "input" */
+export async function writeMarkdown(io: Pick<Io, "env" | "files">, file: string, text: string): Promise<void> {
+  await io.files.write(file, (await earlier(io, file)) + text, { mode: 0o644 });
+}
+
 /** What earlier steps of a GitHub job wrote to the summary. */
 async function earlier({ env, files }: Pick<Io, "env" | "files">, file: string): Promise<string> {
   if (file !== env["GITHUB_STEP_SUMMARY"] || !(await files.stat(file))) return "";
