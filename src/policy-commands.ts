@@ -12,9 +12,17 @@ export const policyLoaders = {
     definition: () => import("./commands/policy/explain.ts"),
     run: () => import("./commands/policy/explain.run.ts"),
   },
+  "policy export": {
+    definition: () => import("./commands/policy/export.ts"),
+    run: () => import("./commands/policy/export.run.ts"),
+  },
   "policy fmt": {
     definition: () => import("./commands/policy/fmt.ts"),
     run: () => import("./commands/policy/fmt.run.ts"),
+  },
+  "policy import": {
+    definition: () => import("./commands/policy/import.ts"),
+    run: () => import("./commands/policy/import.run.ts"),
   },
   "policy init": {
     definition: () => import("./commands/policy/init.ts"),

@@ -383,7 +383,9 @@ test("text for people is printed by write, one line per call; only documents for
     "commands/env.run.ts", // secrets on request
     "commands/generate-fig-spec.run.ts",
     "commands/generate.run.ts",
+    "commands/policy/export.run.ts",
     "commands/policy/fmt.run.ts",
+    "commands/policy/import.run.ts",
     "commands/policy/init.run.ts",
     "commands/public-key.run.ts",
     "commands/sandbox/env.run.ts",

@@ -136,6 +136,8 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     "policy diff": ["policy.yaml", "policy.yaml", image],
     "policy test": ["policy.yaml"],
     "policy fmt": ["policy.yaml"],
+    "policy export": ["--format=policy.json", "policy.yaml"],
+    "policy import": ["verify.sh"],
     tree: ["--signers", image],
     identify: [image],
     triangulate: [image],

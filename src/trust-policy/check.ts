@@ -135,9 +135,10 @@ function loosePatterns(signer: Signer): string[] {
 }
 
 /** What a rule demands, one line each. */
-export function describeRule({ pinned, acceptsAnything, demands, effect }: Rule): string[] {
+export function describeRule({ pinned, acceptsAnything, refuses, demands, effect }: Rule): string[] {
   return [
     `effect: ${effect}`,
+    ...(refuses === undefined ? [] : [`refuses every image: ${refuses}`]),
     ...(acceptsAnything ? ["accepts images without a signature"] : []),
     ...(pinned ? ["the image must be named by its digest"] : []),
     ...demands.map(describeDemand),

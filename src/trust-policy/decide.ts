@@ -193,6 +193,7 @@ async function decide(
     ...(denied === undefined ? [] : [denied]),
     ...(rule === undefined && denied === undefined ? ["no rule matches"] : []),
     ...of.reasons,
+    ...(rule?.refuses === undefined ? [] : [rule.refuses]),
     ...demands
       .filter((each) => !each.ok)
       .map((each) => `${each.demand}: expected ${each.signers}, found ${countedBy(each)}`),

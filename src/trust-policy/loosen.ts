@@ -21,8 +21,8 @@ type Member = Record<string, unknown>;
 
 /**
  * Returns a policy's variants with one demand less: each demand of a rule, each signer of `all`, each threshold, each end and
- * extension of a signer, its identity and issuer, each thing that is denied, each `enforce`, and what happens where no rule
- * matches. A test of the policy is complete if each of them fails a case.
+ * extension of a signer, its identity and issuer, each thing that is denied or refused, each `enforce`, and what happens where no
+ * rule matches. A test of the policy is complete if each of them fails a case.
  *
  * @param value the values of a policy that has been read (document.ts); not changed
  */
@@ -58,6 +58,12 @@ function loosenRule(rule: Member, path: Path, add: Add): void {
     add([...path, "effect"], (parent) => Object.assign(parent, { effect: "audit" }));
   }
   if (rule["digest"] !== undefined) add([...path, "digest"], drop);
+  if (rule["refuse"] !== undefined) {
+    add([...path, "refuse"], (parent, key) => {
+      drop(parent, key);
+      Object.assign(parent, { insecureAcceptAnything: true });
+    });
+  }
   const attestations = list(rule["attestations"]);
   if (rule["signatures"] !== undefined) {
     add([...path, "signatures"], (parent, key) => {

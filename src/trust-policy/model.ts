@@ -108,6 +108,8 @@ export interface Rule {
   readonly demands: readonly Demand[];
   /** Whether it accepts without a signature. */
   readonly acceptsAnything: boolean;
+  /** Why it refuses whatever is signed; undefined if it does not. */
+  readonly refuses: string | undefined;
 }
 
 /** What no rule can outvote. `reason` is shown when it strikes. */

@@ -95,7 +95,14 @@ async function readRule(text: RuleText, index: number, context: RuleContext): Pr
       "remove one of them",
     );
   }
-  if (!acceptsAnything && demands.length === 0) {
+  if (text.refuse !== undefined && (acceptsAnything || demands.length > 0)) {
+    refuse(
+      [...place, "refuse"],
+      "refuse cannot be used with signatures, attestations or insecureAcceptAnything",
+      "remove one of them",
+    );
+  }
+  if (!acceptsAnything && text.refuse === undefined && demands.length === 0) {
     refuse(place, "demands no signature and no attestation", "write signatures: {signers: NAME}");
   }
   const name = text.name ?? `rule ${index + 1}`;
@@ -108,6 +115,7 @@ async function readRule(text: RuleText, index: number, context: RuleContext): Pr
     pinned: text.digest === "required",
     demands,
     acceptsAnything,
+    refuses: text.refuse,
   };
 }
 

@@ -156,6 +156,7 @@ const rule = z.strictObject({
   signatures: z.optional(z.strictObject(evidence)),
   attestations: z.optional(z.array(attestation).check(z.minLength(1))),
   insecureAcceptAnything: z.optional(described(z.literal(true), "accepts without a signature")),
+  refuse: z.optional(described(text, "refuses whatever is signed; the text is the reason that is shown")),
 });
 
 const testCase = z.strictObject({
