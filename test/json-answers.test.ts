@@ -188,6 +188,7 @@ test("every command with --json: success -> one document with the result that it
     "version: 1\nsigners: {a: {key: a.pub}}\nrules: [{images: r.example/**, signatures: {signers: a, log: insecure-skip}}]\n" +
       `tests: [{name: unsigned, image: "r.example/app", digest: "sha256:${"0".repeat(64)}", expect: refuse}]\n`,
   );
+  write("verify.sh", "cosign verify --key a.pub r.example/app\n");
   write("pod.yaml", `apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: a, image: "${image}"}\n`);
   const { generateKeyPairSync } = await import("node:crypto");
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

@@ -1,10 +1,8 @@
-import { otherwise, toExpression } from "../import/expression.ts";
+import { LISTS, NO_IMAGE, otherwise, toExpression } from "../import/expression.ts";
 import type { EvidenceText, RuleText, SignerText } from "../schema.ts";
 import { type ExportContext, imagesOf } from "./context.ts";
 import { identityFields, NoEqual, type Part, partsOf, resourceName, trustOf } from "./demands.ts";
 
-/** The lists of images in a Pod. */
-const LISTS = ["containers", "initContainers", "ephemeralContainers"];
 const ACTIONS = { enforce: "Deny", warn: "Warn", audit: "Audit" } as const;
 const PODS = {
   resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["pods"] }],
@@ -45,7 +43,7 @@ export async function writeImageValidatingPolicies(context: ExportContext): Prom
   add("no-rule-matches", {
     validationActions: ["Deny"],
     matchImageReferences: [{ expression: otherwise([...new Set(all)]) }],
-    validations: [{ expression: "false", message: "no rule matches" }],
+    validations: [{ expression: NO_IMAGE, message: "no rule matches" }],
   });
   return documents;
 }
@@ -53,13 +51,13 @@ export async function writeImageValidatingPolicies(context: ExportContext): Prom
 /** The attestors and validations of a rule; a validation that fails if it has no equal. */
 async function bodyOf(rule: RuleText, index: number, context: ExportContext): Promise<Fields> {
   if (rule.insecureAcceptAnything) return { validations: [{ expression: "true" }] };
-  if (rule.refuse !== undefined) return { validations: [{ expression: "false", message: rule.refuse }] };
+  if (rule.refuse !== undefined) return { validations: [{ expression: NO_IMAGE, message: rule.refuse }] };
   try {
     return await demandsOf(rule, context);
   } catch (error) {
     if (!(error instanceof NoEqual)) throw error;
     context.note("refused", index, `ImageValidatingPolicy cannot demand it: ${error.message}; its images are refused`);
-    return { validations: [{ expression: "false", message: `not exported: ${error.message}` }] };
+    return { validations: [{ expression: NO_IMAGE, message: `not exported: ${error.message}` }] };
   }
 }
 

@@ -55,3 +55,9 @@ export function fromExpression(expression: string): string[] | undefined {
 export function fromOtherwise(expression: string): string[] | undefined {
   return expression.startsWith("!(") && expression.endsWith(")") ? fromExpression(expression.slice(2, -1)) : undefined;
 }
+
+/** The lists of images in a Pod; Kyverno leaves only those in them that the policy matches. */
+export const LISTS = ["containers", "initContainers", "ephemeralContainers"] as const;
+
+/** The CEL expression that is false for each Pod with an image that the policy matches. */
+export const NO_IMAGE = LISTS.map((list) => `images.${list}.all(image, false)`).join(" && ");

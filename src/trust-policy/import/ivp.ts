@@ -1,7 +1,7 @@
 import type { AttestationText, Requirement } from "../schema.ts";
 import type { Outcome, Unit } from "./combine.ts";
 import { allOf, anyOf, countOf, type Draft, evidenceOf, type Member, merge } from "./draft.ts";
-import { fromExpression, fromOtherwise } from "./expression.ts";
+import { fromExpression, fromOtherwise, NO_IMAGE } from "./expression.ts";
 import { fromKyverno, type Translated } from "./patterns.ts";
 import { identitySigner, keySigners, SIGSTORE_FIELDS, sctTrust, trustFile } from "./signers.ts";
 import type { Fields } from "./source.ts";
@@ -59,7 +59,7 @@ export function readImageValidatingPolicy(document: Fields, draft: Draft): Unit 
     draft.note("refused", spec.place("validations"), `${reason}: ${name} refuses its images`);
   draft.note("stricter", spec.place(), "Kyverno admits images that no policy matches; they are refused here");
   return {
-    ...{ name, place: spec.place(), images, everywhere: untranslated.length > 0 },
+    ...{ name, place: spec.place(), images, everywhere: untranslated.length > 0 || typeof reason === "string" },
     effect: actions.length === 0 || actions.includes("Deny") ? "enforce" : actions.includes("Warn") ? "warn" : "audit",
     pinned: mutates === false && verifies !== false,
     outcome: typeof reason === "string" ? { refuse: `imported policy ${name}: ${reason}` } : reason,
@@ -110,7 +110,8 @@ function outcomeOf(spec: Fields, named: Named): Outcome | string {
     const message = validation.text("message");
     const expression = validation.text("expression") ?? "";
     named.draft.unused(validation, "messageExpression", "reason");
-    if (expression === "false") return { refuse: message ?? "refused by the imported policy" };
+    if (expression === NO_IMAGE) return { refuse: message ?? "refused by the imported policy" };
+    if (expression === "false") return "every Pod is refused";
     if (expression === "true" && spec.list("validations").length === 1) return { accept: true };
     for (const part of expression.replace(/\s+/g, "").split("&&")) {
       const read = readCall(part, named, validation);
