@@ -501,7 +501,7 @@ test("policy.json: scopes from the longest, requirements, and the signed reposit
     }),
     loose,
   );
-  assert.deepEqual(logged.rules[0]?.signatures, { signers: { any: ["key-3", "key-4"] } });
+  assert.deepEqual(logged.rules[0]?.signatures, { signers: { any: ["key-3", "key-2-2"] } });
   assert.match(logged.files.join(), /the log keys \/rekor\.pub/);
   const pki = { caRootsPath: "/ca.pem", subjectEmail: "dev@example.com" };
   const own = await imported(policy({ "r.example": [signedBy({ keyPath: undefined, pki })] }), loose);

@@ -95,7 +95,7 @@ export function exactOrRegExp(pattern: Pattern): { readonly exact: string } | { 
 
 /** The regular expression that a pattern searches for, if it is written as an import writes it. */
 function searched(regexp: string): string | undefined {
-  const [, before = "", middle = "", after = ""] = /^(\(\?s:\.\*\))?\(\?:(.*)\)(\(\?s:\.\*\))?$/s.exec(regexp) ?? [];
+  const [, before = "", middle = "", after = ""] = /^(\(\?s:\.\*\))?\(\?:(.*?)\)(\(\?s:\.\*\))?$/s.exec(regexp) ?? [];
   const tried = `${before === "" ? "^" : ""}${middle}${after === "" ? "$" : ""}`;
   return middle !== "" && anywhere(tried).regexp === regexp ? tried : undefined;
 }

@@ -168,6 +168,9 @@ export function anywhere(regexp: string): { regexp: string } {
 export function wildcard(text: string): string | { glob: string } | { regexp: string } {
   if (!/[*?]/.test(text)) return text;
   if (!text.includes("?")) return { glob: text.replace(/\*+/g, "**") };
-  const escaped = text.replace(/[\\^$.|+()[\]{}]/g, "\\$&");
-  return { regexp: escaped.replace(/\*+/g, "(?s:.*)").replaceAll("?", "(?s:.)") };
+  const regexp = text.replace(/\*+|[?\\^$.|+()[\]{}]/g, (part) => {
+    if (part === "?") return "(?s:.)";
+    return part.startsWith("*") ? "(?s:.*)" : `\\${part}`;
+  });
+  return { regexp };
 }

@@ -77,7 +77,7 @@ export function trustFile(
   options: { draft: Draft; place: string; what: string; ignoreSct: boolean },
 ): string {
   const { draft, place, what, ignoreSct } = options;
-  const file = `${proposed.replace(/[^A-Za-z0-9._-]+/g, "-")}.trusted-root.json`;
+  const file = `${proposed.replace(/-without-sct$/, "").replace(/[^A-Za-z0-9._-]+/g, "-")}.trusted-root.json`;
   draft.note("file", place, `write the trusted root ${file}: ${what}`);
   return draft.trusted(proposed, { trustedRoot: file, ...(ignoreSct ? { insecureIgnoreSct: true as const } : {}) });
 }
