@@ -159,7 +159,7 @@ export function intersect({ parts: one }: Glob, { parts: other }: Glob): boolean
 /** One rule that demands what several units demand. */
 function together(item: Item, units: readonly Unit[], draft: Draft): RuleText {
   const [first, ...others] = units;
-  if (!first) throw new TsignError("internal", "a rule of no policy");
+  if (!first) throw new TsignError("internal", "a rule without a policy");
   if (others.length === 0) return ruleOf(first, [item.text]);
   const enforced = units.some((unit) => unit.effect === "enforce");
   const effect = enforced ? "enforce" : units.some((unit) => unit.effect === "warn") ? "warn" : "audit";
