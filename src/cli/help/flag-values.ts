@@ -49,7 +49,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
     /(Name|Username|ClientId|Identity|Repository|Ref|Sha|Trigger|Prefix|oidcProvider)$|^(username|slot|email|aud)$/,
     text("name"),
   ],
-  [/^fromFormat$/, text("format")],
+  [/^(?:fromFormat|format)$/, text("format")],
   [/^to$/, text("repository")],
   [/^referrer$/, text("digest")],
   [/^olderThan$/, text("duration")],

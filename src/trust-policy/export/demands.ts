@@ -80,7 +80,7 @@ type Pattern = NonNullable<SignerText["identity"] | SignerText["issuer"]>;
  *
  * @throws NoEqual for certificates without an issuer
  */
-export function exactOrRegExp(pattern: Pattern): { readonly exact: string } | { readonly regexp: string } {
+function exactOrRegExp(pattern: Pattern): { readonly exact: string } | { readonly regexp: string } {
   if (typeof pattern === "string") return { exact: pattern };
   if ("none" in pattern) throw new NoEqual("certificates without an issuer");
   if ("regexp" in pattern) {

@@ -134,7 +134,7 @@ export function meets(one: ImagePattern, other: ImagePattern): boolean {
 }
 
 /** Whether one text matches both globs. */
-export function intersect({ parts: one }: Glob, { parts: other }: Glob): boolean {
+function intersect({ parts: one }: Glob, { parts: other }: Glob): boolean {
   const seen = new Set<number>();
   const open: [number, number][] = [[0, 0]];
   for (let at = open.pop(); at; at = open.pop()) {
