@@ -208,6 +208,7 @@ test("ClusterImagePolicy: globs", async () => {
     "r.example/a*b",
     `r.example/a@sha256:${"0".repeat(64)}`,
     "us-*.r.example/**",
+    "index.docker.io/team**",
     "image",
   ]) {
     assert.equal(await globs(glob), undefined, glob);
@@ -334,6 +335,21 @@ test("ClusterPolicy: form, action, digests and scope", async () => {
     validationFailureActionOverrides: [{ action: "Enforce", namespaces: ["n"] }],
   };
   assert.equal(await effect({}, overrides), undefined, "the strictest action");
+  for (const [failurePolicy, count] of [
+    ["Ignore", 1],
+    ["Fail", 0],
+  ] as const) {
+    const documents = [
+      kyverno({ attestors }, { failurePolicy }),
+      ivp({ failurePolicy, validations: [call("attestors.a")] }),
+    ];
+    for (const document of documents) {
+      const { stricter } = await imported(document);
+      assert.equal(stricter.filter((text) => text.includes("an error keeps it from verifying")).length, count);
+    }
+  }
+  const users = await imported(kyverno({ attestors, imageReferences: ["docker.io/team*"] }));
+  assert.match(users.refused.join(), /pattern "docker\.io\/team\*" has no equal/, "all images of several users");
   const pinned = async (entry: object) => (await imported(kyverno({ attestors, ...entry }))).rules[0]?.["digest"];
   assert.equal(await pinned({ mutateDigest: false }), "required");
   assert.equal(await pinned({ mutateDigest: false, verifyDigest: false }), undefined);
@@ -477,6 +493,8 @@ test("policy.json: scopes from the longest, requirements, and the signed reposit
   );
   assert.deepEqual(scopes.rules[2]?.signatures, { signers: "key", log: "insecure-skip" });
   assert.equal(typeof scopes.rules[3]?.["refuse"], "string");
+  const user = await imported(policy({ "docker.io/team": [{ type: "insecureAcceptAnything" }] }));
+  assert.equal(user.rules[0]?.["images"], "docker.io/team/**", "not the official image of that name");
   const strict = await imported(policy({ "r.example": [signedBy()] }));
   assert.match(String(strict.rules[0]?.["refuse"]), /--any-signed-repository/);
   for (const requirement of [

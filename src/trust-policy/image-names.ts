@@ -8,7 +8,7 @@ const DOCKER_HUB = "index.docker.io";
 const HUB_NAMES = new Set(["docker.io", DOCKER_HUB, "registry-1.docker.io", "registry.hub.docker.com"]);
 /** What a pattern may contain: names and tags are made of these characters. */
 const CHARACTERS = /^[a-zA-Z0-9._/:*[\]-]+$/;
-const MAX_PATTERN = 512;
+export const MAX_PATTERN = 512;
 
 /** A pattern for images: their repository, and the tag if the pattern has one. */
 export interface ImagePattern {

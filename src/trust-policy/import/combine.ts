@@ -122,7 +122,7 @@ function order(items: readonly Item[]): Item[] {
 }
 
 /** Whether `pattern` matches every image that `other` matches. */
-function covers(pattern: ImagePattern, other: ImagePattern): boolean {
+export function covers(pattern: ImagePattern, other: ImagePattern): boolean {
   if (!isCovered(other.repository, [pattern.repository])) return false;
   return pattern.tag === undefined || (other.tag !== undefined && isCovered(other.tag, [pattern.tag]));
 }
@@ -186,7 +186,8 @@ function together(item: Item, units: readonly Unit[], draft: Draft): RuleText {
   return ruleOf({ ...first, name: names, effect, pinned: units.some((unit) => unit.pinned), outcome }, [item.text]);
 }
 
-function both(one: Outcome, two: Outcome, note: () => void): Outcome {
+/** What two policies demand together. `note` is called where they demand signatures of their own. */
+export function both(one: Outcome, two: Outcome, note: () => void): Outcome {
   if ("refuse" in one || "accept" in two) return one;
   if ("refuse" in two || "accept" in one) return two;
   const attestations = [...(one.attestations ?? []), ...(two.attestations ?? [])].filter(

@@ -1,5 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
+import { type ImagePattern, parseImagePattern } from "../image-names.ts";
 import type { Requirement, RuleText } from "../schema.ts";
-import { type Outcome, ruleOf } from "./combine.ts";
+import { both, covers, type Outcome, ruleOf, type Unit } from "./combine.ts";
+import { bySpecificity, overlap, rivals } from "./connaisseur-patterns.ts";
 import { allOf, countOf, type Draft, evidenceOf, type Member } from "./draft.ts";
 import { fromConnaisseur } from "./patterns.ts";
 import { identitySigner, keySigners, sctTrust, trustFile } from "./signers.ts";
@@ -31,52 +34,106 @@ export function readConnaisseur(application: Fields, draft: Draft): RuleText[] {
     draft.unused(features, "cache");
   }
   draft.unused(application, "logLevel", "logFormat");
-  const entries = application.list("policy").map((fields) => ({ fields, pattern: fields.text("pattern") ?? "" }));
-  const rules: RuleText[] = [];
-  for (const { fields, pattern } of entries.sort((one, other) => compare(one.pattern, other.pattern))) {
-    const { images, untranslated } = fromConnaisseur(pattern);
-    const outcome = readRule(fields, validators, draft);
-    const effect: "warn" | "enforce" = detects ? "warn" : "enforce";
-    const unit = { name: pattern, place: fields.place(), images, everywhere: false, effect, pinned: false };
-    if (untranslated.length > 0) {
-      draft.note(
-        "refused",
-        fields.place("pattern"),
-        `pattern "${pattern}" has no equal: all images that a later rule would decide on are refused`,
-      );
-      rules.push(ruleOf({ ...unit, outcome: { refuse: `imported pattern "${pattern}" has no equal` } }, ["**"]));
-      break;
-    }
-    rules.push(ruleOf({ ...unit, outcome }, images));
-    const [image = ""] = images;
-    if (!/:[^/]*\*$/.test(image) || "refuse" in outcome) continue;
-    draft.note(
-      "refused",
-      fields.place("pattern"),
-      `images that "${pattern}" matches by a tag are refused where they are named by digest only`,
-    );
-    const refuse = "the imported pattern demands a tag";
-    rules.push(
-      ruleOf({ ...unit, name: `${pattern} by digest`, outcome: { refuse } }, [image.slice(0, image.lastIndexOf(":"))]),
-    );
-  }
+  const entries = bySpecificity(
+    application.list("policy").map((fields) => ({ fields, pattern: fields.text("pattern") ?? "" })),
+  ).map((entry) => ({ ...entry, outcome: readRule(entry.fields, validators, draft) }));
+  const effect = detects ? "warn" : "enforce";
+  const rules = entriesToRules(entries, effect, draft);
   draft.unknown(application, "it is not imported");
   return rules;
 }
 
-/** The more specific pattern first: more parts, then longer literal beginnings of parts, then longer parts (internal/policy). */
-function compare(one: string, other: string): number {
-  const [a, b] = [one.split("/"), other.split("/")];
-  if (a.length !== b.length) return b.length - a.length;
-  // An image of Docker Hub is index.docker.io/…, so that docker.io has no beginning in common with it.
-  const literal = (part: string) => (part === "docker.io" ? 0 : part.replace(/\*.*$/, "").length);
-  for (const measure of [literal, (part: string) => part.length]) {
-    for (const [index, part] of a.entries()) {
-      const difference = measure(b[index] ?? "") - measure(part);
-      if (difference !== 0) return difference;
+/** A rule of Connaisseur, with what it decides. */
+interface Entry {
+  readonly fields: Fields;
+  readonly pattern: string;
+  readonly outcome: Outcome;
+}
+
+/** @param entries the more specific patterns first */
+function entriesToRules(entries: readonly Entry[], effect: Unit["effect"], draft: Draft): RuleText[] {
+  const rules: RuleText[] = [];
+  const decided: ImagePattern[] = [];
+  for (const [index, { fields, pattern }] of entries.entries()) {
+    const place = fields.place("pattern");
+    const rule = (name: string, images: readonly string[], decision: Outcome) =>
+      rules.push(ruleOf({ name, place, images, everywhere: false, effect, pinned: false, outcome: decision }, images));
+    const image = imageOf(pattern);
+    if (image === undefined) {
+      const text = `pattern "${pattern}" has no equal: all images that a later rule would decide on are refused`;
+      draft.note("refused", place, text);
+      rule(pattern, ["**"], { refuse: `imported pattern "${pattern}" has no equal` });
+      return rules;
     }
+    if (decided.some((other) => covers(other, image.pattern))) {
+      draft.note("unused", place, `pattern "${pattern}" decides on no image: earlier rules decide on all its images`);
+      continue;
+    }
+    decided.push(image.pattern);
+    if (pattern.includes("@")) {
+      draft.note("refused", place, `pattern "${pattern}": a pattern cannot contain a digest; ${image.text} is refused`);
+      rule(pattern, [image.text], { refuse: `imported pattern "${pattern}" contains a digest` });
+      continue;
+    }
+    const { elsewhere, decision } = withOthers(image.pattern, { entries, index, draft });
+    if (elsewhere.length > 0) {
+      draft.note(
+        "refused",
+        place,
+        `Connaisseur finds patterns anywhere in a name: images that "${pattern}" and a more specific one match are refused`,
+      );
+      rule(`${pattern}, more specific elsewhere`, elsewhere, {
+        refuse: "a more specific imported pattern matches, too",
+      });
+    }
+    rule(pattern, [image.text], decision);
+    if (image.pattern.tag === undefined || "refuse" in decision) continue;
+    const repository = image.text.slice(0, image.text.lastIndexOf(":"));
+    draft.note(
+      "refused",
+      place,
+      `images of ${repository} that "${pattern}" does not match, or named by digest, are refused`,
+    );
+    rule(`${pattern} by digest`, [repository], { refuse: "the imported pattern demands a tag" });
   }
-  return 0;
+  return rules;
+}
+
+/** The pattern of this program. */
+function imageOf(pattern: string): { text: string; pattern: ImagePattern } | undefined {
+  const [text] = fromConnaisseur(pattern).images;
+  const parsed = text === undefined ? undefined : parseImagePattern(text);
+  return text === undefined || !parsed || "wrong" in parsed ? undefined : { text, pattern: parsed };
+}
+
+/**
+ * What a rule decides, and the images for which another rule of Connaisseur decides although the pattern of the other rule here
+ * does not match them: these are refused, or must meet what both demand.
+ */
+function withOthers(
+  image: ImagePattern,
+  { entries, index, draft }: { entries: readonly Entry[]; index: number; draft: Draft },
+): { elsewhere: string[]; decision: Outcome } {
+  const own = entries[index] as Entry;
+  const elsewhere: string[] = [];
+  let decision = own.outcome;
+  for (const [at, other] of entries.entries()) {
+    if (at === index || (at > index && !rivals(own.pattern, other.pattern))) continue;
+    if (
+      isDeepStrictEqual(
+        both(own.outcome, other.outcome, () => {}),
+        own.outcome,
+      )
+    )
+      continue;
+    const found = at > index ? { images: [], everywhere: true } : overlap(image, other.pattern);
+    elsewhere.push(...found.images);
+    if (!found.everywhere) continue;
+    const text = `"${other.pattern}" may match the same images in Connaisseur, anywhere in their names: both are demanded`;
+    draft.note("stricter", own.fields.place("pattern"), text);
+    decision = both(decision, other.outcome, () => {});
+  }
+  return { elsewhere: [...new Set(elsewhere)], decision };
 }
 
 function readRule(fields: Fields, validators: ReadonlyMap<string, Fields>, draft: Draft): Outcome {

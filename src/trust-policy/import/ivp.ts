@@ -2,6 +2,7 @@ import type { AttestationText, Requirement } from "../schema.ts";
 import type { Outcome, Unit } from "./combine.ts";
 import { allOf, anyOf, countOf, type Draft, evidenceOf, type Member, merge } from "./draft.ts";
 import { fromExpression, fromOtherwise, NO_IMAGE } from "./expression.ts";
+import { noteFailurePolicy } from "./kyverno.ts";
 import { fromKyverno, type Translated } from "./patterns.ts";
 import { identitySigner, keySigners, SIGSTORE_FIELDS, sctTrust, trustFile } from "./signers.ts";
 import type { Fields } from "./source.ts";
@@ -14,7 +15,6 @@ const SIGNATURES = /^verifyImageSignatures\((\w+),\[((?:attestors\.\w+,?)+)\]\)$
 const ATTESTATIONS = /^verifyAttestationSignatures\((\w+),attestations\.(\w+),\[((?:attestors\.\w+,?)+)\]\)$/;
 const UNUSED = [
   ...["webhookConfiguration", "evaluation", "autogen", "auditAnnotations", "credentials", "variables", "images"],
-  ...["failurePolicy"],
 ];
 
 /** Reads an ImageValidatingPolicy of Kyverno whose validations count the attestors that have signed. */
@@ -45,6 +45,7 @@ export function readImageValidatingPolicy(document: Fields, draft: Draft): Unit 
     );
   }
   draft.broader(spec, "matchConditions");
+  noteFailurePolicy(spec, draft);
   const isJson = spec.fields("evaluation")?.text("mode") === "JSON";
   const members = new Map<string, Member | undefined>();
   for (const each of spec.list("attestors")) members.set(each.text("name") ?? "", readAttestor(each, draft));

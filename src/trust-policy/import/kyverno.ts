@@ -21,13 +21,7 @@ export function readClusterPolicy(document: Fields, draft: Draft): Unit[] {
   if (!spec) return [];
   const action = spec.text("validationFailureAction");
   draft.unused(spec, ...SPEC_UNUSED);
-  if (/ignore/i.test(spec.text("failurePolicy") ?? "")) {
-    draft.note(
-      "stricter",
-      spec.place("failurePolicy"),
-      "failurePolicy Ignore: an image is refused where its verification fails",
-    );
-  }
+  noteFailurePolicy(spec, draft);
   const overridden = spec
     .list("validationFailureActionOverrides")
     .some((each) => /^enforce$/i.test(each.text("action") ?? ""));
@@ -64,6 +58,14 @@ export function readClusterPolicy(document: Fields, draft: Draft): Unit[] {
   draft.unknown(spec, "its demands are not imported");
   draft.note("stricter", spec.place(), "Kyverno admits images that no rule matches; they are refused here");
   return units;
+}
+
+/** With Ignore, Kyverno admits an image that it cannot verify because of an error. */
+export function noteFailurePolicy(spec: Fields, draft: Draft): void {
+  if (!/^ignore$/i.test(spec.text("failurePolicy") ?? "")) return;
+  const text =
+    "failurePolicy Ignore: Kyverno admits images that an error keeps it from verifying; they are refused here";
+  draft.note("stricter", spec.place("failurePolicy"), text);
 }
 
 /** Whether a rule decides on all Pods; what narrows it is named. */

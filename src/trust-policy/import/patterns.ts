@@ -7,13 +7,16 @@ export interface Translated {
 }
 
 /** A name split into repository, and what follows it. */
-function split(text: string): { repository: string; tag: string | undefined; digest: string | undefined } {
+export function split(text: string): { repository: string; tag: string | undefined; digest: string | undefined } {
   const at = text.indexOf("@");
   if (at >= 0) return { repository: text.slice(0, at), tag: undefined, digest: text.slice(at + 1) };
   const colon = text.lastIndexOf(":");
   if (colon <= text.lastIndexOf("/")) return { repository: text, tag: undefined, digest: undefined };
   return { repository: text.slice(0, colon), tag: text.slice(colon + 1), digest: undefined };
 }
+
+/** A pattern for Docker Hub of which this program would complete the path, `docker.io/team*`: the repositories of a user. */
+const HUB_USERS = /^(?:index\.|registry-1\.)?docker\.io\/(?!\*\*)[^/]*\*\*/;
 
 function collect(texts: readonly string[], translate: (text: string) => string | undefined): Translated {
   const images: string[] = [];
@@ -42,6 +45,7 @@ export function fromClusterImagePolicy(globs: readonly string[]): Translated {
     if (glob === "*/*") return "index.docker.io/*/*";
     if (glob.includes("***")) return undefined;
     const { repository, tag, digest } = split(glob);
+    if (HUB_USERS.test(repository)) return undefined;
     if (digest !== undefined) return anyDigest.has(repository) ? repository : undefined;
     if (tag === undefined) {
       if (repository.endsWith("*")) return repository;
@@ -65,6 +69,7 @@ export function fromKyverno(patterns: readonly string[]): Translated {
     if (ANY.test(pattern)) return "**";
     if (/[?[\]{}!\\]/.test(pattern)) return undefined;
     const { repository, tag } = split(pattern.replace(/\*+/g, "**"));
+    if (HUB_USERS.test(repository)) return undefined;
     if (tag === undefined || ANY.test(tag)) return repository;
     return `${repository}:${tag.replaceAll("**", "*")}`;
   });
@@ -75,22 +80,31 @@ export function fromScope(scope: string): Translated {
   const { repository, tag, digest } = split(scope);
   if (digest !== undefined) return { images: [], untranslated: [scope] };
   if (tag !== undefined && repository.includes("/")) return collect([`${repository}:${tag}`], (text) => text);
-  const isHost = !scope.includes("/");
-  return collect(isHost ? [`${scope}/**`] : [scope, `${scope}/**`], (text) => text);
+  // `docker.io/team` is a user of Docker Hub, and no image.
+  const isNamespace = !scope.includes("/") || /^docker\.io\/[^/]+$/.test(scope);
+  return collect(isNamespace ? [`${scope}/**`] : [scope, `${scope}/**`], (text) => text);
 }
 
 /**
- * Translates a pattern of Connaisseur: `*` stands for any characters, and the pattern matches a part of the name from its start
- * (internal/config, MatchingRule).
+ * Translates a pattern of Connaisseur that names a registry's host: `*` stands for any characters, and the pattern matches a part
+ * of the name (internal/config, MatchingRule). One with a digest becomes one for the repository.
  */
 export function fromConnaisseur(pattern: string): Translated {
   return collect([pattern], (text) => {
     if (/^\*+(?::\*+)?$/.test(text)) return "**";
     if (/[?[\]{}!\\]/.test(text)) return undefined;
     const { repository, tag, digest } = split(text.replace(/\*+/g, "**"));
-    if (digest !== undefined) return undefined;
-    if (tag === undefined) return repository.endsWith("**") ? repository : `${repository}**`;
-    if (ANY.test(tag)) return repository.endsWith("**") ? repository : `${repository}:*`;
-    return `${repository}:${tag.replaceAll("**", "*").replace(/\**$/, "*")}`;
+    if (digest !== undefined) return onHub(repository.replace(/:[^/:]*$/, ""));
+    if (tag === undefined) return onHub(repository.endsWith("**") ? repository : `${repository}**`);
+    if (ANY.test(tag)) return onHub(repository.endsWith("**") ? repository : `${repository}:*`);
+    return onHub(`${repository}:${tag.replaceAll("**", "*").replace(/\**$/, "*")}`);
   });
+}
+
+/** Connaisseur's names of images on Docker Hub have `library/` where this program's patterns leave it out. */
+function onHub(image: string): string | undefined {
+  const [, host, path = ""] = /^((?:index\.|registry-1\.)?docker\.io)\/(.*)$/s.exec(image) ?? [];
+  if (host === undefined || path.includes("/") || path.startsWith("**"))
+    return host?.startsWith("r") ? undefined : image;
+  return host === "docker.io" && path.endsWith("**") ? `${image}/**` : undefined;
 }
