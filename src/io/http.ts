@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import process from "node:process";
 import { Readable } from "node:stream";
 import { TsignError } from "../errors.ts";
+import { once } from "../format/once.ts";
 import { release } from "../format/pieces.ts";
 import type * as Secure from "./https.ts";
 import type { Handler, HttpRequest, HttpResponse, Listening, ServerRequest } from "./io.ts";
@@ -29,8 +30,10 @@ function agentFor(
 
 /** Loads what connections over TLS need, to a server or to a proxy. */
 async function loadSecure({ url, proxy }: HttpRequest): Promise<typeof Secure | undefined> {
-  return url.protocol === "https:" || proxy?.startsWith("https:") ? import("./https.ts") : undefined;
+  return url.protocol === "https:" || proxy?.startsWith("https:") ? importSecure() : undefined;
 }
+
+const importSecure = once(() => import("./https.ts"));
 
 /**
  * Sends one HTTP request (Io.http).

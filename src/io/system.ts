@@ -1,4 +1,5 @@
 import { TsignError } from "../errors.ts";
+import { once } from "../format/once.ts";
 import type { Detached, Files, Io, Spawned, SpawnOptions, Terminal } from "./io.ts";
 import { directOutlet, type Outlet, standardError, streamOutlet } from "./output.ts";
 import { holdingSignals, interruption } from "./signals.ts";
@@ -23,6 +24,7 @@ export function systemIo(): Io & {
   written(): Promise<void>;
 } {
   let probe: Io["usesTls"];
+  const loadHttp = once(() => import("./http.ts"));
   const writing = new Set<Promise<void>>();
   const [stdout, stderr] = outlets();
   // A stream may call back for an empty write before what came earlier is out (Bun): each real write is waited for.
@@ -54,14 +56,14 @@ export function systemIo(): Io & {
     now: () => new Date(),
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     sleep,
-    http: async (request) => (await import("./http.ts")).exchange(request),
+    http: async (request) => (await loadHttp()).exchange(request),
     usesTls: async (server, signal) => {
       probe ??= (await import("./probe.ts")).tlsProbe();
       return probe(server, signal);
     },
     unixCall: async (call) => (await import("./unix.ts")).unixCall(call),
     sendMail: async (mail) => (await import("./mail.ts")).sendMail(mail),
-    listen: async (options, handler) => (await import("./http.ts")).listen(options, handler),
+    listen: async (options, handler) => (await loadHttp()).listen(options, handler),
     spawn: spawnToEnd,
     detach,
     orderly: holdingSignals,

@@ -79,8 +79,16 @@ export function defaultHashes(key: PublicKey): readonly HashName[] {
  * OpenSSL's queue that the next createPrivateKey throws.
  */
 export function sameKey(a: KeyObject, b: KeyObject): boolean {
-  const der = (key: KeyObject) => key.export({ type: "spki", format: "der" });
-  return a.asymmetricKeyType === b.asymmetricKeyType && der(a).equals(der(b));
+  return a.asymmetricKeyType === b.asymmetricKeyType && encoded(a).equals(encoded(b));
+}
+
+/** What `encoded` returned: the same keys are compared for each image of a batch. */
+const encodings = new WeakMap<KeyObject, Buffer>();
+
+function encoded(key: KeyObject): Buffer {
+  const known = encodings.get(key) ?? key.export({ type: "spki", format: "der" });
+  encodings.set(key, known);
+  return known;
 }
 
 function kindOf(key: KeyObject): KeyKind {

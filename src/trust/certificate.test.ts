@@ -69,8 +69,18 @@ test("parseCertificate returns names, key and signature algorithm as encoded", (
   );
   assert.ok(certificate.key.export({ type: "spki", format: "der" }).equals(SPKI));
   assert.equal(certificate.asn1.extensions.length, 1);
-  assert.equal(parseCertificate(der), certificate, "the same bytes are read once");
-  assert.notEqual(parseCertificate(Buffer.from(der)), certificate);
+  assert.ok(parseCertificate(der) === certificate, "the same bytes are read once");
+  assert.ok(parseCertificate(Buffer.from(der)) === certificate, "also from another image");
+});
+
+test("parseCertificate: bytes that are changed afterwards -> the certificate does not change, and the new bytes are read", () => {
+  const der = Buffer.from(made({ serial: integer(Buffer.of(0x41, 7)) }));
+  const certificate = parseCertificate(Buffer.from(der));
+  const mine = parseCertificate(der);
+  der[0] = 0x31;
+  assert.ok(mine.native.raw.equals(certificate.native.raw));
+  assert.deepEqual(Buffer.from(mine.subject), SUBJECT);
+  refused(Buffer.from(der), /unexpected type/);
 });
 
 test("parseCertificate: missing or extra members -> refused", () => {

@@ -1,6 +1,7 @@
 import { type KeyObject, X509Certificate } from "node:crypto";
 import { X509Certificate as Asn1Certificate } from "@sigstore/core";
 import { TsignError } from "../errors.ts";
+import { byContent } from "../format/by-content.ts";
 import { type Der, DerError, derChildren, readDer, requireDer, TAG } from "../format/der.ts";
 import { faultOf } from "../format/key-fault.ts";
 
@@ -24,7 +25,7 @@ export interface Certificate {
   readonly signatureAlgorithm: Uint8Array;
 }
 
-/** Certificates parsed before: chains repeat them, and paths are verified at several times. */
+/** Certificates parsed before: chains repeat them, paths are verified at several times, and images share their signer. */
 const cache = new WeakMap<Uint8Array, Certificate>();
 
 /**
@@ -36,6 +37,12 @@ const cache = new WeakMap<Uint8Array, Certificate>();
 export function parseCertificate(der: Uint8Array): Certificate {
   const known = cache.get(der);
   if (known) return known;
+  const certificate = parseOnce(der);
+  cache.set(der, certificate);
+  return certificate;
+}
+
+const parseOnce = byContent((der): Certificate => {
   try {
     const parts = readParts(der);
     const native = new X509Certificate(der);
@@ -46,14 +53,12 @@ export function parseCertificate(der: Uint8Array): Certificate {
       throw new DerError("public key is not DER");
     }
     const asn1 = Asn1Certificate.parse(Buffer.from(der));
-    const certificate = { native, asn1, key, ...parts };
-    cache.set(der, certificate);
-    return certificate;
+    return { native, asn1, key, ...parts };
   } catch (cause) {
     const reason = cause instanceof DerError ? `: ${cause.message}` : "";
     throw new TsignError("untrusted", `malformed certificate${reason}`, { cause });
   }
-}
+});
 
 /**
  * DER of a certificate's subject, without parsing the rest of it: to select the certificates worth parsing.

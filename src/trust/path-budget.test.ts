@@ -78,7 +78,9 @@ test("PathBudget: a cached certificate is free in every path", () => {
   for (let time = 0; time < 300; time++) assert.equal(work.parse(Buffer.from(leaf)), first);
   assert.equal(budget.path().parse(Buffer.from(leaf)), first);
   assert.equal(parse(work).count, 99);
-  assert.notEqual(new PathBudget().path().parse(Buffer.from(leaf)), first);
+  const other = new PathBudget().path();
+  other.parse(Buffer.from(leaf));
+  assert.equal(parse(other).count, 99, "what another image had parsed is not free");
   const others = FIXTURES.map((der) => budget.path().parse(Buffer.from(der)));
   assert.deepEqual(
     others.map(({ native }) => native.raw),
@@ -101,6 +103,19 @@ test("PathBudget: a cached signature check is free and keeps its result", () => 
   assert.deepEqual(good.keys, ["key of issuer", "key of other issuer"]);
   assert.equal(budget.path().isSigned(other.certificate, good.certificate), true, "the other way round");
   assert.deepEqual(other.keys, ["key of good"]);
+});
+
+test("PathBudget: what another image had checked is not checked again, and not free", () => {
+  const [leaf, forged, issuer] = [counted("leaf"), counted("forged", false), counted("issuer")];
+  for (let image = 0; image < 3; image++) {
+    const work = new PathBudget().path();
+    assert.equal(work.isSigned(leaf.certificate, issuer.certificate), true);
+    assert.equal(work.isSigned(forged.certificate, issuer.certificate), false);
+    assert.equal(check(work).count, 98);
+  }
+  assert.deepEqual([leaf.checks, forged.checks], [1, 1]);
+  const namesake = counted("leaf", false);
+  assert.equal(new PathBudget().path().isSigned(namesake.certificate, issuer.certificate), false);
 });
 
 test("PathBudget caches up to 10000 signature checks, then starts again", () => {

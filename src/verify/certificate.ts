@@ -2,7 +2,7 @@ import { TsignError } from "../errors.ts";
 import type { EvidenceKey } from "../evidence/model.ts";
 import { publicKeyFromObject } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
-import { parseCertificate } from "../trust/certificate.ts";
+import { type Certificate, parseCertificate } from "../trust/certificate.ts";
 import { type CertificatePath, verifyCertificatePath } from "../trust/certificate-path.ts";
 import { isWithin } from "../trust/material.ts";
 import { PathBudget } from "../trust/path-budget.ts";
@@ -10,13 +10,21 @@ import { CheckFailed, type TrustMaterial } from "./model.ts";
 
 type CertificateKey = Extract<EvidenceKey, { kind: "certificate" }>;
 
+/** Keys of parsed certificates, which the images of a batch share. */
+const keys = new WeakMap<Certificate, PublicKey>();
+
 /**
  * The public key of a certificate that is not verified yet.
  *
  * @throws CheckFailed "key" for a certificate that cannot be parsed
  */
-export function certifiedKey(key: CertificateKey): PublicKey {
-  return asCheck(() => publicKeyFromObject(parseCertificate(key.leaf).native.publicKey));
+export function certifiedKey({ leaf }: CertificateKey): PublicKey {
+  return asCheck(() => {
+    const certificate = parseCertificate(leaf);
+    const key = keys.get(certificate) ?? publicKeyFromObject(certificate.key);
+    keys.set(certificate, key);
+    return key;
+  });
 }
 
 /**

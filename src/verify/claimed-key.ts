@@ -1,7 +1,10 @@
 import type { Evidence } from "../evidence/model.ts";
+import { once } from "../format/once.ts";
 import { MAX_ED25519_MESSAGE } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { CheckFailed, type Policy } from "./model.ts";
+
+const forCertificates = once(() => import("./certified.ts"));
 
 /**
  * The key that must have made the signature: the policy's key, or that of the certificate, which is not verified yet.
@@ -25,7 +28,7 @@ export async function claimedKey(evidence: Evidence, policy: Policy): Promise<Pu
       actual: "public key",
     });
   }
-  const { certifiedKey } = await import("./certified.ts");
+  const { certifiedKey } = await forCertificates();
   return certifiedKey(evidence.key);
 }
 
@@ -39,7 +42,7 @@ export async function keyToReadWith(
 ): Promise<PublicKey | undefined> {
   if (signer.kind === "key") return signer.key;
   if (key.kind !== "certificate") return undefined;
-  const { certifiedKey } = await import("./certified.ts");
+  const { certifiedKey } = await forCertificates();
   try {
     return certifiedKey(key);
   } catch (error) {

@@ -1,8 +1,9 @@
-import { createPublicKey, X509Certificate } from "node:crypto";
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64 } from "../format/base64.ts";
+import { byContent } from "../format/by-content.ts";
 import { sameBytes } from "../format/bytes.ts";
 import { hash } from "../format/digest.ts";
 import { isObject, parseJson, textOf } from "../format/json.ts";
@@ -73,7 +74,7 @@ function requirePlausibleTime(entry: TransparencyLogEntry, { key }: Evidence): v
   if (version === "0.0.2" && kind !== "intoto") {
     throw new CheckFailed("log", "log entry has an integrated time, which Rekor v2 does not set");
   }
-  const certificate = key.kind === "certificate" ? tryRead(() => new X509Certificate(key.leaf)) : undefined;
+  const certificate = key.kind === "certificate" ? readStated(key.leaf).certificate : undefined;
   if (certificate && (time < certificate.validFromDate || time > certificate.validToDate)) {
     throw new CheckFailed("log", `certificate was not valid at the log entry's time ${time.toISOString()}`);
   }
@@ -179,9 +180,7 @@ function parseBody(entry: Pick<TransparencyLogEntry, "canonicalizedBody">): Reco
 
 /** @param stated PEM or DER, of a certificate or a public key */
 function requireKey(stated: Uint8Array, { evidence, key }: { evidence: Evidence; key: PublicKey }): void {
-  const isPem = stated[0] !== 0x30;
-  const text = isPem ? Buffer.from(stated).toString("latin1") : "";
-  const certificate = tryRead(() => new X509Certificate(isPem ? text : stated));
+  const { certificate, key: logged } = readStated(stated);
   if (certificate) {
     const same =
       evidence.key.kind === "certificate"
@@ -190,9 +189,6 @@ function requireKey(stated: Uint8Array, { evidence, key }: { evidence: Evidence;
     if (!same) throw new CheckFailed("log", "log entry is for a different certificate");
     return;
   }
-  const logged = tryRead(() =>
-    createPublicKey(isPem ? text : { key: Buffer.from(stated), format: "der", type: "spki" }),
-  );
   if (!logged || !sameKey(logged, key.object)) {
     throw new CheckFailed("log", "log entry is for a different key", {
       expected: "the signer's key",
@@ -200,6 +196,16 @@ function requireKey(stated: Uint8Array, { evidence, key }: { evidence: Evidence;
     });
   }
 }
+
+/** Reads PEM or DER, of a certificate or otherwise of a public key; both are undefined for anything else. */
+const readStated = byContent((stated): { certificate?: X509Certificate; key?: KeyObject } => {
+  const isPem = stated[0] !== 0x30;
+  const text = isPem ? Buffer.from(stated).toString("latin1") : "";
+  const certificate = tryRead(() => new X509Certificate(isPem ? text : stated));
+  if (certificate) return { certificate };
+  const key = tryRead(() => createPublicKey(isPem ? text : { key: Buffer.from(stated), format: "der", type: "spki" }));
+  return key ? { key } : {};
+});
 
 function tryRead<T>(read: () => T): T | undefined {
   try {

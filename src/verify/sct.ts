@@ -5,6 +5,7 @@ import { decodeBase64 } from "../format/base64.ts";
 import { sameBytes } from "../format/bytes.ts";
 import { isObject } from "../format/json.ts";
 import { parseSignedJson } from "../format/signed-json.ts";
+import type { Certificate } from "../trust/certificate.ts";
 import type { CertificatePath } from "../trust/certificate-path.ts";
 import { isWithin, type Log } from "../trust/material.ts";
 import { CheckFailed } from "./model.ts";
@@ -85,12 +86,24 @@ function isSigned(sct: Sct, signed: { entry: Uint8Array; embedded: boolean; log:
 
 /** PreCert (RFC 6962 §3.2): the hash of the issuer's key, and the certificate without its SCTs. */
 function precertificate({ leaf, issuer }: CertificatePath): Uint8Array {
+  const tbs = withoutScts(leaf);
+  const issuerKey = createHash("sha256").update(issuer.key.export({ type: "spki", format: "der" }));
+  return Buffer.concat([issuerKey.digest(), uint(tbs.length, 3), tbs]);
+}
+
+/** What `withoutScts` returned: encoding a certificate takes long, and the images of a batch share theirs. */
+const precertificates = new WeakMap<Certificate, Uint8Array>();
+
+/** DER of a certificate's tbsCertificate without its SCTs. */
+function withoutScts(leaf: Certificate): Uint8Array {
+  const known = precertificates.get(leaf);
+  if (known) return known;
   const clone = leaf.asn1.clone();
   const position = clone.extensions.findIndex((each) => each.subs[0]?.toOID() === EXTENSION_OID_SCT);
   clone.extensions.splice(position, 1);
   const tbs = clone.tbsCertificate.toDER();
-  const issuerKey = createHash("sha256").update(issuer.native.publicKey.export({ type: "spki", format: "der" }));
-  return Buffer.concat([issuerKey.digest(), uint(tbs.length, 3), tbs]);
+  precertificates.set(leaf, tbs);
+  return tbs;
 }
 
 function wholeCertificate({ leaf }: CertificatePath): Uint8Array {

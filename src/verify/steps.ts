@@ -1,5 +1,6 @@
 import type { Evidence } from "../evidence/model.ts";
 import type { Message } from "../format/digest.ts";
+import { once } from "../format/once.ts";
 import type { PublicKey } from "../keys/types.ts";
 import type { CertificatePath } from "../trust/certificate-path.ts";
 import { isWithin, type TimestampAuthority } from "../trust/material.ts";
@@ -20,7 +21,8 @@ import {
   type VerifiedTimestamp,
 } from "./model.ts";
 
-const forCertificates = () => import("./certified.ts");
+const forCertificates = once(() => import("./certified.ts"));
+const forTimestamps = once(() => import("./timestamp.ts"));
 
 /**
  * Step "log": every entry from a trusted log is included in that log and is for this key, signature and message, and there
@@ -102,7 +104,7 @@ export async function checkTimes(step: {
 
 /** Verifies the timestamps from trusted authorities, over the signature or the stored envelope. */
 async function trustedTimestamps({ content, timestamped, timestamps }: Evidence, trust: TrustMaterial) {
-  const { verifyTimestamp } = await import("./timestamp.ts");
+  const { verifyTimestamp } = await forTimestamps();
   const messages = [content.signature, ...(timestamped ? [timestamped] : [])];
   return timestamps.flatMap((response) => {
     const verified = verifyTimestamp(response, messages, trust.timestampAuthorities);

@@ -1,11 +1,13 @@
 import { createHash, type KeyObject, verify as verifyBytes, X509Certificate } from "node:crypto";
 import { ASN1Obj } from "@sigstore/core";
 import { TsignError } from "../errors.ts";
+import { byContent } from "../format/by-content.ts";
 import { sameBytes } from "../format/bytes.ts";
 import { type HashName, hash } from "../format/digest.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import { verifyCertificatePath } from "../trust/certificate-path.ts";
 import { isWithin, type TimestampAuthority } from "../trust/material.ts";
+import { isSignedBy } from "../trust/signed-by.ts";
 import { CheckFailed } from "./model.ts";
 import { readHash, readToken, type Token } from "./timestamp-token.ts";
 
@@ -88,8 +90,8 @@ function requireKnownCertificates(token: Token, leaf: X509Certificate, authority
   }
   while (unknown.length > 0) {
     const issued = unknown.filter((der) => {
-      const { native, issuer } = parseCertificate(der);
-      return known.some((each) => sameBytes(each.subject, issuer) && native.verify(each.key));
+      const certificate = parseCertificate(der);
+      return known.some((each) => sameBytes(each.subject, certificate.issuer) && isSignedBy(certificate, each));
     });
     if (issued.length === 0) throw new CheckFailed("time", "contains a certificate that is not from its authority");
     known.push(...issued.map(parseCertificate));
@@ -104,25 +106,26 @@ function requireKnownCertificates(token: Token, leaf: X509Certificate, authority
 function signingCertificate(token: Token, authority: TimestampAuthority): X509Certificate | undefined {
   const candidates = authority.leaf ? [authority.leaf] : token.certificates;
   for (const der of candidates) {
-    const { tbs } = readCertificate(der);
-    const serial = tbs.find((each) => each.tag.isInteger());
-    const issuer = serial && tbs[tbs.indexOf(serial) + 2];
-    const isSigner =
-      serial?.value.equals(token.signer.serial) && issuer && sameBytes(issuer.toDER(), token.signer.issuer);
-    if (isSigner) return new X509Certificate(der);
+    const found = readSigner(der);
+    if (!found) continue;
+    const { serial, issuer, certificate } = found;
+    if (sameBytes(serial, token.signer.serial) && sameBytes(issuer, token.signer.issuer)) return certificate;
   }
   return undefined;
 }
 
-/** The fields of a certificate's tbsCertificate (RFC 5280 §4.1); empty for a malformed certificate. */
-function readCertificate(der: Uint8Array): { tbs: readonly ASN1Obj[] } {
+/** The serial number and the issuer's DER of a certificate (RFC 5280 §4.1); undefined for a malformed certificate. */
+const readSigner = byContent((der) => {
   try {
-    new X509Certificate(der);
-    return { tbs: ASN1Obj.parseBuffer(Buffer.from(der)).subs[0]?.subs ?? [] };
+    const certificate = new X509Certificate(der);
+    const tbs = ASN1Obj.parseBuffer(Buffer.from(der)).subs[0]?.subs ?? [];
+    const serial = tbs.find((each) => each.tag.isInteger());
+    const issuer = serial && tbs[tbs.indexOf(serial) + 2]?.toDER();
+    return issuer && { certificate, serial: serial.value, issuer };
   } catch {
-    return { tbs: [] };
+    return undefined;
   }
-}
+});
 
 /** Checks that the signed attributes match the TSTInfo, and the signer's certificate if they name one (RFC 5035 §3). */
 function verifyAttributes(token: Token, leaf: X509Certificate): void {
