@@ -1,3 +1,4 @@
+import "./remembered-scrypt.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
