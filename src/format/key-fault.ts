@@ -27,22 +27,31 @@ const SMALL_PRIME_BOUND = 752;
  * Why a key must not be used for verification: it is unsupported, or anyone could forge its signatures. Undefined for a good key.
  * All trusted keys are checked with it: those of certificates, logs and authorities. It accepts more than `weaknessOf`: RSA keys
  * from 2048 to 16384 bits with any odd exponent from 3, because other programs create such keys.
+ *
+ * @param spki the key's SubjectPublicKeyInfo (DER), for callers that have it
  */
-export function faultOf(key: KeyObject): string | undefined {
+export function faultOf(key: KeyObject, spki?: Uint8Array): string | undefined {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
   switch (type) {
     case "ec": {
       const curve = details?.namedCurve ?? "";
       if (!CURVES.includes(curve)) return `keys on the curve ${curve || "given by parameters"} are not supported`;
-      return isNamedPoint(key, POINT_BYTES[curve] ?? 0) ? undefined : "its point is not uncompressed";
+      return isNamedPoint(spki ?? spkiOf(key), POINT_BYTES[curve] ?? 0) ? undefined : "its point is not uncompressed";
     }
     case "rsa":
       return rsaFault(key);
     case "ed25519":
-      return isSmallOrder(key) ? "it is a point of small order, for which anyone can forge signatures" : undefined;
+      return isSmallOrder(spki ?? spkiOf(key))
+        ? "it is a point of small order, for which anyone can forge signatures"
+        : undefined;
     default:
       return `keys of type ${type ?? "unknown"} are not supported`;
   }
+}
+
+/** SubjectPublicKeyInfo of a public or private key, as DER. */
+function spkiOf(key: KeyObject): Uint8Array {
+  return key.export({ type: "spki", format: "der" });
 }
 
 function rsaFault(key: KeyObject): string | undefined {
@@ -59,13 +68,12 @@ function rsaFault(key: KeyObject): string | undefined {
 }
 
 /** Whether the key has a named curve and an uncompressed point, the only form that Go's crypto/x509 supports. */
-function isNamedPoint(key: KeyObject, pointBytes: number): boolean {
-  const spki = key.export({ type: "spki", format: "der" });
+function isNamedPoint(spki: Uint8Array, pointBytes: number): boolean {
   return spki.length < pointBytes + 32 && spki.at(-pointBytes) === 4;
 }
 
-function isSmallOrder(key: KeyObject): boolean {
-  const bytes = key.export({ type: "spki", format: "der" }).subarray(-32).reverse(); // little-endian
+function isSmallOrder(spki: Uint8Array): boolean {
+  const bytes = Buffer.from(spki.subarray(-32)).reverse(); // little-endian
   bytes[0] = (bytes[0] ?? 0) & 0x7f; // the sign of x
   const y = BigInt(`0x${bytes.toString("hex")}`);
   return y >= ED25519_PRIME || SMALL_ORDER.includes(y);

@@ -47,9 +47,10 @@ const parseOnce = byContent((der): Certificate => {
     const parts = readParts(der);
     const native = new X509Certificate(der);
     const key = native.publicKey; // parsed only now, and may throw
-    const fault = faultOf(key);
+    const spki = key.export({ type: "spki", format: "der" });
+    const fault = faultOf(key, spki);
     if (fault) throw new DerError(`key cannot be used: ${fault}`);
-    if (!key.export({ type: "spki", format: "der" }).equals(parts.spki)) {
+    if (!spki.equals(parts.spki)) {
       throw new DerError("public key is not DER");
     }
     const asn1 = Asn1Certificate.parse(Buffer.from(der));
