@@ -9,6 +9,7 @@ import { readTrustedRoot } from "../src/trust/trusted-root.ts";
 import { CheckFailed } from "../src/verify/model.ts";
 import { verifyTimestamp } from "../src/verify/timestamp.ts";
 import type { Json } from "./support/document-mutations.ts";
+import { some } from "./support/mutation-share.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { timestamp } from "./support/sandbox-client.ts";
 import { NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
@@ -155,6 +156,7 @@ test("verifyTimestamp: any byte of a token with certificates changed -> refused,
   const response = await timestamp(sandbox, signature, { full: true });
   const { timestampAuthorities: trusted } = readTrustedRoot(Buffer.from(sandbox.trustedRoot), "root");
   const authorities = [...trusted, ...trusted.map((each) => ({ ...each, leaf: undefined }))];
+  let turn = 0;
   for (const authority of authorities) {
     const judge = (token: Uint8Array) => {
       try {
@@ -166,7 +168,7 @@ test("verifyTimestamp: any byte of a token with certificates changed -> refused,
     };
     assert.ok(judge(response) instanceof Date);
     assert.equal(judge(Buffer.concat([response, Buffer.of(0)])), undefined, "a byte after its end");
-    for (let at = 0; at < response.length; at++) {
+    for (const at of some(response.keys(), turn++)) {
       const changed = Buffer.from(response);
       changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
       assert.equal(judge(changed), undefined, `bit ${at % 8} of byte ${at}`);

@@ -9,6 +9,7 @@ import type { Policy } from "../src/verify/model.ts";
 import { exactly } from "../src/verify/patterns.ts";
 import { verify } from "../src/verify/verify.ts";
 import { byteMutations, type Json, mutations, textMutations } from "./support/document-mutations.ts";
+import { EVERY, some } from "./support/mutation-share.ts";
 import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
 import { ALICE } from "./support/sandbox-client.ts";
 import {
@@ -19,17 +20,7 @@ import {
   signedBundle,
 } from "./support/signed-bundles.ts";
 
-/**
- * Mutates every field of every kind of bundle in every way: only the original verifies. One mutation
- * in five runs, a different one for each kind of bundle; all of them with TSIGN_ALL_MUTATIONS=1, as in .ci/run.
- */
-const EVERY = process.env["TSIGN_ALL_MUTATIONS"] === "1" ? 1 : 5;
-
-function* some<T>(changes: Iterable<T>, turn = 0): Generator<T> {
-  let index = turn;
-  for (const change of changes) if (index++ % EVERY === 0) yield change;
-}
-
+// Mutates every field of every kind of bundle in every way: only the original verifies.
 const base = { version: "0.3", dsse: false, signer: "certificate", promise: false, timestamp: false } as const;
 const KINDS: Readonly<Record<string, BundleKind>> = {
   "v0.1, hashedrekord, promise": { ...base, version: "0.1", entry: "hashedrekord 0.0.1", promise: true },
