@@ -116,10 +116,30 @@ export function parseTexts(texts: Readonly<Record<string, string>>): SyntaxTrees
 export function walk(node: Node, visit: (node: Node, parent: Node | undefined) => void, parent?: Node): void {
   if (typeof node?.type !== "string") return;
   visit(node, parent);
-  for (const [key, child] of Object.entries<Node>(node)) {
-    if (typeof child !== "object" || child === null || key === "loc" || key.endsWith("Comments")) continue;
-    for (const each of Array.isArray(child) ? child : [child]) walk(each, visit, node);
+  for (const child of childrenOf(node)) walk(child, visit, node);
+}
+
+const NO_CHILDREN = new Set([
+  "type",
+  "loc",
+  "start",
+  "end",
+  "extra",
+  "leadingComments",
+  "innerComments",
+  "trailingComments",
+]);
+
+/** The nodes directly below a node. */
+export function childrenOf(node: Node): Node[] {
+  const children: Node[] = [];
+  for (const key in node) {
+    const child: Node = node[key];
+    if (typeof child !== "object" || child === null || NO_CHILDREN.has(key)) continue;
+    if (Array.isArray(child)) for (const each of child) children.push(each);
+    else children.push(child);
   }
+  return children;
 }
 
 /** The declaration of a name by a function's parameters or among the statements of a block. */

@@ -1,4 +1,4 @@
-import { type Node, type SyntaxTrees, walk } from "./syntax.ts";
+import { childrenOf, type Node, type SyntaxTrees, walk } from "./syntax.ts";
 
 /** Where a piece of text stands in the whole text that is printed. */
 export type Place = "whole" | "start" | "middle" | "end";
@@ -245,10 +245,7 @@ function results(called: Node): Node[] {
   const visit = (node: Node): void => {
     if (typeof node?.type !== "string" || (node !== called && isFunction(node))) return;
     if (node.type === "ReturnStatement" && node.argument) found.push(node.argument);
-    for (const [key, child] of Object.entries<Node>(node)) {
-      if (typeof child !== "object" || key === "loc" || key.endsWith("Comments")) continue;
-      for (const each of Array.isArray(child) ? child : [child]) visit(each);
-    }
+    for (const child of childrenOf(node)) visit(child);
   };
   visit(called);
   return found;
