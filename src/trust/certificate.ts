@@ -5,8 +5,8 @@ import { byContent } from "../format/by-content.ts";
 import { type Der, DerError, derChildren, readDer, requireDer, TAG } from "../format/der.ts";
 import { faultOf } from "../format/key-fault.ts";
 
-/** Largest certificate, in bytes. Those with hundreds of names have about ten thousand. */
-const MAX_CERTIFICATE = 128 * 1024;
+/** Largest certificate, in bytes: the executable's runtime reads no larger ones. Those with hundreds of names have about ten thousand. */
+const MAX_CERTIFICATE = 100 * 1024;
 /** Tags of tbsCertificate's optional members (RFC 5280 §4.1). */
 const [VERSION, ISSUER_ID, SUBJECT_ID, EXTENSIONS] = [0xa0, 0x81, 0x82, 0xa3];
 const UTC_TIME = /^\d{10}(\d\d)?Z$/;
