@@ -61,7 +61,7 @@ const ROOMS: Rooms = {
     "sign",
     "images",
   ],
-  monitor: ["errors.ts", "format", "io", "net", "oci", "keys", "trust", "evidence", "services", "verify"],
+  monitor: ["errors.ts", "format", "io", "net", "oci", "keys", "trust", "evidence", "services", "verify", "images"],
   lib: [
     "errors.ts",
     "format",
@@ -235,7 +235,7 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "cli/": { packages: ["@sigstore/core", "@sigstore/protobuf-specs"] },
   "evidence/": { packages: ["@sigstore/bundle", "@sigstore/core", "@sigstore/protobuf-specs"] },
   "keys/": { packages: ["@noble/"] },
-  "monitor/": { packages: ["@sigstore/core", "zod/mini"] }, // its state and configuration come from files
+  "monitor/": { packages: ["@sigstore/bundle", "@sigstore/core", "zod/mini"] }, // its state and configuration come from files
   "oci/": { packages: ["oci-registry-client", "oci-registry-client/", "zod/mini"] },
   "policy/": { packages: ["zod/mini"] },
   "sandbox/": { packages: ["@noble/"] },

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { TsignError } from "../src/errors.ts";
 import { parseFault } from "../src/sandbox/server/faults.ts";
 import { jsonAnswer } from "./support/json-answer.ts";
 import {
@@ -17,7 +18,7 @@ import {
   workshop,
 } from "./support/monitor-workshop.ts";
 import { testSigstore } from "./support/sandbox.ts";
-import type { Outcome } from "./support/test-io.ts";
+import { type Outcome, run } from "./support/test-io.ts";
 
 test("monitor: signatures in our name -> reported once, with exit code 3 until they are acknowledged", async (t) => {
   const shop = await workshop(t);
@@ -286,9 +287,15 @@ test("monitor without --once: looks again and again, and outlives a log that is 
   for (const fault of ["rekor1:status=404*1"]) shop.sigstore.faults.add(parseFault(fault));
   const common = ["--state=state.json", "--trusted-root=root.json", `--certificate-identity=${ALICE}`];
   const issuer = `--certificate-oidc-issuer=${shop.sigstore.at.issuer}`;
-  const { code, stdout } = await shop.monitor(...common, issuer, "--interval=10ms", "--timeout=2s");
-  assert.equal(code, 1);
-  assert.match(stdout, /unavailable.+found f-[0-9a-f]{16}: entry 1 of .+consistent/s);
+  let pauses = 0;
+  const sleep = async (milliseconds: number) => {
+    if (milliseconds === 7000 && ++pauses === 3) throw new TsignError("cancelled", "interrupted", { exitCode: 130 });
+  };
+  const io = { ...shop.sigstore.io, sleep };
+  const argv = ["monitor", ...common, issuer, "--interval=7s"];
+  const { code, stdout } = await run(argv, { cwd: shop.cwd, io });
+  assert.equal(code, 130);
+  assert.match(stdout, /unavailable.+found f-[0-9a-f]{16}: entry 1 of .+consistent.+consistent/s);
 });
 
 test("monitor --json: one document with what was found, and the error", async (t) => {

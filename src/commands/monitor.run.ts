@@ -8,7 +8,7 @@ import { lookOnce, type MonitorEvent } from "../monitor/monitor.ts";
 import { deliver } from "../monitor/report/deliver.ts";
 import { told } from "../monitor/report/report.ts";
 import { type Looked, markdownSummary, metrics } from "../monitor/report/summary.ts";
-import { type MonitorState, readState } from "../monitor/state.ts";
+import { type Alarm, type Finding, type MonitorState, readState } from "../monitor/state.ts";
 import { watchDigest } from "../monitor/watch.ts";
 import type definition from "./monitor.ts";
 
@@ -81,8 +81,9 @@ async function writeFiles(io: Io, looked: Looked, flags: { summary: string; metr
 }
 
 function resultOf({ state, logs, undelivered, events }: Awaited<ReturnType<typeof look>>) {
-  const isOpen = ({ acknowledged }: { acknowledged?: unknown }) => acknowledged === undefined;
+  const isOpen = ({ reported, acknowledged }: Finding | Alarm) => reported && acknowledged === undefined;
   return {
+    audits: events.flatMap((event) => (event.type === "audit" ? [event.audit] : [])),
     logs,
     findings: events.flatMap((event) => (event.type === "finding" ? [told(event.finding)] : [])),
     alarms: events.flatMap((event) => (event.type === "alarm" ? [told(event.alarm)] : [])),
@@ -92,7 +93,7 @@ function resultOf({ state, logs, undelivered, events }: Awaited<ReturnType<typeo
 }
 
 /** @throws TsignError with the exit code of the worst outcome */
-function failUnlessWell({ logs, open }: ReturnType<typeof resultOf>): void {
+function failUnlessWell({ logs, audits, open }: ReturnType<typeof resultOf>): void {
   const hint = "read each of them, then acknowledge it with `tsign monitor ack ID --why TEXT`";
   if (open.alarms > 0) {
     throw new TsignError("untrusted", `alarms that are not acknowledged: ${open.alarms}`, { exitCode: 4, hint });
@@ -109,5 +110,9 @@ function failUnlessWell({ logs, open }: ReturnType<typeof resultOf>): void {
   if (unread.length > 0) {
     const names = unread.map(({ log, reason }) => `${log} (${reason})`).join(", ");
     throw new TsignError("service", `look at ${names}: not possible`, { exitCode: 5, service: "rekor" });
+  }
+  const places = audits.flatMap(({ unread }) => unread).map(({ where, reason }) => `${where} (${reason})`);
+  if (places.length > 0) {
+    throw new TsignError("service", `read signatures in ${places.join(", ")}: not possible`, { exitCode: 5 });
   }
 }

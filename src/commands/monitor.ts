@@ -1,4 +1,11 @@
-import { ALARM_SHAPE, FINDING_SHAPE, LOG_SHAPE, monitorFlags, UNDELIVERED_SHAPE } from "../cli/flags/monitor.ts";
+import {
+  ALARM_SHAPE,
+  AUDIT_SHAPE,
+  FINDING_SHAPE,
+  LOG_SHAPE,
+  monitorFlags,
+  UNDELIVERED_SHAPE,
+} from "../cli/flags/monitor.ts";
 import { defineCommand, flag } from "../cli/parser/define.ts";
 import { shape } from "../cli/parser/shape.ts";
 
@@ -14,6 +21,7 @@ export default defineCommand({
     "tsign monitor --state monitor.json --config monitor-config.json --interval 10m --format json-lines",
   ],
   result: shape.object({
+    audits: shape.list(AUDIT_SHAPE, "what stored signatures have shown; none without images and bundles"),
     logs: shape.list(LOG_SHAPE),
     findings: shape.list(FINDING_SHAPE, "those that were not reported before"),
     alarms: shape.list(ALARM_SHAPE, "those that were not reported before"),
@@ -35,7 +43,7 @@ export default defineCommand({
   ownExitCodes: {
     3: "there are findings that are not acknowledged",
     4: "a log misbehaves, or misbehaved and the alarm is not acknowledged",
-    5: "a log could not be read",
+    5: "a log, or a place with signatures, could not be read",
   },
   unlimited: true,
 });

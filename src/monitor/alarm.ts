@@ -9,6 +9,7 @@ export const ALARM_KINDS = [
   "changed", // entries that are not those of the signed tree
   "withheld", // an entry of the signed tree that the log does not return
   "unsigned", // a head without the log's signature
+  "missing", // an entry that it proved or promised to have, and does not return
   "replaced", // another tree, and the one before is not among the log's inactive shards
 ] as const;
 export type AlarmKind = (typeof ALARM_KINDS)[number];
@@ -20,6 +21,8 @@ export interface AlarmEvidence {
   /** What the log returned now. */
   readonly seen: string;
   readonly proof?: readonly string[];
+  /** A signature's entry: where it is stored, its index and its body in base64. */
+  readonly stored?: { readonly where: string; readonly logIndex: string; readonly body: string };
   /** Entries that were fetched: the first index, the subtrees before it, and the hashes of the leaves. */
   readonly entries?: { readonly from: number; readonly before: readonly string[]; readonly leaves: readonly string[] };
 }

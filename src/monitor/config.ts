@@ -6,6 +6,8 @@ import { parseJson } from "../format/json.ts";
 const text = z.string().check(z.minLength(1));
 const digest = z.string().check(z.refine(isDigest));
 
+const duration = z.string().check(z.regex(/^[1-9][0-9]{0,5}[mhd]$/));
+
 const identity = z.strictObject({
   identity: z.optional(text),
   identityRegexp: z.optional(text),
@@ -49,6 +51,11 @@ const schema = z.strictObject({
   digests: z.optional(z.array(digest)),
   /** Digests that were signed by our order. */
   expected: z.optional(z.array(digest)),
+  /** Where our own signatures are: repositories or images, and Sigstore bundles. */
+  images: z.optional(z.array(text)),
+  bundles: z.optional(z.array(text)),
+  /** How long an entry may wait for its signature to be stored there. */
+  grace: z.optional(duration),
   reports: z.optional(reports),
   logs: z.optional(
     z.array(
@@ -56,7 +63,7 @@ const schema = z.strictObject({
         url: text,
         /** Whether entries are searched, or only that the log grows is proven. */
         search: z.optional(z.boolean()),
-        frozenAfter: z.optional(z.string().check(z.regex(/^[1-9][0-9]{0,5}[mhd]$/))),
+        frozenAfter: z.optional(duration),
       }),
     ),
   ),

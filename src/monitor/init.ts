@@ -21,7 +21,7 @@ export async function firstState(
 ): Promise<MonitorState> {
   const logs: LogState[] = [];
   for (const target of targets) logs.push(await firstLog(io, target, from));
-  return { logs, watched, findings: [], alarms: [] };
+  return { logs, watched, audited: [], findings: [], alarms: [] };
 }
 
 async function firstLog(io: Io, target: Target, from: "now" | number): Promise<LogState> {

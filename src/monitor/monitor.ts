@@ -1,11 +1,14 @@
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io/io.ts";
 import { Misbehaved, stableId } from "./alarm.ts";
+import { audit } from "./audit/audit.ts";
+import type { Places, Unread } from "./audit/stored.ts";
 import { emptyHead, lookAt } from "./look.ts";
 import type { LogSource } from "./source.ts";
 import { openV1 } from "./source-v1.ts";
 import { openV2 } from "./source-v2.ts";
-import { type Alarm, type Finding, type LogState, type MonitorState, updateState } from "./state.ts";
+import type { Alarm, Finding, LogState, MonitorState } from "./state.ts";
+import { isSame, Store } from "./store.ts";
 import type { Target } from "./target.ts";
 import { type Watch, watchDigest } from "./watch.ts";
 
@@ -26,7 +29,19 @@ export interface LogOutcome {
 export type MonitorEvent =
   | { readonly type: "log"; readonly log: LogOutcome }
   | { readonly type: "finding"; readonly finding: Finding }
-  | { readonly type: "alarm"; readonly alarm: Alarm };
+  | { readonly type: "alarm"; readonly alarm: Alarm }
+  | { readonly type: "audit"; readonly audit: AuditOutcome };
+
+/** What the signatures have shown that are stored with our images. */
+interface AuditOutcome {
+  /** Log entries in them. */
+  readonly signatures: number;
+  /** Entries that a log does not return. */
+  readonly missing: number;
+  /** Entries without a valid proof or promise of a trusted log. */
+  readonly unproven: number;
+  readonly unread: readonly Unread[];
+}
 
 export interface MonitorOptions {
   readonly targets: readonly Target[];
@@ -39,6 +54,8 @@ export interface MonitorOptions {
   readonly evidence: string;
   /** Settings of a log. */
   readonly settings: (target: Target) => { readonly searches: boolean; readonly frozenAfter: number | undefined };
+  /** Where our own signatures are, and milliseconds in which an entry may wait for its signature to be stored there. */
+  readonly places: (Places & { readonly grace: number }) | undefined;
   readonly onEvent: (event: MonitorEvent) => void;
 }
 
@@ -49,27 +66,67 @@ export function openSource(io: Io, { api, url, logs }: Target): LogSource {
 }
 
 /**
- * Looks once at every log of the trusted root and of the state, one after another. What was told is stored as told: a monitor that
- * was killed in between tells it again, with the same ID.
+ * Looks once at every log of the trusted root and of the state, one after another, then at the signatures of `places`, which explain
+ * findings. What was told is stored as told: a monitor that was killed in between tells it again, with the same ID.
  *
  * @returns the state that was stored last
- * @throws TsignError "input" if the state or the evidence cannot be written; failures of logs are events
+ * @throws TsignError "input" if the state or the evidence cannot be written; failures of logs and registries are events
  */
 export async function lookOnce(io: Io, initial: MonitorState, options: MonitorOptions): Promise<MonitorState> {
-  const { targets, trusted, watch, path, onEvent } = options;
+  const { targets, trusted, watch, path, places } = options;
   const store = new Store(io, path, { ...initial, watched: watchDigest(watch) });
-  for (const finding of initial.findings.filter(({ reported }) => !reported)) onEvent({ type: "finding", finding });
+  const toldIds = new Set<string>();
+  const onEvent = (event: MonitorEvent) => {
+    options.onEvent(event);
+    if (event.type === "finding") toldIds.add(event.finding.id);
+    if (event.type === "alarm") toldIds.add(event.alarm.id);
+  };
+  const telling = { ...options, onEvent };
+  const isLate = (finding: Finding) => isDue(finding, { now: io.now(), places });
+  for (const finding of initial.findings) if (isLate(finding) && !places) onEvent({ type: "finding", finding });
   for (const alarm of initial.alarms.filter(({ reported }) => !reported)) onEvent({ type: "alarm", alarm });
+  const readable: Target[] = [];
   for (const target of targets) {
     const known = store.logOf(target) ?? newLog(target, io.now());
-    onEvent({ type: "log", log: await lookAtTarget(io, known, { target, store, options }) });
+    const outcome = await lookAtTarget(io, known, { target, store, options: telling });
+    if (outcome.outcome !== "unavailable") readable.push(target);
+    onEvent({ type: "log", log: outcome });
   }
   for (const lost of store.state.logs.filter((log) => !trusted.some((target) => isSame(log, target)))) {
     const reason = "it is not in the trusted root";
     onEvent({ type: "log", log: outcomeOf(lost, "unavailable", reason) });
   }
-  await store.markReported();
+  if (places) {
+    await auditPlaces(io, { store, places, readable, options: telling });
+    for (const finding of store.state.findings) if (isLate(finding)) onEvent({ type: "finding", finding });
+  }
+  await store.markReported(toldIds);
   return store.state;
+}
+
+/** Whether a finding is to be told: one that nothing explains, after the time in which its signature may be stored. */
+function isDue(
+  { reported, acknowledged, foundAt }: Finding,
+  { now, places }: { now: Date; places: MonitorOptions["places"] },
+): boolean {
+  if (reported || acknowledged) return false;
+  return !places || now.getTime() - Date.parse(foundAt) >= places.grace;
+}
+
+async function auditPlaces(
+  io: Io,
+  context: { store: Store; places: Places; readable: readonly Target[]; options: MonitorOptions },
+): Promise<void> {
+  const { store, places, readable, options } = context;
+  const audited = new Set(store.state.audited);
+  const seen = await audit(io, { places, targets: options.trusted, readable, audited });
+  await store.saveAudit(seen, io.now());
+  for (const { target, misbehaved } of seen.missing) {
+    const alarm = await raise(io, misbehaved, { target, store, folder: options.evidence });
+    if (alarm) options.onEvent({ type: "alarm", alarm });
+  }
+  const { known, unproven, unread } = seen;
+  options.onEvent({ type: "audit", audit: { signatures: known.size, missing: seen.missing.length, unproven, unread } });
 }
 
 /** A log that the state does not have: it is searched from its first entry. Its tree is known at the first look. */
@@ -99,7 +156,7 @@ async function lookAtTarget(
       sleep: (milliseconds) => io.sleep(milliseconds, io.signal),
       save: async (log, findings) => {
         const added = await store.save(log, findings);
-        for (const finding of added) onEvent({ type: "finding", finding });
+        if (!options.places) for (const finding of added) onEvent({ type: "finding", finding });
       },
     });
     return outcomeOf(current(), "consistent");
@@ -131,10 +188,6 @@ function outcomeOf(log: LogState, outcome: LogOutcome["outcome"], reason?: strin
   return { log: url, api, outcome, size, searched, unparsed, untrusted, ...(reason === undefined ? {} : { reason }) };
 }
 
-function isSame(a: Pick<LogState, "url" | "api">, b: Pick<LogState, "url" | "api">): boolean {
-  return a.url === b.url && a.api === b.api;
-}
-
 /** Writes the evidence of a misbehaviour, and stores and returns the alarm; undefined if it was raised before. */
 async function raise(
   io: Io,
@@ -143,6 +196,7 @@ async function raise(
 ): Promise<Alarm | undefined> {
   const { url, api, logs } = target;
   const facts = [textOf(evidence.known), kind === "unsigned" ? "" : textOf(evidence.seen)];
+  if (evidence.stored) facts.splice(0, 2, evidence.stored.logIndex, evidence.stored.body); // its heads differ each time
   const id = stableId("a", api, url, kind, ...facts);
   if (store.state.alarms.some((each) => each.id === id)) return undefined;
   const raisedAt = io.now().toISOString();
@@ -169,45 +223,4 @@ async function raise(
 /** The signed text of a checkpoint: the signatures of Rekor v1 differ each time. */
 function textOf(checkpoint: string): string {
   return checkpoint.split("\n\n", 1)[0] ?? "";
-}
-
-/** The state in memory and in its file. */
-class Store {
-  readonly #io: Io;
-  readonly #path: string;
-  state: MonitorState;
-
-  constructor(io: Io, path: string, state: MonitorState) {
-    this.#io = io;
-    this.#path = path;
-    this.state = state;
-  }
-
-  logOf(target: Target): LogState | undefined {
-    return this.state.logs.find((log) => isSame(log, target));
-  }
-
-  /** Stores a log, with new findings, and returns those that were not there yet. */
-  async save(log: LogState, findings: readonly Finding[]): Promise<readonly Finding[]> {
-    const added = findings.filter(({ id }) => !this.state.findings.some((each) => each.id === id));
-    const { logs, findings: told } = this.state;
-    const isNew = !logs.some((each) => isSame(each, log));
-    const next = isNew ? [...logs, log] : logs.map((each) => (isSame(each, log) ? log : each));
-    await this.#write({ ...this.state, logs: next, findings: [...told, ...added] });
-    return added;
-  }
-
-  saveAlarm(alarm: Alarm): Promise<void> {
-    return this.#write({ ...this.state, alarms: [...this.state.alarms, alarm] });
-  }
-
-  markReported(): Promise<void> {
-    const { findings, alarms } = this.state;
-    const told = <T extends object>(items: readonly T[]) => items.map((each) => ({ ...each, reported: true }));
-    return this.#write({ ...this.state, findings: told(findings), alarms: told(alarms) });
-  }
-
-  async #write(next: MonitorState): Promise<void> {
-    this.state = await updateState(this.#io, this.#path, next);
-  }
 }

@@ -67,6 +67,8 @@ const state = z.strictObject({
   logs: z.array(log),
   /** What the entries were searched for, as a digest. */
   watched: z.string(),
+  /** Hashes of the leaves of stored signatures that are in their logs. */
+  audited: z.array(hash),
   findings: z.array(finding),
   alarms: z.array(alarm),
 });

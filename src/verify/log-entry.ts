@@ -39,3 +39,15 @@ export function verifyLogEntry(entry: TransparencyLogEntry, logs: readonly Log[]
   verifyInclusion(known);
   return { log, treeSize: proof.treeSize, signedBy: checkpointName(entry, log), integratedTime: integratedTime(entry) };
 }
+
+/**
+ * Checks that a trusted log has promised to include an entry, with a SET, or proves that it does.
+ *
+ * @throws CheckFailed "log"
+ */
+export function verifyPromisedEntry(entry: TransparencyLogEntry, logs: readonly Log[]): void {
+  const log = logOfId(entry.logId?.keyId ?? new Uint8Array(), logs);
+  if (!log) throw new CheckFailed("log", "no entry is from a trusted transparency log");
+  requireTrustedLog({ entry, log });
+  verifyInclusion({ entry, log });
+}

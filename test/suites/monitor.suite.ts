@@ -9,9 +9,11 @@ import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
 import { createFaults } from "../../src/sandbox/server/faults.ts";
 import { createHandler } from "../../src/sandbox/server/server.ts";
 import { openSigstore } from "../../src/sandbox/sigstore.ts";
-import { ALICE, MALLORY, MISBEHAVED, only, WELL, workshop } from "../support/monitor-workshop.ts";
+import { auditOf, factory, linesOf, MINUTES } from "../support/monitor-factory.ts";
+import { ALICE, FOUND, MALLORY, MISBEHAVED, only, WELL, workshop } from "../support/monitor-workshop.ts";
 import { PASSWORD } from "../support/passwords.ts";
 import { BEFORE, ENVIRONMENT, PROGRAM } from "../support/program.ts";
+import { collector, mailServer } from "../support/receivers.ts";
 import { keyOf } from "../support/sandbox-client.ts";
 import { run, temporaryFolder } from "../support/test-io.ts";
 
@@ -127,6 +129,57 @@ function bodyV2(key: PublicKey, index: number): string {
   const hashedRekordV002 = { data: { algorithm: "SHA2_256", digest }, signature: { content: "c2ln", verifier } };
   return JSON.stringify({ apiVersion: "0.0.2", kind: "hashedrekord", spec: { hashedRekordV002 } });
 }
+
+test("monitor: a day's work: CI signs ten images in every form, a thief signs one -> the report names the one", async (t) => {
+  const shop = await factory(t);
+  const { as, ok, push, clock, look, sigstore } = shop;
+  const [hook, mail] = [await collector(t), await mailServer(t)];
+  shop.write("secret", "text");
+  const email = { server: mail.url, from: "monitor@acme.example", to: ["security@acme.example"] };
+  shop.configure({
+    images: [shop.repository],
+    reports: { webhooks: [{ url: hook.url, secret: "secret" }], email: [email] },
+  });
+  const forms = [
+    ["rekor1", ["--format=legacy"]],
+    ["rekor1", []],
+    ["rekor1Tsa", ["--format=both"]],
+    ["rekor2", []],
+  ] as const;
+  for (let index = 0; index < 10; index++) {
+    const image = await push(`v${index}`);
+    const [config, form] = forms[index % forms.length] ?? assert.fail();
+    await ok("sign", ...as(config), ...form, image);
+    if (index % 3 !== 0) continue;
+    shop.write("sbom.json", "{}");
+    await ok("attest", ...as(config), ...(config === "rekor1Tsa" ? [] : form), "--predicate=sbom.json", image);
+  }
+  shop.write("malware", "evil");
+  await ok("sign-blob", ...as("rekor1"), "--bundle=thief.json", "malware");
+  const first = await look();
+  assert.deepEqual([first.code, only(linesOf(first), "finding")], [WELL, []], "its signature may still be on its way");
+  clock.now = new Date(clock.now.getTime() + 11 * MINUTES);
+  const second = await look();
+  assert.equal(second.code, FOUND, second.stderr);
+  const [finding = assert.fail(), ...others] = only(linesOf(second), "finding");
+  assert.deepEqual(others, []);
+  const { tlogEntries } = JSON.parse(readFileSync(join(shop.cwd, "thief.json"), "utf8")).verificationMaterial;
+  assert.deepEqual([finding["api"], finding["index"]], [1, Number(tlogEntries[0].logIndex)]);
+  assert.match(String(finding["signer"]), /release\.yml@refs\/heads\/main/);
+  const [report, ...more] = hook.received.map(({ text }) => JSON.parse(text));
+  assert.deepEqual([report.findings.map(({ id }: { id: string }) => id), more], [[finding["id"]], []]);
+  assert.equal(mail.mails.length, 1);
+  assert.ok(mail.mails[0]?.text.replaceAll("=\r\n", "").includes(String(finding["id"])));
+  const { signatures, missing, unproven, unread } = auditOf(second);
+  assert.deepEqual([missing, unproven, unread], [0, 0, []]);
+  assert.ok(Number(signatures) >= 14, String(signatures));
+  const before = sigstore.requests.length;
+  await look();
+  const asked = sigstore.requests
+    .slice(before)
+    .filter((line) => line.includes("/log/entries") || line.includes("/tile/entries"));
+  assert.deepEqual(asked, [], "entries are asked for once");
+});
 
 test("monitor: a key in either log -> found; another key -> not", async (t) => {
   const shop = await workshop(t, { entries: 1 });

@@ -1,5 +1,5 @@
 import { EFFECTS } from "../../src/cli/effects.ts";
-import { ALARM_SHAPE, FINDING_SHAPE, LOG_SHAPE, UNDELIVERED_SHAPE } from "../../src/cli/flags/monitor.ts";
+import { ALARM_SHAPE, AUDIT_SHAPE, FINDING_SHAPE, LOG_SHAPE, UNDELIVERED_SHAPE } from "../../src/cli/flags/monitor.ts";
 import type { Page } from "../../src/cli/help/reference.ts";
 import { type Shape, shape } from "../../src/cli/parser/shape.ts";
 import { TABLE } from "../../src/cli/table.ts";
@@ -41,7 +41,13 @@ function monitorPages(): Page[] {
     required: ["version", "type", ...(schema["required"] as string[])],
     properties: { version: { const: 1 }, type: { const: type }, ...(schema["properties"] as object) },
   });
-  const lines = { log: LOG_SHAPE, finding: FINDING_SHAPE, alarm: ALARM_SHAPE, undelivered: UNDELIVERED_SHAPE };
+  const lines = {
+    log: LOG_SHAPE,
+    finding: FINDING_SHAPE,
+    alarm: ALARM_SHAPE,
+    audit: AUDIT_SHAPE,
+    undelivered: UNDELIVERED_SHAPE,
+  };
   const report = shape.object({
     id: shape.text("the same for the same findings and alarms"),
     time: shape.text("RFC 3339"),

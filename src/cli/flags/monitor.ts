@@ -47,10 +47,27 @@ export const ALARM_SHAPE = shape.object({
   id: shape.text("the same each time for the same facts"),
   log: shape.text("URL of the log"),
   api: shape.count("version of its API"),
-  kind: shape.choice(["forked", "rewritten", "shrunk", "frozen", "changed", "withheld", "unsigned", "replaced"]),
+  kind: shape.choice([
+    "forked",
+    "rewritten",
+    "shrunk",
+    "frozen",
+    "changed",
+    "withheld",
+    "unsigned",
+    "missing",
+    "replaced",
+  ]),
   reason: shape.text(),
   evidence: shape.text("file with the signed heads, the proof and the log's keys"),
   raisedAt: shape.text("RFC 3339"),
+});
+
+export const AUDIT_SHAPE = shape.object({
+  signatures: shape.count("log entries in stored signatures, each proven or promised by its log"),
+  missing: shape.count("those that their log does not return, each an alarm"),
+  unproven: shape.count("stored entries without a valid proof or promise of a trusted log"),
+  unread: shape.list(shape.object({ where: shape.text(), reason: shape.text() }), "what could not be read"),
 });
 
 export const UNDELIVERED_SHAPE = shape.object({ channel: shape.text(), reason: shape.text() });

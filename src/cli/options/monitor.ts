@@ -33,7 +33,9 @@ export function requireState({ state }: { state: string }): string {
 export async function readMonitor(
   io: Io,
   flags: Flags,
-): Promise<Pick<MonitorOptions, "targets" | "trusted" | "watch" | "settings"> & { channels: readonly Channel[] }> {
+): Promise<
+  Pick<MonitorOptions, "targets" | "trusted" | "watch" | "settings" | "places"> & { channels: readonly Channel[] }
+> {
   const { config: path } = flags;
   const config = path === "" ? { version: 1 as const } : parseConfig(await readBlob(io, path), path);
   const { identities, keys } = await watched(io, flags, config);
@@ -57,7 +59,14 @@ export async function readMonitor(
   };
   const trusted = targetsOf(material.logs);
   const channels = await openChannels(io, config.reports);
-  return { watch, trusted, targets: selected(trusted, config), settings: settingsOf(flags, config), channels };
+  return {
+    watch,
+    trusted,
+    targets: selected(trusted, config),
+    settings: settingsOf(flags, config),
+    places: placesOf(config),
+    channels,
+  };
 }
 
 async function watched(io: Io, flags: Flags, config: MonitorConfig): Promise<Pick<Watch, "identities" | "keys">> {
@@ -83,6 +92,11 @@ async function watched(io: Io, flags: Flags, config: MonitorConfig): Promise<Pic
 
 async function patterns(text: string | undefined, regexp: string | undefined): Promise<IdentityPolicy["subject"]> {
   return [...(text === undefined ? [] : [exactly(text)]), ...(regexp === undefined ? [] : [await matching(regexp)])];
+}
+
+/** Where our own signatures are. An entry may wait ten minutes for its signature to be stored, unless the configuration says more. */
+function placesOf({ images = [], bundles = [], grace = "10m" }: MonitorConfig): MonitorOptions["places"] {
+  return images.length + bundles.length > 0 ? { images, bundles, grace: millisecondsOf(grace) } : undefined;
 }
 
 /** The logs that the configuration names, else all. @throws TsignError "input" for one that is not in the trusted root */

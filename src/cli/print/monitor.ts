@@ -9,8 +9,21 @@ const VERSION = 1;
 
 /** Writes an event of a monitor as one line of JSON. */
 export function jsonLine(io: Pick<Io, "stdout">, event: MonitorEvent): void {
-  const content = event.type === "log" ? event.log : told(event.type === "finding" ? event.finding : event.alarm);
+  const content = contentOf(event);
   io.stdout.data(`${JSON.stringify({ version: VERSION, type: event.type, ...content })}\n`);
+}
+
+function contentOf(event: MonitorEvent): object {
+  switch (event.type) {
+    case "log":
+      return event.log;
+    case "audit":
+      return event.audit;
+    case "finding":
+      return told(event.finding);
+    case "alarm":
+      return told(event.alarm);
+  }
 }
 
 /** Writes as one line of JSON that a channel did not take a report. */
@@ -26,6 +39,11 @@ export function writeEvent(io: Pick<Io, "stdout">, event: MonitorEvent): void {
 function lineOf(event: MonitorEvent): string {
   if (event.type === "finding") return findingLine(event.finding);
   if (event.type === "alarm") return alarmLine(event.alarm);
+  if (event.type === "audit") {
+    const { signatures, missing, unproven, unread } = event.audit;
+    const places = unread.map(({ where, reason }) => `; could not read ${where}: ${reason}`).join("");
+    return `stored signatures: ${signatures} log entries, ${missing} missing in their log, ${unproven} unproven${places}`;
+  }
   const { log, api, outcome, size, searched, unparsed, untrusted, reason } = event.log;
   const counts = `${size} entries, ${searched} searched, ${unparsed} unparsed, ${untrusted} untrusted`;
   return `${log} (v${api}): ${outcome}, ${counts}${reason === undefined ? "" : `: ${reason}`}`;

@@ -45,7 +45,8 @@ export async function deliver(
 }
 
 function pendingFor({ id }: Channel, { alarms, findings }: MonitorState): [Alarm[], Finding[]] {
-  const isPending = ({ sent, acknowledged }: Finding | Alarm) => acknowledged === undefined && !sent.includes(id);
+  const isPending = ({ reported, sent, acknowledged }: Finding | Alarm) =>
+    reported && acknowledged === undefined && !sent.includes(id);
   const first = alarms.filter(isPending).slice(0, MOST);
   return [first, findings.filter(isPending).slice(0, MOST - first.length)];
 }

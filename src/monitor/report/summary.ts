@@ -1,6 +1,6 @@
 import { markdownCode as code, markdownText as escaped } from "../../format/markdown.ts";
 import type { LogOutcome } from "../monitor.ts";
-import type { MonitorState } from "../state.ts";
+import type { Alarm, Finding, MonitorState } from "../state.ts";
 import type { Undelivered } from "./deliver.ts";
 import { countsOf } from "./report.ts";
 import { markdownTables, table } from "./text.ts";
@@ -15,7 +15,8 @@ export interface Looked {
   readonly undelivered: readonly Undelivered[];
 }
 
-const isOpen = ({ acknowledged }: { acknowledged?: unknown }) => acknowledged === undefined;
+/** Told, and not acknowledged. A finding that waits for its signature to be stored is not told yet. */
+const isOpen = ({ reported, acknowledged }: Finding | Alarm) => reported && acknowledged === undefined;
 
 /** A summary in GitHub Flavored Markdown: every log, and every finding and alarm that is not acknowledged. */
 export function markdownSummary({ state, logs, undelivered }: Looked, now: Date): string {
@@ -44,9 +45,9 @@ export function markdownSummary({ state, logs, undelivered }: Looked, now: Date)
 export function metrics({ state, logs, undelivered }: Looked, now: Date): string {
   const labels = ({ log, api }: LogOutcome) => ({ log, api: String(api) });
   const perLog = (value: (log: LogOutcome) => number): Sample[] => logs.map((log) => [labels(log), value(log)]);
-  const marks = (items: readonly { acknowledged?: unknown }[]): Sample[] => [
+  const marks = (items: readonly (Finding | Alarm)[]): Sample[] => [
     [{ state: "open" }, items.filter(isOpen).length],
-    [{ state: "acknowledged" }, items.length - items.filter(isOpen).length],
+    [{ state: "acknowledged" }, items.filter(({ acknowledged }) => acknowledged !== undefined).length],
   ];
   const outcomes = logs.flatMap((log): Sample[] =>
     (["consistent", "misbehaved", "unavailable"] as const).map((outcome) => [
