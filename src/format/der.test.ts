@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { integer, NULL, octetString, sequence, tlv } from "../sandbox/pki/der.ts";
-import { DerError, derChildren, readDer, readDerSequence, requireDer, TAG } from "./der.ts";
+import { DerError, derChildren, encodeDer, readDer, readDerSequence, requireDer, TAG } from "./der.ts";
 
 test("readDer parses exactly one element with the expected tag", () => {
   const { tag, value, bytes } = readDer(integer(5), TAG.integer);
@@ -67,4 +67,13 @@ test("requireDer takes linear time", () => {
   };
   time(1000);
   assert.ok(time(64_000) < 1500);
+});
+
+test("encodeDer writes the length in the shortest form, as it is read", () => {
+  for (const length of [0, 1, 0x7f, 0x80, 0xff, 0x100, 0xfff, 0x1000, 0xffff, 0x10000, 0x123456]) {
+    const value = Buffer.alloc(length, 1);
+    const encoded = encodeDer(TAG.octets, value);
+    assert.ok(octetString(value).equals(encoded), `${length} bytes`);
+    assert.ok(value.equals(readDer(encoded, TAG.octets).value));
+  }
 });

@@ -135,3 +135,17 @@ function elementsInside({ tag, value }: Der): readonly Der[] {
     return [];
   }
 }
+
+/**
+ * Encodes an element with its length in the shortest form (X.690 §8.1.3, §10.1).
+ *
+ * @param tag identifier octet, of a tag number below 31
+ * @param value the content, already encoded
+ */
+export function encodeDer(tag: number, value: Uint8Array): Uint8Array {
+  const { length } = value;
+  if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), value]);
+  const hex = length.toString(16);
+  const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
+  return Buffer.concat([Buffer.of(tag, 0x80 + bytes.length), bytes, value]);
+}

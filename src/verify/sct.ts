@@ -1,7 +1,8 @@
-import { createHash, verify as verifyBytes } from "node:crypto";
+import { createHash, type KeyObject, verify as verifyBytes } from "node:crypto";
 import { EXTENSION_OID_SCT } from "@sigstore/core";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
+import { byContent } from "../format/by-content.ts";
 import { sameBytes } from "../format/bytes.ts";
 import { isObject } from "../format/json.ts";
 import { parseSignedJson } from "../format/signed-json.ts";
@@ -75,10 +76,24 @@ function isSigned(sct: Sct, signed: { entry: Uint8Array; embedded: boolean; log:
   head.writeBigUInt64BE(sct.timestamp, 2); // after version 1 (0) and certificate_timestamp (0)
   head.writeUInt16BE(embedded ? ENTRY.precertificate : ENTRY.certificate, 10);
   const extensions = Buffer.concat([uint(sct.extensions.length, 2), sct.extensions]);
-  const hash = HASHES[sct.hash];
-  if (!hash || sct.algorithm !== SIGNATURES[log.key.asymmetricKeyType ?? ""]) return false;
+  if (sct.algorithm !== SIGNATURES[log.key.asymmetricKeyType ?? ""]) return false;
+  const { length } = sct.signature;
+  const check = checks.get(log.key) ?? byContent((bytes) => isSignedBy(log.key, bytes));
+  checks.set(log.key, check);
+  return check(Buffer.concat([uint(sct.hash, 1), uint(length, 2), sct.signature, head, entry, extensions]));
+}
+
+/** The checks of each log's signatures, which remember their results: the images of a batch share their signer's SCTs. */
+const checks = new WeakMap<KeyObject, (bytes: Uint8Array) => boolean>();
+
+/** @param bytes number of the hash, signature with its length in two bytes, and what is signed */
+function isSignedBy(key: KeyObject, bytes: Uint8Array): boolean {
+  const reader = new Reader(bytes);
+  const hash = HASHES[reader.uint(1)];
+  const signature = reader.opaque(2);
+  if (!hash) return false;
   try {
-    return verifyBytes(hash, Buffer.concat([head, entry, extensions]), log.key, sct.signature);
+    return verifyBytes(hash, reader.bytes(reader.left), key, signature);
   } catch {
     return false; // OpenSSL refuses the signature's encoding
   }
@@ -87,8 +102,17 @@ function isSigned(sct: Sct, signed: { entry: Uint8Array; embedded: boolean; log:
 /** PreCert (RFC 6962 §3.2): the hash of the issuer's key, and the certificate without its SCTs. */
 function precertificate({ leaf, issuer }: CertificatePath): Uint8Array {
   const tbs = withoutScts(leaf);
-  const issuerKey = createHash("sha256").update(issuer.key.export({ type: "spki", format: "der" }));
-  return Buffer.concat([issuerKey.digest(), uint(tbs.length, 3), tbs]);
+  return Buffer.concat([keyHashOf(issuer), uint(tbs.length, 3), tbs]);
+}
+
+const keyHashes = new WeakMap<Certificate, Uint8Array>();
+
+/** SHA-256 of a certificate's SubjectPublicKeyInfo. */
+function keyHashOf(certificate: Certificate): Uint8Array {
+  const spki = () => certificate.key.export({ type: "spki", format: "der" });
+  const known = keyHashes.get(certificate) ?? createHash("sha256").update(spki()).digest();
+  keyHashes.set(certificate, known);
+  return known;
 }
 
 /** What `withoutScts` returned: encoding a certificate takes long, and the images of a batch share theirs. */

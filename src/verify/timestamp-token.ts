@@ -1,5 +1,5 @@
 import { ASN1Obj } from "@sigstore/core";
-import { requireDer } from "../format/der.ts";
+import { encodeDer, requireDer } from "../format/der.ts";
 import type { HashName } from "../format/digest.ts";
 import { CheckFailed } from "./model.ts";
 
@@ -119,11 +119,13 @@ function readSigner(
   if (tagged(version, TAG.integer).toInteger() !== 1n) throw new CheckFailed("time", "unknown SignerInfo version");
   if (attributes?.tag.toDER() !== TAG.tag0) throw new CheckFailed("time", "missing signed attributes");
   if (unsigned.length > 0) throw new CheckFailed("time", "unexpected unsigned attributes");
-  const signed = Buffer.from(attributes.toDER());
-  signed[0] = TAG.set;
+  const signed = encodeDer(TAG.set, attributes.value);
   const [issuer, serial] = members(id, TAG.sequence, 2);
   return {
-    signer: { issuer: tagged(issuer, TAG.sequence).toDER(), serial: tagged(serial, TAG.integer).value },
+    signer: {
+      issuer: encodeDer(TAG.sequence, tagged(issuer, TAG.sequence).value),
+      serial: tagged(serial, TAG.integer).value,
+    },
     attributes: readAttributes(attributes),
     signed,
     signatureAlgorithm: readAlgorithm(algorithm),
@@ -149,7 +151,9 @@ function readAttributes(attributes: ASN1Obj): ReadonlyMap<string, ASN1Obj> {
 function certificatesOf(others: readonly ASN1Obj[]): Uint8Array[] {
   const [set, ...more] = others;
   if (more.length > 0) throw new CheckFailed("time", "unexpected revocation lists");
-  const certificates = set ? subs(set, TAG.tag0).map((each) => tagged(each, TAG.sequence).toDER()) : [];
+  const certificates = set
+    ? subs(set, TAG.tag0).map((each) => encodeDer(TAG.sequence, tagged(each, TAG.sequence).value))
+    : [];
   if (certificates.length > MAX_CERTIFICATES) {
     throw new CheckFailed("time", `more than ${MAX_CERTIFICATES} certificates`);
   }

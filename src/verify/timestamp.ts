@@ -3,6 +3,7 @@ import { ASN1Obj } from "@sigstore/core";
 import { TsignError } from "../errors.ts";
 import { byContent } from "../format/by-content.ts";
 import { sameBytes } from "../format/bytes.ts";
+import { encodeDer } from "../format/der.ts";
 import { type HashName, hash } from "../format/digest.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import { verifyCertificatePath } from "../trust/certificate-path.ts";
@@ -120,7 +121,8 @@ const readSigner = byContent((der) => {
     const certificate = new X509Certificate(der);
     const tbs = ASN1Obj.parseBuffer(Buffer.from(der)).subs[0]?.subs ?? [];
     const serial = tbs.find((each) => each.tag.isInteger());
-    const issuer = serial && tbs[tbs.indexOf(serial) + 2]?.toDER();
+    const name = serial && tbs[tbs.indexOf(serial) + 2];
+    const issuer = name && encodeDer(name.tag.toDER(), name.value);
     return issuer && { certificate, serial: serial.value, issuer };
   } catch {
     return undefined;
