@@ -10,7 +10,7 @@ import { NO_LOG, run } from "./support/test-io.ts";
 /** Words in flag names that suggest a disabled check. */
 const WEAKENING = /insecure|skip|ignore|allow|private-infrastructure|check-claims|tlog|attachment$|base-image-only/;
 /** Flags with such names that disable no check. */
-const HARMLESS = new Set(["insecureSkipVerify", "skipConfirmation", "skipSigned"]);
+const HARMLESS = new Set(["insecureSkipVerify", "skipConfirmation", "skipSigned", "skipAttested"]);
 
 test("every flag that disables a check has a text for the warning about its variable", async () => {
   const silent: string[] = [];

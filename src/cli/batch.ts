@@ -13,6 +13,8 @@ type ImageState = "done" | "skipped" | "failed" | "left";
 interface Batch<Image> {
   /** Past participle, for the summary: `signed`. */
   readonly done: string;
+  /** The state of an image that needs no work, for the summary; default `already signed`. */
+  readonly skipped?: string;
   /** Label of the progress line: `signing images`. */
   readonly label: string;
   /** The name of an image in messages: `registry/repository@sha256:…`. */
@@ -64,8 +66,7 @@ async function runAll<Image>(io: Io, images: readonly Image[], batch: Batch<Imag
     line.update(++index);
     const state = settled.status === "fulfilled" ? settled.value : "failed";
     counts[state]++;
-    if (several || state !== "failed")
-      recordImage(io, { image: name, state: state === "done" ? batch.done : STATE_NAMES[state] });
+    if (several || state !== "failed") recordImage(io, { image: name, state: nameOfState(state, batch) });
     if (settled.status === "rejected") failures.push(settled.reason);
     if (several) printOutcome(io, name, settled);
   }
@@ -75,7 +76,15 @@ async function runAll<Image>(io: Io, images: readonly Image[], batch: Batch<Imag
   io.signal.throwIfAborted();
 }
 
-const STATE_NAMES = { skipped: "already signed", failed: "failed", left: "not begun" } as const;
+const STATE_NAMES = { failed: "failed", left: "not begun" } as const;
+
+function nameOfState(
+  state: ImageState,
+  { done, skipped = "already signed" }: Pick<Batch<unknown>, "done" | "skipped">,
+) {
+  if (state === "done") return done;
+  return state === "skipped" ? skipped : STATE_NAMES[state];
+}
 
 function printOutcome(io: Pick<Io, "stderr">, name: string, settled: PromiseSettledResult<ImageState>): void {
   const always = { always: true };
@@ -95,7 +104,7 @@ function printSummary<Image>(
 ): void {
   const others = (["skipped", "failed", "left"] as const)
     .filter((state) => counts[state] > 0)
-    .map((state) => `, ${counts[state]} ${STATE_NAMES[state]}`);
+    .map((state) => `, ${counts[state]} ${nameOfState(state, batch)}`);
   const isBroken = counts.failed + counts.left > 0;
   io.stderr.write(`${counts.done} of ${total} images ${batch.done}${others.join("")}\n`, { always: isBroken });
   if (isBroken) io.stderr.write(`${batch.advice}\n`, { always: true });

@@ -100,7 +100,7 @@ export const EFFECTS = shape.object(
       shape.object({
         image: shape.text("registry/repository@digest"),
         state: shape.text(
-          "signed, attested or copied; to be signed or to be attested (--dry-run); already signed, failed or not begun",
+          "signed, attested or copied; to be signed or to be attested (--dry-run); already signed or attested, failed or not begun",
         ),
       }),
       "what became of each image, in order; absent for commands that do not sign or copy images",

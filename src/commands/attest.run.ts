@@ -9,6 +9,7 @@ import { legacyStyle } from "../cli/options/legacy-style.ts";
 import { writeRequested } from "../cli/options/output-places.ts";
 import { recordedTime } from "../cli/options/recorded-time.ts";
 import { openSigning } from "../cli/options/signing.ts";
+import { missingOf, requireSkippableAttestation } from "../cli/options/skip-signed.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { printVerifyCommand } from "../cli/print/certified-identity.ts";
 import { printStored } from "../cli/print/stored.ts";
@@ -21,13 +22,14 @@ import { type Listed, removeListed } from "../evidence/remove.ts";
 import { parseStatement } from "../evidence/statement.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import { parseDigest } from "../format/digest.ts";
+import type { WantedSignature } from "../images/already-signed.ts";
 import { descriptorOf, type RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import type { ImageStore } from "../oci/types.ts";
 import { type Attested, envelopeAsSignature, envelopeSize, statementAbout } from "../sign/attestation.ts";
-import { requirePredicateType } from "../sign/predicates.ts";
+import { predicateTypeOf, requirePredicateType } from "../sign/predicates.ts";
 import type { Session } from "../sign/session.ts";
 import { bundlesOfType, storeLegacyAttestation } from "../sign/store-attestation.ts";
 import type definition from "./attest.ts";
@@ -37,6 +39,7 @@ export const run: Run<typeof definition> = async (real, { args, flags, given }) 
   const io = flags.dryRun ? unchanging(real) : real;
   const forms = formsOf(flags, given);
   recordedTime(io);
+  requireSkippableAttestation(flags);
   if (flags.noUpload && forms.bundle && flags.bundle === "") {
     throw new TsignError("usage", "must enable upload or specify a bundle path with --bundle");
   }
@@ -56,20 +59,37 @@ export const run: Run<typeof definition> = async (real, { args, flags, given }) 
   }
   const statements = images.map((image) => statementFor(io, { image, attested, type: flags.type }));
   for (const { statement } of statements) requireSize(io, statement);
-  const { session, identity, plan } = await openSigning(io, flags, {
+  const opened = await openSigning(io, flags, {
     bundlePathCounts: false,
     contents: ["envelope"],
     envelopeSize: Math.max(...statements.map(({ statement }) => envelopeSize(statement))),
+    skips: flags.skipAttested ? "--skip-attested" : undefined,
   });
+  const { session, identity, plan } = opened;
+  const predicateType = attested.kind === "statement" ? attested.predicateType : predicateTypeOf(flags.type);
+  const missing = flags.skipAttested
+    ? await missingOf(io, flags, { opened, wanted: { kind: "attestations", predicateType } })
+    : undefined;
+  const isTimed = attested.kind === "predicate" && flags.type === "custom";
   await runBatch(io, statements, {
     done: plan ? "to be attested" : "attested",
+    skipped: "already attested",
     label: "attesting images",
     nameOf: ({ image }) => nameOf(image),
     workers: plan || flags.noUpload ? 1 : ATTESTED_AT_A_TIME,
     goOn: false, // what signs a statement makes it public: a broken service must not do so for all
-    advice: "To attest the others, run the command again for them.",
+    advice:
+      flags.noUpload || flags.replace || flags.bundle !== ""
+        ? "To attest the others, run the command again for them."
+        : "To attest the others, run the command again with --skip-attested.",
     work: async (own, about) => {
-      await attestImage({ io: own, flags, forms, session, plan, ...about });
+      const wanted = wantedFor(about.statement, { forms, isTimed });
+      const left = missing ? await missing(about.image, wanted) : wanted;
+      if (left.length === 0) {
+        own.stderr.write(`Already attested: ${nameOf(about.image)}\n`);
+        return "skipped";
+      }
+      await attestImage({ io: own, flags, forms: formsIn(left), session, plan, ...about });
       return "done";
     },
   });
@@ -78,6 +98,16 @@ export const run: Run<typeof definition> = async (real, { args, flags, given }) 
   const options = ["--type", attested.kind === "statement" ? attested.predicateType : flags.type];
   printVerifyCommand(io.stderr, identity, { words: "verify-attestation", flags, options, args: named });
 };
+
+/** What would be stored with an image. */
+function wantedFor(content: Uint8Array, { forms, isTimed }: { forms: Forms; isTimed: boolean }): WantedSignature[] {
+  return (["bundle", "legacy"] as const).filter((form) => forms[form]).map((form) => ({ form, content, isTimed }));
+}
+
+function formsIn(wanted: readonly WantedSignature[]): Forms {
+  const has = (name: keyof Forms) => wanted.some(({ form }) => form === name);
+  return { bundle: has("bundle"), legacy: has("legacy") };
+}
 
 /** Images attested at a time, which is also the most requests to a log at a time. */
 const ATTESTED_AT_A_TIME = 4;

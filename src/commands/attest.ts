@@ -18,6 +18,9 @@ export const flags = {
   replace: flag.bool("replace the image's attestations of the same predicate type", {
     deprecated: "no longer needed: verifiers accept any of several attestations",
   }),
+  skipAttested: flag.bool(
+    "skip images that have this attestation already: by the same key or identity, with the same statement, and verified",
+  ),
 };
 
 export default defineCommand({
@@ -30,6 +33,8 @@ export default defineCommand({
     "tsign attest --type spdxjson --predicate sbom.spdx.json registry.example/app@sha256:…",
     "# Attest build provenance with a key",
     "tsign attest --key cosign.key --type slsaprovenance1 --predicate provenance.json registry.example/app@sha256:…",
+    "# Attest the images of a list, and complete a run that was broken off",
+    "tsign attest --key cosign.key --type spdxjson --predicate sbom.spdx.json --from images.txt --skip-attested",
   ],
   args: { min: 1, max: Number.POSITIVE_INFINITY, unless: "from" },
   flags,

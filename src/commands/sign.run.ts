@@ -52,10 +52,10 @@ export const run: Run<typeof definition> = async (real, { args, flags, given }) 
   const opened = await openSigning(io, flags, {
     bundlePathCounts: false,
     contents: [...(forms.legacy ? (["message"] as const) : []), ...(forms.bundle ? (["envelope"] as const) : [])],
-    verifiesStored: flags.skipSigned,
+    skips: flags.skipSigned ? "--skip-signed" : undefined,
   });
   const { session, identity, plan } = opened;
-  const missing = flags.skipSigned ? await missingOf(io, flags, opened) : undefined;
+  const missing = flags.skipSigned ? await missingOf(io, flags, { opened, wanted: { kind: "signatures" } }) : undefined;
   await runBatch(io, images, {
     done: plan ? "to be signed" : "signed",
     label: "signing images",

@@ -2,17 +2,21 @@ import { isDeepStrictEqual } from "node:util";
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { parseForPrinting } from "../format/signed-json.ts";
 import type { Io } from "../io/io.ts";
 import type { Policy, TrustMaterial } from "../verify/model.ts";
 import { verify } from "../verify/verify.ts";
 import { findStored, type SearchOptions } from "./candidates.ts";
+import { isFromBundle } from "./log-lookup.ts";
 import type { ImageTarget } from "./open.ts";
 
-/** A signature that may exist already. */
+/** A signature or an attestation that may exist already. */
 export interface WantedSignature {
   readonly form: "bundle" | "legacy";
-  /** What would be signed: the statement of a bundle, or the payload of a legacy signature. */
+  /** What would be signed: a statement, or the payload of a legacy signature. */
   readonly content: Uint8Array;
+  /** Whether the predicate has the time of this signing as its `Timestamp`, which another run does not repeat. */
+  readonly isTimed?: boolean;
 }
 
 /** The signing that would be done, in terms of what its result must satisfy. */
@@ -52,19 +56,26 @@ function has(wanted: readonly WantedSignature[], form: WantedSignature["form"]):
 }
 
 /** Whether a candidate has the form and the content of a signature. What signs the same facts may order them in another way. */
-function isSame({ content }: Evidence, wanted: WantedSignature): boolean {
-  if (content.kind === "blob") return false;
-  if ((content.kind === "dsse") !== (wanted.form === "bundle")) return false;
-  return isDeepStrictEqual(factsOf(content.payload), factsOf(wanted.content));
+function isSame(candidate: Evidence, { form, content: wanted, isTimed = false }: WantedSignature): boolean {
+  const { content } = candidate;
+  if (content.kind === "blob" || isFromBundle(candidate) !== (form === "bundle")) return false;
+  if (Buffer.compare(content.payload, wanted) === 0) return true;
+  return isDeepStrictEqual(factsOf(content.payload, { isTimed }), factsOf(wanted, { isTimed }));
 }
 
-/** The content as data; bytes that are not JSON as text. A subject without annotations is as one with none. */
-function factsOf(content: Uint8Array): unknown {
+/**
+ * The content as data, with numbers as they are written; bytes that are not JSON as text. A subject without annotations is as one
+ * with none.
+ */
+function factsOf(content: Uint8Array, { isTimed }: { isTimed: boolean }): unknown {
   try {
-    const value = parseJson(content, "the signed content");
+    parseJson(content, "the signed content"); // the stricter of the two
+    const value = parseForPrinting(Buffer.from(content).toString("utf8"));
     if (!isObject(value) || !Array.isArray(value["subject"])) return value;
     const subject = value["subject"].map((each) => (isObject(each) ? { annotations: {}, ...each } : each));
-    return { ...value, subject };
+    const { predicate } = value;
+    const untimed = isTimed && isObject(predicate) ? { predicate: { ...predicate, Timestamp: undefined } } : {};
+    return { ...value, ...untimed, subject };
   } catch (error) {
     if (error instanceof TsignError) return Buffer.from(content).toString("latin1");
     throw error;

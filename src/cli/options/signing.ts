@@ -40,8 +40,8 @@ export interface SigningNeeds {
   readonly files?: { readonly certificate: string; readonly timestamp: string };
   /** Whether to ask before a legacy signature is logged that cosign does not verify. */
   readonly askAboutHash?: boolean;
-  /** Whether stored signatures are verified, too, which requires the trusted root of the services. */
-  readonly verifiesStored?: boolean;
+  /** The flag that compares with stored signatures, if it is set: they are verified with the trusted root of the services. */
+  readonly skips?: "--skip-signed" | "--skip-attested" | undefined;
 }
 
 /** What the signatures of a signing are verified with. */
@@ -79,9 +79,9 @@ export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Pr
   const keyless = reference === "";
   const certified = keyless || flags.issueCertificate;
   if (flags.oidcClientSecretFile !== "") await readBlob(io, flags.oidcClientSecretFile); // a wrong path fails before the login
-  if (flags.dryRun && certified && needs.verifiesStored) {
-    throw new TsignError("usage", "--skip-signed with --dry-run requires --key: the certificate is not issued", {
-      hint: "leave out one of --skip-signed and --dry-run",
+  if (flags.dryRun && certified && needs.skips) {
+    throw new TsignError("usage", `${needs.skips} with --dry-run requires --key: the certificate is not issued`, {
+      hint: `leave out one of ${needs.skips} and --dry-run`,
     });
   }
   const services = await readSigningServices(io, flags, { ...needs, certified });
@@ -89,7 +89,7 @@ export async function openSigning(io: Io, flags: Flags, needs: SigningNeeds): Pr
   warnUnusedFlags(io, flags, { certified, services });
   requireFiles(flags, { files: needs.files, certified, services });
   const witnesses = openWitnesses(io, services);
-  const trust = await trustForSigning(io, flags, { services, certified, required: needs.verifiesStored === true });
+  const trust = await trustForSigning(io, flags, { services, certified, required: needs.skips !== undefined });
   const options: SessionOptions = {
     ...{ contents: needs.contents, witnesses, trust },
     key: () =>

@@ -1,12 +1,14 @@
 import { TsignError } from "../../errors.ts";
 import { missingSignatures, type SameSigning, type WantedSignature } from "../../images/already-signed.ts";
 import type { RegistryImage } from "../../images/open.ts";
+import type { Wanted } from "../../images/verdict.ts";
 import type { Io } from "../../io/io.ts";
 import { defaultHashes } from "../../keys/index.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { signingDemands } from "../../sign/check.ts";
 import { NO_TRUST } from "../../trust/material.ts";
 import type { Policy } from "../../verify/model.ts";
+import type { attestingFlags } from "../flags/attesting.ts";
 import type { registryFlags } from "../flags/registry.ts";
 import { flagName } from "../parser/argv.ts";
 import type { FlagValues } from "../parser/define.ts";
@@ -18,7 +20,7 @@ type Flags = FlagValues<typeof registryFlags> & { readonly attachmentTagPrefix: 
 /** Fetches at a time for an image: few signatures are expected. */
 const WORKERS = 4;
 
-/** Flags that write a new signature elsewhere, or where --skip-signed does not look. */
+/** Flags of signing that write a new signature elsewhere, or where --skip-signed does not look. */
 const REFUSED = ["bundle", "outputCertificate", "outputPayload", "outputSignature", "registryReferrersMode"] as const;
 
 /**
@@ -40,18 +42,35 @@ export function requireSkippable(
 }
 
 /**
- * Returns a function that returns those of the wanted signatures of an image that must still be made.
+ * Refuses --skip-attested where a skipped image would leave something unwritten, or not removed.
+ *
+ * @throws TsignError "usage"
+ */
+export function requireSkippableAttestation(
+  flags: Pick<FlagValues<typeof attestingFlags>, "bundle"> & {
+    readonly skipAttested: boolean;
+    readonly noUpload: boolean;
+    readonly replace: boolean;
+  },
+): void {
+  if (!flags.skipAttested) return;
+  const conflict = flags.noUpload ? "--no-upload" : flags.replace ? "--replace" : flags.bundle && "--bundle";
+  if (conflict) throw new TsignError("usage", `--skip-attested and ${conflict} cannot be used together`);
+}
+
+/**
+ * Returns a function that returns those of the wanted signatures or attestations of an image that must still be made.
  *
  * @throws TsignError "unsupported" for a certificate without an identity that can be compared
  */
 export async function missingOf(
   io: Io,
   flags: Flags,
-  opened: Opened,
+  { opened, wanted: kind }: { opened: Opened; wanted: Wanted },
 ): Promise<(image: RegistryImage, wanted: readonly WantedSignature[]) => Promise<readonly WantedSignature[]>> {
   const signing = await sameSigning(io, opened);
   const search = {
-    wanted: { kind: "signatures" },
+    wanted: kind,
     bundles: true,
     tagPrefix: flags.attachmentTagPrefix,
     maxBytes: maxAttachmentSize(io.env),
@@ -87,8 +106,12 @@ async function signerOf({
   const { key } = session.identity;
   const { certified, identity } = verification;
   if (!certified) return { kind: "key", key, hashes: defaultHashes(key) };
-  if (!identity)
-    throw new TsignError("unsupported", "--skip-signed requires an identity and an issuer in the certificate");
+  if (!identity) {
+    throw new TsignError(
+      "unsupported",
+      "read certificate: missing identity or issuer, so that no signature can be skipped",
+    );
+  }
   const { exactly } = await import("../../verify/patterns.ts");
   const { name, issuer } = identity;
   return { kind: "identity", identity: { subject: [exactly(name)], issuer: [exactly(issuer)], extensions: new Map() } };
