@@ -2,7 +2,9 @@ import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import type { TransportIo } from "../net/retry.ts";
 import { settledInOrder } from "../oci/parallel.ts";
+import { parseReference } from "../oci/ref.ts";
 import { HeavyTurns } from "./heavy.ts";
+import { KnownVerdicts } from "./known-verdicts.ts";
 import type { ImageTarget } from "./open.ts";
 import type { ImageVerdict } from "./verdict.ts";
 import { type VerifyImageOptions, verifyImage } from "./verify.ts";
@@ -33,9 +35,6 @@ export type ImageOutcome = { readonly image: string; readonly index: number } & 
 export const IMAGE_STATES = ["refused", "unsigned", "not-found", "unchecked", "verified"] as const;
 export type ImageState = (typeof IMAGE_STATES)[number];
 
-/** Verdicts that are kept for further names of a digest; each contains what was signed. */
-const MAX_KEPT = 8;
-
 /**
  * Verifies images in parallel, and yields the outcomes in the order of their names, as soon as they are there. A failure does
  * not stop the others, and the outcome for an image does not depend on them. A digest with several names in one repository
@@ -45,7 +44,7 @@ const MAX_KEPT = 8;
  */
 export async function* verifyImages(io: TransportIo, batch: Batch): AsyncGenerator<ImageOutcome, void, undefined> {
   const { images, workers } = batch;
-  const known = new Known();
+  const known = new Known(images);
   let index = 0;
   for await (const settled of settledInOrder(images.entries(), workers, ([position, image]) =>
     verifyOne(io, { image, index: position }, { batch, known }),
@@ -69,16 +68,20 @@ async function verifyOne(
   const atOnce = Math.min(batch.workers, batch.images.length);
   const options = { ...batch.options, given, workers: Math.max(1, Math.floor(batch.workers / atOnce)) };
   const verify = () => known.turns.run(target, (each) => verifyImage(io, each, options));
-  const verdict = await (given === undefined ? known.verdict(target, verify) : verify());
+  const verdict = await (given === undefined ? known.verdict(image, target, verify) : verify());
   if (!verdict.ok) io.signal.throwIfAborted(); // what could not be read any more would count as a place that failed
   return { target, verdict };
 }
 
-/** What the images of a batch share: the targets by name, the verdicts of the latest digests, and the memory. */
+/** What the images of a batch share: the targets by name, the verdicts by digest, and the memory. */
 class Known {
   readonly turns = new HeavyTurns();
   readonly #targets = new Map<string, Promise<ImageTarget>>();
-  readonly #verdicts = new Map<string, Promise<ImageVerdict>>();
+  readonly #verdicts: KnownVerdicts;
+
+  constructor(images: readonly string[]) {
+    this.#verdicts = new KnownVerdicts(images.map(repositoryOf));
+  }
 
   /** Resolves a name once, so that it stands for one digest. */
   target(image: string, open: () => Promise<ImageTarget>): Promise<ImageTarget> {
@@ -91,19 +94,19 @@ class Known {
   }
 
   /** The verdict for the digest, under the target's name. */
-  async verdict(target: ImageTarget, verify: () => Promise<ImageVerdict>): Promise<ImageVerdict> {
+  verdict(image: string, target: ImageTarget, verify: () => Promise<ImageVerdict>): Promise<ImageVerdict> {
     const key = `${target.store.name} ${target.attachments.name} ${target.digest}`;
-    const known = this.#verdicts.get(key);
-    const earlier = known && (await known.catch(() => undefined));
-    // The reason for a refusal contains the name.
-    if (earlier && (earlier.ok || earlier.image === target.name)) return { ...earlier, image: target.name };
-    const verdict = verify();
-    this.#verdicts.set(key, verdict);
-    for (const old of this.#verdicts.keys()) {
-      if (this.#verdicts.size <= MAX_KEPT) break;
-      this.#verdicts.delete(old);
-    }
-    return verdict;
+    return this.#verdicts.of({ repository: repositoryOf(image), key, image: target.name }, verify);
+  }
+}
+
+/** The repository of a name; the name itself if it is not a reference. */
+function repositoryOf(image: string): string {
+  try {
+    return parseReference(image).name;
+  } catch (error) {
+    if (error instanceof TsignError) return image;
+    throw error;
   }
 }
 
