@@ -18,7 +18,7 @@ import {
   workshop,
 } from "./support/monitor-workshop.ts";
 import { testSigstore } from "./support/sandbox.ts";
-import { type Outcome, run } from "./support/test-io.ts";
+import { type Outcome, run, testIo } from "./support/test-io.ts";
 
 test("monitor: signatures in our name -> reported once, with exit code 3 until they are acknowledged", async (t) => {
   const shop = await workshop(t);
@@ -288,8 +288,10 @@ test("monitor without --once: looks again and again, and outlives a log that is 
   const common = ["--state=state.json", "--trusted-root=root.json", `--certificate-identity=${ALICE}`];
   const issuer = `--certificate-oidc-issuer=${shop.sigstore.at.issuer}`;
   let pauses = 0;
-  const sleep = async (milliseconds: number) => {
-    if (milliseconds === 7000 && ++pauses === 3) throw new TsignError("cancelled", "interrupted", { exitCode: 130 });
+  const { sleep: real } = testIo();
+  const sleep = async (milliseconds: number, signal?: AbortSignal) => {
+    if (milliseconds !== 7000) return real(milliseconds, signal);
+    if (++pauses === 3) throw new TsignError("cancelled", "interrupted", { exitCode: 130 });
   };
   const io = { ...shop.sigstore.io, sleep };
   const argv = ["monitor", ...common, issuer, "--interval=7s"];
