@@ -29,7 +29,7 @@ const DEFAULT = /^Kyverno admits images that no (?:rule|policy) matches/;
 async function importFile(folder: string, name: string): Promise<Result | undefined> {
   const file = relative(process.cwd(), join(folder, name));
   try {
-    const read = await importPolicy(readFileSync(join(folder, name), "utf8"), name, { anyRepository: false });
+    const read = importPolicy(readFileSync(join(folder, name), "utf8"), name, { anyRepository: false });
     await readTrustPolicy(JSON.stringify(read.policy), name);
     const parts = read.notes
       .filter(({ kind, text }) => (kind === "refused" || kind === "stricter") && !DEFAULT.test(text))

@@ -362,6 +362,21 @@ test("printing code uses verdicts, not evidence or its readers", () => {
   assert.deepEqual(matching(below("cli/print/verified.ts"), /\bEvidence\b|\bas unknown\b|\bas any\b/), []);
 });
 
+test("packages that are imported with import() are ES modules: of others, the bundle has only the default export", () => {
+  const found = all.flatMap(({ path, text }) => {
+    const names = [...text.matchAll(/\{[^}]*\} = await import\("([^".][^"]*)"\)/g)].map(([, name = ""]) => name);
+    return names.filter((name) => !name.startsWith("node:")).map((name) => ({ path, name }));
+  });
+  assert.ok(found.length > 0);
+  assert.deepEqual(
+    found.filter(({ name }) => {
+      const folder = join(import.meta.dirname, "../node_modules", /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? "");
+      return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).type !== "module";
+    }),
+    [],
+  );
+});
+
 test("the class of a verified signature stays inside verify.ts", () => {
   assert.deepEqual(matching(all, /\bclass VerifiedSignature\b|new VerifiedSignature\b/), ["verify/verify.ts"]);
   assert.deepEqual(matching(all, /export[^\n]*class VerifiedSignature/), []);

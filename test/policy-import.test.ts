@@ -31,7 +31,7 @@ async function imported(documents: unknown, options = { anyRepository: false }) 
           .flat()
           .map((each) => stringify(each))
           .join("---\n");
-  const { form, policy, notes } = await importPolicy(text, "f.yaml", options);
+  const { form, policy, notes } = importPolicy(text, "f.yaml", options);
   await readTrustPolicy(await writePolicy(policy, []), "p.yaml");
   const named = (kind: string) =>
     notes.filter((note) => note.kind === kind).map((note) => `${note.place} ${note.text}`);

@@ -13,7 +13,7 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
     });
   }
   const { documents, notes } = await exportPolicy(io, await readPolicyFile(io, file), format);
-  const text = format === "policy.json" ? `${JSON.stringify(documents[0], undefined, 2)}\n` : await yamlOf(documents);
+  const text = format === "policy.json" ? `${JSON.stringify(documents[0], undefined, 2)}\n` : yamlOf(documents);
   const result = { policy: text, notes: [...notes] };
   answer(result);
   for (const { kind, place, text: note } of notes)

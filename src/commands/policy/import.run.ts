@@ -13,7 +13,7 @@ const DIFFERENT: ReadonlySet<NoteKind> = new Set(["refused", "stricter"]);
 
 export const run: Run<typeof definition> = async (io, { args: [file = ""], flags, answer }) => {
   const { content, path } = await readPolicyFile(io, file);
-  const imported = await importPolicy(Buffer.from(content).toString("utf8"), printable(path), {
+  const imported = importPolicy(Buffer.from(content).toString("utf8"), printable(path), {
     anyRepository: flags.anySignedRepository,
   });
   const { form, policy, notes } = imported;

@@ -1,3 +1,4 @@
+import { stringify } from "yaml";
 import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import { readPolicyDocument } from "../document.ts";
@@ -79,7 +80,6 @@ function noteOverlaps(rules: readonly RuleText[], { note }: ExportContext): void
 }
 
 /** The YAML of several documents. */
-export async function yamlOf(documents: readonly unknown[]): Promise<string> {
-  const { stringify } = await import("yaml"); // only commands that write policies need it
+export function yamlOf(documents: readonly unknown[]): string {
   return documents.map((each) => stringify(each, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
 }

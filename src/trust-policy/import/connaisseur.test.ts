@@ -19,7 +19,7 @@ type Choice = readonly [pattern: string, validator: string];
 async function imported(policy: readonly Choice[]) {
   const rules = policy.map(([pattern, validator]) => ({ pattern, validator }));
   const values = stringify({ application: { validators: VALIDATORS, policy: rules } });
-  const read = await importPolicy(values, "values.yaml", { anyRepository: false });
+  const read = importPolicy(values, "values.yaml", { anyRepository: false });
   return { ...read, trust: await readTrustPolicy(JSON.stringify(read.policy), "p.json") };
 }
 

@@ -29,11 +29,11 @@ const FORMS =
  * @param file its name in errors and notes
  * @throws TsignError "input"
  */
-export async function importPolicy(content: string, file: string, options: PolicyJsonOptions): Promise<Imported> {
+export function importPolicy(content: string, file: string, options: PolicyJsonOptions): Imported {
   const draft = new Draft();
   const lines = commandLines(content, file);
   if (lines.length > 0) return finish("cosign command line", readCommands(lines, draft), draft);
-  const documents = await readDocuments(content, file);
+  const documents = readDocuments(content, file);
   const [first] = documents;
   const application = first && applicationOf(first);
   if (first && application) return finish("Connaisseur values", readConnaisseur(application, draft), draft);

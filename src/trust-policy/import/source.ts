@@ -1,4 +1,4 @@
-import type { Document, LineCounter } from "yaml";
+import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { TsignError } from "../../errors.ts";
 import { isObject } from "../../format/json.ts";
 import { printable } from "../../format/printable.ts";
@@ -13,8 +13,7 @@ const MAX_DOCUMENTS = 500;
  * @param file its name in errors and notes
  * @throws TsignError "input"
  */
-export async function readDocuments(content: string, file: string): Promise<Fields[]> {
-  const { LineCounter, parseAllDocuments } = await import("yaml"); // only commands that write policies need it
+export function readDocuments(content: string, file: string): Fields[] {
   const lines = new LineCounter();
   const documents = parseAllDocuments(content, { lineCounter: lines, version: "1.2", uniqueKeys: true });
   if (documents.length > MAX_DOCUMENTS) throw new TsignError("limit", `${file}: more than ${MAX_DOCUMENTS} documents`);
