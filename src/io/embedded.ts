@@ -37,7 +37,7 @@ export function embeddedIo({ http, env, warn, ...given }: Embedding): Io {
     deadline: () => () => {},
     unixCall: () => Promise.reject(unavailable("calling services on Unix sockets")),
     sendMail: () => Promise.reject(unavailable("sending email")),
-    listen: async (options, handler) => (await import("./http.ts")).listen(options, handler),
+    listen: async (options, handler) => (await import("./listen.ts")).listen(options, handler),
     signal,
     platform: { runtime: "", os: "", arch: "" },
     launcher: { command: [], folder: "", node: undefined },

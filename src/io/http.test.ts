@@ -5,7 +5,8 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { TsignError } from "../errors.ts";
-import { exchange, listen } from "./http.ts";
+import { exchange } from "./http.ts";
+import { listen } from "./listen.ts";
 
 const fixture = (name: string) => readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url), "utf8");
 const CA = fixture("server.pem");

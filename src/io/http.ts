@@ -1,12 +1,11 @@
 import http from "node:http";
 import type { Socket } from "node:net";
 import process from "node:process";
-import { Readable } from "node:stream";
 import { TsignError } from "../errors.ts";
 import { once } from "../format/once.ts";
 import { release } from "../format/pieces.ts";
 import type * as Secure from "./https.ts";
-import type { Handler, HttpRequest, HttpResponse, Listening, ServerRequest } from "./io.ts";
+import type { HttpRequest, HttpResponse } from "./io.ts";
 
 const agents = new Map<string, http.Agent>();
 
@@ -108,7 +107,8 @@ function drained(outgoing: http.ClientRequest): Promise<void> {
   });
 }
 
-function joinHeaders(headers: http.IncomingHttpHeaders): Record<string, string> {
+/** Returns headers with repeated ones joined by ", ". */
+export function joinHeaders(headers: http.IncomingHttpHeaders): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")]),
   );
@@ -198,48 +198,4 @@ function hintFor(code: string): string | undefined {
   const { NODE_EXTRA_CA_CERTS: extra, TSIGN_IGNORES: ignored } = process.env;
   const hint = HINTS[code];
   return hint === SET_AUTHORITIES && (extra || ignored) ? `${hint}; NODE_EXTRA_CA_CERTS is ignored` : hint;
-}
-
-const LISTEN_REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "port already in use",
-  EACCES: "permission denied",
-  EADDRNOTAVAIL: "not an address of this machine",
-};
-
-/** Serves HTTP on a loopback address (Io.listen). */
-export function listen(options: { host: string; port: number }, handler: Handler): Promise<Listening> {
-  const server = http.createServer((incoming, outgoing) => {
-    const request: ServerRequest = {
-      method: incoming.method ?? "GET",
-      url: incoming.url ?? "/",
-      headers: joinHeaders(incoming.headers),
-      body: incoming,
-    };
-    handler(request)
-      .then(({ status, headers = {}, body = "" }) => {
-        outgoing.writeHead(status, headers);
-        if (typeof body === "string" || body instanceof Uint8Array) outgoing.end(body);
-        else
-          Readable.from(body)
-            .on("error", () => outgoing.destroy())
-            .pipe(outgoing);
-      })
-      .catch(() => outgoing.destroy());
-  });
-  return new Promise((done, fail) => {
-    server.on("error", (cause: NodeJS.ErrnoException) => {
-      const reason = LISTEN_REASONS[cause.code ?? ""] ?? cause.message;
-      fail(new TsignError("input", `listen on ${options.host}:${options.port}: ${reason}`, { cause }));
-    });
-    server.listen(options.port, options.host, () => {
-      const address = server.address();
-      const port = typeof address === "object" && address ? address.port : options.port;
-      const close = () =>
-        new Promise<void>((closed) => {
-          server.close(() => closed());
-          server.closeAllConnections();
-        });
-      done({ port, close });
-    });
-  });
 }

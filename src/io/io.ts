@@ -1,4 +1,7 @@
 import type { Mail } from "../format/mail.ts";
+import type { Handler, Listening, ListenOptions } from "./serving.ts";
+
+export type { Handler, Listening, ListenOptions, ServerRequest, ServerResponse } from "./serving.ts";
 
 /**
  * Access to everything outside the program. Domain functions take the part they use (`Pick<Io, "http" | "signal">`); only
@@ -39,8 +42,8 @@ export interface Io {
   /** Makes one unary gRPC call on a Unix socket. Throws TsignError "network". */
   unixCall(call: UnixCall): Promise<UnixCallAnswer>;
   sendMail(mail: Mail): Promise<void>; // throws TsignError "network"
-  /** Serves HTTP on a loopback address until closed. Port 0 selects a free port. */
-  listen(options: { host: string; port: number }, handler: Handler): Promise<Listening>;
+  /** Serves HTTP, or HTTPS with `tls`, until closed. Port 0 selects a free port. Throws TsignError "input". */
+  listen(options: ListenOptions, handler: Handler): Promise<Listening>;
   /** Aborted when --timeout runs out, and by Ctrl-C and SIGTERM during `orderly` work. */
   readonly signal: AbortSignal;
   /** E.g. `node v26.10.0`, `linux`, `x64`. */
@@ -226,25 +229,4 @@ export interface UnixCallAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly trailers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
-}
-
-export interface ServerRequest {
-  method: string;
-  /** Path and query, as sent. */
-  url: string;
-  headers: Record<string, string>;
-  body: AsyncIterable<Uint8Array>;
-}
-
-export interface ServerResponse {
-  status: number;
-  headers?: Record<string, string>;
-  body?: Uint8Array | string | AsyncIterable<Uint8Array>;
-}
-
-export type Handler = (request: ServerRequest) => Promise<ServerResponse>;
-
-export interface Listening {
-  port: number;
-  close(): Promise<void>;
 }

@@ -63,7 +63,7 @@ export function systemIo(): Io & {
     },
     unixCall: async (call) => (await import("./unix.ts")).unixCall(call),
     sendMail: async (mail) => (await import("./mail.ts")).sendMail(mail),
-    listen: async (options, handler) => (await loadHttp()).listen(options, handler),
+    listen: async (options, handler) => (await import("./listen.ts")).listen(options, handler),
     spawn: spawnToEnd,
     detach,
     orderly: holdingSignals,
