@@ -1,20 +1,14 @@
 import { Answer, answerText, asksForJson } from "./cli/answer.ts";
 import type { Flags, Invocation } from "./cli/parser/define.ts";
 import { globalFlagsOf } from "./cli/parser/global-flags.ts";
-import { formatDuration } from "./cli/parser/values.ts";
 import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
-import { showWaiting } from "./cli/print/waiting.ts";
 import { parseCommandLine, type Request } from "./cli/program.ts";
-import { hasEnding } from "./cli/stopping.ts";
 import { usageHint } from "./cli/suggestions.ts";
+import { withParts, withTimeout } from "./cli/time-limit.ts";
 import { loadCommand, loadRun } from "./commands.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
 import type { Io, Lines, Output } from "./io/io.ts";
-import { unanswered, waitingFor } from "./net/pending.ts";
-
-/** Time in which a stopped command can say what is unfinished. Milliseconds. */
-const ENDING = 3000;
 
 /**
  * Runs the program.
@@ -107,18 +101,15 @@ async function runCommand(
   let began = false;
   let failure: TsignError | undefined;
   try {
-    const isUnlimited = command.unlimited === true && !given.has("timeout");
-    await withTimeout(
-      isUnlimited ? Number.POSITIVE_INFINITY : Number(timeout),
-      withParts(io, { stdout }),
-      async (limited) => {
-        await requireFiles(limited, request);
-        began = true;
-        answer.begin(limited);
-        const run = await loadRun(entry);
-        answer.set(await run(limited, invocation));
-      },
-    );
+    const { serves = false, unlimited = serves } = command;
+    const limit = unlimited && !given.has("timeout") ? Number.POSITIVE_INFINITY : Number(timeout);
+    await withTimeout({ limit, serves }, withParts(io, { stdout }), async (limited) => {
+      await requireFiles(limited, request);
+      began = true;
+      answer.begin(limited);
+      const run = await loadRun(entry);
+      answer.set(await run(limited, invocation));
+    });
   } catch (error) {
     failure = knownError(error, usage);
     throw failure;
@@ -147,63 +138,6 @@ async function requireFiles(io: Io, { command, args, flags, given }: RunRequest)
 async function writeCaptured(io: Io, path: string, content: Uint8Array): Promise<void> {
   const { writeOutput } = await import("./cli/options/output-places.ts");
   await writeOutput(io, { path, content, mode: 0o644 });
-}
-
-/** Runs a command until it ends, the timeout passes, or the user interrupts. @param milliseconds infinity for no timeout */
-async function withTimeout(milliseconds: number, io: Io, run: (io: Io) => Promise<void>): Promise<void> {
-  const timer = new AbortController();
-  const done = new AbortController();
-  const signal = AbortSignal.any([io.signal, timer.signal]);
-  if (milliseconds < 1) throw late(milliseconds, signal); // timers are not that precise
-  signal.throwIfAborted();
-  const { message, hint } = late(milliseconds, signal);
-  const isLimited = Number.isFinite(milliseconds);
-  const cancelDeadline = isLimited ? io.deadline(milliseconds, `Error: ${message}\nhint: ${hint}\n`) : () => {};
-  if (isLimited) {
-    io.sleep(milliseconds, done.signal).then(
-      () => timer.abort(late(milliseconds, signal)),
-      () => {},
-    );
-  }
-  const stopped = new Promise<never>((_, fail) => {
-    signal.addEventListener("abort", () => fail(signal.reason), { once: true });
-  });
-  showWaiting(io, () => unanswered(signal), done.signal).catch(() => {}); // only a display
-  const running = run(withParts(io, { signal, spawn: spawnNamed(io, signal) }));
-  try {
-    await Promise.race([running, stopped]);
-  } catch (error) {
-    if (!signal.aborted || !hasEnding(signal)) throw error;
-    cancelDeadline();
-    await Promise.race([running, io.sleep(ENDING, done.signal)]);
-    throw error;
-  } finally {
-    done.abort();
-    cancelDeadline();
-  }
-}
-
-/** Ends child programs with the command, and names them in timeout errors. The user's own program (`inherit`) is not named. */
-function spawnNamed(io: Io, signal: AbortSignal): Io["spawn"] {
-  return (file, args, options = {}) => {
-    const run = () => io.spawn(file, args, { signal, ...options });
-    const isOwn = options.inherit || options.own;
-    return isOwn ? run() : waitingFor(signal, file.replace(/^.*[/\\]/, ""), run);
-  };
-}
-
-/** Builds the timeout error, with the service that has not answered, if any. */
-function late(milliseconds: number, signal: AbortSignal): TsignError {
-  const [service] = unanswered(signal);
-  const waiting = service === undefined ? "" : `: no answer from ${service} yet`;
-  return new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}${waiting}`, {
-    hint: "pass a longer --timeout, such as 10m",
-  });
-}
-
-/** Returns the Io with some parts replaced; the others are still opened on first use. */
-function withParts(io: Io, parts: Partial<Io>): Io {
-  return Object.create(io, Object.getOwnPropertyDescriptors(parts));
 }
 
 /** Prints each HTTP request, without query and credentials. */

@@ -159,6 +159,8 @@ export interface Command<F extends Flags = Flags, R = unknown> {
   readonly runsProgram?: boolean;
   /** Whether it has no time limit unless --timeout is set. */
   readonly unlimited?: boolean;
+  /** Whether it serves until it is stopped: it has no time limit unless --timeout is set, and answers requests before it ends. */
+  readonly serves?: boolean;
 }
 
 /** Returns the definition, with the types of its flags. */
