@@ -81,6 +81,8 @@ export interface Unreadable {
   readonly unreadable: string;
   /** The exception, if it is a defect of tsign. */
   readonly defect?: { readonly error: unknown };
+  /** The error, if it could not be fetched now: it may be what is looked for. */
+  readonly unfetched?: TsignError;
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Log } from "../trust/material.ts";
 import { type Verified, verify } from "../verify/verify.ts";
 import type { Decision } from "./decision.ts";
 import { matchesFile, matchesImage } from "./image-names.ts";
-import { type JudgeContext, judgeDemand, type VerifyCandidate, wantedBy } from "./judge.ts";
+import { type JudgeContext, type Judged, judgeDemand, type VerifyCandidate, wantedBy } from "./judge.ts";
 import type { Demand, Denied, Rule, TrustPolicy } from "./model.ts";
 import type { PolicySources } from "./sources.ts";
 
@@ -99,6 +99,27 @@ async function digestsOf({ store, digest, name }: ImageTarget, denied: Denied): 
   return [digest, ...[...others].map((algorithm) => digestOf(stored.bytes, algorithm))];
 }
 
+/**
+ * What the name of an image alone decides: that no rule matches, that the rule demands a digest, or that it accepts anything. A
+ * denied digest refuses what a rule lets through, so such an image is decided by its name only if its digest can be compared with
+ * every denied one.
+ *
+ * @returns undefined if the image's signatures, or its digest, must be looked up
+ */
+export function decideByName(policy: TrustPolicy, ref: Reference): Decision | undefined {
+  const rule = ruleForImage(policy, ref);
+  const denied = policy.denied.digests.find(({ digest }) => digest === ref.digest);
+  const unpinned = rule?.pinned === true && ref.digest === undefined;
+  const isRefused = unpinned && rule.effect === "enforce";
+  if (rule !== undefined && !rule.acceptsAnything && !isRefused && denied === undefined) return undefined;
+  const known = ref.digest === undefined ? undefined : parseDigest(ref.digest).algorithm;
+  const mayBeDenied = policy.denied.digests.some(({ digest }) => parseDigest(digest).algorithm !== known);
+  if (mayBeDenied && !isRefused && (rule !== undefined || policy.unmatched !== "enforce")) return undefined;
+  const found = ruleOf(policy, ref, ref.digest === undefined ? [] : [ref.digest]);
+  const decision = conclude({ policy, ...found }, []);
+  return { subject: formatReference(ref), ...(ref.digest === undefined ? {} : { digest: ref.digest }), ...decision };
+}
+
 /** The rule for an image, and why it is refused before any signature is looked at. */
 function ruleOf(
   policy: TrustPolicy,
@@ -183,11 +204,25 @@ async function decide(
   of: Deciding,
   context: JudgeContext,
 ): Promise<Omit<Decided, "decision"> & { decision: Omit<Decision, "subject"> }> {
-  const { policy, rule, denied } = of;
-  const judged = [];
+  const { rule, denied } = of;
+  const judged: Judged[] = [];
   if (denied === undefined) {
     for (const demand of rule?.demands ?? []) judged.push(await judgeDemand(of.candidates(demand), demand, context));
   }
+  const decision = conclude(of, judged);
+  const { ok } = decision;
+  return {
+    decision,
+    logs: judged.flatMap(({ logs }) => logs),
+    verified: ok ? judged.flatMap(({ verified }) => verified) : [],
+    evidence: ok ? [...new Set(judged.flatMap(({ evidence }) => evidence))] : [],
+    missed: ok ? undefined : judged.flatMap(({ incomplete }) => incomplete)[0]?.incomplete,
+  };
+}
+
+/** The decision from the outcomes of the rule's demands. */
+function conclude(of: Omit<Deciding, "candidates">, judged: readonly Judged[]): Omit<Decision, "subject"> {
+  const { policy, rule, denied } = of;
   const demands = judged.map(({ outcome }) => outcome);
   const reasons = [
     ...(denied === undefined ? [] : [denied]),
@@ -200,22 +235,15 @@ async function decide(
   ];
   const ok = reasons.length === 0 && rule !== undefined;
   const effect = rule?.effect ?? policy.unmatched;
-  const missed = judged.flatMap(({ incomplete }) => incomplete);
   return {
-    decision: {
-      policy: policy.path,
-      ...(rule ? { rule: { name: rule.name, place: rule.place } } : {}),
-      effect,
-      ok,
-      allowed: ok || (denied === undefined && effect !== "enforce"),
-      reasons,
-      demands,
-      incomplete: missed.map(describeMissed),
-    },
-    logs: judged.flatMap(({ logs }) => logs),
-    verified: ok ? judged.flatMap(({ verified }) => verified) : [],
-    evidence: ok ? [...new Set(judged.flatMap(({ evidence }) => evidence))] : [],
-    missed: ok ? undefined : missed[0]?.incomplete,
+    policy: policy.path,
+    ...(rule ? { rule: { name: rule.name, place: rule.place } } : {}),
+    effect,
+    ok,
+    allowed: ok || (denied === undefined && effect !== "enforce"),
+    reasons,
+    demands,
+    incomplete: judged.flatMap(({ incomplete }) => incomplete).map(describeMissed),
   };
 }
 

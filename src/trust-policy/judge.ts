@@ -65,6 +65,9 @@ export async function judgeDemand(
   let count = 0;
   for await (const found of candidates) {
     if ("incomplete" in found) incomplete.push(found);
+    if ("unreadable" in found && found.unfetched) {
+      incomplete.push({ origin: found.origin, incomplete: found.unfetched });
+    }
     if ("incomplete" in found || !isWanted(found, wantedBy(demand), () => {})) continue;
     count++;
     const fault = "unreadable" in found ? undefined : formFault(found, demand);

@@ -70,5 +70,12 @@ export function unreadable(origin: Origin, error: unknown): Unreadable {
   if (error instanceof TsignError && error.code === "cancelled") throw error;
   const text = error instanceof Error ? error.message : String(error);
   const isExpected = error instanceof TsignError && error.code !== "internal";
-  return isExpected ? { origin, unreadable: text } : { origin, unreadable: text, defect: { error } };
+  if (!isExpected) return { origin, unreadable: text, defect: { error } };
+  return { origin, unreadable: text, ...(isOutage(error) ? { unfetched: error } : {}) };
+}
+
+/** Whether an error is about the connection or the server, not about what it returned. */
+function isOutage({ code, status }: TsignError): boolean {
+  if (code === "registry") return status !== undefined && (status === 429 || status >= 500);
+  return code === "network" || code === "timeout" || code === "auth";
 }
