@@ -1,5 +1,13 @@
-/** Where the commands of the group `policy` stand, for commands.ts. */
+/** Where the commands of the groups `admission` and `policy`, which go by a trust policy, stand, for commands.ts. */
 export const policyLoaders = {
+  "admission serve": {
+    definition: () => import("./commands/admission/serve.ts"),
+    run: () => import("./commands/admission/serve.run.ts"),
+  },
+  "admission test": {
+    definition: () => import("./commands/admission/test.ts"),
+    run: () => import("./commands/admission/test.run.ts"),
+  },
   "policy check": {
     definition: () => import("./commands/policy/check.ts"),
     run: () => import("./commands/policy/check.run.ts"),

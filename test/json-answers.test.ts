@@ -17,7 +17,7 @@ import { NO_LOG, OFFLINE, type Outcome, run, temporaryFolder, testIo } from "./s
 
 const SCHEMAS = resolve(import.meta.dirname, "../docs/schema");
 /** Commands without --json: their output is a script, or that of another program. */
-const WITHOUT = ["completion", "sandbox exec"];
+const WITHOUT = ["admission serve", "completion", "sandbox exec"];
 /** Commands that cannot succeed in these tests: they need a token, or start a program. test/sandbox.test.ts runs the last. */
 const UNTRIED = [
   ...["attestation", "generate-key", "reset", "set-management-key", "set-pin", "set-puk", "unblock"].map(
@@ -135,6 +135,7 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     "policy explain": ["policy.yaml", image],
     "policy diff": ["policy.yaml", "policy.yaml", image],
     "policy test": ["policy.yaml"],
+    "admission test": ["--trust-policy=policy.yaml", "pod.yaml"],
     "policy fmt": ["policy.yaml"],
     "policy export": ["--format=policy.json", "policy.yaml"],
     "policy import": ["verify.sh"],
@@ -185,7 +186,8 @@ test("every command with --json: success -> one document with the result that it
   write("Dockerfile", `FROM ${image}\n`);
   write(
     "policy.yaml",
-    "version: 1\nsigners: {a: {key: a.pub}}\nrules: [{images: r.example/**, signatures: {signers: a, log: insecure-skip}}]\n" +
+    "version: 1\nsigners: {a: {key: a.pub}}\n" +
+      `rules: [{images: ["r.example/**", "${registry}/**"], signatures: {signers: a, log: insecure-skip}}]\n` +
       `tests: [{name: unsigned, image: "r.example/app", digest: "sha256:${"0".repeat(64)}", expect: refuse}]\n`,
   );
   write("verify.sh", "cosign verify --key a.pub r.example/app\n");

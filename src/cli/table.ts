@@ -13,6 +13,8 @@ export interface Entry {
 
 /** Every command with its summary, in the order of the reference. */
 const SUMMARIES = {
+  "admission serve": "Provide admission decisions to Kubernetes",
+  "admission test": "Show what admission decides about manifests",
   "attach attestation": "Attach existing attestations to an image",
   "attach sbom": "Attach a software bill of materials to an image",
   "attach signature": "Attach an existing signature to an image",

@@ -1,4 +1,4 @@
-import type { Evidence, Found, Incomplete } from "../evidence/model.ts";
+import type { Evidence, Found } from "../evidence/model.ts";
 import { type Digest, digestOf, type Message, parseDigest } from "../format/digest.ts";
 import { noSuchImage } from "../images/below.ts";
 import { findStored } from "../images/candidates.ts";
@@ -9,6 +9,7 @@ import type { Io } from "../io/io.ts";
 import { formatReference, type Reference } from "../oci/ref.ts";
 import type { Log } from "../trust/material.ts";
 import { type Verified, verify } from "../verify/verify.ts";
+import { type Concluding, conclude, UNPINNED } from "./conclude.ts";
 import type { Decision } from "./decision.ts";
 import { matchesFile, matchesImage } from "./image-names.ts";
 import { type JudgeContext, type Judged, judgeDemand, type VerifyCandidate, wantedBy } from "./judge.ts";
@@ -100,8 +101,8 @@ async function digestsOf({ store, digest, name }: ImageTarget, denied: Denied): 
 }
 
 /**
- * What the name of an image alone decides: that no rule matches, that the rule demands a digest, or that it accepts anything. A
- * denied digest refuses what a rule lets through, so such an image is decided by its name only if its digest can be compared with
+ * What the name of an image alone decides: that no rule matches, that the rule refuses every image or demands a digest, or that it
+ * accepts anything. A denied digest refuses what a rule lets through, so such an image is decided by its name only if its digest can be compared with
  * every denied one.
  *
  * @returns undefined if the image's signatures, or its digest, must be looked up
@@ -110,7 +111,7 @@ export function decideByName(policy: TrustPolicy, ref: Reference): Decision | un
   const rule = ruleForImage(policy, ref);
   const denied = policy.denied.digests.find(({ digest }) => digest === ref.digest);
   const unpinned = rule?.pinned === true && ref.digest === undefined;
-  const isRefused = unpinned && rule.effect === "enforce";
+  const isRefused = (unpinned || rule?.refuses !== undefined) && rule.effect === "enforce";
   if (rule !== undefined && !rule.acceptsAnything && !isRefused && denied === undefined) return undefined;
   const known = ref.digest === undefined ? undefined : parseDigest(ref.digest).algorithm;
   const mayBeDenied = policy.denied.digests.some(({ digest }) => parseDigest(digest).algorithm !== known);
@@ -121,14 +122,10 @@ export function decideByName(policy: TrustPolicy, ref: Reference): Decision | un
 }
 
 /** The rule for an image, and why it is refused before any signature is looked at. */
-function ruleOf(
-  policy: TrustPolicy,
-  ref: Reference,
-  digests: readonly Digest[],
-): Pick<Deciding, "rule" | "reasons" | "denied"> {
+function ruleOf(policy: TrustPolicy, ref: Reference, digests: readonly Digest[]): Omit<Concluding, "policy"> {
   const rule = ruleForImage(policy, ref);
   const denied = policy.denied.digests.find(({ digest }) => digests.includes(digest));
-  const unpinned = rule?.pinned === true && ref.digest === undefined ? ["image is not named by its digest"] : [];
+  const unpinned = rule?.pinned === true && ref.digest === undefined ? [UNPINNED] : [];
   return { rule, reasons: unpinned, ...(denied ? { denied: `denied digest: ${denied.reason}` } : {}) };
 }
 
@@ -177,7 +174,7 @@ export async function decideFile(io: Io, sources: PolicySources, file: FileToDec
 }
 
 /** Why a file is refused by its digest. A digest that cannot be compared may be the denied one. */
-function deniedFile({ denied }: TrustPolicy, message: Message): Pick<Deciding, "denied"> {
+function deniedFile({ denied }: TrustPolicy, message: Message): Pick<Concluding, "denied"> {
   for (const { digest, reason } of denied.digests) {
     const { algorithm, bytes } = parseDigest(digest);
     if (!message.hashes.includes(algorithm)) {
@@ -190,14 +187,8 @@ function deniedFile({ denied }: TrustPolicy, message: Message): Pick<Deciding, "
   return {};
 }
 
-interface Deciding {
-  readonly policy: TrustPolicy;
-  readonly rule: Rule | undefined;
+interface Deciding extends Concluding {
   readonly candidates: (demand: Demand) => AsyncIterable<Found> | Iterable<Found>;
-  /** Why it is refused before any signature is looked at. */
-  readonly reasons: readonly string[];
-  /** Why it is refused whatever the rule says. */
-  readonly denied?: string;
 }
 
 async function decide(
@@ -218,40 +209,4 @@ async function decide(
     evidence: ok ? [...new Set(judged.flatMap(({ evidence }) => evidence))] : [],
     missed: ok ? undefined : judged.flatMap(({ incomplete }) => incomplete)[0]?.incomplete,
   };
-}
-
-/** The decision from the outcomes of the rule's demands. */
-function conclude(of: Omit<Deciding, "candidates">, judged: readonly Judged[]): Omit<Decision, "subject"> {
-  const { policy, rule, denied } = of;
-  const demands = judged.map(({ outcome }) => outcome);
-  const reasons = [
-    ...(denied === undefined ? [] : [denied]),
-    ...(rule === undefined && denied === undefined ? ["no rule matches"] : []),
-    ...of.reasons,
-    ...(rule?.refuses === undefined ? [] : [rule.refuses]),
-    ...demands
-      .filter((each) => !each.ok)
-      .map((each) => `${each.demand}: expected ${each.signers}, found ${countedBy(each)}`),
-  ];
-  const ok = reasons.length === 0 && rule !== undefined;
-  const effect = rule?.effect ?? policy.unmatched;
-  return {
-    policy: policy.path,
-    ...(rule ? { rule: { name: rule.name, place: rule.place } } : {}),
-    effect,
-    ok,
-    allowed: ok || (denied === undefined && effect !== "enforce"),
-    reasons,
-    demands,
-    incomplete: judged.flatMap(({ incomplete }) => incomplete).map(describeMissed),
-  };
-}
-
-function countedBy({ found }: Decision["demands"][number]): string {
-  const names = found.filter(({ counted }) => counted.length > 0).map(({ signer }) => signer);
-  return names.length === 0 ? "no signature that counts" : names.join(", ");
-}
-
-function describeMissed({ origin, incomplete: { code, message } }: Incomplete): Decision["incomplete"][number] {
-  return { where: origin.where, code, reason: message };
 }

@@ -17,7 +17,7 @@ interface Rule extends Broken {
 
 /** Names that begin with a capital letter wherever they stand. */
 const PROPER_NAMES =
-  /^(Amazon|Attestation|AWS|Azure|Bearer|Buildkite|CircleCI|Cloud|Container Registry|Cosign|CUE|DER|Docker|Dockerfile|DSSE|Ed25519|Fulcio|GCP|GitHub|GitLab|Google|HashiCorp|Helm|HTTP|HTTPS|Key Vault|Kubernetes|Microsoft|Node|OIDC|OpenID|PKCS|PEM|PIN|PIV|Rego|Rekor|Sigstore|SPIFFE|SPDX|CycloneDX|TLS|TUF|Unix|Vault|Windows|YAML|ML-DSA|X\.509)\b/;
+  /^(Amazon|Attestation|AWS|Azure|Bearer|Buildkite|CircleCI|Cloud|Container Registry|Cosign|CUE|DER|Docker|Dockerfile|DSSE|Ed25519|Forbidden|Fulcio|GCP|GitHub|GitLab|Google|HashiCorp|Helm|HTTP|HTTPS|Key Vault|Kubernetes|Microsoft|Node|OIDC|OpenID|PKCS|PEM|PIN|PIV|Rego|Rekor|Sigstore|SPIFFE|SPDX|CycloneDX|TLS|TUF|Unix|Vault|Windows|YAML|ML-DSA|X\.509)\b/;
 /** Beginnings that cosign's users' scripts read, word for word. */
 const COSIGN_WORDS = [
   "Image reference {text} uses a tag",

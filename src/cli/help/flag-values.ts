@@ -18,9 +18,12 @@ const CERTIFICATE = file("cert", "crt", "pem", "cer", "der");
 /** Values by the flags' keys, which have the same meaning in every command; the first matching row applies. */
 const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^(registry|timestamp)ClientKey$/, file("key", "pem")],
+  [/^tlsKey$/, file("key", "pem")],
   [/^(outfile|ctfeKey|rekorKey)$/, file("pub", "pem")],
   [/^(ca(Roots|Intermediates)|(timestampC|c)ertificateChain|(outputC|c)ertificate)$/, CERTIFICATE],
   [/^(registry|timestampClient)(Cacert|ClientCert|Cert)$/, CERTIFICATE],
+  [/^(tlsCert|clientCa)$/, CERTIFICATE],
+  [/^listen$/, text("host:port")],
   [/^(bundle|attestation|rekorResponse)$/, file("sigstore.json", "bundle", "json")],
   [/^(signature|outputSignature)$/, file("sig")],
   [/^(trustedRoot|signingConfig|baseConfig|predicate|statement|root)$/, file("json")],

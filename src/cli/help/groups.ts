@@ -10,6 +10,7 @@ export interface Group {
 }
 
 export const GROUPS: Readonly<Record<string, Group>> = {
+  admission: { about: "Verify the images that Kubernetes is to run" },
   attach: {
     about: "Attach existing artifacts to an image",
     hidden: true,
@@ -62,7 +63,7 @@ export const SECTIONS: readonly { readonly title: string; readonly words: readon
   },
   {
     title: "Trust commands",
-    words: ["policy", "initialize", "trusted-root", "signing-config", "bundle", "log", "monitor"],
+    words: ["policy", "admission", "initialize", "trusted-root", "signing-config", "bundle", "log", "monitor"],
   },
   { title: "Other commands", words: ["doctor", "sandbox", "env", "completion", "version", "help"] },
 ];

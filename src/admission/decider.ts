@@ -1,0 +1,216 @@
+import { TsignError } from "../errors.ts";
+import type { Evidence } from "../evidence/model.ts";
+import type { Digest } from "../format/digest.ts";
+import { imageTarget, openImage, type RegistryImage } from "../images/open.ts";
+import type { Io } from "../io/io.ts";
+import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
+import {
+  type Decided,
+  type DecideOptions,
+  decideByName,
+  decideImage,
+  decideSavedImage,
+  ruleForImage,
+} from "../trust-policy/decide.ts";
+import type { Decision } from "../trust-policy/decision.ts";
+import { earliestTime } from "../trust-policy/gates.ts";
+import type { Effect, Rule } from "../trust-policy/model.ts";
+import { Kept } from "./kept.ts";
+import type { Loaded } from "./live-policy.ts";
+import { Turns } from "./turns.ts";
+
+/** How a decision was obtained: from the name, kept from earlier, or by looking at the image. */
+type Source = "name" | "kept" | "kept, judged anew" | "verified";
+
+/** A decision about an image, or the error that prevents one. */
+export type Outcome = { readonly image: string; readonly rule: Rule | undefined; readonly effect: Effect } & (
+  | { readonly kind: "decided"; readonly decision: Decision; readonly source: Source }
+  | { readonly kind: "failed"; readonly error: unknown; readonly mayPass: boolean }
+);
+
+/** How long decisions are kept, in milliseconds, and how many. */
+const KEEP_ACCEPTED = 10 * 60_000;
+/** Somebody may sign the image at any moment. */
+const KEEP_REFUSED = 10_000;
+const MOST_KEPT = 10_000;
+/** Largest signatures that are kept to be judged anew, in bytes; larger ones are fetched again. */
+const MAX_EVIDENCE = 256 * 1024;
+const MOST_EVIDENCE = 500;
+const TURNS = { running: 16, waiting: 2000 };
+
+/** An image that is being looked at for at least one review. */
+interface Running<T> {
+  readonly result: Promise<T>;
+  /** When the last review that waits for it must be answered; milliseconds since the epoch. */
+  until: number;
+}
+
+/** What was decided about a digest, without the name of the image. */
+interface KeptDecision {
+  readonly decision: Decision;
+  /** For demands that depend on the time: the signatures that met them. */
+  readonly evidence: readonly Evidence[] | undefined;
+}
+
+/**
+ * Decides on images by the policy of a running service. Equal images are looked at once at a time, and decisions about a digest
+ * are kept: accepted ones for minutes, refused ones for seconds, none that failed or that lacks a place that could not be searched.
+ */
+export class Decider {
+  readonly #io: Io;
+  readonly #options: DecideOptions;
+  readonly #current: () => Loaded;
+  readonly #kept = new Kept<KeptDecision>(MOST_KEPT);
+  readonly #dated = new Kept<KeptDecision>(MOST_EVIDENCE);
+  readonly #resolving = new Map<string, Running<RegistryImage>>();
+  readonly #deciding = new Map<string, Running<Decided>>();
+  readonly #turns = new Turns(TURNS);
+
+  constructor(io: Io, { current, options }: { current: () => Loaded; options: DecideOptions }) {
+    this.#io = io;
+    this.#current = current;
+    this.#options = options;
+  }
+
+  /**
+   * Decides on an image. Never throws.
+   *
+   * @param until when the answer is not needed any more; milliseconds since the epoch
+   * @param options.needsDigest whether an image that is accepted by its name is looked up
+   */
+  async decide(image: string, until: number, { needsDigest = false } = {}): Promise<Outcome> {
+    const loaded = this.#current();
+    const { policy } = loaded;
+    let ref: Reference;
+    try {
+      ref = parseReference(image);
+    } catch (error) {
+      return { image, rule: undefined, effect: policy.unmatched, kind: "failed", error, mayPass: false };
+    }
+    const rule = ruleForImage(policy, ref);
+    const effect = rule?.effect ?? policy.unmatched;
+    const common = { image, rule, effect };
+    try {
+      const named = decideByName(policy, ref);
+      if (named && (!named.allowed || !needsDigest || ref.digest !== undefined)) {
+        return { ...common, kind: "decided", decision: named, source: "name" };
+      }
+      return { ...common, kind: "decided", ...(await this.#look(loaded, { ref, rule, until })) };
+    } catch (error) {
+      // A denied digest outvotes a rule without effect, and the digest may not be known.
+      const mayPass = effect !== "enforce" && policy.denied.digests.length === 0;
+      return { ...common, kind: "failed", error, mayPass };
+    }
+  }
+
+  async #look(
+    loaded: Loaded,
+    { ref, rule, until }: { ref: Reference; rule: Rule | undefined; until: number },
+  ): Promise<{ decision: Decision; source: Source }> {
+    const keyOf = (digest: Digest) =>
+      JSON.stringify([loaded.id, rule?.index, ref.name, digest, rule?.pinned === true && ref.digest === undefined]);
+    const kept =
+      ref.digest === undefined
+        ? undefined
+        : await this.#recall(loaded, { ref, key: keyOf(ref.digest), digest: ref.digest });
+    if (kept) return kept;
+    const name = `${loaded.id} ${formatReference(ref)}`;
+    const image = await this.#once(this.#resolving, { key: name, until, registry: ref.registry }, () =>
+      openImage(this.#io, ref.original, { registry: loaded.registry, mustExist: false }),
+    );
+    const { digest } = image;
+    const key = keyOf(digest);
+    const known = ref.digest === undefined ? await this.#recall(loaded, { ref, key, digest }) : undefined;
+    if (known) return known;
+    const decided = await this.#once(this.#deciding, { key, until, registry: ref.registry }, async () => {
+      const target = await imageTarget(this.#io, image, loaded.registry);
+      const made = await decideImage(this.#io, loaded.sources, { policy: loaded.policy, ref, target }, this.#options);
+      this.#keep(key, made, rule);
+      return made;
+    });
+    return { decision: { ...decided.decision, subject: formatReference(ref) }, source: "verified" };
+  }
+
+  /** A decision that was kept. What depends on the time is decided anew, with the signatures that were kept. */
+  async #recall(
+    loaded: Loaded,
+    { ref, key, digest }: { ref: Reference; key: string; digest: Digest },
+  ): Promise<{ decision: Decision; source: Source } | undefined> {
+    const now = this.#io.now().getTime();
+    const subject = formatReference(ref);
+    const kept = this.#kept.get(key, now);
+    if (kept) return { decision: { ...kept.decision, subject }, source: "kept" };
+    const { evidence } = this.#dated.get(key, now) ?? {};
+    if (evidence === undefined) return undefined;
+    const image = { policy: loaded.policy, ref, digest, evidence };
+    const { decision } = await decideSavedImage(this.#io, loaded.sources, image);
+    if (decision.ok) return { decision: { ...decision, subject }, source: "kept, judged anew" };
+    this.#dated.delete(key);
+    return undefined;
+  }
+
+  #keep(key: string, decided: Decided, rule: Rule | undefined): void {
+    const { decision, evidence, missed } = decided;
+    const now = this.#io.now().getTime();
+    if (!decision.ok) {
+      if (missed === undefined && decision.incomplete.length === 0) {
+        this.#kept.set(key, { decision, evidence: undefined }, now + KEEP_REFUSED);
+      }
+    } else if (!isDated(decided, rule)) {
+      this.#kept.set(key, { decision, evidence: undefined }, now + KEEP_ACCEPTED);
+    } else if (evidence.reduce((sum, each) => sum + sizeOf(each), 0) <= MAX_EVIDENCE) {
+      this.#dated.set(key, { decision, evidence }, now + KEEP_ACCEPTED);
+    }
+  }
+
+  /** Does work once for all that need it at a time. It is dropped before its turn if nobody needs it any more. */
+  #once<T>(
+    running: Map<string, Running<T>>,
+    { key, until, registry }: { key: string; until: number; registry: string },
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const known = running.get(key);
+    if (known) {
+      known.until = Math.max(known.until, until);
+      return known.result;
+    }
+    const isWanted = () => (running.get(key)?.until ?? 0) > this.#io.now().getTime();
+    const result = this.#turns.run(registry, isWanted, work).finally(() => running.delete(key));
+    running.set(key, { result, until });
+    return result;
+  }
+}
+
+/** Whether a decision depends on the time at which it is made. */
+function isDated({ verified }: Decided, rule: Rule | undefined): boolean {
+  const demands = rule?.demands ?? [];
+  return (
+    demands.some(
+      ({ maxAge, attestation }) =>
+        maxAge !== undefined ||
+        (attestation && (attestation.policies.length > 0 || attestation.vulnerabilities?.maxAge !== undefined)),
+    ) ||
+    // Without a trusted time a certificate must be valid now.
+    verified.some((each) => each.signer.kind === "certificate" && earliestTime(each) === undefined)
+  );
+}
+
+function sizeOf({ content, document }: Evidence): number {
+  const payload = "payload" in content ? content.payload.length : 0;
+  return payload + (document?.length ?? 0) + 4096;
+}
+
+/** Whether an error means that the image could not be checked now, rather than that it is refused. */
+export function isOutage(error: unknown): boolean {
+  return !(error instanceof TsignError) || !REFUSALS.has(error.code);
+}
+
+/** Errors about the image itself. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "input",
+  "unsupported",
+  "image-not-found",
+  "limit",
+  "bad-bundle",
+  "policy",
+]);

@@ -1,0 +1,108 @@
+import type { Io } from "../io/io.ts";
+import { Connections, type RegistryOptions } from "../oci/open.ts";
+import type { TrustPolicy } from "../trust-policy/model.ts";
+import { readTrustPolicy } from "../trust-policy/read.ts";
+import { signersOf } from "../trust-policy/read-requirements.ts";
+import { PolicySources } from "../trust-policy/sources.ts";
+
+/** A policy with everything that it names, opened at one time. */
+export interface Loaded {
+  /** Increases with each load: what was decided with an earlier one is not used any more. */
+  readonly id: number;
+  readonly policy: TrustPolicy;
+  readonly sources: PolicySources;
+  readonly registry: RegistryOptions;
+}
+
+/** Where a policy comes from. */
+export interface PolicyOrigin {
+  /** Reads the file's content. @throws TsignError of a file that cannot be read */
+  readonly read: () => Promise<{ readonly content: Uint8Array; readonly path: string }>;
+  readonly registry: RegistryOptions;
+  /** Called with warnings about the TUF repository. */
+  readonly warn: (text: string) => void;
+}
+
+/** How long keys, trusted roots and sessions of registries are used before they are opened anew. Milliseconds. */
+const REFRESH_AFTER = 10 * 60_000;
+/** How long to wait after they could not be opened. Milliseconds. */
+const RETRY_AFTER = 60_000;
+
+/** The policy of a running service: replaced as a whole when its file changes, and kept if the new one cannot be used. */
+export class LivePolicy {
+  readonly #io: Io;
+  readonly #origin: PolicyOrigin;
+  #current: Loaded;
+  #content: Buffer;
+  /** Content that was refused, so that it is refused once. */
+  #refused: Buffer | undefined;
+  #refreshAt: number;
+
+  private constructor(io: Io, origin: PolicyOrigin, { loaded, content }: { loaded: Loaded; content: Buffer }) {
+    this.#io = io;
+    this.#origin = origin;
+    this.#current = loaded;
+    this.#content = content;
+    this.#refreshAt = io.now().getTime() + REFRESH_AFTER;
+  }
+
+  /**
+   * Reads a policy and opens everything that it names.
+   *
+   * @throws TsignError of the file, and of the keys and roots that it names
+   */
+  static async open(io: Io, origin: PolicyOrigin): Promise<LivePolicy> {
+    const { content, path } = await origin.read();
+    const loaded = await load(io, { origin, content, path, id: 1 });
+    return new LivePolicy(io, origin, { loaded, content: Buffer.from(content) });
+  }
+
+  get current(): Loaded {
+    return this.#current;
+  }
+
+  /**
+   * Reads the file again, and opens what the policy names anew if the file has changed or some time has passed.
+   *
+   * @returns what was done
+   * @throws TsignError of a file or of something it names that cannot be used, once for each content; the earlier policy stays
+   */
+  async refresh(): Promise<"unchanged" | "reloaded" | "refreshed"> {
+    const { content, path } = await this.#origin.read();
+    const isSame = this.#content.equals(content);
+    const now = this.#io.now().getTime();
+    if (now < this.#refreshAt && (isSame || this.#refused?.equals(content))) return "unchanged";
+    this.#refreshAt = now + RETRY_AFTER;
+    this.#refused = isSame ? undefined : Buffer.from(content);
+    const id = this.#current.id + 1;
+    this.#current = await load(this.#io, { origin: this.#origin, content, path, id });
+    this.#content = Buffer.from(content);
+    this.#refused = undefined;
+    this.#refreshAt = now + REFRESH_AFTER;
+    return isSame ? "refreshed" : "reloaded";
+  }
+}
+
+async function load(
+  io: Io,
+  { origin, content, path, id }: { origin: PolicyOrigin; content: Uint8Array; path: string; id: number },
+): Promise<Loaded> {
+  const policy = await readTrustPolicy(content, path);
+  const sources = new PolicySources(io, policy, origin.warn);
+  await openAll(policy, sources);
+  return { id, policy, sources, registry: { ...origin.registry, connections: new Connections() } };
+}
+
+/** Opens what the rules name, so that a decision needs the registry only, and a fault is noticed before it decides. */
+async function openAll({ rules, signers }: TrustPolicy, sources: PolicySources): Promise<void> {
+  await sources.deniedKeys();
+  for (const demand of rules.flatMap(({ demands }) => demands)) {
+    await sources.policies(demand.attestation?.policies ?? []);
+    for (const name of new Set(signersOf(demand.signers))) {
+      const signer = signers.get(name);
+      if (signer === undefined) continue;
+      await sources.policyOf(signer, demand);
+      await sources.trustFor(signer, demand);
+    }
+  }
+}

@@ -1,0 +1,198 @@
+import { TsignError } from "../errors.ts";
+import { printable } from "../format/printable.ts";
+import type { Io, ServerRequest, ServerResponse } from "../io/io.ts";
+import type { Decider } from "./decider.ts";
+import { provide, providerResponse, readKeys } from "./gatekeeper.ts";
+import type { LivePolicy } from "./live-policy.ts";
+import { Metrics } from "./metrics.ts";
+import { type Review, readReview, type Unreadable } from "./review.ts";
+import { type Reviewed, refusal, review } from "./webhook.ts";
+import type { Answer } from "./words.ts";
+
+export interface ServiceOptions {
+  readonly policy: LivePolicy;
+  readonly decider: Decider;
+  /** Time for the answers to Gatekeeper, in milliseconds. */
+  readonly providerTimeout: number;
+  /** Whether requests other than those for the state need a client certificate. */
+  readonly needsClient: boolean;
+  /** Receives each log entry: one line of JSON. */
+  readonly log: (entry: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Largest request, in bytes. The API server accepts objects of 3 MiB, and sends the old version too. */
+const MAX_BODY = 8 * 1024 * 1024;
+/** Most bytes that are read of a request that is too large. */
+const MAX_DRAINED = 4 * MAX_BODY;
+/** The API server's default, and its limits, in milliseconds. */
+const [DEFAULT_TIMEOUT, MAX_TIMEOUT] = [10_000, 30_000];
+/** One of so many answers closes its connection, so that a client's load does not stay with one replica. */
+const CLOSE_EVERY = 500;
+const JSON_TYPE = { "content-type": "application/json" };
+const TEXT_TYPE = { "content-type": "text/plain; charset=utf-8" };
+
+/** The admission service: a handler for its paths, without a socket. */
+export class AdmissionService {
+  readonly #io: Pick<Io, "now" | "sleep">;
+  readonly #options: ServiceOptions;
+  readonly metrics = new Metrics();
+  #answered = 0;
+  #isDraining = false;
+
+  constructor(io: Pick<Io, "now" | "sleep">, options: ServiceOptions) {
+    this.#io = io;
+    this.#options = options;
+  }
+
+  /** From now on it is not ready, and every answer closes its connection. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /** Answers a request. */
+  async handle(request: ServerRequest): Promise<ServerResponse> {
+    const started = this.#io.now().getTime();
+    const { pathname = "", searchParams = new URLSearchParams() } = URL.parse(request.url, "https://localhost") ?? {};
+    const answer = await this.#answer(request, pathname, searchParams);
+    const closes = this.#isDraining || ++this.#answered % CLOSE_EVERY === 0;
+    const known = PATHS.has(pathname) ? pathname : "other";
+    this.metrics.request(known, String(answer.status), this.#io.now().getTime() - started);
+    return closes ? { ...answer, headers: { ...answer.headers, connection: "close" } } : answer;
+  }
+
+  async #answer(request: ServerRequest, path: string, parameters: URLSearchParams): Promise<ServerResponse> {
+    const { method, clientIsTrusted = false } = request;
+    const wants = PATHS.get(path);
+    if (wants === undefined) return plain(404, `no such path: ${printable(path.slice(0, 100))}`);
+    if (method !== wants && !(wants === "GET" && method === "HEAD")) {
+      return { ...plain(405, `${path} accepts ${wants}`), headers: { ...TEXT_TYPE, allow: wants } };
+    }
+    if (path === "/healthz") return plain(200, "ok");
+    if (path === "/readyz") return this.#isDraining ? plain(503, "shutting down") : plain(200, "ok");
+    if (this.#options.needsClient && !clientIsTrusted) return plain(401, "a client certificate is required");
+    if (path === "/metrics") return this.#metricsPage();
+    let body: Uint8Array;
+    try {
+      body = await readBody(request.body);
+    } catch (error) {
+      return plain(
+        error instanceof TsignError ? 413 : 400,
+        error instanceof TsignError ? error.message : "read request: incomplete",
+      );
+    }
+    if (path === "/gatekeeper") return this.#provide(body);
+    return this.#review(body, { mutates: path === "/mutate", within: budget(parameters.get("timeout")) });
+  }
+
+  async #review(body: Uint8Array, { mutates, within }: { mutates: boolean; within: number }): Promise<ServerResponse> {
+    const started = this.#io.now().getTime();
+    let asked: Review | Unreadable;
+    try {
+      asked = readReview(body);
+    } catch (error) {
+      if (error instanceof TsignError) return plain(400, printable(error.message));
+      throw error;
+    }
+    const { decider, policy } = this.#options;
+    let reviewed: Reviewed;
+    try {
+      reviewed = await review(this.#io, asked, { decider, policy: policy.current.policy, mutates, within });
+    } catch {
+      // A call that fails would be let in with failurePolicy Ignore; a refusal is not.
+      reviewed = { response: refusal(asked.uid, 500, "internal error"), answers: [] };
+    }
+    const { response, answers } = reviewed;
+    this.#record(answers);
+    this.#options.log({
+      ...(mutates ? { path: "/mutate" } : { path: "/validate" }),
+      ...("fault" in asked ? { uid: asked.uid } : described(asked)),
+      allowed: response.allowed,
+      ...(response.status ? { code: response.status.code, message: response.status.message } : {}),
+      images: answers.map(logged),
+      milliseconds: this.#io.now().getTime() - started,
+    });
+    const document = { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response };
+    return { status: 200, headers: JSON_TYPE, body: JSON.stringify(document) };
+  }
+
+  async #provide(body: Uint8Array): Promise<ServerResponse> {
+    const { decider, providerTimeout } = this.#options;
+    const started = this.#io.now().getTime();
+    try {
+      const keys = readKeys(body);
+      const { response, answers } = await provide(this.#io, keys, { decider, within: providerTimeout });
+      this.#record(answers);
+      const milliseconds = this.#io.now().getTime() - started;
+      this.#options.log({ path: "/gatekeeper", images: answers.map(logged), milliseconds });
+      return { status: 200, headers: JSON_TYPE, body: JSON.stringify(response) };
+    } catch (error) {
+      const known = error instanceof TsignError;
+      const text = JSON.stringify(providerResponse([], known ? printable(error.message) : "internal error"));
+      return { status: known ? 400 : 500, headers: JSON_TYPE, body: text };
+    }
+  }
+
+  #record(answers: readonly Answer[]): void {
+    for (const answer of answers) this.metrics.decision(answer);
+  }
+
+  #metricsPage(): ServerResponse {
+    const text = this.metrics.text({ tsign_admission_policy_generation: this.#options.policy.current.id });
+    return { status: 200, headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" }, body: text };
+  }
+}
+
+const PATHS = new Map([
+  ["/validate", "POST"],
+  ["/mutate", "POST"],
+  ["/gatekeeper", "POST"],
+  ["/healthz", "GET"],
+  ["/readyz", "GET"],
+  ["/metrics", "GET"],
+]);
+
+function plain(status: number, text: string): ServerResponse {
+  return { status, headers: TEXT_TYPE, body: `${text}\n` };
+}
+
+/** The time for an answer, from the API server's `timeout` (`10s`): some of it is left for the way back. Milliseconds. */
+function budget(timeout: string | null): number {
+  const [, seconds] = /^(\d{1,3})s$/.exec(timeout ?? "") ?? [];
+  const given = seconds === undefined ? DEFAULT_TIMEOUT : Math.min(Number(seconds) * 1000, MAX_TIMEOUT);
+  return Math.max(0, given - Math.max(given / 10, 300));
+}
+
+/**
+ * Reads a body. One that is too large is read to its end, within limits, because a client reads no answer before that.
+ *
+ * @throws TsignError "limit"
+ */
+async function readBody(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of body) {
+    size += piece.length;
+    if (size <= MAX_BODY) pieces.push(piece);
+    else pieces.length = 0;
+    if (size > MAX_DRAINED) break;
+  }
+  if (size > MAX_BODY) throw new TsignError("limit", `read request: larger than ${MAX_BODY} bytes`);
+  return Buffer.concat(pieces);
+}
+
+function described({
+  uid,
+  operation,
+  kind,
+  subResource,
+  namespace,
+  name,
+  user,
+  dryRun,
+}: Review): Record<string, unknown> {
+  return { uid, operation, kind, ...(subResource === "" ? {} : { subResource }), namespace, name, user, dryRun };
+}
+
+function logged({ image, pinned, rule, reason, allowed, source, text }: Answer): Record<string, unknown> {
+  return { image, pinned, rule, reason, allowed, source, ...(text === "" ? {} : { text }) };
+}

@@ -1,0 +1,180 @@
+import { isDigest } from "../format/digest.ts";
+import { printable } from "../format/printable.ts";
+import type { Io } from "../io/io.ts";
+import { parseReference } from "../oci/ref.ts";
+import { ruleForImage } from "../trust-policy/decide.ts";
+import type { TrustPolicy } from "../trust-policy/model.ts";
+import type { Decider } from "./decider.ts";
+import type { Review, Unreadable } from "./review.ts";
+import { type Answer, answerOf, lateAnswer } from "./words.ts";
+import { kindName, type NamedImage, questionOf } from "./workloads.ts";
+
+/** The response in an AdmissionReview (admission.k8s.io/v1). */
+export interface Response {
+  readonly uid: string;
+  readonly allowed: boolean;
+  /** Absent if allowed. `message` may have several lines. */
+  readonly status?: {
+    readonly status: "Failure";
+    readonly code: number;
+    readonly reason: string;
+    readonly message: string;
+  };
+  readonly warnings?: readonly string[];
+  readonly auditAnnotations?: Readonly<Record<string, string>>;
+  readonly patchType?: "JSONPatch";
+  /** JSON Patch (RFC 6902) in base64. */
+  readonly patch?: string;
+}
+
+/** A response, and what it is based on, for logs and metrics. */
+export interface Reviewed {
+  readonly response: Response;
+  readonly answers: readonly Answer[];
+}
+
+/** What a review is answered with. */
+export interface Reviewing {
+  readonly decider: Decider;
+  readonly policy: TrustPolicy;
+  /** Whether tags are replaced by the digests that were verified. */
+  readonly mutates: boolean;
+  /** Milliseconds until it must be answered. */
+  readonly within: number;
+}
+
+/** Most different images in one object. */
+const MAX_IMAGES = 200;
+/** Longest text of a message, and of an annotation, in UTF-16 code units. */
+const MAX_MESSAGE = 8000;
+/** The API server passes on about 4 kB of warnings, and asks for at most 256 characters in each. */
+const [MAX_WARNING, MAX_WARNINGS] = [256, 12];
+
+/**
+ * Decides on a review: allowed if every image that it asks to admit is. Never throws for what is in the review: what cannot be read is
+ * refused.
+ */
+export async function review(
+  io: Pick<Io, "now" | "sleep">,
+  asked: Review | Unreadable,
+  how: Reviewing,
+): Promise<Reviewed> {
+  const { uid } = asked;
+  if ("fault" in asked) return { response: refusal(uid, 400, asked.fault), answers: [] };
+  const question = questionOf(asked);
+  if (question.kind === "nothing") return { response: { uid, allowed: true }, answers: [] };
+  if (question.kind === "unreadable") {
+    const message = `read ${printable(kindName(asked.kind))}: ${question.faults.map(printable).join("; ")}`;
+    return { response: refusal(uid, 400, message), answers: [] };
+  }
+  const { images } = question;
+  const names = [...new Set(images.map(({ image }) => image))];
+  if (names.length > MAX_IMAGES) {
+    const message = `read ${printable(kindName(asked.kind))}: names ${names.length} images, more than ${MAX_IMAGES}`;
+    return { response: refusal(uid, 400, message), answers: [] };
+  }
+  const answers = await answersFor(io, names, how);
+  return {
+    response: responseFor(uid, answers, how.mutates ? patchFor(images, answers, how.policy) : undefined),
+    answers,
+  };
+}
+
+/** Decides on images, in the order of their names. Those that are not decided in time are not allowed. */
+export async function answersFor(
+  io: Pick<Io, "now" | "sleep">,
+  images: readonly string[],
+  { decider, within, needsDigest = false }: Pick<Reviewing, "decider" | "within"> & { needsDigest?: boolean },
+): Promise<Answer[]> {
+  const until = io.now().getTime() + within;
+  const answered = new AbortController();
+  const late = io.sleep(within, answered.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  const all = images.map(async (image) => {
+    const outcome = await Promise.race([decider.decide(image, until, { needsDigest }), late]);
+    return outcome ? answerOf(outcome) : lateAnswer(image, within);
+  });
+  try {
+    return await Promise.all(all);
+  } finally {
+    answered.abort();
+  }
+}
+
+function responseFor(uid: string, answers: readonly Answer[], patch: readonly unknown[] | undefined): Response {
+  const refused = answers.filter(({ allowed }) => !allowed);
+  const tolerated = answers.filter(({ allowed, ok }) => allowed && !ok);
+  const warnings = tolerated.filter(({ effect }) => effect === "warn").map(({ text }) => cut(text, MAX_WARNING));
+  const notes = {
+    ...(warnings.length > 0 ? { warnings: warnings.slice(0, MAX_WARNINGS) } : {}),
+    auditAnnotations: annotations(answers, tolerated),
+  };
+  if (refused.length === 0) {
+    const patched = patch && patch.length > 0 ? ({ patchType: "JSONPatch", patch: encoded(patch) } as const) : {};
+    return { uid, allowed: true, ...notes, ...patched };
+  }
+  // A refusal is final; an image that could not be checked may be accepted when it is tried again.
+  const isFinal = refused.some(({ reason }) => reason !== "unchecked");
+  const isDefect = refused.some((each) => each.isDefect);
+  const code = isFinal ? 403 : isDefect ? 500 : 503;
+  return { ...refusal(uid, code, linesOf(refused)), ...notes };
+}
+
+/** Kubernetes' reasons (metav1.StatusReason) by status code. */
+const REASONS = { 400: "BadRequest", 403: "Forbidden", 500: "InternalError", 503: "ServiceUnavailable" } as const;
+
+/** A response that refuses. @param code an HTTP status */
+export function refusal(uid: string, code: keyof typeof REASONS, message: string): Response {
+  const status = { status: "Failure", code, reason: REASONS[code], message: cut(message, MAX_MESSAGE) } as const;
+  return { uid, allowed: false, status };
+}
+
+function linesOf(refused: readonly Answer[]): string {
+  const lines: string[] = [];
+  let size = 0;
+  for (const { text } of refused) {
+    size += text.length + 1;
+    if (size > MAX_MESSAGE - 100) break;
+    lines.push(text);
+  }
+  const left = refused.length - lines.length;
+  return [...lines, ...(left > 0 ? [`and ${left} more ${left === 1 ? "image" : "images"}`] : [])].join("\n");
+}
+
+function annotations(answers: readonly Answer[], tolerated: readonly Answer[]): Record<string, string> {
+  const decided = answers.map(({ image, pinned, rule, reason }) => ({ image, pinned, rule, reason }));
+  return {
+    images: cut(printable(JSON.stringify(decided)), MAX_MESSAGE),
+    ...(tolerated.length > 0 ? { unsatisfied: cut(tolerated.map(({ text }) => text).join("\n"), MAX_MESSAGE) } : {}),
+  };
+}
+
+/**
+ * The patch that replaces tags by the digests that were verified. An image is left as it is if another rule decides on it by its
+ * digest: the rule has a pattern with a tag, and what it demanded would no longer be demanded.
+ */
+function patchFor(images: readonly NamedImage[], answers: readonly Answer[], policy: TrustPolicy): object[] {
+  const byName = new Map(answers.map((answer) => [answer.image, answer]));
+  return images.flatMap(({ image, pointer }) => {
+    const { ok = false, pinned } = byName.get(image) ?? {};
+    if (!ok || pinned === undefined || image.includes("@")) return [];
+    const digest = pinned.slice(pinned.lastIndexOf("@") + 1);
+    const value = `${image}@${digest}`;
+    if (!isDigest(digest)) return [];
+    if (ruleForImage(policy, parseReference(image)) !== ruleForImage(policy, parseReference(value))) return [];
+    return [
+      { op: "test", path: pointer, value: image },
+      { op: "replace", path: pointer, value },
+    ];
+  });
+}
+
+function encoded(patch: readonly unknown[]): string {
+  return Buffer.from(JSON.stringify(patch)).toString("base64");
+}
+
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}

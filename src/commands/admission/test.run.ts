@@ -1,0 +1,107 @@
+import { Decider } from "../../admission/decider.ts";
+import { LivePolicy } from "../../admission/live-policy.ts";
+import { answersFor } from "../../admission/webhook.ts";
+import type { Answer } from "../../admission/words.ts";
+import { registryOptions } from "../../cli/flags/registry.ts";
+import { trustPolicyFile } from "../../cli/flags/trust-policy.ts";
+import { readImageFile } from "../../cli/options/image-sources.ts";
+import { readPolicyFile } from "../../cli/options/trust-policy.ts";
+import type { Run } from "../../cli/parser/define.ts";
+import { requireReportFormats, writeReports } from "../../cli/reports/write.ts";
+import { TsignError } from "../../errors.ts";
+import { printable } from "../../format/printable.ts";
+import { IMAGE_STATES, type ImageState } from "../../images/batch.ts";
+import type { Io } from "../../io/io.ts";
+import { maxAttachmentSize } from "../../oci/attachments.ts";
+import type definition from "./test.ts";
+
+/** Most concurrent fetches of the signatures of one image. */
+const WORKERS = 10;
+/** --timeout ends the command before. Milliseconds. */
+const NO_DEADLINE = 2 ** 31 - 1;
+
+export const run: Run<typeof definition> = async (io, { args, flags, answer }) => {
+  const file = trustPolicyFile(io, flags);
+  if (file === undefined) {
+    throw new TsignError("usage", "missing --trust-policy", { hint: "write a policy with `tsign policy init`" });
+  }
+  requireReportFormats(io, flags.report);
+  const places = await readPlaces(io, args);
+  const policy = await LivePolicy.open(io, {
+    read: () => readPolicyFile(io, file),
+    registry: registryOptions(flags),
+    warn: (text) => io.stderr.write(`WARNING: ${text}\n`),
+  });
+  const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
+  const decider = new Decider(io, { current: () => policy.current, options });
+  const answers = await answersFor(io, [...places.keys()], { decider, within: NO_DEADLINE });
+  io.signal.throwIfAborted();
+  for (const each of answers) print(io, each, places.get(each.image) ?? []);
+  const result = { images: answers.map((each) => recordOf(each, places.get(each.image) ?? [])) };
+  const masked = answer(result);
+  const refused = answers.filter(({ allowed }) => !allowed);
+  if (flags.report.length > 0) {
+    const texts = masked.images.map((each) => each.message ?? "");
+    await writeReports(io, reportOf(answers, texts), { files: flags.report, failed: refused.length > 0 });
+  }
+  if (refused.length > 0) {
+    const isFinal = refused.some(({ reason }) => reason !== "unchecked");
+    const counted = `${refused.length} of ${answers.length} ${answers.length === 1 ? "image" : "images"}`;
+    throw new TsignError(isFinal ? "policy" : "registry", `admit images: the policy does not admit ${counted}`);
+  }
+  return result;
+};
+
+/** The places (`file:line`) of each image, in the order of the files. */
+async function readPlaces(io: Io, files: readonly string[]): Promise<Map<string, string[]>> {
+  const places = new Map<string, string[]>();
+  for (const path of files) {
+    const { read, options } = await readImageFile(io, path, { format: "kubernetes" });
+    for (const { image, line } of read.images) {
+      places.set(image, [...(places.get(image) ?? []), `${options.path}:${line}`]);
+    }
+  }
+  return places;
+}
+
+function print(io: Io, { image, ok, allowed, reason, text, effect }: Answer, places: readonly string[]): void {
+  const word = ok ? "accepted" : allowed ? "tolerated" : reason === "unchecked" ? "unchecked" : "refused";
+  io.stdout.write(`${word.padEnd(10)}${printable(image)} (${places.map(printable).join(", ")})\n`);
+  if (!ok) io.stderr.write(`${allowed && effect === "warn" ? "WARNING: " : ""}${text}\n`);
+}
+
+function recordOf({ image, allowed, reason, pinned, rule, text }: Answer, places: readonly string[]) {
+  return {
+    ...{ image, places, allowed, reason },
+    ...(pinned === undefined ? {} : { digest: pinned.slice(pinned.lastIndexOf("@") + 1) }),
+    ...(rule === undefined ? {} : { rule }),
+    ...(text === "" ? {} : { message: text }),
+  };
+}
+
+/**
+ * The answers as the result of a verification, for reports. What a rule tolerates is not verified.
+ *
+ * @param texts what happened, without secrets
+ */
+function reportOf(answers: readonly Answer[], texts: readonly string[]) {
+  const images = answers.map((each, index) => {
+    const { image, pinned } = each;
+    const state = stateOf(each);
+    const code = state === "unchecked" ? ("registry" as const) : ("policy" as const);
+    return {
+      ...{ image, state, signatures: [], missed: [] },
+      ...(pinned === undefined ? {} : { digest: pinned.slice(pinned.lastIndexOf("@") + 1), pinned }),
+      ...(state === "verified" ? {} : { error: { code, message: texts[index] ?? "", fields: {} } }),
+    };
+  });
+  const counts = Object.fromEntries(
+    IMAGE_STATES.map((state) => [state, images.filter((each) => each.state === state).length]),
+  ) as Record<ImageState, number>;
+  return { images, summary: { total: images.length, ...counts } };
+}
+
+function stateOf({ ok, reason }: Answer): ImageState {
+  if (ok) return "verified";
+  return reason === "unsigned" || reason === "not-found" || reason === "unchecked" ? reason : "refused";
+}

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { TsignError } from "../src/errors.ts";
+import type { TlsOptions } from "../src/io/io.ts";
+import { systemIo } from "../src/io/system.ts";
+import { main } from "../src/main.ts";
+import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
+import { parseReference } from "../src/oci/ref.ts";
+import { pushImage } from "../src/sandbox/registry/push.ts";
+import { testSigstore } from "./support/sandbox.ts";
+import { OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
+import { tlsAuthority } from "./support/tls-authorities.ts";
+
+const real = systemIo();
+
+/** A folder with keys, a policy, TLS files and manifests, and a registry with a signed and an unsigned image. */
+async function world(t: TestContext) {
+  const sigstore = await testSigstore();
+  const { registry, io, faults } = sigstore;
+  const cwd = temporaryFolder(t);
+  const env = { COSIGN_PASSWORD: "pw" };
+  const tsign = (...argv: string[]) => run(argv, { cwd, io, env });
+  assert.equal((await tsign("generate-key-pair", "--output-key-prefix=a")).code, 0);
+  for (const name of ["good", "bad"]) {
+    const store = await openRegistry(testIo({ io }), parseReference(`${registry}/${name}:1`), PLAIN_REGISTRY);
+    await pushImage(store, { file: "f", content: Buffer.from(name), tag: "1" });
+  }
+  assert.equal((await tsign("sign", "--key=a.key", ...OFFLINE, "-y", `${registry}/good:1`)).code, 0);
+  const write = (name: string, text: string) => writeFileSync(join(cwd, name), text);
+  const policy = (images: string) =>
+    `version: 1\nsigners: {a: {key: a.pub}}\nrules: [{name: all, images: "${registry}/${images}", signatures: {signers: a, log: insecure-skip}}]\n`;
+  write("policy.yaml", policy("**"));
+  const [servers, clients] = [tlsAuthority("servers"), tlsAuthority("clients")];
+  const server = servers.issue(["127.0.0.1", "localhost"]);
+  write("tls.crt", server.cert);
+  write("tls.key", server.key);
+  write("clients.crt", clients.cert);
+  return { cwd, io, env, registry, faults, write, policy, tsign, servers, clients };
+}
+
+const review = (image: string) =>
+  JSON.stringify({
+    kind: "AdmissionReview",
+    apiVersion: "admission.k8s.io/v1",
+    request: {
+      uid: "u-1",
+      kind: { group: "", version: "v1", kind: "Pod" },
+      resource: { group: "", version: "v1", resource: "pods" },
+      operation: "CREATE",
+      object: { apiVersion: "v1", kind: "Pod", spec: { containers: [{ name: "c", image }] } },
+    },
+  });
+
+async function send(url: string, body: string | undefined, tls: TlsOptions) {
+  const response = await real.http({
+    url: new URL(url),
+    method: body === undefined ? "GET" : "POST",
+    headers: body === undefined ? {} : { "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: Buffer.from(body) }),
+    tls,
+    signal: AbortSignal.timeout(10_000),
+  });
+  const pieces: Uint8Array[] = [];
+  for await (const piece of response.body) pieces.push(piece);
+  return { status: response.status, text: Buffer.concat(pieces).toString("utf8") };
+}
+
+test("admission serve: over TLS, reloads its policy, and answers what it has begun before it ends", async (t) => {
+  const { cwd, io, env, registry, faults, write, policy, servers, clients } = await world(t);
+  const stop = new AbortController();
+  const orderly = <T>(work: () => Promise<T>) => work();
+  const own = testIo({ cwd, env, io: { ...io, signal: stop.signal, orderly } });
+  const flags = ["--trust-policy=policy.yaml", "--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"];
+  const more = ["--client-ca=clients.crt", "--reload-interval=20ms", "--shutdown-delay=50ms"];
+  const ended = main(["admission", "serve", ...flags, ...more], own);
+  const logged = async (pattern: RegExp) => {
+    for (let tries = 0; tries < 500; tries++) {
+      const found = pattern.exec(own.err());
+      if (found) return found;
+      await real.sleep(10);
+    }
+    throw new Error(`${pattern} is not in ${own.err()}`);
+  };
+  const [, base = ""] = await logged(/serving on (https:\/\/127\.0\.0\.1:\d+)/);
+  const tls = { ca: servers.cert, ...clients.issue([]) };
+  const stranger = { ca: servers.cert, ...servers.issue([]) };
+  assert.equal((await send(`${base}/healthz`, undefined, { ca: servers.cert })).status, 200);
+  const decide = async (name: string) =>
+    JSON.parse((await send(`${base}/validate?timeout=10s`, review(`${registry}/${name}:1`), tls)).text).response;
+  assert.equal((await decide("good")).allowed, true);
+  assert.equal((await decide("bad")).status.code, 403);
+  for (const without of [{ ca: servers.cert }, stranger]) {
+    assert.equal((await send(`${base}/validate`, review(`${registry}/good:1`), without)).status, 401);
+  }
+  write("policy.yaml", "version: 7\n");
+  await logged(/the policy stays as it was/);
+  assert.equal((await decide("good")).allowed, true);
+  write("policy.yaml", policy("other/**"));
+  await logged(/policy reloaded/);
+  assert.match((await decide("good")).status.message, /no rule matches/);
+  write("policy.yaml", policy("**"));
+  await logged(/policy reloaded[\s\S]*policy reloaded/);
+  faults.add({ service: "registry", kind: "slow", value: "150" });
+  const begun = decide("good");
+  await real.sleep(30);
+  stop.abort(new TsignError("cancelled", "interrupted", { exitCode: 143 }));
+  assert.equal((await begun).allowed, true, "begun before the signal");
+  assert.equal(await ended, 0);
+  await assert.rejects(send(`${base}/healthz`, undefined, tls), { code: "network" });
+  assert.doesNotMatch(own.err(), /BEGIN|pw/);
+});
+
+test("admission serve: what it cannot serve with -> one line, and nothing is served", async (t) => {
+  const { tsign, write } = await world(t);
+  write("empty", "");
+  const tls = ["--tls-cert=tls.crt", "--tls-key=tls.key", "--listen=127.0.0.1:0"];
+  const refused: [string[], RegExp][] = [
+    [["--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"], /Error: missing --trust-policy/],
+    [["--trust-policy=policy.yaml"], /Error: missing --tls-cert/],
+    [["--trust-policy=policy.yaml", "--tls-cert=tls.crt"], /Error: missing --tls-key/],
+    [["--trust-policy=policy.yaml", ...tls, "--listen=8443"], /Error: --listen 8443: not an address/],
+    [["--trust-policy=policy.yaml", ...tls, "--listen=127.0.0.1:70000"], /not an address/],
+    [["--trust-policy=policy.yaml", ...tls, "--tls-key=a.pub"], /Error: read the certificate and key to serve with/],
+    [["--trust-policy=policy.yaml", ...tls, "--client-ca=empty"], /Error: read empty: there is no certificate in it/],
+    [["--trust-policy=missing.yaml", ...tls], /Error: .*missing\.yaml/],
+    [["--trust-policy=a.pub", ...tls], /Error: .*a\.pub/],
+  ];
+  for (const [flags, expected] of refused) {
+    const { code, stderr } = await tsign("admission", "serve", ...flags);
+    assert.equal(code, 1, flags.join(" "));
+    assert.match(stderr, expected);
+  }
+});
+
+test("admission test: the decision about manifests, with reports; a refused image -> exit 1", async (t) => {
+  const { registry, write, tsign, cwd } = await world(t);
+  const manifest = (name: string) =>
+    `apiVersion: apps/v1\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n      - {name: c, image: "${registry}/${name}:1"}\n`;
+  write("good.yaml", manifest("good"));
+  write("both.yaml", `${manifest("good")}---\n${manifest("bad")}`);
+  const policy = "--trust-policy=policy.yaml";
+  const good = await tsign("admission", "test", policy, "good.yaml");
+  assert.deepEqual([good.code, good.stdout], [0, `accepted  ${registry}/good:1 (good.yaml:7)\n`]);
+  const both = await tsign("admission", "test", policy, "--report=r.xml", "good.yaml", "both.yaml");
+  assert.equal(both.code, 1);
+  assert.match(
+    both.stdout,
+    /^accepted {2}.*good:1 \(good\.yaml:7, both\.yaml:7\)\nrefused {3}.*bad:1 \(both\.yaml:15\)\n$/,
+  );
+  assert.match(both.stderr, /bad:1" is refused by rule "all".*sign the image/);
+  assert.match(both.stderr, /Error: admit images: the policy does not admit 1 of 2 images/);
+  const { readFileSync } = await import("node:fs");
+  assert.match(readFileSync(join(cwd, "r.xml"), "utf8"), /failures="1"/);
+  assert.match((await tsign("admission", "test", "good.yaml")).stderr, /Error: missing --trust-policy/);
+  assert.match((await tsign("admission", "test", policy, "--report=r.doc", "good.yaml")).stderr, /unknown extension/);
+});

@@ -1,0 +1,590 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { Decider } from "../src/admission/decider.ts";
+import { provide, readKeys } from "../src/admission/gatekeeper.ts";
+import { LivePolicy } from "../src/admission/live-policy.ts";
+import { readReview } from "../src/admission/review.ts";
+import { AdmissionService } from "../src/admission/service.ts";
+import { type Reviewed, review } from "../src/admission/webhook.ts";
+import { digestOf } from "../src/format/digest.ts";
+import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
+import { parseReference } from "../src/oci/ref.ts";
+import { pushImage } from "../src/sandbox/registry/push.ts";
+import { testSigstore } from "./support/sandbox.ts";
+import { OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
+
+const MONDAY = Date.parse("2026-03-02T12:00:00Z");
+const MINUTE = 60_000;
+
+/** A registry with signed and unsigned images, and a service that decides by a policy. */
+async function world(t: TestContext, more = "", options = { timeout: 8000 }) {
+  let now = MONDAY;
+  const sigstore = await testSigstore({ clock: () => new Date(now) });
+  const { registry, faults, requests } = sigstore;
+  const cwd = temporaryFolder(t);
+  const io = testIo({ io: sigstore.io, cwd });
+  const tsign = async (...argv: string[]) => {
+    const ended = await run(argv, { cwd, io: sigstore.io, env: { COSIGN_PASSWORD: "pw" } });
+    assert.equal(ended.code, 0, ended.stderr);
+  };
+  for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
+  const push = async (name: string, content = name) => {
+    const store = await openRegistry(io, parseReference(`${registry}/${name}:1`), PLAIN_REGISTRY);
+    return (await pushImage(store, { file: "f", content: Buffer.from(content), tag: "1" })).digest;
+  };
+  const sign = (image: string, key = "a.key") => tsign("sign", "--key", key, ...OFFLINE, "-y", image);
+  const policyOf = (rules: string) =>
+    `version: 1\nsigners: {a: {key: a.pub}, b: {key: b.pub}}\nrules:\n${more}  - {name: all, images: "${registry}/${rules}", signatures: {signers: a, log: insecure-skip}}\n`;
+  const write = (text: string) => writeFileSync(join(cwd, "policy.yaml"), text);
+  write(policyOf("**"));
+  const origin = {
+    read: async () => ({
+      content: await io.files.read("policy.yaml", { maxBytes: 1e6 }),
+      path: join(cwd, "policy.yaml"),
+    }),
+    registry: PLAIN_REGISTRY,
+    warn: assert.fail,
+  };
+  const policy = await LivePolicy.open(io, origin);
+  const decide = { maxBytes: 1e7, workers: 2, tagPrefix: "", rekorUrl: undefined };
+  const decider = new Decider(io, { current: () => policy.current, options: decide });
+  const ask = (body: unknown, mutates = false): Promise<Reviewed> =>
+    review(io, readReview(Buffer.from(JSON.stringify(body))), {
+      ...{ decider, policy: policy.current.policy, mutates, within: options.timeout },
+    });
+  const ofPod = async (image: string, changes = {}) => ask(reviewOf(pod([image]), changes));
+  return {
+    ...{
+      io,
+      registry,
+      faults,
+      requests,
+      tsign,
+      push,
+      sign,
+      policyOf,
+      write,
+      policy,
+      decider,
+      ask,
+      ofPod,
+      cwd,
+      sigstore,
+    },
+    wait: (milliseconds: number) => {
+      now += milliseconds;
+    },
+    image: (name: string) => `${registry}/${name}:1`,
+  };
+}
+
+const pod = (images: readonly string[], spec = {}) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name: "p" },
+  spec: { containers: images.map((image, index) => ({ name: `c${index}`, image })), ...spec },
+});
+
+function reviewOf(object: Record<string, unknown>, changes: Record<string, unknown> = {}) {
+  const [group = "", version = ""] = String(object["apiVersion"]).includes("/")
+    ? String(object["apiVersion"]).split("/")
+    : ["", String(object["apiVersion"])];
+  const kind = String(object["kind"]);
+  return {
+    kind: "AdmissionReview",
+    apiVersion: "admission.k8s.io/v1",
+    request: {
+      uid: "705ab4f5-6393-11e8-b7cc-42010a800002",
+      kind: { group, version, kind },
+      resource: { group, version, resource: `${kind.toLowerCase()}s` },
+      name: "",
+      namespace: "default",
+      operation: "CREATE",
+      userInfo: { username: "admin", groups: ["system:masters"] },
+      object,
+      oldObject: null,
+      dryRun: false,
+      options: { kind: "CreateOptions", apiVersion: "meta.k8s.io/v1" },
+      ...changes,
+    },
+  };
+}
+
+const patchOf = ({ response: { patch = "" } }: Reviewed) =>
+  JSON.parse(Buffer.from(patch, "base64").toString("utf8") || "[]") as { op: string; path: string; value: string }[];
+
+test("admission: a signed image -> allowed; unsigned, other key, no rule, no such tag -> 403 with the reason and what to do", async (t) => {
+  const { push, sign, ofPod, image } = await world(t);
+  for (const name of ["good", "unsigned", "other"]) await push(name);
+  await sign(image("good"));
+  await sign(image("other"), "b.key");
+  const good = await ofPod(image("good"));
+  assert.equal(good.response.allowed, true);
+  assert.equal(good.response.uid, "705ab4f5-6393-11e8-b7cc-42010a800002");
+  assert.equal(good.response.status, undefined);
+  const refusals = {
+    [image("unsigned")]:
+      /unsigned:1" is refused by rule "all" \(.*policy\.yaml:4:6\): signatures: expected a, found no signature that counts; sign the image/,
+    [image("other")]: /other:1" is refused by rule "all".*nearest: a: .*run `tsign policy explain /,
+    [image("missing")]: /missing:1" is refused: no such image/,
+    "registry.example/app:1": /is refused by .*policy\.yaml: no rule matches; add a rule/,
+    "Not An Image": /is refused: could not parse reference/,
+  };
+  for (const [name, expected] of Object.entries(refusals)) {
+    const { response } = await ofPod(name);
+    assert.equal(response.allowed, false, name);
+    assert.deepEqual([response.status?.code, response.status?.reason], [403, "Forbidden"], name);
+    assert.match(response.status?.message ?? "", expected);
+  }
+});
+
+test("admission: every place of an image in every kind of workload -> an unsigned image there is refused", async (t) => {
+  const { push, sign, ask, image } = await world(t);
+  for (const name of ["good", "bad"]) await push(name);
+  await sign(image("good"));
+  const places = (bad: string) => [
+    { containers: [{ image: image("good") }, { image: bad }] },
+    { containers: [{ image: image("good") }], initContainers: [{ image: bad }] },
+    { containers: [{ image: image("good") }], ephemeralContainers: [{ image: bad }] },
+    { containers: [{ image: image("good") }], volumes: [{ name: "v", image: { reference: bad } }] },
+  ];
+  const template = (spec: unknown) => ({ spec: { template: { metadata: {}, spec } } });
+  const kinds = (spec: unknown) => [
+    { apiVersion: "v1", kind: "Pod", spec },
+    { apiVersion: "v1", kind: "PodTemplate", template: { spec } },
+    { apiVersion: "v1", kind: "ReplicationController", ...template(spec) },
+    ...["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"].map((kind) => ({
+      ...{ apiVersion: "apps/v1", kind, ...template(spec) },
+    })),
+    { apiVersion: "batch/v1", kind: "Job", ...template(spec) },
+    { apiVersion: "batch/v1", kind: "CronJob", spec: { jobTemplate: template(spec) } },
+  ];
+  for (const [name, allowed] of [
+    ["good", true],
+    ["bad", false],
+  ] as const) {
+    for (const spec of places(image(name))) {
+      for (const object of kinds(spec)) {
+        const { response } = await ask(reviewOf(object));
+        assert.equal(response.allowed, allowed, `${name} ${JSON.stringify(object)}: ${response.status?.message}`);
+      }
+    }
+  }
+});
+
+test("admission: deletions, scaling, exec and unchanged images -> allowed without a request; a changed image is looked at", async (t) => {
+  const { push, ask, image, requests } = await world(t);
+  for (const name of ["old", "new"]) await push(name);
+  const before = requests.length;
+  const old = pod([image("old")]);
+  const scale = { apiVersion: "autoscaling/v1", kind: "Scale", spec: { replicas: 1 } };
+  const passing = [
+    reviewOf(old, { operation: "DELETE", object: null, oldObject: old }),
+    reviewOf(scale, { operation: "UPDATE", subResource: "scale" }),
+    reviewOf({ ...old, metadata: { labels: { a: "b" } } }, { operation: "UPDATE", oldObject: old }),
+    reviewOf(old, {
+      operation: "CONNECT",
+      kind: { group: "", version: "v1", kind: "PodExecOptions" },
+      subResource: "exec",
+    }),
+  ];
+  for (const body of passing) assert.equal((await ask(body)).response.allowed, true, JSON.stringify(body));
+  assert.equal(requests.length, before);
+  const changed = reviewOf(pod([image("old"), image("new")]), { operation: "UPDATE", oldObject: old });
+  const { response } = await ask(changed);
+  assert.match(response.status?.message ?? "", /new:1"/);
+  assert.doesNotMatch(response.status?.message ?? "", /old:1"/);
+  assert.equal((await ask(reviewOf(old, { oldObject: old }))).response.allowed, false, "CREATE has no old version");
+  assert.equal((await ask(reviewOf(scale, { operation: "CREATE" }))).response.allowed, false, "not a subresource");
+});
+
+test("admission: what cannot be read -> refused or an exception for answer 400, never allowed", async (t) => {
+  const { push, sign, ask, image } = await world(t);
+  await push("good");
+  await sign(image("good"));
+  const good = pod([image("good")]);
+  const envelopes = [
+    [],
+    {},
+    { ...reviewOf(good), apiVersion: "admission.k8s.io/v1beta1" },
+    { ...reviewOf(good), kind: "Review" },
+    { ...reviewOf(good), request: null },
+    reviewOf(good, { uid: "" }),
+    reviewOf(good, { uid: 7 }),
+  ];
+  for (const body of envelopes) await assert.rejects(async () => ask(body), { code: "input" }, JSON.stringify(body));
+  for (const text of ["", "{", "null", '{"a":1,"a":2}', "\u00ff", "[".repeat(1e5)]) {
+    assert.throws(() => readReview(Buffer.from(text, "latin1")), { code: "input" });
+  }
+  const spec = (changes: object) => ({ ...good, spec: { ...good.spec, ...changes } });
+  const objects: [Record<string, unknown>, Record<string, unknown>][] = [
+    [good, { operation: "PATCH" }],
+    [good, { object: null }],
+    [good, { object: [] }],
+    [good, { kind: { group: "", version: "v1", kind: "Service" } }],
+    [good, { kind: { group: "apps", version: "v1", kind: "Pod" } }],
+    [good, { kind: null }],
+    [good, { resource: {} }],
+    [good, { namespace: 7 }],
+    [{ apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", spec: good.spec }, {}],
+    [{ ...good, spec: undefined }, {}],
+    [{ ...good, spec: [] }, {}],
+    [spec({ containers: undefined }), {}],
+    [spec({ containers: {} }), {}],
+    [spec({ containers: [7] }), {}],
+    [spec({ containers: [{ image: 7 }] }), {}],
+    [spec({ containers: [{ image: ["x"] }] }), {}],
+    [spec({ containers: [{}] }), {}],
+    [spec({ containers: [{ image: "" }] }), {}],
+    [spec({ containers: [{ image: "a".repeat(5000) }] }), {}],
+    [spec({ Containers: [{ image: "unsigned" }] }), {}],
+    [spec({ containers: [{ image: image("good"), Image: "unsigned" }] }), {}],
+    [spec({ container\u017f: [{ image: "unsigned" }] }), {}],
+    [spec({ volumes: [{ image: "unsigned" }] }), {}],
+    [spec({ volumes: [{ image: { reference: 7 } }] }), {}],
+    [spec({ volumes: {} }), {}],
+  ];
+  for (const [object, changes] of objects) {
+    const { response } = await ask(reviewOf(object, changes));
+    assert.equal(response.allowed, false, JSON.stringify([object, changes]));
+    assert.equal(response.status?.code, 400, JSON.stringify([object, changes]));
+    assert.match(response.status?.message ?? "", /^read \w/);
+  }
+});
+
+test("admission: 10,000 containers -> one image is decided once, 10,000 images are refused at once", async (t) => {
+  const { push, sign, ask, image, registry, requests } = await world(t);
+  await push("good");
+  await sign(image("good"));
+  const before = requests.length;
+  const same = await ask(reviewOf(pod(Array.from({ length: 10_000 }, () => image("good")))));
+  assert.equal(same.response.allowed, true);
+  assert.ok(requests.length - before < 10, `${requests.length - before} requests`);
+  const different = await ask(reviewOf(pod(Array.from({ length: 10_000 }, (_, index) => `${registry}/x${index}`))));
+  assert.equal(different.response.allowed, false);
+  assert.match(different.response.status?.message ?? "", /names 10000 images, more than 200/);
+});
+
+test("admission: effects warn and audit -> allowed with a warning, or with annotations only; a denied digest stays refused", async (t) => {
+  const rules =
+    '  - {name: w, images: "*/warned*", effect: warn, signatures: {signers: a, log: insecure-skip}}\n'.replace(
+      "*/",
+      "127.0.0.1:1/",
+    );
+  const audit = rules.replaceAll("warn", "audit").replace("name: w", "name: au");
+  const { push, ofPod, image, write, policyOf, policy, wait } = await world(t, rules + audit);
+  const digest = await push("warned");
+  await push("audited");
+  const warned = (await ofPod(image("warned"))).response;
+  assert.equal(warned.allowed, true);
+  assert.match(warned.warnings?.[0] ?? "", /warned:1" does not satisfy rule "w"/);
+  const audited = (await ofPod(image("audited"))).response;
+  assert.deepEqual([audited.allowed, audited.warnings], [true, undefined]);
+  assert.match(audited.auditAnnotations?.["unsatisfied"] ?? "", /audited:1" does not satisfy/);
+  assert.match(audited.auditAnnotations?.["images"] ?? "", /"reason":"unsigned"/);
+  write(`${policyOf("**")}denied: {digests: [{digest: "${digest}", reason: stolen}]}\n`);
+  wait(1000);
+  assert.equal(await policy.refresh(), "reloaded");
+  const denied = (await ofPod(image("warned"))).response;
+  assert.equal(denied.allowed, false);
+  assert.match(denied.status?.message ?? "", /denied digest: stolen/);
+});
+
+test("admission: an image by another spelling of its name is decided by the rule for its repository", async (t) => {
+  const { policy, decider, write, wait } = await world(t);
+  const strict = (images: string) =>
+    `  - {name: strict, images: "${images}", digest: required, signatures: {signers: a, log: insecure-skip}}\n`;
+  write(
+    `version: 1\nsigners: {a: {key: a.pub}}\nrules:\n${strict("docker.io/library/nginx")}${strict("r.example/prod/app")}  - {name: loose, images: "**", insecureAcceptAnything: true}\n`,
+  );
+  wait(1000);
+  assert.equal(await policy.refresh(), "reloaded");
+  const hub = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "Docker.IO"];
+  const hosts = ["r.example", "R.Example", "r.example:443", "r.example.", "r.example.:443"];
+  const spelt = [
+    ...["nginx", "nginx:1", "library/nginx", "library//nginx:1"],
+    ...hub.flatMap((host) => [`${host}/nginx:1`, `${host}/library/nginx`, `${host}//library/nginx:1`]),
+    ...hosts.flatMap((host) => [`${host}/prod/app:1`, `${host}/prod/app`, `${host}//prod//app:1`]),
+  ];
+  for (const image of spelt) {
+    const outcome = await decider.decide(image, MONDAY + MINUTE);
+    assert.equal(outcome.kind === "decided" && outcome.decision.allowed, false, image);
+    assert.equal(outcome.rule?.name ?? "invalid", "strict", image);
+  }
+  // What no container runtime reads as an image is not one for a looser rule either.
+  for (const image of [" nginx", "nginx ", "https://docker.io/nginx", "Nginx", "docker.io/nginx@sha256:12", "a:b:c"]) {
+    const { kind } = await decider.decide(image, MONDAY + MINUTE);
+    assert.equal(kind, "failed", image);
+  }
+  assert.equal((await decider.decide("r.example/other/app:1", MONDAY + MINUTE)).rule?.name, "loose");
+});
+
+test("admission: a rule that refuses every image, or those without a digest -> refused without a request, with what to do", async (t) => {
+  const { policy, ofPod, write, wait, requests } = await world(t);
+  write(
+    'version: 1\nrules:\n  - {images: "r.example/old/**", refuse: not maintained}\n  - {images: "**", digest: required, insecureAcceptAnything: true}\n',
+  );
+  wait(1000);
+  assert.equal(await policy.refresh(), "reloaded");
+  const before = requests.length;
+  const { status } = (await ofPod("r.example/old/app:1")).response;
+  assert.equal(status?.code, 403);
+  assert.match(status.message, /not maintained; use another image$/);
+  assert.match((await ofPod("r.example/app:1")).response.status?.message ?? "", /; name the image by its digest: /);
+  assert.equal((await ofPod(`r.example/app@sha256:${"a".repeat(64)}`)).response.allowed, true);
+  assert.equal(requests.length, before);
+});
+
+test("admission: a denied image -> refused by its other digest too, where the rule accepts anything", async (t) => {
+  const { push, policy, decider, write, wait, image, io } = await world(t);
+  const digest = await push("app");
+  const store = await openRegistry(io, parseReference(image("app")), PLAIN_REGISTRY);
+  const { bytes = Buffer.alloc(0) } = (await store.manifest(digest)) ?? {};
+  const other = digestOf(bytes, "sha512");
+  write(
+    `version: 1\nrules: [{images: "**", insecureAcceptAnything: true}]\ndenied: {digests: [{digest: "${other}", reason: stolen}]}\n`,
+  );
+  wait(1000);
+  assert.equal(await policy.refresh(), "reloaded");
+  for (const name of [image("app"), `${image("app")}@${digest}`]) {
+    const outcome = await decider.decide(name, MONDAY + MINUTE);
+    assert.ok(outcome.kind === "decided" && !outcome.decision.allowed, name);
+    assert.match(outcome.decision.reasons.join(), /denied digest: stolen/);
+  }
+  await push("fine");
+  const fine = await decider.decide(image("fine"), MONDAY + MINUTE);
+  assert.ok(fine.kind === "decided" && fine.decision.allowed);
+});
+
+test("admission: a registry that is down -> 503; it answers again -> decided anew, nothing was kept", async (t) => {
+  const { push, sign, ofPod, image, faults } = await world(t);
+  await push("good");
+  await sign(image("good"));
+  // Everything is down; the lists answer and the signature does not.
+  for (const path of ["", "/blobs/"]) {
+    faults.add({ service: "registry", kind: "status", value: "500", path });
+    const down = (await ofPod(image("good"))).response;
+    assert.deepEqual([down.allowed, down.status?.code, down.status?.reason], [false, 503, "ServiceUnavailable"], path);
+    assert.match(down.status?.message ?? "", /good:1" could not be checked/);
+    faults.clear();
+  }
+  assert.equal((await ofPod(image("good"))).response.allowed, true);
+});
+
+test("admission: mutation -> tags become the verified digests; a second time, and for digests, nothing is changed", async (t) => {
+  const rule = '  - {name: tagged, images: "127.0.0.1:1/tagged:1", signatures: {signers: a, log: insecure-skip}}\n';
+  const { push, sign, ask, image } = await world(t, rule);
+  const digest = await push("good");
+  await push("bad");
+  await push("tagged");
+  for (const name of ["good", "tagged"]) await sign(image(name));
+  const volumes = [{ name: "v", image: { reference: image("good") } }];
+  const patched = await ask(reviewOf(pod([image("good"), image("good")], { volumes })), true);
+  const pinned = `${image("good")}@${digest}`;
+  assert.equal(patched.response.patchType, "JSONPatch");
+  const places = ["/spec/containers/0/image", "/spec/containers/1/image", "/spec/volumes/0/image/reference"];
+  assert.deepEqual(
+    patchOf(patched),
+    places.flatMap((path) => [
+      { op: "test", path, value: image("good") },
+      { op: "replace", path, value: pinned },
+    ]),
+  );
+  const again = await ask(reviewOf(pod([pinned])), true);
+  assert.deepEqual([again.response.allowed, again.response.patch], [true, undefined]);
+  assert.equal((await ask(reviewOf(pod([image("good")])))).response.patch, undefined, "validation has no patch");
+  const refused = await ask(reviewOf(pod([image("good"), image("bad")])), true);
+  assert.deepEqual([refused.response.allowed, refused.response.patch], [false, undefined]);
+  const byTag = await ask(reviewOf(pod([image("tagged")])), true);
+  assert.deepEqual(
+    [byTag.response.allowed, byTag.response.patch],
+    [true, undefined],
+    "another rule decides on its digest",
+  );
+});
+
+test("admission: decisions are kept by digest and rule: accepted for minutes, refused for seconds; equal ones in flight are one", async (t) => {
+  const { push, sign, ofPod, image, registry, requests, wait, write, policyOf, policy } = await world(t);
+  const [good, bad] = [await push("good"), await push("bad")];
+  await sign(image("good"));
+  const [pinned, unsigned] = [`${registry}/good@${good}`, `${registry}/bad@${bad}`];
+  const cost = async (name: string, allowed: boolean) => {
+    const before = requests.length;
+    const { response } = await ofPod(name);
+    assert.equal(response.allowed, allowed, response.status?.message ?? "allowed");
+    return requests.length - before;
+  };
+  const one = await cost(pinned, true);
+  assert.ok(one > 0);
+  assert.equal(await cost(pinned, true), 0);
+  wait(9 * MINUTE);
+  assert.equal(await cost(pinned, true), 0);
+  wait(2 * MINUTE);
+  assert.ok((await cost(pinned, true)) > 0);
+  assert.ok((await cost(unsigned, false)) > 0);
+  assert.equal(await cost(unsigned, false), 0);
+  wait(11_000);
+  assert.ok((await cost(unsigned, false)) > 0);
+  await sign(unsigned);
+  wait(11_000);
+  assert.ok((await cost(unsigned, true)) > 0, "it was signed");
+  // Another policy: nothing that was decided before counts.
+  write(policyOf("**").replace("signers: a,", "signers: b,"));
+  wait(1000);
+  assert.equal(await policy.refresh(), "reloaded");
+  await cost(pinned, false);
+  write(policyOf("**"));
+  assert.equal(await policy.refresh(), "reloaded");
+  const before = requests.length;
+  const all = await Promise.all(Array.from({ length: 50 }, () => ofPod(pinned)));
+  assert.ok(all.every(({ response }) => response.allowed));
+  assert.equal(requests.length - before, one);
+});
+
+test("admission: a demand for young signatures -> judged anew with what is kept, and refused when they are too old", async (t) => {
+  const { push, image, sigstore, tsign, write, wait, policy, ofPod, registry, requests, cwd } = await world(t);
+  const digest = await push("good");
+  writeFileSync(join(cwd, "root.json"), sigstore.trustedRoot);
+  writeFileSync(join(cwd, "config.json"), sigstore.signingConfig.rekor2);
+  const services = ["--signing-config=config.json", "--trusted-root=root.json"];
+  await tsign("sign", "--key=a.key", "-y", ...services, image("good"));
+  const dated = "{signers: a, maxAge: 1h}";
+  write(
+    `version: 1\ntrust: {default: {trustedRoot: root.json}}\nsigners: {a: {key: a.pub}}\nrules: [{images: "${registry}/**", signatures: ${dated}}]\n`,
+  );
+  assert.equal(await policy.refresh(), "reloaded");
+  const name = `${registry}/good@${digest}`;
+  const decided = async () => {
+    const before = requests.length;
+    const { response, answers } = await ofPod(name);
+    return [response.allowed, answers[0]?.source, requests.length - before > 0];
+  };
+  wait(55 * MINUTE);
+  assert.deepEqual(await decided(), [true, "verified", true]);
+  assert.deepEqual(await decided(), [true, "kept, judged anew", false]);
+  wait(6 * MINUTE);
+  assert.deepEqual(await decided(), [false, "verified", true]);
+});
+
+test("admission: a bad policy, or one with a missing key -> the earlier one stays, and is reported once", async (t) => {
+  const { push, sign, ofPod, image, write, policyOf, policy } = await world(t);
+  await push("good");
+  await sign(image("good"));
+  const { id } = policy.current;
+  for (const bad of ["version: 2\n", policyOf("**").replace("a.pub", "missing.pub"), ""]) {
+    write(bad);
+    await assert.rejects(policy.refresh(), { code: "input" }, bad);
+    assert.equal(await policy.refresh(), "unchanged");
+    assert.equal(policy.current.id, id);
+    assert.equal((await ofPod(image("good"))).response.allowed, true);
+  }
+  write(policyOf("other/**"));
+  assert.equal(await policy.refresh(), "reloaded");
+  assert.equal((await ofPod(image("good"))).response.allowed, false);
+});
+
+test("admission: a registry that does not answer in time -> 503 before the deadline, with the image", async (t) => {
+  const { push, sign, ofPod, image, faults } = await world(t, "", { timeout: 100 });
+  await push("good");
+  await sign(image("good"));
+  faults.add({ service: "registry", kind: "slow", value: "700" });
+  const { response } = await ofPod(image("good"));
+  assert.deepEqual([response.allowed, response.status?.code], [false, 503]);
+  assert.match(response.status?.message ?? "", /good:1" could not be checked: not verified within 0.1 s; try again/);
+});
+
+test("gatekeeper: each key is answered as it was sent: the image by its digest, or an error", async (t) => {
+  const { push, sign, image, io, decider, registry } = await world(t);
+  const digest = await push("good");
+  await push("bad");
+  await sign(image("good"));
+  const pinned = `${registry}/good@${digest}`;
+  const keys = [image("good"), image("bad"), pinned, `${image("good")}@${digest}`, " x ", image("good")];
+  const { response } = await provide(io, keys, { decider, within: 8000 });
+  assert.equal(response.apiVersion, "externaldata.gatekeeper.sh/v1beta1");
+  assert.deepEqual([response.response.idempotent, response.response.systemError], [true, ""]);
+  const [first, second, third, fourth, fifth, ...more] = response.response.items;
+  assert.deepEqual(first, { key: image("good"), value: pinned });
+  assert.deepEqual([second?.key, second && "value" in second], [image("bad"), false]);
+  assert.deepEqual(third, { key: pinned, value: pinned });
+  assert.deepEqual(fourth, { key: `${image("good")}@${digest}`, value: pinned });
+  assert.deepEqual([fifth?.key, fifth && "value" in fifth], [" x ", false]);
+  assert.deepEqual(more, []);
+  const request = (body: object) =>
+    Buffer.from(JSON.stringify({ apiVersion: "externaldata.gatekeeper.sh/v1beta1", kind: "ProviderRequest", ...body }));
+  assert.deepEqual(readKeys(request({ request: { keys } })), keys);
+  for (const body of [
+    {},
+    { request: {} },
+    { request: { keys: [7] } },
+    { request: { keys: [""] } },
+    { kind: "X", request: { keys } },
+  ]) {
+    assert.throws(() => readKeys(request(body)), { code: "input" }, JSON.stringify(body));
+  }
+  assert.throws(() => readKeys(request({ request: { keys: Array.from({ length: 501 }, String) } })), { code: "input" });
+});
+
+test("admission service: paths, methods, states and metrics; what cannot be read -> 400", async (t) => {
+  const { push, sign, image, io, decider, policy } = await world(t);
+  await push("good");
+  await sign(image("good"));
+  const logged: object[] = [];
+  const options = { policy, decider, providerTimeout: 900, log: (entry: object) => logged.push(entry) };
+  const service = new AdmissionService(io, { ...options, needsClient: false });
+  const send = async (
+    method: string,
+    url: string,
+    body: unknown = "",
+    { to = service, clientIsTrusted = false } = {},
+  ) => {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const pieces = (async function* () {
+      yield Buffer.from(text);
+    })();
+    const { status, body: answer = "" } = await to.handle({ method, url, headers: {}, body: pieces, clientIsTrusted });
+    return { status, text: String(answer) };
+  };
+  const good = reviewOf(pod([image("good")]));
+  const answered = await send("POST", "/validate?timeout=10s", good);
+  assert.equal(answered.status, 200);
+  const { response, ...envelope } = JSON.parse(answered.text);
+  assert.deepEqual(envelope, { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview" });
+  assert.equal(response.allowed, true);
+  assert.match(JSON.parse((await send("POST", "/mutate?timeout=3s", good)).text).response.patchType, /JSONPatch/);
+  const key = { apiVersion: "externaldata.gatekeeper.sh/v1beta1", kind: "ProviderRequest", request: { keys: ["x y"] } };
+  assert.match(JSON.parse((await send("POST", "/gatekeeper", key)).text).response.items[0].error, /could not parse/);
+  assert.match(JSON.parse((await send("POST", "/gatekeeper", {})).text).response.systemError, /^read ProviderRequest/);
+  const statuses: [string, string, number][] = [
+    ["POST", "/validate", 400],
+    ["POST", "/mutate", 400],
+    ["POST", "/gatekeeper", 400],
+    ["GET", "/validate", 405],
+    ["POST", "/healthz", 405],
+    ["GET", "/", 404],
+    ["GET", "//", 404],
+    ["GET", "/validate/../x", 404],
+    ["GET", "/healthz", 200],
+    ["HEAD", "/readyz", 200],
+  ];
+  for (const [method, url, status] of statuses)
+    assert.equal((await send(method, url)).status, status, `${method} ${url}`);
+  assert.equal((await send("POST", "/validate", " ".repeat(9e6))).status, 413);
+  const metrics = (await send("GET", "/metrics")).text;
+  assert.match(metrics, /tsign_admission_decisions_total\{rule="all",reason="accepted",allowed="true"\} 2\n/);
+  assert.match(metrics, /tsign_admission_request_seconds_count\{path="\/validate"\}/);
+  const refused = await send("POST", "/validate", reviewOf(pod([image("good")]), { object: null }));
+  assert.equal(JSON.parse(refused.text).response.allowed, false);
+  assert.equal(logged.length, 4);
+  service.drain();
+  assert.equal((await send("GET", "/readyz")).status, 503);
+  assert.equal(JSON.parse((await send("POST", "/validate", good)).text).response.allowed, true, "while it shuts down");
+  const guarded = { to: new AdmissionService(io, { ...options, needsClient: true }) };
+  for (const path of ["/validate", "/mutate", "/gatekeeper"])
+    assert.equal((await send("POST", path, good, guarded)).status, 401);
+  assert.equal((await send("GET", "/metrics", "", guarded)).status, 401);
+  assert.equal((await send("GET", "/healthz", "", guarded)).status, 200);
+  assert.equal((await send("POST", "/validate", good, { ...guarded, clientIsTrusted: true })).status, 200);
+});
