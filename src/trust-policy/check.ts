@@ -176,10 +176,11 @@ function describeSlsa(slsa: NonNullable<NonNullable<Demand["attestation"]>["slsa
   ];
 }
 
-function describeVsa({ verifier, policy, resource, level }: VsaDemand): string[] {
+function describeVsa({ verifier, policy, policyDigests, resource, level }: VsaDemand): string[] {
   return [
     `verified by ${verifier.text}`,
     ...(policy === undefined ? [] : [`policy ${policy.text}`]),
+    ...(policyDigests === undefined ? [] : [`policy with digest ${policyDigests.join(" or ")}`]),
     ...(resource === undefined ? [] : [`resource ${resource.text}`]),
     ...(level === undefined ? [] : [`SLSA build level ${level}`]),
   ];

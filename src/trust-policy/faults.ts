@@ -98,7 +98,7 @@ const FIELDS = [
   ...["logs", "timestamp", "form", "maxAge", "type", "policy", "slsa", "vulnerabilities", "builder", "source", "ref"],
   ...["commit", "buildType", "level", "worst", "ignore", "keys", "identities", "digests", "logEntries", "index", "cue"],
   ...["rego", "file", "any", "all", "atLeast", "of", "glob", "regexp", "none", "reason", "vsa", "verifier"],
-  ...["resource", "tests", "image", "bundles", "layout", "at", "expect", "rule"],
+  ...["policyDigest", "resource", "tests", "image", "bundles", "layout", "at", "expect", "rule"],
 ];
 
 /** What is expected of a field, by its name. */

@@ -114,7 +114,7 @@ function loosenStatement(attestation: Member, path: Path, add: Add): void {
   fields("vulnerabilities", ["maxAge", "worst"]);
   if (isObject(attestation["vsa"])) {
     add([...path, "vsa", "verifier"], open);
-    for (const field of ["policy", "resource", "level"]) {
+    for (const field of ["policy", "policyDigest", "resource", "level"]) {
       if (attestation["vsa"][field] !== undefined) add([...path, "vsa", field], drop);
     }
   }

@@ -81,6 +81,8 @@ export interface SlsaDemand {
 export interface VsaDemand {
   readonly verifier: TextPattern;
   readonly policy: TextPattern | undefined;
+  /** Any of them, sha256; undefined for any content. */
+  readonly policyDigests: readonly Digest[] | undefined;
   readonly resource: TextPattern | undefined;
   readonly level: number | undefined;
 }

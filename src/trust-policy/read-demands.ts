@@ -1,3 +1,4 @@
+import { isDigest } from "../format/digest.ts";
 import { predicateTypeOf, requirePredicateType } from "../sign/predicates.ts";
 import { at, type Fault } from "./faults.ts";
 import type { AttestationDemand, Demand, PolicyText, SlsaDemand, VsaDemand } from "./model.ts";
@@ -134,9 +135,15 @@ async function readVsa(
     const pattern = text[field];
     return pattern === undefined ? undefined : await at([...path, field], refuse, () => compilePattern(pattern));
   };
+  const digests = typeof text.policyDigest === "string" ? [text.policyDigest] : text.policyDigest;
+  const policyDigests = digests?.map((digest) => {
+    if (isDigest(digest) && digest.startsWith("sha256:")) return digest;
+    return refuse([...path, "policyDigest"], `"${digest}" is not a SHA-256 digest`, "write sha256:<64 hex digits>");
+  });
   return {
     verifier: await at([...path, "verifier"], refuse, () => compilePattern(text.verifier)),
     policy: await compile("policy"),
+    policyDigests,
     resource: await compile("resource"),
     level: text.level,
   };

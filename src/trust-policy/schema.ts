@@ -115,6 +115,7 @@ const policyFile = z.union([
 const vsa = z.strictObject({
   verifier: described(pattern, "verifier.id: who must have verified"),
   policy: z.optional(described(pattern, "policy.uri: by which policy")),
+  policyDigest: z.optional(described(list, "policy.digest: by which content of it, one or several: sha256:…")),
   resource: z.optional(described(pattern, "resourceUri: for which place")),
   level: z.optional(described(z.int().check(z.minimum(1), z.maximum(4)), "the SLSA build level in verifiedLevels")),
 });

@@ -1,3 +1,4 @@
+import type { Digest } from "../format/digest.ts";
 import { isObject } from "../format/json.ts";
 import type { TextPattern, VsaDemand } from "./model.ts";
 
@@ -9,7 +10,8 @@ const LEVEL = /^SLSA_BUILD_LEVEL_([0-4])$/;
  *
  * @param statement an in-toto statement of type https://slsa.dev/verification_summary/v1
  */
-export function vsaFaults(statement: unknown, { verifier, policy, resource, level }: VsaDemand): string[] {
+export function vsaFaults(statement: unknown, demand: VsaDemand): string[] {
+  const { verifier, policy, policyDigests, resource, level } = demand;
   const predicate = member(statement, "predicate");
   const result = member(predicate, "verificationResult");
   const levels = member(predicate, "verifiedLevels");
@@ -19,11 +21,20 @@ export function vsaFaults(statement: unknown, { verifier, policy, resource, leve
     ...(result === "PASSED" ? [] : [`verificationResult mismatch: got ${shown(result)}, want PASSED`]),
     ...mismatch("verifier.id", member(member(predicate, "verifier"), "id"), verifier),
     ...(policy ? mismatch("policy.uri", member(member(predicate, "policy"), "uri"), policy) : []),
+    ...(policyDigests
+      ? digestFaults(member(member(member(predicate, "policy"), "digest"), "sha256"), policyDigests)
+      : []),
     ...(resource ? mismatch("resourceUri", member(predicate, "resourceUri"), resource) : []),
     ...(level === undefined || found >= level
       ? []
       : [`verifiedLevels mismatch: got SLSA build level ${found}, want at least ${level}`]),
   ];
+}
+
+/** @param actual lower-case hex, or what else is in its place */
+function digestFaults(actual: unknown, digests: readonly Digest[]): string[] {
+  if (typeof actual === "string" && digests.includes(`sha256:${actual}`)) return [];
+  return [`policy.digest mismatch: got ${shown(actual)}, want ${digests.join(" or ")}`];
 }
 
 function mismatch(field: string, actual: unknown, pattern: TextPattern): string[] {

@@ -38,11 +38,12 @@ const summary = ({
   result = "PASSED",
   verifier = "verifier",
   policy = "policy",
+  content = "1",
   resource = "app",
   level = 3,
 } = {}) => ({
   verifier: { id: `${URL}/${verifier}` },
-  policy: { uri: `${URL}/${policy}` },
+  policy: { uri: `${URL}/${policy}`, digest: { sha256: content.repeat(64) } },
   resourceUri: `${URL}/${resource}`,
   verificationResult: result,
   verifiedLevels: [`SLSA_BUILD_LEVEL_${level}`],
@@ -102,6 +103,7 @@ test("write fixtures/trust-policy", async (t) => {
     failed: { result: "FAILED" },
     verifier: { verifier: "other" },
     policy: { policy: "other" },
+    content: { content: "2" },
     resource: { resource: "other" },
     level: { level: 2 },
   })) {
