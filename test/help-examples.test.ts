@@ -61,6 +61,10 @@ test("examples of help: run as they are, without deprecated flags", async (t) =>
     join(cwd, "deployment.yaml"),
     ["apiVersion: v1", "kind: Pod", "spec:", "  containers:", ...containers].join("\n"),
   );
+  writeFileSync(
+    join(cwd, "tsign.policy.yaml"),
+    'version: 1\nsigners: {a: {key: cosign.pub}}\nrules: [{images: "**", signatures: {signers: a, log: insecure-skip}}]\n',
+  );
   const tried = new Set<string>();
   const digest = (await run(["triangulate", "--type", "digest", `${registry}/app:v1`], { cwd, env })).stdout.trim();
   for (const name of SEQUENCE) {

@@ -1,3 +1,5 @@
+import { TsignError } from "../errors.ts";
+import { shellQuoted } from "../format/shell-quoted.ts";
 import { HeavyTurns } from "../images/heavy.ts";
 import { type ImageTarget, imageTarget, openImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
@@ -63,6 +65,15 @@ export class PolicyDecider {
     return { target, decided };
   }
 
+  /**
+   * Opens an image, which `decide` will decide on.
+   *
+   * @throws TsignError of openImage
+   */
+  async open(image: string, own: Io): Promise<ImageTarget> {
+    return (await this.#open(image, own)).target;
+  }
+
   #open(image: string, own: Io): Promise<Opened> {
     const known = this.#opened.get(image);
     if (known) return known;
@@ -77,4 +88,17 @@ export class PolicyDecider {
     const opened = await openImage(own, image, { registry, mustExist: true });
     return { ref: opened.ref, target: await imageTarget(own, opened, registry) };
   }
+}
+
+/** The error for an image that is not accepted. A place that could not be searched comes first: what is missing may be there. */
+export function imageRefusal(
+  { decision, missed }: Decided,
+  { image, file, undemanded }: { image: string; file: string; undemanded?: string | undefined },
+): unknown {
+  if (missed !== undefined) return missed;
+  const by = decision.rule ? `${decision.rule.name} of ${file}` : file;
+  const reasons = undemanded ?? (decision.ok ? "accepted without a signature" : decision.reasons.join("; "));
+  return new TsignError("policy", `${image} is refused by ${by}: ${reasons}`, {
+    hint: `run \`tsign policy explain ${shellQuoted(file)} ${shellQuoted(image)}\``,
+  });
 }

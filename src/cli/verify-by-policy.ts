@@ -1,8 +1,5 @@
-import { TsignError } from "../errors.ts";
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Digest } from "../format/digest.ts";
-import { printable } from "../format/printable.ts";
-import { shellQuoted } from "../format/shell-quoted.ts";
 import { type ImageOutcome, stateOf } from "../images/batch.ts";
 import type { ImageTarget } from "../images/open.ts";
 import type { ImageVerdict } from "../images/verdict.ts";
@@ -20,10 +17,9 @@ import {
   type WantedType,
 } from "./options/trust-policy.ts";
 import type { Report } from "./parser/define.ts";
-import { type DecidedImage, PolicyDecider } from "./policy-decider.ts";
+import { type DecidedImage, imageRefusal, PolicyDecider } from "./policy-decider.ts";
 import { HeldLines } from "./print/held-lines.ts";
-import { printSigners } from "./print/signed-by.ts";
-import { decisionLines } from "./print/trust-decision.ts";
+import { printDecision } from "./print/trust-decision.ts";
 import { printEnvelopes, printJson, printText } from "./print/verified.ts";
 import { type ReportingFlags, Results } from "./reports/results.ts";
 import { withEnding } from "./stopping.ts";
@@ -132,7 +128,7 @@ function outcomeFor(decided: Decided, { image, index, target, file, undemanded }
     const verdict: ImageVerdict = { ...common, ok: true, count: verified.length, verified: [first, ...others] };
     return { outcome: { image, index, kind: "judged", target, verdict }, error: undefined, accepted: true };
   }
-  const error = refusal(decided, { image, file, undemanded });
+  const error = imageRefusal(decided, { image, file, undemanded });
   const { demands } = decision;
   // Without a signature to look at an image is unsigned, but for a reason that no signature changes.
   const count = demands.length === 0 || undemanded !== undefined ? 1 : Math.max(...demands.map(({ count: n }) => n));
@@ -148,24 +144,14 @@ function undemandedBy(decision: Decided["decision"], { wanted = "signatures" }: 
 
 function printDecided(
   io: Io,
-  { decision, verified, logs }: Decided,
+  decided: Decided,
   { reference, invoked, undemanded }: { reference: string; invoked: Invoked; undemanded: string | undefined },
 ): void {
-  const { ok, effect, digest, subject, rule, allowed, reasons } = decision;
   const { flags, wanted = "signatures" } = invoked;
-  if (!ok) {
-    const level = allowed && effect === "warn" ? "WARNING: " : "";
-    const outcome = allowed ? "does not satisfy" : "is refused by";
-    io.stderr.write(
-      `${level}${printable(subject)} ${outcome} ${printable(decision.policy)}: ${printable(reasons.join("; "))}\n`,
-    );
-    for (const line of decisionLines(decision)) io.stderr.write(`${line}\n`);
-    return;
-  }
-  if (undemanded !== undefined) return;
-  io.stderr.write(`${printable(subject)} satisfies ${printable(rule?.name ?? "")} of ${printable(decision.policy)}\n`);
-  printSigners(io.stderr, { verified, logs });
-  if (flags.explain) for (const line of decisionLines(decision)) io.stderr.write(`${line}\n`);
+  if (undemanded === undefined || !decided.decision.ok) printDecision(io.stderr, decided, flags);
+  const { decision, verified } = decided;
+  const { digest } = decision;
+  if (!decision.ok || undemanded !== undefined) return;
   if (wanted !== "signatures") {
     printEnvelopes(
       io.stdout,
@@ -180,17 +166,4 @@ function printDecided(
   const printed = { reference, subject: digest, verified: signatures };
   if (flags.output === "text") printText(io, printed);
   else printJson(io, printed);
-}
-
-/** The error for an image that is not accepted. A place that could not be searched comes first: what is missing may be there. */
-function refusal(
-  { decision, missed }: Decided,
-  { image, file, undemanded }: { image: string; file: string; undemanded: string | undefined },
-): unknown {
-  if (missed !== undefined) return missed;
-  const by = decision.rule ? `${decision.rule.name} of ${file}` : file;
-  const reasons = undemanded ?? (decision.ok ? "accepted without a signature" : decision.reasons.join("; "));
-  return new TsignError("policy", `${image} is refused by ${by}: ${reasons}`, {
-    hint: `run \`tsign policy explain ${shellQuoted(file)} ${shellQuoted(image)}\``,
-  });
 }

@@ -1,6 +1,7 @@
 import { runBatch } from "../cli/batch.ts";
 import { recordStored } from "../cli/effects.ts";
 import { registryOptions } from "../cli/flags/registry.ts";
+import { trustPolicyFile } from "../cli/flags/trust-policy.ts";
 import { type Copying, requireDistinct, targetBelow } from "../cli/options/copy-targets.ts";
 import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
@@ -8,6 +9,7 @@ import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { watchedTransfer } from "../cli/print/progress.ts";
 import { countOf, printDone } from "../cli/print/stored.ts";
 import { lookOf, shortDigests } from "../cli/print/style.ts";
+import type { Promotion } from "../cli/promotion.ts";
 import { TsignError } from "../errors.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
@@ -22,21 +24,27 @@ import { parseReference, type Reference } from "../oci/ref.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import { transferManifest } from "../oci/transfer.ts";
 import type { Descriptor, ImageStore, UnlistedReferrers } from "../oci/types.ts";
+import { VERSION } from "../version.ts";
 import type definition from "./copy.ts";
 
-export const run: Run<typeof definition> = async (io, { args, flags }) => {
+export const run: Run<typeof definition> = async (io, { args, flags, given }) => {
   if (flags.from.length > 0 && flags.to === "") throw new TsignError("usage", "--from requires --to");
+  const promotion = await openPromotion(io, flags, given);
   if (flags.to === "") {
     const [from = "", to = ""] = args;
     const target = parseReference(to);
-    await copyImage(io, { text: from, source: await openSource(io, from, flags), target }, flags);
+    await copyImage(
+      io,
+      { text: from, source: await openSource(io, from, { flags, promotion }), target },
+      { flags, promotion },
+    );
     return;
   }
   const { images } = await readImageInputs(io, args, flags);
   if (images.length === 0) throw new TsignError("usage", "--to requires an image or --from");
   const targets = images.map((text) => ({ text, target: targetBelow(flags.to, text) }));
   const copies = await inParallel(targets, WORKERS, async ({ text, target }) => {
-    return { text, target, source: await openSource(io, text, flags) };
+    return { text, target, source: await openSource(io, text, { flags, promotion }) };
   });
   requireDistinct(copies);
   await runBatch(io, copies, {
@@ -47,7 +55,7 @@ export const run: Run<typeof definition> = async (io, { args, flags }) => {
     goOn: true,
     advice: "To copy the others, run the command again: what is there already is not sent again.",
     work: async (own, copy) => {
-      await copyImage(own, copy, flags);
+      await copyImage(own, copy, { flags, promotion });
       return "done";
     },
   });
@@ -58,7 +66,33 @@ const COPIED_AT_A_TIME = 4;
 
 type CopyFlags = FlagValues<typeof definition.flags>;
 
-async function copyImage(io: Io, { text, source, target }: Copying<Source>, flags: CopyFlags): Promise<void> {
+interface CopyOptions {
+  readonly flags: CopyFlags;
+  /** What decides on each image before it is copied; undefined without a trust policy. */
+  readonly promotion: Promotion | undefined;
+}
+
+async function openPromotion(io: Io, flags: CopyFlags, given: ReadonlySet<string>): Promise<Promotion | undefined> {
+  const file = trustPolicyFile(io, flags);
+  if (file === undefined) {
+    if (flags.attestDecision) throw new TsignError("usage", "--attest-decision requires --trust-policy");
+    return undefined;
+  }
+  if (flags.platform !== "") {
+    throw new TsignError("usage", "--platform and --trust-policy cannot be used together", {
+      hint: "name the image of the platform by its digest; its own signatures are verified",
+    });
+  }
+  const { Promotion } = await import("../cli/promotion.ts"); // loaded only for a trust policy
+  return Promotion.open(io, { flags, given, file, version: VERSION.version });
+}
+
+async function copyImage(
+  io: Io,
+  { text, source, target }: Copying<Source>,
+  { flags, promotion }: CopyOptions,
+): Promise<void> {
+  const promoted = await promotion?.decide(io, text);
   const only = readOnly(flags);
   const root =
     flags.platform === "" ? source.digest : await imageForPlatform(source.store, source.digest, flags.platform);
@@ -83,6 +117,8 @@ async function copyImage(io: Io, { text, source, target }: Copying<Source>, flag
   for (const each of tags) await setTag(destination, each, flags);
   recordStored(io, { kind: "image", where: `${destination.name}@${root}`, logEntries: [] });
   printDone(io, `Copied to ${destination.name}@${root} with ${countOf(attached.length, "attachment")}`);
+  // Last, so that no summary is found without what it is about.
+  if (promoted) await promotion?.attest(io, promoted, { store: destination, digest: root });
 }
 
 interface Source {
@@ -92,7 +128,13 @@ interface Source {
 }
 
 /** Opens the image to copy: one in a registry, or, for a path or a name that ends in `.tar`, one in a folder or an archive. */
-async function openSource(io: Io, text: string, flags: CopyFlags): Promise<Source> {
+async function openSource(io: Io, text: string, { flags, promotion }: CopyOptions): Promise<Source> {
+  if (promotion) {
+    if (!isLocalName(text)) return promotion.open(io, text);
+    throw new TsignError("usage", `--trust-policy requires an image in a registry, not ${text}`, {
+      hint: "store it in a registry with `tsign load`, and copy it from there",
+    });
+  }
   if (isLocalName(text)) {
     const { store, attachments, digest } = await localTarget(io, text);
     return { store, attachments, digest };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { Io } from "../../src/io/io.ts";
 import { testSigstore } from "./sandbox.ts";
 import { run, temporaryFolder } from "./test-io.ts";
 
@@ -22,6 +23,7 @@ export async function policyWorkshop(t: TestContext) {
   const attempt = (...argv: string[]) => run(argv, { cwd, io: sigstore.io, env });
   const attemptWith = (more: NodeJS.ProcessEnv, ...argv: string[]) =>
     run(argv, { cwd, io: sigstore.io, env: { ...env, ...more } });
+  const attemptOn = (io: Partial<Io>, ...argv: string[]) => run(argv, { cwd, io: { ...sigstore.io, ...io }, env });
   const tsign = async (...argv: string[]) => {
     const ended = await attempt(...argv);
     assert.equal(ended.code, 0, ended.stderr);
@@ -38,6 +40,8 @@ export async function policyWorkshop(t: TestContext) {
       read,
       attempt,
       attemptWith,
+      attemptOn,
+      io: sigstore.io,
       tsign,
       push,
       sign,

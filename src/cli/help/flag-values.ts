@@ -40,6 +40,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^config$/, file("json")],
   [/^(dir|state|evidence)$/, { name: "folder", sort: "folder" }],
   [/^identityToken$/, { name: "token", sort: "file", endings: [] }],
+  [/^(verifierId|policyUri)$/, text("URI")],
   [/(Url|Uri)$|^(mirror|oidcIssuer|certificateOidcIssuer)$/, text("URL")],
   [/Regexp$/, text("pattern")],
   [/^annotations?$/, text("key=value")],

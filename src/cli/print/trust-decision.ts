@@ -1,5 +1,8 @@
 import { printable } from "../../format/printable.ts";
+import type { Lines } from "../../io/io.ts";
+import type { Decided } from "../../trust-policy/decide.ts";
 import type { Decision, DemandOutcome, NotCounted } from "../../trust-policy/decision.ts";
+import { printSigners } from "./signed-by.ts";
 
 /** What happened, in a word: "accepted", "refused", or what the effect of the rule makes of a refusal. */
 function wordFor({ ok, allowed, effect }: Decision): string {
@@ -18,6 +21,24 @@ export function decisionLines(decision: Decision): string[] {
     ...demands.flatMap(demandLines),
     ...incomplete.map(({ where, reason }) => `  not searched  ${printable(where)}: ${printable(reason)}`),
   ];
+}
+
+/** Prints what was decided about an image: who signed what satisfies the policy; or why it does not, in full. */
+export function printDecision(
+  stderr: Lines,
+  { decision, verified, logs }: Decided,
+  { explain }: { readonly explain: boolean },
+): void {
+  const { ok, allowed, effect, subject, policy, reasons, rule } = decision;
+  if (ok) {
+    stderr.write(`${printable(subject)} satisfies ${printable(rule?.name ?? "")} of ${printable(policy)}\n`);
+    printSigners(stderr, { verified, logs });
+  } else {
+    const level = allowed && effect === "warn" ? "WARNING: " : "";
+    const outcome = allowed ? "does not satisfy" : "is refused by";
+    stderr.write(`${level}${printable(subject)} ${outcome} ${printable(policy)}: ${printable(reasons.join("; "))}\n`);
+  }
+  if (explain || !ok) for (const line of decisionLines(decision)) stderr.write(`${line}\n`);
 }
 
 function demandLines({ demand, ok, signers, found, count }: DemandOutcome): string[] {
