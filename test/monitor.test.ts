@@ -84,6 +84,20 @@ test("monitor: expected digest -> no finding; watched digest of another signer -
   const patterns = [{ identityRegexp: "^alice@", issuerRegexp: ".*" }];
   await shop.sign("rekor2", ALICE);
   assert.equal(only(shop.lines(await configured({ ...common, identities: patterns })), "finding").length, 1);
+  const policy = (who: string) =>
+    writeFileSync(
+      join(shop.cwd, "policy.yaml"),
+      `version: 1\nsigners:\n  a: {identity: ${who}, issuer: "${issuer}"}\nrules:\n  - {images: ["r.example/**"], signatures: {signers: a}}\n`,
+    );
+  for (const [who, count] of [
+    [MALLORY, 0],
+    [ALICE, 1],
+  ] as const) {
+    policy(who);
+    await shop.sign("rekor2", ALICE);
+    const found = only(shop.lines(await configured({ ...common, policy: "policy.yaml" })), "finding");
+    assert.equal(found.length, count, who);
+  }
 });
 
 /** Every misbehaviour: the faults of the log, what is signed before the look, and the kind of the alarm of v1 and v2. */

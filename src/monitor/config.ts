@@ -45,6 +45,8 @@ const schema = z.strictObject({
   version: z.literal(1),
   trustedRoot: z.optional(text),
   identities: z.optional(z.array(identity)),
+  /** A trust policy, whose signers are watched for. */
+  policy: z.optional(text),
   /** References: files, URLs, key services. */
   keys: z.optional(z.array(text)),
   /** Of artifacts, payloads or envelopes, whoever signs them. */

@@ -39,10 +39,10 @@ export type Seen = "nothing" | "unparsed" | "untrusted" | Match;
 
 /** A digest of what a watch looks for, to notice a change. */
 export function watchDigest({ identities, keys, digests }: Watch): string {
-  const patterns = identities.map(({ subject, issuer, extensions }) => [
+  const patterns = identities.map(({ subject, issuer, extensions, extensionPatterns = new Map() }) => [
     subject.map((each) => each.text),
     issuer.map((each) => each.text),
-    [...extensions],
+    [...extensions, ...[...extensionPatterns].map(([oid, { text }]) => [oid, text])],
   ]);
   const parts = [patterns, keys.map(({ spki }) => digestOf(spki)), [...digests].sort()];
   return digestOf(Buffer.from(JSON.stringify(parts)));

@@ -52,12 +52,17 @@ export class PolicySources {
     });
   }
 
-  /** What `verify` must require of one signer's signatures. Earlier versions of a key that are denied are left out. */
+  /** What `verify` must require of one signer's signatures. */
   async policyOf(signer: Signer, demand: Demand): Promise<Omit<Policy, "claims">> {
     const { log, timestamp } = demand;
     const name = this.#trustName(signer, demand);
     const ignoresScts = name !== undefined && this.#policy.trust.get(name)?.insecureIgnoreSct === true;
     const sct = ignoresScts ? "insecureSkip" : ({ detached: undefined } as const);
+    return { signer: await this.signerOf(signer), log, timestamp, sct };
+  }
+
+  /** The key or identity of a signer. Earlier versions of a key that are denied are left out. */
+  async signerOf(signer: Signer): Promise<Policy["signer"]> {
     if (signer.kind === "identity") {
       const identity = {
         subject: [namePattern(signer.identity)],
@@ -65,13 +70,13 @@ export class PolicySources {
         extensions: new Map<string, string>(),
         extensionPatterns: new Map([...signer.extensions].map(([oid, pattern]) => [oid, namePattern(pattern)])),
       };
-      return { signer: { kind: "identity", identity }, log, timestamp, sct };
+      return { kind: "identity", identity };
     }
     const loaded = await this.key(signer.reference);
     const denied = await this.deniedKeys();
     const earlier = loaded.earlier?.filter((each) => !denied.has(fingerprint(each)));
     const key: PublicKey = earlier === undefined ? loaded : { ...loaded, earlier };
-    return { signer: { kind: "key", key, hashes: defaultHashes(key) }, log, timestamp, sct };
+    return { kind: "key", key, hashes: defaultHashes(key) };
   }
 
   /**

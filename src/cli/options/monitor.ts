@@ -9,11 +9,13 @@ import { type Target, targetsOf } from "../../monitor/target.ts";
 import type { Watch } from "../../monitor/watch.ts";
 import { readBlob } from "../../net/input.ts";
 import { loadTrust } from "../../services/trust/sources.ts";
-import type { IdentityPolicy } from "../../verify/model.ts";
+import { PolicySources } from "../../trust-policy/sources.ts";
+import type { IdentityPolicy, Policy } from "../../verify/model.ts";
 import { exactly, matching } from "../../verify/patterns.ts";
 import type { monitorFlags } from "../flags/monitor.ts";
 import type { FlagValues } from "../parser/define.ts";
 import { readSigners, valuesOf } from "./signers.ts";
+import { loadTrustPolicy } from "./trust-policy.ts";
 
 type Flags = FlagValues<typeof monitorFlags> & { readonly frozenAfter?: number };
 
@@ -87,7 +89,20 @@ async function watched(io: Io, flags: Flags, config: MonitorConfig): Promise<Pic
     });
   }
   const references = [...valuesOf(flags.key), ...(config.keys ?? [])];
-  return { identities, keys: await Promise.all(references.map((each) => loadPublicKey(io, each))) };
+  const keys = await Promise.all(references.map((each) => loadPublicKey(io, each)));
+  const named = config.policy === undefined ? [] : await signersOf(io, config.policy);
+  for (const signer of named) {
+    if (signer.kind === "identity") identities.push(signer.identity);
+    else keys.push(signer.key, ...(signer.key.earlier ?? []));
+  }
+  return { identities, keys };
+}
+
+/** The signers of a trust policy. @throws TsignError "input" */
+async function signersOf(io: Io, file: string): Promise<Policy["signer"][]> {
+  const policy = await loadTrustPolicy(io, file);
+  const sources = new PolicySources(io, policy, (line) => void io.stderr.write(`WARNING: ${line}\n`));
+  return Promise.all([...policy.signers.values()].map((signer) => sources.signerOf(signer)));
 }
 
 async function patterns(text: string | undefined, regexp: string | undefined): Promise<IdentityPolicy["subject"]> {
