@@ -1,0 +1,262 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { systemIo } from "../../src/io/system.ts";
+import { tlsAuthority } from "../support/tls-authorities.ts";
+import {
+  type ApiAnswer,
+  type Cluster,
+  openShop,
+  type Served,
+  type Shop,
+  serve,
+  startCluster,
+} from "./admission-kit.ts";
+import { folder } from "./support.ts";
+
+/** Seconds that the API server waits for an answer. */
+const TIMEOUT = 4;
+const real = systemIo();
+
+const pod = (name: string, image: string, spec = {}) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name },
+  spec: { containers: [{ name: "c", image }], ...spec },
+});
+
+const RULES = [
+  { apiGroups: [""], resources: ["pods", "pods/ephemeralcontainers"] },
+  { apiGroups: ["apps"], resources: ["deployments"] },
+  { apiGroups: ["batch"], resources: ["cronjobs", "jobs"] },
+].map((rule) => ({ ...rule, apiVersions: ["*"], operations: ["CREATE", "UPDATE"] }));
+
+/** A configuration of one webhook, for namespaces with the label `tsign=LABEL`. */
+function configuration(kind: "Validating" | "Mutating", url: string, { ca, label }: { ca: string; label: string }) {
+  return {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: `${kind}WebhookConfiguration`,
+    metadata: { name: `tsign-${label}` },
+    webhooks: [
+      {
+        name: `${label}.tsign.dev`,
+        clientConfig: { url, caBundle: Buffer.from(ca).toString("base64") },
+        rules: RULES,
+        ...{ failurePolicy: "Fail", sideEffects: "None", timeoutSeconds: TIMEOUT, admissionReviewVersions: ["v1"] },
+        namespaceSelector: { matchLabels: { tsign: label } },
+      },
+    ],
+  };
+}
+
+interface World {
+  readonly shop: Shop;
+  readonly served: Served;
+  readonly cluster: Cluster;
+  /** Images with a good signature, none, and another signer's. */
+  readonly image: (name: string) => string;
+  readonly digests: Readonly<Record<string, string>>;
+  readonly write: (rules: string) => void;
+  readonly rules: string;
+  readonly create: (path: string, object: unknown, query?: string) => Promise<ApiAnswer>;
+  readonly pods: (name: string, image: string, spec?: object, query?: string) => Promise<ApiAnswer>;
+}
+
+const NAMESPACE = "/api/v1/namespaces/enforced";
+
+/** A cluster, a registry, and a running service with both webhooks. */
+async function world(t: TestContext): Promise<World> {
+  const cwd = folder(t);
+  const [cluster, shop] = await Promise.all([startCluster(t, cwd), openShop(t, cwd)]);
+  const image = (name: string) => `${shop.registry}/${name}:1`;
+  const digests: Record<string, string> = {};
+  for (const name of ["good", "unsigned", "other", "moved", "warned", "late"]) digests[name] = await shop.push(name);
+  for (const name of ["good", "moved", "late"]) await shop.sign(image(name), "a");
+  await shop.sign(image("other"), "b");
+  const write = (text: string) =>
+    writeFileSync(join(cwd, "policy.yaml"), `version: 1\nsigners: {a: {key: a.pub}}\nrules:\n${text}`);
+  const signed = "signatures: {signers: a, log: insecure-skip}";
+  const rules = `  - {name: warned, images: "${shop.registry}/warned", effect: warn, ${signed}}\n  - {name: all, images: "${shop.registry}/**", ${signed}}\n`;
+  write(rules);
+  const authority = tlsAuthority("webhooks");
+  const served = await serve(t, cwd, authority.issue(["127.0.0.1"]));
+  const create = (path: string, object: unknown, query = "") => cluster.call("POST", `${path}${query}`, object);
+  const configure = async (kind: "Validating" | "Mutating", path: string, label: string) => {
+    const object = configuration(kind, `${served.url}${path}`, { ca: authority.cert, label });
+    const place = `/apis/admissionregistration.k8s.io/v1/${kind.toLowerCase()}webhookconfigurations`;
+    assert.equal((await create(place, object)).status, 201);
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: label, labels: { tsign: label } } };
+    assert.equal((await create("/api/v1/namespaces", namespace)).status, 201);
+  };
+  await configure("Validating", "/validate", "enforced");
+  await configure("Mutating", "/mutate", "pinned");
+  const pods = (name: string, of: string, spec = {}, query = "") =>
+    create(`${NAMESPACE}/pods`, pod(name, of, spec), query);
+  // A new configuration takes effect after a moment.
+  for (const label of ["enforced", "pinned"]) {
+    for (let tries = 0; tries < 100; tries++) {
+      const object = pod("wait", image("unsigned"));
+      if ((await create(`/api/v1/namespaces/${label}/pods`, object, "?dryRun=All")).status === 403) break;
+      await real.sleep(100);
+    }
+  }
+  return { shop, served, cluster, image, digests, write, rules, create, pods };
+}
+
+test("admission: a real API server asks, and what is not signed does not get in", async (t) => {
+  const { shop, served, cluster, image, digests, write, rules, create, pods } = await world(t);
+  const refused = (answer: ApiAnswer, pattern: RegExp, what: string, code = 403) => {
+    assert.equal(answer.status, code, `${what}: ${JSON.stringify(answer.body).slice(0, 600)}`);
+    assert.match(answer.body.message ?? "", pattern, what);
+  };
+  const admitted = (answer: ApiAnswer, what: string, code = 201) =>
+    assert.equal(answer.status, code, `${what}: ${answer.body.message}`);
+
+  await t.test(
+    "pods: signed -> created; unsigned, other signer, without a rule -> 403 with image, rule and advice",
+    async () => {
+      admitted(await pods("good", image("good")), "good");
+      const unsigned = await pods("bad", image("unsigned"));
+      refused(
+        unsigned,
+        /webhook "enforced\.tsign\.dev" denied the request: image ".*unsigned:1" is refused by rule "all"/,
+        "x",
+      );
+      assert.match(unsigned.body.message ?? "", /sign the image/);
+      refused(await pods("bad", image("other")), /nearest: a: /, "other signer");
+      refused(await pods("bad", "r.example/app:1"), /no rule matches/, "no rule");
+      refused(await pods("bad", `${shop.registry}/missing:1`), /missing:1/, "no such image");
+    },
+  );
+
+  await t.test("every place of an image in a Pod, and workloads -> the unsigned image there is refused", async () => {
+    const bad = image("unsigned");
+    const places: [string, object][] = [
+      [
+        "second container",
+        {
+          containers: [
+            { name: "c", image: image("good") },
+            { name: "d", image: bad },
+          ],
+        },
+      ],
+      ["init container", { initContainers: [{ name: "i", image: bad }] }],
+      ["image volume", { volumes: [{ name: "v", image: { reference: bad } }] }],
+    ];
+    for (const [what, spec] of places) refused(await pods("bad", image("good"), spec), /unsigned:1" is refused/, what);
+    const template = (of: string) => ({
+      metadata: { labels: { app: "x" } },
+      spec: { ...pod("x", of).spec, restartPolicy: "Always" },
+    });
+    const deployment = (of: string) => ({
+      ...{ apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "d" } },
+      spec: { selector: { matchLabels: { app: "x" } }, template: template(of) },
+    });
+    const cron = (of: string) => ({
+      ...{ apiVersion: "batch/v1", kind: "CronJob", metadata: { name: "j" } },
+      spec: {
+        schedule: "0 0 * * *",
+        jobTemplate: { spec: { template: { spec: { ...pod("x", of).spec, restartPolicy: "Never" } } } },
+      },
+    });
+    for (const [path, make] of [
+      ["/apis/apps/v1/namespaces/enforced/deployments", deployment],
+      ["/apis/batch/v1/namespaces/enforced/cronjobs", cron],
+    ] as const) {
+      refused(await create(path, make(bad)), /unsigned:1" is refused/, path);
+      admitted(await create(path, make(image("good"))), path);
+    }
+    const scaled = await cluster.call(
+      "PATCH",
+      "/apis/apps/v1/namespaces/enforced/deployments/d",
+      { spec: { replicas: 5 } },
+      "application/merge-patch+json",
+    );
+    admitted(scaled, "scaled", 200);
+  });
+
+  await t.test("ephemeral containers: unsigned -> 403, signed -> added", async () => {
+    const add = (name: string) =>
+      cluster.call(
+        "PATCH",
+        `${NAMESPACE}/pods/good/ephemeralcontainers`,
+        { spec: { ephemeralContainers: [{ name, image: image(name) }] } },
+        "application/strategic-merge-patch+json",
+      );
+    refused(await add("unsigned"), /unsigned:1" is refused/, "ephemeral");
+    admitted(await add("late"), "ephemeral", 200);
+  });
+
+  await t.test("a tag that moved -> the new image is refused, the old one is accepted by its digest", async () => {
+    admitted(await pods("before", image("moved")), "before");
+    await shop.push("moved", "other content");
+    refused(await pods("after", image("moved")), /moved:1" is refused/, "moved");
+    admitted(await pods("after", `${shop.registry}/moved:1@${digests["moved"]}`), "by digest");
+  });
+
+  await t.test(
+    "dry run -> the same decision, and nothing is stored; effect warn -> created with a warning",
+    async () => {
+      admitted(await pods("dry", image("good"), {}, "?dryRun=All"), "dry");
+      refused(await pods("dry", image("unsigned"), {}, "?dryRun=All"), /unsigned:1/, "dry");
+      assert.equal((await cluster.call("GET", `${NAMESPACE}/pods/dry`)).status, 404);
+      const warned = await pods("warned", image("warned"));
+      admitted(warned, "warned");
+      assert.match(warned.warnings, /warned:1\\?" does not satisfy rule/);
+      const labelled = { metadata: { labels: { x: "y" } } };
+      const change = await cluster.call("PATCH", `${NAMESPACE}/pods/warned`, labelled, "application/merge-patch+json");
+      admitted(change, "label", 200);
+    },
+  );
+
+  await t.test("registry down or slow -> 503 in time, told apart from a refusal; up again -> created", async () => {
+    const digest = await shop.push("fresh");
+    await shop.sign(image("fresh"), "a");
+    shop.fault = "down";
+    const down = await pods("fresh", image("fresh"));
+    refused(down, /fresh:1" could not be checked/, "down", 503);
+    assert.equal(down.body.reason, "ServiceUnavailable");
+    // What was verified is known, and needs no registry if the image is named by its digest.
+    admitted(await pods("known", `${shop.registry}/good@${digests["good"]}`), "known by its digest");
+    shop.fault = (TIMEOUT + 4) * 1000;
+    const started = Date.now();
+    refused(await pods("fresh", image("fresh")), /fresh:1" could not be checked: not verified within/, "slow", 503);
+    assert.ok(Date.now() - started < (TIMEOUT + 1) * 1000, "before the deadline of the API server");
+    shop.fault = "none";
+    admitted(await pods("fresh", `${shop.registry}/fresh:1@${digest}`), "up again");
+  });
+
+  await t.test("the policy is read again: a new one decides, one that cannot be used changes nothing", async () => {
+    write(`  - {name: closed, images: "${shop.registry}/**", refuse: closed for today}\n`);
+    await served.logged(/policy reloaded/);
+    refused(await pods("closed", image("good")), /closed for today/, "new policy");
+    write("  - {name: broken\n");
+    await served.logged(/the policy stays as it was/);
+    refused(await pods("closed", image("good")), /closed for today/, "old policy");
+    write(rules);
+    await served.logged(/policy reloaded[\s\S]*policy reloaded/);
+    admitted(await pods("open", image("good")), "first policy");
+  });
+
+  await t.test("mutation: tags become digests in Pods and templates, once; an unsigned image is refused", async () => {
+    const path = "/api/v1/namespaces/pinned/pods";
+    const pinned = `${image("good")}@${digests["good"]}`;
+    const imageOf = ({ body }: ApiAnswer) => (body as ReturnType<typeof pod>).spec.containers[0]?.image;
+    const made = await create(path, pod("one", image("good")));
+    admitted(made, "pinned");
+    assert.equal(imageOf(made), pinned);
+    assert.equal(imageOf(await create(path, pod("two", pinned))), pinned);
+    refused(await create(path, pod("three", image("unsigned"))), /unsigned:1" is refused/, "pinned");
+  });
+
+  await t.test("the service is gone -> nothing is created, nothing was logged that is secret", async () => {
+    served.child.kill("SIGTERM");
+    await new Promise((done) => served.child.once("exit", done));
+    assert.equal(served.child.exitCode, 0, served.log());
+    refused(await pods("gone", image("good")), /failed calling webhook "enforced\.tsign\.dev"/, "gone", 500);
+    assert.equal((await cluster.call("GET", `${NAMESPACE}/pods/gone`)).status, 404);
+    assert.doesNotMatch(served.log(), /PRIVATE KEY|internal error/);
+  });
+});
