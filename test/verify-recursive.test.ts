@@ -35,6 +35,11 @@ test("verify --recursive: index and platforms signed -> one line each; without i
   assert.equal(all.stdout.match(/^\[/gm)?.length, 3);
   assert.match(all.stderr, /3 of 3 images verified|3 images verified/);
   for (const each of [index.digest, arm.digest, digest]) assert.ok(all.stdout.includes(each), each);
+  const lines = all.stderr.split("\n").filter((line) => line.includes(": verified, signed by key "));
+  assert.equal(lines.length, 3);
+  assert.ok((lines[0] ?? "").startsWith(`${multi}@${index.digest}: `), all.stderr);
+  assert.ok((lines[1] ?? "").startsWith(`${at({ digest })} (linux/amd64): `), all.stderr);
+  assert.ok((lines[2] ?? "").startsWith(`${at(arm)} (linux/arm64/v8): `), all.stderr);
   assert.equal((await verify(multi)).stdout.match(/^\[/gm)?.length, 1);
   const single = await verify("--recursive", at(arm));
   assert.equal(single.code, 0, single.stderr);
@@ -50,6 +55,8 @@ test("verify --recursive: one platform not signed -> refused, and named", async 
   assert.equal(refused.code, 10, refused.stderr);
   assert.match(refused.stderr, new RegExp(`no signatures found for \\S+@${arm.digest}`));
   assert.match(refused.stderr, /2 of 3 images verified/);
+  assert.equal(refused.stderr.match(/: verified, signed by key /g)?.length, 2);
+  assert.match(refused.stderr, new RegExp(`@${arm.digest} \\(linux/arm64/v8\\): no signatures found$`, "m"));
   const missing = await verify("--recursive", `${registry}/app:none`, multi);
   assert.equal(missing.code, 10);
   assert.match(missing.stderr, /no such image: \S+app:none/);

@@ -143,7 +143,7 @@ async function verifyAll(io: Io, inputs: readonly NamedImage[], asked: Run): Pro
   const ioOf = (index: number): Io => Object.create(io, { stderr: { value: held.linesOf(index) } });
   const connections = new Connections();
   const labels = inputs.map(({ text, label }) => label ?? text);
-  const results = new Results(io, { ...run, several, total: images.length, labels });
+  const results = new Results(io, { ...run, several, total: images.length, labels, listed: flags.recursive === true });
   const line = progress(io, "verifying images", { total: images.length, unit: "items" });
   const outcomes = verifyImages(io, {
     images,

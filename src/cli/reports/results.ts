@@ -20,6 +20,8 @@ interface ResultOptions {
   readonly total: number;
   /** What the table shows for each image, in their order. */
   readonly labels: readonly string[];
+  /** Whether every image gets a line where there is no table. */
+  readonly listed?: boolean;
 }
 
 /** A failure and how grave it is; the smallest rank is the gravest. */
@@ -125,7 +127,8 @@ export class Results {
       this.#rows.push({ image, result: { ok: true, ...factsOf(first, { logs, look }) } });
     } else if (error instanceof TsignError) {
       this.#rows.push({ image, result: { ok: false, reason: shortDigests(reasonFor(text, error), look) } });
-      if (!look.terminal && !accepted) this.#io.stderr.write(failureLine(text, error), { always: true });
+      if (!look.terminal && !accepted && !this.#options.listed)
+        this.#io.stderr.write(failureLine(text, error), { always: true });
     }
   }
 
@@ -133,6 +136,7 @@ export class Results {
     const { stderr } = this.#io;
     const always = this.#worst !== undefined;
     if (this.#look.terminal) printTable(stderr, this.#rows, this.#look);
+    else if (this.#options.listed) for (const row of this.#rows) stderr.write(lineOf(row), { always: !row.result.ok });
     const unfinished = this.#unfinished > 0 ? `, ${this.#unfinished} not finished` : "";
     stderr.write(`${summaryOf(this.#rows)}${unfinished}\n`, { always });
   }
@@ -145,6 +149,12 @@ export class Results {
 function rankOf(state: ImageState, error: unknown): number {
   const isFirst = error instanceof TsignError ? error.code === "no-match" : true;
   return 2 * IMAGE_STATES.indexOf(state) + (isFirst ? 0 : 1);
+}
+
+function lineOf({ image, result }: ImageRow): string {
+  if (!result.ok) return `${image}: ${result.reason}\n`;
+  const { signer, time } = result;
+  return `${image}: verified, signed by ${signer}${time === "" ? "" : ` at ${time}`}\n`;
 }
 
 function failureLine(text: string, { message }: TsignError): string {
