@@ -112,7 +112,7 @@ test("verify --pin: tags -> the digests that verified; nothing is written unless
   assert.equal(code, 0, stderr);
   const expected = compose(pinned("app"), pinned("web")).replace(/V=[^\]]*/, `V=${image("web")}`);
   assert.equal(readFileSync(out, "utf8"), expected);
-  assert.match(stderr, /^Wrote compose with verified digests to file out\.yaml$/m);
+  assert.match(stderr, /^Wrote compose\.yaml with verified digests to out\.yaml$/m);
   assert.equal((await verify("--from", "out.yaml", "--pin", "again.yaml")).code, 0);
   assert.equal(readFileSync(join(cwd, "again.yaml"), "utf8"), expected, "a pinned file is kept as it is");
 });

@@ -54,7 +54,7 @@ export async function readImageInputs(
     const digestOf = (image: string) => digests.get(images.get(keyOf(image)) ?? image) ?? unverified(image, pin);
     for (const { image } of source.read.images) digestOf(image); // also of images that are named by digest
     await io.files.replace(pin, pinImages(source.content, { ...source, digestOf }), { mode: 0o644 });
-    io.stderr.write(`Wrote ${source.read.format} with verified digests to file ${pin}\n`);
+    io.stderr.write(`Wrote ${printable(source.options.path)} with verified digests to ${pin}\n`);
   };
   return { images: all, setDigest: (image, digest) => digests.set(image, digest), writePinned };
 }
