@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
+import { jsonAnswer } from "./support/json-answer.ts";
 import { PASSWORD, writeKeyPairs } from "./support/key-pairs.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { storageWorkshop } from "./support/storage.ts";
@@ -54,10 +55,10 @@ for (const form of [[], [LEGACY], ["--format=both"]]) {
     assert.match(rest.stderr, /^2 of 3 images attested, 1 already attested$/m);
     for (const image of images) assert.equal(await attestations(image), perImage, image);
     const again = await attest(...form, ...SPDX, "--skip-attested", "--json", ...images);
-    const { result } = JSON.parse(again.stdout);
-    assert.deepEqual(result.stored, []);
+    const { result } = jsonAnswer(again, "attest").document;
+    assert.deepEqual(Reflect.get(result, "stored"), []);
     assert.deepEqual(
-      result.images.map(({ state }: { state: string }) => state),
+      result.images.map(({ state }) => state),
       Array(3).fill("already attested"),
     );
     // Without the flag each run adds one.
@@ -72,7 +73,7 @@ test("attest --skip-attested --format both: only the missing form is stored", as
   assert.equal((await attest(...SPDX, image)).code, 0);
   const both = await attest("--format=both", "--skip-attested", "--json", ...SPDX, image);
   assert.equal(both.code, 0, both.stderr);
-  assert.equal(JSON.parse(both.stdout).result.stored.length, 1);
+  assert.equal(Reflect.get(jsonAnswer(both, "attest").document.result, "stored").length, 1);
   assert.match((await attest("--format=both", "--skip-attested", ...SPDX, image)).stderr, /^Already attested/m);
 });
 

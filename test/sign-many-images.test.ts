@@ -5,10 +5,20 @@ import { type TestContext, test } from "node:test";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
+import { jsonAnswer } from "./support/json-answer.ts";
 import { PASSWORD, writeKeyPairs } from "./support/key-pairs.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { storageWorkshop } from "./support/storage.ts";
-import { LEGACY, NO_LOG, OFFLINE, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
+import {
+  LEGACY,
+  NO_LOG,
+  OFFLINE,
+  type Outcome,
+  PLAIN_REGISTRY,
+  run,
+  temporaryFolder,
+  testIo,
+} from "./support/test-io.ts";
 
 /** A registry with images, and the number of signatures of each. */
 async function workshop(t: TestContext, count: number) {
@@ -40,10 +50,10 @@ for (const form of [[], [LEGACY], ["--format=both"]]) {
     assert.match(run.stderr, /^3 of 4 images signed, 1 already signed$/m);
     for (const image of images) assert.equal(await signatures(image), perImage, image);
     const again = await sign(...form, "--skip-signed", "--json", ...images);
-    const { result } = JSON.parse(again.stdout);
-    assert.deepEqual(result.stored, []);
+    const { result } = jsonAnswer(again, "sign").document;
+    assert.deepEqual(Reflect.get(result, "stored"), []);
     assert.deepEqual(
-      result.images.map(({ state }: { state: string }) => state),
+      result.images.map(({ state }) => state),
       Array(4).fill("already signed"),
     );
     // Without the flag each run adds a bundle.
@@ -215,9 +225,9 @@ test("sign: a service fails for one image -> the others are named, and a second 
   };
   const first = await run(args, { cwd, io });
   assert.equal(first.code, 1);
-  const states = (text: string): string[] =>
-    JSON.parse(text).result.images.map(({ state }: { state: string }) => state);
-  const found = states(first.stdout);
+  const states = (outcome: Outcome): string[] =>
+    jsonAnswer(outcome, "sign").document.result.images.map(({ state }) => state);
+  const found = states(first);
   assert.equal(found.length, 12);
   assert.equal(found[5], "failed");
   assert.ok(found.includes("not begun") && found.includes("signed"), found.join());
@@ -230,5 +240,5 @@ test("sign: a service fails for one image -> the others are named, and a second 
   const second = await run(args, { cwd, io });
   assert.equal(second.code, 0, second.stderr);
   assert.equal(counts().entries, before + 12 - signedBefore);
-  assert.equal(states(second.stdout).filter((state) => state === "already signed").length, signedBefore);
+  assert.equal(states(second).filter((state) => state === "already signed").length, signedBefore);
 });
