@@ -13,12 +13,13 @@ import { testIo } from "./support/test-io.ts";
 import { generatedPages } from "./support/write-docs.ts";
 
 const DOCS = resolve(import.meta.dirname, "../docs");
+/** Generated once: the page of errors needs a parse of all sources. */
+const PAGES = await generatedPages();
 
-test("generated pages are up to date (npm run docs)", async () => {
-  const pages = await generatedPages();
-  for (const { file, text } of pages) assert.equal(readFileSync(join(DOCS, file), "utf8"), text, file);
+test("generated pages are up to date (npm run docs)", () => {
+  for (const { file, text } of PAGES) assert.equal(readFileSync(join(DOCS, file), "utf8"), text, file);
   for (const folder of ["reference", "man", "api", "schema"]) {
-    const expected = pages.map(({ file }) => file).filter((file) => file.startsWith(`${folder}/`));
+    const expected = PAGES.map(({ file }) => file).filter((file) => file.startsWith(`${folder}/`));
     const names = readdirSync(join(DOCS, folder)).filter((file) => !SHARED_SCHEMAS.includes(file));
     const there = names.map((file) => `${folder}/${file}`);
     assert.deepEqual(there.sort(), expected.sort());
@@ -126,7 +127,7 @@ test("help: every flag with a value has a name for the value", async () => {
 
 test("manual pages: no text line is parsed as a roff request", async () => {
   const requests = /^\.(TH|SH|TP|PP|EX|EE)\b/;
-  for (const { file, text } of (await generatedPages()).filter((page) => page.file.startsWith("man/"))) {
+  for (const { file, text } of PAGES.filter((page) => page.file.startsWith("man/"))) {
     for (const line of text.split("\n")) assert.ok(!/^[.']/.test(line) || requests.test(line), `${file}: ${line}`);
     assert.doesNotMatch(text.replaceAll(/\\(e|-|&|%|fB|fI|fR|\[u2026\])/g, ""), /\\/, file);
     for (const title of ["NAME", "SYNOPSIS", "DESCRIPTION"]) assert.ok(text.includes(`.SH "${title}"`), file);
@@ -134,7 +135,7 @@ test("manual pages: no text line is parsed as a roff request", async () => {
 });
 
 test("manual pages: exist for the program, every group and every command, and hyphenate no flag or variable", async () => {
-  const pages = (await generatedPages()).filter(({ file }) => file.startsWith("man/"));
+  const pages = PAGES.filter(({ file }) => file.startsWith("man/"));
   const commands = TABLE.filter(({ internal }) => !internal).map(({ words }) => words.join("-"));
   const names = ["tsign", ...[...Object.keys(GROUPS), ...commands].map((name) => `tsign-${name}`)];
   assert.deepEqual(pages.map(({ file }) => file).sort(), names.map((name) => `man/${name}.1`).sort());
