@@ -1,3 +1,4 @@
+import "../../test/support/remembered-scrypt.ts";
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { readFileSync } from "node:fs";
