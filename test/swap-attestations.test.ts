@@ -9,6 +9,7 @@ import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
 import { writeKeyPairs } from "./support/key-pairs.ts";
+import { some } from "./support/mutation-share.ts";
 import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
 import { type Json, readStored, replaceStored, type StoredDocument } from "./support/stored-attestation.ts";
 import { LEGACY, PLAIN_REGISTRY, run, temporaryFolder, testIo } from "./support/test-io.ts";
@@ -165,8 +166,11 @@ async function twoImages(t: TestContext, by: { signer: Signer; config: string; l
   };
 }
 
+let turn = 0;
+
 /**
- * Checks that each of two attestations verifies, and neither with any part of the other.
+ * Checks that each of two attestations verifies, and neither with any part of the other: a fifth of the parts in each run, or all
+ * of them (mutation-share.ts).
  */
 async function refusesEveryExchange({ documents, verify }: Pair, least: number): Promise<void> {
   const [one, two] = documents;
@@ -179,7 +183,7 @@ async function refusesEveryExchange({ documents, verify }: Pair, least: number):
   }
   const paths = differing(one, two);
   assert.ok(paths.length >= least, `${paths.length} fields differ: ${paths.map((path) => path.join(".")).join(", ")}`);
-  for (const path of paths) {
+  for (const path of some(paths, turn++)) {
     const refused = await verify(exchanged(one, two, path));
     assert.notEqual(refused.code, 0, `${path.join(".")} of the other attestation is accepted`);
     assert.doesNotMatch(refused.stderr, /Verified OK|\n {4}at /, path.join("."));
