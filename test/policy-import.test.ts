@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { stringify } from "yaml";
+import { writePem } from "../src/format/pem.ts";
 import { readPolicyDocument } from "../src/trust-policy/document.ts";
 import { writePolicy } from "../src/trust-policy/format.ts";
 import { importPolicy } from "../src/trust-policy/import/index.ts";
@@ -848,6 +849,21 @@ test("policy export: what the other program cannot demand is refused there, and 
       );
       if (formats.includes(format)) assert.match(stdout, refusal[format], `${format} ${rule}`);
     }
+  }
+  const body = KEY.replace(/-----.*-----|\n/g, "");
+  writeFileSync(join(cwd, "same.pub"), writePem("PUBLIC KEY", Buffer.from(body, "base64")).replaceAll("\n", "\r\n"));
+  writeFileSync(join(cwd, "other.pub"), OTHER);
+  for (const [key, refused] of [
+    ["same.pub", true],
+    ["other.pub", false],
+  ] as const) {
+    const rule = "signatures: {signers: {all: [a, d]}, log: insecure-skip}";
+    writeFileSync(
+      join(cwd, "p.yaml"),
+      `version: 1\nsigners: {a: {key: k.pub}, d: {key: ${key}}}\nrules: [{images: r.example/app, ${rule}}]\n`,
+    );
+    const { stderr } = await run(["policy", "export", "--format", "cip", "p.yaml"], { cwd });
+    assert.equal(/could be the same key/.test(stderr), refused, key);
   }
   const denied = await exported("ivp", "signatures: {signers: a}", "denied: {keys: [{key: k.pub}]}\n");
   assert.deepEqual([denied.code, denied.stdout], [1, ""]);

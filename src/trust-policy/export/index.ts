@@ -31,13 +31,15 @@ export async function exportPolicy(
 ): Promise<{ readonly documents: readonly unknown[]; readonly notes: readonly ExportNote[] }> {
   const { content, path } = file;
   const read = await readTrustPolicy(content, path);
-  const policy = readPolicyDocument(content, path).value as PolicyFile;
+  const written = readPolicyDocument(content, path).value as PolicyFile;
   const notes: ExportNote[] = [];
   const sources = new PolicySources(io, read, () => {});
+  const pem = async (reference: string) => (await sources.key(reference)).pem;
+  const policy = await withKeys(written, pem);
   const context: ExportContext = {
     policy,
     sources,
-    pem: async (reference) => (await sources.key(reference)).pem,
+    pem,
     note: (kind, rule, text) => {
       const place = rule === undefined ? path : (read.rules[rule]?.place ?? path);
       notes.push({ kind, place, text });
@@ -54,6 +56,15 @@ export async function exportPolicy(
   if (format !== "policy.json") noteOverlaps(policy.rules, context);
   const write = { cip: writeClusterImagePolicies, ivp: writeImageValidatingPolicies, "policy.json": writePolicyJson };
   return { documents: await write[format](context), notes };
+}
+
+/** The policy with its keys inline and in one form, which shows whether two of them are the same. Services are not asked. */
+async function withKeys(policy: PolicyFile, pem: (reference: string) => Promise<string>): Promise<PolicyFile> {
+  const signers = Object.entries(policy.signers ?? {}).map(async ([name, signer]) => {
+    if (signer.key === undefined || signer.key.includes("://")) return [name, signer] as const;
+    return [name, { ...signer, key: await pem(signer.key) }] as const;
+  });
+  return policy.signers === undefined ? policy : { ...policy, signers: Object.fromEntries(await Promise.all(signers)) };
 }
 
 /** Nothing outvotes a denial, so that a program that cannot deny would accept what is denied. */
