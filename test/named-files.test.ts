@@ -64,6 +64,9 @@ test("every `npm run` in the documentation is a script, and every suite is a fil
   }
 });
 
+/** Run by hand: the programs that it compares with take 16 minutes of a processor to build. */
+const NOT_IN_GATE = ["exported-policies.suite.ts", "exported-policies-tools.sh"];
+
 test("every suite is in the list of suites and in the CI gate", () => {
   const suites = globSync("test/suites/*.{suite.ts,sh}", { cwd: ROOT }).map((path) => basename(path));
   assert.ok(suites.length > 40, `${suites.length} suites`);
@@ -80,7 +83,7 @@ test("every suite is in the list of suites and in the CI gate", () => {
         ? !text.includes(`test/suites/${file}`)
         : !names.some((name) => new RegExp(`^${name.replace("*", ".*")}\\.suite`).test(file)),
     );
-    assert.deepEqual(missing, [], start);
+    assert.deepEqual(missing.sort(), text === gate ? NOT_IN_GATE.toSorted() : [], start);
   }
 });
 
