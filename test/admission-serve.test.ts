@@ -112,6 +112,37 @@ test("admission serve: over TLS, reloads its policy, and answers what it has beg
   assert.doesNotMatch(own.err(), /BEGIN|pw/);
 });
 
+test("admission serve: other certificates -> used for new connections; a key that does not fit -> the earlier ones stay", async (t) => {
+  const { cwd, io, env, write, servers, clients } = await world(t);
+  const stop = new AbortController();
+  const own = testIo({ cwd, env, io: { ...io, signal: stop.signal, orderly: <T>(work: () => Promise<T>) => work() } });
+  const flags = ["--trust-policy=policy.yaml", "--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"];
+  const more = ["--client-ca=clients.crt", "--reload-interval=20ms", "--shutdown-delay=0s"];
+  const ended = main(["admission", "serve", ...flags, ...more], own);
+  const logged = async (pattern: RegExp) => {
+    for (let tries = 0; tries < 500 && !pattern.test(own.err()); tries++) await real.sleep(10);
+    return pattern.exec(own.err()) ?? assert.fail(own.err());
+  };
+  const [, base = ""] = await logged(/serving on (https:\/\/127\.0\.0\.1:\d+)/);
+  const metrics = async (ca: string, client = clients.issue([])) =>
+    (await send(`${base}/metrics`, undefined, { ca, ...client })).status;
+  assert.equal(await metrics(servers.cert), 200);
+  const [others, strangers] = [tlsAuthority("others"), tlsAuthority("strangers")];
+  const renewed = others.issue(["127.0.0.1"]);
+  write("tls.crt", renewed.cert); // its key comes later
+  await logged(/the certificate stays as it was: read the certificate and key to serve with/);
+  assert.equal(await metrics(servers.cert), 200);
+  write("clients.crt", strangers.cert);
+  write("tls.key", renewed.key);
+  await logged(/certificate reloaded/);
+  await assert.rejects(send(`${base}/healthz`, undefined, { ca: servers.cert }), { code: "network" });
+  assert.equal(await metrics(others.cert, strangers.issue([])), 200);
+  assert.equal(await metrics(others.cert), 401, "a client of the earlier CA");
+  stop.abort(new TsignError("cancelled", "interrupted", { exitCode: 143 }));
+  assert.equal(await ended, 0);
+  assert.doesNotMatch(own.err(), /PRIVATE KEY/);
+});
+
 test("admission serve: what it cannot serve with -> one line, and nothing is served", async (t) => {
   const { tsign, write } = await world(t);
   write("empty", "");

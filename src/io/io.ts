@@ -1,7 +1,7 @@
 import type { Mail } from "../format/mail.ts";
 import type { Handler, Listening, ListenOptions } from "./serving.ts";
 
-export type { Handler, Listening, ListenOptions, ServerRequest, ServerResponse } from "./serving.ts";
+export type { Handler, Listening, ListenOptions, ServerRequest, ServerResponse, ServerTls } from "./serving.ts";
 
 /**
  * Access to everything outside the program. Domain functions take the part they use (`Pick<Io, "http" | "signal">`); only

@@ -1,10 +1,12 @@
 import http from "node:http";
+import type https from "node:https";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
-import type { TLSSocket } from "node:tls";
+import type { SecureContextOptions, TLSSocket } from "node:tls";
 import { TsignError } from "../errors.ts";
 import { joinHeaders } from "./http.ts";
 import type { Handler, Listening, ListenOptions, ServerRequest } from "./io.ts";
+import type { ServerTls } from "./serving.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "port already in use",
@@ -38,28 +40,33 @@ export async function listen(options: ListenOptions, handler: Handler): Promise<
           server.close(() => closed());
           server.closeIdleConnections();
         });
-      done({ port: own, close, finish });
+      done({ port: own, renew: (tls) => renew(server, tls), close, finish });
     });
   });
 }
 
 /** Creates a server over TLS, of HTTP/1.1: a client then has a connection for each request at a time, not one for all. */
-async function secureServer(
-  tls: NonNullable<ListenOptions["tls"]>,
-  listener: http.RequestListener,
-): Promise<http.Server> {
+async function secureServer(tls: ServerTls, listener: http.RequestListener): Promise<http.Server> {
+  const context = await contextOf(tls);
   const { createServer } = await import("node:https");
-  const { cert, key, clientCa } = tls;
-  const client = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: false, ca: clientCa };
-  const common = {
-    cert,
-    key,
-    minVersion: "TLSv1.2",
-    requestTimeout: REQUEST_TIMEOUT,
-    ALPNProtocols: ["http/1.1"],
-  } as const;
+  const client = tls.clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: false };
+  const common = { requestTimeout: REQUEST_TIMEOUT, ALPNProtocols: ["http/1.1"] };
+  return createServer({ ...context, ...client, ...common }, listener);
+}
+
+/** Replaces the certificates of a server. */
+async function renew(server: http.Server, tls: ServerTls): Promise<void> {
+  const context = await contextOf(tls);
+  if ("setSecureContext" in server) (server as https.Server).setSecureContext(context);
+}
+
+/** @throws TsignError "input" for what is not a certificate chain with its key */
+async function contextOf({ cert, key, clientCa }: ServerTls): Promise<SecureContextOptions> {
+  const { createSecureContext } = await import("node:tls");
+  const context = { cert, key, minVersion: "TLSv1.2", ...(clientCa === undefined ? {} : { ca: clientCa }) } as const;
   try {
-    return createServer({ ...common, ...client }, listener);
+    createSecureContext(context);
+    return context;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.replace(/^error:[^:]*:/, "") : String(cause);
     throw new TsignError("input", `read the certificate and key to serve with: ${reason}`, {

@@ -1,4 +1,5 @@
 import { Decider } from "../../admission/decider.ts";
+import { LiveCertificates } from "../../admission/live-certificates.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
 import { AdmissionService } from "../../admission/service.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
@@ -7,11 +8,13 @@ import { readPolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Invocation, Run } from "../../cli/parser/define.ts";
 import { withEnding } from "../../cli/stopping.ts";
 import { TsignError } from "../../errors.ts";
-import type { Io, ListenOptions } from "../../io/io.ts";
+import type { Io, ListenOptions, ServerTls } from "../../io/io.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import type definition from "./serve.ts";
 
 type ServeFlags = Invocation<(typeof definition)["flags"]>["flags"];
+
+type Address = ListenOptions & { readonly tls: ServerTls };
 
 /** Most concurrent fetches of the signatures of one image. */
 const WORKERS = 10;
@@ -26,7 +29,7 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
   await io.orderly(() => withEnding(io.signal, () => serve(io, { flags, file, address })));
 };
 
-async function serve(io: Io, of: { flags: ServeFlags; file: string; address: ListenOptions }): Promise<void> {
+async function serve(io: Io, of: { flags: ServeFlags; file: string; address: Address }): Promise<void> {
   const { flags, file, address } = of;
   const log = (entry: Readonly<Record<string, unknown>>) =>
     io.stderr.write(`${JSON.stringify({ time: io.now().toISOString(), ...entry })}\n`);
@@ -41,12 +44,13 @@ async function serve(io: Io, of: { flags: ServeFlags; file: string; address: Lis
   const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
   const decider = new Decider(own, { current: () => policy.current, options });
   const { providerTimeout } = flags;
-  const needsClient = address.tls?.clientCa !== undefined;
+  const needsClient = address.tls.clientCa !== undefined;
   const service = new AdmissionService(own, { policy, decider, providerTimeout, needsClient, log });
   const listening = await io.listen(address, (request) => service.handle(request));
   log({ level: "info", message: `serving on https://${hostOf(address)}:${listening.port}`, policy: file });
+  const certificates = new LiveCertificates(() => readTls(own, flags), { tls: address.tls, listening });
   try {
-    await reloadUntilStopped(io, { policy, service, log, interval: flags.reloadInterval });
+    await reloadUntilStopped(io, { policy, certificates, service, log, interval: flags.reloadInterval });
     log({ level: "info", message: "shutting down" });
     service.drain();
     await own.sleep(flags.shutdownDelay);
@@ -59,26 +63,40 @@ async function serve(io: Io, of: { flags: ServeFlags; file: string; address: Lis
 
 interface Reloading {
   readonly policy: LivePolicy;
+  readonly certificates: LiveCertificates;
   readonly service: AdmissionService;
   readonly log: (entry: Readonly<Record<string, unknown>>) => void;
   /** Milliseconds. */
   readonly interval: number;
 }
 
-/** Reads the policy again and again until the command is stopped. One that cannot be used is reported. */
-async function reloadUntilStopped(io: Io, { policy, service, log, interval }: Reloading): Promise<void> {
+/** Reads the policy and the certificates again and again until the command is stopped. What cannot be used is reported. */
+async function reloadUntilStopped(io: Io, of: Reloading): Promise<void> {
+  const { certificates, log, interval } = of;
   while (await sleeps(io, interval)) {
+    await reloadPolicy(of);
     try {
-      const done = await policy.refresh();
-      if (done === "unchanged") continue;
-      service.metrics.count("tsign_admission_policy_loads_total", { result: done });
-      log({ level: "info", message: `policy ${done}`, digest: policy.current.policy.digest });
+      if (await certificates.refresh()) log({ level: "info", message: "certificate reloaded" });
     } catch (error) {
-      service.metrics.count("tsign_admission_policy_loads_total", { result: "failed" });
-      const text = error instanceof Error ? error.message : String(error);
-      log({ level: "error", message: `the policy stays as it was: ${text}` });
+      log({ level: "error", message: `the certificate stays as it was: ${textOf(error)}` });
     }
   }
+}
+
+async function reloadPolicy({ policy, service, log }: Reloading): Promise<void> {
+  try {
+    const done = await policy.refresh();
+    if (done === "unchanged") return;
+    service.metrics.count("tsign_admission_policy_loads_total", { result: done });
+    log({ level: "info", message: `policy ${done}`, digest: policy.current.policy.digest });
+  } catch (error) {
+    service.metrics.count("tsign_admission_policy_loads_total", { result: "failed" });
+    log({ level: "error", message: `the policy stays as it was: ${textOf(error)}` });
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Waits, and returns whether the command is to go on. */
@@ -95,7 +113,8 @@ function requirePolicy(io: Io, flags: ServeFlags): string {
 }
 
 /** @throws TsignError "usage" and "input" */
-async function readAddress(io: Io, { listen, tlsCert, tlsKey, clientCa }: ServeFlags): Promise<ListenOptions> {
+async function readAddress(io: Io, flags: ServeFlags): Promise<Address> {
+  const { listen, tlsCert, tlsKey } = flags;
   const [, bracketed, plain = "", port = ""] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(listen) ?? [];
   if (port === "" || Number(port) > 65_535) {
     throw new TsignError("usage", `--listen ${listen}: not an address`, {
@@ -107,18 +126,19 @@ async function readAddress(io: Io, { listen, tlsCert, tlsKey, clientCa }: ServeF
       hint: "pass --tls-cert and --tls-key: Kubernetes calls webhooks over HTTPS only",
     });
   }
+  return { host: bracketed ?? (plain === "" ? "0.0.0.0" : plain), port: Number(port), tls: await readTls(io, flags) };
+}
+
+/** @throws TsignError "input" */
+async function readTls(io: Pick<Io, "files">, { tlsCert, tlsKey, clientCa }: ServeFlags): Promise<ServerTls> {
   const pem = async (file: string) => Buffer.from(await io.files.read(file, MAX_PEM)).toString("latin1");
-  const tls = {
-    cert: await pem(tlsCert),
-    key: await pem(tlsKey),
-    ...(clientCa === "" ? {} : { clientCa: await pem(clientCa) }),
-  };
-  if (tls.clientCa !== undefined && !tls.clientCa.includes("-----BEGIN CERTIFICATE-----")) {
-    throw new TsignError("input", `read ${clientCa}: there is no certificate in it`, {
-      hint: "pass a PEM file of CA certificates",
-    });
-  }
-  return { host: bracketed ?? (plain === "" ? "0.0.0.0" : plain), port: Number(port), tls };
+  const [cert, key] = [await pem(tlsCert), await pem(tlsKey)];
+  if (clientCa === "") return { cert, key };
+  const ca = await pem(clientCa);
+  if (ca.includes("-----BEGIN CERTIFICATE-----")) return { cert, key, clientCa: ca };
+  throw new TsignError("input", `read ${clientCa}: there is no certificate in it`, {
+    hint: "pass a PEM file of CA certificates",
+  });
 }
 
 function hostOf({ host }: ListenOptions): string {

@@ -5,7 +5,7 @@ export default defineCommand({
   usage: "[flags]",
   summary: "Provide admission decisions to Kubernetes",
   about:
-    "Serves decisions of a trust policy over HTTPS until it is stopped: /validate and /mutate for admission webhooks (AdmissionReview v1), /gatekeeper for OPA Gatekeeper (external data v1beta1), /healthz, /readyz and /metrics. Images are read from Pods, with init and ephemeral containers and image volumes, and from the templates of Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs, CronJobs, ReplicationControllers and PodTemplates; deletions and unchanged images pass without a look at the registry. /mutate also replaces tags by the digests that were verified. A review that cannot be read is refused. The policy is read again when its file changes; one that cannot be used is reported, and the earlier one stays.",
+    "Serves decisions of a trust policy over HTTPS until it is stopped: /validate and /mutate for admission webhooks (AdmissionReview v1), /gatekeeper for OPA Gatekeeper (external data v1beta1), /healthz, /readyz and /metrics. Images are read from Pods, with init and ephemeral containers and image volumes, and from the templates of Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs, CronJobs, ReplicationControllers and PodTemplates; deletions and unchanged images pass without a look at the registry. /mutate also replaces tags by the digests that were verified. A review that cannot be read is refused. The policy and the certificates are read again when their files change; what cannot be used is reported, and the earlier ones stay.",
   examples: [
     "# Serve the decisions of a policy to a cluster",
     "tsign admission serve --trust-policy tsign.policy.yaml --listen 0.0.0.0:8443 --tls-cert tls.crt --tls-key tls.key",
@@ -22,7 +22,7 @@ export default defineCommand({
     tlsKey: flag.string("PEM file of the private key of --tls-cert"),
     clientCa: flag.string("PEM file of the CA certificates of clients; others only reach /healthz and /readyz"),
     providerTimeout: flag.duration("time limit of an answer to Gatekeeper", { default: 900 }),
-    reloadInterval: flag.duration("how often the policy file is read again", { default: 5000 }),
+    reloadInterval: flag.duration("how often the policy and the certificates are read again", { default: 5000 }),
     shutdownDelay: flag.duration("time between a signal and the end of listening, in which clients notice", {
       default: 5000,
     }),
