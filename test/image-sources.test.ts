@@ -107,6 +107,7 @@ test("verify --pin: tags -> the digests that verified; nothing is written unless
   const refused = await verify("--from", "compose.yaml", "--pin", "out.yaml");
   assert.equal(refused.code, 10);
   assert.equal(existsSync(out), false);
+  assert.match(refused.stderr, /^WARNING: out\.yaml was not written: not every image verified$/m);
   file("compose.yaml", compose(image("app"), image("web")));
   const { code, stderr } = await verify("--from", "compose.yaml", "--pin", "out.yaml");
   assert.equal(code, 0, stderr);

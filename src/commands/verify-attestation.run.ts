@@ -4,18 +4,17 @@ import { imageOptions } from "../cli/options/image-verification.ts";
 import { readPolicies, statementJudge } from "../cli/options/policies.ts";
 import { readVerification } from "../cli/options/verification.ts";
 import type { Run } from "../cli/parser/define.ts";
-import { signersOfFirst, verifyEach } from "../cli/verify-images.ts";
+import { signersOfFirst, type Run as Verifying, verifyEach } from "../cli/verify-images.ts";
 import { predicateTypeOf } from "../sign/predicates.ts";
 import type definition from "./verify-attestation.ts";
 
 export const run: Run<typeof definition> = async (io, { args, flags, given, answer }) => {
-  const { images, setDigest, writePinned } = await readImageInputs(io, args, flags);
+  const { images, setDigest, pinAfter } = await readImageInputs(io, args, flags);
   const file = trustPolicyFile(io, flags);
   if (file !== undefined) {
     const { verifyByPolicy } = await import("../cli/verify-by-policy.ts"); // loaded only for a trust policy
     const wanted = { predicateType: given.has("type") ? predicateTypeOf(flags.type) : undefined };
-    await verifyByPolicy(io, images, { flags, given, file, answer, onVerified: setDigest, wanted });
-    return writePinned();
+    return pinAfter(() => verifyByPolicy(io, images, { flags, given, file, answer, onVerified: setDigest, wanted }));
   }
   const policies = await readPolicies(io, flags.policy);
   const verification = await readVerification(
@@ -25,7 +24,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, given, answ
   );
   const wanted = { kind: "attestations", predicateType: predicateTypeOf(flags.type) } as const;
   const options = imageOptions(io, flags, { verification, wanted, annotations: {} });
-  await verifyEach(io, images, {
+  const asked: Verifying = {
     flags,
     mustExist: true,
     options: { ...options, satisfies: statementJudge(io, policies) },
@@ -33,6 +32,6 @@ export const run: Run<typeof definition> = async (io, { args, flags, given, answ
     exitCodes: {},
     answer,
     onVerified: setDigest,
-  });
-  await writePinned();
+  };
+  await pinAfter(() => verifyEach(io, images, asked));
 };

@@ -4,7 +4,6 @@ import { verifySignatures } from "../cli/verify-images.ts";
 import type definition from "./verify.ts";
 
 export const run: Run<typeof definition> = async (io, { args, flags, given, answer }) => {
-  const { images, setDigest, writePinned } = await readImageInputs(io, args, flags);
-  await verifySignatures(io, images, { flags, given, answer, onVerified: setDigest });
-  await writePinned();
+  const { images, setDigest, pinAfter } = await readImageInputs(io, args, flags);
+  await pinAfter(() => verifySignatures(io, images, { flags, given, answer, onVerified: setDigest }));
 };

@@ -9,7 +9,7 @@ export const reportingFlags = {
   }),
   explain: flag.bool("print every check of every signature, nearest match first"),
   report: flag.texts(
-    "file to write a report to: .html, .json, .md, .sarif, .xml (JUnit) or code-quality-report.json (GitLab)",
+    "file to write a report to: .html, .json, .md, .sarif, .xml (JUnit), code-quality-report.json (GitLab) or $GITHUB_STEP_SUMMARY",
     {
       output: true,
     },

@@ -18,8 +18,13 @@ export interface ImageInputs {
   readonly images: readonly string[];
   /** Sets the digest of one of the images, once it is verified. */
   readonly setDigest: (image: string, digest: Digest) => void;
-  /** Writes the file of --pin, if there is one. @throws TsignError "policy" if an image of its file is not verified */
-  readonly writePinned: () => Promise<void>;
+  /**
+   * Verifies the images, then writes the file of --pin, if there is one. Prints that the file was not written after a failure, as there
+   * may be one of an earlier run.
+   *
+   * @throws what `verify` throws; TsignError "policy" if an image of the file is not verified
+   */
+  readonly pinAfter: (verify: () => Promise<void>) => Promise<void>;
 }
 
 interface Source {
@@ -56,7 +61,16 @@ export async function readImageInputs(
     await io.files.replace(pin, pinImages(source.content, { ...source, digestOf }), { mode: 0o644 });
     io.stderr.write(`Wrote ${printable(source.options.path)} with verified digests to ${pin}\n`);
   };
-  return { images: all, setDigest: (image, digest) => digests.set(image, digest), writePinned };
+  const pinAfter = async (verify: () => Promise<void>) => {
+    try {
+      await verify();
+    } catch (error) {
+      if (pin !== "") io.stderr.write(`WARNING: ${pin} was not written: not every image verified\n`);
+      throw error;
+    }
+    await writePinned();
+  };
+  return { images: all, setDigest: (image, digest) => digests.set(image, digest), pinAfter };
 }
 
 /**
