@@ -6,6 +6,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { TOOLS } from "../../scripts/tools.ts";
 import { type Case, prepareCases } from "./cases.ts";
+import { compareMany } from "./many.ts";
 import { prepareImages } from "./targets.ts";
 
 /**
@@ -14,7 +15,7 @@ import { prepareImages } from "./targets.ts";
  *
  *     npm run bench                       all cases; requires 2 GiB of disk for the large file, and python3
  *     npm run bench -- --quick            fewer rounds, a file of 64 MiB
- *     npm run bench -- --only 'verify'    the cases whose names match a regular expression
+ *     npm run bench -- --only 'verify'    the cases whose names match a regular expression; 'many images' for those with thirty
  *
  * It measures what bin/tsign starts: the executable if there is one, else Node; TSIGN_RUNTIME=node forces Node. COSIGN is the
  * path of the cosign to compare with. Services and registries are the sandbox, in this process; docker-registry (see
@@ -106,3 +107,4 @@ for (const each of cases) {
   }
 }
 await images.close();
+if (new RegExp(options.only ?? "").test("many images")) await compareMany(30, Number(options.rounds ?? 5));
