@@ -30,7 +30,12 @@ export async function policyWorkshop(t: TestContext) {
     return ended;
   };
   for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
-  const push = async (name: string) => (await tsign("sandbox", "push", name)).stdout.trim();
+  /** Pushes an image, with its own content if it is given; returns its name with the digest. */
+  const push = async (name: string, content?: string) => {
+    if (content !== undefined) write("content", content);
+    const file = content === undefined ? [] : ["content"];
+    return (await tsign("sandbox", "push", name, ...file)).stdout.trim();
+  };
   const services = ["--yes", "--signing-config", "services.json", "--trusted-root", "root.json"];
   const sign = (who: readonly string[], image: string) => tsign("sign", ...who, ...services, image);
   return {
