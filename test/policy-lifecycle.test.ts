@@ -204,3 +204,52 @@ ${more}rules:
     /"changed":0/,
   );
 });
+
+test("a policy born by init: a key is added in a rotation, then the old one is left out; diff names whose verdict changes", async (t) => {
+  const { attempt, tsign, push, sign, key, read, write, registry } = await workshop(t);
+  const [old, both, fresh] = [
+    await push("app:old", "old"),
+    await push("app:both", "both"),
+    await push("app:new", "new"),
+  ];
+  for (const image of [old, both]) await sign(key("a"), image);
+  await tsign(
+    "policy",
+    "init",
+    "--trusted-root",
+    "root.json",
+    "--key",
+    "a.pub",
+    "--output-file",
+    "born.yaml",
+    old,
+    both,
+  );
+  for (const image of [both, fresh]) await sign(key("b"), image);
+  const born = readPolicyDocument(read("born.yaml"), "born.yaml").value as {
+    signers: Record<string, unknown>;
+    rules: { images: string; signatures: { signers: unknown } }[];
+  };
+  const [rule] = born.rules;
+  assert.deepEqual(rule, { name: rule && `${registry}/app`, images: `${registry}/app`, signatures: { signers: "a" } });
+  const change = (file: string, signers: unknown) =>
+    write(
+      file,
+      JSON.stringify({
+        ...born,
+        signers: { ...born.signers, new: { key: "b.pub" } },
+        rules: [{ ...rule, signatures: { signers } }],
+      }),
+    );
+  change("rotation.yaml", { any: ["a", "new"] });
+  change("tight.yaml", "new");
+  const diff = async (from: string, to: string) => {
+    const ended = await attempt("policy", "diff", "--exit-code", from, to, old, both, fresh);
+    return [ended.code, ...[...ended.stdout.matchAll(/^changed .*@(\S+): (.*)$/gm)].map(([, digest]) => digest)];
+  };
+  const digest = (image: string) => image.replace(/.*@/, "");
+  assert.deepEqual(await diff("born.yaml", "rotation.yaml"), [1, digest(fresh)]);
+  assert.deepEqual(await diff("rotation.yaml", "tight.yaml"), [1, digest(old)]);
+  await sign(key("b"), old);
+  assert.deepEqual(await diff("rotation.yaml", "tight.yaml"), [0], "everything that runs is signed by the new key");
+});
