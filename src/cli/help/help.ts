@@ -128,9 +128,10 @@ export function flagNotes(flag: Flag): string {
 
 /** Returns the default of a flag as a user would type it; empty if it is the zero value. */
 export function defaultText(flag: Flag): string {
+  if (flag.default === "") return "";
   if (flag.kind === "duration") return formatDuration(Number(flag.default));
   if (Array.isArray(flag.default)) return flag.default.join(",");
-  return flag.default === false || flag.default === "" ? "" : String(flag.default);
+  return flag.default === false ? "" : String(flag.default);
 }
 
 /** Returns the variables that a command reads, starting with the rule for the variables of its flags. */
