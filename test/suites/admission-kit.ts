@@ -55,7 +55,7 @@ export async function startCluster(t: TestContext, cwd: string): Promise<Cluster
         url: new URL(path, server),
         method,
         headers: { authorization, accept: "application/json", "content-type": contentType },
-        ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
+        ...(body === undefined ? {} : { body: Buffer.from(typeof body === "string" ? body : JSON.stringify(body)) }),
         tls: { ca },
         signal: AbortSignal.timeout(60_000),
       });

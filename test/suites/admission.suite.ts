@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import { systemIo } from "../../src/io/system.ts";
 import { tlsAuthority } from "../support/tls-authorities.ts";
@@ -49,6 +49,17 @@ function configuration(kind: "Validating" | "Mutating", url: string, { ca, label
     ],
   };
 }
+
+/** Where objects of each kind are created that the documentation shows. */
+const PLACES: Readonly<Record<string, string>> = {
+  Namespace: "/api/v1/namespaces",
+  ConfigMap: "/api/v1/namespaces/tsign-system/configmaps",
+  Deployment: "/apis/apps/v1/namespaces/tsign-system/deployments",
+  PodDisruptionBudget: "/apis/policy/v1/namespaces/tsign-system/poddisruptionbudgets",
+  Service: "/api/v1/namespaces/tsign-system/services",
+  MutatingWebhookConfiguration: "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+  ValidatingWebhookConfiguration: "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+};
 
 interface World {
   readonly shop: Shop;
@@ -249,6 +260,28 @@ test("admission: a real API server asks, and what is not signed does not get in"
     assert.equal(imageOf(made), pinned);
     assert.equal(imageOf(await create(path, pod("two", pinned))), pinned);
     refused(await create(path, pod("three", image("unsigned"))), /unsigned:1" is refused/, "pinned");
+  });
+
+  await t.test("the manifests of docs/admission.md are applied as they are printed", async () => {
+    const page = readFileSync(resolve(import.meta.dirname, "../../docs/admission.md"), "utf8");
+    const documents = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].flatMap(([, text = ""]) =>
+      text.split(/^---\n/m),
+    );
+    const applied: string[] = [];
+    for (const text of documents) {
+      const [, kind = ""] = /^kind: (\w+)$/m.exec(text) ?? [];
+      const [, name = ""] = /^metadata:(?: \{|\n {2})name: ([\w-]+)/m.exec(text) ?? [];
+      const place = PLACES[kind];
+      if (place === undefined) continue; // of Gatekeeper and cert-manager, which this cluster has not
+      for (const query of ["dryRun=All&", ""]) {
+        const path = `${place}/${name}?${query}fieldManager=docs&fieldValidation=Strict`;
+        const answer = await cluster.call("PATCH", path, text, "application/apply-patch+yaml");
+        assert.ok(answer.status === 201 || answer.status === 200, `${kind} ${name}: ${answer.body.message}`);
+        assert.equal(answer.warnings, "", kind);
+      }
+      applied.push(kind);
+    }
+    assert.deepEqual(applied.sort(), Object.keys(PLACES).sort());
   });
 
   await t.test("the service is gone -> nothing is created, nothing was logged that is secret", async () => {
