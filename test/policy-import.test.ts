@@ -865,6 +865,14 @@ test("policy export: what the other program cannot demand is refused there, and 
     const { stderr } = await run(["policy", "export", "--format", "cip", "p.yaml"], { cwd });
     assert.equal(/could be the same key/.test(stderr), refused, key);
   }
+  for (const format of ["cip", "ivp"]) {
+    // policy-controller refuses a policy with a name that it does not know.
+    const { stdout } = await exported(
+      format,
+      "attestations: [{type: slsaprovenance1, signers: a, log: insecure-skip}]",
+    );
+    assert.match(stdout, /(?:predicateType|type): https:\/\/slsa\.dev\/provenance\/v1$/m, format);
+  }
   const denied = await exported("ivp", "signatures: {signers: a}", "denied: {keys: [{key: k.pub}]}\n");
   assert.deepEqual([denied.code, denied.stdout], [1, ""]);
   assert.match(denied.stderr, /denied\.keys has no equal/);

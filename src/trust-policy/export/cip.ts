@@ -1,3 +1,4 @@
+import { predicateTypeOf } from "../../sign/predicates.ts";
 import type { EvidenceText, RuleText, SignerText } from "../schema.ts";
 import { type ExportContext, imagesOf } from "./context.ts";
 import { identityFields, NoEqual, type Part, partsOf, resourceName, trustOf } from "./demands.ts";
@@ -101,7 +102,9 @@ function commonOf(demand: Demand): Spec {
     policy && ("cue" in policy ? { type: "cue", data: policy.cue } : { type: "rego", data: policy.rego });
   return {
     ...format,
-    attestations: [{ name: "attestation", predicateType: demand.type, ...(language ? { policy: language } : {}) }],
+    attestations: [
+      { name: "attestation", predicateType: predicateTypeOf(demand.type), ...(language ? { policy: language } : {}) },
+    ],
   };
 }
 

@@ -1,3 +1,4 @@
+import { predicateTypeOf } from "../../sign/predicates.ts";
 import { LISTS, NO_IMAGE, otherwise, toExpression } from "../import/expression.ts";
 import type { EvidenceText, RuleText, SignerText } from "../schema.ts";
 import { type ExportContext, imagesOf } from "./context.ts";
@@ -68,7 +69,7 @@ async function demandsOf(rule: RuleText, context: ExportContext): Promise<Fields
   const demands = [...(rule.signatures ? [rule.signatures] : []), ...(rule.attestations ?? [])];
   for (const [number, demand] of demands.entries()) {
     requireEqual(demand);
-    const type = "type" in demand ? demand.type : undefined;
+    const type = "type" in demand ? predicateTypeOf(String(demand.type)) : undefined;
     const attestation = `attestation${number}`;
     if (type !== undefined) attestations.push({ name: attestation, intoto: { type } });
     for (const part of partsOf(demand.signers, context.policy)) {
