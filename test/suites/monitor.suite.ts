@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Handler } from "../../src/io/io.ts";
@@ -15,6 +15,7 @@ import { PASSWORD } from "../support/passwords.ts";
 import { BEFORE, ENVIRONMENT, PROGRAM } from "../support/program.ts";
 import { collector, mailServer } from "../support/receivers.ts";
 import { keyOf } from "../support/sandbox-client.ts";
+import { writeLogs } from "../support/sandbox-logs.ts";
 import { run, temporaryFolder } from "../support/test-io.ts";
 
 /** Five ranges of a search in v1, which have up to 2000 entries and 200 requests each, and one of v2. */
@@ -48,14 +49,7 @@ test("monitor: kill -9 at twenty moments -> every entry searched once, every fin
   const ours = keyOf("P-256").publicKey;
   const others = keyOf("P-256").publicKey;
   writeFileSync(join(cwd, "ours.pub"), ours.export({ type: "spki", format: "pem" }));
-  for (const log of ["rekor1", "rekor2"] as const) {
-    mkdirSync(join(cwd, "sandbox", log), { recursive: true });
-    for (let index = 0; index < ENTRIES; index++) {
-      const key = index % 100 === 50 ? ours : others;
-      const name = join(cwd, "sandbox", log, String(index).padStart(9, "0"));
-      writeFileSync(name, log === "rekor1" ? storedV1(key, index) : bodyV2(key, index));
-    }
-  }
+  writeLogs(join(cwd, "sandbox"), ENTRIES, (index) => (index % 100 === 50 ? ours : others));
   let handler: Handler | undefined;
   let requests = 0;
   let killAt: readonly [request: number, later: number] = NEVER;
@@ -108,27 +102,6 @@ test("monitor: kill -9 at twenty moments -> every entry searched once, every fin
     for (const { id } of found) assert.ok(printed.includes(`found ${id}: `), id);
   }
 });
-
-type PublicKey = ReturnType<typeof keyOf>["publicKey"];
-const pemOf = (key: PublicKey) => Buffer.from(key.export({ type: "spki", format: "pem" })).toString("base64");
-
-function storedV1(key: PublicKey, index: number): string {
-  const value = index.toString(16).padStart(64, "0");
-  const spec = {
-    data: { hash: { algorithm: "sha256", value } },
-    signature: { content: "c2ln", publicKey: { content: pemOf(key) } },
-  };
-  const body = Buffer.from(JSON.stringify({ apiVersion: "0.0.1", kind: "hashedrekord", spec })).toString("base64");
-  return JSON.stringify({ body, integratedTime: 1_700_000_000, keys: [] });
-}
-
-function bodyV2(key: PublicKey, index: number): string {
-  const digest = Buffer.from(index.toString(16).padStart(64, "0"), "hex").toString("base64");
-  const rawBytes = key.export({ type: "spki", format: "der" }).toString("base64");
-  const verifier = { keyDetails: "PKIX_ECDSA_P256_SHA_256", publicKey: { rawBytes } };
-  const hashedRekordV002 = { data: { algorithm: "SHA2_256", digest }, signature: { content: "c2ln", verifier } };
-  return JSON.stringify({ apiVersion: "0.0.2", kind: "hashedrekord", spec: { hashedRekordV002 } });
-}
 
 test("monitor: a day's work: CI signs ten images in every form, a thief signs one -> the report names the one", async (t) => {
   const shop = await factory(t);
