@@ -7,7 +7,7 @@ import { writeKeyPairs } from "./support/key-pairs.ts";
 import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
 
 const VERIFY = ["verify", "--key", "a.pub", NO_LOG];
-const COUNT = 1500;
+const COUNT = 500;
 
 /** An image in a registry for many referrers, and the key pair `a`. */
 async function workshop(context: TestContext, options = { referrers: true }) {

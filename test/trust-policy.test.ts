@@ -18,6 +18,7 @@ import type { Decision } from "../src/trust-policy/decision.ts";
 import { readTrustPolicy } from "../src/trust-policy/read.ts";
 import { PolicySources } from "../src/trust-policy/sources.ts";
 import { isVerified } from "../src/verify/verify.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { LEGACY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
@@ -39,7 +40,7 @@ async function world(t: TestContext) {
     const ended = await run(argv, { cwd, io, env: { COSIGN_PASSWORD: "pw" } });
     assert.equal(ended.code, 0, ended.stderr);
   };
-  for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
+  writeKeyPairs(cwd, "a", "b");
   const store = await openRegistry(testIo({ io }), parseReference(`${registry}/app:v1`), PLAIN_REGISTRY);
   const { digest } = await pushImage(store, { file: "hello", content: Buffer.from("hello"), tag: "v1" });
   const image = `${registry}/app@${digest}`;

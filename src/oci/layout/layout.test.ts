@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { writeKeyPairs } from "../../../test/support/key-pairs.ts";
 import { listed } from "../../../test/support/storage.ts";
 import {
   LEGACY,
@@ -26,7 +27,7 @@ async function savedImage(context: TestContext) {
   const cwd = temporaryFolder(context);
   const registry = await testRegistry(context);
   const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: registry };
-  for (const name of ["a", "b", "c"]) await run(["generate-key-pair", "--output-key-prefix", name], { cwd, env });
+  writeKeyPairs(cwd, "a", "b", "c");
   const image = (await run(["sandbox", "push", "app"], { cwd, env })).stdout.trim();
   await run(["sign", "--key", "a.key", ...OFFLINE, LEGACY, image], { cwd, env });
   await run(["sign", "--key", "b.key", ...OFFLINE, image], { cwd, env });
