@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { HttpRequest, Io } from "../src/io/io.ts";
 import { jsonAnswer } from "./support/json-answer.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { PASSWORD } from "./support/passwords.ts";
 import { type TestSigstore, testSigstore } from "./support/sandbox.ts";
 import { type Outcome, run, temporaryFolder } from "./support/test-io.ts";
@@ -34,7 +35,7 @@ async function workshop(context: TestContext, io?: (sigstore: TestSigstore) => P
   write("v2.json", sigstore.signingConfig.rekor2);
   write("file", "content");
   write("other", "other content");
-  await ok("generate-key-pair");
+  writeKeyPairs(cwd, "cosign");
   const common = ["--trusted-root=root.json", "-y"];
   const token = `--identity-token=${sigstore.mint("alice@example.com")}`;
   await ok("sign-blob", ...common, "--signing-config=v1.json", "--key=cosign.key", "--bundle=key1.json", "file");

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Io } from "../../src/io/io.ts";
+import { writeKeyPairs } from "./key-pairs.ts";
 import { testSigstore } from "./sandbox.ts";
 import { run, temporaryFolder } from "./test-io.ts";
 
@@ -29,7 +30,7 @@ export async function policyWorkshop(t: TestContext) {
     assert.equal(ended.code, 0, ended.stderr);
     return ended;
   };
-  for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
+  writeKeyPairs(cwd, "a", "b");
   /** Pushes an image, with its own content if it is given; returns its name with the digest. */
   const push = async (name: string, content?: string) => {
     if (content !== undefined) write("content", content);
