@@ -123,6 +123,22 @@ test("readImages: image fields of custom resources -> a notice names them", () =
   assert.deepEqual(read(`${POD}  containers:\n  - image: a`).notices, []);
 });
 
+test("readImages: only custom resources -> no images, with a hint where they have an image field", () => {
+  const hintOf = (text: string) => {
+    try {
+      return { found: read(text) };
+    } catch (error) {
+      const { message, hint } = error as TsignError;
+      return { message, hint };
+    }
+  };
+  const prometheus = "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nspec: ";
+  const message = "no images found in f";
+  const hint = "name the images of custom resources in a list, one a line";
+  assert.deepEqual(hintOf(`${prometheus}{image: "q.example/p:v2"}`), { message, hint });
+  assert.deepEqual(hintOf(`${prometheus}{version: v2}`), { message, hint: undefined });
+});
+
 test("readImages: compose files", () => {
   finds([
     ["services:\n  web:\n    image: a:1\n  db: {image: b}\n", "compose: a:1@3 b@4"],

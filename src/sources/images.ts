@@ -43,8 +43,12 @@ export interface ReadImages extends SourceImages {
 export function readImages(content: string | Uint8Array, options: ImageSourceOptions): ReadImages {
   const { path } = options;
   const read = readAs(content, options);
-  if (read.images.length === 0) throw new TsignError("input", `no images found in ${path}`);
-  return read;
+  if (read.images.length > 0) return read;
+  // Its notices are not printed, because there is no result to print with them.
+  const [other] = read.format === "kubernetes" ? read.notices : [];
+  throw new TsignError("input", `no images found in ${path}`, {
+    hint: other === undefined ? undefined : "name the images of custom resources in a list, one a line",
+  });
 }
 
 function readAs(content: string | Uint8Array, options: ImageSourceOptions): ReadImages {
