@@ -129,7 +129,10 @@ test("log search: nothing found, nothing asked, a URI, no network -> refused", a
 test("log get: by index and by UUID, Rekor v1 and v2 -> the same entry as in the bundle", async (t) => {
   const shop = await workshop(t);
   const [v1, v2] = [JSON.parse(await readText(shop, "key1.json")), JSON.parse(await readText(shop, "other2.json"))];
-  type Got = { record: { leafHash: string; digest: string }; entry: { canonicalizedBody: string; logIndex: string } };
+  type Got = {
+    record: { leafHash: string; digest: string; signers: string[] };
+    entry: { canonicalizedBody: string; logIndex: string };
+  };
   const get = async (...argv: string[]) => (await shop.result("get", at(shop), ...argv)) as unknown as Got;
   const first = await get("0");
   assert.equal(first.entry.canonicalizedBody, v1.verificationMaterial.tlogEntries[0].canonicalizedBody);
@@ -137,6 +140,11 @@ test("log get: by index and by UUID, Rekor v1 and v2 -> the same entry as in the
   assert.equal((await get(first.record.leafHash)).record.leafHash, first.record.leafHash);
   const second = await get("--api-version=2", "1");
   assert.equal(second.entry.canonicalizedBody, v2.verificationMaterial.tlogEntries[0].canonicalizedBody);
+  assert.match(first.record.signers.join(), /^key [0-9a-f]{64}$/);
+  assert.deepEqual(second.record.signers, first.record.signers, "one key, as PEM and as DER");
+  const token = `--identity-token=${shop.sigstore.mint("alice@example.com")}`;
+  await shop.ok("sign-blob", ROOT, "-y", "--signing-config=v2.json", token, "--bundle=alice2.json", "file");
+  assert.match((await get("--api-version=2", "3")).record.signers.join(), /^alice@example\.com \(/);
   const { stdout } = await shop.ok("log", "get", at(shop), "0");
   assert.match(stdout, /^index: {7}0\nkind: {8}hashedrekord 0\.0\.1\nintegrated: /);
 });

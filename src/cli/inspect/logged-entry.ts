@@ -1,3 +1,4 @@
+import { createPublicKey } from "node:crypto";
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TransparencyLogEntry as LogEntry } from "@sigstore/protobuf-specs";
 import { TsignError } from "../../errors.ts";
@@ -121,7 +122,7 @@ function signerName(stated: Uint8Array): string {
   const text = Buffer.from(stated).toString("latin1");
   try {
     const [leaf] = isDer ? [] : readCertificates(text, "log entry");
-    const certificate = leaf ?? (isDer ? stated : undefined);
+    const certificate = leaf ?? (isDer && !isPublicKey(stated) ? stated : undefined);
     if (certificate) {
       const name = claimedSigner({ key: { kind: "certificate", leaf: certificate, chain: [], binding: false } });
       if (name !== "a malformed certificate") return name;
@@ -130,6 +131,16 @@ function signerName(stated: Uint8Array): string {
     return `key ${Buffer.from(hash("sha256", spki)).toString("hex")}`;
   } catch {
     return "a malformed key";
+  }
+}
+
+/** Whether DER is a SubjectPublicKeyInfo, as Rekor v2 stores keys; the parser of certificates takes it for one. */
+function isPublicKey(der: Uint8Array): boolean {
+  try {
+    createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" });
+    return true;
+  } catch {
+    return false;
   }
 }
 
