@@ -74,10 +74,28 @@ export function combine(units: readonly Unit[], draft: Draft): RuleText[] {
           applying.includes(unit) ||
           others.some((other) => other.units.includes(unit) && meets(untagged, other.pattern)),
       );
-      rules.push(together({ text, pattern: untagged, units: item.units }, all, draft));
+      const rule = together({ text, pattern: untagged, units: item.units }, all, draft);
+      // Other images of the repository may have no policy at all.
+      const isMatched = others.some((other) => covers(other.pattern, untagged));
+      rules.push(isMatched ? rule : refusing(rule, item, draft));
     }
   }
   return rules;
+}
+
+/** The rule for images of which only those with a tag have a policy, and those that another pattern matches: it refuses them. */
+function refusing(rule: RuleText, { text, units }: Item, draft: Draft): RuleText {
+  draft.note(
+    "refused",
+    units[0]?.place ?? "",
+    `images of ${text} with another tag, or named by digest, are refused: other policies match some of them only`,
+  );
+  const { name, images } = rule;
+  return {
+    ...(name === undefined ? {} : { name }),
+    images,
+    refuse: "imported policies match some of these images only",
+  };
 }
 
 /** One rule for one unit. */

@@ -32,6 +32,14 @@ function collect(texts: readonly string[], translate: (text: string) => string |
 const ANY = /^\*+$/;
 
 /**
+ * Whether a `*` in the last part of a repository may stand for the beginning of a tag or digest as well, because characters follow
+ * it that may be in one: `app*b` matches `apple:b`, and `app*6:*` the beginning of every digest.
+ */
+function reachesTag(repository: string, tag: string | undefined): boolean {
+  return tag === undefined ? /\*[^/*]+\**$/.test(repository) : ANY.test(tag) && /\*[^/*]*6$/.test(repository);
+}
+
+/**
  * Translates globs of ClusterImagePolicy: `*` without `/`, `**` for any characters; they match `repository:tag` or
  * `repository@digest` as a whole (policy-controller, pkg/apis/glob).
  */
@@ -45,7 +53,7 @@ export function fromClusterImagePolicy(globs: readonly string[]): Translated {
     if (glob === "*/*") return "index.docker.io/*/*";
     if (glob.includes("***")) return undefined;
     const { repository, tag, digest } = split(glob);
-    if (HUB_USERS.test(repository)) return undefined;
+    if (HUB_USERS.test(repository) || reachesTag(repository, tag ?? digest)) return undefined;
     if (digest !== undefined) return anyDigest.has(repository) ? repository : undefined;
     if (tag === undefined) {
       if (repository.endsWith("*")) return repository;
@@ -69,7 +77,7 @@ export function fromKyverno(patterns: readonly string[]): Translated {
     if (ANY.test(pattern)) return "**";
     if (/[?[\]{}!\\]/.test(pattern)) return undefined;
     const { repository, tag } = split(pattern.replace(/\*+/g, "**"));
-    if (HUB_USERS.test(repository)) return undefined;
+    if (HUB_USERS.test(repository) || reachesTag(repository, tag)) return undefined;
     if (tag === undefined || ANY.test(tag)) return repository;
     return `${repository}:${tag.replaceAll("**", "*")}`;
   });
@@ -95,6 +103,7 @@ export function fromConnaisseur(pattern: string): Translated {
     if (/[?[\]{}!\\]/.test(text)) return undefined;
     const { repository, tag, digest } = split(text.replace(/\*+/g, "**"));
     if (digest !== undefined) return onHub(repository.replace(/:[^/:]*$/, ""));
+    if (reachesTag(repository, tag)) return undefined;
     if (tag === undefined) return onHub(repository.endsWith("**") ? repository : `${repository}**`);
     if (ANY.test(tag)) return onHub(repository.endsWith("**") ? repository : `${repository}:*`);
     return onHub(`${repository}:${tag.replaceAll("**", "*").replace(/\**$/, "*")}`);
