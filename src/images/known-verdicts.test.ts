@@ -32,16 +32,16 @@ function counting({
   return { known, of, counts };
 }
 
-test("KnownVerdicts: 400 digests of a repository, each with two names -> each verified once", async () => {
-  const { of, counts } = counting({ names: 800, ok: true, payload: 500 });
+test("KnownVerdicts: a thousand digests of a repository, each with two names -> each verified once", async () => {
+  const { of, counts } = counting({ names: 2000, ok: true, payload: 500 });
   for (const name of ["v1", "latest"]) {
-    for (let index = 0; index < 400; index++) {
+    for (let index = 0; index < 1000; index++) {
       const image = `app:${name}-${index}`;
       assert.equal((await of(`${index}`, image)).image, image);
     }
   }
   assert.deepEqual(new Set(counts.values()), new Set([1]));
-  assert.equal(counts.size, 400);
+  assert.equal(counts.size, 1000);
 });
 
 test("KnownVerdicts: three names at the same time -> verified once", async () => {
@@ -57,10 +57,10 @@ test("KnownVerdicts: the last name of a repository -> its verdicts are forgotten
 });
 
 test("KnownVerdicts: more than the limit of memory -> the oldest is verified again", async () => {
-  const { of, counts } = counting({ names: 9, maxBytes: 250_000, ok: true, payload: 10_000 });
+  const { of, counts } = counting({ names: 9, maxBytes: 130_000, ok: true, payload: 10_000 });
   for (const key of ["a", "b", "c", "c", "a"]) await of(key, key);
   assert.deepEqual(Object.fromEntries(counts), { a: 2, b: 1, c: 1 });
-  const large = counting({ names: 9, maxBytes: 250_000, ok: true, payload: 1_000_000 });
+  const large = counting({ names: 9, maxBytes: 130_000, ok: true, payload: 1_000_000 });
   for (const key of ["a", "a"]) await large.of(key, key);
   assert.equal(large.counts.get("a"), 2, "a verdict above the limit is not kept");
 });

@@ -1,9 +1,9 @@
 import type { ImageVerdict } from "./verdict.ts";
 
-/** Most bytes of verdicts that are kept for further names of their digests. */
+/** Most bytes of verdicts that are kept for further names of their digests: about a thousand images with one signature each. */
 const MAX_BYTES = 32 * 1024 * 1024;
 /** Bytes of a candidate besides its document, measured: keys, certificates, log entries, checks. */
-const PER_CANDIDATE = 80 * 1024;
+const PER_CANDIDATE = 32_000;
 
 interface Kept {
   readonly repository: string;
