@@ -154,7 +154,7 @@ test("log get: unknown index, UUID, another word -> refused", async (t) => {
   const refused: [argv: string[], reason: RegExp][] = [
     [["99"], /no such log entry: 99; .*\nhint: check --rekor-url, and pass --api-version=2/],
     [["0".repeat(64)], /no such log entry: 0{64}/],
-    [["--api-version=2", "99"], /no such log entry: 99; the log at .* has 3 entries/],
+    [["--api-version=2", "99"], /no such log entry: 99; the size of the log at .* is 3/],
     [["--api-version=2", "0".repeat(64)], /Rekor v2 has no UUIDs/],
     [["abc"], /not the index or UUID/],
     [["--rekor-url=http://127.0.0.1:9", "0"], /connect to/],
@@ -175,12 +175,12 @@ test("log verify: an entry of Rekor v1 and v2, and those of a bundle -> included
   const v1 = await shop.ok("log", "verify", at(shop), ROOT, "1");
   assert.match(
     v1.stdout,
-    /^Log entry 1 is in http:\S+, at \S+Z: included in a tree of 3 entries, whose checkpoint is signed by /,
+    /^Log entry 1 is in http:\S+, at \S+Z: included in a tree of size 3, whose checkpoint is signed by /,
   );
   assert.match(v1.stderr, /The signature in the entry was not verified/);
   for (const index of ["0", "1", "2"]) {
     const v2 = await shop.ok("log", "verify", at(shop), ROOT, "--api-version=2", index);
-    assert.match(v2.stdout, new RegExp(`^Log entry ${index} is in http:\\S+: included in a tree of 3 entries`));
+    assert.match(v2.stdout, new RegExp(`^Log entry ${index} is in http:\\S+: included in a tree of size 3`));
   }
   for (const bundle of ["key1.json", "alice1.json", "file2.json", "other2.json"]) {
     await shop.ok("log", "verify", ROOT, "--rekor-url=http://127.0.0.1:9", bundle);

@@ -120,7 +120,7 @@ test("entryAtIndexV2: invalid checkpoints, tiles and refusals -> error", async (
     [checkpoint("5", "?"), "service", /invalid checkpoint/],
     [only("checkpoint", Buffer.from("")), "service", /invalid checkpoint/],
     [only("checkpoint", 404), "service", /404/],
-    [checkpoint("2", root), "input", /no such log entry: 4; the log at log\.example has 2 entries/],
+    [checkpoint("2", root), "input", /no such log entry: 4; the size of the log at log\.example is 2/],
     [only("tile/entries", Buffer.from([0])), "service", /invalid log entry/],
     [only("tile/entries", Buffer.from([0, 9, 1])), "service", /invalid log entry/],
     [only("tile/entries", 403), "auth", /403/],

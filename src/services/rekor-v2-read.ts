@@ -21,7 +21,7 @@ export async function entryAtIndexV2(io: TransportIo, url: URL, index: number): 
   if (!/^\d{1,15}$/.test(sizeText) || root?.length !== HASH)
     throw wrongAnswer(client, "returned an invalid checkpoint");
   if (index >= size) {
-    throw new TsignError("input", `no such log entry: ${index}; the log at ${url.host} has ${size} entries`);
+    throw new TsignError("input", `no such log entry: ${index}; the size of the log at ${url.host} is ${size}`);
   }
   const tree = tilesOf(client, size);
   const body = await entryBody(tree, index);

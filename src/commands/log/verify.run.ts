@@ -57,7 +57,7 @@ function printIncluded(
 ) {
   const time = integratedTime ? `, at ${timeText(integratedTime)}` : "";
   io.stdout.write(
-    `Log entry ${entry.logIndex} is in ${log.baseUrl}${time}: included in a tree of ${treeSize} entries, whose checkpoint is signed by ${signedBy}\n`,
+    `Log entry ${entry.logIndex} is in ${log.baseUrl}${time}: included in a tree of size ${treeSize}, whose checkpoint is signed by ${signedBy}\n`,
   );
 }
 
