@@ -169,6 +169,8 @@ test("report checks: refuse what the schemas refuse", () => {
     '<testcase name="a" digest="b"></testcase>',
     "a",
     "<testcase>",
+    '<testcase name="a"></testcase><testcase name="b"></testcase>',
+    '<testcase name="a"><failure message="x">y</failure></testcase>',
   ]) {
     assert.throws(() => assertJunit(`${head}${bad}${foot}`), bad);
   }

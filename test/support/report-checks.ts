@@ -33,6 +33,17 @@ export function assertJunit(xml: string): void {
   }
   assertText(body.slice(end), undefined);
   assert.deepEqual(open, []);
+  const counted = { tests: "testcase", failures: "failure", errors: "error" };
+  for (const [, start = ""] of body.matchAll(/<(testsuites? [^>]*)>/g)) {
+    for (const [attribute, element] of Object.entries(counted)) {
+      const stated = new RegExp(` ${attribute}="(\\d+)"`).exec(start)?.[1];
+      assert.equal(
+        Number(stated),
+        body.match(new RegExp(`<${element}[ >]`, "g"))?.length ?? 0,
+        `${attribute} in ${start}`,
+      );
+    }
+  }
 }
 
 function assertElement(name: string, attributes: string, parent: string | undefined): void {
