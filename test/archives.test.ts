@@ -13,6 +13,7 @@ import { archiveFiles } from "../src/oci/layout/archive-files.ts";
 import { openRegistry } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
+import { jsonAnswer } from "./support/json-answer.ts";
 import { writeKeyPairs } from "./support/key-pairs.ts";
 import { BEFORE, ENVIRONMENT, PROGRAM } from "./support/program.ts";
 import { testSigstore } from "./support/sandbox.ts";
@@ -55,6 +56,17 @@ async function workshop(t: TestContext) {
   const verify = (...more: string[]) => local("verify", "--key", "a.pub", NO_LOG, "--local-image", ...more);
   return { ...shop, app, web, db, names, verify, push };
 }
+
+test("save --json: an archive or a folder -> every image is named", async (t) => {
+  const { ok, app, web, db, names } = await workshop(t);
+  const saved = async (...argv: string[]) => {
+    const { result } = jsonAnswer(await ok("save", "--json", ...argv), "save").document;
+    return [Reflect.get(result, "files"), result.images];
+  };
+  const images = [app, web, db].map((image) => ({ image, state: "saved" }));
+  assert.deepEqual(await saved("--dir", "all.tar", ...names), [["all.tar"], images]);
+  assert.deepEqual(await saved("--dir", "one", names[1] ?? ""), [["one"], images.slice(1, 2)]);
+});
 
 function digestsIn({ stdout }: Outcome): string[] {
   const arrays = stdout.split("\n").filter((line) => line !== "");

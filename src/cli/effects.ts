@@ -100,10 +100,10 @@ export const EFFECTS = shape.object(
       shape.object({
         image: shape.text("registry/repository@digest"),
         state: shape.text(
-          "signed, attested or copied; to be signed or to be attested (--dry-run); already signed or attested, failed or not begun",
+          "signed, attested, copied or saved; to be signed or to be attested (--dry-run); already signed or attested, failed or not begun",
         ),
       }),
-      "what became of each image, in order; absent for commands that do not sign or copy images",
+      "what became of each image, in order; absent for commands that do not sign, copy or save images",
     ),
     planned: shape.list(
       shape.object({

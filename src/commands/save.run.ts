@@ -1,4 +1,4 @@
-import { recordFile } from "../cli/effects.ts";
+import { recordFile, recordImage } from "../cli/effects.ts";
 import { readImageInputs } from "../cli/options/image-sources.ts";
 import { openAttachments, resolveImage } from "../cli/options/images.ts";
 import { printRoot, rootToSave, SAVED_ROOT, type SavedRoot } from "../cli/options/saved-root.ts";
@@ -10,6 +10,7 @@ import { countOf, printDone } from "../cli/print/stored.ts";
 import { TsignError } from "../errors.ts";
 import type { Attached } from "../evidence/find/attached.ts";
 import type { Digest } from "../format/digest.ts";
+import type { RegistryImage } from "../images/open.ts";
 import { archiveParts, type ImageToSave, imageToSave, needsTrustedRoot } from "../images/save-archive.ts";
 import { findImageTree } from "../images/tree.ts";
 import type { Io } from "../io/io.ts";
@@ -73,6 +74,7 @@ async function saveFolder(io: Io, text: string, flags: SaveFlags): Promise<void>
   await layout.commit(entries.sort((a, b) => order(a) - order(b)));
   const attached = countOf(tree.attached.length, "attachment");
   recordFile(io, flags.dir);
+  recordSaved(io, image);
   printDone(io, `Saved ${image.ref.name}@${image.digest} with ${attached} to ${flags.dir}`);
 }
 
@@ -101,9 +103,14 @@ async function saveArchive(io: Io, texts: readonly string[], flags: SaveFlags): 
   await io.files.replace(flags.dir, pieces, { mode: 0o644 });
   recordFile(io, flags.dir);
   for (const { image, attached } of images) {
+    recordSaved(io, image);
     printDone(io, `Saved ${formatReference(image.ref)} with ${countOf(attached.length, "attachment")} to ${flags.dir}`);
   }
   if (root) printRoot(io, root, `Saved the trusted root to ${flags.dir}`);
+}
+
+function recordSaved(io: Io, { ref, digest }: Pick<RegistryImage, "ref" | "digest">): void {
+  recordImage(io, { image: `${ref.name}@${digest}`, state: "saved" });
 }
 
 /** Images looked up at a time. */
