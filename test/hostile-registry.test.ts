@@ -140,15 +140,16 @@ test('verify: referrers list fails -> exit 1, never "no signatures found"', asyn
   );
   const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: address };
   const io = hurried();
+  const verify = ["verify", "--key", "cosign.pub", NO_LOG, "--timeout=5h"]; // the limit is hurried, too
   await run(["generate-key-pair"], { cwd, env });
   const image = (await run(["sandbox", "push", "app"], { cwd, env })).stdout.trim();
   for (status of [500, 401, 403, 429]) {
-    const verified = await run(["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env, io });
+    const verified = await run([...verify, image], { cwd, env, io });
     assert.equal(verified.code, 1, `${status}: ${verified.stderr}`);
     assert.match(verified.stderr, new RegExp(`returned ${status}`));
   }
   status = 404;
-  assert.equal((await run(["verify", "--key", "cosign.pub", NO_LOG, image], { cwd, env, io })).code, 10);
+  assert.equal((await run([...verify, image], { cwd, env, io })).code, 10);
 });
 
 test("verify: one referrer missing -> reported, others still verified", async (t) => {
