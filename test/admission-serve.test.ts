@@ -157,6 +157,11 @@ test("admission serve: what it cannot serve with -> one line, and nothing is ser
     [["--trust-policy=policy.yaml", ...tls, "--client-ca=empty"], /Error: read empty: there is no certificate in it/],
     [["--trust-policy=missing.yaml", ...tls], /Error: .*missing\.yaml/],
     [["--trust-policy=a.pub", ...tls], /Error: .*a\.pub/],
+    // Objects name registries: a password would be sent to any of them.
+    ...["username", "password", "token"].map((name): [string[], RegExp] => [
+      ["--trust-policy=policy.yaml", `--registry-${name}=x`],
+      new RegExp(`Error: unknown flag: --registry-${name}`),
+    ]),
   ];
   for (const [flags, expected] of refused) {
     const { code, stderr } = await tsign("admission", "serve", ...flags);

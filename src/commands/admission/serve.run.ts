@@ -38,7 +38,7 @@ async function serve(io: Io, of: { flags: ServeFlags; file: string; address: Add
   const own: Io = Object.create(io, { signal: { value: ended.signal } });
   const policy = await LivePolicy.open(own, {
     read: () => readPolicyFile(own, file),
-    registry: registryOptions(flags),
+    registry: registryOptions({ ...flags, registryPassword: "", registryToken: "", registryUsername: "" }),
     warn: (text) => log({ level: "warning", message: text }),
   });
   const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
