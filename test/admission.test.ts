@@ -9,14 +9,17 @@ import { readReview } from "../src/admission/review.ts";
 import { AdmissionService } from "../src/admission/service.ts";
 import { type Reviewed, review } from "../src/admission/webhook.ts";
 import { digestOf } from "../src/format/digest.ts";
+import type { HttpRequest, Io } from "../src/io/io.ts";
 import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
+import { attachmentTag } from "../src/oci/tags.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
 const MONDAY = Date.parse("2026-03-02T12:00:00Z");
 const MINUTE = 60_000;
+const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 /** A registry with signed and unsigned images, and a service that decides by a policy. */
 async function world(t: TestContext, more = "", options = { timeout: 8000 }) {
@@ -493,6 +496,41 @@ test("admission: a registry that does not answer in time -> 503 before the deadl
   const { response } = await ofPod(image("good"));
   assert.deepEqual([response.allowed, response.status?.code], [false, 503]);
   assert.match(response.status?.message ?? "", /good:1" could not be checked: not verified within 0.1 s; try again/);
+});
+
+test("admission: images with large signatures -> fetched for one image at a time, so that they do not fill the memory", async (t) => {
+  const { push, image, io, policy, ofPod } = await world(t);
+  const names = ["one", "two", "three"];
+  const content = Buffer.alloc(9 * 1024 * 1024);
+  for (const name of names) {
+    const store = await openRegistry(io, parseReference(image(name)), PLAIN_REGISTRY);
+    const tag = attachmentTag(await push(name), "sig");
+    const layer = { ...(await store.putBlob(content)), mediaType: "application/vnd.dev.cosign.simplesigning.v1+json" };
+    const config = {
+      ...(await store.putBlob(Buffer.from("{}"))),
+      mediaType: "application/vnd.oci.image.config.v1+json",
+    };
+    const manifest = { schemaVersion: 2, mediaType: MANIFEST, config, layers: [layer] };
+    await store.putManifest(Buffer.from(JSON.stringify(manifest)), { mediaType: MANIFEST, tag });
+  }
+  let [fetched, most, now] = [0, 0, 0];
+  const counting: Io = Object.create(io, {
+    http: {
+      value: async (request: HttpRequest) => {
+        if (!request.url.pathname.includes("/blobs/")) return io.http(request);
+        fetched++;
+        most = Math.max(most, ++now);
+        await io.sleep(30);
+        return io.http(request).finally(() => now--);
+      },
+    },
+  });
+  const options = { maxBytes: 1e7, workers: 2, tagPrefix: "", rekorUrl: undefined };
+  const decider = new Decider(counting, { current: () => policy.current, options });
+  const outcomes = await Promise.all(names.map((name) => decider.decide(image(name), MONDAY + MINUTE)));
+  assert.ok(outcomes.every((each) => each.kind === "decided" && !each.decision.allowed));
+  assert.deepEqual([fetched, most], [3, 1]);
+  assert.equal((await ofPod(image("one"))).response.status?.code, 403);
 });
 
 test("gatekeeper: each key is answered as it was sent: the image by its digest, or an error", async (t) => {

@@ -1,6 +1,7 @@
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import type { Digest } from "../format/digest.ts";
+import { HeavyTurns } from "../images/heavy.ts";
 import { imageTarget, openImage, type RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
@@ -37,6 +38,8 @@ const MOST_KEPT = 10_000;
 const MAX_EVIDENCE = 256 * 1024;
 const MOST_EVIDENCE = 500;
 const TURNS = { running: 16, waiting: 2000 };
+/** How long an image with large signatures waits for another one, whose registry may be slow. Milliseconds. */
+const MAX_HEAVY_WAIT = 10_000;
 
 /** An image that is being looked at for at least one review. */
 interface Running<T> {
@@ -65,11 +68,16 @@ export class Decider {
   readonly #resolving = new Map<string, Running<RegistryImage>>();
   readonly #deciding = new Map<string, Running<Decided>>();
   readonly #turns = new Turns(TURNS);
+  readonly #heavy: HeavyTurns;
 
   constructor(io: Io, { current, options }: { current: () => Loaded; options: DecideOptions }) {
     this.#io = io;
     this.#current = current;
     this.#options = options;
+    this.#heavy = new HeavyTurns(async (ended) => {
+      await io.sleep(MAX_HEAVY_WAIT, ended);
+      throw new TsignError("timeout", "wait for images with large signatures: others take too long");
+    });
   }
 
   /**
@@ -124,7 +132,9 @@ export class Decider {
     if (known) return known;
     const decided = await this.#once(this.#deciding, { key, until, registry: ref.registry }, async () => {
       const target = await imageTarget(this.#io, image, loaded.registry);
-      const made = await decideImage(this.#io, loaded.sources, { policy: loaded.policy, ref, target }, this.#options);
+      const made = await this.#heavy.run(target, (each) =>
+        decideImage(this.#io, loaded.sources, { policy: loaded.policy, ref, target: each }, this.#options),
+      );
       this.#keep(key, made, rule);
       return made;
     });

@@ -46,3 +46,34 @@ test("HeavyTurns: one image at a time has more than 8 MiB, also if some fail; li
   assert.equal(await mostHeavy([[9 * MIB], [9 * MIB], [9 * MIB], [9 * MIB]], fail), 1);
   assert.equal(await mostHeavy([[8 * MIB], [8 * MIB]]), 0);
 });
+
+test("HeavyTurns: an image that waits too long gives up; those behind it still wait for those before it", async () => {
+  const slow = Promise.withResolvers<void>();
+  let patience = 60_000;
+  const turns = new HeavyTurns(async (ended) => {
+    await sleep(patience, undefined, { signal: ended });
+    throw new Error("too late");
+  });
+  const store = { ...memoryStore(), blob: async () => new Uint8Array() };
+  const digest = digestOf(Buffer.from("image"));
+  const target: ImageTarget = { name: "i", reference: "i", digest, store, attachments: store, repository: "" };
+  const order: string[] = [];
+  const run = (name: string, work = async () => {}) =>
+    turns.run(target, async ({ attachments }) => {
+      await attachments.blob({ digest, size: 9 * MIB, mediaType: "x" }, { maxBytes: 9 * MIB });
+      order.push(name);
+      await work();
+    });
+  const first = run("first", () => slow.promise);
+  await sleep(1);
+  patience = 10;
+  const second = run("second");
+  await sleep(1);
+  patience = 60_000;
+  const third = run("third");
+  await assert.rejects(second, /too late/);
+  assert.deepEqual(order, ["first"]);
+  slow.resolve();
+  await Promise.all([first, third]);
+  assert.deepEqual(order, ["first", "third"]);
+});

@@ -9,7 +9,16 @@ const LIGHT = 8 * 1024 * 1024;
  * other one has more.
  */
 export class HeavyTurns {
+  readonly #giveUp: ((ended: AbortSignal) => Promise<never>) | undefined;
   #last: Promise<void> = Promise.resolve();
+
+  /**
+   * @param giveUp throws after the longest time that an image may wait for its turn, or when the signal ends the waiting; without it
+   *   an image waits as long as the others take
+   */
+  constructor(giveUp?: (ended: AbortSignal) => Promise<never>) {
+    this.#giveUp = giveUp;
+  }
 
   /** Runs work on an image, which gives back its turn when it is done. */
   async run<T>(target: ImageTarget, work: (target: ImageTarget) => Promise<T>): Promise<T> {
@@ -29,7 +38,10 @@ export class HeavyTurns {
     try {
       return await work({ ...target, attachments });
     } finally {
-      turn?.then((release) => release());
+      turn?.then(
+        (release) => release(),
+        () => {}, // it gave up
+      );
     }
   }
 
@@ -38,7 +50,15 @@ export class HeavyTurns {
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#last = promise;
-    await before;
+    const ended = new AbortController();
+    try {
+      await (this.#giveUp ? Promise.race([before, this.#giveUp(ended.signal)]) : before);
+    } catch (error) {
+      before.then(resolve); // those behind it wait for those before it
+      throw error;
+    } finally {
+      ended.abort();
+    }
     return resolve;
   }
 }
