@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readPem, writePem } from "./pem.ts";
+import { readPem, wrapPem, writePem } from "./pem.ts";
 
 const bytes = Buffer.from(Array.from({ length: 100 }, (_, at) => at));
 const block = writePem("SOME KEY", bytes);
@@ -13,6 +13,18 @@ test("writePem writes lines of 64 characters", () => {
     [24, 64, 64, 8, 22, 0],
   );
   assert.equal(writePem("X", Buffer.alloc(0)), "-----BEGIN X-----\n-----END X-----\n");
+});
+
+test("wrapPem: lines of more than 76 characters -> of 64; everything else unchanged", () => {
+  const content = (text: string) => text.replaceAll("\n", "");
+  for (const length of [1, 64, 76, 77, 128, 129, 253, 506]) {
+    const line = "A".repeat(length);
+    const wrapped = wrapPem(`-----BEGIN X-----\n${line}\n-----END X-----\n`);
+    assert.equal(content(wrapped), `-----BEGIN X-----${line}-----END X-----`);
+    assert.doesNotMatch(wrapped, /.{77}|\n\n/, `${length}`);
+  }
+  const other = `${"A".repeat(76)}\n# ${"a word ".repeat(20)}\n${block}${"-".repeat(100)}\r\n`;
+  assert.equal(wrapPem(other), other);
 });
 
 test("readPem returns blocks in order, ignoring other text", () => {

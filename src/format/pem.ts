@@ -66,6 +66,11 @@ function decodeBody(body: string): Uint8Array {
   return Buffer.from(lines.join(""), "base64");
 }
 
+/** Breaks base64 lines of more than 76 characters into lines of 64: the executable's runtime refuses some longer ones. */
+export function wrapPem(text: string): string {
+  return text.replace(/[A-Za-z0-9+/=]{77,}/g, (line) => line.replace(/.{64}(?=.)/g, "$&\n"));
+}
+
 /** A PEM block with lines of 64 characters and a final newline, as Go's encoding/pem writes it. */
 export function writePem(label: string, bytes: Uint8Array): string {
   const lines =

@@ -3,6 +3,7 @@ import { type Dirent, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import tls, { type SecureContext } from "node:tls";
 import { TsignError } from "../errors.ts";
+import { wrapPem } from "../format/pem.ts";
 
 /** Where Linux distributions keep CA certificates, in the order of Go's crypto/x509 (root_linux.go). */
 const LINUX_PLACES = {
@@ -43,7 +44,10 @@ export function systemAuthorities(
   for (const folder of folders ? folders.split(delimiter) : isLinux ? linux.folders : [])
     texts.push(...filesOf(folder));
   const found = new Map<string, string>();
-  for (const text of texts) for (const [block] of text.matchAll(BLOCK)) found.set(block.replaceAll(/\s/g, ""), block);
+  for (const text of texts)
+    for (const [block] of text.matchAll(BLOCK)) {
+      found.set(block.replaceAll(/\s/g, ""), wrapPem(block));
+    }
   if (texts.length === 0 && !file && !folders) return tls.rootCertificates;
   return [...found.values()];
 }

@@ -6,6 +6,7 @@ import { readCertificates } from "../evidence/legacy/read.ts";
 import { sameBytes } from "../format/bytes.ts";
 import { digestOf } from "../format/digest.ts";
 import { isObject, textOf } from "../format/json.ts";
+import { wrapPem } from "../format/pem.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import { verifyCertificate } from "../verify/certificate.ts";
@@ -120,7 +121,7 @@ function isIssued(leaf: Uint8Array, trust: TrustMaterial, at: Date): boolean {
 /** The certificate or the key of an entry, PEM or DER; neither if it is malformed. */
 function read(stated: Uint8Array): { leaf?: Uint8Array; spki?: Uint8Array } {
   const isDer = stated[0] === 0x30;
-  const text = isDer ? "" : Buffer.from(stated).toString("latin1");
+  const text = isDer ? "" : wrapPem(Buffer.from(stated).toString("latin1"));
   const [leaf] = isDer ? [stated] : (tried(() => readCertificates(text, "log entry")) ?? []);
   if (leaf && tried(() => parseCertificate(leaf))) return { leaf };
   const key = tried(() => createPublicKey(isDer ? { key: Buffer.from(stated), format: "der", type: "spki" } : text));

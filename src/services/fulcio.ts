@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { isObject } from "../format/json.ts";
+import { wrapPem } from "../format/pem.ts";
 import { sameKey } from "../keys/index.ts";
 import type { Signer } from "../keys/types.ts";
 import type { TransportIo } from "../net/retry.ts";
@@ -62,7 +63,8 @@ function readChain(bytes: Uint8Array, client: ServiceClient): X509Certificate[] 
   const chain = isObject(message) ? message["chain"] : undefined;
   const certificates: unknown = isObject(chain) ? chain["certificates"] : undefined;
   try {
-    if (Array.isArray(certificates)) return certificates.map((pem: unknown) => new X509Certificate(String(pem)));
+    if (Array.isArray(certificates))
+      return certificates.map((pem: unknown) => new X509Certificate(wrapPem(String(pem))));
   } catch {
     // reported below
   }

@@ -4,6 +4,7 @@ import { TsignError } from "../errors.ts";
 import { readBundleContent } from "../evidence/bundle/read.ts";
 import { ownMessage } from "../evidence/signed-message.ts";
 import { type HashName, messageOfDigests } from "../format/digest.ts";
+import { wrapPem } from "../format/pem.ts";
 import type { Io, TlsOptions } from "../io/io.ts";
 import { publicKeyFromObject, publicKeyFromPem } from "../keys/index.ts";
 import type { TransportIo } from "../net/retry.ts";
@@ -142,6 +143,6 @@ function recordOf(signature: Bundle["content"], publicKey: string, hash?: HashNa
 /** Returns the key in PEM text, and the certificate (DER) if the text is one. */
 function verifierOf(pem: string) {
   if (!pem.includes("-----BEGIN CERTIFICATE")) return { key: publicKeyFromPem(pem), certificate: undefined };
-  const certificate = new X509Certificate(pem);
+  const certificate = new X509Certificate(wrapPem(pem));
   return { key: publicKeyFromObject(certificate.publicKey), certificate: certificate.raw };
 }

@@ -2,6 +2,7 @@ import { createHash, createPublicKey, type KeyObject, X509Certificate } from "no
 import { TsignError } from "../errors.ts";
 import { encodeBase64 } from "../format/base64.ts";
 import { faultOf } from "../format/key-fault.ts";
+import { wrapPem } from "../format/pem.ts";
 import { parseCertificate } from "./certificate.ts";
 
 /** A period in protobuf JSON. */
@@ -26,7 +27,7 @@ export function logInstance(options: {
   origin: string | undefined;
 }): Record<string, unknown> {
   const { url, pem, validFor, origin } = options;
-  const key = createPublicKey(pem);
+  const key = createPublicKey(wrapPem(pem));
   const fault = faultOf(key);
   if (fault) throw new TsignError("input", `log's key cannot be used: ${fault}`);
   const spki = key.export({ type: "spki", format: "der" });

@@ -7,6 +7,7 @@ import { byContent } from "../format/by-content.ts";
 import { sameBytes } from "../format/bytes.ts";
 import { hash } from "../format/digest.ts";
 import { isObject, parseJson, textOf } from "../format/json.ts";
+import { wrapPem } from "../format/pem.ts";
 import { sameKey } from "../keys/index.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { isWithin, type Log } from "../trust/material.ts";
@@ -200,7 +201,7 @@ function requireKey(stated: Uint8Array, { evidence, key }: { evidence: Evidence;
 /** Reads PEM or DER, of a certificate or otherwise of a public key; both are undefined for anything else. */
 const readStated = byContent((stated): { certificate?: X509Certificate; key?: KeyObject } => {
   const isPem = stated[0] !== 0x30;
-  const text = isPem ? Buffer.from(stated).toString("latin1") : "";
+  const text = isPem ? wrapPem(Buffer.from(stated).toString("latin1")) : "";
   const certificate = tryRead(() => new X509Certificate(isPem ? text : stated));
   if (certificate) return { certificate };
   const key = tryRead(() => createPublicKey(isPem ? text : { key: Buffer.from(stated), format: "der", type: "spki" }));

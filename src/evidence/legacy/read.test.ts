@@ -121,6 +121,15 @@ test("readAttestationLayer: an envelope -> its content, and the whole layer as `
   assert.throws(() => read({}, Buffer.from("{}")), refused("bad-bundle", "layer is not a DSSE envelope"));
 });
 
+test("readCertificates: lines of any length", () => {
+  const text = Buffer.from(LEAF).toString("base64");
+  for (const length of [64, 76, 252, 253, 254, text.length]) {
+    const lines = text.match(new RegExp(`.{1,${length}}`, "g")) ?? [];
+    const block = ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
+    assert.deepEqual(readCertificates(block, "it"), [LEAF], `${length}`);
+  }
+});
+
 test("readCertificates: every block in order, with text between them and repeated blocks", () => {
   const text = `before\n${pem(LEAF)}between\n${pem(ROOT)}${pem(LEAF)}after`;
   assert.deepEqual(readCertificates(text, "it"), [LEAF, ROOT, LEAF]);

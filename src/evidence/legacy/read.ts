@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import { decodeBase64 } from "../../format/base64.ts";
 import { isObject, parseJson } from "../../format/json.ts";
+import { wrapPem } from "../../format/pem.ts";
 import { parseForPrinting, parseSignedJson } from "../../format/signed-json.ts";
 import { readEnvelope } from "../envelope.ts";
 import { ANNOTATION } from "../media-types.ts";
@@ -86,7 +87,7 @@ export function readCertificates(pem: string, name: string): Uint8Array[] {
   const known = new Map<string, Uint8Array>(); // a repeated block is parsed once
   return blocks.map((block) => {
     try {
-      const der = known.get(block) ?? new X509Certificate(block).raw;
+      const der = known.get(block) ?? new X509Certificate(wrapPem(block)).raw;
       known.set(block, der);
       return der;
     } catch (cause) {
