@@ -31,7 +31,7 @@ function hurried(): Pick<Io, "sleep" | "now"> {
   const io = testIo();
   const start = Date.now();
   return {
-    sleep: (milliseconds, signal) => io.sleep(milliseconds / 100, signal),
+    sleep: (milliseconds, signal) => io.sleep(milliseconds / (milliseconds < 10_000 ? 100 : 5), signal),
     now: () => new Date(start + (Date.now() - start) * 100),
   };
 }
