@@ -217,6 +217,18 @@ test("prune: keyless signatures in both forms -> each form keeps its newest; --o
   }
 });
 
+test("prune: a signature that is stored twice, as cosign attach does -> stays", async (t) => {
+  const { sign, image, ok, tsign, store, digest } = await storageWorkshop(t);
+  await sign(LEGACY);
+  const tag = attachmentTag(digest, "sig");
+  const { manifest } = (await store.manifest(tag)) ?? assert.fail();
+  const { mediaType, config, layers } = manifest;
+  const twice = JSON.stringify({ schemaVersion: 2, mediaType, config, layers: [...layers, ...layers] });
+  await store.putManifest(Buffer.from(twice), { mediaType, tag });
+  await tsign("prune", "--key=a.pub", NO_LOG, "--apply", image);
+  await ok("verify", "--key=a.pub", NO_LOG, image);
+});
+
 /** Answers some requests of a command in place of the registry. */
 function refusing(which: RegExp, status: number, more: { after?: number } = {}): Partial<Io> {
   const { http } = testIo();

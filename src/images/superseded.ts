@@ -1,3 +1,4 @@
+import { layerIdentity } from "../evidence/legacy/merge.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { isObject, parseJson } from "../format/json.ts";
 import type { Verified } from "../verify/verify.ts";
@@ -26,7 +27,8 @@ const RUN_INVOCATION = "1.3.6.1.4.1.57264.1.21";
 
 /**
  * Decides for each signature whether newer ones replace it. One replaces another only if every policy that accepts the older accepts
- * the newer: they have the same form, signer, certificate extensions, signed content, and the same kinds of proof from the same logs.
+ * the newer: they have the same form, signer, certificate extensions, signed content, and the same kinds of proof from the same logs. Of copies of
+ * one signature all stay or none.
  *
  * @param signatures in the order in which they are stored
  */
@@ -43,17 +45,29 @@ export function standings(signatures: readonly Recognized[], retention: Retentio
     groups.set(key, [...(groups.get(key) ?? []), each]);
   }
   for (const group of groups.values()) {
-    const [first, ...others] = newestFirst(group);
+    const copies = [...Map.groupBy(newestFirst(group), identityOf).values()];
+    const [first, ...others] = copies.flatMap(([each]) => each ?? []);
     if (!first) continue;
     const kept = [first, ...others.slice(0, Math.max(0, retention.keep - 1))] as [Recognized, ...Recognized[]];
-    for (const each of kept) result.set(each, { kept: group.length === 1 ? ONLY : NEWEST });
+    for (const each of kept) result.set(each, { kept: copies.length === 1 ? ONLY : NEWEST });
     for (const each of others.slice(kept.length - 1)) result.set(each, ageStanding(each, kept, retention));
+    for (const [each, ...same] of copies) {
+      const standing = each && result.get(each);
+      if (standing) for (const copy of same) result.set(copy, "kept" in standing ? { kept: COPY } : standing);
+    }
   }
   return result;
 }
 
 const ONLY = "the only signature of this signer with this content and these proofs";
 const NEWEST = "the newest signature of this signer";
+const COPY = "a copy of a signature that stays";
+
+/** A text that is the same for copies of a signature, which can only be removed together. */
+function identityOf({ evidence: { origin } }: Recognized): string {
+  const { stored } = origin;
+  return stored?.layer ? layerIdentity(stored.layer) : `${stored?.manifest}`;
+}
 
 function ageStanding(one: Recognized, newer: [Recognized, ...Recognized[]], { before }: Retention): Standing {
   if (before === undefined) return { newer };
