@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Digest } from "../src/format/digest.ts";
@@ -215,6 +215,62 @@ test("prune: keyless signatures in both forms -> each form keeps its newest; --o
     const verified = await tsign("verify", "--trusted-root", "root.json", ...who, form, image);
     assert.equal(verified.code, 0, verified.stderr);
   }
+});
+
+test("prune: a newer signature that differs in what a policy may demand of its certificate -> supersedes nothing", async (t) => {
+  const sigstore = await testSigstore();
+  const cwd = temporaryFolder(t);
+  const io = { ...sigstore.io, ...QUICK };
+  const ok = async (...argv: string[]) => {
+    const done = await run(argv, { cwd, io });
+    assert.equal(done.code, 0, done.stderr);
+    return done.stdout;
+  };
+  const name = `${sigstore.registry}/app:v1`;
+  const store = await openRegistry(testIo({ cwd, io }), parseReference(name), PLAIN_REGISTRY);
+  await pushImage(store, { file: "app", content: Buffer.from("content"), tag: "v1" });
+  writeFileSync(join(cwd, "root.json"), sigstore.trustedRoot);
+  writeFileSync(join(cwd, "config.json"), sigstore.signingConfig.rekor1);
+  const trust = ["--trusted-root", "root.json"];
+  const sign = (claims: Parameters<typeof sigstore.mintJob>[0]) =>
+    ok("sign", "-y", "--signing-config=config.json", ...trust, "--identity-token", sigstore.mintJob(claims), name);
+  const any = ["--certificate-identity-regexp=^https://github.com/acme/", "--certificate-oidc-issuer-regexp=^http"];
+  const superseded = async () => (await ok("prune", ...trust, ...any, name)).match(/^would remove/gm)?.length ?? 0;
+  await sign({});
+  await sign({ runner_environment: "self-hosted" });
+  await sign({ job_workflow_sha: "b".repeat(40) });
+  assert.equal(await superseded(), 0);
+  await sign({ run_id: "another" });
+  assert.equal(await superseded(), 1, "another run of the same job");
+});
+
+test("prune: a newer signature without the certificate of an older one -> supersedes nothing", async (t) => {
+  const { cwd, image, ok, store, digest } = await storageWorkshop(t);
+  const certs = join(import.meta.dirname, "../fixtures/certs");
+  const pem = (name: string) => readFileSync(join(certs, `${name}.pem`), "utf8");
+  writeFileSync(join(cwd, "chain.pem"), pem("intermediate") + pem("root"));
+  await ok("import-key-pair", "--key", join(certs, "leaf.key"), "--output-key-prefix=dev");
+  const tag = attachmentTag(digest, "sig");
+  const sign = async (...flags: string[]) => {
+    await ok("sign", "--key=dev.key", "-y", ...OFFLINE, LEGACY, ...flags, image);
+    const { manifest } = (await store.manifest(tag)) ?? assert.fail();
+    await store.delete(tag);
+    return manifest;
+  };
+  const certified = await sign("--certificate", join(certs, "leaf.pem"), "--certificate-chain=chain.pem");
+  const again = await sign("--certificate", join(certs, "leaf.pem"), "--certificate-chain=chain.pem");
+  const [bare, other] = [await sign(), await sign()];
+  const superseded = async (...signed: (typeof bare)[]) => {
+    const layers = signed.flatMap((each) => each.layers);
+    const { mediaType, config } = bare;
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers }));
+    await store.putManifest(bytes, { mediaType, tag });
+    const { stdout } = await ok("prune", "--key=dev.pub", NO_LOG, image);
+    return stdout.match(/^would remove/gm)?.length ?? 0;
+  };
+  assert.equal(await superseded(certified, bare), 0);
+  assert.equal(await superseded(bare, other), 1);
+  assert.equal(await superseded(certified, again), 1);
 });
 
 test("prune: a signature that is stored twice, as cosign attach does -> stays", async (t) => {

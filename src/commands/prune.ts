@@ -12,7 +12,7 @@ export default defineCommand({
   usage: "[flags] <image>",
   summary: "Remove signatures that newer ones supersede",
   about:
-    "Lists the signatures of an image that newer ones of the same signer supersede, and what stays and why; with --apply, removes them. Signatures are verified first, with --key or a certificate identity as in `tsign verify`, and everything that does not verify stays. A signature supersedes another only if every policy that accepts the older accepts the newer: they have the same form, signer, certificate extensions and signed content, and are in the same logs. At least one signature of every signer stays, every attestation stays, and so does what another tag, an index or another referrer needs.",
+    "Lists the signatures of an image that newer ones of the same signer supersede, and what stays and why; with --apply, removes them. Signatures are verified first, with --key or a certificate identity as in `tsign verify`, and everything that does not verify stays. A signature supersedes another only if every policy that accepts the older accepts the newer: they have the same form, signer, certificate authority and extensions and signed content, and are from the same logs and timestamp authorities. At least one signature of every signer stays, every attestation stays, and so does what another tag, an index or another referrer needs.",
   examples: [
     "# Show what would be removed, and why",
     "tsign prune --key cosign.pub registry.example/app:v1",

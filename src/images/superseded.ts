@@ -1,6 +1,9 @@
 import { layerIdentity } from "../evidence/legacy/merge.ts";
-import type { Evidence } from "../evidence/model.ts";
+import type { Evidence, EvidenceKey } from "../evidence/model.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { parseForPrinting } from "../format/signed-json.ts";
+import { parseCertificate } from "../trust/certificate.ts";
+import { readToken } from "../verify/timestamp-token.ts";
 import type { Verified } from "../verify/verify.ts";
 
 /** A stored signature that verified. */
@@ -22,13 +25,13 @@ export interface Retention {
 /** Why a signature stays, or which newer ones replace it. */
 export type Standing = { readonly kept: string } | { readonly newer: readonly [Recognized, ...Recognized[]] };
 
-/** The run of a workflow, which differs for every signature of a pipeline (Fulcio's OID information). */
-const RUN_INVOCATION = "1.3.6.1.4.1.57264.1.21";
+/** Extensions that differ in every certificate: its key, its SCTs, and the run of a workflow (Fulcio's OID information). */
+const OF_ONE_CERTIFICATE = new Set(["2.5.29.14", "1.3.6.1.4.1.11129.2.4.2", "1.3.6.1.4.1.57264.1.21"]);
 
 /**
  * Decides for each signature whether newer ones replace it. One replaces another only if every policy that accepts the older accepts
- * the newer: they have the same form, signer, certificate extensions, signed content, and the same kinds of proof from the same logs. Of copies of
- * one signature all stay or none.
+ * the newer: they have the same form, signer, signed content, and kinds of proof, and their certificates, proofs and timestamps are from the same
+ * authorities and logs and state the same. Of copies of one signature all stay or none.
  *
  * @param signatures in the order in which they are stored
  */
@@ -107,24 +110,49 @@ function reasonToLeave({ evidence, verified }: Recognized): string | undefined {
 /** A text that two signatures share only if one can replace the other. */
 function equivalence({ evidence, verified }: Recognized): string {
   const { signer, content, entries, timestamps, checks } = verified;
-  const names =
-    signer.kind === "key"
-      ? [signer.key.pem]
-      : [signer.name, signer.issuer ?? null, [...signer.extensions].filter(([oid]) => oid !== RUN_INVOCATION).sort()];
-  const proofs = entries.map(({ logId, kind, fetched }) => `${logId} ${kind} ${fetched}`).sort();
+  const names = signer.kind === "key" ? [signer.key.pem] : [signer.name, signer.issuer ?? null];
+  const proofs = entries.map(({ logId, kind, fetched, entry }) => [
+    ...[logId, kind, fetched, entry.inclusionProof !== undefined, entry.inclusionPromise !== undefined],
+  ]);
+  const authorities = timestamps.map(({ response }) => readToken(response).signer);
   const made = checks.map(({ name, outcome }) => `${name} ${outcome}`);
   const payload = content.kind === "artifact" ? null : factsOf(content.payload);
-  return JSON.stringify([evidence.origin.kind, content.kind, names, proofs, timestamps.length, made, payload]);
+  return JSON.stringify([
+    ...[evidence.origin.kind, content.kind, names, certificateFacts(evidence.key, signer.kind === "certificate")],
+    ...[proofs.map((each) => each.join(" ")).sort(), made, payload],
+    authorities.map(({ issuer, serial }) => `${hex(issuer)} ${hex(serial)}`).sort(),
+  ]);
 }
 
-/** The signed facts, with the names of every object in order: signers write them in different orders. */
+/**
+ * What a policy may demand of the certificate that is stored with a signature: who issued and logged it, and what it states.
+ *
+ * @param isVerified whether it was verified; otherwise only the same certificate is equal
+ */
+function certificateFacts(key: EvidenceKey, isVerified: boolean): unknown {
+  if (key.kind !== "certificate") return null;
+  const chain = key.chain.map(hex);
+  if (!isVerified) return [hex(key.leaf), chain];
+  const { issuer, asn1 } = parseCertificate(key.leaf);
+  const extensions = asn1.extensions.filter(({ subs: [oid] }) => !OF_ONE_CERTIFICATE.has(oid?.toOID() ?? ""));
+  const scts = asn1.extSCT?.signedCertificateTimestamps ?? [];
+  const logs = scts.map(({ logID }) => hex(logID)).sort();
+  return [hex(issuer), chain, extensions.map((each) => hex(each.toDER())), logs];
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+/** The signed facts, with the names of every object in order: signers write them in different orders. Numbers are as they are written. */
 function factsOf(payload: Uint8Array): unknown {
-  return sorted(parseJson(payload, "the signed content"));
+  parseJson(payload, "the signed content"); // the stricter of the two
+  return sorted(parseForPrinting(Buffer.from(payload).toString("utf8")));
 }
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
-  if (!isObject(value)) return value;
+  if (!isObject(value) || JSON.isRawJSON(value)) return value;
   const members = Object.entries(value).map(([name, member]): [string, unknown] => [name, sorted(member)]);
-  return members.sort(([one], [other]) => (one < other ? -1 : 1));
+  return { members: members.sort(([one], [other]) => (one < other ? -1 : 1)) };
 }
