@@ -81,6 +81,21 @@ test("repair: stale, wrong and repeated entries -> corrected with --apply; forei
   await ok("verify", "--key", join(cwd, "a.pub"), NO_LOG, image);
 });
 
+test("repair: a foreign entry that is listed several times -> stays; own annotations of a repeated entry stay too", async (t) => {
+  const { repair, entries, write, store, digest } = await workshop(t);
+  const [entry] = await entries();
+  assert.ok(entry);
+  const child = await descriptorOf(store, digest); // refers to nothing
+  const foreign = ["amd64", "arm64"].map((architecture) => ({ ...child, platform: { architecture, os: "linux" } }));
+  await write([...foreign, entry]);
+  assert.deepEqual((await repair({}, "--apply")).findings, ["kept: foreign", "kept: foreign"]);
+  assert.deepEqual(await entries(), [...foreign, entry]);
+  await write([entry, ...foreign, { ...entry, annotations: { own: "x", ...entry.annotations } }]);
+  const done = await repair({}, "--apply");
+  assert.deepEqual(done.findings, ["kept: foreign", "kept: foreign", "repaired: duplicate"]);
+  assert.deepEqual(await entries(), [{ ...entry, annotations: { own: "x", ...entry.annotations } }, ...foreign]);
+});
+
 test("repair: an index of deleted manifests only -> written empty, as after cosign clean", async (t) => {
   const { repair, entries, store, tsign, image } = await workshop(t);
   for (const { digest } of await entries()) await store.delete(digest);

@@ -91,18 +91,28 @@ async function checkIndex(
   index: StoredManifest | undefined,
 ): Promise<CheckedIndex> {
   const findings: Finding[] = [];
-  const entries = new Map<Digest, Descriptor>();
+  const entries: Descriptor[] = [];
+  const ours = new Map<Digest, number>(); // positions
   const check = (entry: Descriptor) => checkEntry(store, subject, entry);
   for await (const { entry, finding } of mapAhead(index?.manifest.manifests ?? [], { limit: WORKERS }, check)) {
-    const earlier = entry && entries.get(entry.digest);
-    if (entry && earlier) {
+    const isOurs = finding?.problem !== "foreign" && finding?.problem !== "unreadable";
+    const earlier = isOurs && entry ? ours.get(entry.digest) : undefined;
+    if (entry && earlier !== undefined) {
       findings.push({ problem: "duplicate", digest: entry.digest, reason: "the index lists it several times" });
+      entries[earlier] = joined(entry, entries[earlier]);
       continue;
     }
     if (finding) findings.push(finding);
-    if (entry) entries.set(entry.digest, entry);
+    if (entry && isOurs) ours.set(entry.digest, entries.length);
+    if (entry) entries.push(entry);
   }
-  return { findings, entries: [...entries.values()] };
+  return { findings, entries };
+}
+
+/** One entry for two of the same referrer, with what either of them has. */
+function joined(one: Descriptor, other: Descriptor | undefined): Descriptor {
+  const annotations = { ...one.annotations, ...other?.annotations };
+  return { ...one, ...other, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) };
 }
 
 /** The entry as it should be, and what is wrong with it. Without an entry, its manifest does not exist. */
