@@ -15,6 +15,7 @@ import { parseReference } from "../src/oci/ref.ts";
 import { attachmentTag } from "../src/oci/tags.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
 import { testSigstore } from "./support/sandbox.ts";
+import { attachReferrer, descriptorOf } from "./support/storage.ts";
 import { OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
 const MONDAY = Date.parse("2026-03-02T12:00:00Z");
@@ -531,6 +532,39 @@ test("admission: images with large signatures -> fetched for one image at a time
   assert.ok(outcomes.every((each) => each.kind === "decided" && !each.decision.allowed));
   assert.deepEqual([fetched, most], [3, 1]);
   assert.equal((await ofPod(image("one"))).response.status?.code, 403);
+});
+
+test("admission: a refusal that quotes a large text of a signature -> not kept, so that it does not fill the memory", async (t) => {
+  const { push, image, io, ofPod, requests } = await world(t);
+  const store = await openRegistry(io, parseReference(image("app")), PLAIN_REGISTRY);
+  const subject = await descriptorOf(store, await push("app"));
+  const type = "application/vnd.dev.sigstore.bundle.v0.3+json";
+  const bundle = (predicateType: string) => {
+    const subjects = [{ name: "a", digest: { sha256: "0".repeat(64) } }];
+    const statement = { _type: "https://in-toto.io/Statement/v1", subject: subjects, predicateType, predicate: {} };
+    const payload = Buffer.from(JSON.stringify(statement)).toString("base64");
+    const payloadType = "application/vnd.in-toto+json";
+    return JSON.stringify({
+      mediaType: type,
+      verificationMaterial: { publicKey: { hint: "" } },
+      dsseEnvelope: { payloadType, payload, signatures: [{ keyid: "", sig: "AA==" }] },
+    });
+  };
+  const annotations = { "dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1" };
+  const costs = async (predicateType: string) => {
+    const more = { artifactType: type, annotations };
+    const { digest } = await attachReferrer(store, subject, { layer: bundle(predicateType), layerType: type, more });
+    const name = `${image("app")}@${subject.digest}`;
+    const { response } = await ofPod(name);
+    assert.match(response.status?.message ?? "", /annotated predicate type mismatch: .*, want x/);
+    const before = requests.length;
+    assert.equal((await ofPod(name)).response.allowed, false);
+    const cost = requests.length - before;
+    await store.delete(digest);
+    return cost;
+  };
+  assert.ok((await costs("x".repeat(1_000_000))) > 0);
+  assert.equal(await costs("x"), 0);
 });
 
 test("gatekeeper: each key is answered as it was sent: the image by its digest, or an error", async (t) => {

@@ -37,6 +37,8 @@ const MOST_KEPT = 10_000;
 /** Largest signatures that are kept to be judged anew, in bytes; larger ones are fetched again. */
 const MAX_EVIDENCE = 256 * 1024;
 const MOST_EVIDENCE = 500;
+/** Largest decision that is kept, in characters. Its reasons quote signatures, which anybody may store. */
+const MAX_DECISION = 16 * 1024;
 const TURNS = { running: 16, waiting: 2000 };
 /** How long an image with large signatures waits for another one, whose registry may be slow. Milliseconds. */
 const MAX_HEAVY_WAIT = 10_000;
@@ -161,6 +163,7 @@ export class Decider {
 
   #keep(key: string, decided: Decided, rule: Rule | undefined): void {
     const { decision, evidence, missed } = decided;
+    if (JSON.stringify(decision).length > MAX_DECISION) return;
     const now = this.#io.now().getTime();
     if (!decision.ok) {
       if (missed === undefined && decision.incomplete.length === 0) {
