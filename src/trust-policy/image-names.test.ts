@@ -73,6 +73,11 @@ test("image pattern: Docker Hub by any of its names, and other spellings of a ho
     assert.ok(matches("r.example/app", image), image);
   }
   assert.ok(matches("R.example:443/app", "r.example/app"));
+  for (const image of ["10.0.0.5:80/app", "10.0.0.5:080/app", "10.5:80/app"]) {
+    assert.ok(matches("10.0.0.5/app", image), image);
+  }
+  assert.ok(matches("10.0.0.5:80/app", "10.0.0.5/app"));
+  assert.ok(!matches("10.0.0.5/app", "10.0.0.5:8080/app") && !matches("[fe80::80]/app", "[fe80::]/app"));
   for (const image of ["127.1:5000/app", "2130706433:5000/app", "0x7f.0.0.1:5000/app", "127.0.0.1.:05000/app"]) {
     assert.ok(matches("127.0.0.1:5000/app", image), image);
   }

@@ -71,13 +71,14 @@ export function matchesImage({ repository, tag }: ImagePattern, ref: Reference):
 }
 
 /**
- * One name for each repository: the host as a URL writes it, without a final dot and without HTTPS's own port, one name for Docker
- * Hub, and the path without empty parts, which servers leave out. Otherwise another spelling would escape from the rule for the
- * repository to a later one.
+ * One name for each repository: the host as a URL writes it, without a final dot and without the ports of HTTPS and HTTP (a registry
+ * without TLS is read at port 80 with and without it in the name), one name for Docker Hub, and the path without empty parts, which
+ * servers leave out. Otherwise another spelling would escape from the rule for the repository to a later one.
  */
 function normalName(host: string, written: string): string {
   const path = written.split("/").filter(Boolean).join("/");
-  const name = (URL.parse(`https://${host}`)?.host ?? host.toLowerCase()).replace(/\.(?=:\d+$|$)/, "");
+  const withPort = URL.parse(`https://${host}`)?.host ?? host.toLowerCase();
+  const name = withPort.replace(/\.(?=:\d+$|$)/, "").replace(/:80$/, "");
   if (!HUB_NAMES.has(name)) return `${name}/${path}`;
   return `${DOCKER_HUB}/${path.includes("/") || path.startsWith("**") ? path : `library/${path}`}`;
 }
