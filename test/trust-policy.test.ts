@@ -19,6 +19,7 @@ import { readTrustPolicy } from "../src/trust-policy/read.ts";
 import { PolicySources } from "../src/trust-policy/sources.ts";
 import { isVerified } from "../src/verify/verify.ts";
 import { writeKeyPairs } from "./support/key-pairs.ts";
+import { fakePolicyEngine } from "./support/policy-engine.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { LEGACY, run, temporaryFolder, testIo } from "./support/test-io.ts";
 
@@ -54,7 +55,7 @@ async function world(t: TestContext) {
     policy: string,
     { name = image, versions = {} }: { name?: string; versions?: Record<string, string[]> } = {},
   ): Promise<Decided> => {
-    const testing = testIo({ io, cwd });
+    const testing = testIo({ io: { ...io, ...fakePolicyEngine(cwd) }, cwd });
     const read = await readTrustPolicy(`version: 1\ntrust: {default: {trustedRoot: root.json}}\n${policy}`, "p.yaml");
     const sources = new PolicySources(testing, read, assert.fail);
     const one = sources.key.bind(sources);
@@ -487,7 +488,7 @@ test("decideImage: a scan by an earlier version of a key does not outvote a newe
   assert.match(reasons(await decide(policy, { versions })), /newer scan/);
 });
 
-test("decideImage: policies in CUE and Rego see the statement, and their refusal is the reason", async (t) => {
+test("decideImage: policies inline and in files see the statement, and their refusal is the reason", async (t) => {
   const { decide, attest, key, registry, write } = await world(t);
   await attest(key("a"), "https://example.com/t", { tests: "passed" });
   const policy = (text: string) =>

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Io } from "../../src/io/io.ts";
 import { writeKeyPairs } from "./key-pairs.ts";
+import { fakePolicyEngine } from "./policy-engine.ts";
 import { testSigstore } from "./sandbox.ts";
 import { run, temporaryFolder } from "./test-io.ts";
 
@@ -21,7 +22,8 @@ export async function policyWorkshop(t: TestContext) {
   write("rekor1.json", sigstore.signingConfig.rekor1);
   write("services.json", sigstore.signingConfig.rekor2);
   const env = { COSIGN_PASSWORD: "pw", TSIGN_SANDBOX: sigstore.registry };
-  const attempt = (...argv: string[]) => run(argv, { cwd, io: sigstore.io, env });
+  const io = { ...sigstore.io, ...fakePolicyEngine(cwd) };
+  const attempt = (...argv: string[]) => run(argv, { cwd, io, env });
   const attemptWith = (more: NodeJS.ProcessEnv, ...argv: string[]) =>
     run(argv, { cwd, io: sigstore.io, env: { ...env, ...more } });
   const attemptOn = (io: Partial<Io>, ...argv: string[]) => run(argv, { cwd, io: { ...sigstore.io, ...io }, env });
