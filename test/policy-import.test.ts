@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { stringify } from "yaml";
+import { parseAllDocuments, stringify } from "yaml";
 import { writePem } from "../src/format/pem.ts";
 import { readPolicyDocument } from "../src/trust-policy/document.ts";
 import { writePolicy } from "../src/trust-policy/format.ts";
@@ -789,6 +789,35 @@ test("policy export: import, export and import again -> the same policy", async 
     },
     "policy.json",
   );
+});
+
+test("policy export: Kyverno takes no policy without attestors, and asks for signatures unless told otherwise", async (t) => {
+  const cwd = temporaryFolder(t);
+  const rules = `version: 1
+rules:
+  - {images: r.example/no/*, refuse: not here}
+  - {images: r.example/open/*, insecureAcceptAnything: true}
+  - {images: r.example/named/*, digest: required, insecureAcceptAnything: true}
+`;
+  writeFileSync(join(cwd, "p.yaml"), rules);
+  const { code, stdout, stderr } = await run(["policy", "export", "--format", "ivp", "p.yaml"], { cwd });
+  assert.equal(code, 0, stderr);
+  const specs = parseAllDocuments(stdout).map((each) => each.toJS().spec);
+  assert.equal(specs.length, 4);
+  for (const { attestors } of specs) assert.equal(attestors.length, 1);
+  assert.deepEqual(
+    specs.map(({ validationConfigurations }) => validationConfigurations),
+    [
+      undefined,
+      { required: false, mutateDigest: false, verifyDigest: false },
+      { required: false, mutateDigest: false, verifyDigest: true },
+      undefined,
+    ],
+  );
+  writeFileSync(join(cwd, "g.yaml"), stdout);
+  const again = await run(["policy", "import", "g.yaml"], { cwd });
+  assert.equal(again.code, 0, again.stderr);
+  assert.doesNotMatch(again.stdout, /nobody/);
 });
 
 /** Values without the names of signers, in place of which they are written. */

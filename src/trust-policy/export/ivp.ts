@@ -1,5 +1,5 @@
 import { predicateTypeOf } from "../../sign/predicates.ts";
-import { LISTS, NO_IMAGE, otherwise, toExpression } from "../import/expression.ts";
+import { LISTS, NO_IMAGE, NOBODY, otherwise, toExpression } from "../import/expression.ts";
 import type { EvidenceText, RuleText, SignerText } from "../schema.ts";
 import { type ExportContext, imagesOf } from "./context.ts";
 import { identityFields, NoEqual, type Part, partsOf, resourceName, trustOf } from "./demands.ts";
@@ -21,7 +21,7 @@ export async function writeImageValidatingPolicies(context: ExportContext): Prom
       apiVersion: "policies.kyverno.io/v1",
       kind: "ImageValidatingPolicy",
       metadata: { name: resourceName(name, used) },
-      spec: { ...spec, matchConstraints: PODS },
+      spec: { attestors: [NOBODY], ...spec, matchConstraints: PODS },
     });
   const all: string[] = [];
   for (const [index, rule] of policy.rules.entries()) {
@@ -32,12 +32,14 @@ export async function writeImageValidatingPolicies(context: ExportContext): Prom
     }
     all.push(...images);
     const body = await bodyOf(rule, index, context);
-    const pinned =
-      rule.digest === undefined ? {} : { validationConfigurations: { mutateDigest: false, verifyDigest: true } };
+    const pinned = rule.digest === undefined ? {} : { mutateDigest: false, verifyDigest: true };
+    // Kyverno refuses images whose signatures no policy looked at, and those without a digest, unless it is told otherwise.
+    const open = rule.insecureAcceptAnything ? { required: false, mutateDigest: false, verifyDigest: false } : {};
+    const configuration = { ...open, ...pinned };
     add(rule.name ?? `rule-${index + 1}`, {
       validationActions: [ACTIONS[rule.effect ?? "enforce"]],
       matchImageReferences: [{ expression: toExpression(images) }],
-      ...pinned,
+      ...(Object.keys(configuration).length > 0 ? { validationConfigurations: configuration } : {}),
       ...body,
     });
   }

@@ -1,4 +1,5 @@
 import { parseImagePattern } from "../image-names.ts";
+import type { Fields } from "./source.ts";
 
 /** What may follow the repository in the name of an image. */
 const ANY_VERSION = "(:[^/@]+)?(@sha256:[0-9a-f]{64})?";
@@ -61,3 +62,17 @@ export const LISTS = ["containers", "initContainers", "ephemeralContainers"] as 
 
 /** The CEL expression that is false for each Pod with an image that the policy matches. */
 export const NO_IMAGE = LISTS.map((list) => `images.${list}.all(image, false)`).join(" && ");
+
+const NOBODY_ISSUER = "https://nobody.invalid";
+
+/** An attestor that has signed nothing, for policies that ask for none: Kyverno takes no policy without attestors. */
+export const NOBODY = {
+  name: "nobody",
+  cosign: { keyless: { identities: [{ issuer: NOBODY_ISSUER, subject: "nobody@nobody.invalid" }] } },
+} as const;
+
+/** Whether an attestor of a policy is `NOBODY`. */
+export function isNobody(attestor: Fields): boolean {
+  const [identity] = attestor.fields("cosign")?.fields("keyless")?.list("identities") ?? [];
+  return attestor.text("name") === NOBODY.name && identity?.text("issuer") === NOBODY_ISSUER;
+}

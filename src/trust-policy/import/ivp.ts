@@ -1,7 +1,7 @@
 import type { AttestationText, Requirement } from "../schema.ts";
 import type { Outcome, Unit } from "./combine.ts";
 import { allOf, anyOf, countOf, type Draft, evidenceOf, type Member, merge } from "./draft.ts";
-import { fromExpression, fromOtherwise, NO_IMAGE } from "./expression.ts";
+import { fromExpression, fromOtherwise, isNobody, NO_IMAGE } from "./expression.ts";
 import { noteFailurePolicy } from "./kyverno.ts";
 import { fromKyverno, type Translated } from "./patterns.ts";
 import { identitySigner, keySigners, SIGSTORE_FIELDS, sctTrust, trustFile } from "./signers.ts";
@@ -48,7 +48,9 @@ export function readImageValidatingPolicy(document: Fields, draft: Draft): Unit 
   noteFailurePolicy(spec, draft);
   const isJson = spec.fields("evaluation")?.text("mode") === "JSON";
   const members = new Map<string, Member | undefined>();
-  for (const each of spec.list("attestors")) members.set(each.text("name") ?? "", readAttestor(each, draft));
+  for (const each of spec.list("attestors")) {
+    if (!isNobody(each)) members.set(each.text("name") ?? "", readAttestor(each, draft));
+  }
   const types = new Map(
     spec.list("attestations").map((each) => [each.text("name") ?? "", each.fields("intoto")?.text("type")]),
   );
