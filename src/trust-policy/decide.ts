@@ -68,11 +68,9 @@ export async function decideImage(
       options: { certificate: undefined, rekorUrl: options.rekorUrl },
     });
   const candidates = (demand: Demand) => findStored(target, { ...options, bundles: true, wanted: wantedBy(demand) });
-  const decided = await decide(
-    { policy, ...ruleOf(policy, ref, await digestsOf(target, policy.denied)), candidates },
-    { io, policy, sources, now: io.now(), verify: check },
-  );
-  return { ...decided, decision: { subject: target.name, digest: target.digest, ...decided.decision } };
+  const rule = ruleOf(policy, ref, await digestsOf(target, policy.denied));
+  const named = { subject: target.name, digest: target.digest };
+  return decide(io, sources, { policy, named, ...rule, candidates, verify: check });
 }
 
 /** Decides on an image with signatures and attestations from files, without a registry and a log. */
@@ -83,11 +81,9 @@ export async function decideSavedImage(
 ): Promise<Decided> {
   const { policy, ref, digest, evidence } = image;
   const check: VerifyCandidate = (each, trust, with_) => verify(each, { kind: "image", digest }, trust, with_);
-  const decided = await decide(
-    { policy, ...ruleOf(policy, ref, [digest]), candidates: () => evidence },
-    { io, policy, sources, now: io.now(), verify: check },
-  );
-  return { ...decided, decision: { subject: formatReference(ref), digest, ...decided.decision } };
+  const named = { subject: formatReference(ref), digest };
+  const rule = ruleOf(policy, ref, [digest]);
+  return decide(io, sources, { policy, named, ...rule, candidates: () => evidence, verify: check });
 }
 
 /** An image's digest, and those with the other hashes of denied digests: a denied image may be named by either. */
@@ -148,29 +144,13 @@ export interface FileToDecide {
  */
 export async function decideFile(io: Io, sources: PolicySources, file: FileToDecide): Promise<Decided> {
   const { policy, path, message, evidence, rekorUrl } = file;
-  const decided = await decide(
-    {
-      policy,
-      rule: ruleForFile(policy, path),
-      candidates: () => evidence,
-      reasons: [],
-      ...deniedFile(policy, message),
-    },
-    {
-      io,
-      policy,
-      sources,
-      now: io.now(),
-      verify: async (each, trust, with_) =>
-        verify(
-          await withLoggedEntry(io, each, { policy: with_, rekorUrl, blob: message }),
-          { kind: "blob", message },
-          trust,
-          with_,
-        ),
-    },
-  );
-  return { ...decided, decision: { subject: path, ...decided.decision } };
+  const check: VerifyCandidate = async (each, trust, with_) => {
+    const logged = await withLoggedEntry(io, each, { policy: with_, rekorUrl, blob: message });
+    return verify(logged, { kind: "blob", message }, trust, with_);
+  };
+  const rule = { rule: ruleForFile(policy, path), reasons: [], ...deniedFile(policy, message) };
+  const named = { subject: path };
+  return decide(io, sources, { policy, named, ...rule, candidates: () => evidence, verify: check });
 }
 
 /** Why a file is refused by its digest. A digest that cannot be compared may be the denied one. */
@@ -188,19 +168,21 @@ function deniedFile({ denied }: TrustPolicy, message: Message): Pick<Concluding,
 }
 
 interface Deciding extends Concluding {
+  /** What is decided on, as the decision names it. */
+  readonly named: Pick<Decision, "subject" | "digest">;
+  /** The signatures that may meet a demand. */
   readonly candidates: (demand: Demand) => AsyncIterable<Found> | Iterable<Found>;
+  readonly verify: VerifyCandidate;
 }
 
-async function decide(
-  of: Deciding,
-  context: JudgeContext,
-): Promise<Omit<Decided, "decision"> & { decision: Omit<Decision, "subject"> }> {
-  const { rule, denied } = of;
+async function decide(io: Io, sources: PolicySources, of: Deciding): Promise<Decided> {
+  const { policy, rule, denied, named, verify: check } = of;
+  const context: JudgeContext = { io, policy, sources, now: io.now(), verify: check };
   const judged: Judged[] = [];
   if (denied === undefined) {
     for (const demand of rule?.demands ?? []) judged.push(await judgeDemand(of.candidates(demand), demand, context));
   }
-  const decision = conclude(of, judged);
+  const decision = { ...named, ...conclude(of, judged) };
   const { ok } = decision;
   return {
     decision,
