@@ -1,7 +1,8 @@
+import { leafHash } from "../format/merkle.ts";
 import type { LogHead } from "../verify/checkpoint.ts";
 import { CheckFailed } from "../verify/model.ts";
 import { hexOf, Misbehaved, stableId } from "./alarm.ts";
-import { Frontier, isConsistent, leafHash } from "./merkle.ts";
+import { Frontier, isConsistent } from "./merkle.ts";
 import type { LogSource, Shard, Shards, SizedTree } from "./source.ts";
 import type { Finding, LogState } from "./state.ts";
 import { type Target, verifyHead } from "./target.ts";

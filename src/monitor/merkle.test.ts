@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { leafHash } from "../format/merkle.ts";
 import { MerkleTree, leafHash as sandboxLeaf } from "../sandbox/logs/merkle.ts";
-import { Frontier, frontierBefore, isConsistent, leafHash, subtreesOf } from "./merkle.ts";
+import { Frontier, frontierBefore, isConsistent, subtreesOf } from "./merkle.ts";
 
 const MOST = 40;
 const body = (index: number) => Buffer.from(`leaf ${index}`);

@@ -1,19 +1,11 @@
 import { sameBytes } from "../format/bytes.ts";
 import { hash } from "../format/digest.ts";
+import { nodeHash } from "../format/merkle.ts";
 
 /** A tree by its size in entries and its root. */
 export interface TreeHead {
   readonly size: number;
   readonly root: Uint8Array;
-}
-
-/** The hash of a leaf (RFC 6962 §2.1). */
-export function leafHash(body: Uint8Array): Uint8Array {
-  return hash("sha256", Buffer.concat([Buffer.of(0), body]));
-}
-
-function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return hash("sha256", Buffer.concat([Buffer.of(1), left, right]));
 }
 
 const half = (count: number) => Math.floor(count / 2);
@@ -79,10 +71,6 @@ export class Frontier {
     const [last, ...others] = this.nodes.toReversed();
     if (!last) return hash("sha256", new Uint8Array());
     return others.reduce((right, left) => nodeHash(left, right), last);
-  }
-
-  copy(): Frontier {
-    return new Frontier(this.size, this.nodes);
   }
 }
 

@@ -1,3 +1,4 @@
+import { leafHash } from "../format/merkle.ts";
 import type { TransportIo } from "../net/retry.ts";
 import { mapAhead } from "../oci/parallel.ts";
 import { serviceClient, wrongAnswer } from "../services/exchange.ts";
@@ -6,7 +7,7 @@ import { consistencyV1, entryBodies, logInfo, PER_REQUEST } from "../services/re
 import type { Log } from "../trust/material.ts";
 import { verifyLogEntry } from "../verify/log-entry.ts";
 import { CheckFailed } from "../verify/model.ts";
-import { Frontier, frontierBefore, leafHash } from "./merkle.ts";
+import { Frontier, frontierBefore } from "./merkle.ts";
 import { type LogSource, PARALLEL } from "./source.ts";
 
 /** Opens a Rekor v1 log: proofs and entries come from its API. */

@@ -6,7 +6,7 @@ import { testIo } from "../../test/support/test-io.ts";
 import type { HttpRequest } from "../io/io.ts";
 import { Rekor2Log } from "../sandbox/logs/rekor2/log.ts";
 import { verifyLogEntry } from "../verify/log-entry.ts";
-import { entriesByUuid, leafHash, searchIndex } from "./rekor-search.ts";
+import { entriesByUuid, leafHex, searchIndex } from "./rekor-search.ts";
 import { entryAtIndexV2 } from "./rekor-v2-read.ts";
 
 const REKOR = new URL("https://rekor.example/");
@@ -43,7 +43,7 @@ test("searchIndex: refusals and answers of another form -> error", async () => {
 test("entriesByUuid: ten at a time; another entry, another form and refusals -> error", async () => {
   const logged = (n: number) => {
     const body = Buffer.from(JSON.stringify({ kind: "hashedrekord", apiVersion: "0.0.1", n }));
-    const uuid = leafHash({ canonicalizedBody: body });
+    const uuid = leafHex({ canonicalizedBody: body });
     const entry = { body: body.toString("base64"), integratedTime: 1, logID: "00".repeat(32), logIndex: n };
     return { uuid, answer: { [uuid]: entry } };
   };

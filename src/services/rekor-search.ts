@@ -1,7 +1,7 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { encodeBase64 } from "../format/base64.ts";
-import { hash } from "../format/digest.ts";
 import { isObject } from "../format/json.ts";
+import { leafHash } from "../format/merkle.ts";
 import type { TransportIo } from "../net/retry.ts";
 import { INVALID_ENTRY, jsonOf, postJson, refusal, serviceClient, wrongAnswer } from "./exchange.ts";
 import { readEntries } from "./rekor-v1.ts";
@@ -77,7 +77,7 @@ export async function entriesByUuid(io: TransportIo, url: URL, uuids: readonly s
     if (!Array.isArray(json) || json.length > wanted.length) throw wrongAnswer(client, INVALID_ENTRY);
     const entries = json.flatMap((each: unknown) => (isObject(each) ? readEntries(each, client) : []));
     for (const entry of entries) {
-      const uuid = wanted.find((each) => each.endsWith(leafHash(entry)));
+      const uuid = wanted.find((each) => each.endsWith(leafHex(entry)));
       if (uuid === undefined) throw wrongAnswer(client, "returned another log entry than was asked for");
       found.push({ uuid, entry });
     }
@@ -86,6 +86,6 @@ export async function entriesByUuid(io: TransportIo, url: URL, uuids: readonly s
 }
 
 /** The hash of an entry's leaf (RFC 6962 §2.1), hex: the last 64 digits of its UUID. */
-export function leafHash({ canonicalizedBody }: Pick<TransparencyLogEntry, "canonicalizedBody">): string {
-  return Buffer.from(hash("sha256", Buffer.concat([Buffer.of(0), canonicalizedBody]))).toString("hex");
+export function leafHex({ canonicalizedBody }: Pick<TransparencyLogEntry, "canonicalizedBody">): string {
+  return Buffer.from(leafHash(canonicalizedBody)).toString("hex");
 }

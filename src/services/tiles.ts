@@ -1,4 +1,4 @@
-import { hash } from "../format/digest.ts";
+import { nodeHash } from "../format/merkle.ts";
 import { apiUrl, get, INVALID_ENTRY, refusal, type ServiceClient, wrongAnswer } from "./exchange.ts";
 
 /** Hashes, or entries, in a full tile (C2SP tlog-tiles). */
@@ -123,13 +123,13 @@ export async function inclusionPath(
 export async function subtreeHash(tree: Tree, { from, to }: { from: number; to: number }): Promise<Uint8Array> {
   const count = to - from;
   const level = Math.log2(count);
-  if (Number.isInteger(level)) return nodeHash(tree, level, from / count);
+  if (Number.isInteger(level)) return subtreeNode(tree, level, from / count);
   const middle = from + largestPowerBelow(count);
-  return nodeOf(await subtreeHash(tree, { from, to: middle }), await subtreeHash(tree, { from: middle, to }));
+  return nodeHash(await subtreeHash(tree, { from, to: middle }), await subtreeHash(tree, { from: middle, to }));
 }
 
 /** The hash of a complete subtree, from the lowest row of the tile that contains it. */
-async function nodeHash(tree: Tree, level: number, index: number): Promise<Uint8Array> {
+async function subtreeNode(tree: Tree, level: number, index: number): Promise<Uint8Array> {
   const tileLevel = Math.floor(level / TILE_HEIGHT);
   const count = 2 ** (level % TILE_HEIGHT);
   const first = index * count;
@@ -142,13 +142,9 @@ async function nodeHash(tree: Tree, level: number, index: number): Promise<Uint8
     return hashBytes;
   });
   while (row.length > 1) {
-    row = row.flatMap((left, at) => (at % 2 === 0 ? [nodeOf(left, row[at + 1] ?? new Uint8Array())] : []));
+    row = row.flatMap((left, at) => (at % 2 === 0 ? [nodeHash(left, row[at + 1] ?? new Uint8Array())] : []));
   }
   return row[0] ?? new Uint8Array();
-}
-
-function nodeOf(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return hash("sha256", Buffer.concat([Buffer.of(1), left, right]));
 }
 
 /** The largest power of two below a count of at least two. */

@@ -8,7 +8,7 @@ import { readCertificates } from "../../evidence/legacy/read.ts";
 import { hash } from "../../format/digest.ts";
 import type { Io } from "../../io/io.ts";
 import { publicKeyFromPem } from "../../keys/index.ts";
-import { leafHash } from "../../services/rekor-search.ts";
+import { leafHex } from "../../services/rekor-search.ts";
 import { statedKeys } from "../../verify/log.ts";
 import { parseServiceUrl } from "../options/service-url.ts";
 import { printFact } from "./key.ts";
@@ -55,7 +55,7 @@ export async function fetchEntry(
   const entry = await missingAsInput(name, url, () =>
     "uuid" in name ? entryByUuid(io, url, name.uuid) : entryAtIndex(io, url, String(name.index)),
   );
-  const isAsked = "uuid" in name ? name.uuid.endsWith(leafHash(entry)) : entry.logIndex === String(name.index);
+  const isAsked = "uuid" in name ? name.uuid.endsWith(leafHex(entry)) : entry.logIndex === String(name.index);
   if (isAsked) return entry;
   throw new TsignError("service", `Rekor (${url.host}) returned another log entry than was asked for`, {
     service: "rekor",
@@ -94,7 +94,7 @@ export function recordOfEntry(entry: TransparencyLogEntry, uuid?: string): Entry
     logIndex,
     kind: kindVersion.kind,
     version: kindVersion.version,
-    leafHash: leafHash(entry),
+    leafHash: leafHex(entry),
     signers: signersOf(entry),
     ...(uuid === undefined ? {} : { uuid }),
     ...(id === "" ? {} : { logId: id }),

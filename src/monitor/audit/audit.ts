@@ -1,5 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { sameBytes } from "../../format/bytes.ts";
+import { leafHash } from "../../format/merkle.ts";
 import type { Io } from "../../io/io.ts";
 import { serviceClient } from "../../services/exchange.ts";
 import { entryAtIndex } from "../../services/rekor-v1.ts";
@@ -8,7 +9,6 @@ import { checkpointV2, entryBundle, TILE, tilesOf } from "../../services/tiles.t
 import { verifyLogEntry, verifyPromisedEntry } from "../../verify/log-entry.ts";
 import { CheckFailed } from "../../verify/model.ts";
 import { hexOf, Misbehaved } from "../alarm.ts";
-import { leafHash } from "../merkle.ts";
 import type { Target } from "../target.ts";
 import { type Places, type StoredEntry, storedEntries, type Unread } from "./stored.ts";
 
