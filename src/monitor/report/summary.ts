@@ -1,4 +1,5 @@
 import { markdownCode as code, markdownText as escaped } from "../../format/markdown.ts";
+import { type Labels, labelsText } from "../../format/prometheus.ts";
 import type { LogOutcome } from "../monitor.ts";
 import type { Alarm, Finding, MonitorState } from "../state.ts";
 import type { Undelivered } from "./deliver.ts";
@@ -86,15 +87,13 @@ export function metrics({ state, logs, undelivered }: Looked, now: Date): string
   ].join("\n");
 }
 
-type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+type Sample = readonly [labels: Labels, value: number];
 
 function metric(name: string, type: string, help: string, samples: readonly Sample[]): string[] {
   const full = `tsign_monitor_${name}`;
-  return [`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`, ...samples.map((sample) => sampleLine(full, sample))];
-}
-
-function sampleLine(name: string, [labels, value]: Sample): string {
-  const quoted = (text: string) => text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${quoted(text)}"`);
-  return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`;
+  return [
+    `# HELP ${full} ${help}`,
+    `# TYPE ${full} ${type}`,
+    ...samples.map(([labels, value]) => `${full}${labelsText(labels)} ${value}`),
+  ];
 }
