@@ -8,7 +8,7 @@ import { lookOnce, type MonitorEvent } from "../monitor/monitor.ts";
 import { deliver } from "../monitor/report/deliver.ts";
 import { told } from "../monitor/report/report.ts";
 import { type Looked, markdownSummary, metrics } from "../monitor/report/summary.ts";
-import { type Alarm, type Finding, type MonitorState, readState } from "../monitor/state.ts";
+import { isOpen, type MonitorState, readState } from "../monitor/state.ts";
 import { watchDigest } from "../monitor/watch.ts";
 import type definition from "./monitor.ts";
 
@@ -81,7 +81,6 @@ async function writeFiles(io: Io, looked: Looked, flags: { summary: string; metr
 }
 
 function resultOf({ state, logs, undelivered, events }: Awaited<ReturnType<typeof look>>) {
-  const isOpen = ({ reported, acknowledged }: Finding | Alarm) => reported && acknowledged === undefined;
   return {
     audits: events.flatMap((event) => (event.type === "audit" ? [event.audit] : [])),
     logs,

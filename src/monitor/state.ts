@@ -86,6 +86,11 @@ export type Alarm = Exact<z.infer<typeof alarm>>;
 /** Members that may be missing, and are never undefined: JSON has no such value. */
 type Exact<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
+/** Whether a finding or an alarm is told, and not acknowledged. A finding that waits for its signature to be stored is not told yet. */
+export function isOpen({ reported, acknowledged }: Finding | Alarm): boolean {
+  return reported && acknowledged === undefined;
+}
+
 /**
  * Reads the state of a monitor. A missing or spoilt one is an error: a monitor that began again would skip entries.
  *

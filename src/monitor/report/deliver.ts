@@ -1,6 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
-import { type Alarm, type Finding, type MonitorState, updateState } from "../state.ts";
+import { type Alarm, type Finding, isOpen, type MonitorState, updateState } from "../state.ts";
 import { type Channel, reportOf } from "./report.ts";
 
 /** Findings and alarms in one report; the rest follows in others. */
@@ -45,8 +45,7 @@ export async function deliver(
 }
 
 function pendingFor({ id }: Channel, { alarms, findings }: MonitorState): [Alarm[], Finding[]] {
-  const isPending = ({ reported, sent, acknowledged }: Finding | Alarm) =>
-    reported && acknowledged === undefined && !sent.includes(id);
+  const isPending = (each: Finding | Alarm) => isOpen(each) && !each.sent.includes(id);
   const first = alarms.filter(isPending).slice(0, MOST);
   return [first, findings.filter(isPending).slice(0, MOST - first.length)];
 }

@@ -1,7 +1,7 @@
 import { markdownCode as code, markdownText as escaped } from "../../format/markdown.ts";
 import { type Labels, labelsText } from "../../format/prometheus.ts";
 import type { LogOutcome } from "../monitor.ts";
-import type { Alarm, Finding, MonitorState } from "../state.ts";
+import { type Alarm, type Finding, isOpen, type MonitorState } from "../state.ts";
 import type { Undelivered } from "./deliver.ts";
 import { countsOf } from "./report.ts";
 import { markdownTables, table } from "./text.ts";
@@ -15,9 +15,6 @@ export interface Looked {
   readonly logs: readonly LogOutcome[];
   readonly undelivered: readonly Undelivered[];
 }
-
-/** Told, and not acknowledged. A finding that waits for its signature to be stored is not told yet. */
-const isOpen = ({ reported, acknowledged }: Finding | Alarm) => reported && acknowledged === undefined;
 
 /** A summary in GitHub Flavored Markdown: every log, and every finding and alarm that is not acknowledged. */
 export function markdownSummary({ state, logs, undelivered }: Looked, now: Date): string {
