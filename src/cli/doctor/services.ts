@@ -1,12 +1,13 @@
 import { isObject } from "../../format/json.ts";
 import type { Io } from "../../io/io.ts";
 import { apiUrl, get, jsonOf, refusal, serviceClient, wrongAnswer } from "../../services/exchange.ts";
+import { logInfo } from "../../services/rekor-v1-log.ts";
+import { checkpointV2 } from "../../services/tiles.ts";
 import { requestTimestamp } from "../../services/timestamp.ts";
 import { readSigningConfig, selectServices } from "../../trust/signing-config.ts";
 import { type Finding, failed } from "./finding.ts";
 
 const DOWN = "check the address and the network, or sign with another --signing-config";
-const MAX_CHECKPOINT = 64 * 1024;
 
 /** A service of the signing config, and how it is asked something that changes nothing. */
 interface Probe {
@@ -88,13 +89,8 @@ function rekorProbe(io: Io, url: URL): Probe {
   return {
     subject: `Rekor ${url.host}`,
     async ask() {
-      const client = serviceClient(io, { service: "rekor", url });
-      const answer = await get(client, apiUrl(client, "/api/v1/log"));
-      if (answer.status !== 200) throw refusal(client, answer);
-      const json = jsonOf(client, answer.bytes);
-      const size = isObject(json) ? json["treeSize"] : undefined;
-      if (typeof size !== "number") throw wrongAnswer(client, "returned no tree size");
-      return `answers, ${size} entries`;
+      const { active } = await logInfo(serviceClient(io, { service: "rekor", url }));
+      return `answers, ${active.size} entries`;
     },
   };
 }
@@ -104,10 +100,7 @@ function rekorV2Probe(io: Io, url: URL): Probe {
     subject: `Rekor v2 ${url.host}`,
     async ask() {
       const client = serviceClient(io, { service: "rekor", url });
-      const limits = { accept: "text/plain", maxBytes: MAX_CHECKPOINT };
-      const answer = await get(client, apiUrl(client, "/api/v2/checkpoint"), limits);
-      if (answer.status !== 200) throw refusal(client, answer);
-      const [, size = ""] = Buffer.from(answer.bytes).toString("utf8").split("\n");
+      const [, size = ""] = (await checkpointV2(client)).split("\n");
       if (!/^\d{1,15}$/.test(size)) throw wrongAnswer(client, "returned an invalid checkpoint");
       return `answers, ${size} entries`;
     },
