@@ -111,7 +111,7 @@ export function identityFields(signer: SignerText): Record<string, string> {
   };
 }
 
-/** A name for Kubernetes: lower case, digits and `-`, with its number in front where it is needed twice. */
+/** A name for Kubernetes: lower case, digits and `-`, with a number at its end where it is needed twice. */
 export function resourceName(name: string, used: Set<string>): string {
   const cleaned = name
     .toLowerCase()
