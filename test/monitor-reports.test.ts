@@ -209,9 +209,9 @@ test("monitor: reports that cannot work -> refused before anything is read", asy
     [{ webhooks: [{ url: "https://hooks.example/x" }] }, /invalid field at reports\.webhooks\.0\.secret/],
     [
       { webhooks: [{ ...hook, url: "http://hooks.example/x" }] },
-      /webhook is not encrypted: http:\/\/hooks\.example\nhint: use https/,
+      /read reports: the URL of a webhook is not encrypted: http:\/\/hooks\.example\nhint: use https/,
     ],
-    [{ webhooks: [{ ...hook, secret: "env://HOOK" }] }, /HOOK is not set/],
+    [{ webhooks: [{ ...hook, secret: "env://HOOK" }] }, /read secret: .*HOOK is not set/],
     [{ webhooks: [{ ...hook, secret: "empty" }] }, /read secret empty: it is empty/],
     [{ github: [{ repository: "acme", token: "secret" }] }, /invalid field at reports\.github\.0\.repository/],
     [{ email: [{ server: "mail.example", from: "a", to: ["b"] }] }, /the mail server does not begin with smtps:\/\//],

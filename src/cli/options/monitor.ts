@@ -64,7 +64,7 @@ export async function readMonitor(
   return {
     watch,
     trusted,
-    targets: selected(trusted, config),
+    targets: selected(trusted, config, path),
     settings: settingsOf(flags, config),
     places: placesOf(config),
     channels,
@@ -115,9 +115,13 @@ function placesOf({ images = [], bundles = [], grace = "10m" }: MonitorConfig): 
 }
 
 /** The logs that the configuration names, else all. @throws TsignError "input" for one that is not in the trusted root */
-function selected(targets: readonly Target[], { logs }: MonitorConfig): readonly Target[] {
+function selected(targets: readonly Target[], { logs }: MonitorConfig, path: string): readonly Target[] {
   const missing = logs?.find(({ url }) => !targets.some((target) => target.url === url));
-  if (missing) throw new TsignError("input", `log ${missing.url} is not in the trusted root`);
+  if (missing) {
+    throw new TsignError("input", `read configuration "${path}": log ${missing.url} is not in the trusted root`, {
+      hint: `write the URL of one of its logs: ${[...new Set(targets.map(({ url }) => url))].join(", ")}`,
+    });
+  }
   return logs === undefined ? targets : targets.filter(({ url }) => logs.some((each) => each.url === url));
 }
 

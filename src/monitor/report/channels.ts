@@ -1,4 +1,4 @@
-import { TsignError } from "../../errors.ts";
+import { TsignError, withSubject } from "../../errors.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
 import { isLoopback } from "../../net/proxy.ts";
@@ -16,7 +16,7 @@ type Reports = NonNullable<MonitorConfig["reports"]>;
 /**
  * The channels of a configuration, with their secrets read.
  *
- * @throws TsignError "input" for a secret that cannot be read, an address that is none or that is not encrypted
+ * @throws TsignError "input" for a secret that cannot be read, an address that is invalid or not encrypted
  */
 export async function openChannels(io: Io, reports: Reports = {}): Promise<Channel[]> {
   const channels: Channel[] = [];
@@ -50,7 +50,7 @@ function idOf(kind: string, ...facts: readonly string[]): string {
 
 /** The secret that a reference leads to: a file, or env://NAME; without a line feed at its end. */
 async function secretOf(io: Io, reference: string): Promise<string> {
-  const secret = Buffer.from(await readBlob(io, reference))
+  const secret = Buffer.from(await withSubject("read secret", () => readBlob(io, reference)))
     .toString("utf8")
     .replace(/\r?\n$/, "");
   if (secret !== "") return secret;
@@ -62,10 +62,10 @@ function address(text: string, protocols: readonly [string, string], what: strin
   const url = URL.parse(text);
   const [secure] = protocols;
   if (!url || !protocols.includes(url.protocol)) {
-    throw new TsignError("input", `${what} does not begin with ${secure}//`);
+    throw new TsignError("input", `read reports: ${what} does not begin with ${secure}//`);
   }
   if (url.protocol === "http:" && !isLoopback(url.hostname)) {
-    throw new TsignError("input", `${what} is not encrypted: ${url.origin}`, { hint: "use https" });
+    throw new TsignError("input", `read reports: ${what} is not encrypted: ${url.origin}`, { hint: "use https" });
   }
   return url;
 }
