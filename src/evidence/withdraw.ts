@@ -1,7 +1,7 @@
-import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import type { Io } from "../io/io.ts";
-import { appendToTag } from "../oci/append.ts";
+import { appendToTag, contentChanged } from "../oci/append.ts";
+import { INDEX_TYPE } from "../oci/manifest.ts";
 import { withoutReferrers } from "../oci/registry/fallback-index.ts";
 import { fallbackTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "../oci/types.ts";
@@ -10,8 +10,6 @@ import { layerIdentity } from "./legacy/merge.ts";
 import { signatureImageWithout } from "./legacy/write.ts";
 
 type WriteIo = Pick<Io, "sleep" | "now" | "signal">;
-
-const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 
 /**
  * Takes referrers off the fallback index of an image, if there is one and it lists them. Entries that others add at the same time
@@ -28,7 +26,7 @@ export async function withdrawReferrers(
   const tag = fallbackTag(subject);
   const index = await fallbackIndex(store, options);
   if (!index || !lists(index, gone) || (await deletedIfEmpty(io, store, { ...options, index }))) return;
-  const deleted = changed(store, tag);
+  const deleted = contentChanged(store, tag);
   try {
     await appendToTag({
       io,
@@ -108,16 +106,10 @@ export async function withdrawLayers(
     tag,
     async merge(current) {
       const there = new Set(current?.manifest.layers.map(layerIdentity));
-      if (!current || !layers.required.every((layer) => there.has(layerIdentity(layer)))) throw changed(store, tag);
+      if (!current || !layers.required.every((layer) => there.has(layerIdentity(layer))))
+        throw contentChanged(store, tag);
       if (!current.manifest.layers.some((layer) => removed.has(layerIdentity(layer)))) return undefined;
       return signatureImageWithout(store, current, (layer) => removed.has(layerIdentity(layer)));
     },
-  });
-}
-
-/** The error for a tag whose content no longer has what the removal is based on. */
-function changed(store: ImageStore, tag: string): TsignError {
-  return new TsignError("registry", `write ${store.name}:${tag}: its content has changed`, {
-    hint: "run the command again",
   });
 }

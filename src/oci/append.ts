@@ -51,6 +51,11 @@ export async function appendToTag(options: {
   }
 }
 
+/** The error for a tag that no longer has what a write is based on. */
+export function contentChanged({ name }: Pick<ImageStore, "name">, tag: string): TsignError {
+  return new TsignError("registry", `write ${name}:${tag}: its content has changed`, { hint: "run the command again" });
+}
+
 async function mergeUntilStored({
   io,
   store,

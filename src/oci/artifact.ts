@@ -1,9 +1,9 @@
 import { goJson } from "../format/go-json.ts";
+import { INDEX_TYPE } from "./manifest.ts";
 import type { Descriptor, ImageStore } from "./types.ts";
 
 const ZERO_TIME = "0001-01-01T00:00:00Z";
 const IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-const IMAGE_INDEX = "application/vnd.oci.image.index.v1+json";
 const IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json";
 
 /** A file stored in a registry as the only layer of an image. */
@@ -65,9 +65,9 @@ export async function putIndex(
     artifactType: IMAGE_CONFIG,
   }));
   const bytes = Buffer.from(
-    goJson({ schemaVersion: 2, mediaType: IMAGE_INDEX, manifests, ...withAnnotations(index.annotations) }),
+    goJson({ schemaVersion: 2, mediaType: INDEX_TYPE, manifests, ...withAnnotations(index.annotations) }),
   );
-  return store.putManifest(bytes, { mediaType: IMAGE_INDEX, ...(tag === undefined ? {} : { tag }) });
+  return store.putManifest(bytes, { mediaType: INDEX_TYPE, ...(tag === undefined ? {} : { tag }) });
 }
 
 function withAnnotations(annotations: Readonly<Record<string, string>>) {

@@ -8,10 +8,9 @@ export const MANIFEST_TYPES = [
   "application/vnd.oci.image.manifest.v1+json",
   "application/vnd.docker.distribution.manifest.v2+json",
 ] as const;
-export const INDEX_TYPES = [
-  "application/vnd.oci.image.index.v1+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-] as const;
+/** Media type of an OCI image index. */
+export const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
+export const INDEX_TYPES = [INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json"] as const;
 /** Size limit of a manifest or index, in bytes. Most registries refuse more than 4 MiB; some have no limit. */
 export const MAX_MANIFEST = 32 * 1024 * 1024;
 

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import { TsignError } from "../errors.ts";
 import { type Digest, isDigest } from "../format/digest.ts";
 import type { Io } from "../io/io.ts";
-import { appendToTag } from "./append.ts";
+import { appendToTag, contentChanged } from "./append.ts";
+import { INDEX_TYPE } from "./manifest.ts";
 import { mapAhead } from "./parallel.ts";
 import { indexBytes, referrerDescriptor } from "./registry/fallback-index.ts";
 import { fallbackTag } from "./tags.ts";
@@ -10,7 +11,6 @@ import type { Descriptor, ImageStore, StoredManifest } from "./types.ts";
 
 /** Most concurrent requests. */
 const WORKERS = 8;
-const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 
 /** What is wrong with an entry of a fallback index or with a list of referrers; "foreign" and "unreadable" entries stay as they are. */
 type Problem = "stale" | "wrong" | "duplicate" | "missing" | "unlisted" | "foreign" | "unreadable";
@@ -236,11 +236,7 @@ async function correctIndex(
     store,
     tag: fallbackTag(subject),
     async merge(current) {
-      if (!current?.manifest.manifests) {
-        throw new TsignError("registry", `write ${store.name}:${fallbackTag(subject)}: its content has changed`, {
-          hint: "run the command again",
-        });
-      }
+      if (!current?.manifest.manifests) throw contentChanged(store, fallbackTag(subject));
       const { findings, entries } = await checkIndex(store, subject, current);
       if (!findings.some(({ problem }) => isOfIndex(problem))) return undefined;
       return { bytes: indexBytes(entries), mediaType: INDEX_TYPE };

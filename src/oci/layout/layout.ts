@@ -1,4 +1,5 @@
 import { digestOf } from "../../format/digest.ts";
+import { INDEX_TYPE } from "../manifest.ts";
 import type { Descriptor } from "../types.ts";
 import { archiveFiles, isArchive } from "./archive-files.ts";
 import { fileSize, folderFiles, type LayoutIo, refuseLinkedFolders, writeBlobFile } from "./files.ts";
@@ -111,6 +112,6 @@ async function writeIndex(io: LayoutIo, path: string, manifests: readonly Descri
 
 /** Returns the content of `index.json`. */
 export function indexText(manifests: readonly Descriptor[]): string {
-  const index = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests };
+  const index = { schemaVersion: 2, mediaType: INDEX_TYPE, manifests };
   return JSON.stringify(index, null, 3);
 }

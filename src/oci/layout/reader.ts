@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import { isDigest } from "../../format/digest.ts";
 import { isObject, parseJson } from "../../format/json.ts";
-import { MAX_MANIFEST, readManifest } from "../manifest.ts";
+import { INDEX_TYPE, MAX_MANIFEST, readManifest } from "../manifest.ts";
 import { requireWithin } from "../registry/blobs.ts";
 import { fallbackTag } from "../tags.ts";
 import type { Descriptor, ImageStore } from "../types.ts";
@@ -106,7 +106,7 @@ export async function readIndex(files: LayoutFiles): Promise<Descriptor[]> {
   const bytes = await files.read("index.json", { maxBytes: MAX_MANIFEST });
   if ((await files.size("oci-layout")) === undefined) throw missing("oci-layout");
   try {
-    const index = readManifest(bytes, { servedType: "application/vnd.oci.image.index.v1+json", where: file });
+    const index = readManifest(bytes, { servedType: INDEX_TYPE, where: file });
     return [...(index.manifests ?? [])];
   } catch (cause) {
     throw new TsignError("input", cause instanceof TsignError ? cause.message : `read ${file}: invalid index`, {

@@ -1,8 +1,8 @@
 import { TsignError } from "../../errors.ts";
 import { goJson } from "../../format/go-json.ts";
+import { INDEX_TYPE } from "../manifest.ts";
 import type { Descriptor, ImageStore, StoredManifest } from "../types.ts";
 
-const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 /** Most entries of older clients completed in one write. */
 const MAX_COMPLETED = 50;
 

@@ -5,13 +5,12 @@ import { ElementSplitter, TooLong } from "../../format/json-elements.ts";
 import type { HttpResponse } from "../../io/io.ts";
 import { resolveLocation } from "../../net/http.ts";
 
-import { baseType, INDEX_TYPES, isIndexType, readListed } from "../manifest.ts";
+import { baseType, INDEX_TYPE, isIndexType, readListed } from "../manifest.ts";
 import type { Repository } from "../ref.ts";
 import type { ListedReferrer } from "../types.ts";
 import { REGISTRY } from "./peer.ts";
 import type { RegistrySession } from "./session.ts";
 
-const INDEX_TYPE = INDEX_TYPES[0];
 /** Statuses of registries without the referrers API. */
 const NO_API = new Set([204, 400, 404, 405, 406, 410, 415, 422, 501]);
 /** Size limits, in bytes: the list of one image, one entry, and the rest of the list. */
