@@ -7,6 +7,7 @@ import type { Decision } from "../../trust-policy/decision.ts";
 import type { TrustPolicy } from "../../trust-policy/model.ts";
 import { readTrustPolicy } from "../../trust-policy/read.ts";
 import type { Verified } from "../../verify/verify.ts";
+import { trustPolicyFile } from "../flags/trust-policy.ts";
 import { flagName } from "../parser/argv.ts";
 
 /** Largest policy, in bytes; its reader refuses larger ones. */
@@ -31,6 +32,15 @@ export async function loadTrustPolicy(io: Io, file: string): Promise<TrustPolicy
 export async function readPolicyFile(io: Io, file: string): Promise<{ content: Uint8Array; path: string }> {
   const content = await withSubject("trust policy", () => readBlob(io, file, MAX_POLICY));
   return { content, path: isStdin(file) ? "standard input" : file };
+}
+
+/** The trust policy of a command that needs one. @throws TsignError "usage" without one */
+export function requirePolicyFile(io: Pick<Io, "env">, flags: { trustPolicy: string }): string {
+  const file = trustPolicyFile(io, flags);
+  if (file !== undefined) return file;
+  throw new TsignError("usage", "missing --trust-policy", {
+    hint: "pass --trust-policy FILE, which `tsign policy init` writes",
+  });
 }
 
 /** The flags that a trust policy does not replace. */

@@ -3,8 +3,7 @@ import { LiveCertificates } from "../../admission/live-certificates.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
 import { AdmissionService } from "../../admission/service.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
-import { trustPolicyFile } from "../../cli/flags/trust-policy.ts";
-import { readPolicyFile } from "../../cli/options/trust-policy.ts";
+import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Invocation, Run } from "../../cli/parser/define.ts";
 import { withEnding } from "../../cli/stopping.ts";
 import { TsignError } from "../../errors.ts";
@@ -24,7 +23,7 @@ const MAX_PEM = { maxBytes: 1024 * 1024 };
 const LAST_ANSWERS = 40_000;
 
 export const run: Run<typeof definition> = async (io, { flags }) => {
-  const file = requirePolicy(io, flags);
+  const file = requirePolicyFile(io, flags);
   const address = await readAddress(io, flags);
   await io.orderly(() => withEnding(io.signal, () => serve(io, { flags, file, address })));
 };
@@ -104,12 +103,6 @@ async function sleeps(io: Io, milliseconds: number): Promise<boolean> {
   if (io.signal.aborted) return false;
   await io.sleep(milliseconds, io.signal).catch(() => {});
   return !io.signal.aborted;
-}
-
-function requirePolicy(io: Io, flags: ServeFlags): string {
-  const file = trustPolicyFile(io, flags);
-  if (file !== undefined) return file;
-  throw new TsignError("usage", "missing --trust-policy", { hint: "write a policy with `tsign policy init`" });
 }
 
 /** @throws TsignError "usage" and "input" */

@@ -3,9 +3,8 @@ import { LivePolicy } from "../../admission/live-policy.ts";
 import { answersFor } from "../../admission/webhook.ts";
 import type { Answer } from "../../admission/words.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
-import { trustPolicyFile } from "../../cli/flags/trust-policy.ts";
 import { readImageFile } from "../../cli/options/image-sources.ts";
-import { readPolicyFile } from "../../cli/options/trust-policy.ts";
+import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Run } from "../../cli/parser/define.ts";
 import { requireReportFormats, writeReports } from "../../cli/reports/write.ts";
 import { TsignError } from "../../errors.ts";
@@ -21,10 +20,7 @@ const WORKERS = 10;
 const NO_DEADLINE = 2 ** 31 - 1;
 
 export const run: Run<typeof definition> = async (io, { args, flags, answer }) => {
-  const file = trustPolicyFile(io, flags);
-  if (file === undefined) {
-    throw new TsignError("usage", "missing --trust-policy", { hint: "write a policy with `tsign policy init`" });
-  }
+  const file = requirePolicyFile(io, flags);
   requireReportFormats(io, flags.report);
   const places = await readPlaces(io, args);
   const policy = await LivePolicy.open(io, {
