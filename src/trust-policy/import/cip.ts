@@ -168,7 +168,7 @@ function withRoot(
   if (root === undefined || fields.has("keyless")) return signers;
   const what = `the logs and timestamp authorities of the TrustRoot ${root}`;
   const trust = trustFile(root, { draft, place: fields.place(), what, ignoreSct: false });
-  return signers?.map((each) => draft.signer(each, { ...draft.signers[each], trust }));
+  return signers?.map((each) => draft.withTrust(each, trust));
 }
 
 function readKey(key: Fields | undefined, name: string, draft: Draft): string[] | undefined {

@@ -175,18 +175,17 @@ function signersOf(take: Take, trust: string | undefined, draft: Draft): string 
     const value = take(flag);
     return value === undefined ? [] : [[name, value] as const];
   });
-  const owned = trust === undefined ? {} : { trust };
   if (key !== undefined) {
     const base = key.replace(/^.*[/\\]/s, "").replace(/\.[a-z]+$/i, "");
     const [signer = ""] = keySigners(base, key, draft);
-    return trust === undefined ? signer : draft.signer(signer, { ...draft.signers[signer], ...owned });
+    return draft.withTrust(signer, trust);
   }
   if (identity === undefined || issuer === undefined) return undefined;
   const text: SignerText = {
     identity,
     issuer,
     ...(extensions.length > 0 ? { extensions: Object.fromEntries(extensions) } : {}),
-    ...owned,
+    ...(trust === undefined ? {} : { trust }),
   };
   return draft.signer(
     typeof identity === "string" ? identity.replace(/@.*/, "").replace(/^.*\/(?=.)/, "") : "identity",

@@ -191,7 +191,7 @@ function readRoot(root: Fields, trust: string | undefined, draft: Draft): string
   if (key !== undefined) {
     const [signer, ...others] = keySigners(name, key, draft);
     if (others.length > 0 || signer === undefined) return undefined;
-    return trust === undefined ? signer : draft.signer(signer, { ...draft.signers[signer], trust });
+    return draft.withTrust(signer, trust);
   }
   const signer = keyless && identitySigner(keyless, { draft, trust, wild: false, names: NAMES });
   return keyless && draft.unknown(keyless, "its signatures do not count") ? undefined : signer;

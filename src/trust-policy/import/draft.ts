@@ -39,6 +39,11 @@ export class Draft {
     return nameFor(proposed, text, this.signers, "signer");
   }
 
+  /** The name of a signer that is verified with trusted material; without any, the signer's own name. */
+  withTrust(signer: string, trust: string | undefined): string {
+    return trust === undefined ? signer : this.signer(signer, { ...this.signers[signer], trust });
+  }
+
   /** The name of trusted material. */
   trusted(proposed: string, text: TrustText): string {
     return nameFor(proposed, text, this.trust, "trust");

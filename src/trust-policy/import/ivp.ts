@@ -226,9 +226,7 @@ function readKey(
   }
   const reference = data ?? kms;
   if (reference === undefined || draft.unknown(key, "its signatures do not count")) return undefined;
-  const names = keySigners(name, reference, draft);
-  if (trust === undefined) return names;
-  return names.map((each) => draft.signer(each, { ...draft.signers[each], trust }));
+  return keySigners(name, reference, draft).map((each) => draft.withTrust(each, trust));
 }
 
 function readIdentities(keyless: Fields | undefined, trust: string | undefined, draft: Draft): string[] | undefined {

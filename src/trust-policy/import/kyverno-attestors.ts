@@ -129,11 +129,7 @@ function readKeys(keys: Fields, { draft, name, form }: Context): Member[] | unde
   const references = isPem ? [reference] : reference.split(/[\s,]+/).filter((each) => each !== "");
   return references
     .flatMap((each) => keySigners(name, each, draft))
-    .map((signer) => {
-      const text = draft.signers[signer];
-      const signers = trust === undefined || !text ? signer : draft.signer(signer, { ...text, trust });
-      return { signers, log, timestamp, form };
-    });
+    .map((signer) => ({ signers: draft.withTrust(signer, trust), log, timestamp, form }));
 }
 
 function readKeyless(keyless: Fields, { draft, name, form }: Context): Member[] | undefined {

@@ -111,7 +111,7 @@ function readSigned(fields: Fields, draft: Draft, { anyRepository }: PolicyJsonO
   if (keys.length > 0) {
     const names = keys.flatMap((key) => keySigners("key", key, draft));
     const trust = owned && trustFile("log", { draft, place: fields.place(), what: owned, ignoreSct: false });
-    signers = trust === undefined ? names : names.map((name) => draft.signer(name, { ...draft.signers[name], trust }));
+    signers = names.map((name) => draft.withTrust(name, trust));
   } else if (fulcio) signers = readFulcio(fulcio, owned, draft);
   else signers = pki ? readPki(pki, draft) : "a requirement without keys";
   if (typeof signers === "string") return signers;
