@@ -25,12 +25,17 @@ export async function loadTrustPolicy(io: Io, file: string): Promise<TrustPolicy
 }
 
 /**
- * Reads the bytes of a trust policy, and its name in errors.
+ * Reads the bytes of a policy, and its name in errors.
  *
+ * @param kind what it is, for errors
  * @throws TsignError of a file or URL that cannot be read
  */
-export async function readPolicyFile(io: Io, file: string): Promise<{ content: Uint8Array; path: string }> {
-  const content = await withSubject("trust policy", () => readBlob(io, file, MAX_POLICY));
+export async function readPolicyFile(
+  io: Io,
+  file: string,
+  kind = "trust policy",
+): Promise<{ content: Uint8Array; path: string }> {
+  const content = await withSubject(kind, () => readBlob(io, file, MAX_POLICY));
   return { content, path: isStdin(file) ? "standard input" : file };
 }
 

@@ -12,7 +12,7 @@ import type definition from "./import.ts";
 const DIFFERENT: ReadonlySet<NoteKind> = new Set(["refused", "stricter"]);
 
 export const run: Run<typeof definition> = async (io, { args: [file = ""], flags, answer }) => {
-  const { content, path } = await readPolicyFile(io, file);
+  const { content, path } = await readPolicyFile(io, file, "policy to import");
   const imported = importPolicy(Buffer.from(content).toString("utf8"), printable(path), {
     anyRepository: flags.anySignedRepository,
   });
@@ -31,7 +31,7 @@ export const run: Run<typeof definition> = async (io, { args: [file = ""], flags
     io.stderr.write(`${kind}: ${printable(place)}: ${printable(note)}\n`);
   const different = notes.filter(({ kind }) => DIFFERENT.has(kind));
   if (flags.strict && different.length > 0) {
-    throw new TsignError("policy", `import ${file}: ${different.length} parts have no equal`, {
+    throw new TsignError("policy", `import ${file}: parts that have no equal: ${different.length}`, {
       hint: "leave --strict out to write a policy that demands more there",
     });
   }

@@ -52,7 +52,9 @@ export function importPolicy(content: string, file: string, options: PolicyJsonO
     units.push(...read);
   }
   if (forms.size === 0)
-    throw new TsignError("input", `import ${file}: unknown form of policy`, { hint: `pass ${FORMS}` });
+    throw new TsignError("input", `import ${file}: unknown form of policy`, {
+      hint: `pass a file with ${FORMS}`,
+    });
   return finish([...forms].join(", "), combine(withoutCatchAll(units, draft), draft), draft);
 }
 
