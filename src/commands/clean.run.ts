@@ -60,7 +60,7 @@ async function cleanImage(io: Io, text: string, flags: FlagValues<typeof definit
       for (const digest of removed) printRemoved(`${store.name}@${digest}`);
       if (kept.length > 0) {
         io.stderr.write(
-          `WARNING: the registry does not delete manifests: ${kept.length} are no longer listed as referrers, but still stored\n`,
+          `WARNING: the registry does not delete manifests: still stored, but no longer listed as referrers: ${kept.length}\n`,
         );
       }
       if (failure) throw failure;

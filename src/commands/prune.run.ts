@@ -92,7 +92,7 @@ function summarize(io: Pick<Io, "stderr">, states: readonly State[]): void {
   } else if (count("removed", "unlisted") === 0) io.stderr.write("No signature is superseded\n");
   if (count("unlisted") > 0) {
     io.stderr.write(
-      `WARNING: the registry does not delete manifests: ${count("unlisted")} are no longer listed as referrers, but still stored\n`,
+      `WARNING: the registry does not delete manifests: still stored, but no longer listed as referrers: ${count("unlisted")}\n`,
     );
   }
 }

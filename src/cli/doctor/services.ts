@@ -90,7 +90,7 @@ function rekorProbe(io: Io, url: URL): Probe {
     subject: `Rekor ${url.host}`,
     async ask() {
       const { active } = await logInfo(serviceClient(io, { service: "rekor", url }));
-      return `answers, ${active.size} entries`;
+      return `answers, tree size ${active.size}`;
     },
   };
 }
@@ -102,7 +102,7 @@ function rekorV2Probe(io: Io, url: URL): Probe {
       const client = serviceClient(io, { service: "rekor", url });
       const [, size = ""] = (await checkpointV2(client)).split("\n");
       if (!/^\d{1,15}$/.test(size)) throw wrongAnswer(client, "returned an invalid checkpoint");
-      return `answers, ${size} entries`;
+      return `answers, tree size ${size}`;
     },
   };
 }

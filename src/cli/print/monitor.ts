@@ -45,6 +45,6 @@ function lineOf(event: MonitorEvent): string {
     return `stored signatures: ${signatures} log entries, ${missing} missing in their log, ${unproven} unproven${places}`;
   }
   const { log, api, outcome, size, searched, unparsed, untrusted, reason } = event.log;
-  const counts = `${size} entries, ${searched} searched, ${unparsed} unparsed, ${untrusted} untrusted`;
+  const counts = `size ${size}, ${searched} searched, ${unparsed} unparsed, ${untrusted} untrusted`;
   return `${log} (v${api}): ${outcome}, ${counts}${reason === undefined ? "" : `: ${reason}`}`;
 }

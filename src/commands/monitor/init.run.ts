@@ -27,7 +27,7 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
     next: offset + next,
   }));
   for (const { log, api, size, next } of logs) {
-    io.stdout.write(`${log} (v${api}): ${size} entries, the search begins at entry ${next}\n`);
+    io.stdout.write(`${log} (v${api}): size ${size}, the search begins at entry ${next}\n`);
   }
   return { state: path, logs };
 };
