@@ -9,6 +9,8 @@ import { isDockersFrontend } from "../../sources/dockerfile-frontend.ts";
 import { type ImageSourceOptions, pinImages, type ReadImages, readImages } from "../../sources/images.ts";
 import type { imageSourceFlags, pinFlags } from "../flags/image-sources.ts";
 import type { FlagValues } from "../parser/define.ts";
+import { targetBelow } from "./copy-targets.ts";
+import { type CredentialFlags, requireOneRegistry } from "./sent-credentials.ts";
 
 type SourceFlags = FlagValues<typeof imageSourceFlags>;
 
@@ -37,12 +39,12 @@ interface Source {
  * Reads the images of a command line: its arguments, then those of each --from file. Images of files that have the same
  * repository and tag or digest are returned once, so that a tag is resolved once.
  *
- * @throws TsignError "usage" without any image, "input" and "limit" for files that cannot be read (with the line)
+ * @throws TsignError "usage" without any image, or for credentials that would be sent to several registries; "input" and "limit" for files that cannot be read (with the line)
  */
 export async function readImageInputs(
   io: Io,
   args: readonly string[],
-  flags: SourceFlags & Partial<FlagValues<typeof pinFlags> & { checkClaims: boolean }>,
+  flags: SourceFlags & CredentialFlags & Partial<FlagValues<typeof pinFlags> & { checkClaims: boolean; to: string }>,
 ): Promise<ImageInputs> {
   const { pin = "" } = flags;
   await requirePinnable(io, { ...flags, pin });
@@ -50,6 +52,11 @@ export async function readImageInputs(
   for (const path of flags.from) sources.push(await readSource(io, path, flags.fromFormat));
   const images = new Map<string, string>();
   const named = sources.flatMap(({ read }) => read.images.map(({ image }) => image));
+  if (sources.length > 0) {
+    const { to = "" } = flags;
+    const destination = to === "" ? [] : [targetBelow(to, "any").name];
+    requireOneRegistry([...args, ...named, ...destination], { path: flags.from.join(", "), flags });
+  }
   // A repeated argument is verified as often as it is given, as in cosign.
   const all = named.length === 0 ? args : uniqueImages([...args, ...named], images);
   const digests = new Map<string, Digest>();

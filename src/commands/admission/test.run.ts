@@ -4,6 +4,7 @@ import { answersFor } from "../../admission/webhook.ts";
 import type { Answer } from "../../admission/words.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
 import { readImageFile } from "../../cli/options/image-sources.ts";
+import { requireOneRegistry } from "../../cli/options/sent-credentials.ts";
 import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Run } from "../../cli/parser/define.ts";
 import { requireReportFormats, writeReports } from "../../cli/reports/write.ts";
@@ -23,6 +24,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, answer }) =
   const file = requirePolicyFile(io, flags);
   requireReportFormats(io, flags.report);
   const places = await readPlaces(io, args);
+  requireOneRegistry([...places.keys()], { path: args.join(", "), flags });
   const policy = await LivePolicy.open(io, {
     read: () => readPolicyFile(io, file),
     registry: registryOptions(flags),

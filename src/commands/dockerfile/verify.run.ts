@@ -1,4 +1,5 @@
 import { buildPlatform, printFrontend, readImageFile } from "../../cli/options/image-sources.ts";
+import { requireOneRegistry } from "../../cli/options/sent-credentials.ts";
 import type { Run } from "../../cli/parser/define.ts";
 import { verifySignatures } from "../../cli/verify-images.ts";
 import { TsignError } from "../../errors.ts";
@@ -16,6 +17,7 @@ export const run: Run<typeof definition> = async (io, { args: [path = ""], flags
   });
   printFrontend(io, read, " (skip it with --insecure-ignore-frontend)");
   const images = [...new Set(read.images.map(({ image }) => image))];
+  requireOneRegistry(images, { path, flags });
   io.stderr.write(`Extracted image(s): ${printable(images.join(", "))}\n`);
   await verifySignatures(io, images, { flags, given, answer });
 };
