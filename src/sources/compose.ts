@@ -19,16 +19,25 @@ const HOOKS = ["pre_start", "post_start", "pre_stop"];
 export function composeImages({ root, lines }: SourceDocument): SourceImages {
   const finder = new Finder(lines);
   if (root.kind === "mapping") finder.file(root);
-  return finder;
+  const { images, notices, absence } = finder;
+  return { images, notices, absence };
 }
 
-class Finder implements SourceImages {
+class Finder {
   readonly images: NamedImage[] = [];
   readonly notices: string[] = [];
+  /** Services that have no image, and what they have in its place. */
+  readonly #without: string[] = [];
   readonly #lines: DocumentLines;
 
   constructor(lines: DocumentLines) {
     this.#lines = lines;
+  }
+
+  get absence(): SourceImages["absence"] {
+    if (this.#without.length === 0) return undefined;
+    const hint = "verify the base images of a service that is built: `tsign dockerfile verify DOCKERFILE`";
+    return { reason: `services without an image: ${this.#without.join(", ")}`, hint };
   }
 
   file(root: YamlMapping): void {
@@ -51,6 +60,7 @@ class Finder implements SourceImages {
     if (!this.#add(field(node, "image"), `services.${name}.image`)) {
       const built = ["build", "provider"].find((key) => !isNull(field(node, key)));
       if (built === undefined) this.#refuse(node, `service ${name} has neither an image nor a build`);
+      this.#without.push(`${name} (${built === "build" ? "built" : "run by a provider"})`);
       this.notices.push(
         built === "build"
           ? `WARNING: service ${name} is built here; the images of its Dockerfile are not verified`

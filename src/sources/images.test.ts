@@ -123,20 +123,33 @@ test("readImages: image fields of custom resources -> a notice names them", () =
   assert.deepEqual(read(`${POD}  containers:\n  - image: a`).notices, []);
 });
 
-test("readImages: only custom resources -> no images, with a hint where they have an image field", () => {
-  const hintOf = (text: string) => {
+test("readImages: no images -> the reason and a hint, where one is known", () => {
+  const errorOf = (text: string) => {
     try {
-      return { found: read(text) };
+      return read(text);
     } catch (error) {
       const { message, hint } = error as TsignError;
-      return { message, hint };
+      return [message, hint];
     }
   };
   const prometheus = "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nspec: ";
-  const message = "no images found in f";
-  const hint = "name the images of custom resources in a list, one a line";
-  assert.deepEqual(hintOf(`${prometheus}{image: "q.example/p:v2"}`), { message, hint });
-  assert.deepEqual(hintOf(`${prometheus}{version: v2}`), { message, hint: undefined });
+  const custom = "name the images of custom resources in a list, one a line";
+  const rendered = "verify the output of `kustomize build`";
+  const built = "verify the base images of a service that is built: `tsign dockerfile verify DOCKERFILE`";
+  const cases: [text: string, reason: string, hint: string | undefined][] = [
+    [`${prometheus}{image: "q.example/p:v2"}`, "", custom],
+    [`${prometheus}{version: v2}`, "", undefined],
+    ["kind: Kustomization\nresources: [a.yaml]", "", rendered],
+    ["kind: Kustomization\nnamePrefix: a", "", undefined],
+    ["services: {web: {build: .}}", ": services without an image: web (built)", built],
+    [
+      "services: {web: {build: {context: a}}, db: {provider: {type: x}}}",
+      ": services without an image: web (built), db (run by a provider)",
+      built,
+    ],
+    ["services: {}\nname: x", "", undefined],
+  ];
+  for (const [text, reason, hint] of cases) assert.deepEqual(errorOf(text), [`no images found in f${reason}`, hint]);
 });
 
 test("readImages: compose files", () => {
@@ -151,7 +164,7 @@ test("readImages: compose files", () => {
     ["services: {w: {image: a, pre_start: [{image: b}], post_start: [{command: x}]}}", "compose: a@1 b@1"],
     ["services: {w: {image: a}}\nmodels: {m: {model: ai/x}}", "compose: a@1 ai/x@2"],
     ['{"name":"x","services":{"w":{"image":"a","command":null}}}', "compose: a@1"],
-    ["services: {w: {build: .}}", "no images found in f"],
+    ["services: {w: {build: .}}", "no images found in f: services without an image: w (built)"],
     ["services:\n  w: {build: .}\n  x: {ports: []}\n", "f:3: service x has neither an image nor a build"],
     ["services:\n  w: {image: a}\n  x:\n", "f:3: service x is not a mapping"],
     ["services: {w: {image: ''}}", "f:1: service w has neither an image nor a build"],

@@ -44,11 +44,8 @@ export function readImages(content: string | Uint8Array, options: ImageSourceOpt
   const { path } = options;
   const read = readAs(content, options);
   if (read.images.length > 0) return read;
-  // Its notices are not printed, because there is no result to print with them.
-  const [other] = read.format === "kubernetes" ? read.notices : [];
-  throw new TsignError("input", `no images found in ${path}`, {
-    hint: other === undefined ? undefined : "name the images of custom resources in a list, one a line",
-  });
+  const { reason, hint } = read.absence ?? {};
+  throw new TsignError("input", `no images found in ${path}${reason === undefined ? "" : `: ${reason}`}`, { hint });
 }
 
 function readAs(content: string | Uint8Array, options: ImageSourceOptions): ReadImages {

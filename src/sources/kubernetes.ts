@@ -30,7 +30,9 @@ export function manifestImages(content: string | Uint8Array, path: string): stri
 export function kubernetesImages(documents: readonly SourceDocument[]): SourceImages {
   const finder = new Finder();
   for (const { root, lines } of documents) finder.visit(root, lines);
-  return { images: finder.images, notices: finder.notices() };
+  const notices = finder.notices();
+  const hint = "name the images of custom resources in a list, one a line";
+  return { images: finder.images, notices, absence: notices.length === 0 ? undefined : { hint } };
 }
 
 /** Walks documents; visits a node with several aliases once. */

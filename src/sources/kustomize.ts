@@ -37,7 +37,8 @@ export function kustomizeImages({ root, lines }: SourceDocument): SourceImages {
       : [
           `WARNING: ${lines.path}: other images in its ${others.join(", ")} are not verified; verify the output of \`kustomize build\``,
         ];
-  return { images, notices };
+  const absence = others.length === 0 ? undefined : { hint: "verify the output of `kustomize build`" };
+  return { images, notices, absence };
 }
 
 class Reader {

@@ -38,6 +38,8 @@ export interface SourceImages {
   readonly images: readonly NamedImage[];
   /** Messages about what is not among the images. */
   readonly notices: readonly string[];
+  /** For a file without images: the reason, if one is known, and what to do. */
+  readonly absence?: { readonly reason?: string; readonly hint: string } | undefined;
 }
 
 /** Returns the edit that replaces a whole reference by its repository and a digest; the tag is left out. */
