@@ -1,6 +1,7 @@
 import type { Target } from "./target.ts";
 import { COMMAND_TARGETS } from "./targets/commands.ts";
 import { DOCUMENT_TARGETS } from "./targets/documents.ts";
+import { MONITOR_TARGETS } from "./targets/monitor.ts";
 import { PART_TARGETS } from "./targets/parts.ts";
 import { POLICY_TARGET } from "./targets/policies.ts";
 import { READER_TARGETS } from "./targets/readers.ts";
@@ -18,4 +19,5 @@ export const TARGETS: readonly Target[] = [
   ...REPOSITORY_TARGETS,
   ...SOURCE_TARGETS,
   POLICY_TARGET,
+  ...MONITOR_TARGETS,
 ];
