@@ -69,7 +69,7 @@ export async function factory(t: TestContext) {
   };
   configure({ images: [repository] });
   await ok("monitor", "init", "--state=state.json", "--config=config.json");
-  return { cwd, clock, sigstore, write, tsign, ok, repository, push, as, configure, look };
+  return { cwd, io, clock, sigstore, write, tsign, ok, repository, push, as, configure, look };
 }
 
 /** The lines of an outcome. */
