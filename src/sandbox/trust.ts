@@ -18,7 +18,7 @@ export function addressesOf(base: string): Addresses {
     issuer: base,
     ciIssuer: `${base}/ci`,
     fulcio: base,
-    ct: `${base}/ct`,
+    ct: base, // the log's paths begin with /ct/v1
     rekor1: base,
     rekor2: base,
     tsa: `${base}/api/v1/timestamp`,

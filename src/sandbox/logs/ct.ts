@@ -2,8 +2,9 @@ import { sign } from "node:crypto";
 import { octetString } from "../pki/der.ts";
 import type { SigningKey } from "../pki/keyring.ts";
 import type { Clock } from "../server/clock.ts";
+import type { FaultSwitches } from "../server/faults.ts";
 import { answer, bytesOf, json, Refused, type Service } from "../server/service.ts";
-import { inOrder, type Journal } from "./journal.ts";
+import { inOrder, type Journal, otherBody } from "./journal.ts";
 import { leafHash, MerkleTree } from "./merkle.ts";
 import { spkiKeyId } from "./note.ts";
 
@@ -44,6 +45,35 @@ function digitallySigned(signingKey: SigningKey, message: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([4, 3]), opaque(2, sign("sha256", message, signingKey.key))]);
 }
 
+/** Entries, and the tree of their hashes. */
+interface Shown {
+  readonly leaves: readonly Buffer[];
+  readonly tree: MerkleTree;
+}
+
+/** The tree that is shown: with the fault `forked`, another one. */
+function shownTree(own: Shown, faults: FaultSwitches): Shown {
+  const index = faults.value("forked", "0");
+  if (index === undefined) return own;
+  const leaves = own.leaves.map((leaf, at) => (at === Number(index) ? otherBody(leaf) : leaf));
+  const tree = new MerkleTree();
+  for (const leaf of leaves) tree.append(leafHash(leaf));
+  return { leaves, tree };
+}
+
+/** The leaves from `start` to `end`, with the faults of the request. */
+function leavesOf(
+  leaves: readonly Buffer[],
+  { start, end }: { start: number; end: number },
+  faults: FaultSwitches,
+): readonly Buffer[] {
+  const changed = Number(faults.value("changed-entry", "0") ?? -1);
+  const hidden = Number(faults.value("hidden-entry", "0") ?? -1);
+  // A log may return fewer entries than were asked for: this one ends before the entry that it hides.
+  const last = hidden >= start && hidden <= end ? hidden - 1 : end;
+  return leaves.slice(start, last + 1).map((leaf, at) => (start + at === changed ? otherBody(leaf) : leaf));
+}
+
 /** Opens the log. It serves the read operations of RFC 6962 §4; certificates are added only by Fulcio. */
 export function createCtLog(options: {
   signingKey: SigningKey;
@@ -72,12 +102,15 @@ export function createCtLog(options: {
       return octetString(opaque(2, opaque(2, sct)));
     });
 
-  const treeHead = () => {
+  const shown = (faults: FaultSwitches) => shownTree({ leaves, tree }, faults);
+  const treeHead = (faults: FaultSwitches) => {
     const timestamp = clock().getTime();
-    const root = tree.root();
-    const head = Buffer.concat([Buffer.from([0, 1]), uint(timestamp, 8), uint(tree.size, 8), root]);
-    const tree_head_signature = digitallySigned(signingKey, head).toString("base64");
-    return { tree_size: tree.size, timestamp, sha256_root_hash: root.toString("base64"), tree_head_signature };
+    const size = Number(faults.value("head", "1") ?? tree.size);
+    const root = shown(faults).tree.root(size);
+    const head = Buffer.concat([Buffer.from([0, 1]), uint(timestamp, 8), uint(size, 8), root]);
+    const signed = faults.has("bad-checkpoint") ? Buffer.concat([head, Buffer.from([0])]) : head;
+    const tree_head_signature = digitallySigned(signingKey, signed).toString("base64");
+    return { tree_size: size, timestamp, sha256_root_hash: root.toString("base64"), tree_head_signature };
   };
   const sizeOf = (text: string | null) => {
     const size = Number(text ?? Number.NaN);
@@ -90,10 +123,12 @@ export function createCtLog(options: {
     maxBody: 0,
     failure: (status, message) => answer(`${message}\n`, { status, type: "text/plain" }),
     routes: {
-      "GET /ct/v1/get-sth": () => json(treeHead()),
+      "GET /ct/v1/get-sth": ({ faults }) => json(treeHead(faults)),
       "GET /ct/v1/get-roots": () => json({ certificates: roots.map((root) => Buffer.from(root).toString("base64")) }),
-      "GET /ct/v1/get-sth-consistency": ({ query }) =>
-        json({ consistency: base64(tree.consistencyProof(sizeOf(query.get("first")), sizeOf(query.get("second")))) }),
+      "GET /ct/v1/get-sth-consistency": ({ query, faults }) => {
+        const [first, second] = [sizeOf(query.get("first")), sizeOf(query.get("second"))];
+        return json({ consistency: base64(shown(faults).tree.consistencyProof(first, second)) });
+      },
       "GET /ct/v1/get-proof-by-hash": ({ query }) => {
         const hash = bytesOf(query.get("hash") ?? "", "hash");
         const size = sizeOf(query.get("tree_size"));
@@ -101,10 +136,10 @@ export function createCtLog(options: {
         if (leaf_index < 0) throw new Refused(404, "leaf not found");
         return json({ leaf_index, audit_path: base64(tree.inclusionProof(leaf_index, size)) });
       },
-      "GET /ct/v1/get-entries": ({ query }) => {
+      "GET /ct/v1/get-entries": ({ query, faults }) => {
         const start = sizeOf(query.get("start"));
         const end = Math.min(Number(query.get("end") ?? start), start + MAX_ENTRIES - 1);
-        const entries = leaves.slice(start, end + 1).map((leaf) => ({
+        const entries = leavesOf(shown(faults).leaves, { start, end }, faults).map((leaf) => ({
           leaf_input: leaf.toString("base64"),
           extra_data: "",
         }));
