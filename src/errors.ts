@@ -101,6 +101,7 @@ export type ServiceName =
   | "fulcio"
   | "rekor"
   | "timestamp-authority"
+  | "ct" // a certificate transparency log
   | "oidc" // an OIDC issuer, or a CI system that issues identity tokens
   | "tuf" // a TUF mirror
   | "awskms"

@@ -19,7 +19,12 @@ export interface ServiceClient {
   readonly transport: Transport;
 }
 
-const NAMES = { fulcio: "Fulcio", rekor: "Rekor", "timestamp-authority": "the timestamp authority" } as const;
+const NAMES = {
+  fulcio: "Fulcio",
+  rekor: "Rekor",
+  "timestamp-authority": "the timestamp authority",
+  ct: "the CT log",
+} as const;
 
 /** Returns a client. @param options.tls for a service with a private CA or client certificates */
 export function serviceClient(

@@ -118,6 +118,11 @@ function keyHashOf(certificate: Certificate): Uint8Array {
 /** What `withoutScts` returned: encoding a certificate takes long, and the images of a batch share theirs. */
 const precertificates = new WeakMap<Certificate, Uint8Array>();
 
+/** DER of what a log records for a certificate: its tbsCertificate without SCTs (RFC 6962 §3.2). */
+export function loggedTbs(leaf: Certificate): Uint8Array {
+  return leaf.asn1.extension(EXTENSION_OID_SCT) ? withoutScts(leaf) : leaf.asn1.tbsCertificate.toDER();
+}
+
 /** DER of a certificate's tbsCertificate without its SCTs. */
 function withoutScts(leaf: Certificate): Uint8Array {
   const known = precertificates.get(leaf);
