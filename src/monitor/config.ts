@@ -58,6 +58,8 @@ const schema = z.strictObject({
   bundles: z.optional(z.array(text)),
   /** How long an entry may wait for its signature to be stored there. */
   grace: z.optional(duration),
+  /** Whether the certificate transparency logs are watched: for certificates that no signature uses. */
+  certificates: z.optional(z.boolean()),
   reports: z.optional(reports),
   logs: z.optional(
     z.array(

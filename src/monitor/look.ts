@@ -2,6 +2,7 @@ import { leafHash } from "../format/merkle.ts";
 import type { LogHead } from "../verify/checkpoint.ts";
 import { CheckFailed } from "../verify/model.ts";
 import { hexOf, Misbehaved, stableId } from "./alarm.ts";
+import { searchLeaf } from "./ct/search-ct.ts";
 import { Frontier, isConsistent } from "./merkle.ts";
 import type { LogSource, Shard, Shards, SizedTree } from "./source.ts";
 import type { Finding, LogState } from "./state.ts";
@@ -181,7 +182,7 @@ async function searchRange(
   for await (const bodies of look.source.entries(tree, { from, to })) {
     for (const body of bodies) {
       const leaf = leafHash(body);
-      const seen = search(body, look.watch);
+      const seen = look.target.api === "ct" ? searchLeaf(body, look.watch) : search(body, look.watch);
       counts.entries++;
       if (seen === "unparsed" || seen === "untrusted") counts[seen]++;
       else if (seen !== "nothing") findings.push(findingOf(log, { leaf, index: offset + frontier.size, seen }, look));

@@ -3,19 +3,20 @@ import type { Io } from "../io/io.ts";
 import { Misbehaved, stableId } from "./alarm.ts";
 import { audit } from "./audit/audit.ts";
 import type { Places, Unread } from "./audit/stored.ts";
+import { openCt } from "./ct/source-ct.ts";
 import { emptyHead, lookAt } from "./look.ts";
 import type { LogSource } from "./source.ts";
 import { openV1 } from "./source-v1.ts";
 import { openV2 } from "./source-v2.ts";
 import type { Alarm, Finding, LogState, MonitorState } from "./state.ts";
 import { isSame, Store } from "./store.ts";
-import type { Target } from "./target.ts";
+import type { Api, Target } from "./target.ts";
 import { type Watch, watchDigest } from "./watch.ts";
 
 /** What a look at one log has shown. */
 export interface LogOutcome {
   readonly log: string;
-  readonly api: 1 | 2;
+  readonly api: Api;
   readonly outcome: "consistent" | "misbehaved" | "unavailable";
   /** Entries of all its trees, and the number of them that were searched by this state. */
   readonly size: number;
@@ -62,6 +63,7 @@ export interface MonitorOptions {
 /** Opens a log's API. */
 export function openSource(io: Io, { api, url, logs }: Target): LogSource {
   const address = new URL(url);
+  if (api === "ct") return openCt(io, address);
   return api === 1 ? openV1(io, address, logs) : openV2(io, address);
 }
 

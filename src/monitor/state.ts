@@ -11,11 +11,13 @@ const count = z.int().check(z.minimum(0));
 const time = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/));
 const acknowledged = z.optional(z.strictObject({ why: z.string(), at: time }));
 
+const api = z.union([z.literal(1), z.literal(2), z.literal("ct")]);
+
 const tree = z.strictObject({ treeId: z.string(), size: count, root: hash, checkpoint: z.string() });
 
 const log = z.strictObject({
   url: z.string(),
-  api: z.union([z.literal(1), z.literal(2)]),
+  api,
   /** The last head that was proven. */
   head: tree,
   /** When the head of this size was first seen. */
@@ -32,7 +34,7 @@ const log = z.strictObject({
 const finding = z.strictObject({
   id: z.string(),
   log: z.string(),
-  api: z.union([z.literal(1), z.literal(2)]),
+  api,
   /** Numbered through all trees of the log. */
   index: count,
   leafHash: hash,
@@ -40,6 +42,8 @@ const finding = z.strictObject({
   digest: z.optional(z.string()),
   by: z.enum(["identity", "key", "digest"]),
   signer: z.string(),
+  /** Hash of what a certificate transparency log has recorded. */
+  certificate: z.optional(hash),
   /** Start of the certificate's validity. */
   notBefore: z.optional(z.string()),
   foundAt: time,
@@ -52,7 +56,7 @@ const finding = z.strictObject({
 const alarm = z.strictObject({
   id: z.string(),
   log: z.string(),
-  api: z.union([z.literal(1), z.literal(2)]),
+  api,
   kind: z.enum(ALARM_KINDS),
   reason: z.string(),
   evidence: z.string(),

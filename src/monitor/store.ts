@@ -42,11 +42,13 @@ export class Store {
   }
 
   /** Stores what an audit has shown: findings that are explained need no one's attention. */
-  saveAudit({ known, found }: Pick<Audit, "known" | "found">, now: Date): Promise<void> {
+  saveAudit({ known, certificates, found }: Pick<Audit, "known" | "certificates" | "found">, now: Date): Promise<void> {
     const at = now.toISOString();
     const findings = this.state.findings.map((each) => {
-      const where = each.acknowledged ? undefined : known.get(each.leafHash);
-      return where === undefined ? each : { ...each, acknowledged: { why: `stored with ${where}`, at } };
+      const where = known.get(each.leafHash) ?? certificates.get(each.certificate ?? "");
+      return where === undefined || each.acknowledged
+        ? each
+        : { ...each, acknowledged: { why: `stored with ${where}`, at } };
     });
     return this.#write({ ...this.state, findings, audited: [...this.state.audited, ...found] });
   }

@@ -3,11 +3,19 @@ import { hash } from "../format/digest.ts";
 import type { Log } from "../trust/material.ts";
 import { type LogHead, verifyLogHead } from "../verify/checkpoint.ts";
 import { CheckFailed } from "../verify/model.ts";
+import { verifyTreeHead } from "../verify/tree-head.ts";
+
+/** Version of Rekor's API; "ct" for a certificate transparency log (RFC 6962). */
+export type Api = 1 | 2 | "ct";
+
+/** A log's API in messages. */
+export const apiName = (api: Api): string => (api === "ct" ? "CT" : `v${api}`);
 
 /** A log to watch: an address, and every key that its trees may have. */
 export interface Target {
   readonly url: string;
-  readonly api: 1 | 2;
+  /** The version of Rekor's API, or "ct" for a certificate transparency log. */
+  readonly api: Api;
   readonly logs: readonly Log[];
 }
 
@@ -26,12 +34,18 @@ export function targetsOf(logs: readonly Log[]): Target[] {
   return [...targets.values()];
 }
 
+/** The certificate transparency logs of a trusted root. */
+export function ctTargetsOf(logs: readonly Log[]): Target[] {
+  const byUrl = Map.groupBy(logs, ({ baseUrl }) => baseUrl);
+  return [...byUrl].map(([url, each]) => ({ url, api: "ct", logs: each }));
+}
+
 /** Checks that one of the log's keys signed a head. @throws CheckFailed "log" */
 export function verifyHead(checkpoint: string, { logs, api }: Target): LogHead {
   let failure: unknown;
   for (const log of logs) {
     try {
-      return verifyLogHead(checkpoint, { log, api });
+      return api === "ct" ? verifyTreeHead(checkpoint, log) : verifyLogHead(checkpoint, { log, api });
     } catch (error) {
       if (!(error instanceof CheckFailed)) throw error;
       failure ??= error;

@@ -33,6 +33,8 @@ export interface Match {
   readonly by: "identity" | "key" | "digest";
   readonly signer: string;
   readonly notBefore?: string;
+  /** Hash of what a certificate transparency log has recorded, hex. */
+  readonly certificate?: string;
 }
 
 /** "unparsed": an entry whose signers are unknown. "untrusted": our identity, in a certificate that no trusted authority issued. */
@@ -98,7 +100,8 @@ function searchCertificate(der: Uint8Array, { identities, keys, trust }: Watch):
   return isIssued(der, trust, leaf.notBefore) ? { by: "identity", signer, notBefore } : "untrusted";
 }
 
-function isOf(leaf: X509Certificate, identity: IdentityPolicy): boolean {
+/** Whether a certificate has an identity. */
+export function isOf(leaf: X509Certificate, identity: IdentityPolicy): boolean {
   try {
     verifyIdentity(leaf, identity);
     return true;

@@ -1,5 +1,5 @@
 import { flag } from "../parser/define.ts";
-import { shape } from "../parser/shape.ts";
+import { type Shape, shape } from "../parser/shape.ts";
 import { verificationFlags } from "./verification.ts";
 
 /** The file in which a monitor keeps what it has seen. */
@@ -28,11 +28,16 @@ export const monitorFlags = {
   trustedRoot: verificationFlags.trustedRoot,
 };
 
+/** Version of Rekor's API, or "ct" for a certificate transparency log. */
+export const API_SHAPE: Shape<1 | 2 | "ct"> = {
+  schema: { description: "version of Rekor's API, or ct for a certificate transparency log", enum: [1, 2, "ct"] },
+};
+
 export const FINDING_SHAPE = shape.object(
   {
     id: shape.text("the same each time for the same entry"),
     log: shape.text("URL of the log"),
-    api: shape.count("version of its API"),
+    api: API_SHAPE,
     index: shape.count(),
     leafHash: shape.text("hex"),
     kind: shape.text("kind and version of the entry"),
@@ -40,13 +45,17 @@ export const FINDING_SHAPE = shape.object(
     signer: shape.text("name in the certificate, or the key"),
     foundAt: shape.text("RFC 3339"),
   },
-  { digest: shape.text("of what was signed"), notBefore: shape.text("start of the certificate's validity") },
+  {
+    digest: shape.text("of what was signed"),
+    notBefore: shape.text("start of the certificate's validity"),
+    certificate: shape.text("hash of what a certificate transparency log has recorded, hex"),
+  },
 );
 
 export const ALARM_SHAPE = shape.object({
   id: shape.text("the same each time for the same facts"),
   log: shape.text("URL of the log"),
-  api: shape.count("version of its API"),
+  api: API_SHAPE,
   kind: shape.choice([
     "forked",
     "rewritten",
@@ -75,7 +84,7 @@ export const UNDELIVERED_SHAPE = shape.object({ channel: shape.text(), reason: s
 export const LOG_SHAPE = shape.object(
   {
     log: shape.text("URL of the log"),
-    api: shape.count("version of its API"),
+    api: API_SHAPE,
     outcome: shape.choice(["consistent", "misbehaved", "unavailable"]),
     size: shape.count("entries that are proven"),
     searched: shape.count("entries that were searched since the state was created"),

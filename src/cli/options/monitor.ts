@@ -5,7 +5,7 @@ import { type MonitorConfig, millisecondsOf, parseConfig } from "../../monitor/c
 import type { MonitorOptions } from "../../monitor/monitor.ts";
 import { openChannels } from "../../monitor/report/channels.ts";
 import type { Channel } from "../../monitor/report/report.ts";
-import { type Target, targetsOf } from "../../monitor/target.ts";
+import { ctTargetsOf, type Target, targetsOf } from "../../monitor/target.ts";
 import type { Watch } from "../../monitor/watch.ts";
 import { readBlob } from "../../net/input.ts";
 import { loadTrust } from "../../services/trust/sources.ts";
@@ -49,7 +49,7 @@ export async function readMonitor(
   }
   const material = await loadTrust(io, {
     files: { trustedRoot: flags.trustedRoot === "" ? (config.trustedRoot ?? "") : flags.trustedRoot },
-    needs: new Set(["logs", "authorities"] as const),
+    needs: new Set(["logs", "authorities", ...(config.certificates ? (["ctLogs"] as const) : [])] as const),
     warn: (line) => void io.stderr.write(`WARNING: ${line}\n`),
   });
   const watch: Watch = {
@@ -59,12 +59,12 @@ export async function readMonitor(
     expected: new Set(config.expected ?? []),
     trust: { ...material, now: io.now() },
   };
-  const trusted = targetsOf(material.logs);
+  const [logs, ctLogs] = [targetsOf(material.logs), ctTargetsOf(material.ctLogs)];
   const channels = await openChannels(io, config.reports);
   return {
     watch,
-    trusted,
-    targets: selected(trusted, config, path),
+    trusted: [...logs, ...ctLogs],
+    targets: [...selected(logs, config, path), ...(config.certificates ? ctLogs : [])],
     settings: settingsOf(flags, config),
     places: placesOf(config),
     channels,

@@ -3,6 +3,7 @@ import type { MonitorEvent } from "../../monitor/monitor.ts";
 import type { Undelivered } from "../../monitor/report/deliver.ts";
 import { told } from "../../monitor/report/report.ts";
 import { alarmLine, findingLine } from "../../monitor/report/text.ts";
+import { apiName } from "../../monitor/target.ts";
 
 /** Version of the lines' schema: members are added, never changed. */
 const VERSION = 1;
@@ -46,5 +47,5 @@ function lineOf(event: MonitorEvent): string {
   }
   const { log, api, outcome, size, searched, unparsed, untrusted, reason } = event.log;
   const counts = `size ${size}, ${searched} searched, ${unparsed} unparsed, ${untrusted} untrusted`;
-  return `${log} (v${api}): ${outcome}, ${counts}${reason === undefined ? "" : `: ${reason}`}`;
+  return `${log} (${apiName(api)}): ${outcome}, ${counts}${reason === undefined ? "" : `: ${reason}`}`;
 }

@@ -3,6 +3,7 @@ import type { Run } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
 import { firstState } from "../../monitor/init.ts";
 import { writeState } from "../../monitor/state.ts";
+import { apiName } from "../../monitor/target.ts";
 import { watchDigest } from "../../monitor/watch.ts";
 import type definition from "./init.ts";
 
@@ -27,7 +28,7 @@ export const run: Run<typeof definition> = async (io, { flags }) => {
     next: offset + next,
   }));
   for (const { log, api, size, next } of logs) {
-    io.stdout.write(`${log} (v${api}): size ${size}, the search begins at entry ${next}\n`);
+    io.stdout.write(`${log} (${apiName(api)}): size ${size}, the search begins at entry ${next}\n`);
   }
   return { state: path, logs };
 };

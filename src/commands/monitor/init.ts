@@ -1,4 +1,4 @@
-import { monitorFlags } from "../../cli/flags/monitor.ts";
+import { API_SHAPE, monitorFlags } from "../../cli/flags/monitor.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { shape } from "../../cli/parser/shape.ts";
 
@@ -18,7 +18,7 @@ export default defineCommand({
     logs: shape.list(
       shape.object({
         log: shape.text("URL of the log"),
-        api: shape.count("version of its API"),
+        api: API_SHAPE,
         size: shape.count("entries that are proven"),
         next: shape.count("the first entry that will be searched"),
       }),

@@ -9,6 +9,7 @@ import { checkpointV2, entryBundle, TILE, tilesOf } from "../../services/tiles.t
 import { verifyLogEntry, verifyPromisedEntry } from "../../verify/log-entry.ts";
 import { CheckFailed } from "../../verify/model.ts";
 import { hexOf, Misbehaved } from "../alarm.ts";
+import { certificateHash } from "../ct/search-ct.ts";
 import type { Target } from "../target.ts";
 import { type Places, type StoredEntry, storedEntries, type Unread } from "./stored.ts";
 
@@ -20,6 +21,8 @@ const PAUSE = 1000;
 export interface Audit {
   /** Where each log entry is stored, by the hash of its leaf, hex. */
   readonly known: ReadonlyMap<string, string>;
+  /** Where each certificate is used, by the hash of what its log has recorded, hex. */
+  readonly certificates: ReadonlyMap<string, string>;
   /** Hashes of leaves that are in the log as their bundles say. */
   readonly found: readonly string[];
   /** Entries that a log proved or promised to have, and does not return. */
@@ -47,6 +50,7 @@ export async function audit(
 ): Promise<Audit> {
   const { places, targets, readable, audited } = options;
   const known = new Map<string, string>();
+  const certificates = new Map<string, string>();
   const found = new Set<string>();
   const missing: { target: Target; misbehaved: Misbehaved }[] = [];
   const unread: Unread[] = [];
@@ -63,6 +67,8 @@ export async function audit(
       continue;
     }
     known.set(leaf, stored.where);
+    const certificate = stored.certificate && certificateHash(stored.certificate);
+    if (certificate !== undefined) certificates.set(certificate, stored.where);
     if (audited.has(leaf) || found.has(leaf) || !readable.includes(target)) continue;
     try {
       await requireLoggedAgain(io, stored, target);
@@ -74,12 +80,13 @@ export async function audit(
       else throw error;
     }
   }
-  return { known, found: [...found], missing, unproven, unread };
+  return { known, certificates, found: [...found], missing, unproven, unread };
 }
 
 /** The log that proved or promised to have an entry; undefined if it is not a trusted one, or did not. */
 function provenBy({ entry }: StoredEntry, targets: readonly Target[]): Target | undefined {
-  return targets.find(({ logs }) => {
+  return targets.find(({ api, logs }) => {
+    if (api === "ct") return false;
     try {
       if (entry.inclusionProof) verifyLogEntry(entry, logs);
       else verifyPromisedEntry(entry, logs);

@@ -2,6 +2,7 @@ import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TsignError } from "../../errors.ts";
 import { readBundle } from "../../evidence/bundle/read.ts";
 import { findEvidence } from "../../evidence/find/find.ts";
+import type { Evidence } from "../../evidence/model.ts";
 import { openAttachmentStore, openImage, withChildren } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
@@ -17,6 +18,8 @@ const ATTACHMENT = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
 export interface StoredEntry {
   readonly where: string;
   readonly entry: TransparencyLogEntry;
+  /** The signature's certificate, DER. */
+  readonly certificate: Uint8Array | undefined;
 }
 
 /** A place that could not be read completely: what is stored there is not known. */
@@ -46,8 +49,8 @@ export async function* storedEntries(io: Io, places: Places): AsyncGenerator<Sto
   for (const path of places.bundles) {
     try {
       for (const file of await filesOf(io, path)) {
-        const { log } = readBundle(await readBlob(io, file), { kind: "file", where: file });
-        for (const entry of log) yield { where: file, entry };
+        const evidence = readBundle(await readBlob(io, file), { kind: "file", where: file });
+        yield* entriesIn(evidence, file);
       }
     } catch (error) {
       yield unread(error, { io, where: path });
@@ -72,6 +75,10 @@ async function imagesOf(io: Io, text: string, registry: RegistryOptions): Promis
   return [...new Set(found)];
 }
 
+function entriesIn({ log, key }: Evidence, where: string): StoredEntry[] {
+  return log.map((entry) => ({ where, entry, certificate: key.kind === "certificate" ? key.leaf : undefined }));
+}
+
 async function* entriesOf(io: Io, reference: string, registry: RegistryOptions): AsyncGenerator<StoredEntry | Unread> {
   const isSubject = parseReference(reference).digest !== undefined; // the image may be gone, its signatures are there
   const named = await openImage(io, reference, { registry, mustExist: !isSubject });
@@ -86,7 +93,7 @@ async function* entriesOf(io: Io, reference: string, registry: RegistryOptions):
       for await (const found of findEvidence(store, search)) {
         if ("incomplete" in found) yield { where: found.origin.where, reason: found.incomplete.message };
         if (!("log" in found)) continue;
-        for (const entry of found.log) yield { where: `${ref.name}@${digest}`, entry };
+        yield* entriesIn(found, `${ref.name}@${digest}`);
       }
     }
   }

@@ -2,6 +2,7 @@ import { markdownCode as code, markdownText as escaped } from "../../format/mark
 import { type Labels, labelsText } from "../../format/prometheus.ts";
 import type { LogOutcome } from "../monitor.ts";
 import { type Alarm, type Finding, isOpen, type MonitorState } from "../state.ts";
+import { apiName } from "../target.ts";
 import type { Undelivered } from "./deliver.ts";
 import { countsOf } from "./report.ts";
 import { markdownTables, table } from "./text.ts";
@@ -20,7 +21,14 @@ export interface Looked {
 export function markdownSummary({ state, logs, undelivered }: Looked, now: Date): string {
   const [findings, alarms] = [state.findings.filter(isOpen), state.alarms.filter(isOpen)];
   const rows = logs.map(({ log, api, outcome, size, searched, unparsed, untrusted, reason = "" }) => [
-    ...[`${code(log)} v${api}`, escaped(outcome), String(size), String(searched), String(unparsed), String(untrusted)],
+    ...[
+      `${code(log)} ${apiName(api)}`,
+      escaped(outcome),
+      String(size),
+      String(searched),
+      String(unparsed),
+      String(untrusted),
+    ],
     escaped(reason),
   ]);
   const more = Math.max(findings.length - MOST, 0) + Math.max(alarms.length - MOST, 0);

@@ -12,7 +12,7 @@ import {
   readState,
   writeState,
 } from "../../../src/monitor/state.ts";
-import { targetsOf, type Target as WatchedLog } from "../../../src/monitor/target.ts";
+import { type Api, ctTargetsOf, targetsOf, type Target as WatchedLog } from "../../../src/monitor/target.ts";
 import { readTrustedRoot } from "../../../src/trust/trusted-root.ts";
 import { exactly } from "../../../src/verify/patterns.ts";
 import { testSigstore } from "../../support/sandbox.ts";
@@ -26,10 +26,12 @@ import { bytesOf, readTree } from "../tree.ts";
 /** Bytes that a look may take from a log: the genuine answers are a hundredth of it. */
 const MOST = 32 * 1024 * 1024;
 
+const APIS = [1, 2, "ct"] as const;
+
 interface LogSetting {
   readonly trustedRoot: string;
   readonly issuer: string;
-  readonly api: 1 | 2;
+  readonly api: Api;
   /** What the monitor knows of the log, and what a look at the genuine answers makes of it. */
   readonly known: LogState;
   readonly after: LogState;
@@ -72,8 +74,9 @@ async function look(
   return { after, found: findings.map(({ leafHash }) => leafHash) };
 }
 
-function targetOf(trustedRoot: string, api: 1 | 2): WatchedLog {
-  const targets = targetsOf(readTrustedRoot(Buffer.from(trustedRoot), "root").logs);
+function targetOf(trustedRoot: string, api: Api): WatchedLog {
+  const { logs, ctLogs } = readTrustedRoot(Buffer.from(trustedRoot), "root");
+  const targets = [...targetsOf(logs), ...ctTargetsOf(ctLogs)];
   return targets.find((target) => target.api === api) ?? targets[0] ?? fail();
 }
 
@@ -105,7 +108,7 @@ const LOG_ANSWERS: Target = {
     for (const rekor of ["rekor1", "rekor2"] as const)
       for (let each = 0; each < 3; each++) await record(rekor, mallory);
     const io = testIo({ io: sigstore.io });
-    const targets = ([1, 2] as const).map((api) => targetOf(trustedRoot, api));
+    const targets = APIS.map((api) => targetOf(trustedRoot, api));
     const { logs } = await firstState(io, { targets, from: "now", watched: "" });
     for (const rekor of ["rekor1", "rekor2"] as const) {
       for (const who of [{}, mallory, {}]) await record(rekor, who);
@@ -132,7 +135,7 @@ const LOG_ANSWERS: Target = {
       const index = (list[0]?.donor ?? 0) % made.length;
       const { setting } = made[index] ?? fail();
       const tree = trees[index] ?? fail();
-      return { form: `v${setting.api}`, document: bytesOf(mutate(tree, list, trees)), setting };
+      return { form: String(setting.api), document: bytesOf(mutate(tree, list, trees)), setting };
     });
   },
   async judge({ document, setting }) {
@@ -183,7 +186,7 @@ const STATES: Target = {
     const sigstore = await testSigstore();
     const io = testIo({ io: sigstore.io });
     await bundleOf(sigstore, { rekor: "rekor1", dsse: false, tsa: false });
-    const targets = ([1, 2] as const).map((api) => targetOf(sigstore.trustedRoot, api));
+    const targets = APIS.map((api) => targetOf(sigstore.trustedRoot, api));
     const first = await firstState(io, { targets, from: "now", watched: `sha256:${"0".repeat(64)}` });
     const hash = "0".repeat(64);
     const place = { log: "https://log.example", api: 1, index: 7, leafHash: hash } as const;

@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { TsignError } from "../../errors.ts";
+import { claimedSigner } from "../../evidence/find/claimed-signer.ts";
+import { sameBytes } from "../../format/bytes.ts";
+import { derChildren, encodeDer, readDer, TAG } from "../../format/der.ts";
+import { type Certificate, parseCertificate } from "../../trust/certificate.ts";
+import type { TrustMaterial } from "../../verify/model.ts";
+import { loggedTbs } from "../../verify/sct.ts";
+import { isOf, type Seen, type Watch } from "../watch.ts";
+
+/** Tag of tbsCertificate's version (RFC 5280 §4.1). */
+const VERSION = 0xa0;
+const BIT_STRING = 0x03;
+/** LogEntryType (RFC 6962 §3.1). */
+const [X509_ENTRY, PRECERT_ENTRY] = [0, 1];
+
+/**
+ * Compares an entry of a certificate transparency log with what is watched. A precertificate in a leaf has no signature, but the hash of
+ * its issuer's key (RFC 6962 §3.4).
+ */
+export function searchLeaf(leaf: Uint8Array, { identities, keys, trust }: Watch): Seen {
+  const logged = readLeaf(leaf);
+  if (!logged) return "unparsed";
+  const { certificate, issuer, tbs } = logged;
+  const { asn1, key, native } = certificate;
+  const spki = key.export({ type: "spki", format: "der" });
+  const isKey = keys.some((each) => sameBytes(each.spki, spki));
+  if (!isKey && !identities.some((identity) => isOf(asn1, identity))) return "nothing";
+  if (!isKey && !authoritiesOf(trust).has(issuer)) return "untrusted";
+  return {
+    kind: "certificate",
+    by: isKey ? "key" : "identity",
+    signer: claimedSigner({ key: { kind: "certificate", leaf: native.raw, chain: [], binding: false } }),
+    notBefore: asn1.notBefore.toISOString(),
+    certificate: hashOf(tbs),
+  };
+}
+
+/** What recognizes a certificate in a log: the hash of what was logged, hex; undefined for one that cannot be parsed. */
+export function certificateHash(der: Uint8Array): string | undefined {
+  try {
+    return hashOf(loggedTbs(parseCertificate(der)));
+  } catch (error) {
+    if (error instanceof TsignError) return undefined;
+    throw error;
+  }
+}
+
+interface Logged {
+  readonly certificate: Certificate;
+  /** Hash of the issuer's key, hex; "" if it is unknown. */
+  readonly issuer: string;
+  /** What was logged, without SCTs. */
+  readonly tbs: Uint8Array;
+}
+
+/** Reads a MerkleTreeLeaf; undefined for what cannot be parsed. */
+function readLeaf(leaf: Uint8Array): Logged | undefined {
+  const bytes = Buffer.from(leaf);
+  if (bytes.length < 15 || bytes.readUInt16BE(0) !== 0) return undefined;
+  const type = bytes.readUInt16BE(10);
+  const start = type === PRECERT_ENTRY ? 44 : 12;
+  if ((type !== PRECERT_ENTRY && type !== X509_ENTRY) || bytes.length < start + 3) return undefined;
+  const content = bytes.subarray(start + 3, start + 3 + bytes.readUIntBE(start, 3));
+  try {
+    if (type === PRECERT_ENTRY) {
+      const certificate = parseCertificate(unsigned(content));
+      return { certificate, issuer: bytes.subarray(12, 44).toString("hex"), tbs: content };
+    }
+    const certificate = parseCertificate(content);
+    return { certificate, issuer: "", tbs: loggedTbs(certificate) };
+  } catch (error) {
+    if (error instanceof TsignError) return undefined;
+    throw error;
+  }
+}
+
+/** A certificate with an empty signature, so that it can be parsed. @throws TsignError "untrusted" */
+function unsigned(tbs: Uint8Array): Uint8Array {
+  try {
+    const members = derChildren(readDer(tbs), TAG.sequence);
+    const algorithm = members[members[0]?.tag === VERSION ? 2 : 1];
+    const parts = [tbs, algorithm?.bytes ?? new Uint8Array(), encodeDer(BIT_STRING, Buffer.of(0, 0))];
+    return encodeDer(TAG.sequence, Buffer.concat(parts));
+  } catch (cause) {
+    throw new TsignError("untrusted", "malformed precertificate", { cause });
+  }
+}
+
+/** Hashes of the keys of all trusted authorities, hex. */
+function authoritiesOf(trust: TrustMaterial): ReadonlySet<string> {
+  const known = keyHashes.get(trust.authorities);
+  if (known) return known;
+  const certificates = trust.authorities.flatMap(({ roots, intermediates }) => [...roots, ...intermediates]);
+  const hashes = new Set(
+    certificates.map((der) => hashOf(parseCertificate(der).key.export({ type: "spki", format: "der" }))),
+  );
+  keyHashes.set(trust.authorities, hashes);
+  return hashes;
+}
+const keyHashes = new WeakMap<TrustMaterial["authorities"], ReadonlySet<string>>();
+
+const hashOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
