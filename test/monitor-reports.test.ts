@@ -3,6 +3,7 @@ import { createHmac } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { dashboard } from "../src/cli/reports/dashboard.ts";
 import { sendMail } from "../src/io/mail.ts";
 import { systemIo } from "../src/io/system.ts";
 import { assertSchema, jsonAnswer } from "./support/json-answer.ts";
@@ -222,4 +223,38 @@ test("monitor: reports that cannot work -> refused before anything is read", asy
     assert.equal(code, 1, stderr);
     assert.match(stderr, reason);
   }
+});
+
+test("monitor --dashboard: logs, heads, findings and alarms on one page that loads nothing; names of strangers are escaped", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  const page = () => readFileSync(join(shop.cwd, "monitor.html"), "utf8");
+  await shop.look("--dashboard=monitor.html");
+  const { logs } = stateOf(shop).state;
+  assert.match(page(), /<h1>All logs are well, nothing is open<\/h1>/);
+  for (const { url, head } of logs) assert.ok(page().includes(url) && page().includes(head.root));
+  await shop.sign("rekor1", ALICE);
+  await shop.sign("rekor2", MALLORY);
+  await shop.lookWith(["rekor2:forked=0"], "--dashboard=monitor.html");
+  const [finding] = stateOf(shop).state.findings;
+  const [alarm] = stateOf(shop).state.alarms;
+  assert.match(page(), /<h1>1 finding and 1 alarm<\/h1>/);
+  for (const text of [finding.id, ALICE, alarm.id, "alarm: rewritten", "misbehaved"])
+    assert.ok(page().includes(text), text);
+  assert.doesNotMatch(page(), /(?:src|href|action)=|<script|url\(|@import/);
+  assert.match(
+    page(),
+    /http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; style-src &#39;sha256-/,
+  );
+  assert.match(page(), /name="viewport" content="width=device-width/);
+  for (const { id } of [finding, alarm]) await shop.monitor("ack", id, "--state=state.json", "--why=known");
+  await shop.look("--dashboard=monitor.html");
+  assert.match(page(), /<h1>All logs are well, nothing is open<\/h1>/);
+  const hostile = "</dd><script>alert(1)</script>\u202e";
+  const looked = {
+    state: { ...stateOf(shop).state, findings: [{ ...finding, signer: hostile }] },
+    logs: [],
+    undelivered: [],
+  };
+  const text = dashboard(looked, new Date());
+  assert.ok(!text.includes("\u202e") && !text.includes("<script") && text.includes("&#60;script&#62;alert(1)"), text);
 });

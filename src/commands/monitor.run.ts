@@ -1,6 +1,7 @@
 import { readMonitor, requireState } from "../cli/options/monitor.ts";
 import type { FlagValues, Run } from "../cli/parser/define.ts";
 import { jsonLine, undeliveredLine, writeEvent } from "../cli/print/monitor.ts";
+import { dashboard } from "../cli/reports/dashboard.ts";
 import { writeMarkdown } from "../cli/reports/write.ts";
 import { TsignError, withExitCode } from "../errors.ts";
 import type { Io } from "../io/io.ts";
@@ -73,9 +74,14 @@ async function look(
   return looked;
 }
 
-/** Writes the summary and the metrics. The summary of a GitHub job is appended to what is there. */
-async function writeFiles(io: Io, looked: Looked, flags: { summary: string; metrics: string }): Promise<void> {
+/** Writes the page, the summary and the metrics. The summary of a GitHub job is appended to what is there. */
+async function writeFiles(
+  io: Io,
+  looked: Looked,
+  flags: { dashboard: string; summary: string; metrics: string },
+): Promise<void> {
   const now = io.now();
+  if (flags.dashboard !== "") await io.files.replace(flags.dashboard, dashboard(looked, now), { mode: 0o644 });
   if (flags.summary !== "") await writeMarkdown(io, flags.summary, markdownSummary(looked, now));
   if (flags.metrics !== "") await io.files.replace(flags.metrics, metrics(looked, now), { mode: 0o644 });
 }

@@ -31,6 +31,9 @@ export default defineCommand({
   args: { min: 0, max: 0 },
   flags: {
     ...monitorFlags,
+    dashboard: flag.string("file to write a page (HTML) with logs, findings and alarms to, after each look", {
+      output: true,
+    }),
     evidence: flag.string("folder for the evidence of alarms; by default the state file's name with .evidence"),
     format: flag.choice(["text", "json-lines"], "format of the output", { default: "text" }),
     frozenAfter: flag.duration("time in which every log must grow; 0 for no limit", { default: 86_400_000 }),

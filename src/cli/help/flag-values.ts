@@ -29,6 +29,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^(trustedRoot|signingConfig|baseConfig|predicate|statement|root)$/, file("json")],
   [/^report$/, file("html", "json", "md", "sarif", "xml")],
   [/^summary$/, file("md")],
+  [/^dashboard$/, file("html")],
   [/^metrics$/, file("prom")],
   [/^sbom$/, file("json", "xml", "spdx")],
   [/^(trustPolicy|cases)$/, file("yaml", "yml", "json")],
