@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { TsignError } from "../src/errors.ts";
+import type { Io } from "../src/io/io.ts";
 import { parseFault } from "../src/sandbox/server/faults.ts";
 import { jsonAnswer } from "./support/json-answer.ts";
 import {
@@ -325,4 +327,55 @@ test("monitor --json: one document with what was found, and the error", async (t
   const result = document.result as unknown as { findings: unknown[]; logs: unknown[]; open: object };
   assert.deepEqual([result.findings.length, result.logs.length, result.open], [1, 2, { findings: 1, alarms: 0 }]);
   assert.equal(outcome.code, FOUND);
+});
+
+test("monitor: heads of Rekor v2 without enough witnesses -> alarm unwitnessed, and the state stays; with them -> well", async (t) => {
+  const shop = await workshop(t, { entries: 1 });
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const name = "witness.example";
+  const bytes = Buffer.concat([Buffer.of(4), publicKey.export({ type: "spki", format: "der" }).subarray(-32)]);
+  const hint = createHash("sha256").update(`${name}\n`).update(bytes).digest().subarray(0, 4);
+  const config = (more: object, url = shop.sigstore.at.rekor2) => {
+    const identities = [{ identity: ALICE, issuer: shop.sigstore.at.issuer }];
+    const logs = [{ url, witnesses: [`${name}+${hint.toString("hex")}+${bytes.toString("base64")}`], ...more }];
+    writeFileSync(join(shop.cwd, "c.json"), JSON.stringify({ version: 1, trustedRoot: "root.json", identities, logs }));
+  };
+  const look = (isCosigned: boolean) => {
+    const http: Io["http"] = async (request) => {
+      const response = await shop.sigstore.io.http(request);
+      if (!isCosigned || !request.url.pathname.endsWith("/checkpoint")) return response;
+      const pieces: Uint8Array[] = [];
+      for await (const piece of response.body) pieces.push(piece);
+      const note = Buffer.concat(pieces).toString();
+      const time = Buffer.alloc(8);
+      time.writeBigUInt64BE(1_700_000_000n);
+      const text = note.slice(0, note.indexOf("\n\n") + 1);
+      const signature = sign(null, Buffer.from(`cosignature/v1\ntime 1700000000\n${text}`), privateKey);
+      const line = `\u2014 ${name} ${Buffer.concat([hint, time, signature]).toString("base64")}\n`;
+      const cosigned = (async function* () {
+        yield Buffer.from(note + line);
+      })();
+      return { ...response, body: cosigned };
+    };
+    const argv = ["monitor", "--once", "--format=json-lines", "--state=state.json", "--config=c.json"];
+    return run(argv, { cwd: shop.cwd, io: { ...shop.sigstore.io, http } });
+  };
+  config({ quorum: 1 });
+  await shop.sign("rekor2", ALICE);
+  const alone = await look(false);
+  assert.deepEqual([alone.code, outcomes(shop.lines(alone))], [MISBEHAVED, ["consistent", "misbehaved"]]);
+  const [alarm] = only(shop.lines(alone), "alarm");
+  assert.deepEqual([alarm?.["kind"], stateOf(shop).state.logs[1].head.size], ["unwitnessed", 1]);
+  await shop.monitor("ack", String(alarm?.["id"]), "--state=state.json", "--why=seen");
+  const cosigned = await look(true);
+  assert.deepEqual([cosigned.code, outcomes(shop.lines(cosigned))], [FOUND, ["consistent", "consistent"]]);
+  for (const [more, reason] of [
+    [{ quorum: 2 }, /quorum 2 is more than its 1 witnesses/],
+    [{ witnesses: [], quorum: 1 }, /quorum 1 is more than its 0 witnesses/],
+    [{ witnesses: ["w+00000000+AAAA"] }, /expected a verifier key/],
+    [{ quorum: 0 }, /invalid field at logs\.0\.quorum/],
+  ] as const) {
+    config(more);
+    assert.match((await look(true)).stderr, reason);
+  }
 });

@@ -9,6 +9,7 @@ export const ALARM_KINDS = [
   "changed", // entries that are not those of the signed tree
   "withheld", // an entry of the signed tree that the log does not return
   "unsigned", // a head without the log's signature
+  "unwitnessed", // a head that too few witnesses have cosigned
   "missing", // an entry that it proved or promised to have, and does not return
   "replaced", // another tree, and the one before is not among the log's inactive shards
 ] as const;

@@ -67,6 +67,9 @@ const schema = z.strictObject({
         url: text,
         /** Whether entries are searched, or only that the log grows is proven. */
         search: z.optional(z.boolean()),
+        /** Verifier keys of witnesses, and how many of them must have cosigned each head; all by default. */
+        witnesses: z.optional(z.array(text)),
+        quorum: z.optional(z.int().check(z.minimum(1))),
         frozenAfter: z.optional(duration),
       }),
     ),

@@ -1,7 +1,8 @@
 import { leafHash } from "../format/merkle.ts";
 import type { LogHead } from "../verify/checkpoint.ts";
 import { CheckFailed } from "../verify/model.ts";
-import { hexOf, Misbehaved, stableId } from "./alarm.ts";
+import { verifyWitnesses, type Witnesses } from "../verify/witness.ts";
+import { type AlarmEvidence, hexOf, Misbehaved, stableId } from "./alarm.ts";
 import { searchLeaf } from "./ct/search-ct.ts";
 import { Frontier, isConsistent } from "./merkle.ts";
 import type { LogSource, Shard, Shards, SizedTree } from "./source.ts";
@@ -22,6 +23,8 @@ export interface Look {
   readonly searches: boolean;
   /** Milliseconds after which a head that does not change is an alarm; undefined for never. */
   readonly frozenAfter: number | undefined;
+  /** The witnesses of the log, if its heads must be cosigned. */
+  readonly witnesses?: Witnesses | undefined;
   readonly now: () => Date;
   readonly sleep: (milliseconds: number) => Promise<void>;
   /** Stores the log's state, with the findings of the range that was searched last. */
@@ -106,6 +109,7 @@ async function advance(log: LogState, shard: Shard, look: Look): Promise<LogStat
     return log;
   }
   if (known.size > 0) await requireConsistent(log, head, look);
+  requireWitnessed(head, evidence, look);
   const { treeId } = shard;
   const next = {
     ...log,
@@ -114,6 +118,15 @@ async function advance(log: LogState, shard: Shard, look: Look): Promise<LogStat
   };
   await look.save(next, []);
   return next;
+}
+
+function requireWitnessed({ envelope }: LogHead, evidence: AlarmEvidence, { witnesses }: Look): void {
+  try {
+    if (witnesses) verifyWitnesses(envelope, witnesses);
+  } catch (error) {
+    if (!(error instanceof CheckFailed)) throw error;
+    throw new Misbehaved("unwitnessed", error.message, evidence);
+  }
 }
 
 function requireFresh({ since, head }: LogState, look: Look): void {

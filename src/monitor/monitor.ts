@@ -4,7 +4,7 @@ import { Misbehaved, stableId } from "./alarm.ts";
 import { audit } from "./audit/audit.ts";
 import type { Places, Unread } from "./audit/stored.ts";
 import { openCt } from "./ct/source-ct.ts";
-import { emptyHead, lookAt } from "./look.ts";
+import { emptyHead, type Look, lookAt } from "./look.ts";
 import type { LogSource } from "./source.ts";
 import { openV1 } from "./source-v1.ts";
 import { openV2 } from "./source-v2.ts";
@@ -54,7 +54,7 @@ export interface MonitorOptions {
   /** Folder for the evidence of alarms. */
   readonly evidence: string;
   /** Settings of a log. */
-  readonly settings: (target: Target) => { readonly searches: boolean; readonly frozenAfter: number | undefined };
+  readonly settings: (target: Target) => Pick<Look, "searches" | "frozenAfter" | "witnesses">;
   /** Where our own signatures are, and milliseconds in which an entry may wait for its signature to be stored there. */
   readonly places: (Places & { readonly grace: number }) | undefined;
   readonly onEvent: (event: MonitorEvent) => void;

@@ -145,8 +145,12 @@ function envelopeOf(entry: TransparencyLogEntry): string {
   return entry.inclusionProof?.checkpoint?.envelope ?? "";
 }
 
-/** Parses a signed note strictly: a text that two parsers could split differently is refused. */
-function parseCheckpoint(envelope: string): Checkpoint {
+/**
+ * Parses a signed note strictly: a text that two parsers could split differently is refused. Nothing is verified.
+ *
+ * @throws CheckFailed "log"
+ */
+export function parseCheckpoint(envelope: string): Checkpoint {
   const invalid = (reason: string) => new CheckFailed("log", `invalid checkpoint: ${reason}`);
   if (/[\x00-\x09\x0b-\x1f\x7f]/.test(envelope)) throw invalid("contains control characters");
   const end = envelope.indexOf("\n\n");

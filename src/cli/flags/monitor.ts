@@ -64,6 +64,7 @@ export const ALARM_SHAPE = shape.object({
     "changed",
     "withheld",
     "unsigned",
+    "unwitnessed",
     "missing",
     "replaced",
   ]),

@@ -12,6 +12,7 @@ import { loadTrust } from "../../services/trust/sources.ts";
 import { PolicySources } from "../../trust-policy/sources.ts";
 import type { IdentityPolicy, Policy } from "../../verify/model.ts";
 import { exactly, matching } from "../../verify/patterns.ts";
+import { parseWitness, type Witnesses } from "../../verify/witness.ts";
 import type { monitorFlags } from "../flags/monitor.ts";
 import type { FlagValues } from "../parser/define.ts";
 import { readSigners, valuesOf } from "./signers.ts";
@@ -65,7 +66,7 @@ export async function readMonitor(
     watch,
     trusted: [...logs, ...ctLogs],
     targets: [...selected(logs, config, path), ...(config.certificates ? ctLogs : [])],
-    settings: settingsOf(flags, config),
+    settings: settingsOf(flags, config, logs),
     places: placesOf(config),
     channels,
   };
@@ -125,10 +126,38 @@ function selected(targets: readonly Target[], { logs }: MonitorConfig, path: str
   return logs === undefined ? targets : targets.filter(({ url }) => logs.some((each) => each.url === url));
 }
 
-function settingsOf({ frozenAfter = 0 }: Flags, { logs = [] }: MonitorConfig): MonitorOptions["settings"] {
-  return ({ url }) => {
+function settingsOf(
+  { frozenAfter = 0 }: Flags,
+  { logs = [] }: MonitorConfig,
+  targets: readonly Target[],
+): MonitorOptions["settings"] {
+  const witnesses = new Map(logs.map((log) => [log.url, witnessesOf(log, targets)]));
+  return ({ url, api }) => {
     const own = logs.find((each) => each.url === url);
     const limit = own?.frozenAfter === undefined ? frozenAfter : millisecondsOf(own.frozenAfter);
-    return { searches: own?.search ?? true, frozenAfter: limit > 0 ? limit : undefined };
+    return {
+      searches: own?.search ?? true,
+      frozenAfter: limit > 0 ? limit : undefined,
+      witnesses: api === 2 ? witnesses.get(url) : undefined,
+    };
   };
+}
+
+/** @throws TsignError "input" for keys that cannot be read, and a quorum that no head can reach or that nothing checks */
+function witnessesOf(
+  { url, witnesses = [], quorum = witnesses.length }: NonNullable<MonitorConfig["logs"]>[number],
+  targets: readonly Target[],
+): Witnesses | undefined {
+  if (witnesses.length + quorum === 0) return undefined;
+  const keys = witnesses.map(parseWitness);
+  if (new Set(keys.map(({ key }) => String(key.export({ format: "jwk" }).x))).size < keys.length) {
+    throw new TsignError("input", `log ${url}: two witnesses have the same key`);
+  }
+  if (quorum > keys.length) {
+    throw new TsignError("input", `log ${url}: quorum ${quorum} is more than its ${keys.length} witnesses`);
+  }
+  if (!targets.some((target) => target.url === url && target.api === 2)) {
+    throw new TsignError("input", `log ${url}: only heads of Rekor v2 are cosigned by witnesses`);
+  }
+  return { keys, quorum };
 }
