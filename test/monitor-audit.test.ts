@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { auditOf, factory, linesOf, MINUTES } from "./support/monitor-factory.ts";
@@ -89,4 +89,42 @@ test("monitor: a stored signature with a proof of another log, or an invalid one
   const outcome = await look();
   assert.deepEqual([auditOf(waiting)["unproven"], auditOf(waiting)["signatures"]], [1, 0]);
   assert.equal(outcome.code, FOUND, outcome.stdout);
+});
+
+test("monitor: extensions of an identity -> only certificates with them; unknown names -> refused", async (t) => {
+  const shop = await factory(t);
+  const { as, ok, look, sigstore, configure } = shop;
+  const watching = (extensions: object) =>
+    configure({ identities: [{ identityRegexp: ".*", issuer: sigstore.at.ciIssuer, extensions }] });
+  for (const [extensions, count] of [
+    [{ sourceRepositoryURI: "https://github.com/acme/other" }, 0],
+    [{ sourceRepositoryURI: "https://github.com/acme/widget" }, 1],
+    [{ "1.3.6.1.4.1.57264.1.12": "https://github.com/acme/widget", sourceRepositoryRef: "refs/heads/main" }, 1],
+    [{ sourceRepositoryURI: "https://github.com/acme/widget", sourceRepositoryRef: "refs/heads/dev" }, 0],
+  ] as const) {
+    watching(extensions);
+    writeFileSync(join(shop.cwd, "file"), "content");
+    await ok("sign-blob", ...as("rekor2"), "--bundle=b.json", "file");
+    assert.equal(only(linesOf(await look()), "finding").length, count, JSON.stringify(extensions));
+  }
+  watching({ sourceRepositoryUrl: "x" });
+  assert.match((await look()).stderr, /identities: unknown extension sourceRepositoryUrl\nhint: write one of/);
+});
+
+test("monitor: commits -> their jobs are expected, in Rekor and in CT logs; others are found; a file of something else -> refused", async (t) => {
+  const shop = await factory(t);
+  const { as, ok, look, write, configure } = shop;
+  const commit = "a".repeat(40); // of the sandbox's job
+  for (const [commits, count] of [
+    [`${"b".repeat(40)}\n`, 2],
+    [`${"b".repeat(40)}\n${commit}\n`, 0],
+  ] as const) {
+    write("commits.txt", commits);
+    configure({ commits: "commits.txt", certificates: true });
+    write("file", "content");
+    await ok("sign-blob", ...as("rekor1"), "--bundle=b.json", "file");
+    assert.equal(only(linesOf(await look()), "finding").length, count);
+  }
+  write("commits.txt", `${commit}\nHEAD\n`);
+  assert.match((await look()).stderr, /read commits "commits\.txt": line 2 is not the ID of a commit/);
 });

@@ -13,6 +13,8 @@ const identity = z.strictObject({
   identityRegexp: z.optional(text),
   issuer: z.optional(text),
   issuerRegexp: z.optional(text),
+  /** Texts of Fulcio's extensions, by the names of trust policies or by OID. */
+  extensions: z.optional(z.record(z.string(), text)),
 });
 
 /** Secrets are references: files, or env://NAME. */
@@ -56,6 +58,8 @@ const schema = z.strictObject({
   /** Where our own signatures are: repositories or images, and Sigstore bundles. */
   images: z.optional(z.array(text)),
   bundles: z.optional(z.array(text)),
+  /** A file with the commits that may sign. */
+  commits: z.optional(text),
   /** How long an entry may wait for its signature to be stored there. */
   grace: z.optional(duration),
   /** Whether the certificate transparency logs are watched: for certificates that no signature uses. */

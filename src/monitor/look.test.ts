@@ -75,7 +75,13 @@ class World {
       target,
       source,
       watch: {
-        ...{ identities: [], keys: [], digests: new Set([`sha256:${digestOf(3)}`]), expected: new Set() },
+        ...{
+          identities: [],
+          keys: [],
+          digests: new Set([`sha256:${digestOf(3)}`]),
+          expected: new Set(),
+          commits: new Set(),
+        },
         trust: { ...NO_TRUST, now: new Date() },
       },
       searches: true,

@@ -4,6 +4,7 @@ import { entryDigest, parsedBody } from "../evidence/entry-body.ts";
 import { claimedSigner } from "../evidence/find/claimed-signer.ts";
 import { readCertificates } from "../evidence/legacy/read.ts";
 import { sameBytes } from "../format/bytes.ts";
+import { fulcioExtensionText } from "../format/certificate-names.ts";
 import { digestOf } from "../format/digest.ts";
 import { isObject, textOf } from "../format/json.ts";
 import { wrapPem } from "../format/pem.ts";
@@ -14,6 +15,9 @@ import { verifyIdentity } from "../verify/identity.ts";
 import { everyStatedKey } from "../verify/log.ts";
 import { CheckFailed, type IdentityPolicy, type TrustMaterial } from "../verify/model.ts";
 
+/** Fulcio's extension with the commit that a job has built (fulcio, docs/oid-info.md). */
+const SOURCE_REPOSITORY_DIGEST = "1.3.6.1.4.1.57264.1.13";
+
 /** What to look for in entries. */
 export interface Watch {
   readonly identities: readonly IdentityPolicy[];
@@ -22,6 +26,8 @@ export interface Watch {
   readonly digests: ReadonlySet<string>;
   /** Digests that were signed by our order: their entries are no findings. */
   readonly expected: ReadonlySet<string>;
+  /** Commits whose jobs sign by our order: their certificates are no findings. */
+  readonly commits: ReadonlySet<string>;
   /** The authorities that issue certificates for the identities. */
   readonly trust: TrustMaterial;
 }
@@ -89,7 +95,7 @@ function searchKey(stated: Uint8Array, watch: Watch): SeenKey {
   return isOurs ? { by: "key", signer: nameOf(stated) } : "nothing";
 }
 
-function searchCertificate(der: Uint8Array, { identities, keys, trust }: Watch): SeenKey {
+function searchCertificate(der: Uint8Array, { identities, keys, commits, trust }: Watch): SeenKey {
   const { asn1: leaf, key } = parseCertificate(der); // read() has parsed it
   const signer = claimedSigner({ key: { kind: "certificate", leaf: der, chain: [], binding: false } });
   const notBefore = leaf.notBefore.toISOString();
@@ -97,7 +103,13 @@ function searchCertificate(der: Uint8Array, { identities, keys, trust }: Watch):
   if (keys.some((each) => sameBytes(each.spki, spki))) return { by: "key", signer, notBefore };
   if (!identities.some((identity) => isOf(leaf, identity))) return "nothing";
   // Anyone can record a certificate of their own making; only one from a trusted authority is a signature in our name.
+  if (isOrdered(leaf, commits)) return "nothing";
   return isIssued(der, trust, leaf.notBefore) ? { by: "identity", signer, notBefore } : "untrusted";
+}
+
+/** Whether the certificate of a job is for one of these commits. */
+export function isOrdered(leaf: X509Certificate, commits: ReadonlySet<string>): boolean {
+  return commits.size > 0 && commits.has(fulcioExtensionText(leaf, SOURCE_REPOSITORY_DIGEST) ?? "");
 }
 
 /** Whether a certificate has an identity. */

@@ -9,8 +9,9 @@ import { ctTargetsOf, type Target, targetsOf } from "../../monitor/target.ts";
 import type { Watch } from "../../monitor/watch.ts";
 import { readBlob } from "../../net/input.ts";
 import { loadTrust } from "../../services/trust/sources.ts";
+import { EXTENSION_NAMES, extensionOid } from "../../trust-policy/extensions.ts";
 import { PolicySources } from "../../trust-policy/sources.ts";
-import type { IdentityPolicy, Policy } from "../../verify/model.ts";
+import type { IdentityPolicy, NamePattern, Policy } from "../../verify/model.ts";
 import { exactly, matching } from "../../verify/patterns.ts";
 import { parseWitness, type Witnesses } from "../../verify/witness.ts";
 import type { monitorFlags } from "../flags/monitor.ts";
@@ -58,6 +59,7 @@ export async function readMonitor(
     keys,
     digests,
     expected: new Set(config.expected ?? []),
+    commits: await commitsIn(io, config.commits),
     trust: { ...material, now: io.now() },
   };
   const [logs, ctLogs] = [targetsOf(material.logs), ctTargetsOf(material.ctLogs)];
@@ -82,11 +84,12 @@ async function watched(io: Io, flags: Flags, config: MonitorConfig): Promise<Pic
       if (signer.kind === "identity") identities.push(signer.identity);
     }
   }
-  for (const { identity, identityRegexp, issuer, issuerRegexp } of config.identities ?? []) {
+  for (const { identity, identityRegexp, issuer, issuerRegexp, extensions = {} } of config.identities ?? []) {
     identities.push({
       subject: await patterns(identity, identityRegexp),
       issuer: await patterns(issuer, issuerRegexp),
       extensions: new Map(),
+      extensionPatterns: extensionsOf(extensions),
     });
   }
   const references = [...valuesOf(flags.key), ...(config.keys ?? [])];
@@ -106,8 +109,38 @@ async function signersOf(io: Io, file: string): Promise<Policy["signer"][]> {
   return Promise.all([...policy.signers.values()].map((signer) => sources.signerOf(signer)));
 }
 
+/** The texts that extensions must have, by OID. @throws TsignError "input" for an unknown one, or one twice */
+function extensionsOf(texts: Readonly<Record<string, string>>): ReadonlyMap<string, NamePattern> {
+  const found = new Map<string, NamePattern>();
+  for (const [name, text] of Object.entries(texts)) {
+    const oid = extensionOid(name);
+    if (oid === undefined) {
+      throw new TsignError("input", `identities: unknown extension ${name}`, {
+        hint: `write one of ${EXTENSION_NAMES.join(", ")}`,
+      });
+    }
+    if (found.has(oid)) throw new TsignError("input", `identities: duplicate extension ${oid}`);
+    found.set(oid, exactly(text));
+  }
+  return found;
+}
+
 async function patterns(text: string | undefined, regexp: string | undefined): Promise<IdentityPolicy["subject"]> {
   return [...(text === undefined ? [] : [exactly(text)]), ...(regexp === undefined ? [] : [await matching(regexp)])];
+}
+
+/** The commits in a file, one on each line, as `git rev-list` prints them. @throws TsignError "input" */
+async function commitsIn(io: Io, path: string | undefined): Promise<ReadonlySet<string>> {
+  if (path === undefined) return new Set();
+  const lines = Buffer.from(await readBlob(io, path))
+    .toString("utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+  const wrong = lines.findIndex((line) => !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(line));
+  if (wrong < 0) return new Set(lines);
+  throw new TsignError("input", `read commits "${path}": line ${wrong + 1} is not the ID of a commit`, {
+    hint: "write the file with `git rev-list --all`",
+  });
 }
 
 /** Where our own signatures are. An entry may wait ten minutes for its signature to be stored, unless the configuration says more. */

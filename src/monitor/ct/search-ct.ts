@@ -6,7 +6,7 @@ import { derChildren, encodeDer, readDer, TAG } from "../../format/der.ts";
 import { type Certificate, parseCertificate } from "../../trust/certificate.ts";
 import type { TrustMaterial } from "../../verify/model.ts";
 import { loggedTbs } from "../../verify/sct.ts";
-import { isOf, type Seen, type Watch } from "../watch.ts";
+import { isOf, isOrdered, type Seen, type Watch } from "../watch.ts";
 
 /** Tag of tbsCertificate's version (RFC 5280 §4.1). */
 const VERSION = 0xa0;
@@ -18,7 +18,7 @@ const [X509_ENTRY, PRECERT_ENTRY] = [0, 1];
  * Compares an entry of a certificate transparency log with what is watched. A precertificate in a leaf has no signature, but the hash of
  * its issuer's key (RFC 6962 §3.4).
  */
-export function searchLeaf(leaf: Uint8Array, { identities, keys, trust }: Watch): Seen {
+export function searchLeaf(leaf: Uint8Array, { identities, keys, commits, trust }: Watch): Seen {
   const logged = readLeaf(leaf);
   if (!logged) return "unparsed";
   const { certificate, issuer, tbs } = logged;
@@ -26,6 +26,7 @@ export function searchLeaf(leaf: Uint8Array, { identities, keys, trust }: Watch)
   const spki = key.export({ type: "spki", format: "der" });
   const isKey = keys.some((each) => sameBytes(each.spki, spki));
   if (!isKey && !identities.some((identity) => isOf(asn1, identity))) return "nothing";
+  if (!isKey && isOrdered(asn1, commits)) return "nothing";
   if (!isKey && !authoritiesOf(trust).has(issuer)) return "untrusted";
   return {
     kind: "certificate",

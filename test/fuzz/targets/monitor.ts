@@ -59,7 +59,7 @@ async function look(
     target,
     source: openSource(io, target),
     watch: {
-      ...{ identities: [identity], keys: [], digests: new Set(), expected: new Set() },
+      ...{ identities: [identity], keys: [], digests: new Set(), expected: new Set(), commits: new Set() },
       trust: { ...material, now: new Date() },
     },
     searches: true,
