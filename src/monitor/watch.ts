@@ -123,7 +123,8 @@ export function isOf(leaf: X509Certificate, identity: IdentityPolicy): boolean {
   }
 }
 
-function isIssued(leaf: Uint8Array, trust: TrustMaterial, at: Date): boolean {
+/** Whether a trusted authority has issued a certificate that is valid at a time. */
+export function isIssued(leaf: Uint8Array, trust: TrustMaterial, at: Date): boolean {
   try {
     verifyCertificate({ kind: "certificate", leaf, chain: [], binding: false }, trust, [at]);
     return true;

@@ -6,7 +6,7 @@ import { derChildren, encodeDer, readDer, TAG } from "../../format/der.ts";
 import { type Certificate, parseCertificate } from "../../trust/certificate.ts";
 import type { TrustMaterial } from "../../verify/model.ts";
 import { loggedTbs } from "../../verify/sct.ts";
-import { isOf, isOrdered, type Seen, type Watch } from "../watch.ts";
+import { isIssued, isOf, isOrdered, type Seen, type Watch } from "../watch.ts";
 
 /** Tag of tbsCertificate's version (RFC 5280 §4.1). */
 const VERSION = 0xa0;
@@ -16,7 +16,7 @@ const [X509_ENTRY, PRECERT_ENTRY] = [0, 1];
 
 /**
  * Compares an entry of a certificate transparency log with what is watched. A precertificate in a leaf has no signature, but the hash of
- * its issuer's key (RFC 6962 §3.4).
+ * its issuer's key (RFC 6962 §3.4); a whole certificate must be issued by a trusted authority.
  */
 export function searchLeaf(leaf: Uint8Array, { identities, keys, commits, trust }: Watch): Seen {
   const logged = readLeaf(leaf);
@@ -27,7 +27,9 @@ export function searchLeaf(leaf: Uint8Array, { identities, keys, commits, trust 
   const isKey = keys.some((each) => sameBytes(each.spki, spki));
   if (!isKey && !identities.some((identity) => isOf(asn1, identity))) return "nothing";
   if (!isKey && isOrdered(asn1, commits)) return "nothing";
-  if (!isKey && !authoritiesOf(trust).has(issuer)) return "untrusted";
+  const isTrusted =
+    issuer === undefined ? isIssued(native.raw, trust, asn1.notBefore) : authoritiesOf(trust).has(issuer);
+  if (!isKey && !isTrusted) return "untrusted";
   return {
     kind: "certificate",
     by: isKey ? "key" : "identity",
@@ -49,8 +51,8 @@ export function certificateHash(der: Uint8Array): string | undefined {
 
 interface Logged {
   readonly certificate: Certificate;
-  /** Hash of the issuer's key, hex; "" if it is unknown. */
-  readonly issuer: string;
+  /** Hash of the issuer's key, hex; undefined for a whole certificate. */
+  readonly issuer: string | undefined;
   /** What was logged, without SCTs. */
   readonly tbs: Uint8Array;
 }
@@ -69,7 +71,7 @@ function readLeaf(leaf: Uint8Array): Logged | undefined {
       return { certificate, issuer: bytes.subarray(12, 44).toString("hex"), tbs: content };
     }
     const certificate = parseCertificate(content);
-    return { certificate, issuer: "", tbs: loggedTbs(certificate) };
+    return { certificate, issuer: undefined, tbs: loggedTbs(certificate) };
   } catch (error) {
     if (error instanceof TsignError) return undefined;
     throw error;
