@@ -5,9 +5,10 @@ import { guardedOutput, lineOf } from "./cli/print/guard.ts";
 import { knownSecrets, type Secrets } from "./cli/print/secrets.ts";
 import { parseCommandLine, type Request } from "./cli/program.ts";
 import { usageHint } from "./cli/suggestions.ts";
-import { withParts, withTimeout } from "./cli/time-limit.ts";
+import { withTimeout } from "./cli/time-limit.ts";
 import { loadCommand, loadRun } from "./commands.ts";
 import { type ExitCodes, TsignError, withHint } from "./errors.ts";
+import { withParts } from "./format/parts.ts";
 import type { Io, Lines, Output } from "./io/io.ts";
 
 /**

@@ -87,7 +87,7 @@ const ROOMS: Rooms = {
   ],
   "policy-commands.ts": ["commands"],
   "commands.ts": ["cli", "commands", "policy-commands.ts"],
-  "main.ts": ["errors.ts", "io", "cli", "commands.ts"],
+  "main.ts": ["errors.ts", "format", "io", "cli", "commands.ts"],
 };
 
 /** The only modules that use process, files and network. bin/ and tests pass them to the program. */

@@ -1,4 +1,5 @@
 import { TsignError } from "../errors.ts";
+import { withParts } from "../format/parts.ts";
 import type { Io } from "../io/io.ts";
 import { settledInOrder } from "../oci/parallel.ts";
 import { recordImage } from "./effects.ts";
@@ -50,7 +51,7 @@ async function runAll<Image>(io: Io, images: readonly Image[], batch: Batch<Imag
   let isStopped = false;
   const runOne = async ([index, image]: [number, Image]): Promise<ImageState> => {
     if (isStopped || io.signal.aborted) return "left";
-    const own: Io = Object.create(io, { stderr: { value: held.linesOf(index) } });
+    const own = withParts(io, { stderr: held.linesOf(index) });
     try {
       return await work(own, image);
     } catch (error) {

@@ -1,4 +1,5 @@
 import { TsignError } from "../errors.ts";
+import { withParts } from "../format/parts.ts";
 import type { Io } from "../io/io.ts";
 import { unanswered, waitingFor } from "../net/pending.ts";
 import { formatDuration } from "./parser/values.ts";
@@ -77,9 +78,4 @@ function late(milliseconds: number, signal: AbortSignal): TsignError {
   return new TsignError("timeout", `the command took longer than --timeout ${formatDuration(milliseconds)}${waiting}`, {
     hint: "pass a longer --timeout, such as 10m",
   });
-}
-
-/** Returns the Io with some parts replaced; the others are still opened on first use. */
-export function withParts(io: Io, parts: Partial<Io>): Io {
-  return Object.create(io, Object.getOwnPropertyDescriptors(parts));
 }

@@ -1,5 +1,6 @@
 import { SIGN_PREDICATE_TYPE } from "../evidence/media-types.ts";
 import type { Digest } from "../format/digest.ts";
+import { withParts } from "../format/parts.ts";
 import { type ImageOutcome, stateOf } from "../images/batch.ts";
 import type { ImageTarget } from "../images/open.ts";
 import type { ImageVerdict } from "../images/verdict.ts";
@@ -84,7 +85,7 @@ async function decideAll(
   });
   let index = 0;
   for await (const settled of settledInOrder(images.entries(), flags.maxWorkers, ([position, image]) =>
-    decider.decide(image, Object.create(io, { stderr: { value: held.linesOf(position) } }) as Io),
+    decider.decide(image, withParts(io, { stderr: held.linesOf(position) })),
   )) {
     const image = images[index] ?? "";
     held.release(index);

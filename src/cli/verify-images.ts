@@ -2,6 +2,7 @@ import { type ExitCodes, TsignError, withExitCode, withHint } from "../errors.ts
 import type { Evidence } from "../evidence/model.ts";
 import { readSignatureFiles } from "../evidence/read-files.ts";
 import type { Digest } from "../format/digest.ts";
+import { withParts } from "../format/parts.ts";
 import { type ImageOutcome, verifyImages } from "../images/batch.ts";
 import { eachLocalImage } from "../images/local.ts";
 import type { ImageTarget } from "../images/open.ts";
@@ -140,7 +141,7 @@ async function verifyAll(io: Io, inputs: readonly NamedImage[], asked: Run): Pro
   if (flags.report.length > 0) (await import("./reports/write.ts")).requireReportFormats(io, flags.report);
   const several = images.length > 1;
   const held = new HeldLines(io.stderr, { holding: several });
-  const ioOf = (index: number): Io => Object.create(io, { stderr: { value: held.linesOf(index) } });
+  const ioOf = (index: number) => withParts(io, { stderr: held.linesOf(index) });
   const connections = new Connections();
   const labels = inputs.map(({ text, label }) => label ?? text);
   const results = new Results(io, { ...run, several, total: images.length, labels, listed: flags.recursive === true });

@@ -1,6 +1,7 @@
 import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { type HashName, messageOfDigests, parseDigest } from "../format/digest.ts";
+import { withParts } from "../format/parts.ts";
 import { localTarget } from "../images/local.ts";
 import type { Io } from "../io/io.ts";
 import { parseReference } from "../oci/ref.ts";
@@ -108,5 +109,5 @@ function offline(io: Io, at: Date | undefined): Io {
     http: ({ url }) => refuse(url.origin),
     unixCall: ({ socket }) => refuse(socket),
   };
-  return Object.create(io, Object.getOwnPropertyDescriptors(parts)) as Io;
+  return withParts(io, parts);
 }

@@ -1,3 +1,4 @@
+import { withParts } from "../../format/parts.ts";
 import type { Io } from "../../io/io.ts";
 import { bare, type Candidate, type Completion, DIRECTIVE, only, proposal } from "./answer.ts";
 
@@ -90,7 +91,7 @@ async function quickly(io: Io, step: (io: Io) => Promise<string[]>): Promise<str
   });
   const spawn = () => Promise.reject(new Error("completion does not start programs"));
   const signal = AbortSignal.any([io.signal, timer.signal]);
-  const limited = Object.create(io, Object.getOwnPropertyDescriptors({ signal, spawn })) as Io;
+  const limited = withParts(io, { signal, spawn });
   return Promise.race([step(limited).catch(() => []), late]);
 }
 

@@ -1,4 +1,5 @@
 import { TsignError } from "../../errors.ts";
+import { withParts } from "../../format/parts.ts";
 import type { HttpRequest, HttpResponse, Io } from "../../io/io.ts";
 import { proxyFor } from "../../net/proxy.ts";
 import type { Finding } from "./finding.ts";
@@ -44,7 +45,7 @@ export function observed(io: Io): Traffic {
       throw error;
     }
   };
-  return { io: Object.create(io, { http: { value: http } }), exchanges };
+  return { io: withParts(io, { http }), exchanges };
 }
 
 /** A cached response states the time at which it was made, and its age in seconds (RFC 9111, section 5.1). */

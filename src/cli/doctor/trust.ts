@@ -1,4 +1,5 @@
 import { TsignError } from "../../errors.ts";
+import { withParts } from "../../format/parts.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
 import { readDistributedRoot } from "../../services/trust/distributed-root.ts";
@@ -52,7 +53,7 @@ export async function checkTuf(io: Io): Promise<TrustFindings> {
   let subject = "TUF";
   try {
     const warnings: string[] = [];
-    const own: Io = Object.create(io, { stderr: { value: { write: (text: string) => warnings.push(text.trim()) } } });
+    const own = withParts(io, { stderr: { write: (text: string) => void warnings.push(text.trim()) } });
     const { mirror, anchor, cache } = await currentSource(own);
     subject = mirror.host || mirror.href;
     let current: Repository | undefined;

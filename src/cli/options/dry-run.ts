@@ -1,5 +1,6 @@
 import { TsignError } from "../../errors.ts";
 import { keyIdOfHint } from "../../format/key-id.ts";
+import { withParts } from "../../format/parts.ts";
 import { printable } from "../../format/printable.ts";
 import type { Files, HttpRequest, Io } from "../../io/io.ts";
 import { keyHint } from "../../keys/index.ts";
@@ -39,7 +40,7 @@ export function unchanging(io: Io): Io {
     ...{ write: refuse, replaceProven: refuse, remove: refuse },
   };
   const http = (request: HttpRequest) => (CHANGING.has(request.method) ? refuse() : io.http(request));
-  return Object.create(io, { files: { value: files }, http: { value: http } });
+  return withParts(io, { files, http });
 }
 
 /** Thrown in place of a login, which a dry run does not begin. */

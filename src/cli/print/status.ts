@@ -1,3 +1,4 @@
+import { withParts } from "../../format/parts.ts";
 import { printable } from "../../format/printable.ts";
 import type { Io, Terminal } from "../../io/io.ts";
 
@@ -48,9 +49,9 @@ export class StatusArea {
   /** The terminal with its status lines and prompts in the hands of this area. */
   terminal(): Terminal {
     const { tty } = this.#io;
-    return Object.create(tty, {
-      status: { value: (text: string, key?: object) => this.set(text, key) },
-      prompt: { value: (...question: Parameters<Terminal["prompt"]>) => this.#ask(question) },
+    return withParts(tty, {
+      status: (text, key) => this.set(text, key),
+      prompt: (...question) => this.#ask(question),
     });
   }
 

@@ -7,6 +7,7 @@ import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-polic
 import type { Invocation, Run } from "../../cli/parser/define.ts";
 import { withEnding } from "../../cli/stopping.ts";
 import { TsignError } from "../../errors.ts";
+import { withParts } from "../../format/parts.ts";
 import type { Io, ListenOptions, ServerTls } from "../../io/io.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import type definition from "./serve.ts";
@@ -34,7 +35,7 @@ async function serve(io: Io, of: { flags: ServeFlags; file: string; address: Add
     io.stderr.write(`${JSON.stringify({ time: io.now().toISOString(), ...entry })}\n`);
   // Requests are still answered after the signal that ends the command.
   const ended = new AbortController();
-  const own: Io = Object.create(io, { signal: { value: ended.signal } });
+  const own = withParts(io, { signal: ended.signal });
   const policy = await LivePolicy.open(own, {
     read: () => readPolicyFile(own, file),
     registry: registryOptions({ ...flags, registryPassword: "", registryToken: "", registryUsername: "" }),
