@@ -186,9 +186,57 @@ test("save to an archive: existing file -> replaced only if save wrote it; a fai
     readdirSync(cwd).filter((name) => name.endsWith(".tmp")),
     [],
   );
-  const folder = await tsign("save", "--dir", "folder", ...names);
-  assert.match(folder.stderr, /a folder contains one image, found 3\nhint: save to an archive: pass --dir NAME\.tar/);
+  const root = await tsign("save", "--dir", "folder", "--include-trusted-root", ...names);
+  assert.match(
+    root.stderr,
+    /--include-trusted-root requires an archive\nhint: save to an archive: pass --dir NAME\.tar/,
+  );
   assert.equal(existsSync(join(cwd, "folder")), false);
+});
+
+test("save to a folder: several images -> read as from an archive; one that is unsigned or altered fails", async (t) => {
+  const { cwd, ok, tsign, names, verify, app, web, db, registry, push } = await workshop(t);
+  const saved = await ok("save", "--dir", "all", ...names);
+  assert.match(saved.stderr, /^(Saved \S+ with 1 attachment to all\n){3}$/);
+  const digests = [app, web, db].map((image) => image.replace(/.*@/, ""));
+  const all = await verify("all");
+  assert.equal(all.code, 0, all.stderr);
+  assert.deepEqual(digestsIn(all), digests);
+  for (const text of [`all:${registry}/team/web:v1`, `all@${digests[1]}`, "all:v2"]) {
+    const one = await verify(text);
+    assert.equal(one.code, 0, one.stderr);
+    assert.equal(digestsIn(one).length, 1);
+  }
+  assert.match((await verify("all:v1")).stderr, /expected one image named v1, found 2/);
+
+  await ok("load", "--dir", "all", "--keep-paths", `${registry}/mirror`);
+  for (const name of ["app:v1", "team/web:v1", "team/db:v2"]) {
+    await ok("verify", "--key", "a.pub", NO_LOG, `${registry}/mirror/${name}`);
+  }
+  const clash = await tsign("load", "--dir", "all", `${registry}/all`);
+  assert.match(clash.stderr, /would both become \S+\/all:v1/);
+
+  await push("bare:v1");
+  const replaced = await ok("save", "--dir", "all", names[0] ?? "", `${registry}/bare:v1`);
+  assert.deepEqual(
+    replaced.stderr.match(/^WARNING: .*$/gm),
+    digests.slice(1).map((digest) => `WARNING: replacing ${digest} in all/index.json`),
+  );
+  const bare = await verify("all");
+  assert.notEqual(bare.code, 0);
+  assert.deepEqual(digestsIn(bare), digests.slice(0, 1));
+  const single = await ok("save", "--dir", "all", names[0] ?? "");
+  assert.match(single.stderr, /^WARNING: replacing sha256:\w+ in all\/index\.json$/m);
+  assert.equal((await verify("all")).code, 0, "one image again");
+
+  await ok("save", "--dir", "all", ...names);
+  const before = readFileSync(join(cwd, "all/index.json"));
+  assert.equal((await tsign("save", "--dir", "all", names[1] ?? "", `${registry}/app:none`)).code, 1);
+  assert.deepEqual(readFileSync(join(cwd, "all/index.json")), before);
+  writeFileSync(join(cwd, "all/blobs/sha256", (digests[1] ?? "").slice(7)), "{}");
+  assert.notEqual((await verify("all")).code, 0);
+  for (const other of [[], [names[1] ?? ""]]) await ok("save", "--dir", "all", names[0] ?? "", ...other);
+  assert.equal((await verify("all")).code, 0, "what was altered is saved again");
 });
 
 /** An archive with other files in place of some of its own. */

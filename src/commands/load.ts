@@ -5,7 +5,7 @@ export default defineCommand({
   usage: "[flags] <image>",
   summary: "Load saved images into a registry",
   about:
-    "Pushes an image that `tsign save` or `cosign save` wrote, with all its platforms, signatures, attestations, SBOMs and other referrers. Signatures that the image already has in the registry are kept. The tag is written last.\nThe images of an archive (NAME.tar) are all pushed to the repository that is named, by their digests and with their old tags. Tags that exist there are not moved without --force.",
+    "Pushes an image that `tsign save` or `cosign save` wrote, with all its platforms, signatures, attestations, SBOMs and other referrers. Signatures that the image already has in the registry are kept. The tag is written last.\nSeveral images of an archive (NAME.tar) or a folder are all pushed to the repository that is named, by their digests and with their old tags. Tags that exist there are not moved without --force.",
   examples: [
     "# Load an image from the folder app",
     "tsign load --dir app mirror.example/app:v1",
@@ -21,7 +21,7 @@ export default defineCommand({
     ...registryFlags,
     attachmentTagPrefix,
     dir: flag.string("folder or archive (NAME.tar) that `tsign save` wrote"),
-    force: flag.bool("overwrite existing tags in the destination when an archive is loaded", { short: "f" }),
-    keepPaths: flag.bool("load each image of an archive into its old repository path, below the one that is named"),
+    force: flag.bool("overwrite existing tags in the destination when several images are loaded", { short: "f" }),
+    keepPaths: flag.bool("load each image into its old repository path, below the one that is named"),
   },
 });

@@ -15,8 +15,8 @@ import { archiveParts, type ImageToSave, imageToSave, needsTrustedRoot } from ".
 import { findImageTree } from "../images/tree.ts";
 import type { Io } from "../io/io.ts";
 import { isArchive } from "../oci/layout/archive-files.ts";
-import { formerImage, formerImages } from "../oci/layout/former.ts";
-import { createLayout, type EntryName } from "../oci/layout/layout.ts";
+import { formerImages } from "../oci/layout/former.ts";
+import { createLayout, type EntryName, type LayoutEntry } from "../oci/layout/layout.ts";
 import { archiveOf } from "../oci/layout/write-archive.ts";
 import { inParallel } from "../oci/parallel.ts";
 import { formatReference } from "../oci/ref.ts";
@@ -33,15 +33,15 @@ export const run: Run<typeof definition> = async (io, { args, flags, given }) =>
     return;
   }
   const unused = (["trustedRoot", "includeTrustedRoot"] as const).find((name) => given.has(name));
-  if (unused) throw new TsignError("usage", `--${flagName(unused)} requires an archive`, { hint: ARCHIVE_HINT });
-  const [text = "", ...more] = images;
-  if (more.length > 0) {
-    throw new TsignError("usage", `a folder contains one image, found ${images.length}`, { hint: ARCHIVE_HINT });
+  if (unused) {
+    throw new TsignError("usage", `--${flagName(unused)} requires an archive`, {
+      hint: "save to an archive: pass --dir NAME.tar",
+    });
   }
-  await saveFolder(io, text, flags);
+  const [text = "", ...more] = images;
+  if (more.length > 0) await saveFolderOfSeveral(io, images, flags);
+  else await saveFolder(io, text, flags);
 };
-
-const ARCHIVE_HINT = "save to an archive: pass --dir NAME.tar";
 
 type SaveFlags = Parameters<Run<typeof definition>>[1]["flags"];
 
@@ -52,10 +52,7 @@ async function saveFolder(io: Io, text: string, flags: SaveFlags): Promise<void>
     mustExist: true,
     warnAboutTags: false,
   });
-  const former = await formerImage(io, flags.dir);
-  if (former !== undefined && former !== image.digest) {
-    io.stderr.write(`WARNING: replacing ${former} in ${flags.dir}/index.json\n`);
-  }
+  await warnOfFormer(io, flags.dir, [image.digest]);
   const attachments = await openAttachments(io, image, flags);
   const tree = await findImageTree({ images: image.store, attachments }, image.digest, {
     tagPrefix: flags.attachmentTagPrefix,
@@ -63,7 +60,7 @@ async function saveFolder(io: Io, text: string, flags: SaveFlags): Promise<void>
   const layout = await createLayout(io, flags.dir);
   const watch = watchedTransfer(io, "saving");
   const root = await transferManifest({ from: image.store, to: layout, thorough: true, watch }, tree.root);
-  const entries: Entry[] = [imageEntry(root)];
+  const entries: LayoutEntry[] = [{ descriptor: asListed(root), name: { kind: kindOf(root) } }];
   const line = progress(io, "saving attachments", { total: tree.attached.length, unit: "items" });
   for (const [index, each] of tree.attached.entries()) {
     line.update(index);
@@ -76,6 +73,35 @@ async function saveFolder(io: Io, text: string, flags: SaveFlags): Promise<void>
   recordFile(io, flags.dir);
   recordSaved(io, image);
   printDone(io, `Saved ${image.ref.name}@${image.digest} with ${attached} to ${flags.dir}`);
+}
+
+/** Warns of images that were saved to the folder before and are not saved again. */
+async function warnOfFormer(io: Io, dir: string, digests: readonly Digest[]): Promise<void> {
+  for (const each of await formerImages(io, dir)) {
+    if (!digests.includes(each)) io.stderr.write(`WARNING: replacing ${each} in ${dir}/index.json\n`);
+  }
+}
+
+/** Saves images to a folder, with the names that they have in an archive. The folder lists them when it is complete. */
+async function saveFolderOfSeveral(io: Io, texts: readonly string[], flags: SaveFlags): Promise<void> {
+  const images = await inParallel(texts, WORKERS, (text) => findImage(io, text, flags));
+  await warnOfFormer(
+    io,
+    flags.dir,
+    images.map(({ image }) => image.digest),
+  );
+  const parts = archiveParts(images);
+  const layout = await createLayout(io, flags.dir);
+  const watch = watchedTransfer(io, "saving");
+  const entries: LayoutEntry[] = [];
+  for (const { from, digest, names, isImage } of parts) {
+    const stored = await transferManifest({ from, to: layout, thorough: true, watch }, digest);
+    const kind = isImage ? { kind: kindOf(stored) } : {};
+    for (const tag of names) entries.push({ descriptor: asListed(stored), name: { ...kind, tag } });
+  }
+  await layout.commit(entries);
+  recordFile(io, flags.dir);
+  for (const each of images) printSaved(io, each, flags.dir);
 }
 
 /** Saves images to an archive, which replaces an older one when it is complete. */
@@ -102,11 +128,13 @@ async function saveArchive(io: Io, texts: readonly string[], flags: SaveFlags): 
   });
   await io.files.replace(flags.dir, pieces, { mode: 0o644 });
   recordFile(io, flags.dir);
-  for (const { image, attached } of images) {
-    recordSaved(io, image);
-    printDone(io, `Saved ${formatReference(image.ref)} with ${countOf(attached.length, "attachment")} to ${flags.dir}`);
-  }
+  for (const each of images) printSaved(io, each, flags.dir);
   if (root) printRoot(io, root, `Saved the trusted root to ${flags.dir}`);
+}
+
+function printSaved(io: Io, { image, attached }: ImageToSave, dir: string): void {
+  recordSaved(io, image);
+  printDone(io, `Saved ${formatReference(image.ref)} with ${countOf(attached.length, "attachment")} to ${dir}`);
 }
 
 function recordSaved(io: Io, { ref, digest }: Pick<RegistryImage, "ref" | "digest">): void {
@@ -122,13 +150,8 @@ async function findImage(io: Io, text: string, flags: SaveFlags): Promise<ImageT
   return imageToSave(image, attachments, { tagPrefix: flags.attachmentTagPrefix });
 }
 
-interface Entry {
-  readonly descriptor: Descriptor;
-  readonly name: EntryName;
-}
-
-function imageEntry(stored: StoredManifest): Entry {
-  return { descriptor: asListed(stored), name: { kind: stored.manifest.manifests ? "imageIndex" : "image" } };
+function kindOf({ manifest }: StoredManifest): "image" | "imageIndex" {
+  return manifest.manifests ? "imageIndex" : "image";
 }
 
 /** Names an attachment as cosign does: by its kind if it belongs to the image itself, else by its tag. */
@@ -146,6 +169,6 @@ function asListed({ descriptor, manifest }: StoredManifest): Descriptor {
 
 const ORDER = ["image", "imageIndex", "sigs", "atts"];
 
-function order({ name }: Entry): number {
-  return "kind" in name ? ORDER.indexOf(name.kind) : ORDER.length;
+function order({ name: { kind } }: LayoutEntry): number {
+  return kind === undefined ? ORDER.length : ORDER.indexOf(kind);
 }

@@ -6,7 +6,7 @@ export default defineCommand({
   usage: "[flags] <image…>",
   summary: "Save images and their attached artifacts to disk",
   about:
-    "Writes an image with all its platforms, signatures, attestations, SBOMs and other referrers to a folder in the OCI image layout, or several images to one archive, if the name in --dir ends in .tar. An archive also contains the trusted root that its signatures need, and appears only when it is complete. `tsign load` pushes the images to a registry; `tsign verify --local-image` verifies them offline.\nAnyone who can change an archive can also change the trusted root in it: send the digest that `tsign save` prints on another way, and compare.",
+    "Writes an image with all its platforms, signatures, attestations, SBOMs and other referrers to a folder in the OCI image layout, or to one archive, if the name in --dir ends in .tar. Both may contain several images. An archive also contains the trusted root that its signatures need, and appears only when it is complete. `tsign load` pushes the images to a registry; `tsign verify --local-image` verifies them offline.\nAnyone who can change an archive can also change the trusted root in it: send the digest that `tsign save` prints on another way, and compare.",
   examples: [
     "# Save an image to the folder app",
     "tsign save --dir app registry.example/app:v1",
@@ -24,7 +24,7 @@ export default defineCommand({
     ...registryFlags,
     ...imageSourceFlags,
     attachmentTagPrefix,
-    dir: flag.string("folder to write the image to, or archive (NAME.tar) for several images"),
+    dir: flag.string("folder or archive (NAME.tar) to write the images to"),
     includeTrustedRoot: flag.bool("include the trusted root in an archive whose signatures need one", {
       default: true,
     }),

@@ -1,3 +1,4 @@
+import { TsignError } from "../../errors.ts";
 import { digestOf } from "../../format/digest.ts";
 import { INDEX_TYPE } from "../manifest.ts";
 import type { Descriptor } from "../types.ts";
@@ -8,13 +9,23 @@ import { entryFor, type LayoutReader, layoutReader, readIndex } from "./reader.t
 
 const OCTETS = "application/octet-stream";
 
-/** How an entry of index.json is named: by cosign's kind, or by the tag it would have in a registry. */
-export type EntryName = { readonly kind: "image" | "imageIndex" | "sigs" | "atts" } | { readonly tag: string };
+/** How an entry of index.json is named: by cosign's kind, by the tag it would have in a registry, or by both. */
+export interface EntryName {
+  readonly kind?: "image" | "imageIndex" | "sigs" | "atts";
+  /** A tag, or in a layout of several images `registry/repository:tag`. */
+  readonly tag?: string;
+}
+
+/** An entry to write into index.json. */
+export interface LayoutEntry {
+  readonly descriptor: Descriptor;
+  readonly name: EntryName;
+}
 
 /** An OCI layout in a folder (OCI image spec, image-layout.md), as `save` writes it. */
 export interface LayoutStore extends LayoutReader {
   /** Replaces the entries of index.json. Before that, the folder is not a layout, or is still the previous one. */
-  commit(entries: readonly { descriptor: Descriptor; name: EntryName }[]): Promise<void>;
+  commit(entries: readonly LayoutEntry[]): Promise<void>;
 }
 
 /**
@@ -83,7 +94,8 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
       return true;
     },
     async commit(named) {
-      entries.splice(0, entries.length, ...named.map(indexEntry));
+      const written = uniqueEntries(named.map(indexEntry));
+      entries.splice(0, entries.length, ...written);
       await io.files.replace(`${path}/oci-layout`, OCI_LAYOUT, { mode: 0o644 });
       await writeIndex(io, path, entries);
     },
@@ -94,9 +106,12 @@ function layoutStore(io: LayoutIo, path: string, entries: Descriptor[]): LayoutS
 /** The content of the file `oci-layout`. */
 export const OCI_LAYOUT = JSON.stringify({ imageLayoutVersion: "1.0.0" }, null, 4);
 
-function indexEntry({ descriptor, name }: { descriptor: Descriptor; name: EntryName }): Descriptor {
+function indexEntry({ descriptor, name: { kind, tag } }: LayoutEntry): Descriptor {
   const { mediaType, size, digest, artifactType } = descriptor;
-  const annotations = "kind" in name ? { kind: `${KIND}${name.kind}` } : { [REF_NAME]: name.tag };
+  const annotations = {
+    ...(kind === undefined ? {} : { kind: `${KIND}${kind}` }),
+    ...(tag === undefined ? {} : { [REF_NAME]: tag }),
+  };
   return { mediaType, size, digest, annotations, ...(artifactType ? { artifactType } : {}) };
 }
 
@@ -104,6 +119,22 @@ function withTag(entries: Descriptor[], descriptor: Descriptor, tag: string): re
   const kept = entries.filter(({ annotations }) => annotations?.[REF_NAME] !== tag);
   entries.splice(0, entries.length, ...kept, { ...descriptor, annotations: { [REF_NAME]: tag } });
   return entries;
+}
+
+/** Returns entries without those that are listed twice. @throws TsignError "input" for one name of two manifests */
+export function uniqueEntries(entries: readonly Descriptor[]): Descriptor[] {
+  const byName = new Map<string, Descriptor>();
+  for (const entry of entries) {
+    const name = entry.annotations?.[REF_NAME] ?? entry.annotations?.["kind"] ?? "";
+    const other = byName.get(name);
+    if (other && other.digest !== entry.digest) {
+      throw new TsignError("input", `save: ${name} is both ${other.digest} and ${entry.digest}`, {
+        hint: "run the command again: a tag was moved meanwhile",
+      });
+    }
+    byName.set(name, entry);
+  }
+  return [...byName.values()];
 }
 
 async function writeIndex(io: LayoutIo, path: string, manifests: readonly Descriptor[]): Promise<void> {

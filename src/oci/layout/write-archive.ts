@@ -1,4 +1,3 @@
-import { TsignError } from "../../errors.ts";
 import type { Digest } from "../../format/digest.ts";
 import { tarEnd, tarHeader, tarPadding } from "../../format/tar.ts";
 import { mapAhead } from "../parallel.ts";
@@ -6,7 +5,7 @@ import { type Content, contentOf } from "../transfer.ts";
 import type { Descriptor, ImageStore } from "../types.ts";
 import { blobName } from "./files.ts";
 import { KIND, REF_NAME } from "./image-entry.ts";
-import { indexText, OCI_LAYOUT } from "./layout.ts";
+import { indexText, OCI_LAYOUT, uniqueEntries } from "./layout.ts";
 
 /** Blobs up to this size are fetched ahead of the one being written. Bytes. */
 const SMALL = 1024 * 1024;
@@ -107,20 +106,4 @@ async function entriesOf({ from, digest, names, isImage }: ArchivePart): Promise
     annotations: { ...kind, [REF_NAME]: name },
     ...(artifactType ? { artifactType } : {}),
   }));
-}
-
-/** Removes entries that are listed twice. @throws TsignError "input" for one name of two manifests */
-function uniqueEntries(entries: readonly Descriptor[]): Descriptor[] {
-  const byName = new Map<string, Descriptor>();
-  for (const entry of entries) {
-    const name = entry.annotations?.[REF_NAME] ?? "";
-    const other = byName.get(name);
-    if (other && other.digest !== entry.digest) {
-      throw new TsignError("input", `save: ${name} is both ${other.digest} and ${entry.digest}`, {
-        hint: "run the command again: a tag was moved meanwhile",
-      });
-    }
-    byName.set(name, entry);
-  }
-  return [...byName.values()];
 }
