@@ -1,5 +1,9 @@
 /** Where the commands of the groups `admission` and `policy`, which go by a trust policy, stand, for commands.ts. */
 export const policyLoaders = {
+  "admission manifests": {
+    definition: () => import("./commands/admission/manifests.ts"),
+    run: () => import("./commands/admission/manifests.run.ts"),
+  },
   "admission serve": {
     definition: () => import("./commands/admission/serve.ts"),
     run: () => import("./commands/admission/serve.run.ts"),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { TsignError } from "../src/errors.ts";
 import type { TlsOptions } from "../src/io/io.ts";
@@ -190,13 +190,4 @@ test("admission test: the decision about manifests, with reports; a refused imag
   assert.match(readFileSync(join(cwd, "r.xml"), "utf8"), /failures="1"/);
   assert.match((await tsign("admission", "test", "good.yaml")).stderr, /Error: missing --trust-policy/);
   assert.match((await tsign("admission", "test", policy, "--report=r.doc", "good.yaml")).stderr, /unknown extension/);
-});
-
-test("docs/admission.md: the policy in the manifest can be read, with its key", async (t) => {
-  const { tsign, write } = await world(t);
-  const page = readFileSync(resolve(import.meta.dirname, "../docs/admission.md"), "utf8");
-  const [, text = ""] = /^ {2}tsign\.policy\.yaml: \|\n((?: {4}.*\n)+)/m.exec(page) ?? [];
-  write("tsign.policy.yaml", text.replaceAll(/^ {4}/gm, ""));
-  const checked = await tsign("policy", "check", "--strict", "tsign.policy.yaml");
-  assert.equal(checked.code, 0, checked.stderr);
 });

@@ -364,6 +364,7 @@ test("text for people is printed by write, one line per call; only documents for
     "commands/download/attestation.run.ts",
     "commands/download/sbom.run.ts",
     "commands/download/signature.run.ts",
+    "commands/admission/manifests.run.ts",
     "commands/env.run.ts", // secrets on request
     "commands/generate-fig-spec.run.ts",
     "commands/generate.run.ts",

@@ -135,6 +135,11 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     "policy explain": ["policy.yaml", image],
     "policy diff": ["policy.yaml", "policy.yaml", image],
     "policy test": ["policy.yaml"],
+    "admission manifests": [
+      "--trust-policy=policy.yaml",
+      "--cert-manager",
+      `${registry}/tsign@sha256:${"0".repeat(64)}`,
+    ],
     "admission test": ["--trust-policy=policy.yaml", "pod.yaml"],
     "policy fmt": ["policy.yaml"],
     "policy export": ["--format=policy.json", "policy.yaml"],

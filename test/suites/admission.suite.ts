@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { systemIo } from "../../src/io/system.ts";
 import { tlsAuthority } from "../support/tls-authorities.ts";
@@ -13,7 +13,7 @@ import {
   serve,
   startCluster,
 } from "./admission-kit.ts";
-import { folder } from "./support.ts";
+import { folder, run, TSIGN } from "./support.ts";
 
 /** Seconds that the API server waits for an answer. */
 const TIMEOUT = 4;
@@ -50,11 +50,13 @@ function configuration(kind: "Validating" | "Mutating", url: string, { ca, label
   };
 }
 
-/** Where objects of each kind are created that the documentation shows. */
+/** Where the objects of the manifests are created. */
 const PLACES: Readonly<Record<string, string>> = {
   Namespace: "/api/v1/namespaces",
   ConfigMap: "/api/v1/namespaces/tsign-system/configmaps",
   Deployment: "/apis/apps/v1/namespaces/tsign-system/deployments",
+  NetworkPolicy: "/apis/networking.k8s.io/v1/namespaces/tsign-system/networkpolicies",
+  ServiceAccount: "/api/v1/namespaces/tsign-system/serviceaccounts",
   PodDisruptionBudget: "/apis/policy/v1/namespaces/tsign-system/poddisruptionbudgets",
   Service: "/api/v1/namespaces/tsign-system/services",
   MutatingWebhookConfiguration: "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
@@ -62,6 +64,8 @@ const PLACES: Readonly<Record<string, string>> = {
 };
 
 interface World {
+  readonly cwd: string;
+  readonly authority: { readonly cert: string };
   readonly shop: Shop;
   readonly served: Served;
   readonly cluster: Cluster;
@@ -112,11 +116,11 @@ async function world(t: TestContext): Promise<World> {
       await real.sleep(100);
     }
   }
-  return { shop, served, cluster, image, digests, write, rules, create, pods };
+  return { cwd, authority, shop, served, cluster, image, digests, write, rules, create, pods };
 }
 
 test("admission: a real API server asks, and what is not signed does not get in", async (t) => {
-  const { shop, served, cluster, image, digests, write, rules, create, pods } = await world(t);
+  const { cwd, authority, shop, served, cluster, image, digests, write, rules, create, pods } = await world(t);
   const refused = (answer: ApiAnswer, pattern: RegExp, what: string, code = 403) => {
     assert.equal(answer.status, code, `${what}: ${JSON.stringify(answer.body).slice(0, 600)}`);
     assert.match(answer.body.message ?? "", pattern, what);
@@ -262,19 +266,23 @@ test("admission: a real API server asks, and what is not signed does not get in"
     refused(await create(path, pod("three", image("unsigned"))), /unsigned:1" is refused/, "pinned");
   });
 
-  await t.test("the manifests of docs/admission.md are applied as they are printed", async () => {
-    const page = readFileSync(resolve(import.meta.dirname, "../../docs/admission.md"), "utf8");
-    const documents = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].flatMap(([, text = ""]) =>
-      text.split(/^---\n/m),
-    );
+  await t.test("the manifests are applied as they are printed, and ask about labelled namespaces only", async () => {
+    writeFileSync(join(cwd, "ca.crt"), authority.cert);
+    const flags = [
+      "--trust-policy=policy.yaml",
+      "--tls-secret=tsign-tls",
+      "--ca-bundle=ca.crt",
+      "--webhook-timeout=1s",
+    ];
+    const own = `${shop.registry}/good@${digests["good"]}`;
+    const printed = await run(TSIGN, ["admission", "manifests", ...flags, own], { cwd });
+    assert.deepEqual([printed.code, printed.stderr], [0, ""]);
     const applied: string[] = [];
-    for (const text of documents) {
+    for (const text of printed.stdout.split(/^---\n/m)) {
       const [, kind = ""] = /^kind: (\w+)$/m.exec(text) ?? [];
-      const [, name = ""] = /^metadata:(?: \{|\n {2})name: ([\w-]+)/m.exec(text) ?? [];
-      const place = PLACES[kind];
-      if (place === undefined) continue; // of Gatekeeper and cert-manager, which this cluster has not
+      const [, name = ""] = /^metadata:\n {2}name: ([\w-]+)/m.exec(text) ?? [];
       for (const query of ["dryRun=All&", ""]) {
-        const path = `${place}/${name}?${query}fieldManager=docs&fieldValidation=Strict`;
+        const path = `${PLACES[kind] ?? kind}/${name}?${query}fieldManager=docs&fieldValidation=Strict`;
         const answer = await cluster.call("PATCH", path, text, "application/apply-patch+yaml");
         assert.ok(answer.status === 201 || answer.status === 200, `${kind} ${name}: ${answer.body.message}`);
         assert.equal(answer.warnings, "", kind);
@@ -282,6 +290,29 @@ test("admission: a real API server asks, and what is not signed does not get in"
       applied.push(kind);
     }
     assert.deepEqual(applied.sort(), Object.keys(PLACES).sort());
+    const namespace = (name: string, labels = {}) =>
+      create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
+    admitted(await namespace("shop", { "policy.sigstore.dev/include": "true" }), "shop");
+    admitted(await namespace("other"), "other");
+    const inside = (name: string) => create(`/api/v1/namespaces/${name}/pods`, pod("p", image("unsigned")));
+    // Nobody answers for the Service in this cluster, so what is asked about is refused.
+    for (let tries = 0; tries < 50 && (await inside("shop")).status === 201; tries++) {
+      await cluster.call("DELETE", "/api/v1/namespaces/shop/pods/p?gracePeriodSeconds=0");
+    }
+    refused(await inside("shop"), /failed calling webhook "mutate\.tsign\.dev"/, "shop", 500);
+    admitted(await inside("other"), "without the label");
+    // A cluster can repair the service while it does not run.
+    const label = { metadata: { labels: { "policy.sigstore.dev/include": "true" } } };
+    for (const name of ["tsign-system", "kube-system"]) {
+      await cluster.call("PATCH", `/api/v1/namespaces/${name}`, label, "application/merge-patch+json");
+    }
+    admitted(await inside("kube-system"), "system namespace");
+    const restricted = (await inside("tsign-system")).body.message ?? "";
+    assert.match(
+      restricted,
+      /violates PodSecurity "restricted/,
+      "the service's own namespace is asked about by nobody",
+    );
   });
 
   await t.test("the service is gone -> nothing is created, nothing was logged that is secret", async () => {

@@ -1,0 +1,165 @@
+/** What the manifests are written from. */
+export interface ManifestOptions {
+  /** Reference of tsign's container image. */
+  readonly image: string;
+  /** Namespace of the service. */
+  readonly namespace: string;
+  readonly replicas: number;
+  /** Name of the policy among `files`. */
+  readonly policy: string;
+  /** The policy and the files that it names, texts by name. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Certificates from cert-manager, or a Secret (`kubernetes.io/tls`) and the PEM certificates that issued its certificate. */
+  readonly tls:
+    | { readonly kind: "cert-manager" }
+    | { readonly kind: "secret"; readonly name: string; readonly ca: string };
+  /** Which namespaces are asked about: those with the label `policy.sigstore.dev/include`, or all without `…/exclude`. */
+  readonly namespaces: "included" | "not-excluded";
+  readonly failurePolicy: "Fail" | "Ignore";
+  /** Seconds that the API server waits: 1 to 30. */
+  readonly timeoutSeconds: number;
+}
+
+/** A Kubernetes object. */
+export type Manifest = { readonly apiVersion: string; readonly kind: string } & Readonly<Record<string, unknown>>;
+
+const NAME = "tsign";
+const LABELS = { "app.kubernetes.io/name": NAME };
+/** The user of the container image. */
+const USER = 65532;
+const PORT = 8443;
+const [POLICY_FOLDER, TLS_FOLDER, HOME] = ["/etc/tsign", "/etc/tsign-tls", "/home/nonroot"];
+const SYSTEM_NAMESPACES = ["kube-system", "kube-public", "kube-node-lease"];
+const TLS_SECRET = "tsign-tls";
+
+/** Objects with which a cluster runs `tsign admission serve` and asks it, in the order in which they are applied. */
+export function manifests(options: ManifestOptions): readonly Manifest[] {
+  const { namespace, files, replicas } = options;
+  const metadata = { name: NAME, namespace, labels: LABELS };
+  return [
+    {
+      ...{ apiVersion: "v1", kind: "Namespace" },
+      metadata: { name: namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
+    },
+    // It calls no API, so it has neither a role nor a token.
+    { apiVersion: "v1", kind: "ServiceAccount", metadata, automountServiceAccountToken: false },
+    { apiVersion: "v1", kind: "ConfigMap", metadata, data: Object.fromEntries(files) },
+    ...(options.tls.kind === "cert-manager" ? certificates(namespace) : []),
+    deployment(options),
+    {
+      ...{ apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata },
+      spec: { ...(replicas > 1 ? { minAvailable: 1 } : { maxUnavailable: 1 }), selector: { matchLabels: LABELS } },
+    },
+    {
+      ...{ apiVersion: "v1", kind: "Service", metadata },
+      spec: { selector: LABELS, ports: [{ name: "https", port: 443, targetPort: "https" }] },
+    },
+    {
+      ...{ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata },
+      spec: { podSelector: { matchLabels: LABELS }, policyTypes: ["Ingress"], ingress: [{ ports: [{ port: PORT }] }] },
+    },
+    webhook("Mutating", options),
+    webhook("Validating", options),
+  ];
+}
+
+/** A certificate that cert-manager issues and renews, signed by itself. */
+function certificates(namespace: string): Manifest[] {
+  const apiVersion = "cert-manager.io/v1";
+  const metadata = { name: NAME, namespace, labels: LABELS };
+  const spec = {
+    ...{ secretName: TLS_SECRET, dnsNames: [`${NAME}.${namespace}.svc`], issuerRef: { name: NAME } },
+    privateKey: { algorithm: "ECDSA", size: 256, rotationPolicy: "Always" },
+  };
+  return [
+    { apiVersion, kind: "Issuer", metadata, spec: { selfSigned: {} } },
+    { apiVersion, kind: "Certificate", metadata, spec },
+  ];
+}
+
+function deployment({ image, namespace, replicas, policy, tls }: ManifestOptions): Manifest {
+  const probe = (path: string) => ({ httpGet: { path, port: "https", scheme: "HTTPS" } });
+  const container = {
+    ...{ name: NAME, image },
+    args: [
+      ...["admission", "serve", `--listen=0.0.0.0:${PORT}`, `--trust-policy=${POLICY_FOLDER}/${policy}`],
+      ...[`--tls-cert=${TLS_FOLDER}/tls.crt`, `--tls-key=${TLS_FOLDER}/tls.key`],
+    ],
+    env: [{ name: "HOME", value: HOME }],
+    ports: [{ name: "https", containerPort: PORT }],
+    readinessProbe: probe("/readyz"),
+    livenessProbe: probe("/healthz"),
+    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+    securityContext: {
+      ...{ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true },
+      capabilities: { drop: ["ALL"] },
+    },
+    volumeMounts: [
+      { name: "policy", mountPath: POLICY_FOLDER, readOnly: true },
+      { name: "tls", mountPath: TLS_FOLDER, readOnly: true },
+      { name: "home", mountPath: HOME },
+      { name: "tmp", mountPath: "/tmp" },
+    ],
+  };
+  const spread = {
+    ...{ maxSkew: 1, topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "ScheduleAnyway" },
+    labelSelector: { matchLabels: LABELS },
+  };
+  const pod = {
+    ...{ serviceAccountName: NAME, automountServiceAccountToken: false, terminationGracePeriodSeconds: 60 },
+    topologySpreadConstraints: [spread],
+    securityContext: { runAsNonRoot: true, runAsUser: USER, seccompProfile: { type: "RuntimeDefault" } },
+    containers: [container],
+    volumes: [
+      { name: "policy", configMap: { name: NAME } },
+      { name: "tls", secret: { secretName: tls.kind === "secret" ? tls.name : TLS_SECRET } },
+      { name: "home", emptyDir: {} },
+      { name: "tmp", emptyDir: {} },
+    ],
+  };
+  return {
+    ...{ apiVersion: "apps/v1", kind: "Deployment" },
+    metadata: { name: NAME, namespace, labels: LABELS },
+    spec: {
+      replicas,
+      selector: { matchLabels: LABELS },
+      template: { metadata: { labels: LABELS }, spec: pod },
+    },
+  };
+}
+
+/** The configuration of one webhook. What runs the service is never asked about, or a cluster could not repair it. */
+function webhook(kind: "Mutating" | "Validating", options: ManifestOptions): Manifest {
+  const { namespace, tls, namespaces, failurePolicy, timeoutSeconds } = options;
+  const mutates = kind === "Mutating";
+  const label =
+    namespaces === "included"
+      ? { key: "policy.sigstore.dev/include", operator: "In", values: ["true"] }
+      : { key: "policy.sigstore.dev/exclude", operator: "NotIn", values: ["true"] };
+  const excluded = { operator: "NotIn", values: [...SYSTEM_NAMESPACES, namespace] };
+  const rule = (apiGroups: readonly string[], resources: readonly string[]) => ({
+    ...{ apiGroups, apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources, scope: "Namespaced" },
+  });
+  const workloads = [
+    rule([""], ["replicationcontrollers", "podtemplates"]),
+    rule(["apps"], ["daemonsets", "deployments", "replicasets", "statefulsets"]),
+    rule(["batch"], ["cronjobs", "jobs"]),
+  ];
+  const ca = tls.kind === "secret" ? { caBundle: Buffer.from(tls.ca).toString("base64") } : {};
+  const inject = tls.kind === "secret" ? {} : { "cert-manager.io/inject-ca-from": `${namespace}/${NAME}` };
+  return {
+    ...{ apiVersion: "admissionregistration.k8s.io/v1", kind: `${kind}WebhookConfiguration` },
+    metadata: { name: NAME, labels: LABELS, annotations: inject },
+    webhooks: [
+      {
+        name: `${mutates ? "mutate" : "validate"}.tsign.dev`,
+        clientConfig: { service: { name: NAME, namespace, path: mutates ? "/mutate" : "/validate", port: 443 }, ...ca },
+        // A controller compares templates with what it applied, so that only Pods are changed.
+        rules: [rule([""], ["pods", "pods/ephemeralcontainers"]), ...(mutates ? [] : workloads)],
+        namespaceSelector: { matchExpressions: [label, { key: "kubernetes.io/metadata.name", ...excluded }] },
+        ...{ failurePolicy, timeoutSeconds, sideEffects: "None", admissionReviewVersions: ["v1"] },
+        ...(mutates ? { reinvocationPolicy: "IfNeeded" } : {}),
+      },
+    ],
+  };
+}

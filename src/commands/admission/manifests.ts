@@ -1,0 +1,34 @@
+import { defineCommand, flag } from "../../cli/parser/define.ts";
+import { shape } from "../../cli/parser/shape.ts";
+
+export default defineCommand({
+  usage: "[flags] <image>",
+  summary: "Print manifests that run admission in a cluster",
+  about:
+    "Prints what a Kubernetes cluster needs to run `tsign admission serve` and to ask it: namespace, ServiceAccount without a role, ConfigMap with the trust policy and the files beside it that it names, Deployment, disruption budget, Service, network policy, and both webhook configurations. The argument is tsign's container image as the cluster pulls it. System namespaces and the service's own are never asked about.",
+  examples: [
+    "# Enforce a policy in the namespaces with the label policy.sigstore.dev/include=true, with cert-manager's certificates",
+    "tsign admission manifests --trust-policy tsign.policy.yaml --cert-manager registry.example/tsign:v1 | kubectl apply -f -",
+    "# Use a certificate from a Secret, issued by an own authority",
+    "tsign admission manifests --trust-policy tsign.policy.yaml --tls-secret tsign-tls --ca-bundle ca.crt registry.example/tsign:v1",
+  ],
+  result: shape.object({ manifests: shape.list(shape.document(), "Kubernetes objects") }),
+  args: { min: 1, max: 1 },
+  flags: {
+    trustPolicy: flag.string("trust policy file, which states who must have signed"),
+    certManager: flag.bool("let cert-manager issue and renew the certificate"),
+    tlsSecret: flag.string("name of the Secret with the certificate for tsign.NAMESPACE.svc and its key"),
+    caBundle: flag.string("PEM file of the CA certificates that issued the certificate in --tls-secret"),
+    namespace: flag.string("namespace of the service", { default: "tsign-system" }),
+    namespaces: flag.choice(
+      ["included", "not-excluded"],
+      "namespaces to enforce the policy in: those with the label policy.sigstore.dev/include=true, or all without policy.sigstore.dev/exclude=true",
+      { default: "included" },
+    ),
+    replicas: flag.int("number of replicas", { default: 2, range: [1, 50] }),
+    failurePolicy: flag.choice(["Fail", "Ignore"], "what the API server does when the service does not answer", {
+      default: "Fail",
+    }),
+    webhookTimeout: flag.duration("time that the API server waits for an answer", { default: 10_000 }),
+  },
+});

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type TestContext, test } from "node:test";
+import { parseAllDocuments } from "yaml";
+import { writeKeyPairs } from "./support/key-pairs.ts";
+import { run, temporaryFolder } from "./support/test-io.ts";
+import { tlsAuthority } from "./support/tls-authorities.ts";
+
+const IMAGE = `r.example/tsign@sha256:${"a".repeat(64)}`;
+const SECRET = ["--tls-secret=own-tls", "--ca-bundle=ca.crt"];
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly annotations?: Record<string, string>;
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: Kubernetes' objects
+  readonly [field: string]: any;
+}
+
+/** A folder with a key pair, a certificate, and a policy that names the key's file. */
+function workshop(t: TestContext) {
+  const cwd = temporaryFolder(t);
+  writeKeyPairs(cwd, "a");
+  const write = (name: string, text: string) => writeFileSync(join(cwd, name), text);
+  const { cert } = tlsAuthority("own");
+  write("ca.crt", cert);
+  const policy = (key: string) =>
+    write(
+      "p.yaml",
+      `version: 1\nsigners: {a: {key: ${key}}}\nrules: [{images: r.example/**, signatures: {signers: a}}]\n`,
+    );
+  policy("a.pub");
+  const tsign = (...argv: string[]) => run(["admission", "manifests", ...argv], { cwd, env: {} });
+  const print = async (...argv: string[]) => {
+    const { code, stdout, stderr } = await tsign("--trust-policy=p.yaml", ...argv);
+    assert.deepEqual([code, stderr], [0, ""], stderr);
+    const objects = parseAllDocuments(stdout, { strict: true, uniqueKeys: true }).map((each): Manifest => each.toJS());
+    return {
+      stdout,
+      all: objects,
+      of: (kind: string) => objects.find((each) => each.kind === kind) ?? assert.fail(kind),
+    };
+  };
+  return { cwd, write, policy, tsign, print, cert };
+}
+
+test("admission manifests: one service with its policy and keys, without rights, and webhooks that ask it", async (t) => {
+  const { print, cert } = workshop(t);
+  const { all, of } = await print(...SECRET, IMAGE);
+  const kinds = ["Namespace", "ServiceAccount", "ConfigMap", "Deployment", "PodDisruptionBudget", "Service"];
+  const more = ["NetworkPolicy", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+  assert.deepEqual(
+    all.map(({ kind }) => kind),
+    [...kinds, ...more],
+  );
+  assert.deepEqual(Object.keys(of("ConfigMap")["data"]), ["tsign.policy.yaml", "a.pub"]);
+  assert.match(of("ConfigMap")["data"]["a.pub"], /BEGIN PUBLIC KEY/);
+  const { replicas, template } = of("Deployment")["spec"];
+  assert.equal(replicas, 2);
+  const [container] = template.spec.containers;
+  assert.equal(container.image, IMAGE);
+  assert.ok(container.args.includes("--trust-policy=/etc/tsign/tsign.policy.yaml"));
+  assert.equal(template.spec.securityContext.runAsNonRoot, true);
+  assert.equal(container.securityContext.readOnlyRootFilesystem, true);
+  assert.equal(template.spec.automountServiceAccountToken, false);
+  assert.equal(template.spec.volumes[1].secret.secretName, "own-tls");
+  // Both select what the Deployment makes.
+  for (const kind of ["Service", "PodDisruptionBudget", "NetworkPolicy"]) {
+    const { selector, podSelector } = of(kind)["spec"];
+    assert.deepEqual(podSelector?.matchLabels ?? selector.matchLabels ?? selector, template.metadata.labels, kind);
+  }
+  for (const [kind, path] of [
+    ["MutatingWebhookConfiguration", "/mutate"],
+    ["ValidatingWebhookConfiguration", "/validate"],
+  ] as const) {
+    const [webhook] = of(kind)["webhooks"];
+    assert.deepEqual(webhook.clientConfig.service, { name: "tsign", namespace: "tsign-system", path, port: 443 });
+    assert.equal(Buffer.from(webhook.clientConfig.caBundle, "base64").toString(), cert);
+    assert.deepEqual([webhook.failurePolicy, webhook.timeoutSeconds, webhook.sideEffects], ["Fail", 10, "None"]);
+    const [label, name] = webhook.namespaceSelector.matchExpressions;
+    assert.deepEqual(label, { key: "policy.sigstore.dev/include", operator: "In", values: ["true"] });
+    assert.equal(name.operator, "NotIn");
+    assert.deepEqual(name.values, ["kube-system", "kube-public", "kube-node-lease", "tsign-system"]);
+    const resources = webhook.rules.flatMap((rule: { resources: string[] }) => rule.resources);
+    assert.ok(resources.includes("pods") && resources.includes("pods/ephemeralcontainers"), kind);
+    assert.equal(resources.includes("deployments"), kind.startsWith("Validating"));
+  }
+});
+
+test("admission manifests: cert-manager, another namespace, all namespaces, failing open", async (t) => {
+  const { print } = workshop(t);
+  const { all, of } = await print(
+    ...["--cert-manager", "--namespace=guard", "--namespaces=not-excluded", "--failure-policy=Ignore"],
+    ...["--webhook-timeout=30s", "--replicas=1", IMAGE],
+  );
+  assert.equal(of("Issuer").metadata.namespace, "guard");
+  const { dnsNames, secretName } = of("Certificate")["spec"];
+  assert.deepEqual(dnsNames, ["tsign.guard.svc"]);
+  assert.equal(of("Deployment")["spec"].template.spec.volumes[1].secret.secretName, secretName);
+  assert.deepEqual(
+    all.map(({ metadata: { namespace = "" } }) => namespace).filter((each) => each !== "" && each !== "guard"),
+    [],
+  );
+  // With one replica, minAvailable: 1 would let no node be drained.
+  assert.equal(of("PodDisruptionBudget")["spec"].minAvailable, undefined);
+  for (const kind of ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]) {
+    const { metadata, webhooks } = of(kind);
+    assert.equal(metadata.annotations?.["cert-manager.io/inject-ca-from"], "guard/tsign");
+    const [webhook] = webhooks;
+    assert.equal(webhook.clientConfig.caBundle, undefined);
+    assert.deepEqual([webhook.failurePolicy, webhook.timeoutSeconds], ["Ignore", 30]);
+    const [label, name] = webhook.namespaceSelector.matchExpressions;
+    assert.deepEqual(label, { key: "policy.sigstore.dev/exclude", operator: "NotIn", values: ["true"] });
+    assert.ok(name.values.includes("guard"));
+  }
+});
+
+test("admission manifests: what would not work in the cluster -> refused, nothing printed", async (t) => {
+  const { cwd, write, policy, tsign } = workshop(t);
+  const refused = async (expected: RegExp, ...argv: string[]) => {
+    const { code, stdout, stderr } = await tsign(...argv);
+    assert.deepEqual([code, stdout], [1, ""], argv.join(" "));
+    assert.match(stderr, expected, argv.join(" "));
+  };
+  const given = ["--trust-policy=p.yaml", IMAGE];
+  await refused(/missing --trust-policy/, ...SECRET, IMAGE);
+  await refused(/missing --tls-secret/, ...given);
+  await refused(/missing --ca-bundle/, "--tls-secret=x", ...given);
+  await refused(
+    /--cert-manager and --tls-secret cannot be used together/,
+    "--cert-manager",
+    "--tls-secret=x",
+    ...given,
+  );
+  await refused(/invalid --tls-secret: "X"/, "--tls-secret=X", "--ca-bundle=ca.crt", ...given);
+  await refused(/read a\.pub: not a file of certificates/, "--tls-secret=x", "--ca-bundle=a.pub", ...given);
+  await refused(/invalid --namespace: "A b"/, "--namespace=A b", ...SECRET, ...given);
+  for (const time of ["500ms", "31s", "0s", "1500ms"]) {
+    await refused(/invalid --webhook-timeout/, `--webhook-timeout=${time}`, ...SECRET, ...given);
+  }
+  await refused(/"NO" is not a valid|could not parse reference/, ...SECRET, "--trust-policy=p.yaml", "NO");
+  mkdirSync(join(cwd, "keys"));
+  write("keys/a.pub", "x");
+  for (const [key, reason] of [
+    ["keys/a.pub", /"keys\/a\.pub" is not a file beside the policy/],
+    ["../a.pub", /is not a file beside the policy/],
+    [`${cwd}/a.pub`, /is not a file beside the policy/],
+    ["missing.pub", /missing\.pub/],
+    ["a.key", /a\.key: it contains a private key/],
+  ] as const) {
+    policy(key);
+    await refused(reason, ...SECRET, ...given);
+  }
+  policy("awskms:///alias/x"); // is not a file
+  assert.equal((await tsign(...SECRET, ...given)).code, 0);
+  write("p.yaml", "version: 7\n");
+  await refused(/p\.yaml:1/, ...SECRET, ...given);
+});
+
+test("admission manifests: an image by its tag -> a warning", async (t) => {
+  const { tsign } = workshop(t);
+  const { code, stderr } = await tsign("--trust-policy=p.yaml", ...SECRET, "r.example/tsign:v1");
+  assert.equal(code, 0);
+  assert.match(stderr, /^WARNING: r\.example\/tsign:v1 is not named by its digest/);
+});
+
+test("docs/admission.md: the command lines print manifests", async (t) => {
+  const { cwd, write } = workshop(t);
+  write("tsign.policy.yaml", readFileSync(join(cwd, "p.yaml"), "utf8"));
+  const page = readFileSync(resolve(import.meta.dirname, "../docs/admission.md"), "utf8");
+  const lines = [...page.matchAll(/^ {4}tsign ([^|\n]*)/gm)].map(([, line = ""]) => line.trim().split(/\s+/));
+  assert.ok(lines.length > 0);
+  for (const line of lines) {
+    const { code, stdout, stderr } = await run(line, { cwd, env: {} });
+    assert.deepEqual([code, stderr], [0, ""], line.join(" "));
+    assert.match(stdout, /^kind: ValidatingWebhookConfiguration$/m);
+  }
+});
