@@ -119,6 +119,24 @@ test("admission manifests: cert-manager, another namespace, all namespaces, fail
   }
 });
 
+test("admission manifests: pull secrets -> the right to get them by name, and nothing else", async (t) => {
+  const { print } = workshop(t);
+  const without = await print(...SECRET, IMAGE);
+  assert.ok(!without.stdout.includes("rbac.authorization.k8s.io"));
+  const { of } = await print(...SECRET, "--pull-secrets", IMAGE);
+  const { name } = of("ClusterRole").metadata;
+  assert.deepEqual(of("ClusterRole")["rules"], [
+    { apiGroups: [""], resources: ["secrets", "serviceaccounts"], verbs: ["get"] },
+  ]);
+  const { roleRef, subjects } = of("ClusterRoleBinding") as Manifest;
+  assert.deepEqual(roleRef, { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name });
+  const account = of("ServiceAccount").metadata;
+  assert.deepEqual(subjects, [{ kind: "ServiceAccount", name: account.name, namespace: account.namespace }]);
+  const { spec } = of("Deployment")["spec"].template;
+  assert.equal(spec.automountServiceAccountToken, true);
+  assert.ok(spec.containers[0].args.includes("--pull-secrets"));
+});
+
 test("admission manifests: what would not work in the cluster -> refused, nothing printed", async (t) => {
   const { cwd, write, policy, tsign } = workshop(t);
   const refused = async (expected: RegExp, ...argv: string[]) => {

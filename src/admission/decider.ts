@@ -1,10 +1,11 @@
-import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import type { Digest } from "../format/digest.ts";
 import { HeavyTurns } from "../images/heavy.ts";
 import { imageTarget, openImage, type RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
+import { Connections, type RegistryOptions } from "../oci/open.ts";
 import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
+import { pullCredentials } from "../oci/registry/pull-secrets.ts";
 import {
   type Decided,
   type DecideOptions,
@@ -18,6 +19,7 @@ import { earliestTime } from "../trust-policy/gates.ts";
 import type { Effect, Rule } from "../trust-policy/model.ts";
 import { Kept } from "./kept.ts";
 import type { Loaded } from "./live-policy.ts";
+import { NO_SECRETS, type PullScope } from "./pull-secrets.ts";
 import { Turns } from "./turns.ts";
 
 /** How a decision was obtained: from the name, kept from earlier, or by looking at the image. */
@@ -29,6 +31,14 @@ export type Outcome = { readonly image: string; readonly rule: Rule | undefined;
   | { readonly kind: "failed"; readonly error: unknown; readonly mayPass: boolean }
 );
 
+/** What a decision is needed for. */
+export interface ImageNeeds {
+  /** Whether an image that is accepted by its name is looked up. */
+  readonly needsDigest?: boolean;
+  /** Reads the credentials with which the image is pulled; without it the service's own are used. */
+  readonly scope?: (() => Promise<PullScope>) | undefined;
+}
+
 /** How long decisions are kept, in milliseconds, and how many. */
 const KEEP_ACCEPTED = 10 * 60_000;
 /** Somebody may sign the image at any moment. */
@@ -39,9 +49,18 @@ const MAX_EVIDENCE = 256 * 1024;
 const MOST_EVIDENCE = 500;
 /** Largest decision that is kept, in characters. Its reasons quote signatures, which anybody may store. */
 const MAX_DECISION = 16 * 1024;
+/** Most different credentials whose sessions are kept. */
+const MOST_REGISTRIES = 500;
 const TURNS = { running: 16, waiting: 2000 };
 /** How long an image with large signatures waits for another one, whose registry may be slow. Milliseconds. */
 const MAX_HEAVY_WAIT = 10_000;
+
+/** An image to look at. */
+interface Asked {
+  readonly ref: Reference;
+  readonly rule: Rule | undefined;
+  readonly until: number;
+}
 
 /** An image that is being looked at for at least one review. */
 interface Running<T> {
@@ -69,6 +88,7 @@ export class Decider {
   readonly #dated = new Kept<KeptDecision>(MOST_EVIDENCE);
   readonly #resolving = new Map<string, Running<RegistryImage>>();
   readonly #deciding = new Map<string, Running<Decided>>();
+  readonly #registries = new Kept<RegistryOptions>(MOST_REGISTRIES);
   readonly #turns = new Turns(TURNS);
   readonly #heavy: HeavyTurns;
 
@@ -86,9 +106,8 @@ export class Decider {
    * Decides on an image. Never throws.
    *
    * @param until when the answer is not needed any more; milliseconds since the epoch
-   * @param options.needsDigest whether an image that is accepted by its name is looked up
    */
-  async decide(image: string, until: number, { needsDigest = false } = {}): Promise<Outcome> {
+  async decide(image: string, until: number, { needsDigest = false, scope }: ImageNeeds = {}): Promise<Outcome> {
     const loaded = this.#current();
     const { policy } = loaded;
     let ref: Reference;
@@ -105,7 +124,7 @@ export class Decider {
       if (named && (!named.allowed || !needsDigest || ref.digest !== undefined)) {
         return { ...common, kind: "decided", decision: named, source: "name" };
       }
-      return { ...common, kind: "decided", ...(await this.#look(loaded, { ref, rule, until })) };
+      return { ...common, kind: "decided", ...(await this.#look(loaded, { ref, rule, until, scope })) };
     } catch (error) {
       // A denied digest outvotes a rule without effect, and the digest may not be known.
       const mayPass = effect !== "enforce" && policy.denied.digests.length === 0;
@@ -115,25 +134,26 @@ export class Decider {
 
   async #look(
     loaded: Loaded,
-    { ref, rule, until }: { ref: Reference; rule: Rule | undefined; until: number },
+    { ref, rule, until, scope }: Asked & Pick<ImageNeeds, "scope">,
   ): Promise<{ decision: Decision; source: Source }> {
-    const keyOf = (digest: Digest) =>
-      JSON.stringify([loaded.id, rule?.index, ref.name, digest, rule?.pinned === true && ref.digest === undefined]);
+    const { id, registry } = this.#registryFor(loaded, ref, scope ? await scope() : NO_SECRETS);
+    const isUnpinned = rule?.pinned === true && ref.digest === undefined;
+    const keyOf = (digest: Digest) => JSON.stringify([loaded.id, rule?.index, ref.name, digest, isUnpinned, id]);
     const kept =
       ref.digest === undefined
         ? undefined
         : await this.#recall(loaded, { ref, key: keyOf(ref.digest), digest: ref.digest });
     if (kept) return kept;
-    const name = `${loaded.id} ${formatReference(ref)}`;
+    const name = `${loaded.id} ${formatReference(ref)} ${id}`;
     const image = await this.#once(this.#resolving, { key: name, until, registry: ref.registry }, () =>
-      openImage(this.#io, ref.original, { registry: loaded.registry, mustExist: false }),
+      openImage(this.#io, ref.original, { registry, mustExist: false }),
     );
     const { digest } = image;
     const key = keyOf(digest);
     const known = ref.digest === undefined ? await this.#recall(loaded, { ref, key, digest }) : undefined;
     if (known) return known;
     const decided = await this.#once(this.#deciding, { key, until, registry: ref.registry }, async () => {
-      const target = await imageTarget(this.#io, image, loaded.registry);
+      const target = await imageTarget(this.#io, image, registry);
       const made = await this.#heavy.run(target, (each) =>
         decideImage(this.#io, loaded.sources, { policy: loaded.policy, ref, target: each }, this.#options),
       );
@@ -141,6 +161,24 @@ export class Decider {
       return made;
     });
     return { decision: { ...decided.decision, subject: formatReference(ref) }, source: "verified" };
+  }
+
+  /**
+   * How the registry is asked. What was learnt with credentials is kept under their id, and their sessions apart from the others:
+   * what one namespace may read is not an answer for another.
+   */
+  #registryFor(loaded: Loaded, ref: Reference, { id, configs }: PullScope): { id: string; registry: RegistryOptions } {
+    const { registry } = loaded;
+    // Signatures in a repository of their own may need credentials that the image's registry does not.
+    const isElsewhere = (this.#io.env["COSIGN_REPOSITORY"] ?? "") !== "";
+    if (id === "" || (!isElsewhere && pullCredentials(configs, ref) === undefined)) return { id: "", registry };
+    const key = `${loaded.id} ${id}`;
+    const now = this.#io.now().getTime();
+    const known = this.#registries.get(key, now);
+    if (known) return { id, registry: known };
+    const made = { ...registry, pullSecrets: configs, connections: new Connections() };
+    this.#registries.set(key, made, now + KEEP_ACCEPTED);
+    return { id, registry: made };
   }
 
   /** A decision that was kept. What depends on the time is decided anew, with the signatures that were kept. */
@@ -212,18 +250,3 @@ function sizeOf({ content, document }: Evidence): number {
   const payload = "payload" in content ? content.payload.length : 0;
   return payload + (document?.length ?? 0) + 4096;
 }
-
-/** Whether an error means that the image could not be checked now, rather than that it is refused. */
-export function isOutage(error: unknown): boolean {
-  return !(error instanceof TsignError) || !REFUSALS.has(error.code);
-}
-
-/** Errors about the image itself. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  "input",
-  "unsupported",
-  "image-not-found",
-  "limit",
-  "bad-bundle",
-  "policy",
-]);

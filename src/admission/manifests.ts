@@ -13,6 +13,8 @@ export interface ManifestOptions {
   readonly tls:
     | { readonly kind: "cert-manager" }
     | { readonly kind: "secret"; readonly name: string; readonly ca: string };
+  /** Whether it reads the pull secrets of Pods, which needs rights. */
+  readonly pullSecrets: boolean;
   /** Which namespaces are asked about: those with the label `policy.sigstore.dev/include`, or all without `…/exclude`. */
   readonly namespaces: "included" | "not-excluded";
   readonly failurePolicy: "Fail" | "Ignore";
@@ -34,15 +36,16 @@ const TLS_SECRET = "tsign-tls";
 
 /** Objects with which a cluster runs `tsign admission serve` and asks it, in the order in which they are applied. */
 export function manifests(options: ManifestOptions): readonly Manifest[] {
-  const { namespace, files, replicas } = options;
+  const { namespace, files, replicas, pullSecrets } = options;
   const metadata = { name: NAME, namespace, labels: LABELS };
   return [
     {
       ...{ apiVersion: "v1", kind: "Namespace" },
       metadata: { name: namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
     },
-    // It calls no API, so it has neither a role nor a token.
+    // Without pull secrets it calls no API, and has neither a role nor a token.
     { apiVersion: "v1", kind: "ServiceAccount", metadata, automountServiceAccountToken: false },
+    ...(pullSecrets ? rights(namespace) : []),
     { apiVersion: "v1", kind: "ConfigMap", metadata, data: Object.fromEntries(files) },
     ...(options.tls.kind === "cert-manager" ? certificates(namespace) : []),
     deployment(options),
@@ -63,6 +66,19 @@ export function manifests(options: ManifestOptions): readonly Manifest[] {
   ];
 }
 
+/** The right to read pull secrets by their names; not to list them. */
+function rights(namespace: string): Manifest[] {
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const metadata = { name: NAME, labels: LABELS };
+  const subjects = [{ kind: "ServiceAccount", name: NAME, namespace }];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: NAME };
+  const rules = [{ apiGroups: [""], resources: ["secrets", "serviceaccounts"], verbs: ["get"] }];
+  return [
+    { apiVersion, kind: "ClusterRole", metadata, rules },
+    { apiVersion, kind: "ClusterRoleBinding", metadata, roleRef, subjects },
+  ];
+}
+
 /** A certificate that cert-manager issues and renews, signed by itself. */
 function certificates(namespace: string): Manifest[] {
   const apiVersion = "cert-manager.io/v1";
@@ -77,13 +93,14 @@ function certificates(namespace: string): Manifest[] {
   ];
 }
 
-function deployment({ image, namespace, replicas, policy, tls }: ManifestOptions): Manifest {
+function deployment({ image, namespace, replicas, policy, tls, pullSecrets }: ManifestOptions): Manifest {
   const probe = (path: string) => ({ httpGet: { path, port: "https", scheme: "HTTPS" } });
   const container = {
     ...{ name: NAME, image },
     args: [
       ...["admission", "serve", `--listen=0.0.0.0:${PORT}`, `--trust-policy=${POLICY_FOLDER}/${policy}`],
       ...[`--tls-cert=${TLS_FOLDER}/tls.crt`, `--tls-key=${TLS_FOLDER}/tls.key`],
+      ...(pullSecrets ? ["--pull-secrets"] : []),
     ],
     env: [{ name: "HOME", value: HOME }],
     ports: [{ name: "https", containerPort: PORT }],
@@ -106,7 +123,7 @@ function deployment({ image, namespace, replicas, policy, tls }: ManifestOptions
     labelSelector: { matchLabels: LABELS },
   };
   const pod = {
-    ...{ serviceAccountName: NAME, automountServiceAccountToken: false, terminationGracePeriodSeconds: 60 },
+    ...{ serviceAccountName: NAME, automountServiceAccountToken: pullSecrets, terminationGracePeriodSeconds: 60 },
     topologySpreadConstraints: [spread],
     securityContext: { runAsNonRoot: true, runAsUser: USER, seccompProfile: { type: "RuntimeDefault" } },
     containers: [container],

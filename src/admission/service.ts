@@ -5,6 +5,7 @@ import type { Decider } from "./decider.ts";
 import { provide, providerResponse, readKeys } from "./gatekeeper.ts";
 import type { LivePolicy } from "./live-policy.ts";
 import { Metrics } from "./metrics.ts";
+import type { PullSecrets } from "./pull-secrets.ts";
 import { type Review, readReview, type Unreadable } from "./review.ts";
 import { type Reviewed, refusal, review } from "./webhook.ts";
 import type { Answer } from "./words.ts";
@@ -12,6 +13,7 @@ import type { Answer } from "./words.ts";
 export interface ServiceOptions {
   readonly policy: LivePolicy;
   readonly decider: Decider;
+  readonly pullSecrets?: PullSecrets | undefined;
   /** Time for the answers to Gatekeeper, in milliseconds. */
   readonly providerTimeout: number;
   /** Whether requests other than those for the state need a client certificate. */
@@ -93,10 +95,13 @@ export class AdmissionService {
       if (error instanceof TsignError) return plain(400, printable(error.message));
       throw error;
     }
-    const { decider, policy } = this.#options;
+    const { decider, policy, pullSecrets } = this.#options;
     let reviewed: Reviewed;
     try {
-      reviewed = await review(this.#io, asked, { decider, policy: policy.current.policy, mutates, within });
+      reviewed = await review(this.#io, asked, {
+        ...{ decider, pullSecrets, mutates, within },
+        policy: policy.current.policy,
+      });
     } catch {
       // A call that fails would be let in with failurePolicy Ignore; a refusal is not.
       reviewed = { response: refusal(asked.uid, 500, "internal error"), answers: [] };

@@ -4,7 +4,8 @@ import type { Io } from "../io/io.ts";
 import { parseReference } from "../oci/ref.ts";
 import { ruleForImage } from "../trust-policy/decide.ts";
 import type { TrustPolicy } from "../trust-policy/model.ts";
-import type { Decider } from "./decider.ts";
+import type { Decider, ImageNeeds } from "./decider.ts";
+import type { PullScope, PullSecrets } from "./pull-secrets.ts";
 import type { Review, Unreadable } from "./review.ts";
 import { type Answer, answerOf, lateAnswer } from "./words.ts";
 import { kindName, type NamedImage, questionOf } from "./workloads.ts";
@@ -41,6 +42,8 @@ export interface Reviewing {
   readonly mutates: boolean;
   /** Milliseconds until it must be answered. */
   readonly within: number;
+  /** Reads the credentials of Pods; without it the service's own are used. */
+  readonly pullSecrets?: PullSecrets | undefined;
 }
 
 /** Most different images in one object. */
@@ -73,7 +76,10 @@ export async function review(
     const message = `read ${printable(kindName(asked.kind))}: names ${names.length} images, more than ${MAX_IMAGES}`;
     return { response: refusal(uid, 400, message), answers: [] };
   }
-  const answers = await answersFor(io, names, how);
+  const { decider, within, pullSecrets } = how;
+  let reading: Promise<PullScope> | undefined;
+  const scope = pullSecrets && (() => (reading ??= pullSecrets.of(asked.namespace, question.spec)));
+  const answers = await answersFor(io, names, { decider, within, scope });
   return {
     response: responseFor(uid, answers, how.mutates ? patchFor(images, answers, how.policy) : undefined),
     answers,
@@ -84,7 +90,7 @@ export async function review(
 export async function answersFor(
   io: Pick<Io, "now" | "sleep">,
   images: readonly string[],
-  { decider, within, needsDigest = false }: Pick<Reviewing, "decider" | "within"> & { needsDigest?: boolean },
+  { decider, within, ...needs }: Pick<Reviewing, "decider" | "within"> & ImageNeeds,
 ): Promise<Answer[]> {
   const until = io.now().getTime() + within;
   const answered = new AbortController();
@@ -93,7 +99,7 @@ export async function answersFor(
     () => undefined,
   );
   const all = images.map(async (image) => {
-    const outcome = await Promise.race([decider.decide(image, until, { needsDigest }), late]);
+    const outcome = await Promise.race([decider.decide(image, until, needs), late]);
     return outcome ? answerOf(outcome) : lateAnswer(image, within);
   });
   try {

@@ -3,7 +3,8 @@ import { printable } from "../format/printable.ts";
 import { shellQuoted } from "../format/shell-quoted.ts";
 import { UNPINNED } from "../trust-policy/conclude.ts";
 import type { Decision } from "../trust-policy/decision.ts";
-import { isOutage, type Outcome } from "./decider.ts";
+import type { Outcome } from "./decider.ts";
+import { isOutage } from "./outages.ts";
 
 /** What became of an image, for people, for programs and for metrics. */
 export interface Answer {

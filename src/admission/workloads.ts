@@ -14,6 +14,7 @@ export interface NamedImage {
 interface Images {
   readonly images: readonly NamedImage[];
   readonly faults: readonly string[];
+  readonly spec?: JsonObject | undefined;
 }
 
 const TEMPLATE = ["spec", "template", "spec"];
@@ -47,7 +48,8 @@ const MAX_IMAGE = 4096;
 /** What a review asks about: nothing, images, or something that cannot be read. */
 export type Question =
   | { readonly kind: "nothing"; readonly why: "deleted" | "without images" | "unchanged" }
-  | { readonly kind: "images"; readonly images: readonly NamedImage[] }
+  /** `spec` is that of the Pod, or of those that are made from a template. */
+  | { readonly kind: "images"; readonly images: readonly NamedImage[]; readonly spec: JsonObject }
   | { readonly kind: "unreadable"; readonly faults: readonly string[] };
 
 /**
@@ -65,12 +67,12 @@ export function questionOf(review: Review): Question {
     return { kind: "unreadable", faults: [`it is not known where ${kindName(kind)} names its images`] };
   }
   if (object === undefined) return { kind: "unreadable", faults: ["missing object"] };
-  const { images, faults } = imagesOf(object, { path, isPod: kind === "/Pod" });
+  const { images, faults, spec = {} } = imagesOf(object, { path, isPod: kind === "/Pod" });
   if (faults.length > 0) return { kind: "unreadable", faults };
   const old = operation === "UPDATE" && oldObject ? imagesOf(oldObject, { path, isPod: kind === "/Pod" }) : undefined;
   const known = new Set(old?.images.map(({ image }) => image));
   const asked = images.filter(({ image }) => !known.has(image));
-  if (asked.length > 0) return { kind: "images", images: asked };
+  if (asked.length > 0) return { kind: "images", images: asked, spec };
   return { kind: "nothing", why: images.length === 0 ? "without images" : "unchanged" };
 }
 
@@ -98,6 +100,7 @@ function imagesOf(object: JsonObject, at: { path: readonly string[]; isPod: bool
 class Finder implements Images {
   readonly images: NamedImage[] = [];
   readonly faults: string[] = [];
+  spec: JsonObject | undefined;
   readonly #isPod: boolean;
 
   /** @param isPod whether a missing image is a fault: a Pod needs every image, a template may be completed later */
@@ -118,6 +121,7 @@ class Finder implements Images {
   }
 
   podSpec(spec: unknown, pointer: string): void {
+    this.spec = isObject(spec) ? spec : undefined;
     for (const name of LISTS) {
       const list = this.field(spec, name, pointer);
       if (list === undefined && name === "containers") this.#fault(`${pointer}/${name}`, "is missing");

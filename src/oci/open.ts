@@ -1,6 +1,8 @@
 import type { Io, TlsOptions } from "../io/io.ts";
 import type { Repository } from "./ref.ts";
+import type { DockerConfig } from "./registry/docker-config.ts";
 import { type Credentials, findCredentials } from "./registry/keychain.ts";
+import { pullCredentials } from "./registry/pull-secrets.ts";
 import { RegistrySession } from "./registry/session.ts";
 import { shared } from "./registry/shared.ts";
 import { registryStore } from "./registry/store.ts";
@@ -20,6 +22,8 @@ export interface RegistryOptions {
   readonly serverName: string;
   /** Also use the credentials of the registry's cloud provider: after stored credentials, before flags. */
   readonly cloudCredentials: boolean;
+  /** Configurations with credentials that are looked at before all others, only their `auths`: the pull secrets of a Pod. */
+  readonly pullSecrets?: readonly DockerConfig[];
   /** What several repositories share that are opened with these options; default nothing. */
   readonly connections?: Connections;
 }
@@ -74,7 +78,7 @@ async function openSession(io: Io, repository: Repository, options: RegistryOpti
 }
 
 /**
- * Chooses credentials as cosign does: flags before the user's configuration; with `--k8s-keychain` the configuration, then the
+ * Chooses credentials as cosign does, after pull secrets: flags before the user's configuration; with `--k8s-keychain` the configuration, then the
  * cloud provider, then flags.
  */
 async function chooseCredentials(
@@ -86,6 +90,8 @@ async function chooseCredentials(
     options,
   }: { repository: Repository; origin: URL; tls: TlsOptions; options: RegistryOptions },
 ): Promise<Credentials> {
+  const pulled = options.pullSecrets && pullCredentials(options.pullSecrets, repository);
+  if (pulled) return pulled;
   const given = givenCredentials(options);
   if (!options.cloudCredentials) return given ?? findCredentials(io, repository);
   const stored = await findCredentials(io, repository);

@@ -55,6 +55,8 @@ const PLACES: Readonly<Record<string, string>> = {
   Namespace: "/api/v1/namespaces",
   ConfigMap: "/api/v1/namespaces/tsign-system/configmaps",
   Deployment: "/apis/apps/v1/namespaces/tsign-system/deployments",
+  ClusterRole: "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+  ClusterRoleBinding: "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
   NetworkPolicy: "/apis/networking.k8s.io/v1/namespaces/tsign-system/networkpolicies",
   ServiceAccount: "/api/v1/namespaces/tsign-system/serviceaccounts",
   PodDisruptionBudget: "/apis/policy/v1/namespaces/tsign-system/poddisruptionbudgets",
@@ -273,6 +275,7 @@ test("admission: a real API server asks, and what is not signed does not get in"
       "--tls-secret=tsign-tls",
       "--ca-bundle=ca.crt",
       "--webhook-timeout=1s",
+      "--pull-secrets",
     ];
     const own = `${shop.registry}/good@${digests["good"]}`;
     const printed = await run(TSIGN, ["admission", "manifests", ...flags, own], { cwd });
@@ -290,6 +293,23 @@ test("admission: a real API server asks, and what is not signed does not get in"
       applied.push(kind);
     }
     assert.deepEqual(applied.sort(), Object.keys(PLACES).sort());
+    for (const [verb, resource, expected] of [
+      ["get", "secrets", true],
+      ["get", "serviceaccounts", true],
+      ["list", "secrets", false],
+      ["watch", "secrets", false],
+      ["update", "secrets", false],
+      ["get", "pods", false],
+    ] as const) {
+      const { body } = await create("/apis/authorization.k8s.io/v1/subjectaccessreviews", {
+        ...{ apiVersion: "authorization.k8s.io/v1", kind: "SubjectAccessReview" },
+        spec: {
+          user: "system:serviceaccount:tsign-system:tsign",
+          resourceAttributes: { verb, resource, namespace: "enforced" },
+        },
+      });
+      assert.equal((body["status"] as { allowed: boolean }).allowed, expected, `${verb} ${resource}`);
+    }
     const namespace = (name: string, labels = {}) =>
       create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
     admitted(await namespace("shop", { "policy.sigstore.dev/include": "true" }), "shop");

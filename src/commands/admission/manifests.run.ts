@@ -26,7 +26,7 @@ export const run: Run<typeof definition> = async (io, { args: [image = ""], flag
   if (parseReference(image).digest === undefined) {
     io.stderr.write(`WARNING: ${image} is not named by its digest: what it names may change\n`);
   }
-  const { namespace, namespaces, replicas, failurePolicy } = flags;
+  const { namespace, namespaces, replicas, failurePolicy, pullSecrets } = flags;
   if (!LABEL.test(namespace)) {
     throw new TsignError("usage", `invalid --namespace: "${namespace}"`, {
       hint: "use lower-case letters, digits and hyphens",
@@ -35,7 +35,7 @@ export const run: Run<typeof definition> = async (io, { args: [image = ""], flag
   const tls = await readTls(io, flags);
   const files = await readFiles(io, flags);
   const objects = manifests({
-    ...{ image, namespace, namespaces, replicas, failurePolicy, tls, files, policy: POLICY },
+    ...{ image, namespace, namespaces, replicas, failurePolicy, pullSecrets, tls, files, policy: POLICY },
     timeoutSeconds: timeoutOf(flags),
   });
   const result = { manifests: [...objects] };

@@ -25,6 +25,9 @@ export default defineCommand({
       "namespaces to enforce the policy in: those with the label policy.sigstore.dev/include=true, or all without policy.sigstore.dev/exclude=true",
       { default: "included" },
     ),
+    pullSecrets: flag.bool(
+      "read registries with the imagePullSecrets of Pods, which needs the right to get secrets in all namespaces",
+    ),
     replicas: flag.int("number of replicas", { default: 2, range: [1, 50] }),
     failurePolicy: flag.choice(["Fail", "Ignore"], "what the API server does when the service does not answer", {
       default: "Fail",

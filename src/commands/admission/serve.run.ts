@@ -1,6 +1,7 @@
 import { Decider } from "../../admission/decider.ts";
 import { LiveCertificates } from "../../admission/live-certificates.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
+import { PullSecrets } from "../../admission/pull-secrets.ts";
 import { AdmissionService } from "../../admission/service.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
 import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-policy.ts";
@@ -10,6 +11,7 @@ import { TsignError } from "../../errors.ts";
 import { withParts } from "../../format/parts.ts";
 import type { Io, ListenOptions, ServerTls } from "../../io/io.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
+import { ownCluster } from "../../services/kubernetes.ts";
 import type definition from "./serve.ts";
 
 type ServeFlags = Invocation<(typeof definition)["flags"]>["flags"];
@@ -43,9 +45,10 @@ async function serve(io: Io, of: { flags: ServeFlags; file: string; address: Add
   });
   const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
   const decider = new Decider(own, { current: () => policy.current, options });
+  const pullSecrets = flags.pullSecrets ? new PullSecrets(await ownCluster(own), own) : undefined;
   const { providerTimeout } = flags;
   const needsClient = address.tls.clientCa !== undefined;
-  const service = new AdmissionService(own, { policy, decider, providerTimeout, needsClient, log });
+  const service = new AdmissionService(own, { policy, decider, pullSecrets, providerTimeout, needsClient, log });
   const listening = await io.listen(address, (request) => service.handle(request));
   log({ level: "info", message: `serving on https://${hostOf(address)}:${listening.port}`, policy: file });
   const certificates = new LiveCertificates(() => readTls(own, flags), { tls: address.tls, listening });

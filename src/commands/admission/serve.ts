@@ -24,6 +24,9 @@ export default defineCommand({
     tlsCert: flag.string("PEM file of the certificate chain to serve with"),
     tlsKey: flag.string("PEM file of the private key of --tls-cert"),
     clientCa: flag.string("PEM file of the CA certificates of clients; others only reach /healthz and /readyz"),
+    pullSecrets: flag.bool(
+      "read registries with the imagePullSecrets of Pods and service accounts, in the cluster that tsign runs in",
+    ),
     providerTimeout: flag.duration("time limit of an answer to Gatekeeper", { default: 900 }),
     reloadInterval: flag.duration("how often the policy and the certificates are read again", { default: 5000 }),
     shutdownDelay: flag.duration("time between a signal and the end of listening, in which clients notice", {

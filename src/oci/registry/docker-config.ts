@@ -79,9 +79,20 @@ export async function readDockerConfig(io: ConfigIo, path: string): Promise<Dock
   } catch (cause) {
     throw new TsignError("input", `parse ${path}: invalid JSON`, { cause });
   }
+  return dockerConfigOf(value, path);
+}
+
+/**
+ * Checks the fields of a configuration.
+ *
+ * @param value parsed JSON
+ * @param name of the file, for errors
+ * @throws TsignError "input"
+ */
+export function dockerConfigOf(value: unknown, name: string): DockerConfig {
   const known = withKnownNames(value);
   const field = invalidField(known);
-  if (field !== undefined) throw new TsignError("input", `parse docker configuration ${path}: invalid ${field}`);
+  if (field !== undefined) throw new TsignError("input", `parse docker configuration ${name}: invalid ${field}`);
   return known as DockerConfig;
 }
 

@@ -86,7 +86,12 @@ function askStore(io: KeychainIo, config: DockerConfig, { registry }: Repository
   return askHelper(io, config.credsStore ?? "", serverKey(registry));
 }
 
-function readAuth(auth: DockerAuth, key: string): Credentials | undefined {
+/**
+ * The credentials of one entry; undefined for an empty one.
+ *
+ * @throws TsignError "input"
+ */
+export function readAuth(auth: DockerAuth, key: string): Credentials | undefined {
   if (auth.registrytoken) return { kind: "bearer", token: auth.registrytoken };
   if (auth.identitytoken) return { kind: "refresh-token", token: auth.identitytoken };
   if (auth.auth) {
