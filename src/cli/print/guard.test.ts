@@ -148,3 +148,17 @@ test("Secrets.addRequest learns what a request authenticates with", () => {
   }
   assert.equal(secrets.mask("robot asks for openid"), "robot asks for openid");
 });
+
+test("Secrets.addRequest: the latest of many tokens, and what is still sent, are left out; the command line's always", () => {
+  const secrets = new Secrets();
+  secrets.add("own-password-1");
+  const request = { url: new URL("https://host/"), method: "GET", signal: new AbortController().signal };
+  const send = (token: string) => secrets.addRequest({ ...request, headers: { authorization: `Bearer ${token}` } });
+  for (let index = 0; index < 5000; index++) {
+    send(`opaque.token-${index}`);
+    send("opaque.still-used-7");
+  }
+  assert.equal(secrets.mask("opaque.token-4999 opaque.token-4900"), "*** ***");
+  assert.equal(secrets.mask("opaque.still-used-7 own-password-1"), "*** ***");
+  assert.equal(secrets.mask("opaque.token-1"), "opaque.token-1", "forgotten");
+});

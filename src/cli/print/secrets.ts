@@ -19,6 +19,8 @@ const PLAIN_WORD = /^[a-z]{1,11}$|^(?:true|false|\d{1,6})$/i;
 const LONG_PIECE = /[A-Za-z0-9_+=-]{20,}/g;
 const SECRET_FIELD = /secret|token|password|assertion|code/i;
 const MAX_FORM = 64 * 1024;
+/** Most spellings of what requests were sent with. */
+const MOST_SENT = 2000;
 
 /** Whether the value of a flag, written `--name`, is taken for a secret. */
 export function isSecretFlag(name: string): boolean {
@@ -29,59 +31,73 @@ export function isSecretFlag(name: string): boolean {
 export class Secrets {
   /** Each secret in the spellings it may appear in: as it is, percent-encoded, in base64. */
   readonly #spellings = new Set<string>();
+  /** Those that requests were sent with, the latest last. A program that serves sends thousands of tokens, each for a minute. */
+  readonly #sent = new Set<string>();
+  /** All of them, the longest first; undefined after a change. */
+  #sorted: readonly string[] | undefined;
 
   /** A value, its lines, and its long pieces: half a token is a secret still. */
-  add(value: string): void {
+  add(value: string, into = this.#spellings): void {
     if (ADDRESS_OR_PATH.test(value)) return;
     for (const each of [value, ...value.split(/\r?\n|\r/).map((line) => line.trim())]) {
       const usable = each.length >= SHORTEST && !PLAIN_WORD.test(each) && !/^-----.*-----$/.test(each);
-      if (usable) this.#keep(each);
+      if (usable) this.#keep(each, into);
     }
-    this.addPieces(value);
+    this.addPieces(value, into);
   }
 
   /** The pieces of a value that are too long and too odd to be part of a path. */
-  addPieces(value: string): void {
-    for (const piece of value.match(LONG_PIECE) ?? []) if (/\d/.test(piece)) this.#keep(piece);
+  addPieces(value: string, into = this.#spellings): void {
+    for (const piece of value.match(LONG_PIECE) ?? []) if (/\d/.test(piece)) this.#keep(piece, into);
   }
 
   /** `user:password@` of a URL: the whole, and the password alone. Or `token@`. */
-  addUserinfo(text: string, pattern = /:\/\/([^\s/?#@]*)@/): void {
+  addUserinfo(text: string, pattern = /:\/\/([^\s/?#@]*)@/, into = this.#spellings): void {
     const [, userinfo = ""] = pattern.exec(text) ?? [];
     if (!userinfo.includes(":")) {
-      this.addPieces(userinfo);
+      this.addPieces(userinfo, into);
       return;
     }
     const password = userinfo.slice(userinfo.indexOf(":") + 1);
-    for (const each of [userinfo, password, decoded(password)]) this.add(each);
+    for (const each of [userinfo, password, decoded(password)]) this.add(each, into);
   }
 
-  /** What a request authenticates with, which a server may quote. */
+  /** What a request authenticates with, which a server may quote. Only the latest are kept. */
   addRequest({ headers, body, url }: HttpRequest): void {
     const [scheme = "", ...rest] = (headers["authorization"] ?? "").split(" ");
     const credentials = rest.join(" ");
-    this.add(credentials);
+    this.add(credentials, this.#sent);
     if (/^basic$/i.test(scheme)) {
-      this.addUserinfo(`://${Buffer.from(credentials, "base64").toString("utf8")}@`, /:\/\/(.*)@/s);
+      this.addUserinfo(`://${Buffer.from(credentials, "base64").toString("utf8")}@`, /:\/\/(.*)@/s, this.#sent);
     }
     const isForm = /urlencoded/.test(headers["content-type"] ?? "") && body instanceof Uint8Array;
     const form = isForm && body.length <= MAX_FORM ? new URLSearchParams(Buffer.from(body).toString("utf8")) : [];
-    for (const [name, value] of [...form, ...url.searchParams]) if (SECRET_FIELD.test(name)) this.add(value);
+    for (const [name, value] of [...form, ...url.searchParams])
+      if (SECRET_FIELD.test(name)) this.add(value, this.#sent);
+    for (const oldest of this.#sent) {
+      if (this.#sent.size <= MOST_SENT) break;
+      this.#sent.delete(oldest);
+      this.#sorted = undefined;
+    }
   }
 
   /** The text with every secret replaced by `***`. */
   mask(text: string): string {
     let masked = text;
-    for (const secret of [...this.#spellings].sort((a, b) => b.length - a.length)) {
+    this.#sorted ??= [...new Set([...this.#spellings, ...this.#sent])].sort((a, b) => b.length - a.length);
+    for (const secret of this.#sorted) {
       if (masked.includes(secret)) masked = masked.replaceAll(secret, "***");
     }
     return masked;
   }
 
-  #keep(secret: string): void {
-    this.#spellings.add(secret);
-    this.#spellings.add(encodeURIComponent(secret.toWellFormed()));
-    this.#spellings.add(Buffer.from(secret).toString("base64").replace(/=+$/, ""));
+  #keep(secret: string, into: Set<string>): void {
+    const encoded = encodeURIComponent(secret.toWellFormed());
+    const spellings = [secret, encoded, Buffer.from(secret).toString("base64").replace(/=+$/, "")];
+    for (const each of spellings) {
+      if (!into.delete(each)) this.#sorted = undefined;
+      into.add(each);
+    }
   }
 }
 
