@@ -9,6 +9,7 @@ import { main } from "../src/main.ts";
 import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
+import { sayingWorld } from "./support/every-command.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
 import { tlsAuthority } from "./support/tls-authorities.ts";
@@ -40,6 +41,13 @@ async function world(t: TestContext) {
   return { cwd, io, env, registry, faults, write, policy, tsign, servers, clients };
 }
 
+/** Ends a service. It is ended with the test too: a failed assertion would leave it running. */
+function stopOf(t: TestContext): AbortController {
+  const stop = new AbortController();
+  t.after(() => stop.abort(new TsignError("cancelled", "interrupted", { exitCode: 143 })));
+  return stop;
+}
+
 const review = (image: string) =>
   JSON.stringify({
     kind: "AdmissionReview",
@@ -69,7 +77,7 @@ async function send(url: string, body: string | undefined, tls: TlsOptions) {
 
 test("admission serve: over TLS, reloads its policy, and answers what it has begun before it ends", async (t) => {
   const { cwd, io, env, registry, faults, write, policy, servers, clients } = await world(t);
-  const stop = new AbortController();
+  const stop = stopOf(t);
   const orderly = <T>(work: () => Promise<T>) => work();
   const own = testIo({ cwd, env, io: { ...io, signal: stop.signal, orderly } });
   const flags = ["--trust-policy=policy.yaml", "--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"];
@@ -112,9 +120,49 @@ test("admission serve: over TLS, reloads its policy, and answers what it has beg
   assert.doesNotMatch(own.err(), /BEGIN|pw/);
 });
 
+test("admission serve: a password that a registry quotes is in no answer and no log", async (t) => {
+  const { cwd, env, write, servers } = await world(t);
+  write(
+    "policy.yaml",
+    `version: 1\nsigners: {a: {key: a.pub}}\nrules: [{images: "**", signatures: {signers: a, log: insecure-skip}}]\n`,
+  );
+  const errors = JSON.stringify({ errors: [{ code: "DENIED", message: "not with pass-4711" }] });
+  const login = { auth: Buffer.from("bob:pass-4711").toString("base64") };
+  const challenge = { "www-authenticate": 'Basic realm="r"' };
+  const saying = sayingWorld(cwd, ({ headers }) =>
+    headers?.["authorization"] === `Basic ${login.auth}`
+      ? { text: errors, status: 403 }
+      : { text: "", status: 401, headers: challenge },
+  );
+  const stop = stopOf(t);
+  const io = { ...saying, signal: stop.signal, orderly: <T>(work: () => Promise<T>) => work(), listen: real.listen };
+  write("config.json", JSON.stringify({ auths: { "r.example": login } }));
+  const own = testIo({ cwd, env: { ...env, DOCKER_CONFIG: cwd }, io });
+  const flags = ["--trust-policy=policy.yaml", "--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"];
+  const ended = main(["admission", "serve", ...flags, "--shutdown-delay=0s"], own);
+  for (let tries = 0; tries < 500 && !own.err().includes("serving on"); tries++) await real.sleep(10);
+  const base = /serving on (https:\/\/127\.0\.0\.1:\d+)/.exec(own.err())?.[1] ?? assert.fail(own.err());
+  const keys = {
+    apiVersion: "externaldata.gatekeeper.sh/v1beta1",
+    kind: "ProviderRequest",
+    request: { keys: ["r.example/app:1"] },
+  };
+  for (const [path, body] of [
+    ["/validate", review("r.example/app:1")],
+    ["/gatekeeper", JSON.stringify(keys)],
+  ] as const) {
+    const { status, text } = await send(`${base}${path}`, body, { ca: servers.cert });
+    assert.equal(status, 200);
+    assert.ok(text.includes("not with ***") && !text.includes("4711"), text);
+  }
+  stop.abort(new TsignError("cancelled", "interrupted", { exitCode: 143 }));
+  assert.equal(await ended, 0);
+  assert.doesNotMatch(own.err(), /pass-4711/);
+});
+
 test("admission serve: other certificates -> used for new connections; a key that does not fit -> the earlier ones stay", async (t) => {
   const { cwd, io, env, write, servers, clients } = await world(t);
-  const stop = new AbortController();
+  const stop = stopOf(t);
   const own = testIo({ cwd, env, io: { ...io, signal: stop.signal, orderly: <T>(work: () => Promise<T>) => work() } });
   const flags = ["--trust-policy=policy.yaml", "--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"];
   const more = ["--client-ca=clients.crt", "--reload-interval=20ms", "--shutdown-delay=0s"];

@@ -604,7 +604,8 @@ test("admission service: paths, methods, states and metrics; what cannot be read
   await push("good");
   await sign(image("good"));
   const logged: object[] = [];
-  const options = { policy, decider, providerTimeout: 900, log: (entry: object) => logged.push(entry) };
+  const mask = (text: string) => text.replaceAll("denied-4711", "***");
+  const options = { policy, decider, mask, providerTimeout: 900, log: (entry: object) => logged.push(entry) };
   const service = new AdmissionService(io, { ...options, needsClient: false });
   const send = async (
     method: string,

@@ -46,7 +46,7 @@ export function readKeys(bytes: Uint8Array): string[] {
 export async function provide(
   io: Pick<Io, "now" | "sleep">,
   keys: readonly string[],
-  how: Pick<Reviewing, "decider" | "within">,
+  how: Pick<Reviewing, "decider" | "within" | "mask">,
 ): Promise<{ response: ProviderResponse; answers: readonly Answer[] }> {
   const names = [...new Set(keys)];
   const answers = await answersFor(io, names, { ...how, needsDigest: true });

@@ -14,6 +14,8 @@ export interface ServiceOptions {
   readonly policy: LivePolicy;
   readonly decider: Decider;
   readonly pullSecrets?: PullSecrets | undefined;
+  /** Leaves secrets out of a text. */
+  readonly mask: (text: string) => string;
   /** Time for the answers to Gatekeeper, in milliseconds. */
   readonly providerTimeout: number;
   /** Whether requests other than those for the state need a client certificate. */
@@ -95,11 +97,11 @@ export class AdmissionService {
       if (error instanceof TsignError) return plain(400, printable(error.message));
       throw error;
     }
-    const { decider, policy, pullSecrets } = this.#options;
+    const { decider, policy, pullSecrets, mask } = this.#options;
     let reviewed: Reviewed;
     try {
       reviewed = await review(this.#io, asked, {
-        ...{ decider, pullSecrets, mutates, within },
+        ...{ decider, pullSecrets, mask, mutates, within },
         policy: policy.current.policy,
       });
     } catch {
@@ -121,11 +123,11 @@ export class AdmissionService {
   }
 
   async #provide(body: Uint8Array): Promise<ServerResponse> {
-    const { decider, providerTimeout } = this.#options;
+    const { decider, providerTimeout: within, mask } = this.#options;
     const started = this.#io.now().getTime();
     try {
       const keys = readKeys(body);
-      const { response, answers } = await provide(this.#io, keys, { decider, within: providerTimeout });
+      const { response, answers } = await provide(this.#io, keys, { decider, within, mask });
       this.#record(answers);
       const milliseconds = this.#io.now().getTime() - started;
       this.#options.log({ path: "/gatekeeper", images: answers.map(logged), milliseconds });

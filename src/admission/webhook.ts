@@ -44,6 +44,8 @@ export interface Reviewing {
   readonly within: number;
   /** Reads the credentials of Pods; without it the service's own are used. */
   readonly pullSecrets?: PullSecrets | undefined;
+  /** Leaves out secrets that a registry quotes: answers are read by people who may not know the service's passwords. */
+  readonly mask?: ((text: string) => string) | undefined;
 }
 
 /** Most different images in one object. */
@@ -76,10 +78,10 @@ export async function review(
     const message = `read ${printable(kindName(asked.kind))}: names ${names.length} images, more than ${MAX_IMAGES}`;
     return { response: refusal(uid, 400, message), answers: [] };
   }
-  const { decider, within, pullSecrets } = how;
+  const { decider, within, mask, pullSecrets } = how;
   let reading: Promise<PullScope> | undefined;
   const scope = pullSecrets && (() => (reading ??= pullSecrets.of(asked.namespace, question.spec)));
-  const answers = await answersFor(io, names, { decider, within, scope });
+  const answers = await answersFor(io, names, { decider, within, mask, scope });
   return {
     response: responseFor(uid, answers, how.mutates ? patchFor(images, answers, how.policy) : undefined),
     answers,
@@ -90,7 +92,7 @@ export async function review(
 export async function answersFor(
   io: Pick<Io, "now" | "sleep">,
   images: readonly string[],
-  { decider, within, ...needs }: Pick<Reviewing, "decider" | "within"> & ImageNeeds,
+  { decider, within, mask, ...needs }: Pick<Reviewing, "decider" | "within" | "mask"> & ImageNeeds,
 ): Promise<Answer[]> {
   const until = io.now().getTime() + within;
   const answered = new AbortController();
@@ -100,7 +102,8 @@ export async function answersFor(
   );
   const all = images.map(async (image) => {
     const outcome = await Promise.race([decider.decide(image, until, needs), late]);
-    return outcome ? answerOf(outcome) : lateAnswer(image, within);
+    const answer = outcome ? answerOf(outcome) : lateAnswer(image, within);
+    return mask ? { ...answer, text: mask(answer.text) } : answer;
   });
   try {
     return await Promise.all(all);

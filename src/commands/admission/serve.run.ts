@@ -25,14 +25,22 @@ const MAX_PEM = { maxBytes: 1024 * 1024 };
 /** How long requests are answered after the end of listening. Milliseconds. */
 const LAST_ANSWERS = 40_000;
 
-export const run: Run<typeof definition> = async (io, { flags }) => {
+export const run: Run<typeof definition> = async (io, { flags, answer }) => {
   const file = requirePolicyFile(io, flags);
   const address = await readAddress(io, flags);
-  await io.orderly(() => withEnding(io.signal, () => serve(io, { flags, file, address })));
+  await io.orderly(() => withEnding(io.signal, () => serve(io, { flags, file, address, mask: answer })));
 };
 
-async function serve(io: Io, of: { flags: ServeFlags; file: string; address: Address }): Promise<void> {
-  const { flags, file, address } = of;
+interface Serving {
+  readonly flags: ServeFlags;
+  /** Path of the trust policy. */
+  readonly file: string;
+  readonly address: Address;
+  /** Leaves secrets out of a text. */
+  readonly mask: (text: string) => string;
+}
+
+async function serve(io: Io, { flags, file, address, mask }: Serving): Promise<void> {
   const log = (entry: Readonly<Record<string, unknown>>) =>
     io.stderr.write(`${JSON.stringify({ time: io.now().toISOString(), ...entry })}\n`);
   // Requests are still answered after the signal that ends the command.
@@ -48,7 +56,7 @@ async function serve(io: Io, of: { flags: ServeFlags; file: string; address: Add
   const pullSecrets = flags.pullSecrets ? new PullSecrets(await ownCluster(own), own) : undefined;
   const { providerTimeout } = flags;
   const needsClient = address.tls.clientCa !== undefined;
-  const service = new AdmissionService(own, { policy, decider, pullSecrets, providerTimeout, needsClient, log });
+  const service = new AdmissionService(own, { policy, decider, pullSecrets, mask, providerTimeout, needsClient, log });
   const listening = await io.listen(address, (request) => service.handle(request));
   log({ level: "info", message: `serving on https://${hostOf(address)}:${listening.port}`, policy: file });
   const certificates = new LiveCertificates(() => readTls(own, flags), { tls: address.tls, listening });
