@@ -258,6 +258,18 @@ test("admission: what cannot be read -> refused or an exception for answer 400, 
   }
 });
 
+test("admission: thousands of repositories that nobody needs again -> their sessions are forgotten", async (t) => {
+  const { decider, policy, push, sign, image } = await world(t);
+  const { sessions } = policy.current.registry.connections ?? assert.fail("no connections");
+  const idle = new Promise<never>(() => {});
+  for (let index = 0; index < 5001; index++) sessions.set(`r.example/app${index}`, idle);
+  await push("good");
+  await sign(image("good"));
+  const outcome = await decider.decide(image("good"), MONDAY + MINUTE);
+  assert.ok(outcome.kind === "decided" && outcome.decision.ok);
+  assert.ok(sessions.size < 10, String(sessions.size));
+});
+
 test("admission: 10,000 containers -> one image is decided once, 10,000 images are refused at once", async (t) => {
   const { push, sign, ask, image, registry, requests } = await world(t);
   await push("good");

@@ -51,6 +51,8 @@ const MOST_EVIDENCE = 500;
 const MAX_DECISION = 16 * 1024;
 /** Most different credentials whose sessions are kept. */
 const MOST_REGISTRIES = 500;
+/** Most repositories with an open session: whoever may create Pods may name any number of them. */
+const MOST_SESSIONS = 5000;
 const TURNS = { running: 16, waiting: 2000 };
 /** How long an image with large signatures waits for another one, whose registry may be slow. Milliseconds. */
 const MAX_HEAVY_WAIT = 10_000;
@@ -137,6 +139,7 @@ export class Decider {
     { ref, rule, until, scope }: Asked & Pick<ImageNeeds, "scope">,
   ): Promise<{ decision: Decision; source: Source }> {
     const { id, registry } = this.#registryFor(loaded, ref, scope ? await scope() : NO_SECRETS);
+    registry.connections?.trim(MOST_SESSIONS);
     const isUnpinned = rule?.pinned === true && ref.digest === undefined;
     const keyOf = (digest: Digest) => JSON.stringify([loaded.id, rule?.index, ref.name, digest, isUnpinned, id]);
     const kept =

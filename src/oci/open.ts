@@ -37,6 +37,13 @@ export class Connections {
   readonly sessions = new Map<string, Promise<RegistrySession>>();
   /** By registry. */
   readonly origins = new Map<string, Promise<URL>>();
+
+  /** Forgets all when there are more than so many repositories. What is under way goes on. */
+  trim(most: number): void {
+    if (this.sessions.size <= most) return;
+    this.sessions.clear();
+    this.origins.clear();
+  }
 }
 
 /** The options when no flag is set. */
