@@ -6,6 +6,7 @@ import { PART_TARGETS } from "./targets/parts.ts";
 import { POLICY_TARGET } from "./targets/policies.ts";
 import { READER_TARGETS } from "./targets/readers.ts";
 import { REPOSITORY_TARGETS } from "./targets/repository.ts";
+import { REVIEW_TARGET } from "./targets/reviews.ts";
 import { SIGNED_TARGETS } from "./targets/signed.ts";
 import { SOURCE_TARGETS } from "./targets/sources.ts";
 
@@ -20,4 +21,5 @@ export const TARGETS: readonly Target[] = [
   ...SOURCE_TARGETS,
   POLICY_TARGET,
   ...MONITOR_TARGETS,
+  REVIEW_TARGET,
 ];
