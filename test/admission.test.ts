@@ -502,13 +502,25 @@ test("admission: a bad policy, or one with a missing key -> the earlier one stay
 });
 
 test("admission: a registry that does not answer in time -> 503 before the deadline, with the image", async (t) => {
-  const { push, sign, ofPod, image, faults } = await world(t, "", { timeout: 100 });
+  const { push, sign, ofPod, image, faults, write, policyOf, wait, policy } = await world(t, "", { timeout: 100 });
   await push("good");
   await sign(image("good"));
   faults.add({ service: "registry", kind: "slow", value: "700" });
   const { response } = await ofPod(image("good"));
   assert.deepEqual([response.allowed, response.status?.code], [false, 503]);
   assert.match(response.status?.message ?? "", /good:1" could not be checked: not verified within 0.1 s; try again/);
+  write(policyOf("**").replace("name: all,", "name: all, effect: warn,"));
+  wait(1000);
+  assert.equal(await policy.refresh(), "reloaded");
+  const warned = (await ofPod(image("good"))).response;
+  assert.equal(warned.allowed, true, "a rule that refuses nothing does not refuse because of time either");
+  assert.match(warned.warnings?.[0] ?? "", /good:1" could not be checked/);
+  write(
+    `${policyOf("**").replace("name: all,", "name: all, effect: warn,")}denied: {digests: [{digest: "sha256:${"0".repeat(64)}"}]}\n`,
+  );
+  wait(1000);
+  assert.equal(await policy.refresh(), "reloaded");
+  assert.equal((await ofPod(image("good"))).response.allowed, false, "it may be the denied one");
 });
 
 test("admission: images with large signatures -> fetched for one image at a time, so that they do not fill the memory", async (t) => {

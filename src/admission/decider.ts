@@ -1,10 +1,11 @@
+import { TsignError } from "../errors.ts";
 import type { Evidence } from "../evidence/model.ts";
 import type { Digest } from "../format/digest.ts";
 import { HeavyTurns } from "../images/heavy.ts";
 import { imageTarget, openImage, type RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { Connections, type RegistryOptions } from "../oci/open.ts";
-import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
+import { formatReference, type Reference } from "../oci/ref.ts";
 import { pullCredentials } from "../oci/registry/pull-secrets.ts";
 import {
   type Decided,
@@ -12,13 +13,13 @@ import {
   decideByName,
   decideImage,
   decideSavedImage,
-  ruleForImage,
 } from "../trust-policy/decide.ts";
 import type { Decision } from "../trust-policy/decision.ts";
-import { earliestTime } from "../trust-policy/gates.ts";
 import type { Effect, Rule } from "../trust-policy/model.ts";
+import { isDated, sizeOf } from "./dated.ts";
 import { Kept } from "./kept.ts";
 import type { Loaded } from "./live-policy.ts";
+import { namedIn } from "./named.ts";
 import { NO_SECRETS, type PullScope } from "./pull-secrets.ts";
 import { Turns } from "./turns.ts";
 
@@ -112,14 +113,9 @@ export class Decider {
   async decide(image: string, until: number, { needsDigest = false, scope }: ImageNeeds = {}): Promise<Outcome> {
     const loaded = this.#current();
     const { policy } = loaded;
-    let ref: Reference;
-    try {
-      ref = parseReference(image);
-    } catch (error) {
-      return { image, rule: undefined, effect: policy.unmatched, kind: "failed", error, mayPass: false };
-    }
-    const rule = ruleForImage(policy, ref);
-    const effect = rule?.effect ?? policy.unmatched;
+    const asked = namedIn(policy, image);
+    if ("error" in asked) return { image, ...asked };
+    const { ref, rule, effect, mayPass } = asked;
     const common = { image, rule, effect };
     try {
       const named = decideByName(policy, ref);
@@ -128,10 +124,17 @@ export class Decider {
       }
       return { ...common, kind: "decided", ...(await this.#look(loaded, { ref, rule, until, scope })) };
     } catch (error) {
-      // A denied digest outvotes a rule without effect, and the digest may not be known.
-      const mayPass = effect !== "enforce" && policy.denied.digests.length === 0;
       return { ...common, kind: "failed", error, mayPass };
     }
+  }
+
+  /** The outcome for an image about which nothing was known in time. @param within the time, in milliseconds */
+  late(image: string, within: number): Outcome {
+    const error = new TsignError("timeout", `not verified within ${within / 1000} s`, { hint: "try again" });
+    const asked = namedIn(this.#current().policy, image);
+    if ("error" in asked) return { image, ...asked };
+    const { rule, effect, mayPass } = asked;
+    return { image, rule, effect, kind: "failed", error, mayPass };
   }
 
   async #look(
@@ -233,23 +236,4 @@ export class Decider {
     running.set(key, { result, until });
     return result;
   }
-}
-
-/** Whether a decision depends on the time at which it is made. */
-function isDated({ verified }: Decided, rule: Rule | undefined): boolean {
-  const demands = rule?.demands ?? [];
-  return (
-    demands.some(
-      ({ maxAge, attestation }) =>
-        maxAge !== undefined ||
-        (attestation && (attestation.policies.length > 0 || attestation.vulnerabilities?.maxAge !== undefined)),
-    ) ||
-    // Without a trusted time a certificate must be valid now.
-    verified.some((each) => each.signer.kind === "certificate" && earliestTime(each) === undefined)
-  );
-}
-
-function sizeOf({ content, document }: Evidence): number {
-  const payload = "payload" in content ? content.payload.length : 0;
-  return payload + (document?.length ?? 0) + 4096;
 }

@@ -7,7 +7,7 @@ import type { TrustPolicy } from "../trust-policy/model.ts";
 import type { Decider, ImageNeeds } from "./decider.ts";
 import type { PullScope, PullSecrets } from "./pull-secrets.ts";
 import type { Review, Unreadable } from "./review.ts";
-import { type Answer, answerOf, lateAnswer } from "./words.ts";
+import { type Answer, answerOf } from "./words.ts";
 import { kindName, type NamedImage, questionOf } from "./workloads.ts";
 
 /** The response in an AdmissionReview (admission.k8s.io/v1). */
@@ -102,7 +102,7 @@ export async function answersFor(
   );
   const all = images.map(async (image) => {
     const outcome = await Promise.race([decider.decide(image, until, needs), late]);
-    const answer = outcome ? answerOf(outcome) : lateAnswer(image, within);
+    const answer = answerOf(outcome ?? decider.late(image, within));
     return mask ? { ...answer, text: mask(answer.text) } : answer;
   });
   try {

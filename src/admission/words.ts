@@ -67,24 +67,6 @@ export function answerOf(outcome: Outcome): Answer {
   };
 }
 
-/** The answer for an image about which nothing was known in time. */
-export function lateAnswer(image: string, milliseconds: number): Answer {
-  return {
-    image,
-    pinned: undefined,
-    allowed: false,
-    ok: false,
-    reason: "unchecked",
-    rule: undefined,
-    effect: undefined,
-    text: shortened(
-      `image ${quoted(image)} could not be checked: not verified within ${milliseconds / 1000} s; try again`,
-    ),
-    isDefect: false,
-    source: "late",
-  };
-}
-
 function reasonOf(error: unknown): Answer["reason"] {
   if (isOutage(error)) return "unchecked";
   const code = error instanceof TsignError ? error.code : "internal";
