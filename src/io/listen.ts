@@ -18,29 +18,78 @@ const REASONS: Readonly<Record<string, string>> = {
 /** How long a client may take to send a request, in milliseconds. */
 const REQUEST_TIMEOUT = 30_000;
 
-/** Serves HTTP, or HTTPS with `tls` (Io.listen). */
-export async function listen(options: ListenOptions, handler: Handler): Promise<Listening> {
-  const { host, port, tls } = options;
-  const server = tls ? await secureServer(tls, answering(handler)) : http.createServer(answering(handler));
+/** How long to try to listen on a port again that a server has just left. Milliseconds. */
+const [RETRY_FOR, RETRY_AFTER] = [5000, 5];
+
+/**
+ * Serves HTTP, or HTTPS with `tls` (Io.listen).
+ *
+ * @param renewal how certificates are replaced: in a running server, or by another server on the same port where the runtime cannot
+ * do that (Bun); then connections are refused for a few milliseconds
+ */
+export async function listen(
+  options: ListenOptions,
+  handler: Handler,
+  renewal: "in place" | "by another server" = process.versions["bun"] === undefined ? "in place" : "by another server",
+): Promise<Listening> {
+  const { host, tls } = options;
+  const listener = answering(handler);
+  const open = (of: ServerTls | undefined) => (of ? secureServer(of, listener) : http.createServer(listener));
+  let server = await open(tls);
+  const port = await bind(server, options);
+  /** Those that answer their last requests. */
+  const leaving = new Map<http.Server, Promise<void>>();
+  const leave = (left: http.Server) => {
+    const closed = new Promise<void>((done) => left.close(() => done()));
+    left.closeIdleConnections();
+    leaving.set(left, closed);
+    return closed.then(() => void leaving.delete(left));
+  };
+  const replace = async (of: ServerTls) => {
+    const next = await open(of);
+    leave(server); // and go on without waiting for its last answers
+    server = next;
+    for (const until = Date.now() + RETRY_FOR; ; ) {
+      try {
+        await bind(next, { host, port });
+        return;
+      } catch (error) {
+        if (Date.now() > until) throw error;
+        await new Promise((done) => setTimeout(done, RETRY_AFTER));
+      }
+    }
+  };
+  return {
+    port,
+    renew: (of) => (renewal === "in place" ? renewInPlace(server, of) : replace(of)),
+    async close() {
+      const ended = [server, ...leaving.keys()].map((each) => {
+        const closed = new Promise<void>((done) => each.close(() => done()));
+        each.closeAllConnections();
+        return closed;
+      });
+      await Promise.all(ended);
+    },
+    async finish() {
+      for (const each of leaving.keys()) each.closeIdleConnections();
+      await Promise.all([leave(server), ...leaving.values()]);
+    },
+  };
+}
+
+/** Listens. Returns the port. @throws TsignError "input" */
+function bind(server: http.Server, { host, port }: { host: string; port: number }): Promise<number> {
   return new Promise((done, fail) => {
-    server.on("error", (cause: NodeJS.ErrnoException) => {
+    const failed = (cause: NodeJS.ErrnoException) => {
       const reason = REASONS[cause.code ?? ""] ?? cause.message;
       fail(new TsignError("input", `listen on ${host}:${port}: ${reason}`, { cause }));
-    });
+    };
+    server.once("error", failed);
     server.listen(port, host, () => {
+      server.off("error", failed);
+      server.on("error", () => {}); // of one connection
       const address = server.address();
-      const own = typeof address === "object" && address ? address.port : port;
-      const close = () =>
-        new Promise<void>((closed) => {
-          server.close(() => closed());
-          server.closeAllConnections();
-        });
-      const finish = () =>
-        new Promise<void>((closed) => {
-          server.close(() => closed());
-          server.closeIdleConnections();
-        });
-      done({ port: own, renew: (tls) => renew(server, tls), close, finish });
+      done(typeof address === "object" && address ? address.port : port);
     });
   });
 }
@@ -54,8 +103,8 @@ async function secureServer(tls: ServerTls, listener: http.RequestListener): Pro
   return createServer({ ...context, ...client, ...common }, listener);
 }
 
-/** Replaces the certificates of a server. */
-async function renew(server: http.Server, tls: ServerTls): Promise<void> {
+/** Replaces the certificates of a running server. */
+async function renewInPlace(server: http.Server, tls: ServerTls): Promise<void> {
   const context = await contextOf(tls);
   if ("setSecureContext" in server) (server as https.Server).setSecureContext(context);
 }

@@ -257,6 +257,35 @@ test("admission: a real API server asks, and what is not signed does not get in"
     admitted(await pods("open", image("good")), "first policy");
   });
 
+  await t.test("a renewed certificate is used without a restart", async () => {
+    const renewed = tlsAuthority("renewed");
+    const caBundle = Buffer.from(authority.cert + renewed.cert).toString("base64");
+    for (const [kind, label] of [
+      ["validating", "enforced"],
+      ["mutating", "pinned"],
+    ]) {
+      const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/tsign-${label}`;
+      const patch = [{ op: "replace", path: "/webhooks/0/clientConfig/caBundle", value: caBundle }];
+      admitted(await cluster.call("PATCH", path, patch, "application/json-patch+json"), path, 200);
+    }
+    const { cert, key } = renewed.issue(["127.0.0.1"]);
+    writeFileSync(join(cwd, "tls.crt"), cert);
+    writeFileSync(join(cwd, "tls.key"), key);
+    await served.logged(/certificate reloaded/);
+    const ask = (ca: string) =>
+      real.http({
+        url: new URL(`${served.url}/healthz`),
+        method: "GET",
+        headers: {},
+        tls: { ca },
+        signal: AbortSignal.timeout(5000),
+      });
+    assert.equal((await ask(renewed.cert)).status, 200);
+    await assert.rejects(ask(authority.cert), { code: "network" });
+    admitted(await pods("renewed", image("good")), "after the renewal");
+    refused(await pods("bad", image("unsigned")), /unsigned:1" is refused/, "after the renewal");
+  });
+
   await t.test("mutation: tags become digests in Pods and templates, once; an unsigned image is refused", async () => {
     const path = "/api/v1/namespaces/pinned/pods";
     const pinned = `${image("good")}@${digests["good"]}`;

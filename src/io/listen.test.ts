@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { tlsAuthority } from "../../test/support/tls-authorities.ts";
+import { listen } from "./listen.ts";
+import { systemIo } from "./system.ts";
+
+const real = systemIo();
+
+for (const renewal of ["in place", "by another server"] as const) {
+  test(`listen: renewed certificates ${renewal} -> for new connections; what was begun is answered`, async (t) => {
+    const [first, second] = [tlsAuthority("first"), tlsAuthority("second")];
+    let slow = 0;
+    const handler = async ({ url }: { url: string }) => {
+      if (url === "/slow") slow++;
+      if (url === "/slow") await real.sleep(200);
+      return { status: 200, headers: url === "/kept" ? {} : { connection: "close" }, body: `answered ${url}` };
+    };
+    const options = { host: "127.0.0.1", port: 0, tls: first.issue(["127.0.0.1"]) };
+    const listening = await listen(options, handler, renewal);
+    t.after(() => listening.close());
+    const ask = async (path: string, ca: string) => {
+      const url = new URL(`https://127.0.0.1:${listening.port}${path}`);
+      const { body } = await real.http({
+        url,
+        method: "GET",
+        headers: {},
+        tls: { ca },
+        signal: AbortSignal.timeout(5000),
+      });
+      const pieces: Uint8Array[] = [];
+      for await (const piece of body) pieces.push(piece);
+      return Buffer.concat(pieces).toString();
+    };
+    assert.equal(await ask("/a", first.cert), "answered /a");
+    assert.equal(await ask("/kept", first.cert), "answered /kept");
+    const begun = ask("/slow", first.cert);
+    while (slow < 1) await real.sleep(5);
+    const wrong = { cert: second.cert, key: options.tls.key };
+    await assert.rejects(listening.renew(wrong), { code: "input" });
+    assert.equal(await ask("/b", first.cert), "answered /b", "the earlier ones stay");
+    await listening.renew(second.issue(["127.0.0.1"]));
+    assert.equal(await ask("/c", second.cert), "answered /c");
+    await assert.rejects(ask("/d", first.cert), { code: "network" });
+    assert.equal(await begun, "answered /slow");
+    await listening.renew(first.issue(["127.0.0.1"]));
+    const last = ask("/slow", first.cert);
+    while (slow < 2) await real.sleep(5);
+    await listening.finish();
+    assert.equal(await last, "answered /slow");
+    await assert.rejects(ask("/e", first.cert), { code: "network" });
+  });
+}
