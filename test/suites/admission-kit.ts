@@ -31,6 +31,8 @@ export interface ApiAnswer {
 
 /** A real API server (kube-apiserver and etcd) of our own. */
 export interface Cluster {
+  /** Path of a file with the address, the CA and an administrator's token. */
+  readonly kubeconfig: string;
   call(method: string, path: string, body?: unknown, contentType?: string): Promise<ApiAnswer>;
 }
 
@@ -44,12 +46,14 @@ export async function startCluster(t: TestContext, cwd: string): Promise<Cluster
   const env = { ...process.env, BACKENDS_HOME: home };
   t.after(() => exec(KIT, ["down"], { env }));
   await exec(KIT, ["up", "k8s"], { env, maxBuffer: 2 ** 24 });
-  const config = readFileSync(join(home, "run/kubeconfig"), "utf8");
+  const kubeconfig = join(home, "run/kubeconfig");
+  const config = readFileSync(kubeconfig, "utf8");
   const found = (pattern: RegExp) => pattern.exec(config)?.[1] ?? assert.fail(config);
   const server = found(/server: "([^"]+)"/);
   const ca = readFileSync(found(/certificate-authority: "([^"]+)"/), "utf8");
   const authorization = `Bearer ${found(/token: (\S+) }/)}`;
   return {
+    kubeconfig,
     async call(method, path, body, contentType = "application/json") {
       const response = await real.http({
         url: new URL(path, server),
@@ -62,7 +66,9 @@ export async function startCluster(t: TestContext, cwd: string): Promise<Cluster
       const pieces: Uint8Array[] = [];
       for await (const piece of response.body) pieces.push(piece);
       const text = Buffer.concat(pieces).toString("utf8");
-      return { status: response.status, body: JSON.parse(text), warnings: response.headers["warning"] ?? "" };
+      // A path of an unknown kind is answered with plain text.
+      const answered = text.startsWith("{") ? JSON.parse(text) : { message: text };
+      return { status: response.status, body: answered, warnings: response.headers["warning"] ?? "" };
     },
   };
 }
@@ -121,14 +127,19 @@ export interface Served {
   readonly child: ChildProcess;
 }
 
-/** Starts `bin/tsign admission serve` on a free port. */
-export async function serve(t: TestContext, cwd: string, tls: { cert: string; key: string }): Promise<Served> {
+/** Starts `bin/tsign admission serve` on a free port, with further flags. */
+export async function serve(
+  t: TestContext,
+  cwd: string,
+  tls: { cert: string; key: string },
+  ...further: readonly string[]
+): Promise<Served> {
   writeFileSync(join(cwd, "tls.crt"), tls.cert);
   writeFileSync(join(cwd, "tls.key"), tls.key, { mode: 0o600 });
   const flags = ["--trust-policy=policy.yaml", "--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"];
   const more = ["--reload-interval=200ms", "--shutdown-delay=100ms"];
   const env = { PATH: process.env["PATH"], HOME: cwd };
-  const child = spawn(TSIGN, ["admission", "serve", ...flags, ...more], {
+  const child = spawn(TSIGN, ["admission", "serve", ...flags, ...more, ...further], {
     cwd,
     env,
     stdio: ["ignore", "ignore", "pipe"],
