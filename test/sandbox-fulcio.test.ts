@@ -78,6 +78,14 @@ test("Fulcio: CI job token -> certificate with every extension", async () => {
   ]);
 });
 
+test("Fulcio: CI job token of an enterprise's issuer -> the same identity with that issuer", async () => {
+  const sandbox = await testSigstore();
+  const iss = `${sandbox.at.ciIssuer}/acme`;
+  const leaf = leafOf(await certify(sandbox, keyOf("P-256"), { token: sandbox.mintJob({ iss }), subject: SUBJECT }));
+  assert.equal(leaf.subjectAltName, "URI:https://github.com/acme/widget/.github/workflows/release.yml@refs/heads/main");
+  assert.equal(utf8(extensionsOf(leaf).get(`${FULCIO}8`)), iss);
+});
+
 test("Fulcio: token without an e-mail address -> URI or user name in the certificate", async () => {
   const sandbox = await testSigstore();
   const kind = async (sub: string) => {
@@ -123,6 +131,8 @@ test("Fulcio: invalid token or proof of possession -> refused", async () => {
     "not yet": sandbox.mint(ALICE, { nbf: Date.now() / 1000 + 3600 }),
     "another audience": sandbox.mint(ALICE, {}, { aud: "other" }),
     "another issuer": sandbox.mint(ALICE, { iss: "https://example.com" }),
+    "an issuer whose name begins like CI's": sandbox.mintJob({ iss: `${sandbox.at.ciIssuer}x` }),
+    "a path below CI's issuer": sandbox.mintJob({ iss: `${sandbox.at.ciIssuer}/acme/x` }),
     "not verified": sandbox.mint(ALICE, { email_verified: false }),
     "no signature": unsigned,
     HS256: `${hmac}.${createHash("sha256").update(hmac).digest("base64url")}`,

@@ -2,7 +2,14 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { writePem } from "../format/pem.ts";
 import type { ServerResponse } from "../io/io.ts";
 import { type CtLog, SCT_LIST_OID } from "./logs/ct.ts";
-import { BAD_TOKEN, type Identity, identityOf, subjectAlternativeName } from "./oidc/identity.ts";
+import {
+  BAD_TOKEN,
+  type Identity,
+  type Issuers,
+  identityOf,
+  isForJobs,
+  subjectAlternativeName,
+} from "./oidc/identity.ts";
 import { AUDIENCE, type TokenMaker } from "./oidc/token.ts";
 import { type Verifier, verifierOf, verifyMessage } from "./pki/signature.ts";
 import {
@@ -27,7 +34,7 @@ interface Options {
   readonly intermediate: Authority;
   readonly ct: CtLog;
   readonly tokens: TokenMaker;
-  readonly issuers: { people: string; ci: string };
+  readonly issuers: Issuers;
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
 }
@@ -60,12 +67,15 @@ export function createFulcio(options: Options): Service {
       "GET /api/v2/trustBundle": () => json({ chains: [{ certificates: issuing }] }),
       "GET /api/v1/rootCert": () => chain(issuing, 200),
       "GET /api/v2/configuration": () => {
-        const issuer = (issuerUrl: string, challengeClaim: string) => ({
-          issuerUrl,
-          audience: AUDIENCE,
-          challengeClaim,
+        const { people, ci } = options.issuers;
+        const issuer = (challengeClaim: string) => ({ audience: AUDIENCE, challengeClaim });
+        return json({
+          issuers: [
+            { issuerUrl: people, ...issuer("email") },
+            { issuerUrl: ci, ...issuer("sub") },
+            { wildcardIssuerUrl: `${ci}/*`, ...issuer("sub") },
+          ],
         });
-        return json({ issuers: [issuer(options.issuers.people, "email"), issuer(options.issuers.ci, "sub")] });
       },
     },
   };
@@ -116,7 +126,7 @@ function bearerToken({ headers }: Call): string | undefined {
 function claimsOf({ tokens, issuers }: Options, token: unknown): Record<string, unknown> {
   const claims = typeof token === "string" ? tokens.check(token) : undefined;
   const audiences = [claims?.["aud"]].flat();
-  const known = claims?.["iss"] === issuers.people || claims?.["iss"] === issuers.ci;
+  const known = claims?.["iss"] === issuers.people || isForJobs(claims?.["iss"], issuers);
   if (!claims || !known || !audiences.includes(AUDIENCE)) {
     throw new Refused(400, BAD_TOKEN);
   }

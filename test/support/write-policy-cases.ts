@@ -79,6 +79,7 @@ test("write fixtures/trust-policy", async (t) => {
   await sign("eve", person("eve@other.example"));
   await sign("job", job());
   await sign("job-fork", job({ job_workflow_ref: "mallory/widget/.github/workflows/release.yml@refs/heads/main" }));
+  await sign("job-issuer", job({ iss: `${at.ciIssuer}/other` }));
   await sign("job-self-hosted", job({ runner_environment: "self-hosted" }));
   const attest = async (name: string, type: string, predicate: unknown, who = "a") => {
     write("predicate.json", JSON.stringify(predicate));

@@ -19,15 +19,29 @@ export interface Identity {
   readonly extensions: readonly Buffer[];
 }
 
+/** The issuers that Fulcio accepts. Below `ci` are those of enterprises, as GitHub has one for each: `ci/acme`. */
+export interface Issuers {
+  readonly people: string;
+  readonly ci: string;
+}
+
+/** Whether an issuer is for CI jobs: GitHub's, or that of an enterprise. */
+export function isForJobs(issuer: unknown, { ci }: Issuers): boolean {
+  return (
+    typeof issuer === "string" &&
+    (issuer === ci || (issuer.startsWith(`${ci}/`) && /^[\w-]+$/.test(issuer.slice(ci.length + 1))))
+  );
+}
+
 /**
- * Returns the identity in a token of the sandbox's two issuers: a person's e-mail address, URI or user name, or the workflow
- * of a CI job.
+ * Returns the identity in a token of the sandbox's issuers: a person's e-mail address, URI or user name, or the workflow of a CI
+ * job.
  *
  * @throws Refused 400 when a claim is missing, or the e-mail address is not verified
  */
-export function identityOf(claims: Claims, issuers: { people: string; ci: string }): Identity {
+export function identityOf(claims: Claims, issuers: Issuers): Identity {
   const issuer = textAt(claims, "iss");
-  if (issuer === issuers.ci) return workflow(claims, issuer);
+  if (isForJobs(issuer, issuers)) return workflow(claims, issuer);
   const sub = textAt(claims, "sub");
   const extensions = [legacy(1, issuer), current(8, issuer), current(24, sub)];
   const { email } = claims;
