@@ -13,7 +13,7 @@ import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
 import { signInTotoStatement } from "../src/sign/sign.ts";
-import { type Decided, decideFile, decideImage } from "../src/trust-policy/decide.ts";
+import { type Decided, decideByName, decideFile, decideImage } from "../src/trust-policy/decide.ts";
 import type { Decision } from "../src/trust-policy/decision.ts";
 import { readTrustPolicy } from "../src/trust-policy/read.ts";
 import { PolicySources } from "../src/trust-policy/sources.ts";
@@ -277,6 +277,58 @@ test("decideImage: denied keys, identities, log entries and digests outvote ever
   assert.ok(!(await decide(`unmatched: audit\n${anything.replace("**", "r.example/*")}`)).allowed);
 });
 
+test("decideImage: a denied image in an index -> the index is refused, whatever the rule says", async () => {
+  const INDEX = "application/vnd.oci.image.index.v1+json";
+  const IMAGE = "application/vnd.oci.image.manifest.v1+json";
+  const stored = new Map<string, { bytes: Buffer; manifest: unknown }>();
+  const keep = (manifests: readonly { digest: string; mediaType: string }[], more = "") => {
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, more, manifests }));
+    stored.set(digestOf(bytes), { bytes, manifest: { manifests } });
+    stored.set(digestOf(bytes, "sha512"), { bytes, manifest: { manifests } });
+    return { bytes, digest: digestOf(bytes), mediaType: INDEX };
+  };
+  const [bad, good] = [keep([], "bad"), keep([], "good")].map((each) => ({ ...each, mediaType: IMAGE })) as [
+    ReturnType<typeof keep>,
+    ReturnType<typeof keep>,
+  ];
+  const inner = keep([good, bad]);
+  const outer = keep([good, inner]);
+  const clean = keep([good]);
+  const unlabelled = keep([{ ...inner, mediaType: "application/x" }]);
+  const absent = { digest: `sha256:${"5".repeat(64)}`, mediaType: IMAGE };
+  const partial = keep([absent, good]);
+  const decide = async (digest: string, denied: string, rule = "insecureAcceptAnything: true") => {
+    const text = `version: 1\nsigners: {k: {key: k.pub}}\ndenied: {digests: [{digest: "${denied}"}]}\nrules: [{images: "**", ${rule}}]\n`;
+    const policy = await readTrustPolicy(text, "p.yaml");
+    const ref = parseReference(`r.example/app@${digest}`);
+    assert.equal(decideByName(policy, ref)?.allowed ?? false, false, "not by its name alone");
+    const store = { name: "r.example/app", manifest: async (each: string) => stored.get(each) };
+    const target = { name: ref.name, digest, store } as unknown as ImageTarget;
+    const options = { maxBytes: 1e7, workers: 2, tagPrefix: "", rekorUrl: undefined };
+    const sources = new PolicySources(testIo(), policy, assert.fail);
+    return (await decideImage(testIo(), sources, { policy, ref, target }, options)).decision;
+  };
+  for (const { digest } of [bad, inner, outer, unlabelled]) {
+    for (const rule of [
+      "insecureAcceptAnything: true",
+      "effect: warn, refuse: never",
+      "effect: audit, signatures: {signers: k}",
+    ]) {
+      const decision = await decide(digest, bad.digest, rule);
+      assert.deepEqual([decision.allowed, decision.reasons[0]], [false, "denied digest: denied by the policy"], rule);
+    }
+    assert.ok(!(await decide(digest, digestOf(bad.bytes, "sha512"))).allowed, "by its other hash");
+  }
+  for (const { digest } of [clean, good]) {
+    assert.ok((await decide(digest, bad.digest)).allowed);
+    assert.ok((await decide(digest, digestOf(bad.bytes, "sha512"))).allowed);
+  }
+  assert.ok((await decide(partial.digest, bad.digest)).allowed, "the digest of an absent image is known");
+  await assert.rejects(decide(partial.digest, digestOf(bad.bytes, "sha512")), { code: "image-not-found" });
+  stored.delete(inner.digest);
+  await assert.rejects(decide(outer.digest, bad.digest), { code: "image-not-found" });
+});
+
 test("decideImage: a denied person in another spelling, and a denied image named by another hash, stay denied", async (t) => {
   const { decide, sign, person, registry, at } = await world(t);
   await sign(person("Alice@example.com"));
@@ -292,7 +344,7 @@ test("decideImage: a denied person in another spelling, and a denied image named
   }
   const bytes = Buffer.from('{"schemaVersion":2}');
   const [sha256, sha512] = [digestOf(bytes), digestOf(bytes, "sha512")];
-  const manifest = async () => ({ bytes }) as never;
+  const manifest = async () => ({ bytes, manifest: {} }) as never;
   for (const [digest, denied, allowed] of [
     [sha512, sha256, false],
     [sha256, sha512, false],

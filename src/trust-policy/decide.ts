@@ -1,6 +1,5 @@
 import type { Evidence, Found } from "../evidence/model.ts";
-import { type Digest, digestOf, type Message, parseDigest } from "../format/digest.ts";
-import { noSuchImage } from "../images/below.ts";
+import { type Digest, type Message, parseDigest } from "../format/digest.ts";
 import { findStored } from "../images/candidates.ts";
 import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { ImageTarget } from "../images/open.ts";
@@ -10,10 +9,11 @@ import { formatReference, type Reference } from "../oci/ref.ts";
 import type { Log } from "../trust/material.ts";
 import { type Verified, verify } from "../verify/verify.ts";
 import { type Concluding, conclude, UNPINNED } from "./conclude.ts";
+import { containedDigests } from "./contained.ts";
 import type { Decision } from "./decision.ts";
 import { matchesFile, matchesImage } from "./image-names.ts";
 import { type JudgeContext, type Judged, judgeDemand, type VerifyCandidate, wantedBy } from "./judge.ts";
-import type { Demand, Denied, Rule, TrustPolicy } from "./model.ts";
+import type { Demand, Rule, TrustPolicy } from "./model.ts";
 import type { PolicySources } from "./sources.ts";
 
 /** How the signatures of an image are found. */
@@ -68,7 +68,7 @@ export async function decideImage(
       options: { certificate: undefined, rekorUrl: options.rekorUrl },
     });
   const candidates = (demand: Demand) => findStored(target, { ...options, bundles: true, wanted: wantedBy(demand) });
-  const rule = ruleOf(policy, ref, await digestsOf(target, policy.denied));
+  const rule = ruleOf(policy, ref, await containedDigests(target, policy.denied));
   const named = { subject: target.name, digest: target.digest };
   return decide(io, sources, { policy, named, ...rule, candidates, verify: check });
 }
@@ -82,24 +82,14 @@ export async function decideSavedImage(
   const { policy, ref, digest, evidence } = image;
   const check: VerifyCandidate = (each, trust, with_) => verify(each, { kind: "image", digest }, trust, with_);
   const named = { subject: formatReference(ref), digest };
-  const rule = ruleOf(policy, ref, [digest]);
+  const rule = ruleOf(policy, ref, new Set([digest]));
   return decide(io, sources, { policy, named, ...rule, candidates: () => evidence, verify: check });
-}
-
-/** An image's digest, and those with the other hashes of denied digests: a denied image may be named by either. */
-async function digestsOf({ store, digest, name }: ImageTarget, denied: Denied): Promise<Digest[]> {
-  const others = new Set(denied.digests.map((each) => parseDigest(each.digest).algorithm));
-  others.delete(parseDigest(digest).algorithm);
-  if (others.size === 0) return [digest];
-  const stored = await store.manifest(digest);
-  if (stored === undefined) throw noSuchImage(name);
-  return [digest, ...[...others].map((algorithm) => digestOf(stored.bytes, algorithm))];
 }
 
 /**
  * What the name of an image alone decides: that no rule matches, that the rule refuses every image or demands a digest, or that it
- * accepts anything. A denied digest refuses what a rule lets through, so such an image is decided by its name only if its digest can be compared with
- * every denied one.
+ * accepts anything. A denied digest refuses what a rule lets through, so where any is denied, such an image is looked up: it may contain
+ * one, or have one with another hash.
  *
  * @returns undefined if the image's signatures, or its digest, must be looked up
  */
@@ -109,18 +99,17 @@ export function decideByName(policy: TrustPolicy, ref: Reference): Decision | un
   const unpinned = rule?.pinned === true && ref.digest === undefined;
   const isRefused = (unpinned || rule?.refuses !== undefined) && rule.effect === "enforce";
   if (rule !== undefined && !rule.acceptsAnything && !isRefused && denied === undefined) return undefined;
-  const known = ref.digest === undefined ? undefined : parseDigest(ref.digest).algorithm;
-  const mayBeDenied = policy.denied.digests.some(({ digest }) => parseDigest(digest).algorithm !== known);
+  const mayBeDenied = denied === undefined && policy.denied.digests.length > 0;
   if (mayBeDenied && !isRefused && (rule !== undefined || policy.unmatched !== "enforce")) return undefined;
-  const found = ruleOf(policy, ref, ref.digest === undefined ? [] : [ref.digest]);
+  const found = ruleOf(policy, ref, new Set(ref.digest === undefined ? [] : [ref.digest]));
   const decision = conclude({ policy, ...found }, []);
   return { subject: formatReference(ref), ...(ref.digest === undefined ? {} : { digest: ref.digest }), ...decision };
 }
 
 /** The rule for an image, and why it is refused before any signature is looked at. */
-function ruleOf(policy: TrustPolicy, ref: Reference, digests: readonly Digest[]): Omit<Concluding, "policy"> {
+function ruleOf(policy: TrustPolicy, ref: Reference, digests: ReadonlySet<Digest>): Omit<Concluding, "policy"> {
   const rule = ruleForImage(policy, ref);
-  const denied = policy.denied.digests.find(({ digest }) => digests.includes(digest));
+  const denied = policy.denied.digests.find(({ digest }) => digests.has(digest));
   const unpinned = rule?.pinned === true && ref.digest === undefined ? [UNPINNED] : [];
   return { rule, reasons: unpinned, ...(denied ? { denied: `denied digest: ${denied.reason}` } : {}) };
 }
