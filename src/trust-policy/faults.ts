@@ -59,12 +59,16 @@ export async function at<T>(path: Fault["path"], refuse: Refuse, step: () => T |
 function faultOf(issue: Issue, above: Path, root: unknown): Fault {
   const path = [...above, ...(issue.path as Path)];
   if (issue.code !== "invalid_union") return simpleFault(issue, path, root);
-  // The alternative whose fault is furthest inside is the one that was meant.
+  // An alternative that has all the fields is meant; else the one whose fault is furthest inside.
+  const errors = issue.errors ?? [];
+  const known = errors.filter((each) => each.every(({ code }) => code !== "unrecognized_keys") && each.some(isInside));
   const depth = (each: Issue) => each.path.length + (each.code === "unrecognized_keys" ? 1.5 : 0);
-  const [deepest] = (issue.errors ?? []).flat().toSorted((a, b) => depth(b) - depth(a));
+  const [deepest] = (known.length > 0 ? known : errors).flat().toSorted((a, b) => depth(b) - depth(a));
   if (deepest && depth(deepest) > 0) return faultOf(deepest, path, root);
   return { path, reason: `got ${kindOf(valueAt(root, path))}, want ${wantedAt(path)}`, hint: hintFor(path) };
 }
+
+const isInside = ({ path }: Issue) => path.length > 0;
 
 function simpleFault(issue: Issue, path: Path, root: unknown): Fault {
   const value = valueAt(root, path);

@@ -68,7 +68,9 @@ test("image pattern: Docker Hub by any of its names, and other spellings of a ho
     assert.ok(!matches(pattern, "quay.io/library/nginx"));
   }
   assert.ok(matches("docker.io/*", "nginx") && !matches("docker.io/*", "acme/nginx"));
-  assert.ok(matches("docker.io/**", "acme/nginx"));
+  for (const pattern of ["docker.io/**", "docker.io/**nginx", "docker.io/acm*/**", "docker.io/acme/**"]) {
+    assert.ok(matches(pattern, "acme/nginx"), pattern);
+  }
   for (const image of ["R.Example/app", "r.example:443/app", "r.example./app", "R.EXAMPLE.:443/app"]) {
     assert.ok(matches("r.example/app", image), image);
   }
@@ -121,6 +123,8 @@ test("image pattern: invalid -> refused with what to write", () => {
     "r.example/a:b:c",
     "r.example/a:b/c",
     "r.example/App",
+    "docker.io/acme**",
+    "Index.Docker.io/acme**x",
   ])
     wrong(pattern);
   for (const pattern of ["r.example/ app", "r.example/äpp", `r.example/${"a".repeat(600)}`]) wrong(pattern);

@@ -47,6 +47,12 @@ export function parseImagePattern(text: string): ImagePattern | { readonly wrong
   const path = text.slice(slash + 1);
   const colon = path.lastIndexOf(":");
   const tag = colon < 0 ? undefined : parseGlob(path.slice(colon + 1));
+  if (/^[^/*][^/]*\*\*/.test(path) && HUB_NAMES.has(host.toLowerCase())) {
+    return {
+      wrong: "** after the start of a name on Docker Hub",
+      hint: "write docker.io/library/NAME* or docker.io/OWNER*/**",
+    };
+  }
   const repository = parseGlob(normalName(host, colon < 0 ? path : path.slice(0, colon)));
   if (!repository || (colon >= 0 && !tag)) return { wrong: "more than two * in a row", hint: "write * or **" };
   if (colon >= 0 && /[/:]/.test(path.slice(colon + 1)))

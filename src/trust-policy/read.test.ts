@@ -81,6 +81,11 @@ test("readTrustPolicy: fault in the schema -> file, line, column and what to wri
       /atLeast: got 0, want at least 1/,
     ],
     [
+      `${HEAD}rules:\n  - images: r.example/*\n    signatures: {signers: {atLeast: "1", of: [k]}}\n`,
+      /p\.yaml:6:28: .*signers\.atLeast: got "1", want an integer/,
+    ],
+    [`${HEAD}rules:\n  - images: r.example/*\n    signatures: {signers: {any: [k], all: [k]}}\n`, /: unknown field/],
+    [
       `${HEAD}rules:\n  - images: r.example/*\n    signatures: {signers: k, maxAge: 90}\n`,
       /maxAge: got 90, want .*90d/,
     ],

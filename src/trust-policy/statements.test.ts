@@ -148,6 +148,7 @@ test("vulnerabilityFaults: severities of Trivy and Grype, at every boundary", ()
     { SchemaVersion: 2, Results: {} },
     { SchemaVersion: 2, Results: [{ Vulnerabilities: {} }] },
     { matches: {} },
+    { SchemaVersion: 2, Results: {}, matches: [] },
   ]) {
     assert.equal(faults(scan(result), { worst: "critical" }).length, 1, JSON.stringify(result));
   }

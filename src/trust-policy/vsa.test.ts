@@ -58,6 +58,7 @@ test("vsaFaults: failed, other verifier, policy or resource, missing level -> on
     [{ resourceUri: undefined }, /^resourceUri mismatch: got none/],
     [{ verifiedLevels: ["SLSA_BUILD_LEVEL_2"] }, /^verifiedLevels mismatch: got SLSA build level 2, want at least 3$/],
     [{ verifiedLevels: [] }, /^verifiedLevels mismatch/],
+    [{ verifiedLevels: [["SLSA_BUILD_LEVEL_3"]] }, /^verifiedLevels mismatch/],
     [{ verifiedLevels: undefined }, /^verifiedLevels mismatch/],
     [{ verifiedLevels: "SLSA_BUILD_LEVEL_3" }, /^verifiedLevels mismatch/],
     [{ verifiedLevels: ["SLSA_SOURCE_LEVEL_3", "SLSA_BUILD_LEVEL_5", "xSLSA_BUILD_LEVEL_3"] }, /^verifiedLevels/],

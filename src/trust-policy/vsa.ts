@@ -15,7 +15,7 @@ export function vsaFaults(statement: unknown, demand: VsaDemand): string[] {
   const predicate = member(statement, "predicate");
   const result = member(predicate, "verificationResult");
   const levels = member(predicate, "verifiedLevels");
-  const stated = Array.isArray(levels) ? levels.map((each) => Number(LEVEL.exec(String(each))?.[1] ?? 0)) : [];
+  const stated = Array.isArray(levels) ? levels.map(levelOf) : [];
   const found = Math.max(0, ...stated);
   return [
     ...(result === "PASSED" ? [] : [`verificationResult mismatch: got ${shown(result)}, want PASSED`]),
@@ -29,6 +29,10 @@ export function vsaFaults(statement: unknown, demand: VsaDemand): string[] {
       ? []
       : [`verifiedLevels mismatch: got SLSA build level ${found}, want at least ${level}`]),
   ];
+}
+
+function levelOf(stated: unknown): number {
+  return typeof stated === "string" ? Number(LEVEL.exec(stated)?.[1] ?? 0) : 0;
 }
 
 /** @param actual lower-case hex, or what else is in its place */

@@ -43,7 +43,8 @@ function ageFaults(statement: unknown, maxAge: number | undefined, now: Date): s
 function severityFaults(statement: unknown, { worst, ignore }: VulnerabilityDemand): string[] {
   if (worst === undefined) return [];
   const result = member(member(member(statement, "predicate"), "scanner"), "result");
-  const findings = readTrivy(result) ?? readGrype(result);
+  const isTrivy = member(result, "SchemaVersion") !== undefined;
+  const findings = isTrivy ? readTrivy(result) : readGrype(result);
   if (findings === undefined) return ["scan result is not in a known form: expected that of Trivy or Grype"];
   const limit = SEVERITIES.indexOf(worst);
   const above = findings.filter(({ id, severity }) => {
