@@ -260,3 +260,72 @@ test("copy --attest-decision: the log fails after the copy -> an error, the othe
     assert.equal((await next(image, demand)).code, 0);
   }
 });
+
+test("copy --attest-decision again: an equal summary by the same signer is not repeated; anything else is", async (t) => {
+  const {
+    push,
+    sign,
+    key,
+    person,
+    copy,
+    attesting,
+    summaries,
+    registry,
+    tsign,
+    write,
+    read,
+    setTime,
+    services,
+    names,
+  } = await stages(t);
+  const [image, other] = [await push("staging/app:v1"), await push("staging/other:v1", "other")];
+  for (const each of [image, other]) await sign(key("a"), each);
+  const prod = `${registry}/prod/app:v1`;
+  let count = 0;
+  /** Promotes; `added` is the number of summaries that this run stores. */
+  const promote = async (added: number, what: string, argv: readonly string[] = attesting) => {
+    const done = await copy("--force", ...argv, image, prod);
+    assert.equal(done.code, 0, `${what}: ${done.stderr}`);
+    assert.match(
+      done.stderr,
+      added > 0 ? /^Stored verification summary: /m : /^Already attested: .*prod\/app@sha256:/m,
+    );
+    count += added;
+    assert.equal((await summaries(prod)).length, count, what);
+  };
+  await promote(1, "the first");
+  await promote(0, "the second");
+  setTime(MONDAY + DAY);
+  await promote(0, "a day later");
+  await promote(1, "--attest-again", [...attesting, "--attest-again"]);
+  const keyless = (email: string) => ["--attest-decision", ...names, ...person(email), ...services];
+  await promote(1, "another signer", keyless("alice@example.com"));
+  await promote(0, "the same person", keyless("alice@example.com"));
+  await promote(1, "another person", keyless("bob@example.com"));
+  await promote(1, "another verifier", [...attesting, "--verifier-id", "https://ci.example/other"]);
+  await promote(1, "another name of the policy", [...attesting, "--policy-uri", "https://git.example/other.yaml"]);
+  const staging = read("staging.yaml");
+  write("staging.yaml", `${staging}# changed\n`);
+  await promote(1, "another content of the policy");
+  write("staging.yaml", staging);
+  await promote(0, "the content of before");
+  await sign(key("a"), image);
+  await promote(1, "a signature more");
+
+  // What another key signs, or states about another image, is not the decision that is to be attested.
+  const elsewhere = `${registry}/prod/other:v1`;
+  const [statement] = await summaries(prod);
+  write("predicate.json", JSON.stringify({ ...statement.predicate, resourceUri: `oci://${registry}/prod/other` }));
+  await copy(other, elsewhere);
+  const forged = elsewhere.replace(/:v1$/, other.replace(/.*@/, "@"));
+  await tsign("attest", ...key("a"), ...services, "--type", SUMMARY, "--predicate", "predicate.json", forged);
+  write(
+    "summary.json",
+    (await tsign("download", "attestation", "--predicate-type", SUMMARY, prod)).stdout.split("\n")[0] ?? "",
+  );
+  await tsign("attach", "attestation", "--attestation", "summary.json", forged);
+  const before = (await summaries(elsewhere)).length;
+  const attested = await copy(...attesting, other, elsewhere);
+  assert.match(attested.stderr, /^Stored verification summary: /m);
+  assert.equal((await summaries(elsewhere)).length, before + 1);
+});

@@ -2,11 +2,12 @@ import { TsignError, withMessage } from "../errors.ts";
 import { writeBundle } from "../evidence/bundle/write.ts";
 import { putBundleReferrer } from "../evidence/write-referrer.ts";
 import type { Digest } from "../format/digest.ts";
+import { missingSignatures } from "../images/already-signed.ts";
 import type { ImageTarget } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
+import { maxAttachmentSize } from "../oci/attachments.ts";
 import type { ImageStore } from "../oci/types.ts";
 import { envelopeSize } from "../sign/attestation.ts";
-import type { Session } from "../sign/session.ts";
 import type { TrustPolicy } from "../trust-policy/model.ts";
 import { SUMMARY_TYPE } from "../trust-policy/read-demands.ts";
 import { type SummaryNames, verificationSummary } from "../trust-policy/summary.ts";
@@ -14,7 +15,8 @@ import { promotionFlags } from "./flags/promotion.ts";
 import { type registryFlags, registryOptions } from "./flags/registry.ts";
 import { signingFlags } from "./flags/signing.ts";
 import { recordedTime } from "./options/recorded-time.ts";
-import { openSigning } from "./options/signing.ts";
+import { type Opened, openSigning } from "./options/signing.ts";
+import { sameSigning } from "./options/skip-signed.ts";
 import { loadTrustPolicy, requireCompatible } from "./options/trust-policy.ts";
 import type { FlagValues } from "./parser/define.ts";
 import { type DecidedImage, imageRefusal, PolicyDecider } from "./policy-decider.ts";
@@ -53,7 +55,7 @@ export class Promotion {
   readonly #decider: PolicyDecider;
   /** Undefined if decisions are not attested. */
   readonly #names: SummaryNames | undefined;
-  #session: Promise<Session> | undefined;
+  #opened: Promise<Opened> | undefined;
   #failed: unknown;
 
   private constructor(io: Io, policy: TrustPolicy, options: Options) {
@@ -104,23 +106,28 @@ export class Promotion {
     }
     if (this.#failed !== undefined) throw this.#failed;
     const statement = this.#statement(promoted, target.repository);
-    this.#session ??= this.#open(statement);
-    await this.#session;
+    this.#opened ??= this.#open(statement);
+    await this.#opened;
     return promoted;
   }
 
   /**
-   * Attests the decision on an image that was copied: signs a verification summary and stores it as a referrer of the copy.
+   * Attests the decision on an image that was copied: signs a verification summary and stores it as a referrer of the copy, unless
+   * an equal one is stored that verifies.
    *
    * @throws TsignError of signing and storing. Other images are not attested after a failure to sign
    */
   async attest(own: Io, promoted: Promoted, { store, digest }: { store: ImageStore; digest: Digest }): Promise<void> {
-    if (this.#session === undefined) return;
+    if (this.#opened === undefined) return;
     const subject = await store.resolve(digest);
     if (!subject) throw new TsignError("registry", `attest ${store.name}@${digest}: not found after it was copied`);
     const statement = this.#statement(promoted, store.name);
-    const session = await this.#session;
-    const evidence = await this.#sign(statement, session).catch((error: unknown) => {
+    const opened = await this.#opened;
+    if (await this.#isAttested({ attachments: store, digest }, { statement, opened })) {
+      own.stderr.write(`Already attested: ${store.name}@${digest}\n`);
+      return;
+    }
+    const evidence = await this.#sign(statement, opened).catch((error: unknown) => {
       if (!(error instanceof TsignError)) throw error;
       throw withMessage(error, `attest the copy ${store.name}@${digest}: ${error.message}`);
     });
@@ -130,8 +137,28 @@ export class Promotion {
     printStored(own, { kind: "verification summary", where: `${store.name}@${stored.digest}`, evidence });
   }
 
+  /** Whether a summary by the same signer that states the same, apart from its time, is stored with the copy. */
+  async #isAttested(
+    target: Pick<ImageTarget, "attachments" | "digest">,
+    { statement, opened }: { statement: Uint8Array; opened: Opened },
+  ): Promise<boolean> {
+    if (this.#options.flags.attestAgain) return false;
+    const left = await missingSignatures(this.#io, target, {
+      wanted: [{ form: "bundle", content: statement, timeField: "timeVerified" }],
+      search: {
+        wanted: { kind: "attestations", predicateType: SUMMARY_TYPE },
+        bundles: true,
+        tagPrefix: "",
+        maxBytes: maxAttachmentSize(this.#io.env),
+        workers: WORKERS,
+      },
+      signing: await sameSigning(this.#io, opened),
+    });
+    return left.length === 0;
+  }
+
   /** Signs; what is signed becomes public, so after a failure nothing else is. */
-  async #sign(statement: Uint8Array, session: Session) {
+  async #sign(statement: Uint8Array, { session }: Opened) {
     if (this.#failed !== undefined) throw this.#failed;
     try {
       return await session.sign({ kind: "statement", statement, form: "bundle" });
@@ -150,14 +177,13 @@ export class Promotion {
     return statement;
   }
 
-  async #open(statement: Uint8Array): Promise<Session> {
+  #open(statement: Uint8Array): Promise<Opened> {
     const { flags } = this.#options;
-    const opened = await openSigning(
+    return openSigning(
       this.#io,
       { ...DEFAULTS, ...flags },
       { bundlePathCounts: false, contents: ["envelope"], envelopeSize: envelopeSize(statement) },
     );
-    return opened.session;
   }
 }
 

@@ -70,7 +70,7 @@ export const run: Run<typeof definition> = async (real, { args, flags, given }) 
   const missing = flags.skipAttested
     ? await missingOf(io, flags, { opened, wanted: { kind: "attestations", predicateType } })
     : undefined;
-  const isTimed = attested.kind === "predicate" && flags.type === "custom";
+  const timeField = attested.kind === "predicate" && flags.type === "custom" ? "Timestamp" : undefined;
   await runBatch(io, statements, {
     done: plan ? "to be attested" : "attested",
     skipped: "already attested",
@@ -83,7 +83,7 @@ export const run: Run<typeof definition> = async (real, { args, flags, given }) 
         ? "To attest the others, run the command again for them."
         : "To attest the others, run the command again with --skip-attested.",
     work: async (own, about) => {
-      const wanted = wantedFor(about.statement, { forms, isTimed });
+      const wanted = wantedFor(about.statement, { forms, timeField });
       const left = missing ? await missing(about.image, wanted) : wanted;
       if (left.length === 0) {
         own.stderr.write(`Already attested: ${nameOf(about.image)}\n`);
@@ -100,8 +100,11 @@ export const run: Run<typeof definition> = async (real, { args, flags, given }) 
 };
 
 /** What would be stored with an image. */
-function wantedFor(content: Uint8Array, { forms, isTimed }: { forms: Forms; isTimed: boolean }): WantedSignature[] {
-  return (["bundle", "legacy"] as const).filter((form) => forms[form]).map((form) => ({ form, content, isTimed }));
+function wantedFor(
+  content: Uint8Array,
+  { forms, timeField }: { forms: Forms; timeField: WantedSignature["timeField"] },
+): WantedSignature[] {
+  return (["bundle", "legacy"] as const).filter((form) => forms[form]).map((form) => ({ form, content, timeField }));
 }
 
 function formsIn(wanted: readonly WantedSignature[]): Forms {

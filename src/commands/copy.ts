@@ -8,7 +8,7 @@ export default defineCommand({
   usage: "[flags] <source image> <destination image>",
   summary: "Copy images and their attached artifacts",
   about:
-    "Copies an image with all its platforms, including their signatures, attestations, SBOMs and other referrers, to another repository. Digests do not change. The destination's tag is written last.\nWith --to, every argument and every image of the --from files is copied below that registry or repository, with its own path and tag.\nWith --trust-policy, each image is verified first, as its source is named, and refused if it does not satisfy the policy; what is copied is the digest that verified. --attest-decision signs a SLSA verification summary about it, with a key or keylessly, and stores it beside the copy.",
+    "Copies an image with all its platforms, including their signatures, attestations, SBOMs and other referrers, to another repository. Digests do not change. The destination's tag is written last.\nWith --to, every argument and every image of the --from files is copied below that registry or repository, with its own path and tag.\nWith --trust-policy, each image is verified first, as its source is named, and refused if it does not satisfy the policy; what is copied is the digest that verified. --attest-decision signs a SLSA verification summary about it, with a key or keylessly, and stores it beside the copy, unless an equal one is there.",
   examples: [
     "# Copy an image with everything attached to it",
     "tsign copy registry.example/app:v1 mirror.example/app:v1",

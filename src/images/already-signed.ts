@@ -15,8 +15,8 @@ export interface WantedSignature {
   readonly form: "bundle" | "legacy";
   /** What would be signed: a statement, or the payload of a legacy signature. */
   readonly content: Uint8Array;
-  /** Whether the predicate has the time of this signing as its `Timestamp`, which another run does not repeat. */
-  readonly isTimed?: boolean;
+  /** The field of the predicate with the time of this signing, which another run does not repeat; undefined for none. */
+  readonly timeField?: "Timestamp" | "timeVerified" | undefined;
 }
 
 /** The signing that would be done, in terms of what its result must satisfy. */
@@ -56,25 +56,25 @@ function has(wanted: readonly WantedSignature[], form: WantedSignature["form"]):
 }
 
 /** Whether a candidate has the form and the content of a signature. What signs the same facts may order them in another way. */
-function isSame(candidate: Evidence, { form, content: wanted, isTimed = false }: WantedSignature): boolean {
+function isSame(candidate: Evidence, { form, content: wanted, timeField }: WantedSignature): boolean {
   const { content } = candidate;
   if (content.kind === "blob" || isFromBundle(candidate) !== (form === "bundle")) return false;
   if (Buffer.compare(content.payload, wanted) === 0) return true;
-  return isDeepStrictEqual(factsOf(content.payload, { isTimed }), factsOf(wanted, { isTimed }));
+  return isDeepStrictEqual(factsOf(content.payload, timeField), factsOf(wanted, timeField));
 }
 
 /**
  * The content as data, with numbers as they are written; bytes that are not JSON as text. A subject without annotations is as one
  * with none.
  */
-function factsOf(content: Uint8Array, { isTimed }: { isTimed: boolean }): unknown {
+function factsOf(content: Uint8Array, timeField: WantedSignature["timeField"]): unknown {
   try {
     parseJson(content, "the signed content"); // the stricter of the two
     const value = parseForPrinting(Buffer.from(content).toString("utf8"));
     if (!isObject(value) || !Array.isArray(value["subject"])) return value;
     const subject = value["subject"].map((each) => (isObject(each) ? { annotations: {}, ...each } : each));
     const { predicate } = value;
-    const untimed = isTimed && isObject(predicate) ? { predicate: { ...predicate, Timestamp: undefined } } : {};
+    const untimed = timeField && isObject(predicate) ? { predicate: { ...predicate, [timeField]: undefined } } : {};
     return { ...value, ...untimed, subject };
   } catch (error) {
     if (error instanceof TsignError) return Buffer.from(content).toString("latin1");

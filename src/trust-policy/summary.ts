@@ -51,7 +51,7 @@ export function verificationSummary(
       timeVerified: now.toISOString().replace(/\.\d+Z$/, "Z"),
       resourceUri: `oci://${resource}`,
       policy: { uri: names.policy, digest: digestMap(policy.digest) },
-      inputAttestations: evidence.flatMap((each) => inputOf(each, source)),
+      inputAttestations: evidence.flatMap((each) => inputOf(each, source)).toSorted((a, b) => (a.uri < b.uri ? -1 : 1)), // so that an equal decision has an equal summary
       verificationResult: "PASSED",
       verifiedLevels: [level === 0 ? "SLSA_BUILD_LEVEL_UNEVALUATED" : `SLSA_BUILD_LEVEL_${level}`],
       slsaVersion: "1.1",

@@ -20,6 +20,8 @@ interface Killed {
   line(image: string): string[];
   /** Verifies the result of the command. */
   verify(image: string): string[];
+  /** Prints one line for each thing that the command stores once, however often it is run. */
+  stored?(image: string): string[];
 }
 
 /** A folder with keys, and a sandbox for the services. */
@@ -44,7 +46,7 @@ async function signedImage({ cwd, env }: Bench, { registry, tapped, form }: Kill
  */
 async function killAtEveryStep(t: TestContext, bench: Bench, killed: Killed): Promise<void> {
   const { cwd, env } = bench;
-  const { name, tapped, line, verify } = killed;
+  const { name, tapped, line, verify, stored } = killed;
   const whole = await signedImage(bench, killed);
   tapped.arm();
   await must(TSIGN, line(whole.through), { cwd, env });
@@ -64,15 +66,19 @@ async function killAtEveryStep(t: TestContext, bench: Bench, killed: Killed): Pr
       const half = await run(TSIGN, verify(direct), { cwd, env });
       assert.ok([0, 1, 10, 11, 12].includes(half.code), half.stderr);
       assert.doesNotMatch(half.stderr, /internal error|unexpected/);
-      await must(TSIGN, line(direct), { cwd, env });
+      await must(TSIGN, line(through), { cwd, env });
       await must(TSIGN, verify(direct), { cwd, env });
+      if (stored) {
+        const printed = await must(TSIGN, stored(direct), { cwd, env });
+        assert.equal(printed.stdout.trim().split("\n").length, 1, "stored twice");
+      }
       const left = half.code === 0 ? "all of it" : "nothing that verifies";
       console.log(`${name.padEnd(18)} ${request.slice(0, 70).padEnd(70)} left: ${left}`);
     });
   }
 }
 
-test("sign, attest, copy killed at every request -> nothing lost, and a second run completes", {
+test("sign, attest, copy, copy --attest-decision killed at every request -> nothing lost, and a second run completes", {
   timeout: 900_000,
   concurrency: 2,
 }, async (t) => {
@@ -136,6 +142,25 @@ test("sign, attest, copy killed at every request -> nothing lost, and a second r
       verify: (image) => ["verify-attestation", ...byKey("second"), ...type, image],
     },
   ];
+  const summary = "https://slsa.dev/verification_summary/v1";
+  const policy = (signer: string, demand: string) =>
+    `version: 1\ntrust: {default: {trustedRoot: "${trust[1]}"}}\nsigners: {s: {key: ${signer}.pub}}\nrules: [{images: "**", ${demand}}]\n`;
+  writeFileSync(join(right.cwd, "from.yaml"), policy("first", "signatures: {signers: s, log: insecure-skip}"));
+  writeFileSync(
+    join(right.cwd, "to.yaml"),
+    policy("second", `attestations: [{type: "${summary}", signers: s, vsa: {verifier: "https://ci.example/kill"}}]`),
+  );
+  const deciding = ["--trust-policy", "from.yaml", "--attest-decision", "--verifier-id", "https://ci.example/kill"];
+  const attesting = ["--policy-uri", "https://git.example/from.yaml", "--key", "second.key", "--yes"];
+  ofRight.push({
+    name: "copy, decision",
+    registry: open,
+    tapped: services,
+    form: [],
+    line: (image) => ["copy", ...deciding, ...attesting, "--signing-config", config, ...trust, image, copied(image)],
+    verify: (image) => ["verify-attestation", "--trust-policy", "to.yaml", copied(image)],
+    stored: (image) => ["download", "attestation", "--predicate-type", summary, copied(image)],
+  });
   const inTurn = async (each: Bench, all: Killed[]) => {
     for (const killed of all) await killAtEveryStep(t, each, killed);
   };

@@ -10,6 +10,9 @@ export const promotionFlags = {
   attestDecision: flag.bool(
     "attest the decision of --trust-policy as a SLSA verification summary (VSA) beside the copy",
   ),
+  attestAgain: forSummary(
+    flag.bool("attest the decision also if an equal summary is stored with the copy, which renews its time"),
+  ),
   verifierId: forSummary(flag.string("URI of the verifier in the verification summary")),
   policyUri: forSummary(
     flag.string("URI of the trust policy in the verification summary; default the URL of --trust-policy"),

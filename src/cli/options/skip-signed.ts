@@ -82,8 +82,12 @@ export async function missingOf(
   };
 }
 
-/** What a signature must satisfy to be one that this signing makes: its signer, and every log and authority that it uses. */
-async function sameSigning(io: Pick<Io, "now">, { session, verification }: Opened): Promise<SameSigning> {
+/**
+ * What a signature must satisfy to be one that this signing makes: its signer, and every log and authority that it uses.
+ *
+ * @throws TsignError "unsupported" for a certificate without an identity that can be compared
+ */
+export async function sameSigning(io: Pick<Io, "now">, { session, verification }: Opened): Promise<SameSigning> {
   const { witnesses, trust, certified } = verification;
   const count = (role: string) => new Set(witnesses.filter((each) => each.role === role).map(({ name }) => name)).size;
   const [logs, authorities] = [count("log"), count("timestamp-authority")];
