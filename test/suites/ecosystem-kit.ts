@@ -55,15 +55,37 @@ export async function goProgram(folder: string): Promise<string> {
 
 /** sigstore-python: see sigstore-python/main.py. Installed beside it, which needs pip and no virtual environment. */
 export async function sigstorePython(): Promise<Program> {
+  const { python, version } = await findPython();
+  const kept = await keep("sigstore-python", version, (cwd) => installWheels(python, cwd));
+  return [python, join(kept, "main.py")];
+}
+
+/** A validator of JUnit reports: see junit/main.py. The schema is in the sources of pytest. */
+export async function junitValidator(): Promise<Program> {
+  const { python, version } = await findPython();
+  const kept = await keep("junit", version, async (cwd) => {
+    await installWheels(python, cwd);
+    const checked = ["--require-hashes", "--no-binary=:all:", "--no-deps"];
+    await must(python, ["-m", "pip", "download", "--quiet", ...checked, "-r", "schema.txt"], { cwd, env: SETTINGS });
+    const archive = readdirSync(cwd).find((name) => name.endsWith(".tar.gz")) ?? "";
+    await must("tar", ["-xzf", archive], { cwd });
+  });
+  return [python, join(kept, "main.py")];
+}
+
+/** The Python on PATH, also where it is called from another environment, and its version. */
+async function findPython(): Promise<{ python: string; version: string }> {
   const show = "import sys; print(sys.executable, sys.version, sep='\\n')";
   const { stdout } = await must("python3", ["-c", show], { cwd: "/", env: SETTINGS });
   const [python = "python3"] = stdout.split("\n");
-  const kept = await keep("sigstore-python", stdout, async (cwd) => {
-    const checked = ["--require-hashes", "--only-binary=:all:", "--no-deps"];
-    const args = ["-m", "pip", "install", "--quiet", ...checked, "--target", ".", "-r", "requirements.txt"];
-    await must(python, args, { cwd, env: SETTINGS });
-  });
-  return [python, join(kept, "main.py")];
+  return { python, version: stdout };
+}
+
+/** Installs the wheels of requirements.txt into the folder. */
+async function installWheels(python: string, cwd: string): Promise<void> {
+  const checked = ["--require-hashes", "--only-binary=:all:", "--no-deps"];
+  const args = ["-m", "pip", "install", "--quiet", ...checked, "--target", ".", "-r", "requirements.txt"];
+  await must(python, args, { cwd, env: SETTINGS });
 }
 
 /** The @sigstore packages in the versions of their own lock: see sigstore-js/main.js. */

@@ -6,13 +6,14 @@ import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Ajv } from "ajv";
 import { htmlReport } from "../../src/cli/reports/html.ts";
+import { junitReport } from "../../src/cli/reports/junit.ts";
 import { sarifReport } from "../../src/cli/reports/sarif.ts";
 import { systemIo } from "../../src/io/system.ts";
 import { startSandbox } from "../../src/sandbox/server/serve.ts";
-import { browserPackages } from "./ecosystem-kit.ts";
+import { browserPackages, junitValidator } from "./ecosystem-kit.ts";
 import { judge, openBrowser, type Window } from "./pages-kit.ts";
 import { resultOf } from "./pages-reports.ts";
-import { folder, TSIGN } from "./support.ts";
+import { folder, must, TSIGN } from "./support.ts";
 
 /**
  * The pages of the sandbox and of tsign's own login, in headless Chromium at the widths of a telephone and a laptop, light and
@@ -215,4 +216,26 @@ test("reports: HTML of 3 and 300 images passes the same checks, and its search h
     assert.ok(isSarif(JSON.parse(sarifReport(resultOf(count, HOSTILE)))), ajv.errorsText(isSarif.errors));
   }
   assert.ok(!isSarif({ version: "2.1.0", runs: [{ results: [] }] }), "a run without a tool");
+});
+
+test("reports: JUnit of 0, 3 and 300 images passes the schema of Jenkins, and XML that breaks it does not", async (context) => {
+  const cwd = folder(context);
+  const [python, ...first] = await junitValidator();
+  const good = [0, 3, 300].map((count) => junitReport(resultOf(count, `${HOSTILE}\u0000\ud800`), new Date()));
+  const [, report = ""] = good;
+  const bad = [
+    report.replace(/ name="images"/, ""),
+    report.replace(/ classname="image" name="[^"]*"/, ""),
+    report.replace("<failure", "<refusal").replace("</failure", "</refusal"),
+    report.replace("<testsuites ", '<testsuites state="refused" '),
+  ];
+  const files = [...good, ...bad].map((text, index) => {
+    writeFileSync(join(cwd, `${index}.xml`), text);
+    return `${index}.xml`;
+  });
+  const { stdout } = await must(python, [...first, ...files], { cwd });
+  const lines = stdout.trimEnd().split("\n");
+  assert.deepEqual(lines.slice(0, good.length), ["valid", "valid", "valid"]);
+  assert.equal(lines.length, files.length);
+  assert.equal(lines.slice(good.length).includes("valid"), false, stdout);
 });
