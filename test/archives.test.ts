@@ -379,6 +379,40 @@ test("save to an archive: keyless signature -> the trusted root is inside, and u
   assert.match(needless.stderr, /--trusted-root requires an archive/);
 });
 
+test("sign, sign-blob and log verify: --trusted-root of an archive is used; one without the logs or without a root is refused", async (t) => {
+  const sigstore = await testSigstore();
+  const cwd = temporaryFolder(t);
+  const env = { TSIGN_SANDBOX: sigstore.registry };
+  const tsign = (...argv: string[]) => run(argv, { cwd, env, io: sigstore.io });
+  writeFileSync(join(cwd, "root.json"), sigstore.trustedRoot);
+  writeFileSync(join(cwd, "no-logs.json"), JSON.stringify({ ...JSON.parse(sigstore.trustedRoot), tlogs: [] }));
+  writeFileSync(join(cwd, "config.json"), sigstore.signingConfig.rekor1Tsa);
+  writeFileSync(join(cwd, "blob"), "content");
+  const image = (await tsign("sandbox", "push", "app:v1")).stdout.trim();
+  for (const name of ["root", "no-logs"]) {
+    const saved = await tsign("save", "--dir", `${name}.tar`, "--trusted-root", `${name}.json`, image);
+    assert.equal(saved.code, 0, saved.stderr);
+  }
+  await tsign("save", "--dir", "bare.tar", image);
+  const keyless = ["--yes", "--identity-token", sigstore.mint(ALICE), "--signing-config", "config.json"];
+  const digest = digestOf(Buffer.from(sigstore.trustedRoot));
+  const commands = [
+    ["sign", ...keyless, image],
+    ["sign-blob", ...keyless, "--bundle", "b.json", "blob"],
+    ["log", "verify", "b.json"],
+  ];
+  for (const command of commands) {
+    const good = await tsign(...command, "--trusted-root", "root.tar");
+    assert.equal(good.code, 0, good.stderr);
+    assert.ok(good.stderr.includes(`WARNING: using the trusted root in root.tar, ${digest}: compare`), good.stderr);
+    const untrusted = await tsign(...command, "--trusted-root", "no-logs.tar");
+    assert.notEqual(untrusted.code, 0, command.join(" "));
+    assert.match(untrusted.stderr, /trusted (transparency )?log/);
+    const bare = await tsign(...command, "--trusted-root", "bare.tar");
+    assert.match(bare.stderr, /^Error: read bare\.tar: the archive contains no trusted root$/m);
+  }
+});
+
 test("save to an archive: killed in the middle -> the old archive is there, whole; again -> the new one", {
   skip: process.platform === "win32",
 }, async (t) => {

@@ -8,7 +8,6 @@ import type { Channel } from "../../monitor/report/report.ts";
 import { ctTargetsOf, type Target, targetsOf } from "../../monitor/target.ts";
 import type { Watch } from "../../monitor/watch.ts";
 import { readBlob } from "../../net/input.ts";
-import { loadTrust } from "../../services/trust/sources.ts";
 import { EXTENSION_NAMES, extensionOid } from "../../trust-policy/extensions.ts";
 import { PolicySources } from "../../trust-policy/sources.ts";
 import type { IdentityPolicy, NamePattern, Policy } from "../../verify/model.ts";
@@ -17,6 +16,7 @@ import { parseWitness, type Witnesses } from "../../verify/witness.ts";
 import type { monitorFlags } from "../flags/monitor.ts";
 import type { FlagValues } from "../parser/define.ts";
 import { readSigners, valuesOf } from "./signers.ts";
+import { loadTrustOrSaved } from "./trust.ts";
 import { loadTrustPolicy } from "./trust-policy.ts";
 
 type Flags = FlagValues<typeof monitorFlags> & { readonly frozenAfter?: number };
@@ -49,7 +49,7 @@ export async function readMonitor(
       hint: "pass --certificate-identity and --certificate-oidc-issuer, --key, or --config FILE",
     });
   }
-  const material = await loadTrust(io, {
+  const material = await loadTrustOrSaved(io, {
     files: { trustedRoot: flags.trustedRoot === "" ? (config.trustedRoot ?? "") : flags.trustedRoot },
     needs: new Set(["logs", "authorities", ...(config.certificates ? (["ctLogs"] as const) : [])] as const),
     warn: (line) => void io.stderr.write(`WARNING: ${line}\n`),

@@ -23,6 +23,7 @@ import { formsOf } from "./forms.ts";
 import { keyReference } from "./key.ts";
 import { noAuthority, readSigningServices, usesSigningConfig } from "./signing-services.ts";
 import { requireFiles, warnAboutLegacyHash, warnUnusedFlags } from "./signing-warnings.ts";
+import { loadTrustOrSaved } from "./trust.ts";
 
 type Flags = Omit<FlagValues<typeof signingFlags & typeof keyFlags>, "outputCertificate" | "outputSignature">;
 
@@ -129,7 +130,7 @@ async function trustForSigning(
   if (logs.length > 0) needs.add("logs");
   if (timestampAuthorities.length > 0) needs.add("timestampAuthorities");
   const sources = { needs, warn: (text: string) => io.stderr.write(`WARNING: ${text}\n`) };
-  if (flags.trustedRoot !== "") return loadTrust(io, { ...sources, files: { trustedRoot: flags.trustedRoot } });
+  if (flags.trustedRoot !== "") return loadTrustOrSaved(io, { ...sources, files: { trustedRoot: flags.trustedRoot } });
   if (!usesSigningConfig(flags) && !certified && !required) return undefined;
   if (needs.size === 0) return undefined;
   try {

@@ -2,7 +2,7 @@ import { TsignError } from "../../errors.ts";
 import { digestOf } from "../../format/digest.ts";
 import type { Io } from "../../io/io.ts";
 import { isArchive } from "../../oci/layout/archive-files.ts";
-import { loadTrust, type Needs, type TrustFiles } from "../../services/trust/sources.ts";
+import { loadTrust, type Needs, type TrustFiles, type TrustSources } from "../../services/trust/sources.ts";
 import type { TrustedMaterial } from "../../trust/material.ts";
 import { readSavedRoot } from "./saved-root.ts";
 
@@ -19,12 +19,23 @@ export async function trustOfFlags(io: Io, flags: TrustFlags, needs: Needs): Pro
     );
   }
   const warn = (text: string) => io.stderr.write(`WARNING: ${text}\n`);
-  if (!isArchive(flags.trustedRoot)) return loadTrust(io, { files: flags, needs, warn });
-  const trustedRoot = await readSavedRoot(io, flags.trustedRoot);
+  return loadTrustOrSaved(io, { files: flags, needs, warn });
+}
+
+/**
+ * Loads trusted material, also from a trusted root that `tsign save` stored in an archive, with a warning that names its digest.
+ *
+ * @throws TsignError what `loadTrust` throws, and "input" for an archive without a trusted root
+ */
+export async function loadTrustOrSaved(io: Io, sources: TrustSources): Promise<TrustedMaterial> {
+  const { files, warn } = sources;
+  const { trustedRoot: path = "" } = files;
+  if (!isArchive(path)) return loadTrust(io, sources);
+  const trustedRoot = await readSavedRoot(io, path);
   warn(
-    `using the trusted root in ${flags.trustedRoot}, ${digestOf(trustedRoot)}: compare this digest with the one that \`tsign save\` printed`,
+    `using the trusted root in ${path}, ${digestOf(trustedRoot)}: compare this digest with the one that \`tsign save\` printed`,
   );
-  return loadTrust(io, { files: flags, needs, warn, trustedRoot });
+  return loadTrust(io, { ...sources, trustedRoot });
 }
 
 /** The flags with trusted material; "" if not given. */

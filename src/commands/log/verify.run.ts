@@ -1,11 +1,11 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { fetchEntry, parseEntryName, recordOfEntry } from "../../cli/inspect/logged-entry.ts";
+import { loadTrustOrSaved } from "../../cli/options/trust.ts";
 import type { FlagValues, Run } from "../../cli/parser/define.ts";
 import { TsignError, withSubject } from "../../errors.ts";
 import { readBundle } from "../../evidence/bundle/read.ts";
 import type { Io } from "../../io/io.ts";
 import { readBlob } from "../../net/input.ts";
-import { loadTrust } from "../../services/trust/sources.ts";
 import type { Log } from "../../trust/material.ts";
 import { type IncludedEntry, verifyLogEntry } from "../../verify/log-entry.ts";
 import { CheckFailed } from "../../verify/model.ts";
@@ -15,7 +15,7 @@ type Flags = FlagValues<typeof definition.flags>;
 
 export const run: Run<typeof definition> = async (io, { args: [text = ""], flags }) => {
   const entries = await readEntries(io, text, flags);
-  const { logs } = await loadTrust(io, {
+  const { logs } = await loadTrustOrSaved(io, {
     files: { trustedRoot: flags.trustedRoot },
     needs: new Set(["logs"] as const),
     warn: (line) => void io.stderr.write(`WARNING: ${line}\n`),
