@@ -46,24 +46,27 @@ export function apiUrl({ url }: ServiceClient, path: string): URL {
 /** Sends a POST request and returns the response, whatever its status. */
 export async function post(
   client: ServiceClient,
-  request: { url: URL; body: Uint8Array; headers: Readonly<Record<string, string>> },
+  request: { url: URL; body: Uint8Array; headers: Readonly<Record<string, string>>; maxBytes?: number | undefined },
 ): Promise<Answer> {
-  const { url, body } = request;
+  const { url, body, maxBytes = MAX_RESPONSE } = request;
   const headers = { ...request.headers, "content-length": String(body.length) };
-  return client.transport.read({ method: "POST", url, headers, body }, { maxBytes: MAX_RESPONSE });
+  return client.transport.read({ method: "POST", url, headers, body }, { maxBytes });
 }
 
 /**
  * Sends a POST request with a JSON document to an API path, and returns the response, whatever its status.
  *
- * @param headers more headers, with lower-case names
+ * @param request.headers more headers, with lower-case names
+ * @param request.maxBytes of the response
  */
 export function postJson(
   client: ServiceClient,
   path: string,
-  { document, headers = {} }: { document: unknown; headers?: Readonly<Record<string, string>> },
+  request: { document: unknown; headers?: Readonly<Record<string, string>>; maxBytes?: number | undefined },
 ): Promise<Answer> {
+  const { document, headers = {}, maxBytes } = request;
   return post(client, {
+    maxBytes,
     url: apiUrl(client, path),
     headers: { ...headers, "content-type": "application/json", accept: "application/json" },
     body: Buffer.from(JSON.stringify(document)),

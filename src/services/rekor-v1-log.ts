@@ -1,3 +1,4 @@
+import { TsignError } from "../errors.ts";
 import { isCount } from "../evidence/legacy/proofs.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { isObject, textOf } from "../format/json.ts";
@@ -10,6 +11,8 @@ const TREE_ID = /^[0-9]{1,20}$/;
 /** More hashes than a consistency proof between any two trees has. */
 const MAX_HASHES = 128;
 const MAX_SHARDS = 1000;
+/** Bytes of the answer with one entry that is larger than most are together. */
+const MAX_ENTRY = 64 * 1024 * 1024;
 
 /** A tree of a Rekor v1 log, as the log describes it. Nothing is verified. */
 interface ShardInfo {
@@ -71,7 +74,7 @@ export async function consistencyV1(
 }
 
 /**
- * Fetches the bodies of entries (POST /api/v1/log/entries/retrieve).
+ * Fetches the bodies of entries (POST /api/v1/log/entries/retrieve), one by one if they are too large for one answer.
  *
  * @param indexes numbers through all trees of the log, at most ten
  * @returns the bodies that the log returned, by index
@@ -81,7 +84,25 @@ export async function entryBodies(
   client: ServiceClient,
   indexes: readonly number[],
 ): Promise<ReadonlyMap<number, Uint8Array>> {
-  const answer = await postJson(client, "/api/v1/log/entries/retrieve", { document: { logIndexes: indexes } });
+  try {
+    return await retrieved(client, indexes, undefined);
+  } catch (error) {
+    if (!(error instanceof TsignError && error.code === "limit")) throw error;
+  }
+  const bodies = new Map<number, Uint8Array>();
+  for (const index of indexes) {
+    for (const [found, body] of await retrieved(client, [index], MAX_ENTRY)) bodies.set(found, body);
+  }
+  return bodies;
+}
+
+async function retrieved(
+  client: ServiceClient,
+  indexes: readonly number[],
+  maxBytes: number | undefined,
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const request = { document: { logIndexes: indexes }, maxBytes };
+  const answer = await postJson(client, "/api/v1/log/entries/retrieve", request);
   if (answer.status !== 200) throw refusal(client, answer);
   const json = jsonOf(client, answer.bytes);
   if (!Array.isArray(json) || json.length > indexes.length) throw wrongAnswer(client, INVALID_ENTRY);

@@ -1,3 +1,4 @@
+import { TsignError } from "../../errors.ts";
 import { leafHash } from "../../format/merkle.ts";
 import type { TransportIo } from "../../net/retry.ts";
 import { mapAhead } from "../../oci/parallel.ts";
@@ -18,7 +19,7 @@ export function openCt(io: TransportIo, url: URL): LogSource {
   const leaves = async (from: number, to: number) => {
     const found: Uint8Array[] = [];
     while (from + found.length < to) {
-      const more = await ctLeaves(client, { from: from + found.length, to });
+      const more = await fewerLeaves(client, { from: from + found.length, to });
       if (more.length === 0) break;
       found.push(...more);
     }
@@ -58,6 +59,19 @@ export function openCt(io: TransportIo, url: URL): LogSource {
       return frontier;
     },
   };
+}
+
+/** Asks for half of the entries if they are too large for one answer. */
+async function fewerLeaves(
+  client: Parameters<typeof ctLeaves>[0],
+  { from, to }: { from: number; to: number },
+): Promise<Uint8Array[]> {
+  try {
+    return await ctLeaves(client, { from, to });
+  } catch (error) {
+    if (!(error instanceof TsignError && error.code === "limit") || to - from === 1) throw error;
+    return fewerLeaves(client, { from, to: from + Math.ceil((to - from) / 2) });
+  }
 }
 
 function* starts(from: number, to: number): Generator<number> {
