@@ -226,7 +226,7 @@ test("log verify: a tree of 600 entries in tiles -> every proof", async () => {
   const validFor = { start: new Date(0), end: undefined };
   const trusted = { baseUrl: "https://log.example", id: log.keyId, key, validFor };
   for (const index of [0, 1, 255, 256, 300, 511, 512, 513, 599]) {
-    const entry = await entryAtIndexV2(io, new URL("http://log.example"), index);
+    const entry = await entryAtIndexV2(io, new URL("http://log.example/api/v2"), index);
     assert.equal(verifyLogEntry(entry, [trusted]).treeSize, "600", String(index));
     assert.throws(
       () => verifyLogEntry({ ...entry, canonicalizedBody: Buffer.from("{}") }, [trusted]),

@@ -262,7 +262,7 @@ test("monitor: flags and configurations that say nothing, or too much -> refused
     [{ version: 1, digests: ["sha256:1"] }, /invalid field at digests\.0/],
     [
       { version: 1, digests: [`sha256:${"0".repeat(64)}`], logs: [{ url: "https://x" }] },
-      /read configuration "c\.json": log https:\/\/x is not in the trusted root\nhint: write the URL of one of its logs: http/,
+      /read configuration "c\.json": log https:\/\/x is not in the trusted root\nhint: write its key and api, or the URL of .+: http/,
     ],
     [{ version: 1, logs: [{ url: "https://x", frozenAfter: "1 day" }] }, /invalid field at logs\.0\.frozenAfter/],
   ] as const) {

@@ -17,6 +17,15 @@ const identity = z.strictObject({
   extensions: z.optional(z.record(z.string(), text)),
 });
 
+/** Jobs that sign: the URL of their repository, and optionally the ref and the path of the workflow. */
+const workflow = z.strictObject({
+  repository: z.string().check(z.regex(/^https:\/\/[^\s]*[^\s/]$/)),
+  ref: z.optional(text),
+  workflow: z.optional(text),
+  /** GitHub's by default. */
+  issuer: z.optional(text),
+});
+
 /** Secrets are references: files, or env://NAME. */
 const reports = z.strictObject({
   webhooks: z.optional(z.array(z.strictObject({ url: text, secret: text }))),
@@ -53,15 +62,21 @@ const schema = z.strictObject({
   keys: z.optional(z.array(text)),
   /** Of artifacts, payloads or envelopes, whoever signs them. */
   digests: z.optional(z.array(digest)),
+  /** Files with certificates of our own authorities: PEM. */
+  authorities: z.optional(z.array(text)),
   /** Digests that were signed by our order. */
   expected: z.optional(z.array(digest)),
+  /** A trust policy, whose signers sign by our order. */
+  expectedPolicy: z.optional(text),
+  /** Workflows that sign by our order. */
+  workflows: z.optional(z.array(workflow)),
   /** Where our own signatures are: repositories or images, and Sigstore bundles. */
   images: z.optional(z.array(text)),
   bundles: z.optional(z.array(text)),
   /** A file with the commits that may sign. */
   commits: z.optional(text),
   /** How long an entry may wait for its signature to be stored there. */
-  grace: z.optional(duration),
+  grace: z.optional(z.union([z.literal("0m"), duration])),
   /** Whether the certificate transparency logs are watched: for certificates that no signature uses. */
   certificates: z.optional(z.boolean()),
   reports: z.optional(reports),
@@ -69,6 +84,11 @@ const schema = z.strictObject({
     z.array(
       z.strictObject({
         url: text,
+        /** For a log that is not in the trusted root: a file with its public key, and its API. */
+        key: z.optional(text),
+        api: z.optional(z.union([z.literal(1), z.literal(2), z.literal("ct")])),
+        /** Where the log is read, if not below its URL: for Rekor v2, its tiles. */
+        readAt: z.optional(z.url()),
         /** Whether entries are searched, or only that the log grows is proven. */
         search: z.optional(z.boolean()),
         /** Verifier keys of witnesses, and how many of them must have cosigned each head; all by default. */

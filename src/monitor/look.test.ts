@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { MerkleTree, leafHash as sandboxLeaf } from "../sandbox/logs/merkle.ts";
 import { ed25519KeyId, signedCheckpoint } from "../sandbox/logs/note.ts";
 import { ALWAYS, NO_TRUST } from "../trust/material.ts";
+import { Misbehaved } from "./alarm.ts";
 import { emptyHead, type Look, lookAt } from "./look.ts";
 import { Frontier } from "./merkle.ts";
 import type { LogSource } from "./source.ts";
@@ -80,7 +81,8 @@ class World {
           keys: [],
           digests: new Set([`sha256:${digestOf(3)}`]),
           expected: new Set(),
-          commits: new Set(),
+          authorities: [],
+          ordered: { commits: new Set(), identities: [], keys: [] },
         },
         trust: { ...NO_TRUST, now: new Date() },
       },
@@ -139,4 +141,65 @@ test("lookAt: killed again and again after each few steps -> ends, with every en
     while (!(await world.run(steps))) assert.ok(++rounds < 100, "no progress");
     assertWhole(world, ENTRIES, `every ${steps}`);
   }
+});
+
+/** Looks with a source of which some answers are others, and returns the kind of the alarm. */
+async function alarmOf(answers: (source: LogSource) => Partial<LogSource>, world = new World()): Promise<string> {
+  const look = world.look();
+  try {
+    await lookAt(world.disk.log, { ...look, source: { ...look.source, ...answers(look.source) } });
+    return "none";
+  } catch (error) {
+    if (error instanceof Misbehaved) return error.kind;
+    throw error;
+  }
+}
+
+test("lookAt: a head signed by the right key under another name, or of another API -> alarm unsigned", async () => {
+  const head = (
+    origin: string,
+    name: string,
+    id = ed25519KeyId(name, publicKey.export({ type: "spki", format: "der" })),
+  ) => signedCheckpoint({ origin, name, key: privateKey, keyId: id }, { size: 20, root: tree.root(20) });
+  const seenAs = (checkpoint: string, treeId = "") =>
+    alarmOf(() => ({ shards: async () => ({ active: { treeId, size: 20, checkpoint }, inactive: [] }) }));
+  assert.equal(await seenAs(head(NAME, NAME)), "none");
+  for (const [origin, name, id] of [
+    ["other.example", "other.example", undefined],
+    ["other.example", NAME, undefined],
+    [NAME, "other.example", undefined],
+    [NAME, "other.example", keyId],
+    [`${NAME} - 1234`, NAME, undefined],
+    ["other.example", NAME, keyId],
+  ] as const) {
+    assert.equal(await seenAs(head(origin, name, id)), "unsigned", `${origin} by ${name}`);
+  }
+  const shard = (size: number) => ({ active: { treeId: "", size, checkpoint: checkpoint(20) }, inactive: [] });
+  assert.equal(
+    await alarmOf(() => ({ shards: async () => shard(19) })),
+    "unsigned",
+    "another size than the signed one",
+  );
+});
+
+test("lookAt: other entries for other ranges, in another order, twice, too few, too many -> alarm", async () => {
+  const other = Buffer.from("another entry");
+  const change = (alter: (found: Buffer[], from: number) => Buffer[]) => (): Partial<LogSource> => ({
+    async *entries(_, { from, to }) {
+      yield alter(bodies.slice(from, to), from);
+    },
+  });
+  assert.equal(await alarmOf(change((found) => found)), "none");
+  const swapped = ([first = other, second = other, ...rest]: Buffer[]) => [second, first, ...rest];
+  assert.equal(await alarmOf(change((found, from) => (from === 8 ? swapped(found) : found))), "changed");
+  assert.equal(
+    await alarmOf(change((found, from) => (from === 16 ? [...found.slice(0, -1), other] : found))),
+    "changed",
+  );
+  assert.equal(
+    await alarmOf(change((_, from) => bodies.slice(from === 4 ? 0 : from, from === 4 ? 4 : from + 4))),
+    "changed",
+  );
+  assert.equal(await alarmOf(change((found, from) => (from === 12 ? found.slice(1) : found))), "withheld");
+  assert.equal(await alarmOf(change((found) => [...found, other])), "changed");
 });

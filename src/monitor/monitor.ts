@@ -10,7 +10,7 @@ import { openV1 } from "./source-v1.ts";
 import { openV2 } from "./source-v2.ts";
 import type { Alarm, Finding, LogState, MonitorState } from "./state.ts";
 import { isSame, Store } from "./store.ts";
-import type { Api, Target } from "./target.ts";
+import { type Api, addressOf, type Target } from "./target.ts";
 import { type Watch, watchDigest } from "./watch.ts";
 
 /** What a look at one log has shown. */
@@ -61,8 +61,9 @@ export interface MonitorOptions {
 }
 
 /** Opens a log's API. */
-export function openSource(io: Io, { api, url, logs }: Target): LogSource {
-  const address = new URL(url);
+export function openSource(io: Io, target: Target): LogSource {
+  const { api, logs } = target;
+  const address = addressOf(target);
   if (api === "ct") return openCt(io, address);
   return api === 1 ? openV1(io, address, logs) : openV2(io, address);
 }

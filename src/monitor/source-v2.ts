@@ -8,7 +8,7 @@ import { type LogSource, PARALLEL } from "./source.ts";
 /** The beginning of a checkpoint: origin, size and root (C2SP tlog-checkpoint). */
 const HEAD = /^.+\n(\d{1,16})\n[A-Za-z0-9+/]+=*\n/;
 
-/** Opens a Rekor v2 log: proofs and entries come from its tiles (C2SP tlog-tiles). */
+/** Opens a Rekor v2 log: proofs and entries come from its tiles (C2SP tlog-tiles). @param url where the tiles are */
 export function openV2(io: TransportIo, url: URL): LogSource {
   const client = serviceClient(io, { service: "rekor", url });
   return {

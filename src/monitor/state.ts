@@ -40,7 +40,7 @@ const finding = z.strictObject({
   leafHash: hash,
   kind: z.string(),
   digest: z.optional(z.string()),
-  by: z.enum(["identity", "key", "digest"]),
+  by: z.enum(["identity", "key", "authority", "digest", "malformed"]),
   signer: z.string(),
   /** Hash of what a certificate transparency log has recorded. */
   certificate: z.optional(hash),

@@ -1,5 +1,6 @@
 import { sameBytes } from "../format/bytes.ts";
 import { hash } from "../format/digest.ts";
+import { tilesUrl } from "../services/tiles.ts";
 import type { Log } from "../trust/material.ts";
 import { type LogHead, verifyLogHead } from "../verify/checkpoint.ts";
 import { CheckFailed } from "../verify/model.ts";
@@ -17,6 +18,13 @@ export interface Target {
   /** The version of Rekor's API, or "ct" for a certificate transparency log. */
   readonly api: Api;
   readonly logs: readonly Log[];
+  /** Where the log is read, if that is not below its address: its tiles for Rekor v2. */
+  readonly readAt?: URL;
+}
+
+/** Where a log is read: the API of Rekor v1 or CT, the tiles of Rekor v2. */
+export function addressOf({ url, api, readAt }: Target): URL {
+  return readAt ?? (api === 2 ? tilesUrl(new URL(url)) : new URL(url));
 }
 
 /**

@@ -2,14 +2,14 @@ import { createPublicKey } from "node:crypto";
 import type { X509Certificate } from "@sigstore/core";
 import { entryDigest, parsedBody } from "../evidence/entry-body.ts";
 import { claimedSigner } from "../evidence/find/claimed-signer.ts";
-import { readCertificates } from "../evidence/legacy/read.ts";
 import { sameBytes } from "../format/bytes.ts";
 import { fulcioExtensionText } from "../format/certificate-names.ts";
 import { digestOf } from "../format/digest.ts";
 import { isObject, textOf } from "../format/json.ts";
-import { wrapPem } from "../format/pem.ts";
+import { type PemBlock, readPem } from "../format/pem.ts";
 import type { PublicKey } from "../keys/types.ts";
 import { parseCertificate } from "../trust/certificate.ts";
+import type { Authority } from "../trust/material.ts";
 import { verifyCertificate } from "../verify/certificate.ts";
 import { verifyIdentity } from "../verify/identity.ts";
 import { everyStatedKey } from "../verify/log.ts";
@@ -26,17 +26,28 @@ export interface Watch {
   readonly digests: ReadonlySet<string>;
   /** Digests that were signed by our order: their entries are no findings. */
   readonly expected: ReadonlySet<string>;
-  /** Commits whose jobs sign by our order: their certificates are no findings. */
-  readonly commits: ReadonlySet<string>;
-  /** The authorities that issue certificates for the identities. */
+  /** Who signs by our order: their entries and certificates are no findings. */
+  readonly ordered: Ordered;
+  /** Our own authorities: a certificate that one of them issued is ours, whatever its names. */
+  readonly authorities: readonly Authority[];
+  /** All authorities that issue certificates for the identities. */
   readonly trust: TrustMaterial;
+}
+
+/** Who signs by our order. */
+export interface Ordered {
+  /** Commits whose jobs do. */
+  readonly commits: ReadonlySet<string>;
+  readonly identities: readonly IdentityPolicy[];
+  readonly keys: readonly PublicKey[];
 }
 
 /** What was found in an entry. */
 export interface Match {
   readonly kind: string;
   readonly digest?: string;
-  readonly by: "identity" | "key" | "digest";
+  /** "malformed": parsers may read the entry in different ways. */
+  readonly by: "identity" | "key" | "authority" | "digest" | "malformed";
   readonly signer: string;
   readonly notBefore?: string;
   /** Hash of what a certificate transparency log has recorded, hex. */
@@ -47,13 +58,14 @@ export interface Match {
 export type Seen = "nothing" | "unparsed" | "untrusted" | Match;
 
 /** A digest of what a watch looks for, to notice a change. */
-export function watchDigest({ identities, keys, digests }: Watch): string {
+export function watchDigest({ identities, keys, digests, authorities }: Watch): string {
   const patterns = identities.map(({ subject, issuer, extensions, extensionPatterns = new Map() }) => [
     subject.map((each) => each.text),
     issuer.map((each) => each.text),
     [...extensions, ...[...extensionPatterns].map(([oid, { text }]) => [oid, text])],
   ]);
-  const parts = [patterns, keys.map(({ spki }) => digestOf(spki)), [...digests].sort()];
+  const roots = authorities.flatMap((each) => [...each.roots, ...each.intermediates]).map((each) => digestOf(each));
+  const parts = [patterns, keys.map(({ spki }) => digestOf(spki)), [...digests].sort(), roots];
   return digestOf(Buffer.from(JSON.stringify(parts)));
 }
 
@@ -62,7 +74,8 @@ export function search(body: Uint8Array, watch: Watch): Seen {
   const json = parsedBody(body);
   const kind = isObject(json) ? `${textOf(json["kind"])} ${textOf(json["apiVersion"])}` : "";
   const digest = entryDigest(body);
-  if (digest !== undefined && watch.expected.has(digest)) return "nothing";
+  const isMalformed = json === undefined ? !isOtherJson(body) : isAmbiguous(kind, json);
+  if (digest !== undefined && watch.expected.has(digest) && !isMalformed) return "nothing";
   const about = { kind, ...(digest === undefined ? {} : { digest }) };
   let stated: Uint8Array[] | undefined;
   try {
@@ -70,46 +83,53 @@ export function search(body: Uint8Array, watch: Watch): Seen {
   } catch (error) {
     if (!(error instanceof CheckFailed)) throw error;
   }
-  let isUntrusted = false;
-  let isUnparsed = stated === undefined;
-  for (const each of stated ?? []) {
-    const seen = searchKey(each, watch);
-    if (typeof seen === "object") return { ...about, ...seen };
-    if (seen === "untrusted") isUntrusted = true;
-    if (seen === "unparsed") isUnparsed = true;
-  }
-  if (digest !== undefined && watch.digests.has(digest)) {
-    return { ...about, by: "digest", signer: stated?.[0] ? nameOf(stated[0]) : "unknown" };
-  }
-  if (isUnparsed) return "unparsed";
-  return isUntrusted ? "untrusted" : "nothing";
+  const signers = (stated ?? []).flatMap(readAll);
+  const seen = signers.map((each) => searchSigner(each, watch));
+  const match = seen.find((each) => typeof each === "object");
+  if (match) return { ...about, ...match };
+  const signer = signers[0] ? nameOf(signers[0]) : "unknown";
+  if (isMalformed) return { ...about, by: "malformed", signer };
+  const isByOrder = seen.length > 0 && seen.every((each) => each === "ordered");
+  if (!isByOrder && digest !== undefined && watch.digests.has(digest)) return { ...about, by: "digest", signer };
+  if (seen.length === 0 || seen.includes("unparsed")) return "unparsed";
+  return seen.includes("untrusted") ? "untrusted" : "nothing";
 }
 
-type SeenKey = Exclude<Seen, Match> | Pick<Match, "by" | "signer" | "notBefore">;
+type SeenSigner = Exclude<Seen, Match> | "ordered" | Pick<Match, "by" | "signer" | "notBefore">;
 
-function searchKey(stated: Uint8Array, watch: Watch): SeenKey {
-  const { spki, leaf } = read(stated);
+function searchSigner({ spki, leaf }: Signer, watch: Watch): SeenSigner {
   if (leaf) return searchCertificate(leaf, watch);
   if (!spki) return "unparsed";
-  const isOurs = watch.keys.some((key) => sameBytes(key.spki, spki));
-  return isOurs ? { by: "key", signer: nameOf(stated) } : "nothing";
+  if (isIn(watch.ordered.keys, spki)) return "ordered";
+  return isIn(watch.keys, spki) ? { by: "key", signer: nameOf({ spki }) } : "nothing";
 }
 
-function searchCertificate(der: Uint8Array, { identities, keys, commits, trust }: Watch): SeenKey {
-  const { asn1: leaf, key } = parseCertificate(der); // read() has parsed it
-  const signer = claimedSigner({ key: { kind: "certificate", leaf: der, chain: [], binding: false } });
-  const notBefore = leaf.notBefore.toISOString();
+const isIn = (keys: readonly PublicKey[], spki: Uint8Array) => keys.some((each) => sameBytes(each.spki, spki));
+
+function searchCertificate(der: Uint8Array, { identities, keys, authorities, ordered, trust }: Watch): SeenSigner {
+  const { asn1: leaf, key, native } = parseCertificate(der); // readAll() has parsed it
   const spki = key.export({ type: "spki", format: "der" });
-  if (keys.some((each) => sameBytes(each.spki, spki))) return { by: "key", signer, notBefore };
-  if (!identities.some((identity) => isOf(leaf, identity))) return "nothing";
+  const by = isIn(keys, spki) ? "key" : identities.some((identity) => isOf(leaf, identity)) ? "identity" : "authority";
   // Anyone can record a certificate of their own making; only one from a trusted authority is a signature in our name.
-  if (isOrdered(leaf, commits)) return "nothing";
-  return isIssued(der, trust, leaf.notBefore) ? { by: "identity", signer, notBefore } : "untrusted";
+  const issuers = by === "authority" ? authorities.filter((each) => hasName(each, native.issuer)) : trust.authorities;
+  if (by === "authority" && issuers.length === 0) return "nothing";
+  const isTrusted = isIssued(der, { ...trust, authorities: issuers }, leaf.notBefore);
+  if (by === "authority" && !isTrusted) return "nothing";
+  if (isIn(ordered.keys, spki) || (isTrusted && isOrdered(leaf, ordered))) return "ordered";
+  if (by === "identity" && !isTrusted) return "untrusted";
+  const signer = nameOf({ leaf: der });
+  return { by, signer, notBefore: leaf.notBefore.toISOString() };
 }
 
-/** Whether the certificate of a job is for one of these commits. */
-export function isOrdered(leaf: X509Certificate, commits: ReadonlySet<string>): boolean {
-  return commits.size > 0 && commits.has(fulcioExtensionText(leaf, SOURCE_REPOSITORY_DIGEST) ?? "");
+/** Whether one of an authority's certificates has a subject, as text. */
+function hasName({ roots, intermediates }: Authority, subject: string): boolean {
+  return [...roots, ...intermediates].some((each) => parseCertificate(each).native.subject === subject);
+}
+
+/** Whether a certificate is for a job of one of our commits, or for an identity that signs by our order. */
+export function isOrdered(leaf: X509Certificate, { commits, identities }: Ordered): boolean {
+  if (identities.some((identity) => isOf(leaf, identity))) return true;
+  return commits.size > 0 && commits.has(tried(() => fulcioExtensionText(leaf, SOURCE_REPOSITORY_DIGEST)) ?? "");
 }
 
 /** Whether a certificate has an identity. */
@@ -123,7 +143,7 @@ export function isOf(leaf: X509Certificate, identity: IdentityPolicy): boolean {
   }
 }
 
-/** Whether a trusted authority has issued a certificate that is valid at a time. */
+/** Whether a certificate has a path to one of the authorities. */
 export function isIssued(leaf: Uint8Array, trust: TrustMaterial, at: Date): boolean {
   try {
     verifyCertificate({ kind: "certificate", leaf, chain: [], binding: false }, trust, [at]);
@@ -134,14 +154,56 @@ export function isIssued(leaf: Uint8Array, trust: TrustMaterial, at: Date): bool
   }
 }
 
-/** The certificate or the key of an entry, PEM or DER; neither if it is malformed. */
-function read(stated: Uint8Array): { leaf?: Uint8Array; spki?: Uint8Array } {
-  const isDer = stated[0] === 0x30;
-  const text = isDer ? "" : wrapPem(Buffer.from(stated).toString("latin1"));
-  const [leaf] = isDer ? [stated] : (tried(() => readCertificates(text, "log entry")) ?? []);
-  if (leaf && tried(() => parseCertificate(leaf))) return { leaf };
-  const key = tried(() => createPublicKey(isDer ? { key: Buffer.from(stated), format: "der", type: "spki" } : text));
+/** A signer in an entry: a certificate, DER, or a key; neither if it is malformed. */
+interface Signer {
+  readonly leaf?: Uint8Array;
+  readonly spki?: Uint8Array;
+}
+
+/** The certificates and keys that an entry states as one signer, PEM or DER. There is one, unless two parsers may disagree. */
+function readAll(stated: Uint8Array): Signer[] {
+  if (stated[0] === 0x30) return [read({ label: "", bytes: stated })];
+  const blocks = readPem(Buffer.from(stated).toString("latin1"));
+  return blocks.length === 0 ? [{}] : blocks.map(read);
+}
+
+function read({ label, bytes }: PemBlock): Signer {
+  if (label === "" || label === "CERTIFICATE") {
+    if (tried(() => parseCertificate(bytes))) return { leaf: bytes };
+    if (label !== "") return {};
+  }
+  const type = label === "RSA PUBLIC KEY" ? "pkcs1" : "spki";
+  const key = tried(() => createPublicKey({ key: Buffer.from(bytes), format: "der", type }));
   return key ? { spki: key.export({ type: "spki", format: "der" }) } : {};
+}
+
+/** Kinds of entries that are read whole. Others may contain names that their signer has chosen. */
+const WHOLE = /^(hashedrekord|dsse|intoto) /;
+
+/**
+ * Whether an entry has two members that are the same for a parser that does not compare case, as Go's encoding/json. Rekor writes
+ * no such entries, but a log that conspires with a signer may.
+ */
+function isAmbiguous(kind: string, json: unknown): boolean {
+  if (isObject(json) && new Set(Object.keys(json).map(folded)).size < Object.keys(json).length) return true;
+  if (!WHOLE.test(kind)) return false;
+  const open: unknown[] = [json];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (typeof value !== "object" || value === null) continue;
+    const names = Object.keys(value);
+    if (!Array.isArray(value) && new Set(names.map(folded)).size < names.length) return true;
+    open.push(...Object.values(value));
+  }
+  return false;
+}
+
+/** A name without case, as Go folds it: the long s and the Kelvin sign are letters of ASCII. */
+const folded = (name: string) => name.replaceAll("\u017f", "s").replaceAll("\u212a", "k").toLowerCase();
+
+/** Whether an entry that was refused is JSON for a tolerant parser, of a kind that tsign does not read whole. */
+function isOtherJson(body: Uint8Array): boolean {
+  const json = tried(() => JSON.parse(Buffer.from(body).toString("utf8")) as unknown);
+  return isObject(json) && !WHOLE.test(`${textOf(json["kind"])} `);
 }
 
 /** The result of a parser; undefined if it refuses its input. */
@@ -153,8 +215,7 @@ function tried<T>(parse: () => T): T | undefined {
   }
 }
 
-function nameOf(stated: Uint8Array): string {
-  const { leaf, spki } = read(stated);
+function nameOf({ leaf, spki }: Signer): string {
   if (leaf) return claimedSigner({ key: { kind: "certificate", leaf, chain: [], binding: false } });
   return spki ? `key ${digestOf(spki)}` : "a malformed key";
 }

@@ -100,7 +100,7 @@ async function v2Log(size: number) {
       const status = typeof changed === "number" ? changed : changed ? 200 : 404;
       return { status, headers: {}, body, discard() {} };
     };
-    return entryAtIndexV2(testIo({ io: { http } }), new URL("http://log.example"), index);
+    return entryAtIndexV2(testIo({ io: { http } }), new URL("http://log.example/api/v2"), index);
   };
   const validFor = { start: new Date(0), end: undefined };
   return { get, trusted: { baseUrl: "https://log.example", id: log.keyId, key, validFor } };

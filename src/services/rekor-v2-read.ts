@@ -10,10 +10,11 @@ import { checkpointV2, entryBody, HASH, inclusionPath, tilesOf } from "./tiles.t
  * Fetches the entry at an index of a Rekor v2 log, with an inclusion proof computed from the log's tiles (C2SP tlog-tiles) for its
  * current checkpoint. Nothing is verified. The entry has no log ID: the checkpoint is signed by the log.
  *
+ * @param tiles where the tiles of the log are
  * @throws TsignError "input" for an index that the log does not have yet; "auth", "service", and what the transport throws
  */
-export async function entryAtIndexV2(io: TransportIo, url: URL, index: number): Promise<TransparencyLogEntry> {
-  const client = serviceClient(io, { service: "rekor", url });
+export async function entryAtIndexV2(io: TransportIo, tiles: URL, index: number): Promise<TransparencyLogEntry> {
+  const client = serviceClient(io, { service: "rekor", url: tiles });
   const envelope = await checkpointV2(client);
   const [, sizeText = "", rootText = ""] = envelope.split("\n");
   const size = Number(sizeText);
@@ -21,7 +22,7 @@ export async function entryAtIndexV2(io: TransportIo, url: URL, index: number): 
   if (!/^\d{1,15}$/.test(sizeText) || root?.length !== HASH)
     throw wrongAnswer(client, "returned an invalid checkpoint");
   if (index >= size) {
-    throw new TsignError("input", `no such log entry: ${index}; the size of the log at ${url.host} is ${size}`);
+    throw new TsignError("input", `no such log entry: ${index}; the size of the log at ${tiles.host} is ${size}`);
   }
   const tree = tilesOf(client, size);
   const body = await entryBody(tree, index);

@@ -11,8 +11,16 @@ export const HASH = 32;
 const MAX_ENTRIES = TILE * (0xffff + 2);
 const MAX_CHECKPOINT = 64 * 1024;
 
+/** Where the tiles of a Rekor v2 log are (C2SP tlog-tiles, "prefix"), unless the log says otherwise: below its base URL. */
+export function tilesUrl(baseUrl: URL): URL {
+  const url = new URL(baseUrl);
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/api/v2`;
+  return url;
+}
+
 /** The tiles of a Rekor v2 log (C2SP tlog-tiles) for a tree of `size` entries. Nothing in them is verified. */
 export interface Tree {
+  /** Its URL is that of the tiles. */
   readonly client: ServiceClient;
   readonly size: number;
   /** Tiles that were read, by path. */
@@ -24,13 +32,13 @@ export function tilesOf(client: ServiceClient, size: number): Tree {
   return { client, size, tiles: new Map() };
 }
 
-/** Fetches the log's checkpoint, not verified. @throws TsignError "auth", "service", and what the transport throws */
+/** Fetches the log's checkpoint, not verified. @param client its URL is that of the tiles @throws TsignError "auth", "service", and what the transport throws */
 export async function checkpointV2(client: ServiceClient): Promise<string> {
   return Buffer.from(await read(client, "checkpoint", MAX_CHECKPOINT)).toString("utf8");
 }
 
 async function read(client: ServiceClient, path: string, maxBytes: number): Promise<Uint8Array> {
-  const answer = await get(client, apiUrl(client, `/api/v2/${path}`), { accept: "*/*", maxBytes });
+  const answer = await get(client, apiUrl(client, `/${path}`), { accept: "*/*", maxBytes });
   if (answer.status !== 200) throw refusal(client, answer);
   return answer.bytes;
 }
@@ -43,7 +51,7 @@ async function readTile(tree: Tree, path: string, width: number): Promise<Uint8A
   if (known) return known;
   const fetched = (async () => {
     if (width === TILE) return read(client, `tile/${path}`, maxBytes);
-    const partial = await get(client, apiUrl(client, `/api/v2/tile/${path}.p/${width}`), { accept: "*/*", maxBytes });
+    const partial = await get(client, apiUrl(client, `/tile/${path}.p/${width}`), { accept: "*/*", maxBytes });
     if (partial.status === 200) return partial.bytes;
     if (partial.status !== 404) throw refusal(client, partial);
     return read(client, `tile/${path}`, maxBytes);

@@ -2,7 +2,7 @@ import { isObject } from "../../format/json.ts";
 import type { Io } from "../../io/io.ts";
 import { apiUrl, get, jsonOf, refusal, serviceClient, wrongAnswer } from "../../services/exchange.ts";
 import { logInfo } from "../../services/rekor-v1-log.ts";
-import { checkpointV2 } from "../../services/tiles.ts";
+import { checkpointV2, tilesUrl } from "../../services/tiles.ts";
 import { requestTimestamp } from "../../services/timestamp.ts";
 import { readSigningConfig, selectServices } from "../../trust/signing-config.ts";
 import { type Finding, failed } from "./finding.ts";
@@ -99,7 +99,7 @@ function rekorV2Probe(io: Io, url: URL): Probe {
   return {
     subject: `Rekor v2 ${url.host}`,
     async ask() {
-      const client = serviceClient(io, { service: "rekor", url });
+      const client = serviceClient(io, { service: "rekor", url: tilesUrl(url) });
       const [, size = ""] = (await checkpointV2(client)).split("\n");
       if (!/^\d{1,15}$/.test(size)) throw wrongAnswer(client, "returned an invalid checkpoint");
       return `answers, tree size ${size}`;

@@ -41,7 +41,10 @@ export const FINDING_SHAPE = shape.object(
     index: shape.count(),
     leafHash: shape.text("hex"),
     kind: shape.text("kind and version of the entry"),
-    by: shape.choice(["identity", "key", "digest"], "what the entry matches"),
+    by: shape.choice(
+      ["identity", "key", "authority", "digest", "malformed"],
+      "what the entry matches; malformed: parsers may read it in different ways",
+    ),
     signer: shape.text("name in the certificate, or the key"),
     foundAt: shape.text("RFC 3339"),
   },

@@ -49,7 +49,8 @@ export async function fetchEntry(
   if (flags.apiVersion === "2") {
     if ("uuid" in name) throw new TsignError("usage", "Rekor v2 has no UUIDs", { hint: "pass the index of the entry" });
     const { entryAtIndexV2 } = await import("../../services/rekor-v2-read.ts");
-    return entryAtIndexV2(io, url, name.index);
+    const { tilesUrl } = await import("../../services/tiles.ts");
+    return entryAtIndexV2(io, tilesUrl(url), name.index);
   }
   const { entryAtIndex, entryByUuid } = await import("../../services/rekor-v1.ts");
   const entry = await missingAsInput(name, url, () =>

@@ -10,7 +10,7 @@ import { verifyLogEntry, verifyPromisedEntry } from "../../verify/log-entry.ts";
 import { CheckFailed } from "../../verify/model.ts";
 import { hexOf, Misbehaved } from "../alarm.ts";
 import { certificateHash } from "../ct/search-ct.ts";
-import type { Target } from "../target.ts";
+import { addressOf, type Target } from "../target.ts";
 import { type Places, type StoredEntry, storedEntries, type Unread } from "./stored.ts";
 
 /** How often a missing entry is asked for again, and milliseconds before. */
@@ -99,9 +99,9 @@ function provenBy({ entry }: StoredEntry, targets: readonly Target[]): Target | 
 }
 
 /** Whether the bundle of a Rekor v2 log ends before an entry of its tree. */
-async function isLeftOut(io: Io, { api, url }: Target, index: number): Promise<boolean> {
-  if (api === 1) return false;
-  const client = serviceClient(io, { service: "rekor", url: new URL(url) });
+async function isLeftOut(io: Io, target: Target, index: number): Promise<boolean> {
+  if (target.api === 1) return false;
+  const client = serviceClient(io, { service: "rekor", url: addressOf(target) });
   const [, size] = (await checkpointV2(client)).split("\n");
   if (!(index < Number(size))) return false;
   return (await entryBundle(tilesOf(client, Number(size)), Math.floor(index / TILE)))[index % TILE] === undefined;
@@ -123,7 +123,7 @@ async function requireLoggedAgain(io: Io, stored: StoredEntry, target: Target): 
 /** Requires that the log returns the entry, with a valid proof. @throws Misbehaved "missing"; TsignError for one that cannot be read */
 async function requireLogged(io: Io, { where, entry }: StoredEntry, target: Target): Promise<void> {
   const { logIndex, canonicalizedBody, inclusionProof } = entry;
-  const url = new URL(target.url);
+  const url = addressOf(target);
   const missing = (reason: string, seen: string) =>
     new Misbehaved("missing", `${reason}; it is stored with ${where}`, {
       known: inclusionProof?.checkpoint?.envelope ?? "",

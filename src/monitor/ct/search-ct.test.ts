@@ -19,7 +19,8 @@ const watch = {
       extensions: new Map(),
     },
   ],
-  ...{ keys: [], digests: new Set<string>(), expected: new Set<string>(), commits: new Set<string>() },
+  ...{ keys: [], digests: new Set<string>(), expected: new Set<string>(), authorities: [] },
+  ordered: { commits: new Set<string>(), identities: [], keys: [] },
   trust: {
     ...NO_TRUST,
     authorities: [{ roots: [authority], intermediates: [], validFor: ALWAYS }],

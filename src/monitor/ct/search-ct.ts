@@ -18,21 +18,26 @@ const [X509_ENTRY, PRECERT_ENTRY] = [0, 1];
  * Compares an entry of a certificate transparency log with what is watched. A precertificate in a leaf has no signature, but the hash of
  * its issuer's key (RFC 6962 §3.4); a whole certificate must be issued by a trusted authority.
  */
-export function searchLeaf(leaf: Uint8Array, { identities, keys, commits, trust }: Watch): Seen {
+export function searchLeaf(leaf: Uint8Array, { identities, keys, authorities, ordered, trust }: Watch): Seen {
   const logged = readLeaf(leaf);
   if (!logged) return "unparsed";
   const { certificate, issuer, tbs } = logged;
   const { asn1, key, native } = certificate;
   const spki = key.export({ type: "spki", format: "der" });
   const isKey = keys.some((each) => sameBytes(each.spki, spki));
-  if (!isKey && !identities.some((identity) => isOf(asn1, identity))) return "nothing";
-  if (!isKey && isOrdered(asn1, commits)) return "nothing";
-  const isTrusted =
-    issuer === undefined ? isIssued(native.raw, trust, asn1.notBefore) : authoritiesOf(trust).has(issuer);
-  if (!isKey && !isTrusted) return "untrusted";
+  const isFrom = (some: TrustMaterial["authorities"]) =>
+    issuer === undefined
+      ? isIssued(native.raw, { ...trust, authorities: some }, asn1.notBefore)
+      : keyHashesOf(some).has(issuer);
+  const by = isKey ? "key" : identities.some((identity) => isOf(asn1, identity)) ? "identity" : "authority";
+  if (by === "authority" && (authorities.length === 0 || !isFrom(authorities))) return "nothing";
+  const isTrusted = isFrom(trust.authorities);
+  const isByOrder = ordered.keys.some((each) => sameBytes(each.spki, spki)) || (isTrusted && isOrdered(asn1, ordered));
+  if (isByOrder) return "nothing";
+  if (by === "identity" && !isTrusted) return "untrusted";
   return {
     kind: "certificate",
-    by: isKey ? "key" : "identity",
+    by,
     signer: claimedSigner({ key: { kind: "certificate", leaf: native.raw, chain: [], binding: false } }),
     notBefore: asn1.notBefore.toISOString(),
     certificate: hashOf(tbs),
@@ -90,15 +95,15 @@ function unsigned(tbs: Uint8Array): Uint8Array {
   }
 }
 
-/** Hashes of the keys of all trusted authorities, hex. */
-function authoritiesOf(trust: TrustMaterial): ReadonlySet<string> {
-  const known = keyHashes.get(trust.authorities);
+/** Hashes of the keys of authorities, hex. */
+function keyHashesOf(authorities: TrustMaterial["authorities"]): ReadonlySet<string> {
+  const known = keyHashes.get(authorities);
   if (known) return known;
-  const certificates = trust.authorities.flatMap(({ roots, intermediates }) => [...roots, ...intermediates]);
+  const certificates = authorities.flatMap(({ roots, intermediates }) => [...roots, ...intermediates]);
   const hashes = new Set(
     certificates.map((der) => hashOf(parseCertificate(der).key.export({ type: "spki", format: "der" }))),
   );
-  keyHashes.set(trust.authorities, hashes);
+  keyHashes.set(authorities, hashes);
   return hashes;
 }
 const keyHashes = new WeakMap<TrustMaterial["authorities"], ReadonlySet<string>>();

@@ -59,7 +59,8 @@ async function look(
     target,
     source: openSource(io, target),
     watch: {
-      ...{ identities: [identity], keys: [], digests: new Set(), expected: new Set(), commits: new Set() },
+      ...{ identities: [identity], keys: [], digests: new Set(), expected: new Set() },
+      ...{ authorities: [], ordered: { commits: new Set(), identities: [], keys: [] } },
       trust: { ...material, now: new Date() },
     },
     searches: true,
