@@ -2,6 +2,12 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
+import { writePem } from "../src/format/pem.ts";
+import { subjectAlternativeName } from "../src/sandbox/oidc/identity.ts";
+import { implicit, utf8String } from "../src/sandbox/pki/der.ts";
+import { extension } from "../src/sandbox/pki/x509.ts";
+import { foundry } from "./support/authorities.ts";
+import { encryptedKey } from "./support/key-pairs.ts";
 import { DAY, MONDAY, policyWorkshop } from "./support/policy-workshop.ts";
 
 /** The examples of docs/policy.md, run against images and files that are signed as the page says. */
@@ -235,4 +241,145 @@ test("docs/policy.md: a company's file during a rotation, with a stolen key, and
   };
   assert.match((await file(release())).stderr, /Verified OK/);
   assert.equal((await file(key("keys/security"))).code, 1);
+});
+
+/** Writes key pairs with certificates of an own authority, whose certificate is in ca.pem. */
+function ownAuthority(write: (name: string, text: string) => void) {
+  const { newKey, make } = foundry();
+  const root = newKey();
+  const ca = { name: "own root", issuer: "own root", issuerKey: root, at: MONDAY };
+  write("ca.pem", writePem("CERTIFICATE", make({ ...ca, key: root })));
+  /** @param issuer the OIDC issuer in the certificate; an own authority usually writes none */
+  return (name: string, email: string, issuer?: string) => {
+    const key = newKey();
+    const identity = { subject: email, generalName: implicit(1, Buffer.from(email)), extensions: [] };
+    const more = [
+      subjectAlternativeName(identity),
+      ...(issuer === undefined ? [] : [extension("1.3.6.1.4.1.57264.1.8", utf8String(issuer))]),
+    ];
+    write(`${name}.key`, encryptedKey(key.privateKey, { N: 32_768, r: 8, p: 1 }));
+    write(`${name}.pem`, writePem("CERTIFICATE", make({ ...ca, name: undefined, key, more })));
+    return ["--key", `${name}.key`, "--certificate", `${name}.pem`, "--certificate-chain", "ca.pem"];
+  };
+}
+
+test("docs/policy.md: the file with an own authority, groups and denied signers accepts and refuses what it says", async (t) => {
+  const { use, push, sign, key, person, attemptWith, write, read, at, files, setTime, tsign } = await page(t);
+  await tsign("generate-key-pair", "--output-key-prefix", "old");
+  write("stolen.pub", read("keys/stolen.pub"));
+  write("tuf_root.json", files["tuf_root.json"]);
+  const member = ownAuthority(write);
+  const [alice, bob] = [member("alice", "alice@example.com"), member("bob", "bob@example.com")];
+  use("{atLeast: 2, of: team}");
+  // The new key is on the page; the private one of the test stands for it.
+  const page_ = read("tsign.policy.yaml");
+  const pem = read("release.pub").trim().replaceAll(/^/gm, "      ").trimStart();
+  const inline = /-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/;
+  assert.match(page_, inline);
+  write("tsign.policy.yaml", page_.replace(inline, pem).replace("until: 2026-06-30", "until: 2026-03-03"));
+  // The logs that an own authority's signers use are those of the TUF repository.
+  const tuf = { TUF_MIRROR: at.tuf, TUF_ROOT_JSON: "tuf_root.json", TUF_ROOT: "tuf" };
+  const verify = (image: string) => attemptWith(tuf, "verify", "--trust-policy", "tsign.policy.yaml", image);
+  let count = 0;
+  const signed = async (...who: (readonly string[])[]) => {
+    const image = await push(`own/app${++count}:v1`, `app ${count}`);
+    for (const each of who) await sign(each, image);
+    return image;
+  };
+  const expect = async (image: string, refusal?: RegExp) => {
+    const ended = await verify(image);
+    assert.deepEqual([ended.code, ended.stdout === ""], refusal ? [1, true] : [0, false], ended.stderr);
+    if (refusal) assert.match(ended.stderr, refusal);
+  };
+  const good = await signed(key("release"), alice, bob);
+  await expect(good);
+  await expect(await signed(key("old"), alice, bob));
+  await expect(await signed(key("release"), alice), /expected all of/);
+  await expect(await signed(alice, bob), /expected all of/);
+  await expect(await signed(key("keys/stolen"), alice, bob), /expected all of/);
+  await expect(await signed(key("release"), alice, member("again", "Alice@example.com")), /expected all of/);
+  await expect(await signed(key("release"), alice, member("other", "eve@other.example")), /expected all of/);
+  await expect(await signed(key("release"), alice, member("left", "mallory@example.com")), /expected all of/);
+  await expect(
+    await signed(key("release"), alice, member("issued", "carol@example.com", at.issuer)),
+    /expected all of/,
+  );
+  await expect(await signed(key("release"), alice, person("dave@example.com")), /expected all of/);
+  write("tsign.policy.yaml", read("tsign.policy.yaml").replace(`sha256:${"0".repeat(64)}`, good.replace(/.*@/, "")));
+  await expect(good, /denied digest: malware/);
+  setTime(MONDAY + DAY);
+  const late = await signed(key("old"));
+  setTime(MONDAY);
+  for (const who of [alice, bob]) await sign(who, late);
+  await expect(late, /expected all of/);
+});
+
+test("docs/policy.md: the file with cases passes them, refuses what they refuse, and fails when its rule is loosened", async (t) => {
+  const { use, push, sign, key, attempt, tsign, read, write } = await page(t);
+  use("tests:");
+  const image = (await push("prod/app:v1")).replace(/@.*/, "");
+  await sign(key("release"), `${image}:v1`);
+  await tsign("save", "--dir", "saved/app", `${image}:v1`);
+  await tsign("policy", "test", "tsign.policy.yaml");
+  await tsign("verify", "--trust-policy", "tsign.policy.yaml", `${image}:v1`);
+  const bare = await push("prod/bare:v1", "bare");
+  await sign(key("promotion"), bare);
+  const refused = await attempt("verify", "--trust-policy", "tsign.policy.yaml", bare);
+  assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+  assert.match(refused.stderr, /expected release, found no signature that counts/);
+  const elsewhere = await push("other/app:v1");
+  await sign(key("release"), elsewhere);
+  assert.match((await attempt("verify", "--trust-policy", "tsign.policy.yaml", elsewhere)).stderr, /no rule matches/);
+  const policy = read("tsign.policy.yaml");
+  for (const [loosened, fault] of [
+    [policy.replace("signatures: {signers: release}", "insecureAcceptAnything: true"), /got accept, want refuse/],
+    [policy.replace("release: {key: release.pub}", "release: {key: promotion.pub}"), /got refuse .*, want accept/],
+    [policy.replace("/prod/**, signatures", "/none/**, signatures"), /no rule matches/],
+  ] as const) {
+    assert.notEqual(loosened, policy);
+    write("loosened.yaml", loosened);
+    const failed = await attempt("policy", "test", "loosened.yaml");
+    assert.equal(failed.code, 1);
+    assert.match(failed.stdout + failed.stderr, fault);
+  }
+});
+
+test("docs/policy.md: the file of the next stage refuses an image without the summary, or with another one", async (t) => {
+  const { use, push, attest, key, verify, tsign, write, local, setTime, attempt } = await page(t);
+  use("          policy: https://git.example");
+  const type = "https://slsa.dev/verification_summary/v1";
+  const whole = {
+    verifier: { id: "https://ci.example/promotion" },
+    policy: { uri: "https://git.example/tsign.policy.yaml" },
+    resourceUri: local("oci://registry.example/prod/app"),
+    verificationResult: "PASSED",
+    verifiedLevels: [],
+  };
+  let count = 0;
+  const attested = async (changed: object, signer = "promotion") => {
+    const image = await push(`prod/app${++count}:v1`, `app ${count}`);
+    await attest(key(signer), type, { ...whole, ...changed }, image);
+    return image;
+  };
+  const good = await attested({});
+  assert.ok(await verify(good));
+  for (const [changed, signer] of [
+    [{ verificationResult: "FAILED" }],
+    [{ verifier: { id: "https://ci.example/other" } }],
+    [{ policy: { uri: "https://git.example/other.yaml" } }],
+    [{ resourceUri: local("oci://registry.example/staging/app") }],
+    [{}, "release"],
+  ] as const) {
+    assert.ok(!(await verify(await attested(changed, signer))), JSON.stringify([changed, signer]));
+  }
+  const bare = await push("prod/bare:v1", "bare");
+  assert.ok(!(await verify(bare)), "not attested");
+  write("summary.json", (await tsign("download", "attestation", good)).stdout);
+  await tsign("attach", "attestation", "--attestation", "summary.json", bare);
+  assert.match(
+    (await attempt("verify-attestation", "--trust-policy", "tsign.policy.yaml", bare)).stderr,
+    /subject|digest/,
+  );
+  setTime(MONDAY + 91 * DAY);
+  assert.ok(!(await verify(good)), "too old");
 });

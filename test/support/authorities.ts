@@ -19,8 +19,10 @@ export function foundry() {
     issuerKey: ReturnType<typeof newKey>;
     /** Additional extensions. */
     more?: readonly Buffer[];
+    /** A time of its validity, which lasts ten minutes from a minute before; milliseconds since the epoch, default now. */
+    at?: number;
   }) => {
-    const { name, key, issuer, issuerKey, more = [] } = options;
+    const { name, key, issuer, issuerKey, more = [], at = Date.now() } = options;
     const extensions = usualExtensions({
       spki: spkiOf(key),
       issuerSpki: spkiOf(issuerKey),
@@ -31,8 +33,8 @@ export function foundry() {
       serial: serialNumber(randomBytes),
       issuer: distinguishedName(issuer),
       subject: distinguishedName(name),
-      notBefore: new Date(Date.now() - 60_000),
-      notAfter: new Date(Date.now() + 600_000),
+      notBefore: new Date(at - 60_000),
+      notAfter: new Date(at + 600_000),
       spki: spkiOf(key),
       extensions: [...extensions, ...more],
       issuerKey: issuerKey.privateKey,

@@ -55,6 +55,7 @@ export async function policyWorkshop(t: TestContext) {
       sign,
       services,
       registry: sigstore.registry,
+      files: sigstore.files,
       at: sigstore.at,
     },
     key: (name: string) => ["--key", `${name}.key`],
