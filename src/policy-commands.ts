@@ -1,5 +1,9 @@
 /** Where the commands of the groups `admission` and `policy`, which go by a trust policy, stand, for commands.ts. */
 export const policyLoaders = {
+  "admission audit": {
+    definition: () => import("./commands/admission/audit.ts"),
+    run: () => import("./commands/admission/audit.run.ts"),
+  },
   "admission manifests": {
     definition: () => import("./commands/admission/manifests.ts"),
     run: () => import("./commands/admission/manifests.run.ts"),

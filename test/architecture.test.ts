@@ -201,6 +201,7 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "evidence/find/find.ts": { packages: ["node:timers/promises"] }, // yields to signals
   "io/policy-engine.ts": { globals: ["import.meta"] }, // the engine is installed with the program
   "services/oidc/client.ts": { globals: ["Headers", "Response"] }, // openid-client expects a response in this form
+  "admission/": { packages: ["yaml"] },
   "cli/": { packages: ["@sigstore/core", "@sigstore/protobuf-specs"] },
   "evidence/": { packages: ["@sigstore/bundle", "@sigstore/core", "@sigstore/protobuf-specs"] },
   "keys/": { packages: ["@noble/"] },

@@ -9,6 +9,7 @@ import { TABLE } from "../src/cli/table.ts";
 import { loadCommand } from "../src/commands.ts";
 import type { Io } from "../src/io/io.ts";
 import { commandLine, everyCommand, sayingWorld } from "./support/every-command.ts";
+import { fakeCluster, runningPod } from "./support/fake-cluster.ts";
 import { assertSchema, jsonAnswer } from "./support/json-answer.ts";
 import { writeKeyPairs } from "./support/key-pairs.ts";
 import { testSigstore } from "./support/sandbox.ts";
@@ -135,6 +136,7 @@ function successes({ image, registry, tuf }: { image: string; registry: string; 
     "policy explain": ["policy.yaml", image],
     "policy diff": ["policy.yaml", "policy.yaml", image],
     "policy test": ["policy.yaml"],
+    "admission audit": ["--trust-policy=policy.yaml", "--kubeconfig=kubeconfig"],
     "admission manifests": [
       "--trust-policy=policy.yaml",
       "--cert-manager",
@@ -195,6 +197,8 @@ test("every command with --json: success -> one document with the result that it
       `rules: [{images: ["r.example/**", "${registry}/**"], signatures: {signers: a, log: insecure-skip}}]\n` +
       `tests: [{name: unsigned, image: "r.example/app", digest: "sha256:${"0".repeat(64)}", expect: refuse}]\n`,
   );
+  const pods = { items: [runningPod("p", [["c", image]])], metadata: {} };
+  await fakeCluster(t, cwd, (path) => (path === "/api/v1/pods" ? { body: pods } : undefined));
   write("verify.sh", "cosign verify --key a.pub r.example/app\n");
   write("pod.yaml", `apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: a, image: "${image}"}\n`);
   const { generateKeyPairSync } = await import("node:crypto");

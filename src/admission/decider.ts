@@ -38,6 +38,8 @@ export interface ImageNeeds {
   readonly needsDigest?: boolean;
   /** Reads the credentials with which the image is pulled; without it the service's own are used. */
   readonly scope?: (() => Promise<PullScope>) | undefined;
+  /** The digest that runs: it is decided on, whatever the tag is now, and whatever digest is named. */
+  readonly running?: Digest | undefined;
 }
 
 /** How long decisions are kept, in milliseconds, and how many. */
@@ -110,10 +112,14 @@ export class Decider {
    *
    * @param until when the answer is not needed any more; milliseconds since the epoch
    */
-  async decide(image: string, until: number, { needsDigest = false, scope }: ImageNeeds = {}): Promise<Outcome> {
+  async decide(
+    image: string,
+    until: number,
+    { needsDigest = false, scope, running }: ImageNeeds = {},
+  ): Promise<Outcome> {
     const loaded = this.#current();
     const { policy } = loaded;
-    const asked = namedIn(policy, image);
+    const asked = namedIn(policy, image, running);
     if ("error" in asked) return { image, ...asked };
     const { ref, rule, effect, mayPass } = asked;
     const common = { image, rule, effect };
@@ -122,7 +128,7 @@ export class Decider {
       if (named && (!named.allowed || !needsDigest || ref.digest !== undefined)) {
         return { ...common, kind: "decided", decision: named, source: "name" };
       }
-      return { ...common, kind: "decided", ...(await this.#look(loaded, { ref, rule, until, scope })) };
+      return { ...common, kind: "decided", ...(await this.#look(loaded, { ref, rule, until, scope, running })) };
     } catch (error) {
       return { ...common, kind: "failed", error, mayPass };
     }
@@ -139,24 +145,24 @@ export class Decider {
 
   async #look(
     loaded: Loaded,
-    { ref, rule, until, scope }: Asked & Pick<ImageNeeds, "scope">,
+    { ref, rule, until, scope, running }: Asked & Pick<ImageNeeds, "scope" | "running">,
   ): Promise<{ decision: Decision; source: Source }> {
     const { id, registry } = this.#registryFor(loaded, ref, scope ? await scope() : NO_SECRETS);
     registry.connections?.trim(MOST_SESSIONS);
     const isUnpinned = rule?.pinned === true && ref.digest === undefined;
     const keyOf = (digest: Digest) => JSON.stringify([loaded.id, rule?.index, ref.name, digest, isUnpinned, id]);
+    const fixed = running ?? ref.digest;
     const kept =
-      ref.digest === undefined
-        ? undefined
-        : await this.#recall(loaded, { ref, key: keyOf(ref.digest), digest: ref.digest });
+      fixed === undefined ? undefined : await this.#recall(loaded, { ref, key: keyOf(fixed), digest: fixed });
     if (kept) return kept;
-    const name = `${loaded.id} ${formatReference(ref)} ${id}`;
+    const pinned = fixed === undefined ? undefined : `${ref.name}@${fixed}`;
+    const name = `${loaded.id} ${pinned ?? formatReference(ref)} ${id}`;
     const image = await this.#once(this.#resolving, { key: name, until, registry: ref.registry }, () =>
-      openImage(this.#io, ref.original, { registry, mustExist: false }),
+      openImage(this.#io, pinned ?? ref.original, { registry, mustExist: false }),
     );
     const { digest } = image;
     const key = keyOf(digest);
-    const known = ref.digest === undefined ? await this.#recall(loaded, { ref, key, digest }) : undefined;
+    const known = fixed === undefined ? await this.#recall(loaded, { ref, key, digest }) : undefined;
     if (known) return known;
     const decided = await this.#once(this.#deciding, { key, until, registry: ref.registry }, async () => {
       const target = await imageTarget(this.#io, image, registry);

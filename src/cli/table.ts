@@ -13,6 +13,7 @@ export interface Entry {
 
 /** Every command with its summary, in the order of the reference. */
 const SUMMARIES = {
+  "admission audit": "Verify the images that run in a cluster now",
   "admission manifests": "Print manifests that run admission in a cluster",
   "admission serve": "Provide admission decisions to Kubernetes",
   "admission test": "Show what admission decides about manifests",

@@ -1,5 +1,6 @@
 import { Decider } from "../../admission/decider.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
+import { reportOf, wordOf } from "../../admission/report.ts";
 import { answersFor } from "../../admission/webhook.ts";
 import type { Answer } from "../../admission/words.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
@@ -10,7 +11,6 @@ import type { Run } from "../../cli/parser/define.ts";
 import { requireReportFormats, writeReports } from "../../cli/reports/write.ts";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
-import { IMAGE_STATES, type ImageState } from "../../images/batch.ts";
 import type { Io } from "../../io/io.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import type definition from "./test.ts";
@@ -62,9 +62,9 @@ async function readPlaces(io: Io, files: readonly string[]): Promise<Map<string,
   return places;
 }
 
-function print(io: Io, { image, ok, allowed, reason, text, effect }: Answer, places: readonly string[]): void {
-  const word = ok ? "accepted" : allowed ? "tolerated" : reason === "unchecked" ? "unchecked" : "refused";
-  io.stdout.write(`${word.padEnd(10)}${printable(image)} (${places.map(printable).join(", ")})\n`);
+function print(io: Io, answer: Answer, places: readonly string[]): void {
+  const { image, ok, allowed, text, effect } = answer;
+  io.stdout.write(`${wordOf(answer).padEnd(10)}${printable(image)} (${places.map(printable).join(", ")})\n`);
   if (!ok) io.stderr.write(`${allowed && effect === "warn" ? "WARNING: " : ""}${text}\n`);
 }
 
@@ -75,31 +75,4 @@ function recordOf({ image, allowed, reason, pinned, rule, text }: Answer, places
     ...(rule === undefined ? {} : { rule }),
     ...(text === "" ? {} : { message: text }),
   };
-}
-
-/**
- * The answers as the result of a verification, for reports. What a rule tolerates is not verified.
- *
- * @param texts what happened, without secrets
- */
-function reportOf(answers: readonly Answer[], texts: readonly string[]) {
-  const images = answers.map((each, index) => {
-    const { image, pinned } = each;
-    const state = stateOf(each);
-    const code = state === "unchecked" ? ("registry" as const) : ("policy" as const);
-    return {
-      ...{ image, state, signatures: [], missed: [] },
-      ...(pinned === undefined ? {} : { digest: pinned.slice(pinned.lastIndexOf("@") + 1), pinned }),
-      ...(state === "verified" ? {} : { error: { code, message: texts[index] ?? "", fields: {} } }),
-    };
-  });
-  const counts = Object.fromEntries(
-    IMAGE_STATES.map((state) => [state, images.filter((each) => each.state === state).length]),
-  ) as Record<ImageState, number>;
-  return { images, summary: { total: images.length, ...counts } };
-}
-
-function stateOf({ ok, reason }: Answer): ImageState {
-  if (ok) return "verified";
-  return reason === "unsigned" || reason === "not-found" || reason === "unchecked" ? reason : "refused";
 }
