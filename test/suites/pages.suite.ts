@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Ajv } from "ajv";
+import { dashboard } from "../../src/cli/reports/dashboard.ts";
 import { htmlReport } from "../../src/cli/reports/html.ts";
 import { junitReport } from "../../src/cli/reports/junit.ts";
 import { sarifReport } from "../../src/cli/reports/sarif.ts";
@@ -12,6 +13,7 @@ import { systemIo } from "../../src/io/system.ts";
 import { startSandbox } from "../../src/sandbox/server/serve.ts";
 import { browserPackages, junitValidator } from "./ecosystem-kit.ts";
 import { judge, openBrowser, type Window } from "./pages-kit.ts";
+import { dashboards } from "./pages-monitor.ts";
 import { resultOf } from "./pages-reports.ts";
 import { folder, must, TSIGN } from "./support.ts";
 
@@ -181,6 +183,25 @@ test("login pages: say as whom, or why not, and pass the same checks", async (co
   await judge(window, "login-failed-hostile", browser);
   assert.match(await window.page.evaluate("document.body.innerText"), /Login failed.*<script>.*run the command again/s);
   assert.equal(await ended, 1);
+});
+
+test("monitor: its page passes the same checks: nothing open, findings and alarms with hostile names, and hundreds", async (context) => {
+  const browser = await openBrowser(context);
+  const cwd = folder(context);
+  for (const [name, looked] of Object.entries(dashboards(HOSTILE))) {
+    const path = join(cwd, `${name}.html`);
+    writeFileSync(path, dashboard(looked, new Date()));
+    const window = await browser.open();
+    await window.page.goto(`file://${path}`);
+    await judge(window, name, browser, { fullPage: name !== "monitor-many" });
+    const text: string = await window.page.evaluate("document.body.innerText");
+    for (const { log } of looked.logs) assert.ok(text.includes(log), `${name}: ${log}`);
+    for (const { id } of [...looked.state.alarms, ...looked.state.findings].slice(0, 200)) {
+      assert.ok(text.includes(id), `${name}: ${id}`);
+    }
+    assert.equal(text.includes("<script>alert(1)</script>"), name === "monitor-hostile");
+    assert.deepEqual(window.faults(), []);
+  }
 });
 
 test("reports: HTML of 3 and 300 images passes the same checks, and its search hides images; SARIF passes the published schema", async (context) => {

@@ -49,11 +49,12 @@ function alarmOf({ id, log, api, kind, reason, evidence, raisedAt }: Alarm): Mar
 }
 
 function findingOf(finding: Finding): Markup {
-  const { id, log, api, index, kind, signer, digest, notBefore, foundAt } = finding;
+  const { id, log, api, index, kind, by, signer, digest, notBefore, foundAt } = finding;
   const facts: Fact[] = [
     ["Signer", signer],
     ["Log entry", `${index} of ${log} (${apiName(api)})`],
     ["Kind", kind],
+    ["Found by", by],
     ["Digest", digest],
     ["Issued at", notBefore],
     ["Found at", foundAt],
