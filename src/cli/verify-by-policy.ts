@@ -5,6 +5,7 @@ import { type ImageOutcome, stateOf } from "../images/batch.ts";
 import type { ImageTarget } from "../images/open.ts";
 import type { ImageVerdict } from "../images/verdict.ts";
 import type { Io } from "../io/io.ts";
+import { Connections } from "../oci/open.ts";
 import { settledInOrder } from "../oci/parallel.ts";
 import type { Decided } from "../trust-policy/decide.ts";
 import type { TrustPolicy } from "../trust-policy/model.ts";
@@ -79,7 +80,7 @@ async function decideAll(
     labels: images,
   });
   const decider = new PolicyDecider(io, policy, {
-    registry: registryOptions(flags),
+    registry: { ...registryOptions(flags), connections: new Connections() },
     workers: Math.max(1, Math.floor(flags.maxWorkers / Math.min(flags.maxWorkers, images.length))),
     rekorUrl: flags.offline ? undefined : flags.rekorUrl,
   });

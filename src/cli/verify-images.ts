@@ -155,6 +155,7 @@ async function verifyAll(io: Io, inputs: readonly NamedImage[], asked: Run): Pro
       if (error !== undefined) throw error;
       return openTarget(ioOf(index), text, { flags, mustExist, connections });
     },
+    onRepositoryDone: (repository) => connections.sessions.delete(repository),
     given: given && ((target, index) => given(ioOf(index), target)),
   });
   for await (const outcome of outcomes) {

@@ -18,6 +18,8 @@ export interface Batch {
   readonly options: Omit<VerifyImageOptions, "workers" | "given">;
   /** Resolves an image to a digest. @param index position in `images` */
   readonly open: (image: string, index: number) => Promise<ImageTarget>;
+  /** Called when no image of a repository (`registry/repository`) is left, so that what was kept for it can be forgotten. */
+  readonly onRepositoryDone?: ((repository: string) => void) | undefined;
   /** Signatures to verify instead of those stored with the image. @param index position in `images` */
   readonly given?: ((target: ImageTarget, index: number) => Promise<readonly Evidence[]>) | undefined;
 }
@@ -44,7 +46,7 @@ export type ImageState = (typeof IMAGE_STATES)[number];
  */
 export async function* verifyImages(io: TransportIo, batch: Batch): AsyncGenerator<ImageOutcome, void, undefined> {
   const { images, workers } = batch;
-  const known = new Known(images);
+  const known = new Known(images, batch.onRepositoryDone);
   let index = 0;
   for await (const settled of settledInOrder(images.entries(), workers, ([position, image]) =>
     verifyOne(io, { image, index: position }, { batch, known }),
@@ -62,29 +64,53 @@ async function verifyOne(
   { image, index }: { image: string; index: number },
   { batch, known }: { batch: Batch; known: Known },
 ): Promise<{ target: ImageTarget; verdict: ImageVerdict }> {
+  try {
+    return await verifyTarget(io, { image, index }, { batch, known });
+  } finally {
+    known.done(index);
+  }
+}
+
+async function verifyTarget(
+  io: TransportIo,
+  { image, index }: { image: string; index: number },
+  { batch, known }: { batch: Batch; known: Known },
+): Promise<{ target: ImageTarget; verdict: ImageVerdict }> {
   io.signal.throwIfAborted();
   const target = await known.target(image, () => batch.open(image, index));
   const given = await batch.given?.(target, index);
   const atOnce = Math.min(batch.workers, batch.images.length);
   const options = { ...batch.options, given, workers: Math.max(1, Math.floor(batch.workers / atOnce)) };
   const verify = () => known.turns.run(target, (each) => verifyImage(io, each, options));
-  const verdict = await (given === undefined ? known.verdict(image, target, verify) : verify());
+  const verdict = await (given === undefined ? known.verdict(index, target, verify) : verify());
   if (!verdict.ok) io.signal.throwIfAborted(); // what could not be read any more would count as a place that failed
   return { target, verdict };
 }
 
-/** What the images of a batch share: the targets by name, the verdicts by digest, and the memory. */
+/** What the images of a batch share: the targets of names given twice, the verdicts by digest, and the memory. */
 class Known {
   readonly turns = new HeavyTurns();
+  /** By position. */
+  readonly #repositories: readonly string[];
+  /** Names that are still to be verified, by repository. */
+  readonly #left: Map<string, number>;
+  /** Names given more than once. */
+  readonly #repeated: ReadonlySet<string>;
   readonly #targets = new Map<string, Promise<ImageTarget>>();
   readonly #verdicts: KnownVerdicts;
+  readonly #onRepositoryDone: ((repository: string) => void) | undefined;
 
-  constructor(images: readonly string[]) {
-    this.#verdicts = new KnownVerdicts(images.map(repositoryOf));
+  constructor(images: readonly string[], onRepositoryDone?: (repository: string) => void) {
+    this.#repositories = images.map(repositoryOf);
+    this.#left = countsOf(this.#repositories);
+    this.#repeated = new Set([...countsOf(images)].flatMap(([image, count]) => (count > 1 ? [image] : [])));
+    this.#verdicts = new KnownVerdicts(this.#repositories);
+    this.#onRepositoryDone = onRepositoryDone;
   }
 
   /** Resolves a name once, so that it stands for one digest. */
   target(image: string, open: () => Promise<ImageTarget>): Promise<ImageTarget> {
+    if (!this.#repeated.has(image)) return open();
     const known = this.#targets.get(image);
     if (known) return known;
     const target = open();
@@ -94,10 +120,26 @@ class Known {
   }
 
   /** The verdict for the digest, under the target's name. */
-  verdict(image: string, target: ImageTarget, verify: () => Promise<ImageVerdict>): Promise<ImageVerdict> {
+  verdict(index: number, target: ImageTarget, verify: () => Promise<ImageVerdict>): Promise<ImageVerdict> {
     const key = `${target.store.name} ${target.attachments.name} ${target.digest}`;
-    return this.#verdicts.of({ repository: repositoryOf(image), key, image: target.name }, verify);
+    return this.#verdicts.of({ repository: this.#repositories[index] ?? "", key, image: target.name }, verify);
   }
+
+  /** To be called once for each position, when its image is verified or has failed. */
+  done(index: number): void {
+    const repository = this.#repositories[index] ?? "";
+    const left = (this.#left.get(repository) ?? 1) - 1;
+    this.#left.set(repository, left);
+    if (left > 0) return;
+    this.#left.delete(repository);
+    this.#onRepositoryDone?.(repository);
+  }
+}
+
+function countsOf(texts: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+  return counts;
 }
 
 /** The repository of a name; the name itself if it is not a reference. */
