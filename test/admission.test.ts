@@ -591,6 +591,33 @@ test("admission: a refusal that quotes a large text of a signature -> not kept, 
   assert.equal(await costs("x"), 0);
 });
 
+test("admission: a registry that never answers -> the requests for the image end with its time limit", async (t) => {
+  const { io, policy, image, push } = await world(t);
+  await push("app");
+  let [asked, ended] = [0, 0];
+  const hanging: Io = Object.create(io, {
+    sleep: { value: testIo().sleep },
+    http: {
+      value: ({ signal }: HttpRequest) => {
+        asked++;
+        return new Promise((_, fail) => {
+          signal.addEventListener("abort", () => {
+            ended++;
+            fail(signal.reason);
+          });
+        });
+      },
+    },
+  });
+  const options = { maxBytes: 1e7, workers: 2, tagPrefix: "", rekorUrl: undefined };
+  const decider = new Decider(hanging, { current: () => policy.current, options, limit: 50 });
+  const outcome = await decider.decide(image("app"), MONDAY + MINUTE);
+  assert.equal(outcome.kind, "failed");
+  assert.match(outcome.kind === "failed" ? String(outcome.error) : "", /not finished within 0\.05 s/);
+  assert.ok(asked > 0);
+  assert.equal(ended, asked, "nothing goes on in the background");
+});
+
 test("gatekeeper: each key is answered as it was sent: the image by its digest, or an error", async (t) => {
   const { push, sign, image, io, decider, registry } = await world(t);
   const digest = await push("good");

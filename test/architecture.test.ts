@@ -202,6 +202,7 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "io/policy-engine.ts": { globals: ["import.meta"] }, // the engine is installed with the program
   "services/oidc/client.ts": { globals: ["Headers", "Response"] }, // openid-client expects a response in this form
   "admission/": { packages: ["yaml"] },
+  "admission/time-limits.ts": { packages: ["node:async_hooks"] }, // the signal of the work that reads it
   "cli/": { packages: ["@sigstore/core", "@sigstore/protobuf-specs"] },
   "evidence/": { packages: ["@sigstore/bundle", "@sigstore/core", "@sigstore/protobuf-specs"] },
   "keys/": { packages: ["@noble/"] },

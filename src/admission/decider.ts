@@ -21,7 +21,8 @@ import { Kept } from "./kept.ts";
 import type { Loaded } from "./live-policy.ts";
 import { namedIn } from "./named.ts";
 import { NO_SECRETS, type PullScope } from "./pull-secrets.ts";
-import { Turns } from "./turns.ts";
+import { TimeLimits } from "./time-limits.ts";
+import { REGISTRY_TURNS, Turns } from "./turns.ts";
 
 /** How a decision was obtained: from the name, kept from earlier, or by looking at the image. */
 type Source = "name" | "kept" | "kept, judged anew" | "verified";
@@ -56,7 +57,6 @@ const MAX_DECISION = 16 * 1024;
 const MOST_REGISTRIES = 500;
 /** Most repositories with an open session: whoever may create Pods may name any number of them. */
 const MOST_SESSIONS = 5000;
-const TURNS = { running: 16, waiting: 2000 };
 /** How long an image with large signatures waits for another one, whose registry may be slow. Milliseconds. */
 const MAX_HEAVY_WAIT = 10_000;
 
@@ -87,6 +87,7 @@ interface KeptDecision {
  */
 export class Decider {
   readonly #io: Io;
+  readonly #limits: TimeLimits;
   readonly #options: DecideOptions;
   readonly #current: () => Loaded;
   readonly #kept = new Kept<KeptDecision>(MOST_KEPT);
@@ -94,11 +95,14 @@ export class Decider {
   readonly #resolving = new Map<string, Running<RegistryImage>>();
   readonly #deciding = new Map<string, Running<Decided>>();
   readonly #registries = new Kept<RegistryOptions>(MOST_REGISTRIES);
-  readonly #turns = new Turns(TURNS);
+  readonly #turns = new Turns(REGISTRY_TURNS);
   readonly #heavy: HeavyTurns;
 
-  constructor(io: Io, { current, options }: { current: () => Loaded; options: DecideOptions }) {
-    this.#io = io;
+  /** @param of.limit of looking at one image, in milliseconds; undefined for none */
+  constructor(io: Io, of: { current: () => Loaded; options: DecideOptions; limit?: number | undefined }) {
+    const { current, options, limit } = of;
+    this.#limits = new TimeLimits(io, limit);
+    this.#io = this.#limits.io;
     this.#current = current;
     this.#options = options;
     this.#heavy = new HeavyTurns(async (ended) => {
@@ -238,7 +242,8 @@ export class Decider {
       return known.result;
     }
     const isWanted = () => (running.get(key)?.until ?? 0) > this.#io.now().getTime();
-    const result = this.#turns.run(registry, isWanted, work).finally(() => running.delete(key));
+    const limited = () => this.#limits.run(`verify images of ${registry}`, work);
+    const result = this.#turns.run(registry, isWanted, limited).finally(() => running.delete(key));
     running.set(key, { result, until });
     return result;
   }

@@ -20,6 +20,8 @@ type Address = ListenOptions & { readonly tls: ServerTls };
 
 /** Most concurrent fetches of the signatures of one image. */
 const WORKERS = 10;
+/** How long an image is looked at: the longest time that an API server waits for a webhook. Milliseconds. */
+const MAX_TIMEOUT = 30_000;
 /** Largest certificate and key file, in bytes. */
 const MAX_PEM = { maxBytes: 1024 * 1024 };
 /** How long requests are answered after the end of listening. Milliseconds. */
@@ -52,7 +54,7 @@ async function serve(io: Io, { flags, file, address, mask }: Serving): Promise<v
     warn: (text) => log({ level: "warning", message: text }),
   });
   const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
-  const decider = new Decider(own, { current: () => policy.current, options });
+  const decider = new Decider(own, { current: () => policy.current, options, limit: MAX_TIMEOUT });
   const pullSecrets = flags.pullSecrets ? new PullSecrets(await ownCluster(own), own) : undefined;
   const { providerTimeout } = flags;
   const needsClient = address.tls.clientCa !== undefined;
