@@ -37,7 +37,7 @@ const ROOMS: Rooms = {
   "packages.ts": ["errors.ts", "import-package.ts"],
   format: ["errors.ts"],
   io: ["errors.ts", "format"],
-  net: ["errors.ts", "io"],
+  net: ["errors.ts", "format", "io"],
   oci: ["errors.ts", "packages.ts", "format", "io", "net"],
   sources: ["errors.ts", "format"],
   policy: ["errors.ts", "format", "io"],
@@ -195,7 +195,6 @@ const BESIDES: Readonly<Record<string, Partial<Allowance>>> = {
   "import-package.ts": { packages: [COMPUTED] }, // the optional packages of clouds and tokens
   "cli/program.ts": { packages: ["commander"] },
   "net/aws.ts": { packages: ["node:stream"] }, // AWS's library passes bodies as streams
-  "net/proxy.ts": { packages: ["node:net"] }, // BlockList compares IP addresses
   "net/retry.ts": { globals: ["Math.random"] }, // delays retries at random
   "oci/append.ts": { globals: ["Math.random"] }, // delays writers of one tag at random
   "evidence/find/find.ts": { packages: ["node:timers/promises"] }, // yields to signals

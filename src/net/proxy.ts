@@ -1,5 +1,5 @@
-import { BlockList, isIP } from "node:net";
 import { TsignError } from "../errors.ts";
+import { ipVersion, isInRange } from "../format/ip-address.ts";
 import type { HttpResponse } from "../io/io.ts";
 
 /** The proxy for a request. */
@@ -65,23 +65,21 @@ function isEncoded(text: string): boolean {
 function bypasses(rule: string, host: string, port: string): boolean {
   if (rule === "*") return true;
   if (rule.includes("/")) return inRange(host, rule);
-  const [, name = rule, rulePort] = /^(.*?)(?::(\d+))?$/.exec(isIP(rule) === 6 ? "" : rule) ?? [];
+  const [, name = rule, rulePort] = /^(.*?)(?::(\d+))?$/.exec(ipVersion(rule) === 6 ? "" : rule) ?? [];
   if (rulePort !== undefined && rulePort !== port) return false;
   const wanted = bareHost(name || rule).replace(/^\*(?=\.)/, "");
-  if (isIP(wanted)) return wanted === host;
+  if (ipVersion(wanted)) return wanted === host;
   return wanted.startsWith(".") ? host.endsWith(wanted) : host === wanted || host.endsWith(`.${wanted}`);
 }
 
 /** Reports whether an address is in a CIDR range. An invalid range contains nothing, as in Go. */
 function inRange(host: string, range: string): boolean {
   const [network = "", bits = "", ...rest] = range.split("/");
-  const family = isIP(network);
+  const family = ipVersion(network);
   const longest = family === 6 ? 128 : 32;
-  if (family === 0 || isIP(host) !== family || rest.length > 0 || !/^\d{1,3}$/.test(bits)) return false;
+  if (family === 0 || ipVersion(host) !== family || rest.length > 0 || !/^\d{1,3}$/.test(bits)) return false;
   if (Number(bits) > longest || (bits.length > 1 && bits.startsWith("0"))) return false;
-  const list = new BlockList();
-  list.addSubnet(network, Number(bits), family === 6 ? "ipv6" : "ipv4");
-  return list.check(host, family === 6 ? "ipv6" : "ipv4");
+  return isInRange(host, network, Number(bits));
 }
 
 const TO_PROXY: Readonly<Record<string, string>> = {
@@ -137,9 +135,7 @@ export function bareHost(hostname: string): string {
 /** Reports whether a hostname is localhost, a name below it, or a loopback address. */
 export function isLoopback(hostname: string): boolean {
   const host = bareHost(hostname);
-  return (
-    host === "localhost" || host.endsWith(".localhost") || loopback.check(host, isIP(host) === 6 ? "ipv6" : "ipv4")
-  );
+  return host === "localhost" || host.endsWith(".localhost") || inOneOf(host, LOOPBACK);
 }
 
 /**
@@ -148,31 +144,33 @@ export function isLoopback(hostname: string): boolean {
  */
 export function isPrivateAddress(hostname: string): boolean {
   const host = bareHost(hostname);
-  return isIP(host) !== 0 && (isLoopback(host) || local.check(host, isIP(host) === 6 ? "ipv6" : "ipv4"));
+  return ipVersion(host) !== 0 && (isLoopback(host) || inOneOf(host, LOCAL));
 }
 
 /** Reports whether a hostname is a private IPv4 address (RFC 1918). */
 export function isRfc1918(hostname: string): boolean {
   const host = bareHost(hostname);
-  return isIP(host) === 4 && rfc1918.check(host);
+  return ipVersion(host) === 4 && inOneOf(host, RFC1918);
 }
 
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8);
-loopback.addAddress("::1", "ipv6");
-const rfc1918 = new BlockList();
-const local = new BlockList();
-for (const [network, bits] of [
+const inOneOf = (host: string, ranges: readonly (readonly [network: string, bits: number])[]) =>
+  ranges.some(([network, bits]) => isInRange(host, network, bits));
+
+const LOOPBACK = [
+  ["127.0.0.0", 8],
+  ["::1", 128],
+] as const;
+const RFC1918 = [
   ["10.0.0.0", 8],
   ["172.16.0.0", 12],
   ["192.168.0.0", 16],
-] as const) {
-  rfc1918.addSubnet(network, bits);
-  local.addSubnet(network, bits);
-}
-local.addSubnet("169.254.0.0", 16);
-local.addSubnet("100.64.0.0", 10);
-local.addSubnet("0.0.0.0", 8);
-local.addAddress("::", "ipv6");
-local.addSubnet("fe80::", 10, "ipv6");
-local.addSubnet("fc00::", 7, "ipv6");
+] as const;
+const LOCAL = [
+  ...RFC1918,
+  ["169.254.0.0", 16],
+  ["100.64.0.0", 10],
+  ["0.0.0.0", 8],
+  ["::", 128],
+  ["fe80::", 10],
+  ["fc00::", 7],
+] as const;
