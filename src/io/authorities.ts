@@ -1,9 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import { type Dirent, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import tls, { type SecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
 import { TsignError } from "../errors.ts";
 import { wrapPem } from "../format/pem.ts";
+
+/** Node's TLS. Reading certificates does not need it, and loading it takes longer than a request. */
+const tls = () => process.getBuiltinModule("node:tls");
 
 /** Where Linux distributions keep CA certificates, in the order of Go's crypto/x509 (root_linux.go). */
 const LINUX_PLACES = {
@@ -38,7 +41,7 @@ export function systemAuthorities(
   const { SSL_CERT_FILE: file, SSL_CERT_DIR: folders } = env;
   const isLinux = platform === "linux";
   if (!file && !folders && !isLinux) {
-    return [...new Set([...tls.rootCertificates, ...tls.getCACertificates("system")])];
+    return [...new Set([...tls().rootCertificates, ...tls().getCACertificates("system")])];
   }
   const texts = firstOf(file ? [file] : isLinux ? linux.files : []);
   for (const folder of folders ? folders.split(delimiter) : isLinux ? linux.folders : [])
@@ -48,13 +51,13 @@ export function systemAuthorities(
     for (const [block] of text.matchAll(BLOCK)) {
       found.set(block.replaceAll(/\s/g, ""), wrapPem(block));
     }
-  if (texts.length === 0 && !file && !folders) return tls.rootCertificates;
+  if (texts.length === 0 && !file && !folders) return tls().rootCertificates;
   return [...found.values()];
 }
 
 /** Makes the system's CA certificates those of all connections that have none of their own: of optional packages, and to proxies. */
 export function trustSystemAuthorities(env: Environment, platform: NodeJS.Platform): void {
-  tls.setDefaultCACertificates([...systemAuthorities(env, platform)]);
+  tls().setDefaultCACertificates([...systemAuthorities(env, platform)]);
 }
 
 /** A PEM block without header lines. */
@@ -109,7 +112,7 @@ function isWithin(link: string): boolean {
  */
 export function contextOf(authorities: readonly string[], own: { cert?: string; key?: string } = {}): SecureContext {
   const create = (ca: readonly string[]) => {
-    if (ca.length > 0) return tls.createSecureContext({ ...own, ca: [...ca], allowPartialTrustChain: true });
+    if (ca.length > 0) return tls().createSecureContext({ ...own, ca: [...ca], allowPartialTrustChain: true });
     throw new TsignError("input", "read CA certificates: found none", {
       hint: "install the system's CA certificates, or set SSL_CERT_FILE to a file that contains them",
     });

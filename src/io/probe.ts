@@ -1,4 +1,4 @@
-import { connect, isIP } from "node:net";
+import { ipVersion } from "../format/ip-address.ts";
 
 /** How long a server may take to answer a greeting. Milliseconds. */
 const MAX_WAIT = 10_000;
@@ -24,23 +24,66 @@ export function tlsProbe(): (server: URL, signal: AbortSignal) => Promise<boolea
 
 function askServer({ hostname, port }: URL, signal: AbortSignal): Promise<boolean> {
   const host = hostname.replace(/^\[|\]$/g, "");
-  const socket = connect({ host, port: Number(port || 443) });
   return new Promise((done) => {
     const settle = (usesTls: boolean) => {
       signal.removeEventListener("abort", stop);
-      socket.destroy();
+      clearTimeout(timer);
       done(usesTls);
+      connection.then((opened) => opened?.close());
     };
     const stop = () => settle(false);
+    const timer = setTimeout(stop, MAX_WAIT);
     signal.addEventListener("abort", stop);
-    socket.setTimeout(MAX_WAIT, stop);
-    socket.on("connect", () => socket.write(clientHello(host)));
-    socket.once("data", (answer: Buffer) => settle(TLS_ANSWERS.has(answer[0] ?? 0)));
-    socket.on("error", stop);
-    socket.on("close", stop);
+    const connection = connectTo({ host, port: Number(port || 443) }, clientHello(host), {
+      answered: (byte) => settle(TLS_ANSWERS.has(byte)),
+      ended: stop,
+    });
     if (signal.aborted) stop();
   });
 }
+
+/** What happens on a connection: its first byte came, or it ended, or was not opened. */
+interface Events {
+  answered(byte: number): void;
+  ended(): void;
+}
+
+type Connect = (
+  server: { host: string; port: number },
+  greeting: Uint8Array,
+  events: Events,
+) => Promise<{ close(): void } | undefined>;
+
+const connectByNode: Connect = async (server, greeting, { answered, ended }) => {
+  const { connect } = await import("node:net");
+  const socket = connect(server);
+  socket.on("connect", () => socket.write(greeting));
+  socket.once("data", (answer: Buffer) => answered(answer[0] ?? 0));
+  socket.on("error", ended).on("close", ended);
+  return { close: () => socket.destroy() };
+};
+
+interface BunSocket {
+  write(data: Uint8Array): number;
+  terminate(): void;
+}
+
+/** Bun's own sockets, because loading node:net takes 10 ms on Bun. */
+const { Bun } = globalThis as { Bun?: { connect(options: object): Promise<BunSocket> } };
+const connectByBun: Connect = async ({ host, port }, greeting, { answered, ended }) => {
+  const socket = {
+    open: (opened: BunSocket) => void opened.write(greeting),
+    data: (_: BunSocket, answer: Uint8Array) => answered(answer[0] ?? 0),
+    end: ended,
+    close: ended,
+    error: ended,
+    connectError: ended,
+  };
+  const opened = await Bun?.connect({ hostname: host, port, socket }).catch(ended);
+  return opened ? { close: () => opened.terminate() } : undefined;
+};
+
+const connectTo = Bun ? connectByBun : connectByNode;
 
 type Part = Uint8Array | readonly number[];
 
@@ -61,7 +104,7 @@ function clientHello(host: string): Buffer {
   ];
   const name = extension(0, vector(2, Buffer.concat([Buffer.from([0]), vector(2, Buffer.from(host))])));
   const extensions = [
-    ...(isIP(host) === 0 ? [name] : []),
+    ...(ipVersion(host) === 0 ? [name] : []),
     extension(10, vector(2, [0x00, 0x1d, 0x00, 0x17, 0x00, 0x18])), // groups: X25519, P-256, P-384
     extension(11, vector(1, [0])), // uncompressed points
     extension(13, vector(2, [0x04, 0x03, 0x08, 0x04, 0x04, 0x01, 0x05, 0x03, 0x08, 0x05, 0x05, 0x01, 0x08, 0x07])),

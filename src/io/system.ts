@@ -23,8 +23,11 @@ export function systemIo(): Io & {
   /** Waits until all output is written; a signal ends the wait. */
   written(): Promise<void>;
 } {
+  const isBun = process.versions["bun"] !== undefined;
   let probe: Io["usesTls"];
-  const loadHttp = once(() => import("./http.ts"));
+  const loadHttp = once(async () =>
+    isBun ? (await import("./fetch.ts")).exchangeOnBun : (await import("./http.ts")).exchange,
+  );
   const writing = new Set<Promise<void>>();
   const [stdout, stderr] = outlets();
   // A stream may call back for an empty write before what came earlier is out (Bun): each real write is waited for.
@@ -56,7 +59,7 @@ export function systemIo(): Io & {
     now: () => new Date(),
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     sleep,
-    http: async (request) => (await loadHttp()).exchange(request),
+    http: async (request) => (await loadHttp())(request),
     usesTls: async (server, signal) => {
       probe ??= (await import("./probe.ts")).tlsProbe();
       return probe(server, signal);

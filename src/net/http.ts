@@ -78,7 +78,7 @@ async function exchangeOnce(
 ): Promise<HttpResponse & { url: URL }> {
   const { exchange, limits, tls, peer } = attempt;
   let { url, method } = exchange;
-  const headers: Record<string, string> = { "user-agent": USER_AGENT, ...exchange.headers };
+  const headers: Record<string, string> = { "user-agent": USER_AGENT, accept: "*/*", ...exchange.headers };
   for (let redirects = 0; ; redirects++) {
     const response = await sendOne(io, { exchange, limits, tls, url, method, headers });
     const { location } = response.headers;

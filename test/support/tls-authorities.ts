@@ -62,24 +62,40 @@ function certify(options: {
   return writePem("CERTIFICATE", signCertificate(tbs, options.issuerKey.privateKey));
 }
 
+/** What issues certificates. */
+interface Issuer {
+  readonly name: string;
+  readonly key: KeyPair;
+}
+
 /**
  * Creates an authority for TLS certificates.
  *
  * @param name its common name; authorities may have the same name and different keys
+ * @param issuer who certifies it; without one it certifies itself
  * @returns its certificate (PEM), and `issue`, which creates a server's certificate for host names and IPv4 addresses, or a
- *   client's certificate if there are none
+ *   client's certificate if there are none; `subordinate` creates an authority that this one certifies
  */
-export function tlsAuthority(name: string, validity: Validity = {}) {
+export function tlsAuthority(name: string, validity: Validity = {}, issuer?: Issuer) {
   const issuerKey = newKey();
   const issuerSpki = spkiOf(issuerKey);
-  const own = usualExtensions({ spki: issuerSpki, issuerSpki, pathLength: 1 });
+  const above = issuer ?? { name, key: issuerKey };
+  const own = usualExtensions({ spki: issuerSpki, issuerSpki: spkiOf(above.key), pathLength: issuer ? 0 : 1 });
   return {
-    cert: certify({ issuer: name, issuerKey, subject: name, key: issuerKey, extensions: own, validity }),
-    issue(names: readonly string[], leafValidity: Validity = {}): TlsIdentity {
+    cert: certify({
+      issuer: above.name,
+      issuerKey: above.key,
+      subject: name,
+      key: issuerKey,
+      extensions: own,
+      validity,
+    }),
+    subordinate: (lower: string) => tlsAuthority(lower, {}, { name, key: issuerKey }),
+    issue(names: readonly string[], leafValidity: Validity = {}, { onlySubject = false } = {}): TlsIdentity {
       const key = newKey();
       const extendedKeyUsage = names.length > 0 ? EKU_SERVER : EKU_CLIENT;
       const extensions = usualExtensions({ spki: spkiOf(key), issuerSpki, extendedKeyUsage });
-      if (names.length > 0) extensions.push(alternativeNames(names));
+      if (names.length > 0 && !onlySubject) extensions.push(alternativeNames(names));
       const subject = names[0] ?? "client";
       return {
         cert: certify({ issuer: name, issuerKey, subject, key, extensions, validity: leafValidity }),
