@@ -5,9 +5,10 @@ import { networkError } from "./http-errors.ts";
 import type { HttpRequest, HttpResponse } from "./io.ts";
 
 /**
- * Requests by Bun's own fetch, which needs a quarter of the time of node:http on Bun. It serves requests that only read, and
- * answers that are usual. Whatever else happens (a certificate that it does not accept, a header that occurs twice) is decided by
- * node:http, to which the request is sent again. test/support/transport-cases.ts compares the two.
+ * Requests by Bun's own fetch, which needs a quarter of the time of node:http on Bun. It serves requests without a proxy whose body
+ * is small, and answers that are usual. Whatever else happens (a certificate that it does not accept, a header that occurs twice)
+ * is decided by node:http, to which the request is sent again, unless that could change something twice.
+ * test/support/transport-cases.ts compares the two.
  */
 const loadHttp = once(() => import("./http.ts"));
 
@@ -21,6 +22,9 @@ const SAME = new Set([
   "ENETUNREACH",
   "ETIMEDOUT",
 ]);
+
+/** Errors of fetch from before the request is sent. */
+const NOT_SENT = /^(CERT_|DEPTH_|ERR_TLS_CERT_|SELF_SIGNED_|UNABLE_TO_|INVALID_PURPOSE$|EPROTO$|FailedToOpenSocket$)/;
 
 /** Servers that fetch could not talk to. */
 const unusual = new Set<string>();
@@ -37,14 +41,17 @@ export async function exchangeOnBun(request: HttpRequest): Promise<HttpResponse>
     response = await fetch(url, optionsOf(request, tls, AbortSignal.any([signal, stop.signal])));
   } catch (cause) {
     if (signal.aborted) throw signal.reason instanceof TsignError ? signal.reason : networkError(url, cause);
-    if (SAME.has((cause as { code?: string }).code ?? "")) throw networkError(url, cause);
+    const { code = "" } = cause as { code?: string };
+    if (SAME.has(code)) throw networkError(url, cause);
+    if (!onlyReads(request) && !NOT_SENT.test(code)) throw malformed(url, cause);
     unusual.add(url.origin);
     return byNode();
   }
-  const headers = headersOf(response);
-  if (headers === undefined) {
+  const { headers, isUsual, isValid } = headersOf(response);
+  if (!isValid || (!isUsual && onlyReads(request))) {
     stop.abort();
-    return byNode();
+    if (onlyReads(request)) return byNode();
+    throw malformed(url, new Error("invalid header"));
   }
   const discard = () => stop.abort();
   return { status: response.status, headers, body: bodyOf(response, { url, signal, discard }), discard };
@@ -54,19 +61,27 @@ export async function exchangeOnBun(request: HttpRequest): Promise<HttpResponse>
 const PROTOCOLS = new Set(["http:", "https:"]);
 
 /** Headers that have a meaning for the connection: fetch compares the server's certificate with the name in Host. */
-const OF_CONNECTION = ["host", "connection", "content-length", "transfer-encoding", "expect", "upgrade"];
+const OF_CONNECTION = ["host", "connection", "transfer-encoding", "expect", "upgrade"];
+
+/** A server may answer before it has read a larger body. Bytes. */
+const MAX_BODY = 256 * 1024;
 
 /**
- * Whether fetch sends exactly this request: it adds a user-agent and accept where there are none, and may send a request again when
- * a connection that was used before is closed.
+ * Whether fetch sends exactly this request: it adds a user-agent and accept where there are none, and may send a request that only
+ * reads again when a connection that was used before is closed.
  */
-function canFetch({ url, method, headers, body, proxy }: HttpRequest): boolean {
+function canFetch({ url, headers, body = new Uint8Array(0), proxy }: HttpRequest): boolean {
   const isComplete = headers["user-agent"] !== undefined && headers["accept"] !== undefined;
   const isUsual = isComplete && !OF_CONNECTION.some((name) => name in headers);
-  const onlyReads = (method === "GET" || method === "HEAD") && body === undefined;
+  const isSmall = body instanceof Uint8Array && body.length <= MAX_BODY;
+  const stated = headers["content-length"];
+  const hasLength = isSmall && (stated === undefined || stated === String(body.length));
   const isPlain = PROTOCOLS.has(url.protocol) && url.username === "" && url.password === "";
-  return onlyReads && isUsual && isPlain && proxy === undefined;
+  return isUsual && hasLength && isPlain && proxy === undefined;
 }
+
+/** Whether a request changes nothing and may be sent again (RFC 9110 §9.2.1). */
+const onlyReads = ({ method }: HttpRequest) => method === "GET" || method === "HEAD";
 
 /** Bun's TLS options (BunFetchRequestInitTLS); undefined if there is no CA certificate, because Bun would then trust its own. */
 function tlsOf({ url, tls = {} }: HttpRequest): object | undefined {
@@ -95,9 +110,10 @@ function system(): readonly string[] {
 }
 
 /** Options of fetch that only Bun has are explained at https://bun.com/reference/globals/BunFetchRequestInit. */
-function optionsOf({ method, headers }: HttpRequest, tls: object, signal: AbortSignal): RequestInit {
+function optionsOf({ method, headers, body }: HttpRequest, tls: object, signal: AbortSignal): RequestInit {
   const ofBun = { decompress: false, proxy: false, timeout: false, verbose: false, ...tls };
-  return { method, headers, signal, redirect: "manual", ...ofBun };
+  const bytes = body instanceof Uint8Array ? { body: body as Uint8Array<ArrayBuffer> } : {};
+  return { method, headers, ...bytes, signal, redirect: "manual", ...ofBun };
 }
 
 /** Of these headers, the first counts in node:http. fetch joins them. */
@@ -106,18 +122,21 @@ const SINGLE = ["content-type", "etag", "location", "retry-after"];
 /** node:http's limit for a header is 16 KiB, with the status line. */
 const MAX_HEADER = 15 * 1024;
 
-/** Returns the headers, or undefined if node:http may read them in another way. */
-function headersOf(response: Response): Record<string, string> | undefined {
+/** Returns the headers, whether node:http reads them in the same way, and whether it takes them at all. */
+function headersOf(response: Response): { headers: Record<string, string>; isUsual: boolean; isValid: boolean } {
   const headers: Record<string, string> = {};
   let size = 0;
   for (const [name, value] of response.headers) {
     size += name.length + value.length + 4;
     headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
   }
-  const isJoined = SINGLE.some((name) => headers[name]?.includes(","));
   const twoSizes = "content-length" in headers && "transfer-encoding" in headers;
-  return size > MAX_HEADER || isJoined || twoSizes ? undefined : headers;
+  const isUsual = !SINGLE.some((name) => headers[name]?.includes(","));
+  return { headers, isUsual, isValid: size <= MAX_HEADER && !twoSizes };
 }
+
+const malformed = (url: URL, cause: unknown) =>
+  networkError(url, Object.assign(new Error("malformed answer"), { cause }));
 
 async function* bodyOf(
   { body }: Response,
@@ -128,7 +147,7 @@ async function* bodyOf(
   } catch (cause) {
     if (signal.aborted && signal.reason instanceof TsignError) throw signal.reason;
     const { code = "" } = cause as { code?: string };
-    throw networkError(url, SAME.has(code) ? cause : Object.assign(new Error("malformed answer"), { cause, code }));
+    throw SAME.has(code) ? networkError(url, cause) : malformed(url, cause);
   } finally {
     discard(); // has no effect after the end of the body
   }

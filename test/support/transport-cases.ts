@@ -7,7 +7,7 @@ import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { createServer as createTlsServer, type TlsOptions as ServerTls } from "node:tls";
 import { TsignError } from "../../src/errors.ts";
-import type { HttpRequest, HttpResponse } from "../../src/io/io.ts";
+import type { HttpRequest, HttpResponse, TlsOptions } from "../../src/io/io.ts";
 import { selfSigned, tlsAuthority } from "./tls-authorities.ts";
 
 /**
@@ -120,15 +120,29 @@ function failure(error: unknown): string {
 const ok = (body = "ok", header = "") =>
   `HTTP/1.1 200 OK\r\n${header}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
-/** A case with one server and one request. */
+/** Requests that change something are sent at most once. */
+const METHODS = ["GET", "POST"] as const;
+const bodyFor = (method: string) => (method === "POST" ? { body: Buffer.from("abc") } : {});
+
+/** Cases with one server and one request, with each method unless one is given. */
 function answered(
   name: string,
   bytes: string | ((socket: Socket) => unknown),
   want: string | RegExp,
   request: Partial<HttpRequest> & { show?: readonly string[] } = {},
-): TransportCase {
+): TransportCase[] {
   const answer = (socket: Socket) => (typeof bytes === "string" ? socket.write(bytes, "latin1") : bytes(socket));
-  return { name, want, run: async (world) => world.ask((await world.serve(answer)).url(), request) };
+  const methods = request.method ? [request.method] : METHODS;
+  return methods.map((method) => ({
+    name: `${method} ${name}`,
+    want,
+    async run(world) {
+      const server = await world.serve(answer);
+      const shown = await world.ask(server.url(), { ...bodyFor(method), ...request, method });
+      await delay(5);
+      return method === "POST" && server.requests.length > 1 ? `sent ${server.requests.length} times: ${shown}` : shown;
+    },
+  }));
 }
 
 /** A case about the request that the server reads. */
@@ -190,6 +204,14 @@ const REQUESTS: readonly TransportCase[] = [
     'PUT /u HTTP/1.1 | accept: */* | connection: keep-alive | content-length: 0 | host: 127.0.0.1:PORT | user-agent: tsign | "" | 200 "ok"',
     "/u",
     () => ({ method: "PUT", body: new Uint8Array(0) }),
+  ),
+  ...["POST", "PUT", "PATCH"].map((method) =>
+    sent(
+      `request: ${method} without a body has a length of 0`,
+      `${method} /u HTTP/1.1 | accept: */* | connection: keep-alive | content-length: 0 | host: 127.0.0.1:PORT | user-agent: tsign | "" | 200 "ok"`,
+      "/u",
+      () => ({ method }),
+    ),
   ),
   sent(
     "request: a stream with a length is not chunked",
@@ -271,6 +293,20 @@ const REQUESTS: readonly TransportCase[] = [
       return `${stopped}${stopped ? "" : ` (${produced} of 512 pieces)`}`;
     },
   },
+  ...[200, 600].map(
+    (size): TransportCase => ({
+      name: `request: an answer before the end of ${size} KiB is returned`,
+      want: '401 "no"',
+      async run(world) {
+        const server = await world.serve((socket) => {
+          socket.pause();
+          socket.write("HTTP/1.1 401 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+        });
+        const headers = { "user-agent": "tsign", accept: "*/*", "x-early": "1" };
+        return world.ask(server.url(), { method: "PUT", body: new Uint8Array(size * 1024), headers });
+      },
+    }),
+  ),
   {
     name: "request: an answer before the end of the stream is returned",
     want: "401 ",
@@ -290,19 +326,19 @@ const REQUESTS: readonly TransportCase[] = [
 ];
 
 const RESPONSES: readonly TransportCase[] = [
-  answered(
+  ...answered(
     "response: redirects are not followed",
     "HTTP/1.1 307 T\r\nLocation: /x\r\nContent-Length: 1\r\n\r\nr",
     '307 location=/x "r"',
     { show: ["location"] },
   ),
-  answered(
+  ...answered(
     "response: nothing is decompressed",
     "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
     '200 content-encoding=gzip content-length=3 "abc"',
     { show: ["content-encoding", "content-length"] },
   ),
-  answered(
+  ...answered(
     "response: repeated headers are joined",
     ok(
       "",
@@ -311,16 +347,25 @@ const RESPONSES: readonly TransportCase[] = [
     '200 www-authenticate=Basic, Bearer x set-cookie=a=1, b=2 link=1, 2 ""',
     { show: ["www-authenticate", "set-cookie", "link"] },
   ),
-  answered(
+  ...answered(
     "response: of headers that occur once, the first counts",
     ok(
       "",
       "Content-Type: a/1\r\nContent-Type: a/2\r\nLocation: /1\r\nLocation: /2\r\nRetry-After: 1\r\nRetry-After: 2\r\n",
     ),
     '200 content-type=a/1 location=/1 retry-after=1 ""',
-    { show: ["content-type", "location", "retry-after"] },
+    { method: "GET", show: ["content-type", "location", "retry-after"] },
   ),
-  answered(
+  ...answered(
+    "response: of headers that occur once, the first or all count",
+    ok(
+      "",
+      "Content-Type: a/1\r\nContent-Type: a/2\r\nLocation: /1\r\nLocation: /2\r\nRetry-After: 1\r\nRetry-After: 2\r\n",
+    ),
+    /^200 content-type=a\/1(, a\/2)? location=\/1(, \/2)? retry-after=1(, 2)? ""$/,
+    { method: "POST", ...bodyFor("POST"), show: ["content-type", "location", "retry-after"] },
+  ),
+  ...answered(
     "response: bytes above 0x7f in a header are Latin-1",
     ok("", "X-Name: \xe9\xff\r\n"),
     '200 x-name=\xe9\xff ""',
@@ -328,125 +373,134 @@ const RESPONSES: readonly TransportCase[] = [
       show: ["x-name"],
     },
   ),
-  answered("response: a header of 20 KB -> error", ok("", `X: ${"y".repeat(20_000)}\r\n`), /^network: /),
-  answered(
+  ...answered("response: a header of 20 KB -> error", ok("", `X: ${"y".repeat(20_000)}\r\n`), /^network: /),
+  ...answered(
     "response: headers of 300 KB in all -> error",
     ok("", `X: ${"y".repeat(1000)}\r\n`.repeat(300)),
     /^network: /,
   ),
-  answered(
+  ...answered(
     "response: 3000 header lines -> error, or the first ones",
     ok("", "X: y\r\n".repeat(3000)),
     /^(network: .*|200 "")$/s,
   ),
-  answered("response: a body by Content-Length", ok("body"), '200 "body"'),
-  answered("response: no body by a length of 0", ok(""), '200 ""'),
-  answered(
+  ...answered("response: a body by Content-Length", ok("body"), '200 "body"'),
+  ...answered("response: no body by a length of 0", ok(""), '200 ""'),
+  ...answered(
     "response: shorter than its length -> error",
     (s) => s.end("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"),
     CLOSED,
   ),
-  answered(
+  ...answered(
     "response: chunks",
     (s) => s.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n1\r\nd\r\n0\r\nT: 1\r\n\r\n"),
     '200 "abcd"',
   ),
-  answered(
+  ...answered(
     "response: chunks without the last -> error",
     (s) => s.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
     CLOSED,
   ),
-  answered(
+  ...answered(
     "response: a part of a chunk -> error",
     (s) => s.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n30\r\nabc"),
     CLOSED,
   ),
-  answered(
+  ...answered(
     "response: the last chunk without its end -> complete (RFC 9112 §8), or an error",
     (s) => s.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"),
     /^(200 "abc"|network: connection (closed|reset).*)$/,
   ),
-  answered(
+  ...answered(
     "response: an invalid size of a chunk -> error",
     (s) => s.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n"),
     /^network: /,
   ),
-  answered(
+  ...answered(
     "response: a chunk longer than its size -> error",
     (s) => s.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n"),
     /^network: /,
   ),
-  answered(
+  ...answered(
     "response: a body up to the end of the connection",
     (s) => s.end("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc"),
     '200 "abc"',
   ),
-  answered("response: of HTTP/1.0", (s) => s.end("HTTP/1.0 200 OK\r\n\r\nabc"), '200 "abc"'),
-  answered(
+  ...answered("response: of HTTP/1.0", (s) => s.end("HTTP/1.0 200 OK\r\n\r\nabc"), '200 "abc"'),
+  ...answered(
     "response: length and chunks at once -> error",
     (s) => s.end("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
     /^network: /,
   ),
-  answered(
+  ...answered(
     "response: two lengths -> error",
     (s) => s.end("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
     /^network: /,
   ),
-  answered(
+  ...answered(
     "response: a negative length -> error",
     (s) => s.end("HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\nabcd"),
     /^network: /,
   ),
-  answered(
+  ...answered(
     "response: a length that is no number -> error",
     (s) => s.end("HTTP/1.1 200 OK\r\nContent-Length: 3x\r\n\r\nabcd"),
     /^network: /,
   ),
-  answered(
+  ...answered(
     "response: an encoding that is not chunked, then the end",
     (s) => s.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc"),
     '200 "abc"',
   ),
-  answered("response: not HTTP -> error", (s) => s.end("SSH-2.0-x\r\n\r\n"), /^network: /),
-  answered(
+  ...answered("response: not HTTP -> error", (s) => s.end("SSH-2.0-x\r\n\r\n"), /^network: /),
+  ...answered(
     "response: a status that is no number -> error",
     (s) => s.end("HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n"),
     /^network: /,
   ),
-  answered("response: a space in a header's name -> error", (s) => s.end(ok("", "X Y: 1\r\n")), /^network: /),
-  answered(
+  ...answered("response: a space in a header's name -> error", (s) => s.end(ok("", "X Y: 1\r\n")), /^network: /),
+  ...answered(
     "response: a folded header line",
     (s) => s.end(ok("", "X-Name: a\r\n b\r\n")),
     /^(network: .*|200 x-name=a ?b "ok")$/s,
     { show: ["x-name"] },
   ),
-  answered("response: a zero byte in a header -> error", (s) => s.end(ok("", "X: a\0b\r\n")), /^network: /),
-  answered(
+  ...answered("response: a zero byte in a header -> error", (s) => s.end(ok("", "X: a\0b\r\n")), /^network: /),
+  ...answered(
     "response: 100 and 103 before the answer are skipped",
     `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n${ok()}`,
     '200 link=none "ok"',
     { show: ["link"] },
   ),
-  answered(
+  ...answered(
     "response: 101 -> error",
     (s) => s.end("HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nabc"),
     /^network: /,
   ),
-  answered("response: 204 has no body", "HTTP/1.1 204 No Content\r\n\r\n", '204 ""'),
-  answered("response: 304 with a length has no body", "HTTP/1.1 304 N\r\nContent-Length: 9\r\n\r\n", '304 ""'),
-  answered(
+  ...answered("response: 204 has no body", "HTTP/1.1 204 No Content\r\n\r\n", '204 ""'),
+  ...answered("response: 304 with a length has no body", "HTTP/1.1 304 N\r\nContent-Length: 9\r\n\r\n", '304 ""'),
+  ...answered(
     "response: HEAD has a length and no body",
     "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
     '200 content-length=9 ""',
     { method: "HEAD", show: ["content-length"] },
   ),
-  answered("response: HEAD of chunks has no body", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", '200 ""', {
-    method: "HEAD",
-  }),
-  answered("response: connection closed before it -> error", (s) => s.end(), CLOSED),
-  answered("response: connection reset before it -> error", (s) => s.resetAndDestroy(), CLOSED),
-  answered("response: connection closed in its header -> error", (s) => s.end("HTTP/1.1 200 OK\r\nContent-"), CLOSED),
-  answered(
+  ...answered(
+    "response: HEAD of chunks has no body",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    '200 ""',
+    {
+      method: "HEAD",
+    },
+  ),
+  ...answered("response: connection closed before it -> error", (s) => s.end(), CLOSED),
+  ...answered("response: connection reset before it -> error", (s) => s.resetAndDestroy(), CLOSED),
+  ...answered(
+    "response: connection closed in its header -> error",
+    (s) => s.end("HTTP/1.1 200 OK\r\nContent-"),
+    CLOSED,
+  ),
+  ...answered(
     "response: connection reset in its body -> error",
     (s) => {
       s.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", () => setTimeout(() => s.resetAndDestroy(), 20));
@@ -643,16 +697,20 @@ const good = authority.issue(LOCAL);
 const client = authority.issue([]);
 const CA = authority.cert;
 
-/** A case with one server over TLS and one request. */
-function secured(name: string, server: ServerTls, tls: HttpRequest["tls"], want: string | RegExp): TransportCase {
-  return {
-    name: `TLS: ${name}`,
+/** Cases with one server over TLS and one request. A server that is refused must not have received the request. */
+function secured(name: string, server: ServerTls, tls: HttpRequest["tls"], want: string | RegExp): TransportCase[] {
+  return METHODS.map((method) => ({
+    name: `TLS: ${method} ${name}`,
     want,
     async run(world) {
-      const { url } = await world.serve((socket) => socket.write(ok()), { tls: server });
-      return world.ask(url(), tls ? { tls } : {});
+      const { url, requests } = await world.serve((socket) => socket.write(ok()), { tls: server });
+      const headers = { "user-agent": "tsign", accept: "*/*", authorization: "Bearer secret" };
+      const answer = await world.ask(url(), { method, headers, ...bodyFor(method), ...(tls ? { tls } : {}) });
+      await delay(5);
+      const received = answer.startsWith("200") ? 1 : 0;
+      return requests.length === received ? answer : `received ${requests.length} times: ${answer}`;
     },
-  };
+  }));
 }
 
 const intermediate = authority.subordinate("intermediate");
@@ -682,8 +740,8 @@ const thenRefused = (wanted: RegExp) => new RegExp(`^200 "ok" 200 "ok" ${wanted.
 const SEQUENCES: readonly {
   name: string;
   server: ServerTls;
-  first: HttpRequest["tls"];
-  second: HttpRequest["tls"];
+  first: TlsOptions;
+  second: TlsOptions;
   want: string | RegExp;
 }[] = [
   {
@@ -738,85 +796,90 @@ const SEQUENCES: readonly {
 ];
 
 const TLS: readonly TransportCase[] = [
-  ...(["nothing", "", BROKEN, "-----BEGIN CERTIFICATE-----", `# ${CA.slice(28)}`] as const).map((ca) =>
+  ...(["nothing", "", BROKEN, "-----BEGIN CERTIFICATE-----", `# ${CA.slice(28)}`] as const).flatMap((ca) =>
     secured(`no authority is given: ${JSON.stringify(ca.slice(0, 40))}`, good, { ca }, NO_AUTHORITY),
   ),
-  secured("the given authority", good, { ca: CA }, '200 "ok"'),
-  secured("two given authorities", good, { ca: tlsAuthority("other").cert + CA }, '200 "ok"'),
-  secured("another authority", good, { ca: tlsAuthority("other").cert }, unknown),
-  secured("another authority of the same name", good, { ca: tlsAuthority("authority").cert }, /^network: /),
-  secured(
+  ...secured("the given authority", good, { ca: CA }, '200 "ok"'),
+  ...secured("two given authorities", good, { ca: tlsAuthority("other").cert + CA }, '200 "ok"'),
+  ...secured("another authority", good, { ca: tlsAuthority("other").cert }, unknown),
+  ...secured("another authority of the same name", good, { ca: tlsAuthority("authority").cert }, /^network: /),
+  ...secured(
     "expired",
     authority.issue(LOCAL, { from: -1000, to: -10 }),
     { ca: CA },
     "network: the server's certificate has expired",
   ),
-  secured(
+  ...secured(
     "not yet valid",
     authority.issue(LOCAL, { from: 1000, to: 2000 }),
     { ca: CA },
     "network: the server's certificate is not yet valid",
   ),
-  secured("another name", authority.issue(["a.example"]), { ca: CA }, /^network: .*does not match/),
-  secured("the given name", authority.issue(["a.example"]), { ca: CA, serverName: "a.example" }, '200 "ok"'),
-  secured("not the given name", good, { ca: CA, serverName: "a.example" }, /^network: .*does not match/),
-  secured("self-signed", selfSigned(LOCAL), { ca: CA }, "network: the server's certificate is self-signed"),
-  secured("not for servers", authority.issue([]), { ca: CA }, "network: the server's certificate is not for servers"),
-  secured("the server's own certificate is given", good, { ca: good.cert }, '200 "ok"'),
-  secured(
+  ...secured("another name", authority.issue(["a.example"]), { ca: CA }, /^network: .*does not match/),
+  ...secured("the given name", authority.issue(["a.example"]), { ca: CA, serverName: "a.example" }, '200 "ok"'),
+  ...secured("not the given name", good, { ca: CA, serverName: "a.example" }, /^network: .*does not match/),
+  ...secured("self-signed", selfSigned(LOCAL), { ca: CA }, "network: the server's certificate is self-signed"),
+  ...secured(
+    "not for servers",
+    authority.issue([]),
+    { ca: CA },
+    "network: the server's certificate is not for servers",
+  ),
+  ...secured("the server's own certificate is given", good, { ca: good.cert }, '200 "ok"'),
+  ...secured(
     "a chain to the given authority",
     { ...chained, cert: chained.cert + intermediate.cert },
     { ca: CA },
     '200 "ok"',
   ),
-  secured("a chain without its intermediate", chained, { ca: CA }, unknown),
-  secured(
+  ...secured("a chain without its intermediate", chained, { ca: CA }, unknown),
+  ...secured(
     "the intermediate is given",
     { ...chained, cert: chained.cert + intermediate.cert },
     { ca: intermediate.cert },
     '200 "ok"',
   ),
-  secured("the intermediate is given, and not sent", chained, { ca: intermediate.cert }, '200 "ok"'),
-  secured("the given authority has expired", expired.issue(LOCAL), { ca: expired.cert }, /^network: .*expired$/),
-  secured(
+  ...secured("the intermediate is given, and not sent", chained, { ca: intermediate.cert }, '200 "ok"'),
+  ...secured("the given authority has expired", expired.issue(LOCAL), { ca: expired.cert }, /^network: .*expired$/),
+  ...secured(
     "one of the given authorities is broken",
     good,
     { ca: `${BROKEN}${CA}` },
     /^(200 "ok"|network: .*unknown authority$|input: read CA certificates)/,
   ),
-  secured("a wildcard", authority.issue(["*.a.example"]), { ca: CA, serverName: "b.a.example" }, '200 "ok"'),
-  secured(
+  ...secured("a wildcard", authority.issue(["*.a.example"]), { ca: CA, serverName: "b.a.example" }, '200 "ok"'),
+  ...secured(
     "a wildcard, two labels",
     authority.issue(["*.a.example"]),
     { ca: CA, serverName: "c.b.a.example" },
     /^network: .*does not match/,
   ),
-  secured(
+  ...secured(
     "a wildcard, no label",
     authority.issue(["*.a.example"]),
     { ca: CA, serverName: "a.example" },
     /^network: .*does not match/,
   ),
-  secured(
+  ...secured(
     "a wildcard for a whole domain",
     authority.issue(["*.example"]),
     { ca: CA, serverName: "a.example" },
     /^network: .*does not match/,
   ),
-  secured(
+  ...secured(
     "a wildcard within a label",
     authority.issue(["b*.a.example"]),
     { ca: CA, serverName: "bc.a.example" },
     '200 "ok"',
   ),
-  secured(
+  ...secured(
     "a name in the subject only",
     authority.issue(["localhost"], {}, { onlySubject: true }),
     { ca: CA },
     '200 "ok"',
   ),
-  secured("a name with a zero byte", authority.issue(["localhost\0.example"]), { ca: CA }, /^network: /),
-  secured("a name in upper case", authority.issue(["LOCALHOST"]), { ca: CA }, '200 "ok"'),
+  ...secured("a name with a zero byte", authority.issue(["localhost\0.example"]), { ca: CA }, /^network: /),
+  ...secured("a name in upper case", authority.issue(["LOCALHOST"]), { ca: CA }, '200 "ok"'),
   {
     name: "TLS: an address is not a name",
     want: /^200 "ok" network: .*does not match.* network: .*does not match/s,
@@ -830,16 +893,21 @@ const TLS: readonly TransportCase[] = [
       return [...answers, await world.ask(`https://localhost:${port}/`, { tls: { ca: CA } })].join(" ");
     },
   },
-  secured("insecure accepts any", selfSigned(["a.example"]), { insecure: true }, '200 "ok"'),
-  secured("an old version", OLD, { ca: CA }, /^network: /),
-  secured("HTTP/1.1 where HTTP/2 is offered", { ...good, ALPNProtocols: ["h2", "http/1.1"] }, { ca: CA }, '200 "ok"'),
-  secured(
+  ...secured("insecure accepts any", selfSigned(["a.example"]), { insecure: true }, '200 "ok"'),
+  ...secured("an old version", OLD, { ca: CA }, /^network: /),
+  ...secured(
+    "HTTP/1.1 where HTTP/2 is offered",
+    { ...good, ALPNProtocols: ["h2", "http/1.1"] },
+    { ca: CA },
+    '200 "ok"',
+  ),
+  ...secured(
     "a client certificate is asked for and given",
     { ...good, requestCert: true, ca: CA },
     { ca: CA, ...client },
     '200 "ok"',
   ),
-  secured(
+  ...secured(
     "a client certificate is asked for and not given",
     { ...good, requestCert: true, ca: CA, maxVersion: "TLSv1.2" },
     { ca: CA },
