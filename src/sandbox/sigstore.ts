@@ -4,6 +4,7 @@ import type { Io } from "../io/io.ts";
 import { createFulcio } from "./fulcio.ts";
 import { createCtLog } from "./logs/ct.ts";
 import { openJournal } from "./logs/journal.ts";
+import { type SandboxWitness, verifierKey } from "./logs/note.ts";
 import { Rekor1Log } from "./logs/rekor1/log.ts";
 import { createRekor1 } from "./logs/rekor1/routes.ts";
 import { Rekor2Log } from "./logs/rekor2/log.ts";
@@ -31,6 +32,7 @@ import { createTsa } from "./tsa.ts";
 import { createTuf } from "./tuf.ts";
 
 const HOUR = 3600 * 1000;
+const WITNESSES = ["witness1.sandbox", "witness2.sandbox"];
 
 /** A Sigstore deployment: its services, and the files with which clients trust it and sign with it. */
 export interface Sigstore {
@@ -52,7 +54,8 @@ export type SigstoreFile =
   | "tsa_chain.pem"
   | "ct_log.pub"
   | "rekor1.pub"
-  | "rekor2.pub";
+  | "rekor2.pub"
+  | "witnesses.txt";
 
 type SigstoreIo = Pick<Io, "files" | "now" | "random">;
 
@@ -73,10 +76,8 @@ export async function openSigstore(
   const journal = (name: string) => openJournal(io, folder === undefined ? undefined : `${folder}/${name}`);
   const start = await beginning(io, keyring, clock);
   const random = (bytes: number) => io.random(bytes);
-  const [fulcio, tsa] = [
-    await fulcioAuthorities(keyring, { start, random }),
-    await tsaAuthorities(keyring, { start, random }),
-  ];
+  const fulcio = await fulcioAuthorities(keyring, { start, random });
+  const tsa = await tsaAuthorities(keyring, { start, random });
   const ct = createCtLog({
     signingKey: await keyring.key("ct", "p256"),
     clock,
@@ -88,6 +89,7 @@ export async function openSigstore(
   const rekor1 = new Rekor1Log({ signingKey: rekor1Key, clock, journal: await journal("rekor1"), hostname });
   const rekor2Key = await keyring.key("rekor2", "ed25519");
   const rekor2 = new Rekor2Log({ signingKey: rekor2Key, journal: await journal("rekor2"), origin: hostname });
+  const witnesses = await witnessesOf(keyring);
 
   const fulcioChain = [fulcio.intermediate.certificate, fulcio.root.certificate];
   const tsaChain = [tsa.signer.certificate, tsa.root.certificate];
@@ -114,7 +116,7 @@ export async function openSigstore(
       createFulcio({ ...fulcio, ct, tokens, issuers, clock, random }),
       ct.service,
       createRekor1(rekor1),
-      createRekor2(rekor2),
+      createRekor2(rekor2, { witnesses, clock }),
       createTsa({ ...tsa, clock, random }),
       tuf.service,
     ],
@@ -129,8 +131,13 @@ export async function openSigstore(
       "ct_log.pub": writePem("PUBLIC KEY", ct.spki),
       "rekor1.pub": writePem("PUBLIC KEY", rekor1.spki),
       "rekor2.pub": writePem("PUBLIC KEY", rekor2.spki),
+      "witnesses.txt": `${witnesses.map(verifierKey).join("\n")}\n`,
     },
   };
+}
+
+async function witnessesOf(keyring: Keyring): Promise<SandboxWitness[]> {
+  return Promise.all(WITNESSES.map(async (name) => ({ name, ...(await keyring.key(name, "ed25519")) })));
 }
 
 /** Returns the start of the TUF root's validity, which is stored so that it stays the same after a restart. */

@@ -37,13 +37,13 @@ export interface TestSigstore {
   readonly requests: readonly string[];
 }
 
-/** Starts a deployment. `io.now` uses its clock, if one is given. */
+/** Starts a deployment, at an address of its own if there are several. `io.now` uses its clock, if one is given. */
 export async function testSigstore(
-  options: { clock?: Clock; faults?: readonly Fault[]; folder?: string } = {},
+  options: { clock?: Clock; faults?: readonly Fault[]; folder?: string; base?: string } = {},
 ): Promise<TestSigstore> {
   const clock = options.clock ?? real.now;
-  const { folder } = options;
-  const sigstore = await openSigstore({ ...real, now: clock }, { base: BASE, clock, folder });
+  const { folder, base = BASE } = options;
+  const sigstore = await openSigstore({ ...real, now: clock }, { base, clock, folder });
   const faults = createFaults(options.faults);
   const registry = createRegistryHandler({ referrers: true });
   const handler = createHandler({ services: sigstore.services, registry, faults, sleep: real.sleep });
@@ -58,11 +58,11 @@ export async function testSigstore(
     });
   return {
     at,
-    registry: new URL(BASE).host,
+    registry: new URL(base).host,
     io: {
       now: clock,
       http: async (request) => {
-        if (request.url.origin !== BASE && request.url.host !== "localhost:1") return real.http(request);
+        if (request.url.origin !== base && request.url.host !== "localhost:1") return real.http(request);
         requests.push(`${request.method} ${request.url.pathname}`);
         return exchange(handler, request);
       },

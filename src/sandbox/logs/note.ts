@@ -37,3 +37,32 @@ export function ed25519KeyId(name: string, spki: Uint8Array): Buffer {
 export function spkiKeyId(spki: Uint8Array): Buffer {
   return createHash("sha256").update(spki).digest();
 }
+
+/** A witness of the sandbox, with an Ed25519 key. */
+export interface SandboxWitness {
+  readonly name: string;
+  readonly key: KeyObject;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+}
+
+/** Type of a cosignature, and the raw key (C2SP tlog-cosignature). */
+const witnessKey = ({ spki }: SandboxWitness) => Buffer.concat([Buffer.from([4]), Buffer.from(spki).subarray(-32)]);
+const witnessHint = (witness: SandboxWitness) =>
+  createHash("sha256").update(`${witness.name}\n`).update(witnessKey(witness)).digest().subarray(0, 4);
+
+/** The verifier key of a witness, `NAME+HINT+KEY` (C2SP signed-note). */
+export function verifierKey(witness: SandboxWitness): string {
+  return `${witness.name}+${witnessHint(witness).toString("hex")}+${witnessKey(witness).toString("base64")}`;
+}
+
+/** Adds the line of a witness to a checkpoint (C2SP tlog-cosignature). */
+export function cosigned(checkpoint: string, witness: SandboxWitness, now: Date): string {
+  const seconds = Math.floor(now.getTime() / 1000);
+  const time = Buffer.alloc(8);
+  time.writeBigUInt64BE(BigInt(seconds));
+  const text = checkpoint.slice(0, checkpoint.indexOf("\n\n") + 1);
+  const signature = sign(null, Buffer.from(`cosignature/v1\ntime ${seconds}\n${text}`), witness.key);
+  const line = Buffer.concat([witnessHint(witness), time, signature]);
+  return `${checkpoint}\u2014 ${witness.name} ${line.toString("base64")}\n`;
+}

@@ -41,6 +41,7 @@ export function sandboxVariables(at: Addresses, registries: Registries, folder: 
     TSIGN_SANDBOX_CT_KEY: file("ct_log.pub"),
     TSIGN_SANDBOX_REKOR_KEY: file("rekor1.pub"),
     TSIGN_SANDBOX_REKOR2_KEY: file("rekor2.pub"),
+    TSIGN_SANDBOX_WITNESSES: file("witnesses.txt"),
     TSIGN_SANDBOX_REGISTRY_PLAIN: registries.plain,
     TSIGN_SANDBOX_REGISTRY_BASIC: registries.basic,
     TSIGN_SANDBOX_REGISTRY_BEARER: registries.bearer,

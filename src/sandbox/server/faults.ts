@@ -18,6 +18,7 @@ export const FAULTS = {
   forked: "the log shows a tree in which one entry is another; value: the index of the entry",
   "changed-entry": "the log returns another entry than the one in its tree; value: the index of the entry",
   "hidden-entry": "the log does not return an entry; value: the index of the entry",
+  cosigned: "witnesses have cosigned the head of Rekor v2; value: how many of the two in witnesses.txt, 1 by default",
   shard: "Rekor v1 has begun a new tree; value: the number of entries before it",
   "bad-sct": "Fulcio returns a certificate with an invalid SCT",
   "other-key": "Fulcio returns a certificate for another key",

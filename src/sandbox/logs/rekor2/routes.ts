@@ -1,6 +1,8 @@
 import type { ServerResponse } from "../../../io/io.ts";
+import type { Clock } from "../../server/clock.ts";
 import type { FaultSwitches } from "../../server/faults.ts";
 import { answer, json, jsonOf, Refused, type Service } from "../../server/service.ts";
+import { cosigned, type SandboxWitness } from "../note.ts";
 import { spoilt } from "../rekor1/log.ts";
 import { canonicalEntry } from "./canonical.ts";
 import type { Rekor2Log } from "./log.ts";
@@ -14,8 +16,15 @@ function shown(log: Rekor2Log, faults: FaultSwitches): Rekor2Log {
   return index === undefined ? log : log.forked(Number(index));
 }
 
-/** Creates Rekor's API version 2: writing (rekor/v2/rekor_service.proto), and reading by tiles (C2SP tlog-tiles). */
-export function createRekor2(log: Rekor2Log): Service {
+/**
+ * Creates Rekor's API version 2: writing (rekor/v2/rekor_service.proto), and reading by tiles (C2SP tlog-tiles).
+ *
+ * @param witnesses cosign the head with the fault `cosigned`
+ */
+export function createRekor2(
+  log: Rekor2Log,
+  { witnesses, clock }: { witnesses: readonly SandboxWitness[]; clock: Clock },
+): Service {
   const octets = (bytes: Buffer | undefined): ServerResponse => {
     if (!bytes) throw new Refused(404, "tile not found");
     return answer(bytes, { type: "application/octet-stream" });
@@ -34,7 +43,9 @@ export function createRekor2(log: Rekor2Log): Service {
       "GET /api/v2/checkpoint": ({ faults }) => {
         const size = Number(faults.value("head", "1") ?? log.size);
         const checkpoint = spoilt(faults, shown(log, faults).checkpoint(size));
-        return answer(checkpoint, { type: "text/plain; charset=utf-8" });
+        const count = Number(faults.value("cosigned", "1") ?? 0);
+        const note = witnesses.slice(0, count).reduce((text, witness) => cosigned(text, witness, clock()), checkpoint);
+        return answer(note, { type: "text/plain; charset=utf-8" });
       },
       "GET /api/v2/tile/entries/*path": ({ params, faults }) =>
         octets(shown(log, faults).entries(params["path"] ?? "", faults)),
