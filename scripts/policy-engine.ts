@@ -22,12 +22,12 @@ function keptAt(): string {
   return join(TOOLS, "policy-engine", digest.digest("hex").slice(0, 16));
 }
 
-/** Copies the engine from the cache. Returns false when the cache has no engine for the current sources. */
-export function installPolicyEngine(): boolean {
+/** Copies the engine from the cache to a folder. Returns false when the cache has no engine for the current sources. */
+export function installPolicyEngine(folder: string): boolean {
   const kept = keptAt();
   if (!existsSync(kept)) return false;
-  rmSync(TARGET, { recursive: true, force: true });
-  cpSync(kept, TARGET, { recursive: true });
+  rmSync(folder, { recursive: true, force: true });
+  cpSync(kept, folder, { recursive: true });
   return true;
 }
 
@@ -93,6 +93,6 @@ async function compile(): Promise<void> {
 
 if (import.meta.main) {
   await compile();
-  installPolicyEngine();
+  installPolicyEngine(TARGET);
   process.stderr.write(`the policy engine is in ${TARGET}\n`);
 }

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, matchesGlob } from "node:path";
 import { test } from "node:test";
 import { crc32, inflateRawSync } from "node:zlib";
-import { tarGz, zip } from "../scripts/release/archive.ts";
+import { tarGz, ZIP_TIMES, zip } from "../scripts/release/archive.ts";
 import { homebrewFormula, scoopManifest } from "../scripts/release/formulas.ts";
 import { installers } from "../scripts/release/installers.ts";
+import { releaseTime } from "../scripts/release/release.ts";
 import { cyclonedx, spdx } from "../scripts/release/sbom.ts";
 import { signingFlags } from "../scripts/release/sign.ts";
 import { temporaryFolder } from "./support/test-io.ts";
@@ -63,6 +64,47 @@ test("zip: the same entries in any order -> the same bytes, with the content of 
   const found = unzip(packed);
   assert.equal(found.size, entries.length);
   for (const { path, content } of entries) assert.ok(found.get(path)?.equals(content), path);
+});
+
+test("zip: a time that the format cannot have -> the nearest one", () => {
+  const dated = (seconds: number) => {
+    const packed = zip(entries.slice(0, 1), seconds);
+    const [time, date] = [packed.readUInt16LE(10), packed.readUInt16LE(12)];
+    const parts = [1980 + (date >> 9), (date >> 5) & 15, date & 31, time >> 11, (time >> 5) & 63, (time & 31) * 2];
+    return new Date(Date.UTC(parts[0]!, parts[1]! - 1, ...parts.slice(2))).toISOString();
+  };
+  assert.equal(dated(SECONDS), "2023-11-14T22:13:20.000Z");
+  for (const seconds of [0, ZIP_TIMES.first - 1, ZIP_TIMES.first])
+    assert.equal(dated(seconds), "1980-01-01T00:00:00.000Z");
+  for (const seconds of [ZIP_TIMES.last, 8_000_000_000]) assert.equal(dated(seconds), "2107-12-31T23:59:58.000Z");
+});
+
+test("releaseTime: seconds, else the commit's date; something else -> refused; a word when zip cannot have it", (t) => {
+  const said = t.mock.method(process.stderr, "write", () => true);
+  assert.equal(releaseTime(String(SECONDS)), SECONDS);
+  assert.ok(releaseTime(undefined) > SECONDS);
+  assert.equal(said.mock.callCount(), 0);
+  assert.equal(releaseTime("0"), 0);
+  assert.match(
+    String(said.mock.calls[0]?.arguments[0]),
+    /^SOURCE_DATE_EPOCH 0: a zip archive has no times before 1980/,
+  );
+  assert.equal(releaseTime("8000000000"), 8_000_000_000);
+  assert.match(String(said.mock.calls[1]?.arguments[0]), /no times after 2107; it gets 2107-12-31/);
+  for (const text of ["", "x", "-1", "1.5", "1e9", "9999999999"])
+    assert.throws(() => releaseTime(text), /^Error: read SOURCE_DATE_EPOCH: got ".*", want seconds since 1970$/);
+});
+
+test("npm pack of a clone: the JavaScript, and no executable", () => {
+  const { files } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8")) as {
+    files: string[];
+  };
+  const packed = (path: string) =>
+    files.some((each) => path === each || path.startsWith(`${each}/`) || matchesGlob(path, each));
+  for (const path of ["dist/main.mjs", "dist/lib/index.mjs", "dist/types/lib/index.d.ts", "dist/policy/run.cjs"])
+    assert.ok(packed(path), path);
+  for (const path of ["dist/tsign", "dist/tsign.exe", "dist/linux-arm64/tsign", "dist/cache/x"])
+    assert.ok(!packed(path), path);
 });
 
 test("formula, manifest and installers contain the digests of the archives", () => {

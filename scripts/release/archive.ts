@@ -85,7 +85,10 @@ function split(path: string): [prefix: string, name: string] {
   return parts;
 }
 
-/** Returns a zip archive. The times are in UTC, because the format has no time zone. */
+/** The times that a zip archive can have, in seconds since 1970: 1980-01-01 to 2107-12-31. */
+export const ZIP_TIMES = { first: 315_532_800, last: 4_354_819_198 } as const;
+
+/** Returns a zip archive. The times are in UTC, because the format has no time zone, and within ZIP_TIMES. */
 export function zip(entries: readonly Entry[], seconds: number): Buffer {
   const files: Buffer[] = [];
   const directory: Buffer[] = [];
@@ -115,7 +118,7 @@ export function zip(entries: readonly Entry[], seconds: number): Buffer {
 
 /** The fields that a file's own header and the directory have in common (APPNOTE.TXT, 4.3.7 and 4.3.12). */
 function zipFields({ path, content }: Entry, packed: Buffer, seconds: number): Buffer {
-  const date = new Date(seconds * 1000);
+  const date = new Date(Math.min(Math.max(seconds, ZIP_TIMES.first), ZIP_TIMES.last) * 1000);
   const fields = Buffer.alloc(26);
   fields.writeUInt16LE(20, 0);
   fields.writeUInt16LE(0x0800, 2); // names in UTF-8

@@ -10,7 +10,12 @@ const ROOT = resolve(import.meta.dirname, "../..");
 export interface Component {
   readonly name: string;
   readonly version: string;
-  readonly kind: "npm" | "golang" | "runtime";
+  /** `deb` and `oci` are what the container image consists of besides the program: packages of Debian, or a base image. */
+  readonly kind: "npm" | "golang" | "runtime" | "deb" | "oci";
+  /** Debian's name of the processor, for `deb`. */
+  readonly architecture?: string;
+  /** Where the image comes from, without tag and digest, for `oci`; the version is its digest. */
+  readonly repository?: string;
   /** An expression of SPDX; "NOASSERTION" when the package does not state one. */
   readonly license: string;
   /** The texts of its licence files. */

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { TOOLS } from "../tools.ts";
 import { type Entry, sha256 } from "./archive.ts";
+import type { Component } from "./components.ts";
 
 /** Debian's architectures by tsign's processors. */
 const ARCHITECTURES = { x64: "amd64", arm64: "arm64" } as const;
@@ -51,19 +52,21 @@ interface Source {
 }
 
 /**
- * Returns the files of a minimal root: C library, CA certificates, a user, and folders for temporary files and the user's home.
+ * Returns the files of a minimal root: C library, CA certificates, a user, and folders for temporary files and the user's home;
+ * and the packages that they are from.
  *
  * @throws Error when a package is not served any more, or has another digest
  */
-export function debianRoot(source: Source): Entry[] {
-  const [libc, certificates] = PACKAGES.map((each) => extracted(downloaded(each, source)));
+export function debianRoot(source: Source): { entries: Entry[]; parts: Component[] } {
+  const packages = PACKAGES.map((each) => downloaded(each, source));
+  const [libc, certificates] = packages.map(extracted);
   const libraries = (libc ?? []).filter(({ path }) => LIBRARIES.test(path));
   const roots = (certificates ?? []).filter(({ path }) => path.endsWith(".crt"));
   if (libraries.length < 8 || roots.length < 50) throw new Error("make image: files are missing in Debian's packages");
   const copyrights = [...(libc ?? []), ...(certificates ?? [])].filter(({ path }) => path.endsWith("/copyright"));
   const text = (path: string, content: string): Entry => ({ path, content: Buffer.from(content) });
   const folder = (path: string, mode: number, owner = 0): Entry => ({ path, content: Buffer.alloc(0), mode, owner });
-  return [
+  const entries = [
     ...libraries,
     ...copyrights,
     { path: "etc/ssl/certs/ca-certificates.crt", content: Buffer.concat(roots.map(({ content }) => content)) },
@@ -76,6 +79,14 @@ export function debianRoot(source: Source): Entry[] {
     folder("tmp/", 0o1777),
     folder("home/nonroot/", 0o700, NONROOT),
   ];
+  return { entries, parts: packages.map(component) };
+}
+
+/** What a package's file says of itself. */
+function component(file: string): Component {
+  const field = (name: string) => execFileSync("dpkg-deb", ["--field", file, name], { encoding: "utf8" }).trim();
+  const [name, version, architecture] = [field("Package"), field("Version"), field("Architecture")];
+  return { name, version, kind: "deb", architecture, license: "NOASSERTION", texts: [] };
 }
 
 /** The files of a package, with paths relative to `/`. */

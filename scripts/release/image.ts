@@ -5,8 +5,10 @@ import { join, resolve } from "node:path";
 import { digestOf } from "../../src/format/digest.ts";
 import { systemFiles } from "../../src/io/files.ts";
 import { createLayout, type LayoutStore, openLayout } from "../../src/oci/layout/layout.ts";
+import { parseReference } from "../../src/oci/ref.ts";
 import type { Descriptor } from "../../src/oci/types.ts";
 import { type Entry, gzip, tar } from "./archive.ts";
+import type { Component } from "./components.ts";
 import { type Documents, type Installation, systemEntries } from "./contents.ts";
 import { debianRoot, NONROOT, type Processor } from "./debian-root.ts";
 import { DESCRIPTION, HOMEPAGE, PROGRAM } from "./names.ts";
@@ -30,27 +32,37 @@ interface Base {
   readonly layers: readonly Descriptor[];
   readonly diffIds: readonly string[];
   readonly environment: readonly string[];
+  /** What they consist of. */
+  readonly parts: readonly Component[];
+}
+
+/** The images of a release. */
+interface Images {
+  readonly digests: Readonly<Record<string, string>>;
+  /** What they consist of besides the program: Debian's packages, or the base image. */
+  readonly parts: readonly Component[];
 }
 
 /**
  * Writes the container image into a folder, as an OCI layout with an index of its platforms, and without the policy engine into
  * FOLDER-no-policy. The tags are VERSION and VERSION-no-policy. `tsign load` takes a layout with one image only.
  *
- * @returns the digests by tag; undefined when the release has no executable for Linux with glibc
+ * @returns the digests by tag, and the parts below the program; undefined when the release has no executable for Linux with glibc
  */
 export async function writeImages(
   folder: string,
   made: readonly Installation[],
   docs: Documents,
   options: Options,
-): Promise<Readonly<Record<string, string>> | undefined> {
+): Promise<Images | undefined> {
   const platforms = made.filter(({ platform }) => /^linux-(x64|arm64)$/.test(platform));
   if (platforms.length === 0) return undefined;
   const digests: Record<string, string> = {};
+  const below = new Map<string, Component>();
   // Packed once, because that takes most of the time.
   const parts = platforms.map((each) => ({
     processor: processorOf(each),
-    below: options.base ?? packLayer(debianRoot({ ...options, processor: processorOf(each) }), options.seconds),
+    below: options.base ?? ownRoot(each, options),
     layers: programLayers(each, docs, options),
   }));
   for (const policy of [true, false]) {
@@ -58,14 +70,28 @@ export async function writeImages(
     const tag = `${options.version}${suffix}`;
     const store = await createLayout({ files: systemFiles(process.cwd()) }, `${folder}${suffix}`);
     const manifests: object[] = [];
-    for (const { layers, ...part } of parts)
-      manifests.push(await platformImage(store, { ...part, layers: policy ? layers : layers.slice(0, 1) }, options));
+    for (const { layers, ...part } of parts) {
+      const image = await platformImage(store, { ...part, layers: policy ? layers : layers.slice(0, 1) }, options);
+      manifests.push(image.entry);
+      for (const each of image.parts) below.set(JSON.stringify(each), each);
+    }
     const index = { schemaVersion: 2, mediaType: INDEX, manifests, annotations: annotations(options) };
     const descriptor = await store.putManifest(json(index), { mediaType: INDEX });
     await store.commit([{ descriptor, name: { tag } }]);
     digests[tag] = descriptor.digest;
   }
-  return digests;
+  return { digests, parts: [...below.values()] };
+}
+
+/** A layer, and what it consists of. */
+interface Root {
+  readonly layer: Layer;
+  readonly parts: readonly Component[];
+}
+
+function ownRoot(made: Installation, options: Options): Root {
+  const { entries, parts } = debianRoot({ ...options, processor: processorOf(made) });
+  return { layer: packLayer(entries, options.seconds), parts };
 }
 
 function processorOf({ platform }: Installation): Processor {
@@ -80,15 +106,15 @@ function programLayers(made: Installation, docs: Documents, { seconds }: Options
 }
 
 /**
- * Stores the image for one platform and returns its entry in the index.
+ * Stores the image for one platform and returns its entry in the index, and the parts below the program.
  *
  * @param part.below the layer below the program's, or an image in a registry
  */
 async function platformImage(
   store: LayoutStore,
-  part: { processor: Processor; below: Layer | string; layers: readonly Layer[] },
+  part: { processor: Processor; below: Root | string; layers: readonly Layer[] },
   options: Options,
-): Promise<object> {
+): Promise<{ entry: object; parts: readonly Component[] }> {
   const architecture = part.processor === "x64" ? "amd64" : "arm64";
   const base =
     typeof part.below === "string" ? await baseFrom(store, part.below, architecture) : await ownBase(store, part.below);
@@ -111,7 +137,7 @@ async function platformImage(
   const layers = [...base.layers, ...added.map(({ descriptor }) => descriptor)];
   const manifest = { schemaVersion: 2, mediaType: MANIFEST, config: stored, layers, annotations: annotations(options) };
   const descriptor = await store.putManifest(json(manifest), { mediaType: MANIFEST });
-  return { ...descriptor, platform: { os: "linux", architecture } };
+  return { entry: { ...descriptor, platform: { os: "linux", architecture } }, parts: base.parts };
 }
 
 function isEngine({ path }: Entry): boolean {
@@ -131,10 +157,10 @@ function annotations({ version, commit, seconds }: Options): Record<string, stri
   return Object.fromEntries(Object.entries(named).map(([key, value]) => [`org.opencontainers.image.${key}`, value]));
 }
 
-async function ownBase(store: LayoutStore, root: Layer): Promise<Base> {
-  const { descriptor, diffId } = await putLayer(store, root);
+async function ownBase(store: LayoutStore, { layer, parts }: Root): Promise<Base> {
+  const { descriptor, diffId } = await putLayer(store, layer);
   const environment = ["PATH=/usr/bin", "HOME=/home/nonroot", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"];
-  return { layers: [descriptor], diffIds: [diffId], environment };
+  return { layers: [descriptor], diffIds: [diffId], environment, parts };
 }
 
 /** Copies the layers of an image in a registry, which `tsign save` downloads and checks. */
@@ -143,7 +169,8 @@ async function baseFrom(store: LayoutStore, image: string, architecture: string)
   try {
     execFileSync(process.execPath, [TSIGN, "save", "--dir", work, image], { stdio: ["ignore", "ignore", "inherit"] });
     const saved = await openLayout({ files: systemFiles(process.cwd()) }, work);
-    const top = await saved.manifest((await saved.image()).digest);
+    const { digest } = await saved.image();
+    const top = await saved.manifest(digest);
     const child = top?.manifest.manifests?.find(({ platform }) => {
       return platform?.["os"] === "linux" && platform["architecture"] === architecture;
     });
@@ -158,7 +185,16 @@ async function baseFrom(store: LayoutStore, image: string, architecture: string)
     for (const layer of layers) {
       await store.putBlob({ digest: layer.digest, size: layer.size, chunks: saved.blobStream(layer) });
     }
-    return { layers, diffIds: config.rootfs.diff_ids, environment: config.config?.Env ?? [] };
+    const { name: repository } = parseReference(image);
+    const part: Component = {
+      name: repository.replace(/^.*\//, ""),
+      version: digest,
+      kind: "oci",
+      repository,
+      license: "NOASSERTION",
+      texts: [],
+    };
+    return { layers, diffIds: config.rootfs.diff_ids, environment: config.config?.Env ?? [], parts: [part] };
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -42,11 +42,12 @@ export function platformPackage(
  * Returns the npm package with the launcher, the library, and the program as JavaScript for platforms without an executable.
  *
  * @param made the executables of the release, whose digests the launcher compares before it starts one
+ * @param release.built folder with the built program and library
  */
 export function mainPackage(
   made: readonly Installation[],
   docs: Documents,
-  release: { version: string; seconds: number },
+  release: { version: string; seconds: number; built: string },
 ): Buffer {
   const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;
   const packages = Object.fromEntries(made.map(({ platform }) => [npmPlatformName(platform), release.version]));
@@ -55,8 +56,9 @@ export function mainPackage(
       return [platform, { package: npmPlatformName(platform), program, sha256: sha256(executable) }];
     }),
   );
-  const { dependencies, ...kept } = published(manifest);
-  const files = globSync(["dist/*.mjs", "dist/lib/**/*.mjs", "dist/types/**/*.d.ts", "bin/tsign.cjs"], { cwd: ROOT });
+  const { built } = release;
+  const { dependencies, ...kept } = published(manifest, built);
+  const files = globSync(["*.mjs", "lib/**/*.mjs", "types/**/*.d.ts"], { cwd: built });
   return npmTarball(release.seconds, [
     json("package.json", {
       name: NPM_NAME,
@@ -69,11 +71,8 @@ export function mainPackage(
       optionalDependencies: packages,
     }),
     json("bin/executables.json", digests),
-    ...files.map((path) => ({
-      path,
-      content: readFileSync(join(ROOT, path)),
-      mode: path.startsWith("bin/") ? 0o755 : 0o644,
-    })),
+    { path: "bin/tsign.cjs", content: readFileSync(join(ROOT, "bin/tsign.cjs")), mode: 0o755 },
+    ...files.map((path) => ({ path: `dist/${path}`, content: readFileSync(join(built, path)) })),
     ...docs.man.map(({ path, content }) => ({ path: `man/${path}`, content })),
     { path: "LICENSE", content: docs.licence },
     { path: "THIRD-PARTY-LICENSES.txt", content: docs.thirdParty },
@@ -83,11 +82,11 @@ export function mainPackage(
 }
 
 /** The fields of package.json that are published. Node 20 may install the package: the launcher needs no more. */
-function published(manifest: Manifest) {
+function published(manifest: Manifest, built: string) {
   const { exports, types, license, dependencies, peerDependencies, peerDependenciesMeta } = manifest;
   const imported = new Set<string>();
-  for (const path of globSync("dist/{lib,types}/**/*.{mjs,d.ts}", { cwd: ROOT })) {
-    const text = readFileSync(join(ROOT, path), "utf8");
+  for (const path of globSync("{lib,types}/**/*.{mjs,d.ts}", { cwd: built })) {
+    const text = readFileSync(join(built, path), "utf8");
     for (const [, name = ""] of text.matchAll(/(?:\bfrom |\bimport\(|\bimport )"((?:@[^/"]+\/)?[^/"]+)/g))
       imported.add(name);
   }

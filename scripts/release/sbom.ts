@@ -2,7 +2,10 @@ import { sha256 } from "./archive.ts";
 import type { Component } from "./components.ts";
 import { HOMEPAGE, PROGRAM } from "./names.ts";
 
+/** What a list of components is about: the program, or its container image. */
 interface Subject {
+  /** Added to the program's name: `-image`, `-image-no-policy`. None for the program. */
+  readonly suffix?: string;
   readonly version: string;
   /** In seconds since 1970. */
   readonly seconds: number;
@@ -10,8 +13,10 @@ interface Subject {
 }
 
 /** Returns the package URL of a component (purl specification). */
-function purl({ name, version, kind }: Component): string {
+function purl({ name, version, kind, architecture = "", repository = "" }: Component): string {
   if (kind === "runtime") return `pkg:generic/${name}@${version}`;
+  if (kind === "deb") return `pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${architecture}`;
+  if (kind === "oci") return `pkg:oci/${name}@${encodeURIComponent(version)}?repository_url=${repository}`;
   return `pkg:${kind}/${name.split("/").map(encodeURIComponent).join("/")}@${encodeURIComponent(version)}`;
 }
 
@@ -20,9 +25,13 @@ function timestamp(seconds: number): string {
 }
 
 /** Returns the list of the components as SPDX 2.3, in JSON. */
-export function spdx(parts: readonly Component[], { version, seconds, commit }: Subject): string {
-  const idOf = (part: Component) => `SPDXRef-${part.kind}-${part.name}-${part.version}`.replace(/[^A-Za-z0-9.-]/g, "-");
-  const own = `SPDXRef-${PROGRAM}`;
+export function spdx(parts: readonly Component[], { version, seconds, commit, suffix = "" }: Subject): string {
+  const idOf = ({ kind, name, version: of, architecture }: Component) => {
+    return ["SPDXRef", kind, name, of, ...(architecture === undefined ? [] : [architecture])]
+      .join("-")
+      .replace(/[^A-Za-z0-9.-]/g, "-");
+  };
+  const own = `SPDXRef-${PROGRAM}${suffix}`;
   const packages = parts.map((part) => ({
     SPDXID: idOf(part),
     name: part.name,
@@ -38,14 +47,15 @@ export function spdx(parts: readonly Component[], { version, seconds, commit }: 
     spdxVersion: "SPDX-2.3",
     dataLicense: "CC0-1.0",
     SPDXID: "SPDXRef-DOCUMENT",
-    name: `${PROGRAM}-${version}`,
-    documentNamespace: `${HOMEPAGE}/spdx/${version}/${commit}`,
+    name: `${PROGRAM}-${version}${suffix}`,
+    documentNamespace: `${HOMEPAGE}/spdx/${version}/${commit}${suffix}`,
     creationInfo: { created: timestamp(seconds), creators: [`Tool: ${PROGRAM}-release-${version}`] },
     packages: [
       {
         SPDXID: own,
-        name: PROGRAM,
+        name: `${PROGRAM}${suffix}`,
         versionInfo: version,
+        primaryPackagePurpose: suffix === "" ? "APPLICATION" : "CONTAINER",
         downloadLocation: `git+${HOMEPAGE}@${commit}`,
         filesAnalyzed: false,
         licenseConcluded: "Apache-2.0",
@@ -63,8 +73,10 @@ export function spdx(parts: readonly Component[], { version, seconds, commit }: 
 }
 
 /** Returns the list of the components as CycloneDX 1.6, in JSON. */
-export function cyclonedx(parts: readonly Component[], { version, seconds, commit }: Subject): string {
-  const hex = sha256(`${version} ${commit}`);
+export function cyclonedx(parts: readonly Component[], { version, seconds, commit, suffix = "" }: Subject): string {
+  const hex = sha256(`${version} ${commit}${suffix}`);
+  const own = `${PROGRAM}${suffix}`;
+  const type = suffix === "" ? "application" : "container";
   // A version 8 UUID (RFC 9562, section 5.8), so that the same commit gives the same document.
   const uuid = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
   const licence = (license: string) => {
@@ -78,17 +90,17 @@ export function cyclonedx(parts: readonly Component[], { version, seconds, commi
     version: 1,
     metadata: {
       timestamp: timestamp(seconds),
-      component: { type: "application", "bom-ref": PROGRAM, name: PROGRAM, version, ...licence("Apache-2.0") },
+      component: { type, "bom-ref": own, name: own, version, ...licence("Apache-2.0") },
     },
     components: parts.map((part) => ({
-      type: part.kind === "runtime" ? "framework" : "library",
+      type: part.kind === "runtime" ? "framework" : part.kind === "oci" ? "container" : "library",
       "bom-ref": purl(part),
       name: part.name,
       version: part.version,
       purl: purl(part),
       ...licence(part.license),
     })),
-    dependencies: [{ ref: PROGRAM, dependsOn: parts.map(purl) }, ...parts.map((part) => ({ ref: purl(part) }))],
+    dependencies: [{ ref: own, dependsOn: parts.map(purl) }, ...parts.map((part) => ({ ref: purl(part) }))],
   };
   return `${JSON.stringify(document, null, 2)}\n`;
 }

@@ -31,7 +31,7 @@ export function release(env: Readonly<Record<string, string>> = {}): void {
 }
 
 /**
- * Starts a sandbox from the sources, because making a release replaces the built program.
+ * Starts a sandbox.
  *
  * @returns its variables, and a function that stops it
  */

@@ -354,35 +354,56 @@ test("image: runs without root on a read-only file system, at most 200 MB", with
 });
 
 test(
-  "image: loaded into a registry, signed and attested -> accepted by tsign and cosign",
+  "image: loaded with its signatures -> image, platforms and attestations are accepted by tsign and cosign",
   without(/^linux-(x64|arm64)$/),
   async (t) => {
     const cwd = folder(t);
     const { env } = sandbox;
-    const tags = JSON.parse(readFileSync(join(RELEASE, `tsign-${version}-image.json`), "utf8")) as Record<
-      string,
-      string
-    >;
-    const token = await must(TSIGN, ["sandbox", "token", "--email", SIGNER, "--ttl", "1h"], { cwd, env });
-    const identity = { ...env, SIGSTORE_ID_TOKEN: token.stdout.trim() };
+    const layout = join(RELEASE, `tsign-${version}-image`);
+    const tags = JSON.parse(readFileSync(`${layout}.json`, "utf8")) as Record<string, string>;
+    const by = identityFlags(env);
+    const other = by.map((flag) => (flag === SIGNER ? "other@example.com" : flag));
     for (const [tag, digest] of Object.entries(tags)) {
       const suffix = tag.slice(version.length);
-      const repository = `${env["TSIGN_SANDBOX"]}/tsign`;
-      const layout = join(RELEASE, `tsign-${version}-image${suffix}`);
-      await must(TSIGN, ["load", "--dir", layout, `${repository}:${tag}`], { cwd, env });
-      const image = `${repository}@${digest}`;
-      await must(TSIGN, ["sign", "--yes", image], { cwd, env: identity });
-      const predicate = join(RELEASE, `tsign-${version}.provenance.json`);
-      await must(TSIGN, ["attest", "--yes", "--type", "slsaprovenance1", "--predicate", predicate, image], {
-        cwd,
-        env: identity,
-      });
+      const load = async (from: string, repository: string) => {
+        await must(TSIGN, ["load", "--dir", from, `${repository}:${tag}`], { cwd, env });
+        return `${repository}@${digest}`;
+      };
+      const image = await load(
+        join(RELEASE, `signatures/tsign-${version}-image${suffix}`),
+        `${env["TSIGN_SANDBOX"]}/tsign`,
+      );
+      const unsigned = await load(`${layout}${suffix}`, `${env["TSIGN_SANDBOX"]}/unsigned`);
+      const index = JSON.parse(readFileSync(join(`${layout}${suffix}`, "blobs", digest.replace(":", "/")), "utf8"));
+      const platforms = index.manifests.map((each: { digest: string }) => image.replace(digest, each.digest));
+      assert.equal(platforms.length, BUILT.filter((platform) => /^linux-(x64|arm64)$/.test(platform)).length);
+      const lists = join(RELEASE, `tsign-${version}-image${suffix}`);
+      const predicates = {
+        slsaprovenance1: join(RELEASE, `tsign-${version}.provenance.json`),
+        spdxjson: `${lists}.spdx.json`,
+        cyclonedx: `${lists}.cdx.json`,
+      };
       for (const program of [TSIGN, COSIGN]) {
-        const flags = identityFlags(env);
-        const by = program === COSIGN ? ["--allow-http-registry", ...flags] : flags;
-        await must(program, ["verify", ...by, `${repository}:${tag}`], { cwd, env });
-        await must(program, ["verify-attestation", "--type", "slsaprovenance1", ...by, image], { cwd, env });
+        const http = program === COSIGN ? ["--allow-http-registry"] : [];
+        for (const each of [image, ...platforms]) await must(program, ["verify", ...http, ...by, each], { cwd, env });
+        await assert.rejects(must(program, ["verify", ...http, ...other, image], { cwd, env }));
+        await assert.rejects(must(program, ["verify", ...http, ...by, unsigned], { cwd, env }));
+        for (const [type, file] of Object.entries(predicates)) {
+          const verify = (flags: readonly string[], each: string) => {
+            return must(program, ["verify-attestation", "--type", type, ...http, ...flags, each], { cwd, env });
+          };
+          const { payload } = JSON.parse((await verify(by, image)).stdout);
+          const statement = JSON.parse(Buffer.from(payload, "base64").toString("utf8"));
+          assert.deepEqual(statement.predicate, JSON.parse(readFileSync(file, "utf8")));
+          assert.deepEqual(statement.subject[0].digest, { sha256: digest.slice("sha256:".length) });
+          await assert.rejects(verify(other, image));
+          await assert.rejects(verify(by, unsigned));
+        }
       }
+      const { components } = JSON.parse(readFileSync(`${lists}.cdx.json`, "utf8"));
+      const urls = components.map(({ purl }: { purl: string }) => purl.replace(/@.*/, ""));
+      assert.ok(["pkg:generic/bun", "pkg:deb/debian/libc6"].every((url) => urls.includes(url)));
+      assert.equal(urls.includes("pkg:golang/cuelang.org/go"), suffix === "");
     }
   },
 );
