@@ -4,6 +4,7 @@
 // a process that is called "node".
 const fs = require("node:fs");
 const path = require("node:path");
+const zlib = require("node:zlib");
 globalThis.fs = fs;
 globalThis.path = path;
 require("./wasm_exec.js");
@@ -13,8 +14,14 @@ go.argv = ["policy-engine", ...process.argv.slice(2)];
 go.env = { ...process.env };
 go.exit = process.exit;
 
+/** The npm package contains the engine compressed: 9 MB instead of 59. */
+function engine() {
+  const file = path.join(__dirname, "engine.wasm");
+  return fs.existsSync(file) ? fs.readFileSync(file) : zlib.brotliDecompressSync(fs.readFileSync(`${file}.br`));
+}
+
 async function main() {
-  const code = fs.readFileSync(path.join(__dirname, "engine.wasm"));
+  const code = engine();
   const { instance } = await WebAssembly.instantiate(code, go.importObject);
   process.on("exit", (status) => {
     if (status === 0 && !go.exited) process.exitCode = 1; // it still waits for something

@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { portableEngine } from "../policy-engine.ts";
 import { type Entry, sha256, tarGz } from "./archive.ts";
 import { type Documents, type Installation, programEntries } from "./contents.ts";
 import { DESCRIPTION, NPM_NAME, npmPlatformName, PROGRAM } from "./names.ts";
@@ -44,11 +45,11 @@ export function platformPackage(
  * @param made the executables of the release, whose digests the launcher compares before it starts one
  * @param release.built folder with the built program and library
  */
-export function mainPackage(
+export async function mainPackage(
   made: readonly Installation[],
   docs: Documents,
   release: { version: string; seconds: number; built: string },
-): Buffer {
+): Promise<Buffer> {
   const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;
   const packages = Object.fromEntries(made.map(({ platform }) => [npmPlatformName(platform), release.version]));
   const digests = Object.fromEntries(
@@ -73,6 +74,7 @@ export function mainPackage(
     json("bin/executables.json", digests),
     { path: "bin/tsign.cjs", content: readFileSync(join(ROOT, "bin/tsign.cjs")), mode: 0o755 },
     ...files.map((path) => ({ path: `dist/${path}`, content: readFileSync(join(built, path)) })),
+    ...(await portableEngine()).map(({ path, content }) => ({ path: `dist/policy/${path}`, content })),
     ...docs.man.map(({ path, content }) => ({ path: `man/${path}`, content })),
     { path: "LICENSE", content: docs.licence },
     { path: "THIRD-PARTY-LICENSES.txt", content: docs.thirdParty },

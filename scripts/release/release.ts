@@ -155,10 +155,10 @@ async function make(
   const parts = await components();
   const docs = documents(licenceFile(parts));
   const { made, archives } = await buildPlatforms(release, platforms, docs);
-  save(release, `${NPM_NAME}-${release.version}.tgz`, mainPackage(made, docs, { ...release, built: BUILT }));
+  save(release, `${NPM_NAME}-${release.version}.tgz`, await mainPackage(made, docs, { ...release, built: BUILT }));
   save(release, `${PROGRAM}.rb`, homebrewFormula(archives, release));
   const scoop = scoopManifest(archives, release);
-  if (scoop !== undefined) save(release, `${PROGRAM}.scoop.json`, scoop);
+  if (scoop !== undefined) save(release, `${PROGRAM}.json`, scoop);
   for (const [name, content] of installers(archives, release)) save(release, name, content);
   const commit = execFileSync("git", ["rev-parse", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim();
   const layout = join(release.folder, `${PROGRAM}-${release.version}-image`);

@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { gunzipSync } from "node:zlib";
 
 /** Readers of the formats of files that this machine cannot run, written apart from those that make them. */
 
@@ -70,26 +69,4 @@ function pagesMatch(file: Buffer, signature: number): boolean {
     if (!createHash("sha256").update(bytes).digest().equals(stated)) return false;
   }
   return count === Math.ceil(limit / page);
-}
-
-/** Returns the SHA-256 of each file in an rpm package, or the target of a link after `-> `, by its path. */
-export function rpmFiles(rpm: Buffer): Map<string, string> {
-  const headerEnd = (at: number) => at + 16 + rpm.readUInt32BE(at + 8) * 16 + rpm.readUInt32BE(at + 12);
-  const payload = headerEnd(Math.ceil(headerEnd(96) / 8) * 8);
-  const cpio = gunzipSync(rpm.subarray(payload));
-  const files = new Map<string, string>();
-  const align = (value: number) => Math.ceil(value / 4) * 4;
-  for (let at = 0; ; ) {
-    const field = (index: number) =>
-      Number.parseInt(cpio.toString("latin1", at + 6 + index * 8, at + 14 + index * 8), 16);
-    const [mode, size, nameSize] = [field(1), field(6), field(11)];
-    const name = cpio.toString("utf8", at + 110, at + 110 + nameSize - 1);
-    if (name === "TRAILER!!!") return files;
-    const start = align(at + 110 + nameSize);
-    const content = cpio.subarray(start, start + size);
-    const path = name.replace(/^\.?\//, "");
-    if ((mode & 0o170000) === 0o120000) files.set(path, `-> ${content}`);
-    else if ((mode & 0o170000) === 0o100000) files.set(path, createHash("sha256").update(content).digest("hex"));
-    at = align(start + size);
-  }
 }

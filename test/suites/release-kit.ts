@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { PLATFORMS, thisPlatform } from "../../scripts/executable.ts";
 import { TOOLS } from "../../scripts/tools.ts";
-import { COSIGN, folder, must, NO_LOG, TSIGN } from "./support.ts";
+import { COSIGN, folder, folderWithKeys, must, NO_LOG, OFFLINE, pushImage, TSIGN } from "./support.ts";
 
 /** What the tests of a release have in common: the release, a sandbox that signs it, and programs to run it with. */
 export const ROOT = resolve(import.meta.dirname, "../..");
@@ -109,6 +109,22 @@ export function check(context: TestContext, program: string, runner: readonly st
     assert.equal(evaluated.status, 0, evaluated.stderr);
     assert.equal(JSON.parse(evaluated.stdout).ok, ok);
   }
+}
+
+/** An image with an attestation in a registry, a public key, and a Rego policy that accepts it and one that does not. */
+export async function attestedImage(context: TestContext, registry: string) {
+  const cwd = await folderWithKeys(context, "k");
+  const image = await pushImage(registry, "attested", cwd);
+  writeFileSync(join(cwd, "p.json"), "{}");
+  const signing = ["--key", "k.key", ...OFFLINE, "--type", "custom", "--predicate", "p.json"];
+  await must(TSIGN, ["attest", ...signing, image], { cwd });
+  for (const verdict of ["true", "false"])
+    writeFileSync(join(cwd, `${verdict}.rego`), `package signature\nallow { ${verdict} }\n`);
+  const verify = (verdict: boolean) => {
+    const policy = ["--type", "custom", "--policy", join(cwd, `${verdict}.rego`)];
+    return ["verify-attestation", "--key", join(cwd, "k.pub"), NO_LOG, ...policy, image];
+  };
+  return { verify };
 }
 
 /** Returns the folder of a version of Node with its npm, which is kept with the tools of the suites. */

@@ -9,13 +9,16 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
-import { needsOf, rpmFiles } from "./release-formats.ts";
+import { goProgram } from "./ecosystem-kit.ts";
+import { needsOf } from "./release-formats.ts";
 import {
   ARCHIVE,
+  attestedImage,
   BUILT,
   check,
   identityFlags,
@@ -28,6 +31,7 @@ import {
   verifyFile,
   version,
 } from "./release-kit.ts";
+import { insideRoot, muslRoot, rpmProgram } from "./release-roots.ts";
 import { actionSteps, componentScript, serve } from "./release-scripts.ts";
 import { COSIGN, folder, must, run, TSIGN } from "./support.ts";
 
@@ -148,7 +152,7 @@ test("Homebrew, Scoop: digests are those of the archives", () => {
   assert.ok(pairs.length > 0);
   for (const [, name = "", digest] of pairs) assert.equal(digest, listed.get(name));
   if (!BUILT.includes("windows-x64")) return;
-  const manifest = JSON.parse(readFileSync(join(RELEASE, "tsign.scoop.json"), "utf8"));
+  const manifest = JSON.parse(readFileSync(join(RELEASE, "tsign.json"), "utf8"));
   assert.equal(manifest.architecture["64bit"].hash, listed.get(`tsign-${version}-windows-x64.zip`));
 });
 
@@ -228,7 +232,7 @@ const NODES = { 20: "20.20.2", 22: "22.23.5", 24: "24.22.3", 26: undefined };
 const TARBALLS = [`tsign-${version}.tgz`, `tsign-${PLATFORM}-${version}.tgz`].map((name) => join(RELEASE, name));
 
 for (const [line, exact] of Object.entries(NODES)) {
-  test(`npm on Node ${line}: global installation and npx run the executable; an altered one is refused`, (t) => {
+  test(`npm on Node ${line}: global installation and npx run the executable; an altered one is refused`, async (t) => {
     const cwd = folder(t);
     const bin = exact === undefined ? dirname(process.execPath) : nodeFolder(exact);
     const given = Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle)_/.test(name));
@@ -252,7 +256,16 @@ for (const [line, exact] of Object.entries(NODES)) {
     const script = npm(join(cwd, "script"), "--omit=optional", TARBALLS[0] ?? "");
     const shown = start(script, "version", "--json");
     if (line === "20") assert.match(shown.stderr, /requires Node.js 22\.21, 24\.5 or newer; this is v20/);
-    else assert.match(runtime(shown.stdout), new RegExp(`^node v${line}\\.`));
+    else {
+      assert.match(runtime(shown.stdout), new RegExp(`^node v${line}\\.`));
+      assert.match(JSON.parse(shown.stdout).policyEngine, /^WebAssembly: cue v\d\S+, opa v\d\S+$/);
+      const { verify } = await attestedImage(t, sandbox.env["TSIGN_SANDBOX"] ?? "");
+      const accepted = start(script, ...verify(true));
+      assert.equal(accepted.status, 0, accepted.stderr);
+      const refused = start(script, ...verify(false));
+      assert.notEqual(refused.status, 0);
+      assert.match(refused.stderr, /false\.rego/);
+    }
 
     appendFileSync(join(cwd, "both/lib/node_modules/@tsign", PLATFORM, "tsign"), "x");
     const refused = start(installed, "version", "--json");
@@ -285,8 +298,7 @@ test(
   "deb: dpkg installs it into a fresh root, where it runs; it can be removed",
   without(/^linux-(x64|arm64)$/),
   (t) => {
-    const { root } = imageRoot(t, process.arch === "x64" ? "amd64" : "arm64");
-    execFileSync("rm", ["-r", join(root, "usr/lib/tsign"), join(root, "usr/bin/tsign")]);
+    const root = bareRoot(t, process.arch === "x64" ? "amd64" : "arm64");
     mkdirSync(join(root, "var/lib/dpkg"), { recursive: true });
     writeFileSync(join(root, "var/lib/dpkg/status"), "");
     const dpkg = (...args: string[]) => {
@@ -303,34 +315,92 @@ test(
   },
 );
 
-test("rpm: its files are those of the archive, in the places of a system", without(/^linux-(x64|arm64)$/), (t) => {
-  for (const platform of BUILT.filter((each) => /^linux-(x64|arm64)$/.test(each))) {
-    const root = unpacked(t, platform);
-    const files = rpmFiles(readFileSync(join(RELEASE, `tsign-${version}-${platform}.rpm`)));
-    for (const [path, original] of [
-      ["usr/lib/tsign/tsign", "tsign"],
-      ["usr/lib/tsign/policy/engine", "policy/engine"],
-      ["usr/share/man/man1/tsign.1", "man/man1/tsign.1"],
-    ] as const) {
-      assert.equal(files.get(path), sha256(readFileSync(join(root, original))), path);
-    }
-    assert.equal(files.get("usr/bin/tsign"), "-> ../lib/tsign/tsign");
-  }
-});
+/** The image's root without tsign: C library, certificates and a user. */
+function bareRoot(context: TestContext, architecture: string): string {
+  const { root } = imageRoot(context, architecture);
+  execFileSync("rm", ["-r", join(root, "usr/lib/tsign"), join(root, "usr/bin/tsign")]);
+  return root;
+}
 
-test("apk: its files are those of the archive; it needs what the executable needs", without(/-musl$/), (t) => {
-  for (const platform of BUILT.filter((each) => each.endsWith("-musl"))) {
-    const root = unpacked(t, platform);
-    const cwd = folder(t);
-    const file = join(RELEASE, `tsign-${version}-${platform.replace("-musl", "")}.apk`);
-    execFileSync("tar", ["--ignore-zeros", "-xzf", file, "-C", cwd], { stdio: "ignore" });
-    assert.match(readFileSync(join(cwd, ".PKGINFO"), "utf8"), /^depend = libstdc\+\+$/m);
-    for (const name of ["tsign", "policy/engine"]) {
-      const installed = readFileSync(join(cwd, "usr/lib/tsign", name));
-      assert.equal(sha256(installed), sha256(readFileSync(join(root, name))), name);
-    }
+/** What runs a program of a root for another processor; nothing for this one's. @throws AssertionError without the emulator */
+function emulator(platform: string, root: string): string[] {
+  if (platform.includes(`-${process.arch}`)) return [];
+  const found = spawnSync("sh", ["-c", "command -v qemu-aarch64-static"], { encoding: "utf8" }).stdout.trim();
+  assert.notEqual(found, "", "qemu-aarch64-static is missing: apt-get install qemu-user-static");
+  return [found, "-L", root];
+}
+
+/** Checks that files of a root are those of the archive, and the link. */
+function sameFiles(context: TestContext, platform: string, root: string): void {
+  const archive = unpacked(context, platform);
+  for (const [path, original] of [
+    ["usr/lib/tsign/tsign", "tsign"],
+    ["usr/lib/tsign/policy/engine", "policy/engine"],
+    ["usr/share/man/man1/tsign.1", "man/man1/tsign.1"],
+    ["usr/share/bash-completion/completions/tsign", "completions/tsign.bash"],
+  ] as const) {
+    assert.equal(sha256(readFileSync(join(root, path))), sha256(readFileSync(join(archive, original))), path);
   }
-});
+  assert.equal(readlinkSync(join(root, "usr/bin/tsign")), "../lib/tsign/tsign");
+}
+
+for (const platform of BUILT.filter((each) => /^linux-(x64|arm64)$/.test(each))) {
+  test(`rpm, ${platform}: rpm installs it into a fresh root, where it runs; altered -> refused; it can be removed`, (t) => {
+    const root = bareRoot(t, platform === "linux-x64" ? "amd64" : "arm64");
+    const start = rpmProgram();
+    const rpm = (...args: string[]) => start("--root", root, "--dbpath", "/var/lib/rpm", "--ignorearch", ...args);
+    const file = join(RELEASE, `tsign-${version}-${platform}.rpm`);
+    assert.equal(rpm("--initdb").status, 0);
+    // The root has Debian's C library, of which rpm's database knows nothing.
+    const needs = rpm("--install", file);
+    assert.notEqual(needs.status, 0);
+    const missing = [...needs.stderr.matchAll(/^\s*(\S.*) is needed by /gm)].map(([, name]) => name);
+    assert.deepEqual(missing, ["glibc >= 2.17"]);
+    const altered = join(folder(t), "altered.rpm");
+    const bytes = readFileSync(file);
+    const middle = Math.floor(bytes.length / 2);
+    bytes[middle] = bytes[middle]! ^ 1;
+    writeFileSync(altered, bytes);
+    assert.notEqual(rpm("--install", "--nodeps", altered).status, 0);
+    assert.ok(!existsSync(join(root, "usr/bin/tsign")));
+
+    const installed = rpm("--install", "--nodeps", file);
+    assert.equal(installed.status, 0, installed.stderr);
+    assert.equal(rpm("--query", "tsign").stdout.replace(/\.\w+\n$/, ""), `tsign-${version}-1`);
+    sameFiles(t, platform, root);
+    const verify = () => rpm("--verify", "--nodeps", "tsign").status;
+    assert.equal(verify(), 0);
+    check(t, join(root, "usr/bin/tsign"), emulator(platform, root));
+    appendFileSync(join(root, "usr/lib/tsign/policy/engine"), "x");
+    assert.notEqual(verify(), 0);
+    assert.equal(rpm("--erase", "tsign").status, 0);
+    assert.ok(!existsSync(join(root, "usr/lib/tsign")));
+  });
+}
+
+for (const platform of BUILT.filter((each) => each.endsWith("-musl"))) {
+  const [, processor] = platform.split("-") as [string, "x64" | "arm64"];
+  const runner = (root: string) => (processor === process.arch ? insideRoot(root) : emulator(platform, root));
+
+  test(`archive, ${platform}: runs with musl and the C++ library of Alpine`, (t) => {
+    const root = folder(t);
+    cpSync(muslRoot(processor), root, { recursive: true, verbatimSymlinks: true });
+    cpSync(unpacked(t, platform), join(root, "opt/tsign"), { recursive: true });
+    check(t, join(root, "opt/tsign/tsign"), runner(root));
+  });
+
+  test(`apk, ${platform}: installed into a fresh root with musl, where it runs; it names what it needs`, async (t) => {
+    const root = folder(t);
+    cpSync(muslRoot(processor), root, { recursive: true, verbatimSymlinks: true });
+    const file = join(RELEASE, `tsign-${version}-${platform.replace("-musl", "")}.apk`);
+    const architecture = processor === "x64" ? "x86_64" : "aarch64";
+    const installed = spawnSync(await goProgram("apk"), [file, root, architecture], { encoding: "utf8" });
+    assert.equal(installed.status, 0, installed.stderr);
+    assert.equal(installed.stdout, `tsign ${version} ${architecture} libstdc++ libgcc\n`);
+    sameFiles(t, platform, root);
+    check(t, join(root, "usr/bin/tsign"), runner(root));
+  });
+}
 
 test("image: runs without root on a read-only file system, at most 200 MB", without(/^linux-(x64|arm64)$/), (t) => {
   const layout = join(RELEASE, `tsign-${version}-image`);
@@ -411,8 +481,6 @@ test(
 test("linux-arm64: the archive and the image run in an emulator", {
   skip: !BUILT.includes("linux-arm64") || process.arch === "arm64",
 }, (t) => {
-  const found = spawnSync("sh", ["-c", "command -v qemu-aarch64-static"], { encoding: "utf8" }).stdout.trim();
-  assert.notEqual(found, "", "qemu-aarch64-static is missing: apt-get install qemu-user-static");
   const { root } = imageRoot(t, "arm64");
-  check(t, join(unpacked(t, "linux-arm64"), "tsign"), [found, "-L", root]);
+  check(t, join(unpacked(t, "linux-arm64"), "tsign"), emulator("linux-arm64", root));
 });
