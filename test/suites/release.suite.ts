@@ -110,6 +110,10 @@ const NEEDS: Readonly<Record<string, { format: string; loader?: string; librarie
   "windows-x64": { format: "PE" },
 };
 
+/** Libraries that every Windows 10 and Server 2016 has. */
+const WINDOWS_LIBRARY =
+  /^((ntdll|kernel32|bcryptprimitives|wsock32|crypt32|ws2_32|dbghelp|userenv|user32|advapi32|ole32|shell32|oleaut32|iphlpapi)|api-ms-win-core-synch-l1-2-0)\.dll$/;
+
 function glibc(loader: string): string[] {
   return ["libc.so.6", loader, "libpthread.so.0", "libdl.so.2", "libm.so.6"].sort();
 }
@@ -128,13 +132,18 @@ for (const platform of BUILT) {
       const needs = needsOf(readFileSync(path), path);
       const want = NEEDS[platform];
       assert.deepEqual([needs.format, needs.processor], [want?.format, processor], name);
+      assert.ok(needs.format === "ELF" || needs.libraries.length > 0, name);
+      if (needs.format === "PE") {
+        for (const library of needs.libraries) assert.match(library, WINDOWS_LIBRARY, name);
+        assert.equal(needs.signed, undefined, name);
+      }
       if (needs.format === "ELF") {
         const engine = name.startsWith("policy");
         assert.equal(needs.loader, engine ? undefined : want?.loader, name);
-        assert.deepEqual([...(needs.libraries ?? [])].sort(), engine ? [] : want?.libraries, name);
+        assert.deepEqual([...needs.libraries].sort(), engine ? [] : want?.libraries, name);
       }
       if (needs.format !== "Mach-O") continue;
-      for (const library of needs.libraries ?? []) assert.match(library, /^\/(usr\/lib|System\/Library)\//, name);
+      for (const library of needs.libraries) assert.match(library, /^\/(usr\/lib|System\/Library)\//, name);
       // Go signs programs for arm64 only, because macOS requires it there only.
       assert.equal(needs.signed, name.startsWith("policy") && processor === "x64" ? undefined : true, name);
     }
