@@ -58,10 +58,20 @@ export function linuxPackages(
   }
 }
 
+/** The folders that belong to the program alone; rpm removes only those that the package names. */
+function ownFolders(paths: readonly string[]): string[] {
+  const found = new Set<string>();
+  for (const path of paths) {
+    for (let folder = dirname(path); folder.includes(`/${PROGRAM}`); folder = dirname(folder)) found.add(folder);
+  }
+  return [...found].sort();
+}
+
 /** Writes the files into a folder and returns the description that nfpm reads (JSON is YAML). */
 function configuration(work: string, made: Installation, docs: Documents, { version, seconds, maintainer }: Options) {
   const mtime = new Date(seconds * 1000).toISOString();
-  const contents = systemEntries(made, docs).map(({ path, content, mode = 0o644, link }) => {
+  const entries = systemEntries(made, docs);
+  const files = entries.map(({ path, content, mode = 0o644, link }) => {
     if (link !== undefined) return { src: link, dst: `/${path}`, type: "symlink", file_info: { mtime } };
     const src = join(work, "root", path);
     mkdirSync(dirname(src), { recursive: true });
@@ -69,6 +79,11 @@ function configuration(work: string, made: Installation, docs: Documents, { vers
     utimesSync(src, seconds, seconds);
     return { src, dst: `/${path}`, file_info: { mode, mtime } };
   });
+  const folders = ownFolders(entries.map(({ path }) => path));
+  const contents = [
+    ...folders.map((path) => ({ dst: `/${path}`, type: "dir", file_info: { mode: 0o755, mtime } })),
+    ...files,
+  ];
   const musl = made.platform.endsWith("-musl");
   return {
     name: PROGRAM,
