@@ -618,6 +618,37 @@ test("admission: a registry that never answers -> the requests for the image end
   assert.equal(ended, asked, "nothing goes on in the background");
 });
 
+test("admission: TUF is gone -> what was trusted stays while it is valid; then what needs it is refused, and nothing else", async (t) => {
+  const { io, cwd, sigstore, faults, tsign, push, sign, image, wait, registry } = await world(t);
+  for (const name of ["keyed", "keyless"]) await push(name);
+  await sign(image("keyed"));
+  writeFileSync(join(cwd, "root.json"), sigstore.files["tuf_root.json"]);
+  await tsign("initialize", "--mirror", sigstore.at.tuf, "--root=root.json");
+  const identity = `{identity: dev@example.com, issuer: "${sigstore.at.issuer}"}`;
+  const content = Buffer.from(
+    `version: 1\nsigners: {a: {key: a.pub}, dev: ${identity}}\nrules:\n` +
+      `  - {name: keyless, images: "${registry}/keyless", signatures: {signers: dev}}\n` +
+      `  - {name: keyed, images: "${registry}/**", signatures: {signers: a, log: insecure-skip}}\n`,
+  );
+  const read = async () => ({ content, path: join(cwd, "policy.yaml") });
+  const policy = await LivePolicy.open(io, { read, registry: PLAIN_REGISTRY, warn: () => {} });
+  const options = { maxBytes: 1e7, workers: 2, tagPrefix: "", rekorUrl: undefined };
+  const decider = new Decider(io, { current: () => policy.current, options });
+  const decided = async (name: string) => {
+    const outcome = await decider.decide(image(name), Number.MAX_SAFE_INTEGER);
+    return outcome.kind === "failed" ? outcome.error : outcome.decision.ok;
+  };
+  assert.deepEqual([await decided("keyless"), await decided("keyed")], [false, true]);
+  faults.add({ service: "tuf", kind: "status", value: "500" });
+  wait(11 * MINUTE);
+  assert.equal(await policy.refresh(), "refreshed", "from the cache");
+  assert.deepEqual([await decided("keyless"), await decided("keyed")], [false, true]);
+  wait(30 * 365 * 24 * 60 * MINUTE);
+  await assert.rejects(policy.refresh(), { code: "untrusted" });
+  assert.match(String(await decided("keyless")), /expired at/);
+  assert.equal(await decided("keyed"), true);
+});
+
 test("gatekeeper: each key is answered as it was sent: the image by its digest, or an error", async (t) => {
   const { push, sign, image, io, decider, registry } = await world(t);
   const digest = await push("good");

@@ -1,3 +1,5 @@
+import { TsignError } from "../errors.ts";
+import { withParts } from "../format/parts.ts";
 import type { Io } from "../io/io.ts";
 import { Connections, type RegistryOptions } from "../oci/open.ts";
 import type { TrustPolicy } from "../trust-policy/model.ts";
@@ -65,7 +67,8 @@ export class LivePolicy {
    * Reads the file again, and opens what the policy names anew if the file has changed or some time has passed.
    *
    * @returns what was done
-   * @throws TsignError of a file or of something it names that cannot be used, once for each content; the earlier policy stays
+   * @throws TsignError of a file or of something it names that cannot be used, once for each content; the earlier policy stays. If
+   *   what it trusts has expired, what depends on it is refused from then on
    */
   async refresh(): Promise<"unchanged" | "reloaded" | "refreshed"> {
     const { content, path } = await this.#origin.read();
@@ -75,11 +78,23 @@ export class LivePolicy {
     this.#refreshAt = now + RETRY_AFTER;
     this.#refused = isSame ? undefined : Buffer.from(content);
     const id = this.#current.id + 1;
-    this.#current = await load(this.#io, { origin: this.#origin, content, path, id });
+    try {
+      this.#current = await load(this.#io, { origin: this.#origin, content, path, id });
+    } catch (error) {
+      if (error instanceof TsignError && error.code === "untrusted") this.#distrust(id);
+      throw error;
+    }
     this.#content = Buffer.from(content);
     this.#refused = undefined;
     this.#refreshAt = now + REFRESH_AFTER;
     return isSame ? "refreshed" : "reloaded";
+  }
+
+  /** Forgets what was opened and decided: each decision opens what it needs, and has the reason if that is not valid any more. */
+  #distrust(id: number): void {
+    const { policy } = this.#current;
+    const sources = sourcesOf(this.#io, policy, this.#origin);
+    this.#current = { id, policy, sources, registry: { ...this.#origin.registry, connections: new Connections() } };
   }
 }
 
@@ -88,9 +103,14 @@ async function load(
   { origin, content, path, id }: { origin: PolicyOrigin; content: Uint8Array; path: string; id: number },
 ): Promise<Loaded> {
   const policy = await readTrustPolicy(content, path);
-  const sources = new PolicySources(io, policy, origin.warn);
+  const sources = sourcesOf(io, policy, origin);
   await openAll(policy, sources);
   return { id, policy, sources, registry: { ...origin.registry, connections: new Connections() } };
+}
+
+/** What a policy names, to be opened anew: the TUF repository is opened once for each Io. */
+function sourcesOf(io: Io, policy: TrustPolicy, { warn }: PolicyOrigin): PolicySources {
+  return new PolicySources(withParts(io, {}), policy, warn);
 }
 
 /** Opens what the rules name, so that a decision needs the registry only, and a fault is noticed before it decides. */
