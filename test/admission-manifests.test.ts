@@ -137,6 +137,37 @@ test("admission manifests: pull secrets -> the right to get them by name, and no
   assert.ok(spec.containers[0].args.includes("--pull-secrets"));
 });
 
+test("admission manifests: by default it keeps its certificate, with the right to change what it needs by name only", async (t) => {
+  const { print } = workshop(t);
+  const { of, all, stdout } = await print("--namespace=guard", IMAGE);
+  const { spec } = of("Deployment")["spec"].template;
+  const [container] = spec.containers;
+  assert.ok(container.args.includes("--tls-service=guard/tsign"));
+  assert.ok(!container.args.some((each: string) => /--tls-(cert|key)/.test(each)));
+  assert.ok(![...container.volumeMounts, ...spec.volumes].some(({ name }: { name: string }) => name === "tls"));
+  assert.equal(spec.automountServiceAccountToken, true);
+  assert.deepEqual(of("Role").metadata.namespace, "guard");
+  assert.deepEqual(of("Role")["rules"], [
+    { apiGroups: [""], resources: ["secrets"], resourceNames: ["tsign-tls"], verbs: ["get", "update"] },
+    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], resourceNames: ["tsign"], verbs: ["get", "update"] },
+  ]);
+  assert.deepEqual(of("ClusterRole")["rules"], [
+    {
+      ...{ apiGroups: ["admissionregistration.k8s.io"], resourceNames: ["tsign"], verbs: ["get", "patch"] },
+      resources: ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+    },
+  ]);
+  for (const kind of ["Secret", "Lease"]) {
+    const { apiVersion: _version, kind: _kind, metadata, ...rest } = of(kind);
+    assert.equal(metadata.namespace, "guard");
+    assert.deepEqual(rest, {}, "to apply it again must not change what is in it");
+  }
+  assert.ok(!stdout.includes("caBundle"));
+  const { all: others } = await print("--cert-manager", IMAGE);
+  assert.ok(!others.some(({ kind }) => /^(Role|ClusterRole|Secret|Lease)/.test(kind)));
+  assert.ok(all.findIndex(({ kind }) => kind === "Role") < all.findIndex(({ kind }) => kind === "Deployment"));
+});
+
 test("admission manifests: what would not work in the cluster -> refused, nothing printed", async (t) => {
   const { cwd, write, policy, tsign } = workshop(t);
   const refused = async (expected: RegExp, ...argv: string[]) => {
@@ -146,7 +177,7 @@ test("admission manifests: what would not work in the cluster -> refused, nothin
   };
   const given = ["--trust-policy=p.yaml", IMAGE];
   await refused(/missing --trust-policy/, ...SECRET, IMAGE);
-  await refused(/missing --tls-secret/, ...given);
+  await refused(/missing --tls-secret/, "--ca-bundle=ca.crt", ...given);
   await refused(/missing --ca-bundle/, "--tls-secret=x", ...given);
   await refused(
     /--cert-manager and --tls-secret cannot be used together/,
@@ -190,7 +221,9 @@ test("docs/admission.md: the command lines print manifests", async (t) => {
   const { cwd, write } = workshop(t);
   write("tsign.policy.yaml", readFileSync(join(cwd, "p.yaml"), "utf8"));
   const page = readFileSync(resolve(import.meta.dirname, "../docs/admission.md"), "utf8");
-  const lines = [...page.matchAll(/^ {4}tsign ([^|\n]*)/gm)].map(([, line = ""]) => line.trim().split(/\s+/));
+  const lines = [...page.matchAll(/^ {4}tsign (admission manifests [^|\n]*)/gm)].map(([, line = ""]) =>
+    line.trim().split(/\s+/),
+  );
   assert.ok(lines.length > 0);
   for (const line of lines) {
     const { code, stdout, stderr } = await run(line, { cwd, env: {} });

@@ -9,8 +9,12 @@ export interface ManifestOptions {
   readonly policy: string;
   /** The policy and the files that it names, texts by name. */
   readonly files: ReadonlyMap<string, string>;
-  /** Certificates from cert-manager, or a Secret (`kubernetes.io/tls`) and the PEM certificates that issued its certificate. */
+  /**
+   * Certificates that the service makes itself, or from cert-manager, or a Secret (`kubernetes.io/tls`) and the PEM certificates that
+   * issued its certificate.
+   */
   readonly tls:
+    | { readonly kind: "self-made" }
     | { readonly kind: "cert-manager" }
     | { readonly kind: "secret"; readonly name: string; readonly ca: string };
   /** Whether it reads the pull secrets of Pods, which needs rights. */
@@ -36,18 +40,18 @@ const TLS_SECRET = "tsign-tls";
 
 /** Objects with which a cluster runs `tsign admission serve` and asks it, in the order in which they are applied. */
 export function manifests(options: ManifestOptions): readonly Manifest[] {
-  const { namespace, files, replicas, pullSecrets } = options;
+  const { namespace, files, replicas, tls } = options;
   const metadata = { name: NAME, namespace, labels: LABELS };
   return [
     {
       ...{ apiVersion: "v1", kind: "Namespace" },
       metadata: { name: namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
     },
-    // Without pull secrets it calls no API, and has neither a role nor a token.
     { apiVersion: "v1", kind: "ServiceAccount", metadata, automountServiceAccountToken: false },
-    ...(pullSecrets ? rights(namespace) : []),
+    ...rights(options),
     { apiVersion: "v1", kind: "ConfigMap", metadata, data: Object.fromEntries(files) },
-    ...(options.tls.kind === "cert-manager" ? certificates(namespace) : []),
+    ...(tls.kind === "cert-manager" ? certificates(namespace) : []),
+    ...(tls.kind === "self-made" ? kept(namespace) : []),
     deployment(options),
     {
       ...{ apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata },
@@ -66,16 +70,51 @@ export function manifests(options: ManifestOptions): readonly Manifest[] {
   ];
 }
 
-/** The right to read pull secrets by their names; not to list them. */
-function rights(namespace: string): Manifest[] {
-  const apiVersion = "rbac.authorization.k8s.io/v1";
-  const metadata = { name: NAME, labels: LABELS };
-  const subjects = [{ kind: "ServiceAccount", name: NAME, namespace }];
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: NAME };
-  const rules = [{ apiGroups: [""], resources: ["secrets", "serviceaccounts"], verbs: ["get"] }];
+/** Whether it calls the API of the cluster. Otherwise it has neither a role nor a token. */
+function callsApi({ pullSecrets, tls }: ManifestOptions): boolean {
+  return pullSecrets || tls.kind === "self-made";
+}
+
+/**
+ * The rights of the service: to read pull secrets by their names, and not to list them; and to keep its certificate, in objects that
+ * exist and by their names only.
+ */
+function rights(options: ManifestOptions): Manifest[] {
+  const { namespace, pullSecrets, tls } = options;
+  if (!callsApi(options)) return [];
+  const isKept = tls.kind === "self-made";
+  const pulling = { apiGroups: [""], resources: ["secrets", "serviceaccounts"], verbs: ["get"] };
+  const telling = {
+    ...{ apiGroups: ["admissionregistration.k8s.io"], resourceNames: [NAME], verbs: ["get", "patch"] },
+    resources: ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+  };
+  const keeping = (apiGroup: string, resource: string, name: string) => ({
+    ...{ apiGroups: [apiGroup], resources: [resource], resourceNames: [name], verbs: ["get", "update"] },
+  });
+  const own = [keeping("", "secrets", TLS_SECRET), keeping("coordination.k8s.io", "leases", NAME)];
   return [
-    { apiVersion, kind: "ClusterRole", metadata, rules },
-    { apiVersion, kind: "ClusterRoleBinding", metadata, roleRef, subjects },
+    ...role("ClusterRole", namespace, [...(pullSecrets ? [pulling] : []), ...(isKept ? [telling] : [])]),
+    ...(isKept ? role("Role", namespace, own) : []),
+  ];
+}
+
+/** A role, and its binding to the service account. */
+function role(kind: "ClusterRole" | "Role", namespace: string, rules: readonly object[]): Manifest[] {
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const metadata = { name: NAME, ...(kind === "Role" ? { namespace } : {}), labels: LABELS };
+  const subjects = [{ kind: "ServiceAccount", name: NAME, namespace }];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind, name: NAME };
+  return [
+    { apiVersion, kind, metadata, rules },
+    { apiVersion, kind: `${kind}Binding`, metadata, roleRef, subjects },
+  ];
+}
+
+/** What the elected replica fills in. To apply it again changes nothing of that. */
+function kept(namespace: string): Manifest[] {
+  return [
+    { apiVersion: "v1", kind: "Secret", metadata: { name: TLS_SECRET, namespace, labels: LABELS } },
+    { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: NAME, namespace, labels: LABELS } },
   ];
 }
 
@@ -93,13 +132,17 @@ function certificates(namespace: string): Manifest[] {
   ];
 }
 
-function deployment({ image, namespace, replicas, policy, tls, pullSecrets }: ManifestOptions): Manifest {
+function deployment(options: ManifestOptions): Manifest {
+  const { image, namespace, replicas, policy, tls, pullSecrets } = options;
+  const isKept = tls.kind === "self-made";
   const probe = (path: string) => ({ httpGet: { path, port: "https", scheme: "HTTPS" } });
   const container = {
     ...{ name: NAME, image },
     args: [
       ...["admission", "serve", `--listen=0.0.0.0:${PORT}`, `--trust-policy=${POLICY_FOLDER}/${policy}`],
-      ...[`--tls-cert=${TLS_FOLDER}/tls.crt`, `--tls-key=${TLS_FOLDER}/tls.key`],
+      ...(isKept
+        ? [`--tls-service=${namespace}/${NAME}`]
+        : [`--tls-cert=${TLS_FOLDER}/tls.crt`, `--tls-key=${TLS_FOLDER}/tls.key`]),
       ...(pullSecrets ? ["--pull-secrets"] : []),
     ],
     env: [{ name: "HOME", value: HOME }],
@@ -113,7 +156,7 @@ function deployment({ image, namespace, replicas, policy, tls, pullSecrets }: Ma
     },
     volumeMounts: [
       { name: "policy", mountPath: POLICY_FOLDER, readOnly: true },
-      { name: "tls", mountPath: TLS_FOLDER, readOnly: true },
+      ...(isKept ? [] : [{ name: "tls", mountPath: TLS_FOLDER, readOnly: true }]),
       { name: "home", mountPath: HOME },
       { name: "tmp", mountPath: "/tmp" },
     ],
@@ -123,13 +166,13 @@ function deployment({ image, namespace, replicas, policy, tls, pullSecrets }: Ma
     labelSelector: { matchLabels: LABELS },
   };
   const pod = {
-    ...{ serviceAccountName: NAME, automountServiceAccountToken: pullSecrets, terminationGracePeriodSeconds: 60 },
+    ...{ serviceAccountName: NAME, automountServiceAccountToken: callsApi(options), terminationGracePeriodSeconds: 60 },
     topologySpreadConstraints: [spread],
     securityContext: { runAsNonRoot: true, runAsUser: USER, seccompProfile: { type: "RuntimeDefault" } },
     containers: [container],
     volumes: [
       { name: "policy", configMap: { name: NAME } },
-      { name: "tls", secret: { secretName: tls.kind === "secret" ? tls.name : TLS_SECRET } },
+      ...(isKept ? [] : [{ name: "tls", secret: { secretName: tls.kind === "secret" ? tls.name : TLS_SECRET } }]),
       { name: "home", emptyDir: {} },
       { name: "tmp", emptyDir: {} },
     ],
@@ -163,7 +206,7 @@ function webhook(kind: "Mutating" | "Validating", options: ManifestOptions): Man
     rule(["batch"], ["cronjobs", "jobs"]),
   ];
   const ca = tls.kind === "secret" ? { caBundle: Buffer.from(tls.ca).toString("base64") } : {};
-  const inject = tls.kind === "secret" ? {} : { "cert-manager.io/inject-ca-from": `${namespace}/${NAME}` };
+  const inject = tls.kind !== "cert-manager" ? {} : { "cert-manager.io/inject-ca-from": `${namespace}/${NAME}` };
   return {
     ...{ apiVersion: "admissionregistration.k8s.io/v1", kind: `${kind}WebhookConfiguration` },
     metadata: { name: NAME, labels: LABELS, annotations: inject },

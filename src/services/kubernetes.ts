@@ -11,7 +11,12 @@ const MAX_FILE = { maxBytes: 1024 * 1024 };
 const MAX_OBJECT = { maxBytes: 4 * 1024 * 1024 };
 const NAME = "Kubernetes";
 
-/** Reads objects of the cluster that the program runs in. */
+/** Somebody waits for what depends on an answer. Milliseconds. */
+const LIMITS = { answer: 10_000, attempts: 3 };
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** Reads and changes objects of the cluster that the program runs in. */
 export interface Cluster {
   /**
    * Reads an object; undefined if there is none.
@@ -19,7 +24,21 @@ export interface Cluster {
    * @param path of the API, `/api/v1/namespaces/…`
    * @throws TsignError "auth" if it is not allowed, "service" and "network"
    */
-  get(path: string): Promise<Readonly<Record<string, unknown>> | undefined>;
+  get(path: string): Promise<Body | undefined>;
+  /**
+   * Replaces an object.
+   *
+   * @returns whether it was still the version (`metadata.resourceVersion`) that `object` was made from
+   * @throws TsignError "auth", "service" and "network"
+   */
+  put(path: string, object: Body): Promise<boolean>;
+  /**
+   * Applies a JSON Patch (RFC 6902) to an object.
+   *
+   * @returns false if a `test` in it fails
+   * @throws TsignError "auth", "service" and "network"
+   */
+  patch(path: string, operations: readonly unknown[]): Promise<boolean>;
 }
 
 /**
@@ -30,7 +49,7 @@ export interface Cluster {
  */
 export async function ownCluster(io: TransportIo & Pick<Io, "env" | "files">): Promise<Cluster> {
   const { KUBERNETES_SERVICE_HOST: host = "", KUBERNETES_SERVICE_PORT: port = "443" } = io.env;
-  const hint = "run it in a Pod whose service account has a token, or leave --pull-secrets out";
+  const hint = "run it in a Pod whose service account has a token: tsign admission manifests";
   const base = URL.parse(`https://${host.includes(":") ? `[${host}]` : host}:${port}`);
   if (host === "" || base === null) {
     throw new TsignError("auth", `find ${NAME}: KUBERNETES_SERVICE_HOST is not set`, { hint });
@@ -46,26 +65,51 @@ export async function ownCluster(io: TransportIo & Pick<Io, "env" | "files">): P
     }
   };
   await read("token");
-  const transport = createTransport(io, { tls: { ca: await read("ca.crt") }, peer: { service: "k8s", name: NAME } });
+  const tls = { ca: await read("ca.crt") };
+  const transport = createTransport(io, { tls, limits: LIMITS, peer: { service: "k8s", name: NAME } });
+  /** Sends a request. Statuses other than those that are expected are thrown. */
+  const call = async (
+    method: "GET" | "PUT" | "PATCH",
+    path: string,
+    { expected, body, type }: { expected: readonly number[]; body?: unknown; type?: string },
+  ) => {
+    const headers = {
+      ...{ accept: "application/json", authorization: `Bearer ${await read("token")}` },
+      ...(type === undefined ? {} : { "content-type": type }),
+    };
+    const url = new URL(path, base);
+    const sent = body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) };
+    const { status, bytes } = await transport.read({ method, url, headers, ...sent }, MAX_OBJECT);
+    if (expected.includes(status)) return { status, bytes, url };
+    throw refused(status, { verb: method === "GET" ? "read" : "write", path, url });
+  };
   return {
     async get(path) {
-      const headers = { accept: "application/json", authorization: `Bearer ${await read("token")}` };
-      const url = new URL(path, base);
-      const { status, bytes } = await transport.read({ method: "GET", url, headers }, MAX_OBJECT);
+      const { status, bytes, url } = await call("GET", path, { expected: [200, 404] });
       if (status === 404) return undefined;
-      const at = { status, url };
-      if (status === 401 || status === 403) {
-        const refused = new TsignError("auth", `read ${path} of ${NAME}: permission denied (${status})`, {
-          hint: "allow the service account to get secrets and service accounts: tsign admission manifests --pull-secrets",
-        });
-        throw withFields(refused, at);
-      }
-      if (status !== 200) throw withFields(new TsignError("service", `read ${path} of ${NAME}: status ${status}`), at);
       const object = objectOf(bytes);
       if (object) return object;
-      throw withFields(new TsignError("service", `read ${path} of ${NAME}: not a JSON object`), at);
+      throw withFields(new TsignError("service", `read ${path} of ${NAME}: not a JSON object`), { status, url });
+    },
+    async put(path, body) {
+      const asked = { expected: [200, 409], body, type: "application/json" };
+      return (await call("PUT", path, asked)).status === 200;
+    },
+    async patch(path, body) {
+      const asked = { expected: [200, 409, 422], body, type: "application/json-patch+json" };
+      return (await call("PATCH", path, asked)).status === 200;
     },
   };
+}
+
+function refused(status: number, { verb, path, url }: { verb: string; path: string; url: URL }): TsignError {
+  const isForbidden = status === 401 || status === 403;
+  const error = isForbidden
+    ? new TsignError("auth", `${verb} ${path} of ${NAME}: permission denied (${status})`, {
+        hint: "run `tsign admission manifests` with the flags of the service, and apply what it prints",
+      })
+    : new TsignError("service", `${verb} ${path} of ${NAME}: status ${status}`);
+  return withFields(error, { status, url });
 }
 
 /** Without the reason of a failure: what is read may be a secret. */

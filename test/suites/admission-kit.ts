@@ -33,6 +33,9 @@ export interface ApiAnswer {
 export interface Cluster {
   /** Path of a file with the address, the CA and an administrator's token. */
   readonly kubeconfig: string;
+  /** URL of the API server, and its CA certificates (PEM). */
+  readonly server: string;
+  readonly ca: string;
   call(method: string, path: string, body?: unknown, contentType?: string): Promise<ApiAnswer>;
 }
 
@@ -54,6 +57,7 @@ export async function startCluster(t: TestContext, cwd: string): Promise<Cluster
   const authorization = `Bearer ${found(/token: (\S+) }/)}`;
   return {
     kubeconfig,
+    ...{ server, ca },
     async call(method, path, body, contentType = "application/json") {
       const response = await real.http({
         url: new URL(path, server),

@@ -60,9 +60,10 @@ async function readTls(io: Pick<Io, "files">, flags: ManifestFlags): Promise<Man
     const other = tlsSecret === "" ? "--ca-bundle" : "--tls-secret";
     throw new TsignError("usage", `--cert-manager and ${other} cannot be used together`);
   }
+  if (tlsSecret === "" && caBundle === "") return { kind: "self-made" };
   if (tlsSecret === "" || caBundle === "") {
     throw new TsignError("usage", `missing ${tlsSecret === "" ? "--tls-secret" : "--ca-bundle"}`, {
-      hint: "pass --tls-secret and --ca-bundle, or --cert-manager",
+      hint: "pass both, or neither: then the service makes its certificate",
     });
   }
   if (!SUBDOMAIN.test(tlsSecret)) throw new TsignError("usage", `invalid --tls-secret: "${tlsSecret}"`);

@@ -5,9 +5,11 @@ export default defineCommand({
   usage: "[flags] <image>",
   summary: "Print manifests that run admission in a cluster",
   about:
-    "Prints what a Kubernetes cluster needs to run `tsign admission serve` and to ask it: namespace, ServiceAccount without a role, ConfigMap with the trust policy and the files beside it that it names, Deployment, disruption budget, Service, network policy, and both webhook configurations. The argument is tsign's container image as the cluster pulls it. System namespaces and the service's own are never asked about.",
+    "Prints what a Kubernetes cluster needs to run `tsign admission serve` and to ask it: namespace, ServiceAccount with the rights that it needs, ConfigMap with the trust policy and the files beside it that it names, Deployment, disruption budget, Service, network policy, and both webhook configurations. By default the service makes its certificate itself and replaces it in time. The argument is tsign's container image as the cluster pulls it. System namespaces and the service's own are never asked about.",
   examples: [
-    "# Enforce a policy in the namespaces with the label policy.sigstore.dev/include=true, with cert-manager's certificates",
+    "# Enforce a policy in the namespaces with the label policy.sigstore.dev/include=true",
+    "tsign admission manifests --trust-policy tsign.policy.yaml registry.example/tsign:v1 | kubectl apply -f -",
+    "# Use cert-manager's certificates",
     "tsign admission manifests --trust-policy tsign.policy.yaml --cert-manager registry.example/tsign:v1 | kubectl apply -f -",
     "# Use a certificate from a Secret, issued by an own authority",
     "tsign admission manifests --trust-policy tsign.policy.yaml --tls-secret tsign-tls --ca-bundle ca.crt registry.example/tsign:v1",

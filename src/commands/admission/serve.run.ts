@@ -1,9 +1,17 @@
+import { CertificateKeeper } from "../../admission/certificate-keeper.ts";
 import { Decider } from "../../admission/decider.ts";
 import { LiveCertificates } from "../../admission/live-certificates.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
 import { PullSecrets } from "../../admission/pull-secrets.ts";
 import { AdmissionService } from "../../admission/service.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
+import {
+  readAddress,
+  readCertificate,
+  readClientCa,
+  readService,
+  type ServiceName,
+} from "../../cli/options/serving.ts";
 import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Invocation, Run } from "../../cli/parser/define.ts";
 import { withEnding } from "../../cli/stopping.ts";
@@ -16,33 +24,34 @@ import type definition from "./serve.ts";
 
 type ServeFlags = Invocation<(typeof definition)["flags"]>["flags"];
 
-type Address = ListenOptions & { readonly tls: ServerTls };
-
 /** Most concurrent fetches of the signatures of one image. */
 const WORKERS = 10;
 /** How long an image is looked at: the longest time that an API server waits for a webhook. Milliseconds. */
 const MAX_TIMEOUT = 30_000;
-/** Largest certificate and key file, in bytes. */
-const MAX_PEM = { maxBytes: 1024 * 1024 };
 /** How long requests are answered after the end of listening. Milliseconds. */
 const LAST_ANSWERS = 40_000;
 
 export const run: Run<typeof definition> = async (io, { flags, answer }) => {
   const file = requirePolicyFile(io, flags);
-  const address = await readAddress(io, flags);
-  await io.orderly(() => withEnding(io.signal, () => serve(io, { flags, file, address, mask: answer })));
+  const address = readAddress(flags);
+  const named = readService(flags);
+  if (!named) await readCertificate(io, flags);
+  await readClientCa(io, flags);
+  await io.orderly(() => withEnding(io.signal, () => serve(io, { flags, file, address, named, mask: answer })));
 };
 
 interface Serving {
   readonly flags: ServeFlags;
   /** Path of the trust policy. */
   readonly file: string;
-  readonly address: Address;
+  readonly address: ListenOptions;
+  /** The Service whose certificate is kept; undefined with files. */
+  readonly named: ServiceName | undefined;
   /** Leaves secrets out of a text. */
   readonly mask: (text: string) => string;
 }
 
-async function serve(io: Io, { flags, file, address, mask }: Serving): Promise<void> {
+async function serve(io: Io, { flags, file, address, named, mask }: Serving): Promise<void> {
   const log = (entry: Readonly<Record<string, unknown>>) =>
     io.stderr.write(`${JSON.stringify({ time: io.now().toISOString(), ...entry })}\n`);
   // Requests are still answered after the signal that ends the command.
@@ -55,19 +64,28 @@ async function serve(io: Io, { flags, file, address, mask }: Serving): Promise<v
   });
   const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
   const decider = new Decider(own, { current: () => policy.current, options, limit: MAX_TIMEOUT });
-  const pullSecrets = flags.pullSecrets ? new PullSecrets(await ownCluster(own), own) : undefined;
-  const { providerTimeout } = flags;
-  const needsClient = address.tls.clientCa !== undefined;
+  const cluster = flags.pullSecrets || named ? await ownCluster(own) : undefined;
+  const pullSecrets = flags.pullSecrets && cluster ? new PullSecrets(cluster, own) : undefined;
+  const { providerTimeout, tlsLifetime: lifetime, reloadInterval: interval } = flags;
+  const keeper = named && cluster && new CertificateKeeper(cluster, own, { service: named, lifetime, log });
+  const certificate = keeper ? () => keeper.read() : () => readCertificate(own, flags);
+  const readTls = async () => ({ ...(await certificate()), ...(await readClientCa(own, flags)) });
+  await keeper?.wait(io.signal);
+  const tls: ServerTls = await readTls();
+  const needsClient = tls.clientCa !== undefined;
   const service = new AdmissionService(own, { policy, decider, pullSecrets, mask, providerTimeout, needsClient, log });
-  const listening = await io.listen(address, (request) => service.handle(request));
+  const listening = await io.listen({ ...address, tls }, (request) => service.handle(request));
   log({ level: "info", message: `serving on https://${hostOf(address)}:${listening.port}`, policy: file });
-  const certificates = new LiveCertificates(() => readTls(own, flags), { tls: address.tls, listening });
+  const certificates = new LiveCertificates(readTls, { tls, listening });
+  const keeping = keeper?.run(interval, io.signal);
   try {
-    await reloadUntilStopped(io, { policy, certificates, service, log, interval: flags.reloadInterval });
+    await reloadUntilStopped(io, { policy, certificates, service, log, interval });
     log({ level: "info", message: "shutting down" });
     service.drain();
+    const left = Promise.resolve(keeping).then(() => keeper?.leave());
     await own.sleep(flags.shutdownDelay);
-    await Promise.race([listening.finish(), own.sleep(LAST_ANSWERS, ended.signal).catch(() => {})]);
+    const done = Promise.all([listening.finish(), left]);
+    await Promise.race([done, own.sleep(LAST_ANSWERS, ended.signal).catch(() => {})]);
   } finally {
     ended.abort(new TsignError("cancelled", "shut down"));
     await listening.close();
@@ -117,35 +135,6 @@ async function sleeps(io: Io, milliseconds: number): Promise<boolean> {
   if (io.signal.aborted) return false;
   await io.sleep(milliseconds, io.signal).catch(() => {});
   return !io.signal.aborted;
-}
-
-/** @throws TsignError "usage" and "input" */
-async function readAddress(io: Io, flags: ServeFlags): Promise<Address> {
-  const { listen, tlsCert, tlsKey } = flags;
-  const [, bracketed, plain = "", port = ""] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(listen) ?? [];
-  if (port === "" || Number(port) > 65_535) {
-    throw new TsignError("usage", `--listen ${listen}: not an address`, {
-      hint: "pass a host and a port, such as 0.0.0.0:8443",
-    });
-  }
-  if (tlsCert === "" || tlsKey === "") {
-    throw new TsignError("usage", `missing ${tlsCert === "" ? "--tls-cert" : "--tls-key"}`, {
-      hint: "pass --tls-cert and --tls-key: Kubernetes calls webhooks over HTTPS only",
-    });
-  }
-  return { host: bracketed ?? (plain === "" ? "0.0.0.0" : plain), port: Number(port), tls: await readTls(io, flags) };
-}
-
-/** @throws TsignError "input" */
-async function readTls(io: Pick<Io, "files">, { tlsCert, tlsKey, clientCa }: ServeFlags): Promise<ServerTls> {
-  const pem = async (file: string) => Buffer.from(await io.files.read(file, MAX_PEM)).toString("latin1");
-  const [cert, key] = [await pem(tlsCert), await pem(tlsKey)];
-  if (clientCa === "") return { cert, key };
-  const ca = await pem(clientCa);
-  if (ca.includes("-----BEGIN CERTIFICATE-----")) return { cert, key, clientCa: ca };
-  throw new TsignError("input", `read ${clientCa}: there is no certificate in it`, {
-    hint: "pass a PEM file of CA certificates",
-  });
 }
 
 function hostOf({ host }: ListenOptions): string {

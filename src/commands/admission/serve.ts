@@ -23,6 +23,15 @@ export default defineCommand({
     listen: flag.string("address to listen on; port 0 selects a free one", { default: "127.0.0.1:8443" }),
     tlsCert: flag.string("PEM file of the certificate chain to serve with"),
     tlsKey: flag.string("PEM file of the private key of --tls-cert"),
+    tlsService: flag.string(
+      "name of the Service (NAMESPACE/NAME) that the cluster calls: its certificate is made, kept in the Secret NAME-tls, replaced in time, and written to the webhook configurations NAME by the replica that the Lease NAME elects",
+    ),
+    tlsLifetime: flag.duration(
+      "how long a certificate of --tls-service is valid; it is replaced when a third remains",
+      {
+        default: 90 * 24 * 3_600_000,
+      },
+    ),
     clientCa: flag.string("PEM file of the CA certificates of clients; others only reach /healthz and /readyz"),
     pullSecrets: flag.bool(
       "read registries with the imagePullSecrets of Pods and service accounts, in the cluster that tsign runs in",
