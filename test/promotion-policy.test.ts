@@ -169,6 +169,22 @@ test("copy --attest-decision: a summary that the next stage demands; every part 
   assert.match((await next(prod, `signers: b, maxAge: 1d, vsa: {${whole}}`)).stderr, /signature is too old/);
 });
 
+test("vsa.resource {own: true}: a summary counts in the repository that it is about, and not in another of the same policy", async (t) => {
+  const { push, sign, key, copy, next, attesting, registry, tsign } = await stages(t);
+  const image = await push("staging/app:v1");
+  await sign(key("a"), image);
+  const [prod, elsewhere] = [`${registry}/prod/app:v1`, `${registry}/prod/elsewhere:v1`];
+  assert.equal((await copy(...attesting, image, prod)).code, 0);
+  await tsign("copy", prod, elsewhere);
+  const anywhere = `signers: b, vsa: {verifier: "${VERIFIER}", resource: {glob: "oci://${registry}/prod/**"}}`;
+  for (const each of [prod, elsewhere]) assert.equal((await next(each, anywhere)).code, 0);
+  const own = `signers: b, vsa: {verifier: "${VERIFIER}", resource: {own: true}}`;
+  assert.equal((await next(prod, own)).code, 0);
+  const refused = await next(elsewhere, own);
+  assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+  assert.match(refused.stderr, /resourceUri mismatch: got oci:\/\/.*\/prod\/app, want oci:\/\/.*\/prod\/elsewhere/);
+});
+
 test("copy --attest-decision: an image that is refused, or accepted without being verified -> neither copied nor attested", async (t) => {
   const { push, sign, key, copy, rule, attesting, isThere, registry, attempt, names, services, summaries } =
     await stages(t);

@@ -181,7 +181,9 @@ function describeVsa({ verifier, policy, policyDigests, resource, level }: VsaDe
     `verified by ${verifier.text}`,
     ...(policy === undefined ? [] : [`policy ${policy.text}`]),
     ...(policyDigests === undefined ? [] : [`policy with digest ${policyDigests.join(" or ")}`]),
-    ...(resource === undefined ? [] : [`resource ${resource.text}`]),
+    ...(resource === undefined
+      ? []
+      : [resource === "own" ? "resource: the image's repository" : `resource ${resource.text}`]),
     ...(level === undefined ? [] : [`SLSA build level ${level}`]),
   ];
 }

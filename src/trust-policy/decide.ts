@@ -70,7 +70,7 @@ export async function decideImage(
   const candidates = (demand: Demand) => findStored(target, { ...options, bundles: true, wanted: wantedBy(demand) });
   const rule = ruleOf(policy, ref, await containedDigests(target, policy.denied));
   const named = { subject: target.name, digest: target.digest };
-  return decide(io, sources, { policy, named, ...rule, candidates, verify: check });
+  return decide(io, sources, { policy, named, ref, ...rule, candidates, verify: check });
 }
 
 /** Decides on an image with signatures and attestations from files, without a registry and a log. */
@@ -83,7 +83,7 @@ export async function decideSavedImage(
   const check: VerifyCandidate = (each, trust, with_) => verify(each, { kind: "image", digest }, trust, with_);
   const named = { subject: formatReference(ref), digest };
   const rule = ruleOf(policy, ref, new Set([digest]));
-  return decide(io, sources, { policy, named, ...rule, candidates: () => evidence, verify: check });
+  return decide(io, sources, { policy, named, ref, ...rule, candidates: () => evidence, verify: check });
 }
 
 /**
@@ -159,14 +159,16 @@ function deniedFile({ denied }: TrustPolicy, message: Message): Pick<Concluding,
 interface Deciding extends Concluding {
   /** What is decided on, as the decision names it. */
   readonly named: Pick<Decision, "subject" | "digest">;
+  /** The image as the user named it; undefined for a file. */
+  readonly ref?: Reference;
   /** The signatures that may meet a demand. */
   readonly candidates: (demand: Demand) => AsyncIterable<Found> | Iterable<Found>;
   readonly verify: VerifyCandidate;
 }
 
 async function decide(io: Io, sources: PolicySources, of: Deciding): Promise<Decided> {
-  const { policy, rule, denied, named, verify: check } = of;
-  const context: JudgeContext = { io, policy, sources, now: io.now(), verify: check };
+  const { policy, rule, denied, named, ref: image, verify: check } = of;
+  const context: JudgeContext = { io, policy, sources, now: io.now(), image, verify: check };
   const judged: Judged[] = [];
   if (denied === undefined) {
     for (const demand of rule?.demands ?? []) judged.push(await judgeDemand(of.candidates(demand), demand, context));

@@ -102,7 +102,7 @@ const FIELDS = [
   ...["logs", "timestamp", "form", "maxAge", "type", "policy", "slsa", "vulnerabilities", "builder", "source", "ref"],
   ...["commit", "buildType", "level", "worst", "ignore", "keys", "identities", "digests", "logEntries", "index", "cue"],
   ...["rego", "file", "any", "all", "atLeast", "of", "glob", "regexp", "none", "reason", "vsa", "verifier"],
-  ...["policyDigest", "resource", "tests", "image", "bundles", "layout", "at", "expect", "rule"],
+  ...["policyDigest", "resource", "own", "tests", "image", "bundles", "layout", "at", "expect", "rule"],
 ];
 
 /** What is expected of a field, by its name. */

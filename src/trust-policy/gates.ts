@@ -2,6 +2,7 @@ import type { Evidence } from "../evidence/model.ts";
 import { certificateNames } from "../format/certificate-names.ts";
 import { parseJson } from "../format/json.ts";
 import { isFromBundle } from "../images/log-lookup.ts";
+import type { Repository } from "../oci/ref.ts";
 import { evaluatePolicies, type PolicyIo } from "../policy/index.ts";
 import { parseCertificate } from "../trust/certificate.ts";
 import type { Log } from "../trust/material.ts";
@@ -29,6 +30,8 @@ export interface GateContext {
   /** The trusted logs, to find those that the demand names by URL. */
   readonly logs: readonly Log[];
   readonly now: Date;
+  /** The repository of the image as it is named; undefined for a file. */
+  readonly image: Repository | undefined;
 }
 
 /** Why evidence of this form does not count; undefined if it may. */
@@ -141,7 +144,7 @@ function logFaults({ verified }: Signed, { logs: wanted }: Demand, logs: readonl
 async function statementFaults(
   { verified }: Signed,
   demand: NonNullable<Demand["attestation"]>,
-  { io, policy, sources, now }: GateContext,
+  { io, policy, sources, now, image }: GateContext,
 ): Promise<string[]> {
   const { content } = verified;
   if (content.kind !== "statement") return ["not an attestation"];
@@ -149,7 +152,7 @@ async function statementFaults(
   const statement = slsa || vulnerabilities || vsa ? parseJson(content.payload, "statement") : undefined;
   const faults = [
     ...(slsa ? slsaFaults(statement, slsa, policy.builders) : []),
-    ...(vsa ? vsaFaults(statement, vsa) : []),
+    ...(vsa ? vsaFaults(statement, vsa, image) : []),
     ...(vulnerabilities ? vulnerabilityFaults(statement, vulnerabilities, now) : []),
   ];
   if (faults.length > 0 || policies.length === 0) return faults;

@@ -1,6 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { isDigest } from "../format/digest.ts";
-import type { Reference } from "../oci/ref.ts";
+import type { Reference, Repository } from "../oci/ref.ts";
 import { type Glob, matchesGlob, parseGlob } from "./glob.ts";
 
 const DOCKER_HUB = "index.docker.io";
@@ -74,6 +74,11 @@ export function matchesImage({ repository, tag }: ImagePattern, ref: Reference):
   if (!matchesGlob(repository, normalName(ref.registry, ref.repository))) return false;
   if (tag === undefined) return true;
   return !isDigest(ref.identifier) && matchesGlob(tag, ref.identifier);
+}
+
+/** Whether two names are of the same repository, in any spelling. */
+export function isSameRepository(one: Repository, other: Repository): boolean {
+  return normalName(one.registry, one.repository) === normalName(other.registry, other.repository);
 }
 
 /**

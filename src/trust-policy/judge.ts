@@ -3,6 +3,7 @@ import type { Evidence, Found, Incomplete } from "../evidence/model.ts";
 import { parseJson } from "../format/json.ts";
 import { CandidateVerifier, isWanted } from "../images/candidates.ts";
 import type { Wanted } from "../images/verdict.ts";
+import type { Repository } from "../oci/ref.ts";
 import type { PolicyIo } from "../policy/index.ts";
 import type { Log, TrustedMaterial } from "../trust/material.ts";
 import { PathBudget } from "../trust/path-budget.ts";
@@ -24,6 +25,8 @@ export interface JudgeContext {
   readonly policy: TrustPolicy;
   readonly sources: PolicySources;
   readonly now: Date;
+  /** The repository of the image as it is named; undefined for a file. */
+  readonly image: Repository | undefined;
   readonly verify: VerifyCandidate;
 }
 

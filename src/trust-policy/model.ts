@@ -83,7 +83,8 @@ export interface VsaDemand {
   readonly policy: TextPattern | undefined;
   /** Any of them, sha256; undefined for any content. */
   readonly policyDigests: readonly Digest[] | undefined;
-  readonly resource: TextPattern | undefined;
+  /** "own": the repository of the image that is decided on. */
+  readonly resource: TextPattern | "own" | undefined;
   readonly level: number | undefined;
 }
 

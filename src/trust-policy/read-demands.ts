@@ -5,7 +5,7 @@ import type { AttestationDemand, Demand, PolicyText, SlsaDemand, VsaDemand } fro
 import { compilePattern } from "./patterns.ts";
 import type { RuleContext } from "./read-requirements.ts";
 import { requireName } from "./read-signers.ts";
-import type { AttestationText, EvidenceText } from "./schema.ts";
+import type { AttestationText, EvidenceText, PatternText } from "./schema.ts";
 
 const PROVENANCE = ["https://slsa.dev/provenance/v0.2", "https://slsa.dev/provenance/v1"];
 const VULNERABILITIES = "https://cosign.sigstore.dev/attestation/vuln/v1";
@@ -131,10 +131,9 @@ async function readVsa(
   path: Fault["path"],
   { refuse }: RuleContext,
 ): Promise<VsaDemand> {
-  const compile = async (field: "policy" | "resource") => {
-    const pattern = text[field];
-    return pattern === undefined ? undefined : await at([...path, field], refuse, () => compilePattern(pattern));
-  };
+  const { policy, resource } = text;
+  const compile = (field: "policy" | "resource", pattern: PatternText | undefined) =>
+    pattern === undefined ? undefined : at([...path, field], refuse, () => compilePattern(pattern));
   const digests = typeof text.policyDigest === "string" ? [text.policyDigest] : text.policyDigest;
   const policyDigests = digests?.map((digest) => {
     if (isDigest(digest) && digest.startsWith("sha256:")) return digest;
@@ -142,9 +141,9 @@ async function readVsa(
   });
   return {
     verifier: await at([...path, "verifier"], refuse, () => compilePattern(text.verifier)),
-    policy: await compile("policy"),
+    policy: await compile("policy", policy),
     policyDigests,
-    resource: await compile("resource"),
+    resource: typeof resource === "object" && "own" in resource ? "own" : await compile("resource", resource),
     level: text.level,
   };
 }

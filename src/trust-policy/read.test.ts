@@ -167,6 +167,10 @@ test("readTrustPolicy: fields that do not fit together -> refused with the place
     [`version: 1\nsigners: {k: {key: a, until: tomorrow}}\n${RULE}`, /until: got "tomorrow", want a time/],
     [`${HEAD}groups: {g: {any: [h]}, h: {any: [g]}}\n${RULE}`, /contains itself/],
     [`${HEAD}groups: {k: {any: [k]}}\n${RULE}`, /a signer is named "k" too/],
+    [
+      `${HEAD}rules:\n  - files: a\n    attestations: [{type: "https://slsa.dev/verification_summary/v1", signers: k, vsa: {verifier: v, resource: {own: true}}}]\n`,
+      /files cannot be used with resource: \{own: true\}/,
+    ],
     [`${HEAD}trust: {t: {}}\n${RULE}`, /names no trusted material/],
     [`${HEAD}denied: {digests: [{digest: "sha256:12"}]}\n${RULE}`, /is not a digest/],
     [`${HEAD}denied: {logEntries: [{log: AB, index: 1}]}\n${RULE}`, /is not a log id/],

@@ -2,7 +2,7 @@ import { digestOf, isDigest } from "../format/digest.ts";
 import { readPolicyDocument } from "./document.ts";
 import { at, errorOf, type Refuse, validate } from "./faults.ts";
 import { parseFilePattern, parseImagePattern } from "./image-names.ts";
-import type { Denied, Rule, Signer, TrustPolicy } from "./model.ts";
+import type { Demand, Denied, Rule, Signer, TrustPolicy } from "./model.ts";
 import { compileDenied, compilePattern } from "./patterns.ts";
 import { readCases } from "./read-cases.ts";
 import { readDemand } from "./read-demands.ts";
@@ -87,6 +87,10 @@ async function readRule(text: RuleText, index: number, context: RuleContext): Pr
       (text.attestations ?? []).map((each, item) => readDemand(each, [...place, "attestations", item], context)),
     )),
   ];
+  const isOwn = ({ attestation }: Demand) => attestation?.vsa?.resource === "own";
+  if (files.length > 0 && demands.some(isOwn)) {
+    refuse([...place, "files"], "files cannot be used with resource: {own: true}", "write a rule of its own for files");
+  }
   const acceptsAnything = text.insecureAcceptAnything === true;
   if (acceptsAnything && demands.length > 0) {
     refuse(

@@ -116,7 +116,17 @@ const vsa = z.strictObject({
   verifier: described(pattern, "verifier.id: who must have verified"),
   policy: z.optional(described(pattern, "policy.uri: by which policy")),
   policyDigest: z.optional(described(list, "policy.digest: by which content of it, one or several: sha256:…")),
-  resource: z.optional(described(pattern, "resourceUri: for which place")),
+  resource: z.optional(
+    described(
+      z.union([
+        text,
+        z.strictObject({ glob: text }),
+        z.strictObject({ regexp: text }),
+        z.strictObject({ own: z.literal(true) }),
+      ]),
+      "resourceUri: for which place; {own: true} for the repository of the image that is decided on",
+    ),
+  ),
   level: z.optional(described(z.int().check(z.minimum(1), z.maximum(4)), "the SLSA build level in verifiedLevels")),
 });
 

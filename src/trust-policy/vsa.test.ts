@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseReference } from "../oci/ref.ts";
 import type { TextPattern, VsaDemand } from "./model.ts";
 import { vsaFaults } from "./vsa.ts";
 
@@ -33,10 +34,13 @@ const summary = (changed: Record<string, unknown> = {}) => ({
 });
 
 test("vsaFaults: a summary that passed for the demanded verifier, policy, resource and level -> no fault", () => {
-  assert.deepEqual(vsaFaults(summary(), whole), []);
-  assert.deepEqual(vsaFaults(summary({ verifiedLevels: ["SLSA_BUILD_LEVEL_1", "SLSA_BUILD_LEVEL_4"] }), whole), []);
+  assert.deepEqual(vsaFaults(summary(), whole, undefined), []);
+  assert.deepEqual(
+    vsaFaults(summary({ verifiedLevels: ["SLSA_BUILD_LEVEL_1", "SLSA_BUILD_LEVEL_4"] }), whole, undefined),
+    [],
+  );
   const bare = { verifiedLevels: undefined, policy: undefined, resourceUri: undefined };
-  assert.deepEqual(vsaFaults(summary(bare), only), []);
+  assert.deepEqual(vsaFaults(summary(bare), only, undefined), []);
 });
 
 test("vsaFaults: failed, other verifier, policy or resource, missing level -> one fault each", () => {
@@ -64,11 +68,53 @@ test("vsaFaults: failed, other verifier, policy or resource, missing level -> on
     [{ verifiedLevels: ["SLSA_SOURCE_LEVEL_3", "SLSA_BUILD_LEVEL_5", "xSLSA_BUILD_LEVEL_3"] }, /^verifiedLevels/],
   ];
   for (const [changed, expected] of cases) {
-    const faults = vsaFaults(summary(changed), whole);
+    const faults = vsaFaults(summary(changed), whole, undefined);
     assert.equal(faults.length, 1, JSON.stringify(changed));
     assert.match(faults[0] ?? "", expected);
   }
   for (const statement of [undefined, null, [], "PASSED", {}, { predicate: [] }]) {
-    assert.equal(vsaFaults(statement, whole).length, 6, JSON.stringify(statement));
+    assert.equal(vsaFaults(statement, whole, undefined).length, 6, JSON.stringify(statement));
   }
+});
+
+test("vsaFaults: resource of the image itself, by any spelling of its repository and no other", () => {
+  const faults = (resourceUri: unknown, image: string | undefined) =>
+    vsaFaults(
+      summary({ resourceUri }),
+      { ...only, resource: "own" },
+      image === undefined ? undefined : parseReference(image),
+    );
+  for (const [uri, image] of [
+    ["oci://r.example/prod/app", "r.example/prod/app:v1"],
+    ["oci://r.example/prod/app", "R.Example:443/prod/app"],
+    ["oci://index.docker.io/library/nginx", "nginx"],
+    ["oci://docker.io/nginx", "nginx"],
+    ["oci://[::1]:5000/app", "[0:0:0:0:0:0:0:1]:5000/app"],
+  ] as const) {
+    assert.deepEqual(faults(uri, image), [], `${uri} ${image}`);
+  }
+  for (const uri of [
+    "oci://r.example/prod/other",
+    "oci://r.example/prod/app/x",
+    "oci://r.example/prod",
+    "oci://r.example:5000/prod/app",
+    "oci://evil.example/prod/app",
+    "oci://r.example/prod/app:v1",
+    "oci://r.example/prod/../prod/app",
+    "oci://oci://r.example/prod/app",
+    "https://r.example/prod/app",
+    "OCI://r.example/prod/app",
+    "r.example/prod/app",
+    "oci://",
+    "",
+    7,
+    undefined,
+    ["oci://r.example/prod/app"],
+  ]) {
+    const [fault, ...others] = faults(uri, "r.example/prod/app");
+    assert.match(fault ?? "", /^resourceUri mismatch: got .*, want oci:\/\/r\.example\/prod\/app$/, String(uri));
+    assert.deepEqual(others, []);
+  }
+  assert.equal(faults("oci://", undefined).length, 1, "a file has no repository");
+  assert.equal(faults("oci://r.example/prod/app", undefined).length, 1);
 });

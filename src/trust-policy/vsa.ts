@@ -1,5 +1,8 @@
+import { TsignError } from "../errors.ts";
 import type { Digest } from "../format/digest.ts";
 import { isObject } from "../format/json.ts";
+import { parseRepository, type Repository } from "../oci/ref.ts";
+import { isSameRepository } from "./image-names.ts";
 import type { TextPattern, VsaDemand } from "./model.ts";
 
 const LEVEL = /^SLSA_BUILD_LEVEL_([0-4])$/;
@@ -9,8 +12,9 @@ const LEVEL = /^SLSA_BUILD_LEVEL_([0-4])$/;
  * (SLSA v1.1, "Verification Summary Attestation").
  *
  * @param statement an in-toto statement of type https://slsa.dev/verification_summary/v1
+ * @param image the repository of the image as it is named; undefined for a file
  */
-export function vsaFaults(statement: unknown, demand: VsaDemand): string[] {
+export function vsaFaults(statement: unknown, demand: VsaDemand, image: Repository | undefined): string[] {
   const { verifier, policy, policyDigests, resource, level } = demand;
   const predicate = member(statement, "predicate");
   const result = member(predicate, "verificationResult");
@@ -24,11 +28,27 @@ export function vsaFaults(statement: unknown, demand: VsaDemand): string[] {
     ...(policyDigests
       ? digestFaults(member(member(member(predicate, "policy"), "digest"), "sha256"), policyDigests)
       : []),
-    ...(resource ? mismatch("resourceUri", member(predicate, "resourceUri"), resource) : []),
+    ...(resource
+      ? mismatch("resourceUri", member(predicate, "resourceUri"), resource === "own" ? ownResource(image) : resource)
+      : []),
     ...(level === undefined || found >= level
       ? []
       : [`verifiedLevels mismatch: got SLSA build level ${found}, want at least ${level}`]),
   ];
+}
+
+/** The URI of the image's repository, by any of its names: `oci://registry/repository`. */
+function ownResource(image: Repository | undefined): TextPattern {
+  const isOwn = (uri: string) => {
+    if (image === undefined || !uri.startsWith("oci://")) return false;
+    try {
+      return isSameRepository(parseRepository(uri.slice("oci://".length)), image);
+    } catch (error) {
+      if (error instanceof TsignError) return false;
+      throw error;
+    }
+  };
+  return { text: `oci://${image?.name ?? ""}`, matches: isOwn };
 }
 
 function levelOf(stated: unknown): number {
