@@ -804,7 +804,16 @@ rules:
   assert.equal(code, 0, stderr);
   const specs = parseAllDocuments(stdout).map((each) => each.toJS().spec);
   assert.equal(specs.length, 4);
-  for (const { attestors } of specs) assert.equal(attestors.length, 1);
+  for (const { attestors, images, matchConstraints, validations } of specs) {
+    assert.equal(attestors.length, 1);
+    // Every place of an image: Kyverno is asked about ephemeral containers, and told where image volumes are.
+    assert.deepEqual(matchConstraints.resourceRules[0].resources, ["pods", "pods/ephemeralcontainers"]);
+    assert.match(images[0].expression, /^object\.spec\.\?volumes\b.*\bimage\.reference\b/);
+    if (validations[0].expression === "true") continue;
+    for (const list of ["containers", "initContainers", "ephemeralContainers", "volumes"]) {
+      assert.match(validations[0].expression, new RegExp(`images\\.${list}\\.all\\(`));
+    }
+  }
   assert.deepEqual(
     specs.map(({ validationConfigurations }) => validationConfigurations),
     [

@@ -38,6 +38,7 @@ export async function writeClusterImagePolicies(context: ExportContext): Promise
     }
   }
   note("needs", undefined, "policy-controller must refuse what no policy matches (no-match-policy: deny, its default)");
+  note("needs", undefined, "something else must refuse image volumes, at which policy-controller 0.15.1 does not look");
   return documents;
 }
 

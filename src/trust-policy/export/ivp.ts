@@ -1,12 +1,20 @@
 import { predicateTypeOf } from "../../sign/predicates.ts";
-import { LISTS, NO_IMAGE, NOBODY, otherwise, toExpression } from "../import/expression.ts";
+import { LISTS, NO_IMAGE, NOBODY, otherwise, toExpression, VOLUMES } from "../import/expression.ts";
 import type { EvidenceText, RuleText, SignerText } from "../schema.ts";
 import { type ExportContext, imagesOf } from "./context.ts";
 import { identityFields, NoEqual, type Part, partsOf, resourceName, trustOf } from "./demands.ts";
 
 const ACTIONS = { enforce: "Deny", warn: "Warn", audit: "Audit" } as const;
+/** Kyverno would derive rules for workloads from a rule for `pods` alone, which leaves out ephemeral containers. */
 const PODS = {
-  resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["pods"] }],
+  resourceRules: [
+    {
+      apiGroups: [""],
+      apiVersions: ["v1"],
+      operations: ["CREATE", "UPDATE"],
+      resources: ["pods", "pods/ephemeralcontainers"],
+    },
+  ],
 };
 
 type Fields = Record<string, unknown>;
@@ -21,7 +29,7 @@ export async function writeImageValidatingPolicies(context: ExportContext): Prom
       apiVersion: "policies.kyverno.io/v1",
       kind: "ImageValidatingPolicy",
       metadata: { name: resourceName(name, used) },
-      spec: { attestors: [NOBODY], ...spec, matchConstraints: PODS },
+      spec: { attestors: [NOBODY], ...spec, images: [VOLUMES], matchConstraints: PODS },
     });
   const all: string[] = [];
   for (const [index, rule] of policy.rules.entries()) {

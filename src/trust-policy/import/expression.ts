@@ -57,8 +57,14 @@ export function fromOtherwise(expression: string): string[] | undefined {
   return expression.startsWith("!(") && expression.endsWith(")") ? fromExpression(expression.slice(2, -1)) : undefined;
 }
 
-/** The lists of images in a Pod; Kyverno leaves only those in them that the policy matches. */
-export const LISTS = ["containers", "initContainers", "ephemeralContainers"] as const;
+/** The lists of images in a Pod; Kyverno leaves only those in them that the policy matches. It makes no list of image volumes itself. */
+export const LISTS = ["containers", "initContainers", "ephemeralContainers", "volumes"] as const;
+
+/** What makes the list of image volumes. */
+export const VOLUMES = {
+  name: "volumes",
+  expression: "object.spec.?volumes.orValue([]).filter(v, has(v.image)).map(v, v.image.reference)",
+} as const;
 
 /** The CEL expression that is false for each Pod with an image that the policy matches. */
 export const NO_IMAGE = LISTS.map((list) => `images.${list}.all(image, false)`).join(" && ");
