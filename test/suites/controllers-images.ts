@@ -27,7 +27,10 @@ export interface Stage {
   readonly digests: Readonly<Record<string, string>>;
 }
 
-/** Starts a sandbox, pushes an image for each combination as `NAME:v1` and signs it with tsign. */
+/**
+ * Starts a sandbox, pushes an image for each combination as `NAME:v1` and signs it with tsign; also `key-legacy-joined` and
+ * `key-both-joined`, signed by the right key, with an attestation by the other one as a bundle.
+ */
 export async function openStage(t: TestContext): Promise<Stage> {
   const sandbox = await startSandbox(t);
   const cwd = await folderWithKeys(t, "a", "b");
@@ -43,21 +46,29 @@ export async function openStage(t: TestContext): Promise<Stage> {
     },
   };
   const digests: Record<string, string> = {};
-  for (const by of Object.keys(SIGNERS) as By[]) {
-    for (const form of FORMS) {
-      for (const state of STATES) {
-        const name = nameOf(by, form, state);
-        if (digests[name] !== undefined) continue;
-        writeFileSync(join(cwd, "content"), name);
-        const pushed = await must(TSIGN, ["sandbox", "push", `${name}:v1`, "content"], { cwd, env: sandbox });
-        const image = pushed.stdout.trim();
-        digests[name] = image.replace(/^.*@/, "");
-        if (state === "unsigned") continue;
-        const who = await flags[by](state === "other" ? SIGNERS[by].other : SIGNERS[by].good);
-        const command = state === "attested" ? ["attest", ...predicate] : ["sign"];
-        await must(TSIGN, [...command, ...who, "--format", form, image], { cwd });
-      }
+  const push = async (name: string) => {
+    writeFileSync(join(cwd, name), name);
+    const { stdout } = await must(TSIGN, ["sandbox", "push", `${name}:v1`, name], { cwd, env: sandbox });
+    digests[name] = stdout.trim().replace(/^.*@/, "");
+    return stdout.trim();
+  };
+  const attach = async (by: By, form: Form) => {
+    for (const state of STATES) {
+      if (state === "unsigned") continue;
+      const image = await push(nameOf(by, form, state));
+      const who = await flags[by](state === "other" ? SIGNERS[by].other : SIGNERS[by].good);
+      const command = state === "attested" ? ["attest", ...predicate] : ["sign"];
+      await must(TSIGN, [...command, ...who, "--format", form, image], { cwd });
     }
-  }
+  };
+  await push("unsigned");
+  // Someone else with the right to push attaches an attestation to a signed image.
+  const attachToSigned = async (form: Form) => {
+    const image = await push(`key-${form}-joined`);
+    await must(TSIGN, ["sign", ...(await flags.key("a")), "--format", form, image], { cwd });
+    await must(TSIGN, ["attest", ...predicate, ...(await flags.key("b")), image], { cwd });
+  };
+  const all = (Object.keys(SIGNERS) as By[]).flatMap((by) => FORMS.map((form) => attach(by, form)));
+  await Promise.all([...all, attachToSigned("legacy"), attachToSigned("both")]);
   return { sandbox, cwd, digests };
 }

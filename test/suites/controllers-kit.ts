@@ -168,3 +168,52 @@ export async function remove(cluster: Cluster, object: Manifest): Promise<void> 
 /** The image of the first container of a Pod that was created. */
 export const imageOf = ({ body }: ApiAnswer): string =>
   (body as unknown as ReturnType<typeof pod>).spec?.containers[0]?.image ?? "";
+
+/** Where an image may stand beside that of the first container of a Pod, in a Pod or in the template of a workload. */
+export const PLACES = [
+  "container",
+  "init container",
+  "ephemeral container",
+  "image volume",
+  "Deployment",
+  "CronJob",
+] as const;
+export type Place = (typeof PLACES)[number];
+
+/** Creates a Pod or workload of a good image, with another image in a place. */
+export async function placed(
+  cluster: Cluster,
+  place: Place,
+  name: string,
+  { good, image }: { good: string; image: string },
+): Promise<ApiAnswer> {
+  const container = { name: "x", image };
+  const spec = { ...pod(name, good).spec, initContainers: [container] };
+  const create = (group: string, kind: string, more: object) => {
+    const path = `/apis/${group}/namespaces/${NAMESPACE}/${kind.toLowerCase()}s`;
+    return cluster.call("POST", path, { apiVersion: group, kind, metadata: { name }, spec: more });
+  };
+  switch (place) {
+    case "container":
+      return createPod(cluster, name, good, { spec: { containers: [{ name: "c", image: good }, container] } });
+    case "init container":
+      return createPod(cluster, name, good, { spec: { initContainers: [container] } });
+    case "ephemeral container": {
+      const made = await createPod(cluster, name, good);
+      assert.equal(made.status, 201, made.body.message ?? "");
+      const path = `/api/v1/namespaces/${NAMESPACE}/pods/${name}/ephemeralcontainers`;
+      const added = { spec: { ephemeralContainers: [container] } };
+      return cluster.call("PATCH", path, added, "application/strategic-merge-patch+json");
+    }
+    case "image volume":
+      return createPod(cluster, name, good, { spec: { volumes: [{ name: "x", image: { reference: image } }] } });
+    case "Deployment": {
+      const template = { metadata: { labels: { name } }, spec };
+      return create("apps/v1", "Deployment", { selector: { matchLabels: { name } }, template });
+    }
+    case "CronJob": {
+      const template = { spec: { ...spec, restartPolicy: "Never" } };
+      return create("batch/v1", "CronJob", { schedule: "0 0 * * *", jobTemplate: { spec: { template } } });
+    }
+  }
+}

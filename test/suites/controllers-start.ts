@@ -101,3 +101,78 @@ export async function startGatekeeper(t: TestContext): Promise<{ cluster: Cluste
   await apply(cluster, reached);
   return { cluster, cert };
 }
+
+/**
+ * Starts Kyverno's admission controller beside an API server, which reaches it by an address.
+ *
+ * @param tuf the TUF repository for keyless bundles: its URL, and root.json in base64
+ */
+export async function startKyverno(t: TestContext, tuf: { mirror: string; root: string }): Promise<Cluster> {
+  const cwd = folder(t);
+  const cluster = await startCluster(t, cwd);
+  const system = "kyverno";
+  const config = (name: string): Manifest => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name, namespace: system },
+    data: {},
+  });
+  await apply(cluster, [
+    namespace(system),
+    config("kyverno"),
+    config("kyverno-metrics"),
+    ...shipped("kyverno", "config/crds"),
+    shop,
+  ]);
+  const port = await freePort();
+  const accounts = ["background", "reports"];
+  start(
+    t,
+    "kyverno",
+    [
+      ...[`--kubeconfig=${cluster.kubeconfig}`, `--serverIP=127.0.0.1:${port}`],
+      ...["--webhookServerHost=127.0.0.1", `--webhookServerPort=${port}`],
+      ...["--caSecretName=ca", "--tlsSecretName=tls", "--tlsKeyAlgorithm=ECDSA"],
+      ...["--disableMetrics=true", "--controllerRuntimeMetricsAddress=0", "--admissionReports=false"],
+      ...accounts.map((name) => `--${name}ServiceAccountName=system:serviceaccount:${system}:${name}`),
+      ...["--enableTuf=true", `--tufMirror=${tuf.mirror}`, `--tufRootRaw=${tuf.root}`],
+    ],
+    {
+      cwd,
+      env: {
+        KYVERNO_NAMESPACE: system,
+        KYVERNO_SERVICEACCOUNT_NAME: "kyverno",
+        KYVERNO_DEPLOYMENT: "kyverno",
+        KYVERNO_POD_NAME: "kyverno-0",
+        INIT_CONFIG: "kyverno",
+        METRICS_CONFIG: "kyverno-metrics",
+      },
+    },
+  );
+  return cluster;
+}
+
+/** Starts an API server whose Pods and workloads tsign decides on, at a URL with a CA certificate. */
+export async function startWebhook(t: TestContext, tsign: { url: string; ca: string }): Promise<Cluster> {
+  const cluster = await startCluster(t, folder(t));
+  const rules = [
+    { apiGroups: [""], resources: ["pods", "pods/ephemeralcontainers"] },
+    { apiGroups: ["apps"], resources: ["deployments"] },
+    { apiGroups: ["batch"], resources: ["cronjobs"] },
+  ].map((rule) => ({ ...rule, apiVersions: ["v1"], operations: ["CREATE", "UPDATE"] }));
+  const webhook = (kind: "Mutating" | "Validating", path: string): Manifest => ({
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: `${kind}WebhookConfiguration`,
+    metadata: { name: "tsign" },
+    webhooks: [
+      {
+        name: `${kind.toLowerCase()}.tsign.dev`,
+        clientConfig: { url: `${tsign.url}${path}`, caBundle: Buffer.from(tsign.ca).toString("base64") },
+        ...{ rules, failurePolicy: "Fail", sideEffects: "None", timeoutSeconds: 10, admissionReviewVersions: ["v1"] },
+        namespaceSelector: { matchLabels: { "policy.sigstore.dev/include": "true" } },
+      },
+    ],
+  });
+  await apply(cluster, [shop, webhook("Mutating", "/mutate"), webhook("Validating", "/validate")]);
+  return cluster;
+}
