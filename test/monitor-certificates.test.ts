@@ -107,6 +107,26 @@ for (const [name, fault, requested, kind] of [
   });
 }
 
+test("monitor: a CT log that does not grow for too long -> alarm frozen; one that does -> well", async (t) => {
+  const shop = await watchingCertificates(t);
+  const { url } = { url: String(JSON.parse(shop.sigstore.trustedRoot).ctlogs[0].baseUrl) };
+  shop.configure({ logs: [{ url, frozenAfter: "3h" }] });
+  const frozenIn = async () => {
+    const lines = linesOf(await shop.look());
+    for (const { id } of only(lines, "alarm"))
+      await shop.ok("monitor", "ack", String(id), "--state=state.json", "--why=seen");
+    return only(lines, "alarm").flatMap(({ api, kind }) => (api === "ct" ? [kind] : []));
+  };
+  await shop.request("mallory@example.com");
+  assert.deepEqual(await frozenIn(), []);
+  shop.later(2 * 60);
+  assert.deepEqual(await frozenIn(), [], "within the time");
+  shop.later(2 * 60);
+  assert.deepEqual(await frozenIn(), ["frozen"]);
+  await shop.request("mallory@example.com");
+  assert.deepEqual(await frozenIn(), []);
+});
+
 test("monitor: CT log of another key, and a certificate of an unknown authority -> alarm, and counted", async (t) => {
   const shop = await watchingCertificates(t);
   await shop.request();

@@ -105,10 +105,12 @@ test("monitor on real logs: what tsign and cosign signed for us is explained, wh
   assert.equal((await look()).code, WELL);
 });
 
-test("monitor on real logs: every entry there is, from the first -> proven and parsed, and again consistent when they have grown", async (context) => {
+test("monitor on real logs: every entry there is, from the first, with the trusted root from TUF -> proven and parsed, and again consistent when they have grown", async (context) => {
   const shop = await shopOn(context);
-  const { cwd, mallory, signing, init, look, configure } = shop;
-  configure({});
+  const { stack, cwd, mallory, signing, init, look, configure } = shop;
+  // The trusted root comes from the stack's TUF repository, as it does without a configuration.
+  await must(TSIGN, ["initialize", "--mirror", stack("TUF"), "--root", stack("TUF_ROOT")], { cwd });
+  configure({ trustedRoot: undefined });
   await init("--state=all.json", "--from=0");
   const all = await look("all.json");
   assert.deepEqual([all.code, all.alarms], [WELL, []], all.stderr);
