@@ -13,7 +13,7 @@ export default defineCommand({
   usage: "[flags]",
   summary: "Watch transparency logs for signatures in your name",
   about:
-    "Follows the Rekor v1 and v2 logs of the trusted root. It proves that each log only grows, hashes the entries against the signed tree, and reports those with a watched identity, key or digest that the configuration does not expect. A log that misbehaves is an alarm, with the evidence in a file. Findings and alarms are reported once, and decide the exit code until they are acknowledged with `tsign monitor ack`. Create the state file with `tsign monitor init`. The command has no time limit unless --timeout is set.",
+    "Follows the Rekor v1 and v2 logs of the trusted root, and with a configuration its certificate transparency logs. It proves that each log only grows, hashes the entries against the signed tree, and reports those with a watched identity, key or digest that the configuration does not expect. A log that misbehaves is an alarm, with the evidence in a file. Findings and alarms are reported once, and decide the exit code until they are acknowledged with `tsign monitor ack`. Create the state file with `tsign monitor init`. The command has no time limit unless --timeout is set.",
   examples: [
     "# Look once, for entries with an identity",
     "tsign monitor --once --state monitor.json --certificate-identity alice@example.com --certificate-oidc-issuer https://accounts.google.com",

@@ -11,8 +11,8 @@ const TREE_ID = /^[0-9]{1,20}$/;
 /** More hashes than a consistency proof between any two trees has. */
 const MAX_HASHES = 128;
 const MAX_SHARDS = 1000;
-/** Bytes of the answer with one entry that is larger than most are together. */
-const MAX_ENTRY = 64 * 1024 * 1024;
+/** Bytes of the answer with one entry. Several are read at a time, and parsed: a larger limit would not bound memory. */
+const MAX_ENTRY = 16 * 1024 * 1024;
 
 /** A tree of a Rekor v1 log, as the log describes it. Nothing is verified. */
 interface ShardInfo {
