@@ -55,6 +55,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
     text("name"),
   ],
   [/^(?:namespace|tlsSecret)$/, text("name")],
+  [/^tlsService$/, text("namespace/name")],
   [/^(?:fromFormat|format)$/, text("format")],
   [/^to$/, text("repository")],
   [/^kubeconfig$/, file("yaml", "yml", "conf")],
