@@ -24,6 +24,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^(registry|timestampClient)(Cacert|ClientCert|Cert)$/, CERTIFICATE],
   [/^(tlsCert|clientCa|caBundle)$/, CERTIFICATE],
   [/^listen$/, text("host:port")],
+  [/^tlsService$/, text("namespace/name")],
   [/^(bundle|attestation|rekorResponse)$/, file("sigstore.json", "bundle", "json")],
   [/^(signature|outputSignature)$/, file("sig")],
   [/^(trustedRoot|signingConfig|baseConfig|predicate|statement|root)$/, file("json")],
