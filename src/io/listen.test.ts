@@ -36,7 +36,9 @@ for (const renewal of ["in place", "by another server"] as const) {
     const begun = ask("/slow", first.cert);
     while (slow < 1) await real.sleep(5);
     const wrong = { cert: second.cert, key: options.tls.key };
-    await assert.rejects(listening.renew(wrong), { code: "input" });
+    for (const unusable of [wrong, { ...options.tls, cert: "" }, { ...options.tls, key: "" }]) {
+      await assert.rejects(listening.renew(unusable), { code: "input" });
+    }
     assert.equal(await ask("/b", first.cert), "answered /b", "the earlier ones stay");
     await listening.renew(second.issue(["127.0.0.1"]));
     assert.equal(await ask("/c", second.cert), "answered /c");

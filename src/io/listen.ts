@@ -113,16 +113,22 @@ async function renewInPlace(server: http.Server, tls: ServerTls): Promise<void> 
 async function contextOf({ cert, key, clientCa }: ServerTls): Promise<SecureContextOptions> {
   const { createSecureContext } = await import("node:tls");
   const context = { cert, key, minVersion: "TLSv1.2", ...(clientCa === undefined ? {} : { ca: clientCa }) } as const;
+  // Of a file that is just being written, nothing may have been read; TLS would serve without a certificate.
+  const empty = [cert, key].some((text) => !text.includes("-----BEGIN "));
+  if (empty) throw unusable("there is no PEM in one of them");
   try {
     createSecureContext(context);
     return context;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.replace(/^error:[^:]*:/, "") : String(cause);
-    throw new TsignError("input", `read the certificate and key to serve with: ${reason}`, {
-      cause,
-      hint: "pass a PEM certificate chain and the private key of its first certificate",
-    });
+    throw unusable(cause instanceof Error ? cause.message.replace(/^error:[^:]*:/, "") : String(cause), cause);
   }
+}
+
+function unusable(reason: string, cause?: unknown): TsignError {
+  return new TsignError("input", `read the certificate and key to serve with: ${reason}`, {
+    cause,
+    hint: "pass a PEM certificate chain and the private key of its first certificate",
+  });
 }
 
 function answering(handler: Handler): http.RequestListener {
