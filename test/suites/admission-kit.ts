@@ -20,6 +20,9 @@ const KIT = join(resolve(process.env["TSIGN_SHARED"] ?? join(ROOT, "../shared"))
 const exec = promisify(execFile);
 const real = systemIo();
 
+/** A part of a test, by its name. */
+export type Case = readonly [name: string, run: () => Promise<void>];
+
 /** An answer of the API server. */
 export interface ApiAnswer {
   readonly status: number;

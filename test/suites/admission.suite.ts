@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { systemIo } from "../../src/io/system.ts";
 import { tlsAuthority } from "../support/tls-authorities.ts";
+import { auditCases } from "./admission-audit.ts";
 import {
   type ApiAnswer,
   type Cluster,
@@ -13,6 +14,7 @@ import {
   serve,
   startCluster,
 } from "./admission-kit.ts";
+import { loadCases } from "./admission-load.ts";
 import { folder, run, TSIGN } from "./support.ts";
 
 /** Seconds that the API server waits for an answer. */
@@ -67,7 +69,7 @@ const PLACES: Readonly<Record<string, string>> = {
 
 interface World {
   readonly cwd: string;
-  readonly authority: { readonly cert: string };
+  readonly authority: ReturnType<typeof tlsAuthority>;
   readonly shop: Shop;
   readonly served: Served;
   readonly cluster: Cluster;
@@ -296,6 +298,10 @@ test("admission: a real API server asks, and what is not signed does not get in"
     assert.equal(imageOf(await create(path, pod("two", pinned))), pinned);
     refused(await create(path, pod("three", image("unsigned"))), /unsigned:1" is refused/, "pinned");
   });
+
+  const audits = await auditCases({ cwd, cluster, shop });
+  const loads = await loadCases(t, { cwd, cluster, shop, authority, rules, write });
+  for (const [name, run] of [...audits, ...loads]) await t.test(name, run);
 
   await t.test("the manifests are applied as they are printed, and ask about labelled namespaces only", async () => {
     writeFileSync(join(cwd, "ca.crt"), authority.cert);
