@@ -9,6 +9,7 @@ import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
 import { type ClusterAnswer, fakeCluster, runningPod } from "./support/fake-cluster.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { OFFLINE, run, temporaryFolder, testIo, testRegistry } from "./support/test-io.ts";
 import { tlsAuthority } from "./support/tls-authorities.ts";
 
@@ -20,7 +21,7 @@ async function world(t: TestContext) {
   const registry = await testRegistry(t);
   const env = { COSIGN_PASSWORD: "pw", HOME: cwd };
   const tsign = (...argv: string[]) => run(argv, { cwd, env });
-  assert.equal((await tsign("generate-key-pair", "--output-key-prefix=a")).code, 0);
+  writeKeyPairs(cwd, "a");
   const push = async (name: string, content: string) => {
     const store = await openRegistry(testIo({ cwd }), parseReference(`${registry}/${name}:1`), PLAIN_REGISTRY);
     return (await pushImage(store, { file: "f", content: Buffer.from(content), tag: "1" })).digest;

@@ -10,6 +10,7 @@ import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
 import { sayingWorld } from "./support/every-command.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
 import { tlsAuthority } from "./support/tls-authorities.ts";
@@ -23,7 +24,7 @@ async function world(t: TestContext) {
   const cwd = temporaryFolder(t);
   const env = { COSIGN_PASSWORD: "pw" };
   const tsign = (...argv: string[]) => run(argv, { cwd, io, env });
-  assert.equal((await tsign("generate-key-pair", "--output-key-prefix=a")).code, 0);
+  writeKeyPairs(cwd, "a");
   for (const name of ["good", "bad"]) {
     const store = await openRegistry(testIo({ io }), parseReference(`${registry}/${name}:1`), PLAIN_REGISTRY);
     await pushImage(store, { file: "f", content: Buffer.from(name), tag: "1" });

@@ -14,6 +14,7 @@ import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { attachmentTag } from "../src/oci/tags.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { testSigstore } from "./support/sandbox.ts";
 import { attachReferrer, descriptorOf } from "./support/storage.ts";
 import { OFFLINE, run, temporaryFolder, testIo } from "./support/test-io.ts";
@@ -33,7 +34,7 @@ async function world(t: TestContext, more = "", options = { timeout: 8000 }) {
     const ended = await run(argv, { cwd, io: sigstore.io, env: { COSIGN_PASSWORD: "pw" } });
     assert.equal(ended.code, 0, ended.stderr);
   };
-  for (const name of ["a", "b"]) await tsign("generate-key-pair", "--output-key-prefix", name);
+  writeKeyPairs(cwd, "a", "b");
   const push = async (name: string, content = name) => {
     const store = await openRegistry(io, parseReference(`${registry}/${name}:1`), PLAIN_REGISTRY);
     return (await pushImage(store, { file: "f", content: Buffer.from(content), tag: "1" })).digest;

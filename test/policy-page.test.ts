@@ -7,7 +7,7 @@ import { subjectAlternativeName } from "../src/sandbox/oidc/identity.ts";
 import { implicit, utf8String } from "../src/sandbox/pki/der.ts";
 import { extension } from "../src/sandbox/pki/x509.ts";
 import { foundry } from "./support/authorities.ts";
-import { encryptedKey } from "./support/key-pairs.ts";
+import { encryptedKey, writeKeyPairs } from "./support/key-pairs.ts";
 import { DAY, MONDAY, policyWorkshop } from "./support/policy-workshop.ts";
 
 /** The examples of docs/policy.md, run against images and files that are signed as the page says. */
@@ -25,7 +25,7 @@ async function page(t: TestContext) {
   mkdirSync(join(cwd, "keys"));
   copyFileSync(join(cwd, "root.json"), join(cwd, "trusted_root.json"));
   const names = ["release", "promotion", "keys/payments-2025", "keys/payments-2026", "keys/security", "keys/promotion"];
-  for (const name of [...names, "keys/stolen"]) await tsign("generate-key-pair", "--output-key-prefix", name);
+  writeKeyPairs(cwd, ...names, "keys/stolen");
   const local = (text: string) =>
     text
       .replaceAll(/(registry|mirror)\.example(?=\/)/g, registry)
@@ -264,8 +264,8 @@ function ownAuthority(write: (name: string, text: string) => void) {
 }
 
 test("docs/policy.md: the file with an own authority, groups and denied signers accepts and refuses what it says", async (t) => {
-  const { use, push, sign, key, person, attemptWith, write, read, at, files, setTime, tsign } = await page(t);
-  await tsign("generate-key-pair", "--output-key-prefix", "old");
+  const { use, push, sign, key, person, attemptWith, write, read, at, files, setTime, cwd } = await page(t);
+  writeKeyPairs(cwd, "old");
   write("stolen.pub", read("keys/stolen.pub"));
   write("tuf_root.json", files["tuf_root.json"]);
   const member = ownAuthority(write);

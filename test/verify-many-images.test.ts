@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Io } from "../src/io/io.ts";
 import { systemIo } from "../src/io/system.ts";
 import { assertSchema, jsonAnswer } from "./support/json-answer.ts";
+import { writeKeyPairs } from "./support/key-pairs.ts";
 import { storageWorkshop } from "./support/storage.ts";
 import { LEGACY, NO_LOG, OFFLINE, run } from "./support/test-io.ts";
 
@@ -16,7 +17,7 @@ type Http = Io["http"];
 async function workshop(t: TestContext) {
   const shop = await storageWorkshop(t);
   const { ok, cwd, env, registry } = shop;
-  await ok("generate-key-pair", "--output-key-prefix", "b");
+  writeKeyPairs(cwd, "b");
   const push = async (name: string) => {
     writeFileSync(join(cwd, "content"), name);
     return (await ok("sandbox", "push", `${name}:v1`, "content")).stdout.trim();
