@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { TsignError } from "../src/errors.ts";
-import type { TlsOptions } from "../src/io/io.ts";
+import type { HttpRequest, HttpResponse, TlsOptions } from "../src/io/io.ts";
 import { systemIo } from "../src/io/system.ts";
 import { main } from "../src/main.ts";
 import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
@@ -80,7 +80,14 @@ test("admission serve: over TLS, reloads its policy, and answers what it has beg
   const { cwd, io, env, registry, faults, write, policy, servers, clients } = await world(t);
   const stop = stopOf(t);
   const orderly = <T>(work: () => Promise<T>) => work();
-  const own = testIo({ cwd, env, io: { ...io, signal: stop.signal, orderly } });
+  const traces: HttpRequest[] = [];
+  const http = async (request: HttpRequest): Promise<HttpResponse> => {
+    if (request.url.host !== "otel.test:4318") return io.http(request);
+    traces.push(request);
+    return { status: 200, headers: {}, body: (async function* () {})(), discard() {} };
+  };
+  const otel = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://otel.test:4318", OTEL_EXPORTER_OTLP_HEADERS: "key=otel-secret" };
+  const own = testIo({ cwd, env: { ...env, ...otel }, io: { ...io, http, signal: stop.signal, orderly } });
   const flags = ["--trust-policy=policy.yaml", "--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"];
   const more = ["--client-ca=clients.crt", "--reload-interval=20ms", "--shutdown-delay=50ms"];
   const ended = main(["admission", "serve", ...flags, ...more], own);
@@ -118,7 +125,14 @@ test("admission serve: over TLS, reloads its policy, and answers what it has beg
   assert.equal((await begun).allowed, true, "begun before the signal");
   assert.equal(await ended, 0);
   await assert.rejects(send(`${base}/healthz`, undefined, tls), { code: "network" });
-  assert.doesNotMatch(own.err(), /BEGIN|pw/);
+  assert.doesNotMatch(own.err(), /BEGIN|pw|otel-secret/);
+  const [trace] = traces.map(({ url, headers, body }) => ({
+    url,
+    headers,
+    text: Buffer.from(body as Uint8Array).toString(),
+  }));
+  assert.deepEqual([trace?.url.pathname, trace?.headers["key"]], ["/v1/traces", "otel-secret"]);
+  assert.match(trace?.text ?? "", /"name":"POST \/validate"[\s\S]*good:1/);
 });
 
 test("admission serve: a password that a registry quotes is in no answer and no log", async (t) => {

@@ -7,6 +7,7 @@ import type { LivePolicy } from "./live-policy.ts";
 import { Metrics } from "./metrics.ts";
 import type { PullSecrets } from "./pull-secrets.ts";
 import { type Review, readReview, type Unreadable } from "./review.ts";
+import type { Traced, Traces } from "./traces.ts";
 import { type Reviewed, refusal, review } from "./webhook.ts";
 import type { Answer } from "./words.ts";
 
@@ -22,6 +23,7 @@ export interface ServiceOptions {
   readonly needsClient: boolean;
   /** Receives each log entry: one line of JSON. */
   readonly log: (entry: Readonly<Record<string, unknown>>) => void;
+  readonly traces?: Traces | undefined;
 }
 
 /** Largest request, in bytes. The API server accepts objects of 3 MiB, and sends the old version too. */
@@ -84,11 +86,16 @@ export class AdmissionService {
         error instanceof TsignError ? error.message : "read request: incomplete",
       );
     }
-    if (path === "/gatekeeper") return this.#provide(body);
-    return this.#review(body, { mutates: path === "/mutate", within: budget(parameters.get("timeout")) });
+    const traceparent = request.headers["traceparent"];
+    if (path === "/gatekeeper") return this.#provide(body, traceparent);
+    const within = budget(parameters.get("timeout"));
+    return this.#review(body, { mutates: path === "/mutate", within, traceparent });
   }
 
-  async #review(body: Uint8Array, { mutates, within }: { mutates: boolean; within: number }): Promise<ServerResponse> {
+  async #review(
+    body: Uint8Array,
+    { mutates, within, traceparent }: { mutates: boolean; within: number; traceparent: string | undefined },
+  ): Promise<ServerResponse> {
     const started = this.#io.now().getTime();
     let asked: Review | Unreadable;
     try {
@@ -109,9 +116,10 @@ export class AdmissionService {
       reviewed = { response: refusal(asked.uid, 500, "internal error"), answers: [] };
     }
     const { response, answers } = reviewed;
-    this.#record(answers);
+    const path = mutates ? "/mutate" : "/validate";
+    this.#record(answers, { path, started, traceparent, allowed: response.allowed });
     this.#options.log({
-      ...(mutates ? { path: "/mutate" } : { path: "/validate" }),
+      path,
       ...("fault" in asked ? { uid: asked.uid } : described(asked)),
       allowed: response.allowed,
       ...(response.status ? { code: response.status.code, message: response.status.message } : {}),
@@ -122,13 +130,14 @@ export class AdmissionService {
     return { status: 200, headers: JSON_TYPE, body: JSON.stringify(document) };
   }
 
-  async #provide(body: Uint8Array): Promise<ServerResponse> {
+  async #provide(body: Uint8Array, traceparent: string | undefined): Promise<ServerResponse> {
     const { decider, providerTimeout: within, mask } = this.#options;
     const started = this.#io.now().getTime();
     try {
       const keys = readKeys(body);
       const { response, answers } = await provide(this.#io, keys, { decider, within, mask });
-      this.#record(answers);
+      const allowed = answers.every((each) => each.allowed);
+      this.#record(answers, { path: "/gatekeeper", started, traceparent, allowed });
       const milliseconds = this.#io.now().getTime() - started;
       this.#options.log({ path: "/gatekeeper", images: answers.map(logged), milliseconds });
       return { status: 200, headers: JSON_TYPE, body: JSON.stringify(response) };
@@ -139,12 +148,16 @@ export class AdmissionService {
     }
   }
 
-  #record(answers: readonly Answer[]): void {
+  #record(answers: readonly Answer[], of: Pick<Traced, "path" | "started" | "traceparent" | "allowed">): void {
+    this.#options.traces?.record({ ...of, ended: this.#io.now().getTime(), answers });
     for (const answer of answers) this.metrics.decision(answer);
   }
 
   #metricsPage(): ServerResponse {
-    const text = this.metrics.text({ tsign_admission_policy_generation: this.#options.policy.current.id });
+    const text = this.metrics.text({
+      tsign_admission_policy_generation: this.#options.policy.current.id,
+      ...(this.#options.traces ? { tsign_admission_spans_dropped: this.#options.traces.dropped } : {}),
+    });
     return { status: 200, headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" }, body: text };
   }
 }

@@ -4,6 +4,7 @@ import { LiveCertificates } from "../../admission/live-certificates.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
 import { PullSecrets } from "../../admission/pull-secrets.ts";
 import { AdmissionService } from "../../admission/service.ts";
+import { Traces, traceTarget } from "../../admission/traces.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
 import {
   readAddress,
@@ -18,6 +19,7 @@ import { withEnding } from "../../cli/stopping.ts";
 import { TsignError } from "../../errors.ts";
 import { withParts } from "../../format/parts.ts";
 import type { Io, ListenOptions, ServerTls } from "../../io/io.ts";
+import { createTransport } from "../../net/http.ts";
 import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { ownCluster } from "../../services/kubernetes.ts";
 import type definition from "./serve.ts";
@@ -28,6 +30,9 @@ type ServeFlags = Invocation<(typeof definition)["flags"]>["flags"];
 const WORKERS = 10;
 /** How long an image is looked at: the longest time that an API server waits for a webhook. Milliseconds. */
 const MAX_TIMEOUT = 30_000;
+/** How long a server of traces may take, in milliseconds, and its longest answer. */
+const TRACE_TIMEOUT = 5000;
+const MAX_REPLY = { maxBytes: 1024 * 1024 };
 /** How long requests are answered after the end of listening. Milliseconds. */
 const LAST_ANSWERS = 40_000;
 
@@ -73,10 +78,13 @@ async function serve(io: Io, { flags, file, address, named, mask }: Serving): Pr
   await keeper?.wait(io.signal);
   const tls: ServerTls = await readTls();
   const needsClient = tls.clientCa !== undefined;
-  const service = new AdmissionService(own, { policy, decider, pullSecrets, mask, providerTimeout, needsClient, log });
+  const traces = tracesOf(own, log);
+  const common = { policy, decider, pullSecrets, mask, providerTimeout, needsClient, log };
+  const service = new AdmissionService(own, { ...common, traces });
   const listening = await io.listen({ ...address, tls }, (request) => service.handle(request));
   log({ level: "info", message: `serving on https://${hostOf(address)}:${listening.port}`, policy: file });
   const certificates = new LiveCertificates(readTls, { tls, listening });
+  const tracing = traces?.run(io.signal);
   const keeping = keeper?.run(interval, io.signal);
   try {
     await reloadUntilStopped(io, { policy, certificates, service, log, interval });
@@ -84,12 +92,27 @@ async function serve(io: Io, { flags, file, address, named, mask }: Serving): Pr
     service.drain();
     const left = Promise.resolve(keeping).then(() => keeper?.leave());
     await own.sleep(flags.shutdownDelay);
-    const done = Promise.all([listening.finish(), left]);
+    const done = Promise.all([listening.finish().then(() => traces?.flush()), left, tracing]);
     await Promise.race([done, own.sleep(LAST_ANSWERS, ended.signal).catch(() => {})]);
   } finally {
     ended.abort(new TsignError("cancelled", "shut down"));
     await listening.close();
   }
+}
+
+/** Sends traces if the environment says where. */
+function tracesOf(io: Io, log: (entry: Readonly<Record<string, unknown>>) => void): Traces | undefined {
+  const target = traceTarget(io.env);
+  if (typeof target === "string") log({ level: "warning", message: target });
+  if (target === undefined || typeof target === "string") return undefined;
+  const { url, headers, service } = target;
+  const transport = createTransport(io, { limits: { attempts: 1, answer: TRACE_TIMEOUT } });
+  const send = async (body: Uint8Array) => {
+    const sent = { "content-type": "application/json", "content-length": String(body.length), ...headers };
+    const { status } = await transport.read({ method: "POST", url, headers: sent, body }, MAX_REPLY);
+    if (status >= 300) throw new TsignError("service", `send traces: status ${status}`);
+  };
+  return new Traces(io, { service, send });
 }
 
 interface Reloading {
