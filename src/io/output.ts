@@ -1,4 +1,5 @@
 import { fstatSync, writeSync } from "node:fs";
+import { once } from "../format/once.ts";
 
 /** Standard output or standard error. */
 export interface Outlet {
@@ -25,6 +26,8 @@ export function streamOutlet(stream: () => NodeJS.WriteStream): Outlet {
  */
 export function directOutlet(descriptor: number, stream: () => NodeJS.WriteStream): Outlet {
   const streamed = streamOutlet(stream);
+  // Asked for every line, and does not change.
+  const isDevice = once(() => isCharacterDevice(descriptor));
   let isDirect = true;
   return {
     write(data, done) {
@@ -35,7 +38,7 @@ export function directOutlet(descriptor: number, stream: () => NodeJS.WriteStrea
       else streamed.write(rest, done);
     },
     get isTerminal() {
-      return isCharacterDevice(descriptor) && streamed.isTerminal;
+      return isDevice() && streamed.isTerminal;
     },
   };
 }

@@ -219,7 +219,7 @@ function systemTerminal(stdout: Outlet, stderr: Outlet): Terminal {
       return stderr.isTerminal;
     },
     get columns() {
-      return process.stderr.columns || 80;
+      return stderr.isTerminal ? process.stderr.columns || 80 : 80; // opening the stream takes time
     },
     status(text) {
       const up = below > 0 ? `\u001b[${below}A` : "";
