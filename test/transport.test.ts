@@ -33,6 +33,13 @@ test("Io.usesTls on Bun: servers with and without TLS -> as on Node", async (t) 
   assert.match(stderr, /\b0 fail\b/);
 });
 
+test("Io.spawn on Bun: tsign's own programs -> as on Node", async (t) => {
+  if (!existsSync(BUN)) return t.skip(MISSING);
+  const { stderr } = await run(BUN, ["test", "./src/io/spawn.test.ts"], { timeout: 60_000, cwd: ROOT });
+  assert.match(stderr, /\b5 pass\b/);
+  assert.match(stderr, /\b0 fail\b/);
+});
+
 /** Variables that would change what fetch does by itself. */
 const HOSTILE = {
   HTTP_PROXY: "http://127.0.0.1:1",

@@ -1,6 +1,7 @@
 import { TsignError } from "../errors.ts";
 import type { HttpRequest, HttpResponse, Io } from "./io.ts";
-import { lazyFiles, sleep, spawnChild } from "./system.ts";
+import { spawnChild } from "./spawn.ts";
+import { lazyFiles, sleep } from "./system.ts";
 
 /** The parts of the outside world that a program gives to the embedded library. */
 export interface Embedding {

@@ -1,6 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { once } from "../format/once.ts";
-import type { Detached, Files, Io, Spawned, SpawnOptions, Terminal } from "./io.ts";
+import type { Detached, Files, Io, Terminal } from "./io.ts";
 import { directOutlet, type Outlet, standardError, streamOutlet } from "./output.ts";
 import { holdingSignals, interruption } from "./signals.ts";
 import { startWatchdog } from "./watchdog.ts";
@@ -12,8 +12,6 @@ declare const TSIGN_EXECUTABLE: boolean | undefined;
 const LONGEST_TIMER = 2 ** 31 - 1;
 /** The error for Ctrl-C at a prompt, where it arrives as a character; with the exit code of a program ended by SIGINT. */
 const interrupted = () => new TsignError("cancelled", "interrupted", { exitCode: 130 });
-/** Characters of a program's output that are kept. */
-const MAX_OUTPUT = 1024 * 1024;
 
 /**
  * Creates the real Io. Only src/io and bin/ access process, files, clock and network. `process` and `crypto` are used as
@@ -67,7 +65,7 @@ export function systemIo(): Io & {
     unixCall: async (call) => (await import("./unix.ts")).unixCall(call),
     sendMail: async (mail) => (await import("./mail.ts")).sendMail(mail),
     listen: async (options, handler) => (await import("./listen.ts")).listen(options, handler),
-    spawn: spawnToEnd,
+    spawn: async (file, args, options) => (await import("./spawn.ts")).spawnToEnd(file, args, options),
     detach,
     orderly: holdingSignals,
     deadline: startWatchdog,
@@ -137,42 +135,6 @@ async function detach(file: string, args: readonly string[], { errors }: { error
   } finally {
     closeSync(log);
   }
-}
-
-/** Runs a program to its end, and stops it when a signal stops tsign. */
-function spawnToEnd(file: string, args: readonly string[], options: SpawnOptions = {}): Promise<Spawned> {
-  return holdingSignals(() => spawnChild(file, args, options));
-}
-
-/** Runs a program to its end. Signals to this process are not handled. */
-export async function spawnChild(file: string, args: readonly string[], options: SpawnOptions): Promise<Spawned> {
-  const { spawn } = await import("node:child_process");
-  const env = options.env as NodeJS.ProcessEnv | undefined;
-  const stdio = options.inherit ? "inherit" : "pipe";
-  const { signal = interruption } = options;
-  signal.throwIfAborted();
-  const child = spawn(file, args, { stdio, ...(env ? { env } : {}) });
-  const kill = () => child.kill(options.inherit ? "SIGTERM" : "SIGKILL"); // the user's own program may need to clean up
-  signal.addEventListener("abort", kill, { once: true });
-  const output = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name]?.setEncoding("utf8").on("data", (text: string) => {
-      output[name] = (output[name] + text).slice(0, MAX_OUTPUT);
-    });
-  }
-  child.stdin?.on("error", () => {}); // the program may end without reading its input
-  child.stdin?.end(options.stdin ?? "");
-  return new Promise((done, fail) => {
-    child.on("error", (cause) => {
-      const reason = (cause as { code?: string }).code === "ENOENT" ? "program not found" : cause.message;
-      fail(new TsignError("input", `run ${file}: ${reason}`, { cause }));
-    });
-    child.on("close", (code, killed) => {
-      signal.removeEventListener("abort", kill);
-      if (signal.aborted) fail(signal.reason);
-      else done({ code: code ?? (killed ? 128 : 1), ...output });
-    });
-  });
 }
 
 /** Creates file access whose module is loaded on first use. */
