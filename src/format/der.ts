@@ -60,8 +60,10 @@ export function derChildren(element: Der | undefined, tag: number): readonly Der
  */
 export function readDerSequence(bytes: Uint8Array, most = Number.POSITIVE_INFINITY): readonly Der[] {
   const elements: Der[] = [];
-  for (let at = 0; at < bytes.length && elements.length < most; at += elements.at(-1)?.bytes.length ?? 0) {
-    elements.push(elementAt(bytes, at));
+  for (let at = 0; at < bytes.length && elements.length < most; ) {
+    const element = elementAt(bytes, at);
+    elements.push(element);
+    at += element.bytes.length;
   }
   return elements;
 }
@@ -73,7 +75,11 @@ function elementAt(bytes: Uint8Array, at: number): Der {
   const long = first > 0x80 ? first - 0x80 : 0; // number of length bytes
   if (first === 0x80 || long > MAX_LENGTH_BYTES) throw new DerError("indefinite length");
   const start = at + 2 + long;
-  const length = long === 0 ? first : bytes.subarray(at + 2, start).reduce((sum, byte) => sum * 256 + byte, 0);
+  let length = first;
+  if (long > 0) {
+    length = 0;
+    for (let index = at + 2; index < start; index++) length = length * 256 + (bytes[index] ?? 0);
+  }
   if (start + length > bytes.length) throw new DerError("truncated element");
   if (long > 0 && length < (long === 1 ? 0x80 : 256 ** (long - 1)))
     throw new DerError("length is not minimally encoded");
@@ -84,13 +90,14 @@ function elementAt(bytes: Uint8Array, at: number): Der {
 
 /** Checks the DER encoding of values that BER can encode in several ways (X.690 §8.2 to §8.8, §11.1). */
 function requireDerValue(tag: number, value: Uint8Array): void {
-  const [first, second = 0] = value;
+  const first = value[0]; // destructuring would run an iterator for each element
   switch (tag) {
     case TAG.boolean:
       if (value.length !== 1 || (first !== 0 && first !== 0xff)) throw new DerError("invalid BOOLEAN");
       break;
     case TAG.integer: {
       if (first === undefined) throw new DerError("empty INTEGER");
+      const second = value[1] ?? 0;
       const isSpare = (first === 0 && second < 0x80) || (first === 0xff && second >= 0x80);
       if (value.length > 1 && isSpare) throw new DerError("INTEGER is not minimally encoded");
       break;

@@ -9,6 +9,7 @@ import { parseSignedJson } from "../format/signed-json.ts";
 import type { Certificate } from "../trust/certificate.ts";
 import type { CertificatePath } from "../trust/certificate-path.ts";
 import { isWithin, type Log } from "../trust/material.ts";
+import { withoutScts } from "./logged-tbs.ts";
 import { CheckFailed } from "./model.ts";
 
 /** LogEntryType (RFC 6962 §3.1). */
@@ -113,26 +114,6 @@ function keyHashOf(certificate: Certificate): Uint8Array {
   const known = keyHashes.get(certificate) ?? createHash("sha256").update(spki()).digest();
   keyHashes.set(certificate, known);
   return known;
-}
-
-/** What `withoutScts` returned: encoding a certificate takes long, and the images of a batch share theirs. */
-const precertificates = new WeakMap<Certificate, Uint8Array>();
-
-/** DER of what a log records for a certificate: its tbsCertificate without SCTs (RFC 6962 §3.2). */
-export function loggedTbs(leaf: Certificate): Uint8Array {
-  return leaf.asn1.extension(EXTENSION_OID_SCT) ? withoutScts(leaf) : leaf.asn1.tbsCertificate.toDER();
-}
-
-/** DER of a certificate's tbsCertificate without its SCTs. */
-function withoutScts(leaf: Certificate): Uint8Array {
-  const known = precertificates.get(leaf);
-  if (known) return known;
-  const clone = leaf.asn1.clone();
-  const position = clone.extensions.findIndex((each) => each.subs[0]?.toOID() === EXTENSION_OID_SCT);
-  clone.extensions.splice(position, 1);
-  const tbs = clone.tbsCertificate.toDER();
-  precertificates.set(leaf, tbs);
-  return tbs;
 }
 
 function wholeCertificate({ leaf }: CertificatePath): Uint8Array {

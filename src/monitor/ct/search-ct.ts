@@ -4,8 +4,8 @@ import { claimedSigner } from "../../evidence/find/claimed-signer.ts";
 import { sameBytes } from "../../format/bytes.ts";
 import { derChildren, encodeDer, readDer, TAG } from "../../format/der.ts";
 import { type Certificate, parseCertificate } from "../../trust/certificate.ts";
+import { loggedTbs } from "../../verify/logged-tbs.ts";
 import type { TrustMaterial } from "../../verify/model.ts";
-import { loggedTbs } from "../../verify/sct.ts";
 import { isIssued, isOf, isOrdered, type Seen, type Watch } from "../watch.ts";
 
 /** Tag of tbsCertificate's version (RFC 5280 §4.1). */
