@@ -8,7 +8,7 @@ import { run, temporaryFolder } from "./support/test-io.ts";
 import { tlsAuthority } from "./support/tls-authorities.ts";
 
 const IMAGE = `r.example/tsign@sha256:${"a".repeat(64)}`;
-const SECRET = ["--tls-secret=own-tls", "--ca-bundle=ca.crt"];
+const SECRET = ["--tls-secret=own-tls", "--ca-bundle=ca.crt", "--cluster-policies=false"];
 
 interface Manifest {
   readonly kind: string;
@@ -139,7 +139,7 @@ test("admission manifests: pull secrets -> the right to get them by name, and no
 
 test("admission manifests: by default it keeps its certificate, with the right to change what it needs by name only", async (t) => {
   const { print } = workshop(t);
-  const { of, all, stdout } = await print("--namespace=guard", IMAGE);
+  const { of, all, stdout } = await print("--namespace=guard", "--cluster-policies=false", IMAGE);
   const { spec } = of("Deployment")["spec"].template;
   const [container] = spec.containers;
   assert.ok(container.args.includes("--tls-service=guard/tsign"));
@@ -163,9 +163,34 @@ test("admission manifests: by default it keeps its certificate, with the right t
     assert.deepEqual(rest, {}, "to apply it again must not change what is in it");
   }
   assert.ok(!stdout.includes("caBundle"));
-  const { all: others } = await print("--cert-manager", IMAGE);
+  const { all: others } = await print("--cert-manager", "--cluster-policies=false", IMAGE);
   assert.ok(!others.some(({ kind }) => /^(Role|ClusterRole|Secret|Lease)/.test(kind)));
   assert.ok(all.findIndex(({ kind }) => kind === "Role") < all.findIndex(({ kind }) => kind === "Deployment"));
+});
+
+test("admission manifests: policies as objects are defined, may be read, and are checked by a webhook of their own", async (t) => {
+  const { print } = workshop(t);
+  const { all, of } = await print(...SECRET.slice(0, 2), IMAGE);
+  const defined = all.filter(({ kind }) => kind === "CustomResourceDefinition");
+  assert.deepEqual(
+    defined.map(({ metadata, spec }) => [metadata.name, spec.scope]),
+    [
+      ["tsignpolicies.tsign.dev", "Namespaced"],
+      ["clustertsignpolicies.tsign.dev", "Cluster"],
+    ],
+  );
+  assert.deepEqual(of("ClusterRole")["rules"], [
+    { apiGroups: ["tsign.dev"], resources: ["tsignpolicies", "clustertsignpolicies"], verbs: ["list", "watch"] },
+  ]);
+  assert.ok(of("Deployment")["spec"].template.spec.containers[0].args.includes("--cluster-policies"));
+  const [pods, policies] = of("ValidatingWebhookConfiguration")["webhooks"];
+  assert.equal(pods.name, "validate.tsign.dev");
+  assert.deepEqual(policies.rules[0].resources, ["tsignpolicies", "clustertsignpolicies"]);
+  assert.equal(policies.namespaceSelector, undefined, "those of every namespace");
+  assert.deepEqual(policies.clientConfig, pods.clientConfig);
+  assert.equal(of("MutatingWebhookConfiguration")["webhooks"].length, 1);
+  const without = await print(...SECRET, IMAGE);
+  assert.ok(!without.stdout.includes("tsignpolic") && !without.stdout.includes("cluster-policies"));
 });
 
 test("admission manifests: what would not work in the cluster -> refused, nothing printed", async (t) => {

@@ -47,8 +47,8 @@ test("Helm chart: its templates contain every field and text of the manifests", 
     for (const namespaces of ["included", "not-excluded"] as const) {
       const objects = manifests({
         ...{ image: "IN", namespace: "IN", replicas: tls.kind === "secret" ? 1 : 2, policy: "tsign.policy.yaml" },
-        ...{ files: new Map([["tsign.policy.yaml", "IN"]]), tls, pullSecrets: true, namespaces },
-        ...{ failurePolicy: "Fail", timeoutSeconds: 10 },
+        ...{ files: new Map([["tsign.policy.yaml", "IN"]]), tls, namespaces, pullSecrets: true },
+        ...{ clusterPolicies: false, failurePolicy: "Fail", timeoutSeconds: 10 },
       });
       const words = objects.flatMap(wordsOf).filter((word) => !/\bIN\b/.test(word));
       assert.ok(words.length > 200);

@@ -39,6 +39,8 @@ export interface ImageNeeds {
   readonly needsDigest?: boolean;
   /** Reads the credentials with which the image is pulled; without it the service's own are used. */
   readonly scope?: (() => Promise<PullScope>) | undefined;
+  /** The policy that decides; without it the service's own. */
+  readonly loaded?: Loaded | undefined;
   /** The digest that runs: it is decided on, whatever the tag is now, and whatever digest is named. */
   readonly running?: Digest | undefined;
 }
@@ -116,12 +118,8 @@ export class Decider {
    *
    * @param until when the answer is not needed any more; milliseconds since the epoch
    */
-  async decide(
-    image: string,
-    until: number,
-    { needsDigest = false, scope, running }: ImageNeeds = {},
-  ): Promise<Outcome> {
-    const loaded = this.#current();
+  async decide(image: string, until: number, needs: ImageNeeds = {}): Promise<Outcome> {
+    const { needsDigest = false, scope, running, loaded = this.#current() } = needs;
     const { policy } = loaded;
     const asked = namedIn(policy, image, running);
     if ("error" in asked) return { image, ...asked };
@@ -139,9 +137,9 @@ export class Decider {
   }
 
   /** The outcome for an image about which nothing was known in time. @param within the time, in milliseconds */
-  late(image: string, within: number): Outcome {
+  late(image: string, within: number, { policy } = this.#current()): Outcome {
     const error = new TsignError("timeout", `not verified within ${within / 1000} s`, { hint: "try again" });
-    const asked = namedIn(this.#current().policy, image);
+    const asked = namedIn(policy, image);
     if ("error" in asked) return { image, ...asked };
     const { rule, effect, mayPass } = asked;
     return { image, rule, effect, kind: "failed", error, mayPass };

@@ -46,10 +46,10 @@ export function readKeys(bytes: Uint8Array): string[] {
 export async function provide(
   io: Pick<Io, "now" | "sleep">,
   keys: readonly string[],
-  how: Pick<Reviewing, "decider" | "within" | "mask">,
+  { policies, ...how }: Pick<Reviewing, "decider" | "within" | "mask" | "policies">,
 ): Promise<{ response: ProviderResponse; answers: readonly Answer[] }> {
   const names = [...new Set(keys)];
-  const answers = await answersFor(io, names, { ...how, needsDigest: true });
+  const answers = await answersFor(io, names, { ...how, others: policies?.for("") ?? [], needsDigest: true });
   const items = answers.map(({ image: key, allowed, pinned, text }): Item => {
     if (allowed && pinned !== undefined) return { key, value: pinned };
     return {

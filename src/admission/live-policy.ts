@@ -9,7 +9,7 @@ import { PolicySources } from "../trust-policy/sources.ts";
 
 /** A policy with everything that it names, opened at one time. */
 export interface Loaded {
-  /** Increases with each load: what was decided with an earlier one is not used any more. */
+  /** Another one for each load: what was decided with an earlier one is not used any more. Negative for objects of a cluster. */
   readonly id: number;
   readonly policy: TrustPolicy;
   readonly sources: PolicySources;
@@ -55,7 +55,7 @@ export class LivePolicy {
    */
   static async open(io: Io, origin: PolicyOrigin): Promise<LivePolicy> {
     const { content, path } = await origin.read();
-    const loaded = await load(io, { origin, content, path, id: 1 });
+    const loaded = await loadPolicy(io, { origin, content, path, id: 1 });
     return new LivePolicy(io, origin, { loaded, content: Buffer.from(content) });
   }
 
@@ -79,7 +79,7 @@ export class LivePolicy {
     this.#refused = isSame ? undefined : Buffer.from(content);
     const id = this.#current.id + 1;
     try {
-      this.#current = await load(this.#io, { origin: this.#origin, content, path, id });
+      this.#current = await loadPolicy(this.#io, { origin: this.#origin, content, path, id });
     } catch (error) {
       if (error instanceof TsignError && error.code === "untrusted") this.#distrust(id);
       throw error;
@@ -98,18 +98,28 @@ export class LivePolicy {
   }
 }
 
-async function load(
-  io: Io,
-  { origin, content, path, id }: { origin: PolicyOrigin; content: Uint8Array; path: string; id: number },
-): Promise<Loaded> {
+/** What a policy is loaded from. */
+interface Loading {
+  readonly origin: Omit<PolicyOrigin, "read">;
+  readonly content: Uint8Array;
+  /** For errors, and for references in it. */
+  readonly path: string;
+  readonly id: number;
+  /** Refuses a policy before anything that it names is opened. */
+  readonly check?: (policy: TrustPolicy) => void;
+}
+
+/** Reads a policy and opens everything that it names. @throws TsignError */
+export async function loadPolicy(io: Io, { origin, content, path, id, check }: Loading): Promise<Loaded> {
   const policy = await readTrustPolicy(content, path);
+  check?.(policy);
   const sources = sourcesOf(io, policy, origin);
   await openAll(policy, sources);
   return { id, policy, sources, registry: { ...origin.registry, connections: new Connections() } };
 }
 
 /** What a policy names, to be opened anew: the TUF repository is opened once for each Io. */
-function sourcesOf(io: Io, policy: TrustPolicy, { warn }: PolicyOrigin): PolicySources {
+function sourcesOf(io: Io, policy: TrustPolicy, { warn }: Omit<PolicyOrigin, "read">): PolicySources {
   return new PolicySources(withParts(io, {}), policy, warn);
 }
 

@@ -1,41 +1,11 @@
-/** What the manifests are written from. */
-export interface ManifestOptions {
-  /** Reference of tsign's container image. */
-  readonly image: string;
-  /** Namespace of the service. */
-  readonly namespace: string;
-  readonly replicas: number;
-  /** Name of the policy among `files`. */
-  readonly policy: string;
-  /** The policy and the files that it names, texts by name. */
-  readonly files: ReadonlyMap<string, string>;
-  /**
-   * Certificates that the service makes itself, or from cert-manager, or a Secret (`kubernetes.io/tls`) and the PEM certificates that
-   * issued its certificate.
-   */
-  readonly tls:
-    | { readonly kind: "self-made" }
-    | { readonly kind: "cert-manager" }
-    | { readonly kind: "secret"; readonly name: string; readonly ca: string };
-  /** Whether it reads the pull secrets of Pods, which needs rights. */
-  readonly pullSecrets: boolean;
-  /** Which namespaces are asked about: those with the label `policy.sigstore.dev/include`, or all without `…/exclude`. */
-  readonly namespaces: "included" | "not-excluded";
-  readonly failurePolicy: "Fail" | "Ignore";
-  /** Seconds that the API server waits: 1 to 30. */
-  readonly timeoutSeconds: number;
-}
+import { LABELS, type Manifest, type ManifestOptions, NAME } from "./manifest-parts.ts";
+import { POLICY_RIGHTS, policyDefinitions } from "./policy-manifests.ts";
+import { webhookConfiguration } from "./webhook-manifests.ts";
 
-/** A Kubernetes object. */
-export type Manifest = { readonly apiVersion: string; readonly kind: string } & Readonly<Record<string, unknown>>;
-
-const NAME = "tsign";
-const LABELS = { "app.kubernetes.io/name": NAME };
 /** The user of the container image. */
 const USER = 65532;
 const PORT = 8443;
 const [POLICY_FOLDER, TLS_FOLDER, HOME] = ["/etc/tsign", "/etc/tsign-tls", "/home/nonroot"];
-const SYSTEM_NAMESPACES = ["kube-system", "kube-public", "kube-node-lease"];
 const TLS_SECRET = "tsign-tls";
 
 /** Objects with which a cluster runs `tsign admission serve` and asks it, in the order in which they are applied. */
@@ -43,6 +13,7 @@ export function manifests(options: ManifestOptions): readonly Manifest[] {
   const { namespace, files, replicas, tls } = options;
   const metadata = { name: NAME, namespace, labels: LABELS };
   return [
+    ...(options.clusterPolicies ? policyDefinitions() : []),
     {
       ...{ apiVersion: "v1", kind: "Namespace" },
       metadata: { name: namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
@@ -65,14 +36,14 @@ export function manifests(options: ManifestOptions): readonly Manifest[] {
       ...{ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata },
       spec: { podSelector: { matchLabels: LABELS }, policyTypes: ["Ingress"], ingress: [{ ports: [{ port: PORT }] }] },
     },
-    webhook("Mutating", options),
-    webhook("Validating", options),
+    webhookConfiguration("Mutating", options),
+    webhookConfiguration("Validating", options),
   ];
 }
 
 /** Whether it calls the API of the cluster. Otherwise it has neither a role nor a token. */
-function callsApi({ pullSecrets, tls }: ManifestOptions): boolean {
-  return pullSecrets || tls.kind === "self-made";
+function callsApi({ pullSecrets, clusterPolicies, tls }: ManifestOptions): boolean {
+  return pullSecrets || clusterPolicies || tls.kind === "self-made";
 }
 
 /**
@@ -80,7 +51,7 @@ function callsApi({ pullSecrets, tls }: ManifestOptions): boolean {
  * exist and by their names only.
  */
 function rights(options: ManifestOptions): Manifest[] {
-  const { namespace, pullSecrets, tls } = options;
+  const { namespace, pullSecrets, clusterPolicies, tls } = options;
   if (!callsApi(options)) return [];
   const isKept = tls.kind === "self-made";
   const pulling = { apiGroups: [""], resources: ["secrets", "serviceaccounts"], verbs: ["get"] };
@@ -93,7 +64,11 @@ function rights(options: ManifestOptions): Manifest[] {
   });
   const own = [keeping("", "secrets", TLS_SECRET), keeping("coordination.k8s.io", "leases", NAME)];
   return [
-    ...role("ClusterRole", namespace, [...(pullSecrets ? [pulling] : []), ...(isKept ? [telling] : [])]),
+    ...role("ClusterRole", namespace, [
+      ...(pullSecrets ? [pulling] : []),
+      ...(clusterPolicies ? [POLICY_RIGHTS] : []),
+      ...(isKept ? [telling] : []),
+    ]),
     ...(isKept ? role("Role", namespace, own) : []),
   ];
 }
@@ -133,7 +108,7 @@ function certificates(namespace: string): Manifest[] {
 }
 
 function deployment(options: ManifestOptions): Manifest {
-  const { image, namespace, replicas, policy, tls, pullSecrets } = options;
+  const { image, namespace, replicas, policy, tls, pullSecrets, clusterPolicies } = options;
   const isKept = tls.kind === "self-made";
   const probe = (path: string) => ({ httpGet: { path, port: "https", scheme: "HTTPS" } });
   const container = {
@@ -144,6 +119,7 @@ function deployment(options: ManifestOptions): Manifest {
         ? [`--tls-service=${namespace}/${NAME}`]
         : [`--tls-cert=${TLS_FOLDER}/tls.crt`, `--tls-key=${TLS_FOLDER}/tls.key`]),
       ...(pullSecrets ? ["--pull-secrets"] : []),
+      ...(clusterPolicies ? ["--cluster-policies"] : []),
     ],
     env: [{ name: "HOME", value: HOME }],
     ports: [{ name: "https", containerPort: PORT }],
@@ -185,41 +161,5 @@ function deployment(options: ManifestOptions): Manifest {
       selector: { matchLabels: LABELS },
       template: { metadata: { labels: LABELS }, spec: pod },
     },
-  };
-}
-
-/** The configuration of one webhook. What runs the service is never asked about, or a cluster could not repair it. */
-function webhook(kind: "Mutating" | "Validating", options: ManifestOptions): Manifest {
-  const { namespace, tls, namespaces, failurePolicy, timeoutSeconds } = options;
-  const mutates = kind === "Mutating";
-  const label =
-    namespaces === "included"
-      ? { key: "policy.sigstore.dev/include", operator: "In", values: ["true"] }
-      : { key: "policy.sigstore.dev/exclude", operator: "NotIn", values: ["true"] };
-  const excluded = { operator: "NotIn", values: [...SYSTEM_NAMESPACES, namespace] };
-  const rule = (apiGroups: readonly string[], resources: readonly string[]) => ({
-    ...{ apiGroups, apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources, scope: "Namespaced" },
-  });
-  const workloads = [
-    rule([""], ["replicationcontrollers", "podtemplates"]),
-    rule(["apps"], ["daemonsets", "deployments", "replicasets", "statefulsets"]),
-    rule(["batch"], ["cronjobs", "jobs"]),
-  ];
-  const ca = tls.kind === "secret" ? { caBundle: Buffer.from(tls.ca).toString("base64") } : {};
-  const inject = tls.kind !== "cert-manager" ? {} : { "cert-manager.io/inject-ca-from": `${namespace}/${NAME}` };
-  return {
-    ...{ apiVersion: "admissionregistration.k8s.io/v1", kind: `${kind}WebhookConfiguration` },
-    metadata: { name: NAME, labels: LABELS, annotations: inject },
-    webhooks: [
-      {
-        name: `${mutates ? "mutate" : "validate"}.tsign.dev`,
-        clientConfig: { service: { name: NAME, namespace, path: mutates ? "/mutate" : "/validate", port: 443 }, ...ca },
-        // A controller compares templates with what it applied, so that only Pods are changed.
-        rules: [rule([""], ["pods", "pods/ephemeralcontainers"]), ...(mutates ? [] : workloads)],
-        namespaceSelector: { matchExpressions: [label, { key: "kubernetes.io/metadata.name", ...excluded }] },
-        ...{ failurePolicy, timeoutSeconds, sideEffects: "None", admissionReviewVersions: ["v1"] },
-        ...(mutates ? { reinvocationPolicy: "IfNeeded" } : {}),
-      },
-    ],
   };
 }

@@ -1,6 +1,7 @@
 import { TsignError } from "../errors.ts";
 import { printable } from "../format/printable.ts";
 import type { Io, ServerRequest, ServerResponse } from "../io/io.ts";
+import type { ClusterPolicies } from "./cluster-policies.ts";
 import type { Decider } from "./decider.ts";
 import { provide, providerResponse, readKeys } from "./gatekeeper.ts";
 import type { LivePolicy } from "./live-policy.ts";
@@ -15,6 +16,8 @@ export interface ServiceOptions {
   readonly policy: LivePolicy;
   readonly decider: Decider;
   readonly pullSecrets?: PullSecrets | undefined;
+  /** The policies of the cluster's objects, which are demanded too. */
+  readonly policies?: ClusterPolicies | undefined;
   /** Leaves secrets out of a text. */
   readonly mask: (text: string) => string;
   /** Time for the answers to Gatekeeper, in milliseconds. */
@@ -104,11 +107,11 @@ export class AdmissionService {
       if (error instanceof TsignError) return plain(400, printable(error.message));
       throw error;
     }
-    const { decider, policy, pullSecrets, mask } = this.#options;
+    const { decider, policy, pullSecrets, policies, mask } = this.#options;
     let reviewed: Reviewed;
     try {
       reviewed = await review(this.#io, asked, {
-        ...{ decider, pullSecrets, mask, mutates, within },
+        ...{ decider, pullSecrets, policies, mask, mutates, within },
         policy: policy.current.policy,
       });
     } catch {
@@ -131,11 +134,11 @@ export class AdmissionService {
   }
 
   async #provide(body: Uint8Array, traceparent: string | undefined): Promise<ServerResponse> {
-    const { decider, providerTimeout: within, mask } = this.#options;
+    const { decider, policies, providerTimeout: within, mask } = this.#options;
     const started = this.#io.now().getTime();
     try {
       const keys = readKeys(body);
-      const { response, answers } = await provide(this.#io, keys, { decider, within, mask });
+      const { response, answers } = await provide(this.#io, keys, { decider, policies, within, mask });
       const allowed = answers.every((each) => each.allowed);
       this.#record(answers, { path: "/gatekeeper", started, traceparent, allowed });
       const milliseconds = this.#io.now().getTime() - started;

@@ -1,13 +1,17 @@
+import { isDeepStrictEqual } from "node:util";
+import { TsignError } from "../errors.ts";
 import { isDigest } from "../format/digest.ts";
 import { printable } from "../format/printable.ts";
 import type { Io } from "../io/io.ts";
 import { parseReference } from "../oci/ref.ts";
 import { ruleForImage } from "../trust-policy/decide.ts";
 import type { TrustPolicy } from "../trust-policy/model.ts";
+import type { ClusterPolicies, ClusterPolicy } from "./cluster-policies.ts";
 import type { Decider, ImageNeeds } from "./decider.ts";
+import { isPolicyKind } from "./policy-objects.ts";
 import type { PullScope, PullSecrets } from "./pull-secrets.ts";
 import type { Review, Unreadable } from "./review.ts";
-import { type Answer, answerOf } from "./words.ts";
+import { type Answer, answerOf, answerWithout, combined } from "./words.ts";
 import { kindName, type NamedImage, questionOf } from "./workloads.ts";
 
 /** The response in an AdmissionReview (admission.k8s.io/v1). */
@@ -42,6 +46,8 @@ export interface Reviewing {
   readonly mutates: boolean;
   /** Milliseconds until it must be answered. */
   readonly within: number;
+  /** The policies of the cluster's objects, which are demanded too. */
+  readonly policies?: Pick<ClusterPolicies, "for" | "check"> | undefined;
   /** Reads the credentials of Pods; without it the service's own are used. */
   readonly pullSecrets?: PullSecrets | undefined;
   /** Leaves out secrets that a registry quotes: answers are read by people who may not know the service's passwords. */
@@ -66,6 +72,10 @@ export async function review(
 ): Promise<Reviewed> {
   const { uid } = asked;
   if ("fault" in asked) return { response: refusal(uid, 400, asked.fault), answers: [] };
+  const { policies } = how;
+  if (policies && isPolicyKind(asked.kind)) {
+    return { response: await policyResponse(asked, () => policies.check(asked)), answers: [] };
+  }
   const question = questionOf(asked);
   if (question.kind === "nothing") return { response: { uid, allowed: true }, answers: [] };
   if (question.kind === "unreadable") {
@@ -81,18 +91,46 @@ export async function review(
   const { decider, within, mask, pullSecrets } = how;
   let reading: Promise<PullScope> | undefined;
   const scope = pullSecrets && (() => (reading ??= pullSecrets.of(asked.namespace, question.spec)));
-  const answers = await answersFor(io, names, { decider, within, mask, scope });
+  const others = policies?.for(asked.namespace) ?? [];
+  const answers = await answersFor(io, names, { decider, within, mask, scope, others });
+  const all = [how.policy, ...others.flatMap((each) => ("loaded" in each ? [each.loaded.policy] : []))];
   return {
-    response: responseFor(uid, answers, how.mutates ? patchFor(images, answers, how.policy) : undefined),
+    response: responseFor(uid, answers, how.mutates ? patchFor(images, answers, all) : undefined),
     answers,
   };
 }
 
-/** Decides on images, in the order of their names. Those that are not decided in time are not allowed. */
+/** Allows an object with a policy if the policy can be used, or is the one that the object had before. */
+async function policyResponse(
+  { uid, operation, object, oldObject }: Review,
+  check: () => Promise<void>,
+): Promise<Response> {
+  const isSame = oldObject !== undefined && isDeepStrictEqual(object?.["spec"], oldObject["spec"]);
+  if (operation === "DELETE" || (operation === "UPDATE" && isSame)) return { uid, allowed: true };
+  try {
+    await check();
+    return { uid, allowed: true };
+  } catch (error) {
+    if (!(error instanceof TsignError)) return refusal(uid, 500, "internal error");
+    const hint = error.hint === undefined ? "" : `; ${printable(error.hint)}`;
+    return refusal(uid, 400, `${printable(error.message)}${hint}`);
+  }
+}
+
+/**
+ * Decides on images, in the order of their names: by the service's policy, and by others. Those that are not decided in time are not
+ * allowed.
+ */
 export async function answersFor(
   io: Pick<Io, "now" | "sleep">,
   images: readonly string[],
-  { decider, within, mask, ...needs }: Pick<Reviewing, "decider" | "within" | "mask"> & ImageNeeds,
+  {
+    decider,
+    within,
+    mask,
+    others = [],
+    ...needs
+  }: Pick<Reviewing, "decider" | "within" | "mask"> & ImageNeeds & { readonly others?: readonly ClusterPolicy[] },
 ): Promise<Answer[]> {
   const until = io.now().getTime() + within;
   const answered = new AbortController();
@@ -101,8 +139,13 @@ export async function answersFor(
     () => undefined,
   );
   const all = images.map(async (image) => {
-    const outcome = await Promise.race([decider.decide(image, until, needs), late]);
-    const answer = answerOf(outcome ?? decider.late(image, within));
+    const judged = [undefined, ...others].map(async (other) => {
+      if (other && "error" in other) return answerWithout(image, other);
+      const loaded = other?.loaded;
+      const outcome = await Promise.race([decider.decide(image, until, { ...needs, loaded }), late]);
+      return answerOf(outcome ?? decider.late(image, within, loaded));
+    });
+    const answer = combined(await Promise.all(judged));
     return mask ? { ...answer, text: mask(answer.text) } : answer;
   });
   try {
@@ -164,7 +207,11 @@ function annotations(answers: readonly Answer[], tolerated: readonly Answer[]): 
  * The patch that replaces tags by the digests that were verified. An image is left as it is if another rule decides on it by its
  * digest: the rule has a pattern with a tag, and what it demanded would no longer be demanded.
  */
-function patchFor(images: readonly NamedImage[], answers: readonly Answer[], policy: TrustPolicy): object[] {
+function patchFor(
+  images: readonly NamedImage[],
+  answers: readonly Answer[],
+  policies: readonly TrustPolicy[],
+): object[] {
   const byName = new Map(answers.map((answer) => [answer.image, answer]));
   return images.flatMap(({ image, pointer }) => {
     const { ok = false, pinned } = byName.get(image) ?? {};
@@ -172,7 +219,8 @@ function patchFor(images: readonly NamedImage[], answers: readonly Answer[], pol
     const digest = pinned.slice(pinned.lastIndexOf("@") + 1);
     const value = `${image}@${digest}`;
     if (!isDigest(digest)) return [];
-    if (ruleForImage(policy, parseReference(image)) !== ruleForImage(policy, parseReference(value))) return [];
+    const [tagged, pinnedToo] = [parseReference(image), parseReference(value)];
+    if (policies.some((each) => ruleForImage(each, tagged) !== ruleForImage(each, pinnedToo))) return [];
     return [
       { op: "test", path: pointer, value: image },
       { op: "replace", path: pointer, value },

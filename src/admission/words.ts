@@ -67,6 +67,35 @@ export function answerOf(outcome: Outcome): Answer {
   };
 }
 
+/** The answer for an image about which a policy decides that cannot be used. */
+export function answerWithout(image: string, { name, error }: { name: string; error: TsignError }): Answer {
+  const why = `${printable(name)} cannot be used: ${printable(error.message)}`;
+  return {
+    ...{ image, pinned: undefined, allowed: false, ok: false, reason: "invalid", rule: undefined, effect: undefined },
+    ...{ text: shortened(`image ${quoted(image)} is refused: ${why}`), isDefect: false, source: "failed" },
+  };
+}
+
+/**
+ * One answer of those by several policies, all of which must allow the image: the first refusal, else what one of them warns of. They
+ * must have decided about the same image: a tag may be moved between two looks.
+ */
+export function combined(answers: readonly Answer[]): Answer {
+  const [first] = answers;
+  if (!first) throw new TsignError("internal", "no policy has decided");
+  const refused = answers.filter(({ allowed }) => !allowed);
+  const decided = refused.find(({ reason }) => reason !== "unchecked") ?? refused[0];
+  if (decided) return decided;
+  const pinned = answers.flatMap((each) => each.pinned ?? []);
+  if (new Set(pinned).size > 1) {
+    const text = shortened(`image ${quoted(first.image)} could not be checked: its tag was moved meanwhile; try again`);
+    return { ...first, pinned: undefined, allowed: false, ok: false, reason: "unchecked", text };
+  }
+  const tolerated = answers.filter(({ ok }) => !ok);
+  const shown = tolerated.find(({ effect }) => effect === "warn") ?? tolerated[0] ?? first;
+  return { ...shown, pinned: pinned[0] };
+}
+
 function reasonOf(error: unknown): Answer["reason"] {
   if (isOutage(error)) return "unchecked";
   const code = error instanceof TsignError ? error.code : "internal";

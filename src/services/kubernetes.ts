@@ -1,5 +1,6 @@
 import { TsignError, withFields } from "../errors.ts";
 import { isObject, parseJson } from "../format/json.ts";
+import { withParts } from "../format/parts.ts";
 import type { Io } from "../io/io.ts";
 import { createTransport } from "../net/http.ts";
 import type { TransportIo } from "../net/retry.ts";
@@ -7,12 +8,15 @@ import type { TransportIo } from "../net/retry.ts";
 /** Where Kubernetes puts the credentials of a Pod's service account. */
 const FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
 const MAX_FILE = { maxBytes: 1024 * 1024 };
-/** The API server stores objects of at most 1.5 MiB. */
-const MAX_OBJECT = { maxBytes: 4 * 1024 * 1024 };
+/** The API server stores objects of at most 1.5 MiB; lists contain many. */
+const MAX_OBJECT = { maxBytes: 64 * 1024 * 1024 };
 const NAME = "Kubernetes";
 
 /** Somebody waits for what depends on an answer. Milliseconds. */
 const LIMITS = { answer: 10_000, attempts: 3 };
+/** How long a change is waited for, in seconds, and limits for that: nothing comes meanwhile. */
+const WATCH_SECONDS = 240;
+const WATCH_LIMITS = { answer: 10_000, attempts: 1, idle: 300_000, body: 300_000 };
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -39,6 +43,13 @@ export interface Cluster {
    * @throws TsignError "auth", "service" and "network"
    */
   patch(path: string, operations: readonly unknown[]): Promise<boolean>;
+  /**
+   * Waits until an object of a list has changed, or some minutes have passed.
+   *
+   * @param path of the list; @param resourceVersion the version of the list that is known
+   * @throws TsignError "auth", "service" and "network"
+   */
+  changed(path: string, resourceVersion: string, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -66,7 +77,8 @@ export async function ownCluster(io: TransportIo & Pick<Io, "env" | "files">): P
   };
   await read("token");
   const tls = { ca: await read("ca.crt") };
-  const transport = createTransport(io, { tls, limits: LIMITS, peer: { service: "k8s", name: NAME } });
+  const peer = { service: "k8s", name: NAME } as const;
+  const transport = createTransport(io, { tls, limits: LIMITS, peer });
   /** Sends a request. Statuses other than those that are expected are thrown. */
   const call = async (
     method: "GET" | "PUT" | "PATCH",
@@ -90,6 +102,22 @@ export async function ownCluster(io: TransportIo & Pick<Io, "env" | "files">): P
       const object = objectOf(bytes);
       if (object) return object;
       throw withFields(new TsignError("service", `read ${path} of ${NAME}: not a JSON object`), { status, url });
+    },
+    async changed(path, resourceVersion, signal) {
+      const query = `watch=1&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${encodeURIComponent(resourceVersion)}`;
+      const url = new URL(`${path}?${query}`, base);
+      const stoppable = withParts(io, { signal: AbortSignal.any([io.signal, signal]) });
+      const watching = createTransport(stoppable, { tls, limits: WATCH_LIMITS, peer });
+      const headers = { accept: "application/json", authorization: `Bearer ${await read("token")}` };
+      const { status, body, discard } = await watching.stream({ method: "GET", url, headers });
+      // 410: the version is too old, so that there were changes.
+      if (status !== 200 && status !== 410) {
+        discard();
+        throw refused(status, { verb: "watch", path, url });
+      }
+      // Any event will do: without bookmarks, none comes if nothing changes.
+      for await (const piece of body) if (piece.length > 0) break;
+      discard();
     },
     async put(path, body) {
       const asked = { expected: [200, 409], body, type: "application/json" };

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { systemIo } from "../../src/io/system.ts";
+import { openRegistry, PLAIN_REGISTRY } from "../../src/oci/open.ts";
+import { parseReference } from "../../src/oci/ref.ts";
+import { pushImage } from "../../src/sandbox/registry/push.ts";
+import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
+import { testIo } from "../support/test-io.ts";
 import { type ApiAnswer, type Cluster, openShop, type Shop, startCluster } from "./admission-kit.ts";
 import { folder, run, TSIGN } from "./support.ts";
 
@@ -172,7 +177,7 @@ async function world(t: TestContext, flags: readonly string[]): Promise<World> {
 }
 
 test("admission: a cluster's replicas make, share and replace their certificate", async (t) => {
-  const { cluster, shop, replicas, start, create } = await world(t, []);
+  const { cwd, cluster, shop, replicas, start, create } = await world(t, ["--pull-secrets"]);
   const get = async (path: string): Promise<Any> => (await cluster.call("GET", path)).body;
   const holder = async (): Promise<string> => (await get(LEASE)).spec?.holderIdentity ?? "";
   const served = async (): Promise<string> => (await get(SECRET)).data["tls.crt"];
@@ -240,15 +245,132 @@ test("admission: a cluster's replicas make, share and replace their certificate"
     await until("taken", async () => (await holder()).startsWith(`${left?.name}_`));
     assert.equal((await pods("meanwhile")).status, 201);
     const third = await start("pod-c");
-    const stop = load();
     await left?.end("SIGTERM");
     await until("left", async () => (await holder()).startsWith(`${third.name}_`), 10);
-    const { created, failed } = await stop();
-    // The last answers of the one that leaves are given; its connections are closed between two requests.
-    assert.deepEqual(failed.slice(0, 3), [], `${failed.length} of ${created} failed`);
     const before = await served();
     await until("replaced by the new leader", async () => (await served()) !== before, LIFETIME * 2);
   });
+
+  const inside = (namespace: string, name: string, image: string, spec = {}) =>
+    create(`/api/v1/namespaces/${namespace}/pods`, pod(name, image, spec), "?dryRun=All");
+  const good = `${shop.registry}/good:1`;
+
+  await t.test(
+    "TsignPolicy and ClusterTsignPolicy: demanded besides the file, noticed at once, and checked",
+    async () => {
+      const of = (kind: string, namespace: string, name: string, spec: unknown) => {
+        const metadata = { name, ...(namespace === "" ? {} : { namespace }) };
+        return { apiVersion: "tsign.dev/v1alpha1", kind, metadata, spec };
+      };
+      const base = "/apis/tsign.dev/v1alpha1";
+      const demand = (key: string) => ({
+        version: 1,
+        signers: { s: { key: readFileSync(join(cwd, `${key}.pub`), "utf8") } },
+        rules: [{ name: "object", images: "**", signatures: { signers: "s", log: "insecure-skip" } }],
+      });
+      const shops = `${base}/namespaces/shop/tsignpolicies`;
+      for (const [spec, reason] of [
+        [{ ...demand("b"), version: 2 }, /Unsupported value|version/],
+        [{ ...demand("b"), unmached: "audit" }, /policies\.tsign\.dev" denied the request: .*unmached/],
+        [{ ...demand("b"), signers: { s: { key: "a.pub" } } }, /is not PEM/],
+        [{ version: 1, rules: [] }, /rules/],
+      ] as const) {
+        const answer = await create(shops, of("TsignPolicy", "shop", "bad", spec));
+        assert.ok(answer.status === 400 || answer.status === 422, JSON.stringify(answer.body));
+        assert.match(answer.body.message ?? "", reason);
+      }
+      assert.equal((await inside("shop", "p", good)).status, 201);
+      const anything = { version: 1, rules: [{ images: "**", insecureAcceptAnything: true }] };
+      assert.equal((await create(shops, of("TsignPolicy", "shop", "anything", anything))).status, 201);
+      const made = await create(shops, of("TsignPolicy", "shop", "more", demand("b")));
+      assert.equal(made.status, 201, made.body.message ?? "");
+      await until("demanded", async () => (await inside("shop", "p", good)).status === 403, 10);
+      const refused = await inside("shop", "p", good);
+      assert.match(refused.body.message ?? "", /is refused by rule "object" \(TsignPolicy shop\/more\)/);
+      assert.equal((await inside("other", "p", good)).status, 201);
+      await shop.push("both");
+      for (const key of ["a", "b"]) await shop.sign(`${shop.registry}/both:1`, key);
+      assert.equal((await inside("shop", "p", `${shop.registry}/both:1`)).status, 201);
+      assert.equal((await inside("shop", "p", `${shop.registry}/unsigned:1`)).status, 403, "nothing is weakened");
+      const wide = await create(`${base}/clustertsignpolicies`, of("ClusterTsignPolicy", "", "all", demand("b")));
+      assert.equal(wide.status, 201, wide.body.message ?? "");
+      await until("demanded everywhere", async () => (await inside("other", "p", good)).status === 403, 10);
+      for (const path of [`${base}/clustertsignpolicies/all`, `${shops}/more`, `${shops}/anything`]) {
+        assert.equal((await cluster.call("DELETE", path)).status, 200);
+      }
+      for (const namespace of ["shop", "other"]) {
+        await until("removed", async () => (await inside(namespace, "p", good)).status === 201, 10);
+      }
+    },
+  );
+
+  await t.test(
+    "a private registry: read with the pull secret of the namespace, which is no answer for another",
+    async () => {
+      const auth = Buffer.from("alice:pass-4711").toString("base64");
+      const stored = createRegistryHandler({ referrers: true });
+      const asked = new Set<string>();
+      const { port, close } = await real.listen({ host: "127.0.0.1", port: 0 }, async (request) => {
+        const { authorization = "" } = request.headers;
+        asked.add(authorization);
+        if (authorization === `Basic ${auth}`) return stored(request);
+        return { status: 401, headers: { "www-authenticate": 'Basic realm="r"' }, body: "" };
+      });
+      t.after(close);
+      const image = `127.0.0.1:${port}/app:1`;
+      const login = { ...PLAIN_REGISTRY, username: "alice", password: "pass-4711" };
+      const store = await openRegistry(testIo({ cwd }), parseReference(image), login);
+      await pushImage(store, { file: "f", content: Buffer.from("private"), tag: "1" });
+      const flags = ["--use-signing-config=false", "--tlog-upload=false", "-y", "--registry-username=alice"];
+      const env = { PATH: process.env["PATH"] ?? "", HOME: cwd, COSIGN_PASSWORD: "pw" };
+      const signed = await run(TSIGN, ["sign", "--key=a.key", ...flags, "--registry-password=pass-4711", image], {
+        cwd,
+        env,
+      });
+      assert.equal(signed.code, 0, signed.stderr);
+      writeFileSync(
+        join(cwd, "policy.yaml"),
+        `version: 1\nsigners: {a: {key: a.pub}}\nrules: [{name: all, images: ["${shop.registry}/**", "127.0.0.1:${port}/**"], signatures: {signers: a, log: insecure-skip}}]\n`,
+      );
+      for (const replica of replicas) await replica.logged(/policy reloaded/);
+      const secret = (namespace: string, name: string, host: string) =>
+        create(`/api/v1/namespaces/${namespace}/secrets`, {
+          ...{
+            apiVersion: "v1",
+            kind: "Secret",
+            metadata: { name, namespace },
+            type: "kubernetes.io/dockerconfigjson",
+          },
+          stringData: { ".dockerconfigjson": JSON.stringify({ auths: { [host]: { auth } } }) },
+        });
+      for (const made of [
+        await secret("shop", "pull", `127.0.0.1:${port}`),
+        await secret("other", "pull", shop.registry),
+      ]) {
+        assert.equal(made.status, 201, made.body.message ?? "");
+      }
+      const pulling = { imagePullSecrets: [{ name: "pull" }] };
+      const admitted = await inside("shop", "p", image, pulling);
+      assert.equal(admitted.status, 201, admitted.body.message ?? "");
+      for (const [namespace, spec] of [
+        ["shop", {}],
+        ["other", {}],
+        ["other", pulling],
+      ] as const) {
+        const answer = await inside(namespace, "p", image, spec);
+        assert.equal(answer.status, 503, `${namespace} ${JSON.stringify(answer.body)}`);
+        assert.match(answer.body.message ?? "", /app:1" could not be checked/);
+        assert.ok(!JSON.stringify(answer.body).includes("4711"));
+      }
+      // A service account's secret is used where the Pod names none.
+      const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "builder" }, ...pulling };
+      assert.equal((await create("/api/v1/namespaces/shop/serviceaccounts", account)).status, 201);
+      assert.equal((await inside("shop", "p", image, { serviceAccountName: "builder" })).status, 201);
+      assert.deepEqual([...asked].sort(), ["", `Basic ${auth}`]);
+      assert.equal((await inside("other", "p", good, pulling)).status, 201);
+      assert.doesNotMatch(replicas.map((each) => each.log()).join(), /4711/);
+    },
+  );
 
   await t.test("rights: its own objects by name, and nothing else", async () => {
     const may = async (verb: string, [group, resource, name, namespace]: readonly string[]) => {
@@ -264,9 +386,12 @@ test("admission: a cluster's replicas make, share and replace their certificate"
     const webhooks = ["admissionregistration.k8s.io", "validatingwebhookconfigurations"];
     for (const [verb, at, expected] of [
       ["update", ["", "secrets", "tsign-tls", NAMESPACE], true],
-      ["get", ["", "secrets", "other", NAMESPACE], false],
+      ["update", ["", "secrets", "other", NAMESPACE], false],
       ["create", ["", "secrets", "", NAMESPACE], false],
-      ["get", ["", "secrets", "tsign-tls", "shop"], false],
+      ["get", ["", "secrets", "pull", "shop"], true],
+      ["list", ["", "secrets", "", "shop"], false],
+      ["list", ["tsign.dev", "tsignpolicies", "", ""], true],
+      ["update", ["tsign.dev", "tsignpolicies", "x", "shop"], false],
       ["update", ["coordination.k8s.io", "leases", "tsign", NAMESPACE], true],
       ["update", ["coordination.k8s.io", "leases", "kube-scheduler", "kube-system"], false],
       ["patch", [...webhooks, "tsign", ""], true],

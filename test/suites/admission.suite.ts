@@ -311,6 +311,7 @@ test("admission: a real API server asks, and what is not signed does not get in"
       "--ca-bundle=ca.crt",
       "--webhook-timeout=1s",
       "--pull-secrets",
+      "--cluster-policies=false",
     ];
     const own = `${shop.registry}/good@${digests["good"]}`;
     const printed = await run(TSIGN, ["admission", "manifests", ...flags, own], { cwd });

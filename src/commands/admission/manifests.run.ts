@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { type ManifestOptions, manifests } from "../../admission/manifests.ts";
+import type { ManifestOptions } from "../../admission/manifest-parts.ts";
+import { manifests } from "../../admission/manifests.ts";
 import { trustPolicyFile } from "../../cli/flags/trust-policy.ts";
 import { readPolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Invocation, Run } from "../../cli/parser/define.ts";
@@ -26,7 +27,7 @@ export const run: Run<typeof definition> = async (io, { args: [image = ""], flag
   if (parseReference(image).digest === undefined) {
     io.stderr.write(`WARNING: ${image} is not named by its digest: what it names may change\n`);
   }
-  const { namespace, namespaces, replicas, failurePolicy, pullSecrets } = flags;
+  const { namespace, namespaces, replicas, failurePolicy, pullSecrets, clusterPolicies } = flags;
   if (!LABEL.test(namespace)) {
     throw new TsignError("usage", `invalid --namespace: "${namespace}"`, {
       hint: "use lower-case letters, digits and hyphens",
@@ -35,7 +36,18 @@ export const run: Run<typeof definition> = async (io, { args: [image = ""], flag
   const tls = await readTls(io, flags);
   const files = await readFiles(io, flags);
   const objects = manifests({
-    ...{ image, namespace, namespaces, replicas, failurePolicy, pullSecrets, tls, files, policy: POLICY },
+    ...{
+      image,
+      namespace,
+      namespaces,
+      replicas,
+      failurePolicy,
+      pullSecrets,
+      clusterPolicies,
+      tls,
+      files,
+      policy: POLICY,
+    },
     timeoutSeconds: timeoutOf(flags),
   });
   const result = { manifests: [...objects] };

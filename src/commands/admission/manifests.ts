@@ -30,6 +30,10 @@ export default defineCommand({
     pullSecrets: flag.bool(
       "read registries with the imagePullSecrets of Pods, which needs the right to get secrets in all namespaces",
     ),
+    clusterPolicies: flag.bool(
+      "define TsignPolicy and ClusterTsignPolicy objects, and require what they require besides the policy file",
+      { default: true },
+    ),
     replicas: flag.int("number of replicas", { default: 2, range: [1, 50] }),
     failurePolicy: flag.choice(["Fail", "Ignore"], "what the API server does when the service does not answer", {
       default: "Fail",

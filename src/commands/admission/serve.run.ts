@@ -1,4 +1,5 @@
 import { CertificateKeeper } from "../../admission/certificate-keeper.ts";
+import { ClusterPolicies } from "../../admission/cluster-policies.ts";
 import { Decider } from "../../admission/decider.ts";
 import { LiveCertificates } from "../../admission/live-certificates.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
@@ -69,7 +70,7 @@ async function serve(io: Io, { flags, file, address, named, mask }: Serving): Pr
   });
   const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
   const decider = new Decider(own, { current: () => policy.current, options, limit: MAX_TIMEOUT });
-  const cluster = flags.pullSecrets || named ? await ownCluster(own) : undefined;
+  const cluster = flags.pullSecrets || flags.clusterPolicies || named ? await ownCluster(own) : undefined;
   const pullSecrets = flags.pullSecrets && cluster ? new PullSecrets(cluster, own) : undefined;
   const { providerTimeout, tlsLifetime: lifetime, reloadInterval: interval } = flags;
   const keeper = named && cluster && new CertificateKeeper(cluster, own, { service: named, lifetime, log });
@@ -77,22 +78,28 @@ async function serve(io: Io, { flags, file, address, named, mask }: Serving): Pr
   const readTls = async () => ({ ...(await certificate()), ...(await readClientCa(own, flags)) });
   await keeper?.wait(io.signal);
   const tls: ServerTls = await readTls();
+  const registry = () => policy.current.registry;
+  const warn = (text: string) => log({ level: "warning", message: text });
+  const policies =
+    flags.clusterPolicies && cluster ? new ClusterPolicies(cluster, own, { registry, warn, log }) : undefined;
+  const versions = await policies?.read();
   const needsClient = tls.clientCa !== undefined;
   const traces = tracesOf(own, log);
-  const common = { policy, decider, pullSecrets, mask, providerTimeout, needsClient, log };
+  const common = { policy, policies, decider, pullSecrets, mask, providerTimeout, needsClient, log };
   const service = new AdmissionService(own, { ...common, traces });
   const listening = await io.listen({ ...address, tls }, (request) => service.handle(request));
   log({ level: "info", message: `serving on https://${hostOf(address)}:${listening.port}`, policy: file });
   const certificates = new LiveCertificates(readTls, { tls, listening });
   const tracing = traces?.run(io.signal);
   const keeping = keeper?.run(interval, io.signal);
+  const watching = versions && policies?.run(versions, io.signal);
   try {
     await reloadUntilStopped(io, { policy, certificates, service, log, interval });
     log({ level: "info", message: "shutting down" });
     service.drain();
     const left = Promise.resolve(keeping).then(() => keeper?.leave());
     await own.sleep(flags.shutdownDelay);
-    const done = Promise.all([listening.finish().then(() => traces?.flush()), left, tracing]);
+    const done = Promise.all([listening.finish().then(() => traces?.flush()), left, watching, tracing]);
     await Promise.race([done, own.sleep(LAST_ANSWERS, ended.signal).catch(() => {})]);
   } finally {
     ended.abort(new TsignError("cancelled", "shut down"));

@@ -36,6 +36,9 @@ export default defineCommand({
     pullSecrets: flag.bool(
       "read registries with the imagePullSecrets of Pods and service accounts, in the cluster that tsign runs in",
     ),
+    clusterPolicies: flag.bool(
+      "also require what the TsignPolicy and ClusterTsignPolicy objects require, in the cluster that tsign runs in",
+    ),
     providerTimeout: flag.duration("time limit of an answer to Gatekeeper", { default: 900 }),
     reloadInterval: flag.duration("how often the policy and the certificates are read again", { default: 5000 }),
     shutdownDelay: flag.duration("time between a signal and the end of listening, in which clients notice", {

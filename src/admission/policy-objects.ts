@@ -1,0 +1,67 @@
+import { TsignError } from "../errors.ts";
+import { isObject, textOf } from "../format/json.ts";
+import type { TrustPolicy } from "../trust-policy/model.ts";
+import type { JsonObject } from "./review.ts";
+
+/** Kinds of objects that contain a trust policy: for the Pods of their namespace, and for those of all namespaces. */
+export const POLICY_GROUP = "tsign.dev";
+export const POLICY_VERSION = "v1alpha1";
+export const POLICY_KINDS = { TsignPolicy: "tsignpolicies", ClusterTsignPolicy: "clustertsignpolicies" } as const;
+export type PolicyKind = keyof typeof POLICY_KINDS;
+
+/** Whether objects of a kind (`group/Kind`) contain a policy. */
+export function isPolicyKind(kind: string): boolean {
+  return Object.keys(POLICY_KINDS).some((each) => kind === `${POLICY_GROUP}/${each}`);
+}
+
+/** An object that contains a policy. */
+export interface PolicyObject {
+  /** `TsignPolicy shop/base`, for people. */
+  readonly name: string;
+  /** "" for all namespaces. */
+  readonly namespace: string;
+  /** The policy as a document. */
+  readonly content: Uint8Array;
+}
+
+/** Reads an object, without the policy in it. @param namespace of the request, if the object does not name it */
+export function policyObjectOf(kind: PolicyKind, object: JsonObject, namespace?: string): PolicyObject {
+  const metadata = isObject(object["metadata"]) ? object["metadata"] : {};
+  const isCluster = kind === "ClusterTsignPolicy";
+  const own = isCluster ? "" : textOf(metadata["namespace"]) || (namespace ?? "");
+  return {
+    name: `${kind} ${isCluster ? "" : `${own}/`}${textOf(metadata["name"]) || textOf(metadata["generateName"])}`,
+    namespace: own,
+    content: Buffer.from(JSON.stringify(object["spec"] ?? null, undefined, 2)),
+  };
+}
+
+/**
+ * Refuses what an object may not demand: whoever may write one would otherwise have the service read its files, call addresses, use
+ * its credentials for key services, or, in a namespace, run programs of theirs.
+ *
+ * @throws TsignError "input"
+ */
+export function requireSelfContained({ path, signers, denied, trust, rules }: TrustPolicy, namespace: string): void {
+  const refuse = (what: string, hint: string) => {
+    throw new TsignError("input", `read ${path}: ${what}`, { hint });
+  };
+  const keys = [
+    ...[...signers.values()].flatMap((signer) => (signer.kind === "key" ? [signer.reference] : [])),
+    ...denied.keys.map(({ reference }) => reference),
+  ];
+  for (const key of keys) {
+    if (!key.includes("-----BEGIN"))
+      refuse(`key "${key.slice(0, 100)}" is not PEM`, "write the public key into the object");
+  }
+  for (const [name, { trustedRoot, authorities, intermediates, timestampAuthority }] of trust) {
+    const named = trustedRoot ?? authorities ?? intermediates ?? timestampAuthority;
+    if (named !== undefined) refuse(`trust "${name}" names a file`, "leave it out: the service's trusted root is used");
+  }
+  for (const policy of rules
+    .flatMap(({ demands }) => demands)
+    .flatMap(({ attestation }) => attestation?.policies ?? [])) {
+    if ("file" in policy) refuse(`policy "${policy.file}" is a file`, "write its text into the object");
+    if (namespace !== "") refuse("CUE and Rego are not allowed in a namespace", "write a ClusterTsignPolicy");
+  }
+}
