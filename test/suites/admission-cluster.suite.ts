@@ -65,7 +65,8 @@ async function balance(t: TestContext, replicas: () => readonly Replica[]): Prom
         client.pipe(upstream).pipe(client);
       });
       upstream.on("error", () => (isOpen ? client.destroy() : dial(left - 1)));
-      upstream.on("close", () => isOpen && client.destroy());
+      // After an orderly end the last answer may still be on its way to the client.
+      upstream.on("close", () => isOpen && client.end());
       client.on("error", () => upstream.destroy());
       client.on("close", () => upstream.destroy());
       return undefined;

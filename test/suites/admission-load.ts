@@ -64,7 +64,8 @@ export async function openBalancer(t: TestContext, ports: readonly number[]): Pr
         for (const each of [client, replica]) sockets.add(each);
         client.pipe(replica).pipe(client);
         client.on("close", () => replica.destroy());
-        replica.on("close", () => client.destroy());
+        // After an orderly end the last answer may still be on its way to the client.
+        replica.on("close", (failed) => (failed ? client.destroy() : client.end()));
       });
       replica.on("error", () => {
         if (!sockets.has(replica)) connect(tries - 1);
