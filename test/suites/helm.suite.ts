@@ -63,7 +63,7 @@ test("Helm chart: renders the objects that `tsign admission manifests` prints", 
     await t.test(name, async () => {
       const printed = await must(
         TSIGN,
-        ["admission", "manifests", "--trust-policy=p.yaml", ...flags, IMAGE, "--json"],
+        ["admission", "manifests", "--trust-policy=p.yaml", "--cluster-policies=false", ...flags, IMAGE, "--json"],
         {
           cwd,
         },
