@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TsignError } from "../errors.ts";
-import { parseJson, textOf } from "./json.ts";
+import { isCount, objectAt, parseJson, textOf } from "./json.ts";
 
 const parse = (text: string) => parseJson(Buffer.from(text), "it");
 const refused = (text: string | Uint8Array, reason: RegExp) =>
@@ -97,4 +97,14 @@ test("parseJson: too many values -> refused before parsing", () => {
   const before = process.cpuUsage();
   assert.throws(() => parseJson(large, "it"), /more than 4000000 values/);
   assert.ok(process.cpuUsage(before).user < 2e6, "more than 2 s");
+});
+
+test("isCount: non-negative safe integers -> true; anything else -> false", () => {
+  for (const value of [0, 1, Number.MAX_SAFE_INTEGER]) assert.equal(isCount(value), true);
+  for (const value of [-1, 0.5, 2 ** 53, Number.NaN, "1", null, undefined]) assert.equal(isCount(value), false);
+});
+
+test("objectAt: a member that is an object -> it; anything else -> an empty object", () => {
+  assert.deepEqual(objectAt({ a: { b: 1 } }, "a"), { b: 1 });
+  for (const a of [undefined, null, 1, "x", []]) assert.deepEqual(objectAt({ a }, "a"), {});
 });

@@ -134,6 +134,17 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }
 
+/** Whether a value is a non-negative safe integer. */
+export function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** The object that is a member of another one; an empty one without such a member. */
+export function objectAt(value: Readonly<Record<string, unknown>>, name: string): Record<string, unknown> {
+  const member = value[name];
+  return isObject(member) ? member : {};
+}
+
 /**
  * A JSON string, number or boolean as text; "" for anything else. String() is not safe for untrusted values: it throws for an
  * object with a member `toString`.

@@ -1,6 +1,5 @@
-import { isCount } from "../evidence/legacy/proofs.ts";
 import { decodeBase64 } from "../format/base64.ts";
-import { isObject } from "../format/json.ts";
+import { isCount, isObject } from "../format/json.ts";
 import { apiUrl, get, INVALID_ENTRY, jsonOf, refusal, type ServiceClient, wrongAnswer } from "./exchange.ts";
 
 const MAX_HASHES = 128;

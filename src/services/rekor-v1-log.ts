@@ -1,7 +1,6 @@
 import { TsignError } from "../errors.ts";
-import { isCount } from "../evidence/legacy/proofs.ts";
 import { decodeBase64 } from "../format/base64.ts";
-import { isObject, textOf } from "../format/json.ts";
+import { isCount, isObject, textOf } from "../format/json.ts";
 import { apiUrl, get, INVALID_ENTRY, jsonOf, postJson, refusal, type ServiceClient, wrongAnswer } from "./exchange.ts";
 
 /** Most entries that Rekor returns at once (rekor's openapi.yaml, SearchLogQuery). */

@@ -1,10 +1,10 @@
 import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { writeEnvelope } from "../evidence/envelope.ts";
-import { isCount, kindVersionOf } from "../evidence/legacy/proofs.ts";
+import { kindVersionOf } from "../evidence/legacy/proofs.ts";
 import type { Evidence } from "../evidence/model.ts";
 import { decodeBase64, encodeBase64 } from "../format/base64.ts";
 import { type HashName, hash, type Message } from "../format/digest.ts";
-import { isObject, textOf } from "../format/json.ts";
+import { isCount, isObject, textOf } from "../format/json.ts";
 import type { Answer } from "../net/http.ts";
 import type { TransportIo } from "../net/retry.ts";
 import {

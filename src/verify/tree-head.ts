@@ -1,6 +1,6 @@
 import { verify as verifyBytes } from "node:crypto";
 import { decodeBase64 } from "../format/base64.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isCount, isObject, parseJson } from "../format/json.ts";
 import type { Log } from "../trust/material.ts";
 import type { LogHead } from "./checkpoint.ts";
 import { CheckFailed } from "./model.ts";
@@ -89,8 +89,4 @@ function parsed(json: string): Record<string, unknown> {
     // not JSON
   }
   throw new CheckFailed("log", "invalid tree head");
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

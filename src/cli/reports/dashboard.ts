@@ -3,7 +3,7 @@ import { printable } from "../../format/printable.ts";
 import type { LogOutcome } from "../../monitor/monitor.ts";
 import { countsOf } from "../../monitor/report/report.ts";
 import type { Looked } from "../../monitor/report/summary.ts";
-import type { Alarm, Finding, LogState } from "../../monitor/state.ts";
+import { type Alarm, type Finding, isOpen, type LogState } from "../../monitor/state.ts";
 import { apiName } from "../../monitor/target.ts";
 import { filePage } from "./page.ts";
 
@@ -14,7 +14,6 @@ type Fact = readonly [name: string, value: string | number | undefined];
 
 /** The page of a monitor: alarms and findings that are not acknowledged, then the logs as the last look has seen them. */
 export function dashboard({ state, logs, undelivered }: Looked, now: Date): string {
-  const isOpen = ({ reported, acknowledged }: Finding | Alarm) => reported && acknowledged === undefined;
   const [alarms, findings] = [state.alarms.filter(isOpen), state.findings.filter(isOpen)];
   const bad = logs.filter(({ outcome }) => outcome !== "consistent").length;
   const isWell = alarms.length + findings.length + bad === 0;

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { badBundle, base64, jsonBytes, logEntry, refused } from "../../../test/support/evidence-parts.ts";
 import {
-  isCount,
   kindVersionOf,
   readLegacyLogEntry,
   readLegacyTimestamp,
@@ -83,11 +82,6 @@ test("kindVersionOf: the kind and version in the body; missing ones -> empty", (
   assert.deepEqual(kindVersionOf(jsonBytes({ kind: {}, apiVersion: null }), "it"), { kind: "", version: "" });
   for (const body of [[], null]) assert.deepEqual(kindVersionOf(jsonBytes(body), "it"), { kind: "", version: "" });
   assert.throws(() => kindVersionOf(Buffer.from("{"), "it"), badBundle);
-});
-
-test("isCount: non-negative safe integers -> true; anything else -> false", () => {
-  for (const value of [0, 1, Number.MAX_SAFE_INTEGER]) assert.equal(isCount(value), true);
-  for (const value of [-1, 0.5, 2 ** 53, Number.NaN, "1", null, undefined]) assert.equal(isCount(value), false);
 });
 
 test("readLegacyTimestamp: cosign's JSON -> the response in it; anything else -> refused", () => {

@@ -2,7 +2,7 @@ import type { TransparencyLogEntry } from "@sigstore/bundle";
 import { TsignError } from "../../errors.ts";
 import { decodeBase64, encodeBase64 } from "../../format/base64.ts";
 import { goJson } from "../../format/go-json.ts";
-import { isObject, parseJson, textOf } from "../../format/json.ts";
+import { isCount, isObject, parseJson, textOf } from "../../format/json.ts";
 import { parseSignedJson, refuseLookalikes } from "../../format/signed-json.ts";
 
 /** A Rekor v1 entry as cosign stores it with a legacy signature: the signed entry timestamp (SET) and what it covers. */
@@ -60,11 +60,6 @@ export function kindVersionOf(body: Uint8Array, name: string): { kind: string; v
   const entry = parseJson(body, name);
   const { kind, apiVersion } = isObject(entry) ? entry : {};
   return { kind: textOf(kind), version: textOf(apiVersion) };
-}
-
-/** Whether a value is a non-negative safe integer. */
-export function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isLogId(value: unknown): value is string {
