@@ -28,7 +28,7 @@ export function reportOf(answers: readonly Answer[], texts: readonly string[]) {
     const code = state === "unchecked" ? ("registry" as const) : ("policy" as const);
     return {
       ...{ image, state, signatures: [], missed: [] },
-      ...(pinned === undefined ? {} : { digest: pinned.slice(pinned.lastIndexOf("@") + 1), pinned }),
+      ...(pinned === undefined ? {} : { digest: pinnedDigest(pinned), pinned }),
       ...(state === "verified" ? {} : { error: { code, message: texts[index] ?? "", fields: {} } }),
     };
   });
@@ -42,6 +42,21 @@ export function reportOf(answers: readonly Answer[], texts: readonly string[]) {
 export function stateOf({ ok, reason }: Answer): ImageState {
   if (ok) return "verified";
   return reason === "unsigned" || reason === "not-found" || reason === "unchecked" ? reason : "refused";
+}
+
+/** An image as the results of `admission test` and `admission audit` have it. @param places where it is named, or where it runs */
+export function recordOf({ image, allowed, reason, pinned, rule, text }: Answer, places: readonly string[]) {
+  return {
+    ...{ image, places, allowed, reason },
+    ...(pinned === undefined ? {} : { digest: pinnedDigest(pinned) }),
+    ...(rule === undefined ? {} : { rule }),
+    ...(text === "" ? {} : { message: text }),
+  };
+}
+
+/** The digest of `repository@digest`. */
+export function pinnedDigest(pinned: string): string {
+  return pinned.slice(pinned.lastIndexOf("@") + 1);
 }
 
 /** What became of an image, in a word for people. */

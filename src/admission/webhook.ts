@@ -10,6 +10,7 @@ import type { ClusterPolicies, ClusterPolicy } from "./cluster-policies.ts";
 import type { Decider, ImageNeeds } from "./decider.ts";
 import { isPolicyKind } from "./policy-objects.ts";
 import type { PullScope, PullSecrets } from "./pull-secrets.ts";
+import { pinnedDigest } from "./report.ts";
 import type { Review, Unreadable } from "./review.ts";
 import { type Answer, answerOf, answerWithout, combined } from "./words.ts";
 import { kindName, type NamedImage, questionOf } from "./workloads.ts";
@@ -216,7 +217,7 @@ function patchFor(
   return images.flatMap(({ image, pointer }) => {
     const { ok = false, pinned } = byName.get(image) ?? {};
     if (!ok || pinned === undefined || image.includes("@")) return [];
-    const digest = pinned.slice(pinned.lastIndexOf("@") + 1);
+    const digest = pinnedDigest(pinned);
     const value = `${image}@${digest}`;
     if (!isDigest(digest)) return [];
     const [tagged, pinnedToo] = [parseReference(image), parseReference(value)];

@@ -2,7 +2,7 @@ import { type Audited, auditImages, unlistedAnswer } from "../../admission/audit
 import { Decider } from "../../admission/decider.ts";
 import { findCluster } from "../../admission/kubeconfig.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
-import { reportOf, stateOf, wordOf } from "../../admission/report.ts";
+import { recordOf, reportOf, stateOf, wordOf } from "../../admission/report.ts";
 import { type ClusterList, type RunningImage, readRunning } from "../../admission/running.ts";
 import type { Answer } from "../../admission/words.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
@@ -44,7 +44,7 @@ export const run: Run<typeof definition> = async (io, { flags, answer }) => {
   io.signal.throwIfAborted();
   for (const each of audited) print(io, each);
   const masked = answer({
-    images: audited.map(recordOf),
+    images: audited.map((each) => recordOf(each.answer, each.places)),
     ...{ pods, ended },
     unlisted: unlisted.map(({ namespace, error }) => ({ namespace, reason: error.message })),
   });
@@ -134,15 +134,6 @@ function print(io: Io, { answer, places }: Audited): void {
   const listed = places.slice(0, MAX_PLACES).map(printable).join(", ");
   io.stdout.write(`${wordOf(answer).padEnd(10)}${printable(name)} (${listed}${more > 0 ? ` and ${more} more` : ""})\n`);
   if (!ok) io.stderr.write(`${allowed && effect === "warn" ? "WARNING: " : ""}${text}\n`, { always: !allowed });
-}
-
-function recordOf({ answer: { image, allowed, reason, pinned, rule, text }, places }: Audited) {
-  return {
-    ...{ image, places, allowed, reason },
-    ...(pinned === undefined ? {} : { digest: pinned.slice(pinned.lastIndexOf("@") + 1) }),
-    ...(rule === undefined ? {} : { rule }),
-    ...(text === "" ? {} : { message: text }),
-  };
 }
 
 /** The error of the command: what is refused comes before what could not be looked at. */

@@ -1,6 +1,6 @@
 import { Decider } from "../../admission/decider.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
-import { reportOf, wordOf } from "../../admission/report.ts";
+import { recordOf, reportOf, wordOf } from "../../admission/report.ts";
 import { answersFor } from "../../admission/webhook.ts";
 import type { Answer } from "../../admission/words.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
@@ -66,13 +66,4 @@ function print(io: Io, answer: Answer, places: readonly string[]): void {
   const { image, ok, allowed, text, effect } = answer;
   io.stdout.write(`${wordOf(answer).padEnd(10)}${printable(image)} (${places.map(printable).join(", ")})\n`);
   if (!ok) io.stderr.write(`${allowed && effect === "warn" ? "WARNING: " : ""}${text}\n`);
-}
-
-function recordOf({ image, allowed, reason, pinned, rule, text }: Answer, places: readonly string[]) {
-  return {
-    ...{ image, places, allowed, reason },
-    ...(pinned === undefined ? {} : { digest: pinned.slice(pinned.lastIndexOf("@") + 1) }),
-    ...(rule === undefined ? {} : { rule }),
-    ...(text === "" ? {} : { message: text }),
-  };
 }
