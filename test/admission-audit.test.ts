@@ -333,4 +333,6 @@ test("kubeconfig: current and named contexts, several files, tokens, certificate
   const inside = { ...outside, files, env: { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "6443" } };
   const own = await find("", "", inside);
   assert.deepEqual([own.server.href, own.authorization, own.tls.ca], ["https://[fd00::1]:6443/", "Bearer own", "CA"]);
+  const read = async () => assert.fail("there is no token");
+  await assert.rejects(find("", "", { ...inside, files: { ...files, read } }), { code: "auth" });
 });

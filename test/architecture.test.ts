@@ -51,7 +51,7 @@ const ROOMS: Rooms = {
   images: ["errors.ts", "format", "io", "net", "oci", "trust", "evidence", "services", "verify"],
   "trust-policy": ["errors.ts", "format", "io", "oci", "sources", "policy", ...VERIFYING, "sign", "images"],
   monitor: ["errors.ts", "format", "io", "net", "oci", ...VERIFYING, "images"],
-  admission: ["errors.ts", "format", "io", "oci", "sources", "evidence", "images", "trust-policy"],
+  admission: ["errors.ts", "format", "io", "oci", "sources", "evidence", "services", "images", "trust-policy"],
   lib: ["errors.ts", "format", "io", "net", "oci", ...VERIFYING, "sandbox", "sign", "images"],
   cli: [
     "errors.ts",

@@ -1,7 +1,8 @@
 import { TsignError } from "../errors.ts";
-import { isObject, textOf } from "../format/json.ts";
+import { isObject, objectAt, textOf } from "../format/json.ts";
 import type { Io } from "../io/io.ts";
 import type { RegistryOptions } from "../oci/open.ts";
+import type { Cluster } from "../services/kubernetes.ts";
 import { readTrustPolicy } from "../trust-policy/read.ts";
 import { PolicySources } from "../trust-policy/sources.ts";
 import { type Loaded, loadPolicy } from "./live-policy.ts";
@@ -14,19 +15,7 @@ import {
   policyObjectOf,
   requireSelfContained,
 } from "./policy-objects.ts";
-import type { JsonObject, Review } from "./review.ts";
-
-/** The part of the cluster's API that is used. */
-export interface ClusterWatcher {
-  /** Reads a list; undefined where its kind is not known. @throws TsignError "auth", "service" or "network" */
-  get(path: string): Promise<JsonObject | undefined>;
-  /**
-   * Waits until an object of a list has changed, or some minutes have passed.
-   *
-   * @throws TsignError "auth", "service" or "network"
-   */
-  changed(path: string, resourceVersion: string, signal: AbortSignal): Promise<void>;
-}
+import type { Review } from "./review.ts";
 
 /** A policy of an object, or why it cannot be used. Then nothing in its scope is admitted. */
 export type ClusterPolicy = { readonly name: string; readonly namespace: string } & (
@@ -61,13 +50,13 @@ interface Known {
  * cannot weaken. While the cluster's API does not answer, those that were read last are demanded.
  */
 export class ClusterPolicies {
-  readonly #api: ClusterWatcher;
+  readonly #api: Pick<Cluster, "get" | "changed">;
   readonly #io: Io;
   readonly #options: ClusterPoliciesOptions;
   #known = new Map<string, Known>();
   #loads = 0;
 
-  constructor(api: ClusterWatcher, io: Io, options: ClusterPoliciesOptions) {
+  constructor(api: Pick<Cluster, "get" | "changed">, io: Io, options: ClusterPoliciesOptions) {
     this.#api = api;
     this.#io = io;
     this.#options = options;
@@ -101,8 +90,7 @@ export class ClusterPolicies {
           hint: "run `tsign admission manifests` and apply what it prints",
         });
       }
-      const metadata = isObject(list["metadata"]) ? list["metadata"] : {};
-      versions.set(kind, textOf(metadata["resourceVersion"]));
+      versions.set(kind, textOf(objectAt(list, "metadata")["resourceVersion"]));
       for (const item of list["items"]) {
         const object = policyObjectOf(kind, isObject(item) ? item : {});
         next.set(object.name, await this.#open(object));

@@ -4,6 +4,7 @@ import { TsignError } from "../errors.ts";
 import { isObject, textOf } from "../format/json.ts";
 import { printable } from "../format/printable.ts";
 import type { Io, TlsOptions } from "../io/io.ts";
+import { podAccess } from "../services/kubernetes.ts";
 import { execCredential } from "./exec-credential.ts";
 
 /** How the API server of a cluster is reached. */
@@ -31,8 +32,6 @@ interface Entry {
 }
 
 const MAX_FILE = { maxBytes: 4 * 1024 * 1024 };
-/** Where Kubernetes puts the credentials of a Pod's service account. */
-const OWN = "/var/run/secrets/kubernetes.io/serviceaccount";
 const HINT = "pass --kubeconfig FILE, set KUBECONFIG, or run it in a Pod with a service account";
 
 /**
@@ -40,8 +39,8 @@ const HINT = "pass --kubeconfig FILE, set KUBECONFIG, or run it in a Pod with a 
  * else ~/.kube/config, else the service account of the Pod that the program runs in.
  *
  * @param options.file "" for none; @param options.context name of a context; "" for the current one
- * @throws TsignError "input" for files that cannot be used, "unsupported" for what they may contain and this does not know, "auth"
- *   without any configuration
+ * @throws TsignError "input" for files that cannot be used, "unsupported" for fields that this does not support, "auth" without any
+ *   configuration, and for a Pod without a token
  */
 export async function findCluster(
   io: Pick<Io, "env" | "files" | "spawn" | "signal">,
@@ -53,15 +52,8 @@ export async function findCluster(
   if (files.length === 0 && home !== "" && (await io.files.stat(usual))) files.push(usual);
   if (files.length > 0) return connectionOf(io, await readFiles(io, files), { context, files });
   if (host === "") throw new TsignError("auth", "find Kubernetes: no kubeconfig", { hint: HINT });
-  return ownCluster(io, host);
-}
-
-async function ownCluster({ env, files }: Pick<Io, "env" | "files">, host: string): Promise<Connection> {
-  const port = env["KUBERNETES_SERVICE_PORT"] ?? "443";
-  const server = URL.parse(`https://${host.includes(":") ? `[${host}]` : host}:${port}`);
-  if (server === null) throw new TsignError("input", "find Kubernetes: invalid KUBERNETES_SERVICE_HOST");
-  const read = async (name: string) => Buffer.from(await files.read(`${OWN}/${name}`, MAX_FILE)).toString("latin1");
-  return { server, authorization: `Bearer ${(await read("token")).trim()}`, tls: { ca: await read("ca.crt") } };
+  const { server, ca, token } = await podAccess(io, HINT);
+  return { server, authorization: `Bearer ${await token()}`, tls: { ca } };
 }
 
 /** Merges files as kubectl does: of several entries with a name, the first one counts. */

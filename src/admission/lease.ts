@@ -1,43 +1,26 @@
 import { TsignError } from "../errors.ts";
-import { isObject } from "../format/json.ts";
+import { objectAt } from "../format/json.ts";
 import type { Io } from "../io/io.ts";
+import type { Cluster } from "../services/kubernetes.ts";
 import type { JsonObject } from "./review.ts";
 
-/** Objects of a cluster, as far as they are changed. */
-export interface ClusterWriter {
-  /**
-   * Reads an object; undefined if there is none.
-   *
-   * @param path `/api/v1/namespaces/…`
-   * @throws TsignError "auth", "service" or "network"
-   */
-  get(path: string): Promise<JsonObject | undefined>;
-  /**
-   * Replaces an object.
-   *
-   * @returns whether it was still the version that `object` was made from
-   * @throws TsignError "auth", "service" or "network"
-   */
-  put(path: string, object: JsonObject): Promise<boolean>;
-}
-
-/** For how long a holder is the only one without renewing, in seconds. */
+/** How long a Lease is valid that its holder does not renew, in seconds. */
 const DURATION = 15;
 
 /**
  * Elects one of several replicas with a Lease (coordination.k8s.io/v1): the one whose name is in it, for as long as it renews it.
- * Clocks of replicas are not compared: a holder has gone when its Lease has not changed for its duration, as seen from here. It is
- * no lock: two may act for a moment, so that what they do must bear it.
+ * Clocks of replicas are not compared: a holder has gone when its Lease has not changed for its duration, as seen from here. Two
+ * replicas may both believe to be elected for a moment, so what they do must be safe then.
  */
 export class Lease {
-  readonly #api: ClusterWriter;
+  readonly #api: Pick<Cluster, "get" | "put">;
   readonly #io: Pick<Io, "now">;
   readonly #path: string;
   readonly #holder: string;
   #seen: { readonly version: string; readonly since: number } | undefined;
 
   /** @param of.path of the Lease; @param of.holder name of this replica, which no other has */
-  constructor(api: ClusterWriter, io: Pick<Io, "now">, of: { path: string; holder: string }) {
+  constructor(api: Pick<Cluster, "get" | "put">, io: Pick<Io, "now">, of: { path: string; holder: string }) {
     this.#api = api;
     this.#io = io;
     this.#path = of.path;
@@ -48,11 +31,11 @@ export class Lease {
    * Takes the Lease, or renews it.
    *
    * @returns whether this replica holds it
-   * @throws TsignError "auth", "service" or "network", "not-found" without a Lease
+   * @throws TsignError "auth", "service" or "network"; "service" also without a Lease
    */
   async hold(): Promise<boolean> {
     const lease = await this.#read();
-    const spec = isObject(lease["spec"]) ? lease["spec"] : {};
+    const spec = objectAt(lease, "spec");
     const { holderIdentity: holder = "", leaseDurationSeconds: seconds = DURATION, leaseTransitions = 0 } = spec;
     const now = this.#io.now();
     const version = JSON.stringify([holder, spec["renewTime"]]);
@@ -71,7 +54,7 @@ export class Lease {
   /** Lets another replica take the Lease at once, if this one holds it. */
   async release(): Promise<void> {
     const lease = await this.#read();
-    const spec = isObject(lease["spec"]) ? lease["spec"] : {};
+    const spec = objectAt(lease, "spec");
     if (spec["holderIdentity"] !== this.#holder) return;
     await this.#api.put(this.#path, { ...lease, spec: { ...spec, holderIdentity: "", leaseDurationSeconds: 1 } });
   }

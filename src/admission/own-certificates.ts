@@ -1,20 +1,12 @@
 import { TsignError } from "../errors.ts";
-import { isObject, textOf } from "../format/json.ts";
+import { objectAt, textOf } from "../format/json.ts";
 import type { Io, ServerTls } from "../io/io.ts";
-import type { ClusterWriter } from "./lease.ts";
+import type { Cluster } from "../services/kubernetes.ts";
 import type { JsonObject } from "./review.ts";
 import { selfSigned, validityOf } from "./self-signed.ts";
 
-/** What the certificates need of a cluster. */
-export interface CertificateStore extends ClusterWriter {
-  /**
-   * Applies a JSON Patch (RFC 6902).
-   *
-   * @returns false if a `test` in it fails
-   * @throws TsignError "auth", "service" or "network"
-   */
-  patch(path: string, operations: readonly unknown[]): Promise<boolean>;
-}
+/** The part of the cluster's API that is used. */
+export type CertificateStore = Pick<Cluster, "get" | "put" | "patch">;
 
 /** What the Secret contains. */
 interface State {
@@ -118,8 +110,8 @@ export class OwnCertificates {
       const path = `/apis/admissionregistration.k8s.io/v1/${kind}/${name}`;
       const webhooks = (await this.#api.get(path))?.["webhooks"];
       const operations = (Array.isArray(webhooks) ? webhooks : []).flatMap((each: JsonObject, index) => {
-        const client = isObject(each["clientConfig"]) ? each["clientConfig"] : {};
-        const service = isObject(client["service"]) ? client["service"] : {};
+        const client = objectAt(each, "clientConfig");
+        const service = objectAt(client, "service");
         const isOurs = service["namespace"] === namespace && service["name"] === name;
         if (!isOurs || client["caBundle"] === caBundle) return [];
         const at = `/webhooks/${index}`;
@@ -142,7 +134,7 @@ export class OwnCertificates {
         hint: "run `tsign admission manifests` and apply what it prints",
       });
     }
-    const data = isObject(secret["data"]) ? secret["data"] : {};
+    const data = objectAt(secret, "data");
     const text = (key: string) => Buffer.from(textOf(data[key]), "base64").toString("latin1");
     const pair = (name: string) =>
       text(`${name}.crt`) === "" ? undefined : { cert: text(`${name}.crt`), key: text(`${name}.key`) };
@@ -162,8 +154,11 @@ export class OwnCertificates {
     const data = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, encoded(text)]));
     const { [TOLD]: _, ...others } = annotationsOf(secret);
     const annotations = toldAt === undefined ? others : { ...others, [TOLD]: new Date(toldAt).toISOString() };
-    const metadata = isObject(secret["metadata"]) ? secret["metadata"] : {};
-    const isWritten = await this.#api.put(this.#path, { ...secret, metadata: { ...metadata, annotations }, data });
+    const isWritten = await this.#api.put(this.#path, {
+      ...secret,
+      metadata: { ...objectAt(secret, "metadata"), annotations },
+      data,
+    });
     if (!isWritten) throw changedMeanwhile(this.#path);
     return done === "" ? [] : [done];
   }
@@ -175,8 +170,7 @@ function bundleOf({ previous, current, next }: State): string {
 }
 
 function annotationsOf(object: JsonObject): JsonObject {
-  const metadata = isObject(object["metadata"]) ? object["metadata"] : {};
-  return isObject(metadata["annotations"]) ? metadata["annotations"] : {};
+  return objectAt(objectAt(object, "metadata"), "annotations");
 }
 
 function changedMeanwhile(path: string): TsignError {

@@ -1,5 +1,5 @@
 import { TsignError } from "../errors.ts";
-import { isObject, textOf } from "../format/json.ts";
+import { objectAt, textOf } from "../format/json.ts";
 import type { TrustPolicy } from "../trust-policy/model.ts";
 import type { JsonObject } from "./review.ts";
 
@@ -26,7 +26,7 @@ export interface PolicyObject {
 
 /** Reads an object, without the policy in it. @param namespace of the request, if the object does not name it */
 export function policyObjectOf(kind: PolicyKind, object: JsonObject, namespace?: string): PolicyObject {
-  const metadata = isObject(object["metadata"]) ? object["metadata"] : {};
+  const metadata = objectAt(object, "metadata");
   const isCluster = kind === "ClusterTsignPolicy";
   const own = isCluster ? "" : textOf(metadata["namespace"]) || (namespace ?? "");
   return {

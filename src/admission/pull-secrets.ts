@@ -1,21 +1,11 @@
 import { createHash } from "node:crypto";
 import { TsignError } from "../errors.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject, objectAt, parseJson } from "../format/json.ts";
 import type { Io } from "../io/io.ts";
 import { type DockerConfig, dockerConfigOf } from "../oci/registry/docker-config.ts";
+import type { Cluster } from "../services/kubernetes.ts";
 import { Kept } from "./kept.ts";
 import type { JsonObject } from "./review.ts";
-
-/** The part of the cluster's API that is used. */
-export interface ClusterReader {
-  /**
-   * Reads an object; undefined if there is none.
-   *
-   * @param path `/api/v1/namespaces/…`
-   * @throws TsignError "auth", "service" or "network"
-   */
-  get(path: string): Promise<JsonObject | undefined>;
-}
 
 /** The credentials with which the images of one object are pulled. */
 export interface PullScope {
@@ -36,14 +26,14 @@ const NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 
 /** Reads the pull secrets of Pods and of their service accounts, each once for a time. */
 export class PullSecrets {
-  readonly #api: ClusterReader;
+  readonly #api: Pick<Cluster, "get">;
   readonly #io: Pick<Io, "now">;
   readonly #kept = new Kept<{ readonly object: JsonObject | undefined }>(MOST_KEPT);
   readonly #reading = new Map<string, Promise<JsonObject | undefined>>();
   /** Secret of the process, so that an id says nothing about the credentials. */
   readonly #salt: Uint8Array;
 
-  constructor(api: ClusterReader, io: Pick<Io, "now" | "random">) {
+  constructor(api: Pick<Cluster, "get">, io: Pick<Io, "now" | "random">) {
     this.#api = api;
     this.#io = io;
     this.#salt = io.random(32);
@@ -106,7 +96,7 @@ function checked(name: unknown): string {
 
 /** The credentials in a Secret of type kubernetes.io/dockerconfigjson or kubernetes.io/dockercfg. */
 function configOf(secret: JsonObject, name: string): DockerConfig {
-  const data = isObject(secret["data"]) ? secret["data"] : {};
+  const data = objectAt(secret, "data");
   const [field, isOld] =
     secret["type"] === "kubernetes.io/dockercfg"
       ? ([".dockercfg", true] as const)

@@ -1,6 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { type Digest, isDigest } from "../format/digest.ts";
-import { isObject, textOf } from "../format/json.ts";
+import { isObject, objectAt, textOf } from "../format/json.ts";
 import type { JsonObject } from "./review.ts";
 import { questionOf } from "./workloads.ts";
 
@@ -38,8 +38,8 @@ export class RunningImages {
 
   /** Adds a Pod, as a list of the API server has it: without its kind. */
   add(pod: JsonObject): void {
-    const metadata = isObject(pod["metadata"]) ? pod["metadata"] : {};
-    const status = isObject(pod["status"]) ? pod["status"] : {};
+    const metadata = objectAt(pod, "metadata");
+    const status = objectAt(pod, "status");
     if (ENDED.has(textOf(status["phase"]))) {
       this.ended++;
       return;

@@ -12,9 +12,9 @@ const MAX_FILE = { maxBytes: 1024 * 1024 };
 const MAX_OBJECT = { maxBytes: 64 * 1024 * 1024 };
 const NAME = "Kubernetes";
 
-/** Somebody waits for what depends on an answer. Milliseconds. */
+/** Reviews wait for these answers. Milliseconds. */
 const LIMITS = { answer: 10_000, attempts: 3 };
-/** How long a change is waited for, in seconds, and limits for that: nothing comes meanwhile. */
+/** How long a change is waited for, in seconds, and the limits of that request: until a change, nothing is received. */
 const WATCH_SECONDS = 240;
 const WATCH_LIMITS = { answer: 10_000, attempts: 1, idle: 300_000, body: 300_000 };
 
@@ -52,31 +52,51 @@ export interface Cluster {
   changed(path: string, resourceVersion: string, signal: AbortSignal): Promise<void>;
 }
 
+/** How a Pod reaches the API server of its cluster. */
+interface PodAccess {
+  readonly server: URL;
+  /** PEM certificates of the authority that issued the server's certificate. */
+  readonly ca: string;
+  /** Reads the token of the service account, which the kubelet renews. @throws TsignError "auth" */
+  readonly token: () => Promise<string>;
+}
+
 /**
- * Finds the cluster that the program runs in, as a Pod: its address in the environment, and the files of its service account. The
- * token is read for each request, because the kubelet renews it.
+ * Finds the API server of the cluster that the program runs in, as a Pod: its address in the environment, and the files of its
+ * service account.
  *
- * @throws TsignError "auth" outside a Pod
+ * @param hint for errors
+ * @throws TsignError "auth" outside a Pod, and in one without a token
  */
-export async function ownCluster(io: TransportIo & Pick<Io, "env" | "files">): Promise<Cluster> {
-  const { KUBERNETES_SERVICE_HOST: host = "", KUBERNETES_SERVICE_PORT: port = "443" } = io.env;
-  const hint = "run it in a Pod whose service account has a token: tsign admission manifests";
-  const base = URL.parse(`https://${host.includes(":") ? `[${host}]` : host}:${port}`);
-  if (host === "" || base === null) {
+export async function podAccess({ env, files }: Pick<Io, "env" | "files">, hint: string): Promise<PodAccess> {
+  const { KUBERNETES_SERVICE_HOST: host = "", KUBERNETES_SERVICE_PORT: port = "443" } = env;
+  const server = URL.parse(`https://${host.includes(":") ? `[${host}]` : host}:${port}`);
+  if (host === "" || server === null) {
     throw new TsignError("auth", `find ${NAME}: KUBERNETES_SERVICE_HOST is not set`, { hint });
   }
   const read = async (name: string) => {
     try {
-      return Buffer.from(await io.files.read(`${FOLDER}/${name}`, MAX_FILE))
-        .toString("utf8")
-        .trim();
+      const bytes = await files.read(`${FOLDER}/${name}`, MAX_FILE);
+      return Buffer.from(bytes).toString("utf8").trim();
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new TsignError("auth", `find ${NAME}: ${reason}`, { hint, cause });
     }
   };
-  await read("token");
-  const tls = { ca: await read("ca.crt") };
+  const token = () => read("token");
+  await token();
+  return { server, ca: await read("ca.crt"), token };
+}
+
+/**
+ * Opens the API of the cluster that the program runs in, as a Pod. The token is read for each request.
+ *
+ * @throws TsignError "auth" outside a Pod, and in one without a token
+ */
+export async function ownCluster(io: TransportIo & Pick<Io, "env" | "files">): Promise<Cluster> {
+  const hint = "run it in a Pod whose service account has a token: tsign admission manifests";
+  const { server, ca, token } = await podAccess(io, hint);
+  const tls = { ca };
   const peer = { service: "k8s", name: NAME } as const;
   const transport = createTransport(io, { tls, limits: LIMITS, peer });
   /** Sends a request. Statuses other than those that are expected are thrown. */
@@ -86,10 +106,10 @@ export async function ownCluster(io: TransportIo & Pick<Io, "env" | "files">): P
     { expected, body, type }: { expected: readonly number[]; body?: unknown; type?: string },
   ) => {
     const headers = {
-      ...{ accept: "application/json", authorization: `Bearer ${await read("token")}` },
+      ...{ accept: "application/json", authorization: `Bearer ${await token()}` },
       ...(type === undefined ? {} : { "content-type": type }),
     };
-    const url = new URL(path, base);
+    const url = new URL(path, server);
     const sent = body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) };
     const { status, bytes } = await transport.read({ method, url, headers, ...sent }, MAX_OBJECT);
     if (expected.includes(status)) return { status, bytes, url };
@@ -105,10 +125,10 @@ export async function ownCluster(io: TransportIo & Pick<Io, "env" | "files">): P
     },
     async changed(path, resourceVersion, signal) {
       const query = `watch=1&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${encodeURIComponent(resourceVersion)}`;
-      const url = new URL(`${path}?${query}`, base);
+      const url = new URL(`${path}?${query}`, server);
       const stoppable = withParts(io, { signal: AbortSignal.any([io.signal, signal]) });
       const watching = createTransport(stoppable, { tls, limits: WATCH_LIMITS, peer });
-      const headers = { accept: "application/json", authorization: `Bearer ${await read("token")}` };
+      const headers = { accept: "application/json", authorization: `Bearer ${await token()}` };
       const { status, body, discard } = await watching.stream({ method: "GET", url, headers });
       // 410: the version is too old, so that there were changes.
       if (status !== 200 && status !== 410) {
