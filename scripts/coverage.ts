@@ -23,6 +23,8 @@ const PROGRAM_TESTS = [
   "test/log-commands.test.ts",
   "test/failures.test.ts",
   "test/service-errors.test.ts",
+  "test/monitor-certificates.test.ts",
+  "test/admission-pull-secrets.test.ts",
 ];
 
 interface Coverage {
