@@ -28,6 +28,12 @@ export function readRequirements(file: PolicyFile, signers: ReadonlyMap<string, 
   const both = [...groups.keys()].find((name) => signers.has(name));
   if (both !== undefined) refuse(["groups", both], `a signer is named "${both}" too`, "choose another name");
   const names = new Map<string, unknown>([...signers, ...groups]);
+  /** The signers so far of the requirement that is read: a few groups that name each other many times stand for billions. */
+  const counted: { path: Fault["path"]; signers: number } = { path: [], signers: 0 };
+  const count = () => {
+    if (++counted.signers > MAX_SIGNERS)
+      refuse(counted.path, `names more than ${MAX_SIGNERS} signers`, "use patterns for identities");
+  };
   const resolve = (text: Text, path: Fault["path"], within: readonly string[], depth: number): Requirement => {
     if (depth > MAX_DEPTH) refuse(path, `nested deeper than ${MAX_DEPTH} levels`, "name fewer groups inside groups");
     const members = (list: readonly Text[], field: string) =>
@@ -35,29 +41,32 @@ export function readRequirements(file: PolicyFile, signers: ReadonlyMap<string, 
     if (typeof text === "string") {
       requireName(text, { names, path, refuse, kind: "signer" });
       const group = groups.get(text);
-      if (group === undefined) return { kind: "signer", name: text };
+      if (group === undefined) {
+        count();
+        return { kind: "signer", name: text };
+      }
       if (within.includes(text)) refuse(path, `group "${text}" contains itself`, "remove it from one of the groups");
       return resolve(group, path, [...within, text], depth + 1);
     }
     if ("any" in text) return { kind: "any", members: members(text.any, "any") };
     if ("all" in text) return { kind: "all", members: members(text.all, "all") };
-    const { atLeast: count, of } = text;
-    if (typeof of === "string") return differentOf(of, { count, path, signers, refuse });
-    if (count > of.length) {
+    const { atLeast, of } = text;
+    if (typeof of === "string") {
+      count();
+      return differentOf(of, { count: atLeast, path, signers, refuse });
+    }
+    if (atLeast > of.length) {
       refuse(
         [...path, "atLeast"],
-        `got ${count}, want at most ${of.length}, the number of members`,
+        `got ${atLeast}, want at most ${of.length}, the number of members`,
         "lower it, or add members",
       );
     }
-    return { kind: "atLeast", count, members: members(of, "of") };
+    return { kind: "atLeast", count: atLeast, members: members(of, "of") };
   };
   const top: Requirements = (text, path) => {
-    const requirement = resolve(text, path, [], 0);
-    const named = signersOf(requirement).length;
-    if (named > MAX_SIGNERS)
-      refuse(path, `names ${named} signers, want at most ${MAX_SIGNERS}`, "use patterns for identities");
-    return requirement;
+    Object.assign(counted, { path, signers: 0 });
+    return resolve(text, path, [], 0);
   };
   for (const [name, group] of groups) top(group, ["groups", name]);
   return top;

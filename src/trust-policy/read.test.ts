@@ -183,6 +183,21 @@ test("readTrustPolicy: names of signers like those of JavaScript's objects are o
   assert.match(await refusal(text), /no signer "constructor" is defined/);
 });
 
+test("readTrustPolicy: groups that stand for billions of signers -> refused at once; for 64 signers -> read", async () => {
+  const names = (count: number, name: string) => `{any: [${Array(count).fill(name).join(", ")}]}`;
+  const groups = (counts: readonly number[]) =>
+    `groups:\n${counts.map((count, index) => `  g${index}: ${names(count, index === counts.length - 1 ? "k" : `g${index + 1}`)}\n`).join("")}`;
+  const rule = "rules:\n  - images: r.example/*\n    signatures: {signers: g0}\n";
+  assert.match(
+    await refusal(`${HEAD}${groups([200, 200, 200, 200])}${rule}`),
+    /^p\.yaml:5:3: groups\.g0: names more than 64 signers/,
+  );
+  assert.match(await refusal(`${HEAD}${groups([65])}${rule}`), /names more than 64 signers/);
+  assert.equal((await read(`${HEAD}${groups([4, 4, 4])}${rule}`)).rules.length, 1);
+  const different = Array(65).fill("{atLeast: 1, of: k}").join(", ");
+  assert.match(await refusal(`${HEAD}groups: {g0: {all: [${different}]}}\n${rule}`), /names more than 64 signers/);
+});
+
 test("patterns: exact, glob and regular expression match the whole text", async () => {
   const pattern = async (text: string) => {
     const { signers } = await read(`version: 1\nsigners: {k: {identity: ${text}, issuer: i}}\n${RULE}`);
