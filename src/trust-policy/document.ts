@@ -1,6 +1,5 @@
 import { TsignError, withMessage } from "../errors.ts";
 import { printable } from "../format/printable.ts";
-import { lineOf } from "../sources/text.ts";
 import type { Scalar } from "../sources/yaml-cursor.ts";
 import { splitDocuments, type YamlDocument } from "../sources/yaml-documents.ts";
 import type { YamlMapping, YamlNode } from "../sources/yaml-parts.ts";
@@ -71,14 +70,20 @@ function readDocument(content: string | Uint8Array, file: string): PolicyDocumen
 
 class Converter {
   readonly #file: string;
-  readonly #document: YamlDocument;
+  readonly #firstLine: number;
   /** Offsets by path, joined by a line feed. */
   readonly #places = new Map<string, number>();
+  /** The text with a line feed before it, from which the reader counts offsets. */
+  readonly #text: string;
+  /** Offsets of the ends of lines in it. */
+  readonly #ends: readonly number[];
   #count = 0;
 
   constructor(file: string, document: YamlDocument) {
     this.#file = file;
-    this.#document = document;
+    this.#firstLine = document.firstLine;
+    this.#text = `\n${document.text}`;
+    this.#ends = [...this.#text.matchAll(/\n/g)].map(({ index }) => index);
   }
 
   convert(node: YamlNode): PolicyDocument {
@@ -135,7 +140,7 @@ class Converter {
   }
 
   #isQuoted(at: number): boolean {
-    return ['"', "'"].includes(`\n${this.#document.text}`.charAt(at));
+    return ['"', "'"].includes(this.#text.charAt(at));
   }
 
   #refuse(at: number, reason: string, hint: string): never {
@@ -150,12 +155,21 @@ class Converter {
     return 1;
   }
 
-  /** The reader counts offsets from a line feed before the document. */
   #place(at: number): string {
-    const { text, firstLine } = this.#document;
-    const line = firstLine + lineOf(`\n${text}`, at) - 2;
-    return `${this.#file}:${line}:${at - `\n${text}`.lastIndexOf("\n", at - 1)}`;
+    const line = countBelow(this.#ends, at);
+    return `${this.#file}:${this.#firstLine + line - 1}:${at - (this.#ends[line - 1] ?? -1)}`;
   }
+}
+
+/** How many of the numbers, which ascend, are less than another. */
+function countBelow(numbers: readonly number[], limit: number): number {
+  let [from, to] = [0, numbers.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((numbers[middle] ?? limit) < limit) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 /** Whether parsers of YAML 1.1 or 1.2 read a text without quotes as another type. */
