@@ -295,6 +295,7 @@ test("decideImage: a denied image in an index -> the index is refused, whatever 
   const outer = keep([good, inner]);
   const clean = keep([good]);
   const unlabelled = keep([{ ...inner, mediaType: "application/x" }]);
+  const twice = keep([{ ...inner, mediaType: IMAGE }, inner]);
   const absent = { digest: `sha256:${"5".repeat(64)}`, mediaType: IMAGE };
   const partial = keep([absent, good]);
   const decide = async (digest: string, denied: string, rule = "insecureAcceptAnything: true") => {
@@ -308,7 +309,7 @@ test("decideImage: a denied image in an index -> the index is refused, whatever 
     const sources = new PolicySources(testIo(), policy, assert.fail);
     return (await decideImage(testIo(), sources, { policy, ref, target }, options)).decision;
   };
-  for (const { digest } of [bad, inner, outer, unlabelled]) {
+  for (const { digest } of [bad, inner, outer, unlabelled, twice]) {
     for (const rule of [
       "insecureAcceptAnything: true",
       "effect: warn, refuse: never",

@@ -22,12 +22,15 @@ export async function containedDigests(
   denied: Denied,
 ): Promise<ReadonlySet<Digest>> {
   const found = new Set<Digest>([digest]);
+  /** Those whose manifests were read: an index may be listed twice, the first time as an image. */
+  const read = new Set<Digest>();
   if (denied.digests.length === 0) return found;
   const hashes = new Set(denied.digests.map((each) => parseDigest(each.digest).algorithm));
   const visit = async (each: Digest, isRead: boolean, depth: number): Promise<void> => {
     found.add(each);
     const others = otherHashes(each, hashes);
     if (!isRead && others.length === 0) return;
+    read.add(each);
     const stored = await store.manifest(each);
     if (stored === undefined) throw noSuchImage(each === digest ? name : `${store.name}@${each}`);
     for (const hash of others) found.add(digestOf(stored.bytes, hash));
@@ -36,7 +39,8 @@ export async function containedDigests(
       throw new TsignError("limit", `compare ${name} with denied digests: it contains too many images`);
     }
     for (const child of children) {
-      if (!found.has(child.digest)) await visit(child.digest, mayBeIndex(child.mediaType), depth + 1);
+      const isIndex = mayBeIndex(child.mediaType);
+      if (!(isIndex ? read : found).has(child.digest)) await visit(child.digest, isIndex, depth + 1);
     }
   };
   await visit(digest, true, 0);
