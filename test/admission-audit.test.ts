@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { findCluster } from "../src/admission/kubeconfig.ts";
 import { readRunning } from "../src/admission/running.ts";
 import { TsignError } from "../src/errors.ts";
+import { systemIo } from "../src/io/system.ts";
 import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
 import { parseReference } from "../src/oci/ref.ts";
 import { pushImage } from "../src/sandbox/registry/push.ts";
@@ -93,6 +94,31 @@ test("audit: what runs is signed -> 0 with the digests and places; an unsigned i
   assert.match(mixed.stderr, /bad:1" is refused by rule "all".*sign the image/);
   assert.match(mixed.stderr, /2 images in 3 Pods[\s\S]*audit the cluster: 1 of 2 images is not accepted/);
   assert.equal((await audit("--namespace=pay")).code, 0);
+});
+
+test("audit: credentials of flags for Pods of several registries -> nothing is sent; of one -> as without the rule", async (t) => {
+  const { push, sign, image, pods, audit, rules } = await world(t);
+  await push("good", "good");
+  await sign(image("good"));
+  const received: string[] = [];
+  const { port, close } = await systemIo().listen({ host: "127.0.0.1", port: 0 }, async ({ headers }) => {
+    received.push(headers["authorization"] ?? "");
+    return { status: 401, headers: { "www-authenticate": "Basic realm=x" }, body: "" };
+  });
+  t.after(close);
+  rules(`  - {name: others, images: "127.0.0.1:${port}/**", signatures: {signers: a, log: insecure-skip}}\n`);
+  pods.push(runningPod("ours", [["c", image("good")]], { phase: "Pending" }));
+  const flags = ["--registry-username=bob", "--registry-password=s3cr3t-4711"];
+  const own = await audit(...flags);
+  assert.equal(own.code, 0, own.stderr);
+  pods.push(runningPod("theirs", [["c", `127.0.0.1:${port}/app:1`]], { namespace: "other", phase: "Pending" }));
+  const both = await audit(...flags);
+  assert.equal(both.code, 1);
+  assert.deepEqual(received, []);
+  assert.match(both.stderr, /^Error: read Pods: --registry-password requires images of one registry, found 127/m);
+  assert.ok(!`${both.stdout}${both.stderr}`.includes("s3cr3t"));
+  assert.match((await audit()).stdout, /^accepted .*ours/m);
+  assert.ok(received.length > 0 && received.every((each) => each === ""));
 });
 
 test("audit: a tag that moved -> what runs is judged, in both directions; a digest that is named counts less", async (t) => {

@@ -7,6 +7,7 @@ import { type ClusterList, type RunningImage, readRunning } from "../../admissio
 import type { Answer } from "../../admission/words.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
 import { STRICT_EXIT_CODES } from "../../cli/flags/reporting.ts";
+import { requireOneRegistry } from "../../cli/options/sent-credentials.ts";
 import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Invocation, Run } from "../../cli/parser/define.ts";
 import { requireReportFormats, writeReports } from "../../cli/reports/write.ts";
@@ -38,6 +39,11 @@ export const run: Run<typeof definition> = async (io, { flags, answer }) => {
     warn: (text) => io.stderr.write(`WARNING: ${text}\n`),
   });
   const { images, pods, ended, unlisted } = await readAll(io, flags);
+  // Whoever may create Pods names the registries.
+  requireOneRegistry(
+    images.map(({ image }) => image),
+    { path: "Pods", flags },
+  );
   const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
   const decider = new Decider(io, { current: () => policy.current, options });
   const audited = await auditImages(io, images, { decider, policy: policy.current.policy });
