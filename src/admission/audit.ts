@@ -7,6 +7,7 @@ import { decideByName, ruleForImage } from "../trust-policy/decide.ts";
 import type { TrustPolicy } from "../trust-policy/model.ts";
 import type { Decider } from "./decider.ts";
 import { nameOf, type RunningImage } from "./running.ts";
+import { NO_DEADLINE } from "./time-limits.ts";
 import { type Answer, answerOf } from "./words.ts";
 
 /** An image with its answer, and the places where it runs. */
@@ -17,8 +18,6 @@ export interface Audited {
 
 /** Most images that are decided on at a time. */
 const AT_ONCE = 16;
-/** The command's own time limit ends it before. Milliseconds. */
-const NO_DEADLINE = 2 ** 31 - 1;
 
 /** Decides on images that run, in their order. An image of which it is not known what runs is accepted by its name or not at all. */
 export function auditImages(

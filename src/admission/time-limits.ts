@@ -2,6 +2,9 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { TsignError } from "../errors.ts";
 import type { Io } from "../io/io.ts";
 
+/** The time for answers in commands, which --timeout ends before. Milliseconds. */
+export const NO_DEADLINE = 2 ** 31 - 1;
+
 /**
  * Gives each piece of work a time limit of its own: when it is over, the requests of that work are aborted, also those on
  * connections that it shares with other work.

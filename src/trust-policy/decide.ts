@@ -5,6 +5,7 @@ import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { ImageTarget } from "../images/open.ts";
 import { verifyCandidate } from "../images/verify.ts";
 import type { Io } from "../io/io.ts";
+import { maxAttachmentSize } from "../oci/attachments.ts";
 import { formatReference, type Reference } from "../oci/ref.ts";
 import type { Log } from "../trust/material.ts";
 import { type Verified, verify } from "../verify/verify.ts";
@@ -23,6 +24,14 @@ export interface DecideOptions {
   readonly tagPrefix: string;
   /** URL of a Rekor v1 for log entries of legacy signatures stored without one; undefined to fetch none. */
   readonly rekorUrl: string | undefined;
+}
+
+/** Most concurrent fetches of the signatures of one image. */
+const WORKERS = 10;
+
+/** How commands that decide by a policy alone find signatures. @throws TsignError "input" for an invalid COSIGN_MAX_ATTACHMENT_SIZE */
+export function decideOptions(env: Io["env"]): DecideOptions {
+  return { maxBytes: maxAttachmentSize(env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
 }
 
 /** A decision, with the signatures that meet its demands. */

@@ -10,6 +10,7 @@ import { STRICT_EXIT_CODES } from "../../cli/flags/reporting.ts";
 import { requireOneRegistry } from "../../cli/options/sent-credentials.ts";
 import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Invocation, Run } from "../../cli/parser/define.ts";
+import { countOf } from "../../cli/print/stored.ts";
 import { requireReportFormats, writeReports } from "../../cli/reports/write.ts";
 import { TsignError, withExitCode } from "../../errors.ts";
 import { isObject, parseJson } from "../../format/json.ts";
@@ -17,13 +18,11 @@ import { printable } from "../../format/printable.ts";
 import { IMAGE_STATES } from "../../images/batch.ts";
 import type { Io } from "../../io/io.ts";
 import { createTransport } from "../../net/http.ts";
-import { maxAttachmentSize } from "../../oci/attachments.ts";
+import { decideOptions } from "../../trust-policy/decide.ts";
 import type definition from "./audit.ts";
 
 type AuditFlags = Invocation<(typeof definition)["flags"]>["flags"];
 
-/** Most concurrent fetches of the signatures of one image. */
-const WORKERS = 10;
 /** Largest answer of the API server, in bytes: a page of Pods. An object may have 3 MiB, most have 10 kB. */
 const MAX_LIST = { maxBytes: 64 * 1024 * 1024 };
 const MAX_VALUES = 5_000_000;
@@ -44,7 +43,7 @@ export const run: Run<typeof definition> = async (io, { flags, answer }) => {
     images.map(({ image }) => image),
     { path: "Pods", flags },
   );
-  const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
+  const options = decideOptions(io.env);
   const decider = new Decider(io, { current: () => policy.current, options });
   const audited = await auditImages(io, images, { decider, policy: policy.current.policy });
   io.signal.throwIfAborted();
@@ -67,7 +66,7 @@ export const run: Run<typeof definition> = async (io, { flags, answer }) => {
     await writeReports(io, reportOf(answers, texts), { files: flags.report, failed: failure !== undefined });
   }
   const left = ended === 0 ? "" : `; ${ended} that ${ended === 1 ? "has" : "have"} ended left out`;
-  io.stderr.write(`${counted(audited.length, "image")} in ${counted(pods, "Pod")}${left}\n`);
+  io.stderr.write(`${countOf(audited.length, "image")} in ${countOf(pods, "Pod")}${left}\n`);
   if (failure) throw failure;
   return masked;
 };
@@ -164,7 +163,7 @@ function failureOf(
       ? new TsignError(first.error.code, `audit the cluster: ${first.error.message}`, hintOf(first.error))
       : new TsignError(
           worst === "unchecked" ? "registry" : "policy",
-          `audit the cluster: ${images} of ${counted(total, "image")} ${images === 1 ? "is" : "are"} not accepted`,
+          `audit the cluster: ${images} of ${countOf(total, "image")} ${images === 1 ? "is" : "are"} not accepted`,
         );
   if (flags.exitCodes !== "strict" || worst === "verified") return error;
   return withExitCode(error, STRICT_EXIT_CODES[worst]) as TsignError;
@@ -172,8 +171,4 @@ function failureOf(
 
 function hintOf({ hint }: TsignError) {
   return hint === undefined ? {} : { hint };
-}
-
-function counted(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
 }

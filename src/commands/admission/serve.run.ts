@@ -21,14 +21,12 @@ import { TsignError } from "../../errors.ts";
 import { withParts } from "../../format/parts.ts";
 import type { Io, ListenOptions, ServerTls } from "../../io/io.ts";
 import { createTransport } from "../../net/http.ts";
-import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { ownCluster } from "../../services/kubernetes.ts";
+import { decideOptions } from "../../trust-policy/decide.ts";
 import type definition from "./serve.ts";
 
 type ServeFlags = Invocation<(typeof definition)["flags"]>["flags"];
 
-/** Most concurrent fetches of the signatures of one image. */
-const WORKERS = 10;
 /** How long an image is looked at: the longest time that an API server waits for a webhook. Milliseconds. */
 const MAX_TIMEOUT = 30_000;
 /** How long a server of traces may take, in milliseconds, and its longest answer. */
@@ -68,7 +66,7 @@ async function serve(io: Io, { flags, file, address, named, mask }: Serving): Pr
     registry: registryOptions({ ...flags, registryPassword: "", registryToken: "", registryUsername: "" }),
     warn: (text) => log({ level: "warning", message: text }),
   });
-  const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
+  const options = decideOptions(io.env);
   const decider = new Decider(own, { current: () => policy.current, options, limit: MAX_TIMEOUT });
   const cluster = flags.pullSecrets || flags.clusterPolicies || named ? await ownCluster(own) : undefined;
   const pullSecrets = flags.pullSecrets && cluster ? new PullSecrets(cluster, own) : undefined;

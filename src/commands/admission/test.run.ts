@@ -1,6 +1,7 @@
 import { Decider } from "../../admission/decider.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
 import { recordOf, reportOf, wordOf } from "../../admission/report.ts";
+import { NO_DEADLINE } from "../../admission/time-limits.ts";
 import { answersFor } from "../../admission/webhook.ts";
 import type { Answer } from "../../admission/words.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
@@ -8,17 +9,13 @@ import { readImageFile } from "../../cli/options/image-sources.ts";
 import { requireOneRegistry } from "../../cli/options/sent-credentials.ts";
 import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Run } from "../../cli/parser/define.ts";
+import { countOf } from "../../cli/print/stored.ts";
 import { requireReportFormats, writeReports } from "../../cli/reports/write.ts";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
 import type { Io } from "../../io/io.ts";
-import { maxAttachmentSize } from "../../oci/attachments.ts";
+import { decideOptions } from "../../trust-policy/decide.ts";
 import type definition from "./test.ts";
-
-/** Most concurrent fetches of the signatures of one image. */
-const WORKERS = 10;
-/** --timeout ends the command before. Milliseconds. */
-const NO_DEADLINE = 2 ** 31 - 1;
 
 export const run: Run<typeof definition> = async (io, { args, flags, answer }) => {
   const file = requirePolicyFile(io, flags);
@@ -30,7 +27,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, answer }) =
     registry: registryOptions(flags),
     warn: (text) => io.stderr.write(`WARNING: ${text}\n`),
   });
-  const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
+  const options = decideOptions(io.env);
   const decider = new Decider(io, { current: () => policy.current, options });
   const answers = await answersFor(io, [...places.keys()], { decider, within: NO_DEADLINE });
   io.signal.throwIfAborted();
@@ -44,7 +41,7 @@ export const run: Run<typeof definition> = async (io, { args, flags, answer }) =
   }
   if (refused.length > 0) {
     const isFinal = refused.some(({ reason }) => reason !== "unchecked");
-    const counted = `${refused.length} of ${answers.length} ${answers.length === 1 ? "image" : "images"}`;
+    const counted = `${refused.length} of ${countOf(answers.length, "image")}`;
     throw new TsignError(isFinal ? "policy" : "registry", `admit images: the policy does not admit ${counted}`);
   }
   return result;

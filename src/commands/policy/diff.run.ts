@@ -4,15 +4,11 @@ import type { Run } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
 import { imageTarget, openImage } from "../../images/open.ts";
-import { maxAttachmentSize } from "../../oci/attachments.ts";
-import { decideImage } from "../../trust-policy/decide.ts";
+import { decideImage, decideOptions } from "../../trust-policy/decide.ts";
 import type { Decision } from "../../trust-policy/decision.ts";
 import { outcomeOf } from "../../trust-policy/run-case.ts";
 import { PolicySources } from "../../trust-policy/sources.ts";
 import type definition from "./diff.ts";
-
-/** Most concurrent fetches of signatures. */
-const WORKERS = 10;
 
 export const run: Run<typeof definition> = async (io, { args: [from = "", to = "", ...images], flags, answer }) => {
   const policies = [await loadTrustPolicy(io, from), await loadTrustPolicy(io, to)].map((policy) => ({
@@ -20,7 +16,7 @@ export const run: Run<typeof definition> = async (io, { args: [from = "", to = "
     sources: new PolicySources(io, policy, (text) => io.stderr.write(`WARNING: ${text}\n`)),
   }));
   const registry = registryOptions(flags);
-  const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
+  const options = decideOptions(io.env);
   const compared: Compared[] = [];
   for (const image of images) {
     const opened = await openImage(io, image, { registry, mustExist: true });

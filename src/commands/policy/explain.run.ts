@@ -5,18 +5,14 @@ import { decisionLines } from "../../cli/print/trust-decision.ts";
 import { printable } from "../../format/printable.ts";
 import { imageTarget, openImage } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
-import { maxAttachmentSize } from "../../oci/attachments.ts";
 import type { RegistryOptions } from "../../oci/open.ts";
 import { formatReference, parseReference } from "../../oci/ref.ts";
 import { describeRule } from "../../trust-policy/check.ts";
-import { decideImage, ruleForImage } from "../../trust-policy/decide.ts";
+import { decideImage, decideOptions, ruleForImage } from "../../trust-policy/decide.ts";
 import type { Decision } from "../../trust-policy/decision.ts";
 import type { TrustPolicy } from "../../trust-policy/model.ts";
 import { PolicySources } from "../../trust-policy/sources.ts";
 import type definition from "./explain.ts";
-
-/** Most concurrent fetches of signatures. */
-const WORKERS = 10;
 
 export const run: Run<typeof definition> = async (io, { args: [file = "", image = ""], flags }) => {
   const policy = await loadTrustPolicy(io, file);
@@ -43,6 +39,6 @@ async function decideOn(io: Io, policy: TrustPolicy, image: string, registry: Re
   const opened = await openImage(io, image, { registry, mustExist: true });
   const target = await imageTarget(io, opened, registry);
   const sources = new PolicySources(io, policy, (text) => io.stderr.write(`WARNING: ${text}\n`));
-  const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined };
+  const options = decideOptions(io.env);
   return (await decideImage(io, sources, { policy, ref: opened.ref, target }, options)).decision;
 }

@@ -5,18 +5,15 @@ import { printable } from "../../format/printable.ts";
 import { imageTarget, openImage } from "../../images/open.ts";
 import type { Io } from "../../io/io.ts";
 import { loadPublicKey } from "../../keys/reference.ts";
-import { maxAttachmentSize } from "../../oci/attachments.ts";
 import { policyFor, type Sample, unusedName } from "../../trust-policy/born.ts";
 import { checkPolicy, describeRule } from "../../trust-policy/check.ts";
-import { decideImage } from "../../trust-policy/decide.ts";
+import { decideImage, decideOptions } from "../../trust-policy/decide.ts";
 import { writePolicy } from "../../trust-policy/format.ts";
 import { readTrustPolicy } from "../../trust-policy/read.ts";
 import type { SignerText } from "../../trust-policy/schema.ts";
 import { PolicySources } from "../../trust-policy/sources.ts";
 import type definition from "./init.ts";
 
-/** Most concurrent fetches of signatures. */
-const WORKERS = 10;
 /** Name of the policy in what is printed. */
 const NAME = "tsign.policy.yaml";
 
@@ -29,7 +26,7 @@ export const run: Run<typeof definition> = async (io, { args: images, flags }) =
     samples.push({ ref: opened.ref, target: await imageTarget(io, opened, registry) });
   }
   const warn = (text: string) => void io.stderr.write(`WARNING: ${text}\n`);
-  const options = { maxBytes: maxAttachmentSize(io.env), workers: WORKERS, tagPrefix: "", rekorUrl: undefined, warn };
+  const options = { ...decideOptions(io.env), warn };
   const given = {
     signers,
     trustedRoot: flags.trustedRoot || undefined,
