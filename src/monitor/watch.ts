@@ -104,7 +104,8 @@ function searchSigner({ spki, leaf }: Signer, watch: Watch): SeenSigner {
   return isIn(watch.keys, spki) ? { by: "key", signer: nameOf({ spki }) } : "nothing";
 }
 
-const isIn = (keys: readonly PublicKey[], spki: Uint8Array) => keys.some((each) => sameBytes(each.spki, spki));
+/** Whether a key is one of a list. @param spki DER */
+export const isIn = (keys: readonly PublicKey[], spki: Uint8Array) => keys.some((each) => sameBytes(each.spki, spki));
 
 function searchCertificate(der: Uint8Array, { identities, keys, authorities, ordered, trust }: Watch): SeenSigner {
   const { asn1: leaf, key, native } = parseCertificate(der); // readAll() has parsed it

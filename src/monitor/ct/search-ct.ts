@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import { claimedSigner } from "../../evidence/find/claimed-signer.ts";
-import { sameBytes } from "../../format/bytes.ts";
 import { derChildren, encodeDer, readDer, TAG } from "../../format/der.ts";
 import { type Certificate, parseCertificate } from "../../trust/certificate.ts";
 import { loggedTbs } from "../../verify/logged-tbs.ts";
 import type { TrustMaterial } from "../../verify/model.ts";
-import { isIssued, isOf, isOrdered, type Seen, type Watch } from "../watch.ts";
+import { isIn, isIssued, isOf, isOrdered, type Seen, type Watch } from "../watch.ts";
 
 /** Tag of tbsCertificate's version (RFC 5280 §4.1). */
 const VERSION = 0xa0;
@@ -24,7 +23,7 @@ export function searchLeaf(leaf: Uint8Array, { identities, keys, authorities, or
   const { certificate, issuer, tbs } = logged;
   const { asn1, key, native } = certificate;
   const spki = key.export({ type: "spki", format: "der" });
-  const isKey = keys.some((each) => sameBytes(each.spki, spki));
+  const isKey = isIn(keys, spki);
   const isFrom = (some: TrustMaterial["authorities"]) =>
     issuer === undefined
       ? isIssued(native.raw, { ...trust, authorities: some }, asn1.notBefore)
@@ -32,7 +31,7 @@ export function searchLeaf(leaf: Uint8Array, { identities, keys, authorities, or
   const by = isKey ? "key" : identities.some((identity) => isOf(asn1, identity)) ? "identity" : "authority";
   if (by === "authority" && (authorities.length === 0 || !isFrom(authorities))) return "nothing";
   const isTrusted = isFrom(trust.authorities);
-  const isByOrder = ordered.keys.some((each) => sameBytes(each.spki, spki)) || (isTrusted && isOrdered(asn1, ordered));
+  const isByOrder = isIn(ordered.keys, spki) || (isTrusted && isOrdered(asn1, ordered));
   if (isByOrder) return "nothing";
   if (by === "identity" && !isTrusted) return "untrusted";
   return {
