@@ -4,12 +4,6 @@ import { systemAuthorities } from "./authorities.ts";
 import { networkError } from "./http-errors.ts";
 import type { HttpRequest, HttpResponse } from "./io.ts";
 
-/**
- * Requests by Bun's own fetch, which needs a quarter of the time of node:http on Bun. It serves requests without a proxy whose body
- * is small, and answers that are usual. Whatever else happens (a certificate that it does not accept, a header that occurs twice)
- * is decided by node:http, to which the request is sent again, unless that could change something twice.
- * test/support/transport-cases.ts compares the two.
- */
 const loadHttp = once(() => import("./http.ts"));
 
 /** Errors of fetch that mean the same as in node:http. */
@@ -26,10 +20,15 @@ const SAME = new Set([
 /** Errors of fetch from before the request is sent. */
 const NOT_SENT = /^(CERT_|DEPTH_|ERR_TLS_CERT_|SELF_SIGNED_|UNABLE_TO_|INVALID_PURPOSE$|EPROTO$|FailedToOpenSocket$)/;
 
-/** Servers that fetch could not talk to. */
+/** Origins of servers with which fetch has failed. */
 const unusual = new Set<string>();
 
-/** Sends one HTTP request (Io.http). */
+/**
+ * Sends one HTTP request (Io.http) by Bun's own fetch, which needs a quarter of the time of node:http on Bun. It serves requests
+ * without a proxy whose body is small, and usual responses. In other cases (a certificate that it does not accept, a header that
+ * occurs twice) the request is sent again by node:http, whose result counts, unless that could change something twice.
+ * test/support/transport-cases.ts compares the two.
+ */
 export async function exchangeOnBun(request: HttpRequest): Promise<HttpResponse> {
   const { url, signal } = request;
   const byNode = async () => (await loadHttp()).exchange(request);
@@ -60,7 +59,7 @@ export async function exchangeOnBun(request: HttpRequest): Promise<HttpResponse>
 /** fetch also reads files and data URLs. */
 const PROTOCOLS = new Set(["http:", "https:"]);
 
-/** Headers that have a meaning for the connection: fetch compares the server's certificate with the name in Host. */
+/** Headers of the connection: fetch would compare the server's certificate with the name in Host. */
 const OF_CONNECTION = ["host", "connection", "transfer-encoding", "expect", "upgrade"];
 
 /** A server may answer before it has read a larger body. Bytes. */
