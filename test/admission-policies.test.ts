@@ -70,10 +70,19 @@ async function world(t: TestContext) {
   ]);
   const state = { fault: undefined as TsignError | undefined, changed: undefined as (() => void) | undefined };
   const api = {
-    get: async (path: string) => {
+    get: async (asked: string) => {
       if (state.fault) throw state.fault;
-      const items = lists.get(path);
-      return items && { metadata: { resourceVersion: "1" }, items: structuredClone(items) };
+      const { pathname, searchParams } = new URL(asked, "https://k8s.example");
+      const [from, limit] = ["continue", "limit"].map((name) => Number(searchParams.get(name) ?? "0")) as [
+        number,
+        number,
+      ];
+      const items = lists.get(pathname)?.slice(from, limit === 0 ? undefined : from + limit);
+      if (!items) return undefined;
+      if (JSON.stringify(items).length > 8e6)
+        throw new TsignError("limit", "read from Kubernetes: the answer is too large");
+      const more = from + items.length < (lists.get(pathname)?.length ?? 0) ? { continue: String(from + limit) } : {};
+      return { metadata: { resourceVersion: "1", ...more }, items: structuredClone(items) };
     },
     changed: (_path: string, _version: string, signal: AbortSignal) =>
       new Promise<void>((done, fail) => {
@@ -220,6 +229,47 @@ test("policy objects: one that cannot be used admits nothing in its scope; a clu
   lists.set(OF_NAMESPACES, many).set(OF_CLUSTER, []);
   await policies.read();
   assert.match((await pod("shop", "both")).status?.message ?? "", /51 policies, more than 50/);
+});
+
+test("policy objects: many and large ones of one namespace keep no other from being read", async (t) => {
+  const { pod, store, pem, policies, lists, logged } = await world(t);
+  const large = (namespace: string, count: number, spec: unknown) =>
+    Array.from({ length: count }, (_, index) => ({ metadata: { name: `p${index}`, namespace }, spec }));
+  const deep = JSON.parse(`${'{"a":'.repeat(1000)}1${"}".repeat(1000)}`);
+  lists.set(OF_NAMESPACES, [
+    ...large("flood", 60, { ...ANYTHING, tests: "x".repeat(150_000) }),
+    ...large("heavy", 1, { ...ANYTHING, tests: "x".repeat(300_000) }),
+    ...large("deep", 1, deep),
+    ...large("slow", 1, {
+      version: 1,
+      signers: Object.fromEntries(
+        Array.from({ length: 101 }, (_, index) => [
+          `s${index}`,
+          { identity: { regexp: "a+" }, issuer: "https://i.example" },
+        ]),
+      ),
+      rules: [{ images: "**", signatures: { signers: "s1" } }],
+    }),
+  ]);
+  await policies.read();
+  await store("shop", "more", demand(pem("b")));
+  assert.equal((await pod("shop", "one")).allowed, false, "what shop demands is demanded");
+  assert.equal((await pod("shop", "both")).allowed, true);
+  assert.equal((await pod("other", "one")).allowed, true);
+  for (const [namespace, reason] of [
+    ["flood", /60 policies, more than 50/],
+    ["heavy", /p0 cannot be used: .*larger than 262144 bytes/],
+    ["deep", /p0 cannot be used: .*nested/],
+    ["slow", /p0 cannot be used: .*more than 100 regular expressions/],
+  ] as const) {
+    const { allowed, status } = await pod(namespace, "both");
+    assert.equal(allowed, false, namespace);
+    assert.match(status?.message ?? "", reason);
+  }
+  assert.ok(!logged.some((each) => each.startsWith("policy loaded TsignPolicy flood")));
+  lists.set(OF_NAMESPACES, large("flood", 50, ANYTHING));
+  await policies.read();
+  assert.equal((await pod("flood", "both")).allowed, true, "as many as may be");
 });
 
 test("policy objects: what would use the service's files, credentials or network is refused before it is stored", async (t) => {

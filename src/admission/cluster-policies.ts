@@ -15,7 +15,7 @@ import {
   policyObjectOf,
   requireSelfContained,
 } from "./policy-objects.ts";
-import type { Review } from "./review.ts";
+import type { JsonObject, Review } from "./review.ts";
 
 /** A policy of an object, or why it cannot be used. Then nothing in its scope is admitted. */
 export type ClusterPolicy = { readonly name: string; readonly namespace: string } & (
@@ -31,8 +31,10 @@ export interface ClusterPoliciesOptions {
   readonly log: (entry: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Most objects that are used for one Pod. */
+/** Most objects that are used for one Pod, and that are opened for one namespace. */
 const MOST_POLICIES = 50;
+/** Objects in one answer: a list of all could be too large for one, and whoever may write objects would keep others from being read. */
+const PAGE = 10;
 /** How long trusted roots are used before they are opened anew, and the pause after a failure. Milliseconds. */
 const [REFRESH_AFTER, RETRY_AFTER] = [10 * 60_000, 2000];
 /** Changes that come together are read together. Milliseconds. */
@@ -83,17 +85,15 @@ export class ClusterPolicies {
   async read(): Promise<ReadonlyMap<PolicyKind, string>> {
     const versions = new Map<PolicyKind, string>();
     const next = new Map<string, Known>();
+    const counts = new Map<string, number>();
     for (const kind of KINDS) {
-      const list = await this.#api.get(pathOf(kind));
-      if (list === undefined || !Array.isArray(list["items"])) {
-        throw new TsignError("service", `list ${POLICY_KINDS[kind]} of Kubernetes: there is no such kind`, {
-          hint: "run `tsign admission manifests` and apply what it prints",
-        });
-      }
-      versions.set(kind, textOf(objectAt(list, "metadata")["resourceVersion"]));
-      for (const item of list["items"]) {
-        const object = policyObjectOf(kind, isObject(item) ? item : {});
-        next.set(object.name, await this.#open(object));
+      for await (const item of this.#items(kind, versions)) {
+        const object = policyObjectOf(kind, item);
+        const count = (counts.get(object.namespace) ?? 0) + 1;
+        counts.set(object.namespace, count);
+        const content =
+          count > MOST_POLICIES ? new TsignError("limit", `${object.name} is one too many`) : object.content;
+        next.set(object.name, await this.#open({ ...object, content }));
       }
     }
     for (const [name, { policy, content }] of next) {
@@ -106,6 +106,24 @@ export class ClusterPolicies {
     }
     this.#known = next;
     return versions;
+  }
+
+  /** The objects of a kind, page by page. @param versions receives the version of the list */
+  async *#items(kind: PolicyKind, versions: Map<PolicyKind, string>): AsyncGenerator<JsonObject> {
+    for (let next = ""; ; ) {
+      const query = new URLSearchParams({ limit: String(PAGE), ...(next === "" ? {} : { continue: next }) });
+      const list = await this.#api.get(`${pathOf(kind)}?${query}`);
+      if (list === undefined || !Array.isArray(list["items"])) {
+        throw new TsignError("service", `list ${POLICY_KINDS[kind]} of Kubernetes: there is no such kind`, {
+          hint: "run `tsign admission manifests` and apply what it prints",
+        });
+      }
+      const metadata = objectAt(list, "metadata");
+      versions.set(kind, textOf(metadata["resourceVersion"]));
+      for (const item of list["items"]) yield isObject(item) ? item : {};
+      next = textOf(metadata["continue"]);
+      if (next === "") return;
+    }
   }
 
   /** Reads the objects again whenever they change, until it is stopped. @param versions of the lists that were read */
@@ -154,6 +172,7 @@ export class ClusterPolicies {
       object,
       asked,
     );
+    if (content instanceof TsignError) throw content;
     const policy = await readTrustPolicy(content, name);
     requireSelfContained(policy, namespace);
     const sources = new PolicySources(this.#io, policy, () => {});
@@ -161,18 +180,21 @@ export class ClusterPolicies {
     for (const signer of policy.signers.values()) if (signer.kind === "key") await sources.key(signer.reference);
   }
 
-  async #open(object: PolicyObject): Promise<Known> {
-    const { name, namespace } = object;
-    const content = Buffer.from(object.content).toString();
+  async #open({ name, namespace, content: bytes }: PolicyObject): Promise<Known> {
     const now = this.#io.now().getTime();
+    if (bytes instanceof TsignError) {
+      return { content: bytes.message, until: now, policy: { name, namespace, error: bytes } };
+    }
+    const content = Buffer.from(bytes).toString();
     const known = this.#known.get(name);
     const isSame = known?.content === content;
     if (known && isSame && now < known.until) return known;
     const until = now + REFRESH_AFTER;
+    await this.#io.sleep(0); // others are answered between two objects
     try {
       const { registry, warn } = this.#options;
       const loaded = await loadPolicy(this.#io, {
-        ...{ origin: { registry: registry(), warn }, content: object.content, path: name, id: --this.#loads },
+        ...{ origin: { registry: registry(), warn }, content: bytes, path: name, id: --this.#loads },
         check: (policy) => requireSelfContained(policy, namespace),
       });
       return { content, until, policy: { name, namespace, loaded: withoutLines(loaded, name) } };

@@ -1,5 +1,5 @@
 import { TsignError } from "../errors.ts";
-import { objectAt, textOf } from "../format/json.ts";
+import { objectAt, parseJson, textOf } from "../format/json.ts";
 import type { TrustPolicy } from "../trust-policy/model.ts";
 import type { JsonObject } from "./review.ts";
 
@@ -20,20 +20,37 @@ export interface PolicyObject {
   readonly name: string;
   /** "" for all namespaces. */
   readonly namespace: string;
-  /** The policy as a document. */
-  readonly content: Uint8Array;
+  /** The policy as a document, or why it is not read. */
+  readonly content: Uint8Array | TsignError;
 }
+
+/** Largest policy in an object, in bytes, and most regular expressions in it: others wait while they are compiled. */
+const [MOST_BYTES, MOST_EXPRESSIONS] = [256 * 1024, 100];
 
 /** Reads an object, without the policy in it. @param namespace of the request, if the object does not name it */
 export function policyObjectOf(kind: PolicyKind, object: JsonObject, namespace?: string): PolicyObject {
   const metadata = objectAt(object, "metadata");
   const isCluster = kind === "ClusterTsignPolicy";
   const own = isCluster ? "" : textOf(metadata["namespace"]) || (namespace ?? "");
-  return {
-    name: `${kind} ${isCluster ? "" : `${own}/`}${textOf(metadata["name"]) || textOf(metadata["generateName"])}`,
-    namespace: own,
-    content: Buffer.from(JSON.stringify(object["spec"] ?? null, undefined, 2)),
-  };
+  const name = `${kind} ${isCluster ? "" : `${own}/`}${textOf(metadata["name"]) || textOf(metadata["generateName"])}`;
+  return { name, namespace: own, content: contentOf(object["spec"] ?? null, name) };
+}
+
+/** Whoever may write an object chooses its size and depth; the API server allows 1.5 MiB and 10,000 levels. */
+function contentOf(spec: unknown, name: string): Uint8Array | TsignError {
+  let text: string;
+  try {
+    text = JSON.stringify(spec);
+    parseJson(Buffer.from(text), name); // for its limits
+  } catch (error) {
+    return error instanceof TsignError ? error : new TsignError("limit", `${name} is nested too deeply`);
+  }
+  if (Buffer.byteLength(text) > MOST_BYTES)
+    return new TsignError("limit", `${name} is larger than ${MOST_BYTES} bytes`);
+  if (text.split('"regexp":').length - 1 > MOST_EXPRESSIONS) {
+    return new TsignError("limit", `${name} has more than ${MOST_EXPRESSIONS} regular expressions`);
+  }
+  return Buffer.from(JSON.stringify(spec, undefined, 2));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { TsignError, withFields } from "../errors.ts";
-import { isObject, parseJson } from "../format/json.ts";
+import { isObject } from "../format/json.ts";
 import { withParts } from "../format/parts.ts";
 import type { Io } from "../io/io.ts";
 import { createTransport } from "../net/http.ts";
@@ -160,10 +160,13 @@ function refused(status: number, { verb, path, url }: { verb: string; path: stri
   return withFields(error, { status, url });
 }
 
-/** Without the reason of a failure: what is read may be a secret. */
+/**
+ * An object or a page of a list. Not as strict as for untrusted JSON: the API server has written it, and one odd object in a list must
+ * not hide the others. Without the reason of a failure: what is read may be a secret.
+ */
 function objectOf(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value = parseJson(bytes, NAME);
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;
