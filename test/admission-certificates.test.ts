@@ -166,6 +166,35 @@ test("own certificates: made once, told to our webhooks, replaced in time; at ev
   assert.deepEqual(trusted(CONFIGURATIONS[0] ?? ""), [second, third], "the first is not trusted any more");
 });
 
+test("own certificates: a Secret that another program keeps -> nothing is written; what else is in ours stays", async () => {
+  const { api, io, objects, store, state, wait } = cluster();
+  const own = new OwnCertificates(api, io, { service: SERVICE, lifetime: 90 * DAY });
+  const encoded = (text: string) => Buffer.from(text).toString("base64");
+  const shop = selfSigned(io, { names: ["shop.example"], lifetime: 90 * DAY });
+  const data = { "tls.crt": encoded(shop.cert), "tls.key": encoded(shop.key), "ca.crt": encoded(shop.cert) };
+  store(SECRET, { ...objects.get(SECRET), type: "kubernetes.io/tls", data });
+  await assert.rejects(own.maintain(), {
+    code: "service",
+    message: /^write \S+tsign-tls of Kubernetes: it is of type kubernetes\.io\/tls/,
+  });
+  assert.deepEqual([objects.get(SECRET).data, state.writes], [data, 0], "the key is not lost");
+  const issued = selfSigned(io, { names, lifetime: 90 * DAY });
+  store(SECRET, {
+    ...objects.get(SECRET),
+    data: { "tls.crt": encoded(issued.cert), "tls.key": encoded(issued.key) },
+  });
+  await own.maintain();
+  assert.deepEqual([await own.read(), state.writes], [issued, 0], "it is served as long as it is valid");
+  wait(61 * DAY);
+  await assert.rejects(own.maintain(), /it is of type/);
+  store(SECRET, { ...objects.get(SECRET), type: "Opaque", data: { password: encoded("x") } });
+  assert.deepEqual(await own.maintain(), ["certificate made"]);
+  assert.deepEqual(Object.keys(objects.get(SECRET).data).toSorted(), ["password", "tls.crt", "tls.key"]);
+  wait(61 * DAY);
+  assert.deepEqual(await own.maintain(), ["next certificate made"]);
+  assert.equal(objects.get(SECRET).data.password, encoded("x"));
+});
+
 test("own certificates: what was applied again is told again before the next one is served", async () => {
   const { api, io, objects, store, wait, trusted } = cluster();
   const own = new OwnCertificates(api, io, { service: SERVICE, lifetime: 90 * DAY });

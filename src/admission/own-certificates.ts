@@ -1,5 +1,6 @@
 import { TsignError } from "../errors.ts";
 import { objectAt, textOf } from "../format/json.ts";
+import { printable } from "../format/printable.ts";
 import type { Io, ServerTls } from "../io/io.ts";
 import type { Cluster } from "../services/kubernetes.ts";
 import type { JsonObject } from "./review.ts";
@@ -22,6 +23,8 @@ interface State {
 }
 
 const CONFIGURATIONS = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
+/** What is written into the Secret. */
+const OWN_KEYS = new Set(["tls.crt", "tls.key", "next.crt", "next.key", "previous.crt"]);
 const TOLD = "tsign.dev/next-certificate-known-since";
 /** The API servers of a cluster need a moment to notice a changed configuration. Milliseconds. */
 const SETTLE = 60_000;
@@ -151,9 +154,16 @@ export class OwnCertificates {
       ...(next ? { "next.crt": next.cert, "next.key": next.key } : {}),
       ...(previous === "" ? {} : { "previous.crt": previous }),
     };
-    const data = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, encoded(text)]));
-    const { [TOLD]: _, ...others } = annotationsOf(secret);
-    const annotations = toldAt === undefined ? others : { ...others, [TOLD]: new Date(toldAt).toISOString() };
+    const { type } = secret;
+    if (type !== undefined && type !== "Opaque") {
+      throw new TsignError("service", `write ${this.#path} of Kubernetes: it is of type ${printable(String(type))}`, {
+        hint: "another program keeps it: delete it, then apply what `tsign admission manifests` prints",
+      });
+    }
+    const others = Object.entries(objectAt(secret, "data")).filter(([key]) => !OWN_KEYS.has(key));
+    const data = Object.fromEntries([...others, ...Object.entries(texts).map(([key, text]) => [key, encoded(text)])]);
+    const { [TOLD]: _, ...kept } = annotationsOf(secret);
+    const annotations = toldAt === undefined ? kept : { ...kept, [TOLD]: new Date(toldAt).toISOString() };
     const isWritten = await this.#api.put(this.#path, {
       ...secret,
       metadata: { ...objectAt(secret, "metadata"), annotations },
