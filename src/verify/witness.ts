@@ -1,8 +1,9 @@
-import { createPublicKey, type KeyObject, verify as verifyBytes } from "node:crypto";
+import { type KeyObject, verify as verifyBytes } from "node:crypto";
 import { TsignError } from "../errors.ts";
 import { decodeBase64 } from "../format/base64.ts";
 import { sameBytes } from "../format/bytes.ts";
 import { hash } from "../format/digest.ts";
+import { ed25519PublicKey } from "../format/ed25519.ts";
 import { parseCheckpoint } from "./checkpoint.ts";
 import { CheckFailed } from "./model.ts";
 
@@ -10,8 +11,6 @@ import { CheckFailed } from "./model.ts";
 const COSIGNATURE = 0x04;
 const KEY_LENGTH = 32;
 const TIME_LENGTH = 8;
-/** DER of an Ed25519 SubjectPublicKeyInfo before the key (RFC 8410 §4). */
-const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
 /** `NAME+HINT+KEY` (C2SP signed-note, "Verifier keys"). */
 const VERIFIER_KEY = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/;
 
@@ -42,8 +41,7 @@ export function parseWitness(text: string): Witness {
   if (id.toString("hex") !== hint) {
     throw new TsignError("input", `read witness "${text}": hint mismatch: got ${hint}, want ${id.toString("hex")}`);
   }
-  const der = Buffer.concat([SPKI_PREFIX, bytes.subarray(1)]);
-  return { name, hint: id, key: createPublicKey({ key: der, format: "der", type: "spki" }) };
+  return { name, hint: id, key: ed25519PublicKey(bytes.subarray(1)) };
 }
 
 /**

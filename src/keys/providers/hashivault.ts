@@ -1,6 +1,6 @@
-import { createPublicKey } from "node:crypto";
 import { TsignError, withFields } from "../../errors.ts";
 import { encodeBase64 } from "../../format/base64.ts";
+import { ed25519PublicKey } from "../../format/ed25519.ts";
 import { publicKeyFromObject, publicKeyFromPem } from "../public-key.ts";
 import type { PublicKey } from "../types.ts";
 import { remoteSigner } from "./remote.ts";
@@ -14,7 +14,6 @@ const VERSION_PREFIX = /^vault:v(\d+):$/;
 const MAX_MESSAGE = 16 * 1024 * 1024;
 /** The key type that Sigstore's own code creates. */
 const NEW_TYPE = "ecdsa-p256";
-const SPKI_ED25519 = Buffer.from("302a300506032b6570032100", "hex");
 
 /** A key of the transit engine. */
 interface TransitKey {
@@ -114,8 +113,7 @@ async function readKey(vault: Vault): Promise<TransitKey> {
 /** Reads a public key: Vault returns the 32 bytes of an Ed25519 key in base64, and other keys in PEM. */
 function readPublicKey(type: string, text: string): PublicKey {
   if (type !== "ed25519") return publicKeyFromPem(text);
-  const key = Buffer.concat([SPKI_ED25519, bytesOf(SERVICE, text)]);
-  return publicKeyFromObject(createPublicKey({ key, format: "der", type: "spki" }));
+  return publicKeyFromObject(ed25519PublicKey(bytesOf(SERVICE, text)));
 }
 
 function publicKeyOf({ versions }: TransitKey): PublicKey {

@@ -1,6 +1,7 @@
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import { Metadata, type MetadataKind, type Root, type Snapshot, type Targets, type Timestamp } from "@tufjs/models";
 import { TsignError } from "../../errors.ts";
+import { ed25519PublicKey } from "../../format/ed25519.ts";
 import { isObject, parseJson } from "../../format/json.ts";
 import { faultOf } from "../../format/key-fault.ts";
 
@@ -76,10 +77,7 @@ export function requireSigned<K extends keyof Kinds>(root: Metadata<Root>, kind:
 function requireSafeKey(id: string, text: string): void {
   let key: KeyObject;
   try {
-    const spki = `302a300506032b6570032100${text}`;
-    key = /^[0-9a-f]{64}$/i.test(text)
-      ? createPublicKey({ key: Buffer.from(spki, "hex"), format: "der", type: "spki" })
-      : createPublicKey(text);
+    key = /^[0-9a-f]{64}$/i.test(text) ? ed25519PublicKey(Buffer.from(text, "hex")) : createPublicKey(text);
   } catch {
     return;
   }
