@@ -13,12 +13,18 @@ test("monitor: signatures in files, and a registry or a file that cannot be read
   await ok("sign-blob", ...as("rekor2"), "--bundle=records/file.json", "file");
   shop.configure({ bundles: ["records"], grace: "1m" });
   clock.now = new Date(clock.now.getTime() + 2 * MINUTES);
-  const known = await look();
+  const pages = () => ["page.html", "summary.md"].map((name) => readFileSync(join(shop.cwd, name), "utf8"));
+  const known = await look([], "--dashboard=page.html", "--summary=summary.md");
   assert.deepEqual([known.code, auditOf(known)["signatures"]], [WELL, 1], known.stdout);
+  assert.match(pages()[0] ?? "", /<h1>All logs are well, nothing is open<\/h1>/);
   await ok("sign-blob", ...as("rekor2"), "--bundle=other.json", "file");
   shop.configure({ bundles: ["records", "absent.json"], images: [`${repository}:absent`], grace: "1m" });
-  const waiting = await look();
+  const waiting = await look([], "--dashboard=page.html", "--summary=summary.md");
   assert.equal(waiting.code, UNREAD);
+  for (const page of pages()) {
+    assert.match(page, /absent\.json/);
+    assert.doesNotMatch(page, /All logs are well/);
+  }
   assert.deepEqual(
     (auditOf(waiting)["unread"] as { where: string }[]).map(({ where }) => where),
     [`${repository}:absent`, "absent.json"],

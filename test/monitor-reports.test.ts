@@ -254,6 +254,7 @@ test("monitor --dashboard: logs, heads, findings and alarms on one page that loa
     state: { ...stateOf(shop).state, findings: [{ ...finding, signer: hostile }] },
     logs: [],
     undelivered: [],
+    unread: [],
   };
   const text = dashboard(looked, new Date());
   assert.ok(!text.includes("\u202e") && !text.includes("<script") && text.includes("&#60;script&#62;alert(1)"), text);

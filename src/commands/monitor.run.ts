@@ -69,7 +69,8 @@ async function look(
     io.stderr.write(`WARNING: no report to ${each.channel}: ${each.reason}\n`);
   }
   const logs = events.flatMap((event) => (event.type === "log" ? [event.log] : []));
-  const looked = { state, logs, undelivered, events };
+  const unread = events.flatMap((event) => (event.type === "audit" ? event.audit.unread : []));
+  const looked = { state, logs, undelivered, unread, events };
   await writeFiles(io, looked, flags);
   return looked;
 }

@@ -72,6 +72,7 @@ export function dashboards(hostile: string): Readonly<Record<string, Looked>> {
       ...(count === 0 ? {} : { reason: text }),
     })),
     undelivered: count === 0 ? [] : [{ channel: "https://hooks.example.com", reason: text }],
+    unread: count === 0 ? [] : [{ where: "registry.example.com/acme/app", reason: text }],
   });
   return {
     "monitor-well": looked("", 0),

@@ -55,7 +55,7 @@ export async function factory(t: TestContext) {
     const identities = [{ identity: JOB, issuer: sigstore.at.ciIssuer }];
     write("config.json", JSON.stringify({ version: 1, trustedRoot: "root.json", identities, ...more }));
   };
-  const look = async (faults: string[] = []) => {
+  const look = async (faults: string[] = [], ...flags: string[]) => {
     for (const fault of faults) sigstore.faults.add(parseFault(fault));
     const outcome = await tsign(
       "monitor",
@@ -63,6 +63,7 @@ export async function factory(t: TestContext) {
       "--format=json-lines",
       "--state=state.json",
       "--config=config.json",
+      ...flags,
     );
     sigstore.faults.clear();
     return outcome;

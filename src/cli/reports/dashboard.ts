@@ -12,11 +12,14 @@ const MOST = 200;
 
 type Fact = readonly [name: string, value: string | number | undefined];
 
-/** The page of a monitor: alarms and findings that are not acknowledged, then the logs as the last look has seen them. */
-export function dashboard({ state, logs, undelivered }: Looked, now: Date): string {
+/**
+ * The page of a monitor: alarms and findings that are not acknowledged, then the logs as the last look has seen them, and what it could
+ * not read or report.
+ */
+export function dashboard({ state, logs, undelivered, unread }: Looked, now: Date): string {
   const [alarms, findings] = [state.alarms.filter(isOpen), state.findings.filter(isOpen)];
   const bad = logs.filter(({ outcome }) => outcome !== "consistent").length;
-  const isWell = alarms.length + findings.length + bad === 0;
+  const isWell = alarms.length + findings.length + bad + unread.length === 0;
   const left = Math.max(alarms.length - MOST, 0) + Math.max(findings.length - MOST, 0);
   return filePage({
     title: isWell ? "All logs are well, nothing is open" : countsOf({ findings, alarms }),
@@ -31,6 +34,8 @@ export function dashboard({ state, logs, undelivered }: Looked, now: Date): stri
         log,
         state.logs.find(({ url, api }) => url === log.log && api === log.api),
       ),
+    )}${unread.map(({ where, reason }) =>
+      article({ isGood: false, state: "not read", name: where, facts: [["Reason", reason]] }),
     )}${undelivered.map(({ channel, reason }) =>
       article({ isGood: false, state: "not reported", name: channel, facts: [["Reason", reason]] }),
     )}`,

@@ -1,5 +1,6 @@
 import { markdownCode as code, markdownText as escaped } from "../../format/markdown.ts";
 import { type Labels, labelsText } from "../../format/prometheus.ts";
+import type { Unread } from "../audit/stored.ts";
 import type { LogOutcome } from "../monitor.ts";
 import { type Alarm, type Finding, isOpen, type MonitorState } from "../state.ts";
 import { apiName } from "../target.ts";
@@ -15,10 +16,12 @@ export interface Looked {
   readonly state: MonitorState;
   readonly logs: readonly LogOutcome[];
   readonly undelivered: readonly Undelivered[];
+  /** Places with signatures that could not be read. */
+  readonly unread: readonly Unread[];
 }
 
 /** A summary in GitHub Flavored Markdown: every log, and every finding and alarm that is not acknowledged. */
-export function markdownSummary({ state, logs, undelivered }: Looked, now: Date): string {
+export function markdownSummary({ state, logs, undelivered, unread }: Looked, now: Date): string {
   const [findings, alarms] = [state.findings.filter(isOpen), state.alarms.filter(isOpen)];
   const rows = logs.map(({ log, api, outcome, size, searched, unparsed, untrusted, reason = "" }) => [
     ...[
@@ -38,6 +41,10 @@ export function markdownSummary({ state, logs, undelivered }: Looked, now: Date)
     ...table(["Log", "Outcome", "Entries", "Searched", "Unparsed", "Untrusted", "Reason"], rows),
     markdownTables({ findings: findings.slice(0, MOST), alarms: alarms.slice(0, MOST) }),
     ...(more > 0 ? [`And ${more} more.`, ""] : []),
+    ...table(
+      ["Not read", "Reason"],
+      unread.map(({ where, reason }) => [code(where), escaped(reason)]),
+    ),
     ...table(
       ["Not reported to", "Reason"],
       undelivered.map(({ channel, reason }) => [escaped(channel), escaped(reason)]),
