@@ -91,7 +91,7 @@ function secretNames(list: unknown, where: string): string[] {
 /** A name that is put into a path of the API. @throws TsignError "input" */
 function checked(name: unknown): string {
   if (typeof name === "string" && NAME.test(name)) return name;
-  throw new TsignError("input", `invalid name: ${JSON.stringify(name)?.slice(0, 100)}`);
+  throw new TsignError("input", `read pull secrets: invalid name: ${JSON.stringify(name)?.slice(0, 100)}`);
 }
 
 /** The credentials in a Secret of type kubernetes.io/dockerconfigjson or kubernetes.io/dockercfg. */
