@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { parseFault } from "../src/sandbox/server/faults.ts";
 import { auditOf, factory, linesOf, MINUTES } from "./support/monitor-factory.ts";
-import { FOUND, MISBEHAVED, only, WELL } from "./support/monitor-workshop.ts";
+import { FOUND, MISBEHAVED, only, UNREAD, WELL } from "./support/monitor-workshop.ts";
 import { certify, keyOf } from "./support/sandbox-client.ts";
 
 /** Subject of the job's tokens: what Fulcio wants signed as a proof of possession. */
@@ -106,6 +107,20 @@ for (const [name, fault, requested, kind] of [
     assert.deepEqual([well.code, shop.outcomeOf(linesOf(well))], [WELL, "consistent"]);
   });
 }
+
+test("monitor: a CT log that cannot be read -> exit 5, and the error names a CT log", async (t) => {
+  const shop = await watchingCertificates(t);
+  shop.sigstore.faults.add(parseFault("ct:status=500"));
+  const { code, stdout } = await shop.tsign(
+    "monitor",
+    "--once",
+    "--json",
+    "--state=state.json",
+    "--config=config.json",
+  );
+  assert.equal(code, UNREAD, stdout);
+  assert.equal(JSON.parse(stdout).error.fields.service, "ct", stdout);
+});
 
 test("monitor: a CT log that does not grow for too long -> alarm frozen; one that does -> well", async (t) => {
   const shop = await watchingCertificates(t);

@@ -113,9 +113,13 @@ function failUnlessWell({ logs, audits, open }: ReturnType<typeof resultOf>): vo
     throw new TsignError("policy", `findings that are not acknowledged: ${open.findings}`, { exitCode: 3, hint });
   }
   const unread = logs.filter(({ outcome }) => outcome === "unavailable");
-  if (unread.length > 0) {
+  const [first] = unread;
+  if (first) {
     const names = unread.map(({ log, reason }) => `${log} (${reason})`).join(", ");
-    throw new TsignError("service", `look at ${names}: not possible`, { exitCode: 5, service: "rekor" });
+    throw new TsignError("service", `look at ${names}: not possible`, {
+      exitCode: 5,
+      service: first.api === "ct" ? "ct" : "rekor",
+    });
   }
   const places = audits.flatMap(({ unread }) => unread).map(({ where, reason }) => `${where} (${reason})`);
   if (places.length > 0) {
