@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Metrics } from "../src/admission/metrics.ts";
 import { TimeLimits } from "../src/admission/time-limits.ts";
 import { Turns } from "../src/admission/turns.ts";
+import type { Answer } from "../src/admission/words.ts";
 import { testIo } from "./support/test-io.ts";
 
 const wanted = () => true;
@@ -22,6 +24,28 @@ function works(turns: Turns) {
   };
   return { begun, start, end };
 }
+
+test("metrics: names of rules, which anybody may choose, are bounded in number and length, and every decision is counted", () => {
+  const metrics = new Metrics();
+  const answer: Answer = {
+    ...{ image: "r.example/app:1", pinned: undefined, allowed: false, ok: false, rule: "all", isDefect: false },
+    ...{ text: "", source: "kept", reason: "refused", effect: "enforce" },
+  };
+  metrics.decision(answer);
+  for (let number = 0; number < 3000; number++) metrics.decision({ ...answer, rule: `${number} ${"x".repeat(5000)}` });
+  metrics.decision(answer);
+  const text = metrics.text({});
+  assert.ok(text.length < 300_000, String(text.length));
+  assert.match(text, /^tsign_admission_decisions_total\{rule="all",reason="refused",allowed="false"\} 2$/m);
+  assert.match(text, /^tsign_admission_decisions_total\{rule="others",reason="refused",allowed="false"\} 2001$/m);
+  const counts = [...text.matchAll(/^tsign_admission_decisions_total\{.*\} (\d+)$/gm)].map(([, count]) =>
+    Number(count),
+  );
+  assert.equal(
+    counts.reduce((sum, count) => sum + count, 0),
+    3002,
+  );
+});
 
 test("turns: each name and all together are bounded, and names take turns at the places that become free", async () => {
   const { begun, start, end } = works(new Turns({ running: 2, waiting: 9, allRunning: 3, allWaiting: 9 }));

@@ -46,7 +46,8 @@ test("traces: a span for each review with its images, below the caller's, and wi
   const [trace, parent] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"];
   traces.record(traced({ traceparent: `00-${trace}-${parent}-01` }));
   traces.record(traced({ traceparent: `00-${trace}-${parent}-00` })); // which is not recorded by the caller
-  traces.record(traced({ traceparent: "nonsense", allowed: false, answers: [{ ...answer, reason: "unchecked" }] }));
+  const long = { ...answer, reason: "unchecked", rule: "x".repeat(100_000) } as const;
+  traces.record(traced({ traceparent: "nonsense", allowed: false, answers: [long] }));
   await traces.flush();
   assert.equal(sent.length, 1);
   const [first, second, ...more] = spans();
@@ -57,6 +58,7 @@ test("traces: a span for each review with its images, below the caller's, and wi
   assert.deepEqual([first?.["startTimeUnixNano"], first?.["endTimeUnixNano"]], ["1000000000", "1005000000"]);
   assert.match(String(second?.["traceId"]), /^[0-9a-f]{32}$/);
   assert.deepEqual(second?.["status"], { code: 2 });
+  assert.ok(JSON.stringify(sent).length < 5000);
   assert.match(JSON.stringify(sent), /r\.example\/app:1/);
   assert.doesNotMatch(JSON.stringify(sent), /registry's secret/);
 });

@@ -4,6 +4,9 @@ import type { Answer } from "./words.ts";
 /** Upper bounds of the latency histogram, in seconds. */
 const BOUNDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** Most series of a counter, and characters of a rule's name: whoever may write policy objects chooses the names. */
+const [MOST_SERIES, MAX_NAME] = [1000, 100];
+
 interface Histogram {
   readonly counts: number[];
   sum: number;
@@ -30,14 +33,18 @@ export class Metrics {
 
   /** Counts the decision about an image. */
   decision({ rule = "", reason, allowed, source }: Answer): void {
-    this.count("tsign_admission_decisions_total", { rule, reason, allowed: String(allowed) });
+    const labels = { reason, allowed: String(allowed) };
+    const others = { rule: "others", ...labels };
+    this.count("tsign_admission_decisions_total", { rule: rule.slice(0, MAX_NAME), ...labels }, others);
     this.count("tsign_admission_sources_total", { source });
   }
 
-  count(name: string, labels: Labels): void {
+  /** @param others labels where there are too many series already */
+  count(name: string, labels: Labels, others = labels): void {
     const series = this.#counters.get(name) ?? new Map<string, number>();
     this.#counters.set(name, series);
-    const key = labelsText(labels);
+    const own = labelsText(labels);
+    const key = series.has(own) || series.size < MOST_SERIES ? own : labelsText(others);
     series.set(key, (series.get(key) ?? 0) + 1);
   }
 

@@ -27,6 +27,8 @@ const [MAX_WAITING, MAX_BATCH] = [2048, 512];
 const EVERY = 5000;
 /** Images of one review that are named. */
 const MAX_EVENTS = 50;
+/** Longest name of an image and of a rule, in UTF-16 code units. */
+const MAX_TEXT = 300;
 const PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 const [SERVER, ERROR] = [2, 2];
 
@@ -131,8 +133,8 @@ function spanOf(
     events: answers.slice(0, MAX_EVENTS).map(({ image, rule, reason, source, allowed: isAllowed }) => ({
       ...{ name: "image", timeUnixNano: `${ended}000000` },
       attributes: [
-        attribute("tsign.image", printable(image.slice(0, 300))),
-        attribute("tsign.rule", rule ?? ""),
+        attribute("tsign.image", printable(image.slice(0, MAX_TEXT))),
+        attribute("tsign.rule", (rule ?? "").slice(0, MAX_TEXT)),
         attribute("tsign.reason", reason),
         attribute("tsign.source", source),
         attribute("tsign.allowed", isAllowed),
