@@ -1,6 +1,7 @@
 import { TsignError } from "../errors.ts";
 import { isDigest } from "../format/digest.ts";
 import { isObject } from "../format/json.ts";
+import { printable } from "../format/printable.ts";
 import type { Descriptor, Manifest } from "./types.ts";
 
 /** Media types of manifests and indexes, OCI and Docker, that tsign accepts. */
@@ -26,6 +27,7 @@ export function readManifest(bytes: Uint8Array, options: { servedType: string; w
   const { where } = options;
   const data = parse(bytes, where);
   try {
+    requireExact(data, FIELDS, "");
     const children = list(data["manifests"], "manifests");
     const layers = list(data["layers"], "layers");
     const hasShape = children !== undefined || layers !== undefined || data["config"] !== undefined;
@@ -120,6 +122,7 @@ function isContradictory(mediaType: string, shape: { children: unknown; layers: 
 
 function readDescriptor(value: unknown, field: string): Descriptor {
   if (!isObject(value)) throw new BadField(field);
+  requireExact(value, DESCRIPTOR_FIELDS, `${field}.`);
   const { digest, size = null } = value;
   if (typeof digest !== "string" || !isDigest(digest)) throw new BadField(`${field}.digest`);
   if (size !== null && (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)) {
@@ -131,6 +134,21 @@ function readDescriptor(value: unknown, field: string): Descriptor {
   text(value["artifactType"], `${field}.artifactType`);
   return { ...rest, mediaType, digest, size: size ?? 0, ...(annotations ? { annotations } : {}) };
 }
+
+/** Fields that decide what a manifest consists of. */
+const FIELDS = ["schemaVersion", "mediaType", "manifests", "layers", "config", "subject"];
+const DESCRIPTOR_FIELDS = ["mediaType", "digest"];
+
+/** Refuses a field that Go programs read too, because they do not compare case: they would run another image. */
+function requireExact(data: object, names: readonly string[], prefix: string): void {
+  for (const key of Object.keys(data)) {
+    const name = names.find((each) => each !== key && each.toLowerCase() === folded(key));
+    if (name !== undefined) throw new BadField(`${prefix}${name} (got ${JSON.stringify(printable(key))})`);
+  }
+}
+
+/** A name without case, as Go folds it: the long s is a letter of ASCII. */
+const folded = (name: string) => name.replaceAll("\u017f", "s").toLowerCase();
 
 function optional(value: unknown, field: string): Descriptor | undefined {
   return value === undefined || value === null ? undefined : readDescriptor(value, field);
