@@ -46,6 +46,17 @@ test("SECURITY.md, CONTRIBUTING.md, README.md, docs/: every linked file exists",
   assert.deepEqual(broken, []);
 });
 
+test("documentation, changelog and scripts contain no markers of a merge conflict", () => {
+  const marker = /^(?:<{7}|>{7})(?: |$)/m;
+  const others = globSync(["*.{md,json}", "{docs,deploy,examples,test/suites}/**/*.{md,json,yaml,yml,sh,tpl}"], {
+    cwd: ROOT,
+  });
+  assert.ok(others.includes("CHANGELOG.md") && others.includes("docs/reference/README.md"), others.join(" "));
+  const marked = [...others, ".ci/run"].filter((path) => marker.test(read(path)));
+  assert.deepEqual(marked, []);
+  assert.match(`a\n${"<".repeat(7)} HEAD\n`, marker);
+});
+
 test("every `npm run` in the documentation is a script, and every suite is a file", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
   const runs = [...TEXTS, "CHANGELOG.md"].flatMap((text) =>
