@@ -1,13 +1,10 @@
 import { createPrivateKey, generateKeyPairSync, sign, X509Certificate } from "node:crypto";
-import { encodeDer } from "../format/der.ts";
+import { encodeDer, TAG } from "../format/der.ts";
 import { writePem } from "../format/pem.ts";
 import type { Io, ServerTls } from "../io/io.ts";
 
-/** DER tags (X.690 §8, X.680 §8.4). */
-const TAGS = {
-  ...{ boolean: 0x01, integer: 0x02, bitString: 0x03, octetString: 0x04, utf8: 0x0c, generalizedTime: 0x18 },
-  ...{ sequence: 0x30, set: 0x31, version: 0xa0, extensions: 0xa3, dnsName: 0x82 },
-};
+/** Tags of a certificate's own fields (RFC 5280 §4.1, §4.2.1.6). */
+const [VERSION, EXTENSIONS, DNS_NAME] = [0xa0, 0xa3, 0x82];
 /** Contents of the object identifiers. */
 const OIDS = {
   ecdsaWithSha256: Buffer.from("2a8648ce3d040302", "hex"),
@@ -18,7 +15,6 @@ const OIDS = {
   extendedKeyUsage: Buffer.from("551d25", "hex"),
   serverAuth: Buffer.from("2b06010505070301", "hex"),
 };
-const OID = 0x06;
 /** Clocks of servers differ. Milliseconds. */
 const SKEW = 5 * 60_000;
 const MAX_COMMON_NAME = 64;
@@ -35,18 +31,18 @@ export function selfSigned(
 ): ServerTls {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const now = io.now().getTime();
-  const algorithm = sequence(encodeDer(OID, OIDS.ecdsaWithSha256));
-  const text = encodeDer(TAGS.utf8, Buffer.from((names[0] ?? "").slice(0, MAX_COMMON_NAME)));
-  const name = sequence(encodeDer(TAGS.set, sequence(encodeDer(OID, OIDS.commonName), text)));
+  const algorithm = sequence(encodeDer(TAG.oid, OIDS.ecdsaWithSha256));
+  const text = encodeDer(TAG.utf8, Buffer.from((names[0] ?? "").slice(0, MAX_COMMON_NAME)));
+  const name = sequence(encodeDer(TAG.set, sequence(encodeDer(TAG.oid, OIDS.commonName), text)));
   const tbs = sequence(
-    encodeDer(TAGS.version, encodeDer(TAGS.integer, Buffer.of(2))),
-    encodeDer(TAGS.integer, serialNumber(io)),
+    encodeDer(VERSION, encodeDer(TAG.integer, Buffer.of(2))),
+    encodeDer(TAG.integer, serialNumber(io)),
     ...[algorithm, name, sequence(time(now - SKEW), time(now + lifetime)), name],
     publicKey.export({ type: "spki", format: "der" }),
-    encodeDer(TAGS.extensions, extensionsFor(names)),
+    encodeDer(EXTENSIONS, extensionsFor(names)),
   );
   const signature = Buffer.concat([Buffer.of(0), sign("sha256", tbs, privateKey)]);
-  const certificate = sequence(tbs, algorithm, encodeDer(TAGS.bitString, signature));
+  const certificate = sequence(tbs, algorithm, encodeDer(TAG.bits, signature));
   return {
     cert: writePem("CERTIFICATE", certificate),
     key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
@@ -71,21 +67,21 @@ export function validityOf(
 function extensionsFor(names: readonly string[]): Uint8Array {
   const extension = (id: Uint8Array, value: Uint8Array, isCritical = false) =>
     sequence(
-      encodeDer(OID, id),
-      ...(isCritical ? [encodeDer(TAGS.boolean, Buffer.of(0xff))] : []),
-      encodeDer(TAGS.octetString, value),
+      encodeDer(TAG.oid, id),
+      ...(isCritical ? [encodeDer(TAG.boolean, Buffer.of(0xff))] : []),
+      encodeDer(TAG.octets, value),
     );
-  const dnsNames = names.map((name) => encodeDer(TAGS.dnsName, Buffer.from(name)));
+  const dnsNames = names.map((name) => encodeDer(DNS_NAME, Buffer.from(name)));
   return sequence(
     extension(OIDS.basicConstraints, sequence(), true),
-    extension(OIDS.keyUsage, encodeDer(TAGS.bitString, Buffer.of(7, 0x80)), true), // digitalSignature
-    extension(OIDS.extendedKeyUsage, sequence(encodeDer(OID, OIDS.serverAuth))),
+    extension(OIDS.keyUsage, encodeDer(TAG.bits, Buffer.of(7, 0x80)), true), // digitalSignature
+    extension(OIDS.extendedKeyUsage, sequence(encodeDer(TAG.oid, OIDS.serverAuth))),
     extension(OIDS.subjectAltName, sequence(...dnsNames)),
   );
 }
 
 function sequence(...items: readonly Uint8Array[]): Uint8Array {
-  return encodeDer(TAGS.sequence, Buffer.concat(items));
+  return encodeDer(TAG.sequence, Buffer.concat(items));
 }
 
 /** 16 random octets as a positive integer. */
@@ -98,7 +94,5 @@ function serialNumber(io: Pick<Io, "random">): Uint8Array {
 /** UTCTime through 2049, GeneralizedTime afterwards (RFC 5280 §4.1.2.5). */
 function time(at: number): Uint8Array {
   const text = `${new Date(at).toISOString().slice(0, 19).replace(/[-:T]/g, "")}Z`;
-  return text < "2050"
-    ? encodeDer(0x17, Buffer.from(text.slice(2)))
-    : encodeDer(TAGS.generalizedTime, Buffer.from(text));
+  return text < "2050" ? encodeDer(TAG.utcTime, Buffer.from(text.slice(2))) : encodeDer(TAG.time, Buffer.from(text));
 }

@@ -9,7 +9,6 @@ import { isIn, isIssued, isOf, isOrdered, type Seen, type Watch } from "../watch
 
 /** Tag of tbsCertificate's version (RFC 5280 §4.1). */
 const VERSION = 0xa0;
-const BIT_STRING = 0x03;
 /** LogEntryType (RFC 6962 §3.1). */
 const [X509_ENTRY, PRECERT_ENTRY] = [0, 1];
 
@@ -87,7 +86,7 @@ function unsigned(tbs: Uint8Array): Uint8Array {
   try {
     const members = derChildren(readDer(tbs), TAG.sequence);
     const algorithm = members[members[0]?.tag === VERSION ? 2 : 1];
-    const parts = [tbs, algorithm?.bytes ?? new Uint8Array(), encodeDer(BIT_STRING, Buffer.of(0, 0))];
+    const parts = [tbs, algorithm?.bytes ?? new Uint8Array(), encodeDer(TAG.bits, Buffer.of(0, 0))];
     return encodeDer(TAG.sequence, Buffer.concat(parts));
   } catch (cause) {
     throw new TsignError("untrusted", "malformed precertificate", { cause });
