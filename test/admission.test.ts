@@ -728,6 +728,24 @@ test("admission service: paths, methods, states and metrics; what cannot be read
   for (const [method, url, status] of statuses)
     assert.equal((await send(method, url)).status, status, `${method} ${url}`);
   assert.equal((await send("POST", "/validate", " ".repeat(9e6))).status, 413);
+  // An answer that is not a review would let the object in with failurePolicy Ignore.
+  const odd = (more: object) => reviewOf({ ...pod([image("good")]), ...more });
+  const escaped = `"args":["${"\\u003c".repeat(1_400_000)}"]`; // as the API server writes 1.4 MB of <
+  for (const [body, reason] of [
+    [odd({ args: ",".repeat(600_000) }), /more than 500000 values/],
+    [JSON.stringify(odd({ args: 1 })).replace('"args":1', '"attributes":{"__proto__":"x"}'), /__proto__/],
+    [JSON.stringify(odd({ args: 1 })).replace('"args":1', '"a":1,"a":2'), /duplicate key/],
+    [JSON.stringify(odd({ args: 1 })).replace('"args":1', escaped), /larger than 8388608 bytes/],
+  ] as const) {
+    for (const path of ["/validate", "/mutate"]) {
+      const { status, text } = await send("POST", path, body);
+      assert.equal(status, 200, String(reason));
+      const { uid, allowed, status: why } = JSON.parse(text).response;
+      assert.deepEqual([uid, allowed, why.code], [good.request.uid, false, 400], text);
+      assert.match(why.message, reason);
+    }
+  }
+  logged.length -= 8;
   const metrics = (await send("GET", "/metrics")).text;
   assert.match(metrics, /tsign_admission_decisions_total\{rule="all",reason="accepted",allowed="true"\} 2\n/);
   assert.match(metrics, /tsign_admission_request_seconds_count\{path="\/validate"\}/);

@@ -45,7 +45,14 @@ const MAX_VALUES = 500_000;
  * @throws TsignError "input" for a document that is not one: there is no request to refuse
  */
 export function readReview(bytes: Uint8Array): Review | Unreadable {
-  const document = readDocument(bytes, "review");
+  let document: JsonObject;
+  try {
+    document = readDocument(bytes, "review");
+  } catch (error) {
+    const uid = uidIn(bytes);
+    if (!(error instanceof TsignError) || uid === undefined) throw error;
+    return { uid, fault: error.message };
+  }
   requireKind(document, { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview" });
   const request = document["request"];
   if (!isObject(request)) throw invalid("review", "missing request");
@@ -57,6 +64,32 @@ export function readReview(bytes: Uint8Array): Review | Unreadable {
     if (error instanceof TsignError) return { uid, fault: error.message };
     throw error;
   }
+}
+
+/** The request in JSON that is refused for what else is in it: whoever wrote the object must not choose that nobody answers. */
+function uidIn(bytes: Uint8Array): string | undefined {
+  try {
+    const document: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    const request = isObject(document) && document["kind"] === "AdmissionReview" ? document["request"] : undefined;
+    const uid = isObject(request) ? request["uid"] : undefined;
+    return typeof uid === "string" && uid !== "" && uid.length <= MAX_UID ? uid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How the API server begins a review. */
+const BEGINNING =
+  /^\{"kind":"AdmissionReview","apiVersion":"admission\.k8s\.io\/v1","request":\{"uid":"([\w-]{1,256})",/;
+
+/**
+ * A review of which only the beginning is known.
+ *
+ * @returns undefined for what does not begin as a review
+ */
+export function beginningOfReview(bytes: Uint8Array, fault: string): Unreadable | undefined {
+  const [, uid] = BEGINNING.exec(Buffer.from(bytes.subarray(0, 1024)).toString("latin1")) ?? [];
+  return uid === undefined ? undefined : { uid, fault };
 }
 
 /**

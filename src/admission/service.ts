@@ -7,7 +7,7 @@ import { provide, providerResponse, readKeys } from "./gatekeeper.ts";
 import type { LivePolicy } from "./live-policy.ts";
 import { Metrics } from "./metrics.ts";
 import type { PullSecrets } from "./pull-secrets.ts";
-import { type Review, readReview, type Unreadable } from "./review.ts";
+import { beginningOfReview, type Review, readReview, type Unreadable } from "./review.ts";
 import type { Traced, Traces } from "./traces.ts";
 import { type Reviewed, refusal, review } from "./webhook.ts";
 import type { Answer } from "./words.ts";
@@ -32,7 +32,8 @@ export interface ServiceOptions {
 /** Largest request, in bytes. The API server accepts objects of 3 MiB, and sends the old version too. */
 const MAX_BODY = 8 * 1024 * 1024;
 /** Most bytes that are read of a request that is too large. */
-const MAX_DRAINED = 4 * MAX_BODY;
+const MAX_DRAINED = 6 * MAX_BODY;
+const TOO_LARGE = `read request: larger than ${MAX_BODY} bytes`;
 /** The API server's default, and its limits, in milliseconds. */
 const [DEFAULT_TIMEOUT, MAX_TIMEOUT] = [10_000, 30_000];
 /** One of so many answers closes its connection, so that a client's load does not stay with one replica. */
@@ -80,29 +81,30 @@ export class AdmissionService {
     if (path === "/readyz") return this.#isDraining ? plain(503, "shutting down") : plain(200, "ok");
     if (this.#options.needsClient && !clientIsTrusted) return plain(401, "a client certificate is required");
     if (path === "/metrics") return this.#metricsPage();
-    let body: Uint8Array;
+    let body: { bytes: Uint8Array; isWhole: boolean };
     try {
       body = await readBody(request.body);
-    } catch (error) {
-      return plain(
-        error instanceof TsignError ? 413 : 400,
-        error instanceof TsignError ? error.message : "read request: incomplete",
-      );
+    } catch {
+      return plain(400, "read request: incomplete");
     }
+    const { bytes, isWhole } = body;
     const traceparent = request.headers["traceparent"];
-    if (path === "/gatekeeper") return this.#provide(body, traceparent);
+    if (path === "/gatekeeper") return isWhole ? this.#provide(bytes, traceparent) : plain(413, TOO_LARGE);
     const within = budget(parameters.get("timeout"));
-    return this.#review(body, { mutates: path === "/mutate", within, traceparent });
+    const mutates = path === "/mutate";
+    if (isWhole) return this.#review(() => readReview(bytes), { mutates, within, traceparent });
+    const begun = beginningOfReview(bytes, TOO_LARGE);
+    return begun ? this.#review(() => begun, { mutates, within, traceparent }) : plain(413, TOO_LARGE);
   }
 
   async #review(
-    body: Uint8Array,
+    read: () => Review | Unreadable,
     { mutates, within, traceparent }: { mutates: boolean; within: number; traceparent: string | undefined },
   ): Promise<ServerResponse> {
     const started = this.#io.now().getTime();
     let asked: Review | Unreadable;
     try {
-      asked = readReview(body);
+      asked = read();
     } catch (error) {
       if (error instanceof TsignError) return plain(400, printable(error.message));
       throw error;
@@ -185,22 +187,17 @@ function budget(timeout: string | null): number {
   return Math.max(0, given - Math.max(given / 10, 300));
 }
 
-/**
- * Reads a body. One that is too large is read to its end, within limits, because a client reads no answer before that.
- *
- * @throws TsignError "limit"
- */
-async function readBody(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+/** Reads a body. Of one that is too large, its beginning: it is read to its end, within limits, because a client reads no answer before. */
+async function readBody(body: AsyncIterable<Uint8Array>): Promise<{ bytes: Uint8Array; isWhole: boolean }> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of body) {
     size += piece.length;
-    if (size <= MAX_BODY) pieces.push(piece);
-    else pieces.length = 0;
+    if (size <= MAX_BODY || pieces.length === 0) pieces.push(piece);
+    else pieces.length = 1;
     if (size > MAX_DRAINED) break;
   }
-  if (size > MAX_BODY) throw new TsignError("limit", `read request: larger than ${MAX_BODY} bytes`);
-  return Buffer.concat(pieces);
+  return { bytes: Buffer.concat(pieces), isWhole: size <= MAX_BODY };
 }
 
 function described({
