@@ -17,6 +17,11 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** How long a client may take to send a request, in milliseconds. */
 const REQUEST_TIMEOUT = 30_000;
+/**
+ * How long a connection over TLS may be idle, in milliseconds. Kubernetes' API server leaves its idle ones after 90 s: were the
+ * server the first to close, a request could be on its way and would be lost.
+ */
+const KEEP_ALIVE = 120_000;
 
 /** How long to try to listen on a port again that a server has just left. Milliseconds. */
 const [RETRY_FOR, RETRY_AFTER] = [5000, 5];
@@ -33,12 +38,17 @@ export async function listen(
   renewal: "in place" | "by another server" = process.versions["bun"] === undefined ? "in place" : "by another server",
 ): Promise<Listening> {
   const { host, tls } = options;
-  const listener = answering(handler);
-  const open = (of: ServerTls | undefined) => (of ? secureServer(of, listener) : http.createServer(listener));
-  let server = await open(tls);
-  const port = await bind(server, options);
   /** Those that answer their last requests. */
   const leaving = new Map<http.Server, Promise<void>>();
+  const open = async (of: ServerTls | undefined) => {
+    const opened = of ? await secureServer(of) : http.createServer();
+    return opened.on(
+      "request",
+      answering(handler, () => leaving.has(opened)),
+    );
+  };
+  let server = await open(tls);
+  const port = await bind(server, options);
   const leave = (left: http.Server) => {
     const closed = new Promise<void>((done) => left.close(() => done()));
     left.closeIdleConnections();
@@ -95,12 +105,12 @@ function bind(server: http.Server, { host, port }: { host: string; port: number 
 }
 
 /** Creates a server over TLS, of HTTP/1.1: a client then has a connection for each request at a time, not one for all. */
-async function secureServer(tls: ServerTls, listener: http.RequestListener): Promise<http.Server> {
+async function secureServer(tls: ServerTls): Promise<http.Server> {
   const context = await contextOf(tls);
   const { createServer } = await import("node:https");
   const client = tls.clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: false };
-  const common = { requestTimeout: REQUEST_TIMEOUT, ALPNProtocols: ["http/1.1"] };
-  return createServer({ ...context, ...client, ...common }, listener);
+  const common = { requestTimeout: REQUEST_TIMEOUT, keepAliveTimeout: KEEP_ALIVE, ALPNProtocols: ["http/1.1"] };
+  return createServer({ ...context, ...client, ...common });
 }
 
 /** Replaces the certificates of a running server. */
@@ -131,7 +141,8 @@ function unusable(reason: string, cause?: unknown): TsignError {
   });
 }
 
-function answering(handler: Handler): http.RequestListener {
+/** @param isLeaving whether an answer is the last one of its connection, which would otherwise stay open while it is idle */
+function answering(handler: Handler, isLeaving: () => boolean): http.RequestListener {
   return (incoming, outgoing) => {
     const request: ServerRequest = {
       method: incoming.method ?? "GET",
@@ -142,7 +153,7 @@ function answering(handler: Handler): http.RequestListener {
     };
     handler(request)
       .then(({ status, headers = {}, body = "" }) => {
-        outgoing.writeHead(status, headers);
+        outgoing.writeHead(status, isLeaving() ? { ...headers, connection: "close" } : headers);
         if (typeof body === "string" || body instanceof Uint8Array) outgoing.end(body);
         else
           Readable.from(body)
