@@ -193,6 +193,26 @@ test("admission manifests: policies as objects are defined, may be read, and are
   assert.ok(!without.stdout.includes("tsignpolic") && !without.stdout.includes("cluster-policies"));
 });
 
+test("admission manifests: custom resources -> asked about by the validating webhook, and read by the service", async (t) => {
+  const { print } = workshop(t);
+  const flags = ["jobs.batch.volcano.sh=/spec/tasks/*/template", "rollouts.argoproj.io=/spec/template"].map(
+    (each) => `--workload=${each}`,
+  );
+  const { of } = await print(...SECRET, ...flags, IMAGE);
+  assert.deepEqual(of("Deployment")["spec"].template.spec.containers[0].args.slice(-2), flags);
+  const rulesOf = (kind: string) => of(kind)["webhooks"][0].rules;
+  const common = { apiVersions: ["*"], operations: ["CREATE", "UPDATE"], scope: "Namespaced" };
+  assert.deepEqual(rulesOf("ValidatingWebhookConfiguration").slice(-2), [
+    { ...common, apiGroups: ["batch.volcano.sh"], resources: ["jobs"] },
+    { ...common, apiGroups: ["argoproj.io"], resources: ["rollouts"] },
+  ]);
+  assert.equal(
+    rulesOf("MutatingWebhookConfiguration").length,
+    1,
+    "a controller compares templates with what it applied",
+  );
+});
+
 test("admission manifests: what would not work in the cluster -> refused, nothing printed", async (t) => {
   const { cwd, write, policy, tsign } = workshop(t);
   const refused = async (expected: RegExp, ...argv: string[]) => {
@@ -212,6 +232,12 @@ test("admission manifests: what would not work in the cluster -> refused, nothin
   );
   await refused(/invalid --tls-secret: "X"/, "--tls-secret=X", "--ca-bundle=ca.crt", ...given);
   await refused(/read a\.pub: not a file of certificates/, "--tls-secret=x", "--ca-bundle=a.pub", ...given);
+  await refused(
+    /invalid --workload: "deployments\.apps=\/spec"/,
+    "--workload=deployments.apps=/spec",
+    ...SECRET,
+    ...given,
+  );
   await refused(/invalid --namespace: "A b"/, "--namespace=A b", ...SECRET, ...given);
   for (const time of ["500ms", "31s", "0s", "1500ms"]) {
     await refused(/invalid --webhook-timeout/, `--webhook-timeout=${time}`, ...SECRET, ...given);

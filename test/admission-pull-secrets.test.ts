@@ -253,3 +253,32 @@ test("cluster: found by a Pod's files and environment; what it answers", async (
   await assert.rejects(ownCluster(io), { code: "auth" });
   await assert.rejects(ownCluster(testIo()), /KUBERNETES_SERVICE_HOST is not set/);
 });
+
+test("pull secrets: an object with several Pod templates -> the credentials of each; too many -> refused", async () => {
+  const auths = (user: string) => ({ [`${user}.example`]: { auth: basic(user) } });
+  const objects = new Map<string, object>([
+    ["/api/v1/namespaces/n/secrets/own", secret(auths("own"))],
+    ["/api/v1/namespaces/n/secrets/inherited", secret(auths("inherited"))],
+    ["/api/v1/namespaces/n/serviceaccounts/default", { imagePullSecrets: [{ name: "inherited" }, { name: "own" }] }],
+  ]);
+  const read: string[] = [];
+  const get = async (path: string) => {
+    read.push(path);
+    return objects.get(path) as Record<string, unknown> | undefined;
+  };
+  const pullSecrets = new PullSecrets({ get }, real);
+  const own = { imagePullSecrets: [{ name: "own" }] };
+  const idOf = async (...specs: object[]) => {
+    const { configs, id } = await pullSecrets.of("n", ...(specs as Record<string, unknown>[]));
+    return [configs.length, id] as const;
+  };
+  const [one, both] = [await idOf(own), await idOf(own, {})];
+  assert.deepEqual([one[0], both[0], read.length], [1, 2, 3]);
+  assert.notEqual(one[1], both[1]);
+  assert.deepEqual(await idOf(own, own), one);
+  const many = [0, 30].map((from) => ({
+    imagePullSecrets: Array.from({ length: 30 }, (_, index) => ({ name: `s${from + index}` })),
+  }));
+  assert.equal((await idOf(many[0] ?? {}))[0], 0);
+  await assert.rejects(idOf(...many), { code: "input", message: /more than 50 different ones/ });
+});

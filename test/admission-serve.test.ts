@@ -62,6 +62,15 @@ const review = (image: string) =>
     },
   });
 
+const rollout = (image: string) =>
+  review(image)
+    .replaceAll('"kind":"Pod"', '"kind":"Rollout"')
+    .replaceAll('"group":""', '"group":"argoproj.io"')
+    .replace('"pods"', '"rollouts"')
+    .replace('"apiVersion":"v1"', '"apiVersion":"argoproj.io/v1alpha1"')
+    .replace('"spec":{', '"spec":{"template":{')
+    .replace(/\]\}\}\}\}$/, "]}}}}}");
+
 async function send(url: string, body: string | undefined, tls: TlsOptions) {
   const response = await real.http({
     url: new URL(url),
@@ -90,6 +99,7 @@ test("admission serve: over TLS, reloads its policy, and answers what it has beg
   const own = testIo({ cwd, env: { ...env, ...otel }, io: { ...io, http, signal: stop.signal, orderly } });
   const flags = ["--trust-policy=policy.yaml", "--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"];
   const more = ["--client-ca=clients.crt", "--reload-interval=20ms", "--shutdown-delay=50ms"];
+  more.push("--workload=rollouts.argoproj.io=/spec/template");
   const ended = main(["admission", "serve", ...flags, ...more], own);
   const logged = async (pattern: RegExp) => {
     for (let tries = 0; tries < 500; tries++) {
@@ -107,6 +117,13 @@ test("admission serve: over TLS, reloads its policy, and answers what it has beg
     JSON.parse((await send(`${base}/validate?timeout=10s`, review(`${registry}/${name}:1`), tls)).text).response;
   assert.equal((await decide("good")).allowed, true);
   assert.equal((await decide("bad")).status.code, 403);
+  for (const [name, code] of [
+    ["good", undefined],
+    ["bad", 403],
+  ] as const) {
+    const { text } = await send(`${base}/validate?timeout=10s`, rollout(`${registry}/${name}:1`), tls);
+    assert.equal(JSON.parse(text).response.status?.code, code, text);
+  }
   for (const without of [{ ca: servers.cert }, stranger]) {
     assert.equal((await send(`${base}/validate`, review(`${registry}/good:1`), without)).status, 401);
   }
@@ -220,6 +237,7 @@ test("admission serve: what it cannot serve with -> one line, and nothing is ser
       ["--trust-policy=policy.yaml", `--tls-service=${name}`],
       /Error: invalid --tls-service/,
     ]),
+    [["--trust-policy=policy.yaml", ...tls, "--workload=rollouts"], /Error: invalid --workload: "rollouts"/],
     [["--trust-policy=policy.yaml", "--tls-service=n/s", "--tls-lifetime=10s"], /Error: invalid --tls-lifetime/],
     [["--trust-policy=policy.yaml", "--tls-service=n/s"], /Error: find Kubernetes: KUBERNETES_SERVICE_HOST is not set/],
     [["--trust-policy=policy.yaml", ...tls, "--listen=8443"], /Error: --listen 8443: not an address/],
@@ -261,4 +279,45 @@ test("admission test: the decision about manifests, with reports; a refused imag
   assert.match(readFileSync(join(cwd, "r.xml"), "utf8"), /failures="1"/);
   assert.match((await tsign("admission", "test", "good.yaml")).stderr, /Error: missing --trust-policy/);
   assert.match((await tsign("admission", "test", policy, "--report=r.doc", "good.yaml")).stderr, /unknown extension/);
+});
+
+test("admission test: custom resources with --workload are read as by the service; without it as before", async (t) => {
+  const { registry, write, tsign } = await world(t);
+  const custom = (template: string) =>
+    `apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nspec:\n  template: ${template}\n`;
+  const template = (name: string) => `{spec: {containers: [{name: c, image: "${registry}/${name}:1"}]}}`;
+  const pod = `---\napiVersion: v1\nkind: Pod\nspec: {containers: [{name: c, image: "${registry}/good:1"}]}\n`;
+  write("good.yaml", custom(template("good")));
+  write("bad.yaml", custom(template("bad")));
+  write("moved.yaml", custom(`null\n  other: ${template("bad")}`));
+  write(
+    "malformed.yaml",
+    `apiVersion: v1\nkind: List\nitems:\n- apiVersion: argoproj.io/v1\n  kind: Rollout\n  spec: {template: {}}\n${pod}`,
+  );
+  write("case.yaml", `${custom(`null\n  Template: ${template("good")}`)}${pod}`);
+  const admit = async (file: string, workload = "rollouts.argoproj.io=/spec/template") => {
+    const flags = workload === "" ? [] : [`--workload=${workload}`];
+    const { code, stdout, stderr } = await tsign("admission", "test", "--trust-policy=policy.yaml", ...flags, file);
+    return [code, stdout.split(" ")[0], stderr] as const;
+  };
+  assert.deepEqual(await admit("good.yaml"), [0, "accepted", ""]);
+  const refused = await admit("bad.yaml");
+  assert.deepEqual(refused.slice(0, 2), [1, "refused"]);
+  // It looks for images at any place, a service only where it is told to.
+  const moved = await admit("moved.yaml");
+  assert.deepEqual(moved.slice(0, 2), [1, "refused"]);
+  assert.match(moved[2], /^WARNING: moved\.yaml:1: Rollout of argoproj\.io names no images at \/spec\/template\n/);
+  assert.match(
+    (await admit("good.yaml", "rollouts.argoproj.io=/spec/tempalte"))[2],
+    /names no images at \/spec\/tempalte/,
+  );
+  const malformed = await admit("malformed.yaml");
+  assert.deepEqual(malformed.slice(0, 2), [1, ""]);
+  assert.match(malformed[2], /malformed\.yaml:4: Rollout of argoproj\.io: spec\.template is not a Pod template/);
+  assert.match((await admit("case.yaml"))[2], /spec has the field "Template", want "template"/);
+  for (const other of ["", "experiments.argoproj.io=/spec/template", "rollouts.argoproj.example=/spec/template"]) {
+    assert.deepEqual(await admit("good.yaml", other), [0, "accepted", ""]);
+    assert.deepEqual((await admit("malformed.yaml", other)).slice(0, 2), [0, "accepted"]);
+  }
+  assert.match((await admit("good.yaml", "rollouts"))[2], /Error: invalid --workload: "rollouts"/);
 });

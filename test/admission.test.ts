@@ -8,6 +8,7 @@ import { LivePolicy } from "../src/admission/live-policy.ts";
 import { readReview } from "../src/admission/review.ts";
 import { AdmissionService } from "../src/admission/service.ts";
 import { type Reviewed, review } from "../src/admission/webhook.ts";
+import { readWorkloads } from "../src/admission/workload-paths.ts";
 import { digestOf } from "../src/format/digest.ts";
 import type { HttpRequest, Io } from "../src/io/io.ts";
 import { openRegistry, PLAIN_REGISTRY } from "../src/oci/open.ts";
@@ -55,9 +56,10 @@ async function world(t: TestContext, more = "", options = { timeout: 8000 }) {
   const policy = await LivePolicy.open(io, origin);
   const decide = { maxBytes: 1e7, workers: 2, tagPrefix: "", rekorUrl: undefined };
   const decider = new Decider(io, { current: () => policy.current, options: decide });
-  const ask = (body: unknown, mutates = false): Promise<Reviewed> =>
+  const ask = (body: unknown, mutates = false, workloads: readonly string[] = []): Promise<Reviewed> =>
     review(io, readReview(Buffer.from(JSON.stringify(body))), {
       ...{ decider, policy: policy.current.policy, mutates, within: options.timeout },
+      workloads: readWorkloads(workloads),
     });
   const ofPod = async (image: string, changes = {}) => ask(reviewOf(pod([image]), changes));
   return {
@@ -176,6 +178,180 @@ test("admission: every place of an image in every kind of workload -> an unsigne
         assert.equal(response.allowed, allowed, `${name} ${JSON.stringify(object)}: ${response.status?.message}`);
       }
     }
+  }
+});
+
+/** A custom resource, and the request for it. */
+const custom = (spec: unknown, changes: Record<string, unknown> = {}) =>
+  reviewOf({ apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", spec }, changes);
+const ROLLOUTS = "rollouts.argoproj.io=/spec/template";
+
+test("admission: a custom resource with a path -> its images are required to be signed; at other places there are none", async (t) => {
+  const { push, sign, ask, image } = await world(t);
+  for (const name of ["good", "bad", "other"]) await push(name);
+  await sign(image("good"));
+  const judge = async (paths: readonly string[], spec: unknown, changes?: Record<string, unknown>) => {
+    const { response, answers } = await ask(custom(spec, changes), false, paths);
+    const { code = 200, message = "" } = response.status ?? {};
+    assert.equal(response.allowed, code === 200);
+    return { code, message, images: answers.map((each) => each.image.replace(/^.*\/|:1$/g, "")).sort() };
+  };
+  const spec = (name: string) => ({ containers: [{ name: "c", image: image(name) }] });
+  const template = (name: string) => ({ metadata: {}, spec: spec(name) });
+  const at = (path: string) => [`rollouts.argoproj.io=${path}`];
+  for (const [name, code] of [
+    ["good", 200],
+    ["bad", 403],
+  ] as const) {
+    const both = { items: [template("good"), null, template(name)], by: { "a/b~": template(name) } };
+    for (const [paths, value] of [
+      [at("/spec/template"), { template: template(name) }],
+      [at("/spec/template/spec"), { template: template(name) }],
+      [at("/spec/pod"), { pod: spec(name) }],
+      [at("/spec/a~1b~0"), { "a/b~": template(name) }],
+      [at("/spec/items/*"), both],
+      [at("/spec/by/*"), both],
+      [[...at("/spec/one"), ...at("/spec/template")], { template: template(name) }],
+    ] as const) {
+      const { code: got, message, images } = await judge(paths, value);
+      assert.equal(got, code, `${paths}: ${message}`);
+      assert.ok(images.includes(name), `${paths}: ${images}`);
+    }
+  }
+  // Where nothing is at its paths, it starts no Pods by itself: an image that stands elsewhere is not looked at.
+  for (const value of [{ workloadRef: {} }, { template: null }, { moved: template("bad") }, { items: [] }, undefined]) {
+    const none = await judge([ROLLOUTS, ...at("/spec/items/*")], value);
+    assert.deepEqual(none, { code: 200, message: "", images: [] }, JSON.stringify(value));
+  }
+  const moved = await judge(at("/spec/moved"), { template: template("good"), moved: template("bad") });
+  assert.equal(moved.code, 403);
+  // Only images that it did not have are looked at, and only in the configured places of its old version.
+  const had = { oldObject: custom({ template: template("bad") }).request.object, operation: "UPDATE" };
+  assert.deepEqual((await judge([ROLLOUTS], { template: template("bad") }, had)).images, []);
+  assert.equal((await judge([ROLLOUTS], { template: template("other") }, had)).code, 403);
+  assert.equal((await judge(at("/spec/pod"), { pod: spec("bad") }, had)).code, 403);
+});
+
+test("admission: a custom resource whose path leads to something else, and kinds without a path -> refused", async (t) => {
+  const { push, sign, ask, image } = await world(t);
+  await push("good");
+  await sign(image("good"));
+  const good = { containers: [{ name: "c", image: image("good") }] };
+  const refused = async (spec: unknown, reason: string, paths = [ROLLOUTS], changes = {}) => {
+    const { response } = await ask(custom(spec, changes), false, paths);
+    assert.deepEqual([response.allowed, response.status?.code], [false, 400], JSON.stringify(spec));
+    assert.equal(response.status?.message, `read Rollout of argoproj.io: ${reason}`);
+  };
+  await refused(7, "spec is not an object");
+  for (const value of [7, "x", true, []])
+    await refused({ template: value }, "spec.template is not an object; spec.template is not an object");
+  const neither = "spec.template is not a Pod template or a Pod specification";
+  for (const value of [{}, { template: good }, { initContainers: good.containers }])
+    await refused({ template: value }, neither);
+  await refused({ template: { spec: good, ...good } }, "spec.template has both spec and containers");
+  await refused({ template: { spec: {} } }, "spec.template.spec.containers is missing");
+  await refused({ template: { spec: { template: { spec: good } } } }, "spec.template.spec.containers is missing");
+  await refused({ template: { spec: { containers: {} } } }, "spec.template.spec.containers is not a list");
+  await refused(
+    { template: { spec: { containers: [{ image: 7 }] } } },
+    "spec.template.spec.containers.0.image is not a string",
+  );
+  await refused({ Template: { spec: good } }, 'spec has the field "Template", want "template"');
+  await refused(
+    { template: { Spec: good, containers: good.containers } },
+    'spec.template has the field "Spec", want "spec"',
+  );
+  const list = ["rollouts.argoproj.io=/spec/items/*"];
+  await refused({ items: 7 }, "spec.items is not a list or an object", list);
+  await refused({ items: [{ spec: good }, 7] }, "spec.items.1 is not an object; spec.items.1 is not an object", list);
+  await refused({ items: [{ spec: good }] }, "spec.items is not an object", ["rollouts.argoproj.io=/spec/items/0"]);
+  const many = Array.from({ length: 101 }, () => ({ spec: good }));
+  await refused({ items: many }, "has more than 100 Pod templates", list);
+  const unknown = "it is not known where Rollout of argoproj.io names its images";
+  for (const paths of [[], ["rollout.argoproj.io=/spec/template"], ["rollouts.argoproj.example=/spec/template"]]) {
+    await refused({ template: { spec: good } }, unknown, paths);
+  }
+  const resource = { group: "argoproj.example", version: "v1", resource: "rollouts" };
+  await refused({ template: { spec: good } }, unknown, ["rollouts.argoproj.example=/spec/template"], { resource });
+  const scale = { apiVersion: "autoscaling/v1", kind: "Scale", spec: { replicas: 1 } };
+  const of = { operation: "UPDATE", resource: { group: "argoproj.io", version: "v1alpha1", resource: "rollouts" } };
+  assert.equal((await ask(reviewOf(scale, { ...of, subResource: "scale" }), false, [ROLLOUTS])).response.allowed, true);
+  assert.equal((await ask(reviewOf(scale, of), false, [ROLLOUTS])).response.allowed, false);
+  // A Pod stays a Pod, whatever is configured.
+  const pods = reviewOf(pod([image("unsigned")]), { resource: of.resource });
+  assert.equal((await ask(pods, false, ["rollouts.argoproj.io=/spec/none"])).response.allowed, false);
+});
+
+test("admission: /mutate of a custom resource -> digests at its paths, once for each image, and nothing the second time", async (t) => {
+  const { push, sign, ask, image } = await world(t);
+  const digest = await push("good");
+  await sign(image("good"));
+  const spec = { containers: [{ name: "c", image: image("good") }], initContainers: [{ image: image("good") }] };
+  const object = { template: { spec }, by: { "a/b~c": { spec } } };
+  // Two paths lead to one specification: an image that is replaced twice would fail its own test.
+  const paths = ["template", "template/spec", "by/*"].map((path) => `rollouts.argoproj.io=/spec/${path}`);
+  const reviewed = await ask(custom(object), true, paths);
+  const patch = patchOf(reviewed);
+  const places = ["/spec/template/spec", "/spec/by/a~1b~0c/spec"].flatMap((at) => [
+    `${at}/initContainers/0/image`,
+    `${at}/containers/0/image`,
+  ]);
+  assert.deepEqual(
+    patch.filter(({ op }) => op === "replace"),
+    places.map((path) => ({ op: "replace", path, value: `${image("good")}@${digest}` })),
+  );
+  const whole: Record<string, unknown> = JSON.parse(JSON.stringify({ spec: object }));
+  for (const { op, path, value } of patch) {
+    const fields = path
+      .slice(1)
+      .split("/")
+      .map((each) => each.replaceAll("~1", "/").replaceAll("~0", "~"));
+    // biome-ignore lint/suspicious/noExplicitAny: any JSON
+    const parent: any = fields.slice(0, -1).reduce((of: any, field) => of[field], whole);
+    if (op === "test") assert.equal(parent.image, value, path);
+    else parent.image = value;
+  }
+  const again = await ask(custom(whole["spec"]), true, paths);
+  assert.deepEqual([again.response.allowed, patchOf(again)], [true, []]);
+});
+
+test("readWorkloads: what is not RESOURCE.GROUP=POINTER, and Kubernetes' own kinds -> refused", () => {
+  const two = readWorkloads([ROLLOUTS, "rollouts.argoproj.io=/spec/*/a~1b", ROLLOUTS]);
+  assert.deepEqual(
+    [...two].map(([key, paths]) => [key, paths.map(({ fields }) => fields)]),
+    [
+      [
+        "argoproj.io/rollouts",
+        [
+          ["spec", "template"],
+          ["spec", "*", "a/b"],
+        ],
+      ],
+    ],
+  );
+  const wrong = [
+    "",
+    "rollouts.argoproj.io",
+    "=/spec",
+    "rollouts=/spec",
+    "pods=/spec",
+    "deployments.apps=/spec",
+    "jobs.batch=/spec",
+  ];
+  const paths = [
+    "",
+    "/",
+    "spec",
+    "/spec/",
+    "//spec",
+    "/spec/~2",
+    "/spec/$(HOME)",
+    "/spec/a*",
+    "/spec template",
+    ".spec",
+  ];
+  for (const text of [...wrong, "Rollouts.argoproj.io=/spec", ...paths.map((path) => `rollouts.argoproj.io=${path}`)]) {
+    assert.throws(() => readWorkloads([text]), { code: "usage" }, text);
   }
 });
 

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { manifests } from "../src/admission/manifests.ts";
+import { readWorkloads } from "../src/admission/workload-paths.ts";
 import definition from "../src/commands/admission/manifests.ts";
 
 /** What can be compared without Helm. The suite `helm` renders the chart, and compares the objects. */
@@ -48,11 +49,20 @@ test("Helm chart: its templates contain every field and text of the manifests", 
       const objects = manifests({
         ...{ image: "IN", namespace: "IN", replicas: tls.kind === "secret" ? 1 : 2, policy: "tsign.policy.yaml" },
         ...{ files: new Map([["tsign.policy.yaml", "IN"]]), tls, namespaces, pullSecrets: true },
+        ...{ workloads: readWorkloads(["rollouts.argoproj.io=/spec/template"]) },
         ...{ clusterPolicies: false, failurePolicy: "Fail", timeoutSeconds: 10 },
       });
       const words = objects.flatMap(wordsOf).filter((word) => !/\bIN\b/.test(word));
       assert.ok(words.length > 200);
-      const computed = new Set(["Fail", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", ""]);
+      const computed = new Set([
+        "rollouts",
+        "argoproj.io",
+        "--workload=rollouts.argoproj.io=/spec/template",
+        "Fail",
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+        "",
+      ]);
       const missing = words.filter((word) => !computed.has(word) && !TEMPLATES.includes(word));
       assert.deepEqual(
         missing.filter((word) => !/^(?:mutate|validate)\.tsign\.dev$/.test(word)),

@@ -1,3 +1,5 @@
+import type { Workloads } from "./workload-paths.ts";
+
 /** What the manifests are written from. */
 export interface ManifestOptions {
   /** Reference of tsign's container image. */
@@ -21,6 +23,8 @@ export interface ManifestOptions {
   readonly pullSecrets: boolean;
   /** Whether TsignPolicy and ClusterTsignPolicy objects are defined and used. */
   readonly clusterPolicies: boolean;
+  /** Where custom resources name images. */
+  readonly workloads: Workloads;
   /** Which namespaces are asked about: those with the label `policy.sigstore.dev/include`, or all without `…/exclude`. */
   readonly namespaces: "included" | "not-excluded";
   readonly failurePolicy: "Fail" | "Ignore";

@@ -1,6 +1,7 @@
 import { LABELS, type Manifest, type ManifestOptions, NAME } from "./manifest-parts.ts";
 import { POLICY_RIGHTS, policyDefinitions } from "./policy-manifests.ts";
 import { webhookConfiguration } from "./webhook-manifests.ts";
+import { resourceName } from "./workload-paths.ts";
 
 /** The user of the container image. */
 const USER = 65532;
@@ -108,7 +109,7 @@ function certificates(namespace: string): Manifest[] {
 }
 
 function deployment(options: ManifestOptions): Manifest {
-  const { image, namespace, replicas, policy, tls, pullSecrets, clusterPolicies } = options;
+  const { image, namespace, replicas, policy, tls, pullSecrets, clusterPolicies, workloads } = options;
   const isKept = tls.kind === "self-made";
   const probe = (path: string) => ({ httpGet: { path, port: "https", scheme: "HTTPS" } });
   const container = {
@@ -120,6 +121,9 @@ function deployment(options: ManifestOptions): Manifest {
         : [`--tls-cert=${TLS_FOLDER}/tls.crt`, `--tls-key=${TLS_FOLDER}/tls.key`]),
       ...(pullSecrets ? ["--pull-secrets"] : []),
       ...(clusterPolicies ? ["--cluster-policies"] : []),
+      ...[...workloads].flatMap(([key, paths]) =>
+        paths.map(({ pointer }) => `--workload=${resourceName(key)}=${pointer}`),
+      ),
     ],
     env: [{ name: "HOME", value: HOME }],
     ports: [{ name: "https", containerPort: PORT }],

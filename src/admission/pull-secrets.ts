@@ -43,14 +43,21 @@ export class PullSecrets {
    * The credentials of a Pod: its own `imagePullSecrets`, else those of its service account. A Secret that does not exist is left
    * out, as the kubelet does.
    *
-   * @param spec of the Pod
+   * @param specs of the Pod; of all Pods of an object that makes different ones
    * @throws TsignError "input" for a Secret or name that cannot be read; "auth", "service" and "network" of the cluster's API
    */
-  async of(namespace: string, spec: JsonObject): Promise<PullScope> {
-    const own = secretNames(spec["imagePullSecrets"], "imagePullSecrets");
-    const names = own.length > 0 ? own : await this.#ofAccount(namespace, spec);
+  async of(namespace: string, ...specs: readonly JsonObject[]): Promise<PullScope> {
+    const names: string[] = [];
+    for (const spec of specs) {
+      const own = secretNames(spec["imagePullSecrets"], "imagePullSecrets");
+      names.push(...(own.length > 0 ? own : await this.#ofAccount(namespace, spec)));
+    }
     const configs: DockerConfig[] = [];
-    for (const name of new Set(names)) {
+    const different = new Set(names);
+    if (different.size > MOST_SECRETS) {
+      throw new TsignError("input", `read imagePullSecrets: more than ${MOST_SECRETS} different ones`);
+    }
+    for (const name of different) {
       const secret = await this.#read(`/api/v1/namespaces/${checked(namespace)}/secrets/${name}`);
       if (secret) configs.push(configOf(secret, `${namespace}/${name}`));
     }

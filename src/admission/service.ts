@@ -11,6 +11,7 @@ import { beginningOfReview, type Review, readReview, type Unreadable } from "./r
 import type { Traced, Traces } from "./traces.ts";
 import { type Reviewed, refusal, review } from "./webhook.ts";
 import type { Answer } from "./words.ts";
+import type { Workloads } from "./workload-paths.ts";
 
 export interface ServiceOptions {
   readonly policy: LivePolicy;
@@ -18,6 +19,8 @@ export interface ServiceOptions {
   readonly pullSecrets?: PullSecrets | undefined;
   /** The policies of the cluster's objects, which are demanded too. */
   readonly policies?: ClusterPolicies | undefined;
+  /** Where custom resources name images. */
+  readonly workloads?: Workloads | undefined;
   /** Leaves secrets out of a text. */
   readonly mask: (text: string) => string;
   /** Time for the answers to Gatekeeper, in milliseconds. */
@@ -109,11 +112,11 @@ export class AdmissionService {
       if (error instanceof TsignError) return plain(400, printable(error.message));
       throw error;
     }
-    const { decider, policy, pullSecrets, policies, mask } = this.#options;
+    const { decider, policy, pullSecrets, policies, workloads, mask } = this.#options;
     let reviewed: Reviewed;
     try {
       reviewed = await review(this.#io, asked, {
-        ...{ decider, pullSecrets, policies, mask, mutates, within },
+        ...{ decider, pullSecrets, policies, workloads, mask, mutates, within },
         policy: policy.current.policy,
       });
     } catch {

@@ -12,13 +12,17 @@ export function webhookConfiguration(kind: "Mutating" | "Validating", options: M
       ? { key: "policy.sigstore.dev/include", operator: "In", values: ["true"] }
       : { key: "policy.sigstore.dev/exclude", operator: "NotIn", values: ["true"] };
   const excluded = { operator: "NotIn", values: [...SYSTEM_NAMESPACES, namespace] };
-  const rule = (apiGroups: readonly string[], resources: readonly string[]) => ({
-    ...{ apiGroups, apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources, scope: "Namespaced" },
+  const rule = (apiGroups: readonly string[], resources: readonly string[], apiVersions = ["v1"]) => ({
+    ...{ apiGroups, apiVersions, operations: ["CREATE", "UPDATE"], resources, scope: "Namespaced" },
   });
   const workloads = [
     rule([""], ["replicationcontrollers", "podtemplates"]),
     rule(["apps"], ["daemonsets", "deployments", "replicasets", "statefulsets"]),
     rule(["batch"], ["cronjobs", "jobs"]),
+    ...[...options.workloads.keys()].map((key) => {
+      const [group = "", resource = ""] = key.split("/");
+      return rule([group], [resource], ["*"]);
+    }),
   ];
   const ca = tls.kind === "secret" ? { caBundle: Buffer.from(tls.ca).toString("base64") } : {};
   const inject = tls.kind !== "cert-manager" ? {} : { "cert-manager.io/inject-ca-from": `${namespace}/${NAME}` };

@@ -13,6 +13,7 @@ import type { PullScope, PullSecrets } from "./pull-secrets.ts";
 import { pinnedDigest } from "./report.ts";
 import type { Review, Unreadable } from "./review.ts";
 import { type Answer, answerOf, answerWithout, combined } from "./words.ts";
+import type { Workloads } from "./workload-paths.ts";
 import { kindName, type NamedImage, questionOf } from "./workloads.ts";
 
 /** The response in an AdmissionReview (admission.k8s.io/v1). */
@@ -49,6 +50,8 @@ export interface Reviewing {
   readonly within: number;
   /** The policies of the cluster's objects, which are demanded too. */
   readonly policies?: Pick<ClusterPolicies, "for" | "check"> | undefined;
+  /** Where custom resources name images. */
+  readonly workloads?: Workloads | undefined;
   /** Reads the credentials of Pods; without it the service's own are used. */
   readonly pullSecrets?: PullSecrets | undefined;
   /** Leaves out secrets that a registry quotes: answers are read by people who may not know the service's passwords. */
@@ -77,7 +80,7 @@ export async function review(
   if (policies && isPolicyKind(asked.kind)) {
     return { response: await policyResponse(asked, () => policies.check(asked)), answers: [] };
   }
-  const question = questionOf(asked);
+  const question = questionOf(asked, how.workloads);
   if (question.kind === "nothing") return { response: { uid, allowed: true }, answers: [] };
   if (question.kind === "unreadable") {
     const message = `read ${printable(kindName(asked.kind))}: ${question.faults.map(printable).join("; ")}`;
@@ -91,7 +94,7 @@ export async function review(
   }
   const { decider, within, mask, pullSecrets } = how;
   let reading: Promise<PullScope> | undefined;
-  const scope = pullSecrets && (() => (reading ??= pullSecrets.of(asked.namespace, question.spec)));
+  const scope = pullSecrets && (() => (reading ??= pullSecrets.of(asked.namespace, ...question.specs)));
   const others = policies?.for(asked.namespace) ?? [];
   const answers = await answersFor(io, names, { decider, within, mask, scope, others });
   const all = [how.policy, ...others.flatMap((each) => ("loaded" in each ? [each.loaded.policy] : []))];

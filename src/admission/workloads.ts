@@ -1,6 +1,7 @@
 import { isObject } from "../format/json.ts";
 import { folded } from "../sources/kubernetes.ts";
 import type { JsonObject, Review } from "./review.ts";
+import { escaped, type Workloads } from "./workload-paths.ts";
 
 /** An image in an object. */
 export interface NamedImage {
@@ -14,8 +15,15 @@ export interface NamedImage {
 interface Images {
   readonly images: readonly NamedImage[];
   readonly faults: readonly string[];
-  readonly spec?: JsonObject | undefined;
+  readonly specs: readonly JsonObject[];
 }
+
+/** Where an object has its images. */
+type Place =
+  /** `path` are the fields that lead to the specification of its Pods. */
+  | { readonly path: readonly string[]; readonly isPod: boolean }
+  /** Fields that lead to templates or specifications of its Pods; `*` is each value. */
+  | { readonly paths: readonly (readonly string[])[] };
 
 const TEMPLATE = ["spec", "template", "spec"];
 /** Where the specification of a Pod is, by `group/Kind`. */
@@ -48,32 +56,43 @@ const MAX_IMAGE = 4096;
 /** What a review asks about: nothing, images, or something that cannot be read. */
 export type Question =
   | { readonly kind: "nothing"; readonly why: "deleted" | "without images" | "unchanged" }
-  /** `spec` is that of the Pod, or of those that are made from a template. */
-  | { readonly kind: "images"; readonly images: readonly NamedImage[]; readonly spec: JsonObject }
+  /** `specs` are those of the Pod, or of those that are made from a template. */
+  | { readonly kind: "images"; readonly images: readonly NamedImage[]; readonly specs: readonly JsonObject[] }
   | { readonly kind: "unreadable"; readonly faults: readonly string[] };
 
 /**
  * Finds the images that a review asks to admit: those of the object that its old version did not have. A deletion, a scaled
  * workload, a changed label ask for nothing. An object of an unknown kind is unreadable: where its images are is not known.
+ *
+ * @param workloads where custom resources have theirs
  */
-export function questionOf(review: Review): Question {
+export function questionOf(review: Review, workloads: Workloads = new Map()): Question {
   const { operation, kind, subResource, object, oldObject } = review;
   if (operation === "DELETE") return { kind: "nothing", why: "deleted" };
-  const path = POD_SPECS.get(kind);
-  if (path === undefined) {
+  const place = placeOf(review, workloads);
+  if (place === undefined) {
     if (operation === "CONNECT" || (subResource !== "" && WITHOUT_IMAGES.has(kind))) {
       return { kind: "nothing", why: "without images" };
     }
     return { kind: "unreadable", faults: [`it is not known where ${kindName(kind)} names its images`] };
   }
   if (object === undefined) return { kind: "unreadable", faults: ["missing object"] };
-  const { images, faults, spec = {} } = imagesOf(object, { path, isPod: kind === "/Pod" });
+  const { images, faults, specs } = imagesOf(object, place);
   if (faults.length > 0) return { kind: "unreadable", faults };
-  const old = operation === "UPDATE" && oldObject ? imagesOf(oldObject, { path, isPod: kind === "/Pod" }) : undefined;
+  const old = operation === "UPDATE" && oldObject ? imagesOf(oldObject, place) : undefined;
   const known = new Set(old?.images.map(({ image }) => image));
   const asked = images.filter(({ image }) => !known.has(image));
-  if (asked.length > 0) return { kind: "images", images: asked, spec };
+  if (asked.length > 0) return { kind: "images", images: asked, specs };
   return { kind: "nothing", why: images.length === 0 ? "without images" : "unchanged" };
+}
+
+/** Undefined for a kind that is not known, also for that of a subresource of a custom resource (`scale`). */
+function placeOf({ kind, resource }: Review, workloads: Workloads): Place | undefined {
+  const path = POD_SPECS.get(kind);
+  if (path) return { path, isPod: kind === "/Pod" };
+  const paths = workloads.get(resource);
+  if (paths === undefined || kind.split("/")[0] !== resource.split("/")[0]) return undefined;
+  return { paths: paths.map(({ fields }) => fields) };
 }
 
 /** A kind as people write it: `Pod`, `Rollout of argoproj.io`. */
@@ -82,9 +101,12 @@ export function kindName(kind: string): string {
   return group === "" ? name : `${name} of ${group}`;
 }
 
-/** Finds the images of an object. @param at.path fields that lead to the specification of its Pods */
-function imagesOf(object: JsonObject, at: { path: readonly string[]; isPod: boolean }): Images {
-  const finder = new Finder(at.isPod);
+function imagesOf(object: JsonObject, at: Place): Images {
+  const finder = new Finder("isPod" in at && at.isPod);
+  if ("paths" in at) {
+    for (const path of at.paths) finder.visit(object, path, "");
+    return finder;
+  }
   let value: unknown = object;
   let pointer = "";
   for (const [index, field] of at.path.entries()) {
@@ -100,7 +122,8 @@ function imagesOf(object: JsonObject, at: { path: readonly string[]; isPod: bool
 class Finder implements Images {
   readonly images: NamedImage[] = [];
   readonly faults: string[] = [];
-  spec: JsonObject | undefined;
+  readonly specs: JsonObject[] = [];
+  readonly #read = new Set<string>();
   readonly #isPod: boolean;
 
   /** @param isPod whether a missing image is a fault: a Pod needs every image, a template may be completed later */
@@ -120,8 +143,32 @@ class Finder implements Images {
     return of[name] ?? undefined;
   }
 
+  /** Reads the templates or specifications of Pods to which a path leads; there may be none. */
+  visit(value: unknown, [field, ...rest]: readonly string[], pointer: string): void {
+    if (value === undefined || value === null) return;
+    if (field === undefined) this.#template(value, pointer);
+    else if (field !== "*") this.visit(this.field(value, field, pointer), rest, `${pointer}/${escaped(field)}`);
+    else if (Array.isArray(value) || isObject(value)) {
+      for (const [key, each] of Object.entries(value)) this.visit(each, rest, `${pointer}/${escaped(key)}`);
+    } else this.#fault(pointer, "is not a list or an object");
+  }
+
+  #template(value: unknown, pointer: string): void {
+    const [spec, containers] = ["spec", "containers"].map((name) => this.field(value, name, pointer));
+    if (spec !== undefined && containers !== undefined) this.#fault(pointer, "has both spec and containers");
+    else if (spec !== undefined) this.podSpec(spec, `${pointer}/spec`);
+    else if (containers !== undefined) this.podSpec(value, pointer);
+    else if (isObject(value)) this.#fault(pointer, "is not a Pod template or a Pod specification");
+  }
+
   podSpec(spec: unknown, pointer: string): void {
-    this.spec = isObject(spec) ? spec : undefined;
+    if (this.#read.has(pointer)) return;
+    this.#read.add(pointer);
+    if (isObject(spec)) this.specs.push(spec);
+    if (this.specs.length > MAX_PODS) {
+      if (this.specs.length === MAX_PODS + 1) this.#fault("", `has more than ${MAX_PODS} Pod templates`);
+      return;
+    }
     for (const name of LISTS) {
       const list = this.field(spec, name, pointer);
       if (list === undefined && name === "containers") this.#fault(`${pointer}/${name}`, "is missing");
@@ -150,9 +197,11 @@ class Finder implements Images {
   }
 
   #fault(pointer: string, reason: string): void {
-    if (this.faults.length < MAX_FAULTS) this.faults.push(`${pointer.slice(1).replaceAll("/", ".")} ${reason}`);
+    if (this.faults.length < MAX_FAULTS) this.faults.push(`${pointer.slice(1).replaceAll("/", ".")} ${reason}`.trim());
   }
 }
 
+/** Most Pod templates in an object; each may have its own credentials, which are looked up. */
+const MAX_PODS = 100;
 /** Most faults that are kept; one is enough to refuse. */
 const MAX_FAULTS = 5;

@@ -25,6 +25,18 @@ const SAME: Readonly<Record<string, { readonly flags: readonly string[]; readonl
     flags: ["--pull-secrets", "--tls-secret=own-tls", "--ca-bundle=ca.crt"],
     values: ["--set", "pullSecrets=true", ...SECRET],
   },
+  "custom resources": {
+    flags: [
+      "--workload=jobs.batch.volcano.sh=/spec/tasks/*/template",
+      ...["/spec/headGroupSpec/template", "/spec/workerGroupSpecs/*/template"].map(
+        (path) => `--workload=rayclusters.ray.io=${path}`,
+      ),
+    ],
+    values: [
+      "--set-json",
+      'workloads={"jobs.batch.volcano.sh":["/spec/tasks/*/template"],"rayclusters.ray.io":["/spec/headGroupSpec/template","/spec/workerGroupSpecs/*/template"]}',
+    ],
+  },
   "one replica, all namespaces, failing open": {
     flags: ["--replicas=1", "--namespaces=not-excluded", "--failure-policy=Ignore", "--webhook-timeout=3s"],
     values: ["--set", "replicas=1,namespaces=not-excluded,failurePolicy=Ignore,webhookTimeout=3"],
@@ -116,6 +128,9 @@ test("Helm chart: values that would not work in the cluster -> refused, nothing 
     [[...FILES, "--set", "failurePolicy=Open"], /failurePolicy/],
     [[...FILES, "--set", "namespaces=all"], /namespaces/],
     [[...FILES, "--set", "replica=3"], /replica/],
+    [[...FILES, "--set-json", 'workloads={"deployments.apps":["/spec/template"]}'], /workloads/],
+    [[...FILES, "--set-json", 'workloads={"rollouts.argoproj.io":[]}'], /workloads/],
+    [[...FILES, "--set-json", 'workloads={"rollouts.argoproj.io":["spec"]}'], /workloads/],
   ];
   for (const [values, reason] of cases) {
     const { code, stdout, stderr } = await render(...values);

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { ManifestOptions } from "../../admission/manifest-parts.ts";
 import { manifests } from "../../admission/manifests.ts";
+import { readWorkloads } from "../../admission/workload-paths.ts";
 import { trustPolicyFile } from "../../cli/flags/trust-policy.ts";
 import { readPolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Invocation, Run } from "../../cli/parser/define.ts";
@@ -47,6 +48,7 @@ export const run: Run<typeof definition> = async (io, { args: [image = ""], flag
       tls,
       files,
       policy: POLICY,
+      workloads: readWorkloads(flags.workload),
     },
     timeoutSeconds: timeoutOf(flags),
   });

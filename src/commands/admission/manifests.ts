@@ -1,3 +1,4 @@
+import { workloadFlag } from "../../cli/flags/workloads.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { shape } from "../../cli/parser/shape.ts";
 
@@ -18,6 +19,7 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   flags: {
     trustPolicy: flag.string("trust policy file, which states who must have signed"),
+    workload: workloadFlag,
     certManager: flag.bool("let cert-manager issue and renew the certificate"),
     tlsSecret: flag.string("name of the Secret with the certificate for tsign.NAMESPACE.svc and its key"),
     caBundle: flag.string("PEM file of the CA certificates that issued the certificate in --tls-secret"),

@@ -6,6 +6,7 @@ import { LivePolicy } from "../../admission/live-policy.ts";
 import { PullSecrets } from "../../admission/pull-secrets.ts";
 import { AdmissionService } from "../../admission/service.ts";
 import { Traces, traceTarget } from "../../admission/traces.ts";
+import { readWorkloads, type Workloads } from "../../admission/workload-paths.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
 import {
   readAddress,
@@ -39,9 +40,12 @@ export const run: Run<typeof definition> = async (io, { flags, answer }) => {
   const file = requirePolicyFile(io, flags);
   const address = readAddress(flags);
   const named = readService(flags);
+  const workloads = readWorkloads(flags.workload);
   if (!named) await readCertificate(io, flags);
   await readClientCa(io, flags);
-  await io.orderly(() => withEnding(io.signal, () => serve(io, { flags, file, address, named, mask: answer })));
+  await io.orderly(() =>
+    withEnding(io.signal, () => serve(io, { flags, file, address, named, workloads, mask: answer })),
+  );
 };
 
 interface Serving {
@@ -51,11 +55,13 @@ interface Serving {
   readonly address: ListenOptions;
   /** The Service whose certificate is kept; undefined with files. */
   readonly named: ServiceName | undefined;
+  /** Where custom resources name images. */
+  readonly workloads: Workloads;
   /** Leaves secrets out of a text. */
   readonly mask: (text: string) => string;
 }
 
-async function serve(io: Io, { flags, file, address, named, mask }: Serving): Promise<void> {
+async function serve(io: Io, { flags, file, address, named, workloads, mask }: Serving): Promise<void> {
   const log = (entry: Readonly<Record<string, unknown>>) =>
     io.stderr.write(`${JSON.stringify({ time: io.now().toISOString(), ...entry })}\n`);
   // Requests are still answered after the signal that ends the command.
@@ -83,7 +89,7 @@ async function serve(io: Io, { flags, file, address, named, mask }: Serving): Pr
   const versions = await policies?.read();
   const needsClient = tls.clientCa !== undefined;
   const traces = tracesOf(own, log);
-  const common = { policy, policies, decider, pullSecrets, mask, providerTimeout, needsClient, log };
+  const common = { policy, policies, decider, pullSecrets, workloads, mask, providerTimeout, needsClient, log };
   const service = new AdmissionService(own, { ...common, traces });
   const listening = await io.listen({ ...address, tls }, (request) => service.handle(request));
   log({ level: "info", message: `serving on https://${hostOf(address)}:${listening.port}`, policy: file });

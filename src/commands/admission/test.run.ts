@@ -4,6 +4,8 @@ import { recordOf, reportOf, wordOf } from "../../admission/report.ts";
 import { NO_DEADLINE } from "../../admission/time-limits.ts";
 import { answersFor } from "../../admission/webhook.ts";
 import type { Answer } from "../../admission/words.ts";
+import { checkWorkloads } from "../../admission/workload-files.ts";
+import { readWorkloads, type Workloads } from "../../admission/workload-paths.ts";
 import { registryOptions } from "../../cli/flags/registry.ts";
 import { readImageFile } from "../../cli/options/image-sources.ts";
 import { requireOneRegistry } from "../../cli/options/sent-credentials.ts";
@@ -20,7 +22,8 @@ import type definition from "./test.ts";
 export const run: Run<typeof definition> = async (io, { args, flags, answer }) => {
   const file = requirePolicyFile(io, flags);
   requireReportFormats(io, flags.report);
-  const places = await readPlaces(io, args);
+  const workloads = readWorkloads(flags.workload);
+  const places = await readPlaces(io, args, workloads);
   requireOneRegistry([...places.keys()], { path: args.join(", "), flags });
   const policy = await LivePolicy.open(io, {
     read: () => readPolicyFile(io, file),
@@ -48,10 +51,11 @@ export const run: Run<typeof definition> = async (io, { args, flags, answer }) =
 };
 
 /** The places (`file:line`) of each image, in the order of the files. */
-async function readPlaces(io: Io, files: readonly string[]): Promise<Map<string, string[]>> {
+async function readPlaces(io: Io, files: readonly string[], workloads: Workloads): Promise<Map<string, string[]>> {
   const places = new Map<string, string[]>();
   for (const path of files) {
-    const { read, options } = await readImageFile(io, path, { format: "kubernetes" });
+    const { content, read, options } = await readImageFile(io, path, { format: "kubernetes" });
+    for (const text of checkWorkloads(content, options.path, workloads)) io.stderr.write(`WARNING: ${text}\n`);
     for (const { image, line } of read.images) {
       places.set(image, [...(places.get(image) ?? []), `${options.path}:${line}`]);
     }

@@ -1,5 +1,6 @@
 import { registryFlags } from "../../cli/flags/registry.ts";
 import { reportingFlags } from "../../cli/flags/reporting.ts";
+import { workloadFlag } from "../../cli/flags/workloads.ts";
 import { defineCommand, flag } from "../../cli/parser/define.ts";
 import { shape } from "../../cli/parser/shape.ts";
 
@@ -33,6 +34,7 @@ export default defineCommand({
   flags: {
     ...registryFlags,
     trustPolicy: flag.string("trust policy file, which states who must have signed"),
+    workload: workloadFlag,
     report,
   },
 });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { Decider } from "../../../src/admission/decider.ts";
 import { LivePolicy } from "../../../src/admission/live-policy.ts";
 import { AdmissionService } from "../../../src/admission/service.ts";
+import { readWorkloads } from "../../../src/admission/workload-paths.ts";
 import { PLAIN_REGISTRY } from "../../../src/oci/open.ts";
 import { testIo } from "../../support/test-io.ts";
 import { changes, mutate } from "../mutate.ts";
@@ -53,7 +54,11 @@ const OBJECTS: readonly [object: Json, request: Json][] = [
   [{ apiVersion: "batch/v1", kind: "CronJob", spec: { jobTemplate: { spec: template } } }, {}],
   [{ apiVersion: "autoscaling/v1", kind: "Scale", spec: { replicas: 3 } }, { subResource: "scale" }],
   [{ apiVersion: "argoproj.io/v1", kind: "Rollout", spec: template }, {}],
+  [{ apiVersion: "argoproj.io/v1", kind: "Rollout", spec: { list: [{ spec: spec() }, { spec: spec() }] } }, {}],
+  [{ apiVersion: "argoproj.io/v1", kind: "Canary", spec: template }, {}],
 ];
+const WORKLOAD_FIELDS = ["template", "list"];
+const WORKLOADS = readWorkloads(["template", "list/*"].map((path) => `rollouts.argoproj.io=/spec/${path}`));
 
 function reviewOf([object, request]: readonly [Json, Json]): Json {
   const [group = "", version = ""] = String(object["apiVersion"]).includes("/")
@@ -73,7 +78,7 @@ async function openService(): Promise<AdmissionService> {
   const policy = await LivePolicy.open(io, { read, registry: PLAIN_REGISTRY, warn: () => {} });
   const options = { maxBytes: 1e6, workers: 1, tagPrefix: "", rekorUrl: undefined };
   const decider = new Decider(io, { current: () => policy.current, options });
-  const more = { providerTimeout: 900, needsClient: false, log: () => {}, mask: (text: string) => text };
+  const more = { providerTimeout: 900, needsClient: false, workloads: WORKLOADS, log: () => {}, mask: String };
   return new AdmissionService(io, { policy, decider, ...more });
 }
 
@@ -118,10 +123,15 @@ export const REVIEW_TARGET: Target = {
 };
 
 /** @throws Finding for an image that is not good, in a place where a Pod would start it */
-function requireGood({ operation, object, oldObject }: Json): void {
+function requireGood({ operation, kind, object, oldObject }: Json): void {
   if (operation === "DELETE" || operation === "CONNECT") return;
-  const old = operation === "UPDATE" ? [...imagesIn(oldObject)] : [];
-  for (const image of imagesIn(object)) {
+  // A custom resource has its images at its paths only.
+  const placesOf = (of: unknown) =>
+    (kind as Json)["kind"] === "Rollout"
+      ? WORKLOAD_FIELDS.map((name) => ((of as Json | null)?.["spec"] as Json | null)?.[name])
+      : of;
+  const old = operation === "UPDATE" ? [...imagesIn(placesOf(oldObject))] : [];
+  for (const image of imagesIn(placesOf(object))) {
     if (old.includes(image) || image === "") continue;
     if (typeof image !== "string" || !GOOD_NAME.test(image)) throw new Finding(`allows ${JSON.stringify(image)}`);
   }

@@ -79,6 +79,14 @@ webhooks:
         operations: [CREATE, UPDATE]
         resources: [cronjobs, jobs]
         scope: Namespaced
+      {{- range $name, $_ := .Values.workloads }}
+      {{- $parts := splitn "." 2 $name }}
+      - apiGroups: [{{ $parts._1 | quote }}]
+        apiVersions: ["*"]
+        operations: [CREATE, UPDATE]
+        resources: [{{ $parts._0 | quote }}]
+        scope: Namespaced
+      {{- end }}
       {{- end }}
     namespaceSelector:
       matchExpressions:
