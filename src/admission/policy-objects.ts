@@ -25,7 +25,7 @@ export interface PolicyObject {
 }
 
 /** Largest policy in an object, in bytes, and most regular expressions in it: others wait while they are compiled. */
-const [MOST_BYTES, MOST_EXPRESSIONS] = [256 * 1024, 100];
+const [MOST_BYTES, MOST_EXPRESSIONS, MOST_REPEATED] = [256 * 1024, 100, 20_000];
 
 /** Reads an object, without the policy in it. @param namespace of the request, if the object does not name it */
 export function policyObjectOf(kind: PolicyKind, object: JsonObject, namespace?: string): PolicyObject {
@@ -47,10 +47,31 @@ function contentOf(spec: unknown, name: string): Uint8Array | TsignError {
   }
   if (Buffer.byteLength(text) > MOST_BYTES)
     return new TsignError("limit", `${name} is larger than ${MOST_BYTES} bytes`);
-  if (text.split('"regexp":').length - 1 > MOST_EXPRESSIONS) {
+  const expressions = [...text.matchAll(/"regexp":("(?:[^"\\]|\\.)*")/g)].map(([, quoted = '""']) =>
+    JSON.parse(quoted),
+  );
+  if (expressions.length > MOST_EXPRESSIONS) {
     return new TsignError("limit", `${name} has more than ${MOST_EXPRESSIONS} regular expressions`);
   }
+  if (expressions.reduce((sum, each) => sum + sizeOf(each), 0) > MOST_REPEATED) {
+    return new TsignError("limit", `${name} has regular expressions with too many repetitions`, {
+      hint: "write * or + in place of numbers in {}",
+    });
+  }
   return Buffer.from(JSON.stringify(spec, undefined, 2));
+}
+
+/** About how large a regular expression is with its counted repetitions written out, which RE2 does: it takes seconds for 100,000. */
+function sizeOf(expression: string): number {
+  const counts = [...expression.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].map(([, least, most]) => Number(most || least));
+  if (!expression.includes("){")) return counts.reduce((sum, each) => sum + each, expression.length);
+  return (
+    expression.length *
+    Math.min(
+      1000,
+      counts.reduce((product, each) => product * Math.max(1, each), 1),
+    )
+  ); // RE2's limit
 }
 
 /**
