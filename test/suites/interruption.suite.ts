@@ -8,9 +8,9 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { PASSWORD, writeKeyPairs } from "./support/key-pairs.ts";
-import { BEFORE, ENVIRONMENT, PROGRAM } from "./support/program.ts";
-import { temporaryFolder } from "./support/test-io.ts";
+import { PASSWORD, writeKeyPairs } from "../support/key-pairs.ts";
+import { BEFORE, ENVIRONMENT, PROGRAM } from "../support/program.ts";
+import { temporaryFolder } from "../support/test-io.ts";
 
 /** Milliseconds from the signal, or the message of --timeout, to the end of the process. Generous, because loaded machines are slow. */
 const AT_ONCE = 8000;
@@ -198,7 +198,7 @@ test("sign: several images, interrupted -> those that are left are named", { ski
 test("long computation -> signals and --timeout end the program at once", async (t) => {
   const cwd = temporaryFolder(t);
   const script = join(cwd, "busy.ts");
-  const source = resolve(import.meta.dirname, "../src");
+  const source = resolve(import.meta.dirname, "../../src");
   // The computation starts once the watchdog runs and --timeout has begun, because starting may take long. The
   // loop yields many times so that late timers run one after the other.
   writeFileSync(
