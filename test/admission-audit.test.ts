@@ -298,6 +298,8 @@ test("kubeconfig: current and named contexts, several files, tokens, certificate
     ".kube/config",
     "clusters:\n- {name: c, cluster: {server: 'https://c.test:6443', certificate-authority: ../ca.pem, tls-server-name: kube}}\n" +
       "- {name: plain, cluster: {server: 'https://p.test', insecure-skip-tls-verify: true}}\n- {name: proxied, cluster: {server: 'https://p.test', proxy-url: 'http://x'}}\n" +
+      "- {name: both, cluster: {server: 'https://p.test', insecure-skip-tls-verify: true, certificate-authority: ../ca.pem}}\n" +
+      `- {name: data, cluster: {server: 'https://p.test', insecure-skip-tls-verify: true, certificate-authority-data: ${base64(cert)}}}\n` +
       `users:\n- {name: t, user: {tokenFile: ../token}}\n- {name: k, user: {client-certificate-data: ${base64(cert)}, client-key-data: ${base64(key)}}}\n` +
       `- {name: e, user: {exec: ${exec.replace("./plugin", "../plugin")}}}\n- {name: no, user: {exec: ${exec.replace("./plugin", "../plugin").replace("yes", "no")}}}\n` +
       "- {name: p, user: {username: bob, password: pw}}\n- {name: old, user: {auth-provider: {name: gcp}}}\n" +
@@ -305,6 +307,7 @@ test("kubeconfig: current and named contexts, several files, tokens, certificate
       ["t", "k", "e", "no", "p", "old", "gone"]
         .map((name) => `- {name: ${name}, context: {cluster: c, user: ${name}}}\n`)
         .join("") +
+      "- {name: both, context: {cluster: both}}\n- {name: data, context: {cluster: data}}\n" +
       "- {name: plain, context: {cluster: plain}}\n- {name: proxied, context: {cluster: proxied, user: t}}\ncurrent-context: t\n",
   );
   const io = testIo({ cwd, env: { HOME: cwd, PATH: process.env["PATH"] } });
@@ -331,6 +334,8 @@ test("kubeconfig: current and named contexts, several files, tokens, certificate
     ["gone", "", /there is no user "gone"/, "input"],
     ["old", "", /auth-provider is not supported/, "unsupported"],
     ["proxied", "", /proxy-url is not supported/, "unsupported"],
+    ["both", "", /insecure-skip-tls-verify cannot be used with certificate-authority/, "input"],
+    ["data", "", /insecure-skip-tls-verify cannot be used with certificate-authority/, "input"],
     ["no", "", /run \S+plugin for credentials of Kubernetes: it ended with 1/, "auth"],
     ["", "broken", /read kubeconfig \S+broken: not YAML/, "input"],
     ["", "list", /read kubeconfig \S+list: not a mapping/, "input"],

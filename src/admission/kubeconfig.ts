@@ -122,9 +122,14 @@ async function connectionOf(
   return { server, authorization: user.authorization, tls: { ...tls, ...user.tls } };
 }
 
+/** As client-go: who gives a certificate authority expects that it is required. */
 async function clusterTls(io: Pick<Io, "files">, cluster: Entry): Promise<TlsOptions> {
   const ca = await pemOf(io, cluster, "certificate-authority");
   const name = textOf(cluster.value["tls-server-name"]);
+  if (ca !== undefined && cluster.value["insecure-skip-tls-verify"] === true) {
+    const hint = "remove insecure-skip-tls-verify from the cluster";
+    refuse(cluster.file, "insecure-skip-tls-verify cannot be used with certificate-authority", "input", hint);
+  }
   return {
     ...(ca === undefined ? {} : { ca }),
     ...(name === "" ? {} : { serverName: name }),

@@ -89,6 +89,13 @@ async function connect(io: ProviderIo, load: LoadPackage | undefined): Promise<S
   if (server === NOT_FOUND) throw new TsignError("auth", `missing credentials for ${SERVICE}`, { hint: CONFIGURE });
   if (server === "")
     throw new TsignError("auth", `missing cluster in the ${SERVICE} configuration`, { hint: CONFIGURE });
+  if (options.ca && options.rejectUnauthorized === false) {
+    throw new TsignError(
+      "auth",
+      `unusable ${SERVICE} configuration: insecure-skip-tls-verify cannot be used with certificate-authority`,
+      { hint: "remove insecure-skip-tls-verify from the cluster" },
+    );
+  }
   const authorization = options.headers?.["Authorization"] ?? (options.auth && basic(options.auth));
   const impersonated = options.headers?.["Impersonate-User"];
   return createService(io, {

@@ -180,7 +180,7 @@ describe("GitHub", () => {
 describe("Kubernetes", () => {
   const SERVER = "https://cluster.test:6443";
   const library =
-    (config: { server?: string; context?: string; fails?: Error } = {}) =>
+    (config: { server?: string; context?: string; fails?: Error; insecure?: boolean } = {}) =>
     async () => ({
       KubeConfig: class {
         loadFromDefault() {
@@ -190,6 +190,7 @@ describe("Kubernetes", () => {
         getCurrentCluster = () => ({ server: config.server ?? SERVER });
         async applyToHTTPSOptions(options: object) {
           Object.assign(options, { headers: { Authorization: "Bearer k8s-secret" }, ca: Buffer.from("authority") });
+          if (config.insecure) Object.assign(options, { rejectUnauthorized: false });
         }
       },
     });
@@ -265,6 +266,9 @@ describe("Kubernetes", () => {
       code: "auth",
       text: /unusable Kubernetes configuration: ENOENT: no such file: \/none/,
     });
+    const insecure = k8sProvider(io, "k8s://ns/s", library({ insecure: true }));
+    const text = /insecure-skip-tls-verify cannot be used with certificate-authority\nremove insecure-skip-tls-verify/;
+    await refuses(insecure.publicKey(), { code: "auth", text });
     for (const reference of ["k8s://ns", "k8s://ns/a/b", "k8s:///s", "k8s://NS/s", "k8s://ns/../x"]) {
       await refuses(() => k8sProvider(io, reference), { code: "input", text: /invalid Kubernetes reference/ });
     }
