@@ -8,14 +8,13 @@ import { Decider } from "../../src/admission/decider.ts";
 import { LivePolicy } from "../../src/admission/live-policy.ts";
 import { AdmissionService } from "../../src/admission/service.ts";
 import { PLAIN_REGISTRY } from "../../src/oci/open.ts";
-import { openShop, serve, startCluster } from "../suites/admission-kit.ts";
+import { openShop, portOf, serve, startCluster } from "../suites/admission-kit.ts";
 import {
   createPods,
   enforce,
   type Load,
   memoryOf,
   openBalancer,
-  portOf,
   reviewsOf,
   sendReviews,
 } from "../suites/admission-load.ts";

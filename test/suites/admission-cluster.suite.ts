@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
@@ -12,7 +11,16 @@ import { parseReference } from "../../src/oci/ref.ts";
 import { pushImage } from "../../src/sandbox/registry/push.ts";
 import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
 import { testIo } from "../support/test-io.ts";
-import { type ApiAnswer, type Cluster, openShop, type Shop, startCluster } from "./admission-kit.ts";
+import {
+  type ApiAnswer,
+  type Cluster,
+  openShop,
+  portOf,
+  type Served,
+  type Shop,
+  startCluster,
+  startServing,
+} from "./admission-kit.ts";
 import { folder, run, TSIGN } from "./support.ts";
 
 const real = systemIo();
@@ -40,11 +48,8 @@ function placeOf({ apiVersion, kind, metadata }: Any): string {
 }
 
 /** A running replica. */
-interface Replica {
+interface Replica extends Served {
   readonly name: string;
-  readonly port: number;
-  log(): string;
-  logged(pattern: RegExp): Promise<void>;
   /** Ends it with a signal, and waits for its end. */
   end(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
@@ -56,9 +61,9 @@ async function balance(t: TestContext, replicas: () => readonly Replica[]): Prom
   const server = createServer((client) => {
     const known = [...replicas()];
     const dial = (left: number) => {
-      const port = known[turn++ % Math.max(known.length, 1)]?.port;
-      if (left === 0 || port === undefined) return client.destroy();
-      const upstream = connect(port, "127.0.0.1");
+      const replica = known[turn++ % Math.max(known.length, 1)];
+      if (left === 0 || replica === undefined) return client.destroy();
+      const upstream = connect(portOf(replica), "127.0.0.1");
       let isOpen = false;
       upstream.once("connect", () => {
         isOpen = true;
@@ -146,22 +151,12 @@ async function world(t: TestContext, flags: readonly string[]): Promise<World> {
       ...{ KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: api },
     };
     const program = [join(import.meta.dirname, "in-pod.ts"), pods, ...own, `--tls-lifetime=${LIFETIME}s`];
-    const child = spawn(process.execPath, program, { cwd, env, stdio: ["ignore", "ignore", "pipe"] });
-    t.after(() => child.kill("SIGKILL"));
-    let text = "";
-    child.stderr.setEncoding("utf8").on("data", (more: string) => {
-      text += more;
-    });
-    const logged = async (pattern: RegExp) => {
-      for (let tries = 0; tries < 1200 && !pattern.test(text); tries++) await real.sleep(50);
-      assert.match(text, pattern, name);
-    };
-    await logged(/serving on /);
+    const served = await startServing(t, [process.execPath, ...program], { cwd, env });
     const replica: Replica = {
-      ...{ name, logged, log: () => text, port: Number(/serving on https:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1]) },
+      ...{ ...served, name },
       async end(signal) {
-        const ended = new Promise((done) => child.once("exit", done));
-        child.kill(signal);
+        const ended = new Promise((done) => served.child.once("exit", done));
+        served.child.kill(signal);
         await ended;
         replicas.splice(replicas.indexOf(replica), 1);
       },

@@ -134,6 +134,29 @@ export interface Served {
   readonly child: ChildProcess;
 }
 
+export const portOf = ({ url }: Pick<Served, "url">) => Number(new URL(url).port);
+
+/** Runs a program that is, or starts, `tsign admission serve` on a free port of 127.0.0.1, and waits until it serves. */
+export async function startServing(
+  t: TestContext,
+  [program, ...args]: readonly [program: string, ...args: string[]],
+  { cwd, env }: { cwd: string; env: NodeJS.ProcessEnv },
+): Promise<Served> {
+  const child = spawn(program, args, { cwd, env, stdio: ["ignore", "ignore", "pipe"] });
+  t.after(() => child.kill("SIGKILL"));
+  let text = "";
+  child.stderr.setEncoding("utf8").on("data", (more: string) => {
+    text += more;
+  });
+  const logged = async (pattern: RegExp) => {
+    for (let tries = 0; tries < 1200 && !pattern.test(text); tries++) await real.sleep(50);
+    assert.match(text, pattern);
+  };
+  await logged(/serving on /);
+  const url = /serving on (https:\/\/127\.0\.0\.1:\d+)/.exec(text)?.[1] ?? assert.fail(text);
+  return { url, child, log: () => text, logged };
+}
+
 /** Starts `bin/tsign admission serve` on a free port, with further flags. */
 export async function serve(
   t: TestContext,
@@ -146,21 +169,5 @@ export async function serve(
   const flags = ["--trust-policy=policy.yaml", "--listen=127.0.0.1:0", "--tls-cert=tls.crt", "--tls-key=tls.key"];
   const more = ["--reload-interval=200ms", "--shutdown-delay=100ms"];
   const env = { PATH: process.env["PATH"], HOME: cwd };
-  const child = spawn(TSIGN, ["admission", "serve", ...flags, ...more, ...further], {
-    cwd,
-    env,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  t.after(() => child.kill("SIGKILL"));
-  let text = "";
-  child.stderr.setEncoding("utf8").on("data", (more: string) => {
-    text += more;
-  });
-  const logged = async (pattern: RegExp) => {
-    for (let tries = 0; tries < 600 && !pattern.test(text); tries++) await real.sleep(50);
-    assert.match(text, pattern);
-  };
-  await logged(/serving on /);
-  const url = /serving on (https:\/\/127\.0\.0\.1:\d+)/.exec(text)?.[1] ?? assert.fail(text);
-  return { url, child, log: () => text, logged };
+  return startServing(t, [TSIGN, "admission", "serve", ...flags, ...more, ...further], { cwd, env });
 }

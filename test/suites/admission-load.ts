@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { TestContext } from "node:test";
 import { systemIo } from "../../src/io/system.ts";
 import type { tlsAuthority } from "../support/tls-authorities.ts";
-import { type ApiAnswer, type Case, type Cluster, type Served, type Shop, serve } from "./admission-kit.ts";
+import { type ApiAnswer, type Case, type Cluster, portOf, type Served, type Shop, serve } from "./admission-kit.ts";
 
 const real = systemIo();
 /** What bin/tsign runs if it is there. */
@@ -121,8 +121,6 @@ export async function enforce(
     await real.sleep(100);
   }
 }
-
-export const portOf = ({ url }: Served) => Number(new URL(url).port);
 
 /** How many reviews a replica has answered. */
 export async function reviewsOf(served: Served, ca: string): Promise<number> {
