@@ -296,6 +296,11 @@ test("policy objects: what would use the service's files, credentials or network
       /trust "t" names a file/,
     ],
     ["ClusterTsignPolicy", { ...demand(b), trust: { t: { authorities: "ca.pem" } } }, /trust "t" names a file/],
+    [
+      "ClusterTsignPolicy",
+      { ...demand(b), mirrors: [{ source: "r.example", mirror: "10.0.0.1" }] },
+      /mirrors are not allowed in an object; write them into the service's policy file/,
+    ],
     ["ClusterTsignPolicy", attested({ file: "p.rego" }), /policy "p\.rego" is a file/],
     ["TsignPolicy", attested({ rego: "package x" }), /CUE and Rego are not allowed in a namespace/],
     ["TsignPolicy", { ...demand(b), unmached: "audit" }, /unmached/],

@@ -4,9 +4,7 @@ import type { Digest } from "../format/digest.ts";
 import { HeavyTurns } from "../images/heavy.ts";
 import { imageTarget, openImage, type RegistryImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
-import { Connections, type RegistryOptions } from "../oci/open.ts";
 import { formatReference, type Reference } from "../oci/ref.ts";
-import { pullCredentials } from "../oci/registry/pull-secrets.ts";
 import {
   type Decided,
   type DecideOptions,
@@ -15,12 +13,14 @@ import {
   decideSavedImage,
 } from "../trust-policy/decide.ts";
 import type { Decision } from "../trust-policy/decision.ts";
+import { mirrorsOf } from "../trust-policy/mirrors.ts";
 import type { Effect, Rule } from "../trust-policy/model.ts";
 import { isDated, sizeOf } from "./dated.ts";
 import { Kept } from "./kept.ts";
 import type { Loaded } from "./live-policy.ts";
 import { namedIn } from "./named.ts";
 import { NO_SECRETS, type PullScope } from "./pull-secrets.ts";
+import { Registries } from "./registries.ts";
 import { TimeLimits } from "./time-limits.ts";
 import { REGISTRY_TURNS, Turns } from "./turns.ts";
 
@@ -55,8 +55,6 @@ const MAX_EVIDENCE = 256 * 1024;
 const MOST_EVIDENCE = 500;
 /** Largest decision that is kept, in characters. Its reasons quote signatures, which anybody may store. */
 const MAX_DECISION = 16 * 1024;
-/** Most different credentials whose sessions are kept. */
-const MOST_REGISTRIES = 500;
 /** Most repositories with an open session: whoever may create Pods may name any number of them. */
 const MOST_SESSIONS = 5000;
 /** How long an image with large signatures waits for another one, whose registry may be slow. Milliseconds. */
@@ -96,7 +94,7 @@ export class Decider {
   readonly #dated = new Kept<KeptDecision>(MOST_EVIDENCE);
   readonly #resolving = new Map<string, Running<RegistryImage>>();
   readonly #deciding = new Map<string, Running<Decided>>();
-  readonly #registries = new Kept<RegistryOptions>(MOST_REGISTRIES);
+  readonly #registries: Registries;
   readonly #turns = new Turns(REGISTRY_TURNS);
   readonly #heavy: HeavyTurns;
 
@@ -105,6 +103,7 @@ export class Decider {
     const { current, options, limit } = of;
     this.#limits = new TimeLimits(io, limit);
     this.#io = this.#limits.io;
+    this.#registries = new Registries(this.#io);
     this.#current = current;
     this.#options = options;
     this.#heavy = new HeavyTurns(async (ended) => {
@@ -149,7 +148,10 @@ export class Decider {
     loaded: Loaded,
     { ref, rule, until, scope, running }: Asked & Pick<ImageNeeds, "scope" | "running">,
   ): Promise<{ decision: Decision; source: Source }> {
-    const { id, registry } = this.#registryFor(loaded, ref, scope ? await scope() : NO_SECRETS);
+    // Objects of a cluster name none: the service decides which hosts it asks.
+    const mirrors = mirrorsOf(this.#current().policy, ref);
+    const places = [ref, ...(mirrors?.places ?? []).map(({ repository }) => repository)];
+    const { id, registry } = this.#registries.for(loaded, places, scope ? await scope() : NO_SECRETS);
     registry.connections?.trim(MOST_SESSIONS);
     const isUnpinned = rule?.pinned === true && ref.digest === undefined;
     const keyOf = (digest: Digest) => JSON.stringify([loaded.id, rule?.index, ref.name, digest, isUnpinned, id]);
@@ -160,7 +162,7 @@ export class Decider {
     const pinned = fixed === undefined ? undefined : `${ref.name}@${fixed}`;
     const name = `${loaded.id} ${pinned ?? formatReference(ref)} ${id}`;
     const image = await this.#once(this.#resolving, { key: name, until, registry: ref.registry }, () =>
-      openImage(this.#io, pinned ?? ref.original, { registry, mustExist: false }),
+      openImage(this.#io, pinned ?? ref.original, { registry, mustExist: false, mirrors }),
     );
     const { digest } = image;
     const key = keyOf(digest);
@@ -175,24 +177,6 @@ export class Decider {
       return made;
     });
     return { decision: { ...decided.decision, subject: formatReference(ref) }, source: "verified" };
-  }
-
-  /**
-   * How the registry is asked. What was learnt with credentials is kept under their id, and their sessions apart from the others:
-   * what one namespace may read is not an answer for another.
-   */
-  #registryFor(loaded: Loaded, ref: Reference, { id, configs }: PullScope): { id: string; registry: RegistryOptions } {
-    const { registry } = loaded;
-    // Signatures in a repository of their own may need credentials that the image's registry does not.
-    const isElsewhere = (this.#io.env["COSIGN_REPOSITORY"] ?? "") !== "";
-    if (id === "" || (!isElsewhere && pullCredentials(configs, ref) === undefined)) return { id: "", registry };
-    const key = `${loaded.id} ${id}`;
-    const now = this.#io.now().getTime();
-    const known = this.#registries.get(key, now);
-    if (known) return { id, registry: known };
-    const made = { ...registry, pullSecrets: configs, connections: new Connections() };
-    this.#registries.set(key, made, now + KEEP_ACCEPTED);
-    return { id, registry: made };
   }
 
   /** A decision that was kept. What depends on the time is decided anew, with the signatures that were kept. */

@@ -80,7 +80,10 @@ function sizeOf(expression: string): number {
  *
  * @throws TsignError "input"
  */
-export function requireSelfContained({ path, signers, denied, trust, rules }: TrustPolicy, namespace: string): void {
+export function requireSelfContained(
+  { path, signers, denied, trust, rules, mirrors }: TrustPolicy,
+  namespace: string,
+): void {
   const refuse = (what: string, hint: string) => {
     throw new TsignError("input", `read ${path}: ${what}`, { hint });
   };
@@ -92,6 +95,7 @@ export function requireSelfContained({ path, signers, denied, trust, rules }: Tr
     if (!key.includes("-----BEGIN"))
       refuse(`key "${key.slice(0, 100)}" is not PEM`, "write the public key into the object");
   }
+  if (mirrors.length > 0) refuse("mirrors are not allowed in an object", "write them into the service's policy file");
   for (const [name, { trustedRoot, authorities, intermediates, timestampAuthority }] of trust) {
     const named = trustedRoot ?? authorities ?? intermediates ?? timestampAuthority;
     if (named !== undefined) refuse(`trust "${name}" names a file`, "leave it out: the service's trusted root is used");

@@ -5,8 +5,9 @@ import { type ImageTarget, imageTarget, openImage } from "../images/open.ts";
 import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import type { RegistryOptions } from "../oci/open.ts";
-import type { Reference } from "../oci/ref.ts";
+import { parseReference, type Reference } from "../oci/ref.ts";
 import { type Decided, decideImage } from "../trust-policy/decide.ts";
+import { mirrorsOf } from "../trust-policy/mirrors.ts";
 import type { TrustPolicy } from "../trust-policy/model.ts";
 import { PolicySources } from "../trust-policy/sources.ts";
 
@@ -27,6 +28,8 @@ interface DeciderOptions {
   readonly workers: number;
   /** URL of a Rekor v1 for legacy signatures stored without a log entry; undefined to ask none. */
   readonly rekorUrl: string | undefined;
+  /** Whether images are read at the mirrors of the policy. */
+  readonly mirrors: boolean;
 }
 
 /** Decides on the images of one command, several at a time. A name stands for one digest, however often it is given. */
@@ -85,7 +88,8 @@ export class PolicyDecider {
 
   async #lookUp(image: string, own: Io): Promise<Opened> {
     const { registry } = this.#options;
-    const opened = await openImage(own, image, { registry, mustExist: true });
+    const mirrors = this.#options.mirrors ? mirrorsOf(this.#policy, parseReference(image)) : undefined;
+    const opened = await openImage(own, image, { registry, mustExist: true, mirrors });
     return { ref: opened.ref, target: await imageTarget(own, opened, registry) };
   }
 }

@@ -64,7 +64,7 @@ export class Promotion {
     this.#options = options;
     this.#names = namesOf(options);
     const registry = registryOptions(options.flags);
-    this.#decider = new PolicyDecider(io, policy, { registry, workers: WORKERS, rekorUrl: undefined });
+    this.#decider = new PolicyDecider(io, policy, { registry, workers: WORKERS, rekorUrl: undefined, mirrors: false });
   }
 
   /** @throws TsignError "usage" for a flag that the policy replaces, and for names of the summary that are missing; those of loadTrustPolicy */

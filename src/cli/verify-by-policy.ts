@@ -83,6 +83,7 @@ async function decideAll(
     registry: { ...registryOptions(flags), connections: new Connections() },
     workers: Math.max(1, Math.floor(flags.maxWorkers / Math.min(flags.maxWorkers, images.length))),
     rekorUrl: flags.offline ? undefined : flags.rekorUrl,
+    mirrors: true,
   });
   let index = 0;
   for await (const settled of settledInOrder(images.entries(), flags.maxWorkers, ([position, image]) =>

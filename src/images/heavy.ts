@@ -24,19 +24,20 @@ export class HeavyTurns {
   async run<T>(target: ImageTarget, work: (target: ImageTarget) => Promise<T>): Promise<T> {
     let bytes = 0;
     let turn: Promise<() => void> | undefined;
-    const attachments: ImageStore = {
-      ...target.attachments,
+    const bounded = (store: ImageStore): ImageStore => ({
+      ...store,
       blob: async (descriptor, options) => {
         bytes += descriptor.size;
         if (bytes > LIGHT) {
           turn ??= this.#take();
           await turn;
         }
-        return target.attachments.blob(descriptor, options);
+        return store.blob(descriptor, options);
       },
-    };
+    });
+    const { attachments, moreAttachments: more } = target;
     try {
-      return await work({ ...target, attachments });
+      return await work({ ...target, attachments: bounded(attachments), moreAttachments: more && bounded(more) });
     } finally {
       turn?.then(
         (release) => release(),

@@ -7,6 +7,7 @@ import { formatReference, parseReference, type Reference } from "../oci/ref.ts";
 import { attachmentTag } from "../oci/tags.ts";
 import type { Descriptor, ImageStore } from "../oci/types.ts";
 import { imagesBelow, noSuchImage } from "./below.ts";
+import { findAtMirrors, type ImageMirrors } from "./mirrors.ts";
 
 /** An image in a registry, resolved to a digest. */
 export interface RegistryImage {
@@ -17,6 +18,8 @@ export interface RegistryImage {
   readonly descriptor: Descriptor | undefined;
   /** For an attachment: the image it is attached to, as the user named it. */
   readonly attachedTo?: string;
+  /** The image's own repository, where `store` is a mirror of it and it may be asked too. */
+  readonly source?: ImageStore | undefined;
 }
 
 export interface OpenOptions {
@@ -27,6 +30,8 @@ export interface OpenOptions {
   readonly attachment?: "sbom" | undefined;
   /** Prefix of that tag; usually empty. */
   readonly tagPrefix?: string;
+  /** Where the image is read before its own repository; not for attachments in its place. */
+  readonly mirrors?: ImageMirrors | undefined;
 }
 
 /** An image to verify, in a registry or a layout. */
@@ -39,6 +44,8 @@ export interface ImageTarget {
   readonly store: ImageStore;
   /** The store with its signatures and attestations. */
   readonly attachments: ImageStore;
+  /** Another store with signatures and attestations of it: the source of a mirror. */
+  readonly moreAttachments?: ImageStore | undefined;
   /** `registry/repository`; for a layout, the repository it was saved from, or empty. */
   readonly repository: string;
 }
@@ -47,13 +54,15 @@ export interface ImageTarget {
  * Resolves an image reference to a digest, which is used from here on.
  *
  * @param reference `registry/repository:tag` or `registry/repository@sha256:…`
- * @throws TsignError "image-not-found" for a missing tag or attachment, or with `mustExist` a missing digest; "input" for an
+ * @throws TsignError "image-not-found" for a missing tag or attachment, an image that no mirror has and only a mirror may have, or with `mustExist` a missing digest; "input" for an
  * invalid reference; and the registry's errors
  */
 export async function openImage(io: Io, reference: string, options: OpenOptions): Promise<RegistryImage> {
-  const { attachment } = options;
+  const { attachment, mirrors, registry } = options;
   const ref = parseReference(reference);
-  const store = await openRegistry(io, ref, options.registry);
+  const store = await openRegistry(io, ref, registry);
+  const found = mirrors && (await findAtMirrors(io, { ref, source: store, registry, mirrors }));
+  if (found) return { ref, ...found, digest: found.descriptor.digest };
   if (ref.digest && !options.mustExist && attachment === undefined) {
     return { ref, store, digest: ref.digest, descriptor: undefined };
   }
@@ -89,11 +98,12 @@ export async function openAttachmentStore(
 
 /** Describes a registry's image for verification. */
 export async function imageTarget(io: Io, image: RegistryImage, registry: RegistryOptions): Promise<ImageTarget> {
-  const { ref, store, digest, attachedTo } = image;
+  const { ref, store, digest, attachedTo, source } = image;
   const attachments = await openAttachmentStore(io, image, registry);
+  const moreAttachments = attachments === store ? source : undefined;
   const reference = attachedTo === undefined ? formatReference(ref) : `${ref.name}@${digest}`;
   const name = attachedTo === undefined ? reference : `${reference} (SBOM attached to ${attachedTo})`;
-  return { name, reference, digest, store, attachments, repository: ref.name };
+  return { name, reference, digest, store, attachments, moreAttachments, repository: ref.name };
 }
 
 /**

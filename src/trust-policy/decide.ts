@@ -1,12 +1,13 @@
 import type { Evidence, Found } from "../evidence/model.ts";
 import { type Digest, type Message, parseDigest } from "../format/digest.ts";
-import { findStored } from "../images/candidates.ts";
+import { findStored, type SearchOptions } from "../images/candidates.ts";
 import { withLoggedEntry } from "../images/log-lookup.ts";
 import type { ImageTarget } from "../images/open.ts";
 import { verifyCandidate } from "../images/verify.ts";
 import type { Io } from "../io/io.ts";
 import { maxAttachmentSize } from "../oci/attachments.ts";
 import { formatReference, type Reference } from "../oci/ref.ts";
+import type { ImageStore } from "../oci/types.ts";
 import type { Log } from "../trust/material.ts";
 import { type Verified, verify } from "../verify/verify.ts";
 import { type Concluding, conclude, UNPINNED } from "./conclude.ts";
@@ -59,6 +60,8 @@ export function ruleForFile({ rules }: TrustPolicy, path: string): Rule | undefi
 /**
  * Decides on an image. Every signature goes through `verify`, for every signer that the rule names.
  *
+ * Where the image is read at a mirror, its source is searched too unless what the mirror has suffices.
+ *
  * @param image.ref as the user named the image; it decides which rule applies, and whether the image is pinned
  * @throws TsignError the registry's errors, and those of judgeDemand
  */
@@ -76,10 +79,27 @@ export async function decideImage(
       policy: with_,
       options: { certificate: undefined, rekorUrl: options.rekorUrl },
     });
-  const candidates = (demand: Demand) => findStored(target, { ...options, bundles: true, wanted: wantedBy(demand) });
   const rule = ruleOf(policy, ref, await containedDigests(target, policy.denied));
   const named = { subject: target.name, digest: target.digest };
-  return decide(io, sources, { policy, named, ref, ...rule, candidates, verify: check });
+  const decideWith = (stores: readonly ImageStore[]) => {
+    const candidates = (demand: Demand) =>
+      findIn(stores, { digest: target.digest, ...options, bundles: true, wanted: wantedBy(demand) });
+    return decide(io, sources, { policy, named, ref, ...rule, candidates, verify: check });
+  };
+  const { attachments, moreAttachments: more } = target;
+  if (more === undefined) return decideWith([attachments]);
+  // A newer scan outvotes an older one, so that a mirror without it would accept what its source refuses.
+  const needsAll = rule.rule?.demands.some(({ attestation }) => attestation?.vulnerabilities !== undefined);
+  const decided = needsAll ? undefined : await decideWith([attachments]);
+  return decided?.decision.ok ? decided : decideWith([attachments, more]);
+}
+
+/** Finds signatures or attestations in several stores. */
+async function* findIn(
+  stores: readonly ImageStore[],
+  { digest, ...options }: SearchOptions & { readonly digest: Digest },
+): AsyncGenerator<Found, void, undefined> {
+  for (const attachments of stores) yield* findStored({ attachments, digest }, options);
 }
 
 /** Decides on an image with signatures and attestations from files, without a registry and a log. */

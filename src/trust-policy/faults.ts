@@ -97,6 +97,7 @@ function simpleFault(issue: Issue, path: Path, root: unknown): Fault {
 /** All names of fields, for proposals. */
 const FIELDS = [
   ...["version", "unmatched", "trust", "signers", "groups", "builders", "denied", "rules", "name", "images", "files"],
+  ...["mirrors", "mirror", "only", "tags"],
   ...["effect", "digest", "signatures", "attestations", "insecureAcceptAnything", "key", "identity", "issuer", "until"],
   ...["extensions", "trustedRoot", "authorities", "intermediates", "timestampAuthority", "insecureIgnoreSct", "log"],
   ...["logs", "timestamp", "form", "maxAge", "type", "policy", "slsa", "vulnerabilities", "builder", "source", "ref"],

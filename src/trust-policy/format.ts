@@ -5,7 +5,20 @@ import { isAmbiguous, readPolicyDocument } from "./document.ts";
 
 /** The order of fields. Those of one place are in this order; names that the author chose stay in theirs. */
 const ORDER = [
-  ...["version", "name", "type", "unmatched", "trust", "signers", "groups", "builders", "denied", "rules", "tests"],
+  ...[
+    "version",
+    "name",
+    "type",
+    "unmatched",
+    "mirrors",
+    "trust",
+    "signers",
+    "groups",
+    "builders",
+    "denied",
+    "rules",
+    "tests",
+  ],
   ...["key", "identity", "issuer", "extensions", "until"],
   ...["trustedRoot", "authorities", "intermediates", "timestampAuthority", "insecureIgnoreSct"],
   ...[

@@ -88,10 +88,27 @@ export function isSameRepository(one: Repository, other: Repository): boolean {
  */
 function normalName(host: string, written: string): string {
   const path = written.split("/").filter(Boolean).join("/");
+  const name = normalHost(host);
+  if (name !== DOCKER_HUB) return `${name}/${path}`;
+  return `${DOCKER_HUB}/${path.includes("/") || path.startsWith("**") ? path : `library/${path}`}`;
+}
+
+/** One name for each registry, as normalName has it. */
+export function normalHost(host: string): string {
   const withPort = URL.parse(`https://${host}`)?.host ?? host.toLowerCase();
   const name = withPort.replace(/\.(?=:\d+$|$)/, "").replace(/:80$/, "");
-  if (!HUB_NAMES.has(name)) return `${name}/${path}`;
-  return `${DOCKER_HUB}/${path.includes("/") || path.startsWith("**") ? path : `library/${path}`}`;
+  return HUB_NAMES.has(name) ? DOCKER_HUB : name;
+}
+
+/**
+ * What follows a place in the name of an image, whole parts of the path: "" for the place itself.
+ *
+ * @param place normal name of a registry or a path in it
+ * @returns undefined for an image elsewhere
+ */
+export function restBelow(place: string, { registry, repository }: Repository): string | undefined {
+  const name = normalName(registry, repository);
+  return name === place || name.startsWith(`${place}/`) ? name.slice(place.length) : undefined;
 }
 
 /** Whether a pattern matches a file by its name, without its folder. */

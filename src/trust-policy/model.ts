@@ -128,6 +128,16 @@ export interface Denied {
   readonly logEntries: readonly { readonly log: string; readonly index: number; readonly reason: string }[];
 }
 
+/** Where images are read in place of their own registry. The name that an image is asked for by decides everything else. */
+export interface Mirror {
+  /** Normal name of a registry, or of a repository or a path with repositories below it. */
+  readonly source: string;
+  /** What takes its place. */
+  readonly mirror: string;
+  readonly only: boolean;
+  readonly tags: boolean;
+}
+
 /** A trust policy, checked. */
 export interface TrustPolicy {
   /** Path of the file; references to files in it are relative to its folder. */
@@ -135,6 +145,7 @@ export interface TrustPolicy {
   /** Digest of the file's content. */
   readonly digest: Digest;
   readonly unmatched: Effect;
+  readonly mirrors: readonly Mirror[];
   readonly trust: ReadonlyMap<string, NonNullable<PolicyFile["trust"]>[string]>;
   readonly signers: ReadonlyMap<string, Signer>;
   readonly builders: readonly { readonly builder: TextPattern; readonly level: number }[];

@@ -2,6 +2,7 @@ import { digestOf, isDigest } from "../format/digest.ts";
 import { readPolicyDocument } from "./document.ts";
 import { at, errorOf, type Refuse, validate } from "./faults.ts";
 import { parseFilePattern, parseImagePattern } from "./image-names.ts";
+import { readMirrors } from "./mirrors.ts";
 import type { Demand, Denied, Rule, Signer, TrustPolicy } from "./model.ts";
 import { compileDenied, compilePattern } from "./patterns.ts";
 import { readCases } from "./read-cases.ts";
@@ -53,6 +54,7 @@ export async function readTrustPolicy(content: string | Uint8Array, path: string
     path,
     digest: digestOf(Buffer.from(content)),
     unmatched,
+    mirrors: readMirrors(file.mirrors, refuse),
     trust,
     signers,
     builders,

@@ -156,6 +156,13 @@ const attestation = z.strictObject({
   ),
 });
 
+const mirror = z.strictObject({
+  source: described(text, "a registry, or a repository or path with all below it: docker.io/library"),
+  mirror: described(text, "what is read in its place: mirror.example/library"),
+  only: z.optional(described(z.literal(true), "the source is never asked, also if the mirror fails")),
+  tags: z.optional(described(z.literal(false), "the mirror is asked for digests only")),
+});
+
 const effect = z.enum(["enforce", "warn", "audit"]);
 
 const rule = z.strictObject({
@@ -191,6 +198,9 @@ export const CasesFile = z.strictObject({ version: z.literal(1), tests });
 export const PolicyFile = z.strictObject({
   version: described(z.literal(1), "the version of this format"),
   unmatched: z.optional(described(z.enum(["refuse", "warn", "audit"]), "for what no rule matches; default refuse")),
+  mirrors: z.optional(
+    described(z.array(mirror).check(z.minLength(1)), "where images are read; rules match the names of the sources"),
+  ),
   trust: z.optional(z.record(name, trust)),
   signers: z.optional(z.record(name, signer)),
   groups: z.optional(z.record(name, requirement)),

@@ -4,8 +4,10 @@ import type { Run } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
 import { printable } from "../../format/printable.ts";
 import { imageTarget, openImage } from "../../images/open.ts";
+import { parseReference } from "../../oci/ref.ts";
 import { decideImage, decideOptions } from "../../trust-policy/decide.ts";
 import type { Decision } from "../../trust-policy/decision.ts";
+import { mirrorsOf } from "../../trust-policy/mirrors.ts";
 import { outcomeOf } from "../../trust-policy/run-case.ts";
 import { PolicySources } from "../../trust-policy/sources.ts";
 import type definition from "./diff.ts";
@@ -19,10 +21,11 @@ export const run: Run<typeof definition> = async (io, { args: [from = "", to = "
   const options = decideOptions(io.env);
   const compared: Compared[] = [];
   for (const image of images) {
-    const opened = await openImage(io, image, { registry, mustExist: true });
-    const target = await imageTarget(io, opened, registry);
     const decisions: Decision[] = [];
     for (const { policy, sources } of policies) {
+      const mirrors = mirrorsOf(policy, parseReference(image));
+      const opened = await openImage(io, image, { registry, mustExist: true, mirrors });
+      const target = await imageTarget(io, opened, registry);
       const { decision } = await decideImage(io, sources, { policy, ref: opened.ref, target }, options);
       decisions.push(decision);
     }

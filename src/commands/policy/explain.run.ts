@@ -10,6 +10,7 @@ import { formatReference, parseReference } from "../../oci/ref.ts";
 import { describeRule } from "../../trust-policy/check.ts";
 import { decideImage, decideOptions, ruleForImage } from "../../trust-policy/decide.ts";
 import type { Decision } from "../../trust-policy/decision.ts";
+import { mirrorsOf } from "../../trust-policy/mirrors.ts";
 import type { TrustPolicy } from "../../trust-policy/model.ts";
 import { PolicySources } from "../../trust-policy/sources.ts";
 import type definition from "./explain.ts";
@@ -36,7 +37,11 @@ export const run: Run<typeof definition> = async (io, { args: [file = "", image 
 };
 
 async function decideOn(io: Io, policy: TrustPolicy, image: string, registry: RegistryOptions): Promise<Decision> {
-  const opened = await openImage(io, image, { registry, mustExist: true });
+  const opened = await openImage(io, image, {
+    registry,
+    mustExist: true,
+    mirrors: mirrorsOf(policy, parseReference(image)),
+  });
   const target = await imageTarget(io, opened, registry);
   const sources = new PolicySources(io, policy, (text) => io.stderr.write(`WARNING: ${text}\n`));
   const options = decideOptions(io.env);

@@ -53,6 +53,9 @@ export async function exportPolicy(
       `unmatched: ${policy.unmatched} is not exported: images that no rule matches are refused`,
     );
   }
+  if (policy.mirrors !== undefined) {
+    context.note("needs", undefined, "mirrors are not exported: name them in that program's own settings");
+  }
   if (format !== "policy.json") noteOverlaps(policy.rules, context);
   const write = { cip: writeClusterImagePolicies, ivp: writeImageValidatingPolicies, "policy.json": writePolicyJson };
   return { documents: await write[format](context), notes };
