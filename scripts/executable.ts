@@ -15,6 +15,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { BUILT_FROM, NODE_FETCH } from "./bundle.ts";
+import { oneFile } from "./executable-chunks.ts";
 import { closeDoors } from "./executable-doors.ts";
 import { signAgain } from "./executable-signature.ts";
 import { lightCommander, recordOrders, withLightImports } from "./executable-start.ts";
@@ -118,12 +119,15 @@ const packagesBeside: Plugin = {
   },
 };
 
-/** How the program becomes one CommonJS file. */
+/** How the program becomes chunks, which `oneFile` joins. */
 export const bundleOptions = {
   absWorkingDir: ROOT,
   entryPoints: ["bin/main.ts"],
+  outdir: "none",
+  write: false,
   bundle: true,
-  format: "cjs",
+  format: "esm",
+  splitting: true,
   minify: true,
   platform: "node",
   target: "node24",
@@ -135,10 +139,10 @@ export const bundleOptions = {
 
 /** Writes the program as one CommonJS file and returns its path. */
 async function bundleProgram(folder: string): Promise<string> {
-  const outfile = join(folder, "tsign.cjs");
-  await build({ ...bundleOptions, outfile });
-  writeFileSync(outfile, withLightImports(readFileSync(outfile, "utf8")));
-  return outfile;
+  const program = join(folder, "tsign.cjs");
+  const { outputFiles } = await build(bundleOptions);
+  writeFileSync(program, withLightImports(oneFile(outputFiles, "main.js")));
+  return program;
 }
 
 /**

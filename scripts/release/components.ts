@@ -32,7 +32,7 @@ export async function components(): Promise<Component[]> {
 
 /** The packages of which the bundler takes at least one file. */
 async function npmPackages(): Promise<Component[]> {
-  const { metafile } = await build({ ...bundleOptions, outfile: "none.cjs", write: false, metafile: true });
+  const { metafile } = await build({ ...bundleOptions, metafile: true });
   const folders = new Set<string>();
   for (const path of Object.keys(metafile.inputs)) {
     const [, folder] = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
