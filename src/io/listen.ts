@@ -1,12 +1,11 @@
 import http from "node:http";
-import type https from "node:https";
-import type { Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import { Readable } from "node:stream";
-import type { SecureContextOptions, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { TsignError } from "../errors.ts";
 import { joinHeaders } from "./http.ts";
 import type { Handler, Listening, ListenOptions, ServerRequest } from "./io.ts";
-import type { ServerTls } from "./serving.ts";
+import { type Opened, secureServer } from "./secure-server.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "port already in use",
@@ -15,80 +14,42 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: "no such host",
 };
 
-/** How long a client may take to send a request, in milliseconds. */
-const REQUEST_TIMEOUT = 30_000;
-/**
- * How long a connection over TLS may be idle, in milliseconds. Kubernetes' API server leaves its idle ones after 90 s: were the
- * server the first to close, a request could be on its way and would be lost.
- */
-const KEEP_ALIVE = 120_000;
-
-/** How long to try to listen on a port again that a server has just left. Milliseconds. */
-const [RETRY_FOR, RETRY_AFTER] = [5000, 5];
-
-/**
- * Serves HTTP, or HTTPS with `tls` (Io.listen).
- *
- * @param renewal how certificates are replaced: in a running server, or by another server on the same port where the runtime cannot
- * do that (Bun); then connections are refused for a few milliseconds
- */
-export async function listen(
-  options: ListenOptions,
-  handler: Handler,
-  renewal: "in place" | "by another server" = process.versions["bun"] === undefined ? "in place" : "by another server",
-): Promise<Listening> {
-  const { host, tls } = options;
-  /** Those that answer their last requests. */
-  const leaving = new Map<http.Server, Promise<void>>();
-  const open = async (of: ServerTls | undefined) => {
-    const opened = of ? await secureServer(of) : http.createServer();
-    return opened.on(
-      "request",
-      answering(handler, () => leaving.has(opened)),
-    );
-  };
-  let server = await open(tls);
-  const port = await bind(server, options);
-  const leave = (left: http.Server) => {
-    const closed = new Promise<void>((done) => left.close(() => done()));
-    left.closeIdleConnections();
-    leaving.set(left, closed);
-    return closed.then(() => void leaving.delete(left));
-  };
-  const replace = async (of: ServerTls) => {
-    const next = await open(of);
-    leave(server); // and go on without waiting for its last answers
-    server = next;
-    for (const until = Date.now() + RETRY_FOR; ; ) {
-      try {
-        await bind(next, { host, port });
-        return;
-      } catch (error) {
-        if (Date.now() > until) throw error;
-        await new Promise((done) => setTimeout(done, RETRY_AFTER));
-      }
-    }
-  };
+/** Serves HTTP, or HTTPS with `tls` (Io.listen). */
+export async function listen(options: ListenOptions, handler: Handler): Promise<Listening> {
+  let isLeaving = false;
+  const answer = answering(handler, () => isLeaving);
+  const opened = options.tls ? await secureServer(options.tls, answer) : plainServer(answer);
+  const port = await bind(opened.server, options);
+  const closed = () => new Promise<void>((done) => opened.server.close(() => done()));
   return {
     port,
-    renew: (of) => (renewal === "in place" ? renewInPlace(server, of) : replace(of)),
+    renew: opened.renew,
     async close() {
-      const ended = [server, ...leaving.keys()].map((each) => {
-        const closed = new Promise<void>((done) => each.close(() => done()));
-        each.closeAllConnections();
-        return closed;
-      });
-      await Promise.all(ended);
+      const ended = closed();
+      opened.endAll();
+      await ended;
     },
     async finish() {
-      for (const each of leaving.keys()) each.closeIdleConnections();
-      await Promise.all([leave(server), ...leaving.values()]);
+      const ended = closed();
+      isLeaving = true;
+      opened.endIdle();
+      await ended;
     },
   };
 }
 
+function plainServer(answer: http.RequestListener): Opened {
+  const server = http.createServer(answer);
+  return {
+    server,
+    renew: async () => {},
+    endIdle: () => server.closeIdleConnections(),
+    endAll: () => server.closeAllConnections(),
+  };
+}
+
 /** Listens. Returns the port. @throws TsignError "input" */
-function bind(server: http.Server, { host, port }: { host: string; port: number }): Promise<number> {
+function bind(server: Server, { host, port }: { host: string; port: number }): Promise<number> {
   return new Promise((done, fail) => {
     const failed = (cause: NodeJS.ErrnoException) => {
       const reason = REASONS[cause.code ?? ""] ?? cause.message;
@@ -101,43 +62,6 @@ function bind(server: http.Server, { host, port }: { host: string; port: number 
       const address = server.address();
       done(typeof address === "object" && address ? address.port : port);
     });
-  });
-}
-
-/** Creates a server over TLS, of HTTP/1.1: a client then has a connection for each request at a time, not one for all. */
-async function secureServer(tls: ServerTls): Promise<http.Server> {
-  const context = await contextOf(tls);
-  const { createServer } = await import("node:https");
-  const client = tls.clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: false };
-  const common = { requestTimeout: REQUEST_TIMEOUT, keepAliveTimeout: KEEP_ALIVE, ALPNProtocols: ["http/1.1"] };
-  return createServer({ ...context, ...client, ...common });
-}
-
-/** Replaces the certificates of a running server. */
-async function renewInPlace(server: http.Server, tls: ServerTls): Promise<void> {
-  const context = await contextOf(tls);
-  if ("setSecureContext" in server) (server as https.Server).setSecureContext(context);
-}
-
-/** @throws TsignError "input" for what is not a certificate chain with its key */
-async function contextOf({ cert, key, clientCa }: ServerTls): Promise<SecureContextOptions> {
-  const { createSecureContext } = await import("node:tls");
-  const context = { cert, key, minVersion: "TLSv1.2", ...(clientCa === undefined ? {} : { ca: clientCa }) } as const;
-  // Of a file that is just being written, nothing may have been read; TLS would serve without a certificate.
-  const empty = [cert, key].some((text) => !text.includes("-----BEGIN "));
-  if (empty) throw unusable("there is no PEM in one of them");
-  try {
-    createSecureContext(context);
-    return context;
-  } catch (cause) {
-    throw unusable(cause instanceof Error ? cause.message.replace(/^error:[^:]*:/, "") : String(cause), cause);
-  }
-}
-
-function unusable(reason: string, cause?: unknown): TsignError {
-  return new TsignError("input", `read the certificate and key to serve with: ${reason}`, {
-    cause,
-    hint: "pass a PEM certificate chain and the private key of its first certificate",
   });
 }
 
