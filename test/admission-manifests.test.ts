@@ -183,6 +183,23 @@ test("admission manifests: policies as objects are defined, may be read, and are
     { apiGroups: ["tsign.dev"], resources: ["tsignpolicies", "clustertsignpolicies"], verbs: ["list", "watch"] },
   ]);
   assert.ok(of("Deployment")["spec"].template.spec.containers[0].args.includes("--cluster-policies"));
+  for (const { spec } of defined) {
+    const [{ subresources, schema, additionalPrinterColumns: columns }] = spec.versions;
+    assert.deepEqual(subresources, { status: {} });
+    assert.ok(schema.openAPIV3Schema.properties.status.properties.conditions);
+    assert.deepEqual(
+      columns.map(({ name }: { name: string }) => name),
+      ["Ready", "Reason", "Age", "Message"],
+    );
+  }
+  // Who keeps the certificate is elected, and writes into the objects: their status alone.
+  const kept = await print(IMAGE);
+  const rules = kept
+    .of("ClusterRole")
+    ["rules"].filter(({ apiGroups }: { apiGroups: string[] }) => apiGroups.includes("tsign.dev"));
+  assert.deepEqual(rules.slice(1), [
+    { apiGroups: ["tsign.dev"], resources: ["tsignpolicies/status", "clustertsignpolicies/status"], verbs: ["patch"] },
+  ]);
   const [pods, policies] = of("ValidatingWebhookConfiguration")["webhooks"];
   assert.equal(pods.name, "validate.tsign.dev");
   assert.deepEqual(policies.rules[0].resources, ["tsignpolicies", "clustertsignpolicies"]);

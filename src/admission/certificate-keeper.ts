@@ -14,6 +14,8 @@ export interface KeeperOptions {
 
 /** Longest time between two looks at the Lease: a few of them must be missed before another replica takes it. Milliseconds. */
 const INTERVAL = 5000;
+/** The first task, for the log. */
+const CERTIFICATE = "keep the certificate";
 /** How long a new replica waits for its certificate, and between two looks. Milliseconds. */
 const [FIRST_WITHIN, FIRST_EVERY] = [60_000, 500];
 
@@ -23,9 +25,10 @@ export class CertificateKeeper {
   readonly #lease: Lease;
   readonly #certificates: OwnCertificates;
   readonly #log: KeeperOptions["log"];
+  readonly #tasks = new Map<string, () => Promise<void>>();
   #isElected = false;
-  /** The failure that was logged last, so that it is logged once. */
-  #failure = "";
+  /** The failures that were logged last, so that each is logged once. */
+  readonly #failures = new Map<string, string>();
 
   constructor(api: CertificateStore, io: Pick<Io, "now" | "random" | "sleep" | "env">, options: KeeperOptions) {
     const { service, lifetime, log } = options;
@@ -82,11 +85,21 @@ export class CertificateKeeper {
     while (!(await stopped())) {
       try {
         await this.#step();
-        this.#failure = "";
+        this.#failures.delete(CERTIFICATE);
       } catch (error) {
         this.#report(error);
       }
+      await this.#others();
     }
+  }
+
+  /**
+   * Gives the elected replica another task, which is done at each look.
+   *
+   * @param name for the log, as in `keep the certificate`
+   */
+  alsoDo(name: string, task: () => Promise<void>): void {
+    this.#tasks.set(name, task);
   }
 
   /** Lets another replica go on. Never throws: the Lease runs out too. */
@@ -94,10 +107,22 @@ export class CertificateKeeper {
     if (this.#isElected) await this.#lease.release().catch(() => {});
   }
 
-  #report(error: unknown): void {
+  #report(error: unknown, task = CERTIFICATE): void {
     const text = error instanceof Error ? error.message : String(error);
-    if (text !== this.#failure) this.#log({ level: "error", message: `keep the certificate: ${text}` });
-    this.#failure = text;
+    if (text !== this.#failures.get(task)) this.#log({ level: "error", message: `${task}: ${text}` });
+    this.#failures.set(task, text);
+  }
+
+  /** Does the other tasks. None keeps another one, or the certificate, from being done. */
+  async #others(): Promise<void> {
+    for (const [name, task] of this.#isElected ? this.#tasks : []) {
+      try {
+        await task();
+        this.#failures.delete(name);
+      } catch (error) {
+        this.#report(error, name);
+      }
+    }
   }
 
   async #step(): Promise<void> {

@@ -15,6 +15,7 @@ import {
   policyObjectOf,
   requireSelfContained,
 } from "./policy-objects.ts";
+import { type Reported, storedOf } from "./policy-status.ts";
 import type { JsonObject, Review } from "./review.ts";
 
 /** A policy of an object, or why it cannot be used. Then nothing in its scope is admitted. */
@@ -47,6 +48,9 @@ interface Known {
   readonly policy: ClusterPolicy;
 }
 
+/** A policy with its object, of which parts other than the policy may be newer. */
+type Listed = Known & Pick<Reported, "stored">;
+
 /**
  * The policies of TsignPolicy and ClusterTsignPolicy objects, watched. They are demanded besides the service's own, which they
  * cannot weaken. While the cluster's API does not answer, those that were read last are demanded.
@@ -55,7 +59,7 @@ export class ClusterPolicies {
   readonly #api: Pick<Cluster, "get" | "changed">;
   readonly #io: Io;
   readonly #options: ClusterPoliciesOptions;
-  #known = new Map<string, Known>();
+  #known = new Map<string, Listed>();
   #loads = 0;
 
   constructor(api: Pick<Cluster, "get" | "changed">, io: Io, options: ClusterPoliciesOptions) {
@@ -76,6 +80,14 @@ export class ClusterPolicies {
     return [{ name: "policies of the cluster", namespace, error }];
   }
 
+  /** The objects as they were read last. */
+  get reported(): readonly Reported[] {
+    return [...this.#known.values()].map(({ stored, policy }) => ({
+      ...{ stored, namespace: policy.namespace },
+      error: "error" in policy ? policy.error : undefined,
+    }));
+  }
+
   /**
    * Reads the objects, and opens those that have changed.
    *
@@ -84,7 +96,7 @@ export class ClusterPolicies {
    */
   async read(): Promise<ReadonlyMap<PolicyKind, string>> {
     const versions = new Map<PolicyKind, string>();
-    const next = new Map<string, Known>();
+    const next = new Map<string, Listed>();
     const counts = new Map<string, number>();
     for (const kind of KINDS) {
       for await (const item of this.#items(kind, versions)) {
@@ -93,7 +105,7 @@ export class ClusterPolicies {
         counts.set(object.namespace, count);
         const content =
           count > MOST_POLICIES ? new TsignError("limit", `${object.name} is one too many`) : object.content;
-        next.set(object.name, await this.#open({ ...object, content }));
+        next.set(object.name, { ...(await this.#open({ ...object, content })), stored: storedOf(kind, item) });
       }
     }
     for (const [name, { policy, content }] of next) {

@@ -1,5 +1,5 @@
 import { LABELS, type Manifest, type ManifestOptions, NAME } from "./manifest-parts.ts";
-import { POLICY_RIGHTS, policyDefinitions } from "./policy-manifests.ts";
+import { POLICY_RIGHTS, policyDefinitions, STATUS_RIGHTS } from "./policy-manifests.ts";
 import { webhookConfiguration } from "./webhook-manifests.ts";
 import { resourceName } from "./workload-paths.ts";
 
@@ -68,6 +68,7 @@ function rights(options: ManifestOptions): Manifest[] {
     ...role("ClusterRole", namespace, [
       ...(pullSecrets ? [pulling] : []),
       ...(clusterPolicies ? [POLICY_RIGHTS] : []),
+      ...(clusterPolicies && isKept ? [STATUS_RIGHTS] : []),
       ...(isKept ? [telling] : []),
     ]),
     ...(isKept ? role("Role", namespace, own) : []),

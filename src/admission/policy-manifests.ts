@@ -22,6 +22,39 @@ const POLICY_SCHEMA = {
   },
 } as const;
 
+/** What the elected replica writes: conditions, as those of other kinds. */
+const STATUS_SCHEMA = {
+  type: "object",
+  properties: {
+    conditions: {
+      type: "array",
+      "x-kubernetes-list-type": "map",
+      "x-kubernetes-list-map-keys": ["type"],
+      items: {
+        type: "object",
+        required: ["type", "status", "lastTransitionTime", "reason", "message"],
+        properties: {
+          type: { type: "string" },
+          status: { type: "string", enum: ["True", "False", "Unknown"] },
+          observedGeneration: { type: "integer", format: "int64", minimum: 0 },
+          lastTransitionTime: { type: "string", format: "date-time" },
+          reason: { type: "string" },
+          message: { type: "string" },
+        },
+      },
+    },
+  },
+} as const;
+
+const ofReady = (field: string) => `.status.conditions[?(@.type=="Ready")].${field}`;
+/** What `kubectl get` shows; the message with `-o wide`. */
+const COLUMNS = [
+  { name: "Ready", type: "string", jsonPath: ofReady("status") },
+  { name: "Reason", type: "string", jsonPath: ofReady("reason") },
+  { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  { name: "Message", type: "string", jsonPath: ofReady("message"), priority: 1 },
+] as const;
+
 /** The definitions of the kinds that contain a policy. */
 export function policyDefinitions(): Manifest[] {
   return (Object.keys(POLICY_KINDS) as PolicyKind[]).map((kind) => {
@@ -35,6 +68,7 @@ export function policyDefinitions(): Manifest[] {
           kind: { type: "string" },
           metadata: { type: "object" },
           spec: POLICY_SCHEMA,
+          status: STATUS_SCHEMA,
         },
       },
     };
@@ -45,7 +79,13 @@ export function policyDefinitions(): Manifest[] {
         group: POLICY_GROUP,
         names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase() },
         scope: kind === "TsignPolicy" ? "Namespaced" : "Cluster",
-        versions: [{ name: POLICY_VERSION, served: true, storage: true, schema }],
+        versions: [
+          {
+            ...{ name: POLICY_VERSION, served: true, storage: true, schema },
+            subresources: { status: {} },
+            additionalPrinterColumns: COLUMNS,
+          },
+        ],
       },
     };
   });
@@ -56,6 +96,13 @@ export const POLICY_RIGHTS = {
   apiGroups: [POLICY_GROUP],
   resources: Object.values(POLICY_KINDS),
   verbs: ["list", "watch"],
+} as const;
+
+/** The right to write whether they are used, and nothing else of them. */
+export const STATUS_RIGHTS = {
+  apiGroups: [POLICY_GROUP],
+  resources: Object.values(POLICY_KINDS).map((plural) => `${plural}/status`),
+  verbs: ["patch"],
 } as const;
 
 /** The rules of the webhook that is asked about policies; not about deletions, which must work while the service does not run. */

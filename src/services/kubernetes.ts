@@ -39,7 +39,7 @@ export interface Cluster {
   /**
    * Applies a JSON Patch (RFC 6902) to an object.
    *
-   * @returns false if a `test` in it fails
+   * @returns false if a `test` in it fails, or there is no such object
    * @throws TsignError "auth", "service" and "network"
    */
   patch(path: string, operations: readonly unknown[]): Promise<boolean>;
@@ -144,7 +144,7 @@ export async function ownCluster(io: TransportIo & Pick<Io, "env" | "files">): P
       return (await call("PUT", path, asked)).status === 200;
     },
     async patch(path, body) {
-      const asked = { expected: [200, 409, 422], body, type: "application/json-patch+json" };
+      const asked = { expected: [200, 404, 409, 422], body, type: "application/json-patch+json" };
       return (await call("PATCH", path, asked)).status === 200;
     },
   };

@@ -35,6 +35,8 @@ const COSIGN_WORDS = [
   "Flag --",
   "Command ",
 ];
+/** Reasons in conditions of Kubernetes' objects, which it demands in CamelCase. */
+const CONDITION_REASONS = ["Loaded", "Invalid", "Unavailable"];
 const STOPS: readonly Kind[] = [
   "error",
   "check",
@@ -182,6 +184,7 @@ const RULES: readonly Rule[] = [
 export function brokenRules(message: Message): Broken[] {
   const { text, kind } = message;
   if (!/[A-Za-z]{2}/.test(text) || (kind === "hint" && /^[a-z]+$/.test(text))) return []; // numbers, names of types
+  if (CONDITION_REASONS.includes(text)) return [];
   if (COSIGN_WORDS.some((start) => text.trim().startsWith(start))) return [];
   return RULES.filter(({ kinds }) => kinds?.includes(kind) ?? true)
     .filter(({ broken }) => broken(text, message))

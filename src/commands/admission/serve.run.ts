@@ -3,6 +3,7 @@ import { ClusterPolicies } from "../../admission/cluster-policies.ts";
 import { Decider } from "../../admission/decider.ts";
 import { LiveCertificates } from "../../admission/live-certificates.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
+import { writeStatuses } from "../../admission/policy-status.ts";
 import { PullSecrets } from "../../admission/pull-secrets.ts";
 import { AdmissionService } from "../../admission/service.ts";
 import { Traces, traceTarget } from "../../admission/traces.ts";
@@ -87,6 +88,9 @@ async function serve(io: Io, { flags, file, address, named, workloads, mask }: S
   const policies =
     flags.clusterPolicies && cluster ? new ClusterPolicies(cluster, own, { registry, warn, log }) : undefined;
   const versions = await policies?.read();
+  if (policies && cluster) {
+    keeper?.alsoDo("write the status of policies", () => writeStatuses(cluster, own, policies.reported));
+  }
   const needsClient = tls.clientCa !== undefined;
   const traces = tracesOf(own, log);
   const common = { policy, policies, decider, pullSecrets, workloads, mask, providerTimeout, needsClient, log };
