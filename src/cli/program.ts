@@ -194,7 +194,7 @@ function requireArity(entry: Entry, command: Command, positionals: readonly stri
   );
 }
 
-/** Collects the values of flags with commander and parses them by their kinds. */
+/** Collects the values of the flags that are given with commander, which knows only these, and parses them by their kinds. */
 async function parseFlags(
   entry: Entry,
   { flags, given }: { flags: Flags; given: readonly GivenFlag[] },
@@ -205,7 +205,7 @@ async function parseFlags(
   const variables = new Set(given.filter(({ variable }) => variable !== undefined).map(({ key }) => key));
   const program = new Commander(entry.words.join(" ")).exitOverride().helpOption(false);
   program.configureOutput({ writeErr: () => {} });
-  for (const key of Object.keys(flags)) {
+  for (const key of new Set(given.map((each) => each.key))) {
     program.option(`--${flagName(key)} <value>`, "", (text: string) => {
       texts.set(key, [...(texts.get(key) ?? []), text]);
     });

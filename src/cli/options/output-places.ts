@@ -56,21 +56,24 @@ export async function requireSoundFiles(io: FilesIo, use: FileUse): Promise<void
 function outputsOf({ flags, values }: FileUse): Named[] {
   return Object.entries(flags)
     .filter(([, { output }]) => output === true)
-    .flatMap(([key]) => [values[key]].flat().map((path) => ({ shown: `--${flagName(key)}`, path: String(path ?? "") })))
-    .filter(({ path }) => path !== "");
+    .flatMap(([key]) => namedBy(key, values));
 }
 
 function inputsOf({ command, flags, values, args }: FileUse): Named[] {
   const named = Object.entries(flags)
-    .filter(
-      ([key, { output, kind }]) =>
-        output !== true && ["string", "strings", "texts"].includes(kind) && namesFile(key, flags),
-    )
-    .flatMap(([key]) =>
-      [values[key]].flat().map((path) => ({ shown: `--${flagName(key)}`, path: String(path ?? "") })),
-    );
+    .filter(([, { output, kind }]) => output !== true && ["string", "strings", "texts"].includes(kind))
+    .map(([key]) => ({ key, paths: namedBy(key, values) }))
+    // Of the few that are set.
+    .filter(({ key, paths }) => paths.length > 0 && namesFile(key, flags))
+    .flatMap(({ paths }) => paths);
   const positional = FILE_ARGUMENTS.test(command.usage) ? args.map((path) => ({ shown: path, path })) : [];
-  return [...named, ...positional].filter(({ path }) => path !== "");
+  return [...named, ...positional.filter(({ path }) => path !== "")];
+}
+
+/** What is in the values of a flag. */
+function namedBy(key: string, values: FileUse["values"]): Named[] {
+  const paths = [values[key]].flat().map((path) => String(path ?? ""));
+  return paths.filter((path) => path !== "").map((path) => ({ shown: `--${flagName(key)}`, path }));
 }
 
 function namesFile(key: string, flags: Flags): boolean {
