@@ -15,6 +15,7 @@ import {
   startCluster,
 } from "./admission-kit.ts";
 import { loadCases } from "./admission-load.ts";
+import { resourceCases } from "./admission-resources.ts";
 import { folder, run, TSIGN } from "./support.ts";
 
 /** Seconds that the API server waits for an answer. */
@@ -300,8 +301,9 @@ test("admission: a real API server asks, and what is not signed does not get in"
   });
 
   const audits = await auditCases({ cwd, cluster, shop });
+  const resources = await resourceCases(t, { cwd, cluster, shop, digests });
   const loads = await loadCases(t, { cwd, cluster, shop, authority, rules, write });
-  for (const [name, run] of [...audits, ...loads]) await t.test(name, run);
+  for (const [name, run] of [...audits, ...resources, ...loads]) await t.test(name, run);
 
   await t.test("the manifests are applied as they are printed, and ask about labelled namespaces only", async () => {
     writeFileSync(join(cwd, "ca.crt"), authority.cert);
