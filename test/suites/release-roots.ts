@@ -47,25 +47,36 @@ function apt(work: string, settings: Readonly<Record<string, string>>, ...comman
     execFileSync("apt-get", [...flags, "-qq", ...command], { cwd: work, stdio: ["ignore", "ignore", "inherit"] });
 }
 
-/** Returns a function that runs Debian's rpm, with the libraries that this machine lacks. It is not installed here. */
-export function rpmProgram(): (...args: readonly string[]) => {
-  status: number | null;
-  stdout: string;
-  stderr: string;
-} {
-  const folder = kept("rpm", (root) => {
+/** Unpacks a package of Debian, with what it needs and this machine lacks. It is not installed here. */
+function unpackedPackage(name: string): string {
+  return kept(name, (root) => {
     const work = mkdtempSync(join(tmpdir(), "tsign-apt-"));
     try {
-      apt(work, {}, ["install", "--yes", "--no-install-recommends", "--download-only", "rpm"]);
+      apt(work, {}, ["install", "--yes", "--no-install-recommends", "--download-only", name]);
       for (const file of globSync("cache/archives/*.deb", { cwd: work }))
         execFileSync("dpkg-deb", ["--extract", join(work, file), root]);
     } finally {
       rmSync(work, { recursive: true, force: true });
     }
   });
+}
+
+/** Returns a function that runs Debian's rpm. */
+export function rpmProgram(): (...args: readonly string[]) => {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+} {
+  const folder = unpackedPackage("rpm");
   const [library = ""] = globSync("usr/lib/*-linux-gnu", { cwd: folder });
   const env = { LD_LIBRARY_PATH: join(folder, library), RPM_CONFIGDIR: join(folder, "usr/lib/rpm") };
   return (...args) => spawnSync(join(folder, "usr/bin/rpm"), args, { encoding: "utf8", env });
+}
+
+/** Path of a program that runs programs for 64-bit ARM: this machine's, or Debian's. */
+export function armEmulator(): string {
+  const own = spawnSync("sh", ["-c", "command -v qemu-aarch64-static"], { encoding: "utf8" }).stdout.trim();
+  return own === "" ? join(unpackedPackage("qemu-user-static"), "usr/bin/qemu-aarch64-static") : own;
 }
 
 /**

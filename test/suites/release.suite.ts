@@ -31,7 +31,7 @@ import {
   verifyFile,
   version,
 } from "./release-kit.ts";
-import { insideRoot, muslRoot, rpmProgram } from "./release-roots.ts";
+import { armEmulator, insideRoot, muslRoot, rpmProgram } from "./release-roots.ts";
 import { actionSteps, componentScript, serve } from "./release-scripts.ts";
 import { COSIGN, folder, must, run, TSIGN } from "./support.ts";
 
@@ -331,12 +331,9 @@ function bareRoot(context: TestContext, architecture: string): string {
   return root;
 }
 
-/** What runs a program of a root for another processor; nothing for this one's. @throws AssertionError without the emulator */
+/** What runs a program of a root for another processor; nothing for this one's. */
 function emulator(platform: string, root: string): string[] {
-  if (platform.includes(`-${process.arch}`)) return [];
-  const found = spawnSync("sh", ["-c", "command -v qemu-aarch64-static"], { encoding: "utf8" }).stdout.trim();
-  assert.notEqual(found, "", "qemu-aarch64-static is missing: apt-get install qemu-user-static");
-  return [found, "-L", root];
+  return platform.includes(`-${process.arch}`) ? [] : [armEmulator(), "-L", root];
 }
 
 /** Checks that files of a root are those of the archive, and the link. */
