@@ -136,6 +136,7 @@ test("own certificates: made once, told to our webhooks, replaced in time; at ev
     for (let step = 0; step < 8; step++) {
       log.push(...(await own.maintain()));
       const now = (await follower.read())?.cert ?? assert.fail("no certificate");
+      assert.ok((await own.trusted()).includes(now) && (await own.trusted()).includes(served), "told to others");
       for (const path of CONFIGURATIONS) {
         // A replica may serve what it read before, or what it reads now.
         for (const each of [served, now]) assert.ok(trusted(path).includes(each), `${step} ${log.join()}`);

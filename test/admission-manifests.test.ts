@@ -157,6 +157,16 @@ test("admission manifests: by default it keeps its certificate, with the right t
       resources: ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
     },
   ]);
+  assert.ok(!stdout.includes("gatekeeper"));
+  const providing = await print("--gatekeeper-provider=tsign", "--cluster-policies=false", IMAGE);
+  assert.deepEqual(providing.of("ClusterRole")["rules"].slice(1), [
+    {
+      ...{ apiGroups: ["externaldata.gatekeeper.sh"], resources: ["providers"], resourceNames: ["tsign"] },
+      verbs: ["get", "patch"],
+    },
+  ]);
+  const [{ args }] = providing.of("Deployment")["spec"].template.spec.containers;
+  assert.ok(args.includes("--gatekeeper-provider=tsign"));
   for (const kind of ["Secret", "Lease"]) {
     const { apiVersion: _version, kind: _kind, metadata, ...rest } = of(kind);
     assert.equal(metadata.namespace, "guard");
@@ -239,6 +249,15 @@ test("admission manifests: what would not work in the cluster -> refused, nothin
   };
   const given = ["--trust-policy=p.yaml", IMAGE];
   await refused(/missing --trust-policy/, ...SECRET, IMAGE);
+  const provider = "--gatekeeper-provider=p";
+  await refused(/--gatekeeper-provider and --tls-secret cannot be used together/, ...SECRET, provider, ...given);
+  await refused(
+    /--gatekeeper-provider and --cert-manager cannot be used together/,
+    "--cert-manager",
+    provider,
+    ...given,
+  );
+  await refused(/invalid --gatekeeper-provider/, "--gatekeeper-provider=A b", ...given);
   await refused(/missing --tls-secret/, "--ca-bundle=ca.crt", ...given);
   await refused(/missing --ca-bundle/, "--tls-secret=x", ...given);
   await refused(

@@ -238,6 +238,14 @@ test("admission serve: what it cannot serve with -> one line, and nothing is ser
       /Error: invalid --tls-service/,
     ]),
     [["--trust-policy=policy.yaml", ...tls, "--workload=rollouts"], /Error: invalid --workload: "rollouts"/],
+    [
+      [...["--trust-policy=policy.yaml", "--tls-cert=tls.crt", "--tls-key=tls.key"], "--gatekeeper-provider=p"],
+      /Error: --gatekeeper-provider requires --tls-service/,
+    ],
+    [
+      ["--trust-policy=policy.yaml", "--tls-service=n/s", "--gatekeeper-provider=a/b"],
+      /Error: invalid --gatekeeper-prov/,
+    ],
     [["--trust-policy=policy.yaml", "--tls-service=n/s", "--tls-lifetime=10s"], /Error: invalid --tls-lifetime/],
     [["--trust-policy=policy.yaml", "--tls-service=n/s"], /Error: find Kubernetes: KUBERNETES_SERVICE_HOST is not set/],
     [["--trust-policy=policy.yaml", ...tls, "--listen=8443"], /Error: --listen 8443: not an address/],

@@ -50,7 +50,12 @@ test("Helm chart: its templates contain every field and text of the manifests", 
         ...{ image: "IN", namespace: "IN", replicas: tls.kind === "secret" ? 1 : 2, policy: "tsign.policy.yaml" },
         ...{ files: new Map([["tsign.policy.yaml", "IN"]]), tls, namespaces, pullSecrets: true },
         ...{ workloads: readWorkloads(["rollouts.argoproj.io=/spec/template"]) },
-        ...{ clusterPolicies: false, failurePolicy: "Fail", timeoutSeconds: 10 },
+        ...{
+          gatekeeperProvider: tls.kind === "self-made" ? "IN" : "",
+          clusterPolicies: false,
+          failurePolicy: "Fail",
+          timeoutSeconds: 10,
+        },
       });
       const words = objects.flatMap(wordsOf).filter((word) => !/\bIN\b/.test(word));
       assert.ok(words.length > 200);

@@ -75,6 +75,11 @@ export class CertificateKeeper {
     throw new TsignError("service", "read the certificate to serve with: there is no usable one");
   }
 
+  /** PEM of all certificates that a replica may serve with. @throws TsignError */
+  trusted(): Promise<string> {
+    return this.#certificates.trusted();
+  }
+
   /** Takes part in the election, and does what is due if elected, until it is stopped. @param every milliseconds */
   async run(every: number, signal: AbortSignal): Promise<void> {
     const stopped = () =>

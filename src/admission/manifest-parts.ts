@@ -23,6 +23,8 @@ export interface ManifestOptions {
   readonly pullSecrets: boolean;
   /** Whether TsignPolicy and ClusterTsignPolicy objects are defined and used. */
   readonly clusterPolicies: boolean;
+  /** Name of Gatekeeper's Provider whose `caBundle` is kept; "" for none. */
+  readonly gatekeeperProvider: string;
   /** Where custom resources name images. */
   readonly workloads: Workloads;
   /** Which namespaces are asked about: those with the label `policy.sigstore.dev/include`, or all without `…/exclude`. */

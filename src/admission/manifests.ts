@@ -52,13 +52,17 @@ function callsApi({ pullSecrets, clusterPolicies, tls }: ManifestOptions): boole
  * exist and by their names only.
  */
 function rights(options: ManifestOptions): Manifest[] {
-  const { namespace, pullSecrets, clusterPolicies, tls } = options;
+  const { namespace, pullSecrets, clusterPolicies, tls, gatekeeperProvider } = options;
   if (!callsApi(options)) return [];
   const isKept = tls.kind === "self-made";
   const pulling = { apiGroups: [""], resources: ["secrets", "serviceaccounts"], verbs: ["get"] };
   const telling = {
     ...{ apiGroups: ["admissionregistration.k8s.io"], resourceNames: [NAME], verbs: ["get", "patch"] },
     resources: ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+  };
+  const providing = {
+    ...{ apiGroups: ["externaldata.gatekeeper.sh"], resources: ["providers"] },
+    ...{ resourceNames: [gatekeeperProvider], verbs: ["get", "patch"] },
   };
   const keeping = (apiGroup: string, resource: string, name: string) => ({
     ...{ apiGroups: [apiGroup], resources: [resource], resourceNames: [name], verbs: ["get", "update"] },
@@ -70,6 +74,7 @@ function rights(options: ManifestOptions): Manifest[] {
       ...(clusterPolicies ? [POLICY_RIGHTS] : []),
       ...(clusterPolicies && isKept ? [STATUS_RIGHTS] : []),
       ...(isKept ? [telling] : []),
+      ...(gatekeeperProvider === "" ? [] : [providing]),
     ]),
     ...(isKept ? role("Role", namespace, own) : []),
   ];
@@ -110,7 +115,8 @@ function certificates(namespace: string): Manifest[] {
 }
 
 function deployment(options: ManifestOptions): Manifest {
-  const { image, namespace, replicas, policy, tls, pullSecrets, clusterPolicies, workloads } = options;
+  const { image, namespace, replicas, policy, tls, pullSecrets, clusterPolicies, workloads, gatekeeperProvider } =
+    options;
   const isKept = tls.kind === "self-made";
   const probe = (path: string) => ({ httpGet: { path, port: "https", scheme: "HTTPS" } });
   const container = {
@@ -122,6 +128,7 @@ function deployment(options: ManifestOptions): Manifest {
         : [`--tls-cert=${TLS_FOLDER}/tls.crt`, `--tls-key=${TLS_FOLDER}/tls.key`]),
       ...(pullSecrets ? ["--pull-secrets"] : []),
       ...(clusterPolicies ? ["--cluster-policies"] : []),
+      ...(gatekeeperProvider === "" ? [] : [`--gatekeeper-provider=${gatekeeperProvider}`]),
       ...[...workloads].flatMap(([key, paths]) =>
         paths.map(({ pointer }) => `--workload=${resourceName(key)}=${pointer}`),
       ),

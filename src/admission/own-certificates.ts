@@ -64,6 +64,11 @@ export class OwnCertificates {
     return current && this.#isUsable(current) ? current : undefined;
   }
 
+  /** PEM of all certificates that a replica may serve with, now and soon; "" for none. @throws TsignError of the cluster's API */
+  async trusted(): Promise<string> {
+    return trustedOf(await this.#state());
+  }
+
   /**
    * Does what is due; for the elected replica.
    *
@@ -86,7 +91,7 @@ export class OwnCertificates {
     if (isDue && !(next && this.#isUsable(next))) {
       return this.#write({ ...state, next: this.#make(), toldAt: undefined }, "next certificate made");
     }
-    const done = await this.#tell(bundleOf(state));
+    const done = await this.#tell(encoded(trustedOf(state)));
     if (!next) return done;
     if (toldAt === undefined || done.length > 0)
       return [...done, ...(await this.#write({ ...state, toldAt: now }, ""))];
@@ -174,9 +179,9 @@ export class OwnCertificates {
   }
 }
 
-/** All certificates that a replica may serve with, as `caBundle` has them. */
-function bundleOf({ previous, current, next }: State): string {
-  return encoded([previous, current?.cert ?? "", next?.cert ?? ""].join(""));
+/** All certificates that a replica may serve with. */
+function trustedOf({ previous, current, next }: State): string {
+  return [previous, current?.cert ?? "", next?.cert ?? ""].join("");
 }
 
 function annotationsOf(object: JsonObject): JsonObject {

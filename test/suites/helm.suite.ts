@@ -41,6 +41,10 @@ const SAME: Readonly<Record<string, { readonly flags: readonly string[]; readonl
     flags: ["--replicas=1", "--namespaces=not-excluded", "--failure-policy=Ignore", "--webhook-timeout=3s"],
     values: ["--set", "replicas=1,namespaces=not-excluded,failurePolicy=Ignore,webhookTimeout=3"],
   },
+  "Gatekeeper's Provider": {
+    flags: ["--gatekeeper-provider=tsign.io"],
+    values: ["--set-string", "gatekeeperProvider=tsign.io"],
+  },
   "another namespace": { flags: ["--namespace=0123"], values: ["--namespace=0123"] },
 };
 
@@ -124,6 +128,8 @@ test("Helm chart: values that would not work in the cluster -> refused, nothing 
     [[...FILES, ...secret, "--set", "tls.certManager=true"], /tls\.certManager cannot be used with tls\.secret/],
     [[...FILES, "--set", "tls.secret=Own_tls", ...ca], /secret/],
     [[...FILES, "--set", "replicas=0"], /replicas/],
+    [[...FILES, ...secret, ...ca, "--set", "gatekeeperProvider=x"], /gatekeeperProvider cannot be used with tls/],
+    [[...FILES, "--set", "gatekeeperProvider=X/y"], /gatekeeperProvider/],
     [[...FILES, "--set", "webhookTimeout=31"], /webhookTimeout/],
     [[...FILES, "--set", "failurePolicy=Open"], /failurePolicy/],
     [[...FILES, "--set", "namespaces=all"], /namespaces/],

@@ -25,6 +25,7 @@ const VALUES: readonly [keys: RegExp, value: FlagValue][] = [
   [/^(tlsCert|clientCa|caBundle)$/, CERTIFICATE],
   [/^listen$/, text("host:port")],
   [/^tlsService$/, text("namespace/name")],
+  [/^gatekeeperProvider$/, text("name")],
   [/^(bundle|attestation|rekorResponse)$/, file("sigstore.json", "bundle", "json")],
   [/^(signature|outputSignature)$/, file("sig")],
   [/^(trustedRoot|signingConfig|baseConfig|predicate|statement|root)$/, file("json")],

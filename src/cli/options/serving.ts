@@ -62,6 +62,17 @@ export function readService({ tlsService, tlsCert, tlsKey, tlsLifetime }: Servin
   return { namespace, name };
 }
 
+/** @param isKept whether the service makes its certificate @throws TsignError "usage" */
+export function requireProvider(name: string, isKept: boolean): void {
+  if (name === "") return;
+  if (!/^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) {
+    throw new TsignError("usage", `invalid --gatekeeper-provider: "${name}"`, {
+      hint: "pass the name of the Provider object, such as tsign",
+    });
+  }
+  if (!isKept) throw new TsignError("usage", "--gatekeeper-provider requires --tls-service");
+}
+
 async function readPem(io: Pick<Io, "files">, file: string): Promise<string> {
   return Buffer.from(await io.files.read(file, MAX_PEM)).toString("latin1");
 }

@@ -3,6 +3,7 @@ import type { ManifestOptions } from "../../admission/manifest-parts.ts";
 import { manifests } from "../../admission/manifests.ts";
 import { readWorkloads } from "../../admission/workload-paths.ts";
 import { trustPolicyFile } from "../../cli/flags/trust-policy.ts";
+import { requireProvider } from "../../cli/options/serving.ts";
 import { readPolicyFile } from "../../cli/options/trust-policy.ts";
 import type { Invocation, Run } from "../../cli/parser/define.ts";
 import { TsignError } from "../../errors.ts";
@@ -35,6 +36,12 @@ export const run: Run<typeof definition> = async (io, { args: [image = ""], flag
     });
   }
   const tls = await readTls(io, flags);
+  const { gatekeeperProvider } = flags;
+  if (gatekeeperProvider !== "" && tls.kind !== "self-made") {
+    const other = tls.kind === "secret" ? "--tls-secret" : "--cert-manager";
+    throw new TsignError("usage", `--gatekeeper-provider and ${other} cannot be used together`);
+  }
+  requireProvider(gatekeeperProvider, true);
   const files = await readFiles(io, flags);
   const objects = manifests({
     ...{
@@ -45,6 +52,7 @@ export const run: Run<typeof definition> = async (io, { args: [image = ""], flag
       failurePolicy,
       pullSecrets,
       clusterPolicies,
+      gatekeeperProvider,
       tls,
       files,
       policy: POLICY,

@@ -36,6 +36,9 @@ export default defineCommand({
       "define TsignPolicy and ClusterTsignPolicy objects, and require what they require besides the policy file",
       { default: true },
     ),
+    gatekeeperProvider: flag.string(
+      "name of the Provider of OPA Gatekeeper that calls the service, to keep its caBundle current, which needs the right to change it",
+    ),
     replicas: flag.int("number of replicas", { default: 2, range: [1, 50] }),
     failurePolicy: flag.choice(["Fail", "Ignore"], "what the API server does when the service does not answer", {
       default: "Fail",

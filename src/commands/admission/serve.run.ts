@@ -1,6 +1,7 @@
 import { CertificateKeeper } from "../../admission/certificate-keeper.ts";
 import { ClusterPolicies } from "../../admission/cluster-policies.ts";
 import { Decider } from "../../admission/decider.ts";
+import { keepProvider } from "../../admission/gatekeeper-provider.ts";
 import { LiveCertificates } from "../../admission/live-certificates.ts";
 import { LivePolicy } from "../../admission/live-policy.ts";
 import { writeStatuses } from "../../admission/policy-status.ts";
@@ -14,6 +15,7 @@ import {
   readCertificate,
   readClientCa,
   readService,
+  requireProvider,
   type ServiceName,
 } from "../../cli/options/serving.ts";
 import { readPolicyFile, requirePolicyFile } from "../../cli/options/trust-policy.ts";
@@ -23,7 +25,7 @@ import { TsignError } from "../../errors.ts";
 import { withParts } from "../../format/parts.ts";
 import type { Io, ListenOptions, ServerTls } from "../../io/io.ts";
 import { createTransport } from "../../net/http.ts";
-import { ownCluster } from "../../services/kubernetes.ts";
+import { type Cluster, ownCluster } from "../../services/kubernetes.ts";
 import { decideOptions } from "../../trust-policy/decide.ts";
 import type definition from "./serve.ts";
 
@@ -41,6 +43,7 @@ export const run: Run<typeof definition> = async (io, { flags, answer }) => {
   const file = requirePolicyFile(io, flags);
   const address = readAddress(flags);
   const named = readService(flags);
+  requireProvider(flags.gatekeeperProvider, named !== undefined);
   const workloads = readWorkloads(flags.workload);
   if (!named) await readCertificate(io, flags);
   await readClientCa(io, flags);
@@ -88,9 +91,7 @@ async function serve(io: Io, { flags, file, address, named, workloads, mask }: S
   const policies =
     flags.clusterPolicies && cluster ? new ClusterPolicies(cluster, own, { registry, warn, log }) : undefined;
   const versions = await policies?.read();
-  if (policies && cluster) {
-    keeper?.alsoDo("write the status of policies", () => writeStatuses(cluster, own, policies.reported));
-  }
+  if (keeper && cluster) giveTasks(keeper, { cluster, policies, named, flags, log, io: own });
   const needsClient = tls.clientCa !== undefined;
   const traces = tracesOf(own, log);
   const common = { policy, policies, decider, pullSecrets, workloads, mask, providerTimeout, needsClient, log };
@@ -113,6 +114,26 @@ async function serve(io: Io, { flags, file, address, named, workloads, mask }: S
     ended.abort(new TsignError("cancelled", "shut down"));
     await listening.close();
   }
+}
+
+/** What the elected replica does besides keeping the certificate. */
+function giveTasks(
+  keeper: CertificateKeeper,
+  of: Pick<Serving, "named" | "flags"> & {
+    readonly cluster: Cluster;
+    readonly policies: ClusterPolicies | undefined;
+    readonly log: (entry: Readonly<Record<string, unknown>>) => void;
+    readonly io: Pick<Io, "now">;
+  },
+): void {
+  const { cluster, policies, named: service, log, io } = of;
+  const { gatekeeperProvider: name } = of.flags;
+  if (policies) keeper.alsoDo("write the status of policies", () => writeStatuses(cluster, io, policies.reported));
+  if (name === "" || service === undefined) return;
+  keeper.alsoDo("keep the certificates of Gatekeeper's Provider", async () => {
+    const isWritten = await keepProvider(cluster, { name, service, trusted: await keeper.trusted() });
+    if (isWritten) log({ level: "info", message: `provider ${name}: certificates of the authority written` });
+  });
 }
 
 /** Sends traces if the environment says where. */

@@ -36,6 +36,9 @@ export default defineCommand({
         default: 90 * 24 * 3_600_000,
       },
     ),
+    gatekeeperProvider: flag.string(
+      "name of the Provider of OPA Gatekeeper that calls the Service of --tls-service: the elected replica keeps its caBundle current",
+    ),
     clientCa: flag.string("PEM file of the CA certificates of clients; others only reach /healthz and /readyz"),
     pullSecrets: flag.bool(
       "read registries with the imagePullSecrets of Pods and service accounts, in the cluster that tsign runs in",

@@ -11,6 +11,9 @@ labels: {{ include "tsign.labels" . }}
 
 {{/* Where the certificate comes from: self-made, cert-manager or secret. Refuses values that contradict each other. */}}
 {{- define "tsign.tls" -}}
+{{- if and .Values.gatekeeperProvider (or .Values.tls.certManager .Values.tls.secret .Values.tls.caBundle) -}}
+{{- fail "gatekeeperProvider cannot be used with tls: only the service's own certificate is written to it" -}}
+{{- end -}}
 {{- with .Values.tls -}}
 {{- if .certManager -}}
 {{- if or .secret .caBundle -}}
