@@ -16,6 +16,7 @@ import {
 } from "./admission-kit.ts";
 import { loadCases } from "./admission-load.ts";
 import { resourceCases } from "./admission-resources.ts";
+import { trustCases } from "./admission-trust.ts";
 import { folder, run, TSIGN } from "./support.ts";
 
 /** Seconds that the API server waits for an answer. */
@@ -301,9 +302,12 @@ test("admission: a real API server asks, and what is not signed does not get in"
   });
 
   const audits = await auditCases({ cwd, cluster, shop });
-  const resources = await resourceCases(t, { cwd, cluster, shop, digests });
+  const [resources, trust] = await Promise.all([
+    resourceCases(t, { cwd, cluster, shop, digests }),
+    trustCases(t, { cwd, cluster, shop }),
+  ]);
   const loads = await loadCases(t, { cwd, cluster, shop, authority, rules, write });
-  for (const [name, run] of [...audits, ...resources, ...loads]) await t.test(name, run);
+  for (const [name, run] of [...audits, ...resources, ...trust, ...loads]) await t.test(name, run);
 
   await t.test("the manifests are applied as they are printed, and ask about labelled namespaces only", async () => {
     writeFileSync(join(cwd, "ca.crt"), authority.cert);
