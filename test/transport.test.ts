@@ -9,6 +9,7 @@ import { BUN_VERSION, PLATFORMS, thisPlatform } from "../scripts/executable.ts";
 import { TOOLS } from "../scripts/tools.ts";
 import { exchange } from "../src/io/http.ts";
 import { check, TRANSPORT_CASES } from "./support/transport-cases.ts";
+import { FILE_CASES } from "./support/transport-file-cases.ts";
 
 /** Io.http on Node, and as the executable has it: Bun's fetch, with node:http for what fetch does differently. */
 const BUN = join(TOOLS, "bun", `${PLATFORMS[thisPlatform()]?.bun}-${BUN_VERSION}`, "package/bin/bun");
@@ -19,7 +20,7 @@ const run = promisify(execFile);
 
 test("Io.http on Node: requests, answers, connections and TLS -> as in the table", async () => {
   const differences: string[] = [];
-  for (const each of TRANSPORT_CASES) {
+  for (const each of [...TRANSPORT_CASES, ...FILE_CASES]) {
     const difference = await check(each, (request) => exchange(request));
     if (difference !== undefined) differences.push(difference);
   }

@@ -76,3 +76,10 @@ function hintFor(code: string): string | undefined {
   const hint = HINTS[code];
   return hint === SET_AUTHORITIES && (extra || ignored) ? `${hint}; NODE_EXTRA_CA_CERTS is ignored` : hint;
 }
+
+/** The error for a body whose size is not the stated one. @param got bytes @param want bytes */
+export function sizeMismatch(got: number, want: number | string): TsignError {
+  return new TsignError("input", `send file: size mismatch: got ${got} bytes, want ${want}`, {
+    hint: "retry; the file was changed while it was being sent",
+  });
+}

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { TsignError } from "../errors.ts";
 import { once } from "../format/once.ts";
 import { release } from "../format/pieces.ts";
-import { networkError } from "./http-errors.ts";
+import { networkError, sizeMismatch } from "./http-errors.ts";
 import type * as Secure from "./https.ts";
 import type { HttpRequest, HttpResponse } from "./io.ts";
 
@@ -89,9 +89,7 @@ async function sendPieces(
     if (!passed) await drained(outgoing);
   }
   if (size !== undefined && sent !== Number(size)) {
-    throw new TsignError("input", `send file: size mismatch: got ${sent} bytes, want ${size}`, {
-      hint: "retry; the file was changed while it was being sent",
-    });
+    throw sizeMismatch(sent, size);
   }
   outgoing.end();
 }

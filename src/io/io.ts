@@ -171,6 +171,8 @@ export interface HttpRequest {
   headers: Record<string, string>;
   /** A stream is sent with the content-length in `headers`, or chunked without one. */
   body?: Uint8Array | AsyncIterable<Uint8Array>;
+  /** Path of a regular file with the content of `body`, as long as content-length says. If it is sent, `body` is not read. */
+  file?: string;
   tls?: TlsOptions;
   /** URL of the HTTP proxy. */
   proxy?: string;

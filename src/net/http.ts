@@ -1,5 +1,5 @@
 import { TsignError } from "../errors.ts";
-import type { HttpResponse, TlsOptions } from "../io/io.ts";
+import type { HttpRequest, HttpResponse, TlsOptions } from "../io/io.ts";
 import { withDeadline, withoutPauses } from "./deadline.ts";
 import { attributedPieces, attributing, faultOf, type Peer } from "./peer.ts";
 import { waitingFor } from "./pending.ts";
@@ -17,6 +17,8 @@ export interface Exchange {
   readonly headers?: Readonly<Record<string, string>>;
   /** A function returns a new stream for each attempt. */
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>);
+  /** Path of a file with the content of `body`; where it can be sent, `body` is not read (HttpRequest in src/io/io.ts). */
+  readonly file?: string | undefined;
   readonly followRedirects?: boolean;
 }
 
@@ -145,15 +147,17 @@ async function sendOne(
     method,
     headers,
     signal,
-    ...(exchange.body && method !== "GET"
-      ? { body: typeof exchange.body === "function" ? exchange.body() : exchange.body }
-      : {}),
+    ...(exchange.body && method !== "GET" ? bodyOf(exchange, exchange.body) : {}),
     ...(tls && sameOrigin ? { tls } : {}),
     ...(proxy ? { proxy: proxy.url } : {}),
   });
   const waited = withDeadline(io, request, { milliseconds: allowed, stop, error: late });
   const response = proxy === undefined ? await waited : await throughProxy(waited, url, proxy);
   return { ...response, body: paced(io, response, { limits, stop, host: url.host }) };
+}
+
+function bodyOf({ file }: Exchange, body: NonNullable<Exchange["body"]>): Pick<HttpRequest, "body" | "file"> {
+  return { body: typeof body === "function" ? body() : body, ...(file === undefined ? {} : { file }) };
 }
 
 /** Limits the pauses of a body and, after some time, its rate, so that a server cannot keep a command waiting by sending slowly. */
