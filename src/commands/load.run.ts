@@ -83,7 +83,7 @@ async function loadImage(
   const { ref, image, tags } = place;
   const tree = await findImageTree({ images: layout, attachments: layout }, image.digest, { tagPrefix: "" });
   const attachments = await openAttachments(io, { ref: withDigest(ref, image.digest), store }, flags);
-  const watch = watchedTransfer(io, "loading");
+  const watch = io.tty.stderr ? watchedTransfer(io, "loading") : undefined; // unwatched, files can be sent without being read
   const root = await transferManifest({ from: layout, to: store, watch }, image);
   const unlisted: UnlistedReferrers = new Map();
   const move = { from: layout, to: attachments, unlisted, watch };

@@ -6,6 +6,8 @@ import type { Descriptor, ImageStore, StoredManifest, UnlistedReferrers } from "
 
 /** Most blobs copied at a time. */
 const WORKERS = 4;
+/** Size of the smallest blob that is sent as a file, without passing through this program, in bytes. */
+const MIN_FILE = 256 * 1024;
 /** Most levels of nested indexes; real images have one. */
 const MAX_DEPTH = 8;
 /** Media types of layers that registries need not have (OCI image spec, "Non-Distributable Layers"). */
@@ -21,7 +23,7 @@ export interface Transfer {
   /** Called before a manifest is stored. */
   readonly onManifest?: (descriptor: Descriptor) => void;
   /** Passes on the pieces of a blob that is sent, to show how far it is. */
-  readonly watch?: (blob: Descriptor, pieces: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+  readonly watch?: ((blob: Descriptor, pieces: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>) | undefined;
 }
 
 /**
@@ -134,7 +136,8 @@ async function sendBlob({ from, to, watch }: Transfer, blob: Descriptor): Promis
   const read = () => (watch ? watch(blob, from.blobStream(blob)) : from.blobStream(blob));
   // A new stream for each attempt, so that an interrupted upload can be retried.
   const chunks = { [Symbol.asyncIterator]: () => read()[Symbol.asyncIterator]() };
-  await to.putBlob({ digest: blob.digest, size: blob.size, chunks, isChecked: true, from: from.repository });
+  const file = watch || blob.size < MIN_FILE ? undefined : from.blobFile?.(blob);
+  await to.putBlob({ digest: blob.digest, size: blob.size, chunks, isChecked: true, file, from: from.repository });
 }
 
 /** Refuses other digests than sha256: the copy would be stored under its sha256, where a sha512 reference does not find it. */

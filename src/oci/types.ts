@@ -58,6 +58,8 @@ export interface BlobStream {
   readonly chunks: AsyncIterable<Uint8Array>;
   /** Whether the stream itself throws for a wrong digest or size, as `blobStream` does, so that it is hashed only once. */
   readonly isChecked?: boolean;
+  /** Path of a regular file with the content, which may be sent instead of `chunks`; only if `isChecked`. */
+  readonly file?: string | undefined;
   /** A repository that has the blob; the content is not sent if its registry can take it from there. */
   readonly from?: Repository | undefined;
 }
@@ -79,6 +81,8 @@ export interface ImageStore {
   blob(descriptor: Descriptor, options: { maxBytes: number }): Promise<Uint8Array>;
   /** Returns a blob in pieces. A wrong digest or size is thrown at the end; do not use the content before that. */
   blobStream(descriptor: Descriptor): AsyncIterable<Uint8Array>;
+  /** Returns the path of the file that should have a blob's content, and is not checked; only in a layout in a folder. */
+  blobFile?(descriptor: Descriptor): string | undefined;
   /**
    * Lists the manifests that refer to the digest, by the referrers API or the fallback tag, unfiltered and without
    * duplicates. Entries are streamed, so that a list of any length takes little memory. A failure is thrown after the entries

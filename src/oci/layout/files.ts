@@ -18,6 +18,8 @@ export interface LayoutFiles {
   read(name: string, options: { maxBytes: number }): Promise<Uint8Array>;
   /** Returns a file's content in pieces (src/format/pieces.ts). */
   chunks(name: string): AsyncIterable<Uint8Array>;
+  /** Returns the path of a file; absent in an archive. */
+  pathOf?(name: string): string;
   /** Returns the names and sizes of the files directly in a folder. Links and devices are omitted. */
   list(folder: string): Promise<{ name: string; size: number }[]>;
 }
@@ -29,6 +31,7 @@ export function folderFiles(io: LayoutIo, path: string): LayoutFiles {
     size: (name) => fileSize(io, `${path}/${name}`),
     read: (name, options) => io.files.read(`${path}/${name}`, options),
     chunks: (name) => io.files.chunks(`${path}/${name}`),
+    pathOf: (name) => `${path}/${name}`,
     async list(folder) {
       const found: { name: string; size: number }[] = [];
       for (const name of await io.files.list(`${path}/${folder}`)) {

@@ -6,7 +6,7 @@ import { INDEX_TYPE, MAX_MANIFEST, readManifest } from "../manifest.ts";
 import { requireWithin } from "../registry/blobs.ts";
 import { fallbackTag } from "../tags.ts";
 import type { Descriptor, ImageStore } from "../types.ts";
-import { type LayoutFiles, readBlobFile, readManifestFile } from "./files.ts";
+import { blobName, type LayoutFiles, readBlobFile, readManifestFile } from "./files.ts";
 import {
   imageEntries,
   imageEntry,
@@ -80,6 +80,7 @@ export function layoutReader(files: LayoutFiles, entries: readonly Descriptor[])
       return Buffer.concat(pieces);
     },
     blobStream: (descriptor) => readBlobFile(files, descriptor),
+    blobFile: ({ digest }) => files.pathOf?.(blobName(digest)),
     async *referrers(subject) {
       scanned ??= scanSubjects(files);
       yield* (await scanned).get(subject) ?? [];

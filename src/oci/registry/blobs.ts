@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { TsignError } from "../../errors.ts";
 import { type Digest, digestOf, parseDigest } from "../../format/digest.ts";
-import { resolveLocation } from "../../net/http.ts";
+import { type Answer, resolveLocation } from "../../net/http.ts";
 import type { Repository } from "../ref.ts";
 import type { BlobStream, Descriptor } from "../types.ts";
 import { mountBlob } from "./mount.ts";
 import { REGISTRY } from "./peer.ts";
+import { sendFile } from "./send-file.ts";
 import type { RegistrySession } from "./session.ts";
 
 /** Most requests for a blob whose answers are interrupted. */
@@ -135,7 +136,8 @@ export async function storeBlob(
     throw session.refusal(existing, `check blob ${repository.name}@${digest}`);
   }
   const body = source instanceof Uint8Array ? source : replayable(source.chunks, repository);
-  const upload: Upload = { session, repository, digest, size, body };
+  const file = source instanceof Uint8Array ? undefined : source.file;
+  const upload: Upload = { session, repository, digest, size, body, file };
   let stored = patchOnly.has(session) ? undefined : await putWhole(upload, opened ?? (await beginUpload(upload)));
   if (!stored || NOT_MONOLITHIC.has(stored.status)) {
     const patched = await patchWhole(upload, await beginUpload(upload));
@@ -156,6 +158,8 @@ interface Upload {
   /** Bytes. */
   readonly size: number;
   readonly body: Uint8Array | (() => AsyncIterable<Uint8Array>);
+  /** Path of a file with the content of `body`. */
+  readonly file: string | undefined;
 }
 
 function headBlob(session: RegistrySession, repository: Repository, digest: Digest) {
@@ -172,11 +176,13 @@ async function beginUpload({ session, repository, digest }: Upload): Promise<URL
   return resolveLocation(opened.url, location, REGISTRY);
 }
 
-function putWhole({ session, digest, size, body }: Upload, uploadUrl: URL) {
+function putWhole({ session, digest, size, body, file }: Upload, uploadUrl: URL): Promise<Answer> {
   const target = new URL(uploadUrl);
   target.searchParams.set("digest", digest);
   const headers = { "content-type": BLOB_TYPE, "content-length": String(size) };
-  return session.read({ method: "PUT", path: target.href, headers, body, action: "push" }, 0);
+  const put = { method: "PUT", path: target.href, headers, action: "push" } as const;
+  if (file === undefined || body instanceof Uint8Array) return session.read({ ...put, body }, 0);
+  return sendFile({ digest, read: body }, (content) => session.read({ ...put, body: content, file }, 0));
 }
 
 async function patchWhole({ session, digest, size, body }: Upload, uploadUrl: URL) {

@@ -31,6 +31,7 @@ export interface RegistryRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Exchange["body"];
+  readonly file?: Exchange["file"];
   readonly followRedirects?: boolean;
   readonly action: Action;
   /** Path of another repository of the registry that the request reads, so that the token must be valid for it, too. */
@@ -122,8 +123,8 @@ export class RegistrySession {
     const scope = this.#scopeOf(request);
     const attempt = async (authorization: Authorization | undefined) => {
       const headers = { ...request.headers, ...(authorization ? { authorization: authorization.header } : {}) };
-      const { method, body, followRedirects = false } = request;
-      return send({ method, url, headers, followRedirects, ...(body ? { body } : {}) });
+      const { method, body, file, followRedirects = false } = request;
+      return send({ method, url, headers, followRedirects, file, ...(body ? { body } : {}) });
     };
     // Credentials are sent to the registry itself only, not to a host it redirects to.
     const isRefused = ({ status, url: from, headers }: T) =>
