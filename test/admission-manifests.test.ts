@@ -220,6 +220,17 @@ test("admission manifests: policies as objects are defined, may be read, and are
   assert.ok(!without.stdout.includes("tsignpolic") && !without.stdout.includes("cluster-policies"));
 });
 
+test("admission manifests: variables -> those of the service, and HOME stays", async (t) => {
+  const { print } = workshop(t);
+  const { of } = await print("--env=OTEL_SERVICE_NAME=a=b,c", "--env=OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318", IMAGE);
+  const [{ env }] = of("Deployment")["spec"].template.spec.containers;
+  assert.deepEqual(env, [
+    { name: "HOME", value: "/home/nonroot" },
+    { name: "OTEL_EXPORTER_OTLP_ENDPOINT", value: "http://c:4318" },
+    { name: "OTEL_SERVICE_NAME", value: "a=b,c" },
+  ]);
+});
+
 test("admission manifests: custom resources -> asked about by the validating webhook, and read by the service", async (t) => {
   const { print } = workshop(t);
   const flags = ["jobs.batch.volcano.sh=/spec/tasks/*/template", "rollouts.argoproj.io=/spec/template"].map(
@@ -249,6 +260,9 @@ test("admission manifests: what would not work in the cluster -> refused, nothin
   };
   const given = ["--trust-policy=p.yaml", IMAGE];
   await refused(/missing --trust-policy/, ...SECRET, IMAGE);
+  for (const env of ["--env=X", "--env==x", "--env=A-B=x", "--env=HOME=/", "--env=1A=x"])
+    await refused(/invalid --env/, env, ...given);
+  await refused(/--env: A is given twice/, "--env=A=1", "--env=A=2", ...given);
   const provider = "--gatekeeper-provider=p";
   await refused(/--gatekeeper-provider and --tls-secret cannot be used together/, ...SECRET, provider, ...given);
   await refused(

@@ -49,6 +49,7 @@ test("Helm chart: its templates contain every field and text of the manifests", 
       const objects = manifests({
         ...{ image: "IN", namespace: "IN", replicas: tls.kind === "secret" ? 1 : 2, policy: "tsign.policy.yaml" },
         ...{ files: new Map([["tsign.policy.yaml", "IN"]]), tls, namespaces, pullSecrets: true },
+        env: new Map([["IN", "IN"]]),
         ...{ workloads: readWorkloads(["rollouts.argoproj.io=/spec/template"]) },
         ...{
           gatekeeperProvider: tls.kind === "self-made" ? "IN" : "",

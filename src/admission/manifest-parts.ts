@@ -25,6 +25,8 @@ export interface ManifestOptions {
   readonly clusterPolicies: boolean;
   /** Name of Gatekeeper's Provider whose `caBundle` is kept; "" for none. */
   readonly gatekeeperProvider: string;
+  /** Variables of the service, by name. */
+  readonly env: ReadonlyMap<string, string>;
   /** Where custom resources name images. */
   readonly workloads: Workloads;
   /** Which namespaces are asked about: those with the label `policy.sigstore.dev/include`, or all without `…/exclude`. */

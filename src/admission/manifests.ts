@@ -115,7 +115,7 @@ function certificates(namespace: string): Manifest[] {
 }
 
 function deployment(options: ManifestOptions): Manifest {
-  const { image, namespace, replicas, policy, tls, pullSecrets, clusterPolicies, workloads, gatekeeperProvider } =
+  const { image, env, namespace, replicas, policy, tls, pullSecrets, clusterPolicies, workloads, gatekeeperProvider } =
     options;
   const isKept = tls.kind === "self-made";
   const probe = (path: string) => ({ httpGet: { path, port: "https", scheme: "HTTPS" } });
@@ -133,7 +133,7 @@ function deployment(options: ManifestOptions): Manifest {
         paths.map(({ pointer }) => `--workload=${resourceName(key)}=${pointer}`),
       ),
     ],
-    env: [{ name: "HOME", value: HOME }],
+    env: [{ name: "HOME", value: HOME }, ...[...env].map(([name, value]) => ({ name, value }))],
     ports: [{ name: "https", containerPort: PORT }],
     readinessProbe: probe("/readyz"),
     livenessProbe: probe("/healthz"),

@@ -45,6 +45,17 @@ const SAME: Readonly<Record<string, { readonly flags: readonly string[]; readonl
     flags: ["--gatekeeper-provider=tsign.io"],
     values: ["--set-string", "gatekeeperProvider=tsign.io"],
   },
+  variables: {
+    flags: [
+      '--env=OTEL_SERVICE_NAME=a "b": #c',
+      "--env=OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318",
+      ...["--env=A=1", "--env=a=", "--env=B_=true", "--env=n=null"],
+    ],
+    values: [
+      "--set-json",
+      `env=${JSON.stringify({ a: "", n: "null", OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318", OTEL_SERVICE_NAME: 'a "b": #c', A: "1", B_: "true" })}`,
+    ],
+  },
   "another namespace": { flags: ["--namespace=0123"], values: ["--namespace=0123"] },
 };
 
@@ -128,6 +139,9 @@ test("Helm chart: values that would not work in the cluster -> refused, nothing 
     [[...FILES, ...secret, "--set", "tls.certManager=true"], /tls\.certManager cannot be used with tls\.secret/],
     [[...FILES, "--set", "tls.secret=Own_tls", ...ca], /secret/],
     [[...FILES, "--set", "replicas=0"], /replicas/],
+    [[...FILES, "--set-json", 'env={"HOME":"/"}'], /env|HOME/],
+    [[...FILES, "--set-json", 'env={"A-B":"/"}'], /env|A-B/],
+    [[...FILES, "--set-json", 'env={"A":1}'], /env/],
     [[...FILES, ...secret, ...ca, "--set", "gatekeeperProvider=x"], /gatekeeperProvider cannot be used with tls/],
     [[...FILES, "--set", "gatekeeperProvider=X/y"], /gatekeeperProvider/],
     [[...FILES, "--set", "webhookTimeout=31"], /webhookTimeout/],

@@ -53,6 +53,7 @@ export const run: Run<typeof definition> = async (io, { args: [image = ""], flag
       pullSecrets,
       clusterPolicies,
       gatekeeperProvider,
+      env: readEnv(flags),
       tls,
       files,
       policy: POLICY,
@@ -65,6 +66,22 @@ export const run: Run<typeof definition> = async (io, { args: [image = ""], flag
   io.stdout.data(yamlOf(objects));
   return result;
 };
+
+/** The variables by name, in their order. @throws TsignError "usage" */
+function readEnv({ env }: ManifestFlags): Map<string, string> {
+  const read = new Map<string, string>();
+  for (const text of env) {
+    const [, name = "", value = ""] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text) ?? [];
+    const refuse = (reason: string, hint: string) => {
+      throw new TsignError("usage", `invalid --env: ${reason}`, { hint });
+    };
+    if (name === "") refuse("missing the name of a variable", "pass NAME=VALUE");
+    if (name === "HOME") refuse("HOME is a folder of the container", "pass another variable");
+    if (read.has(name)) refuse(`${name} is given twice`, "pass it once");
+    read.set(name, value);
+  }
+  return new Map([...read].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
 
 function timeoutOf({ webhookTimeout }: ManifestFlags): number {
   const seconds = webhookTimeout / 1000;

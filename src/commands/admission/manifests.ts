@@ -10,6 +10,8 @@ export default defineCommand({
   examples: [
     "# Enforce a policy in the namespaces with the label policy.sigstore.dev/include=true",
     "tsign admission manifests --trust-policy tsign.policy.yaml registry.example/tsign:v1 | kubectl apply -f -",
+    "# Send traces of reviews to OpenTelemetry",
+    "tsign admission manifests --trust-policy tsign.policy.yaml --env OTEL_EXPORTER_OTLP_ENDPOINT=http://collector.observability:4318 registry.example/tsign:v1 | kubectl apply -f -",
     "# Use cert-manager's certificates",
     "tsign admission manifests --trust-policy tsign.policy.yaml --cert-manager registry.example/tsign:v1 | kubectl apply -f -",
     "# Use a certificate from a Secret, issued by an own authority",
@@ -38,6 +40,10 @@ export default defineCommand({
     ),
     gatekeeperProvider: flag.string(
       "name of the Provider of OPA Gatekeeper that calls the service, to keep its caBundle current, which needs the right to change it",
+    ),
+    env: flag.texts(
+      "variable of the service (NAME=VALUE), such as OTEL_EXPORTER_OTLP_ENDPOINT; not for secrets: the Deployment contains it",
+      { typeName: "stringArray" },
     ),
     replicas: flag.int("number of replicas", { default: 2, range: [1, 50] }),
     failurePolicy: flag.choice(["Fail", "Ignore"], "what the API server does when the service does not answer", {
