@@ -13,7 +13,7 @@ import { pushImage } from "../../src/sandbox/registry/push.ts";
 import { createRegistryHandler } from "../../src/sandbox/registry/registry.ts";
 import { runProgram } from "../support/program.ts";
 import { testIo } from "../support/test-io.ts";
-import { TSIGN } from "./support.ts";
+import { OFFLINE, TSIGN } from "./support.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const KIT = join(resolve(process.env["TSIGN_SHARED"] ?? join(ROOT, "../shared")), "backends/backends");
@@ -89,7 +89,7 @@ export interface Shop {
   /** Requests so far. */
   requests: number;
   push(name: string, content?: string): Promise<string>;
-  sign(image: string, key: string): Promise<void>;
+  sign(image: string, key: string, form?: "legacy" | "bundle" | "both"): Promise<void>;
 }
 
 /** Starts a registry, and makes the key pairs `a` and `b` in a folder. */
@@ -117,8 +117,7 @@ export async function openShop(t: TestContext, cwd: string): Promise<Shop> {
       const store = await openRegistry(testIo({ cwd }), parseReference(`${registry}/${name}:1`), PLAIN_REGISTRY);
       return (await pushImage(store, { file: "f", content: Buffer.from(content), tag: "1" })).digest;
     },
-    sign: (image, key) =>
-      tsign("sign", `--key=${key}.key`, "--use-signing-config=false", "--tlog-upload=false", "-y", image),
+    sign: (image, key, form = "bundle") => tsign("sign", `--key=${key}.key`, ...OFFLINE, `--format=${form}`, image),
   };
   for (const name of ["a", "b"]) await tsign("generate-key-pair", `--output-key-prefix=${name}`);
   return shop;

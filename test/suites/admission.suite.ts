@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { systemIo } from "../../src/io/system.ts";
 import { tlsAuthority } from "../support/tls-authorities.ts";
 import { auditCases } from "./admission-audit.ts";
+import { documentedCase, hasKubectl } from "./admission-docs.ts";
 import {
   type ApiAnswer,
   type Cluster,
@@ -150,6 +151,20 @@ test("admission: a real API server asks, and what is not signed does not get in"
       refused(await pods("bad", `${shop.registry}/missing:1`), /missing:1/, "no such image");
     },
   );
+
+  await t.test("both signature formats: by the signer -> created; by another one -> 403", async () => {
+    for (const form of ["legacy", "bundle", "both"] as const) {
+      for (const [key, name] of [
+        ["a", `${form}-good`],
+        ["b", `${form}-other`],
+      ] as const) {
+        await shop.push(name);
+        await shop.sign(image(name), key, form);
+      }
+      admitted(await pods(`${form}-good`, image(`${form}-good`)), form);
+      refused(await pods("bad", image(`${form}-other`)), /is refused by rule "all"[\s\S]*nearest: a: /, form);
+    }
+  });
 
   await t.test("every place of an image in a Pod, and workloads -> the unsigned image there is refused", async () => {
     const bad = image("unsigned");
@@ -299,7 +314,34 @@ test("admission: a real API server asks, and what is not signed does not get in"
     assert.equal(imageOf(made), pinned);
     assert.equal(imageOf(await create(path, pod("two", pinned))), pinned);
     refused(await create(path, pod("three", image("unsigned"))), /unsigned:1" is refused/, "pinned");
+    for (const name of ["other", "missing"]) {
+      refused(await create(path, pod("three", image(name))), new RegExp(`${name}:1`), name);
+    }
+    const dry = await create(path, pod("dry", image("good")), "?dryRun=All");
+    assert.equal(imageOf(dry), pinned);
+    assert.equal((await cluster.call("GET", `${path}/dry`)).status, 404);
   });
+
+  await t.test(
+    "mutation: registry down -> 503, in a dry run too; what is pinned is known; up again -> created",
+    async () => {
+      const path = "/api/v1/namespaces/pinned/pods";
+      await shop.push("unseen");
+      await shop.sign(image("unseen"), "a");
+      shop.fault = "down";
+      try {
+        for (const query of ["", "?dryRun=All"]) {
+          const answer = await create(path, pod("unseen", image("unseen")), query);
+          refused(answer, /unseen:1" could not be checked/, `down ${query}`, 503);
+        }
+        admitted(await create(path, pod("kept", `${image("good")}@${digests["good"]}`), "?dryRun=All"), "kept");
+      } finally {
+        shop.fault = "none";
+      }
+      assert.equal((await cluster.call("GET", `${path}/unseen`)).status, 404);
+      admitted(await create(path, pod("unseen", image("unseen"))), "up again");
+    },
+  );
 
   const audits = await auditCases({ cwd, cluster, shop });
   const [resources, trust] = await Promise.all([
@@ -376,6 +418,10 @@ test("admission: a real API server asks, and what is not signed does not get in"
       "the service's own namespace is asked about by nobody",
     );
   });
+
+  const skip = !(await hasKubectl(cwd)) && "there is no kubectl";
+  const [name, documented] = documentedCase({ cwd, cluster, shop });
+  await t.test(name, { skip }, documented);
 
   await t.test("the service is gone -> nothing is created, nothing was logged that is secret", async () => {
     served.child.kill("SIGTERM");
