@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { type TestContext, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import {
   COSIGN,
   COSIGN_2,
@@ -212,6 +216,51 @@ test("load: altered folder -> refused, nothing tagged", async (t) => {
     assert.equal(refused.code, 1, what);
     assert.match(refused.stderr, reason, what);
     assert.notEqual((await run("crane", ["digest", loaded], { cwd })).code, 0, `${what}: nothing has the tag`);
+  }
+});
+
+/** Starts docker-registry (distribution): `localhost:<port>`. */
+async function dockerRegistry(context: TestContext): Promise<string> {
+  const storage = folder(context);
+  const port = 20_000 + (process.pid % 20_000);
+  const address = `127.0.0.1:${port}`;
+  const config = `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${storage}}}\nhttp: {addr: "${address}"}\n`;
+  writeFileSync(join(storage, "config.yml"), config);
+  const child = spawn("docker-registry", ["serve", join(storage, "config.yml")], { stdio: "ignore" });
+  context.after(() => child.kill());
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const ready = await fetch(`http://${address}/v2/`).catch(() => undefined);
+    if (ready?.ok) return `localhost:${port}`;
+    await setTimeout(50);
+  }
+  throw new Error("docker-registry did not start: is it on the PATH (test/suites/tools.sh)?");
+}
+
+test("load: layers of 1 and 60 MB, intact and damaged -> loaded, refused and named, by every registry", async (t) => {
+  const cwd = folder(t);
+  const { ref, plain } = await registries(t);
+  const docker = await dockerRegistry(t);
+  for (const size of [1_000_000, 60_000_000]) {
+    writeFileSync(join(cwd, "layer"), randomBytes(size));
+    const name = `big${size}`;
+    await must(TSIGN, ["upload", "blob", "-f", "layer", `${ref}/${name}:v1`], { cwd });
+    await must(TSIGN, ["save", "--dir", name, `${ref}/${name}:v1`], { cwd });
+    const layer = blobs(join(cwd, name)).find((each) => statSync(join(cwd, name, each)).size === size) ?? assert.fail();
+    for (const registry of [plain, docker]) {
+      await must(TSIGN, ["load", "--dir", name, `${registry}/${name}:v1`], { cwd });
+      await must(COSIGN, ["save", "--dir", `${name}-${registry}`, `${registry}/${name}:v1`], { cwd });
+      const loaded = readFileSync(join(cwd, `${name}-${registry}`, layer));
+      assert.ok(loaded.equals(readFileSync(join(cwd, "layer"))), `${registry}, ${size}`);
+    }
+    flip(join(cwd, name, layer));
+    const other = await registries(t);
+    const digest = layer.replace(/^.*\//, "sha256:");
+    for (const registry of [other.plain, docker]) {
+      const refused = await run(TSIGN, ["load", "--dir", name, `${registry}/damaged:v1`], { cwd });
+      assert.equal(refused.code, 1, registry);
+      assert.match(refused.stderr, new RegExp(`read ${name}@${digest}: digest mismatch: got sha256:`));
+      assert.notEqual((await run("crane", ["digest", `${registry}/damaged:v1`], { cwd })).code, 0, "no tag");
+    }
   }
 });
 
