@@ -29,9 +29,9 @@ test("Helm chart: its version is that of tsign", () => {
 });
 
 test("Helm chart: its values have the defaults of `admission manifests`, and a schema", () => {
-  const { namespaces, pullSecrets, replicas, failurePolicy, webhookTimeout } = definition.flags;
+  const { namespaces, pullSecrets, clusterPolicies, replicas, failurePolicy, webhookTimeout } = definition.flags;
   const values = parse(read("values.yaml"));
-  const same = { namespaces, pullSecrets, replicas, failurePolicy };
+  const same = { namespaces, pullSecrets, clusterPolicies, replicas, failurePolicy };
   for (const [name, flag] of Object.entries(same)) assert.equal(values[name], flag.default, name);
   assert.equal(values.webhookTimeout * 1000, webhookTimeout.default);
   const { global: _, ...schema } = JSON.parse(read("values.schema.json")).properties;
@@ -53,7 +53,7 @@ test("Helm chart: its templates contain every field and text of the manifests", 
         ...{ workloads: readWorkloads(["rollouts.argoproj.io=/spec/template"]) },
         ...{
           gatekeeperProvider: tls.kind === "self-made" ? "IN" : "",
-          clusterPolicies: false,
+          clusterPolicies: true,
           failurePolicy: "Fail",
           timeoutSeconds: 10,
         },
@@ -68,6 +68,9 @@ test("Helm chart: its templates contain every field and text of the manifests", 
         "MutatingWebhookConfiguration",
         "ValidatingWebhookConfiguration",
         "",
+        ...["TsignPolicy", "ClusterTsignPolicy"].map((kind) => `${kind}List`),
+        ...["tsignpolicies", "clustertsignpolicies"].map((plural) => `${plural}.tsign.dev`),
+        ...["tsignpolicy", "clustertsignpolicy"],
       ]);
       const missing = words.filter((word) => !computed.has(word) && !TEMPLATES.includes(word));
       assert.deepEqual(

@@ -108,5 +108,24 @@ webhooks:
     {{- if $mutates }}
     reinvocationPolicy: IfNeeded
     {{- end }}
+  {{- if and .Values.clusterPolicies (not $mutates) }}
+  # Not asked about deletions, which must work while the service does not run.
+  - name: policies.tsign.dev
+    clientConfig:
+      service: {name: tsign, namespace: {{ .Release.Namespace | quote }}, path: /validate, port: 443}
+      {{- if eq (include "tsign.tls" .) "secret" }}
+      caBundle: {{ .Values.tls.caBundle | b64enc }}
+      {{- end }}
+    rules:
+      - apiGroups: [tsign.dev]
+        apiVersions: [v1alpha1]
+        operations: [CREATE, UPDATE]
+        resources: [tsignpolicies, clustertsignpolicies]
+        scope: "*"
+    failurePolicy: {{ .Values.failurePolicy }}
+    timeoutSeconds: {{ .Values.webhookTimeout }}
+    sideEffects: None
+    admissionReviewVersions: [v1]
+  {{- end }}
 {{- end }}
 {{- end }}
