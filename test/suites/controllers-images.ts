@@ -19,6 +19,9 @@ export type State = (typeof STATES)[number];
 export const nameOf = (by: By, form: Form, state: State): string =>
   state === "unsigned" ? state : `${by}-${form}-${state}`;
 
+/** The images that are signed by an identity with Rekor v2 and a timestamp, which only bundles can be, are `rekor2-STATE`. */
+export const REKOR2_STATES = ["good", "other", "attested"] as const;
+
 export interface Stage {
   readonly sandbox: Sandbox;
   /** With a.pub, the key of the good signer. */
@@ -36,14 +39,15 @@ export async function openStage(t: TestContext): Promise<Stage> {
   const cwd = await folderWithKeys(t, "a", "b");
   writeFileSync(join(cwd, "predicate.json"), '{"result":"passed"}');
   const predicate = ["--type", "https://example.com/tests", "--predicate", "predicate.json"];
+  const keyless = async (who: string, config: string) => {
+    const token = await must(TSIGN, ["sandbox", "token", "--email", who], { cwd, env: sandbox });
+    const services = ["--signing-config", setting(sandbox, config)];
+    const root = ["--trusted-root", setting(sandbox, "TSIGN_SANDBOX_TRUSTED_ROOT")];
+    return ["--yes", "--identity-token", token.stdout.trim(), ...services, ...root];
+  };
   const flags: Record<By, (who: string) => Promise<readonly string[]>> = {
     key: async (who) => ["--key", `${who}.key`, ...OFFLINE],
-    identity: async (who) => {
-      const token = await must(TSIGN, ["sandbox", "token", "--email", who], { cwd, env: sandbox });
-      const services = ["--signing-config", setting(sandbox, "TSIGN_SANDBOX_SIGNING_CONFIG_REKOR1")];
-      const root = ["--trusted-root", setting(sandbox, "TSIGN_SANDBOX_TRUSTED_ROOT")];
-      return ["--yes", "--identity-token", token.stdout.trim(), ...services, ...root];
-    },
+    identity: (who) => keyless(who, "TSIGN_SANDBOX_SIGNING_CONFIG_REKOR1"),
   };
   const digests: Record<string, string> = {};
   const push = async (name: string) => {
@@ -61,6 +65,14 @@ export async function openStage(t: TestContext): Promise<Stage> {
       await must(TSIGN, [...command, ...who, "--format", form, image], { cwd });
     }
   };
+  const attachWithRekor2 = async () => {
+    for (const state of REKOR2_STATES) {
+      const image = await push(`rekor2-${state}`);
+      const who = await keyless(SIGNERS.identity[state === "other" ? "other" : "good"], "TSIGN_SANDBOX_SIGNING_CONFIG");
+      const command = state === "attested" ? ["attest", ...predicate] : ["sign"];
+      await must(TSIGN, [...command, ...who, image], { cwd });
+    }
+  };
   await push("unsigned");
   // Someone else with the right to push attaches an attestation to a signed image.
   const attachToSigned = async (form: Form) => {
@@ -69,6 +81,6 @@ export async function openStage(t: TestContext): Promise<Stage> {
     await must(TSIGN, ["attest", ...predicate, ...(await flags.key("b")), image], { cwd });
   };
   const all = (Object.keys(SIGNERS) as By[]).flatMap((by) => FORMS.map((form) => attach(by, form)));
-  await Promise.all([...all, attachToSigned("legacy"), attachToSigned("both")]);
+  await Promise.all([...all, attachToSigned("legacy"), attachToSigned("both"), attachWithRekor2()]);
   return { sandbox, cwd, digests };
 }

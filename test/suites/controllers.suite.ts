@@ -6,7 +6,17 @@ import { setTimeout } from "node:timers/promises";
 import { systemIo } from "../../src/io/system.ts";
 import { tlsAuthority } from "../support/tls-authorities.ts";
 import { type ApiAnswer, type Cluster, serve } from "./admission-kit.ts";
-import { type By, FORMS, nameOf, openStage, SIGNERS, STATES, type Stage, type State } from "./controllers-images.ts";
+import {
+  type By,
+  FORMS,
+  nameOf,
+  openStage,
+  REKOR2_STATES,
+  SIGNERS,
+  STATES,
+  type Stage,
+  type State,
+} from "./controllers-images.ts";
 import {
   alias,
   apply,
@@ -103,6 +113,19 @@ async function outcomesOf(cluster: Cluster, stage: Stage, row: Row): Promise<Out
   return outcomes;
 }
 
+/** Whether a Pod is created of each image that an identity has signed with Rekor v2; the policy is in force already. */
+async function rekor2Of(cluster: Cluster, stage: Stage, { title, host, refusal, pins }: Row): Promise<string[]> {
+  const outcomes: string[] = [];
+  for (const state of REKOR2_STATES) {
+    const name = `${title} rekor2 ${state}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+    const answer = await createPod(cluster, name, `${host}/rekor2-${state}:v1`);
+    if (answer.status !== 201) assert.match(answer.body.message ?? "", refusal, name);
+    else if (pins) assert.ok(imageOf(answer).endsWith(`@${stage.digests[`rekor2-${state}`]}`), imageOf(answer));
+    outcomes.push(answer.status === 201 ? "yes" : "no");
+  }
+  return outcomes;
+}
+
 /** Whether an unsigned image is refused in each place of a Pod or workload beside a signed one. */
 async function placesOf(
   cluster: Cluster,
@@ -162,6 +185,7 @@ async function startTsign(t: TestContext, stage: Stage, hosts: Readonly<Record<B
 function tables(
   outcomes: ReadonlyMap<string, Outcomes>,
   places: ReadonlyMap<string, Record<Place, "yes" | "no">>,
+  rekor2: ReadonlyMap<string, readonly string[]>,
 ): string[] {
   const line = (cells: readonly (string | undefined)[]) => `| ${cells.join(" | ")} |`;
   const head = (...cells: readonly string[]) => [line(cells), `|${"---|".repeat(cells.length)}`];
@@ -173,6 +197,8 @@ function tables(
   return [
     ...head("policy", ...FORMS, "unsigned", "other signer", "attestation only"),
     ...rows,
+    ...head("policy", "right signer", "other signer", "attestation only"),
+    ...[...rekor2].map(([title, each]) => line([title, ...each])),
     ...head("policy", ...PLACES),
     ...[...places].map(([title, each]) => line([title, ...PLACES.map((place) => each[place])])),
   ];
@@ -187,8 +213,12 @@ test("controllers: signatures of tsign are accepted by the admission controllers
   const policy = policies(stage);
   const outcomes = new Map<string, Outcomes>();
   const places = new Map<string, Record<Place, "yes" | "no">>();
+  const rekor2 = new Map<string, readonly string[]>();
   const observe = async (cluster: Cluster, row: Row) => {
     outcomes.set(row.title, await outcomesOf(cluster, stage, row));
+  };
+  const observeRekor2 = async (cluster: Cluster, row: Row) => {
+    if (row.by === "identity") rekor2.set(row.title, await rekor2Of(cluster, stage, row));
   };
   const look = async (cluster: Cluster, title: string, row: Row) => {
     places.set(title, await placesOf(cluster, stage, { ...row, title }));
@@ -208,6 +238,7 @@ test("controllers: signatures of tsign are accepted by the admission controllers
         const title = `policy-controller, ${by}${format === "bundle" ? ", `signatureFormat: bundle`" : ""}`;
         const row = { title, by, host, refusal: POLICY_CONTROLLER[format], pins: true };
         await observe(cluster, row);
+        await observeRekor2(cluster, row);
         if (by === "key" && format === "legacy") await look(cluster, "policy-controller", row);
       }
     }
@@ -270,6 +301,7 @@ test("controllers: signatures of tsign are accepted by the admission controllers
     for (const by of BY) {
       const row = { title: `Gatekeeper with tsign, ${by}`, by, host: hosts[by], refusal: TSIGN_PROVIDER };
       await observe(cluster, row);
+      await observeRekor2(cluster, row);
       if (by === "key") await look(cluster, "Gatekeeper with tsign", row);
     }
     const good = `${hosts.key}/key-both-good:v1`;
@@ -330,11 +362,12 @@ test("controllers: signatures of tsign are accepted by the admission controllers
     for (const by of BY) {
       const row = { title: `webhooks of tsign, ${by}`, by, host: hosts[by], refusal: TSIGN_WEBHOOK, pins: true };
       await observe(cluster, row);
+      await observeRekor2(cluster, row);
       if (by === "key") await look(cluster, "webhooks of tsign", row);
     }
   });
 
-  const lines = tables(outcomes, places);
+  const lines = tables(outcomes, places, rekor2);
   console.log(lines.join("\n"));
   const page = readFileSync(resolve(import.meta.dirname, "../../docs/controllers.md"), "utf8");
   for (const line of lines) assert.ok(page.includes(`\n${line}\n`), `docs/controllers.md has no line ${line}`);
