@@ -46,11 +46,10 @@ export function systemAuthorities(
   const texts = firstOf(file ? [file] : isLinux ? linux.files : []);
   for (const folder of folders ? folders.split(delimiter) : isLinux ? linux.folders : [])
     texts.push(...filesOf(folder));
+  // Distributions keep each certificate in two files, mostly with the same line ends.
+  const blocks = new Set(texts.flatMap((text) => text.match(BLOCK) ?? []));
   const found = new Map<string, string>();
-  for (const text of texts)
-    for (const [block] of text.matchAll(BLOCK)) {
-      found.set(block.replaceAll(/\s/g, ""), wrapPem(block));
-    }
+  for (const block of blocks) found.set(block.replaceAll(/\s/g, ""), wrapPem(block));
   if (texts.length === 0 && !file && !folders) return tls().rootCertificates;
   return [...found.values()];
 }
