@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { commandLine, everyCommand, fill, sayingWorld, textFlags } from "./support/every-command.ts";
-import { attachReferrer, descriptorOf, storageWorkshop } from "./support/storage.ts";
-import { LEGACY, NO_LOG, OFFLINE, type Outcome, run, temporaryFolder } from "./support/test-io.ts";
+import { commandLine, everyCommand, fill, sayingWorld, textFlags } from "../support/every-command.ts";
+import { attachReferrer, descriptorOf, storageWorkshop } from "../support/storage.ts";
+import { LEGACY, NO_LOG, OFFLINE, type Outcome, run, temporaryFolder } from "../support/test-io.ts";
 
 const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 

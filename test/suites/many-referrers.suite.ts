@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { type TestContext, test } from "node:test";
-import { attachmentTag } from "../src/oci/tags.ts";
-import { crowdedRegistry } from "./support/crowd.ts";
-import { writeKeyPairs } from "./support/key-pairs.ts";
-import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "./support/test-io.ts";
+import { attachmentTag } from "../../src/oci/tags.ts";
+import { crowdedRegistry } from "../support/crowd.ts";
+import { writeKeyPairs } from "../support/key-pairs.ts";
+import { LEGACY, NO_LOG, OFFLINE, run, temporaryFolder } from "../support/test-io.ts";
 
 const VERIFY = ["verify", "--key", "a.pub", NO_LOG];
 const COUNT = 500;

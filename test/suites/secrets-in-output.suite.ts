@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { VARIABLES } from "../src/cli/parser/variables.ts";
-import { TsignError } from "../src/errors.ts";
-import type { HttpRequest, Io } from "../src/io/io.ts";
-import { commandLine, everyCommand, fill, sayingWorld, textFlags } from "./support/every-command.ts";
-import { type Outcome, run, temporaryFolder } from "./support/test-io.ts";
+import { VARIABLES } from "../../src/cli/parser/variables.ts";
+import { TsignError } from "../../src/errors.ts";
+import type { HttpRequest, Io } from "../../src/io/io.ts";
+import { commandLine, everyCommand, fill, sayingWorld, textFlags } from "../support/every-command.ts";
+import { type Outcome, run, temporaryFolder } from "../support/test-io.ts";
 
 /** A unique secret, and what must not appear of it: each half, and its base64 with a user name. */
 const SECRET = "cAnaRy7f3a9c1eQ0b5d2468";
