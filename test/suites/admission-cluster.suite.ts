@@ -172,6 +172,9 @@ async function world(t: TestContext, flags: readonly string[]): Promise<World> {
   return { cwd, cluster, shop, replicas, start, create };
 }
 
+/** What the elected replica writes into an object whose policy it uses. */
+const READY = { type: "Ready", status: "True", reason: "Loaded", observedGeneration: 1 };
+
 test("admission: a cluster's replicas make, share and replace their certificate", async (t) => {
   const { cwd, cluster, shop, replicas, start, create } = await world(t, ["--pull-secrets"]);
   const get = async (path: string): Promise<Any> => (await cluster.call("GET", path)).body;
@@ -283,6 +286,13 @@ test("admission: a cluster's replicas make, share and replace their certificate"
       await until("demanded", async () => (await inside("shop", "p", good)).status === 403, 10);
       const refused = await inside("shop", "p", good);
       assert.match(refused.body.message ?? "", /is refused by rule "object" \(TsignPolicy shop\/more\)/);
+      const conditions = async () => (await get(`${shops}/more`)).status?.conditions ?? [];
+      await until("its status", async () => (await conditions()).length > 0, 30);
+      const [{ type, status, reason, observedGeneration }] = await conditions();
+      assert.deepEqual({ type, status, reason, observedGeneration }, READY);
+      const { resourceVersion } = (await get(`${shops}/more`)).metadata;
+      await real.sleep(2000);
+      assert.equal((await get(`${shops}/more`)).metadata.resourceVersion, resourceVersion, "written once");
       assert.equal((await inside("other", "p", good)).status, 201);
       await shop.push("both");
       for (const key of ["a", "b"]) await shop.sign(`${shop.registry}/both:1`, key);
@@ -369,12 +379,13 @@ test("admission: a cluster's replicas make, share and replace their certificate"
   );
 
   await t.test("rights: its own objects by name, and nothing else", async () => {
-    const may = async (verb: string, [group, resource, name, namespace]: readonly string[]) => {
+    const may = async (verb: string, [group, path = "", name, namespace]: readonly string[]) => {
+      const [resource, subresource = ""] = path.split("/");
       const { body } = await create("/apis/authorization.k8s.io/v1/subjectaccessreviews", {
         ...{ apiVersion: "authorization.k8s.io/v1", kind: "SubjectAccessReview" },
         spec: {
           user: `system:serviceaccount:${NAMESPACE}:tsign`,
-          resourceAttributes: { verb, group, resource, name, namespace },
+          resourceAttributes: { verb, group, resource, subresource, name, namespace },
         },
       });
       return (body["status"] as { allowed: boolean }).allowed;
@@ -388,6 +399,8 @@ test("admission: a cluster's replicas make, share and replace their certificate"
       ["list", ["", "secrets", "", "shop"], false],
       ["list", ["tsign.dev", "tsignpolicies", "", ""], true],
       ["update", ["tsign.dev", "tsignpolicies", "x", "shop"], false],
+      ["patch", ["tsign.dev", "tsignpolicies", "x", "shop"], false],
+      ["patch", ["tsign.dev", "tsignpolicies/status", "x", "shop"], true],
       ["update", ["coordination.k8s.io", "leases", "tsign", NAMESPACE], true],
       ["update", ["coordination.k8s.io", "leases", "kube-scheduler", "kube-system"], false],
       ["patch", [...webhooks, "tsign", ""], true],
