@@ -186,7 +186,7 @@ test("mirror: signatures at the source only -> they count, unless the source may
 });
 
 test("mirror: a newer scan at the source outvotes an older one at the mirror", async (t) => {
-  const { push, mutate, tsign, write, cwd } = await world(t);
+  const { push, mutate, verify, tsign, write, cwd, state } = await world(t);
   const attest = async (place: string, time: string, severity: string) => {
     const found = { scanner: { result: { matches: [{ vulnerability: { id: "CVE-1", severity } }] } } };
     const predicate = { ...found, metadata: { scanStartedOn: time, scanFinishedOn: time } };
@@ -203,6 +203,11 @@ test("mirror: a newer scan at the source outvotes an older one at the mirror", a
   assert.equal(await mutate(), `${SOURCE}/app@${digest}`);
   await attest(SOURCE, "2026-02-01T00:00:00Z", "Critical");
   assert.match((await mutate()) ?? "", /newer scan|critical/i);
+  state.down.add("r.example");
+  assert.doesNotMatch((await mutate()) ?? "", /@sha256/, "the newer one may be where nobody can look");
+  const { code, stderr } = await verify();
+  assert.notEqual(code, 0);
+  assert.match(stderr, /no such host/);
 });
 
 test("mirror: credentials of flags are for the image's registry only", async (t) => {
