@@ -112,6 +112,8 @@ test("two outputs to one file -> refused; to a device -> accepted", async (t) =>
   symlinkSync("there", join(cwd, "link"));
   for (const [one, other] of [
     ["new", "new"],
+    ["new", "./new"],
+    ["new", join(cwd, "new")],
     ["there", "link"],
     ["-", "-"],
   ] as const) {

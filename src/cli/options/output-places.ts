@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { TsignError, withHint } from "../../errors.ts";
 import type { FileFacts, Io } from "../../io/io.ts";
 import { isStdin } from "../../io/stdin.ts";
@@ -132,7 +132,9 @@ function pathsIn(value: string): string[] {
 async function isSame(io: FilesIo, one: string, other: string): Promise<boolean> {
   const [first, second] = [await look(io, one), await look(io, other)];
   if (first && second) return first.kind === "file" && first.identity === second.identity;
-  return !first && !second && one === other;
+  if (first || second || basename(one) !== basename(other)) return false;
+  const [folder, otherFolder] = [await look(io, dirname(one)), await look(io, dirname(other))];
+  return one === other || (folder !== undefined && folder.identity === otherFolder?.identity);
 }
 
 async function look(io: FilesIo, path: string): Promise<FileFacts | undefined> {
