@@ -149,18 +149,20 @@ export class Decider {
     { ref, rule, until, scope, running }: Asked & Pick<ImageNeeds, "scope" | "running">,
   ): Promise<{ decision: Decision; source: Source }> {
     // Objects of a cluster name none: the service decides which hosts it asks.
-    const mirrors = mirrorsOf(this.#current().policy, ref);
+    const own = this.#current();
+    const mirrors = mirrorsOf(own.policy, ref);
     const places = [ref, ...(mirrors?.places ?? []).map(({ repository }) => repository)];
     const { id, registry } = this.#registries.for(loaded, places, scope ? await scope() : NO_SECRETS);
     registry.connections?.trim(MOST_SESSIONS);
     const isUnpinned = rule?.pinned === true && ref.digest === undefined;
-    const keyOf = (digest: Digest) => JSON.stringify([loaded.id, rule?.index, ref.name, digest, isUnpinned, id]);
+    const keyOf = (digest: Digest) =>
+      JSON.stringify([loaded.id, own.id, rule?.index, ref.name, digest, isUnpinned, id]);
     const fixed = running ?? ref.digest;
     const kept =
       fixed === undefined ? undefined : await this.#recall(loaded, { ref, key: keyOf(fixed), digest: fixed });
     if (kept) return kept;
     const pinned = fixed === undefined ? undefined : `${ref.name}@${fixed}`;
-    const name = `${loaded.id} ${pinned ?? formatReference(ref)} ${id}`;
+    const name = `${loaded.id} ${own.id} ${pinned ?? formatReference(ref)} ${id}`;
     const image = await this.#once(this.#resolving, { key: name, until, registry: ref.registry }, () =>
       openImage(this.#io, pinned ?? ref.original, { registry, mustExist: false, mirrors }),
     );
