@@ -169,7 +169,7 @@ async function twoImages(t: TestContext, by: { signer: Signer; config: string; l
 let turn = 0;
 
 /**
- * Checks that each of two attestations verifies, and neither with any part of the other: a fifth of the parts in each run, or all
+ * Checks that each of two attestations verifies, and neither with any part of the other: a tenth of the parts in each run, or all
  * of them (mutation-share.ts).
  */
 async function refusesEveryExchange({ documents, verify }: Pair, least: number): Promise<void> {
