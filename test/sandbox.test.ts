@@ -4,6 +4,8 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { TsignError } from "../src/errors.ts";
+import type { Io } from "../src/io/io.ts";
 import { shellExports } from "../src/sandbox/server/environment.ts";
 import { parseFault } from "../src/sandbox/server/faults.ts";
 import { type SandboxOptions, startSandbox } from "../src/sandbox/server/serve.ts";
@@ -132,6 +134,18 @@ test("findSandbox: state file without a running sandbox -> undefined", async (t)
     await io.files.write(".cache/tsign/sandbox.json", state, { mode: 0o600 });
     assert.equal(await findSandbox(io), undefined, state);
   }
+});
+
+test("sandboxRegistry: the server has closed the connection that was left open -> asked again", async (t) => {
+  const env = { TSIGN_SANDBOX: "localhost:1" };
+  let left = 1;
+  const http: Io["http"] = async () => {
+    if (left-- > 0) throw new TsignError("network", "read: connection reset");
+    return { status: 200, headers: {}, body: (async function* () {})(), discard() {} };
+  };
+  assert.equal(await sandboxRegistry(testIo({ env, io: { http } })), "localhost:1");
+  left = 2;
+  await assert.rejects(sandboxRegistry(testIo({ cwd: temporaryFolder(t), env, io: { http } })), { code: "input" });
 });
 
 test("sandboxRegistry: TSIGN_SANDBOX of a stopped sandbox -> the running one, or an error", async (t) => {

@@ -53,19 +53,24 @@ export async function askSandbox(
   return (await statusOf(io, { url, method, headers })) === 204;
 }
 
-/** Returns the status of a response, which has to come within five seconds; undefined if the server cannot be reached. */
+/**
+ * Returns the status of a response, which has to come within five seconds; undefined if the server cannot be reached. A request that
+ * only reads is sent once more: the server may just have closed the connection that an earlier one left open.
+ */
 async function statusOf(
   io: Pick<Io, "http" | "signal">,
   request: { url: URL; method: string; headers: Readonly<Record<string, string>> },
 ): Promise<number | undefined> {
-  try {
-    const signal = AbortSignal.any([io.signal, AbortSignal.timeout(5_000)]);
-    const response = await io.http({ ...request, signal });
-    response.discard();
-    return response.status;
-  } catch (error) {
-    if (error instanceof TsignError && error.code === "network") return undefined;
-    throw error;
+  const signal = AbortSignal.any([io.signal, AbortSignal.timeout(5_000)]);
+  for (let left = request.method === "GET" ? 1 : 0; ; left--) {
+    try {
+      const response = await io.http({ ...request, signal });
+      response.discard();
+      return response.status;
+    } catch (error) {
+      if (!(error instanceof TsignError && error.code === "network")) throw error;
+      if (left === 0) return undefined;
+    }
   }
 }
 
